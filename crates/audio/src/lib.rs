@@ -1,0 +1,1 @@
+//! Signal processing for a conference bridge: codecs, levels, tones, mixing.

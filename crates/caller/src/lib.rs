@@ -1,0 +1,1 @@
+//! A SIP caller that speaks, listens and measures: test calls, demonstration, load.

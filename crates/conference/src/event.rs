@@ -1,0 +1,72 @@
+//! What happens to conferences.
+
+use crate::{
+    id::{ConferenceKey, ParticipantId, ReservationToken},
+    participant::{Digit, ParticipantOptions},
+    reservation::Reservation,
+};
+use serde::{Deserialize, Serialize};
+
+/// An input of [`crate::Conferences::handle_event`]. Plain values, so that they can cross a network one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// A reservation has become durable (or was read back at start).
+    ReservationAdded(Reservation),
+    /// A reservation's whole duration has become `duration_minutes`; durable already.
+    ReservationExtended {
+        /// Which reservation.
+        token: ReservationToken,
+        /// The new whole duration.
+        duration_minutes: u32,
+    },
+    /// A reservation was removed; durable already.
+    ReservationRemoved {
+        /// Which reservation.
+        token: ReservationToken,
+    },
+    /// A call asks for a seat. On success the seat is taken (nobody else can get it) but the party is not yet
+    /// listed, heard or announced; that comes with [`Event::Connected`].
+    Admit {
+        /// The call's participant id.
+        participant: ParticipantId,
+        /// Where to.
+        conference: ConferenceKey,
+        /// What it may do there.
+        options: ParticipantOptions,
+    },
+    /// The admitted call is up (its INVITE transaction is complete): it enters the conference.
+    Connected {
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// The call has ended, whoever ended it. Also frees the seat of a call that never connected.
+    Gone {
+        /// Who.
+        participant: ParticipantId,
+    },
+    /// A telephone key was pressed.
+    KeyPressed {
+        /// Who.
+        participant: ParticipantId,
+        /// Which key.
+        key: Digit,
+    },
+    /// The options of the web service of that name; at least one is set.
+    SetOptions {
+        /// The conference the caller of the service named.
+        conference: ConferenceKey,
+        /// Whose options.
+        participant: ParticipantId,
+        /// New value of `muted`.
+        muted: Option<bool>,
+        /// New value of `dtmf_enabled`.
+        dtmf_enabled: Option<bool>,
+    },
+    /// Throws a party out.
+    Eject {
+        /// The conference the caller of the service named.
+        conference: ConferenceKey,
+        /// Who has to leave.
+        participant: ParticipantId,
+    },
+}

@@ -1,0 +1,31 @@
+//! What a conference is and does, decided without a clock, a socket or a database.
+//!
+//! The crate has two halves. [`reservation`] and [`calendar`] hold the rules by which time and seats are
+//! sold. [`conferences`] is the machine that knows every conference of the installation, who is in it and
+//! what they may do; it takes [`event::Event`]s with the time beside them and returns [`effect::Effect`]s
+//! that somebody else carries out.
+//!
+//! Nothing here opens a socket, spawns a task or asks what time it is: [`time::Now`] comes in as an argument.
+
+#![forbid(unsafe_code)]
+
+pub mod calendar;
+pub mod conferences;
+pub mod effect;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod participant;
+pub mod refused;
+pub mod reservation;
+pub mod time;
+
+pub use conferences::Conferences;
+pub use effect::Effect;
+pub use event::Event;
+pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
+pub use limits::{ConferenceLimits, ReservationLimits};
+pub use participant::{Digit, ParticipantOptions};
+pub use refused::Refused;
+pub use reservation::Reservation;
+pub use time::{Mono, Now, Timestamp};

@@ -1,0 +1,76 @@
+//! Why something asked for does not happen. One enum for the whole crate, so that each reason has one
+//! web-service error code and one SIP answer, chosen in one place each.
+
+use crate::{conferences::State, id::ServiceName};
+use thiserror::Error;
+
+/// A request that makes no sense now, or at all.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// A parameter's value is out of range; every such parameter of the request is listed.
+    #[error("{} parameter(s) out of range", .0.len())]
+    OutOfRange(Vec<OutOfRange>),
+    /// No conference of that name is reserved or live.
+    #[error("there is no conference of this name")]
+    UnknownConference,
+    /// No reservation has that token.
+    #[error("there is no reservation with this token")]
+    UnknownReservation,
+    /// Nobody of that id is in the conference.
+    #[error("there is no participant of this id in the conference")]
+    UnknownParticipant,
+    /// A name and a token were given and belong to different conferences.
+    #[error("the conference name and the reservation token belong to different conferences")]
+    NameTokenMismatch,
+    /// The conference is in a state in which this can't be done.
+    #[error("the conference is {state}")]
+    WrongState {
+        /// The state it is in.
+        state: State,
+    },
+    /// The name belongs to a reservation, to a reservation that is being made, or to a live conference.
+    #[error("the conference name is taken")]
+    NameTaken,
+    /// The reservation starts too soon to be removed.
+    #[error("the conference starts too soon to be removed")]
+    TooLateToRemove,
+    /// The reservation ends too soon to be extended.
+    #[error("the conference ends too soon to be extended")]
+    TooLateToExtend,
+    /// The extension would take the whole duration past the limit.
+    #[error("the whole duration would exceed {max_duration_minutes} minutes")]
+    TooLong {
+        /// The limit.
+        max_duration_minutes: u32,
+    },
+    /// Not enough seats are left over the whole of the time asked for.
+    #[error("only {available} seats are left for this time")]
+    NoSeats {
+        /// Seats that could still be sold over the whole interval.
+        available: u32,
+    },
+    /// A caller came before the start, and there is nowhere to divert it to.
+    #[error("the conference has not started")]
+    Early {
+        /// The inbound service to divert to, where the reservation names one.
+        divert: Option<ServiceName>,
+    },
+    /// A caller came within the minutes after the end in which the name is still taken.
+    #[error("the conference is over")]
+    Over,
+    /// All seats are taken.
+    #[error("the conference is full")]
+    Full,
+    /// A participant id was used twice; a broken promise of the wiring, reported instead of a panic.
+    #[error("this call is in a conference already")]
+    AlreadyAdmitted,
+}
+
+/// One parameter that is out of range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfRange {
+    /// The parameter's name in the web service.
+    pub parameter: &'static str,
+    /// What is allowed, as a sentence about the parameter: "must be between 40 and 350, not 12".
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! The media plane: worker threads that move, mix and play audio.

@@ -1,0 +1,1 @@
+//! RTP and RTCP packets, jitter buffer, loss concealment, telephone events, statistics.

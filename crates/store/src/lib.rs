@@ -1,0 +1,1 @@
+//! Durable state: accounts, keys, inbound services, reservations, call records.
