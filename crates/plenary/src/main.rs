@@ -1,1 +1,25 @@
-fn main() {}
+//! Plenary's one binary: the service, the tools of its operator, and the wiring between the crates.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod command;
+mod config;
+mod port_range;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match command::run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            #[allow(clippy::print_stderr)] // A command's error belongs on the terminal, in one line.
+            {
+                eprintln!("plenary: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,29 @@
+# `make run` starts Plenary, `make test` runs every test. Both install what they need first.
+
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help run test build need need-test clean
+
+help:
+	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
+	@echo "make test   run every test: the crates', then end to end with SIPp, baresip and curl"
+	@echo "make build  build target/release/plenary"
+
+need:
+	@./scripts/need build
+
+need-test:
+	@./scripts/need build test
+
+build: need
+	$(CARGO) build --release --locked --package plenary
+
+run: build
+	./target/release/plenary serve --demo-account
+
+test: need-test
+	@./scripts/test
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,172 @@
+//! The command line. Names of commands and flags are a contract: scripts depend on them.
+
+use crate::port_range::PortRange;
+use clap::{Args, Parser, Subcommand};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+/// A self-hosted audio conferencing service: reserve over HTTP, call in by SIP, manage people while they talk.
+#[derive(Debug, Parser)]
+#[command(name = "plenary", version, arg_required_else_help = true, after_help = "Example:\n  plenary demo\n  plenary serve --data /var/lib/plenary")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// TOML file with the configuration (all keys: config/plenary.toml)
+    #[arg(long, value_name = "FILE", global = true, env = "PLENARY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder of the database and of media/ [default: ./plenary-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the service until it is told to stop
+    #[command(after_help = "Example:\n  plenary serve --data ./plenary-data --http 127.0.0.1:8080 --sip 127.0.0.1:5060")]
+    Serve(Serve),
+    /// Makes and lists accounts, and their API Access Keys
+    #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
+    Account(Account),
+    /// Places one test call: speaks, listens, and says what it heard
+    #[command(after_help = "Example:\n  plenary call sip:conf-Board@127.0.0.1:5060 --tone 440 --seconds 10 --record heard.wav")]
+    Call(Call),
+    /// Shows the whole job in half a minute, with a server and six callers of its own
+    #[command(after_help = "Example:\n  plenary demo")]
+    Demo(Demo),
+    /// Fills conferences with callers and measures what comes back
+    #[command(after_help = "Example:\n  plenary load --target sip:conf-load@127.0.0.1:5060 --participants 100 --rooms 10 --talkers 3 --seconds 30")]
+    Load(Load),
+}
+
+/// Flags of `plenary serve`; each is also a key of the TOML file and a `PLENARY_…` variable.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where the web services listen [default: 127.0.0.1:8080] [env: PLENARY_HTTP]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) http: Option<SocketAddr>,
+    /// Where SIP listens, UDP and TCP [default: 127.0.0.1:5060] [env: PLENARY_SIP]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) sip: Option<SocketAddr>,
+    /// UDP ports for audio, two for each call [default: 10000-32767] [env: PLENARY_RTP_PORTS]
+    #[arg(long, value_name = "A-B")]
+    pub(crate) rtp_ports: Option<PortRange>,
+    /// IP address that callers are told to send to, behind 1:1 NAT [env: PLENARY_ADVERTISE]
+    #[arg(long, value_name = "IP")]
+    pub(crate) advertise: Option<IpAddr>,
+    /// On an empty data folder, create an account and an inbound service to try things with [env: PLENARY_DEMO_ACCOUNT]
+    #[arg(long)]
+    pub(crate) demo_account: bool,
+}
+
+/// `plenary account …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Makes an account; the last line printed is its API Access Key, shown this once
+    #[command(after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
+    Create {
+        /// The login: cloud id, a slash, user name
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+    },
+    /// Lists the accounts
+    #[command(after_help = "Example:\n  plenary account list")]
+    List,
+    /// Makes, lists and revokes API Access Keys
+    #[command(subcommand, after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com")]
+    Key(Key),
+}
+
+/// `plenary account key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Makes a further key; the last line printed is the key, shown this once. The others keep working.
+    #[command(after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com")]
+    New {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+    },
+    /// Lists an account's keys: id, when made, whether revoked; never the key itself
+    #[command(after_help = "Example:\n  plenary account key list 1-2-0/bob@example.com")]
+    List {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+    },
+    /// Ends a key; requests with it are answered 401 from then on
+    #[command(after_help = "Example:\n  plenary account key revoke 1-2-0/bob@example.com 2")]
+    Revoke {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+        /// The key's id, as `plenary account key list` shows it
+        #[arg(value_name = "KEY-ID")]
+        key: i64,
+    },
+}
+
+/// Flags of `plenary call`.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// Whom to call
+    #[arg(value_name = "SIP-URI")]
+    pub(crate) uri: String,
+    /// Speak a tone of this frequency, in Hz
+    #[arg(long, value_name = "HZ", conflicts_with = "play", value_parser = clap::value_parser!(u16).range(20..=3900))]
+    pub(crate) tone: Option<u16>,
+    /// Speak this WAV file, again and again
+    #[arg(long, value_name = "FILE.wav")]
+    pub(crate) play: Option<PathBuf>,
+    /// Write what is heard to this WAV file (8 kHz, mono, 16 bits)
+    #[arg(long, value_name = "FILE.wav")]
+    pub(crate) record: Option<PathBuf>,
+    /// Press these keys once the call is up: 0-9, *, #, A-D; a comma waits half a second
+    #[arg(long, value_name = "DIGITS")]
+    pub(crate) dtmf: Option<String>,
+    /// Hang up after this many seconds
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) seconds: u32,
+}
+
+/// Flags of `plenary demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {}
+
+/// Flags of `plenary load`.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Whom to call; with more than one room, the room's number is added to the user: conf-load0, conf-load1, …
+    #[arg(long, value_name = "SIP-URI")]
+    pub(crate) target: String,
+    /// Callers in all
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) participants: u32,
+    /// Conferences they are spread over
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) rooms: u32,
+    /// How many in each conference speak; the others send silence
+    #[arg(long, value_name = "T", default_value_t = 3)]
+    pub(crate) talkers: u32,
+    /// How long to measure once all are in, in seconds
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) seconds: u32,
+    /// Calls set up per second
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    pub(crate) ramp: u32,
+    /// Process whose CPU time and memory are measured beside the calls
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Option<u32>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

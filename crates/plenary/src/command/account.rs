@@ -1,0 +1,63 @@
+//! `plenary account …`: works on the database directly, while the server runs or not.
+
+use crate::{
+    cli::{Account, Key},
+    config::Config,
+};
+use anyhow::{anyhow, bail};
+use jiff::Timestamp;
+use plenary_store::Store;
+use std::io::Write;
+
+pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()> {
+    let store = Store::open(&config.data).await?;
+    let mut out = std::io::stdout().lock();
+    match command {
+        Account::Create { login } => {
+            let (_, key) = store.create_account_login(&login).await?;
+            writeln!(out, "Account {login} created. Its API Access Key, shown this once:\n{key}")?;
+        }
+        Account::List => {
+            for account in store.list_accounts().await? {
+                writeln!(out, "{}/{}", account.cloud_id, account.username)?;
+            }
+        }
+        Account::Key(Key::New { login }) => {
+            let account = find(&store, &login).await?;
+            let (id, key) = store.key_new(account.id).await?;
+            writeln!(out, "Key {id} of {login} made; its older keys keep working. The key, shown this once:\n{key}")?;
+        }
+        Account::Key(Key::List { login }) => {
+            let account = find(&store, &login).await?;
+            writeln!(out, "{:<6} {:<8} {:<20} STATE", "ID", "BEGINS", "MADE (UTC)")?;
+            for key in store.keys(account.id).await? {
+                let state = match key.revoked_at {
+                    Some(at) => format!("revoked {}", text(at)?),
+                    None => "valid".to_owned(),
+                };
+                let (id, prefix, made) = (key.id.to_string(), key.prefix, text(key.created_at)?);
+                writeln!(out, "{id:<6} {prefix:<8} {made:<20} {state}")?;
+            }
+        }
+        Account::Key(Key::Revoke { login, key }) => {
+            let account = find(&store, &login).await?;
+            if !store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
+                bail!("{login} has no valid key {key}. `plenary account key list {login}` shows its keys.");
+            }
+            writeln!(out, "Key {key} of {login} is revoked.")?;
+        }
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn find(store: &Store, login: &str) -> anyhow::Result<plenary_store::Account> {
+    store
+        .find_account(login)
+        .await?
+        .ok_or_else(|| anyhow!("there is no account {login}. `plenary account list` shows them all."))
+}
+
+fn text(at: plenary_conference::Timestamp) -> anyhow::Result<String> {
+    Ok(Timestamp::from_second(at.seconds())?.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}

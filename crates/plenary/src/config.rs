@@ -1,0 +1,326 @@
+//! The configuration: one typed struct, filled from the defaults, a TOML file, `PLENARY_…` variables and
+//! the flags of `plenary serve`, each overriding the one before it.
+
+use crate::port_range::PortRange;
+use anyhow::{Context, anyhow, bail};
+use ipnet::IpNet;
+use plenary_conference::{ConferenceLimits, ReservationLimits};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+/// Everything that can be set. The keys of the TOML file are the names of the fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Folder of the database, of `media/` and of whatever else must last. Made when missing.
+    pub(crate) data: PathBuf,
+    /// Where the web services listen.
+    pub(crate) http: SocketAddr,
+    /// Where SIP listens, UDP and TCP.
+    pub(crate) sip: SocketAddr,
+    /// UDP ports for RTP and RTCP: two for each call.
+    #[serde(alias = "rtp-ports")]
+    pub(crate) rtp_ports: PortRange,
+    /// The address that callers are told to send SIP and RTP to, when it is not the one listened on (NAT).
+    pub(crate) advertise: Option<IpAddr>,
+    /// On an empty data folder, creates an account and an inbound service to try things with.
+    #[serde(alias = "demo-account")]
+    pub(crate) demo_account: bool,
+    /// Web services beyond the listening address.
+    pub(crate) web: Web,
+    /// SIP beyond the listening address.
+    pub(crate) signalling: Signalling,
+    /// The media plane.
+    pub(crate) media: Media,
+    /// The rules of reservations.
+    pub(crate) reservations: ReservationLimits,
+    /// The rules of conferences.
+    pub(crate) conferences: ConferenceLimits,
+}
+
+/// `[web]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Web {
+    /// How the outside reaches the web services, without a slash at the end: the base of the links in errors.
+    /// Empty: taken from each request's Host header.
+    pub(crate) public_url: String,
+    /// Largest request body in bytes.
+    pub(crate) max_body_bytes: usize,
+    /// A request that is not answered by then is answered 408, in seconds.
+    pub(crate) request_timeout_seconds: u64,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { public_url: String::new(), max_body_bytes: 65_536, request_timeout_seconds: 30 }
+    }
+}
+
+/// `[signalling]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Signalling {
+    /// Networks whose SIP requests are taken; all others get silence.
+    pub(crate) allow_from: Vec<IpNet>,
+}
+
+impl Default for Signalling {
+    fn default() -> Self {
+        let net = |text: &str| text.parse().expect("a literal network");
+        Self { allow_from: vec![net("127.0.0.0/8"), net("::1/128")] }
+    }
+}
+
+/// `[media]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Media {
+    /// Threads that move and mix audio. 0: one for each core.
+    pub(crate) workers: usize,
+    /// A caller from whom no RTP came for this long has vanished and is removed, in seconds.
+    pub(crate) rtp_timeout_seconds: u64,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { workers: 0, rtp_timeout_seconds: 30 }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./plenary-data"),
+            http: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            sip: SocketAddr::from(([127, 0, 0, 1], 5060)),
+            // Below Linux's usual range of ephemeral ports (32768 on), so that outgoing connections never collide.
+            rtp_ports: PortRange { first: 10_000, last: 32_767 },
+            advertise: None,
+            demo_account: false,
+            web: Web::default(),
+            signalling: Signalling::default(),
+            media: Media::default(),
+            reservations: ReservationLimits::default(),
+            conferences: ConferenceLimits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file` (where one is given), then lets the variables of `environment` override it.
+    pub(crate) fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let mut table = match file {
+            Some(path) => read_table(path)?,
+            None => toml::Table::new(),
+        };
+        // Checked before the environment is laid over it, so that a mistake is blamed on the file, with its line.
+        overlay_environment(&mut table, environment)?;
+        let config: Self = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
+            anyhow!("the PLENARY_… environment variables do not make a valid configuration: {}", error.message())
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What single values can't know: limits that contradict each other.
+    fn check(&self) -> anyhow::Result<()> {
+        let limits = &self.reservations;
+        let ordered = |low_name: &str, low: u32, high_name: &str, high: u32| {
+            if low > high {
+                bail!("[reservations] {low_name} is {low} and {high_name} is {high}: the first may not exceed the second");
+            }
+            Ok(())
+        };
+        ordered("min_notice_minutes", limits.min_notice_minutes, "max_notice_minutes", limits.max_notice_minutes)?;
+        ordered("min_duration_minutes", limits.min_duration_minutes, "max_duration_minutes", limits.max_duration_minutes)?;
+        ordered("min_extend_minutes", limits.min_extend_minutes, "max_extend_minutes", limits.max_extend_minutes)?;
+        ordered("min_participants", limits.min_participants, "max_participants", limits.max_participants)?;
+        if limits.min_duration_minutes == 0 {
+            bail!("[reservations] min_duration_minutes is 0: a conference lasts at least 1 minute");
+        }
+        if limits.max_participants == 0 || self.conferences.unreserved_max_participants == 0 {
+            bail!("max_participants and unreserved_max_participants may not be 0: nobody could enter");
+        }
+        if self.media.rtp_timeout_seconds == 0 {
+            bail!("[media] rtp_timeout_seconds is 0: every caller would be removed at once; 30 is usual");
+        }
+        Ok(())
+    }
+
+    /// The file with the durable state.
+    pub(crate) fn media_dir(&self) -> PathBuf {
+        self.data.join("media")
+    }
+}
+
+fn read_table(path: &Path) -> anyhow::Result<toml::Table> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+    // The typed parse is only for its errors: it knows lines and lists the keys that are allowed.
+    toml::from_str::<Config>(&text)
+        .map_err(|error| anyhow!("the configuration file {} is not valid:\n{error}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("the configuration file {} is not TOML", path.display()))
+}
+
+/// `PLENARY_HTTP` sets `http`, `PLENARY_RESERVATIONS_CAPACITY` sets `capacity` of `[reservations]`.
+fn overlay_environment(
+    table: &mut toml::Table,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> anyhow::Result<()> {
+    let known = known_keys();
+    for (variable, value) in environment {
+        let Some(key) = known.iter().find(|key| key.variable() == variable) else { continue };
+        let value = key.parse(&value).with_context(|| format!("the environment variable {variable} is not valid"))?;
+        match &key.section {
+            None => {
+                table.remove(&key.name.replace('_', "-"));
+                table.insert(key.name.clone(), value);
+            }
+            Some(section) => {
+                let section = table.entry(section.clone()).or_insert_with(|| toml::Table::new().into());
+                if let toml::Value::Table(section) = section {
+                    section.insert(key.name.clone(), value);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A key of the file, and the type of its value.
+struct KnownKey {
+    section: Option<String>,
+    name: String,
+    default: toml::Value,
+}
+
+impl KnownKey {
+    fn variable(&self) -> String {
+        match &self.section {
+            Some(section) => format!("PLENARY_{section}_{}", self.name),
+            None => format!("PLENARY_{}", self.name),
+        }
+        .to_ascii_uppercase()
+    }
+
+    fn parse(&self, text: &str) -> anyhow::Result<toml::Value> {
+        Ok(match &self.default {
+            toml::Value::Integer(_) => text
+                .trim()
+                .parse::<i64>()
+                .map_err(|_| anyhow!("`{text}` is not a whole number"))?
+                .into(),
+            toml::Value::Boolean(_) => text
+                .trim()
+                .parse::<bool>()
+                .map_err(|_| anyhow!("`{text}` is neither `true` nor `false`"))?
+                .into(),
+            toml::Value::Array(_) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| toml::Value::from(item.to_owned()))
+                .collect::<Vec<_>>()
+                .into(),
+            toml::Value::String(_) | toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => {
+                toml::Value::from(text.to_owned())
+            }
+        })
+    }
+}
+
+fn known_keys() -> Vec<KnownKey> {
+    // A key without a default is left out when serialised, so it gets a value here.
+    let sample = Config { advertise: Some(IpAddr::from([127, 0, 0, 1])), ..Config::default() };
+    let toml::Value::Table(table) = toml::Value::try_from(sample).expect("the defaults are plain values") else {
+        unreachable!("a struct serialises to a table")
+    };
+    let mut keys = Vec::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Table(section) => keys.extend(section.into_iter().map(|(key, default)| KnownKey {
+                section: Some(name.clone()),
+                name: key,
+                default,
+            })),
+            default => keys.push(KnownKey { section: None, name, default }),
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plenary.toml");
+        std::fs::write(&file, text).unwrap();
+        Config::load(Some(&file), environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+    }
+
+    #[test]
+    fn the_sample_file_says_the_defaults() {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/plenary.toml");
+        let from_file = Config::load(Some(Path::new(sample)), []).unwrap();
+        assert_eq!(from_file, Config::default());
+    }
+
+    #[test]
+    fn the_sample_file_names_every_key() {
+        let sample = include_str!("../../../config/plenary.toml");
+        for key in known_keys() {
+            assert!(
+                sample.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{} =", key.name))),
+                "config/plenary.toml does not show `{}`",
+                key.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let config = load(
+            "http = \"127.0.0.1:1\"\n[reservations]\ncapacity = 7\n",
+            &[
+                ("PLENARY_HTTP", "127.0.0.1:2"),
+                ("PLENARY_RTP_PORTS", "4000-4999"),
+                ("PLENARY_ADVERTISE", "192.0.2.7"),
+                ("PLENARY_SIGNALLING_ALLOW_FROM", "10.0.0.0/8, 127.0.0.0/8"),
+                ("PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES", "0"),
+                ("PLENARY_SOMETHING_ELSE", "ignored"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.http.port(), 2);
+        assert_eq!(config.rtp_ports, PortRange { first: 4000, last: 4999 });
+        assert_eq!(config.advertise, Some("192.0.2.7".parse().unwrap()));
+        assert_eq!(config.signalling.allow_from.len(), 2);
+        assert_eq!((config.reservations.capacity, config.reservations.min_notice_minutes), (7, 0));
+    }
+
+    #[test]
+    fn a_mistake_names_the_file_the_line_and_the_key() {
+        let error = load("[reservations]\nmin_notice = 3\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("plenary.toml") && error.contains("line 2") && error.contains("min_notice"), "{error}");
+        let error = load("http = \"nowhere\"\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("socket address"), "{error}");
+        let error = load("", &[("PLENARY_RESERVATIONS_CAPACITY", "many")]).unwrap_err();
+        assert!(format!("{error:#}").contains("PLENARY_RESERVATIONS_CAPACITY"), "{error:#}");
+        assert!(format!("{error:#}").contains("`many` is not a whole number"), "{error:#}");
+    }
+
+    #[test]
+    fn limits_that_contradict_each_other_are_refused() {
+        let error = load("[reservations]\nmin_participants = 400\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("min_participants is 400"), "{error}");
+    }
+}

@@ -1,0 +1,90 @@
+//! One call: a SIP dialog with its media, and what it is for.
+
+use plenary_conference::{ConferenceKey, ParticipantId, ParticipantOptions, ServiceName, Timestamp};
+use plenary_media::{PlayId, RoomId};
+use plenary_sip::sdp::{LocalMedia, Stream};
+use std::net::SocketAddr;
+
+/// A call's number: unique in this run of the process, and the same in SIP, media and participant id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct CallNumber(pub(crate) u64);
+
+impl CallNumber {
+    pub(crate) fn sip(self) -> plenary_sip::CallId {
+        plenary_sip::CallId(self.0)
+    }
+
+    pub(crate) fn media(self) -> plenary_media::MediaCallId {
+        plenary_media::MediaCallId(self.0)
+    }
+}
+
+/// What an inbound service made of the call.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    /// A party of a conference.
+    Conference { key: ConferenceKey, options: Box<ParticipantOptions> },
+    /// Hears something and is hung up on.
+    Announcement { play: Vec<String> },
+}
+
+/// How far a call has come. Each stage holds only what exists by then.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The inbound service it wants is being looked up.
+    Routing { offer: Option<String>, diverted: bool },
+    /// Accepted with 200; the ACK is awaited.
+    Accepted(Session),
+    /// Talking, or listening.
+    Up(Session),
+    /// We have sent our BYE, or a refusal; only the signalling's last word is awaited.
+    Ending,
+}
+
+/// What a call holds while it has media.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) purpose: Purpose,
+    pub(crate) room: RoomId,
+    /// Our side of the offer/answer state; its version grows with each change.
+    pub(crate) local: LocalMedia,
+    /// What was agreed; `None` until the ACK brings the answer to our offer.
+    pub(crate) stream: Option<Stream>,
+    /// What is played to this call alone, until it ends by itself or is stopped.
+    pub(crate) playing: Option<PlayId>,
+    pub(crate) speaks: bool,
+    pub(crate) listens: bool,
+}
+
+/// A call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) participant: ParticipantId,
+    pub(crate) stage: Stage,
+    /// The user part that was dialled.
+    pub(crate) dialled: String,
+    pub(crate) from: String,
+    pub(crate) source: SocketAddr,
+    pub(crate) service: Option<ServiceName>,
+    pub(crate) began_at: Timestamp,
+    /// Heard speaking at the moment.
+    pub(crate) talking: bool,
+    /// The record of the call is in the database.
+    pub(crate) recorded: bool,
+}
+
+impl Call {
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.stage {
+            Stage::Accepted(session) | Stage::Up(session) => Some(session),
+            Stage::Routing { .. } | Stage::Ending => None,
+        }
+    }
+
+    pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
+        match &mut self.stage {
+            Stage::Accepted(session) | Stage::Up(session) => Some(session),
+            Stage::Routing { .. } | Stage::Ending => None,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Carrying out what the conferences decide.
+
+use super::{
+    Engine,
+    call::{Call, CallNumber, Purpose, Session, Stage},
+    play,
+};
+use plenary_conference::{
+    ConferenceKey, Effect, ParticipantId,
+    effect::{Audience, EndReason, Notice, Sound},
+};
+use plenary_media::{PlayId, PlayItem, PlayTo};
+use plenary_sip::Reason;
+use tracing::{debug, info};
+
+impl Engine {
+    /// Drains the effects in order.
+    pub(super) fn carry_out(&mut self) {
+        while let Some(effect) = self.conferences.poll_effect() {
+            match effect {
+                Effect::SetVoice { participant, speaks, listens } => {
+                    if let Some((number, session)) = self.session_of(&participant) {
+                        (session.speaks, session.listens) = (speaks, listens);
+                        self.media.set_voice(number.media(), speaks, listens);
+                    }
+                }
+                Effect::Play { to, what } => self.play_to(&to, &what),
+                Effect::StartLoop { participant, what } => self.start_loop(&participant, &what.0),
+                Effect::StopLoop { participant } => self.stop_loop(&participant),
+                Effect::HangUp { participant, reason } => {
+                    if let Some(number) = self.participants.get(&participant).copied() {
+                        let (cause, text) = end_reason(reason);
+                        info!(call = number.0, text, "hanging up");
+                        self.drop_call(number, reasons(cause, text));
+                    }
+                }
+                Effect::Notify(notice) => self.notice(&notice),
+            }
+        }
+    }
+
+    fn session_of(&mut self, participant: &ParticipantId) -> Option<(CallNumber, &mut Session)> {
+        let number = *self.participants.get(participant)?;
+        let session = self.calls.get_mut(&number).and_then(Call::session_mut)?;
+        Some((number, session))
+    }
+
+    pub(super) fn new_play(&mut self) -> PlayId {
+        let id = PlayId(self.next_play);
+        self.next_play += 1;
+        id
+    }
+
+    fn play_to(&mut self, to: &Audience, what: &Sound) {
+        let items = match what {
+            Sound::Beep => vec![PlayItem::Beep],
+            Sound::List(list) => play::items(&list.0),
+        };
+        let room = |key: &ConferenceKey| self.rooms.get(key).map(|room| room.id);
+        let target = match to {
+            Audience::All(key) => room(key).map(PlayTo::Room),
+            Audience::AllBut(key, participant) => match (room(key), self.participants.get(participant)) {
+                (Some(room), Some(number)) => Some(PlayTo::RoomBut(room, number.media())),
+                (room, None) => room.map(PlayTo::Room),
+                (None, Some(_)) => None,
+            },
+        };
+        if let Some(target) = target {
+            let id = self.new_play();
+            self.media.play(target, id, items, false);
+        }
+    }
+
+    fn start_loop(&mut self, participant: &ParticipantId, what: &[String]) {
+        let id = self.new_play();
+        let items = play::items(what);
+        if let Some((number, session)) = self.session_of(participant) {
+            session.playing = Some(id);
+            self.media.play(PlayTo::Call(number.media()), id, items, true);
+        }
+    }
+
+    fn stop_loop(&mut self, participant: &ParticipantId) {
+        if let Some((_, session)) = self.session_of(participant)
+            && let Some(id) = session.playing.take()
+        {
+            self.media.stop_play(id);
+        }
+    }
+
+    /// An announcement that has been heard ends its call.
+    pub(super) fn handle_play_finished(&mut self, id: PlayId) {
+        let Some(number) = self.announcements.remove(&id) else { return };
+        if let Some(Call { stage: Stage::Up(session), .. }) = self.calls.get(&number)
+            && matches!(session.purpose, Purpose::Announcement { .. })
+        {
+            self.end_call(number, reasons(200, "The announcement is over"));
+        }
+    }
+
+    fn notice(&self, notice: &Notice) {
+        match notice {
+            Notice::ReservationOpened { conference, .. } => info!(conference = %conference.name, account = conference.account.0, "reserved conference open"),
+            Notice::ReservationCompleted { conference, .. } => info!(conference = %conference.name, account = conference.account.0, "reserved conference over"),
+            Notice::ReservationForgotten { conference, .. } => debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten, its name is free"),
+            Notice::ConferenceCreated { conference } => info!(conference = %conference.name, account = conference.account.0, "conference created"),
+            Notice::ConferenceStarted { conference } => info!(conference = %conference.name, account = conference.account.0, "conference started"),
+            Notice::ConferenceStopped { conference } => info!(conference = %conference.name, account = conference.account.0, "conference stopped"),
+            Notice::ConferenceGone { conference } => info!(conference = %conference.name, account = conference.account.0, "conference gone"),
+            Notice::ParticipantEntered { conference, participant } => info!(conference = %conference.name, %participant, "participant entered"),
+            Notice::ParticipantLeft { conference, participant } => info!(conference = %conference.name, %participant, "participant left"),
+            Notice::OptionsChanged { conference, participant, muted, dtmf_enabled } => {
+                info!(conference = %conference.name, %participant, muted, dtmf_enabled, "participant options changed");
+            }
+        }
+    }
+}
+
+/// Both names of a cause, so that phones (Q.850) and programs (SIP) find the one they know (RFC 3326).
+pub(super) fn reasons(sip_cause: u16, text: &str) -> Vec<Reason> {
+    let q850 = match sip_cause {
+        486 => (17, "User busy"),
+        408 => (102, "Recovery on timer expiry"),
+        488 => (88, "Incompatible destination"),
+        500..=599 => (41, "Temporary failure"),
+        _ => (16, "Normal call clearing"),
+    };
+    vec![
+        Reason { protocol: "SIP".to_owned(), cause: Some(sip_cause), text: Some(text.to_owned()) },
+        Reason { protocol: "Q.850".to_owned(), cause: Some(q850.0), text: Some(q850.1.to_owned()) },
+    ]
+}
+
+/// The cause is one that clients take for the plain end of a call: the text tells them apart.
+fn end_reason(reason: EndReason) -> (u16, &'static str) {
+    match reason {
+        EndReason::TimeIsUp => (200, "The conference's time is up"),
+        EndReason::LeaderLeft => (200, "The leader has ended the conference"),
+        EndReason::Ejected => (200, "Ejected from the conference"),
+        EndReason::ExitKey => (200, "Exit key pressed"),
+    }
+}

@@ -1,0 +1,226 @@
+//! The door of the engine for the web services: questions and commands, answered one at a time.
+
+use super::{Command, clock::Clock};
+use async_trait::async_trait;
+use plenary_api::{ConferenceControl, ControlError};
+use plenary_conference::{
+    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits, ReservationToken,
+    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    reservation::{ReservationRequest, check_extend, check_new, check_remove},
+};
+use plenary_store::{ReserveError, Store};
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+/// A clone for whoever needs to ask or command the engine.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineHandle {
+    commands: mpsc::Sender<Command>,
+    sales: Arc<Sales>,
+}
+
+/// What it takes to sell seats. Sales go one after the other: SQLite has one writer anyway, and two extensions
+/// of the same reservation must add up rather than overwrite each other.
+#[derive(Debug)]
+struct Sales {
+    store: Store,
+    limits: ReservationLimits,
+    clock: Clock,
+    one_at_a_time: Mutex<()>,
+}
+
+/// One line of the roster with what the web services of the specification do not show.
+#[derive(Debug, Clone)]
+pub(crate) struct RosterLine {
+    pub(crate) participant: ParticipantId,
+    pub(crate) from: String,
+    pub(crate) muted: bool,
+    pub(crate) talking: bool,
+}
+
+impl EngineHandle {
+    pub(super) fn new(
+        commands: mpsc::Sender<Command>,
+        store: Store,
+        limits: ReservationLimits,
+        clock: Clock,
+    ) -> Self {
+        Self { commands, sales: Arc::new(Sales { store, limits, clock, one_at_a_time: Mutex::new(()) }) }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = || ControlError::Unavailable("the service is stopping".to_owned());
+        self.commands.send(command(reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    async fn apply(&self, event: Event) -> Result<(), ControlError> {
+        self.ask(|reply| Command::Apply { event, reply }).await?.map_err(ControlError::Refused)
+    }
+
+    async fn reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+    ) -> Result<(Reservation, State), ControlError> {
+        self.ask(|reply| Command::Reservation { account, token, reply })
+            .await?
+            .ok_or(ControlError::Refused(Refused::UnknownReservation))
+    }
+
+    /// Who is in a conference, and who of them is talking.
+    pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
+        self.ask(|reply| Command::Roster { key, reply }).await
+    }
+
+    /// Hangs up every call and ends the engine; returns when the last BYE is answered or `within` has passed.
+    pub(crate) async fn stop(&self, within: std::time::Duration) {
+        let _ = tokio::time::timeout(within, self.ask(|reply| Command::Stop { reply })).await;
+    }
+
+    async fn reserve_now(
+        self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<ReservationToken, ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let now = sales.clock.now().wall;
+        let starts_at = check_new(&request, &sales.limits, now).map_err(ControlError::Refused)?;
+        let key = ConferenceKey { account, name: request.name.clone() };
+        self.ask(|reply| Command::Claim { key: key.clone(), reply }).await?.map_err(ControlError::Refused)?;
+        let reservation = Reservation {
+            token: plenary_store::new_reservation_token(),
+            account,
+            name: request.name,
+            max_participants: request.max_participants,
+            starts_at,
+            duration_minutes: request.duration_minutes,
+            divert: request.divert,
+        };
+        match sales
+            .store
+            .reserve(&reservation, sales.limits.capacity, sales.limits.completed_minutes, now)
+            .await
+        {
+            Ok(()) => {
+                let token = reservation.token.clone();
+                self.apply(Event::ReservationAdded(reservation)).await?;
+                Ok(token)
+            }
+            Err(error) => {
+                self.ask(|reply| Command::Release { key, reply }).await?;
+                Err(reserve_error(error))
+            }
+        }
+    }
+
+    async fn extend_now(
+        self,
+        account: AccountId,
+        token: ReservationToken,
+        minutes: u32,
+    ) -> Result<(), ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let (reservation, state) = self.reservation(account, token.clone()).await?;
+        let now = sales.clock.now().wall;
+        let duration_minutes =
+            check_extend(&reservation, state, minutes, &sales.limits, now).map_err(ControlError::Refused)?;
+        sales.store.extend(&token, duration_minutes, sales.limits.capacity).await.map_err(reserve_error)?;
+        self.apply(Event::ReservationExtended { token, duration_minutes }).await
+    }
+
+    async fn remove_now(self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let (reservation, state) = self.reservation(account, token.clone()).await?;
+        let now = sales.clock.now().wall;
+        check_remove(&reservation, state, &sales.limits, now).map_err(ControlError::Refused)?;
+        sales.store.remove(&token).await.map_err(|error| ControlError::Internal(error.into()))?;
+        self.apply(Event::ReservationRemoved { token }).await
+    }
+}
+
+fn reserve_error(error: ReserveError) -> ControlError {
+    match error {
+        ReserveError::NameTaken => ControlError::Refused(Refused::NameTaken),
+        ReserveError::NoSeats { available } => ControlError::Refused(Refused::NoSeats { available }),
+        ReserveError::UnknownReservation => ControlError::Refused(Refused::UnknownReservation),
+        ReserveError::Store(error) => ControlError::Internal(error.into()),
+    }
+}
+
+/// Runs a sale to its end even when the client that asked for it goes away: half a sale would be in the
+/// database and not in the conferences.
+async fn to_the_end<T: Send + 'static>(
+    sale: impl Future<Output = Result<T, ControlError>> + Send + 'static,
+) -> Result<T, ControlError> {
+    match tokio::spawn(sale).await {
+        Ok(outcome) => outcome,
+        Err(panicked) => Err(ControlError::Internal(panicked.into())),
+    }
+}
+
+#[async_trait]
+impl ConferenceControl for EngineHandle {
+    async fn reserve(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<ReservationToken, ControlError> {
+        to_the_end(self.clone().reserve_now(account, request)).await
+    }
+
+    async fn extend(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        minutes: u32,
+    ) -> Result<(), ControlError> {
+        to_the_end(self.clone().extend_now(account, token, minutes)).await
+    }
+
+    async fn remove(&self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
+        to_the_end(self.clone().remove_now(account, token)).await
+    }
+
+    async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {
+        self.ask(|reply| Command::List { account, reply }).await
+    }
+
+    async fn participants(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+    ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
+        self.ask(|reply| Command::Participants { account, which, reply }).await?.map_err(ControlError::Refused)
+    }
+
+    async fn set_options(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: ParticipantId,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+    ) -> Result<(), ControlError> {
+        let act = move |conference| Event::SetOptions { conference, participant, muted, dtmf_enabled };
+        self.ask(|reply| Command::Act { account, which, act: Box::new(act), reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+
+    async fn eject(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        let act = move |conference| Event::Eject { conference, participant };
+        self.ask(|reply| Command::Act { account, which, act: Box::new(act), reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+}

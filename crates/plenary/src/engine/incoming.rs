@@ -1,0 +1,414 @@
+//! From an INVITE to a party that talks: find the inbound service, ask for a seat, agree on the media, answer.
+
+use super::{
+    Command, Engine, Room,
+    call::{Call, CallNumber, Purpose, Session, Stage},
+    effects::reasons,
+    wall_now,
+};
+use plenary_audio::g711::Law;
+use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
+use plenary_media::{MediaError, PlayTo, RoomId, StreamParams};
+use plenary_sip::{
+    IncomingCall,
+    sdp::{self, Codec, Direction, LocalMedia, SdpError, Stream},
+};
+use plenary_store::{Action, InboundService, StoreError};
+use tracing::{debug, info, warn};
+
+impl Engine {
+    pub(super) fn handle_incoming(&mut self, incoming: IncomingCall) {
+        let number = CallNumber(incoming.call.0);
+        if self.stopping.is_some() {
+            self.sip.reject(incoming.call, 503, None, vec![("Retry-After".into(), "30".into())]);
+            return;
+        }
+        let participant = ParticipantId::new(format!("{:016x}.{}", self.node, number.0));
+        info!(call = number.0, dialled = %incoming.target.user, from = %incoming.from.user, source = %incoming.source, "incoming call");
+        self.participants.insert(participant.clone(), number);
+        self.calls.insert(
+            number,
+            Call {
+                participant,
+                stage: Stage::Routing { offer: incoming.offer, diverted: false },
+                dialled: incoming.target.user.clone(),
+                from: incoming.from.user,
+                source: incoming.source,
+                service: None,
+                began_at: wall_now(),
+                talking: false,
+                recorded: false,
+            },
+        );
+        self.sip.ring(incoming.call, None);
+        let (store, commands) = (self.store.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            let found = find_service(&store, &incoming.target.user).await;
+            let _ = commands.send(Command::Routed { call: number, found }).await;
+        });
+    }
+
+    pub(super) fn handle_routed(
+        &mut self,
+        number: CallNumber,
+        found: Result<Option<(InboundService, String)>, StoreError>,
+    ) {
+        // It may have been cancelled meanwhile.
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Routing { diverted, .. } = call.stage else { return };
+        let (service, rest) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) if diverted => {
+                warn!(call = number.0, dialled = %call.dialled, "the inbound service to divert early callers to does not exist: the caller is BUSY");
+                return self.refuse(number, 486, "The conference has not started");
+            }
+            Ok(None) => {
+                info!(call = number.0, dialled = %call.dialled, "no inbound service of this name");
+                return self.refuse(number, 404, "No such service");
+            }
+            Err(error) => {
+                warn!(call = number.0, %error, "the inbound service could not be looked up");
+                return self.refuse(number, 503, "The service is not available");
+            }
+        };
+        call.service = Some(service.name.clone());
+        match service.action {
+            Action::Announcement(announcement) => {
+                let play = announcement.play.0.clone();
+                let room = self.new_room();
+                self.accept(number, Purpose::Announcement { play }, room);
+            }
+            Action::Conference(conference) => {
+                let name = conference.name.replace("{rest}", &rest);
+                if !(1..=47).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    info!(call = number.0, %name, "not a conference name: 1 to 47 letters and digits");
+                    return self.refuse(number, 404, "No such conference");
+                }
+                let key = ConferenceKey { account: service.account, name: ConferenceName::new(name) };
+                self.admit(number, key, conference.participant);
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        number: CallNumber,
+        key: ConferenceKey,
+        options: plenary_conference::ParticipantOptions,
+    ) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let ask = Event::Admit {
+            participant: call.participant.clone(),
+            conference: key.clone(),
+            options: options.clone(),
+        };
+        match self.conferences.handle_event(ask, self.clock.now()) {
+            Ok(()) => {
+                let room = self.conference_room(&key);
+                self.accept(number, Purpose::Conference { key, options: Box::new(options) }, room);
+            }
+            Err(Refused::Early { divert: Some(service) }) => self.divert(number, key, service),
+            Err(refused) => {
+                info!(call = number.0, conference = %key.name, %refused, "caller refused");
+                self.refuse(number, 486, &refused_phrase(&refused));
+            }
+        }
+    }
+
+    /// An early caller goes to the inbound service that the reservation names. Once: a service that leads to
+    /// another early conference ends there.
+    fn divert(&mut self, number: CallNumber, key: ConferenceKey, service: ServiceName) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Routing { diverted, .. } = &mut call.stage else { return };
+        if *diverted {
+            info!(call = number.0, conference = %key.name, "diverted to a conference that has not started either");
+            return self.refuse(number, 486, "The conference has not started");
+        }
+        *diverted = true;
+        info!(call = number.0, conference = %key.name, %service, "early caller diverted");
+        let (store, commands) = (self.store.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            // Only the account's own services: a reservation must not reach into another account.
+            let found = match store.match_service(service.as_str()).await {
+                Ok(Some((found, rest))) if found.account == key.account => Ok(Some((found, rest))),
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            };
+            let _ = commands.send(Command::Routed { call: number, found }).await;
+        });
+    }
+
+    fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
+        self.sip.reject(number.sip(), status, Some(phrase), Vec::new());
+        self.forget_refused(number);
+    }
+
+    /// A refused call is over for us at once; the signalling sees the refusal through by itself.
+    fn forget_refused(&mut self, number: CallNumber) {
+        self.call_is_over(number, "refused");
+    }
+
+    /// Opens the media, answers the offer (or makes one) and sends 200.
+    fn accept(&mut self, number: CallNumber, purpose: Purpose, room: RoomId) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Routing { offer, .. } = &mut call.stage else { return };
+        let offer = offer.take();
+        let address = match self.media.open(number.media(), room) {
+            Ok(address) => address,
+            Err(error) => {
+                warn!(call = number.0, %error, "no media for a call");
+                self.leave_room(&purpose);
+                let busy = matches!(error, MediaError::NoPorts { .. });
+                self.sip.reject(
+                    number.sip(),
+                    if busy { 503 } else { 500 },
+                    None,
+                    vec![("Retry-After".to_owned(), "30".to_owned())],
+                );
+                return self.forget_refused(number);
+            }
+        };
+        let mut rtp = address;
+        if let Some(advertise) = self.advertise {
+            rtp.set_ip(advertise);
+        }
+        let local = LocalMedia {
+            rtp,
+            session_id: number.0,
+            version: 1,
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            dtmf: true,
+            direction: Direction::SendRecv,
+        };
+        let mut session =
+            Session { purpose, room, local, stream: None, playing: None, speaks: false, listens: false };
+        match offer {
+            Some(offer) => match sdp::answer(&offer, &session.local) {
+                Ok(answer) => {
+                    self.media.set_stream(number.media(), stream_params(&answer.stream));
+                    session.stream = Some(answer.stream);
+                    self.store_session(number, Stage::Accepted(session));
+                    self.sip.answer(number.sip(), answer.sdp);
+                }
+                Err(error) => {
+                    info!(call = number.0, %error, "the caller's session description is not usable");
+                    self.store_session(number, Stage::Accepted(session));
+                    self.refuse_sdp(number, &error);
+                }
+            },
+            None => {
+                let offer = sdp::offer(&session.local);
+                self.store_session(number, Stage::Accepted(session));
+                self.sip.answer(number.sip(), offer);
+            }
+        }
+    }
+
+    fn store_session(&mut self, number: CallNumber, stage: Stage) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.stage = stage;
+        }
+    }
+
+    fn refuse_sdp(&mut self, number: CallNumber, error: &SdpError) {
+        let warning = error.warning().map(|text| ("Warning".to_owned(), text));
+        self.sip.reject(number.sip(), error.status(), None, warning.into_iter().collect());
+        self.forget_refused(number);
+    }
+
+    /// The ACK has come: the party enters.
+    pub(super) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Ending);
+        let Stage::Accepted(mut session) = stage else {
+            call.stage = stage;
+            return;
+        };
+        if session.stream.is_none() {
+            // Ours was the offer, so the ACK must bring the answer (RFC 3261, 13.2.2.4).
+            let accepted = match answer.as_deref().map(|answer| sdp::accept(&session.local, answer)) {
+                Some(Ok(stream)) => Ok(stream),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("the ACK brought no answer to the offer".to_owned()),
+            };
+            match accepted {
+                Ok(stream) => {
+                    self.media.set_stream(number.media(), stream_params(&stream));
+                    session.stream = Some(stream);
+                }
+                Err(text) => {
+                    info!(call = number.0, %text, "the caller's answer is not usable");
+                    call.stage = Stage::Accepted(session);
+                    return self.end_call(number, reasons(488, "The session description is not acceptable"));
+                }
+            }
+        }
+        call.recorded = true;
+        let conference = match &session.purpose {
+            Purpose::Conference { key, .. } => Some(key.clone()),
+            Purpose::Announcement { .. } => None,
+        };
+        self.records.call_started(number.0, call, conference.as_ref());
+        let participant = call.participant.clone();
+        match &session.purpose {
+            Purpose::Conference { .. } => {
+                call.stage = Stage::Up(session);
+                let connected = Event::Connected { participant };
+                if let Err(refused) = self.conferences.handle_event(connected, self.clock.now()) {
+                    // Its seat went away between the INVITE and the ACK: the time was up just then.
+                    info!(call = number.0, %refused, "the conference ended before the caller was in");
+                    self.end_call(number, reasons(486, &refused_phrase(&refused)));
+                }
+            }
+            Purpose::Announcement { play } => {
+                let items = super::play::items(play);
+                let id = self.new_play();
+                session.playing = Some(id);
+                self.announcements.insert(id, number);
+                call.stage = Stage::Up(session);
+                self.media.play(PlayTo::Call(number.media()), id, items, false);
+            }
+        }
+    }
+
+    /// A re-INVITE or UPDATE: hold, resume, another address, another codec.
+    pub(super) fn handle_reoffer(&mut self, number: CallNumber, offer: Option<String>) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else {
+            return self.sip.reject_offer(number.sip(), 481);
+        };
+        session.local.version += 1;
+        let Some(offer) = offer else {
+            let ours = sdp::offer(&session.local);
+            return self.sip.accept_offer(number.sip(), ours);
+        };
+        match sdp::answer(&offer, &session.local) {
+            Ok(answer) => {
+                debug!(call = number.0, remote = %answer.stream.remote_rtp, direction = ?answer.stream.direction, "session changed");
+                self.media.set_stream(number.media(), stream_params(&answer.stream));
+                session.stream = Some(answer.stream);
+                self.sip.accept_offer(number.sip(), answer.sdp);
+            }
+            Err(error) => {
+                // The session goes on as it was (RFC 3261, 14.2).
+                info!(call = number.0, %error, "a new offer is not usable: the call goes on as it was");
+                self.sip.reject_offer(number.sip(), error.status());
+            }
+        }
+    }
+
+    pub(super) fn handle_reoffer_answer(&mut self, number: CallNumber, answer: Option<String>) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
+        match answer.as_deref().map(|answer| sdp::accept(&session.local, answer)) {
+            Some(Ok(stream)) => {
+                self.media.set_stream(number.media(), stream_params(&stream));
+                session.stream = Some(stream);
+            }
+            Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
+            None => info!(call = number.0, "the ACK brought no answer to our offer"),
+        }
+    }
+
+    pub(super) fn handle_key(&mut self, number: CallNumber, key: char) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(key) = plenary_conference::Digit::new(key) else { return };
+        if matches!(call.stage, Stage::Up(Session { purpose: Purpose::Conference { .. }, .. })) {
+            let pressed = Event::KeyPressed { participant: call.participant.clone(), key };
+            if let Err(refused) = self.conferences.handle_event(pressed, self.clock.now()) {
+                debug!(call = number.0, %refused, "a key did nothing");
+            }
+        }
+    }
+
+    /// Gives back what the call holds in the media plane; only its signalling may still be ending.
+    pub(super) fn release_media(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.talking = false;
+        match std::mem::replace(&mut call.stage, Stage::Ending) {
+            Stage::Accepted(session) | Stage::Up(session) => {
+                if let Some(id) = session.playing {
+                    self.announcements.remove(&id);
+                    self.media.stop_play(id);
+                }
+                self.media.close(number.media());
+                self.leave_room(&session.purpose);
+            }
+            Stage::Routing { .. } | Stage::Ending => {}
+        }
+    }
+
+    fn new_room(&mut self) -> RoomId {
+        let room = RoomId(self.next_room);
+        self.next_room += 1;
+        room
+    }
+
+    fn conference_room(&mut self, key: &ConferenceKey) -> RoomId {
+        if !self.rooms.contains_key(key) {
+            let id = self.new_room();
+            self.rooms.insert(key.clone(), Room { id, calls: 0 });
+        }
+        let room = self.rooms.get_mut(key).expect("inserted above when it was missing");
+        room.calls += 1;
+        room.id
+    }
+
+    fn leave_room(&mut self, purpose: &Purpose) {
+        let Purpose::Conference { key, .. } = purpose else { return };
+        if let Some(room) = self.rooms.get_mut(key) {
+            room.calls -= 1;
+            if room.calls == 0 {
+                self.rooms.remove(key);
+            }
+        }
+    }
+}
+
+/// The service of the dialled name. A telephone number may be stored with or without its `+`.
+async fn find_service(
+    store: &plenary_store::Store,
+    user: &str,
+) -> Result<Option<(InboundService, String)>, StoreError> {
+    let found = store.match_service(user).await?;
+    match (found, user.strip_prefix('+')) {
+        (None, Some(digits)) => store.match_service(digits).await,
+        (found, _) => Ok(found),
+    }
+}
+
+fn refused_phrase(refused: &Refused) -> String {
+    match refused {
+        Refused::Early { .. } => "The conference has not started".to_owned(),
+        Refused::Over => "The conference is over".to_owned(),
+        Refused::Full => "The conference is full".to_owned(),
+        other @ (Refused::OutOfRange(_)
+        | Refused::UnknownConference
+        | Refused::UnknownReservation
+        | Refused::UnknownParticipant
+        | Refused::NameTokenMismatch
+        | Refused::WrongState { .. }
+        | Refused::NameTaken
+        | Refused::TooLateToRemove
+        | Refused::TooLateToExtend
+        | Refused::TooLong { .. }
+        | Refused::NoSeats { .. }
+        | Refused::AlreadyAdmitted) => other.to_string(),
+    }
+}
+
+fn stream_params(stream: &Stream) -> StreamParams {
+    StreamParams {
+        remote_rtp: stream.remote_rtp,
+        remote_rtcp: stream.remote_rtcp,
+        rtcp_mux: stream.rtcp_mux,
+        law: match stream.codec {
+            Codec::Pcmu => Law::Mu,
+            Codec::Pcma => Law::A,
+        },
+        send_payload_type: stream.payload_type,
+        receive_payload_type: stream.receive_payload_type,
+        dtmf_payload_type: stream.dtmf.as_ref().map(|dtmf| dtmf.receive),
+        ptime_ms: stream.ptime_ms,
+        send: matches!(stream.direction, Direction::SendRecv | Direction::SendOnly),
+        receive: matches!(stream.direction, Direction::SendRecv | Direction::RecvOnly),
+    }
+}

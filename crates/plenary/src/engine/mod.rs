@@ -1,0 +1,361 @@
+//! The engine: one task that owns every call and every conference, and joins the crates that decide to
+//! those that act. It decides nothing about conferences itself: events go into [`Conferences`], effects come
+//! out and are carried out in order.
+//!
+//! ```text
+//!   SIP events ──┐                          ┌── answer, hang up ──▶ signalling
+//!   media events ┼─▶ Engine ─▶ Conferences ─┼── voice, play ──────▶ media plane
+//!   web services ┘      ▲                   └── notices ──────────▶ log, call records
+//!                       └── time
+//! ```
+
+mod call;
+mod clock;
+mod effects;
+mod handle;
+mod incoming;
+mod play;
+mod records;
+
+pub(crate) use clock::{Clock, wall_now};
+pub(crate) use handle::EngineHandle;
+
+use call::{Call, CallNumber, Stage};
+use handle::RosterLine;
+use plenary_conference::{
+    AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused, Reservation,
+    ReservationLimits, ReservationToken,
+    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+};
+use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId};
+use plenary_sip::{EndCause, Reason, SipEvent, SipHandle};
+use plenary_store::{InboundService, Store, StoreError};
+use records::Records;
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+/// How many commands may wait. The web services wait beyond that; nothing is lost.
+const COMMANDS_WAITING_MAX: usize = 1024;
+/// The calendar clock may be corrected at any time, so it is looked at again at least this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the engine is asked by others.
+pub(crate) enum Command {
+    Claim { key: ConferenceKey, reply: oneshot::Sender<Result<(), Refused>> },
+    Release { key: ConferenceKey, reply: oneshot::Sender<()> },
+    Apply { event: Event, reply: oneshot::Sender<Result<(), Refused>> },
+    Act {
+        account: AccountId,
+        which: ConferenceRef,
+        act: Box<dyn FnOnce(ConferenceKey) -> Event + Send>,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    List { account: AccountId, reply: oneshot::Sender<Vec<ConferenceSummary>> },
+    Participants {
+        account: AccountId,
+        which: ConferenceRef,
+        reply: oneshot::Sender<Result<(State, Vec<ParticipantSummary>), Refused>>,
+    },
+    Reservation {
+        account: AccountId,
+        token: ReservationToken,
+        reply: oneshot::Sender<Option<(Reservation, State)>>,
+    },
+    Roster { key: ConferenceKey, reply: oneshot::Sender<Vec<RosterLine>> },
+    /// The inbound service of a call has been looked up.
+    Routed { call: CallNumber, found: Result<Option<(InboundService, String)>, StoreError> },
+    Stop { reply: oneshot::Sender<()> },
+}
+
+/// What the engine needs to start.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) sip: SipHandle,
+    pub(crate) sip_events: mpsc::Receiver<SipEvent>,
+    pub(crate) media: MediaHandle,
+    pub(crate) media_events: mpsc::Receiver<MediaEvent>,
+    pub(crate) reservations: ReservationLimits,
+    pub(crate) conferences: ConferenceLimits,
+    /// The address put into SDP instead of the one listened on.
+    pub(crate) advertise: Option<IpAddr>,
+}
+
+/// The calls and conferences of this node.
+pub(crate) struct Engine {
+    /// The sixteen hexadecimal digits before the dot of every participant id of this run.
+    node: u64,
+    clock: Clock,
+    store: Store,
+    records: Records,
+    sip: SipHandle,
+    media: MediaHandle,
+    advertise: Option<IpAddr>,
+    conferences: Conferences,
+    calls: BTreeMap<CallNumber, Call>,
+    participants: HashMap<ParticipantId, CallNumber>,
+    rooms: HashMap<ConferenceKey, Room>,
+    /// Calls to hang up on when what is played to them has ended.
+    announcements: HashMap<PlayId, CallNumber>,
+    next_room: u64,
+    next_play: u64,
+    commands: mpsc::Sender<Command>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// A conference's place in the media plane.
+#[derive(Debug)]
+struct Room {
+    id: RoomId,
+    calls: usize,
+}
+
+impl Engine {
+    /// Reads the reservations back, then runs until [`EngineHandle::stop`].
+    pub(crate) async fn start(parts: Parts) -> anyhow::Result<EngineHandle> {
+        let clock = Clock::new();
+        let (commands, inbox) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let handle = EngineHandle::new(commands.clone(), parts.store.clone(), parts.reservations.clone(), clock);
+        let mut conferences = Conferences::new(parts.reservations.clone(), parts.conferences);
+        let open = parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
+        let count = open.len();
+        for reservation in open {
+            if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now()) {
+                warn!(%refused, "a stored reservation cannot be opened");
+            }
+        }
+        if count > 0 {
+            info!(count, "reservations read back");
+        }
+        let mut engine = Self {
+            node: random_u64()?,
+            clock,
+            records: Records::start(parts.store.clone()),
+            store: parts.store,
+            sip: parts.sip,
+            media: parts.media,
+            advertise: parts.advertise,
+            conferences,
+            calls: BTreeMap::new(),
+            participants: HashMap::new(),
+            rooms: HashMap::new(),
+            announcements: HashMap::new(),
+            next_room: 1,
+            next_play: 1,
+            commands,
+            stopping: None,
+        };
+        engine.carry_out();
+        tokio::spawn(engine.run(inbox, parts.sip_events, parts.media_events));
+        Ok(handle)
+    }
+
+    async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        mut sip_events: mpsc::Receiver<SipEvent>,
+        mut media_events: mpsc::Receiver<MediaEvent>,
+    ) {
+        loop {
+            let wake = self.wake_at();
+            tokio::select! {
+                event = sip_events.recv() => match event {
+                    Some(event) => self.handle_sip(event),
+                    None => break,
+                },
+                event = media_events.recv() => match event {
+                    Some(event) => self.handle_media(event),
+                    None => break,
+                },
+                // The engine holds a sender itself, so this never ends.
+                Some(command) = inbox.recv() => self.handle_command(command),
+                () = tokio::time::sleep_until(wake) => self.conferences.handle_timeout(self.clock.now()),
+            }
+            self.carry_out();
+            if self.stopping.is_some() && self.calls.is_empty() {
+                break;
+            }
+        }
+        self.records.finish().await;
+        if let Some(reply) = self.stopping.take() {
+            let _ = reply.send(());
+        }
+    }
+
+    fn wake_at(&self) -> tokio::time::Instant {
+        let now = self.clock.now();
+        let look_again = now.mono.plus_ms(LOOK_AGAIN.as_millis() as u64);
+        let due: Mono = self.conferences.poll_timeout(now).map_or(look_again, |at| at.min(look_again));
+        self.clock.instant(due)
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Claim { key, reply } => {
+                let _ = reply.send(self.conferences.claim_name(&key, now));
+            }
+            Command::Release { key, reply } => {
+                self.conferences.release_name(&key);
+                let _ = reply.send(());
+            }
+            Command::Apply { event, reply } => {
+                let _ = reply.send(self.conferences.handle_event(event, now));
+            }
+            Command::Act { account, which, act, reply } => {
+                let outcome = self
+                    .conferences
+                    .resolve(account, &which, now)
+                    .and_then(|key| self.conferences.handle_event(act(key), now));
+                let _ = reply.send(outcome);
+            }
+            Command::List { account, reply } => {
+                let _ = reply.send(self.conferences.list(account, now));
+            }
+            Command::Participants { account, which, reply } => {
+                let outcome = self
+                    .conferences
+                    .resolve(account, &which, now)
+                    .and_then(|key| self.conferences.participants(&key, now));
+                let _ = reply.send(outcome);
+            }
+            Command::Reservation { account, token, reply } => {
+                let found = self.conferences.reservation(account, &token).cloned().and_then(|reservation| {
+                    let key = ConferenceKey { account, name: reservation.name.clone() };
+                    self.conferences.state(&key, now).map(|state| (reservation, state))
+                });
+                let _ = reply.send(found);
+            }
+            Command::Roster { key, reply } => {
+                let _ = reply.send(self.roster(&key));
+            }
+            Command::Routed { call, found } => self.handle_routed(call, found),
+            Command::Stop { reply } => {
+                info!(calls = self.calls.len(), "stopping: hanging up every call");
+                self.stopping = Some(reply);
+                for number in self.calls.keys().copied().collect::<Vec<_>>() {
+                    self.end_call(number, effects::reasons(200, "The service is stopping"));
+                }
+            }
+        }
+    }
+
+    fn roster(&self, key: &ConferenceKey) -> Vec<RosterLine> {
+        let Ok((_, parties)) = self.conferences.participants(key, self.clock.now()) else { return Vec::new() };
+        let line = |party: ParticipantSummary| {
+            let call = self.calls.get(self.participants.get(&party.id)?)?;
+            Some(RosterLine {
+                participant: party.id,
+                from: call.from.clone(),
+                muted: party.muted,
+                talking: call.talking,
+            })
+        };
+        parties.into_iter().filter_map(line).collect()
+    }
+
+    fn handle_sip(&mut self, event: SipEvent) {
+        match event {
+            SipEvent::Incoming(incoming) => self.handle_incoming(incoming),
+            SipEvent::Confirmed { call, answer } => self.handle_confirmed(CallNumber(call.0), answer),
+            SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
+            SipEvent::ReofferAnswer { call, answer } => self.handle_reoffer_answer(CallNumber(call.0), answer),
+            SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
+            SipEvent::Cancelled { call } => self.call_is_over(CallNumber(call.0), "cancelled"),
+            SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
+            // The service places no calls, so these belong to nobody.
+            SipEvent::Progress { call, .. } | SipEvent::Answered { call, .. } | SipEvent::Rejected { call, .. } => {
+                debug!(call = call.0, "an answer to a call that was not placed");
+            }
+        }
+    }
+
+    fn handle_media(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
+            MediaEvent::TalkStarted { call } => self.set_talking(CallNumber(call.0), true),
+            MediaEvent::TalkStopped { call } => self.set_talking(CallNumber(call.0), false),
+            MediaEvent::RtpTimeout { call } => {
+                info!(call = call.0, "no RTP for too long: the caller has vanished");
+                self.end_call(CallNumber(call.0), effects::reasons(408, "No audio was received for too long"));
+            }
+            MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
+            MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
+            MediaEvent::Closed { call, stats } => self.records.media_ended(call.0, &stats),
+            MediaEvent::RoomFailed { room, calls } => {
+                warn!(room = room.0, calls = calls.len(), "a room of the media plane failed: its calls end");
+                for call in calls {
+                    self.end_call(CallNumber(call.0), effects::reasons(500, "The conference failed"));
+                }
+            }
+        }
+    }
+
+    fn set_talking(&mut self, number: CallNumber, talking: bool) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.talking = talking;
+        }
+    }
+
+    /// Ends a call from our side: out of the conference, silent, BYE (or a refusal when it is not up yet).
+    fn end_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
+        if !self.calls.contains_key(&number) {
+            return;
+        }
+        self.leave_conference(number);
+        self.drop_call(number, reasons);
+    }
+
+    /// The same for a call that is out of its conference already.
+    fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
+        let Some(call) = self.calls.get(&number) else { return };
+        if !matches!(call.stage, Stage::Ending) {
+            self.release_media(number);
+            self.sip.hang_up(number.sip(), reasons);
+        }
+    }
+
+    /// The signalling's last word on a call: nothing of it may stay behind.
+    fn call_is_over(&mut self, number: CallNumber, cause: &str) {
+        if !self.calls.contains_key(&number) {
+            return;
+        }
+        self.leave_conference(number);
+        self.release_media(number);
+        let call = self.calls.remove(&number).expect("looked up above");
+        self.participants.remove(&call.participant);
+        debug!(call = number.0, cause, "call over");
+        if call.recorded {
+            self.records.call_ended(number.0, &call.participant, wall_now(), cause);
+        }
+    }
+
+    fn leave_conference(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let gone = Event::Gone { participant: call.participant.clone() };
+        if let Err(refused) = self.conferences.handle_event(gone, self.clock.now()) {
+            warn!(call = number.0, %refused, "a call could not leave its conference");
+        }
+        // The others hear of it before this call's own media goes away.
+        self.carry_out();
+    }
+}
+
+fn end_cause_text(cause: &EndCause) -> &str {
+    match cause {
+        EndCause::ByRemote { .. } => "caller hung up",
+        EndCause::ByUs => "hung up by the service",
+        EndCause::AckTimeout => "no ACK",
+        EndCause::Transport => "unreachable",
+    }
+}
+
+fn random_u64() -> anyhow::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
+    Ok(u64::from_be_bytes(bytes))
+}

@@ -1,0 +1,149 @@
+//! A running Plenary: every part started in order, and stopped in the reverse order.
+
+use crate::{
+    config::Config,
+    engine::{Engine, EngineHandle, Parts},
+};
+use anyhow::{Context, anyhow};
+use plenary_api::ApiState;
+use plenary_media::{MediaConfig, MediaHandle, MediaPlane};
+use plenary_sip::{SipConfig, SipEndpoint, SipHandle};
+use plenary_store::Store;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tracing::{info, warn};
+
+/// The service, listening.
+pub(crate) struct Server {
+    store: Store,
+    engine: EngineHandle,
+    sip: SipHandle,
+    media: MediaHandle,
+    http_addr: SocketAddr,
+    sip_addr: SocketAddr,
+    stop_http: oneshot::Sender<()>,
+    http: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts everything, or says which part can't be started and what to do.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let store = Store::open(&config.data).await?;
+        let media_dir = config.media_dir();
+        std::fs::create_dir_all(&media_dir)
+            .with_context(|| format!("the folder {} cannot be made", media_dir.display()))?;
+
+        let listener = TcpListener::bind(config.http).await.map_err(|error| {
+            listen_error("the web services cannot listen on", config.http, &error, "--http")
+        })?;
+        let http_addr = listener.local_addr().context("the web services' address cannot be read")?;
+
+        let (sip, sip_events) = SipEndpoint::bind(SipConfig {
+            listen: vec![config.sip],
+            advertise: config.advertise,
+            product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allow_from: config.signalling.allow_from.clone(),
+            ..SipConfig::default()
+        })
+        .await
+        .context("SIP cannot be started (choose another address with --sip)")?;
+        let sip_addr = sip.local_addr();
+
+        let (media, media_events) = MediaPlane::start(MediaConfig {
+            bind: media_address(config.sip),
+            rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
+            workers: config.media.workers,
+            rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
+            media_dir,
+            ..MediaConfig::default()
+        })
+        .context("the media plane cannot be started")?;
+
+        let engine = Engine::start(Parts {
+            store: store.clone(),
+            sip: sip.clone(),
+            sip_events,
+            media: media.clone(),
+            media_events,
+            reservations: config.reservations.clone(),
+            conferences: config.conferences.clone(),
+            advertise: config.advertise,
+        })
+        .await?;
+
+        let (stop_http, stopped) = oneshot::channel();
+        let router = plenary_api::router(ApiState {
+            store: store.clone(),
+            control: Arc::new(engine.clone()),
+            public_url: (!config.web.public_url.is_empty())
+                .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
+            max_body_bytes: config.web.max_body_bytes,
+            request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
+        });
+        let http = tokio::spawn(async move {
+            plenary_api::serve(listener, router, async {
+                let _ = stopped.await;
+            })
+            .await;
+        });
+        info!(http = %http_addr, sip = %sip_addr, "started");
+        Ok(Self { store, engine, sip, media, http_addr, sip_addr, stop_http, http })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn engine(&self) -> &EngineHandle {
+        &self.engine
+    }
+
+    pub(crate) fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    pub(crate) fn sip_addr(&self) -> SocketAddr {
+        self.sip_addr
+    }
+
+    /// Hangs up every call, finishes the requests that are under way, writes what is left to write.
+    pub(crate) async fn stop(self, within: Duration) {
+        self.engine.stop(within).await;
+        let _ = self.stop_http.send(());
+        if tokio::time::timeout(within, self.http).await.is_err() {
+            warn!("some web service requests did not end in time");
+        }
+        self.sip.shutdown().await;
+        self.media.shutdown();
+        self.store.close().await;
+        info!("stopped");
+    }
+}
+
+/// RTP goes out where SIP listens.
+fn media_address(sip: SocketAddr) -> IpAddr {
+    match sip.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        address => address,
+    }
+}
+
+fn listen_error(what: &str, address: SocketAddr, error: &std::io::Error, flag: &str) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            anyhow!("{what} {address}: the port is in use. Stop the other program, or choose another port with {flag}.")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            anyhow!("{what} {address}: this machine has no such address. Choose one of its own with {flag}.")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("{what} {address}: not permitted. Ports below 1024 need privileges; choose a higher one with {flag}.")
+        }
+        _ => anyhow!("{what} {address}: {error}. Choose another address with {flag}."),
+    }
+}
