@@ -1,1 +1,33 @@
-//! The media plane: worker threads that move, mix and play audio.
+//! The media plane: worker threads that move, mix and play the audio of calls.
+//!
+//! ```text
+//!   control side (async)                 media plane (plain threads)
+//!   ┌─────────────┐  commands  ┌───────────────────────────────────────────┐
+//!   │ MediaHandle ├───────────▶│ worker 1: rooms A, C …   20 ms tick:      │   RTP
+//!   │             │            │ worker 2: rooms B, D …   drain · mix · send│◀────────▶
+//!   │  MediaEvent │◀───────────┤ …                                         │
+//!   └─────────────┘   events   │ loader: reads files that are to be played │
+//!                              └───────────────────────────────────────────┘
+//! ```
+//!
+//! A room belongs to one worker for life, so nothing on a packet's path takes a lock. Every 20 ms a room drains
+//! its calls' sockets, decodes those who may speak, sums those who are not silent, encodes what the silent ones
+//! hear once per codec, and sends. What one tick does is decided in `room`, which knows neither
+//! threads nor clocks nor sockets; `worker` gives it the time and carries its packets.
+//!
+//! The crate decides nothing about conferences: who speaks, who listens and what is played is told to it through
+//! [`MediaHandle`]. It runs on Linux only.
+
+#![deny(unsafe_code)]
+
+mod config;
+mod error;
+mod event;
+mod handle;
+mod params;
+
+pub use config::MediaConfig;
+pub use error::MediaError;
+pub use event::{CallStats, MediaEvent};
+pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
+pub use params::{MediaCallId, PlayId, PlayItem, PlayTo, RoomId, StreamParams};

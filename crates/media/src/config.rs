@@ -1,0 +1,54 @@
+//! How the media plane is set up.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+    path::PathBuf,
+};
+
+/// Settings of the media plane. [`MediaConfig::default`] listens on loopback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaConfig {
+    /// The local address of every RTP and RTCP socket. Default: 127.0.0.1.
+    pub bind: IpAddr,
+    /// The ports to take from. A call takes an even port for RTP and the one after it for RTCP. Default: 16384 to
+    /// 32767, which lies below Linux's ephemeral ports.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Worker threads; 0 takes one for each core. Default: 0.
+    pub workers: usize,
+    /// A call that sends and receives but brings no valid RTP for this long is reported as vanished, in
+    /// milliseconds. Default: 30 000.
+    pub rtp_timeout_ms: u64,
+    /// The folder of the files that are played. Default: `media` in the working directory.
+    pub media_dir: PathBuf,
+    /// The longest file that is played, in seconds; what lies beyond is cut off. Bounds memory: a second takes 16 kB.
+    /// Default: 3600.
+    pub file_seconds_max: u32,
+    /// The least audio held against jitter, in milliseconds, counting the frame that is being played: 20 adds no
+    /// delay beyond the wait for the next tick. Default: 20.
+    pub jitter_ms_min: u32,
+    /// The most audio held against jitter, in milliseconds. Default: 200.
+    pub jitter_ms_max: u32,
+    /// Mean time between two RTCP reports of a call, in milliseconds; each is drawn from half to one and a half of
+    /// it (RFC 3550, 6.2). Default: 5000.
+    pub rtcp_interval_ms: u64,
+    /// Events that may wait for the control side; while it is full they wait inside the workers. Default: 65 536.
+    pub event_queue: usize,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            rtp_ports: 16_384..=32_767,
+            workers: 0,
+            rtp_timeout_ms: 30_000,
+            media_dir: PathBuf::from("media"),
+            file_seconds_max: 3600,
+            jitter_ms_min: 20,
+            jitter_ms_max: 200,
+            rtcp_interval_ms: 5000,
+            event_queue: 65_536,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the media plane reports.
+
+use crate::{MediaCallId, PlayId, RoomId};
+use serde::Serialize;
+
+/// Something that happened in the media plane.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// A telephone key was pressed (RFC 4733); once for each press, when it begins.
+    KeyPressed {
+        /// Whose phone.
+        call: MediaCallId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        key: char,
+    },
+    /// The party has begun to talk. Reported for those who may speak only.
+    TalkStarted {
+        /// Who.
+        call: MediaCallId,
+    },
+    /// The party has stopped talking, or may no longer speak.
+    TalkStopped {
+        /// Who.
+        call: MediaCallId,
+    },
+    /// No valid RTP came for the configured time though the call is not on hold. Sent once until RTP comes again or
+    /// the stream is changed.
+    RtpTimeout {
+        /// Which call.
+        call: MediaCallId,
+    },
+    /// What was played is over. Once for each play, unless it was stopped or the call or room it was for went away.
+    PlayFinished {
+        /// Which.
+        id: PlayId,
+    },
+    /// Something of a play list could not be played and is left out; the rest of the list goes on and
+    /// [`MediaEvent::PlayFinished`] still follows. Also sent, and then nothing follows, when the call or room is not there.
+    PlayFailed {
+        /// Which.
+        id: PlayId,
+        /// What is wrong, for the operator.
+        text: String,
+    },
+    /// The call's media is gone, its ports are free again. Once for every call that was open.
+    Closed {
+        /// Which call.
+        call: MediaCallId,
+        /// What it came to.
+        stats: CallStats,
+    },
+    /// A room was given up because of an error of ours. Its calls are closed, each with its own
+    /// [`MediaEvent::Closed`]; other rooms go on.
+    RoomFailed {
+        /// Which.
+        room: RoomId,
+        /// The calls that were in it.
+        calls: Vec<MediaCallId>,
+    },
+}
+
+/// Counters and measures of one call's media, from its opening on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct CallStats {
+    /// Valid RTP packets received, telephone events among them.
+    pub packets_received: u64,
+    /// Bytes of their payloads.
+    pub bytes_received: u64,
+    /// Packets expected by sequence number but never received; duplicates do not make up for it (RFC 3550, A.3 says
+    /// otherwise for reports; this is what was really lost).
+    pub packets_lost: u64,
+    /// Received twice.
+    pub packets_duplicate: u64,
+    /// Received after their time to be played had passed.
+    pub packets_late: u64,
+    /// Dropped: not RTP of version 2, cut short, or not what was agreed on.
+    pub packets_malformed: u64,
+    /// Dropped: of a payload type that was not agreed on.
+    pub packets_unknown_payload: u64,
+    /// Dropped: from somebody else than the one the stream comes from.
+    pub packets_stranger: u64,
+    /// Dropped: the call was on hold, or its stream not set yet.
+    pub packets_unwanted: u64,
+    /// Frames of 20 ms that were made up because a packet was missing.
+    pub frames_concealed: u64,
+    /// Frames of 20 ms left out to bring the delay down again.
+    pub frames_skipped: u64,
+    /// Interarrival jitter (RFC 3550, A.8), in milliseconds.
+    pub jitter_ms: f32,
+    /// What the jitter buffer aims to hold, in milliseconds, the frame being played among it.
+    pub buffer_ms: f32,
+    /// Level of what the party last said, in dBov (-127 to 0).
+    pub level_dbov: f32,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Bytes of their payloads.
+    pub bytes_sent: u64,
+    /// Packets the system would not take.
+    pub send_errors: u64,
+    /// Round trip by RTCP, in milliseconds; `None` until a report came back.
+    pub round_trip_ms: Option<f32>,
+    /// Part of our packets that the other side last reported as lost, 0 to 1; `None` until it reported.
+    pub remote_loss: Option<f32>,
+    /// Jitter that the other side last reported, in milliseconds.
+    pub remote_jitter_ms: Option<f32>,
+    /// The other side has said goodbye by RTCP.
+    pub remote_bye: bool,
+    /// Keys pressed.
+    pub keys: u64,
+}

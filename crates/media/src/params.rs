@@ -1,0 +1,88 @@
+//! The vocabulary of the media plane's door.
+
+use plenary_audio::g711::Law;
+use std::{fmt, net::SocketAddr};
+
+macro_rules! number_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number_id!(
+    /// One call's media. The number is chosen by whoever opens it and is not used again.
+    MediaCallId
+);
+number_id!(
+    /// Those who can hear each other. A room exists while a call is in it.
+    RoomId
+);
+number_id!(
+    /// Something that is being played. The number is chosen by whoever starts it and is not used again.
+    PlayId
+);
+
+/// What was agreed on for a call's audio; the outcome of offer and answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamParams {
+    /// Where the other side says that it receives RTP. Packets go where RTP comes from once it comes.
+    pub remote_rtp: SocketAddr,
+    /// Where the other side receives RTCP; `None`: the port after RTP's, or RTP's own with `rtcp_mux`.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// RTCP shares RTP's ports (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The companding law, in both directions.
+    pub law: Law,
+    /// Payload type of the audio we send, 0 to 127.
+    pub send_payload_type: u8,
+    /// Payload type of the audio that we receive, 0 to 127.
+    pub receive_payload_type: u8,
+    /// Payload type of the telephone events that we receive (RFC 4733); `None`: none were agreed on.
+    pub dtmf_payload_type: Option<u8>,
+    /// Audio in each packet we send: 10, 20, 30, 40 or 60 ms; anything else is taken as 20.
+    pub ptime_ms: u32,
+    /// The other side wants to hear us. False: it holds us, and nothing is sent.
+    pub send: bool,
+    /// The other side may send. False: what comes is dropped.
+    pub receive: bool,
+}
+
+/// Who hears what is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlayTo {
+    /// One call.
+    Call(MediaCallId),
+    /// All calls of a room, also those that enter while it is going on.
+    Room(RoomId),
+    /// All calls of a room but one.
+    RoomBut(RoomId, MediaCallId),
+}
+
+/// One thing of a play list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlayItem {
+    /// A WAV file, by its name inside the media folder. Any usual sample rate and width; channels are averaged.
+    File(String),
+    /// A sine.
+    Tone {
+        /// Frequency, 1 to 3999 Hz.
+        hz: u32,
+        /// Length, in milliseconds.
+        ms: u32,
+    },
+    /// Nothing.
+    Silence {
+        /// Length, in milliseconds.
+        ms: u32,
+    },
+    /// The short beep that marks an entry.
+    Beep,
+}
