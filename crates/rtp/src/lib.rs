@@ -1,1 +1,23 @@
-//! RTP and RTCP packets, jitter buffer, loss concealment, telephone events, statistics.
+//! RTP as a bridge needs it: packets, RTCP, jitter buffer, telephone events, statistics.
+//!
+//! Everything here is plain data and arithmetic. No socket is opened, no clock is read, no thread is started: bytes
+//! come in as slices and time as nanoseconds of any monotonic clock. Bytes from the network are judged, never trusted:
+//! whatever they are, nothing here panics.
+//!
+//! | module | what it does | RFC |
+//! |---|---|---|
+//! | [`packet`] | reads and writes RTP headers, tells RTP from RTCP, STUN and DTLS | 3550, 7983 |
+//! | [`rtcp`] | reports and goodbyes | 3550 |
+//! | [`jitter`] | puts packets back in order and time, adding as little delay as the network allows | – |
+//! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
+//! | [`stats`] | what was received, lost, and how evenly | 3550, A.1, A.3, A.8 |
+//! | [`source`] | numbers and stamps the packets of a stream that we send | 3550 |
+
+#![forbid(unsafe_code)]
+
+pub mod dtmf;
+pub mod jitter;
+pub mod packet;
+pub mod rtcp;
+pub mod source;
+pub mod stats;

@@ -1,0 +1,126 @@
+//! A stream that we send: its numbers and stamps (RFC 3550, 5.1).
+
+use crate::packet::Header;
+
+/// Numbers the packets of a stream and stamps them. The clock runs on while nothing is sent, so that a receiver hears a
+/// pause as long as it was.
+#[derive(Debug, Clone)]
+pub struct Source {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    /// The next packet follows a pause.
+    marker: bool,
+    packets: u64,
+    bytes: u64,
+}
+
+impl Source {
+    /// A stream that begins at `sequence` and `timestamp`. All three should be random (RFC 3550, 5.1).
+    #[must_use]
+    pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
+        Self { ssrc, sequence, timestamp, marker: true, packets: 0, bytes: 0 }
+    }
+
+    /// The header of the next packet, which carries `payload_bytes` of audio lasting `samples` units of the stream's clock.
+    /// The first packet of the stream, and the first after a pause, has the marker.
+    pub fn next_header(&mut self, payload_type: u8, samples: u32, payload_bytes: usize) -> Header {
+        let header = Header {
+            marker: std::mem::take(&mut self.marker),
+            payload_type,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: self.ssrc,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(samples);
+        self.packets += 1;
+        self.bytes += payload_bytes as u64;
+        header
+    }
+
+    /// The header of a packet that takes no time of its own: a telephone event, whose packets all bear the time at which it
+    /// began (RFC 4733, 2.2.2).
+    pub fn event_header(
+        &mut self,
+        payload_type: u8,
+        marker: bool,
+        timestamp: u32,
+        payload_bytes: usize,
+    ) -> Header {
+        let mut header = self.next_header(payload_type, 0, payload_bytes);
+        (header.marker, header.timestamp) = (marker, timestamp);
+        header
+    }
+
+    /// Lets time pass without a packet; the next one will have the marker.
+    pub fn pause(&mut self, samples: u32) {
+        self.timestamp = self.timestamp.wrapping_add(samples);
+        self.marker = true;
+    }
+
+    /// Lets time pass without a packet of audio, and without the marker on the next: something else is being sent.
+    pub fn skip(&mut self, samples: u32) {
+        self.timestamp = self.timestamp.wrapping_add(samples);
+    }
+
+    /// Whose stream.
+    #[must_use]
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The stamp of the next packet: the stream's clock now.
+    #[must_use]
+    pub fn timestamp(&self) -> u32 {
+        self.timestamp
+    }
+
+    /// Packets sent.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Bytes of payload sent.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_stamps_run_on_and_wrap() {
+        let mut source = Source::new(7, u16::MAX, u32::MAX - 100);
+        let first = source.next_header(0, 160, 160);
+        assert_eq!((first.marker, first.sequence, first.timestamp), (true, u16::MAX, u32::MAX - 100));
+        let second = source.next_header(0, 160, 160);
+        assert_eq!((second.marker, second.sequence, second.timestamp), (false, 0, 59));
+        assert_eq!((source.packets(), source.bytes()), (2, 320));
+    }
+
+    #[test]
+    fn the_clock_runs_on_through_a_pause_and_the_next_packet_is_marked() {
+        let mut source = Source::new(7, 10, 1000);
+        source.next_header(0, 160, 160);
+        source.pause(160);
+        source.pause(160);
+        let next = source.next_header(0, 160, 160);
+        assert_eq!((next.marker, next.sequence, next.timestamp), (true, 11, 1480));
+    }
+
+    #[test]
+    fn packets_of_an_event_bear_its_beginning() {
+        let mut source = Source::new(7, 10, 1000);
+        for sequence in 10..13 {
+            let header = source.event_header(101, sequence == 10, 1000, 4);
+            assert_eq!((header.marker, header.sequence, header.timestamp), (sequence == 10, sequence, 1000));
+            source.skip(160);
+        }
+        assert_eq!(source.next_header(0, 160, 160).timestamp, 1480);
+    }
+}

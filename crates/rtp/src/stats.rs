@@ -1,0 +1,243 @@
+//! What was received of a stream: numbers, losses, evenness (RFC 3550, A.1, A.3, A.8).
+
+use crate::packet::Header;
+
+/// Numbers this far ahead or behind belong to a stream that was restarted (RFC 3550, A.1).
+const DROPOUT_MAX: u16 = 3000;
+const MISORDER_MAX: u16 = 100;
+
+/// The reception of one stream, as receiver reports tell it.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    clock_rate: u32,
+    stream: Option<Stream>,
+    /// Of streams that ended before this one; their numbers say nothing any more.
+    received_before: u64,
+    lost_before: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Stream {
+    ssrc: u32,
+    base: u64,
+    /// The highest number, with the count of its wraps above the low 16 bits.
+    highest: u64,
+    /// The number that would prove a restart.
+    suspect: Option<u16>,
+    received: u64,
+    /// Arrival minus timestamp of the last packet, in units of the clock.
+    transit: i64,
+    /// 16 times the jitter, in units of the clock.
+    jitter_q4: u32,
+    expected_prior: u64,
+    received_prior: u64,
+}
+
+/// What a report block says of a stream (RFC 3550, 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReceptionReport {
+    /// Whose stream.
+    pub ssrc: u32,
+    /// Lost of those expected since the last report, in 256ths.
+    pub fraction_lost: u8,
+    /// Expected less received since the stream began; duplicates make it smaller, even negative. 24 bits signed.
+    pub cumulative_lost: i32,
+    /// The highest number with the count of its wraps above it.
+    pub extended_highest_sequence: u32,
+    /// Interarrival jitter, in units of the clock.
+    pub jitter: u32,
+}
+
+impl Reception {
+    /// Nothing received yet. `clock_rate` in Hz is that of the payload.
+    #[must_use]
+    pub fn new(clock_rate: u32) -> Self {
+        Self { clock_rate: clock_rate.max(1), stream: None, received_before: 0, lost_before: 0, bytes: 0 }
+    }
+
+    /// Counts a valid packet. `timed`: its timestamp says when it was made, so it counts for the jitter; telephone events
+    /// repeat the time of their beginning and do not.
+    pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {
+        self.bytes += payload_bytes as u64;
+        let arrival = (u128::from(arrival_ns) * u128::from(self.clock_rate) / 1_000_000_000) as i64;
+        let transit = arrival.wrapping_sub(i64::from(header.timestamp));
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc) else {
+            return self.begin(header, transit);
+        };
+        let ahead = header.sequence.wrapping_sub(stream.highest as u16);
+        if ahead < DROPOUT_MAX {
+            stream.highest += u64::from(ahead);
+            stream.suspect = None;
+        } else if ahead <= u16::MAX - MISORDER_MAX {
+            if stream.suspect == Some(header.sequence) {
+                return self.begin(header, transit);
+            }
+            stream.suspect = Some(header.sequence.wrapping_add(1));
+            return;
+        }
+        stream.received += 1;
+        if timed {
+            // The timestamp wraps at 32 bits; so must the difference.
+            let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
+            stream.transit = transit;
+            // A timestamp that jumped is a new epoch rather than a network of jitter.
+            if change < self.clock_rate * 2 {
+                let fade = (stream.jitter_q4 + 8) >> 4;
+                stream.jitter_q4 = (stream.jitter_q4 + change).saturating_sub(fade);
+            }
+        }
+    }
+
+    fn begin(&mut self, header: &Header, transit: i64) {
+        if let Some(old) = self.stream.take() {
+            self.received_before += old.received;
+            self.lost_before += old.lost().max(0) as u64;
+        }
+        let first = u64::from(header.sequence);
+        self.stream = Some(Stream {
+            ssrc: header.ssrc,
+            base: first,
+            highest: first,
+            suspect: None,
+            received: 1,
+            transit,
+            jitter_q4: 0,
+            expected_prior: 0,
+            received_prior: 0,
+        });
+    }
+
+    /// Packets received, of all streams.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.received_before + self.stream.as_ref().map_or(0, |stream| stream.received)
+    }
+
+    /// Bytes of payload received, of all streams.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Packets expected but not received, of all streams.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost_before + self.stream.as_ref().map_or(0, |stream| stream.lost().max(0) as u64)
+    }
+
+    /// Interarrival jitter of the current stream, in milliseconds.
+    #[must_use]
+    pub fn jitter_ms(&self) -> f32 {
+        let jitter = self.stream.as_ref().map_or(0, |stream| stream.jitter_q4);
+        jitter as f32 / 16.0 * 1000.0 / self.clock_rate as f32
+    }
+
+    /// Whose stream it is at the moment.
+    #[must_use]
+    pub fn ssrc(&self) -> Option<u32> {
+        self.stream.as_ref().map(|stream| stream.ssrc)
+    }
+
+    /// The next report, and the start of a new interval. `None`: nothing was received yet.
+    pub fn poll_report(&mut self) -> Option<ReceptionReport> {
+        let stream = self.stream.as_mut()?;
+        let expected = stream.expected();
+        let expected_now = expected - stream.expected_prior;
+        let received_now = stream.received - stream.received_prior;
+        (stream.expected_prior, stream.received_prior) = (expected, stream.received);
+        let lost_now = expected_now.saturating_sub(received_now);
+        Some(ReceptionReport {
+            ssrc: stream.ssrc,
+            fraction_lost: (lost_now * 256).checked_div(expected_now).unwrap_or(0).min(255) as u8,
+            cumulative_lost: stream.lost().clamp(-(1 << 23), (1 << 23) - 1) as i32,
+            extended_highest_sequence: stream.highest as u32,
+            jitter: stream.jitter_q4 >> 4,
+        })
+    }
+}
+
+impl Stream {
+    fn expected(&self) -> u64 {
+        self.highest - self.base + 1
+    }
+
+    fn lost(&self) -> i64 {
+        self.expected() as i64 - self.received as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(sequence: u16) -> Header {
+        Header { sequence, timestamp: u32::from(sequence).wrapping_mul(160), ssrc: 1, ..Header::default() }
+    }
+
+    fn receive(reception: &mut Reception, sequence: u16, at_ms: u64) {
+        reception.handle_packet(&header(sequence), 160, at_ms * 1_000_000, true);
+    }
+
+    #[test]
+    fn losses_are_expected_less_received_and_reports_tell_the_interval() {
+        let mut reception = Reception::new(8000);
+        for sequence in (0..100).filter(|sequence| sequence % 4 != 3) {
+            receive(&mut reception, sequence, u64::from(sequence) * 20);
+        }
+        receive(&mut reception, 99, 1980);
+        assert_eq!((reception.packets(), reception.lost()), (76, 24));
+        let first = reception.poll_report().expect("something was received");
+        assert_eq!((first.fraction_lost, first.cumulative_lost), (61, 24));
+        assert_eq!(first.extended_highest_sequence, 99);
+        let second = reception.poll_report().expect("something was received");
+        assert_eq!((second.fraction_lost, second.cumulative_lost), (0, 24));
+    }
+
+    #[test]
+    fn numbers_count_on_through_their_wrap() {
+        let mut reception = Reception::new(8000);
+        for (sequence, at) in [(65_534, 0), (65_535, 20), (1, 60), (0, 61), (2, 80)] {
+            reception.handle_packet(&header(sequence), 160, at * 1_000_000, true);
+        }
+        let report = reception.poll_report().expect("something was received");
+        assert_eq!(report.extended_highest_sequence, 65_538);
+        assert_eq!(report.cumulative_lost, 0);
+    }
+
+    #[test]
+    fn one_wild_number_is_left_out_and_two_in_a_row_are_a_new_stream() {
+        let mut reception = Reception::new(8000);
+        receive(&mut reception, 10, 0);
+        receive(&mut reception, 40_000, 20);
+        receive(&mut reception, 11, 20);
+        assert_eq!((reception.packets(), reception.lost()), (2, 0));
+        receive(&mut reception, 50_000, 40);
+        receive(&mut reception, 50_001, 60);
+        assert_eq!((reception.packets(), reception.lost()), (3, 0));
+        assert_eq!(reception.poll_report().expect("received").extended_highest_sequence, 50_001);
+    }
+
+    #[test]
+    fn jitter_is_zero_for_an_even_stream_and_nears_the_mean_change_for_an_uneven_one() {
+        let mut even = Reception::new(8000);
+        let mut uneven = Reception::new(8000);
+        for sequence in 0..500 {
+            receive(&mut even, sequence, u64::from(sequence) * 20);
+            // Every other packet is 10 ms late: each changes the transit by 10 ms.
+            receive(&mut uneven, sequence, u64::from(sequence) * 20 + u64::from(sequence % 2) * 10);
+        }
+        assert!(even.jitter_ms() < 0.01, "{}", even.jitter_ms());
+        assert!((uneven.jitter_ms() - 10.0).abs() < 0.2, "{}", uneven.jitter_ms());
+    }
+
+    #[test]
+    fn another_source_starts_anew_and_keeps_the_totals() {
+        let mut reception = Reception::new(8000);
+        receive(&mut reception, 1, 0);
+        receive(&mut reception, 4, 60);
+        reception.handle_packet(&Header { ssrc: 2, ..header(900) }, 160, 80_000_000, true);
+        assert_eq!((reception.packets(), reception.lost(), reception.bytes()), (3, 2, 480));
+        assert_eq!(reception.ssrc(), Some(2));
+    }
+}
