@@ -1,0 +1,536 @@
+//! Every conference of the installation: the reserved ones through their whole life, the others while
+//! somebody is in them.
+//!
+//! ```text
+//!              starts_at                    ends_at              + completed_minutes
+//!   RESERVED ─────────▶ HOLDING ◀──▶ ACTIVE ────────▶ COMPLETED ────────▶ (forgotten)
+//!                          ▲
+//!   (nothing) ─ first caller ─▶ unreserved: HOLDING ◀──▶ ACTIVE ─ last one leaves ─▶ (nothing)
+//! ```
+//!
+//! Order of calls: one `handle_*`, then every [`Conferences::poll_effect`], then [`Conferences::poll_timeout`].
+//! What the reading methods say is true as of the last `handle_*`.
+
+mod room;
+
+use crate::{
+    effect::{Effect, EndReason, Notice},
+    event::Event,
+    id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken},
+    limits::{ConferenceLimits, ReservationLimits},
+    participant::{Digit, ParticipantOptions},
+    refused::Refused,
+    reservation::Reservation,
+    time::{Mono, Now, Timestamp},
+};
+use room::{KeyAction, Place, Room};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+};
+
+/// The state of a conference as the web services name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// Booked; its time has not come.
+    Reserved,
+    /// Its time has come, or somebody is in it, but nobody hears anybody.
+    Holding,
+    /// Its parties hear each other.
+    Active,
+    /// A reservation whose time is up.
+    Completed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reserved => "RESERVED",
+            Self::Holding => "HOLDING",
+            Self::Active => "ACTIVE",
+            Self::Completed => "COMPLETED",
+        })
+    }
+}
+
+/// One line of the conference list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceSummary {
+    /// Its name.
+    pub name: ConferenceName,
+    /// Its state.
+    pub state: State,
+    /// Its seats.
+    pub max_participants: u32,
+    /// The reservation behind it, if it is a reserved conference.
+    pub reservation: Option<Reservation>,
+}
+
+/// One line of the participant list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParticipantSummary {
+    /// Its id.
+    pub id: ParticipantId,
+    /// Muted by a key or by the web service. A listen-only party is not muted by being so.
+    pub muted: bool,
+    /// Whether its keys do anything.
+    pub dtmf_enabled: bool,
+}
+
+/// A conference named the way the web services do: by name, by token, or by both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConferenceRef {
+    /// By name.
+    Name(ConferenceName),
+    /// By token.
+    Token(ReservationToken),
+    /// By both, which must agree.
+    Both(ConferenceName, ReservationToken),
+}
+
+/// Every conference of the installation, reserved or live.
+#[derive(Debug)]
+pub struct Conferences {
+    reservation_limits: ReservationLimits,
+    conference_limits: ConferenceLimits,
+    conferences: BTreeMap<ConferenceKey, Conference>,
+    tokens: BTreeMap<ReservationToken, ConferenceKey>,
+    seats: BTreeMap<ParticipantId, Seat>,
+    /// Names whose reservation is on its way to the database.
+    claims: BTreeSet<ConferenceKey>,
+    /// What the calendar does next, and to which conference.
+    deadlines: BTreeSet<(Timestamp, ConferenceKey)>,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+enum Conference {
+    /// Lives while somebody is in it or on the way in.
+    Unreserved(Room),
+    /// Lives from booking until its name is free again.
+    Reserved { reservation: Reservation, phase: Phase },
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Its time has not come.
+    Booked,
+    /// Its time is now; people may be in.
+    Open(Room),
+    /// Its time is up; only the name is still taken.
+    Over,
+}
+
+/// Where a call sits.
+#[derive(Debug)]
+enum Seat {
+    /// Its seat is taken, it is not up yet.
+    Admitted { conference: ConferenceKey, options: Box<ParticipantOptions> },
+    /// It is in.
+    Entered { conference: ConferenceKey, place: Place },
+}
+
+impl Conference {
+    fn room(&self) -> Option<&Room> {
+        match self {
+            Self::Unreserved(room) | Self::Reserved { phase: Phase::Open(room), .. } => Some(room),
+            Self::Reserved { phase: Phase::Booked | Phase::Over, .. } => None,
+        }
+    }
+
+    fn room_mut(&mut self) -> Option<&mut Room> {
+        match self {
+            Self::Unreserved(room) | Self::Reserved { phase: Phase::Open(room), .. } => Some(room),
+            Self::Reserved { phase: Phase::Booked | Phase::Over, .. } => None,
+        }
+    }
+
+    /// `None`: an unreserved conference whose first caller is still on the way in does not exist yet.
+    fn state(&self) -> Option<State> {
+        let live = |room: &Room| if room.is_started() { State::Active } else { State::Holding };
+        match self {
+            Self::Unreserved(room) => room.has_parties().then(|| live(room)),
+            Self::Reserved { phase: Phase::Booked, .. } => Some(State::Reserved),
+            Self::Reserved { phase: Phase::Open(room), .. } => Some(live(room)),
+            Self::Reserved { phase: Phase::Over, .. } => Some(State::Completed),
+        }
+    }
+}
+
+impl Conferences {
+    /// No conferences yet.
+    #[must_use]
+    pub fn new(reservations: ReservationLimits, conferences: ConferenceLimits) -> Self {
+        Self {
+            reservation_limits: reservations,
+            conference_limits: conferences,
+            conferences: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            seats: BTreeMap::new(),
+            claims: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes one event, after letting pass whatever time is due.
+    ///
+    /// # Errors
+    /// The event makes no sense now; nothing has changed but for the time that passed.
+    pub fn handle_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
+        self.handle_timeout(now);
+        match event {
+            Event::ReservationAdded(reservation) => self.on_reservation_added(reservation, now.wall),
+            Event::ReservationExtended { token, duration_minutes } => {
+                self.on_reservation_extended(&token, duration_minutes)
+            }
+            Event::ReservationRemoved { token } => self.on_reservation_removed(&token),
+            Event::Admit { participant, conference, options } => {
+                self.on_admit(participant, conference, options)
+            }
+            Event::Connected { participant } => self.on_connected(&participant),
+            Event::Gone { participant } => {
+                self.remove_party(&participant, None);
+                Ok(())
+            }
+            Event::KeyPressed { participant, key } => {
+                self.on_key_pressed(&participant, key);
+                Ok(())
+            }
+            Event::SetOptions { conference, participant, muted, dtmf_enabled } => {
+                self.on_set_options(&conference, &participant, muted, dtmf_enabled)
+            }
+            Event::Eject { conference, participant } => self.on_eject(&conference, &participant),
+        }
+    }
+
+    /// Lets time pass. Call at [`Self::poll_timeout`] or later, and at least once a second: the calendar clock
+    /// may be corrected at any time. A correction backwards undoes nothing that has happened.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((at, _)) = self.deadlines.first()
+            && *at <= now.wall
+        {
+            let (_, key) = self.deadlines.pop_first().expect("looked at above");
+            self.on_due(&key);
+        }
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        let (at, _) = self.deadlines.first()?;
+        Some(now.mono.plus_ms(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)))
+    }
+
+    /// Keeps a name from being used while its reservation is on its way to the database; callers are refused
+    /// meanwhile. [`Event::ReservationAdded`] ends the claim, or [`Self::release_name`].
+    ///
+    /// # Errors
+    /// [`Refused::NameTaken`].
+    pub fn claim_name(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
+        self.handle_timeout(now);
+        if self.conferences.contains_key(key) || !self.claims.insert(key.clone()) {
+            return Err(Refused::NameTaken);
+        }
+        Ok(())
+    }
+
+    /// Gives a claimed name back: the reservation came to nothing.
+    pub fn release_name(&mut self, key: &ConferenceKey) {
+        self.claims.remove(key);
+    }
+
+    /// Which conference of `account` is meant.
+    ///
+    /// # Errors
+    /// Unknown, or name and token belong to different conferences.
+    pub fn resolve(&self, account: AccountId, which: &ConferenceRef) -> Result<ConferenceKey, Refused> {
+        let by_token = |token| {
+            let reservation = self.reservation(account, token).ok_or(Refused::UnknownReservation)?;
+            Ok(ConferenceKey { account, name: reservation.name.clone() })
+        };
+        match which {
+            ConferenceRef::Name(name) => {
+                let key = ConferenceKey { account, name: name.clone() };
+                self.state(&key).map(|_| key).ok_or(Refused::UnknownConference)
+            }
+            ConferenceRef::Token(token) => by_token(token),
+            ConferenceRef::Both(name, token) => {
+                let key = by_token(token)?;
+                if key.name == *name { Ok(key) } else { Err(Refused::NameTokenMismatch) }
+            }
+        }
+    }
+
+    /// The reservation with this token, if it is this account's and not forgotten.
+    #[must_use]
+    pub fn reservation(&self, account: AccountId, token: &ReservationToken) -> Option<&Reservation> {
+        let key = self.tokens.get(token).filter(|key| key.account == account)?;
+        match self.conferences.get(key)? {
+            Conference::Reserved { reservation, .. } => Some(reservation),
+            Conference::Unreserved(_) => None,
+        }
+    }
+
+    /// The state of a conference that exists.
+    #[must_use]
+    pub fn state(&self, key: &ConferenceKey) -> Option<State> {
+        self.conferences.get(key)?.state()
+    }
+
+    /// All of an account's conferences, ordered by name.
+    #[must_use]
+    pub fn list(&self, account: AccountId) -> Vec<ConferenceSummary> {
+        let first = ConferenceKey { account, name: ConferenceName::new("") };
+        self.conferences
+            .range(first..)
+            .take_while(|(key, _)| key.account == account)
+            .filter_map(|(key, conference)| {
+                let state = conference.state()?;
+                let (max_participants, reservation) = match conference {
+                    Conference::Unreserved(room) => (room.max_participants, None),
+                    Conference::Reserved { reservation, .. } => {
+                        (reservation.max_participants, Some(reservation.clone()))
+                    }
+                };
+                Some(ConferenceSummary { name: key.name.clone(), state, max_participants, reservation })
+            })
+            .collect()
+    }
+
+    /// State and connected participants, in the order in which they entered.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownConference`].
+    pub fn participants(&self, key: &ConferenceKey) -> Result<(State, Vec<ParticipantSummary>), Refused> {
+        let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
+        let state = conference.state().ok_or(Refused::UnknownConference)?;
+        let summaries = conference.room().into_iter().flat_map(Room::parties).map(|party| {
+            ParticipantSummary { id: party.id.clone(), muted: party.muted, dtmf_enabled: party.dtmf_enabled }
+        });
+        Ok((state, summaries.collect()))
+    }
+
+    /// The conference that a call is in or on its way into.
+    #[must_use]
+    pub fn conference_of(&self, participant: &ParticipantId) -> Option<&ConferenceKey> {
+        match self.seats.get(participant)? {
+            Seat::Admitted { conference, .. } | Seat::Entered { conference, .. } => Some(conference),
+        }
+    }
+
+    fn on_reservation_added(&mut self, reservation: Reservation, now: Timestamp) -> Result<(), Refused> {
+        let key = ConferenceKey { account: reservation.account, name: reservation.name.clone() };
+        if self.conferences.contains_key(&key) {
+            return Err(Refused::NameTaken);
+        }
+        self.claims.remove(&key);
+        // At a restart, time has passed: what is over stays over, what is on goes on.
+        let forgotten_at = reservation.ends_at().plus_minutes(self.reservation_limits.completed_minutes);
+        if now >= forgotten_at {
+            return Ok(());
+        }
+        let (phase, deadline) = if now >= reservation.ends_at() {
+            (Phase::Over, forgotten_at)
+        } else {
+            (Phase::Booked, reservation.starts_at)
+        };
+        self.tokens.insert(reservation.token.clone(), key.clone());
+        self.deadlines.insert((deadline, key.clone()));
+        self.conferences.insert(key.clone(), Conference::Reserved { reservation, phase });
+        if deadline <= now {
+            self.deadlines.remove(&(deadline, key.clone()));
+            self.on_due(&key);
+        }
+        Ok(())
+    }
+
+    fn on_reservation_extended(&mut self, token: &ReservationToken, minutes: u32) -> Result<(), Refused> {
+        let key = self.tokens.get(token).ok_or(Refused::UnknownReservation)?;
+        let Some(Conference::Reserved { reservation, phase }) = self.conferences.get_mut(key) else {
+            return Err(Refused::UnknownReservation);
+        };
+        match phase {
+            Phase::Booked => reservation.duration_minutes = minutes,
+            Phase::Open(_) => {
+                self.deadlines.remove(&(reservation.ends_at(), key.clone()));
+                reservation.duration_minutes = minutes;
+                self.deadlines.insert((reservation.ends_at(), key.clone()));
+            }
+            Phase::Over => return Err(Refused::WrongState { state: State::Completed }),
+        }
+        Ok(())
+    }
+
+    fn on_reservation_removed(&mut self, token: &ReservationToken) -> Result<(), Refused> {
+        let key = self.tokens.remove(token).ok_or(Refused::UnknownReservation)?;
+        let Some(mut conference) = self.conferences.remove(&key) else {
+            return Err(Refused::UnknownReservation);
+        };
+        self.deadlines.retain(|(_, other)| *other != key);
+        if let Some(room) = conference.room_mut() {
+            for id in room.close(&key, EndReason::TimeIsUp, &mut self.effects) {
+                self.seats.remove(&id);
+            }
+        }
+        Ok(())
+    }
+
+    /// The calendar has something to do for this conference.
+    fn on_due(&mut self, key: &ConferenceKey) {
+        let Some(Conference::Reserved { reservation, phase }) = self.conferences.get_mut(key) else { return };
+        let token = reservation.token.clone();
+        match phase {
+            Phase::Booked => {
+                *phase = Phase::Open(Room::new(reservation.max_participants));
+                self.deadlines.insert((reservation.ends_at(), key.clone()));
+                self.notify(Notice::ReservationOpened { conference: key.clone(), token });
+            }
+            Phase::Open(room) => {
+                for id in room.close(key, EndReason::TimeIsUp, &mut self.effects) {
+                    self.seats.remove(&id);
+                }
+                *phase = Phase::Over;
+                let forgotten_at =
+                    reservation.ends_at().plus_minutes(self.reservation_limits.completed_minutes);
+                self.deadlines.insert((forgotten_at, key.clone()));
+                self.notify(Notice::ReservationCompleted { conference: key.clone(), token });
+            }
+            Phase::Over => {
+                self.tokens.remove(&token);
+                self.conferences.remove(key);
+                self.notify(Notice::ReservationForgotten { conference: key.clone(), token });
+            }
+        }
+    }
+
+    fn on_admit(
+        &mut self,
+        participant: ParticipantId,
+        key: ConferenceKey,
+        options: ParticipantOptions,
+    ) -> Result<(), Refused> {
+        if self.seats.contains_key(&participant) {
+            return Err(Refused::AlreadyAdmitted);
+        }
+        if self.claims.contains(&key) {
+            return Err(Refused::Early { divert: None });
+        }
+        let seats = self.conference_limits.unreserved_max_participants;
+        if !self.conferences.contains_key(&key) {
+            self.conferences.insert(key.clone(), Conference::Unreserved(Room::new(seats)));
+            self.notify(Notice::ConferenceCreated { conference: key.clone() });
+        }
+        let room = match self.conferences.get_mut(&key).expect("inserted above when it was missing") {
+            Conference::Unreserved(room) | Conference::Reserved { phase: Phase::Open(room), .. } => room,
+            Conference::Reserved { reservation, phase: Phase::Booked } => {
+                return Err(Refused::Early { divert: reservation.divert.clone() });
+            }
+            Conference::Reserved { phase: Phase::Over, .. } => return Err(Refused::Over),
+        };
+        if room.is_full() {
+            return Err(Refused::Full);
+        }
+        room.admit(participant.clone());
+        self.seats.insert(participant, Seat::Admitted { conference: key, options: Box::new(options) });
+        Ok(())
+    }
+
+    fn on_connected(&mut self, participant: &ParticipantId) -> Result<(), Refused> {
+        let Some(Seat::Admitted { conference, options }) = self.seats.get(participant) else {
+            return match self.seats.get(participant) {
+                Some(_) => Err(Refused::AlreadyAdmitted),
+                None => Err(Refused::UnknownParticipant),
+            };
+        };
+        let (key, options) = (conference.clone(), (**options).clone());
+        let Some(room) = self.conferences.get_mut(&key).and_then(Conference::room_mut) else {
+            return Err(Refused::UnknownConference);
+        };
+        let place = room.enter(&key, participant, options, &mut self.effects);
+        self.seats.insert(participant.clone(), Seat::Entered { conference: key, place });
+        Ok(())
+    }
+
+    /// Takes a party out, with everything that follows from it. Nothing happens for one who is not in.
+    fn remove_party(&mut self, participant: &ParticipantId, hang_up: Option<EndReason>) {
+        let Some(seat) = self.seats.remove(participant) else { return };
+        let (Seat::Admitted { conference: key, .. } | Seat::Entered { conference: key, .. }) = &seat;
+        let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) else { return };
+        let ends_for_all = match &seat {
+            Seat::Admitted { .. } => {
+                room.withdraw(participant);
+                false
+            }
+            Seat::Entered { place, .. } => room.leave(key, *place, hang_up, &mut self.effects),
+        };
+        if ends_for_all {
+            for id in room.close(key, EndReason::LeaderLeft, &mut self.effects) {
+                self.seats.remove(&id);
+            }
+        }
+        if let Some(Conference::Unreserved(room)) = self.conferences.get(key)
+            && room.is_deserted()
+        {
+            self.conferences.remove(key);
+            self.effects.push_back(Effect::Notify(Notice::ConferenceGone { conference: key.clone() }));
+        }
+    }
+
+    fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit) {
+        let Some(Seat::Entered { conference: key, place }) = self.seats.get(participant) else { return };
+        let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) else { return };
+        match room.key_pressed(key, *place, digit, &mut self.effects) {
+            KeyAction::Nothing => {}
+            KeyAction::Leave => self.remove_party(participant, Some(EndReason::ExitKey)),
+        }
+    }
+
+    fn on_set_options(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+    ) -> Result<(), Refused> {
+        let place = self.active_place(key, participant)?;
+        let room =
+            self.conferences.get_mut(key).and_then(Conference::room_mut).expect("active, so it has a room");
+        let party = room.party(place).expect("a seat's place is in its room");
+        let (muted, dtmf_enabled) =
+            (muted.unwrap_or(party.muted), dtmf_enabled.unwrap_or(party.dtmf_enabled));
+        room.set_options(key, place, muted, dtmf_enabled, &mut self.effects);
+        Ok(())
+    }
+
+    fn on_eject(&mut self, key: &ConferenceKey, participant: &ParticipantId) -> Result<(), Refused> {
+        self.active_place(key, participant)?;
+        self.remove_party(participant, Some(EndReason::Ejected));
+        Ok(())
+    }
+
+    /// Where somebody sits in a conference that is active.
+    fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<Place, Refused> {
+        match self.state(key).ok_or(Refused::UnknownConference)? {
+            State::Active => {}
+            state @ (State::Reserved | State::Holding | State::Completed) => {
+                return Err(Refused::WrongState { state });
+            }
+        }
+        match self.seats.get(participant) {
+            Some(Seat::Entered { conference, place }) if conference == key => Ok(*place),
+            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => Err(Refused::UnknownParticipant),
+        }
+    }
+
+    fn notify(&mut self, notice: Notice) {
+        self.effects.push_back(Effect::Notify(notice));
+    }
+}

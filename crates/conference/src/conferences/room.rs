@@ -1,0 +1,297 @@
+//! A conference that people are in: who they are, and who hears whom.
+
+use crate::{
+    effect::{Audience, Effect, EndReason, Notice, Sound},
+    id::{ConferenceKey, ParticipantId},
+    participant::{Digit, ParticipantOptions, PlayList},
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The order in which parties entered; the participant list is in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(u64);
+
+/// The people of a conference. Stopped (HOLDING) at first; nobody hears anybody until it starts.
+#[derive(Debug)]
+pub(super) struct Room {
+    pub(super) max_participants: u32,
+    started: bool,
+    /// Calls that have a seat but are not up yet: they count, and nothing else.
+    admitted: BTreeSet<ParticipantId>,
+    parties: BTreeMap<Place, Party>,
+    next_place: u64,
+}
+
+/// Somebody who is in.
+#[derive(Debug)]
+pub(super) struct Party {
+    pub(super) id: ParticipantId,
+    options: ParticipantOptions,
+    pub(super) muted: bool,
+    pub(super) dtmf_enabled: bool,
+    /// What was last said about its voice, so that only changes are said.
+    voice: Option<Voice>,
+    looping: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Voice {
+    speaks: bool,
+    listens: bool,
+}
+
+/// What a key press means to the one who pressed it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum KeyAction {
+    Nothing,
+    Leave,
+}
+
+impl Room {
+    pub(super) fn new(max_participants: u32) -> Self {
+        Self {
+            max_participants,
+            started: false,
+            admitted: BTreeSet::new(),
+            parties: BTreeMap::new(),
+            next_place: 0,
+        }
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.started
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.admitted.len() + self.parties.len() >= self.max_participants as usize
+    }
+
+    /// Nobody is in and nobody is on the way in.
+    pub(super) fn is_deserted(&self) -> bool {
+        self.admitted.is_empty() && self.parties.is_empty()
+    }
+
+    pub(super) fn has_parties(&self) -> bool {
+        !self.parties.is_empty()
+    }
+
+    pub(super) fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.parties.values()
+    }
+
+    pub(super) fn admit(&mut self, id: ParticipantId) {
+        self.admitted.insert(id);
+    }
+
+    pub(super) fn withdraw(&mut self, id: &ParticipantId) {
+        self.admitted.remove(id);
+    }
+
+    /// An admitted call is up: the party enters, and may start the conference.
+    pub(super) fn enter(
+        &mut self,
+        key: &ConferenceKey,
+        id: &ParticipantId,
+        options: ParticipantOptions,
+        effects: &mut VecDeque<Effect>,
+    ) -> Place {
+        self.admitted.remove(id);
+        let place = Place(self.next_place);
+        self.next_place += 1;
+        let (beep, joined) = (options.beep_on_entry, announcement(&options, &options.has_joined_message));
+        self.parties.insert(
+            place,
+            Party { id: id.clone(), options, muted: false, dtmf_enabled: true, voice: None, looping: false },
+        );
+        effects.push_back(Effect::Notify(Notice::ParticipantEntered {
+            conference: key.clone(),
+            participant: id.clone(),
+        }));
+        if !self.started && self.may_start() {
+            self.started = true;
+            effects.push_back(Effect::Notify(Notice::ConferenceStarted { conference: key.clone() }));
+            self.refresh_all(effects);
+        } else {
+            self.refresh(place, effects);
+        }
+        if self.started {
+            if beep {
+                effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::Beep });
+            }
+            if let Some(list) = joined {
+                let to = Audience::AllBut(key.clone(), id.clone());
+                effects.push_back(Effect::Play { to, what: Sound::List(list) });
+            }
+        }
+        place
+    }
+
+    /// A `start_on_entry` party is in with at least one more, and one of them may speak.
+    fn may_start(&self) -> bool {
+        self.parties.len() >= 2
+            && self.parties.values().any(|party| party.options.start_on_entry)
+            && self.parties.values().any(|party| party.options.talker)
+    }
+
+    /// Somebody goes. `hang_up` says why we end its call; `None`: the call has ended already.
+    /// What comes back is whether the conference ends for everyone.
+    pub(super) fn leave(
+        &mut self,
+        key: &ConferenceKey,
+        place: Place,
+        hang_up: Option<EndReason>,
+        effects: &mut VecDeque<Effect>,
+    ) -> bool {
+        let Some(party) = self.parties.remove(&place) else { return false };
+        if let Some(reason) = hang_up {
+            effects.push_back(Effect::HangUp { participant: party.id.clone(), reason });
+        }
+        effects.push_back(Effect::Notify(Notice::ParticipantLeft {
+            conference: key.clone(),
+            participant: party.id,
+        }));
+        if party.options.destroy_on_exit {
+            return true;
+        }
+        if self.started && self.parties.len() < 2 {
+            self.started = false;
+            effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
+            self.refresh_all(effects);
+        }
+        if self.started
+            && let Some(list) = announcement(&party.options, &party.options.has_left_message)
+        {
+            effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::List(list) });
+        }
+        false
+    }
+
+    /// Everybody goes, also those who were on their way in. What comes back is who they were.
+    pub(super) fn close(
+        &mut self,
+        key: &ConferenceKey,
+        reason: EndReason,
+        effects: &mut VecDeque<Effect>,
+    ) -> Vec<ParticipantId> {
+        let mut gone = Vec::with_capacity(self.parties.len() + self.admitted.len());
+        for party in std::mem::take(&mut self.parties).into_values() {
+            effects.push_back(Effect::HangUp { participant: party.id.clone(), reason });
+            effects.push_back(Effect::Notify(Notice::ParticipantLeft {
+                conference: key.clone(),
+                participant: party.id.clone(),
+            }));
+            gone.push(party.id);
+        }
+        for id in std::mem::take(&mut self.admitted) {
+            effects.push_back(Effect::HangUp { participant: id.clone(), reason });
+            gone.push(id);
+        }
+        if self.started {
+            self.started = false;
+            effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
+        }
+        gone
+    }
+
+    pub(super) fn key_pressed(
+        &mut self,
+        key: &ConferenceKey,
+        place: Place,
+        digit: Digit,
+        effects: &mut VecDeque<Effect>,
+    ) -> KeyAction {
+        let Some(party) = self.parties.get_mut(&place) else { return KeyAction::Nothing };
+        if !party.dtmf_enabled {
+            return KeyAction::Nothing;
+        }
+        if party.options.exit_digit == Some(digit) {
+            return KeyAction::Leave;
+        }
+        let mutes = party.options.mute_digit == Some(digit);
+        let unmutes = party.options.unmute_digit == Some(digit);
+        // One key for both, or a mute key alone, is a switch.
+        let toggles = mutes && (unmutes || party.options.unmute_digit.is_none());
+        let muted = match (toggles, mutes, unmutes) {
+            (true, _, _) => !party.muted,
+            (false, true, _) => true,
+            (false, false, true) => false,
+            (false, false, false) => return KeyAction::Nothing,
+        };
+        let dtmf_enabled = party.dtmf_enabled;
+        self.set_options(key, place, muted, dtmf_enabled, effects);
+        KeyAction::Nothing
+    }
+
+    pub(super) fn set_options(
+        &mut self,
+        key: &ConferenceKey,
+        place: Place,
+        muted: bool,
+        dtmf_enabled: bool,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        let Some(party) = self.parties.get_mut(&place) else { return };
+        if (party.muted, party.dtmf_enabled) == (muted, dtmf_enabled) {
+            return;
+        }
+        (party.muted, party.dtmf_enabled) = (muted, dtmf_enabled);
+        effects.push_back(Effect::Notify(Notice::OptionsChanged {
+            conference: key.clone(),
+            participant: party.id.clone(),
+            muted,
+            dtmf_enabled,
+        }));
+        self.refresh(place, effects);
+    }
+
+    pub(super) fn party(&self, place: Place) -> Option<&Party> {
+        self.parties.get(&place)
+    }
+
+    fn refresh_all(&mut self, effects: &mut VecDeque<Effect>) {
+        let started = self.started;
+        for party in self.parties.values_mut() {
+            party.refresh(started, effects);
+        }
+    }
+
+    fn refresh(&mut self, place: Place, effects: &mut VecDeque<Effect>) {
+        let started = self.started;
+        if let Some(party) = self.parties.get_mut(&place) {
+            party.refresh(started, effects);
+        }
+    }
+}
+
+impl Party {
+    /// Says what has changed in what this party may hear and be heard of.
+    fn refresh(&mut self, started: bool, effects: &mut VecDeque<Effect>) {
+        let voice = Voice { speaks: started && self.options.talker && !self.muted, listens: started };
+        // The loop ends before the conference is heard, and begins after it has fallen silent.
+        if started && std::mem::take(&mut self.looping) {
+            effects.push_back(Effect::StopLoop { participant: self.id.clone() });
+        }
+        if self.voice != Some(voice) {
+            self.voice = Some(voice);
+            effects.push_back(Effect::SetVoice {
+                participant: self.id.clone(),
+                speaks: voice.speaks,
+                listens: voice.listens,
+            });
+        }
+        if let Some(what) = &self.options.while_stopped_media
+            && !started
+            && !self.looping
+        {
+            self.looping = true;
+            effects.push_back(Effect::StartLoop { participant: self.id.clone(), what: what.clone() });
+        }
+    }
+}
+
+/// The party's name and then the message. Without a message nothing is announced.
+fn announcement(options: &ParticipantOptions, message: &Option<PlayList>) -> Option<PlayList> {
+    let message = message.as_ref()?;
+    let name = options.name.iter().flat_map(|name| &name.0);
+    Some(PlayList(name.chain(&message.0).cloned().collect()))
+}
