@@ -1,1 +1,25 @@
-//! Signal processing for a conference bridge: codecs, levels, tones, mixing.
+//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing.
+//!
+//! Samples are 16 bit linear, sums 32 bit. Nothing here allocates once it is set up, reads a clock or opens a
+//! file. A frame is 20 ms unless a function says otherwise.
+
+#![forbid(unsafe_code)]
+
+pub mod g711;
+pub mod goertzel;
+pub mod level;
+pub mod mix;
+pub mod plc;
+pub mod resample;
+pub mod tone;
+
+/// Length of a frame in milliseconds: the beat of the whole bridge.
+pub const FRAME_MS: u32 = 20;
+/// Samples of a frame at 8 kHz.
+pub const FRAME_SAMPLES_8K: usize = 160;
+
+/// The linear factor of a gain in decibels.
+#[must_use]
+pub fn linear(db: f32) -> f32 {
+    10_f32.powf(db / 20.0)
+}
