@@ -1,1 +1,14 @@
 //! SIP signalling: messages, transactions, dialogs, SDP offer/answer, UDP and TCP transport.
+//!
+//! [`ua`] decides: bytes and time go in, bytes and events come out; it opens no socket and reads no clock.
+//! [`SipEndpoint`] is the thin shell around it that owns the sockets. Parsing and the transaction machines of
+//! RFC 3261, section 17, come from a library that stays behind this door: none of its types is public here.
+
+#![forbid(unsafe_code)]
+
+pub mod sdp;
+mod transport;
+pub mod ua;
+
+pub use transport::{SipConfig, SipEndpoint, SipError, SipHandle};
+pub use ua::{CallId, DialSpec, EndCause, IncomingCall, Party, Reason, SipEvent, Target, Transport};

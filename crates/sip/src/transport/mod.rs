@@ -1,0 +1,85 @@
+//! The sockets around the user agent: UDP and TCP, each listening address both.
+//!
+//! One task owns the user agent. Readers hand it what comes in over bounded queues; it hands bytes to the UDP
+//! sockets directly and to connections over bounded queues. Where a queue is full, UDP drops (as networks do)
+//! and a connection that does not read is closed.
+
+mod endpoint;
+mod tcp;
+mod udp;
+
+pub use endpoint::{SipEndpoint, SipHandle};
+
+use ipnet::IpNet;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+use thiserror::Error;
+
+/// Settings of the endpoint.
+#[derive(Debug, Clone)]
+pub struct SipConfig {
+    /// Addresses to listen on, each UDP and TCP. Port 0 takes a free one, the same for both.
+    pub listen: Vec<SocketAddr>,
+    /// The address named in Contact and Via instead of the one listened on.
+    pub advertise: Option<IpAddr>,
+    /// Server and User-Agent header.
+    pub product: String,
+    /// Networks whose requests are answered; all others get silence.
+    pub allow_from: Vec<IpNet>,
+    /// Connections that are open at a time.
+    pub max_connections: usize,
+    /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
+    pub max_events: usize,
+}
+
+impl Default for SipConfig {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            advertise: None,
+            product: "Plenary".to_owned(),
+            allow_from: Vec::new(),
+            max_connections: 4096,
+            max_events: 16_384,
+        }
+    }
+}
+
+/// Why the endpoint can't be started, or a call not be placed.
+#[derive(Debug, Error)]
+pub enum SipError {
+    /// An address can't be listened on.
+    #[error("cannot listen on {transport} {address}: {}", listen_hint(source))]
+    Listen {
+        /// UDP or TCP.
+        transport: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not a URI that can be called.
+    #[error("`{uri}` cannot be called: {text}. Write it as sip:user@host:port, with ;transport=tcp for TCP.")]
+    Uri {
+        /// The URI.
+        uri: String,
+        /// What is wrong with it.
+        text: String,
+    },
+    /// The endpoint was shut down.
+    #[error("the SIP endpoint has stopped")]
+    Stopped,
+}
+
+fn listen_hint(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the other program or choose another port".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => "not permitted; ports below 1024 need privileges".to_owned(),
+        _ => source.to_string(),
+    }
+}

@@ -1,0 +1,344 @@
+//! Calls: what state each is in, and what the program may ask of it.
+
+use super::{
+    CallId, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, Transport, UserAgent,
+    dialog::Dialog,
+    message::{self, ALLOW, Heading, SDP_TYPE},
+    timers::{Due, Ticket},
+};
+use bytes::Bytes;
+use sipx_sip::{HeaderName, Message, Method, Request, Response, TransactionKey, Uri};
+use std::time::Duration;
+
+/// A call and its dialog. For a call that we place and that is not answered, the dialog is what it would be.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) dialog: Dialog,
+    pub(super) state: State,
+    /// A re-INVITE or UPDATE that is being answered.
+    pub(super) reoffer: Option<Reoffer>,
+}
+
+/// Where a call is. Each state holds what exists in it and nothing else.
+#[derive(Debug)]
+pub(super) enum State {
+    /// They called; no final answer has been given.
+    Incoming { key: TransactionKey, request: Box<Request> },
+    /// They called, we sent 200, the ACK has not come.
+    Answered(Box<Answered>),
+    /// We call; no final answer has come.
+    Calling(Box<Calling>),
+    /// Up. `ack` is what we sent for their 200, to be sent again when that comes again.
+    Established { ack: Option<Box<Request>> },
+    /// We sent BYE.
+    Ending,
+}
+
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) key: TransactionKey,
+    pub(super) response: Response,
+    pub(super) cseq: u32,
+    /// The offer was ours, so the ACK brings the answer.
+    pub(super) offered: bool,
+    pub(super) interval: Duration,
+    pub(super) give_up: Duration,
+    pub(super) ticket: Ticket,
+    /// Hang up as soon as the ACK is here: a BYE may not overtake it (section 15).
+    pub(super) hang_up: Option<Vec<Reason>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Calling {
+    pub(super) request: Request,
+    pub(super) is_ringing: bool,
+    /// CANCEL waits for a provisional answer (section 9.1).
+    pub(super) cancel: Cancel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancel {
+    No,
+    Wanted,
+    Sent,
+}
+
+/// A change of the session that they asked for.
+#[derive(Debug)]
+pub(super) enum Reoffer {
+    /// The program has not answered.
+    Pending { key: TransactionKey, request: Box<Request>, has_offer: bool },
+    /// We sent 200 to a re-INVITE; the ACK has not come.
+    Answered(Box<Answered>),
+}
+
+impl Reoffer {
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Pending { .. } => None,
+            Self::Answered(answered) => Some(answered.ticket),
+        }
+    }
+}
+
+impl UserAgent {
+    /// Sends 180, or 183 with early media.
+    pub fn ring(&mut self, call: CallId, sdp: Option<String>, now: Duration) {
+        let Some(Call { dialog, state: State::Incoming { key, request }, .. }) = self.calls.get(&call) else {
+            return;
+        };
+        let status = if sdp.is_some() { 183 } else { 180 };
+        let response =
+            message::response(request, status, None, Some(&dialog.local_tag), &self.config.product);
+        let (key, flow) = (key.clone(), dialog.flow);
+        let record_route = request.headers.get_all(&HeaderName::RecordRoute).cloned().collect::<Vec<_>>();
+        let Some(mut response) = response else { return };
+        record_route.into_iter().for_each(|header| response.headers.push(header));
+        message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+        if let Some(sdp) = sdp {
+            message::with_body(&mut response, SDP_TYPE, sdp);
+        }
+        self.respond(&key, response, now);
+    }
+
+    /// Sends 200 with a session description: the answer, or the offer when the INVITE had none.
+    pub fn answer(&mut self, call: CallId, sdp: String, now: Duration) {
+        let Some(Call { dialog, state: State::Incoming { key, request }, .. }) = self.calls.get(&call) else {
+            return;
+        };
+        let (key, request, flow) = (key.clone(), request.clone(), dialog.flow);
+        let offered = message::sdp(&request.headers, request.body()).is_none();
+        let Some(answered) = self.send_200(call, &key, &request, flow, sdp, offered, now) else { return };
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.state = State::Answered(Box::new(answered));
+        }
+    }
+
+    /// A 200 to an INVITE, sent again until its ACK comes or 64·T1 have passed.
+    #[allow(clippy::too_many_arguments)] // All of them are the request's; none is worth a struct of its own.
+    fn send_200(
+        &mut self,
+        call: CallId,
+        key: &TransactionKey,
+        request: &Request,
+        flow: Flow,
+        sdp: String,
+        offered: bool,
+        now: Duration,
+    ) -> Option<Answered> {
+        let tag = self.calls.get(&call)?.dialog.local_tag.clone();
+        let mut response = message::response(request, 200, None, Some(&tag), &self.config.product)?;
+        for header in request.headers.get_all(&HeaderName::RecordRoute) {
+            response.headers.push(header.clone());
+        }
+        message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+        message::push(&mut response.headers, HeaderName::Allow, ALLOW);
+        message::with_body(&mut response, SDP_TYPE, sdp);
+        let cseq = message::cseq(&request.headers)?;
+        // The way for the ACK is open before the 200 goes out.
+        let ticket = self.timers.set(now + T1, Due::Retransmit2xx(call));
+        self.respond(key, response.clone(), now);
+        Some(Answered {
+            key: key.clone(),
+            response,
+            cseq,
+            offered,
+            interval: T1,
+            give_up: now + 64 * T1,
+            ticket,
+            hang_up: None,
+        })
+    }
+
+    /// Refuses a call that came in. It is over for the program at once.
+    pub fn reject(
+        &mut self,
+        call: CallId,
+        status: u16,
+        reason: Option<&str>,
+        extra: &[(String, String)],
+        now: Duration,
+    ) {
+        let Some(Call { state: State::Incoming { key, request }, .. }) = self.calls.get(&call) else {
+            return;
+        };
+        let (key, request) = (key.clone(), request.clone());
+        let extra: Vec<_> = extra
+            .iter()
+            .map(|(name, value)| (HeaderName::parse(&Bytes::from(name.clone())), value.clone()))
+            .collect();
+        self.respond_with(&key, &request, status.clamp(300, 699), reason, &extra, now);
+        self.remove_call(call);
+    }
+
+    /// Agrees to a change of the session.
+    pub fn accept_offer(&mut self, call: CallId, sdp: String, now: Duration) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let Some(Reoffer::Pending { key, request, has_offer }) = entry.reoffer.take() else { return };
+        let flow = entry.dialog.flow;
+        if request.method == Method::Invite {
+            if let Some(answered) = self.send_200(call, &key, &request, flow, sdp, !has_offer, now)
+                && let Some(entry) = self.calls.get_mut(&call)
+            {
+                entry.reoffer = Some(Reoffer::Answered(Box::new(answered)));
+            }
+        } else {
+            let tag = entry.dialog.local_tag.clone();
+            if let Some(mut response) =
+                message::response(&request, 200, None, Some(&tag), &self.config.product)
+            {
+                message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+                message::with_body(&mut response, SDP_TYPE, sdp);
+                self.respond(&key, response, now);
+            }
+        }
+    }
+
+    /// Declines a change of the session; it goes on as it was.
+    pub fn reject_offer(&mut self, call: CallId, status: u16, now: Duration) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if let Some(Reoffer::Pending { key, request, .. }) = entry.reoffer.take() {
+            self.respond_plain(&key, &request, status.clamp(300, 699), now);
+        }
+    }
+
+    /// Ends a call, whatever state it is in. `Ended` follows when the other side knows.
+    pub fn hang_up(&mut self, call: CallId, reasons: Vec<Reason>, now: Duration) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        match &mut entry.state {
+            State::Incoming { key, request } => {
+                let (key, request) = (key.clone(), request.clone());
+                let extra = reason_header(&reasons);
+                self.respond_with(&key, &request, 480, None, &extra, now);
+                self.end(call, EndCause::ByUs);
+            }
+            State::Answered(answered) => answered.hang_up = Some(reasons),
+            State::Calling(calling) => {
+                if calling.cancel == Cancel::No {
+                    calling.cancel = Cancel::Wanted;
+                    self.cancel_if_ringing(call, now);
+                }
+            }
+            State::Established { .. } => self.send_bye(call, &reasons, now),
+            State::Ending => {}
+        }
+    }
+
+    pub(super) fn send_bye(&mut self, id: CallId, reasons: &[Reason], now: Duration) {
+        let Some(flow) = self.calls.get(&id).map(|call| call.dialog.next_hop()) else { return };
+        let (via, contact) = (self.via(flow), self.contact(flow));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let mut bye = call.dialog.request(Method::Bye, via, contact, &self.config.product);
+        bye.headers.remove_all(&HeaderName::Contact);
+        for (name, value) in reason_header(reasons) {
+            message::push(&mut bye.headers, name, value);
+        }
+        call.state = State::Ending;
+        // A change of the session that was under way has no more ACK to wait for.
+        if let Some(reoffer) = call.reoffer.take() {
+            match reoffer {
+                Reoffer::Pending { key, request, .. } => self.respond_plain(&key, &request, 487, now),
+                Reoffer::Answered(answered) => self.timers.clear(answered.ticket),
+            }
+        }
+        self.send_request(bye, flow, id, now);
+    }
+
+    /// Places a call.
+    pub fn dial(&mut self, id: CallId, spec: DialSpec, flow: Flow, now: Duration) {
+        let failed = |phrase: &str| SipEvent::Rejected { call: id, status: 400, phrase: phrase.to_owned() };
+        let Ok(uri) = Uri::parse(Bytes::from(spec.uri.clone())) else {
+            return self.event(failed("Not a SIP URI"));
+        };
+        let (via, contact) = (self.via(flow), self.contact(flow));
+        let (local_tag, call_id) = (self.token(8), self.token(16));
+        let user: String =
+            spec.from_user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.+".contains(*c)).collect();
+        let from = format!("<sip:{user}@{}>;tag={local_tag}", self.sent_by(flow));
+        let mut invite = message::request(Heading {
+            method: Method::Invite,
+            uri,
+            via,
+            from: &from,
+            to: &format!("<{}>", spec.uri),
+            call_id: &call_id,
+            cseq: 1,
+            routes: &[],
+            contact: Some(contact),
+            product: &self.config.product,
+        });
+        message::push(&mut invite.headers, HeaderName::Allow, ALLOW);
+        message::push(&mut invite.headers, HeaderName::ContentType, SDP_TYPE);
+        message::set(&mut invite.headers, &HeaderName::ContentLength, spec.sdp.len().to_string());
+        invite.set_body(Bytes::from(spec.sdp));
+        // Until their answer makes it real, the dialog stands with what we know: enough to cancel and to log.
+        let Some(placeholder) = sipx_sip::StatusCode::new(200).map(|status| {
+            let mut response = Response::new(status, "OK");
+            for name in [HeaderName::To, HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
+                if let Some(header) = invite.headers.get(&name) {
+                    response.headers.push(header.clone());
+                }
+            }
+            response
+        }) else {
+            return;
+        };
+        let Some(dialog) = Dialog::of_client(&invite, &placeholder, flow) else {
+            return self.event(failed("Not a SIP URI"));
+        };
+        self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
+        let calling = Calling { request: invite.clone(), is_ringing: false, cancel: Cancel::No };
+        self.calls.insert(id, Call { dialog, state: State::Calling(Box::new(calling)), reoffer: None });
+        self.send_request(invite, flow, id, now);
+    }
+
+    /// Sends a 2xx again, or gives its call up.
+    pub(super) fn on_retransmit(&mut self, id: CallId, now: Duration) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let answered = match (&mut call.state, &mut call.reoffer) {
+            (State::Answered(answered), _) => answered,
+            (_, Some(Reoffer::Answered(answered))) => answered,
+            (_, Some(Reoffer::Pending { .. }) | None) => return,
+        };
+        if now >= answered.give_up {
+            // Section 13.3.1.4: without an ACK the dialog is confirmed, but the session should end.
+            match call.state {
+                State::Answered(_) | State::Established { .. } => {
+                    self.send_bye(id, &[], now);
+                    self.end(id, EndCause::AckTimeout);
+                }
+                State::Incoming { .. } | State::Calling(_) | State::Ending => {}
+            }
+            return;
+        }
+        answered.interval = (answered.interval * 2).min(T2);
+        answered.ticket =
+            self.timers.set((now + answered.interval).min(answered.give_up), Due::Retransmit2xx(id));
+        let (key, response) = (answered.key.clone(), answered.response.clone());
+        if self.transactions.contains_key(&key) {
+            self.respond(&key, response, now);
+        } else {
+            let flow = call.dialog.flow;
+            self.send(flow, &Message::Response(response));
+        }
+    }
+}
+
+pub(super) fn reason_header(reasons: &[Reason]) -> Vec<(HeaderName, String)> {
+    if reasons.is_empty() {
+        return Vec::new();
+    }
+    let values: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    vec![(HeaderName::Reason, values.join(", "))]
+}
+
+/// Where an endpoint that is named by transport only is heard, in logs.
+impl std::fmt::Display for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let transport = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{transport}:{}", self.remote)
+    }
+}

@@ -1,0 +1,126 @@
+//! Dialogs (RFC 3261, section 12).
+
+use super::{
+    message::{
+        Heading, Side, call_id, contact, cseq, record_route, request, route_uri, tag_of, text, uri_address,
+    },
+    types::{Flow, Transport},
+};
+use sipx_sip::{HeaderName, Method, Request, Response, Uri};
+use std::net::SocketAddr;
+
+/// What two user agents know of their relation.
+#[derive(Debug, Clone)]
+pub(super) struct Dialog {
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) remote_tag: String,
+    /// From and To of the requests that we send, tags included.
+    local: String,
+    remote: String,
+    target: Uri,
+    routes: Vec<String>,
+    local_cseq: u32,
+    pub(super) remote_cseq: u32,
+    /// How they were last heard of.
+    pub(super) flow: Flow,
+}
+
+impl Dialog {
+    /// The dialog that our answer to an INVITE makes. `None`: the INVITE lacks what it takes.
+    pub(super) fn of_server(invite: &Request, local_tag: &str, flow: Flow) -> Option<Self> {
+        let headers = &invite.headers;
+        let mut remote = text(headers, &HeaderName::From)?;
+        // A caller of RFC 2543 may have no tag.
+        let remote_tag = tag_of(headers, Side::From).unwrap_or_default();
+        if remote.is_empty() {
+            remote = "<sip:anonymous@anonymous.invalid>".to_owned();
+        }
+        Some(Self {
+            call_id: call_id(headers),
+            local_tag: local_tag.to_owned(),
+            remote_tag,
+            local: format!("{};tag={local_tag}", text(headers, &HeaderName::To)?),
+            remote,
+            target: contact(headers)?,
+            routes: record_route(headers),
+            local_cseq: 0,
+            remote_cseq: cseq(headers)?,
+            flow,
+        })
+    }
+
+    /// The dialog that their 2xx to our INVITE makes.
+    pub(super) fn of_client(invite: &Request, answer: &Response, flow: Flow) -> Option<Self> {
+        let mut routes = record_route(&answer.headers);
+        routes.reverse();
+        Some(Self {
+            call_id: call_id(&invite.headers),
+            local_tag: tag_of(&invite.headers, Side::From)?,
+            remote_tag: tag_of(&answer.headers, Side::To).unwrap_or_default(),
+            local: text(&invite.headers, &HeaderName::From)?,
+            remote: text(&answer.headers, &HeaderName::To)?,
+            target: contact(&answer.headers).unwrap_or_else(|| invite.uri.clone()),
+            routes,
+            local_cseq: cseq(&invite.headers)?,
+            remote_cseq: 0,
+            flow,
+        })
+    }
+
+    /// A re-INVITE or UPDATE may move the other side (section 12.2.2).
+    pub(super) fn refresh(&mut self, request: &Request, flow: Flow) {
+        if let Some(target) = contact(&request.headers) {
+            self.target = target;
+        }
+        self.flow = flow;
+    }
+
+    /// A request within the dialog (section 12.2.1.1).
+    pub(super) fn request(&mut self, method: Method, via: String, contact: String, product: &str) -> Request {
+        if method != Method::Ack {
+            self.local_cseq += 1;
+        }
+        let (uri, routes) = self.route();
+        request(Heading {
+            method,
+            uri,
+            via,
+            from: &self.local,
+            to: &self.remote,
+            call_id: &self.call_id,
+            cseq: self.local_cseq,
+            routes: &routes,
+            contact: Some(contact),
+            product,
+        })
+    }
+
+    /// Request URI and Route headers: a strict router (no `lr`) gets its own URI as request URI.
+    fn route(&self) -> (Uri, Vec<String>) {
+        let strict = self
+            .routes
+            .first()
+            .and_then(|first| route_uri(first))
+            .filter(|uri| !uri.params().is_some_and(|params| params.contains("lr")));
+        match strict {
+            None => (self.target.clone(), self.routes.clone()),
+            Some(uri) => {
+                let mut routes = self.routes[1..].to_vec();
+                routes.push(format!("<{}>", String::from_utf8_lossy(&self.target.to_bytes())));
+                (uri, routes)
+            }
+        }
+    }
+
+    /// Where a request within the dialog goes. The first route or the target where those are addresses that we
+    /// can believe; a target behind a NAT names an address of its own world, so then it is where they were heard from.
+    pub(super) fn next_hop(&self) -> Flow {
+        let Transport::Udp = self.flow.transport else { return self.flow };
+        let named: Option<SocketAddr> = match self.routes.first() {
+            Some(route) => route_uri(route).as_ref().and_then(uri_address),
+            None => uri_address(&self.target).filter(|address| address.ip() == self.flow.remote.ip()),
+        };
+        Flow { remote: named.unwrap_or(self.flow.remote), ..self.flow }
+    }
+}

@@ -1,0 +1,316 @@
+//! Reading and making messages.
+
+use super::types::{Flow, Party, Reason, Target, Transport};
+use bytes::Bytes;
+use sipx_sip::{
+    Address, Header, HeaderName, Headers, Host, Method, Request, RequestBuilder, Response, ResponseBuilder,
+    StatusCode, Uri, Via, headers as sip,
+};
+use std::net::{IpAddr, SocketAddr};
+
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const SDP_TYPE: &str = "application/sdp";
+
+/// The standard phrase of a status.
+pub(super) fn phrase(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        183 => "Session Progress",
+        200 => "OK",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "Version Not Supported",
+        603 => "Decline",
+        _ => "Unspecified",
+    }
+}
+
+/// A response with the headers every response of ours has. `to_tag` is set on all but 100.
+pub(super) fn response(
+    request: &Request,
+    status: u16,
+    reason: Option<&str>,
+    to_tag: Option<&str>,
+    product: &str,
+) -> Option<Response> {
+    let code = StatusCode::new(status)?;
+    // A phrase from outside may hold what may not stand in a header.
+    let reason: String =
+        reason.unwrap_or_else(|| phrase(status)).chars().filter(|c| !c.is_control()).collect();
+    let mut response = ResponseBuilder::to_request(request, code, reason).ok()?.build();
+    if let Some(tag) = to_tag
+        && let Some(to) = text(&response.headers, &HeaderName::To)
+        && tag_of(&response.headers, Side::To).is_none()
+    {
+        set(&mut response.headers, &HeaderName::To, format!("{to};tag={tag}"));
+    }
+    push(&mut response.headers, HeaderName::Server, product.to_owned());
+    Some(response)
+}
+
+pub(super) fn with_body(response: &mut Response, content_type: &str, body: String) {
+    push(&mut response.headers, HeaderName::ContentType, content_type.to_owned());
+    set(&mut response.headers, &HeaderName::ContentLength, body.len().to_string());
+    response.set_body(Bytes::from(body));
+}
+
+/// Adds a header; one that may not be sent (a line break in its value) is left out.
+pub(super) fn push(headers: &mut Headers, name: HeaderName, value: impl Into<Bytes>) {
+    if let Ok(header) = Header::build(name, value) {
+        headers.push(header);
+    }
+}
+
+pub(super) fn set(headers: &mut Headers, name: &HeaderName, value: impl Into<Bytes>) {
+    if let Ok(header) = Header::build(name.clone(), value) {
+        headers.remove_all(name);
+        headers.push(header);
+    }
+}
+
+pub(super) fn text(headers: &Headers, name: &HeaderName) -> Option<String> {
+    headers.value(name).map(|value| String::from_utf8_lossy(&value).trim().to_owned())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    From,
+    To,
+}
+
+pub(super) fn address(headers: &Headers, side: Side) -> Option<Address> {
+    match side {
+        Side::From => headers.typed::<sip::From>()?.ok().map(|from| from.0),
+        Side::To => headers.typed::<sip::To>()?.ok().map(|to| to.0),
+    }
+}
+
+pub(super) fn tag_of(headers: &Headers, side: Side) -> Option<String> {
+    let address = address(headers, side)?;
+    address.tag().map(|tag| String::from_utf8_lossy(tag).into_owned())
+}
+
+pub(super) fn cseq(headers: &Headers) -> Option<u32> {
+    Some(headers.typed::<sip::CSeq>()?.ok()?.sequence)
+}
+
+pub(super) fn call_id(headers: &Headers) -> String {
+    text(headers, &HeaderName::CallId).unwrap_or_default()
+}
+
+/// The URI of the first Contact.
+pub(super) fn contact(headers: &Headers) -> Option<Uri> {
+    match headers.typed::<sip::ContactValue>()?.ok()? {
+        sip::ContactValue::Address(address) => Some(address.uri),
+        sip::ContactValue::Wildcard => None,
+    }
+}
+
+/// The Record-Route values from top to bottom, each as it is to be sent in Route.
+pub(super) fn record_route(headers: &Headers) -> Vec<String> {
+    headers
+        .get_all(&HeaderName::RecordRoute)
+        .flat_map(|header| split_list(&String::from_utf8_lossy(&header.value())))
+        .collect()
+}
+
+/// Splits at commas that are in neither quotes nor angle brackets.
+fn split_list(value: &str) -> Vec<String> {
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
+    for (at, c) in value.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '<' if !quoted => bracketed = true,
+            '>' if !quoted => bracketed = false,
+            ',' if !quoted && !bracketed => {
+                parts.push(value[start..at].trim().to_owned());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(value[start..].trim().to_owned());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// Where a URI points without asking DNS: only where its host is an address.
+pub(super) fn uri_address(uri: &Uri) -> Option<SocketAddr> {
+    let ip: IpAddr = host_text(uri.host()?).trim_matches(['[', ']']).parse().ok()?;
+    Some(SocketAddr::new(ip, uri.port().unwrap_or(5060)))
+}
+
+/// The URI inside a Route or Record-Route value.
+pub(super) fn route_uri(route: &str) -> Option<Uri> {
+    Address::parse(route.as_bytes(), "Route").ok().map(|address| address.uri)
+}
+
+pub(super) fn host_text(host: &Host) -> String {
+    String::from_utf8_lossy(&host.to_bytes()).into_owned()
+}
+
+pub(super) fn target(uri: &Uri) -> Target {
+    let user = match uri.tel_parts() {
+        Some(tel) => String::from_utf8_lossy(tel.subscriber()).replace(['-', '.', '(', ')'], ""),
+        None => {
+            uri.decoded_user().map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default()
+        }
+    };
+    Target { user, host: uri.host().map(host_text).unwrap_or_default() }
+}
+
+pub(super) fn party(headers: &Headers, side: Side) -> Party {
+    let Some(address) = address(headers, side) else {
+        return Party { display_name: None, user: String::new(), host: String::new() };
+    };
+    let Target { user, host } = target(&address.uri);
+    let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
+    Party { display_name, user, host }
+}
+
+/// The session description of a message, or what its body is instead.
+pub(super) enum Body {
+    None,
+    Sdp(String),
+    Other,
+}
+
+pub(super) fn body(headers: &Headers, body: &Bytes) -> Body {
+    if body.is_empty() {
+        return Body::None;
+    }
+    let is_plain = headers.get(&HeaderName::ContentEncoding).is_none();
+    match headers.typed::<sip::ContentType>() {
+        Some(Ok(content)) if content.is("application", "sdp") && is_plain => {
+            Body::Sdp(String::from_utf8_lossy(body).into_owned())
+        }
+        Some(_) | None => Body::Other,
+    }
+}
+
+/// The session description, where there is one.
+pub(super) fn sdp(headers: &Headers, bytes: &Bytes) -> Option<String> {
+    match body(headers, bytes) {
+        Body::Sdp(sdp) => Some(sdp),
+        Body::None | Body::Other => None,
+    }
+}
+
+pub(super) fn reasons(headers: &Headers) -> Vec<Reason> {
+    let Some(Ok(values)) = headers.typed::<sip::Reason>() else { return Vec::new() };
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    values
+        .0
+        .iter()
+        .map(|value| Reason {
+            protocol: lossy(value.protocol()),
+            cause: Some(value.cause()),
+            text: value.text().map(lossy),
+        })
+        .collect()
+}
+
+/// Says in the topmost Via where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4).
+pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
+    let Some(value) = request.headers.value(&HeaderName::Via).map(std::borrow::Cow::into_owned) else {
+        return;
+    };
+    let end = sip::first_hop_end(&value);
+    let Ok(via) = Via::parse_one(&value[..end]) else { return };
+    let wants_rport = matches!(via.rport(), Some(None));
+    let same_host = host_text(&via.host).trim_matches(['[', ']']).parse() == Ok(source.ip());
+    if same_host && !wants_rport {
+        return;
+    }
+    let mut hop = String::from_utf8_lossy(&value[..end]).into_owned();
+    if wants_rport {
+        hop = hop
+            .split(';')
+            .map(|part| {
+                if part.trim().eq_ignore_ascii_case("rport") {
+                    format!("rport={}", source.port())
+                } else {
+                    part.to_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(";");
+    }
+    if via.received().is_none() {
+        hop = format!("{};received={}", hop.trim_end(), source.ip());
+    }
+    hop.push_str(&String::from_utf8_lossy(&value[end..]));
+    if let Ok(header) = Header::build(HeaderName::Via, hop) {
+        request.headers.remove_first(&HeaderName::Via);
+        request.headers.insert(0, header);
+    }
+}
+
+/// Where the response to a request goes (RFC 3261, section 18.2.2; RFC 3581, section 4). `maddr` is not followed: it
+/// would let anybody point our answers at anybody.
+pub(super) fn response_flow(request: &Request, flow: Flow) -> Flow {
+    let Transport::Udp = flow.transport else { return flow };
+    match request.headers.typed::<Via>() {
+        Some(Ok(via)) if via.rport().is_none() => {
+            let remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));
+            Flow { remote, ..flow }
+        }
+        _ => flow,
+    }
+}
+
+/// The beginning of a request of ours.
+pub(super) struct Heading<'a> {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) via: String,
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) call_id: &'a str,
+    pub(super) cseq: u32,
+    pub(super) routes: &'a [String],
+    pub(super) contact: Option<String>,
+    pub(super) product: &'a str,
+}
+
+pub(super) fn request(heading: Heading<'_>) -> Request {
+    let method = heading.method.clone();
+    let mut request = RequestBuilder::new(heading.method, heading.uri).build();
+    let headers = &mut request.headers;
+    headers.remove_all(&HeaderName::ContentLength);
+    push(headers, HeaderName::Via, heading.via);
+    push(headers, HeaderName::MaxForwards, "70");
+    for route in heading.routes {
+        push(headers, HeaderName::Route, route.clone());
+    }
+    push(headers, HeaderName::From, heading.from.to_owned());
+    push(headers, HeaderName::To, heading.to.to_owned());
+    push(headers, HeaderName::CallId, heading.call_id.to_owned());
+    push(headers, HeaderName::CSeq, format!("{} {method}", heading.cseq));
+    if let Some(contact) = heading.contact {
+        push(headers, HeaderName::Contact, contact);
+    }
+    push(headers, HeaderName::UserAgent, heading.product.to_owned());
+    push(headers, HeaderName::ContentLength, "0");
+    request
+}

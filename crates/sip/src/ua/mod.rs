@@ -1,0 +1,440 @@
+//! The user agent without sockets: transactions, dialogs, calls.
+//!
+//! Messages, commands and time go in; bytes and events come out. Order of calls: one `receive_*`, command or
+//! [`UserAgent::handle_timeout`], then every [`UserAgent::poll_output`], then [`UserAgent::poll_timeout`].
+//! Time is what has passed since the user agent began.
+
+mod calls;
+mod client;
+mod dialog;
+mod message;
+mod server;
+mod timers;
+mod types;
+
+pub use types::{CallId, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, SipEvent, Target, Transport};
+
+use bytes::Bytes;
+use calls::{Call, State};
+use ipnet::IpNet;
+use sipx_sip::{
+    HeaderName, Limits, Message, Method, Output as TransactionOutput, Reliability, Request, Response, Timer,
+    TransactionKey, TransactionLayer, TuEvent, parse_datagram,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    net::IpAddr,
+    time::Duration,
+};
+use timers::{Due, Ticket, Timers};
+
+/// RFC 3261, section 17.1.1.1.
+const T1: Duration = Duration::from_millis(500);
+/// RFC 3261, section 17.1.2.2.
+const T2: Duration = Duration::from_secs(4);
+
+/// Settings of the user agent.
+#[derive(Debug, Clone)]
+pub struct UaConfig {
+    /// Server and User-Agent header.
+    pub product: String,
+    /// The address to be named in Contact and Via instead of the one a message came to.
+    pub advertise: Option<IpAddr>,
+    /// Whose requests are answered. Everybody else gets silence.
+    pub allow_from: Vec<IpNet>,
+}
+
+/// What the user agent wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Send {
+        /// Where and how.
+        flow: Flow,
+        /// One message.
+        bytes: Bytes,
+    },
+    /// Tell the program.
+    Event(SipEvent),
+}
+
+/// Where randomness comes from: fills the slice.
+pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// The user agent.
+pub struct UserAgent {
+    config: UaConfig,
+    random: Random,
+    /// Gives the next call id.
+    next_call: Box<dyn FnMut() -> CallId + Send>,
+    layer: TransactionLayer,
+    transactions: HashMap<TransactionKey, Transaction>,
+    calls: HashMap<CallId, Call>,
+    /// Dialogs by Call-ID and our tag.
+    dialogs: HashMap<(String, String), CallId>,
+    /// INVITEs by Call-ID and the caller's tag, to tell merged requests (section 8.2.2.2).
+    invites: HashMap<(String, String), CallId>,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    is_overloaded: bool,
+}
+
+/// What we keep beside each of the library's transactions.
+struct Transaction {
+    flow: Flow,
+    call: Option<CallId>,
+    method: Method,
+    timers: Vec<(Timer, Ticket)>,
+}
+
+impl fmt::Debug for UserAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserAgent")
+            .field("calls", &self.calls.len())
+            .field("transactions", &self.transactions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl UserAgent {
+    /// A user agent with no calls.
+    #[must_use]
+    pub fn new(config: UaConfig, random: Random, next_call: Box<dyn FnMut() -> CallId + Send>) -> Self {
+        Self {
+            config,
+            random,
+            next_call,
+            layer: TransactionLayer::new(sipx_sip::Timers::default()),
+            transactions: HashMap::new(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            invites: HashMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            is_overloaded: false,
+        }
+    }
+
+    /// New calls are refused with 503 while the program cannot keep up.
+    pub fn set_overloaded(&mut self, is_overloaded: bool) {
+        self.is_overloaded = is_overloaded;
+    }
+
+    /// Calls that are not over yet.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Nothing is under way: no call, no transaction, no timer.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+            && self.transactions.is_empty()
+            && self.dialogs.is_empty()
+            && self.invites.is_empty()
+    }
+
+    /// Takes a datagram. What is not SIP is passed over.
+    pub fn receive_datagram(&mut self, datagram: Bytes, flow: Flow, now: Duration) {
+        if let Ok(message) = parse_datagram(datagram, &Limits::datagram()) {
+            self.receive(message, flow, now);
+        }
+    }
+
+    /// Takes a message that was framed already.
+    pub(crate) fn receive(&mut self, message: Message, flow: Flow, now: Duration) {
+        match message {
+            Message::Request(request) => self.receive_request(request, flow, now),
+            Message::Response(response) => {
+                let dispatch = self.layer.receive(Message::Response(response), reliability(flow));
+                match dispatch {
+                    sipx_sip::transaction::Dispatch::Matched { key, outputs }
+                    | sipx_sip::transaction::Dispatch::Created { key, outputs } => {
+                        self.run(&key, outputs, now);
+                    }
+                    // A stray answer, or one to a transaction long over.
+                    sipx_sip::transaction::Dispatch::Unmatched(_) => {}
+                }
+            }
+        }
+    }
+
+    fn receive_request(&mut self, mut request: Request, flow: Flow, now: Duration) {
+        let source = flow.remote.ip().to_canonical();
+        if !self.config.allow_from.iter().any(|net| net.contains(&source)) {
+            return;
+        }
+        message::mark_source(&mut request, flow.remote);
+        if let Some(finding) =
+            sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
+        {
+            self.refuse_malformed(&request, &finding, flow);
+            return;
+        }
+        let method = request.method.clone();
+        let back = message::response_flow(&request, flow);
+        match self.layer.receive(Message::Request(request), reliability(flow)) {
+            sipx_sip::transaction::Dispatch::Created { key, outputs } => {
+                let transaction = Transaction { flow: back, call: None, method, timers: Vec::new() };
+                self.transactions.insert(key.clone(), transaction);
+                self.run(&key, outputs, now);
+            }
+            sipx_sip::transaction::Dispatch::Matched { key, outputs } => self.run(&key, outputs, now),
+            sipx_sip::transaction::Dispatch::Unmatched(message) => {
+                if let Message::Request(request) = *message
+                    && request.method == Method::Ack
+                {
+                    self.on_ack(&request, now);
+                }
+            }
+        }
+    }
+
+    /// A request that lacks what every request has is answered without a transaction, if it can be answered at all.
+    fn refuse_malformed(&mut self, request: &Request, finding: &sipx_sip::Finding, flow: Flow) {
+        if request.method == Method::Ack {
+            return;
+        }
+        let why = match finding {
+            sipx_sip::Finding::MissingRequiredHeader(name) => format!("Missing {name} header"),
+            sipx_sip::Finding::MalformedRequiredHeader(name) => format!("Malformed {name} header"),
+            sipx_sip::Finding::RepeatedSingleValueHeader(name) => format!("More than one {name} header"),
+            sipx_sip::Finding::CSeqMethodMismatch => "CSeq names another method".to_owned(),
+            sipx_sip::Finding::UnsupportedVersion => message::phrase(505).to_owned(),
+            sipx_sip::Finding::RequestUriHasHeaders => "Headers in the request URI".to_owned(),
+            _ => message::phrase(400).to_owned(),
+        };
+        let tag = self.token(8);
+        let response =
+            message::response(request, finding.status(), Some(&why), Some(&tag), &self.config.product);
+        if let Some(response) = response {
+            let back = message::response_flow(request, flow);
+            self.send(back, &Message::Response(response));
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some((ticket, due)) = self.timers.pop_due(now) {
+            match due {
+                Due::Transaction(key, timer) => {
+                    if let Some(transaction) = self.transactions.get_mut(&key) {
+                        transaction.timers.retain(|(_, other)| *other != ticket);
+                    }
+                    let outputs = self.layer.on_timer(&key, timer);
+                    self.run(&key, outputs, now);
+                }
+                Due::Retransmit2xx(call) => self.on_retransmit(call, now),
+            }
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A message could not be sent on this flow, or its connection has gone.
+    pub fn handle_transport_error(&mut self, flow: Flow, now: Duration) {
+        let lost: Vec<TransactionKey> = self
+            .transactions
+            .iter()
+            .filter(|(_, transaction)| {
+                transaction.flow.transport == flow.transport && transaction.flow.remote == flow.remote
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in lost {
+            let outputs = self.layer.on_transport_error(&key);
+            self.run(&key, outputs, now);
+        }
+    }
+
+    /// Carries out what a transaction wants.
+    fn run(&mut self, key: &TransactionKey, outputs: Vec<TransactionOutput>, now: Duration) {
+        for output in outputs {
+            match output {
+                TransactionOutput::Send(message) => {
+                    if let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) {
+                        self.send(flow, &message);
+                    }
+                }
+                TransactionOutput::SetTimer { timer, after } => {
+                    let ticket = self.timers.set(now + after, Due::Transaction(key.clone(), timer));
+                    match self.transactions.get_mut(key) {
+                        Some(transaction) => transaction.timers.push((timer, ticket)),
+                        None => self.timers.clear(ticket),
+                    }
+                }
+                TransactionOutput::ClearTimer(timer) => {
+                    if let Some(transaction) = self.transactions.get_mut(key) {
+                        transaction.timers.retain(|(other, ticket)| {
+                            let clear = *other == timer;
+                            if clear {
+                                self.timers.clear(*ticket);
+                            }
+                            !clear
+                        });
+                    }
+                }
+                TransactionOutput::ToTu(event) => self.on_tu(key, *event, now),
+                TransactionOutput::Terminated(_) => self.forget_transaction(key),
+                // The library may grow outputs; none that it has today is passed over.
+                _ => {}
+            }
+        }
+    }
+
+    fn forget_transaction(&mut self, key: &TransactionKey) {
+        if let Some(transaction) = self.transactions.remove(key) {
+            for (_, ticket) in transaction.timers {
+                self.timers.clear(ticket);
+            }
+        }
+    }
+
+    fn on_tu(&mut self, key: &TransactionKey, event: TuEvent, now: Duration) {
+        let Some((call, method)) =
+            self.transactions.get(key).map(|transaction| (transaction.call, transaction.method.clone()))
+        else {
+            return;
+        };
+        match event {
+            TuEvent::Request(request) => self.on_request(key, &request, now),
+            TuEvent::Ack(request) => self.on_ack(&request, now),
+            TuEvent::Response(response) => self.on_response(key, call, &method, &response, now),
+            TuEvent::Timeout => self.on_failure(key, call, &method, 408, now),
+            TuEvent::TransportError => self.on_failure(key, call, &method, 503, now),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self, flow: Flow, message: &Message) {
+        self.outputs.push_back(Output::Send { flow, bytes: message.to_bytes() });
+    }
+
+    fn event(&mut self, event: SipEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Answers a request through its transaction.
+    fn respond(&mut self, key: &TransactionKey, response: Response, now: Duration) {
+        let outputs = self.layer.send_response(key, response);
+        self.run(key, outputs, now);
+    }
+
+    /// Answers with nothing but a status.
+    fn respond_plain(&mut self, key: &TransactionKey, request: &Request, status: u16, now: Duration) {
+        self.respond_with(key, request, status, None, &[], now);
+    }
+
+    fn respond_with(
+        &mut self,
+        key: &TransactionKey,
+        request: &Request,
+        status: u16,
+        reason: Option<&str>,
+        extra: &[(HeaderName, String)],
+        now: Duration,
+    ) {
+        // One tag for all the answers of a dialog, a fresh one outside of any.
+        let call = self.transactions.get(key).and_then(|transaction| transaction.call);
+        let tag = match call.and_then(|call| self.calls.get(&call)) {
+            Some(call) => call.dialog.local_tag.clone(),
+            None => self.token(8),
+        };
+        if let Some(mut response) =
+            message::response(request, status, reason, Some(&tag), &self.config.product)
+        {
+            for (name, value) in extra {
+                message::push(&mut response.headers, name.clone(), value.clone());
+            }
+            self.respond(key, response, now);
+        }
+    }
+
+    /// Sends a request in a transaction of its own.
+    fn send_request(&mut self, request: Request, flow: Flow, call: CallId, now: Duration) {
+        let method = request.method.clone();
+        // The first transmission is among the outputs, so what belongs to the transaction is in place before.
+        if let Some((key, outputs)) = self.layer.send_request(request, reliability(flow)) {
+            self.transactions
+                .insert(key.clone(), Transaction { flow, call: Some(call), method, timers: Vec::new() });
+            self.run(&key, outputs, now);
+        }
+    }
+
+    /// Our address as it stands in Via and Contact.
+    fn sent_by(&self, flow: Flow) -> std::net::SocketAddr {
+        let mut local = flow.local;
+        if let Some(advertise) = self.config.advertise {
+            local.set_ip(advertise);
+        }
+        local
+    }
+
+    fn contact(&self, flow: Flow) -> String {
+        let parameter = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+        };
+        format!("<sip:plenary@{}{parameter}>", self.sent_by(flow))
+    }
+
+    fn via(&mut self, flow: Flow) -> String {
+        let branch = self.token(12);
+        format!("SIP/2.0/{} {};rport;branch=z9hG4bK{branch}", flow.transport.name(), self.sent_by(flow))
+    }
+
+    /// Random hexadecimal text of `bytes` octets of randomness.
+    fn token(&mut self, bytes: usize) -> String {
+        let mut random = [0; 16];
+        let random = &mut random[..bytes.min(16)];
+        (self.random)(random);
+        random.iter().fold(String::with_capacity(bytes * 2), |mut text, byte| {
+            text.push(char::from_digit(u32::from(byte >> 4), 16).expect("four bits are a digit"));
+            text.push(char::from_digit(u32::from(byte & 15), 16).expect("four bits are a digit"));
+            text
+        })
+    }
+
+    fn remove_call(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        self.dialogs.remove(&(call.dialog.call_id.clone(), call.dialog.local_tag.clone()));
+        let invite = (call.dialog.call_id.clone(), call.dialog.remote_tag.clone());
+        if self.invites.get(&invite) == Some(&id) {
+            self.invites.remove(&invite);
+        }
+        if let State::Answered(answered) = &call.state {
+            self.timers.clear(answered.ticket);
+        }
+        if let Some(ticket) = call.reoffer.as_ref().and_then(calls::Reoffer::ticket) {
+            self.timers.clear(ticket);
+        }
+        Some(call)
+    }
+
+    fn end(&mut self, id: CallId, cause: EndCause) {
+        if self.remove_call(id).is_some() {
+            self.event(SipEvent::Ended { call: id, cause });
+        }
+    }
+}
+
+fn reliability(flow: Flow) -> Reliability {
+    match flow.transport {
+        Transport::Udp => Reliability::Unreliable,
+        Transport::Tcp => Reliability::Reliable,
+    }
+}
+
+#[cfg(test)]
+mod tests;

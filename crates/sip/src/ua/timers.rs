@@ -1,0 +1,53 @@
+//! Every deadline of the user agent in one table.
+
+use super::types::CallId;
+use sipx_sip::{Timer, TransactionKey};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What is due.
+#[derive(Debug, Clone)]
+pub(super) enum Due {
+    /// A timer of RFC 3261, section 17.
+    Transaction(TransactionKey, Timer),
+    /// A 2xx is sent again until its ACK comes (section 13.3.1.4).
+    Retransmit2xx(CallId),
+}
+
+/// A handle to take a deadline back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(Duration, u64);
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    due: BTreeMap<Ticket, Due>,
+    issued: u64,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Duration, due: Due) -> Ticket {
+        self.issued += 1;
+        let ticket = Ticket(at, self.issued);
+        self.due.insert(ticket, due);
+        ticket
+    }
+
+    pub(super) fn clear(&mut self, ticket: Ticket) {
+        self.due.remove(&ticket);
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.due.keys().next().map(|ticket| ticket.0)
+    }
+
+    pub(super) fn pop_due(&mut self, now: Duration) -> Option<(Ticket, Due)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.due.pop_first()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+}

@@ -1,0 +1,197 @@
+//! What the user agent says to the program and hears from it.
+
+use std::{fmt, net::SocketAddr};
+
+/// A call of this process: one INVITE dialog. Ours; it has nothing to do with the Call-ID header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A connection.
+    Tcp,
+}
+
+impl Transport {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+}
+
+/// Between which addresses, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    /// How.
+    pub transport: Transport,
+    /// Our address, as the other side can reach it.
+    pub local: SocketAddr,
+    /// Theirs.
+    pub remote: SocketAddr,
+}
+
+/// A reason for the end of a call (RFC 3326).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP` or `Q.850`.
+    pub protocol: String,
+    /// A status or cause in that protocol.
+    pub cause: Option<u16>,
+    /// For people.
+    pub text: Option<String>,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.protocol)?;
+        if let Some(cause) = self.cause {
+            write!(f, ";cause={cause}")?;
+        }
+        if let Some(text) = &self.text {
+            write!(f, ";text=\"{}\"", text.replace(['"', '\\'], "'"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whom a request is for: its request URI.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The user part, percent-decoded; the number of a `tel:` URI.
+    pub user: String,
+    /// The host, without a port.
+    pub host: String,
+}
+
+/// Somebody named in From or To.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// The display name, unquoted.
+    pub display_name: Option<String>,
+    /// The user part, percent-decoded.
+    pub user: String,
+    /// The host.
+    pub host: String,
+}
+
+/// A call that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingCall {
+    /// Its id from now on.
+    pub call: CallId,
+    /// Whom it is for.
+    pub target: Target,
+    /// Who calls, by their own word.
+    pub from: Party,
+    /// Where it came from and where to.
+    pub flow: Flow,
+    /// The session description, unless the caller leaves the offer to us.
+    pub offer: Option<String>,
+    /// The Call-ID header, for logs.
+    pub sip_call_id: String,
+}
+
+/// A call to place.
+#[derive(Debug, Clone)]
+pub struct DialSpec {
+    /// `sip:user@host:port`, `;transport=tcp` where wanted.
+    pub uri: String,
+    /// User part of From.
+    pub from_user: String,
+    /// The offer.
+    pub sdp: String,
+}
+
+/// What happens to calls. Each call has exactly one last event: `Ended`, `Cancelled` or `Rejected`; a call
+/// refused with `reject` has none, for there is nothing more to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SipEvent {
+    /// A call came in. 100 has been sent.
+    Incoming(Box<IncomingCall>),
+    /// The caller gave up before it was answered. Last.
+    Cancelled {
+        /// Which call.
+        call: CallId,
+    },
+    /// The ACK to our 200 came.
+    Confirmed {
+        /// Which call.
+        call: CallId,
+        /// The answer, where the offer was ours.
+        answer: Option<String>,
+    },
+    /// A re-INVITE or UPDATE wants to change the session; `accept_offer` or `reject_offer` answers it.
+    Reoffer {
+        /// Which call.
+        call: CallId,
+        /// The new offer; `None` asks us for one.
+        offer: Option<String>,
+    },
+    /// The ACK to our 200 to a re-INVITE without an offer came.
+    ReofferAnswer {
+        /// Which call.
+        call: CallId,
+        /// The answer to our offer.
+        answer: Option<String>,
+    },
+    /// A key, told by INFO.
+    KeyPressed {
+        /// Which call.
+        call: CallId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        key: char,
+    },
+    /// The called side is ringing or plays early media.
+    Progress {
+        /// Which call.
+        call: CallId,
+        /// 180, 183, …
+        status: u16,
+        /// Early media, where it is offered.
+        sdp: Option<String>,
+    },
+    /// The called side answered.
+    Answered {
+        /// Which call.
+        call: CallId,
+        /// Its answer.
+        sdp: Option<String>,
+    },
+    /// The called side refused, or could not be reached (408, 503). Last.
+    Rejected {
+        /// Which call.
+        call: CallId,
+        /// The status.
+        status: u16,
+        /// The reason phrase.
+        phrase: String,
+    },
+    /// The call is over. Last.
+    Ended {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+}
+
+/// Why a call is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndCause {
+    /// They sent BYE.
+    ByRemote {
+        /// The reasons they gave.
+        reasons: Vec<Reason>,
+    },
+    /// We hung up.
+    ByUs,
+    /// The ACK to our 200 never came.
+    AckTimeout,
+    /// They could not be reached any more.
+    Transport,
+}

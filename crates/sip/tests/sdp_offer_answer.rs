@@ -1,0 +1,214 @@
+//! Offers as phones send them, and the answers they get, side by side.
+
+use plenary_sip::sdp::{Codec, Direction, LocalMedia, SdpError, Stream, accept, answer, offer};
+
+fn local() -> LocalMedia {
+    LocalMedia {
+        rtp: "192.0.2.1:20000".parse().unwrap(),
+        session_id: 7,
+        version: 1,
+        codecs: vec![Codec::Pcmu, Codec::Pcma],
+        dtmf: true,
+        direction: Direction::SendRecv,
+    }
+}
+
+const SESSION: &str = "v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+
+/// The media lines of the answer to an offer whose session part is the usual one.
+#[track_caller]
+fn answered(media: &str) -> (String, Stream) {
+    let offer =
+        format!("v=0\r\no=alice 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
+    let answer = answer(&offer.replace('\n', "\r\n").replace("\r\r", "\r"), &local()).unwrap();
+    let media = answer.sdp.strip_prefix(SESSION).expect("the session part is ours").replace("\r\n", "\n");
+    (media, answer.stream)
+}
+
+#[track_caller]
+fn refused(media: &str) -> SdpError {
+    let offer =
+        format!("v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
+    answer(&offer, &local()).unwrap_err()
+}
+
+#[test]
+fn a_desk_phone() {
+    let (media, stream) = answered(
+        "m=audio 11784 RTP/AVP 18 0 8 101
+a=rtpmap:18 G729/8000
+a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-16
+a=ptime:20
+a=sendrecv
+",
+    );
+    assert_eq!(
+        media,
+        "m=audio 20000 RTP/AVP 0 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+a=ptime:20
+a=sendrecv
+"
+    );
+    assert_eq!(stream.remote_rtp, "198.51.100.9:11784".parse().unwrap());
+    assert_eq!(stream.remote_rtcp, Some("198.51.100.9:11785".parse().unwrap()));
+    assert_eq!((stream.codec, stream.payload_type), (Codec::Pcmu, 0));
+    assert_eq!(stream.dtmf.unwrap().receive, 101);
+}
+
+#[test]
+fn static_types_without_rtpmap_in_the_offers_order() {
+    let (media, stream) = answered("m=audio 4000 RTP/AVP 8 0\n");
+    assert_eq!(media, "m=audio 20000 RTP/AVP 8\na=rtpmap:8 PCMA/8000\na=ptime:20\na=sendrecv\n");
+    assert_eq!((stream.codec, stream.dtmf), (Codec::Pcma, None));
+}
+
+#[test]
+fn a_dynamic_number_for_a_static_codec() {
+    let (media, stream) =
+        answered("m=audio 4000 RTP/AVP 98 97\na=rtpmap:98 pcma/8000/1\na=rtpmap:97 telephone-event/8000\n");
+    assert!(media.starts_with("m=audio 20000 RTP/AVP 98 97\na=rtpmap:98 PCMA/8000\n"), "{media}");
+    assert_eq!((stream.payload_type, stream.receive_payload_type), (98, 98));
+}
+
+#[test]
+fn video_beside_audio_is_declined_in_its_place() {
+    let (media, _) = answered(
+        "m=video 5000 RTP/AVP 96
+a=rtpmap:96 H264/90000
+m=audio 4000 RTP/AVP 0
+a=mid:sound
+m=audio 4002 RTP/AVP 0
+",
+    );
+    assert_eq!(
+        media,
+        "m=video 0 RTP/AVP 96
+m=audio 20000 RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+a=mid:sound
+a=ptime:20
+a=sendrecv
+m=audio 0 RTP/AVP 0
+"
+    );
+}
+
+#[test]
+fn hold_in_its_three_manners_and_resume() {
+    let direction = |line: &str| answered(&format!("m=audio 4000 RTP/AVP 0\n{line}")).1.direction;
+    assert_eq!(direction("a=sendonly\n"), Direction::RecvOnly);
+    assert_eq!(direction("a=inactive\n"), Direction::Inactive);
+    assert_eq!(direction("a=recvonly\n"), Direction::SendOnly);
+    assert_eq!(direction("c=IN IP4 0.0.0.0\n"), Direction::RecvOnly);
+    assert_eq!(direction(""), Direction::SendRecv);
+    assert!(answered("m=audio 4000 RTP/AVP 0\na=sendonly\n").0.contains("a=recvonly"));
+}
+
+#[test]
+fn a_direction_of_the_whole_session_counts() {
+    let offer = "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\na=sendonly\r\nm=audio 4000 RTP/AVP 0\r\n";
+    assert_eq!(answer(offer, &local()).unwrap().stream.direction, Direction::RecvOnly);
+}
+
+#[test]
+fn the_address_of_the_media_line_wins() {
+    let (_, stream) =
+        answered("m=audio 4000 RTP/AVP 0\nc=IN IP4 203.0.113.5/127\na=rtcp:4010 IN IP4 203.0.113.6\n");
+    assert_eq!(stream.remote_rtp, "203.0.113.5:4000".parse().unwrap());
+    assert_eq!(stream.remote_rtcp, Some("203.0.113.6:4010".parse().unwrap()));
+}
+
+#[test]
+fn rtcp_shares_the_port_when_offered() {
+    let (media, stream) = answered("m=audio 4000 RTP/AVPF 0\na=rtcp-mux\n");
+    assert!(media.contains("a=rtcp-mux") && media.starts_with("m=audio 20000 RTP/AVPF 0"));
+    assert!(stream.rtcp_mux && stream.remote_rtcp == Some(stream.remote_rtp));
+}
+
+#[test]
+fn packet_times_are_what_is_asked_for_within_reason() {
+    let ptime = |lines: &str| answered(&format!("m=audio 4000 RTP/AVP 0\n{lines}")).1.ptime_ms;
+    assert_eq!(ptime("a=ptime:30\n"), 30);
+    assert_eq!(ptime("a=ptime:10\n"), 10);
+    assert_eq!(ptime("a=ptime:200\n"), 60);
+    assert_eq!(ptime("a=ptime:60\na=maxptime:40\n"), 40);
+    assert_eq!(ptime("a=ptime:none\n"), 20);
+    assert_eq!(ptime("a=maxptime:5\n"), 10);
+}
+
+#[test]
+fn ipv6() {
+    let offer = "v=0\r\no=a 1 1 IN IP6 2001:db8::9\r\ns=-\r\nc=IN IP6 2001:db8::9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let ours = LocalMedia { rtp: "[2001:db8::1]:20000".parse().unwrap(), ..local() };
+    let answer = answer(offer, &ours).unwrap();
+    assert_eq!(answer.stream.remote_rtp, "[2001:db8::9]:4000".parse().unwrap());
+    assert!(answer.sdp.contains("c=IN IP6 2001:db8::1\r\n"));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_reason() {
+    for (media, status, code) in [
+        ("m=audio 4000 RTP/AVP 18\r\na=rtpmap:18 G729/8000\r\n", 488, "305"),
+        ("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 PCMU/16000\r\n", 488, "305"),
+        ("m=audio 4000 RTP/SAVP 0\r\n", 488, "302"),
+        ("m=video 4000 RTP/AVP 31\r\n", 488, "304"),
+        ("m=audio 0 RTP/AVP 0\r\n", 488, "304"),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.0.1\r\n", 488, "301"),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 phone.example.com\r\n", 488, "301"),
+        ("", 400, "399"),
+    ] {
+        let error = refused(media);
+        assert_eq!(error.status(), status, "{media}: {error}");
+        assert!(error.warning().unwrap().starts_with(code), "{media}: {:?}", error.warning());
+    }
+    for garbage in ["", "hello", "v=0", "\0\0\0", "v=0\r\nm=audio x RTP/AVP 0\r\n"] {
+        assert_eq!(answer(garbage, &local()).unwrap_err().status(), 400, "{garbage:?}");
+    }
+    let no_address = "v=0\r\no=a 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    assert_eq!(answer(no_address, &local()).unwrap_err().status(), 400);
+}
+
+#[test]
+fn our_offer_is_answered_by_ourselves() {
+    let ours = offer(&local());
+    assert_eq!(
+        ours.strip_prefix(SESSION).unwrap().replace("\r\n", "\n"),
+        "m=audio 20000 RTP/AVP 0 8 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+a=ptime:20
+a=sendrecv
+"
+    );
+    let theirs =
+        LocalMedia { rtp: "198.51.100.9:4000".parse().unwrap(), codecs: vec![Codec::Pcma], ..local() };
+    let answer = answer(&ours, &theirs).unwrap();
+    let stream = accept(&local(), &answer.sdp).unwrap();
+    assert_eq!((stream.codec, stream.remote_rtp), (Codec::Pcma, theirs.rtp));
+    assert_eq!(stream.dtmf, answer.stream.dtmf);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "(v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\n)?[ -~\r\n]{0,200}") {
+        let _ = answer(&text, &local());
+        let _ = accept(&local(), &text);
+    }
+
+    #[test]
+    fn no_broken_offer_panics(cut in 0..200_usize, byte: u8, at in 0..200_usize) {
+        let mut offer = offer(&local()).into_bytes();
+        let length = offer.len();
+        offer[at % length] = byte;
+        offer.truncate(length - cut % length);
+        let _ = answer(&String::from_utf8_lossy(&offer), &local());
+    }
+}
