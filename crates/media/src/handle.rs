@@ -2,9 +2,23 @@
 
 use crate::{
     CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId, StreamParams,
+    files::Library,
+    ports::{self, PortPair},
+    room::{FRAME_NS, Playback, Settings},
+    worker::{Command, EventQueue, LoadCells, Target, Worker},
 };
-use std::net::SocketAddr;
-use tokio::sync::mpsc;
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{self as std_mpsc, Receiver, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
 
 /// Starts the media plane.
 #[derive(Debug)]
@@ -14,17 +28,126 @@ impl MediaPlane {
     /// Starts the worker threads and the loader. Needs no async runtime.
     ///
     /// # Errors
-    /// When a range of `config` is empty or a thread cannot be started.
+    /// When a range of `config` is empty or out of bounds, or a thread cannot be started.
     pub fn start(config: MediaConfig) -> Result<(MediaHandle, mpsc::Receiver<MediaEvent>), MediaError> {
-        let _ = config;
-        todo!()
+        if ports::pairs(&config.rtp_ports) == 0 {
+            let (first, last) = config.rtp_ports.into_inner();
+            return Err(MediaError::BadPorts { first, last });
+        }
+        let (min, max) = (config.jitter_ms_min, config.jitter_ms_max);
+        if !(20..=1000).contains(&min) || !(min..=1000).contains(&max) {
+            return Err(MediaError::BadJitter { min, max });
+        }
+        let count = match config.workers {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let (events, received) = mpsc::channel(config.event_queue.max(1));
+        let directory = Arc::new(Mutex::new(Directory::new(count)));
+        let mut threads = Vec::new();
+        let mut workers = Vec::new();
+        for index in 0..count {
+            let (sender, commands) = std_mpsc::channel();
+            let load = Arc::new(LoadCells::default());
+            let worker = Worker::new(
+                Settings::of(&config),
+                commands,
+                EventQueue::new(events.clone()),
+                Arc::clone(&directory),
+                Arc::clone(&load),
+                // Workers tick between each other's ticks.
+                index as u64 * FRAME_NS / 10 / count as u64,
+            );
+            threads.push(spawn(format!("media-{index}"), move || worker.run())?);
+            workers.push(WorkerDoor { commands: sender, load });
+        }
+        let (loader, jobs) = std_mpsc::channel();
+        let doors: Vec<_> = workers.iter().map(|worker| worker.commands.clone()).collect();
+        let library = Library::new(config.media_dir.clone(), config.file_seconds_max);
+        threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &doors, &events))?);
+        let shared = Shared { config, directory, workers, loader, threads: Mutex::new(threads) };
+        Ok((MediaHandle { shared: Arc::new(shared) }, received))
     }
 }
 
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, MediaError> {
+    thread::Builder::new().name(name).spawn(run).map_err(MediaError::Thread)
+}
+
 /// Tells the media plane what to do. Cheap to clone. All calls return at once; only [`MediaHandle::open`] makes system
-/// calls, and [`MediaHandle::shutdown`] waits for the threads to end, some milliseconds.
+/// calls, and [`MediaHandle::shutdown`] waits for the threads to end, some milliseconds. When the last clone is dropped the
+/// media plane shuts down by itself.
 #[derive(Debug, Clone)]
-pub struct MediaHandle {}
+pub struct MediaHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: MediaConfig,
+    directory: Arc<Mutex<Directory>>,
+    workers: Vec<WorkerDoor>,
+    loader: Sender<Job>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct WorkerDoor {
+    commands: Sender<Command>,
+    load: Arc<LoadCells>,
+}
+
+/// Which worker has what. The control side's book: no packet waits for it.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    rooms: HashMap<RoomId, RoomEntry>,
+    calls: HashMap<MediaCallId, RoomId>,
+    calls_of_worker: Vec<usize>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RoomEntry {
+    worker: usize,
+    calls: usize,
+}
+
+impl Directory {
+    fn new(workers: usize) -> Self {
+        Self { rooms: HashMap::new(), calls: HashMap::new(), calls_of_worker: vec![0; workers] }
+    }
+
+    /// Enters a call; a new room goes to the worker with the fewest calls. Returns the worker.
+    fn insert(&mut self, call: MediaCallId, room: RoomId) -> Option<usize> {
+        if self.calls.contains_key(&call) {
+            return None;
+        }
+        let fewest = (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0);
+        let entry = self.rooms.entry(room).or_insert(RoomEntry { worker: fewest, calls: 0 });
+        entry.calls += 1;
+        self.calls_of_worker[entry.worker] += 1;
+        self.calls.insert(call, room);
+        Some(entry.worker)
+    }
+
+    /// Strikes a call out.
+    pub(crate) fn remove(&mut self, call: MediaCallId) {
+        let Some(room) = self.calls.remove(&call) else { return };
+        let Some(entry) = self.rooms.get_mut(&room) else { return };
+        entry.calls -= 1;
+        self.calls_of_worker[entry.worker] -= 1;
+        if entry.calls == 0 {
+            self.rooms.remove(&room);
+        }
+    }
+
+    fn worker_of(&self, call: MediaCallId) -> Option<usize> {
+        self.worker_of_room(*self.calls.get(&call)?)
+    }
+
+    fn worker_of_room(&self, room: RoomId) -> Option<usize> {
+        self.rooms.get(&room).map(|entry| entry.worker)
+    }
+}
 
 impl MediaHandle {
     /// Opens the media of `call` in `room`, which comes to life with its first call. Nothing is sent before
@@ -35,58 +158,145 @@ impl MediaHandle {
     /// # Errors
     /// [`MediaError::NoPorts`], [`MediaError::Socket`], [`MediaError::CallExists`], [`MediaError::ShutDown`].
     pub fn open(&self, call: MediaCallId, room: RoomId) -> Result<SocketAddr, MediaError> {
-        let _ = (call, room);
-        todo!()
+        let bind = self.shared.config.bind;
+        let socket = |source| MediaError::Socket { bind, source };
+        let random = |_| getrandom::u64().map_err(|error| socket(io::Error::other(error)));
+        let pair = PortPair::bind(bind, &self.shared.config.rtp_ports, random(())?)?;
+        let address = pair.local_addr().map_err(socket)?;
+        let seed = random(())?;
+        // Held until the command is sent, so that nothing about this call can overtake it.
+        let mut directory = self.directory();
+        let worker = directory.insert(call, room).ok_or(MediaError::CallExists(call))?;
+        if self.shared.workers[worker].commands.send(Command::Open { call, room, pair, seed }).is_err() {
+            directory.remove(call);
+            return Err(MediaError::ShutDown(room));
+        }
+        Ok(address)
     }
 
     /// Sets or changes the agreed stream. From the first time on packets go out every `ptime_ms` without a gap, silence
     /// where there is nothing to hear, except while `send` is false. Another `remote_rtp` than before forgets where the
     /// old packets came from.
     pub fn set_stream(&self, call: MediaCallId, stream: StreamParams) {
-        let _ = (call, stream);
-        todo!()
+        self.tell(call, Command::SetStream { call, params: Box::new(stream) });
     }
 
     /// Says whether the party is heard by its room and whether it hears the room.
     pub fn set_voice(&self, call: MediaCallId, speaks: bool, listens: bool) {
-        let _ = (call, speaks, listens);
-        todo!()
+        self.tell(call, Command::SetVoice { call, speaks, listens });
     }
 
     /// Plays a list over whatever else is heard, also to those who do not listen to the room. Files are read off the media
     /// threads; a file that cannot be read is reported and left out. With `repeat` the list starts over until stopped.
     pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<PlayItem>, repeat: bool) {
-        let _ = (to, id, list, repeat);
-        todo!()
+        let directory = self.directory();
+        let (worker, to) = match to {
+            PlayTo::Call(call) => (directory.worker_of(call), Target::Call(call)),
+            PlayTo::Room(room) => (directory.worker_of_room(room), Target::Room { room, except: None }),
+            PlayTo::RoomBut(room, call) => {
+                (directory.worker_of_room(room), Target::Room { room, except: Some(call) })
+            }
+        };
+        drop(directory);
+        // After the shutdown there is nobody to hear it either.
+        let _ = self.shared.loader.send(Job::Play { worker, to, id, list, repeat });
     }
 
     /// Stops what is being played, also when its files are still being read. Unknown numbers are ignored.
     pub fn stop_play(&self, id: PlayId) {
-        let _ = id;
-        todo!()
+        for worker in &self.shared.workers {
+            let _ = worker.commands.send(Command::StopPlay { id });
+        }
+        // It may be with the loader still.
+        let _ = self.shared.loader.send(Job::StopPlay { id });
     }
 
     /// Ends the call's media: RTCP BYE, sockets closed, ports free. [`MediaEvent::Closed`] follows.
     pub fn close(&self, call: MediaCallId) {
-        let _ = call;
-        todo!()
+        let mut directory = self.directory();
+        let worker = directory.worker_of(call);
+        directory.remove(call);
+        if let Some(worker) = worker {
+            let _ = self.shared.workers[worker].commands.send(Command::Close { call });
+        }
     }
 
     /// The call's counters now; `None` when it is not open.
     pub async fn stats(&self, call: MediaCallId) -> Option<CallStats> {
-        let _ = call;
-        todo!()
+        let (answer, answered) = oneshot::channel();
+        self.tell(call, Command::Stats { call, answer });
+        answered.await.ok()
     }
 
     /// How busy the workers are.
     #[must_use]
     pub fn load(&self) -> PlaneLoad {
-        todo!()
+        PlaneLoad { workers: self.shared.workers.iter().map(|worker| worker.load.read()).collect() }
     }
 
     /// Closes every call, each with its [`MediaEvent::Closed`], and ends the threads.
     pub fn shutdown(&self) {
-        todo!()
+        for worker in &self.shared.workers {
+            let _ = worker.commands.send(Command::Shutdown);
+        }
+        let _ = self.shared.loader.send(Job::Shutdown);
+        let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has said so; it is over in either case.
+            let _ = thread.join();
+        }
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the worker of a call something; without effect for a call that is not open.
+    fn tell(&self, call: MediaCallId, command: Command) {
+        let worker = self.directory().worker_of(call);
+        if let Some(worker) = worker {
+            let _ = self.shared.workers[worker].commands.send(command);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fail(&self, room: RoomId) {
+        let worker = self.directory().worker_of_room(room).expect("the room is there");
+        self.shared.workers[worker].commands.send(Command::Fail { room }).expect("the worker is there");
+    }
+}
+
+/// What the loader is told to do.
+#[derive(Debug)]
+enum Job {
+    Play { worker: Option<usize>, to: Target, id: PlayId, list: Vec<PlayItem>, repeat: bool },
+    StopPlay { id: PlayId },
+    Shutdown,
+}
+
+/// The loader thread: reads what is to be played and hands it on, in order.
+fn load(mut library: Library, jobs: &Receiver<Job>, workers: &[Sender<Command>], events: &mpsc::Sender<MediaEvent>) {
+    let fail = |id: PlayId, text: String| {
+        warn!(play = id.0, %text, "something is not played");
+        // Where the queue is full the control side has other worries; the log has it.
+        let _ = events.try_send(MediaEvent::PlayFailed { id, text });
+    };
+    while let Ok(job) = jobs.recv() {
+        match job {
+            Job::Play { worker: None, id, .. } => fail(id, "there is nobody to play it to".to_owned()),
+            Job::Play { worker: Some(worker), to, id, list, repeat } => {
+                let clips =
+                    list.into_iter().filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
+                let playback = Box::new(Playback::new(id, clips.collect(), repeat));
+                let _ = workers[worker].send(Command::Play { to, playback });
+            }
+            Job::StopPlay { id } => {
+                for worker in workers {
+                    let _ = worker.send(Command::StopPlay { id });
+                }
+            }
+            Job::Shutdown => return,
+        }
     }
 }
 

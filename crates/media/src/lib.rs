@@ -23,8 +23,13 @@
 mod config;
 mod error;
 mod event;
+mod files;
 mod handle;
 mod params;
+mod ports;
+mod room;
+mod sys;
+mod worker;
 
 pub use config::MediaConfig;
 pub use error::MediaError;

@@ -1,0 +1,209 @@
+//! The files that are played: read off the media threads, once.
+
+use crate::{PlayItem, room::Clip};
+use plenary_audio::{resample::Resampler, tone};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufReader},
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+/// Sample rate of a room.
+const RATE: u32 = 8000;
+const SAMPLES_PER_MS: usize = 8;
+/// Sample rates that files may have.
+const RATES: std::ops::RangeInclusive<u32> = 4000..=384_000;
+/// What the cache holds before it starts over: 16 minutes of audio in all.
+const CACHE_SAMPLES_MAX: usize = 8_000_000;
+
+/// Why a file is not played.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("is not a plain name inside the media folder")]
+    Name,
+    #[error("cannot be read: {0}")]
+    Read(#[from] io::Error),
+    #[error("is not a WAV file that can be played: {0}")]
+    Wav(#[from] hound::Error),
+    #[error("has {rate} samples a second: 4000 to 384 000 are allowed")]
+    Rate { rate: u32 },
+}
+
+/// Reads files of one folder and remembers them.
+#[derive(Debug)]
+pub(crate) struct Library {
+    folder: PathBuf,
+    samples_max: usize,
+    files: HashMap<String, Kept>,
+    beep: Arc<[i16]>,
+}
+
+/// A file as it was when it was read.
+#[derive(Debug)]
+struct Kept {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    samples: Arc<[i16]>,
+}
+
+impl Library {
+    pub(crate) fn new(folder: PathBuf, seconds_max: u32) -> Self {
+        let samples_max = seconds_max as usize * RATE as usize;
+        Self { folder, samples_max, files: HashMap::new(), beep: tone::beep(RATE).into() }
+    }
+
+    /// Makes an item ready to be played.
+    pub(crate) fn clip(&mut self, item: PlayItem) -> Result<Clip, String> {
+        match item {
+            PlayItem::File(name) => {
+                self.file(&name).map(Clip::Samples).map_err(|error| format!("the file `{name}` {error}"))
+            }
+            PlayItem::Tone { hz, ms } if (1..RATE / 2).contains(&hz) => {
+                Ok(Clip::Tone { hz, samples: ms as usize * SAMPLES_PER_MS })
+            }
+            PlayItem::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {} Hz are allowed", RATE / 2 - 1)),
+            PlayItem::Silence { ms } => Ok(Clip::Silence { samples: ms as usize * SAMPLES_PER_MS }),
+            PlayItem::Beep => Ok(Clip::Samples(Arc::clone(&self.beep))),
+        }
+    }
+
+    fn file(&mut self, name: &str) -> Result<Arc<[i16]>, FileError> {
+        let path = Path::new(name);
+        let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if name.is_empty() || !is_plain {
+            return Err(FileError::Name);
+        }
+        let path = self.folder.join(path);
+        let about = std::fs::metadata(&path)?;
+        let (modified, bytes) = (about.modified().ok(), about.len());
+        if let Some(kept) = self.files.get(name).filter(|kept| kept.modified == modified && kept.bytes == bytes) {
+            return Ok(Arc::clone(&kept.samples));
+        }
+        let samples: Arc<[i16]> = read(&path, self.samples_max)?.into();
+        let held: usize = self.files.values().map(|kept| kept.samples.len()).sum();
+        if held + samples.len() > CACHE_SAMPLES_MAX {
+            self.files.clear();
+        }
+        self.files.insert(name.to_owned(), Kept { modified, bytes, samples: Arc::clone(&samples) });
+        Ok(samples)
+    }
+}
+
+/// Reads a WAV file as mono of 8000 Hz, cut at `samples_max`.
+fn read(path: &Path, samples_max: usize) -> Result<Vec<i16>, FileError> {
+    let mut wav = hound::WavReader::new(BufReader::new(File::open(path)?))?;
+    let spec = wav.spec();
+    if !RATES.contains(&spec.sample_rate) {
+        return Err(FileError::Rate { rate: spec.sample_rate });
+    }
+    let channels = usize::from(spec.channels.max(1));
+    let read_max = samples_max.saturating_mul(spec.sample_rate as usize) / RATE as usize * channels;
+    let samples: Vec<f32> = match spec.sample_format {
+        hound::SampleFormat::Float => wav.samples::<f32>().take(read_max).collect::<Result<_, _>>()?,
+        hound::SampleFormat::Int => {
+            let full_scale = (1_i64 << (u32::from(spec.bits_per_sample).clamp(1, 32) - 1)) as f32;
+            let samples = wav.samples::<i32>().take(read_max);
+            samples.map(|sample| Ok(sample? as f32 / full_scale)).collect::<Result<_, hound::Error>>()?
+        }
+    };
+    let mono: Vec<i16> = samples
+        .chunks_exact(channels)
+        .map(|frame| (frame.iter().sum::<f32>() / channels as f32 * 32_768.0) as i16)
+        .collect();
+    let mut samples = if spec.sample_rate == RATE { mono } else { resampled(&mono, spec.sample_rate) };
+    samples.truncate(samples_max);
+    Ok(samples)
+}
+
+fn resampled(samples: &[i16], rate: u32) -> Vec<i16> {
+    Resampler::convert(samples, rate, RATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hound::{SampleFormat, WavSpec, WavWriter};
+    use std::f32::consts::TAU;
+
+    fn library(folder: &Path) -> Library {
+        Library::new(folder.to_owned(), 10)
+    }
+
+    /// Two seconds of 400 Hz at half of full scale on every channel.
+    fn write(folder: &Path, name: &str, rate: u32, channels: u16, format: SampleFormat, bits: u16) {
+        let spec = WavSpec { channels, sample_rate: rate, bits_per_sample: bits, sample_format: format };
+        let mut wav = WavWriter::create(folder.join(name), spec).expect("a new file");
+        for place in 0..rate * 2 {
+            let sample = (place as f32 / rate as f32 * 400.0 * TAU).sin() * 0.5;
+            for _ in 0..channels {
+                match format {
+                    SampleFormat::Float => wav.write_sample(sample).expect("written"),
+                    SampleFormat::Int => {
+                        let full_scale = (1_i64 << (bits - 1)) as f32 - 1.0;
+                        wav.write_sample((sample * full_scale) as i32).expect("written");
+                    }
+                }
+            }
+        }
+        wav.finalize().expect("written");
+    }
+
+    fn samples(library: &mut Library, name: &str) -> Arc<[i16]> {
+        match library.clip(PlayItem::File(name.to_owned())).expect("it can be played") {
+            Clip::Samples(samples) => samples,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn files_of_usual_kinds_become_mono_of_8_khz_at_the_same_pitch_and_level() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kinds = [
+            (8000, 1, SampleFormat::Int, 16),
+            (8000, 1, SampleFormat::Int, 8),
+            (16_000, 2, SampleFormat::Int, 24),
+            (44_100, 2, SampleFormat::Int, 16),
+            (48_000, 1, SampleFormat::Float, 32),
+        ];
+        for (rate, channels, format, bits) in kinds {
+            let name = format!("{rate}-{channels}-{bits}.wav");
+            write(folder.path(), &name, rate, channels, format, bits);
+            let samples = samples(&mut library(folder.path()), &name);
+            assert!(samples.len().abs_diff(16_000) < 100, "{name}: {}", samples.len());
+            let middle = &samples[4000..12_000];
+            let crossings = middle.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+            assert!(crossings.abs_diff(400) <= 1, "{name}: {crossings} Hz");
+            let peak = middle.iter().map(|sample| sample.unsigned_abs()).max().expect("samples");
+            assert!((15_500..17_300).contains(&peak), "{name}: {peak}");
+        }
+    }
+
+    #[test]
+    fn long_files_are_cut_and_read_once_until_they_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(folder.path(), "a.wav", 8000, 1, SampleFormat::Int, 16);
+        let mut library = Library::new(folder.path().to_owned(), 1);
+        let first = samples(&mut library, "a.wav");
+        assert_eq!(first.len(), 8000);
+        assert!(Arc::ptr_eq(&first, &samples(&mut library, "a.wav")));
+        write(folder.path(), "a.wav", 8000, 2, SampleFormat::Int, 16);
+        assert!(!Arc::ptr_eq(&first, &samples(&mut library, "a.wav")));
+    }
+
+    #[test]
+    fn what_cannot_be_played_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("text.wav"), "not audio").expect("written");
+        let mut library = library(folder.path());
+        let mut why = |item| library.clip(item).expect_err("it cannot be played");
+        assert!(why(PlayItem::File("missing.wav".to_owned())).contains("`missing.wav` cannot be read"));
+        assert!(why(PlayItem::File("text.wav".to_owned())).contains("not a WAV file"));
+        for outside in ["../a.wav", "/etc/passwd", "", "a/../../b.wav"] {
+            assert!(why(PlayItem::File(outside.to_owned())).contains("not a plain name"), "{outside}");
+        }
+        assert!(why(PlayItem::Tone { hz: 4000, ms: 10 }).contains("1 to 3999 Hz"));
+    }
+}

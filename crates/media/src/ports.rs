@@ -1,0 +1,189 @@
+//! The sockets of calls: taking a pair of ports, and moving datagrams through it.
+//!
+//! This is all that knows how packets reach the network; another way, such as one port for many calls or io_uring, replaces
+//! [`Ports`] and nothing else.
+
+use crate::{
+    MediaError,
+    sys::{self, Datagram, Receiver},
+};
+use socket2::{Domain, Socket, Type};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    ops::RangeInclusive,
+};
+
+/// Holds a second of packets. What a stalled thread did not fetch by then is too old to be heard.
+const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+/// Datagrams taken off one socket in one tick. A party sends one to two; more is a flood, which stays in the kernel and
+/// is dropped there.
+const DATAGRAMS_PER_TICK_MAX: usize = 64;
+
+/// The two sockets of a call.
+#[derive(Debug)]
+pub(crate) struct PortPair {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// The even port.
+    Rtp,
+    /// The odd port.
+    Rtcp,
+}
+
+impl PortPair {
+    /// Binds the first free pair of the range, looking from a random one on.
+    ///
+    /// The order is random so that nobody can guess the port of a call, and so that a port is not used again soon after a
+    /// call, while packets may still come for it.
+    pub(crate) fn bind(ip: IpAddr, range: &RangeInclusive<u16>, random: u64) -> Result<Self, MediaError> {
+        let (first, last) = (*range.start(), *range.end());
+        let pairs = pairs(range);
+        for step in 0..pairs {
+            let pair = (random + step) % pairs;
+            let port = even(first) + 2 * pair as u32;
+            let even = u16::try_from(port).expect("a pair lies within the range of ports");
+            match (bind(ip, even), bind(ip, even + 1)) {
+                (Ok(rtp), Ok(rtcp)) => return Ok(Self { rtp, rtcp }),
+                (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::AddrInUse => {}
+                (Err(source), _) | (_, Err(source)) => return Err(MediaError::Socket { bind: ip, source }),
+            }
+        }
+        Err(MediaError::NoPorts { bind: ip, first, last })
+    }
+
+    /// Where RTP is received.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.rtp.local_addr()
+    }
+
+    fn socket(&self, channel: Channel) -> &UdpSocket {
+        match channel {
+            Channel::Rtp => &self.rtp,
+            Channel::Rtcp => &self.rtcp,
+        }
+    }
+}
+
+fn even(port: u16) -> u32 {
+    u32::from(port).next_multiple_of(2)
+}
+
+/// How many pairs of an even port and the one after it a range holds.
+pub(crate) fn pairs(range: &RangeInclusive<u16>) -> u64 {
+    let behind = u32::from(*range.end()) + 1;
+    u64::from(behind.saturating_sub(even(*range.start())) / 2)
+}
+
+fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
+    let address = SocketAddr::new(ip, port);
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), None)?;
+    socket.bind(&address.into())?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    let socket = UdpSocket::from(socket);
+    sys::stamp_arrivals(&socket)?;
+    Ok(socket)
+}
+
+/// The sockets of one worker's calls.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pairs: Vec<Option<PortPair>>,
+    free: Vec<usize>,
+    receiver: Receiver,
+}
+
+/// Names a pair within its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PortKey(usize);
+
+impl Ports {
+    pub(crate) fn new() -> Self {
+        Self { pairs: Vec::new(), free: Vec::new(), receiver: Receiver::new() }
+    }
+
+    pub(crate) fn insert(&mut self, pair: PortPair) -> PortKey {
+        match self.free.pop() {
+            Some(index) => {
+                self.pairs[index] = Some(pair);
+                PortKey(index)
+            }
+            None => {
+                self.pairs.push(Some(pair));
+                PortKey(self.pairs.len() - 1)
+            }
+        }
+    }
+
+    /// Closes the sockets.
+    pub(crate) fn remove(&mut self, key: PortKey) {
+        if self.pairs.get_mut(key.0).and_then(Option::take).is_some() {
+            self.free.push(key.0);
+        }
+    }
+
+    /// Hands what has come in to `take`.
+    pub(crate) fn drain(&mut self, key: PortKey, channel: Channel, take: impl FnMut(Datagram<'_>)) {
+        if let Some(Some(pair)) = self.pairs.get(key.0) {
+            self.receiver.drain(pair.socket(channel), DATAGRAMS_PER_TICK_MAX, take);
+        }
+    }
+
+    /// Sends a datagram. False: the system would not take it.
+    pub(crate) fn send(&self, key: PortKey, channel: Channel, bytes: &[u8], to: SocketAddr) -> bool {
+        self.pairs
+            .get(key.0)
+            .and_then(Option::as_ref)
+            .is_some_and(|pair| pair.socket(channel).send_to(bytes, to).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn pairs_begin_at_even_ports_and_end_within_the_range() {
+        assert_eq!(pairs(&(1000..=1003)), 2);
+        assert_eq!(pairs(&(1001..=1003)), 1);
+        assert_eq!(pairs(&(1001..=1002)), 0);
+        assert_eq!(pairs(&(1000..=1000)), 0);
+        assert_eq!(pairs(&(65_534..=65_535)), 1);
+        assert_eq!(pairs(&(65_535..=65_535)), 0);
+    }
+
+    #[test]
+    fn every_pair_of_a_range_is_found_and_then_there_are_none() {
+        // Somewhere among the ports that nothing is bound to; other tests may hold some of them.
+        let range = 41_000..=41_019;
+        let mut held = Vec::new();
+        let error = loop {
+            match PortPair::bind(LOOPBACK, &range, 7) {
+                Ok(pair) => held.push(pair),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, MediaError::NoPorts { first: 41_000, last: 41_019, .. }), "{error}");
+        assert!(!held.is_empty() && held.len() <= 10);
+        for pair in &held {
+            let (rtp, rtcp) = (pair.local_addr().expect("bound"), pair.rtcp.local_addr().expect("bound"));
+            assert!(rtp.port().is_multiple_of(2) && rtcp.port() == rtp.port() + 1);
+        }
+        let again = held.pop().expect("at least one").local_addr().expect("bound").port();
+        assert_eq!(PortPair::bind(LOOPBACK, &range, 3).expect("free again").local_addr().expect("bound").port(), again);
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_is_an_error_that_says_so() {
+        let error = PortPair::bind("192.0.2.1".parse().expect("an address"), &(41_100..=41_101), 0).expect_err("not ours");
+        assert!(matches!(error, MediaError::Socket { .. }), "{error}");
+    }
+}

@@ -1,0 +1,65 @@
+//! What a tick of a room gives out.
+
+use super::PartyKey;
+use crate::{MediaEvent, ports::Channel};
+use std::net::SocketAddr;
+
+/// The datagrams and events of a tick, in memory that is used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    letters: Vec<Letter>,
+    events: Vec<MediaEvent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Letter {
+    party: PartyKey,
+    channel: Channel,
+    to: SocketAddr,
+    start: usize,
+    length: usize,
+}
+
+/// A datagram to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) party: PartyKey,
+    pub(crate) channel: Channel,
+    pub(crate) to: SocketAddr,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Outbox {
+    /// Adds a datagram made of two parts.
+    pub(crate) fn send(&mut self, party: PartyKey, channel: Channel, to: SocketAddr, front: &[u8], back: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(front);
+        self.bytes.extend_from_slice(back);
+        self.letters.push(Letter { party, channel, to, start, length: front.len() + back.len() });
+    }
+
+    pub(crate) fn tell(&mut self, event: MediaEvent) {
+        self.events.push(event);
+    }
+
+    /// The datagrams, in the order they were added.
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = Outgoing<'_>> {
+        self.letters.iter().map(|letter| Outgoing {
+            party: letter.party,
+            channel: letter.channel,
+            to: letter.to,
+            bytes: &self.bytes[letter.start..letter.start + letter.length],
+        })
+    }
+
+    pub(crate) fn clear_datagrams(&mut self) {
+        self.bytes.clear();
+        self.letters.clear();
+    }
+
+    /// Takes the events out.
+    pub(crate) fn drain_events(&mut self) -> impl Iterator<Item = MediaEvent> + '_ {
+        self.events.drain(..)
+    }
+}

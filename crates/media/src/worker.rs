@@ -1,0 +1,501 @@
+//! A worker thread: gives its rooms the time, brings them their packets and carries theirs away.
+//!
+//! Rooms are spread over ten phases of the 20 ms frame, so that packets leave evenly rather than all at once. Each phase has
+//! an absolute time for its next tick, so lateness never adds up: a tick that comes late is followed by the next at its own
+//! time. After a standstill of up to 100 ms the ticks that were missed are made up for, so listeners lose nothing;
+//! after a longer one they are left out.
+//!
+//! A panic within a room ends that room and nothing else.
+
+use crate::{
+    CallStats, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams, WorkerLoad,
+    handle::Directory,
+    ports::{Channel, PortKey, PortPair, Ports},
+    room::{FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick},
+    sys,
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+/// Phases of a frame over which rooms are spread: 2 ms each.
+const PHASES: usize = 10;
+/// A tick that begins this much after its time counts as late.
+const LATE_NS: u64 = 2_000_000;
+/// Frames that are made up for after a standstill.
+const FRAMES_MADE_UP_MAX: u64 = 5;
+/// RTCP may wait: its sockets are looked at in every fifth tick.
+const TICKS_PER_RTCP: u64 = 5;
+/// Commands carried out between two ticks.
+const COMMANDS_MAX: usize = 256;
+/// Events that wait for the control side in a worker; beyond that they are lost.
+const EVENTS_WAITING_MAX: usize = 100_000;
+/// The monotonic clock does not begin at zero, so that times before its beginning can be told.
+const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
+
+/// What a worker is told to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Open { call: MediaCallId, room: RoomId, pair: PortPair, seed: u64 },
+    SetStream { call: MediaCallId, params: Box<StreamParams> },
+    SetVoice { call: MediaCallId, speaks: bool, listens: bool },
+    Play { to: Target, playback: Box<Playback> },
+    StopPlay { id: PlayId },
+    Close { call: MediaCallId },
+    Stats { call: MediaCallId, answer: oneshot::Sender<CallStats> },
+    Shutdown,
+    #[cfg(test)]
+    Fail { room: RoomId },
+}
+
+/// To whom something is played.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    Call(MediaCallId),
+    Room { room: RoomId, except: Option<MediaCallId> },
+}
+
+/// A worker's load, read by others while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct LoadCells {
+    calls: AtomicU64,
+    ticks: AtomicU64,
+    ticks_late: AtomicU64,
+    ticks_skipped: AtomicU64,
+    lateness_us_max: AtomicU64,
+    busy_ns: AtomicU64,
+}
+
+impl LoadCells {
+    pub(crate) fn read(&self) -> WorkerLoad {
+        WorkerLoad {
+            calls: self.calls.load(Relaxed),
+            ticks: self.ticks.load(Relaxed),
+            ticks_late: self.ticks_late.load(Relaxed),
+            ticks_skipped: self.ticks_skipped.load(Relaxed),
+            lateness_us_max: self.lateness_us_max.load(Relaxed),
+            busy_us: self.busy_ns.load(Relaxed) / 1000,
+        }
+    }
+}
+
+/// Events on their way up. They wait here while the queue is full: a media thread never waits for anybody.
+#[derive(Debug)]
+pub(crate) struct EventQueue {
+    up: mpsc::Sender<MediaEvent>,
+    waiting: VecDeque<MediaEvent>,
+}
+
+impl EventQueue {
+    pub(crate) fn new(up: mpsc::Sender<MediaEvent>) -> Self {
+        Self { up, waiting: VecDeque::new() }
+    }
+
+    fn push(&mut self, event: MediaEvent) {
+        self.flush();
+        if !self.waiting.is_empty() {
+            return self.keep(event);
+        }
+        match self.up.try_send(event) {
+            // Nobody listens any more.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(event)) => self.keep(event),
+        }
+    }
+
+    fn keep(&mut self, event: MediaEvent) {
+        if self.waiting.len() < EVENTS_WAITING_MAX {
+            self.waiting.push_back(event);
+        } else {
+            warn!(?event, "too many media events wait to be read: one is lost");
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(event) = self.waiting.pop_front() {
+            match self.up.try_send(event) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => return self.waiting.push_front(event),
+                Err(mpsc::error::TrySendError::Closed(_)) => self.waiting.clear(),
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Phase {
+    next_ns: u64,
+    ticks: u64,
+    rooms: Vec<Room>,
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    room: RoomId,
+    key: PartyKey,
+}
+
+/// The state of a worker thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    settings: Settings,
+    commands: Receiver<Command>,
+    events: EventQueue,
+    directory: Arc<Mutex<Directory>>,
+    load: Arc<LoadCells>,
+    ports: Ports,
+    phases: [Phase; PHASES],
+    phase_of: HashMap<RoomId, usize>,
+    places: HashMap<MediaCallId, Place>,
+    outbox: Outbox,
+    began: Instant,
+}
+
+impl Worker {
+    /// `offset_ns` moves this worker's ticks against those of others.
+    pub(crate) fn new(
+        settings: Settings,
+        commands: Receiver<Command>,
+        events: EventQueue,
+        directory: Arc<Mutex<Directory>>,
+        load: Arc<LoadCells>,
+        offset_ns: u64,
+    ) -> Self {
+        let phases = std::array::from_fn(|phase| Phase {
+            next_ns: CLOCK_BEGINS_NS + offset_ns + phase as u64 * (FRAME_NS / PHASES as u64),
+            ticks: 0,
+            rooms: Vec::new(),
+        });
+        Self {
+            settings,
+            commands,
+            events,
+            directory,
+            load,
+            ports: Ports::new(),
+            phases,
+            phase_of: HashMap::new(),
+            places: HashMap::new(),
+            outbox: Outbox::default(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Runs until told to stop or until nobody is left who could.
+    pub(crate) fn run(mut self) {
+        sys::wake_precisely();
+        'run: loop {
+            for _ in 0..COMMANDS_MAX {
+                match self.commands.try_recv() {
+                    Ok(Command::Shutdown) | Err(std::sync::mpsc::TryRecvError::Disconnected) => break 'run,
+                    Ok(command) => self.carry_out(command),
+                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
+                }
+            }
+            self.events.flush();
+            let Some(phase) = self.next_phase() else {
+                match self.commands.recv() {
+                    Ok(Command::Shutdown) | Err(_) => break 'run,
+                    Ok(command) => self.carry_out(command),
+                }
+                continue;
+            };
+            let wait_ns = self.phases[phase].next_ns.saturating_sub(self.now_ns());
+            if wait_ns == 0 {
+                self.tick(phase);
+                continue;
+            }
+            match self.commands.recv_timeout(Duration::from_nanos(wait_ns)) {
+                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break 'run,
+                Ok(command) => self.carry_out(command),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        let calls: Vec<_> = self.places.keys().copied().collect();
+        calls.into_iter().for_each(|call| self.close(call));
+        self.events.flush();
+    }
+
+    fn now_ns(&self) -> u64 {
+        CLOCK_BEGINS_NS + self.began.elapsed().as_nanos() as u64
+    }
+
+    fn time(&self) -> Tick {
+        Tick { now_ns: self.now_ns(), wall_ns: wall_ns() }
+    }
+
+    /// The phase whose tick is due first.
+    fn next_phase(&self) -> Option<usize> {
+        let busy = self.phases.iter().enumerate().filter(|(_, phase)| !phase.rooms.is_empty());
+        busy.min_by_key(|(_, phase)| phase.next_ns).map(|(index, _)| index)
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Open { call, room, pair, seed } => self.open(call, room, pair, seed),
+            Command::SetStream { call, params } => {
+                let time = self.time();
+                self.with_party(call, |room, key, _| room.set_stream(key, *params, time));
+            }
+            Command::SetVoice { call, speaks, listens } => {
+                self.with_party(call, |room, key, out| room.set_voice(key, speaks, listens, out));
+            }
+            Command::Play { to, playback } => self.play(to, *playback),
+            Command::StopPlay { id } => {
+                for room in self.phases.iter_mut().flat_map(|phase| &mut phase.rooms) {
+                    room.stop_play(id);
+                }
+            }
+            Command::Close { call } => self.close(call),
+            Command::Stats { call, answer } => {
+                let mut stats = None;
+                self.with_party(call, |room, key, _| stats = room.stats(key));
+                if let Some(stats) = stats {
+                    // Whoever asked may have stopped waiting.
+                    let _ = answer.send(stats);
+                }
+            }
+            // Told apart before it comes here.
+            Command::Shutdown => {}
+            #[cfg(test)]
+            Command::Fail { room } => {
+                if let Some(room) = self.room_mut(room) {
+                    room.fails = true;
+                }
+            }
+        }
+    }
+
+    fn room_mut(&mut self, room: RoomId) -> Option<&mut Room> {
+        let phase = *self.phase_of.get(&room)?;
+        self.phases[phase].rooms.iter_mut().find(|candidate| candidate.id == room)
+    }
+
+    /// Does something for a party. False: the call is not there, it has ended meanwhile.
+    fn with_party(&mut self, call: MediaCallId, act: impl FnOnce(&mut Room, PartyKey, &mut Outbox)) -> bool {
+        let Some(Place { room, key }) = self.places.get(&call).copied() else { return false };
+        self.with_room(room, |room, outbox| act(room, key, outbox))
+    }
+
+    /// Does something for a room; what it has to tell is told. False: the room is not there.
+    fn with_room(&mut self, id: RoomId, act: impl FnOnce(&mut Room, &mut Outbox)) -> bool {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let Some(room) = self.room_mut(id) else {
+            self.outbox = outbox;
+            return false;
+        };
+        // What a panic leaves half done is thrown away: the room as a whole, and the outbox.
+        let result = catch_unwind(AssertUnwindSafe(|| act(room, &mut outbox)));
+        if result.is_err() {
+            self.give_up(id);
+            return false;
+        }
+        self.outbox = outbox;
+        self.send_events();
+        true
+    }
+
+    fn open(&mut self, call: MediaCallId, room: RoomId, pair: PortPair, seed: u64) {
+        if !self.phase_of.contains_key(&room) {
+            self.add_room(room);
+        }
+        let port = self.ports.insert(pair);
+        match self.room_mut(room) {
+            Some(found) => {
+                let key = found.add(call, port, seed);
+                self.places.insert(call, Place { room, key });
+                self.load.calls.store(self.places.len() as u64, Relaxed);
+            }
+            None => self.ports.remove(port),
+        }
+    }
+
+    /// A new room goes into the phase with the fewest rooms.
+    fn add_room(&mut self, id: RoomId) {
+        let now_ns = self.now_ns();
+        let fewest = (0..PHASES).min_by_key(|phase| self.phases[*phase].rooms.len()).unwrap_or(0);
+        let phase = &mut self.phases[fewest];
+        if phase.rooms.is_empty() {
+            // Nobody kept the time of an empty phase.
+            let missed = (now_ns + FRAME_NS).saturating_sub(phase.next_ns) / FRAME_NS;
+            phase.next_ns += missed * FRAME_NS;
+        }
+        phase.rooms.push(Room::new(id, self.settings));
+        self.phase_of.insert(id, fewest);
+    }
+
+    fn remove_room(&mut self, id: RoomId) -> Option<Room> {
+        let phase = self.phase_of.remove(&id)?;
+        let rooms = &mut self.phases[phase].rooms;
+        let index = rooms.iter().position(|room| room.id == id)?;
+        Some(rooms.swap_remove(index))
+    }
+
+    fn play(&mut self, to: Target, playback: Playback) {
+        let id = playback.id;
+        let is_heard = match to {
+            Target::Call(call) => self.with_party(call, |room, key, _| room.play_to(key, playback)),
+            Target::Room { room, except } => {
+                let except = except.and_then(|call| self.places.get(&call)).filter(|place| place.room == room);
+                let except = except.map(|place| place.key);
+                self.with_room(room, |room, _| room.play(playback, except))
+            }
+        };
+        if !is_heard {
+            self.events.push(MediaEvent::PlayFailed { id, text: "there is nobody to play it to".to_owned() });
+        }
+    }
+
+    fn close(&mut self, call: MediaCallId) {
+        let Some(place) = self.places.get(&call).copied() else { return };
+        let time = self.time();
+        let (mut port, mut stats, mut is_empty) = (None, None, false);
+        self.with_room(place.room, |room, outbox| {
+            port = room.port(place.key);
+            stats = room.remove(place.key, time, outbox);
+            is_empty = room.is_empty();
+        });
+        if let Some(port) = port {
+            for datagram in self.outbox.datagrams() {
+                self.ports.send(port, datagram.channel, datagram.bytes, datagram.to);
+            }
+            self.outbox.clear_datagrams();
+            self.ports.remove(port);
+        }
+        if is_empty {
+            self.remove_room(place.room);
+        }
+        self.places.remove(&call);
+        self.load.calls.store(self.places.len() as u64, Relaxed);
+        if let Some(stats) = stats {
+            self.events.push(MediaEvent::Closed { call, stats });
+        }
+    }
+
+    fn send_events(&mut self) {
+        for event in self.outbox.drain_events() {
+            self.events.push(event);
+        }
+    }
+
+    fn tick(&mut self, index: usize) {
+        let began_ns = self.now_ns();
+        let wall_ns = wall_ns();
+        let phase = &mut self.phases[index];
+        let late_ns = began_ns.saturating_sub(phase.next_ns);
+        let behind = late_ns / FRAME_NS;
+        if behind > FRAMES_MADE_UP_MAX {
+            for room in &mut phase.rooms {
+                room.skip(behind as u32);
+            }
+            phase.next_ns += behind * FRAME_NS;
+            self.load.ticks_skipped.fetch_add(behind * phase.rooms.len() as u64, Relaxed);
+        }
+        // Rooms go by the time at which the tick was due: being late ourselves is no jitter of the network.
+        let due_ns = phase.next_ns;
+        let time = Tick { now_ns: due_ns, wall_ns: wall_ns.saturating_sub(began_ns - due_ns) };
+        phase.next_ns += FRAME_NS;
+        phase.ticks += 1;
+        let with_rtcp = phase.ticks.is_multiple_of(TICKS_PER_RTCP);
+
+        let mut failed: Option<RoomId> = None;
+        let rooms = phase.rooms.len() as u64;
+        for room in &mut phase.rooms {
+            let (ports, outbox) = (&mut self.ports, &mut self.outbox);
+            // What a panic leaves half done is thrown away: the room as a whole, and the outbox.
+            let result = catch_unwind(AssertUnwindSafe(|| tick_room(room, ports, outbox, time, with_rtcp)));
+            if result.is_err() {
+                self.outbox = Outbox::default();
+                failed = Some(room.id);
+            }
+            for event in self.outbox.drain_events() {
+                self.events.push(event);
+            }
+        }
+        // Two rooms of a phase do not fail in one tick, and if they do the second fails again in the next.
+        if let Some(room) = failed {
+            self.give_up(room);
+        }
+
+        let load = &self.load;
+        load.ticks.fetch_add(rooms, Relaxed);
+        if late_ns > LATE_NS {
+            load.ticks_late.fetch_add(rooms, Relaxed);
+        }
+        load.lateness_us_max.fetch_max(late_ns / 1000, Relaxed);
+        load.busy_ns.fetch_add(self.now_ns() - began_ns, Relaxed);
+    }
+
+    /// A room that panicked is gone; its calls are told to be.
+    fn give_up(&mut self, id: RoomId) {
+        error!(room = id.0, "a room failed: its calls are closed, other rooms go on");
+        let Some(room) = self.remove_room(id) else { return };
+        let gone = catch_unwind(AssertUnwindSafe(|| {
+            let calls: Vec<(MediaCallId, PortKey, CallStats)> = room.calls().collect();
+            drop(room);
+            calls
+        }))
+        .unwrap_or_default();
+        let calls: Vec<MediaCallId> =
+            self.places.iter().filter(|(_, place)| place.room == id).map(|(call, _)| *call).collect();
+        self.places.retain(|_, place| place.room != id);
+        self.load.calls.store(self.places.len() as u64, Relaxed);
+        // Not on the path of any packet, and the control side holds it for moments only.
+        let mut directory = self.directory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        calls.iter().for_each(|call| directory.remove(*call));
+        drop(directory);
+        self.events.push(MediaEvent::RoomFailed { room: id, calls });
+        for (call, port, stats) in gone {
+            self.ports.remove(port);
+            self.events.push(MediaEvent::Closed { call, stats });
+        }
+    }
+}
+
+/// One room's 20 ms: packets in, the tick, packets out.
+fn tick_room(room: &mut Room, ports: &mut Ports, outbox: &mut Outbox, time: Tick, with_rtcp: bool) {
+    for key in room.keys() {
+        let Some(port) = room.port(key) else { continue };
+        ports.drain(port, Channel::Rtp, |datagram| {
+            let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+            room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
+        });
+        if with_rtcp {
+            ports.drain(port, Channel::Rtcp, |datagram| {
+                let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+                room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time);
+            });
+        }
+    }
+    room.tick(time, outbox);
+    for datagram in outbox.datagrams() {
+        let Some(port) = room.port(datagram.party) else { continue };
+        if !ports.send(port, datagram.channel, datagram.bytes, datagram.to) {
+            room.handle_send_error(datagram.party);
+        }
+    }
+    outbox.clear_datagrams();
+}
+
+/// The kernel stamps arrivals by the calendar's clock. Where that was set meanwhile the stamp is of no use: no packet waits for
+/// a second.
+fn arrival_ns(arrived_wall_ns: Option<u64>, time: Tick) -> u64 {
+    let Some(arrived) = arrived_wall_ns else { return time.now_ns };
+    let at = (time.now_ns + arrived).saturating_sub(time.wall_ns);
+    let plausible = time.now_ns - 1_000_000_000..=time.now_ns + 1_000_000_000;
+    if plausible.contains(&at) { at } else { time.now_ns }
+}
+
+fn wall_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
