@@ -25,7 +25,7 @@ use crate::{
 use party::Party;
 use plenary_audio::{
     g711::{self, Law},
-    mix::Mixer,
+    mix::{Limiter, Mixer},
 };
 use std::net::SocketAddr;
 
@@ -85,17 +85,32 @@ pub(crate) struct Room {
     /// What is played to all, or to all but one.
     plays: Vec<(Playback, Option<PartyKey>)>,
     mixer: Mixer,
-    /// What those who are silent are told, by what they may hear and by law.
-    shared: [[Shared; 2]; 2],
+    /// What those who are silent are told, by whether they hear the voices.
+    shared: [Shared; 2],
     #[cfg(test)]
     pub(crate) fails: bool,
 }
 
-/// A frame that is encoded when the first one needs it.
-#[derive(Debug, Clone, Copy)]
+/// A frame for many: mixed when the first one needs it, and encoded when the first one needs it in his law.
+#[derive(Debug)]
 struct Shared {
-    ready: bool,
-    bytes: [u8; FRAME],
+    mixed: bool,
+    frame: [i16; FRAME],
+    limiter: Limiter,
+    encoded: [bool; 2],
+    bytes: [[u8; FRAME]; 2],
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self {
+            mixed: false,
+            frame: [0; FRAME],
+            limiter: Limiter::new(),
+            encoded: [false; 2],
+            bytes: [[0; FRAME]; 2],
+        }
+    }
 }
 
 impl Room {
@@ -106,7 +121,7 @@ impl Room {
             parties: Vec::new(),
             plays: Vec::new(),
             mixer: Mixer::new(RATE, VOICES),
-            shared: [[Shared { ready: false, bytes: [0; FRAME] }; 2]; 2],
+            shared: [Shared::new(), Shared::new()],
             #[cfg(test)]
             fails: false,
         }
@@ -250,8 +265,8 @@ impl Room {
         }
         self.mixer.finish();
 
-        for shared in self.shared.as_flattened_mut() {
-            shared.ready = false;
+        for shared in &mut self.shared {
+            (shared.mixed, shared.encoded) = (false, [false; 2]);
         }
         if voices == 1 {
             self.pass_through(only);
@@ -308,7 +323,9 @@ impl Room {
         let mut mixed = [0; FRAME];
         self.mixer.shared(&mut mixed);
         if mixed == *voice {
-            self.shared[usize::from(true)][law_index(law)] = Shared { ready: true, bytes: *payload };
+            let shared = &mut self.shared[usize::from(true)];
+            shared.bytes[law_index(law)] = *payload;
+            shared.encoded[law_index(law)] = true;
         }
     }
 
@@ -319,7 +336,7 @@ impl Room {
             || self.plays.iter().any(|(_, except)| *except == Some(key))
     }
 
-    fn personal(&mut self, key: PartyKey, party: &Party) -> [i16; FRAME] {
+    fn personal(&mut self, key: PartyKey, party: &mut Party) -> [i16; FRAME] {
         let mut frame = [0; FRAME];
         if party.listens {
             match party.voice() {
@@ -328,28 +345,27 @@ impl Room {
             }
         }
         let of_room = self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
-        for playback in of_room.chain(&party.plays) {
-            overlay(&mut frame, playback.frame());
-        }
+        overlay(&mut frame, of_room.chain(&party.plays), &mut party.limiter);
         frame
     }
 
     /// What those who say nothing are told, whether or not they hear the voices.
     fn shared(&mut self, law: Law, listens: bool) -> &[u8; FRAME] {
+        let shared = &mut self.shared[usize::from(listens)];
         let index = law_index(law);
-        if !self.shared[usize::from(listens)][index].ready {
-            let mut frame = [0; FRAME];
-            if listens {
-                self.mixer.shared(&mut frame);
+        if !shared.encoded[index] {
+            if !shared.mixed {
+                shared.mixed = true;
+                shared.frame.fill(0);
+                if listens {
+                    self.mixer.shared(&mut shared.frame);
+                }
+                overlay(&mut shared.frame, self.plays.iter().map(|(playback, _)| playback), &mut shared.limiter);
             }
-            for (playback, _) in &self.plays {
-                overlay(&mut frame, playback.frame());
-            }
-            let shared = &mut self.shared[usize::from(listens)][index];
-            g711::encode(law, &frame, &mut shared.bytes);
-            shared.ready = true;
+            g711::encode(law, &shared.frame, &mut shared.bytes[index]);
+            shared.encoded[index] = true;
         }
-        &self.shared[usize::from(listens)][index].bytes
+        &shared.bytes[index]
     }
 }
 
@@ -361,8 +377,19 @@ fn law_index(law: Law) -> usize {
 }
 
 /// Lays what is played over what is heard.
-fn overlay(frame: &mut [i16; FRAME], played: &[i16; FRAME]) {
-    for (sample, played) in frame.iter_mut().zip(played) {
-        *sample = sample.saturating_add(*played);
+fn overlay<'a>(frame: &mut [i16; FRAME], plays: impl Iterator<Item = &'a Playback>, limiter: &mut Limiter) {
+    let mut plays = plays.peekable();
+    if plays.peek().is_none() {
+        return;
     }
+    let mut sum = frame.map(i32::from);
+    for playback in plays {
+        for (sum, sample) in sum.iter_mut().zip(playback.frame()) {
+            *sum += i32::from(*sample);
+        }
+    }
+    limiter.run(&sum, frame);
 }
+
+#[cfg(test)]
+mod tests;

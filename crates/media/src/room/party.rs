@@ -8,6 +8,7 @@ use crate::{
 use plenary_audio::{
     g711::{self, Law},
     level::{self, TalkDetector},
+    mix::Limiter,
     plc::Concealer,
 };
 use plenary_rtp::{
@@ -27,8 +28,12 @@ const COMFORT_NOISE: u8 = 13;
 const PACKET_SAMPLES_MAX: usize = 480;
 /// After a key its tone may still echo in the audio that follows.
 const AFTER_KEY_NS: u64 = 60_000_000;
-/// Below this peak a frame may be left out or repeated and nobody notices.
-const QUIET_PEAK: u16 = 200;
+/// Below this a frame may be left out or repeated and nobody notices.
+const QUIET_DBOV: f32 = -48.0;
+/// What is quieter is a line and not a voice. It is not summed; anything louder is from its first frame on.
+const SILENCE_DBOV: f32 = -60.0;
+/// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is chopped.
+const FRAMES_AFTER_VOICE: u32 = 15;
 
 /// A party. What is counted is counted from its opening on; everything else begins with its stream.
 #[derive(Debug)]
@@ -39,6 +44,8 @@ pub(crate) struct Party {
     pub(crate) listens: bool,
     /// What is played to it alone.
     pub(crate) plays: Vec<Playback>,
+    /// Keeps its voices and plays together within bounds.
+    pub(crate) limiter: Limiter,
     pub(crate) stream: Option<Box<Stream>>,
     cname: String,
     random: Random,
@@ -72,7 +79,13 @@ struct Incoming {
     /// The frame is just this packet, not decoded.
     payload: [u8; FRAME],
     payload_is_frame: bool,
+    /// The frame before was made up, so the next one is blended with it.
+    made_up: bool,
+    /// Nothing was heard of it in the frame before.
+    paused: bool,
     sounds: bool,
+    /// Frames for which it is summed though it is quiet.
+    lingers: u32,
     heard_ns: u64,
     timeout_told: bool,
 }
@@ -121,6 +134,7 @@ impl Party {
             speaks: false,
             listens: false,
             plays: Vec::new(),
+            limiter: Limiter::new(),
             stream: None,
             cname,
             random,
@@ -251,12 +265,16 @@ impl Party {
             incoming.frame.fill(0);
             incoming.payload_is_frame = false;
         }
-        let peak = peak(&incoming.frame);
-        incoming.jitter.set_quiet(peak < QUIET_PEAK);
-        incoming.sounds = peak > 0;
-        let talking = incoming.talk.update(&incoming.frame);
+        let level_dbov = level::dbov(&incoming.frame);
+        incoming.jitter.set_quiet(level_dbov < QUIET_DBOV);
+        incoming.lingers = match level_dbov > SILENCE_DBOV {
+            true => FRAMES_AFTER_VOICE,
+            false => incoming.lingers.saturating_sub(1),
+        };
+        incoming.sounds = incoming.lingers > 0;
+        let talking = incoming.talk.update_level(level_dbov);
         if talking {
-            self.stats.level_dbov = level::dbov(&incoming.frame);
+            self.stats.level_dbov = level_dbov;
         }
         incoming.set_talking(talking, self.call, out);
     }
@@ -417,7 +435,10 @@ impl Stream {
                 frame: [0; FRAME],
                 payload: [0; FRAME],
                 payload_is_frame: false,
+                made_up: false,
+                paused: true,
                 sounds: false,
+                lingers: 0,
                 heard_ns: now_ns,
                 timeout_told: false,
             },
@@ -483,7 +504,8 @@ impl Incoming {
         self.jitter.reset();
         self.concealer = Concealer::new(CLOCK_RATE);
         self.waiting_samples = 0;
-        self.sounds = false;
+        (self.made_up, self.paused) = (false, true);
+        (self.sounds, self.lingers) = (false, 0);
     }
 
     fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
@@ -508,20 +530,28 @@ impl Incoming {
                     } else {
                         self.concealer.good(decoded);
                     }
-                    if starts_empty && let Ok(payload) = <&[u8; FRAME]>::try_from(payload) {
+                    let is_untouched = !joins && !self.made_up;
+                    if starts_empty && is_untouched && let Ok(payload) = <&[u8; FRAME]>::try_from(payload) {
                         self.payload = *payload;
                         self.payload_is_frame = true;
                     }
                     self.waiting_samples += payload.len();
+                    (self.made_up, self.paused) = (false, false);
                 }
                 Frame::Missing { samples } => {
                     let samples = (samples as usize).min(FRAME);
                     self.concealer.conceal(&mut room[..samples]);
                     self.waiting_samples += samples;
+                    self.made_up = true;
                 }
                 Frame::Nothing => {
                     room[..FRAME - self.waiting_samples].fill(0);
                     self.waiting_samples = FRAME;
+                    if !std::mem::replace(&mut self.paused, true) {
+                        // What comes next joins silence and not what was said before it.
+                        self.concealer = Concealer::new(CLOCK_RATE);
+                        self.made_up = false;
+                    }
                 }
             }
         }
@@ -541,8 +571,4 @@ fn packet_samples(ptime_ms: u32) -> usize {
 /// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC 3264, 8.4).
 fn is_reachable(address: SocketAddr) -> bool {
     address.port() != 0 && !address.ip().is_unspecified()
-}
-
-fn peak(frame: &[i16]) -> u16 {
-    frame.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
 }

@@ -74,7 +74,7 @@ impl Playback {
                 Clip::Tone { hz, samples } => {
                     let tone = self.tone.get_or_insert_with(|| ToneGenerator::new(RATE, *hz as f32, TONE_DBOV));
                     tone.fill(out);
-                    ramp(out, self.position, *samples);
+                    fade_out(out, samples - self.position);
                 }
             }
             filled += count;
@@ -89,14 +89,13 @@ impl Playback {
     }
 }
 
-/// Fades the first and last 5 ms of a tone of `total` samples in and out, for a tone that is cut off clicks.
-fn ramp(out: &mut [i16], position: usize, total: usize) {
+/// Fades out the last 5 ms of a tone of which `left` samples are left, for a tone that is cut off clicks. It fades in by itself.
+fn fade_out(out: &mut [i16], left: usize) {
     const EDGE: usize = 40;
     for (offset, sample) in out.iter_mut().enumerate() {
-        let here = position + offset;
-        let to_edge = (here + 1).min(total - here);
-        if to_edge < EDGE {
-            *sample = (i32::from(*sample) * to_edge as i32 / EDGE as i32) as i16;
+        let to_end = left - offset;
+        if to_end < EDGE {
+            *sample = (i32::from(*sample) * to_end as i32 / EDGE as i32) as i16;
         }
     }
 }
