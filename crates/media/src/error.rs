@@ -28,7 +28,9 @@ pub enum MediaError {
         last: u16,
     },
     /// The jitter buffer's limits are not in order.
-    #[error("the jitter buffer's limits are {min} to {max} ms: 20 to 1000 ms are allowed, the lower one first")]
+    #[error(
+        "the jitter buffer's limits are {min} to {max} ms: 20 to 1000 ms are allowed, the lower one first"
+    )]
     BadJitter {
         /// The lower limit, in milliseconds.
         min: u32,

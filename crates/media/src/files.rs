@@ -64,7 +64,9 @@ impl Library {
             PlayItem::Tone { hz, ms } if (1..RATE / 2).contains(&hz) => {
                 Ok(Clip::Tone { hz, samples: ms as usize * SAMPLES_PER_MS })
             }
-            PlayItem::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {} Hz are allowed", RATE / 2 - 1)),
+            PlayItem::Tone { hz, .. } => {
+                Err(format!("a tone of {hz} Hz: 1 to {} Hz are allowed", RATE / 2 - 1))
+            }
             PlayItem::Silence { ms } => Ok(Clip::Silence { samples: ms as usize * SAMPLES_PER_MS }),
             PlayItem::Beep => Ok(Clip::Samples(Arc::clone(&self.beep))),
         }
@@ -79,7 +81,9 @@ impl Library {
         let path = self.folder.join(path);
         let about = std::fs::metadata(&path)?;
         let (modified, bytes) = (about.modified().ok(), about.len());
-        if let Some(kept) = self.files.get(name).filter(|kept| kept.modified == modified && kept.bytes == bytes) {
+        if let Some(kept) =
+            self.files.get(name).filter(|kept| kept.modified == modified && kept.bytes == bytes)
+        {
             return Ok(Arc::clone(&kept.samples));
         }
         let samples: Arc<[i16]> = read(&path, self.samples_max)?.into();

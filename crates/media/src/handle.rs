@@ -1,7 +1,8 @@
 //! The door: starting the media plane and telling it what to do.
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId, StreamParams,
+    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId,
+    StreamParams,
     files::Library,
     ports::{self, PortPair},
     room::{FRAME_NS, Playback, Settings},
@@ -121,7 +122,8 @@ impl Directory {
         if self.calls.contains_key(&call) {
             return None;
         }
-        let fewest = (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0);
+        let fewest =
+            (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0);
         let entry = self.rooms.entry(room).or_insert(RoomEntry { worker: fewest, calls: 0 });
         entry.calls += 1;
         self.calls_of_worker[entry.worker] += 1;
@@ -240,7 +242,8 @@ impl MediaHandle {
             let _ = worker.commands.send(Command::Shutdown);
         }
         let _ = self.shared.loader.send(Job::Shutdown);
-        let threads = std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads =
+            std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // A thread that panicked has said so; it is over in either case.
             let _ = thread.join();
@@ -275,7 +278,12 @@ enum Job {
 }
 
 /// The loader thread: reads what is to be played and hands it on, in order.
-fn load(mut library: Library, jobs: &Receiver<Job>, workers: &[Sender<Command>], events: &mpsc::Sender<MediaEvent>) {
+fn load(
+    mut library: Library,
+    jobs: &Receiver<Job>,
+    workers: &[Sender<Command>],
+    events: &mpsc::Sender<MediaEvent>,
+) {
     let fail = |id: PlayId, text: String| {
         warn!(play = id.0, %text, "something is not played");
         // Where the queue is full the control side has other worries; the log has it.
@@ -285,8 +293,9 @@ fn load(mut library: Library, jobs: &Receiver<Job>, workers: &[Sender<Command>],
         match job {
             Job::Play { worker: None, id, .. } => fail(id, "there is nobody to play it to".to_owned()),
             Job::Play { worker: Some(worker), to, id, list, repeat } => {
-                let clips =
-                    list.into_iter().filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
+                let clips = list
+                    .into_iter()
+                    .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
                 let playback = Box::new(Playback::new(id, clips.collect(), repeat));
                 let _ = workers[worker].send(Command::Play { to, playback });
             }
@@ -322,4 +331,143 @@ pub struct WorkerLoad {
     pub lateness_us_max: u64,
     /// Time spent in ticks, in microseconds.
     pub busy_us: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plenary_audio::g711::Law;
+    use std::{
+        net::UdpSocket,
+        time::{Duration, Instant},
+    };
+
+    fn start(workers: usize) -> (MediaHandle, mpsc::Receiver<MediaEvent>) {
+        let config = MediaConfig { workers, rtp_ports: 40_000..=60_000, ..MediaConfig::default() };
+        MediaPlane::start(config).expect("the plane starts")
+    }
+
+    /// A call with a stream to a socket of ours.
+    fn call(media: &MediaHandle, call: u64, room: u64) -> UdpSocket {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("an option");
+        media.open(MediaCallId(call), RoomId(room)).expect("it opens");
+        let stream = StreamParams {
+            remote_rtp: socket.local_addr().expect("bound"),
+            remote_rtcp: None,
+            rtcp_mux: true,
+            law: Law::Mu,
+            send_payload_type: 0,
+            receive_payload_type: 0,
+            dtmf_payload_type: None,
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+        };
+        media.set_stream(MediaCallId(call), stream);
+        socket
+    }
+
+    fn next(events: &mut mpsc::Receiver<MediaEvent>) -> MediaEvent {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Ok(event) = events.try_recv() {
+                return event;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        panic!("no event came");
+    }
+
+    #[test]
+    fn a_room_that_fails_ends_its_own_calls_and_no_others() {
+        let (media, mut events) = start(1);
+        let doomed = [call(&media, 1, 7), call(&media, 2, 7)];
+        let other = call(&media, 3, 8);
+        let mut datagram = [0; 1500];
+        for socket in doomed.iter().chain([&other]) {
+            socket.recv(&mut datagram).expect("silence comes");
+        }
+        media.fail(RoomId(7));
+        let MediaEvent::RoomFailed { room, mut calls } = next(&mut events) else {
+            panic!("another event came first")
+        };
+        calls.sort_unstable();
+        assert_eq!((room, calls.as_slice()), (RoomId(7), [MediaCallId(1), MediaCallId(2)].as_slice()));
+        for _ in 0..2 {
+            assert!(
+                matches!(next(&mut events), MediaEvent::Closed { call, stats } if call.0 < 3 && stats.packets_sent > 0)
+            );
+        }
+        for _ in 0..10 {
+            other.recv(&mut datagram).expect("the other room goes on");
+        }
+        assert!(media.directory().worker_of(MediaCallId(1)).is_none());
+        // The control side has not heard of it yet and still closes one; then the room comes to life again.
+        media.close(MediaCallId(2));
+        let again = call(&media, 4, 7);
+        again.recv(&mut datagram).expect("the room is new");
+        media.shutdown();
+    }
+
+    #[test]
+    fn rooms_are_spread_over_workers_and_calls_of_a_room_stay_together() {
+        let (media, _events) = start(2);
+        let _sockets: Vec<_> = (0..6).map(|number| call(&media, number, number / 2)).collect();
+        let directory = media.directory();
+        for room in 0..3 {
+            assert_eq!(
+                directory.worker_of(MediaCallId(2 * room)),
+                directory.worker_of(MediaCallId(2 * room + 1))
+            );
+        }
+        assert_eq!(directory.calls_of_worker.iter().sum::<usize>(), 6);
+        assert!(directory.calls_of_worker.iter().all(|calls| *calls > 0));
+    }
+
+    #[test]
+    fn a_number_is_open_once_and_closing_it_frees_it() {
+        let (media, mut events) = start(1);
+        let address = media.open(MediaCallId(1), RoomId(1)).expect("it opens");
+        assert!(address.port().is_multiple_of(2));
+        assert!(matches!(media.open(MediaCallId(1), RoomId(2)), Err(MediaError::CallExists(MediaCallId(1)))));
+        media.close(MediaCallId(1));
+        assert!(matches!(next(&mut events), MediaEvent::Closed { call: MediaCallId(1), .. }));
+        UdpSocket::bind(address).expect("the port is free again");
+        assert!(media.directory().rooms.is_empty());
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let start = |config| MediaPlane::start(config).map(|_| ()).expect_err("refused");
+        let ports = MediaConfig { rtp_ports: 40_001..=40_002, ..MediaConfig::default() };
+        assert!(matches!(start(ports), MediaError::BadPorts { .. }));
+        let jitter = MediaConfig { jitter_ms_min: 300, ..MediaConfig::default() };
+        assert!(matches!(start(jitter), MediaError::BadJitter { min: 300, max: 200 }));
+    }
+
+    #[test]
+    fn after_the_shutdown_every_call_is_closed_and_nothing_opens() {
+        let (media, mut events) = start(2);
+        let _sockets = [call(&media, 1, 1), call(&media, 2, 2)];
+        media.shutdown();
+        let mut closed: Vec<_> = (0..2).map(|_| next(&mut events)).collect();
+        closed.sort_by_key(|event| matches!(event, MediaEvent::Closed { call, .. } if call.0 == 2));
+        assert!(closed.iter().all(|event| matches!(event, MediaEvent::Closed { .. })), "{closed:?}");
+        assert!(matches!(media.open(MediaCallId(3), RoomId(3)), Err(MediaError::ShutDown(_))));
+        media.shutdown();
+    }
+
+    #[test]
+    fn when_the_last_handle_is_dropped_the_threads_end() {
+        let (media, mut events) = start(1);
+        let _socket = call(&media, 1, 1);
+        drop(media);
+        assert!(matches!(next(&mut events), MediaEvent::Closed { .. }));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !events.is_closed() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(matches!(events.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));
+    }
 }

@@ -178,12 +178,16 @@ mod tests {
             assert!(rtp.port().is_multiple_of(2) && rtcp.port() == rtp.port() + 1);
         }
         let again = held.pop().expect("at least one").local_addr().expect("bound").port();
-        assert_eq!(PortPair::bind(LOOPBACK, &range, 3).expect("free again").local_addr().expect("bound").port(), again);
+        assert_eq!(
+            PortPair::bind(LOOPBACK, &range, 3).expect("free again").local_addr().expect("bound").port(),
+            again
+        );
     }
 
     #[test]
     fn an_address_that_is_not_ours_is_an_error_that_says_so() {
-        let error = PortPair::bind("192.0.2.1".parse().expect("an address"), &(41_100..=41_101), 0).expect_err("not ours");
+        let error = PortPair::bind("192.0.2.1".parse().expect("an address"), &(41_100..=41_101), 0)
+            .expect_err("not ours");
         assert!(matches!(error, MediaError::Socket { .. }), "{error}");
     }
 }

@@ -141,7 +141,9 @@ fn arrival(header: &libc::msghdr) -> Option<u64> {
         if level == libc::SOL_SOCKET && kind == libc::SCM_TIMESTAMPNS {
             // SAFETY: a message of this kind holds a `timespec`, not necessarily aligned.
             let time: libc::timespec = unsafe { ptr::read_unaligned(libc::CMSG_DATA(message).cast()) };
-            return Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?);
+            return Some(
+                u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?,
+            );
         }
         // SAFETY: `message` is a message of `header`.
         message = unsafe { libc::CMSG_NXTHDR(header, message) };
@@ -178,7 +180,11 @@ mod tests {
     use super::*;
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    fn drained(receiver: &mut Receiver, socket: &UdpSocket, most: usize) -> Vec<(Vec<u8>, SocketAddr, Option<u64>)> {
+    fn drained(
+        receiver: &mut Receiver,
+        socket: &UdpSocket,
+        most: usize,
+    ) -> Vec<(Vec<u8>, SocketAddr, Option<u64>)> {
         let mut all = Vec::new();
         receiver.drain(socket, most, |datagram| {
             all.push((datagram.bytes.to_vec(), datagram.from, datagram.arrived_wall_ns));
@@ -198,7 +204,9 @@ mod tests {
             assert!(drained(&mut receiver, &socket, 64).is_empty());
             let before = SystemTime::now() - Duration::from_millis(1);
             for number in 0..20_u8 {
-                sender.send_to(&vec![number; usize::from(number) * 10], socket.local_addr().expect("bound")).expect("sent");
+                sender
+                    .send_to(&vec![number; usize::from(number) * 10], socket.local_addr().expect("bound"))
+                    .expect("sent");
             }
             let all = drained(&mut receiver, &socket, 64);
             assert_eq!(all.len(), 20);

@@ -45,16 +45,40 @@ const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
 /// What a worker is told to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Open { call: MediaCallId, room: RoomId, pair: PortPair, seed: u64 },
-    SetStream { call: MediaCallId, params: Box<StreamParams> },
-    SetVoice { call: MediaCallId, speaks: bool, listens: bool },
-    Play { to: Target, playback: Box<Playback> },
-    StopPlay { id: PlayId },
-    Close { call: MediaCallId },
-    Stats { call: MediaCallId, answer: oneshot::Sender<CallStats> },
+    Open {
+        call: MediaCallId,
+        room: RoomId,
+        pair: PortPair,
+        seed: u64,
+    },
+    SetStream {
+        call: MediaCallId,
+        params: Box<StreamParams>,
+    },
+    SetVoice {
+        call: MediaCallId,
+        speaks: bool,
+        listens: bool,
+    },
+    Play {
+        to: Target,
+        playback: Box<Playback>,
+    },
+    StopPlay {
+        id: PlayId,
+    },
+    Close {
+        call: MediaCallId,
+    },
+    Stats {
+        call: MediaCallId,
+        answer: oneshot::Sender<CallStats>,
+    },
     Shutdown,
     #[cfg(test)]
-    Fail { room: RoomId },
+    Fail {
+        room: RoomId,
+    },
 }
 
 /// To whom something is played.
@@ -346,7 +370,8 @@ impl Worker {
         let is_heard = match to {
             Target::Call(call) => self.with_party(call, |room, key, _| room.play_to(key, playback)),
             Target::Room { room, except } => {
-                let except = except.and_then(|call| self.places.get(&call)).filter(|place| place.room == room);
+                let except =
+                    except.and_then(|call| self.places.get(&call)).filter(|place| place.room == room);
                 let except = except.map(|place| place.key);
                 self.with_room(room, |room, _| room.play(playback, except))
             }

@@ -66,7 +66,9 @@ impl Latch {
         }
         let packets = match self.candidate {
             Some(other)
-                if other.from == from && other.ssrc == header.ssrc && other.next_sequence == header.sequence =>
+                if other.from == from
+                    && other.ssrc == header.ssrc
+                    && other.next_sequence == header.sequence =>
             {
                 other.packets + 1
             }

@@ -18,10 +18,7 @@ mod playback;
 pub(crate) use outbox::Outbox;
 pub(crate) use playback::{Clip, Playback};
 
-use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, StreamParams,
-    ports::PortKey,
-};
+use crate::{CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, StreamParams, ports::PortKey};
 use party::Party;
 use plenary_audio::{
     g711::{self, Law},
@@ -227,7 +224,14 @@ impl Room {
         }
     }
 
-    pub(crate) fn handle_rtcp(&mut self, key: PartyKey, from: SocketAddr, bytes: &[u8], arrival_ns: u64, time: Tick) {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        key: PartyKey,
+        from: SocketAddr,
+        bytes: &[u8],
+        arrival_ns: u64,
+        time: Tick,
+    ) {
         if let Some(party) = self.party_mut(key) {
             party.handle_rtcp(from, bytes, arrival_ns, time);
         }
@@ -344,7 +348,8 @@ impl Room {
                 None => self.mixer.shared(&mut frame),
             }
         }
-        let of_room = self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
+        let of_room =
+            self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
         overlay(&mut frame, of_room.chain(&party.plays), &mut party.limiter);
         frame
     }
@@ -360,7 +365,11 @@ impl Room {
                 if listens {
                     self.mixer.shared(&mut shared.frame);
                 }
-                overlay(&mut shared.frame, self.plays.iter().map(|(playback, _)| playback), &mut shared.limiter);
+                overlay(
+                    &mut shared.frame,
+                    self.plays.iter().map(|(playback, _)| playback),
+                    &mut shared.limiter,
+                );
             }
             g711::encode(law, &shared.frame, &mut shared.bytes[index]);
             shared.encoded[index] = true;

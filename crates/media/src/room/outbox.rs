@@ -32,7 +32,14 @@ pub(crate) struct Outgoing<'a> {
 
 impl Outbox {
     /// Adds a datagram made of two parts.
-    pub(crate) fn send(&mut self, party: PartyKey, channel: Channel, to: SocketAddr, front: &[u8], back: &[u8]) {
+    pub(crate) fn send(
+        &mut self,
+        party: PartyKey,
+        channel: Channel,
+        to: SocketAddr,
+        front: &[u8],
+        back: &[u8],
+    ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(front);
         self.bytes.extend_from_slice(back);

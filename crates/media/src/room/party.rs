@@ -158,7 +158,14 @@ impl Party {
     }
 
     /// Takes a datagram off the RTP port.
-    pub(crate) fn handle_rtp(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64, time: Tick, out: &mut Outbox) {
+    pub(crate) fn handle_rtp(
+        &mut self,
+        from: SocketAddr,
+        bytes: &[u8],
+        arrival_ns: u64,
+        time: Tick,
+        out: &mut Outbox,
+    ) {
         match Kind::of(bytes) {
             Some(Kind::Rtp) => {}
             Some(Kind::Rtcp) => return self.handle_rtcp(from, bytes, arrival_ns, time),
@@ -336,7 +343,10 @@ impl Party {
         let Some(stream) = &mut self.stream else { return };
         let incoming = &mut stream.incoming;
         let expected = stream.params.receive && stream.params.send;
-        if expected && !incoming.timeout_told && time.now_ns.saturating_sub(incoming.heard_ns) > settings.rtp_timeout_ns {
+        if expected
+            && !incoming.timeout_told
+            && time.now_ns.saturating_sub(incoming.heard_ns) > settings.rtp_timeout_ns
+        {
             incoming.timeout_told = true;
             out.tell(MediaEvent::RtpTimeout { call: self.call });
         }
@@ -355,7 +365,7 @@ impl Party {
     fn report(&mut self, key: PartyKey, goodbye: bool, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let to = stream.rtcp_destination();
-        if !is_reachable(to) {
+        if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
             return;
         }
         let source = &stream.outgoing.source;
@@ -493,7 +503,8 @@ impl Stream {
             return rtp;
         }
         let next = SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
-        let agreed = self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
+        let agreed =
+            self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
         self.control.from.or(agreed).unwrap_or(next)
     }
 }
@@ -510,7 +521,11 @@ impl Incoming {
 
     fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
         if talking != std::mem::replace(&mut self.talking, talking) {
-            out.tell(if talking { MediaEvent::TalkStarted { call } } else { MediaEvent::TalkStopped { call } });
+            out.tell(if talking {
+                MediaEvent::TalkStarted { call }
+            } else {
+                MediaEvent::TalkStopped { call }
+            });
         }
     }
 
@@ -531,7 +546,10 @@ impl Incoming {
                         self.concealer.good(decoded);
                     }
                     let is_untouched = !joins && !self.made_up;
-                    if starts_empty && is_untouched && let Ok(payload) = <&[u8; FRAME]>::try_from(payload) {
+                    if starts_empty
+                        && is_untouched
+                        && let Ok(payload) = <&[u8; FRAME]>::try_from(payload)
+                    {
                         self.payload = *payload;
                         self.payload_is_frame = true;
                     }

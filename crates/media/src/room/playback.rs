@@ -72,7 +72,8 @@ impl Playback {
                 }
                 Clip::Silence { .. } => out.fill(0),
                 Clip::Tone { hz, samples } => {
-                    let tone = self.tone.get_or_insert_with(|| ToneGenerator::new(RATE, *hz as f32, TONE_DBOV));
+                    let tone =
+                        self.tone.get_or_insert_with(|| ToneGenerator::new(RATE, *hz as f32, TONE_DBOV));
                     tone.fill(out);
                     fade_out(out, samples - self.position);
                 }
@@ -119,7 +120,11 @@ mod tests {
     #[test]
     fn clips_follow_each_other_without_a_gap_and_the_list_ends() {
         let ramp: Arc<[i16]> = (1..=200).collect();
-        let all = played(vec![Clip::Samples(ramp), Clip::Silence { samples: 100 }, Clip::Samples([7; 30].into())], false, 10);
+        let all = played(
+            vec![Clip::Samples(ramp), Clip::Silence { samples: 100 }, Clip::Samples([7; 30].into())],
+            false,
+            10,
+        );
         assert_eq!(all.len(), 3 * FRAME);
         assert!(all[..200].iter().copied().eq(1..=200));
         assert!(all[200..300].iter().all(|sample| *sample == 0));

@@ -1,0 +1,629 @@
+//! A room with parties made of arithmetic, in virtual time.
+
+use super::*;
+use crate::ports::{Channel, PortPair, Ports};
+use plenary_audio::{goertzel::power_dbov, tone::ToneGenerator};
+use plenary_rtp::{
+    dtmf::DtmfSender,
+    packet::Packet,
+    rtcp::{self, REPORT_BYTES_MAX, Report, Sent, Told},
+    source::Source,
+};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MS;
+const SETTINGS: Settings = Settings {
+    rtp_timeout_ns: 30 * SECOND,
+    rtcp_interval_ns: 5 * SECOND,
+    jitter_ms_min: 20,
+    jitter_ms_max: 200,
+};
+const EVENTS: u8 = 101;
+
+/// What a test party sends in a tick.
+enum Says {
+    Nothing,
+    Tone(ToneGenerator),
+    Payload(Box<dyn FnMut(u64) -> [u8; FRAME]>),
+    Key(DtmfSender),
+}
+
+struct Phone {
+    key: PartyKey,
+    address: SocketAddr,
+    law: Law,
+    source: Source,
+    says: Says,
+    /// Timestamp at which the key was pressed.
+    key_began: u32,
+    /// What it was told, decoded.
+    heard: Vec<i16>,
+    /// RTP headers and payload lengths of what it was told.
+    packets: Vec<(plenary_rtp::packet::Header, Vec<u8>)>,
+    reports: Vec<Told>,
+}
+
+struct World {
+    room: Room,
+    ticks: u64,
+    phones: Vec<Phone>,
+    outbox: Outbox,
+    events: Vec<MediaEvent>,
+}
+
+fn params(address: SocketAddr, law: Law) -> StreamParams {
+    let payload_type = if law == Law::Mu { 0 } else { 8 };
+    StreamParams {
+        remote_rtp: address,
+        remote_rtcp: None,
+        rtcp_mux: false,
+        law,
+        send_payload_type: payload_type,
+        receive_payload_type: payload_type,
+        dtmf_payload_type: Some(EVENTS),
+        ptime_ms: 20,
+        send: true,
+        receive: true,
+    }
+}
+
+fn tone(hz: f32) -> Says {
+    Says::Tone(ToneGenerator::new(8000, hz, -12.0))
+}
+
+/// A key is not used by the room itself.
+fn any_port() -> PortKey {
+    let pair = PortPair::bind([127, 0, 0, 1].into(), &(40_000..=60_000), 0).expect("a free pair");
+    Ports::new().insert(pair)
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            room: Room::new(RoomId(1), SETTINGS),
+            ticks: 0,
+            phones: Vec::new(),
+            outbox: Outbox::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Parties that speak and listen, one for each.
+    fn with(says: impl IntoIterator<Item = Says>) -> Self {
+        let mut world = Self::new();
+        for says in says {
+            world.enter(says, Law::Mu);
+        }
+        world
+    }
+
+    fn enter(&mut self, says: Says, law: Law) -> usize {
+        let number = self.phones.len();
+        let key = self.room.add(MediaCallId(number as u64), any_port(), number as u64);
+        let address = SocketAddr::from(([10, 0, 0, 1], 4000 + 2 * number as u16));
+        let time = self.time();
+        self.room.set_stream(key, params(address, law), time);
+        self.room.set_voice(key, true, true, &mut self.outbox);
+        let source = Source::new(1000 + number as u32, 7, 9000);
+        let (heard, packets, reports) = (Vec::new(), Vec::new(), Vec::new());
+        self.phones.push(Phone { key, address, law, source, says, key_began: 0, heard, packets, reports });
+        number
+    }
+
+    fn time(&self) -> Tick {
+        let now_ns = 1000 * SECOND + self.ticks * FRAME_NS;
+        Tick { now_ns, wall_ns: 1_700_000_000 * SECOND + now_ns }
+    }
+
+    fn datagrams_of(&mut self, number: usize) -> Option<Vec<u8>> {
+        let phone = &mut self.phones[number];
+        let payload_type = if phone.law == Law::Mu { 0 } else { 8 };
+        let mut payload = [0; FRAME];
+        match &mut phone.says {
+            Says::Nothing => {
+                phone.source.pause(FRAME as u32);
+                return None;
+            }
+            Says::Tone(tone) => {
+                let mut frame = [0; FRAME];
+                tone.fill(&mut frame);
+                g711::encode(phone.law, &frame, &mut payload);
+            }
+            Says::Payload(make) => payload = make(self.ticks),
+            Says::Key(sender) => {
+                if phone.key_began == 0 {
+                    phone.key_began = phone.source.timestamp();
+                }
+                let packet = sender.poll_packet()?;
+                let header = phone.source.event_header(EVENTS, packet.marker, phone.key_began, 4);
+                phone.source.skip(FRAME as u32);
+                return Some([header.to_bytes().as_slice(), &packet.payload].concat());
+            }
+        }
+        let header = phone.source.next_header(payload_type, FRAME as u32, FRAME);
+        Some([header.to_bytes().as_slice(), &payload].concat())
+    }
+
+    fn run(&mut self, ticks: u64) {
+        for _ in 0..ticks {
+            let time = self.time();
+            for number in 0..self.phones.len() {
+                if let Some(datagram) = self.datagrams_of(number) {
+                    let (key, from) = (self.phones[number].key, self.phones[number].address);
+                    self.room.handle_rtp(key, from, &datagram, time.now_ns - 10 * MS, time, &mut self.outbox);
+                }
+            }
+            self.room.tick(time, &mut self.outbox);
+            self.deliver();
+            self.ticks += 1;
+        }
+    }
+
+    fn deliver(&mut self) {
+        for datagram in self.outbox.datagrams() {
+            let phone = self.phones.iter_mut().find(|phone| phone.key == datagram.party).expect("a party");
+            if datagram.channel == Channel::Rtcp {
+                assert_eq!(datagram.to.port(), phone.address.port() + 1);
+                rtcp::read(datagram.bytes, |told| phone.reports.push(told));
+                continue;
+            }
+            let packet = Packet::parse(datagram.bytes).expect("ours are well formed");
+            let mut samples = vec![0; packet.payload.len()];
+            g711::decode(phone.law, packet.payload, &mut samples);
+            phone.heard.extend(samples);
+            phone.packets.push((packet.header, packet.payload.to_vec()));
+        }
+        self.outbox.clear_datagrams();
+        self.events.extend(self.outbox.drain_events());
+    }
+
+    /// Level of a tone in the last second that a party heard.
+    fn level(&self, number: usize, hz: f32) -> f32 {
+        let heard = &self.phones[number].heard;
+        power_dbov(&heard[heard.len() - 8000..], 8000, hz)
+    }
+
+    fn is_silent(&self, number: usize) -> bool {
+        let heard = &self.phones[number].heard;
+        heard[heard.len() - 8000..].iter().all(|sample| sample.unsigned_abs() <= 8)
+    }
+
+    fn stats(&self, number: usize) -> CallStats {
+        self.room.stats(self.phones[number].key).expect("it is in")
+    }
+
+    fn say(&mut self, number: usize, says: Says) {
+        self.phones[number].says = says;
+        self.phones[number].key_began = 0;
+    }
+}
+
+const TONES: [f32; 4] = [400.0, 700.0, 1100.0, 1600.0];
+
+#[test]
+fn everybody_hears_all_others_and_not_himself() {
+    let mut world = World::with(TONES.map(tone));
+    world.run(100);
+    for listener in 0..4 {
+        for (speaker, hz) in TONES.into_iter().enumerate() {
+            let level = world.level(listener, hz);
+            if speaker == listener {
+                assert!(level < -60.0, "{listener} hears himself at {level} dBov");
+            } else {
+                assert!((level + 12.0).abs() < 1.0, "{listener} hears {speaker} at {level} dBov");
+            }
+        }
+    }
+}
+
+#[test]
+fn laws_are_mixed_and_each_hears_its_own() {
+    let mut world = World::new();
+    world.enter(tone(400.0), Law::Mu);
+    world.enter(tone(700.0), Law::A);
+    world.enter(Says::Nothing, Law::A);
+    world.run(100);
+    assert!((world.level(0, 700.0) + 12.0).abs() < 1.0);
+    assert!((world.level(1, 400.0) + 12.0).abs() < 1.0);
+    assert!((world.level(2, 400.0) + 12.0).abs() < 1.0 && (world.level(2, 700.0) + 12.0).abs() < 1.0);
+}
+
+#[test]
+fn one_voice_alone_reaches_listeners_of_its_law_bit_for_bit() {
+    for law in [Law::Mu, Law::A] {
+        let mut world = World::new();
+        // Every code of the law, in a different order each time.
+        let codes = |tick: u64| std::array::from_fn(|place| (place as u64 * 37 + tick * 11) as u8);
+        world.enter(Says::Payload(Box::new(codes)), law);
+        let listener = world.enter(Says::Nothing, law);
+        world.run(50);
+        let heard: Vec<_> =
+            world.phones[listener].packets.iter().map(|(_, payload)| payload.clone()).collect();
+        for (tick, payload) in heard.iter().enumerate().skip(5) {
+            assert_eq!(payload.as_slice(), codes(tick as u64), "tick {tick}");
+        }
+        assert!(world.is_silent(0), "the speaker hears nothing");
+    }
+}
+
+#[test]
+fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
+    let mut world = World::with([tone(400.0), tone(700.0), Says::Nothing]);
+    world.run(60);
+    world.room.set_voice(world.phones[0].key, false, true, &mut world.outbox);
+    world.room.set_voice(world.phones[2].key, true, false, &mut world.outbox);
+    world.run(60);
+    assert!(world.level(1, 400.0) < -60.0, "the muted one is heard");
+    assert!((world.level(0, 700.0) + 12.0).abs() < 1.0, "the muted one still hears");
+    assert!(world.is_silent(2));
+    world.room.set_voice(world.phones[0].key, true, true, &mut world.outbox);
+    world.run(60);
+    assert!((world.level(1, 400.0) + 12.0).abs() < 1.0, "heard again");
+}
+
+#[test]
+fn a_silent_line_is_not_summed_and_costs_nobody_the_passing_of_a_single_voice() {
+    let mut world = World::new();
+    world.enter(Says::Payload(Box::new(|tick| [0x20 | (tick as u8 & 0x0f); FRAME])), Law::Mu);
+    // A line that hisses in the last bit.
+    world.enter(
+        Says::Payload(Box::new(|tick| std::array::from_fn(|i| 0xff - ((i as u8 ^ tick as u8) & 1)))),
+        Law::Mu,
+    );
+    world.enter(Says::Nothing, Law::Mu);
+    world.run(30);
+    let (_, payload) = world.phones[2].packets.last().expect("told something");
+    assert_eq!(payload.as_slice(), [0x2d; FRAME]);
+}
+
+#[test]
+fn what_is_sent_has_no_gap_in_numbers_or_time_and_is_silence_when_there_is_nothing() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    world.run(100);
+    let packets = &world.phones[0].packets;
+    assert_eq!(packets.len(), 100);
+    assert!(packets[0].0.marker);
+    for pair in packets.windows(2) {
+        let (earlier, later) = (&pair[0].0, &pair[1].0);
+        assert_eq!(later.sequence, earlier.sequence.wrapping_add(1));
+        assert_eq!(later.timestamp, earlier.timestamp.wrapping_add(160));
+        assert!(!later.marker);
+    }
+    assert!(packets.iter().all(|(_, payload)| payload.iter().all(|code| *code == 0xff)));
+}
+
+#[test]
+fn packets_are_as_long_as_the_other_side_wants_them() {
+    for (ptime_ms, samples) in [(10, 80), (20, 160), (30, 240), (40, 320), (60, 480), (17, 160)] {
+        let mut world = World::with([tone(400.0), Says::Nothing]);
+        let (key, address) = (world.phones[1].key, world.phones[1].address);
+        let time = world.time();
+        world.room.set_stream(key, StreamParams { ptime_ms, ..params(address, Law::Mu) }, time);
+        world.run(90);
+        let phone = &world.phones[1];
+        assert!(phone.packets.iter().all(|(_, payload)| payload.len() == samples), "{ptime_ms} ms");
+        assert_eq!(phone.heard.len(), 90 * FRAME / samples * samples);
+        assert!(
+            phone.packets.windows(2).all(|pair| pair[1].0.timestamp - pair[0].0.timestamp == samples as u32)
+        );
+        assert!((world.level(1, 400.0) + 12.0).abs() < 1.0, "{ptime_ms} ms");
+    }
+}
+
+#[test]
+fn a_key_is_told_once_and_never_heard() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    world.say(0, Says::Key(DtmfSender::new('7', 1600, 160).expect("a key")));
+    world.run(12);
+    let keys: Vec<_> =
+        world.events.iter().filter(|event| matches!(event, MediaEvent::KeyPressed { .. })).collect();
+    assert_eq!(keys, [&MediaEvent::KeyPressed { call: MediaCallId(0), key: '7' }]);
+    assert_eq!(world.stats(0).keys, 1);
+    let heard = &world.phones[1].heard;
+    let during = &heard[heard.len() - 8 * FRAME..];
+    assert!(
+        during.iter().all(|sample| sample.unsigned_abs() <= 8),
+        "something is heard while the key is down"
+    );
+    world.say(0, tone(400.0));
+    world.run(60);
+    assert!((world.level(1, 400.0) + 12.0).abs() < 1.0, "heard again");
+    assert_eq!(world.stats(0).packets_lost, 0);
+}
+
+#[test]
+fn audio_that_comes_along_with_a_key_is_not_heard() {
+    let mut world = World::with([Says::Key(DtmfSender::new('1', 8000, 160).expect("a key")), Says::Nothing]);
+    // A gateway that sends the tone of the key as audio too.
+    let mut tones = ToneGenerator::new(8000, 697.0, -6.0);
+    let mut audio = Source::new(1000, 500, 9000);
+    for _ in 0..45 {
+        let (mut frame, mut payload) = ([0; FRAME], [0; FRAME]);
+        tones.fill(&mut frame);
+        g711::encode(Law::Mu, &frame, &mut payload);
+        let header = audio.next_header(0, 160, 160);
+        let datagram = [header.to_bytes().as_slice(), &payload].concat();
+        let (time, from, key) = (world.time(), world.phones[0].address, world.phones[0].key);
+        world.run(1);
+        world.room.handle_rtp(key, from, &datagram, time.now_ns, time, &mut world.outbox);
+    }
+    assert!(world.phones[1].heard.iter().all(|sample| sample.unsigned_abs() <= 8));
+}
+
+#[test]
+fn talk_is_told_when_it_starts_and_when_it_stops() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    world.run(50);
+    world.say(0, tone(400.0));
+    world.run(10);
+    assert_eq!(world.events, [MediaEvent::TalkStarted { call: MediaCallId(0) }]);
+    world.say(0, Says::Nothing);
+    world.run(40);
+    assert_eq!(world.events[1..], [MediaEvent::TalkStopped { call: MediaCallId(0) }]);
+    world.say(0, tone(400.0));
+    world.run(10);
+    world.room.set_voice(world.phones[0].key, false, true, &mut world.outbox);
+    world.run(1);
+    assert_eq!(
+        world.events.last(),
+        Some(&MediaEvent::TalkStopped { call: MediaCallId(0) }),
+        "muted while talking"
+    );
+}
+
+#[test]
+fn who_vanishes_is_told_once_and_who_is_on_hold_is_not() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    let ticks = 31 * SECOND / FRAME_NS;
+    world.run(10);
+    world.say(0, Says::Nothing);
+    world.say(1, Says::Nothing);
+    let (key, address) = (world.phones[1].key, world.phones[1].address);
+    let time = world.time();
+    world.room.set_stream(key, StreamParams { send: false, ..params(address, Law::Mu) }, time);
+    world.run(2 * ticks);
+    let told = |world: &World| {
+        world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count()
+    };
+    assert_eq!(told(&world), 1);
+    assert!(world.events.contains(&MediaEvent::RtpTimeout { call: MediaCallId(0) }));
+    world.say(0, tone(400.0));
+    world.run(5);
+    world.say(0, Says::Nothing);
+    world.run(ticks);
+    assert_eq!(told(&world), 2, "vanished again");
+}
+
+#[test]
+fn on_hold_nothing_is_sent_and_the_clock_goes_on() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, address) = (world.phones[1].key, world.phones[1].address);
+    let time = world.time();
+    world.room.set_stream(
+        key,
+        StreamParams { send: false, receive: false, ..params(address, Law::Mu) },
+        time,
+    );
+    world.run(50);
+    assert_eq!(world.phones[1].packets.len(), 50);
+    let time = world.time();
+    world.room.set_stream(key, params(address, Law::Mu), time);
+    world.run(50);
+    let packets = &world.phones[1].packets;
+    assert_eq!(packets.len(), 100);
+    let (before, after) = (&packets[49].0, &packets[50].0);
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp, before.timestamp.wrapping_add(51 * 160));
+    assert!(after.marker);
+    assert_eq!(after.ssrc, before.ssrc);
+}
+
+#[test]
+fn a_held_party_is_not_heard() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, address) = (world.phones[0].key, world.phones[0].address);
+    let time = world.time();
+    world.room.set_stream(
+        key,
+        StreamParams { send: false, receive: false, ..params(address, Law::Mu) },
+        time,
+    );
+    world.run(60);
+    assert!(world.is_silent(1));
+    assert_eq!(world.stats(0).packets_unwanted, 60);
+}
+
+#[test]
+fn a_remote_that_is_no_address_is_sent_nothing() {
+    for address in ["0.0.0.0:4000", "10.0.0.1:0"] {
+        let mut world = World::with([Says::Nothing]);
+        let time = world.time();
+        world.room.set_stream(world.phones[0].key, params(address.parse().expect("parses"), Law::Mu), time);
+        world.run(500);
+        assert!(world.phones[0].packets.is_empty() && world.phones[0].reports.is_empty(), "{address}");
+    }
+}
+
+#[test]
+fn packets_of_strangers_and_of_other_kinds_are_counted_and_nothing_else() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, time) = (world.phones[0].key, world.time());
+    let ours = world.phones[0].address;
+    let stranger: SocketAddr = "203.0.113.5:4000".parse().expect("an address");
+    let packet = |payload_type, sequence| {
+        let header = plenary_rtp::packet::Header { payload_type, sequence, ssrc: 1000, ..Default::default() };
+        [header.to_bytes().as_slice(), &[0x10; FRAME]].concat()
+    };
+    let sent = world.phones[0].packets.len();
+    let mut give =
+        |from, bytes: &[u8]| world.room.handle_rtp(key, from, bytes, time.now_ns, time, &mut world.outbox);
+    give(stranger, &packet(0, 900));
+    give(ours, &packet(96, 901));
+    give(ours, &packet(0, 902)[..11]);
+    give(ours, b"~~~~~~");
+    give(ours, &[]);
+    let stats = world.stats(0);
+    assert_eq!((stats.packets_stranger, stats.packets_unknown_payload, stats.packets_malformed), (1, 1, 3));
+    world.run(1);
+    assert_eq!(world.phones[0].packets.len(), sent + 1);
+}
+
+#[test]
+fn packets_before_the_stream_is_agreed_are_counted_and_nothing_else() {
+    let mut room = Room::new(RoomId(1), SETTINGS);
+    let (key, mut outbox) = (room.add(MediaCallId(1), any_port(), 1), Outbox::default());
+    let time = Tick { now_ns: SECOND, wall_ns: SECOND };
+    let header = plenary_rtp::packet::Header::default().to_bytes();
+    room.handle_rtp(key, "10.0.0.1:4000".parse().expect("an address"), &header, SECOND, time, &mut outbox);
+    room.tick(time, &mut outbox);
+    assert_eq!(room.stats(key).expect("it is in").packets_unwanted, 1);
+    assert_eq!(outbox.datagrams().count(), 0);
+}
+
+#[test]
+fn what_is_played_is_heard_by_those_it_is_for_whether_or_not_they_listen() {
+    let mut world = World::with([tone(400.0), Says::Nothing, Says::Nothing]);
+    world.room.set_voice(world.phones[2].key, false, false, &mut world.outbox);
+    let clip = |hz| vec![Clip::Tone { hz, samples: 16_000 }];
+    world.room.play(Playback::new(PlayId(1), clip(700), false), None);
+    world.room.play(Playback::new(PlayId(2), clip(1100), false), Some(world.phones[1].key));
+    world.room.play_to(world.phones[2].key, Playback::new(PlayId(3), clip(1600), false));
+    world.run(60);
+    let hears = |number, hz| world.level(number, hz) > -30.0;
+    let all = |number| TONES.map(|hz| hears(number, hz));
+    assert_eq!(all(0), [false, true, true, false]);
+    assert_eq!(all(1), [true, true, false, false]);
+    assert_eq!(all(2), [false, true, true, true]);
+    world.run(100);
+    let mut finished: Vec<_> =
+        world.events.iter().filter(|event| matches!(event, MediaEvent::PlayFinished { .. })).collect();
+    finished.dedup();
+    assert_eq!(finished.len(), 3, "{finished:?}");
+    assert!(world.is_silent(2));
+    assert!((world.level(1, 400.0) + 12.0).abs() < 1.0);
+}
+
+#[test]
+fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
+    let mut world = World::with([Says::Nothing]);
+    let clips = vec![Clip::Tone { hz: 700, samples: 800 }];
+    world.room.play_to(world.phones[0].key, Playback::new(PlayId(1), clips, true));
+    world.run(500);
+    assert!(world.level(0, 700.0) > -30.0);
+    world.room.stop_play(PlayId(1));
+    world.run(60);
+    assert!(world.is_silent(0));
+    assert_eq!(world.events, []);
+}
+
+#[test]
+fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    let clips = vec![Clip::Tone { hz: 1600, samples: 80_000 }];
+    world.room.play(Playback::new(PlayId(1), clips, false), Some(world.phones[0].key));
+    world.run(50);
+    let time = world.time();
+    let gone = world.phones.remove(0);
+    let stats = world.room.remove(gone.key, time, &mut world.outbox).expect("it was in");
+    assert_eq!(stats.packets_sent, 50);
+    let mut goodbyes = 0;
+    for datagram in world.outbox.datagrams() {
+        rtcp::read(datagram.bytes, |told| goodbyes += u32::from(matches!(told, Told::Goodbye { .. })));
+    }
+    assert_eq!(goodbyes, 1);
+    world.outbox.clear_datagrams();
+    let next = world.enter(Says::Nothing, Law::Mu);
+    assert_eq!(world.phones[next].key, gone.key);
+    world.run(60);
+    assert!(world.level(next, 1600.0) > -30.0, "it was the other one who was not to hear it");
+    assert!(!world.room.is_empty());
+}
+
+#[test]
+fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(1000);
+    let reports = world.phones[0].reports.clone();
+    let sends = reports.iter().filter(|told| matches!(told, Told::Sends { .. })).count();
+    assert!((3..=8).contains(&sends), "{sends} reports in 20 s");
+    let ours = world.phones[0].packets[0].0.ssrc;
+    assert!(reports.iter().all(|told| match told {
+        Told::Sends { ssrc, .. } => *ssrc == ours,
+        Told::Receives { ssrc, fraction_lost, .. } => *ssrc == 1000 && *fraction_lost == 0,
+        Told::Goodbye { .. } => false,
+    }));
+    // The phone has seen our last report 100 ms ago, held it 40 ms, and lost a quarter of what we sent.
+    let time = world.time();
+    let now = (rtcp::ntp(time.wall_ns) >> 16) as u32;
+    let report = Report {
+        ssrc: 1000,
+        sent: Some(Sent { ntp: rtcp::ntp(time.wall_ns), rtp_timestamp: 0, packets: 1, bytes: 160 }),
+        received: Some((
+            plenary_rtp::stats::ReceptionReport {
+                ssrc: ours,
+                fraction_lost: 64,
+                cumulative_lost: 3,
+                extended_highest_sequence: 9,
+                jitter: 80,
+            },
+            rtcp::LastReport { middle_ntp: now - 6554, delay: 2621 },
+        )),
+        cname: "phone",
+        goodbye: true,
+    };
+    let mut bytes = [0; REPORT_BYTES_MAX];
+    let length = report.write(&mut bytes);
+    let from = SocketAddr::new(world.phones[0].address.ip(), world.phones[0].address.port() + 1);
+    let stranger = "203.0.113.5:4001".parse().expect("an address");
+    world.room.handle_rtcp(world.phones[0].key, stranger, &bytes[..length], time.now_ns, time);
+    assert_eq!(world.stats(0).round_trip_ms, None);
+    world.room.handle_rtcp(world.phones[0].key, from, &bytes[..length], time.now_ns, time);
+    let stats = world.stats(0);
+    assert!((stats.round_trip_ms.expect("reported") - 60.0).abs() < 0.5, "{:?}", stats.round_trip_ms);
+    assert_eq!((stats.remote_loss, stats.remote_jitter_ms, stats.remote_bye), (Some(0.25), Some(10.0), true));
+}
+
+#[test]
+fn a_lost_packet_is_made_up_and_counted() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    // It is sent, but does not arrive.
+    world.datagrams_of(0);
+    world.phones[0].says = tone(400.0);
+    world.run(60);
+    let stats = world.stats(0);
+    assert_eq!(stats.packets_lost, 1);
+    assert!(stats.frames_concealed <= 1);
+    assert!(world.level(1, 400.0) > -14.0);
+}
+
+#[test]
+fn any_bytes_from_anywhere_are_survived() {
+    use proptest::prelude::*;
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let datagrams = prop::collection::vec(
+        (prop::collection::vec(any::<u8>(), 0..64), prop::option::of(0_u8..=127), any::<bool>(), 0_u64..100),
+        1..60,
+    );
+    runner
+        .run(&datagrams, |datagrams| {
+            let mut world = World::with([tone(400.0), Says::Nothing]);
+            world.run(2);
+            for (mut bytes, payload_type, rtcp, later_ms) in datagrams {
+                if let (Some(payload_type), Some(front)) = (payload_type, bytes.first_chunk_mut::<2>()) {
+                    *front = [0x80 | front[0] & 0x3f, if rtcp { 200 } else { payload_type % 10 }];
+                }
+                let (time, phone) = (world.time(), &world.phones[0]);
+                let arrival = time.now_ns - later_ms * MS;
+                world.room.handle_rtp(phone.key, phone.address, &bytes, arrival, time, &mut world.outbox);
+                world.room.handle_rtcp(phone.key, phone.address, &bytes, arrival, time);
+                world.run(1);
+            }
+            Ok(())
+        })
+        .expect("nothing panics");
+}

@@ -1,0 +1,74 @@
+//! Once calls are up, moving and mixing their packets takes no memory.
+
+mod support;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    thread,
+    time::{Duration, Instant},
+};
+use support::{Phone, Plane, Says, config, talk, tone};
+
+/// Counts what the whole process takes; the test itself takes nothing while it counts.
+struct Counting;
+
+static TAKEN: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: hands everything to the system's allocator as it came.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        TAKEN.fetch_add(1, SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        TAKEN.fetch_add(1, SeqCst);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn two_seconds_of_ten_calls_take_no_memory() {
+    // Reports are in it too: each call makes several in that time.
+    let plane = Plane::start(plenary_media::MediaConfig { rtcp_interval_ms: 300, ..config() });
+    let mut phones: Vec<Phone> = (0..10)
+        .map(|call| {
+            plane.dial(call, 1, if call < 3 { tone(400.0 + 300.0 * call as f32) } else { Says::Nothing })
+        })
+        .collect();
+    let mut all: Vec<&mut Phone> = phones.iter_mut().collect();
+    // Queues and outboxes find their size, everybody has begun to talk, every party was told so.
+    talk(&mut all, 1500);
+
+    let before = TAKEN.load(SeqCst);
+    let began = Instant::now();
+    let mut received = 0_u32;
+    let mut datagram = [0; 1500];
+    for tick in 1..=100 {
+        for phone in &mut all {
+            phone.speak();
+        }
+        let next = began + Duration::from_millis(20 * tick);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        for phone in &all {
+            while phone.socket.recv(&mut datagram).is_ok() {
+                received += 1;
+            }
+        }
+    }
+    let taken = TAKEN.load(SeqCst) - before;
+    assert!(received > 900, "{received} packets came");
+    assert_eq!(taken, 0, "memory was taken {taken} times for {received} packets");
+}
