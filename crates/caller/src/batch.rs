@@ -36,7 +36,8 @@ impl Batch {
                 Box::new([mem::zeroed::<libc::mmsghdr>(); BATCH]),
             )
         };
-        let mut batch = Self { bytes: Box::new([[0; DATAGRAM_BYTES]; BATCH]), names, vectors, headers, used: 0 };
+        let mut batch =
+            Self { bytes: Box::new([[0; DATAGRAM_BYTES]; BATCH]), names, vectors, headers, used: 0 };
         for index in 0..BATCH {
             batch.vectors[index].iov_base = batch.bytes[index].as_mut_ptr().cast();
             let header = &mut batch.headers[index].msg_hdr;

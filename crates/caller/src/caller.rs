@@ -179,8 +179,7 @@ impl Caller {
         let (line, line_seen) = watch::channel(None);
         let first = spec.codecs.first().map_or(Law::Mu, |codec| law(*codec));
         let record_samples = spec.record_seconds as usize * 8000;
-        book.calls
-            .insert(id, Entry { state, line, local, encoded, listens: spec.listens, record_samples });
+        book.calls.insert(id, Entry { state, line, local, encoded, listens: spec.listens, record_samples });
         Ok(Call {
             id,
             sip: self.sip.clone(),
@@ -333,12 +332,7 @@ fn line_of(stream: &Stream) -> Line {
 }
 
 /// Follows the events of the endpoint until it stops.
-async fn follow(
-    mut events: mpsc::Receiver<SipEvent>,
-    book: Arc<Mutex<Book>>,
-    sip: SipHandle,
-    hub: Arc<Hub>,
-) {
+async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, sip: SipHandle, hub: Arc<Hub>) {
     while let Some(event) = events.recv().await {
         let mut book = book.lock().await;
         match event {
@@ -349,7 +343,9 @@ async fn follow(
                 }
             }
             SipEvent::Answered { call, sdp } => book.answered(call, sdp.as_deref(), &sip, &hub),
-            SipEvent::Rejected { call, status, phrase } => book.over(call, CallState::Refused { status, phrase }),
+            SipEvent::Rejected { call, status, phrase } => {
+                book.over(call, CallState::Refused { status, phrase })
+            }
             SipEvent::Ended { call, cause } => book.over(call, ended(&cause)),
             SipEvent::Reoffer { call, offer } => book.reoffered(call, offer.as_deref(), &sip, &hub),
             SipEvent::Cancelled { .. }
@@ -367,7 +363,9 @@ fn ended(cause: &EndCause) -> CallState {
             CallState::Ended { by_remote: true, reason }
         }
         EndCause::ByUs | EndCause::AckTimeout => CallState::Ended { by_remote: false, reason: String::new() },
-        EndCause::Transport => CallState::Ended { by_remote: false, reason: "not reachable any more".to_owned() },
+        EndCause::Transport => {
+            CallState::Ended { by_remote: false, reason: "not reachable any more".to_owned() }
+        }
     }
 }
 

@@ -4,11 +4,7 @@
 //! the thread takes what has come, then sends for the calls of that phase. Wake-ups are computed from the start, so
 //! nothing drifts.
 
-use crate::{
-    CallerError,
-    batch::Batch,
-    speech::Encoded,
-};
+use crate::{CallerError, batch::Batch, speech::Encoded};
 use plenary_audio::{
     FRAME_SAMPLES_8K,
     g711::{self, Law},
@@ -164,7 +160,8 @@ impl Hub {
         let mut random = [0; 10];
         // Numbers that anybody could guess would do no harm here either.
         let _ = getrandom::fill(&mut random);
-        let number = |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
+        let number =
+            |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
         let ear = (listens || record_samples > 0).then(|| {
             Box::new(Ear {
                 jitter: JitterBuffer::new(JitterConfig::G711),

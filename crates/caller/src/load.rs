@@ -203,12 +203,14 @@ async fn fill(
         let (room, place) = (index % spec.rooms, index / spec.rooms);
         let tone = (place < spec.talkers).then(|| tone_hz(place));
         // The first talker listens, to hear that he does not hear himself, and some of those who are silent.
-        let listens = room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
+        let listens =
+            room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
         let speech = match tone {
             Some(hz) => Speech::Tone { hz, dbov: TALKER_DBOV },
             None => Speech::Silence,
         };
-        let call_spec = CallSpec { from_user: format!("load{index}"), speech, listens, ..CallSpec::default() };
+        let call_spec =
+            CallSpec { from_user: format!("load{index}"), speech, listens, ..CallSpec::default() };
         sleep_until(began + Duration::from_secs_f64(f64::from(index) / f64::from(spec.ramp))).await;
         let at = Instant::now();
         let mut call = caller.dial(&room_uri(&spec.target, room, spec.rooms), call_spec).await?;
@@ -229,7 +231,9 @@ async fn fill(
                 setup_ms.push(took.as_secs_f32() * 1000.0);
             }
             CallState::Refused { status, .. } => *refused.entry(status).or_default() += 1,
-            CallState::Calling | CallState::Ringing | CallState::Ended { .. } => *refused.entry(0).or_default() += 1,
+            CallState::Calling | CallState::Ringing | CallState::Ended { .. } => {
+                *refused.entry(0).or_default() += 1
+            }
         }
     }
     Ok((members, refused, setup_ms))

@@ -16,14 +16,17 @@ pub fn read(path: &Path) -> Result<Vec<i16>, CallerError> {
         hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(wrong)?,
         hound::SampleFormat::Int => {
             let full_scale = (1_i64 << (spec.bits_per_sample - 1)) as f32;
-            let scaled = reader.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full_scale));
+            let scaled =
+                reader.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full_scale));
             scaled.collect::<Result<_, _>>().map_err(wrong)?
         }
     };
     let channels = usize::from(spec.channels.max(1));
     let mono: Vec<i16> = samples
         .chunks(channels)
-        .map(|frame| (frame.iter().sum::<f32>() / channels as f32 * 32_767.0).clamp(-32_768.0, 32_767.0) as i16)
+        .map(|frame| {
+            (frame.iter().sum::<f32>() / channels as f32 * 32_767.0).clamp(-32_768.0, 32_767.0) as i16
+        })
         .collect();
     Ok(Resampler::convert(&mono, spec.sample_rate, 8000))
 }

@@ -1,0 +1,87 @@
+//! Who gets in, and who is told to come later.
+
+mod support;
+
+use plenary_conference::{ConferenceLimits, Event, Refused, ReservationLimits};
+use support::*;
+
+#[test]
+fn early_callers_are_refused_or_diverted() {
+    let mut world = World::new();
+    world.reserve(reservation("Board", 10, 30));
+    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None }));
+    let mut with_divert = reservation("Town", 10, 30);
+    with_divert.divert = divert("EarlyService");
+    world.reserve(with_divert);
+    let refused = world.admit("a", "Town", plain());
+    assert_eq!(refused, Err(Refused::Early { divert: divert("EarlyService") }));
+}
+
+#[test]
+fn late_callers_are_refused_until_the_name_is_free() {
+    let mut world = World::new();
+    world.reserve(reservation("Board", 0, 30));
+    world.pass_minutes(30);
+    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Over));
+    world.pass_minutes(5);
+    assert_eq!(world.admit("a", "Board", plain()), Ok(()));
+}
+
+#[test]
+fn a_seat_is_taken_from_admission_on_and_free_when_the_call_is_gone() {
+    let limits = ConferenceLimits { unreserved_max_participants: 2 };
+    let mut world = World::with_limits(ReservationLimits::default(), limits);
+    world.admit("a", "Tea", plain()).unwrap();
+    world.enter("b", "Tea", plain());
+    assert_eq!(world.admit("c", "Tea", plain()), Err(Refused::Full));
+    // It never connects: the caller gave up.
+    world.leave("a");
+    assert_eq!(world.admit("c", "Tea", plain()), Ok(()));
+}
+
+#[test]
+fn a_reservation_has_the_seats_that_were_reserved() {
+    let mut world = World::new();
+    let mut small = reservation("Board", 0, 30);
+    small.max_participants = 3;
+    world.reserve(small);
+    for name in ["a", "b", "c"] {
+        world.enter(name, "Board", plain());
+    }
+    assert_eq!(world.admit("d", "Board", plain()), Err(Refused::Full));
+    world.eject("Board", "b").unwrap();
+    assert_eq!(world.admit("d", "Board", plain()), Ok(()));
+}
+
+#[test]
+fn a_name_on_its_way_into_the_database_is_nobodys() {
+    let mut world = World::new();
+    let now = world.now();
+    world.conferences.claim_name(&key("Board"), now).unwrap();
+    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None }));
+    assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken));
+    world.conferences.release_name(&key("Board"));
+    world.enter("a", "Board", plain());
+    assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken), "people are in it");
+    world.leave("a");
+    world.conferences.claim_name(&key("Board"), now).unwrap();
+    world.reserve(reservation("Board", 10, 30));
+    assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken), "it is reserved");
+    world.pass_minutes(40);
+    let now = world.now();
+    assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken), "just completed");
+    world.pass_minutes(5);
+    let now = world.now();
+    assert_eq!(world.conferences.claim_name(&key("Board"), now), Ok(()));
+}
+
+#[test]
+fn one_call_sits_in_one_conference() {
+    let mut world = World::new();
+    world.enter("a", "Tea", plain());
+    assert_eq!(world.admit("a", "Coffee", plain()), Err(Refused::AlreadyAdmitted));
+    let twice = Event::Connected { participant: party("a") };
+    assert_eq!(world.handle(twice), Err(Refused::AlreadyAdmitted));
+    let stranger = Event::Connected { participant: party("x") };
+    assert_eq!(world.handle(stranger), Err(Refused::UnknownParticipant));
+}

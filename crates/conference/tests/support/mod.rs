@@ -1,0 +1,209 @@
+//! A small world with virtual time: events in, exactly these effects out.
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+use plenary_conference::{
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit, Effect, Event, Mono, Now,
+    ParticipantId, ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken,
+    ServiceName, Timestamp,
+    conferences::{ParticipantSummary, State},
+    effect::{Audience, EndReason, Notice, Sound},
+    participant::PlayList,
+};
+
+pub const ACCOUNT: AccountId = AccountId(1);
+/// The world begins at a whole minute.
+pub const EPOCH: Timestamp = Timestamp::from_seconds(1_700_000_040);
+
+pub struct World {
+    pub conferences: Conferences,
+    pub mono: Mono,
+    pub wall: Timestamp,
+}
+
+pub fn key(name: &str) -> ConferenceKey {
+    ConferenceKey { account: ACCOUNT, name: ConferenceName::new(name) }
+}
+
+pub fn party(name: &str) -> ParticipantId {
+    ParticipantId::new(name)
+}
+
+pub fn leader() -> ParticipantOptions {
+    ParticipantOptions { destroy_on_exit: true, beep_on_entry: false, ..ParticipantOptions::default() }
+}
+
+pub fn member() -> ParticipantOptions {
+    ParticipantOptions { start_on_entry: false, beep_on_entry: false, ..ParticipantOptions::default() }
+}
+
+/// Everybody's options but for the beep, which is noise in most tests.
+pub fn plain() -> ParticipantOptions {
+    ParticipantOptions { beep_on_entry: false, ..ParticipantOptions::default() }
+}
+
+/// A reservation that starts `in_minutes` after the world began.
+pub fn reservation(name: &str, in_minutes: i64, duration_minutes: u32) -> Reservation {
+    Reservation {
+        token: ReservationToken::new(format!("TOKEN{name}")),
+        account: ACCOUNT,
+        name: ConferenceName::new(name),
+        max_participants: 40,
+        starts_at: Timestamp(EPOCH.0 + in_minutes * 60_000),
+        duration_minutes,
+        divert: None,
+    }
+}
+
+pub fn list(items: &[&str]) -> PlayList {
+    PlayList(items.iter().map(|item| (*item).to_owned()).collect())
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with_limits(ReservationLimits::default(), ConferenceLimits::default())
+    }
+
+    pub fn with_limits(reservations: ReservationLimits, conferences: ConferenceLimits) -> Self {
+        Self { conferences: Conferences::new(reservations, conferences), mono: Mono(5000), wall: EPOCH }
+    }
+
+    pub fn now(&self) -> Now {
+        Now { mono: self.mono, wall: self.wall }
+    }
+
+    pub fn handle(&mut self, event: Event) -> Result<(), Refused> {
+        let now = self.now();
+        let outcome = self.conferences.handle_event(event, now);
+        self.assert_timeout_is_sane();
+        outcome
+    }
+
+    /// Both clocks run on, and what is due happens.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.mono = self.mono.plus_ms(ms);
+        self.wall = Timestamp(self.wall.0 + ms as i64);
+        let now = self.now();
+        self.conferences.handle_timeout(now);
+        self.assert_timeout_is_sane();
+    }
+
+    pub fn pass_minutes(&mut self, minutes: u64) {
+        self.pass_ms(minutes * 60_000);
+    }
+
+    /// Somebody corrects the calendar; the other clock takes no notice.
+    pub fn correct_clock_minutes(&mut self, minutes: i64) {
+        self.wall = Timestamp(self.wall.0 + minutes * 60_000);
+        let now = self.now();
+        self.conferences.handle_timeout(now);
+        self.assert_timeout_is_sane();
+    }
+
+    fn assert_timeout_is_sane(&self) {
+        if let Some(at) = self.conferences.poll_timeout(self.now()) {
+            assert!(at > self.mono, "a deadline that is due for ever: {at:?} at {:?}", self.mono);
+        }
+    }
+
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::iter::from_fn(|| self.conferences.poll_effect()).collect()
+    }
+
+    /// What there is to do apart from telling.
+    pub fn deeds(&mut self) -> Vec<Effect> {
+        self.effects().into_iter().filter(|effect| !matches!(effect, Effect::Notify(_))).collect()
+    }
+
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.effects()
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::Notify(notice) => Some(notice),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn assert_deeds(&mut self, expected: &[Effect]) {
+        assert_eq!(self.deeds(), expected);
+    }
+
+    pub fn reserve(&mut self, reservation: Reservation) {
+        self.handle(Event::ReservationAdded(reservation)).unwrap();
+        self.effects();
+    }
+
+    pub fn admit(
+        &mut self,
+        name: &str,
+        conference: &str,
+        options: ParticipantOptions,
+    ) -> Result<(), Refused> {
+        self.handle(Event::Admit { participant: party(name), conference: key(conference), options })
+    }
+
+    /// Admitted and connected; the effects stay to be looked at.
+    #[track_caller]
+    pub fn enter(&mut self, name: &str, conference: &str, options: ParticipantOptions) {
+        self.admit(name, conference, options).unwrap();
+        self.handle(Event::Connected { participant: party(name) }).unwrap();
+    }
+
+    pub fn leave(&mut self, name: &str) {
+        self.handle(Event::Gone { participant: party(name) }).unwrap();
+    }
+
+    pub fn press(&mut self, name: &str, digit: char) {
+        let key = Digit::new(digit).unwrap();
+        self.handle(Event::KeyPressed { participant: party(name), key }).unwrap();
+    }
+
+    pub fn set_options(
+        &mut self,
+        conference: &str,
+        name: &str,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+    ) -> Result<(), Refused> {
+        self.handle(Event::SetOptions {
+            conference: key(conference),
+            participant: party(name),
+            muted,
+            dtmf_enabled,
+        })
+    }
+
+    pub fn eject(&mut self, conference: &str, name: &str) -> Result<(), Refused> {
+        self.handle(Event::Eject { conference: key(conference), participant: party(name) })
+    }
+
+    pub fn state(&self, conference: &str) -> Option<State> {
+        self.conferences.state(&key(conference))
+    }
+
+    pub fn names(&self, conference: &str) -> Vec<String> {
+        let roster = self.roster(conference);
+        roster.into_iter().map(|summary| summary.id.to_string()).collect()
+    }
+
+    pub fn roster(&self, conference: &str) -> Vec<ParticipantSummary> {
+        self.conferences.participants(&key(conference)).map(|(_, roster)| roster).unwrap_or_default()
+    }
+}
+
+pub fn voice(name: &str, speaks: bool, listens: bool) -> Effect {
+    Effect::SetVoice { participant: party(name), speaks, listens }
+}
+
+pub fn hang_up(name: &str, reason: EndReason) -> Effect {
+    Effect::HangUp { participant: party(name), reason }
+}
+
+pub fn beep(conference: &str) -> Effect {
+    Effect::Play { to: Audience::All(key(conference)), what: Sound::Beep }
+}
+
+pub fn divert(service: &str) -> Option<ServiceName> {
+    Some(ServiceName::new(service))
+}
