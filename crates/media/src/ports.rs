@@ -25,6 +25,7 @@ const DATAGRAMS_PER_TICK_MAX: usize = 64;
 pub(crate) struct PortPair {
     rtp: UdpSocket,
     rtcp: UdpSocket,
+    is_v6: bool,
 }
 
 /// Which of the two.
@@ -48,10 +49,10 @@ impl PortPair {
             let pair = (random + step) % pairs;
             let port = even(first) + 2 * pair as u32;
             let even = u16::try_from(port).expect("a pair lies within the range of ports");
-            match (bind(ip, even), bind(ip, even + 1)) {
-                (Ok(rtp), Ok(rtcp)) => return Ok(Self { rtp, rtcp }),
-                (Err(error), _) | (_, Err(error)) if error.kind() == io::ErrorKind::AddrInUse => {}
-                (Err(source), _) | (_, Err(source)) => return Err(MediaError::Socket { bind: ip, source }),
+            match bind(ip, even).and_then(|rtp| Ok((rtp, bind(ip, even + 1)?))) {
+                Ok((rtp, rtcp)) => return Ok(Self { rtp, rtcp, is_v6: ip.is_ipv6() }),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(MediaError::Socket { bind: ip, source }),
             }
         }
         Err(MediaError::NoPorts { bind: ip, first, last })
@@ -136,10 +137,13 @@ impl Ports {
 
     /// Sends a datagram. False: the system would not take it.
     pub(crate) fn send(&self, key: PortKey, channel: Channel, bytes: &[u8], to: SocketAddr) -> bool {
-        self.pairs
-            .get(key.0)
-            .and_then(Option::as_ref)
-            .is_some_and(|pair| pair.socket(channel).send_to(bytes, to).is_ok())
+        let Some(Some(pair)) = self.pairs.get(key.0) else { return false };
+        let to = match to {
+            // A socket of IPv6 reaches IPv4 under mapped addresses only.
+            SocketAddr::V4(v4) if pair.is_v6 => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => to,
+        };
+        pair.socket(channel).send_to(bytes, to).is_ok()
     }
 }
 
@@ -182,6 +186,25 @@ mod tests {
             PortPair::bind(LOOPBACK, &range, 3).expect("free again").local_addr().expect("bound").port(),
             again
         );
+    }
+
+    #[test]
+    fn a_socket_of_ipv6_speaks_with_those_of_ipv4_under_their_own_addresses() {
+        let Ok(pair) = PortPair::bind(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), &(41_200..=41_299), 0)
+        else {
+            return; // A machine without IPv6.
+        };
+        let port = pair.local_addr().expect("bound").port();
+        let phone = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        phone.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("an option");
+        phone.send_to(b"here", (Ipv4Addr::LOCALHOST, port)).expect("sent");
+        let mut ports = Ports::new();
+        let key = ports.insert(pair);
+        let mut from = None;
+        ports.drain(key, Channel::Rtp, |datagram| from = Some(datagram.from));
+        assert_eq!(from, Some(phone.local_addr().expect("bound")));
+        assert!(ports.send(key, Channel::Rtp, b"there", phone.local_addr().expect("bound")));
+        assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
     }
 
     #[test]

@@ -218,6 +218,7 @@ impl Worker {
     /// Runs until told to stop or until nobody is left who could.
     pub(crate) fn run(mut self) {
         sys::wake_precisely();
+        sys::run_before_others();
         'run: loop {
             for _ in 0..COMMANDS_MAX {
                 match self.commands.try_recv() {

@@ -333,6 +333,16 @@ fn a_key_is_told_once_and_never_heard() {
 }
 
 #[test]
+fn who_may_not_speak_still_presses_keys() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.room.set_voice(world.phones[0].key, false, false, &mut world.outbox);
+    world.run(20);
+    world.say(0, Says::Key(DtmfSender::new('*', 1600, 160).expect("a key")));
+    world.run(12);
+    assert_eq!(world.events, [MediaEvent::KeyPressed { call: MediaCallId(0), key: '*' }]);
+}
+
+#[test]
 fn audio_that_comes_along_with_a_key_is_not_heard() {
     let mut world = World::with([Says::Key(DtmfSender::new('1', 8000, 160).expect("a key")), Says::Nothing]);
     // A gateway that sends the tone of the key as audio too.
