@@ -1,8 +1,10 @@
-//! What calls cost: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS SECONDS`.
+//! What calls cost: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
+//! SECONDS`.
 //!
-//! All send all the time, TALKERS of each room a voice of their own and the others silence. Printed are the CPU time of the media
-//! threads, how evenly packets leave, and, with one talker, how long a packet takes through the bridge. The generator runs in the
-//! same process, on threads whose time is not counted; it says when it was late itself.
+//! All send all the time, TALKERS of each room a voice of their own and the others silence. Printed are the
+//! CPU time of the media threads, how evenly packets leave, and, with one talker, how long a packet takes
+//! through the bridge. The generator runs in the same process, on threads whose time is not counted; it
+//! says when it was late itself.
 
 #![allow(clippy::print_stdout)]
 

@@ -23,19 +23,21 @@ pub enum MediaEvent {
         /// Who.
         call: MediaCallId,
     },
-    /// No valid RTP came for the configured time though the call is not on hold. Sent once until RTP comes again or
-    /// the stream is changed.
+    /// No valid RTP came for the configured time though the call is not on hold. Sent once until RTP comes
+    /// again or the stream is changed.
     RtpTimeout {
         /// Which call.
         call: MediaCallId,
     },
-    /// What was played is over. Once for each play, unless it was stopped or the call or room it was for went away.
+    /// What was played is over. Once for each play, unless it was stopped or the call or room it was for
+    /// went away.
     PlayFinished {
         /// Which.
         id: PlayId,
     },
     /// Something of a play list could not be played and is left out; the rest of the list goes on and
-    /// [`MediaEvent::PlayFinished`] still follows. Also sent, and then nothing follows, when the call or room is not there.
+    /// [`MediaEvent::PlayFinished`] still follows. Also sent, and then nothing follows, when the call or
+    /// room is not there.
     PlayFailed {
         /// Which.
         id: PlayId,
@@ -66,8 +68,7 @@ pub struct CallStats {
     pub packets_received: u64,
     /// Bytes of their payloads.
     pub bytes_received: u64,
-    /// Packets expected by sequence number but never received; duplicates do not make up for it (RFC 3550, A.3 says
-    /// otherwise for reports; this is what was really lost).
+    /// Packets expected by sequence number, less those received (RFC 3550, A.3).
     pub packets_lost: u64,
     /// Received twice.
     pub packets_duplicate: u64,

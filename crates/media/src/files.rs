@@ -116,7 +116,8 @@ fn read(path: &Path, samples_max: usize) -> Result<Vec<i16>, FileError> {
     Ok(out.finish())
 }
 
-/// A file on its way to mono of 8000 Hz, a piece at a time: at its own rate a long one would take ten times the memory.
+/// A file on its way to mono of 8000 Hz, a piece at a time: at its own rate a long one would take ten times
+/// the memory.
 struct Track {
     channels: usize,
     samples_max: usize,

@@ -75,9 +75,9 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     thread::Builder::new().name(name).spawn(run).map_err(MediaError::Thread)
 }
 
-/// Tells the media plane what to do. Cheap to clone. All calls return at once; only [`MediaHandle::open`] makes system
-/// calls, and [`MediaHandle::shutdown`] waits for the threads to end, some milliseconds. When the last clone is dropped the
-/// media plane shuts down by itself.
+/// Tells the media plane what to do. Cheap to clone. All calls return at once; only [`MediaHandle::open`]
+/// makes system calls, and [`MediaHandle::shutdown`] waits for the threads to end, some milliseconds. When
+/// the last clone is dropped the media plane shuts down by itself.
 #[derive(Debug, Clone)]
 pub struct MediaHandle {
     shared: Arc<Shared>,
@@ -155,7 +155,8 @@ impl MediaHandle {
     /// Opens the media of `call` in `room`, which comes to life with its first call. Nothing is sent before
     /// [`MediaHandle::set_stream`]; nobody hears anybody before [`MediaHandle::set_voice`].
     ///
-    /// Returns the local RTP address. Its port is even and taken at random from the range; RTCP has the one after it.
+    /// Returns the local RTP address. Its port is even and taken at random from the range; RTCP has the one
+    /// after it.
     ///
     /// # Errors
     /// [`MediaError::NoPorts`], [`MediaError::Socket`], [`MediaError::CallExists`], [`MediaError::ShutDown`].
@@ -176,9 +177,9 @@ impl MediaHandle {
         Ok(address)
     }
 
-    /// Sets or changes the agreed stream. From the first time on packets go out every `ptime_ms` without a gap, silence
-    /// where there is nothing to hear, except while `send` is false. Another `remote_rtp` than before forgets where the
-    /// old packets came from.
+    /// Sets or changes the agreed stream. From the first time on packets go out every `ptime_ms` without a
+    /// gap, silence where there is nothing to hear, except while `send` is false. Another `remote_rtp` than
+    /// before forgets where the old packets came from.
     pub fn set_stream(&self, call: MediaCallId, stream: StreamParams) {
         self.tell(call, Command::SetStream { call, params: Box::new(stream) });
     }
@@ -188,8 +189,9 @@ impl MediaHandle {
         self.tell(call, Command::SetVoice { call, speaks, listens });
     }
 
-    /// Plays a list over whatever else is heard, also to those who do not listen to the room. Files are read off the media
-    /// threads; a file that cannot be read is reported and left out. With `repeat` the list starts over until stopped.
+    /// Plays a list over whatever else is heard, also to those who do not listen to the room. Files are
+    /// read off the media threads; a file that cannot be read is reported and left out. With `repeat` the
+    /// list starts over until stopped.
     pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<PlayItem>, repeat: bool) {
         let directory = self.directory();
         let (worker, to) = match to {

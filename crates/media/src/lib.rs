@@ -10,13 +10,13 @@
 //!                              └───────────────────────────────────────────┘
 //! ```
 //!
-//! A room belongs to one worker for life, so nothing on a packet's path takes a lock. Every 20 ms a room drains
-//! its calls' sockets, decodes those who may speak, sums those who are not silent, encodes what the silent ones
-//! hear once per codec, and sends. What one tick does is decided in `room`, which knows neither
+//! A room belongs to one worker for life, so nothing on a packet's path takes a lock. Every 20 ms a room
+//! drains its calls' sockets, decodes those who may speak, sums those who are not silent, encodes what the
+//! silent ones hear once per codec, and sends. What one tick does is decided in `room`, which knows neither
 //! threads nor clocks nor sockets; `worker` gives it the time and carries its packets.
 //!
-//! The crate decides nothing about conferences: who speaks, who listens and what is played is told to it through
-//! [`MediaHandle`]. It runs on Linux only.
+//! The crate decides nothing about conferences: who speaks, who listens and what is played is told to it
+//! through [`MediaHandle`]. It runs on Linux only.
 
 #![deny(unsafe_code)]
 

@@ -69,7 +69,8 @@ pub enum PlayTo {
 /// One thing of a play list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayItem {
-    /// A WAV file, by its name inside the media folder. Any usual sample rate and width; channels are averaged.
+    /// A WAV file, by its name inside the media folder. Any usual sample rate and width; channels are
+    /// averaged.
     File(String),
     /// A sine.
     Tone {

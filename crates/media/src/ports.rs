@@ -1,7 +1,7 @@
 //! The sockets of calls: taking a pair of ports, and moving datagrams through it.
 //!
-//! This is all that knows how packets reach the network; another way, such as one port for many calls or io_uring, replaces
-//! [`Ports`] and nothing else.
+//! This is all that knows how packets reach the network; another way, such as one port for many calls or
+//! io_uring, replaces [`Ports`] and nothing else.
 
 use crate::{
     MediaError,
@@ -16,8 +16,8 @@ use std::{
 
 /// Holds a second of packets. What a stalled thread did not fetch by then is too old to be heard.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
-/// Datagrams taken off one socket in one tick. A party sends one to two; more is a flood, which stays in the kernel and
-/// is dropped there.
+/// Datagrams taken off one socket in one tick. A party sends one to two; more is a flood, which stays in
+/// the kernel and is dropped there.
 const DATAGRAMS_PER_TICK_MAX: usize = 64;
 
 /// The two sockets of a call.
@@ -40,8 +40,8 @@ pub(crate) enum Channel {
 impl PortPair {
     /// Binds the first free pair of the range, looking from a random one on.
     ///
-    /// The order is random so that nobody can guess the port of a call, and so that a port is not used again soon after a
-    /// call, while packets may still come for it.
+    /// The order is random so that nobody can guess the port of a call, and so that a port is not used
+    /// again soon after a call, while packets may still come for it.
     pub(crate) fn bind(ip: IpAddr, range: &RangeInclusive<u16>, random: u64) -> Result<Self, MediaError> {
         let (first, last) = (*range.start(), *range.end());
         let pairs = pairs(range);

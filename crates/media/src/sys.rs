@@ -47,8 +47,8 @@ impl Receiver {
         }
     }
 
-    /// Hands what waits on a non-blocking socket to `take`, at most `datagrams_max` and a batch. Errors end the taking; on
-    /// an unconnected UDP socket they pass by themselves.
+    /// Hands what waits on a non-blocking socket to `take`, at most `datagrams_max` and a batch. Errors end
+    /// the taking; on an unconnected UDP socket they pass by themselves.
     pub(crate) fn drain(
         &mut self,
         socket: &UdpSocket,
@@ -81,8 +81,8 @@ impl Receiver {
             header.msg_control = self.controls[index].0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
         }
-        // SAFETY: every header points at memory of `self` and of this frame that lives through the call and has the
-        // lengths stated; `BATCH` headers are passed; no timeout is given.
+        // SAFETY: every header points at memory of `self` and of this frame that lives through the call and
+        // has the lengths stated; `BATCH` headers are passed; no timeout is given.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -120,7 +120,8 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into())
         }
         libc::AF_INET6 => {
-            // SAFETY: of this family it is a `sockaddr_in6`, which is smaller than the storage and as aligned.
+            // SAFETY: of this family it is a `sockaddr_in6`, which is smaller than the storage and as
+            // aligned.
             let v6 = unsafe { &*ptr::from_ref(storage).cast::<libc::sockaddr_in6>() };
             let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
             let (port, scope) = (u16::from_be(v6.sin6_port), v6.sin6_scope_id);
@@ -137,7 +138,8 @@ fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
 
 /// The kernel's time stamp of a datagram, where there is one.
 fn arrival(header: &libc::msghdr) -> Option<u64> {
-    // SAFETY: the kernel filled the control memory that `header` points at, which is alive and aligned, and set its length.
+    // SAFETY: the kernel filled the control memory that `header` points at, which is alive and aligned, and
+    // set its length.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
     while !message.is_null() {
         // SAFETY: not null, so within the control memory and whole, as the macros promise.
@@ -171,7 +173,8 @@ pub(crate) fn stamp_arrivals(socket: &UdpSocket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Has this thread woken when it asked to be, not up to 50 µs later. Without effect where that is not allowed.
+/// Has this thread woken when it asked to be, not up to 50 µs later. Without effect where that is not
+/// allowed.
 pub(crate) fn wake_precisely() {
     // SAFETY: takes numbers and touches nothing of ours.
     unsafe {
@@ -179,11 +182,12 @@ pub(crate) fn wake_precisely() {
     }
 }
 
-/// Lets this thread run before those of ordinary work when there is too much of it: who is in a conference hears it, who
-/// waits for a web page does not. Without effect where that is not allowed.
+/// Lets this thread run before those of ordinary work when there is too much of it: who is in a conference
+/// hears it, who waits for a web page does not. Without effect where that is not allowed.
 pub(crate) fn run_before_others() {
     const NICENESS: libc::c_int = -10;
-    // SAFETY: takes numbers and touches nothing of ours. On Linux 0 is the calling thread and not its process.
+    // SAFETY: takes numbers and touches nothing of ours. On Linux 0 is the calling thread and not its
+    // process.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS);
     }

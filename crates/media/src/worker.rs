@@ -1,9 +1,9 @@
 //! A worker thread: gives its rooms the time, brings them their packets and carries theirs away.
 //!
-//! Rooms are spread over ten phases of the 20 ms frame, so that packets leave evenly rather than all at once. Each phase has
-//! an absolute time for its next tick, so lateness never adds up: a tick that comes late is followed by the next at its own
-//! time. After a standstill of up to 100 ms the ticks that were missed are made up for, so listeners lose nothing;
-//! after a longer one they are left out.
+//! Rooms are spread over ten phases of the 20 ms frame, so that packets leave evenly rather than all at
+//! once. Each phase has an absolute time for its next tick, so lateness never adds up: a tick that comes
+//! late is followed by the next at its own time. After a standstill of up to 100 ms the ticks that were
+//! missed are made up for, so listeners lose nothing; after a longer one they are left out.
 //!
 //! A panic within a room ends that room and nothing else.
 
@@ -513,8 +513,8 @@ fn tick_room(room: &mut Room, ports: &mut Ports, outbox: &mut Outbox, time: Tick
     outbox.clear_datagrams();
 }
 
-/// The kernel stamps arrivals by the calendar's clock. Where that was set meanwhile the stamp is of no use: no packet waits for
-/// a second.
+/// The kernel stamps arrivals by the calendar's clock. Where that was set meanwhile the stamp is of no use:
+/// no packet waits for a second.
 fn arrival_ns(arrived_wall_ns: Option<u64>, time: Tick) -> u64 {
     let Some(arrived) = arrived_wall_ns else { return time.now_ns };
     let at = (time.now_ns + arrived).saturating_sub(time.wall_ns);

@@ -1,12 +1,13 @@
 //! Telephone keys as RTP events (RFC 4733, 2).
 //!
-//! A key is a run of packets that all bear the timestamp of its beginning and tell how long it has been down; the last is
-//! repeated three times with the end bit. Any of them may be lost or come twice, so a key is known by its timestamp.
+//! A key is a run of packets that all bear the timestamp of its beginning and tell how long it has been
+//! down; the last is repeated three times with the end bit. Any of them may be lost or come twice, so a key
+//! is known by its timestamp.
 
 /// Bytes of an event's payload.
 pub const EVENT_BYTES: usize = 4;
-/// Without a packet for this long a key is up, though its end was lost (RFC 4733, 2.5.1.2 leaves the time to the receiver;
-/// senders repeat each 20 or 50 ms).
+/// Without a packet for this long a key is up, though its end was lost (RFC 4733, 2.5.1.2 leaves the time
+/// to the receiver; senders repeat each 20 or 50 ms).
 const SILENCE_NS: u64 = 200_000_000;
 /// The last packet of an event is sent this often (RFC 4733, 2.5.1.4).
 pub const END_PACKETS: u8 = 3;
@@ -81,8 +82,8 @@ impl DtmfReceiver {
         Self::default()
     }
 
-    /// Takes an event packet. Returns the key when this is the first that is seen of its press, be it the beginning, the
-    /// middle or the end.
+    /// Takes an event packet. Returns the key when this is the first that is seen of its press, be it the
+    /// beginning, the middle or the end.
     pub fn handle_packet(
         &mut self,
         timestamp: u32,
@@ -99,16 +100,17 @@ impl DtmfReceiver {
                 return None;
             }
             let same_press = newer == 0 && event.code == current.code;
-            // A key held for longer than a duration can say goes on as another segment, without the marker, from where the
-            // full one ended (RFC 4733, 2.5.1.3).
+            // A key held for longer than a duration can say goes on as another segment, without the marker,
+            // from where the full one ended (RFC 4733, 2.5.1.3).
             let next_segment = event.code == current.code
                 && current.down
                 && fresh
                 && !marker
                 && current.duration >= 0xff00
                 && newer.unsigned_abs().abs_diff(u32::from(current.duration)) < 0x200;
-            // Some senders stamp each packet with its own time: then the durations still grow until the end, and the end is
-            // still repeated. A press of its own cannot begin before the last one's duration is over.
+            // Some senders stamp each packet with its own time: then the durations still grow until the
+            // end, and the end is still repeated. A press of its own cannot begin before the last one's
+            // duration is over.
             let goes_on = match current.down {
                 true => event.duration > current.duration,
                 false => event.end && event.duration == current.duration,
@@ -171,8 +173,8 @@ pub struct EventPacket {
 }
 
 impl DtmfSender {
-    /// A press of `key` that lasts `total_samples` units of the RTP clock (at most 65 535) in steps of `step_samples`.
-    /// `None`: there is no such key.
+    /// A press of `key` that lasts `total_samples` units of the RTP clock (at most 65 535) in steps of
+    /// `step_samples`. `None`: there is no such key.
     #[must_use]
     pub fn new(key: char, total_samples: u16, step_samples: u16) -> Option<Self> {
         let code = code_of(key)?;
@@ -187,7 +189,8 @@ impl DtmfSender {
         })
     }
 
-    /// The next packet, to be sent one step after the one before. `None`: the press is over and was told three times.
+    /// The next packet, to be sent one step after the one before. `None`: the press is over and was told
+    /// three times.
     pub fn poll_packet(&mut self) -> Option<EventPacket> {
         if self.ends == END_PACKETS {
             return None;

@@ -1,8 +1,8 @@
 //! RTP as a bridge needs it: packets, RTCP, jitter buffer, telephone events, statistics.
 //!
-//! Everything here is plain data and arithmetic. No socket is opened, no clock is read, no thread is started: bytes
-//! come in as slices and time as nanoseconds of any monotonic clock. Bytes from the network are judged, never trusted:
-//! whatever they are, nothing here panics.
+//! Everything here is plain data and arithmetic. No socket is opened, no clock is read, no thread is
+//! started: bytes come in as slices and time as nanoseconds of any monotonic clock. Bytes from the network
+//! are judged, never trusted: whatever they are, nothing here panics.
 //!
 //! | module | what it does | RFC |
 //! |---|---|---|

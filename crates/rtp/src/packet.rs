@@ -169,8 +169,8 @@ impl Kind {
             0..=3 => Some(Self::Stun),
             20..=63 => Some(Self::Dtls),
             64..=79 => Some(Self::TurnChannel),
-            // 192 to 223 are RTCP's packet types; with the marker bit they would be RTP payload types 64 to 95, which
-            // are therefore not used (RFC 5761, 4).
+            // 192 to 223 are RTCP's packet types; with the marker bit they would be RTP payload types 64 to
+            // 95, which are therefore not used (RFC 5761, 4).
             128..=191 => match *bytes.get(1)? {
                 192..=223 => Some(Self::Rtcp),
                 _ => Some(Self::Rtp),

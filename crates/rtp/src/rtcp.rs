@@ -12,7 +12,8 @@ const GOODBYE: u8 = 203;
 /// Description item: the canonical name.
 const CNAME: u8 = 1;
 
-/// The most bytes [`Report::write`] writes: a sender report with one block, a description with the longest name, a goodbye.
+/// The most bytes [`Report::write`] writes: a sender report with one block, a description with the longest
+/// name, a goodbye.
 pub const REPORT_BYTES_MAX: usize = 28 + 24 + (4 + 4 + 2 + 255 + 3) + 8;
 
 /// What we tell about a call.
@@ -156,11 +157,11 @@ pub enum Told {
     },
 }
 
-/// Reads a compound packet and calls `told` for everything of interest. What is malformed ends the reading; what came
-/// before it counts.
+/// Reads a compound packet and calls `told` for everything of interest. What is malformed ends the reading;
+/// what came before it counts.
 ///
-/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with anything of RTCP for
-/// those who use reduced size (RFC 5506).
+/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with
+/// anything of RTCP for those who use reduced size (RFC 5506).
 pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
     let mut any = false;
     while let Some(&[first, packet_type, high, low]) = bytes.first_chunk::<4>() {
@@ -203,8 +204,8 @@ fn receives(block: &ReportBlock<'_>) -> Told {
     }
 }
 
-/// The round trip by a report that came at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second. `None`: the other
-/// side has seen no report of ours yet, or its times make no sense.
+/// The round trip by a report that came at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second.
+/// `None`: the other side has seen no report of ours yet, or its times make no sense.
 ///
 /// ```text
 ///   we    ──SR(n)────────────────────────── now ──▶

@@ -2,8 +2,8 @@
 
 use crate::packet::Header;
 
-/// Numbers the packets of a stream and stamps them. The clock runs on while nothing is sent, so that a receiver hears a
-/// pause as long as it was.
+/// Numbers the packets of a stream and stamps them. The clock runs on while nothing is sent, so that a
+/// receiver hears a pause as long as it was.
 #[derive(Debug, Clone)]
 pub struct Source {
     ssrc: u32,
@@ -22,8 +22,8 @@ impl Source {
         Self { ssrc, sequence, timestamp, marker: true, packets: 0, bytes: 0 }
     }
 
-    /// The header of the next packet, which carries `payload_bytes` of audio lasting `samples` units of the stream's clock.
-    /// The first packet of the stream, and the first after a pause, has the marker.
+    /// The header of the next packet, which carries `payload_bytes` of audio lasting `samples` units of the
+    /// stream's clock. The first packet of the stream, and the first after a pause, has the marker.
     pub fn next_header(&mut self, payload_type: u8, samples: u32, payload_bytes: usize) -> Header {
         let header = Header {
             marker: std::mem::take(&mut self.marker),
@@ -39,8 +39,8 @@ impl Source {
         header
     }
 
-    /// The header of a packet that takes no time of its own: a telephone event, whose packets all bear the time at which it
-    /// began (RFC 4733, 2.2.2).
+    /// The header of a packet that takes no time of its own: a telephone event, whose packets all bear the
+    /// time at which it began (RFC 4733, 2.2.2).
     pub fn event_header(
         &mut self,
         payload_type: u8,
@@ -59,7 +59,8 @@ impl Source {
         self.marker = true;
     }
 
-    /// Lets time pass without a packet of audio, and without the marker on the next: something else is being sent.
+    /// Lets time pass without a packet of audio, and without the marker on the next: something else is
+    /// being sent.
     pub fn skip(&mut self, samples: u32) {
         self.timestamp = self.timestamp.wrapping_add(samples);
     }

@@ -41,7 +41,8 @@ pub struct ReceptionReport {
     pub ssrc: u32,
     /// Lost of those expected since the last report, in 256ths.
     pub fraction_lost: u8,
-    /// Expected less received since the stream began; duplicates make it smaller, even negative. 24 bits signed.
+    /// Expected less received since the stream began; duplicates make it smaller, even negative. 24 bits
+    /// signed.
     pub cumulative_lost: i32,
     /// The highest number with the count of its wraps above it.
     pub extended_highest_sequence: u32,
@@ -56,8 +57,8 @@ impl Reception {
         Self { clock_rate: clock_rate.max(1), stream: None, received_before: 0, lost_before: 0, bytes: 0 }
     }
 
-    /// Counts a valid packet. `timed`: its timestamp says when it was made, so it counts for the jitter; telephone events
-    /// repeat the time of their beginning and do not.
+    /// Counts a valid packet. `timed`: its timestamp says when it was made, so it counts for the jitter;
+    /// telephone events repeat the time of their beginning and do not.
     pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {
         self.bytes += payload_bytes as u64;
         let arrival = (u128::from(arrival_ns) * u128::from(self.clock_rate) / 1_000_000_000) as i64;

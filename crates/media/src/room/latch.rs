@@ -10,10 +10,11 @@ const PACKETS_TO_MOVE: u32 = 5;
 
 /// Knows where a call's packets come from and takes them from there only.
 ///
-/// The first valid packet says it, wherever it is from, for the address that a phone behind a NAT names is not the one that
-/// its packets bear. In the first seconds it may change, for phones that move their media while a call is set up: at once to
-/// an address that fits better to what was agreed, and to any other by a run of packets that nothing from the old one
-/// interrupts. After that it may not, so nobody can draw a call's audio to himself.
+/// The first valid packet says it, wherever it is from, for the address that a phone behind a NAT names is
+/// not the one that its packets bear. In the first seconds it may change, for phones that move their media
+/// while a call is set up: at once to an address that fits better to what was agreed, and to any other by a
+/// run of packets that nothing from the old one interrupts. After that it may not, so nobody can draw a
+/// call's audio to himself.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
     agreed: SocketAddr,

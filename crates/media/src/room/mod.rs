@@ -1,7 +1,7 @@
 //! A room: what its parties say at a tick, made into what each of them is told.
 //!
-//! Decides, and does nothing else: time comes in with each call, datagrams come in as bytes and go out through the
-//! [`Outbox`]. After the parties are in, no call takes memory.
+//! Decides, and does nothing else: time comes in with each call, datagrams come in as bytes and go out
+//! through the [`Outbox`]. After the parties are in, no call takes memory.
 //!
 //! ```text
 //!   jitter ─▶ decode ─▶ voice ─┐                    ┌─▶ shared  ─▶ encode once per law ─▶ all who are silent
@@ -316,8 +316,8 @@ impl Room {
         }
     }
 
-    /// One voice alone reaches those who share its law as it came, where the mix would say the same: nothing is lost by
-    /// decoding and encoding, not even between a positive and a negative zero.
+    /// One voice alone reaches those who share its law as it came, where the mix would say the same:
+    /// nothing is lost by decoding and encoding, not even between a positive and a negative zero.
     fn pass_through(&mut self, only: usize) {
         if !self.plays.is_empty() {
             return;

@@ -32,7 +32,8 @@ const AFTER_KEY_NS: u64 = 60_000_000;
 const QUIET_DBOV: f32 = -48.0;
 /// What is quieter is a line and not a voice. It is not summed; anything louder is from its first frame on.
 const SILENCE_DBOV: f32 = -60.0;
-/// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is chopped.
+/// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is
+/// chopped.
 const FRAMES_AFTER_VOICE: u32 = 15;
 
 /// A party. What is counted is counted from its opening on; everything else begins with its stream.
@@ -209,7 +210,8 @@ impl Party {
                 self.stats.keys += 1;
                 out.tell(MediaEvent::KeyPressed { call: self.call, key });
             }
-            incoming.silent_until_ns = arrival_ns + AFTER_KEY_NS;
+            // What is in the buffer by now was said while the key was down.
+            incoming.silent_until_ns = arrival_ns + incoming.jitter.target_ns() + AFTER_KEY_NS;
         }
         // Nobody hears those who may not speak: their packets need no order.
         if self.speaks {
@@ -495,8 +497,8 @@ impl Stream {
         self.params = params;
     }
 
-    /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it follows the
-    /// other side when that is not where it said.
+    /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it
+    /// follows the other side when that is not where it said.
     fn rtcp_destination(&self) -> SocketAddr {
         let rtp = self.latch.destination();
         if self.params.rtcp_mux {
@@ -586,7 +588,8 @@ fn packet_samples(ptime_ms: u32) -> usize {
     }
 }
 
-/// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC 3264, 8.4).
+/// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC
+/// 3264, 8.4).
 fn is_reachable(address: SocketAddr) -> bool {
     address.port() != 0 && !address.ip().is_unspecified()
 }

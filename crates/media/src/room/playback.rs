@@ -90,7 +90,8 @@ impl Playback {
     }
 }
 
-/// Fades out the last 5 ms of a tone of which `left` samples are left, for a tone that is cut off clicks. It fades in by itself.
+/// Fades out the last 5 ms of a tone of which `left` samples are left, for a tone that is cut off clicks.
+/// It fades in by itself.
 fn fade_out(out: &mut [i16], left: usize) {
     const EDGE: usize = 40;
     for (offset, sample) in out.iter_mut().enumerate() {

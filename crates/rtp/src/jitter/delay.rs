@@ -17,8 +17,9 @@ struct Bucket {
 
 const EMPTY: Bucket = Bucket { latest: [i64::MIN; RANKS], earliest: i64::MAX };
 
-/// The delays of the last few hundred packets, relative to an arbitrary zero that stays the same: arrival minus the moment
-/// the sender's own clock gives to the packet. Network jitter widens their range, clock drift moves it slowly.
+/// The delays of the last few hundred packets, relative to an arbitrary zero that stays the same: arrival
+/// minus the moment the sender's own clock gives to the packet. Network jitter widens their range, clock
+/// drift moves it slowly.
 #[derive(Debug, Clone)]
 pub(super) struct DelayWindow {
     buckets: [Bucket; BUCKETS],

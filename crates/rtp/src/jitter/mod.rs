@@ -7,30 +7,34 @@
 //!             measure the delays           └─▶ Nothing (silence)
 //! ```
 //!
-//! **Delay.** The sender's timestamps say when each packet was made, up to a constant. Arrival minus that is the packet's
-//! *delay*; play-out minus that is the *schedule*. A packet is in time when its delay is below the schedule. The buffer keeps the
-//! schedule just above the delay that all but about one in a hundred packets of the past five seconds had, so on a clean
-//! network a packet waits for the next pull and no longer.
+//! **Delay.** The sender's timestamps say when each packet was made, up to a constant. Arrival minus that
+//! is the packet's *delay*; play-out minus that is the *schedule*. A packet is in time when its delay is
+//! below the schedule. The buffer keeps the schedule just above the delay that all but about one in a
+//! hundred packets of the past five seconds had, so on a clean network a packet waits for the next pull and
+//! no longer.
 //!
-//! **Growing.** Where a packet is missing when it is due, a frame is made up. If nothing newer is there either the cursor
-//! stays: should the packet still come, it is played and the schedule has grown by a frame; should the one after it come
-//! first, what was made up stands for the lost one. A single straggler is left out rather than allowed to push the schedule.
+//! **Growing.** Where a packet is missing when it is due, a frame is made up. If nothing newer is there
+//! either the cursor stays: should the packet still come, it is played and the schedule has grown by a
+//! frame; should the one after it come first, what was made up stands for the lost one. A single straggler
+//! is left out rather than allowed to push the schedule.
 //!
-//! **Shrinking.** When the schedule has been longer than needed by a whole packet, one is left out: at once where the consumer
-//! said that it is quiet ([`JitterBuffer::set_quiet`]), now and then otherwise. Clock drift needs nothing of its own: it moves the delays, and
-//! growing and shrinking follow.
+//! **Shrinking.** When the schedule has been longer than needed by a whole packet, one is left out: at once
+//! where the consumer said that it is quiet ([`JitterBuffer::set_quiet`]), now and then otherwise. Clock
+//! drift needs nothing of its own: it moves the delays, and growing and shrinking follow.
 //!
-//! **Pauses.** Consecutive numbers with a gap between the timestamps are a pause of the sender (discontinuous transmission), not
-//! a loss: silence is given until the packet after the gap is due.
+//! **Pauses.** Consecutive numbers with a gap between the timestamps are a pause of the sender
+//! (discontinuous transmission), not a loss: silence is given until the packet after the gap is due.
 //!
-//! All memory is taken when the buffer is made. Packets of any length from one sample to several frames may be mixed.
+//! All memory is taken when the buffer is made. Packets of any length from one sample to several frames may
+//! be mixed.
 
 mod delay;
 
 use crate::packet::Header;
 use delay::DelayWindow;
 
-/// A packet should be there this long before it is due: pulls and arrivals are not measured to the last microsecond.
+/// A packet should be there this long before it is due: pulls and arrivals are not measured to the last
+/// microsecond.
 const MARGIN_NS: i64 = 1_000_000;
 /// Shrinking waits for this much more than a packet, so that it does not undo what growing did.
 const HYSTERESIS_NS: i64 = 2_000_000;
@@ -42,7 +46,8 @@ const PULLS_AFTER_START: u32 = 10;
 const CONCEAL_FRAMES_MAX: i64 = 5;
 /// A gap of lost packets longer than this many frames is played as a pause.
 const GAP_FRAMES_MAX: i64 = 8;
-/// A packet this much quicker than any before it bears a timestamp of another epoch: no network gets faster by so much.
+/// A packet this much quicker than any before it bears a timestamp of another epoch: no network gets faster
+/// by so much.
 const JUMP_EARLIER_NS: i64 = 500_000_000;
 /// A packet this much slower than any before it: the timestamps jumped, or everything before it is stale.
 const JUMP_LATER_NS: i64 = 2_000_000_000;
@@ -58,9 +63,11 @@ const NO_SLOT: u8 = u8::MAX;
 pub struct JitterConfig {
     /// The RTP clock, in Hz: 8000 for G.711.
     pub clock_rate: u32,
-    /// The play-out clock's frame in units of the RTP clock: 160 for 20 ms of G.711. What is made up comes in pieces of this.
+    /// The play-out clock's frame in units of the RTP clock: 160 for 20 ms of G.711. What is made up comes
+    /// in pieces of this.
     pub frame_samples: u32,
-    /// The least that is held, in milliseconds, the frame being played among it: 20 adds nothing to what the network asks for.
+    /// The least that is held, in milliseconds, the frame being played among it: 20 adds nothing to what
+    /// the network asks for.
     pub min_ms: u32,
     /// The most that is held, in milliseconds. Packets slower than this are late.
     pub max_ms: u32,
@@ -87,7 +94,8 @@ impl JitterConfig {
 pub enum Pushed {
     /// It will be played.
     Kept,
-    /// It is the first of a new stream (another SSRC, or numbers or timestamps that jumped); what was held of the old one is dropped.
+    /// It is the first of a new stream (another SSRC, or numbers or timestamps that jumped); what was held
+    /// of the old one is dropped.
     Restarted,
     /// It is there already.
     Duplicate,
@@ -166,7 +174,8 @@ struct Timeline {
 }
 
 impl Timeline {
-    /// When the sender's clock would show `timestamp` if it ran like ours and the first packet had taken no time.
+    /// When the sender's clock would show `timestamp` if it ran like ours and the first packet had taken no
+    /// time.
     fn time_of(&self, timestamp: i64) -> i64 {
         self.at_ns + (timestamp - self.timestamp) * 1_000_000_000 / self.clock_rate
     }
@@ -210,7 +219,8 @@ pub struct JitterBuffer {
     packet_samples: i64,
     slots: Box<[Slot]>,
     payloads: Box<[u8]>,
-    /// Slots that hold nothing, the last used on top: a stream without jitter stays in one slot, which stays in cache.
+    /// Slots that hold nothing, the last used on top: a stream without jitter stays in one slot, which
+    /// stays in cache.
     free: Vec<u8>,
     by_number: [u8; NUMBERS],
     counters: JitterCounters,
@@ -266,8 +276,8 @@ impl JitterBuffer {
         self.insert(header, payload, i64::from(samples), arrival_ns)
     }
 
-    /// Takes note of a packet that belongs to the stream's numbers but carries no audio, such as a telephone event: it is not
-    /// missing, and what comes before it does not flow into what comes after it.
+    /// Takes note of a packet that belongs to the stream's numbers but carries no audio, such as a
+    /// telephone event: it is not missing, and what comes before it does not flow into what comes after it.
     pub fn push_other(&mut self, header: &Header, arrival_ns: u64) -> Pushed {
         self.insert(header, &[], 0, arrival_ns)
     }
@@ -279,8 +289,8 @@ impl JitterBuffer {
         self.suspect = None;
     }
 
-    /// Gives what is to be played at `play_at_ns`: the moment the first sample is heard, so if the consumer still has audio
-    /// of an earlier packet, now plus that.
+    /// Gives what is to be played at `play_at_ns`: the moment the first sample is heard, so if the consumer
+    /// still has audio of an earlier packet, now plus that.
     pub fn pull(&mut self, play_at_ns: u64) -> Frame<'_> {
         match self.choose(play_at_ns as i64) {
             Choice::Play(index) => {
@@ -306,7 +316,8 @@ impl JitterBuffer {
         self.quiet = quiet;
     }
 
-    /// What the buffer aims to hold, in nanoseconds: from a quick packet's arrival to the end of the frame it is in.
+    /// What the buffer aims to hold, in nanoseconds: from a quick packet's arrival to the end of the frame
+    /// it is in.
     #[must_use]
     pub fn target_ns(&self) -> u64 {
         if self.delays.is_empty() {
@@ -587,8 +598,8 @@ impl JitterBuffer {
         let packet_ns = slot.samples * 1_000_000_000 / i64::from(self.config.clock_rate);
         let spare_ns = schedule_ns - self.needed_ns();
         if self.owed > 0 {
-            // It came after all, while a frame was made up for it. Played, it makes the schedule longer by what is owed; if the
-            // schedule is long enough without, what was made up stands for it.
+            // It came after all, while a frame was made up for it. Played, it makes the schedule longer by
+            // what is owed; if the schedule is long enough without, what was made up stands for it.
             let straggler = self.pulls_since_start > PULLS_AFTER_START
                 && self.owed >= slot.samples
                 && spare_ns >= packet_ns;
@@ -635,8 +646,8 @@ enum Adapt {
     Shrink,
 }
 
-/// Packets that do not fill whole frames are asked for while some of the one before is still to be heard, at most this long
-/// before their own first sample is.
+/// Packets that do not fill whole frames are asked for while some of the one before is still to be heard,
+/// at most this long before their own first sample is.
 ///
 /// ```text
 ///   frames of 160   |---- pull ----|---- pull ----|---- pull ----|
