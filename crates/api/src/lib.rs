@@ -1,9 +1,19 @@
-//! The web services over HTTP.
+//! The web services over HTTP: the seven of the conferencing specification, the inbound services, and the
+//! pages that explain errors.
+//!
+//! Handlers translate between HTTP and [`ConferenceControl`]; they decide nothing about conferences.
 
 #![forbid(unsafe_code)]
 
+mod auth;
 mod control;
+mod error;
+mod pages;
+mod params;
 mod server;
+mod time;
+mod web;
 
 pub use control::{ConferenceControl, ControlError};
+pub use error::{CODES, Code};
 pub use server::{ApiState, router, serve};

@@ -1,10 +1,37 @@
 //! The router, and the server that runs it.
 
-use crate::ConferenceControl;
-use axum::Router;
+use crate::{
+    ConferenceControl,
+    auth::authenticate,
+    error::ApiError,
+    pages,
+    params::Params,
+    web::{conferences::Service, inbound},
+};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts},
+};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use plenary_store::Store;
-use std::{fmt, future::Future, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// How long a client may take to send the head of a request: slower ones are holding a connection on purpose.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 4096;
+/// How long requests that are under way may take when the server stops.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+const MAX_HEADERS: usize = 64;
 
 /// What the web services work with.
 #[derive(Clone)]
@@ -27,12 +54,165 @@ impl fmt::Debug for ApiState {
     }
 }
 
-/// All paths.
+/// All paths. They are told apart in one place, so that every refusal, down to an unknown path, has the same form.
 pub fn router(state: ApiState) -> Router {
-    todo!()
+    Router::new().fallback(answer).with_state(state)
+}
+
+async fn answer(State(state): State<ApiState>, request: Request<Body>) -> Response<Body> {
+    let asked_at = state.control.now();
+    let (parts, body) = request.into_parts();
+    let base = base(&state, &parts);
+    let outcome = match tokio::time::timeout(state.request_timeout, route(&state, &parts, body)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ApiError::plain(StatusCode::REQUEST_TIMEOUT, "the request took too long; try again")),
+    };
+    let mut response = outcome.unwrap_or_else(|error| {
+        error.response(parts.uri.path(), asked_at, state.control.now(), &base)
+    });
+    harden(&mut response);
+    response
+}
+
+/// Where our pages are, as the client reaches them.
+fn base(state: &ApiState, parts: &Parts) -> String {
+    if let Some(url) = &state.public_url {
+        return url.clone();
+    }
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    // What is no host name does not become a link.
+    let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+    if is_host { format!("http://{host}") } else { "http://localhost".to_owned() }
+}
+
+async fn route(state: &ApiState, parts: &Parts, body: Body) -> Result<Response<Body>, ApiError> {
+    let (path, method) = (parts.uri.path(), &parts.method);
+    if let Some(service) = Service::at(path) {
+        allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+        let account = authenticate(state, parts).await?;
+        let body = read(state, body).await?;
+        let params = Params::collect(parts, &body).await?;
+        return service.run(state.control.as_ref(), account.id, params).await;
+    }
+    match path {
+        inbound::COLLECTION => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            let account = authenticate(state, parts).await?;
+            return inbound::list(state, account.id).await;
+        }
+        inbound::SCHEMA_PATH => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            authenticate(state, parts).await?;
+            return inbound::schema();
+        }
+        "/healthz" => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            return Ok(Response::new(Body::from("ok\n")));
+        }
+        _ => {}
+    }
+    if let Some(encoded) = path.strip_prefix(inbound::COLLECTION).and_then(|rest| rest.strip_prefix('/')) {
+        let methods = [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
+        allow(method, &methods, "GET, HEAD, PUT, PATCH, DELETE")?;
+        let account = authenticate(state, parts).await?;
+        let name = path_segment(encoded)?;
+        let body = read(state, body).await?;
+        return inbound::one(state, account.id, method, &name, &body).await;
+    }
+    if let Some(page) = pages::page(path) {
+        allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+        return Ok(page);
+    }
+    Err(ApiError::plain(StatusCode::NOT_FOUND, "there is nothing at this path"))
+}
+
+fn allow(method: &Method, allowed: &[Method], text: &'static str) -> Result<(), ApiError> {
+    if allowed.contains(method) { Ok(()) } else { Err(ApiError::method_not_allowed(text)) }
+}
+
+/// The body, if it is not too large.
+async fn read(state: &ApiState, body: Body) -> Result<Bytes, ApiError> {
+    let most = state.max_body_bytes;
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body may have at most {most} bytes"),
+        )),
+        Err(_) => Err(ApiError::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole")),
+    }
+}
+
+/// A service's name in a path: percent-encoded UTF-8, one segment.
+fn path_segment(encoded: &str) -> Result<String, ApiError> {
+    let unknown = || ApiError::plain(StatusCode::NOT_FOUND, "there is nothing at this path");
+    if encoded.is_empty() || encoded.contains('/') {
+        return Err(unknown());
+    }
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || rest.next().and_then(|byte| (byte as char).to_digit(16)).ok_or_else(unknown);
+                (digit()? << 4 | digit()?) as u8
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| unknown())
+}
+
+/// What every answer says about how it may be used.
+fn harden(response: &mut Response<Body>) {
+    const HEADERS: [(HeaderName, &str); 4] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
 }
 
 /// Serves `router` on `listener` until `shutdown` is ready and the requests under way are answered.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    todo!()
+    let graceful = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let permit = tokio::select! {
+            () = &mut shutdown => break,
+            permit = room.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
+        };
+        let stream = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: waiting helps, spinning does not.
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(permit);
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(FINISH_WITHIN, graceful.shutdown()).await;
 }

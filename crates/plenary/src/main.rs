@@ -5,7 +5,9 @@
 mod cli;
 mod command;
 mod config;
+mod engine;
 mod port_range;
+mod server;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,8 +1,25 @@
 //! Accounts and their API Access Keys.
 
-use crate::{Store, StoreError};
+use crate::{
+    Store, StoreError,
+    database::{now, random_bytes},
+};
+use data_encoding::BASE32_NOPAD;
 use plenary_conference::{AccountId, Timestamp};
+use sha2::{Digest, Sha256};
+use sqlx::SqliteConnection;
 use std::fmt;
+use subtle::ConstantTimeEq;
+use tracing::debug;
+
+/// Longest username, in characters.
+const USERNAME_CHARS_MAX: usize = 128;
+
+/// How much of a key is kept readable: 30 of its 256 bits, enough to tell a person's keys apart.
+const PREFIX_CHARS: usize = 6;
+
+/// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
+const LAST_USED_ACCURACY_MS: i64 = 60_000;
 
 /// An account: whose conferences, services and keys they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,14 +83,291 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-#[allow(missing_docs)]
+/// `CLOUDID/USERNAME`, taken apart at the first slash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Login<'a> {
+    cloud_id: &'a str,
+    username: &'a str,
+}
+
+impl<'a> Login<'a> {
+    fn parse(login: &'a str) -> Result<Self, StoreError> {
+        login
+            .split_once('/')
+            .map(|(cloud_id, username)| Self { cloud_id, username })
+            .filter(|login| is_cloud_id(login.cloud_id) && is_username(login.username))
+            .ok_or_else(|| StoreError::Login { login: login.to_owned() })
+    }
+}
+
+/// Three decimal numbers: `1-2-0`.
+fn is_cloud_id(text: &str) -> bool {
+    let numbers: Vec<&str> = text.split('-').collect();
+    numbers.len() == 3
+        && numbers
+            .iter()
+            .all(|number| (1..=9).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A colon would end the user name of basic authentication (RFC 7617 section 2).
+fn is_username(text: &str) -> bool {
+    (1..=USERNAME_CHARS_MAX).contains(&text.chars().count())
+        && !text.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control())
+}
+
+/// Keys have 256 random bits, so a fast hash is enough: there is nothing to guess from.
+fn hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+impl ApiKey {
+    fn generate() -> Self {
+        Self(BASE32_NOPAD.encode(&random_bytes::<32>()).to_ascii_lowercase())
+    }
+}
+
+type AccountRow = (i64, String, String, i64);
+
+fn account((id, cloud_id, username, created_at): AccountRow) -> Account {
+    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at) }
+}
+
 impl Store {
-    pub async fn create_account(&self, cloud_id: &str, username: &str) -> Result<(Account, ApiKey), StoreError> { todo!() }
-    pub async fn create_account_login(&self, login: &str) -> Result<(Account, ApiKey), StoreError> { todo!() }
-    pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> { todo!() }
-    pub async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError> { todo!() }
-    pub async fn key_new(&self, account: AccountId) -> Result<(KeyId, ApiKey), StoreError> { todo!() }
-    pub async fn keys(&self, account: AccountId) -> Result<Vec<KeyInfo>, StoreError> { todo!() }
-    pub async fn key_revoke(&self, account: AccountId, key: KeyId) -> Result<bool, StoreError> { todo!() }
-    pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Account>, StoreError> { todo!() }
+    /// Makes an account and its first key. Takes effect at once, also in other processes.
+    ///
+    /// # Errors
+    /// [`StoreError::Login`] unless `cloud_id` is three numbers (`1-2-0`) and `username` has 1 to 128 characters
+    /// without spaces and colons; [`StoreError::AccountExists`].
+    pub async fn create_account(
+        &self,
+        cloud_id: &str,
+        username: &str,
+    ) -> Result<(Account, ApiKey), StoreError> {
+        self.create_account_login(&format!("{cloud_id}/{username}")).await
+    }
+
+    /// [`Self::create_account`] with the login in one piece: `1-2-0/bob@example.com`.
+    ///
+    /// # Errors
+    /// As [`Self::create_account`].
+    pub async fn create_account_login(&self, login: &str) -> Result<(Account, ApiKey), StoreError> {
+        let Login { cloud_id, username } = Login::parse(login)?;
+        let doing = "creating an account";
+        let created_at = now();
+        let mut transaction = self.write(doing).await?;
+        let id: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO accounts (cloud_id, username, created_at) VALUES (?, ?, ?)
+             ON CONFLICT DO NOTHING RETURNING id",
+        )
+        .bind(cloud_id)
+        .bind(username)
+        .bind(created_at.0)
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::when(doing))?;
+        let id = id.ok_or_else(|| StoreError::AccountExists { login: login.to_owned() })?;
+        let (_, key) = insert_key(&mut transaction, AccountId(id), created_at).await?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok((account((id, cloud_id.to_owned(), username.to_owned(), created_at.0)), key))
+    }
+
+    /// Every account, ordered by login.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let rows: Vec<AccountRow> = sqlx::query_as(
+            "SELECT id, cloud_id, username, created_at FROM accounts ORDER BY cloud_id, username",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("listing the accounts"))?;
+        Ok(rows.into_iter().map(account).collect())
+    }
+
+    /// The account of a login.
+    ///
+    /// # Errors
+    /// [`StoreError::Login`] when `login` can't be one.
+    pub async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError> {
+        let Login { cloud_id, username } = Login::parse(login)?;
+        let row: Option<AccountRow> = sqlx::query_as(
+            "SELECT id, cloud_id, username, created_at FROM accounts WHERE cloud_id = ? AND username = ?",
+        )
+        .bind(cloud_id)
+        .bind(username)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(StoreError::when("looking up an account"))?;
+        Ok(row.map(account))
+    }
+
+    /// Makes a further key. The others keep working until they are revoked.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownAccount`].
+    pub async fn key_new(&self, account: AccountId) -> Result<(KeyId, ApiKey), StoreError> {
+        let doing = "making a key";
+        let mut transaction = self.write(doing).await?;
+        let exists: Option<i64> = sqlx::query_scalar("SELECT id FROM accounts WHERE id = ?")
+            .bind(account.0)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(StoreError::when(doing))?;
+        if exists.is_none() {
+            return Err(StoreError::UnknownAccount);
+        }
+        let made = insert_key(&mut transaction, account, now()).await?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(made)
+    }
+
+    /// An account's keys, oldest first, revoked ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keys(&self, account: AccountId) -> Result<Vec<KeyInfo>, StoreError> {
+        let rows: Vec<(i64, String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "SELECT id, prefix, created_at, last_used_at, revoked_at FROM api_keys WHERE account_id = ? ORDER BY id",
+        )
+        .bind(account.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("listing keys"))?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, prefix, created_at, last_used_at, revoked_at)| KeyInfo {
+                id: KeyId(id),
+                prefix,
+                created_at: Timestamp(created_at),
+                last_used_at: last_used_at.map(Timestamp),
+                revoked_at: revoked_at.map(Timestamp),
+            })
+            .collect())
+    }
+
+    /// Ends a key at once. `false`: the account has no such key, or it was revoked before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn key_revoke(&self, account: AccountId, key: KeyId) -> Result<bool, StoreError> {
+        let doing = "revoking a key";
+        let mut transaction = self.write(doing).await?;
+        let done = sqlx::query(
+            "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND account_id = ? AND revoked_at IS NULL",
+        )
+        .bind(now().0)
+        .bind(key.0)
+        .bind(account.0)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The account whose login and valid key these are. `None` does not tell which of the two was wrong, nor
+    /// does the time it takes: an unknown login is hashed and compared like a known one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Account>, StoreError> {
+        let (cloud_id, username) = login.split_once('/').unwrap_or_default();
+        let rows: Vec<(i64, i64, i64, Vec<u8>, Option<i64>)> = sqlx::query_as(
+            "SELECT accounts.id, accounts.created_at, api_keys.id, api_keys.hash, api_keys.last_used_at
+             FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
+             WHERE accounts.cloud_id = ? AND accounts.username = ? AND api_keys.revoked_at IS NULL",
+        )
+        .bind(cloud_id)
+        .bind(username)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("checking a key"))?;
+
+        let given = hash(key);
+        let mut found = None;
+        if rows.is_empty() {
+            let _ = given.ct_eq(&[0; 32]);
+        }
+        for (id, created_at, key, hash, last_used_at) in rows {
+            if bool::from(given.ct_eq(hash.as_slice())) {
+                found = Some((id, created_at, KeyId(key), last_used_at.map(Timestamp)));
+            }
+        }
+        Ok(found.map(|(id, created_at, key, last_used_at)| {
+            self.note_use(key, last_used_at);
+            account((id, cloud_id.to_owned(), username.to_owned(), created_at))
+        }))
+    }
+
+    /// Remembers that a key was used. It may be lost, and must never delay or fail a request: where the writing
+    /// connection is busy, a later request will do.
+    fn note_use(&self, key: KeyId, last_used_at: Option<Timestamp>) {
+        let used_at = now();
+        let is_recent = last_used_at
+            .is_some_and(|last| (0..LAST_USED_ACCURACY_MS).contains(&used_at.0.saturating_sub(last.0)));
+        if is_recent {
+            return;
+        }
+        let Some(mut connection) = self.writer.try_acquire() else { return };
+        tokio::spawn(async move {
+            let noted = sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
+                .bind(used_at.0)
+                .bind(key.0)
+                .execute(&mut *connection)
+                .await;
+            if let Err(error) = noted {
+                debug!(key = key.0, %error, "the use of a key could not be noted");
+            }
+        });
+    }
+}
+
+async fn insert_key(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    created_at: Timestamp,
+) -> Result<(KeyId, ApiKey), StoreError> {
+    let key = ApiKey::generate();
+    let id = sqlx::query_scalar(
+        "INSERT INTO api_keys (account_id, prefix, hash, created_at) VALUES (?, ?, ?, ?) RETURNING id",
+    )
+    .bind(account.0)
+    .bind(&key.0[..PREFIX_CHARS])
+    .bind(hash(&key.0).as_slice())
+    .bind(created_at.0)
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::when("storing a key"))?;
+    Ok((KeyId(id), key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_split_at_its_first_slash() {
+        let login = Login::parse("1-2-0/team/bob@example.com").unwrap();
+        assert_eq!(login, Login { cloud_id: "1-2-0", username: "team/bob@example.com" });
+    }
+
+    #[test]
+    fn what_cannot_be_a_login_is_refused() {
+        for login in
+            ["", "/", "bob", "1-2-0", "1-2-0/", "1-2/bob", "1-2-0-4/bob", "a-b-c/bob", "1--0/bob", "1-2-0/b b", "1-2-0/b:b", "-1-2-0/b"]
+        {
+            assert!(matches!(Login::parse(login), Err(StoreError::Login { .. })), "{login:?}");
+        }
+        assert!(Login::parse(&format!("1-2-0/{}", "b".repeat(129))).is_err());
+    }
+
+    #[test]
+    fn keys_are_long_different_and_never_shown_by_accident() {
+        let (one, other) = (ApiKey::generate(), ApiKey::generate());
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().len(), 52);
+        assert!(one.as_str().bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+        assert_eq!(format!("{one:?}"), "ApiKey(…)");
+    }
 }

@@ -1,26 +1,187 @@
-//! The database file: opened, checked, migrated, closed.
+//! The database file: opened, checked, brought up to date, closed.
 
-use crate::StoreError;
-use sqlx::SqlitePool;
-use std::path::Path;
+use crate::{StoreError, error::result_code};
+use plenary_conference::Timestamp;
+use sqlx::{
+    AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    io::ErrorKind,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::{Instant, sleep};
+
+/// The database's name in the data folder.
+const FILE: &str = "plenary.db";
+
+/// SQLite's `application_id` of our files: "PLNY". Another program's database is never touched.
+const APPLICATION_ID: i64 = 0x504C_4E59;
+
+/// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
+const MIGRATIONS: [&str; 4] = [
+    include_str!("../migrations/0001_accounts.sql"),
+    include_str!("../migrations/0002_inbound_services.sql"),
+    include_str!("../migrations/0003_reservations.sql"),
+    include_str!("../migrations/0004_calls.sql"),
+];
+
+/// Questions that can be answered at the same time. They take microseconds each.
+const READERS_MAX: u32 = 4;
+
+/// How long to wait for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait for a connection of our own: one turn of a writer that waits, and some.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A handle on the database. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
 }
 
 impl Store {
     /// Opens `plenary.db` in `data_dir`, making folder and file when missing and bringing an older schema up
-    /// to date.
+    /// to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`] and [`StoreError::ReadOnly`] when folder or file can't be made or written,
+    /// [`StoreError::NotADatabase`] when the file is something else, [`StoreError::NewerSchema`] when a newer
+    /// version wrote it.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        todo!()
+        make_folder(data_dir)?;
+        let file = data_dir.join(FILE);
+        let options = SqliteConnectOptions::new()
+            .filename(&file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                // A file does not hang up.
+                .test_before_acquire(false)
+        };
+
+        let writer = pool().max_connections(1).connect_lazy_with(options.clone());
+        if let Err(error) = bring_up_to_date(&writer, &file).await {
+            writer.close().await;
+            return Err(explain(error, data_dir, &file));
+        }
+        let readers = pool().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
+        Ok(Self { writer, readers })
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    /// A transaction that holds the right to write from its first statement on, so that what it has read is
+    /// still true when it writes. Dropped without a commit, it changes nothing.
+    pub(crate) async fn write(&self, doing: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(doing))
+    }
+}
+
+/// Calendar time, for the columns that say when something was written.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Bytes nobody can guess.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the kernel's generator does not fail once the system has started");
+    bytes
+}
+
+/// Makes the data folder where it is missing. It will hold hashes of keys and tokens: nobody else's business.
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| match source.kind() {
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            StoreError::ReadOnly { path: path.to_owned() }
+        }
+        _ => StoreError::Folder { path: path.to_owned(), source },
+    })
+}
+
+async fn bring_up_to_date(writer: &SqlitePool, file: &Path) -> Result<(), StoreError> {
+    let opening = "opening it";
+    // Switching a new file to WAL is the one moment in which SQLite reports BUSY without waiting.
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    let mut connection = loop {
+        match writer.acquire().await {
+            Ok(connection) => break connection,
+            Err(error) if result_code(&error) == Some(5) && Instant::now() < deadline => {
+                sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(StoreError::when(opening)(error)),
+        }
+    };
+    // Asked without a lock first: opening an up-to-date file must not wait for whoever is writing to it.
+    if steps_taken(&mut connection, file).await? == MIGRATIONS.len() {
+        return Ok(());
+    }
+
+    let updating = "bringing its schema up to date";
+    let mut step =
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(updating))?;
+    let taken = steps_taken(&mut step, file).await?;
+    for sql in &MIGRATIONS[taken..] {
+        sqlx::raw_sql(*sql).execute(&mut *step).await.map_err(StoreError::when(updating))?;
+    }
+    let stamp = format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
+        MIGRATIONS.len()
+    );
+    sqlx::raw_sql(AssertSqlSafe(stamp)).execute(&mut *step).await.map_err(StoreError::when(updating))?;
+    step.commit().await.map_err(StoreError::when(updating))
+}
+
+/// How many of [`MIGRATIONS`] the file has seen: none if it is empty.
+async fn steps_taken(connection: &mut SqliteConnection, file: &Path) -> Result<usize, StoreError> {
+    // One statement, so that all three are of one moment.
+    let (application, version, tables): (i64, i64, i64) = sqlx::query_as(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+         FROM pragma_application_id, pragma_user_version",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(StoreError::when("reading its schema version"))?;
+    match application {
+        APPLICATION_ID => {}
+        0 if version == 0 && tables == 0 => return Ok(0),
+        _ => return Err(StoreError::NotADatabase { path: file.to_owned() }),
+    }
+    usize::try_from(version).ok().filter(|taken| *taken <= MIGRATIONS.len()).ok_or_else(|| {
+        StoreError::NewerSchema { path: file.to_owned(), found: version, known: MIGRATIONS.len() as i64 }
+    })
+}
+
+/// Turns SQLite's word for a file that can't be used into something to do about it.
+fn explain(error: StoreError, data_dir: &Path, file: &Path) -> StoreError {
+    let (StoreError::Unavailable { source, .. } | StoreError::Database { source, .. }) = &error else {
+        return error;
+    };
+    match result_code(source) {
+        // READONLY, CANTOPEN
+        Some(8 | 14) => StoreError::ReadOnly { path: data_dir.to_owned() },
+        // CORRUPT, NOTADB
+        Some(11 | 26) => StoreError::NotADatabase { path: file.to_owned() },
+        _ => error,
     }
 }

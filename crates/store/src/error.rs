@@ -52,9 +52,6 @@ pub enum StoreError {
     /// There is no such account.
     #[error("there is no such account")]
     UnknownAccount,
-    /// The operating system gives no random numbers.
-    #[error("the operating system gives no random numbers")]
-    Random(#[source] getrandom::Error),
     /// Another program keeps the database locked, or the disk is full: it may work later.
     #[error("the database cannot be used right now ({doing})")]
     Unavailable {

@@ -1,7 +1,12 @@
 //! The public format of an inbound service: what happens to a call to its name.
 
-use plenary_conference::{AccountId, ParticipantOptions, ServiceName, participant::PlayList};
+use plenary_conference::{
+    AccountId, Digit, ParticipantOptions, ServiceName, participant::PlayList,
+    reservation::CONFERENCE_NAME_LENGTH_MAX,
+};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 use thiserror::Error;
 
 /// An inbound service as calls see it.
@@ -52,4 +57,191 @@ pub struct InboundError {
     pub field: String,
     /// What is wrong and what is allowed.
     pub text: String,
+}
+
+/// Longest name of a service.
+pub const NAME_CHARS_MAX: usize = 128;
+/// Items of a play list at the most.
+const PLAY_ITEMS_MAX: usize = 64;
+const TONE_HZ: RangeInclusive<u32> = 20..=3900;
+const PLAY_MS: RangeInclusive<u32> = 10..=60_000;
+
+impl InboundService {
+    /// Checks a name and a body, and makes the service of them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its field.
+    pub fn new(account: AccountId, name: &str, body: &Value) -> Result<Self, InboundError> {
+        check_name(name)?;
+        let action = action(body, name.ends_with('*'))?;
+        Ok(Self { account, name: ServiceName::new(name), action })
+    }
+}
+
+fn wrong(field: impl Into<String>, text: impl Into<String>) -> InboundError {
+    InboundError { field: field.into(), text: text.into() }
+}
+
+fn check_name(name: &str) -> Result<(), InboundError> {
+    let stem = name.strip_suffix('*').unwrap_or(name);
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.!~'()&=+$,;?#@".contains(c);
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !stem.chars().all(is_allowed) {
+        return Err(wrong(
+            "name",
+            format!(
+                "a service name has 1 to {NAME_CHARS_MAX} letters, digits and -_.!~'()&=+$,;?#@, and may end in *, which stands for anything"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
+    let kinds = "exactly one of `conference` and `announcement`";
+    let body = body.as_object().ok_or_else(|| wrong("body", format!("must be a JSON object with {kinds}")))?;
+    if let Some(unknown) = body.keys().find(|key| !matches!(key.as_str(), "conference" | "announcement")) {
+        return Err(wrong(unknown, format!("is not known here; a service has {kinds}")));
+    }
+    match (body.get("conference"), body.get("announcement")) {
+        (Some(conference), None) => Ok(Action::Conference(conference_action(conference, has_rest)?)),
+        (None, Some(announcement)) => {
+            let fields = object("announcement", announcement, &["play"])?;
+            let play = fields.get("play").ok_or_else(|| wrong("announcement.play", "is missing"))?;
+            Ok(Action::Announcement(Announcement { play: play_list("announcement.play", play)? }))
+        }
+        (Some(_), Some(_)) | (None, None) => Err(wrong("body", format!("must have {kinds}"))),
+    }
+}
+
+fn conference_action(value: &Value, has_rest: bool) -> Result<ConferenceAction, InboundError> {
+    let fields = object("conference", value, &["name", "participant"])?;
+    let field = "conference.name";
+    let name = match fields.get("name") {
+        Some(Value::String(name)) => name.clone(),
+        Some(_) => return Err(wrong(field, "must be a text")),
+        None => return Err(wrong(field, "is missing")),
+    };
+    let literal = name.replace("{rest}", "");
+    let is_plain = literal.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if name.is_empty() || !is_plain || literal.len() > CONFERENCE_NAME_LENGTH_MAX {
+        return Err(wrong(
+            field,
+            "must be 1 to 47 letters and digits; `{rest}` in it is what the * of the service's name stands for",
+        ));
+    }
+    if name.contains("{rest}") && !has_rest {
+        return Err(wrong(field, "holds `{rest}`, but the service's name does not end in *"));
+    }
+    let participant = match fields.get("participant") {
+        Some(options) => participant(options)?,
+        None => ParticipantOptions::default(),
+    };
+    Ok(ConferenceAction { name, participant })
+}
+
+/// The options of a participant, as the public format names them.
+const OPTIONS: [&str; 11] = [
+    "talker",
+    "start_on_entry",
+    "destroy_on_exit",
+    "beep_on_entry",
+    "exit_digit",
+    "mute_digit",
+    "unmute_digit",
+    "while_stopped_media",
+    "name",
+    "has_joined_message",
+    "has_left_message",
+];
+
+fn participant(value: &Value) -> Result<ParticipantOptions, InboundError> {
+    let fields = object("conference.participant", value, &OPTIONS)?;
+    let mut options = ParticipantOptions::default();
+    for (key, value) in fields {
+        let field = format!("conference.participant.{key}");
+        match key.as_str() {
+            "talker" => options.talker = truth(&field, value)?,
+            "start_on_entry" => options.start_on_entry = truth(&field, value)?,
+            "destroy_on_exit" => options.destroy_on_exit = truth(&field, value)?,
+            "beep_on_entry" => options.beep_on_entry = truth(&field, value)?,
+            "exit_digit" => options.exit_digit = digit(&field, value)?,
+            "mute_digit" => options.mute_digit = digit(&field, value)?,
+            "unmute_digit" => options.unmute_digit = digit(&field, value)?,
+            "while_stopped_media" => options.while_stopped_media = optional_list(&field, value)?,
+            "name" => options.name = optional_list(&field, value)?,
+            "has_joined_message" => options.has_joined_message = optional_list(&field, value)?,
+            "has_left_message" => options.has_left_message = optional_list(&field, value)?,
+            _ => return Err(wrong(field, "is not known here")),
+        }
+    }
+    Ok(options)
+}
+
+fn object<'a>(field: &str, value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, InboundError> {
+    let fields = value.as_object().ok_or_else(|| wrong(field, "must be an object"))?;
+    match fields.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(unknown) => {
+            Err(wrong(format!("{field}.{unknown}"), format!("is not known here; known are {}", known.join(", "))))
+        }
+        None => Ok(fields),
+    }
+}
+
+fn truth(field: &str, value: &Value) -> Result<bool, InboundError> {
+    value.as_bool().ok_or_else(|| wrong(field, "must be true or false"))
+}
+
+fn digit(field: &str, value: &Value) -> Result<Option<Digit>, InboundError> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let mut chars = value.as_str().unwrap_or_default().chars();
+    match (chars.next().and_then(Digit::new), chars.next()) {
+        (Some(digit), None) => Ok(Some(digit)),
+        _ => Err(wrong(field, "must be one telephone key as a text: 0-9, *, #, A-D")),
+    }
+}
+
+fn optional_list(field: &str, value: &Value) -> Result<Option<PlayList>, InboundError> {
+    if value.is_null() { Ok(None) } else { play_list(field, value).map(Some) }
+}
+
+fn play_list(field: &str, value: &Value) -> Result<PlayList, InboundError> {
+    let items: Vec<&Value> = match value {
+        Value::String(_) => vec![value],
+        Value::Array(items) => items.iter().collect(),
+        _ => return Err(wrong(field, "must be a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")),
+    };
+    if items.is_empty() || items.len() > PLAY_ITEMS_MAX {
+        return Err(wrong(field, format!("must have 1 to {PLAY_ITEMS_MAX} items")));
+    }
+    let mut list = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        let item = item.as_str().ok_or_else(|| wrong(&field, "must be a text"))?;
+        check_item(&field, item)?;
+        list.push(item.to_owned());
+    }
+    Ok(PlayList(list))
+}
+
+fn check_item(field: &str, item: &str) -> Result<(), InboundError> {
+    let number = |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
+    let (hz, ms) = (format!("{} to {}", TONE_HZ.start(), TONE_HZ.end()), format!("{} to {}", PLAY_MS.start(), PLAY_MS.end()));
+    if let Some(tone) = item.strip_prefix("tone:") {
+        let is_good = tone.split_once('/').is_some_and(|(hz, ms)| number(hz, &TONE_HZ) && number(ms, &PLAY_MS));
+        return if is_good { Ok(()) } else { Err(wrong(field, format!("a tone is tone:HZ/MS with {hz} Hz and {ms} ms"))) };
+    }
+    if let Some(length) = item.strip_prefix("silence:") {
+        let text = format!("a silence is silence:MS with {ms} ms");
+        return if number(length, &PLAY_MS) { Ok(()) } else { Err(wrong(field, text)) };
+    }
+    let is_file = !item.starts_with('.')
+        && (5..=255).contains(&item.len())
+        && !item.contains(['/', '\\', '\0'])
+        && item.to_ascii_lowercase().ends_with(".wav");
+    if is_file {
+        return Ok(());
+    }
+    Err(wrong(field, "must be tone:HZ/MS, silence:MS, or the name of a .wav file in the media folder, without a path"))
 }

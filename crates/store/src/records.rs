@@ -35,12 +35,113 @@ pub struct CallRecordEntry {
     pub stats: Option<String>,
 }
 
-#[allow(missing_docs)]
+/// The cause of a call that was open when its process died.
+const INTERRUPTED: &str = "interrupted";
+
 impl Store {
-    pub async fn call_started(&self, call: &CallRecord) -> Result<(), StoreError> { todo!() }
-    pub async fn call_ended(&self, id: &str, ended_at: Timestamp, cause: &str, stats: Option<&str>) -> Result<(), StoreError> { todo!() }
-    /// Closes the records that a crash left open. For the serving process at its start, before its first call.
-    pub async fn interrupt_open_calls(&self, at: Timestamp) -> Result<u64, StoreError> { todo!() }
-    /// The latest records of an account, newest first.
-    pub async fn calls(&self, account: AccountId, limit: u32) -> Result<Vec<CallRecordEntry>, StoreError> { todo!() }
+    /// Writes that a call has begun.
+    ///
+    /// # Errors
+    /// When the database fails, or the account or the id is wrong (unknown, used before).
+    pub async fn call_started(&self, call: &CallRecord) -> Result<(), StoreError> {
+        let doing = "writing a call record";
+        let mut transaction = self.write(doing).await?;
+        sqlx::query(
+            "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&call.id)
+        .bind(call.account.0)
+        .bind(&call.service)
+        .bind(&call.conference)
+        .bind(&call.from)
+        .bind(&call.to)
+        .bind(call.started_at.0)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))
+    }
+
+    /// Writes how a call ended. The first end counts; an id that is not on record is ignored.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call_ended(
+        &self,
+        id: &str,
+        ended_at: Timestamp,
+        cause: &str,
+        stats: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let doing = "closing a call record";
+        let mut transaction = self.write(doing).await?;
+        sqlx::query("UPDATE calls SET ended_at = ?, cause = ?, stats = ? WHERE id = ? AND ended_at IS NULL")
+            .bind(ended_at.0)
+            .bind(cause)
+            .bind(stats)
+            .bind(id)
+            .execute(&mut *transaction)
+            .await
+            .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))
+    }
+
+    /// Closes the records that a crash left open, with the cause `interrupted`; returns how many. For the process
+    /// that serves calls, at its start, before its first one. Opening the store does not do it by itself: other
+    /// processes open it while calls are up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn interrupt_open_calls(&self, at: Timestamp) -> Result<u64, StoreError> {
+        let doing = "closing interrupted call records";
+        let mut transaction = self.write(doing).await?;
+        // The clock may have been set back meanwhile: no call ends before it began.
+        let done =
+            sqlx::query("UPDATE calls SET ended_at = max(?, started_at), cause = ? WHERE ended_at IS NULL")
+                .bind(at.0)
+                .bind(INTERRUPTED)
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(done.rows_affected())
+    }
+
+    /// The latest records of an account, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn calls(&self, account: AccountId, limit: u32) -> Result<Vec<CallRecordEntry>, StoreError> {
+        let rows: Vec<CallRow> = sqlx::query_as(
+            "SELECT id, service, conference, caller, called, started_at, ended_at, cause, stats
+             FROM calls WHERE account_id = ? ORDER BY started_at DESC, id DESC LIMIT ?",
+        )
+        .bind(account.0)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("reading call records"))?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, service, conference, from, to, started_at, ended_at, cause, stats)| CallRecordEntry {
+                call: CallRecord {
+                    id,
+                    account,
+                    service,
+                    conference,
+                    from,
+                    to,
+                    started_at: Timestamp(started_at),
+                },
+                ended_at: ended_at.map(Timestamp),
+                cause,
+                stats,
+            })
+            .collect())
+    }
 }
+
+/// id, service, conference, caller, called, started_at, ended_at, cause, stats
+type CallRow =
+    (String, String, Option<String>, String, String, i64, Option<i64>, Option<String>, Option<String>);

@@ -1,9 +1,11 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use plenary_conference::{ConferenceKey, ParticipantId, ParticipantOptions, ServiceName, Timestamp};
+use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions, ServiceName, Timestamp};
 use plenary_media::{PlayId, RoomId};
-use plenary_sip::sdp::{LocalMedia, Stream};
-use std::net::SocketAddr;
+use plenary_sip::{
+    sdp::{LocalMedia, Stream},
+    ua::Flow,
+};
 
 /// A call's number: unique in this run of the process, and the same in SIP, media and participant id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,8 +66,10 @@ pub(crate) struct Call {
     /// The user part that was dialled.
     pub(crate) dialled: String,
     pub(crate) from: String,
-    pub(crate) source: SocketAddr,
+    pub(crate) flow: Flow,
     pub(crate) service: Option<ServiceName>,
+    /// Whose service it is.
+    pub(crate) account: Option<AccountId>,
     pub(crate) began_at: Timestamp,
     /// Heard speaking at the moment.
     pub(crate) talking: bool,

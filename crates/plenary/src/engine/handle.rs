@@ -4,7 +4,7 @@ use super::{Command, clock::Clock};
 use async_trait::async_trait;
 use plenary_api::{ConferenceControl, ControlError};
 use plenary_conference::{
-    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits, ReservationToken,
+    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
@@ -165,6 +165,14 @@ async fn to_the_end<T: Send + 'static>(
 
 #[async_trait]
 impl ConferenceControl for EngineHandle {
+    fn limits(&self) -> &ReservationLimits {
+        &self.sales.limits
+    }
+
+    fn now(&self) -> Timestamp {
+        self.sales.clock.now().wall
+    }
+
     async fn reserve(
         &self,
         account: AccountId,

@@ -24,7 +24,7 @@ impl Engine {
             return;
         }
         let participant = ParticipantId::new(format!("{:016x}.{}", self.node, number.0));
-        info!(call = number.0, dialled = %incoming.target.user, from = %incoming.from.user, source = %incoming.source, "incoming call");
+        info!(call = number.0, dialled = %incoming.target.user, from = %incoming.from.user, source = %incoming.flow, "incoming call");
         self.participants.insert(participant.clone(), number);
         self.calls.insert(
             number,
@@ -33,7 +33,8 @@ impl Engine {
                 stage: Stage::Routing { offer: incoming.offer, diverted: false },
                 dialled: incoming.target.user.clone(),
                 from: incoming.from.user,
-                source: incoming.source,
+                flow: incoming.flow,
+                account: None,
                 service: None,
                 began_at: wall_now(),
                 talking: false,
@@ -71,7 +72,7 @@ impl Engine {
                 return self.refuse(number, 503, "The service is not available");
             }
         };
-        call.service = Some(service.name.clone());
+        (call.service, call.account) = (Some(service.name.clone()), Some(service.account));
         match service.action {
             Action::Announcement(announcement) => {
                 let play = announcement.play.0.clone();
@@ -171,6 +172,9 @@ impl Engine {
         let mut rtp = address;
         if let Some(advertise) = self.advertise {
             rtp.set_ip(advertise);
+        } else if rtp.ip().is_unspecified() {
+            // Listening on all addresses: RTP goes where this caller's SIP goes.
+            rtp.set_ip(call.flow.local.ip());
         }
         let local = LocalMedia {
             rtp,
@@ -218,6 +222,7 @@ impl Engine {
 
     /// The ACK has come: the party enters.
     pub(super) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>) {
+        let play_id = self.new_play();
         let Some(call) = self.calls.get_mut(&number) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ending);
         let Stage::Accepted(mut session) = stage else {
@@ -248,7 +253,7 @@ impl Engine {
             Purpose::Conference { key, .. } => Some(key.clone()),
             Purpose::Announcement { .. } => None,
         };
-        self.records.call_started(number.0, call, conference.as_ref());
+        self.records.call_started(call, conference.as_ref());
         let participant = call.participant.clone();
         match &session.purpose {
             Purpose::Conference { .. } => {
@@ -262,11 +267,10 @@ impl Engine {
             }
             Purpose::Announcement { play } => {
                 let items = super::play::items(play);
-                let id = self.new_play();
-                session.playing = Some(id);
-                self.announcements.insert(id, number);
+                session.playing = Some(play_id);
+                self.announcements.insert(play_id, number);
                 call.stage = Stage::Up(session);
-                self.media.play(PlayTo::Call(number.media()), id, items, false);
+                self.media.play(PlayTo::Call(number.media()), play_id, items, false);
             }
         }
     }

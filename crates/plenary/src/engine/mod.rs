@@ -123,6 +123,10 @@ impl Engine {
         let mut conferences = Conferences::new(parts.reservations.clone(), parts.conferences);
         let open = parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
         let count = open.len();
+        let interrupted = parts.store.interrupt_open_calls(clock.now().wall).await?;
+        if interrupted > 0 {
+            info!(interrupted, "calls of a run that was cut off are closed in the records");
+        }
         for reservation in open {
             if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now()) {
                 warn!(%refused, "a stored reservation cannot be opened");
@@ -195,6 +199,8 @@ impl Engine {
 
     fn handle_command(&mut self, command: Command) {
         let now = self.clock.now();
+        // Questions are answered as of this moment, also when the timer has not run yet.
+        self.conferences.handle_timeout(now);
         match command {
             Command::Claim { key, reply } => {
                 let _ = reply.send(self.conferences.claim_name(&key, now));
@@ -209,24 +215,24 @@ impl Engine {
             Command::Act { account, which, act, reply } => {
                 let outcome = self
                     .conferences
-                    .resolve(account, &which, now)
+                    .resolve(account, &which)
                     .and_then(|key| self.conferences.handle_event(act(key), now));
                 let _ = reply.send(outcome);
             }
             Command::List { account, reply } => {
-                let _ = reply.send(self.conferences.list(account, now));
+                let _ = reply.send(self.conferences.list(account));
             }
             Command::Participants { account, which, reply } => {
                 let outcome = self
                     .conferences
-                    .resolve(account, &which, now)
-                    .and_then(|key| self.conferences.participants(&key, now));
+                    .resolve(account, &which)
+                    .and_then(|key| self.conferences.participants(&key));
                 let _ = reply.send(outcome);
             }
             Command::Reservation { account, token, reply } => {
                 let found = self.conferences.reservation(account, &token).cloned().and_then(|reservation| {
                     let key = ConferenceKey { account, name: reservation.name.clone() };
-                    self.conferences.state(&key, now).map(|state| (reservation, state))
+                    self.conferences.state(&key).map(|state| (reservation, state))
                 });
                 let _ = reply.send(found);
             }
@@ -245,7 +251,7 @@ impl Engine {
     }
 
     fn roster(&self, key: &ConferenceKey) -> Vec<RosterLine> {
-        let Ok((_, parties)) = self.conferences.participants(key, self.clock.now()) else { return Vec::new() };
+        let Ok((_, parties)) = self.conferences.participants(key) else { return Vec::new() };
         let line = |party: ParticipantSummary| {
             let call = self.calls.get(self.participants.get(&party.id)?)?;
             Some(RosterLine {
@@ -260,7 +266,7 @@ impl Engine {
 
     fn handle_sip(&mut self, event: SipEvent) {
         match event {
-            SipEvent::Incoming(incoming) => self.handle_incoming(incoming),
+            SipEvent::Incoming(incoming) => self.handle_incoming(*incoming),
             SipEvent::Confirmed { call, answer } => self.handle_confirmed(CallNumber(call.0), answer),
             SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
             SipEvent::ReofferAnswer { call, answer } => self.handle_reoffer_answer(CallNumber(call.0), answer),

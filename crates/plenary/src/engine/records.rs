@@ -50,10 +50,11 @@ impl Records {
         }
     }
 
-    pub(super) fn call_started(&mut self, call: &Call, conference: Option<&ConferenceKey>, account: i64) {
+    pub(super) fn call_started(&mut self, call: &Call, conference: Option<&ConferenceKey>) {
+        let Some(account) = call.account else { return };
         self.write(Entry::Started(Box::new(CallRecord {
             id: call.participant.to_string(),
-            account: plenary_conference::AccountId(account),
+            account,
             service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
             conference: conference.map(|key| key.name.to_string()),
             from: call.from.clone(),
@@ -63,7 +64,9 @@ impl Records {
     }
 
     pub(super) fn media_ended(&mut self, number: u64, stats: &CallStats) {
-        self.stats.insert(number, format!("{stats:?}"));
+        if let Ok(text) = serde_json::to_string(stats) {
+            self.stats.insert(number, text);
+        }
     }
 
     pub(super) fn call_ended(&mut self, number: u64, participant: &ParticipantId, at: Timestamp, cause: &str) {

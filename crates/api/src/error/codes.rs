@@ -1,0 +1,42 @@
+//! Every error code, in one table. The first four are those of the platform that the specification describes; the
+//! others are ours and stay as they are.
+
+/// A code and what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// What stands in `error.code`.
+    pub code: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// Its heading on the errors page.
+    pub title: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:literal, $title:literal;)*) => {
+        $(pub(crate) const $name: Code = Code { code: $code, status: $status, title: $title };)*
+        /// All of them.
+        pub const CODES: &[Code] = &[$($name),*];
+    };
+}
+
+codes! {
+    MISSING = "0001", 400, "A mandatory parameter is missing";
+    MALFORMED = "0002", 400, "A parameter is malformed";
+    REPEATED = "0003", 400, "A parameter was given more than once";
+    ZERO = "0004", 400, "A number is zero where it may not be";
+    OUT_OF_RANGE = "1001", 400, "A parameter is out of range";
+    NAME_TOKEN_MISMATCH = "1002", 400, "The name and the token belong to different conferences";
+    BAD_SERVICE = "1003", 400, "An inbound service is not valid";
+    UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
+    UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
+    UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
+    UNKNOWN_SERVICE = "1104", 404, "There is no inbound service of this name";
+    WRONG_STATE = "1201", 409, "The conference is in another state";
+    NAME_TAKEN = "1202", 409, "The conference name is taken";
+    TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
+    TOO_LATE_TO_EXTEND = "1204", 409, "It is too late to extend the reservation";
+    TOO_LONG = "1205", 409, "The conference would last too long";
+    NO_SEATS = "1206", 409, "Not enough seats are left";
+    SERVICE_NAME_TAKEN = "1207", 409, "The service name is taken";
+}

@@ -1,0 +1,20 @@
+//! The services, and what all answers have in common.
+
+pub(crate) mod conferences;
+pub(crate) mod inbound;
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use serde::Serialize;
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    // Our own types always serialise: no maps with odd keys, nothing that can fail.
+    let text = serde_json::to_vec(body).expect("plain data becomes JSON");
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
