@@ -33,7 +33,13 @@ impl Params {
             return Ok(params);
         }
         let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = content_type
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         match kind.as_str() {
             "application/x-www-form-urlencoded" => params.add_urlencoded(body),
             "application/json" => params.add_json(body)?,
@@ -59,8 +65,9 @@ impl Params {
     }
 
     fn add_json(&mut self, body: &[u8]) -> Result<(), ApiError> {
-        let object: Pairs = serde_json::from_slice(body)
-            .map_err(|error| ApiError::coded(MALFORMED, format!("the body must be a JSON object: {error}")))?;
+        let object: Pairs = serde_json::from_slice(body).map_err(|error| {
+            ApiError::coded(MALFORMED, format!("the body must be a JSON object: {error}"))
+        })?;
         for (name, value) in object.0 {
             match value {
                 Value::Null => {}
@@ -147,7 +154,10 @@ impl Params {
         if parsed.is_none() {
             self.problem(
                 MALFORMED,
-                format!("{name} must be a UTC time as YYYY-MM-DD_hh:mm:ss or YYYY-MM-DD-hh-mm, not `{}`", shown(&text)),
+                format!(
+                    "{name} must be a UTC time as YYYY-MM-DD_hh:mm:ss or YYYY-MM-DD-hh-mm, not `{}`",
+                    shown(&text)
+                ),
             );
         }
         parsed

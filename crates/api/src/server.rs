@@ -67,9 +67,8 @@ async fn answer(State(state): State<ApiState>, request: Request<Body>) -> Respon
         Ok(outcome) => outcome,
         Err(_) => Err(ApiError::plain(StatusCode::REQUEST_TIMEOUT, "the request took too long; try again")),
     };
-    let mut response = outcome.unwrap_or_else(|error| {
-        error.response(parts.uri.path(), asked_at, state.control.now(), &base)
-    });
+    let mut response = outcome
+        .unwrap_or_else(|error| error.response(parts.uri.path(), asked_at, state.control.now(), &base));
     harden(&mut response);
     response
 }
@@ -154,7 +153,8 @@ fn path_segment(encoded: &str) -> Result<String, ApiError> {
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'%' => {
-                let mut digit = || rest.next().and_then(|byte| (byte as char).to_digit(16)).ok_or_else(unknown);
+                let mut digit =
+                    || rest.next().and_then(|byte| (byte as char).to_digit(16)).ok_or_else(unknown);
                 (digit()? << 4 | digit()?) as u8
             }
             byte => byte,

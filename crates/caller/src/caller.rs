@@ -344,7 +344,7 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             }
             SipEvent::Answered { call, sdp } => book.answered(call, sdp.as_deref(), &sip, &hub),
             SipEvent::Rejected { call, status, phrase } => {
-                book.over(call, CallState::Refused { status, phrase })
+                book.over(call, CallState::Refused { status, phrase });
             }
             SipEvent::Ended { call, cause } => book.over(call, ended(&cause)),
             SipEvent::Reoffer { call, offer } => book.reoffered(call, offer.as_deref(), &sip, &hub),

@@ -232,7 +232,7 @@ async fn fill(
             }
             CallState::Refused { status, .. } => *refused.entry(status).or_default() += 1,
             CallState::Calling | CallState::Ringing | CallState::Ended { .. } => {
-                *refused.entry(0).or_default() += 1
+                *refused.entry(0).or_default() += 1;
             }
         }
     }

@@ -9,7 +9,12 @@ use std::{
 
 /// A self-hosted audio conferencing service: reserve over HTTP, call in by SIP, manage people while they talk.
 #[derive(Debug, Parser)]
-#[command(name = "plenary", version, arg_required_else_help = true, after_help = "Example:\n  plenary demo\n  plenary serve --data /var/lib/plenary")]
+#[command(
+    name = "plenary",
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  plenary demo\n  plenary serve --data /var/lib/plenary"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -32,19 +37,25 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs the service until it is told to stop
-    #[command(after_help = "Example:\n  plenary serve --data ./plenary-data --http 127.0.0.1:8080 --sip 127.0.0.1:5060")]
+    #[command(
+        after_help = "Example:\n  plenary serve --data ./plenary-data --http 127.0.0.1:8080 --sip 127.0.0.1:5060"
+    )]
     Serve(Serve),
     /// Makes and lists accounts, and their API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
     Account(Account),
     /// Places one test call: speaks, listens, and says what it heard
-    #[command(after_help = "Example:\n  plenary call sip:conf-Board@127.0.0.1:5060 --tone 440 --seconds 10 --record heard.wav")]
+    #[command(
+        after_help = "Example:\n  plenary call sip:conf-Board@127.0.0.1:5060 --tone 440 --seconds 10 --record heard.wav"
+    )]
     Call(Call),
     /// Shows the whole job in half a minute, with a server and six callers of its own
     #[command(after_help = "Example:\n  plenary demo")]
     Demo(Demo),
     /// Fills conferences with callers and measures what comes back
-    #[command(after_help = "Example:\n  plenary load --target sip:conf-load@127.0.0.1:5060 --participants 100 --rooms 10 --talkers 3 --seconds 30")]
+    #[command(
+        after_help = "Example:\n  plenary load --target sip:conf-load@127.0.0.1:5060 --participants 100 --rooms 10 --talkers 3 --seconds 30"
+    )]
     Load(Load),
 }
 

@@ -123,7 +123,10 @@ impl Config {
         // Checked before the environment is laid over it, so that a mistake is blamed on the file, with its line.
         overlay_environment(&mut table, environment)?;
         let config: Self = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
-            anyhow!("the PLENARY_… environment variables do not make a valid configuration: {}", error.message())
+            anyhow!(
+                "the PLENARY_… environment variables do not make a valid configuration: {}",
+                error.message()
+            )
         })?;
         config.check()?;
         Ok(config)
@@ -134,13 +137,30 @@ impl Config {
         let limits = &self.reservations;
         let ordered = |low_name: &str, low: u32, high_name: &str, high: u32| {
             if low > high {
-                bail!("[reservations] {low_name} is {low} and {high_name} is {high}: the first may not exceed the second");
+                bail!(
+                    "[reservations] {low_name} is {low} and {high_name} is {high}: the first may not exceed the second"
+                );
             }
             Ok(())
         };
-        ordered("min_notice_minutes", limits.min_notice_minutes, "max_notice_minutes", limits.max_notice_minutes)?;
-        ordered("min_duration_minutes", limits.min_duration_minutes, "max_duration_minutes", limits.max_duration_minutes)?;
-        ordered("min_extend_minutes", limits.min_extend_minutes, "max_extend_minutes", limits.max_extend_minutes)?;
+        ordered(
+            "min_notice_minutes",
+            limits.min_notice_minutes,
+            "max_notice_minutes",
+            limits.max_notice_minutes,
+        )?;
+        ordered(
+            "min_duration_minutes",
+            limits.min_duration_minutes,
+            "max_duration_minutes",
+            limits.max_duration_minutes,
+        )?;
+        ordered(
+            "min_extend_minutes",
+            limits.min_extend_minutes,
+            "max_extend_minutes",
+            limits.max_extend_minutes,
+        )?;
         ordered("min_participants", limits.min_participants, "max_participants", limits.max_participants)?;
         if limits.min_duration_minutes == 0 {
             bail!("[reservations] min_duration_minutes is 0: a conference lasts at least 1 minute");
@@ -177,7 +197,8 @@ fn overlay_environment(
     let known = known_keys();
     for (variable, value) in environment {
         let Some(key) = known.iter().find(|key| key.variable() == variable) else { continue };
-        let value = key.parse(&value).with_context(|| format!("the environment variable {variable} is not valid"))?;
+        let value =
+            key.parse(&value).with_context(|| format!("the environment variable {variable} is not valid"))?;
         match &key.section {
             None => {
                 table.remove(&key.name.replace('_', "-"));
@@ -212,11 +233,9 @@ impl KnownKey {
 
     fn parse(&self, text: &str) -> anyhow::Result<toml::Value> {
         Ok(match &self.default {
-            toml::Value::Integer(_) => text
-                .trim()
-                .parse::<i64>()
-                .map_err(|_| anyhow!("`{text}` is not a whole number"))?
-                .into(),
+            toml::Value::Integer(_) => {
+                text.trim().parse::<i64>().map_err(|_| anyhow!("`{text}` is not a whole number"))?.into()
+            }
             toml::Value::Boolean(_) => text
                 .trim()
                 .parse::<bool>()
@@ -229,9 +248,10 @@ impl KnownKey {
                 .map(|item| toml::Value::from(item.to_owned()))
                 .collect::<Vec<_>>()
                 .into(),
-            toml::Value::String(_) | toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => {
-                toml::Value::from(text.to_owned())
-            }
+            toml::Value::String(_)
+            | toml::Value::Float(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Table(_) => toml::Value::from(text.to_owned()),
         })
     }
 }
@@ -239,7 +259,8 @@ impl KnownKey {
 fn known_keys() -> Vec<KnownKey> {
     // A key without a default is left out when serialised, so it gets a value here.
     let sample = Config { advertise: Some(IpAddr::from([127, 0, 0, 1])), ..Config::default() };
-    let toml::Value::Table(table) = toml::Value::try_from(sample).expect("the defaults are plain values") else {
+    let toml::Value::Table(table) = toml::Value::try_from(sample).expect("the defaults are plain values")
+    else {
         unreachable!("a struct serialises to a table")
     };
     let mut keys = Vec::new();
@@ -279,7 +300,9 @@ mod tests {
         let sample = include_str!("../../../config/plenary.toml");
         for key in known_keys() {
             assert!(
-                sample.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{} =", key.name))),
+                sample
+                    .lines()
+                    .any(|line| line.trim_start_matches("# ").starts_with(&format!("{} =", key.name))),
                 "config/plenary.toml does not show `{}`",
                 key.name
             );
@@ -310,7 +333,10 @@ mod tests {
     #[test]
     fn a_mistake_names_the_file_the_line_and_the_key() {
         let error = load("[reservations]\nmin_notice = 3\n", &[]).unwrap_err().to_string();
-        assert!(error.contains("plenary.toml") && error.contains("line 2") && error.contains("min_notice"), "{error}");
+        assert!(
+            error.contains("plenary.toml") && error.contains("line 2") && error.contains("min_notice"),
+            "{error}"
+        );
         let error = load("http = \"nowhere\"\n", &[]).unwrap_err().to_string();
         assert!(error.contains("line 1") && error.contains("socket address"), "{error}");
         let error = load("", &[("PLENARY_RESERVATIONS_CAPACITY", "many")]).unwrap_err();

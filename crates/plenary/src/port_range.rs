@@ -21,7 +21,9 @@ impl FromStr for PortRange {
         let (first, last): (u16, u16) =
             (first.trim().parse().map_err(|_| malformed())?, last.trim().parse().map_err(|_| malformed())?);
         if first < 1024 || last < first || last - first < 3 {
-            bail!("`{text}` holds no room for calls: the first port is at least 1024, and each call takes an even port and the one after it");
+            bail!(
+                "`{text}` holds no room for calls: the first port is at least 1024, and each call takes an even port and the one after it"
+            );
         }
         Ok(Self { first, last })
     }

@@ -136,13 +136,17 @@ fn media_address(sip: SocketAddr) -> IpAddr {
 fn listen_error(what: &str, address: SocketAddr, error: &std::io::Error, flag: &str) -> anyhow::Error {
     match error.kind() {
         std::io::ErrorKind::AddrInUse => {
-            anyhow!("{what} {address}: the port is in use. Stop the other program, or choose another port with {flag}.")
+            anyhow!(
+                "{what} {address}: the port is in use. Stop the other program, or choose another port with {flag}."
+            )
         }
         std::io::ErrorKind::AddrNotAvailable => {
             anyhow!("{what} {address}: this machine has no such address. Choose one of its own with {flag}.")
         }
         std::io::ErrorKind::PermissionDenied => {
-            anyhow!("{what} {address}: not permitted. Ports below 1024 need privileges; choose a higher one with {flag}.")
+            anyhow!(
+                "{what} {address}: not permitted. Ports below 1024 need privileges; choose a higher one with {flag}."
+            )
         }
         _ => anyhow!("{what} {address}: {error}. Choose another address with {flag}."),
     }

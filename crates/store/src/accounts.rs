@@ -227,7 +227,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn keys(&self, account: AccountId) -> Result<Vec<KeyInfo>, StoreError> {
-        let rows: Vec<(i64, String, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<KeyRow> = sqlx::query_as(
             "SELECT id, prefix, created_at, last_used_at, revoked_at FROM api_keys WHERE account_id = ? ORDER BY id",
         )
         .bind(account.0)
@@ -273,7 +273,7 @@ impl Store {
     /// When the database fails.
     pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Account>, StoreError> {
         let (cloud_id, username) = login.split_once('/').unwrap_or_default();
-        let rows: Vec<(i64, i64, i64, Vec<u8>, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<CredentialRow> = sqlx::query_as(
             "SELECT accounts.id, accounts.created_at, api_keys.id, api_keys.hash, api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
              WHERE accounts.cloud_id = ? AND accounts.username = ? AND api_keys.revoked_at IS NULL",
@@ -323,6 +323,11 @@ impl Store {
     }
 }
 
+/// id, prefix, created_at, last_used_at, revoked_at
+type KeyRow = (i64, String, i64, Option<i64>, Option<i64>);
+/// account id, account created_at, key id, hash, last_used_at
+type CredentialRow = (i64, i64, i64, Vec<u8>, Option<i64>);
+
 async fn insert_key(
     connection: &mut SqliteConnection,
     account: AccountId,
@@ -354,9 +359,20 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_login_is_refused() {
-        for login in
-            ["", "/", "bob", "1-2-0", "1-2-0/", "1-2/bob", "1-2-0-4/bob", "a-b-c/bob", "1--0/bob", "1-2-0/b b", "1-2-0/b:b", "-1-2-0/b"]
-        {
+        for login in [
+            "",
+            "/",
+            "bob",
+            "1-2-0",
+            "1-2-0/",
+            "1-2/bob",
+            "1-2-0-4/bob",
+            "a-b-c/bob",
+            "1--0/bob",
+            "1-2-0/b b",
+            "1-2-0/b:b",
+            "-1-2-0/b",
+        ] {
             assert!(matches!(Login::parse(login), Err(StoreError::Login { .. })), "{login:?}");
         }
         assert!(Login::parse(&format!("1-2-0/{}", "b".repeat(129))).is_err());

@@ -75,7 +75,8 @@ impl Store {
             writer.close().await;
             return Err(explain(error, data_dir, &file));
         }
-        let readers = pool().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
+        let readers =
+            pool().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
         Ok(Self { writer, readers })
     }
 
@@ -87,7 +88,10 @@ impl Store {
 
     /// A transaction that holds the right to write from its first statement on, so that what it has read is
     /// still true when it writes. Dropped without a commit, it changes nothing.
-    pub(crate) async fn write(&self, doing: &'static str) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    pub(crate) async fn write(
+        &self,
+        doing: &'static str,
+    ) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(doing))
     }
 }
@@ -138,16 +142,13 @@ async fn bring_up_to_date(writer: &SqlitePool, file: &Path) -> Result<(), StoreE
     }
 
     let updating = "bringing its schema up to date";
-    let mut step =
-        connection.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(updating))?;
+    let mut step = connection.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(updating))?;
     let taken = steps_taken(&mut step, file).await?;
     for sql in &MIGRATIONS[taken..] {
         sqlx::raw_sql(*sql).execute(&mut *step).await.map_err(StoreError::when(updating))?;
     }
-    let stamp = format!(
-        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
-        MIGRATIONS.len()
-    );
+    let stamp =
+        format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};", MIGRATIONS.len());
     sqlx::raw_sql(AssertSqlSafe(stamp)).execute(&mut *step).await.map_err(StoreError::when(updating))?;
     step.commit().await.map_err(StoreError::when(updating))
 }

@@ -38,7 +38,9 @@ pub enum StoreError {
         known: i64,
     },
     /// A login that cannot be one.
-    #[error("`{login}` is not an account's login: it is CLOUDID/USERNAME, for example 1-2-0/bob@example.com, where the cloud id is three numbers and the username has 1 to 128 characters without spaces and colons")]
+    #[error(
+        "`{login}` is not an account's login: it is CLOUDID/USERNAME, for example 1-2-0/bob@example.com, where the cloud id is three numbers and the username has 1 to 128 characters without spaces and colons"
+    )]
     Login {
         /// What was given.
         login: String,

@@ -98,7 +98,8 @@ fn check_name(name: &str) -> Result<(), InboundError> {
 
 fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
     let kinds = "exactly one of `conference` and `announcement`";
-    let body = body.as_object().ok_or_else(|| wrong("body", format!("must be a JSON object with {kinds}")))?;
+    let body =
+        body.as_object().ok_or_else(|| wrong("body", format!("must be a JSON object with {kinds}")))?;
     if let Some(unknown) = body.keys().find(|key| !matches!(key.as_str(), "conference" | "announcement")) {
         return Err(wrong(unknown, format!("is not known here; a service has {kinds}")));
     }
@@ -180,9 +181,10 @@ fn participant(value: &Value) -> Result<ParticipantOptions, InboundError> {
 fn object<'a>(field: &str, value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, InboundError> {
     let fields = value.as_object().ok_or_else(|| wrong(field, "must be an object"))?;
     match fields.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(unknown) => {
-            Err(wrong(format!("{field}.{unknown}"), format!("is not known here; known are {}", known.join(", "))))
-        }
+        Some(unknown) => Err(wrong(
+            format!("{field}.{unknown}"),
+            format!("is not known here; known are {}", known.join(", ")),
+        )),
         None => Ok(fields),
     }
 }
@@ -210,7 +212,12 @@ fn play_list(field: &str, value: &Value) -> Result<PlayList, InboundError> {
     let items: Vec<&Value> = match value {
         Value::String(_) => vec![value],
         Value::Array(items) => items.iter().collect(),
-        _ => return Err(wrong(field, "must be a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")),
+        _ => {
+            return Err(wrong(
+                field,
+                "must be a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS",
+            ));
+        }
     };
     if items.is_empty() || items.len() > PLAY_ITEMS_MAX {
         return Err(wrong(field, format!("must have 1 to {PLAY_ITEMS_MAX} items")));
@@ -226,11 +233,20 @@ fn play_list(field: &str, value: &Value) -> Result<PlayList, InboundError> {
 }
 
 fn check_item(field: &str, item: &str) -> Result<(), InboundError> {
-    let number = |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
-    let (hz, ms) = (format!("{} to {}", TONE_HZ.start(), TONE_HZ.end()), format!("{} to {}", PLAY_MS.start(), PLAY_MS.end()));
+    let number =
+        |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
+    let (hz, ms) = (
+        format!("{} to {}", TONE_HZ.start(), TONE_HZ.end()),
+        format!("{} to {}", PLAY_MS.start(), PLAY_MS.end()),
+    );
     if let Some(tone) = item.strip_prefix("tone:") {
-        let is_good = tone.split_once('/').is_some_and(|(hz, ms)| number(hz, &TONE_HZ) && number(ms, &PLAY_MS));
-        return if is_good { Ok(()) } else { Err(wrong(field, format!("a tone is tone:HZ/MS with {hz} Hz and {ms} ms"))) };
+        let is_good =
+            tone.split_once('/').is_some_and(|(hz, ms)| number(hz, &TONE_HZ) && number(ms, &PLAY_MS));
+        return if is_good {
+            Ok(())
+        } else {
+            Err(wrong(field, format!("a tone is tone:HZ/MS with {hz} Hz and {ms} ms")))
+        };
     }
     if let Some(length) = item.strip_prefix("silence:") {
         let text = format!("a silence is silence:MS with {ms} ms");
@@ -243,5 +259,8 @@ fn check_item(field: &str, item: &str) -> Result<(), InboundError> {
     if is_file {
         return Ok(());
     }
-    Err(wrong(field, "must be tone:HZ/MS, silence:MS, or the name of a .wav file in the media folder, without a path"))
+    Err(wrong(
+        field,
+        "must be tone:HZ/MS, silence:MS, or the name of a .wav file in the media folder, without a path",
+    ))
 }

@@ -152,7 +152,7 @@ impl Store {
         now: Timestamp,
         completed_minutes: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        let rows: Vec<(String, i64, String, u32, i64, u32, Option<String>)> = sqlx::query_as(
+        let rows: Vec<ReservationRow> = sqlx::query_as(
             "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert
              FROM reservations WHERE ends_at > ? ORDER BY starts_at, token",
         )
@@ -162,18 +162,23 @@ impl Store {
         .map_err(StoreError::when("reading the reservations"))?;
         Ok(rows
             .into_iter()
-            .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert)| Reservation {
-                token: ReservationToken::new(token),
-                account: AccountId(account),
-                name: ConferenceName::new(name),
-                max_participants,
-                starts_at: Timestamp(starts_at),
-                duration_minutes,
-                divert: divert.map(ServiceName::new),
+            .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert)| {
+                Reservation {
+                    token: ReservationToken::new(token),
+                    account: AccountId(account),
+                    name: ConferenceName::new(name),
+                    max_participants,
+                    starts_at: Timestamp(starts_at),
+                    duration_minutes,
+                    divert: divert.map(ServiceName::new),
+                }
             })
             .collect())
     }
 }
+
+/// token, account_id, name, max_participants, starts_at, duration_minutes, divert
+type ReservationRow = (String, i64, String, u32, i64, u32, Option<String>);
 
 /// The most seats sold at any instant of `from..to`, the reservation `but` left out.
 async fn seats_sold(

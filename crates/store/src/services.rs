@@ -163,8 +163,10 @@ impl Store {
         let Some((account, name, body)) = best else { return Ok(None) };
         let rest = name.strip_suffix('*').map_or("", |prefix| &user[prefix.len()..]).to_owned();
         let body = stored(name, &body)?;
-        let service = InboundService::new(AccountId(account), body.name.as_str(), &body.body)
-            .map_err(|error| StoreError::Damaged { what: format!("inbound service {}: {error}", body.name) })?;
+        let service =
+            InboundService::new(AccountId(account), body.name.as_str(), &body.body).map_err(|error| {
+                StoreError::Damaged { what: format!("inbound service {}: {error}", body.name) }
+            })?;
         Ok(Some((service, rest)))
     }
 }
@@ -252,12 +254,12 @@ mod tests {
             (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
             (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
             (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!(["a","b"]), json!(["c","d"]), json!(["c","d"])),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
             (json!({"a":"b"}), json!(["c"]), json!(["c"])),
             (json!({"a":"foo"}), json!(null), json!(null)),
             (json!({"a":"foo"}), json!("bar"), json!("bar")),
             (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1,2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
             (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
         ];
         for (mut target, patch, merged) in cases {

@@ -62,14 +62,21 @@ impl ApiError {
             let problem = problems.remove(0);
             return Self::coded(problem.code, problem.text);
         }
-        let leading = PRECEDENCE.iter().find_map(|code| problems.iter().find(|problem| problem.code.code == *code));
+        let leading =
+            PRECEDENCE.iter().find_map(|code| problems.iter().find(|problem| problem.code.code == *code));
         let code = leading.or(problems.first()).map_or(MALFORMED, |problem| problem.code);
         let details = problems.into_iter().map(|problem| problem.text).collect();
         Self { details, ..Self::coded(code, "several parameters are wrong, see details") }
     }
 
     /// The answer. `request` is when the request came and for which path; `base` is where our pages are.
-    pub(crate) fn response(self, path: &str, asked_at: Timestamp, now: Timestamp, base: &str) -> Response<Body> {
+    pub(crate) fn response(
+        self,
+        path: &str,
+        asked_at: Timestamp,
+        now: Timestamp,
+        base: &str,
+    ) -> Response<Body> {
         let code = match self.code {
             Some(code) => code.code.to_owned(),
             None => format!("HTTP {}", self.status.as_u16()),
@@ -137,7 +144,10 @@ impl From<ControlError> for ApiError {
                     cause = next.source();
                 }
                 tracing::error!(error = %text, "a web service failed");
-                Self::plain(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; it is in the log")
+                Self::plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "something went wrong on our side; it is in the log",
+                )
             }
         }
     }
@@ -147,7 +157,10 @@ impl From<plenary_store::StoreError> for ApiError {
     fn from(error: plenary_store::StoreError) -> Self {
         if error.is_unavailable() {
             tracing::warn!(%error, "the database cannot be used");
-            return Self::plain(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be used right now; try again");
+            return Self::plain(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the database cannot be used right now; try again",
+            );
         }
         ControlError::Internal(error.into()).into()
     }

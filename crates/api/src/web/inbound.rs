@@ -84,7 +84,10 @@ fn object(body: &[u8], name: &str) -> Result<Value, ApiError> {
         && let Some(given) = fields.remove("name")
         && given != name
     {
-        return Err(ApiError::coded(BAD_SERVICE, format!("name: is `{name}` in the path and another in the body")));
+        return Err(ApiError::coded(
+            BAD_SERVICE,
+            format!("name: is `{name}` in the path and another in the body"),
+        ));
     }
     Ok(object)
 }

@@ -25,7 +25,10 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
         Account::Key(Key::New { login }) => {
             let account = find(&store, &login).await?;
             let (id, key) = store.key_new(account.id).await?;
-            writeln!(out, "Key {id} of {login} made; its older keys keep working. The key, shown this once:\n{key}")?;
+            writeln!(
+                out,
+                "Key {id} of {login} made; its older keys keep working. The key, shown this once:\n{key}"
+            )?;
         }
         Account::Key(Key::List { login }) => {
             let account = find(&store, &login).await?;

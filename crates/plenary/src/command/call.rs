@@ -21,7 +21,8 @@ pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => Speech::Wav(path.clone()),
         (None, None) => Speech::Silence,
     };
-    let caller = Caller::new(CallerConfig { bind: local_address(&flags.uri), ..CallerConfig::default() }).await?;
+    let caller =
+        Caller::new(CallerConfig { bind: local_address(&flags.uri), ..CallerConfig::default() }).await?;
     let record_seconds = if flags.record.is_some() { flags.seconds } else { 0 };
     let spec = CallSpec { from_user: "plenary".to_owned(), speech, record_seconds, ..CallSpec::default() };
     let mut call = caller.dial(&flags.uri, spec).await?;
@@ -79,7 +80,9 @@ fn local_address(uri: &str) -> IpAddr {
     let host = uri.rsplit_once('@').map_or_else(|| uri.trim_start_matches("sip:"), |(_, host)| host);
     let host = host.split([';', '>', '?']).next().unwrap_or_default();
     let (name, port) = match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => (name, port.parse().unwrap_or(5060)),
+        Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => {
+            (name, port.parse().unwrap_or(5060))
+        }
         _ => (host, 5060),
     };
     let name = name.trim_matches(['[', ']']);

@@ -3,10 +3,7 @@
 //! Everything in it is real: the server listens on free ports of loopback, reservations and commands go over HTTP,
 //! callers dial over SIP and talk over RTP. Only the data folder is thrown away at the end.
 
-use crate::{
-    config::Config,
-    server::Server,
-};
+use crate::{config::Config, server::Server};
 use anyhow::{Context, bail};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
 use plenary_conference::{ConferenceKey, ConferenceName};
@@ -112,7 +109,10 @@ impl Show<'_> {
         headline("Mute Ben over HTTP");
         let ids = self.ids().await?;
         let answer = self
-            .get(&format!("/conference_participant_set_options?conference_name={ROOM}&participant_id={}&muted=true", ids[1]))
+            .get(&format!(
+                "/conference_participant_set_options?conference_name={ROOM}&participant_id={}&muted=true",
+                ids[1]
+            ))
             .await?;
         line(&format!("conference_participant_set_options … muted=true\n  {answer}"));
         sleep(Duration::from_millis(2500)).await;
@@ -207,7 +207,8 @@ impl Show<'_> {
     async fn ids(&self) -> anyhow::Result<Vec<String>> {
         let list = self.get(&format!("/conference_participant_list?conference_name={ROOM}")).await?;
         let ids = list["participants"].as_array().into_iter().flatten();
-        let ids: Vec<String> = ids.filter_map(|party| Some(party["participant_id"].as_str()?.to_owned())).collect();
+        let ids: Vec<String> =
+            ids.filter_map(|party| Some(party["participant_id"].as_str()?.to_owned())).collect();
         if ids.len() < 3 {
             bail!("the participant list holds too few: {list}");
         }
@@ -227,7 +228,8 @@ impl Show<'_> {
 
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let body = self.http("GET", path, None).await?;
-        serde_json::from_str(&body).with_context(|| format!("{path} answered with something else than JSON: {body}"))
+        serde_json::from_str(&body)
+            .with_context(|| format!("{path} answered with something else than JSON: {body}"))
     }
 
     /// One request over a connection of its own: all that the demonstration needs of HTTP.

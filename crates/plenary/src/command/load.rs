@@ -6,7 +6,11 @@ use std::{io::Write, process::ExitCode};
 
 pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
     if flags.rooms > flags.participants {
-        anyhow::bail!("--rooms {} is more than --participants {}: every room needs somebody", flags.rooms, flags.participants);
+        anyhow::bail!(
+            "--rooms {} is more than --participants {}: every room needs somebody",
+            flags.rooms,
+            flags.participants
+        );
     }
     let spec = LoadSpec {
         target: flags.target,
@@ -41,7 +45,11 @@ fn print(out: &mut impl Write, report: &LoadReport) -> std::io::Result<()> {
     writeln!(
         out,
         "Packets        {} sent, {} received in {:.1} s; lost {:.3} %, missing {:.3} %",
-        report.packets_sent, report.packets_received, report.seconds, report.lost_percent, report.missing_percent
+        report.packets_sent,
+        report.packets_received,
+        report.seconds,
+        report.lost_percent,
+        report.missing_percent
     )?;
     writeln!(out, "Jitter         {} ms", quantiles(report.jitter_ms))?;
     writeln!(out, "Longest gap    {} ms", quantiles(report.gap_ms))?;

@@ -16,16 +16,20 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let server = Server::start(&config).await?;
     let first_key = if config.demo_account { demo_account(server.store()).await? } else { None };
 
-    // Scripts wait for these lines, so they are out before anything else happens.
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "Web services: http://{}", server.http_addr())?;
-    writeln!(out, "SIP:          {} (UDP and TCP)", server.sip_addr())?;
-    writeln!(out, "RTP:          UDP ports {}", config.rtp_ports)?;
-    writeln!(out, "Data:         {}", config.data.display())?;
+    // Scripts wait for these lines, so they are out before anything else happens. Whoever reads them may go away:
+    // the service is not for them.
+    let mut text = format!(
+        "Web services: http://{}\nSIP:          {} (UDP and TCP)\nRTP:          UDP ports {}\nData:         {}\n",
+        server.http_addr(),
+        server.sip_addr(),
+        config.rtp_ports,
+        config.data.display()
+    );
     if let Some(key) = first_key {
-        welcome(&mut out, &server, &key)?;
+        text.push_str(&welcome(&server, &key));
     }
-    out.flush()?;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     drop(out);
 
     tokio::select! {
@@ -50,12 +54,11 @@ async fn demo_account(store: &Store) -> anyhow::Result<Option<String>> {
     Ok(Some(key.to_string()))
 }
 
-fn welcome(out: &mut impl Write, server: &Server, key: &str) -> std::io::Result<()> {
+fn welcome(server: &Server, key: &str) -> String {
     let start = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(7);
     let start = start.strftime("%Y-%m-%d_%H:%M:%S");
     let (http, sip) = (server.http_addr(), server.sip_addr());
-    writeln!(
-        out,
+    format!(
         "
 This data folder was empty, so there is now an account to try things with.
 
@@ -70,9 +73,10 @@ Reserve a conference that starts in about six minutes:
 
 Or just call one that nobody reserved, from two telephones:
 
-  sip:conf-Board2@{sip}
+  sip:conf-Tea@{sip}
 
-With no telephone at hand:  plenary call sip:conf-Board2@{sip} --tone 440   or, for the whole job:  plenary demo
+With no telephone at hand:  plenary call sip:conf-Tea@{sip} --tone 440   or, for the whole job:  plenary demo
+
 "
     )
 }

@@ -1,7 +1,7 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions, ServiceName, Timestamp};
-use plenary_media::{PlayId, RoomId};
+use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ServiceName, Timestamp};
+use plenary_media::PlayId;
 use plenary_sip::{
     sdp::{LocalMedia, Stream},
     ua::Flow,
@@ -25,7 +25,7 @@ impl CallNumber {
 #[derive(Debug)]
 pub(crate) enum Purpose {
     /// A party of a conference.
-    Conference { key: ConferenceKey, options: Box<ParticipantOptions> },
+    Conference { key: ConferenceKey },
     /// Hears something and is hung up on.
     Announcement { play: Vec<String> },
 }
@@ -47,7 +47,6 @@ pub(crate) enum Stage {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) purpose: Purpose,
-    pub(crate) room: RoomId,
     /// Our side of the offer/answer state; its version grows with each change.
     pub(crate) local: LocalMedia,
     /// What was agreed; `None` until the ACK brings the answer to our offer.
@@ -78,13 +77,6 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn session(&self) -> Option<&Session> {
-        match &self.stage {
-            Stage::Accepted(session) | Stage::Up(session) => Some(session),
-            Stage::Routing { .. } | Stage::Ending => None,
-        }
-    }
-
     pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.stage {
             Stage::Accepted(session) | Stage::Up(session) => Some(session),

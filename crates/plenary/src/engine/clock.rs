@@ -15,7 +15,10 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Now {
-        Now { mono: Mono(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)), wall: wall_now() }
+        Now {
+            mono: Mono(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            wall: wall_now(),
+        }
     }
 
     /// The runtime's instant for a deadline of the deciding crates.

@@ -100,15 +100,33 @@ impl Engine {
 
     fn notice(&self, notice: &Notice) {
         match notice {
-            Notice::ReservationOpened { conference, .. } => info!(conference = %conference.name, account = conference.account.0, "reserved conference open"),
-            Notice::ReservationCompleted { conference, .. } => info!(conference = %conference.name, account = conference.account.0, "reserved conference over"),
-            Notice::ReservationForgotten { conference, .. } => debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten, its name is free"),
-            Notice::ConferenceCreated { conference } => info!(conference = %conference.name, account = conference.account.0, "conference created"),
-            Notice::ConferenceStarted { conference } => info!(conference = %conference.name, account = conference.account.0, "conference started"),
-            Notice::ConferenceStopped { conference } => info!(conference = %conference.name, account = conference.account.0, "conference stopped"),
-            Notice::ConferenceGone { conference } => info!(conference = %conference.name, account = conference.account.0, "conference gone"),
-            Notice::ParticipantEntered { conference, participant } => info!(conference = %conference.name, %participant, "participant entered"),
-            Notice::ParticipantLeft { conference, participant } => info!(conference = %conference.name, %participant, "participant left"),
+            Notice::ReservationOpened { conference, .. } => {
+                info!(conference = %conference.name, account = conference.account.0, "reserved conference open")
+            }
+            Notice::ReservationCompleted { conference, .. } => {
+                info!(conference = %conference.name, account = conference.account.0, "reserved conference over")
+            }
+            Notice::ReservationForgotten { conference, .. } => {
+                debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten, its name is free")
+            }
+            Notice::ConferenceCreated { conference } => {
+                info!(conference = %conference.name, account = conference.account.0, "conference created")
+            }
+            Notice::ConferenceStarted { conference } => {
+                info!(conference = %conference.name, account = conference.account.0, "conference started")
+            }
+            Notice::ConferenceStopped { conference } => {
+                info!(conference = %conference.name, account = conference.account.0, "conference stopped")
+            }
+            Notice::ConferenceGone { conference } => {
+                info!(conference = %conference.name, account = conference.account.0, "conference gone")
+            }
+            Notice::ParticipantEntered { conference, participant } => {
+                info!(conference = %conference.name, %participant, "participant entered")
+            }
+            Notice::ParticipantLeft { conference, participant } => {
+                info!(conference = %conference.name, %participant, "participant left")
+            }
             Notice::OptionsChanged { conference, participant, muted, dtmf_enabled } => {
                 info!(conference = %conference.name, %participant, muted, dtmf_enabled, "participant options changed");
             }

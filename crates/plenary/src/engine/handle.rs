@@ -4,7 +4,8 @@ use super::{Command, clock::Clock};
 use async_trait::async_trait;
 use plenary_api::{ConferenceControl, ControlError};
 use plenary_conference::{
-    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
+    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits,
+    ReservationToken, Timestamp,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
@@ -32,7 +33,6 @@ struct Sales {
 /// One line of the roster with what the web services of the specification do not show.
 #[derive(Debug, Clone)]
 pub(crate) struct RosterLine {
-    pub(crate) participant: ParticipantId,
     pub(crate) from: String,
     pub(crate) muted: bool,
     pub(crate) talking: bool,
@@ -203,7 +203,9 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         which: ConferenceRef,
     ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
-        self.ask(|reply| Command::Participants { account, which, reply }).await?.map_err(ControlError::Refused)
+        self.ask(|reply| Command::Participants { account, which, reply })
+            .await?
+            .map_err(ControlError::Refused)
     }
 
     async fn set_options(

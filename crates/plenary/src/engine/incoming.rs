@@ -98,15 +98,11 @@ impl Engine {
         options: plenary_conference::ParticipantOptions,
     ) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let ask = Event::Admit {
-            participant: call.participant.clone(),
-            conference: key.clone(),
-            options: options.clone(),
-        };
+        let ask = Event::Admit { participant: call.participant.clone(), conference: key.clone(), options };
         match self.conferences.handle_event(ask, self.clock.now()) {
             Ok(()) => {
                 let room = self.conference_room(&key);
-                self.accept(number, Purpose::Conference { key, options: Box::new(options) }, room);
+                self.accept(number, Purpose::Conference { key }, room);
             }
             Err(Refused::Early { divert: Some(service) }) => self.divert(number, key, service),
             Err(refused) => {
@@ -185,7 +181,7 @@ impl Engine {
             direction: Direction::SendRecv,
         };
         let mut session =
-            Session { purpose, room, local, stream: None, playing: None, speaks: false, listens: false };
+            Session { purpose, local, stream: None, playing: None, speaks: false, listens: false };
         match offer {
             Some(offer) => match sdp::answer(&offer, &session.local) {
                 Ok(answer) => {
@@ -250,7 +246,7 @@ impl Engine {
         }
         call.recorded = true;
         let conference = match &session.purpose {
-            Purpose::Conference { key, .. } => Some(key.clone()),
+            Purpose::Conference { key } => Some(key.clone()),
             Purpose::Announcement { .. } => None,
         };
         self.records.call_started(call, conference.as_ref());
@@ -357,7 +353,7 @@ impl Engine {
     }
 
     fn leave_room(&mut self, purpose: &Purpose) {
-        let Purpose::Conference { key, .. } = purpose else { return };
+        let Purpose::Conference { key } = purpose else { return };
         if let Some(room) = self.rooms.get_mut(key) {
             room.calls -= 1;
             if room.calls == 0 {

@@ -23,8 +23,8 @@ pub(crate) use handle::EngineHandle;
 use call::{Call, CallNumber, Stage};
 use handle::RosterLine;
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused, Reservation,
-    ReservationLimits, ReservationToken,
+    AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused,
+    Reservation, ReservationLimits, ReservationToken,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
 use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId};
@@ -46,16 +46,28 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the engine is asked by others.
 pub(crate) enum Command {
-    Claim { key: ConferenceKey, reply: oneshot::Sender<Result<(), Refused>> },
-    Release { key: ConferenceKey, reply: oneshot::Sender<()> },
-    Apply { event: Event, reply: oneshot::Sender<Result<(), Refused>> },
+    Claim {
+        key: ConferenceKey,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Release {
+        key: ConferenceKey,
+        reply: oneshot::Sender<()>,
+    },
+    Apply {
+        event: Event,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
     Act {
         account: AccountId,
         which: ConferenceRef,
         act: Box<dyn FnOnce(ConferenceKey) -> Event + Send>,
         reply: oneshot::Sender<Result<(), Refused>>,
     },
-    List { account: AccountId, reply: oneshot::Sender<Vec<ConferenceSummary>> },
+    List {
+        account: AccountId,
+        reply: oneshot::Sender<Vec<ConferenceSummary>>,
+    },
     Participants {
         account: AccountId,
         which: ConferenceRef,
@@ -66,10 +78,18 @@ pub(crate) enum Command {
         token: ReservationToken,
         reply: oneshot::Sender<Option<(Reservation, State)>>,
     },
-    Roster { key: ConferenceKey, reply: oneshot::Sender<Vec<RosterLine>> },
+    Roster {
+        key: ConferenceKey,
+        reply: oneshot::Sender<Vec<RosterLine>>,
+    },
     /// The inbound service of a call has been looked up.
-    Routed { call: CallNumber, found: Result<Option<(InboundService, String)>, StoreError> },
-    Stop { reply: oneshot::Sender<()> },
+    Routed {
+        call: CallNumber,
+        found: Result<Option<(InboundService, String)>, StoreError>,
+    },
+    Stop {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// What the engine needs to start.
@@ -119,16 +139,19 @@ impl Engine {
     pub(crate) async fn start(parts: Parts) -> anyhow::Result<EngineHandle> {
         let clock = Clock::new();
         let (commands, inbox) = mpsc::channel(COMMANDS_WAITING_MAX);
-        let handle = EngineHandle::new(commands.clone(), parts.store.clone(), parts.reservations.clone(), clock);
+        let handle =
+            EngineHandle::new(commands.clone(), parts.store.clone(), parts.reservations.clone(), clock);
         let mut conferences = Conferences::new(parts.reservations.clone(), parts.conferences);
-        let open = parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
+        let open =
+            parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
         let count = open.len();
         let interrupted = parts.store.interrupt_open_calls(clock.now().wall).await?;
         if interrupted > 0 {
             info!(interrupted, "calls of a run that was cut off are closed in the records");
         }
         for reservation in open {
-            if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now()) {
+            if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now())
+            {
                 warn!(%refused, "a stored reservation cannot be opened");
             }
         }
@@ -254,12 +277,7 @@ impl Engine {
         let Ok((_, parties)) = self.conferences.participants(key) else { return Vec::new() };
         let line = |party: ParticipantSummary| {
             let call = self.calls.get(self.participants.get(&party.id)?)?;
-            Some(RosterLine {
-                participant: party.id,
-                from: call.from.clone(),
-                muted: party.muted,
-                talking: call.talking,
-            })
+            Some(RosterLine { from: call.from.clone(), muted: party.muted, talking: call.talking })
         };
         parties.into_iter().filter_map(line).collect()
     }
@@ -269,12 +287,16 @@ impl Engine {
             SipEvent::Incoming(incoming) => self.handle_incoming(*incoming),
             SipEvent::Confirmed { call, answer } => self.handle_confirmed(CallNumber(call.0), answer),
             SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
-            SipEvent::ReofferAnswer { call, answer } => self.handle_reoffer_answer(CallNumber(call.0), answer),
+            SipEvent::ReofferAnswer { call, answer } => {
+                self.handle_reoffer_answer(CallNumber(call.0), answer)
+            }
             SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
             SipEvent::Cancelled { call } => self.call_is_over(CallNumber(call.0), "cancelled"),
             SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
             // The service places no calls, so these belong to nobody.
-            SipEvent::Progress { call, .. } | SipEvent::Answered { call, .. } | SipEvent::Rejected { call, .. } => {
+            SipEvent::Progress { call, .. }
+            | SipEvent::Answered { call, .. }
+            | SipEvent::Rejected { call, .. } => {
                 debug!(call = call.0, "an answer to a call that was not placed");
             }
         }
@@ -287,7 +309,10 @@ impl Engine {
             MediaEvent::TalkStopped { call } => self.set_talking(CallNumber(call.0), false),
             MediaEvent::RtpTimeout { call } => {
                 info!(call = call.0, "no RTP for too long: the caller has vanished");
-                self.end_call(CallNumber(call.0), effects::reasons(408, "No audio was received for too long"));
+                self.end_call(
+                    CallNumber(call.0),
+                    effects::reasons(408, "No audio was received for too long"),
+                );
             }
             MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
             MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
@@ -362,6 +387,7 @@ fn end_cause_text(cause: &EndCause) -> &str {
 
 fn random_u64() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
     Ok(u64::from_be_bytes(bytes))
 }

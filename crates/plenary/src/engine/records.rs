@@ -69,7 +69,13 @@ impl Records {
         }
     }
 
-    pub(super) fn call_ended(&mut self, number: u64, participant: &ParticipantId, at: Timestamp, cause: &str) {
+    pub(super) fn call_ended(
+        &mut self,
+        number: u64,
+        participant: &ParticipantId,
+        at: Timestamp,
+        cause: &str,
+    ) {
         let stats = self.stats.remove(&number);
         self.write(Entry::Ended { id: participant.to_string(), at, cause: cause.to_owned(), stats });
     }

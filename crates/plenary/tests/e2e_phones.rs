@@ -1,0 +1,99 @@
+//! Stock SIP phones (baresip) in conferences that curl commands: each hears all the others and not itself.
+#![allow(missing_docs)]
+
+mod support;
+
+use support::{Phone, Server, assert_hears, wait_for};
+
+const NO_NOTICE: &str = "[reservations]\nmin_notice_minutes = 0\n";
+
+/// Red is reserved, Blue is not; they must never mix.
+const RED: [(u32, &str); 3] = [(400, "PCMU"), (900, "PCMA"), (1600, "PCMU")];
+const BLUE: [(u32, &str); 2] = [(600, "PCMU"), (2300, "PCMU")];
+const ALL: [u32; 5] = [400, 900, 1600, 600, 2300];
+
+fn enter(server: &Server, conference: &str, phones: &[(u32, &str)]) -> (Vec<Phone>, Vec<String>) {
+    let mut ids = Vec::new();
+    let mut inside = Vec::new();
+    for (hz, law) in phones {
+        inside.push(Phone::call(&server.uri(&format!("conf-{conference}")), *hz, law));
+        ids = server.wait_for_participants(conference, inside.len());
+    }
+    (inside, ids)
+}
+
+#[test]
+fn each_hears_all_the_others_through_mute_unmute_and_eject() {
+    let server = Server::start(NO_NOTICE);
+    server.reserve_now("Red");
+    let (red, ids) = enter(&server, "Red", &RED);
+    let (blue, _) = enter(&server, "Blue", &BLUE);
+    let set_options = |options: &str| {
+        let path = format!(
+            "/conference_participant_set_options?conference_name=Red&participant_id={}&{options}",
+            ids[1]
+        );
+        assert_eq!(server.get(&path), serde_json::json!({ "options_set": true }));
+    };
+    let everybody = || {
+        assert_hears(&red[0], &[900, 1600], &ALL);
+        assert_hears(&red[1], &[400, 1600], &ALL);
+        assert_hears(&red[2], &[400, 900], &ALL);
+    };
+    everybody();
+    assert_hears(&blue[0], &[2300], &ALL);
+    assert_hears(&blue[1], &[600], &ALL);
+
+    set_options("muted=true");
+    assert_eq!(server.participants("Red")[1]["muted"], true, "the next answer shows it");
+    assert_hears(&red[0], &[1600], &ALL);
+    assert_hears(&red[1], &[400, 1600], &ALL);
+    assert_hears(&red[2], &[400], &ALL);
+
+    set_options("muted=false");
+    everybody();
+
+    let path = format!("/conference_participant_eject?conference_name=Red&participant_id={}", ids[2]);
+    assert_eq!(server.get(&path), serde_json::json!({ "ejected": true }));
+    assert_eq!(server.participants("Red").len(), 2, "the next answer shows it");
+    assert_hears(&red[0], &[900], &ALL);
+    assert_hears(&red[1], &[400], &ALL);
+    wait_for("the ejected phone to notice", || red[2].log().contains("closed").then_some(()));
+    assert_hears(&blue[0], &[2300], &ALL);
+}
+
+#[test]
+fn members_wait_in_silence_for_their_leader_and_go_with_him() {
+    let server = Server::start("");
+    server.put_service(
+        "class",
+        r#"{"conference": {"name": "Class", "participant": {"start_on_entry": false, "beep_on_entry": false}}}"#,
+    );
+    server.put_service(
+        "teacher",
+        r#"{"conference": {"name": "Class", "participant": {"destroy_on_exit": true, "beep_on_entry": false}}}"#,
+    );
+    let all = [500, 1100, 1900];
+    let first = Phone::call(&server.uri("class"), 500, "PCMU");
+    server.wait_for_participants("Class", 1);
+    let second = Phone::call(&server.uri("class"), 1100, "PCMU");
+    server.wait_for_participants("Class", 2);
+    wait_for("a second of audio", || (second.heard().len() > 8000).then_some(()));
+    assert_hears(&first, &[], &all);
+    assert_hears(&second, &[], &all);
+    assert_eq!(server.get("/conference_list")[0]["status"], "HOLDING");
+
+    let mut teacher = Phone::call(&server.uri("teacher"), 1900, "PCMU");
+    server.wait_for_participants("Class", 3);
+    assert_eq!(server.get("/conference_list")[0]["status"], "ACTIVE");
+    assert_hears(&first, &[1100, 1900], &all);
+    assert_hears(&teacher, &[500, 1100], &all);
+
+    teacher.hang_up();
+    wait_for("the class to be over", || {
+        (server.get("/conference_list") == serde_json::json!([])).then_some(())
+    });
+    for phone in [&first, &second] {
+        wait_for("its phones to notice", || phone.log().contains("closed").then_some(()));
+    }
+}

@@ -1,0 +1,166 @@
+//! SIPp's calls: what phones and trunks do on the wire, and what they are told.
+#![allow(missing_docs)]
+
+mod support;
+
+use serde_json::json;
+use std::{
+    io::{Read, Write},
+    net::{TcpStream, UdpSocket},
+    time::Duration,
+};
+use support::{Server, sipp, wait_for};
+
+const NO_NOTICE: &str = "[reservations]\nmin_notice_minutes = 0\n";
+
+#[test]
+fn calls_come_and_go_over_udp_and_tcp() {
+    let mut server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "60", "-r", "60", "-d", "300", "-p", "0"]);
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "30", "-r", "60", "-d", "300", "-t", "t1"]);
+    sipp(
+        &server,
+        "conf-Tea",
+        &["-sn", "uac", "-m", "20", "-r", "20", "-d", "300", "-t", "tn", "-max_socket", "50"],
+    );
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+    assert!(server.is_running());
+}
+
+#[test]
+fn lost_messages_are_sent_again() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "20", "-r", "20", "-d", "200", "-lost", "10"]);
+}
+
+#[test]
+fn the_offer_may_come_in_the_200() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "offer_in_ack.xml", "-m", "3"]);
+}
+
+#[test]
+fn sessions_are_held_resumed_and_moved() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "hold.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "bad_reinvite.xml", "-m", "2"]);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_with_its_reason() {
+    let server = Server::start("");
+    sipp(&server, "nobody", &["-sf", "unknown.xml", "-m", "1"]);
+    sipp(&server, "conf-not.a.name", &["-sf", "unknown.xml", "-m", "1"]);
+    sipp(&server, "conf-Tea", &["-sf", "not_acceptable.xml", "-m", "1"]);
+    sipp(&server, "conf-Tea", &["-sf", "srtp_only.xml", "-m", "1"]);
+    sipp(&server, "conf-Tea", &["-sf", "bad_sdp.xml", "-m", "1"]);
+    sipp(&server, "conf-Tea", &["-sf", "required_extension.xml", "-m", "1"]);
+    sipp(&server, "conf-Tea", &["-sf", "stranger_bye.xml", "-m", "1"]);
+    assert_eq!(server.get("/conference_list"), json!([]), "nothing stays behind");
+}
+
+#[test]
+fn early_callers_are_busy_or_diverted() {
+    let server = Server::start("");
+    let start = (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10)).strftime("%Y-%m-%d-%H-%M");
+    for (name, divert) in [("Early", ""), ("Missing", "&divert=NoSuchService"), ("Told", "&divert=later")] {
+        server.get(&format!(
+            "/conference_reservation_create?conference_name={name}&max_participants=40&start_time={start}&duration=30{divert}"
+        ));
+    }
+    server.put_service("later", r#"{"announcement": {"play": ["tone:440/300", "silence:100"]}}"#);
+    sipp(&server, "conf-Early", &["-sf", "busy.xml", "-m", "1"]);
+    sipp(&server, "conf-Missing", &["-sf", "busy.xml", "-m", "1"]);
+    sipp(&server, "conf-Told", &["-sf", "hung_up_on.xml", "-m", "1"]);
+    let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    assert!(
+        log.contains("the inbound service to divert early callers to does not exist"),
+        "the log says why"
+    );
+}
+
+#[test]
+fn a_full_conference_is_busy_until_somebody_leaves() {
+    let server = Server::start("[conferences]\nunreserved_max_participants = 2\n");
+    let hold_seats = std::thread::scope(|scope| {
+        let seats =
+            scope.spawn(|| sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "2", "-r", "20", "-d", "3000"]));
+        server.wait_for_participants("Tea", 2);
+        sipp(&server, "conf-Tea", &["-sf", "busy.xml", "-m", "1"]);
+        seats.join()
+    });
+    hold_seats.unwrap();
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "1", "-d", "100"]);
+}
+
+#[test]
+fn an_ejected_caller_and_those_of_a_leader_are_told_why() {
+    let server = Server::start(NO_NOTICE);
+    server.reserve_now("Board");
+    std::thread::scope(|scope| {
+        let calls =
+            scope.spawn(|| sipp(&server, "conf-Board", &["-sf", "hung_up_on.xml", "-m", "2", "-r", "20"]));
+        let ids = server.wait_for_participants("Board", 2);
+        let eject = |id: &str| {
+            server.curl(
+                &[],
+                &format!("/conference_participant_eject?conference_name=Board&participant_id={id}"),
+            )
+        };
+        assert_eq!(eject(&ids[0]).0, 200);
+        let (status, body) = eject(&ids[1]);
+        assert_eq!(
+            (status, &body["error"]["code"]),
+            (409, &json!("1201")),
+            "alone, so the conference is HOLDING"
+        );
+        server.put_service(
+            "boss",
+            r#"{"conference": {"name": "Board", "participant": {"destroy_on_exit": true}}}"#,
+        );
+        sipp(&server, "boss", &["-sn", "uac", "-m", "1", "-d", "200"]);
+        calls.join().unwrap();
+    });
+    assert_eq!(server.get("/conference_list")[0]["status"], "HOLDING", "a reserved conference stays");
+}
+
+#[test]
+fn keys_told_by_info_act() {
+    let server = Server::start("");
+    server.put_service("exit", r#"{"conference": {"name": "Tea", "participant": {"exit_digit": "9"}}}"#);
+    sipp(&server, "exit", &["-sf", "info_key.xml", "-m", "2"]);
+}
+
+#[test]
+fn a_caller_without_audio_has_vanished() {
+    let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
+    sipp(&server, "conf-Tea", &["-sf", "hung_up_on.xml", "-m", "2", "-r", "10"]);
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn garbage_ends_nothing() {
+    let mut server = Server::start("");
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let huge = format!("INVITE sip:conf-Tea@127.0.0.1 SIP/2.0\r\nX: {}\r\n\r\n", "x".repeat(60_000));
+    let garbage: [&[u8]; 6] =
+        [b"\0\x01\x02", b"\r\n\r\n", b"INVITE", huge.as_bytes(), b"SIP/2.0 200 OK\r\n\r\n", &[0x80; 1400]];
+    for datagram in garbage {
+        udp.send_to(datagram, &server.sip).unwrap();
+    }
+    for address in [&server.sip, &server.http] {
+        for bytes in garbage.into_iter().chain([&b"GET / HTTP/1.1\r\nHost: a\r\nX: "[..]]) {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let _ = stream.write_all(bytes);
+        }
+    }
+    // Half a request, held open, keeps nobody else from being served.
+    let mut half = TcpStream::connect(&server.http).unwrap();
+    half.write_all(b"POST /conference_list HTTP/1.1\r\nHost: a\r\n").unwrap();
+    half.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    assert!(half.read(&mut [0; 10]).is_err(), "no answer to half a question");
+    assert_eq!(server.curl(&["-H", &format!("X: {}", "y".repeat(60_000))], "/conference_list").0, 431);
+    assert_eq!(server.get("/conference_list"), json!([]));
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "2", "-d", "100"]);
+    assert!(server.is_running());
+}

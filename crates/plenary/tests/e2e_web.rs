@@ -1,0 +1,199 @@
+//! The web services with curl, and the commands of an operator, against the running binary.
+#![allow(missing_docs)]
+
+mod support;
+
+use serde_json::json;
+use std::{fs, time::Duration};
+use support::{LOGIN, Server, plenary, run_within, sipp, text, wait_for};
+
+fn soon(minutes: i64) -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes))
+        .strftime("%Y-%m-%d_%H:%M:%S")
+        .to_string()
+}
+
+#[test]
+fn what_was_answered_with_success_survives_kill_9() {
+    let mut server = Server::start("");
+    let create = |server: &Server, name: &str| {
+        let path = format!(
+            "/conference_reservation_create?conference_name={name}&max_participants=40&start_time={}&duration=30",
+            soon(10)
+        );
+        server.get(&path)["reservation_token"].as_str().unwrap().to_owned()
+    };
+    let (kept, removed) = (create(&server, "Kept"), create(&server, "Removed"));
+    assert_eq!(
+        server.get(&format!("/conference_reservation_remove?reservation_token={removed}")),
+        json!({"removed": true})
+    );
+    let extend = format!("/conference_reservation_modify?reservation_token={kept}&duration=45");
+    assert_eq!(server.get(&extend), json!({"extended": true}));
+    let before = server.get("/conference_list");
+    assert_eq!((before.as_array().unwrap().len(), &before[0]["duration"]), (1, &json!(75)));
+    server.kill_and_restart();
+    assert_eq!(server.get("/conference_list"), before);
+    let (_, service) = server.curl(&[], "/service/v1/inbound/conf-*");
+    assert_eq!(service["conference"]["name"], "{rest}");
+}
+
+#[test]
+fn a_conference_in_its_time_is_open_again_after_a_restart() {
+    let mut server = Server::start("[reservations]\nmin_notice_minutes = 0\n");
+    server.reserve_now("Board");
+    server.kill_and_restart();
+    assert_eq!(server.get("/conference_list")[0]["status"], "HOLDING");
+    sipp(&server, "conf-Board", &["-sn", "uac", "-m", "2", "-d", "100"]);
+}
+
+#[test]
+fn keys_work_side_by_side_until_revoked_and_at_once() {
+    let server = Server::start("");
+    let account = |arguments: &[&str]| {
+        let output =
+            plenary().args(["account"]).args(arguments).arg("--data").arg(server.data()).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let status = |key: &str| server.curl_as(&format!("{LOGIN}:{key}"), &[], "/conference_list").0;
+    let new = account(&["key", "new", LOGIN]).lines().last().unwrap().to_owned();
+    assert_eq!((status(&server.key), status(&new), status("wrong")), (200, 200, 401));
+    let list = account(&["key", "list", LOGIN]);
+    let ids: Vec<&str> = list.lines().skip(1).map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(ids.len(), 2, "{list}");
+    assert!(!list.contains(&new) && !list.contains(&server.key), "a key is shown once only");
+    account(&["key", "revoke", LOGIN, ids[0]]);
+    assert_eq!((status(&server.key), status(&new)), (401, 200));
+    assert!(account(&["list"]).contains(LOGIN));
+    let database = fs::read(server.data().join("plenary.db")).unwrap();
+    let holds = |key: &str| database.windows(key.len()).any(|window| window == key.as_bytes());
+    assert!(!holds(&new) && !holds(&server.key), "keys are stored hashed");
+}
+
+#[test]
+fn accounts_see_only_their_own() {
+    let server = Server::start("[reservations]\nmin_notice_minutes = 0\n");
+    let token = server.reserve_now("Board");
+    let other = "3-4-5/eve@example.com";
+    let created = plenary().args(["account", "create", other, "--data"]).arg(server.data()).output().unwrap();
+    let key = String::from_utf8(created.stdout).unwrap().lines().last().unwrap().to_owned();
+    let eve = |path: &str| server.curl_as(&format!("{other}:{key}"), &[], path);
+    assert_eq!(eve("/conference_list"), (200, json!([])));
+    assert_eq!(eve(&format!("/conference_reservation_modify?reservation_token={token}&duration=15")).0, 404);
+    assert_eq!(eve("/conference_participant_list?conference_name=Board").0, 404);
+    assert_eq!(eve("/service/v1/inbound/conf-*").0, 404);
+    let (status, body) = server.curl_as(
+        &format!("{other}:{key}"),
+        &["-X", "PUT", "-d", r#"{"conference":{"name":"{rest}"}}"#],
+        "/service/v1/inbound/conf-*",
+    );
+    assert_eq!(
+        (status, &body["error"]["code"]),
+        (409, &json!("1207")),
+        "names are unique over the installation"
+    );
+    let mine = eve(&format!(
+        "/conference_reservation_create?conference_name=Board&max_participants=40&start_time={}&duration=30",
+        soon(10)
+    ));
+    assert_eq!(mine.0, 200, "a conference's name is unique within an account only: {}", mine.1);
+}
+
+#[test]
+fn one_party_s_sessions_end_cleanly_when_the_server_stops() {
+    let server = Server::start("");
+    std::thread::scope(|scope| {
+        let uri = server.uri("conf-Tea");
+        let call = scope.spawn(move || {
+            run_within(plenary().args(["call", &uri, "--seconds", "20"]), Duration::from_secs(30))
+        });
+        server.wait_for_participants("Tea", 1);
+        let status = server.terminate();
+        assert!(status.success());
+        let output = call.join().unwrap();
+        assert!(text(&output).contains("hung up: The service is stopping"), "{}", text(&output));
+    });
+}
+
+#[test]
+fn the_test_caller_hears_presses_and_records() {
+    let server = Server::start("");
+    server.put_service(
+        "exit",
+        r##"{"conference": {"name": "Tea", "participant": {"exit_digit": "#", "beep_on_entry": false}}}"##,
+    );
+    server.put_service("hello", r#"{"announcement": {"play": ["tone:700/800", "silence:200"]}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("heard.wav");
+    let uri = server.uri("hello");
+    let output = run_within(
+        plenary().args(["call", &uri, "--seconds", "10", "--record"]).arg(&heard),
+        Duration::from_secs(20),
+    );
+    assert!(text(&output).contains("hung up: The announcement is over"), "{}", text(&output));
+    let samples = plenary_caller::wav::read(&heard).unwrap();
+    let level = plenary_audio::goertzel::power_dbov(&samples[1600..4800], 8000, 700.0);
+    assert!(level > -25.0, "the announcement is heard at {level} dBov");
+
+    let uri = server.uri("exit");
+    let output = run_within(
+        plenary().args(["call", &uri, "--dtmf", "12,#", "--seconds", "15"]),
+        Duration::from_secs(20),
+    );
+    assert!(text(&output).contains("hung up: Exit key pressed"), "{}", text(&output));
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn keys_are_never_heard_by_the_others() {
+    let server = Server::start("");
+    // The entry beep is near one of the tones of a key.
+    server
+        .put_service("quiet", r#"{"conference": {"name": "Tea", "participant": {"beep_on_entry": false}}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("heard.wav");
+    std::thread::scope(|scope| {
+        let uri = server.uri("quiet");
+        let listener = scope.spawn({
+            let (uri, heard) = (uri.clone(), heard.clone());
+            move || {
+                run_within(
+                    plenary().args(["call", &uri, "--seconds", "4", "--record"]).arg(heard),
+                    Duration::from_secs(20),
+                )
+            }
+        });
+        server.wait_for_participants("Tea", 1);
+        let output = run_within(
+            plenary().args(["call", &uri, "--tone", "1500", "--dtmf", "159#", "--seconds", "3"]),
+            Duration::from_secs(20),
+        );
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(listener.join().unwrap().status.success());
+    });
+    let samples = plenary_caller::wav::read(&heard).unwrap();
+    let loudest = |hz: f32| {
+        let levels = samples
+            .windows(800)
+            .step_by(400)
+            .map(|window| plenary_audio::goertzel::power_dbov(window, 8000, hz));
+        levels.fold(-127.0_f32, f32::max)
+    };
+    assert!(loudest(1500.0) > -16.0, "the voice is heard");
+    for hz in [697.0, 770.0, 852.0, 941.0] {
+        assert!(loudest(hz) < -45.0, "a key tone of {hz} Hz at {} dBov", loudest(hz));
+    }
+}
+
+#[test]
+fn the_pages_that_errors_link_to_are_served() {
+    let server = Server::start("");
+    let (status, body) = server.curl(&[], "/conference_reservation_create");
+    assert_eq!(status, 400);
+    let link = body["error"]["link"].as_str().unwrap();
+    let (page, anchor) = link.split_once('#').unwrap();
+    let output = std::process::Command::new("curl").args(["-sS", page]).output().unwrap();
+    let html = String::from_utf8(output.stdout).unwrap();
+    assert!(html.contains(&format!("id=\"{anchor}\"")), "{link}");
+}

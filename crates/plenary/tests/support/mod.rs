@@ -1,0 +1,349 @@
+//! A running Plenary, and the parties that call and command it: curl, baresip, SIPp.
+//!
+//! Everything listens on free ports of loopback and is ended by its process id.
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
+
+use serde_json::Value;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+pub const LOGIN: &str = "1-2-0/bob@example.com";
+
+/// The binary under test.
+pub fn plenary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_plenary"))
+}
+
+/// A server of its own data folder.
+pub struct Server {
+    child: Child,
+    pub http: String,
+    pub sip: String,
+    pub key: String,
+    pub folder: TempDir,
+}
+
+impl Server {
+    /// Starts with these lines of configuration, and makes an account and the service `conf-*`.
+    pub fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let created = plenary().args(["account", "create", LOGIN, "--data"]).arg(&data).output().unwrap();
+        assert!(created.status.success(), "{}", text(&created));
+        let key = String::from_utf8(created.stdout).unwrap().lines().last().unwrap().to_owned();
+        fs::write(folder.path().join("plenary.toml"), config).unwrap();
+        let (child, http, sip) = serve(folder.path());
+        let server = Self { child, http, sip, key, folder };
+        server.put_service("conf-*", r#"{"conference": {"name": "{rest}"}}"#);
+        server
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As a power cut would end it, and then another process on the same data.
+    pub fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.child, self.http, self.sip) = serve(self.folder.path());
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn terminate(mut self) -> std::process::ExitStatus {
+        signal(self.child.id(), "TERM");
+        wait_for("the server to stop", || self.child.try_wait().unwrap())
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// A request by curl, with our account's credentials: status and body.
+    pub fn curl(&self, arguments: &[&str], path: &str) -> (u16, Value) {
+        let credentials = format!("{LOGIN}:{}", self.key);
+        self.curl_as(&credentials, arguments, path)
+    }
+
+    pub fn curl_as(&self, credentials: &str, arguments: &[&str], path: &str) -> (u16, Value) {
+        let output = Command::new("curl")
+            .args(["-sS", "--max-time", "20", "-g", "-w", "\n%{http_code}", "-u", credentials])
+            .args(arguments)
+            .arg(format!("http://{}{path}", self.http))
+            .output()
+            .expect("curl is installed (make test does that)");
+        assert!(output.status.success(), "curl: {}", text(&output));
+        let answer = String::from_utf8(output.stdout).unwrap();
+        let (body, status) = answer.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let (status, body) = self.curl(&[], path);
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    #[track_caller]
+    pub fn put_service(&self, name: &str, body: &str) {
+        let (status, answer) = self.curl(&["-X", "PUT", "-d", body], &format!("/service/v1/inbound/{name}"));
+        assert!(matches!(status, 200 | 201), "{status} {answer}");
+    }
+
+    /// Reserves from the current minute on (the configuration must allow that); the token.
+    #[track_caller]
+    pub fn reserve_now(&self, name: &str) -> String {
+        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
+        let start = soon.strftime("%Y-%m-%d_%H:%M:%S");
+        let created = self.get(&format!(
+            "/conference_reservation_create?conference_name={name}&max_participants=40&start_time={start}&duration=30"
+        ));
+        created["reservation_token"].as_str().unwrap().to_owned()
+    }
+
+    pub fn participants(&self, conference: &str) -> Vec<Value> {
+        let (status, body) =
+            self.curl(&[], &format!("/conference_participant_list?conference_name={conference}"));
+        if status == 200 { body["participants"].as_array().unwrap().clone() } else { Vec::new() }
+    }
+
+    /// Waits until this many are in; their ids, in the order in which they entered.
+    #[track_caller]
+    pub fn wait_for_participants(&self, conference: &str, count: usize) -> Vec<String> {
+        let ids = wait_for(&format!("{count} participants in {conference}"), || {
+            let list = self.participants(conference);
+            (list.len() == count).then_some(list)
+        });
+        ids.iter().map(|party| party["participant_id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub fn uri(&self, user: &str) -> String {
+        format!("sip:{user}@{}", self.sip)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(folder: &Path) -> (Child, String, String) {
+    let mut child = plenary()
+        .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--config"])
+        .arg(folder.join("plenary.toml"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .env("PLENARY_LOG", "debug")
+        .stdout(Stdio::piped())
+        .stderr(fs::OpenOptions::new().create(true).append(true).open(folder.join("server.log")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut after = |label: &str| {
+        let line = lines.next().and_then(Result::ok).unwrap_or_else(|| {
+            panic!("the server did not start:\n{}", fs::read_to_string(folder.join("server.log")).unwrap())
+        });
+        line.strip_prefix(label).unwrap_or_else(|| panic!("{line}")).trim().to_owned()
+    };
+    let http = after("Web services: http://");
+    let sip = after("SIP:").split(' ').next().unwrap().to_owned();
+    (child, http, sip)
+}
+
+/// Looks until it finds something, for at most twenty seconds.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub fn signal(pid: u32, name: &str) {
+    let _ = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status();
+}
+
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Runs a program that ends by itself, for at most this long.
+pub fn run_within(command: &mut Command, within: Duration) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+    let pid = child.id();
+    let (done, waiting) = mpsc::channel::<()>();
+    let guard = std::thread::spawn(move || {
+        if waiting.recv_timeout(within) == Err(mpsc::RecvTimeoutError::Timeout) {
+            signal(pid, "KILL");
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    let _ = done.send(());
+    guard.join().unwrap();
+    output
+}
+
+/// A baresip that calls, speaks a tone, and writes down what it hears.
+pub struct Phone {
+    child: Child,
+    folder: TempDir,
+    pub hz: u32,
+}
+
+impl Phone {
+    /// `law` is the one codec it knows: `PCMU` or `PCMA`.
+    pub fn call(uri: &str, hz: u32, law: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write_tone(&path.join("tone.wav"), hz);
+        let modules = "/usr/lib/baresip/modules";
+        let config = format!(
+            "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_source aufile,{0}/tone.wav\naudio_player aubridge,x\n\
+             audio_alert aubridge,x\naudio_channels 1\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\n\
+             module aubridge.so\nmodule sndfile.so\nsnd_path {0}\nmodule_tmp account.so\nmodule_app menu.so\n",
+            path.display()
+        );
+        fs::write(path.join("config"), config).unwrap();
+        fs::write(path.join("accounts"), format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={law}\n"))
+            .unwrap();
+        fs::write(path.join("contacts"), "").unwrap();
+        let log = fs::File::create(path.join("log")).unwrap();
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(path)
+            .args(["-e", &format!("/dial {uri}"), "-t", "90"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("baresip is installed (make test does that)");
+        Self { child, folder, hz }
+    }
+
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// What it has heard so far: 8 kHz.
+    pub fn heard(&self) -> Vec<i16> {
+        let dump = fs::read_dir(self.folder.path())
+            .unwrap()
+            .filter_map(Result::ok)
+            .find(|entry| entry.file_name().to_string_lossy().ends_with("-dec.wav"));
+        let Some(dump) = dump else { return Vec::new() };
+        let mut bytes = Vec::new();
+        fs::File::open(dump.path()).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+            .get(44..)
+            .unwrap_or_default()
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
+    }
+
+    /// The level of a tone in the last 600 ms, in dBov.
+    pub fn level(&self, hz: u32) -> f32 {
+        let heard = self.heard();
+        let recent = &heard[heard.len().saturating_sub(4800)..];
+        plenary_audio::goertzel::power_dbov(recent, 8000, hz as f32)
+    }
+
+    pub fn hang_up(&mut self) {
+        signal(self.child.id(), "TERM");
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Phone {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ninety seconds of a tone at -16 dBov.
+fn write_tone(path: &Path, hz: u32) {
+    let samples = plenary_audio::tone::tone(8000, hz as f32, -16.0, 90_000);
+    plenary_caller::wav::write(path, &samples).unwrap();
+}
+
+/// Who of these hears whom: exactly the tones that are expected, and none of the others.
+#[track_caller]
+pub fn assert_hears(phone: &Phone, expected: &[u32], all: &[u32]) {
+    let began = Instant::now();
+    loop {
+        let levels: Vec<(u32, f32)> = all.iter().map(|hz| (*hz, phone.level(*hz))).collect();
+        let is_right = levels.iter().all(|(hz, level)| {
+            if expected.contains(hz) { (-19.0..-13.0).contains(level) } else { *level < -55.0 }
+        });
+        if is_right {
+            return;
+        }
+        // What it heard before the last change is still in the window for a moment.
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{} Hz should hear {expected:?} and hears {levels:?}\n{}",
+            phone.hz,
+            phone.log()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Runs a SIPp scenario of `tests/sipp` against the server; fails with SIPp's own words.
+#[track_caller]
+pub fn sipp(server: &Server, user: &str, arguments: &[&str]) {
+    let output = sipp_output(server, user, arguments);
+    assert!(output.status.success(), "SIPp {arguments:?}: {}\n{}", output.status, text(&output));
+}
+
+pub fn sipp_output(server: &Server, user: &str, arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sipp");
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|argument| {
+            if argument.ends_with(".xml") {
+                scenarios.join(argument).display().to_string()
+            } else {
+                (*argument).to_owned()
+            }
+        })
+        .collect();
+    run_within(
+        Command::new("sipp")
+            .current_dir(folder.path())
+            .env("TERM", "xterm")
+            .args([
+                "-s",
+                user,
+                &server.sip,
+                "-i",
+                "127.0.0.1",
+                "-nostdin",
+                "-timeout",
+                "60s",
+                "-timeout_error",
+            ])
+            .args(&arguments),
+        Duration::from_secs(90),
+    )
+}
