@@ -1,0 +1,280 @@
+//! The web services over a real store, with conferences whose clock stands where a test puts it.
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request},
+};
+use data_encoding::BASE64;
+use http_body_util::BodyExt;
+use plenary_api::{ApiState, ConferenceControl, ControlError, router};
+use plenary_conference::{
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
+    ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
+    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    reservation::{ReservationRequest, check_extend, check_new, check_remove},
+};
+use plenary_store::{ReserveError, Store};
+use serde_json::Value;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tower::ServiceExt;
+
+/// 2019-06-20 15:00:00, a quarter of an hour before the specification's example begins.
+pub const NOW: Timestamp = Timestamp::from_seconds(1_561_042_800);
+pub const LOGIN: &str = "1-2-0/bob@example.com";
+
+pub struct World {
+    pub router: Router,
+    pub store: Store,
+    pub control: Arc<Control>,
+    pub account: AccountId,
+    pub key: String,
+    pub folder: tempfile::TempDir,
+}
+
+/// Conferences as the engine runs them, without calls.
+pub struct Control {
+    store: Store,
+    limits: ReservationLimits,
+    state: Mutex<(Conferences, Timestamp)>,
+}
+
+impl Control {
+    pub fn with<T>(&self, act: impl FnOnce(&mut Conferences, Now) -> T) -> T {
+        let mut state = self.state.lock().unwrap();
+        let now = Now { mono: Mono((state.1.0 - NOW.0).unsigned_abs() + 1), wall: state.1 };
+        state.0.handle_timeout(now);
+        let outcome = act(&mut state.0, now);
+        while state.0.poll_effect().is_some() {}
+        outcome
+    }
+
+    pub fn pass_minutes(&self, minutes: u32) {
+        let mut state = self.state.lock().unwrap();
+        state.1 = state.1.plus_minutes(minutes);
+    }
+
+    /// Somebody is in the conference from now on.
+    pub fn enter(&self, account: AccountId, conference: &str, participant: &str) {
+        let participant = ParticipantId::new(participant);
+        let key = ConferenceKey { account, name: ConferenceName::new(conference) };
+        self.with(|conferences, now| {
+            let admit = Event::Admit {
+                participant: participant.clone(),
+                conference: key,
+                options: ParticipantOptions::default(),
+            };
+            conferences.handle_event(admit, now).unwrap();
+            conferences.handle_event(Event::Connected { participant }, now).unwrap();
+        });
+    }
+
+    fn reservation(
+        &self,
+        account: AccountId,
+        token: &ReservationToken,
+    ) -> Result<(Reservation, State), Refused> {
+        self.with(|conferences, _| {
+            let reservation =
+                conferences.reservation(account, token).cloned().ok_or(Refused::UnknownReservation)?;
+            let key = ConferenceKey { account, name: reservation.name.clone() };
+            let state = conferences.state(&key).ok_or(Refused::UnknownReservation)?;
+            Ok((reservation, state))
+        })
+    }
+}
+
+fn sale(error: ReserveError) -> ControlError {
+    match error {
+        ReserveError::NameTaken => Refused::NameTaken.into(),
+        ReserveError::NoSeats { available } => Refused::NoSeats { available }.into(),
+        ReserveError::UnknownReservation => Refused::UnknownReservation.into(),
+        ReserveError::Store(error) => ControlError::Internal(error.into()),
+    }
+}
+
+#[async_trait]
+impl ConferenceControl for Control {
+    fn limits(&self) -> &ReservationLimits {
+        &self.limits
+    }
+
+    fn now(&self) -> Timestamp {
+        self.state.lock().unwrap().1
+    }
+
+    async fn reserve(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<ReservationToken, ControlError> {
+        let starts_at = check_new(&request, &self.limits, self.now())?;
+        let key = ConferenceKey { account, name: request.name.clone() };
+        self.with(|conferences, now| conferences.claim_name(&key, now))?;
+        let reservation = Reservation {
+            token: plenary_store::new_reservation_token(),
+            account,
+            name: request.name,
+            max_participants: request.max_participants,
+            starts_at,
+            duration_minutes: request.duration_minutes,
+            divert: request.divert,
+        };
+        let token = reservation.token.clone();
+        match self.store.reserve(&reservation, self.limits.capacity, 5, self.now()).await {
+            Ok(()) => self.with(|conferences, now| {
+                conferences.handle_event(Event::ReservationAdded(reservation), now)
+            })?,
+            Err(error) => {
+                self.with(|conferences, _| conferences.release_name(&key));
+                return Err(sale(error));
+            }
+        }
+        Ok(token)
+    }
+
+    async fn extend(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        minutes: u32,
+    ) -> Result<(), ControlError> {
+        let (reservation, state) = self.reservation(account, &token)?;
+        let duration_minutes = check_extend(&reservation, state, minutes, &self.limits, self.now())?;
+        self.store.extend(&token, duration_minutes, self.limits.capacity).await.map_err(sale)?;
+        let event = Event::ReservationExtended { token, duration_minutes };
+        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+    }
+
+    async fn remove(&self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
+        let (reservation, state) = self.reservation(account, &token)?;
+        check_remove(&reservation, state, &self.limits, self.now())?;
+        self.store.remove(&token).await.unwrap();
+        Ok(self.with(|conferences, now| conferences.handle_event(Event::ReservationRemoved { token }, now))?)
+    }
+
+    async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {
+        Ok(self.with(|conferences, _| conferences.list(account)))
+    }
+
+    async fn participants(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+    ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
+        Ok(self.with(|conferences, _| {
+            let key = conferences.resolve(account, &which)?;
+            conferences.participants(&key)
+        })?)
+    }
+
+    async fn set_options(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: ParticipantId,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+    ) -> Result<(), ControlError> {
+        Ok(self.with(|conferences, now| {
+            let conference = conferences.resolve(account, &which)?;
+            conferences.handle_event(Event::SetOptions { conference, participant, muted, dtmf_enabled }, now)
+        })?)
+    }
+
+    async fn eject(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        Ok(self.with(|conferences, now| {
+            let conference = conferences.resolve(account, &which)?;
+            conferences.handle_event(Event::Eject { conference, participant }, now)
+        })?)
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with_limits(ReservationLimits::default()).await
+    }
+
+    pub async fn with_limits(limits: ReservationLimits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (account, key) = store.create_account_login(LOGIN).await.unwrap();
+        let control = Arc::new(Control {
+            store: store.clone(),
+            limits: limits.clone(),
+            state: Mutex::new((Conferences::new(limits, ConferenceLimits::default()), NOW)),
+        });
+        let router = router(ApiState {
+            store: store.clone(),
+            control: control.clone(),
+            public_url: Some("https://conference.example.com".to_owned()),
+            max_body_bytes: 65_536,
+            request_timeout: Duration::from_secs(10),
+        });
+        Self { router, store, control, account: account.id, key: key.as_str().to_owned(), folder }
+    }
+
+    /// A request with our credentials: status, headers, body as text.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &str,
+    ) -> (u16, HeaderMap, String) {
+        self.send_as(&format!("{LOGIN}:{}", self.key), method, path, content_type, body).await
+    }
+
+    pub async fn send_as(
+        &self,
+        credentials: &str,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &str,
+    ) -> (u16, HeaderMap, String) {
+        let mut request = Request::builder().method(method).uri(path);
+        if !credentials.is_empty() {
+            let encoded = BASE64.encode(credentials.as_bytes());
+            request = request.header("Authorization", format!("Basic {encoded}"));
+        }
+        if !content_type.is_empty() {
+            request = request.header("Content-Type", content_type);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        let (status, _, body) = self.send("GET", path, "", "").await;
+        (status, serde_json::from_str(&body).unwrap_or(Value::Null))
+    }
+
+    /// Status and code of an error.
+    pub async fn code(&self, path: &str) -> (u16, String) {
+        let (status, body) = self.get(path).await;
+        (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Makes the reservation of the specification's example; its token.
+    pub async fn example(&self) -> String {
+        let (status, body) = self.get(EXAMPLE).await;
+        assert_eq!(status, 200, "{body}");
+        body["reservation_token"].as_str().unwrap().to_owned()
+    }
+}
+
+pub const EXAMPLE: &str = "/conference_reservation_create?conference_name=MyConferenceRoom&max_participants=130&start_time=2019-06-20_15:15:00&duration=30&divert=MyEarlyAnnouncement";

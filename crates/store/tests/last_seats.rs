@@ -1,0 +1,112 @@
+//! Many clients race for the last seats, through two handles on one file as two processes would.
+#![allow(missing_docs)]
+
+use plenary_conference::{
+    ConferenceName, Reservation, Timestamp,
+    calendar::{Booking, peak_seats},
+};
+use plenary_store::{Account, ReserveError, Store, new_reservation_token};
+
+const CAPACITY: u32 = 500;
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+async fn stores() -> (tempfile::TempDir, Vec<Store>, Account) {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Store::open(folder.path()).await.unwrap();
+    let (account, _) = first.create_account_login("1-2-0/bob@example.com").await.unwrap();
+    let second = Store::open(folder.path()).await.unwrap();
+    (folder, vec![first, second], account)
+}
+
+fn reservation(account: &Account, name: &str, seats: u32, from_minute: u32, minutes: u32) -> Reservation {
+    Reservation {
+        token: new_reservation_token(),
+        account: account.id,
+        name: ConferenceName::new(name),
+        max_participants: seats,
+        starts_at: NOW.plus_minutes(from_minute),
+        duration_minutes: minutes,
+        divert: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_sum_never_exceeds_the_capacity() {
+    let (_folder, stores, account) = stores().await;
+    let mut clients = Vec::new();
+    for client in 0..60_u32 {
+        let store = stores[client as usize % 2].clone();
+        // Times that overlap in part, so that the busiest instant is not the first.
+        let reservation = reservation(&account, &format!("Room{client}"), 40, 10 + client % 7 * 10, 60);
+        clients.push(tokio::spawn(async move {
+            let outcome = store.reserve(&reservation, CAPACITY, 5, NOW).await;
+            (reservation, outcome)
+        }));
+    }
+    let mut sold = Vec::new();
+    for client in clients {
+        match client.await.unwrap() {
+            (reservation, Ok(())) => sold.push(reservation),
+            (_, Err(ReserveError::NoSeats { available })) => assert!(available < 40, "{available} were left"),
+            (_, Err(error)) => panic!("{error}"),
+        }
+    }
+    let booking = |reservation: &Reservation| Booking {
+        starts_at: reservation.starts_at,
+        ends_at: reservation.ends_at(),
+        seats: reservation.max_participants,
+    };
+    let peak = peak_seats(sold.iter().map(booking), NOW, NOW.plus_minutes(1000));
+    assert!(peak <= CAPACITY, "{peak} seats sold at one instant");
+    assert!(peak > CAPACITY - 40, "only {peak} sold: somebody was refused without need");
+    let stored = stores[0].open_reservations(NOW, 5).await.unwrap();
+    assert_eq!(stored.len(), sold.len(), "what was answered with success is there, and nothing else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_name_is_sold_once() {
+    let (_folder, stores, account) = stores().await;
+    let mut clients = Vec::new();
+    for client in 0..20 {
+        let store = stores[client % 2].clone();
+        let reservation = reservation(&account, "Board", 40, 10, 60);
+        clients.push(tokio::spawn(async move { store.reserve(&reservation, CAPACITY, 5, NOW).await }));
+    }
+    let mut won = 0;
+    for client in clients {
+        match client.await.unwrap() {
+            Ok(()) => won += 1,
+            Err(ReserveError::NameTaken) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn extensions_take_seats_too() {
+    let (_folder, stores, account) = stores().await;
+    let store = &stores[0];
+    let first = reservation(&account, "First", 300, 0, 30);
+    store.reserve(&first, CAPACITY, 5, NOW).await.unwrap();
+    let next = reservation(&account, "Next", 250, 30, 30);
+    store.reserve(&next, CAPACITY, 5, NOW).await.unwrap();
+    let refused = store.extend(&first.token, 45, CAPACITY).await;
+    assert!(matches!(refused, Err(ReserveError::NoSeats { available: 250 })), "{refused:?}");
+    assert!(store.remove(&next.token).await.unwrap());
+    store.extend(&first.token, 45, CAPACITY).await.unwrap();
+    assert_eq!(store.open_reservations(NOW, 5).await.unwrap()[0].duration_minutes, 45);
+    let unknown = store.extend(&next.token, 45, CAPACITY).await;
+    assert!(matches!(unknown, Err(ReserveError::UnknownReservation)), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_name_is_free_again_five_minutes_after_the_end() {
+    let (_folder, stores, account) = stores().await;
+    let store = &stores[0];
+    store.reserve(&reservation(&account, "Board", 40, 0, 30), CAPACITY, 5, NOW).await.unwrap();
+    let again = reservation(&account, "Board", 40, 100, 30);
+    let refused = store.reserve(&again, CAPACITY, 5, NOW.plus_minutes(34)).await;
+    assert!(matches!(refused, Err(ReserveError::NameTaken)), "{refused:?}");
+    store.reserve(&again, CAPACITY, 5, NOW.plus_minutes(35)).await.unwrap();
+}
