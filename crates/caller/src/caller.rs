@@ -306,8 +306,11 @@ impl Drop for Call {
     }
 }
 
-/// All of these are keys, or pauses.
-pub(crate) fn check_keys(keys: &str) -> Result<(), CallerError> {
+/// All of these are keys, or commas for pauses.
+///
+/// # Errors
+/// [`CallerError::Key`].
+pub fn check_keys(keys: &str) -> Result<(), CallerError> {
     match keys.chars().find(|key| !"0123456789*#ABCDabcd,".contains(*key)) {
         Some(key) => Err(CallerError::Key(key)),
         None => Ok(()),

@@ -15,7 +15,7 @@ pub mod load;
 mod speech;
 pub mod wav;
 
-pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig};
+pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig, check_keys};
 pub use error::CallerError;
 pub use hub::CallStats;
 pub use speech::Speech;

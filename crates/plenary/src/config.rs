@@ -184,8 +184,12 @@ fn read_table(path: &Path) -> anyhow::Result<toml::Table> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
     // The typed parse is only for its errors: it knows lines and lists the keys that are allowed.
-    toml::from_str::<Config>(&text)
-        .map_err(|error| anyhow!("the configuration file {} is not valid:\n{error}", path.display()))?;
+    toml::from_str::<Config>(&text).map_err(|error| {
+        let line =
+            error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        anyhow!("the configuration file {}, line {line}: {message}", path.display())
+    })?;
     toml::from_str(&text).with_context(|| format!("the configuration file {} is not TOML", path.display()))
 }
 

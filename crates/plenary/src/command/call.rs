@@ -16,6 +16,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const TONE_DBOV: f32 = -12.0;
 
 pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
+    if let Some(keys) = &flags.dtmf {
+        plenary_caller::check_keys(keys)?;
+    }
     let speech = match (&flags.tone, &flags.play) {
         (Some(hz), _) => Speech::Tone { hz: *hz, dbov: TONE_DBOV },
         (None, Some(path)) => Speech::Wav(path.clone()),

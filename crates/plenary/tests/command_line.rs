@@ -1,0 +1,116 @@
+//! Mistakes on the command line and in the configuration: one clear line that says what to do, exit code not 0.
+#![allow(missing_docs)]
+
+use std::{fs, net::TcpListener, process::Command};
+
+fn plenary(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_plenary")).args(arguments).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Fails with one line on standard error that holds all of these.
+#[track_caller]
+fn assert_refused(arguments: &[&str], holds: &[&str]) {
+    let (success, error) = plenary(arguments);
+    let lines: Vec<&str> = error.lines().filter(|line| line.starts_with("plenary: ")).collect();
+    assert!(!success && lines.len() == 1, "{arguments:?}: {error}");
+    for text in holds {
+        assert!(lines[0].contains(text), "{arguments:?}: `{}` lacks `{text}`", lines[0]);
+    }
+    assert!(!error.lines().any(|line| line.contains("panicked")), "{error}");
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plenary.toml");
+    let path = file.to_str().unwrap();
+    for (text, holds) in [
+        ("\n[reservations]\nmin_notice = 3\n", ["line 3", "min_notice"]),
+        ("sipp = \"127.0.0.1:5060\"\n", ["line 1", "sipp"]),
+        ("http = \"nowhere\"\n", ["line 1", "socket address"]),
+        ("rtp_ports = \"9\"\n", ["line 1", "10000-32767"]),
+        ("http = [\n", ["line", "plenary.toml"]),
+        ("[reservations]\nmin_participants = 400\n", ["min_participants is 400", "max_participants is 350"]),
+    ] {
+        fs::write(&file, text).unwrap();
+        assert_refused(&["serve", "--config", path], &holds);
+    }
+    assert_refused(
+        &["serve", "--config", "/nowhere/plenary.toml"],
+        &["/nowhere/plenary.toml", "cannot be read"],
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_flag_that_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_refused(
+        &["serve", "--data", data, "--http", &address, "--sip", "127.0.0.1:0"],
+        &[&address, "in use", "--http"],
+    );
+    assert_refused(
+        &["serve", "--data", data, "--sip", &address, "--http", "127.0.0.1:0"],
+        &[&address, "in use", "--sip"],
+    );
+    assert_refused(
+        &["serve", "--data", data, "--http", "192.0.2.1:8080", "--sip", "127.0.0.1:0"],
+        &["192.0.2.1:8080", "no such address"],
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    assert_refused(&["serve", "--data", "/proc/plenary"], &["/proc/plenary"]);
+    assert_refused(&["account", "list", "--data", "/proc/plenary"], &["/proc/plenary"]);
+}
+
+#[test]
+fn accounts_are_asked_for_properly() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    assert_refused(&["account", "create", "bob", "--data", data], &["`bob`", "1-2-0/bob@example.com"]);
+    assert!(plenary(&["account", "create", "1-2-0/bob@example.com", "--data", data]).0);
+    assert_refused(&["account", "create", "1-2-0/bob@example.com", "--data", data], &["exists already"]);
+    assert_refused(
+        &["account", "key", "new", "1-2-0/eve@example.com", "--data", data],
+        &["no account 1-2-0/eve@example.com"],
+    );
+    assert_refused(
+        &["account", "key", "revoke", "1-2-0/bob@example.com", "77", "--data", data],
+        &["no valid key 77"],
+    );
+}
+
+#[test]
+fn calls_that_cannot_be_placed_say_why() {
+    assert_refused(&["call", "hello"], &["hello", "sip:user@host:port"]);
+    assert_refused(&["call", "sip:a@127.0.0.1", "--play", "/nowhere.wav"], &["/nowhere.wav"]);
+    assert_refused(&["call", "sip:a@127.0.0.1", "--dtmf", "12x"], &["`x`"]);
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let commands: [&[&str]; 10] = [
+        &[],
+        &["serve"],
+        &["account"],
+        &["account", "create"],
+        &["account", "list"],
+        &["account", "key"],
+        &["account", "key", "new"],
+        &["call"],
+        &["demo"],
+        &["load"],
+    ];
+    for command in commands {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_plenary")).args(command).arg("--help").output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains("Example:\n  plenary "), "{command:?}: {help}");
+        assert!(help.contains("--config") && help.contains("--data"), "{command:?}: {help}");
+    }
+}
