@@ -195,19 +195,19 @@ fn shown(text: &str) -> String {
     text.chars().take(60).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// `application/x-www-form-urlencoded` (WHATWG URL, section 5). `None`: not UTF-8, or a percent sign without its digits.
+/// `application/x-www-form-urlencoded` (WHATWG URL, section 5): percent-encoding, and `+` for a space.
 fn decode(encoded: &[u8]) -> Option<String> {
+    let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_decode(&spaced)
+}
+
+/// Percent-encoding undone (RFC 3986, section 2.1). `None`: not UTF-8, or a percent sign without its digits.
+pub(crate) fn percent_decode(encoded: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.iter().copied();
     while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || rest.next().and_then(|byte| (byte as char).to_digit(16));
-                (digit()? << 4 | digit()?) as u8
-            }
-            byte => byte,
-        });
+        let mut digit = || rest.next().and_then(|byte| (byte as char).to_digit(16));
+        bytes.push(if byte == b'%' { (digit()? << 4 | digit()?) as u8 } else { byte });
     }
     String::from_utf8(bytes).ok()
 }

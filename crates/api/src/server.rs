@@ -5,7 +5,7 @@ use crate::{
     auth::authenticate,
     error::ApiError,
     pages,
-    params::Params,
+    params::{Params, percent_decode},
     web::{conferences::Service, inbound},
 };
 use axum::{
@@ -148,19 +148,7 @@ fn path_segment(encoded: &str) -> Result<String, ApiError> {
     if encoded.is_empty() || encoded.contains('/') {
         return Err(unknown());
     }
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit =
-                    || rest.next().and_then(|byte| (byte as char).to_digit(16)).ok_or_else(unknown);
-                (digit()? << 4 | digit()?) as u8
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).map_err(|_| unknown())
+    percent_decode(encoded.as_bytes()).ok_or_else(unknown)
 }
 
 /// What every answer says about how it may be used.

@@ -83,7 +83,8 @@ fn members_wait_in_silence_for_their_leader_and_go_with_him() {
     assert_hears(&second, &[], &all);
     assert_eq!(server.get("/conference_list")[0]["status"], "HOLDING");
 
-    let mut teacher = Phone::call(&server.uri("teacher"), 1900, "PCMU");
+    let over_tcp = format!("{};transport=tcp", server.uri("teacher"));
+    let mut teacher = Phone::call(&over_tcp, 1900, "PCMU");
     server.wait_for_participants("Class", 3);
     assert_eq!(server.get("/conference_list")[0]["status"], "ACTIVE");
     assert_hears(&first, &[1100, 1900], &all);

@@ -45,12 +45,6 @@ impl Engine {
         Some((number, session))
     }
 
-    pub(super) fn new_play(&mut self) -> PlayId {
-        let id = PlayId(self.next_play);
-        self.next_play += 1;
-        id
-    }
-
     fn play_to(&mut self, to: &Audience, what: &Sound) {
         let items = match what {
             Sound::Beep => vec![PlayItem::Beep],
@@ -66,13 +60,13 @@ impl Engine {
             },
         };
         if let Some(target) = target {
-            let id = self.new_play();
+            let id = PlayId(self.play_numbers.draw());
             self.media.play(target, id, items, false);
         }
     }
 
     fn start_loop(&mut self, participant: &ParticipantId, what: &[String]) {
-        let id = self.new_play();
+        let id = PlayId(self.play_numbers.draw());
         let items = play::items(what);
         if let Some((number, session)) = self.session_of(participant) {
             session.playing = Some(id);

@@ -8,7 +8,7 @@ use super::{
 };
 use plenary_audio::g711::Law;
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
-use plenary_media::{MediaError, PlayTo, RoomId, StreamParams};
+use plenary_media::{MediaError, PlayId, PlayTo, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
     sdp::{self, Codec, Direction, LocalMedia, SdpError, Stream},
@@ -76,7 +76,7 @@ impl Engine {
         match service.action {
             Action::Announcement(announcement) => {
                 let play = announcement.play.0.clone();
-                let room = self.new_room();
+                let room = RoomId(self.room_numbers.draw());
                 self.accept(number, Purpose::Announcement { play }, room);
             }
             Action::Conference(conference) => {
@@ -218,7 +218,6 @@ impl Engine {
 
     /// The ACK has come: the party enters.
     pub(super) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>) {
-        let play_id = self.new_play();
         let Some(call) = self.calls.get_mut(&number) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ending);
         let Stage::Accepted(mut session) = stage else {
@@ -263,6 +262,7 @@ impl Engine {
             }
             Purpose::Announcement { play } => {
                 let items = super::play::items(play);
+                let play_id = PlayId(self.play_numbers.draw());
                 session.playing = Some(play_id);
                 self.announcements.insert(play_id, number);
                 call.stage = Stage::Up(session);
@@ -336,15 +336,9 @@ impl Engine {
         }
     }
 
-    fn new_room(&mut self) -> RoomId {
-        let room = RoomId(self.next_room);
-        self.next_room += 1;
-        room
-    }
-
     fn conference_room(&mut self, key: &ConferenceKey) -> RoomId {
         if !self.rooms.contains_key(key) {
-            let id = self.new_room();
+            let id = RoomId(self.room_numbers.draw());
             self.rooms.insert(key.clone(), Room { id, calls: 0 });
         }
         let room = self.rooms.get_mut(key).expect("inserted above when it was missing");

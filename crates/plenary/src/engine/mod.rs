@@ -121,10 +121,21 @@ pub(crate) struct Engine {
     rooms: HashMap<ConferenceKey, Room>,
     /// Calls to hang up on when what is played to them has ended.
     announcements: HashMap<PlayId, CallNumber>,
-    next_room: u64,
-    next_play: u64,
+    room_numbers: Numbers,
+    play_numbers: Numbers,
     commands: mpsc::Sender<Command>,
     stopping: Option<oneshot::Sender<()>>,
+}
+
+/// Numbers that are never drawn twice.
+#[derive(Debug, Default)]
+struct Numbers(u64);
+
+impl Numbers {
+    fn draw(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
 }
 
 /// A conference's place in the media plane.
@@ -171,8 +182,8 @@ impl Engine {
             participants: HashMap::new(),
             rooms: HashMap::new(),
             announcements: HashMap::new(),
-            next_room: 1,
-            next_play: 1,
+            room_numbers: Numbers::default(),
+            play_numbers: Numbers::default(),
             commands,
             stopping: None,
         };
