@@ -101,8 +101,8 @@ fn accounts_see_only_their_own() {
 }
 
 #[test]
-fn one_party_s_sessions_end_cleanly_when_the_server_stops() {
-    let server = Server::start("");
+fn callers_are_told_when_the_server_stops() {
+    let mut server = Server::start("");
     std::thread::scope(|scope| {
         let uri = server.uri("conf-Tea");
         let call = scope.spawn(move || {
@@ -143,6 +143,30 @@ fn the_test_caller_hears_presses_and_records() {
     );
     assert!(text(&output).contains("hung up: Exit key pressed"), "{}", text(&output));
     wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn every_call_has_a_record_with_the_statistics_of_its_media() {
+    let mut server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sn", "uac", "-m", "3", "-r", "10", "-d", "300"]);
+    sipp(&server, "conf-Tea", &["-sf", "bad_sdp.xml", "-m", "1"]);
+    let data = server.data();
+    assert!(server.terminate().success());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let calls = runtime.block_on(async {
+        let store = plenary_store::Store::open(&data).await.unwrap();
+        let account = store.find_account(LOGIN).await.unwrap().unwrap();
+        store.calls(account.id, 100).await.unwrap()
+    });
+    assert_eq!(calls.len(), 3, "those that came up, and no others");
+    for call in calls {
+        assert_eq!((call.call.conference.as_deref(), call.call.to.as_str()), (Some("Tea"), "conf-Tea"));
+        assert_eq!(call.cause.as_deref(), Some("caller hung up"));
+        assert!(call.ended_at.is_some_and(|at| at >= call.call.started_at));
+        let stats = call.stats.as_deref().unwrap_or_else(|| panic!("no statistics: {call:?}"));
+        let stats: serde_json::Value = serde_json::from_str(stats).unwrap();
+        assert!(stats["packets_sent"].as_u64().unwrap() >= 10, "{stats}");
+    }
 }
 
 #[test]

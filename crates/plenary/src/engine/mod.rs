@@ -214,7 +214,7 @@ impl Engine {
                 () = tokio::time::sleep_until(wake) => self.conferences.handle_timeout(self.clock.now()),
             }
             self.carry_out();
-            if self.stopping.is_some() && self.calls.is_empty() {
+            if self.stopping.is_some() && self.calls.is_empty() && self.records.is_settled() {
                 break;
             }
         }
@@ -327,7 +327,10 @@ impl Engine {
             }
             MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
             MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
-            MediaEvent::Closed { call, stats } => self.records.media_ended(call.0, &stats),
+            MediaEvent::Closed { call, stats } => {
+                let is_known = self.calls.contains_key(&CallNumber(call.0));
+                self.records.media_ended(call.0, &stats, is_known);
+            }
             MediaEvent::RoomFailed { room, calls } => {
                 warn!(room = room.0, calls = calls.len(), "a room of the media plane failed: its calls end");
                 for call in calls {
@@ -373,6 +376,8 @@ impl Engine {
         debug!(call = number.0, cause, "call over");
         if call.recorded {
             self.records.call_ended(number.0, &call.participant, wall_now(), cause);
+        } else {
+            self.records.forget(number.0);
         }
     }
 

@@ -23,6 +23,15 @@ pub(super) struct Records {
     writer: JoinHandle<()>,
     /// What the media plane said of calls whose signalling has not ended yet.
     stats: HashMap<u64, String>,
+    /// Calls that are over and whose media has not reported yet.
+    ending: HashMap<u64, Ending>,
+}
+
+#[derive(Debug)]
+struct Ending {
+    id: String,
+    at: Timestamp,
+    cause: String,
 }
 
 impl Records {
@@ -41,7 +50,7 @@ impl Records {
                 }
             }
         });
-        Self { entries, writer, stats: HashMap::new() }
+        Self { entries, writer, stats: HashMap::new(), ending: HashMap::new() }
     }
 
     fn write(&self, entry: Entry) {
@@ -63,12 +72,17 @@ impl Records {
         })));
     }
 
-    pub(super) fn media_ended(&mut self, number: u64, stats: &CallStats) {
-        if let Ok(text) = serde_json::to_string(stats) {
-            self.stats.insert(number, text);
+    /// The media of a call is closed. `is_known`: its signalling has not ended.
+    pub(super) fn media_ended(&mut self, number: u64, stats: &CallStats, is_known: bool) {
+        let stats = serde_json::to_string(stats).unwrap_or_default();
+        if let Some(ending) = self.ending.remove(&number) {
+            self.write_end(ending, Some(stats));
+        } else if is_known {
+            self.stats.insert(number, stats);
         }
     }
 
+    /// A recorded call is over; its record is completed as soon as its media has reported, whichever comes first.
     pub(super) fn call_ended(
         &mut self,
         number: u64,
@@ -76,12 +90,34 @@ impl Records {
         at: Timestamp,
         cause: &str,
     ) {
-        let stats = self.stats.remove(&number);
-        self.write(Entry::Ended { id: participant.to_string(), at, cause: cause.to_owned(), stats });
+        let ending = Ending { id: participant.to_string(), at, cause: cause.to_owned() };
+        match self.stats.remove(&number) {
+            Some(stats) => self.write_end(ending, Some(stats)),
+            None => {
+                self.ending.insert(number, ending);
+            }
+        }
+    }
+
+    /// A call without a record is over.
+    pub(super) fn forget(&mut self, number: u64) {
+        self.stats.remove(&number);
+    }
+
+    fn write_end(&self, Ending { id, at, cause }: Ending, stats: Option<String>) {
+        self.write(Entry::Ended { id, at, cause, stats });
+    }
+
+    /// No record waits for anything.
+    pub(super) fn is_settled(&self) -> bool {
+        self.ending.is_empty()
     }
 
     /// Waits until everything is written.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(mut self) {
+        for (_, ending) in std::mem::take(&mut self.ending) {
+            self.write_end(ending, None);
+        }
         drop(self.entries);
         let _ = self.writer.await;
     }

@@ -61,9 +61,10 @@ impl Server {
     }
 
     /// Asks it to stop, and waits until it has.
-    pub fn terminate(mut self) -> std::process::ExitStatus {
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
         signal(self.child.id(), "TERM");
-        wait_for("the server to stop", || self.child.try_wait().unwrap())
+        let child = &mut self.child;
+        wait_for("the server to stop", || child.try_wait().unwrap())
     }
 
     pub fn is_running(&mut self) -> bool {
