@@ -3,12 +3,16 @@
 //! Samples are 16 bit linear, sums 32 bit. Nothing here allocates once it is set up, reads a clock or opens a
 //! file. A frame is 20 ms unless a function says otherwise.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod bus;
+pub mod codec;
 pub mod g711;
+pub mod g722;
 pub mod goertzel;
 pub mod level;
 pub mod mix;
+pub mod opus;
 pub mod plc;
 pub mod resample;
 pub mod tone;

@@ -1,0 +1,192 @@
+//! The codecs of a call behind one face: what RTP carries, and samples.
+
+use crate::{
+    g711::{self, Law},
+    g722, opus,
+};
+
+/// A codec that can be agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// G.711 µ-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+    /// G.722 at 64 kbit/s.
+    G722,
+    /// Opus, mono.
+    Opus,
+}
+
+impl Codec {
+    /// Every codec.
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
+
+    /// A number for tables: 0 to 3.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Pcmu => 0,
+            Self::Pcma => 1,
+            Self::G722 => 2,
+            Self::Opus => 3,
+        }
+    }
+
+    /// Samples of a second.
+    #[must_use]
+    pub const fn rate(self) -> Rate {
+        match self {
+            Self::Pcmu | Self::Pcma => Rate::Narrow,
+            Self::G722 => Rate::Wide,
+            Self::Opus => Rate::Full,
+        }
+    }
+
+    /// Units of the RTP clock in a second. G.722's is 8000 by a mistake that was kept (RFC 3551, 4.5.2).
+    #[must_use]
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8000,
+            Self::Opus => opus::SAMPLE_RATE,
+        }
+    }
+
+    /// Length of a payload in units of the RTP clock; `None`: it is none of this codec.
+    #[must_use]
+    pub fn payload_units(self, payload: &[u8]) -> Option<u32> {
+        match self {
+            // One octet is one unit of the clock, G.722's two samples among them.
+            Self::Pcmu | Self::Pcma | Self::G722 => u32::try_from(payload.len()).ok().filter(|units| *units > 0),
+            Self::Opus => opus::packet_samples(payload),
+        }
+    }
+
+    /// The law, where it is G.711.
+    #[must_use]
+    pub const fn law(self) -> Option<Law> {
+        match self {
+            Self::Pcmu => Some(Law::Mu),
+            Self::Pcma => Some(Law::A),
+            Self::G722 | Self::Opus => None,
+        }
+    }
+
+    /// Frames depend on those before them.
+    #[must_use]
+    pub const fn has_memory(self) -> bool {
+        self.law().is_none()
+    }
+}
+
+/// A sample rate at which voices are mixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rate {
+    /// 8000 Hz.
+    Narrow,
+    /// 16 000 Hz.
+    Wide,
+    /// 48 000 Hz.
+    Full,
+}
+
+impl Rate {
+    /// Every rate, lowest first.
+    pub const ALL: [Self; 3] = [Self::Narrow, Self::Wide, Self::Full];
+
+    /// In Hz.
+    #[must_use]
+    pub const fn hz(self) -> u32 {
+        match self {
+            Self::Narrow => 8000,
+            Self::Wide => 16_000,
+            Self::Full => 48_000,
+        }
+    }
+
+    /// Samples of 20 ms.
+    #[must_use]
+    pub const fn frame(self) -> usize {
+        self.hz() as usize / 50
+    }
+
+    /// A number for tables: 0 to 2.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Narrow => 0,
+            Self::Wide => 1,
+            Self::Full => 2,
+        }
+    }
+}
+
+/// Encodes one stream.
+#[derive(Debug, Clone)]
+pub enum Encoder {
+    /// G.711.
+    G711(Law),
+    /// G.722.
+    G722(Box<g722::Encoder>),
+    /// Opus.
+    Opus(opus::Encoder),
+}
+
+impl Encoder {
+    /// Before the first frame.
+    #[must_use]
+    pub fn new(codec: Codec, opus: &opus::Settings) -> Self {
+        match codec {
+            Codec::Pcmu => Self::G711(Law::Mu),
+            Codec::Pcma => Self::G711(Law::A),
+            Codec::G722 => Self::G722(Box::default()),
+            Codec::Opus => Self::Opus(opus::Encoder::new(opus)),
+        }
+    }
+
+    /// Encodes a frame at the codec's rate. Returns the octets written.
+    pub fn encode(&mut self, frame: &[i16], payload: &mut [u8]) -> usize {
+        match self {
+            Self::G711(law) => {
+                g711::encode(*law, frame, payload);
+                frame.len().min(payload.len())
+            }
+            Self::G722(encoder) => encoder.encode(frame, payload),
+            Self::Opus(encoder) => encoder.encode(frame, payload),
+        }
+    }
+
+    /// Goes on as another encoder of the same codec would, so that who heard its stream can hear this one.
+    pub fn copy_from(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::G722(ours), Self::G722(theirs)) => ours.clone_from(theirs),
+            (Self::Opus(ours), Self::Opus(theirs)) => ours.copy_from(theirs),
+            // G.711 remembers nothing; codecs that differ have nothing to give each other.
+            (Self::G711(_) | Self::G722(_) | Self::Opus(_), _) => {}
+        }
+    }
+
+    /// The frames that follow need none before them (or do again), as far as the codec can do that.
+    pub fn set_independent(&mut self, independent: bool) {
+        if let Self::Opus(encoder) = self {
+            encoder.set_independent(independent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_each_codec_is_20_ms_of_its_clock() {
+        for codec in Codec::ALL {
+            let frame = vec![100; codec.rate().frame()];
+            let mut payload = [0; 1500];
+            let length = Encoder::new(codec, &opus::Settings::default()).encode(&frame, &mut payload);
+            let units = codec.payload_units(&payload[..length]);
+            assert_eq!(units, Some(codec.clock_rate() / 50), "{codec:?}");
+            assert_eq!(Codec::ALL[codec.index()], codec);
+        }
+    }
+}

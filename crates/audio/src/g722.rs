@@ -1,0 +1,338 @@
+//! G.722 wideband speech at 64 kbit/s (ITU-T G.722, mode 1): 16 000 samples a second in eight bits for every
+//! two of them. In RTP its clock says 8000 although it samples at 16 000 (RFC 3551, 4.5.2).
+
+/// Every other coefficient of the symmetric filter of 24 that splits and joins the two bands (table 11); those
+/// between are the same ones backwards.
+const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
+/// Decision levels of the lower band's 60 level quantiser (table 14).
+const Q6: [i32; 30] = [
+    0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121,
+    1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
+];
+/// Output values of the 6 bit inverse quantiser (table 18).
+const QM6: [i32; 64] = [
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,
+    -8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688,
+    -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856,
+    7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136,
+    -432, -136,
+];
+/// Output values of the 4 bit inverse quantiser, which adapts the lower band (table 16).
+const QM4: [i32; 16] = [
+    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
+];
+/// Output values of the 2 bit inverse quantiser of the upper band (table 19).
+const QM2: [i32; 4] = [-7408, -1616, 7408, 1616];
+/// Logarithmic multipliers of the lower band's scale (table 17), by the magnitude of the code.
+const WL: [i32; 8] = [-60, -30, 58, 172, 334, 538, 1198, 3042];
+/// The magnitude that a 4 bit code of the lower band stands for.
+const RL42: [usize; 16] = [0, 7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1, 0];
+/// Logarithmic multipliers of the upper band's scale (table 20).
+const WH: [i32; 3] = [0, -214, 798];
+/// The magnitude that a 2 bit code of the upper band stands for.
+const RH2: [usize; 4] = [2, 1, 2, 1];
+/// 2048 · 2^(n/32): from logarithmic to linear scale.
+const ILB: [i32; 32] = [
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896,
+    2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+];
+/// Decision level of the upper band's quantiser.
+const Q2: i32 = 564;
+
+fn saturate(value: i32) -> i32 {
+    value.clamp(-32_768, 32_767)
+}
+
+/// The adaptive predictor and quantiser scale of one band (blocks 3 and 4), the same in both directions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Band {
+    /// The predicted sample, and the zeros' share of it.
+    predicted: i32,
+    by_zeros: i32,
+    /// The last two reconstructed samples and partly reconstructed ones.
+    reconstructed: [i32; 2],
+    partial: [i32; 2],
+    poles: [i32; 2],
+    zeros: [i32; 6],
+    /// The last six differences.
+    differences: [i32; 6],
+    log_scale: i32,
+    scale: i32,
+}
+
+impl Band {
+    fn new(scale: i32) -> Self {
+        Self {
+            predicted: 0,
+            by_zeros: 0,
+            reconstructed: [0; 2],
+            partial: [0; 2],
+            poles: [0; 2],
+            zeros: [0; 6],
+            differences: [0; 6],
+            log_scale: 0,
+            scale,
+        }
+    }
+
+    /// Follows the loudness; `shift` is 8 for the lower band and 10 for the upper one.
+    fn rescale(&mut self, multiplier: i32, most: i32, shift: i32) {
+        self.log_scale = ((self.log_scale * 127 >> 7) + multiplier).clamp(0, most);
+        let fraction = ILB[(self.log_scale >> 6 & 31) as usize];
+        let exponent = shift - (self.log_scale >> 11);
+        self.scale = if exponent < 0 { fraction << -exponent } else { fraction >> exponent } << 2;
+    }
+
+    /// Takes the quantised difference and predicts the next sample.
+    fn adapt(&mut self, difference: i32) {
+        let reconstructed = saturate(self.predicted + difference);
+        let partial = saturate(self.by_zeros + difference);
+        let is_like = |other: i32| (partial < 0) == (other < 0);
+
+        // Poles: the second first, for it bounds the first (stability).
+        let first = saturate(self.poles[0] << 2);
+        let first = if is_like(self.partial[0]) { -first } else { first }.min(32_767);
+        let second = if is_like(self.partial[1]) { 128 } else { -128 };
+        let second = (second + (first >> 7) + (self.poles[1] * 32_512 >> 15)).clamp(-12_288, 12_288);
+        let step = if is_like(self.partial[0]) { 192 } else { -192 };
+        let bound = saturate(15_360 - second);
+        let first = saturate(step + (self.poles[0] * 32_640 >> 15)).clamp(-bound, bound);
+
+        // Zeros.
+        let step = if difference == 0 { 0 } else { 128 };
+        for (zero, old) in self.zeros.iter_mut().zip(&self.differences) {
+            let step = if (*old < 0) == (difference < 0) { step } else { -step };
+            *zero = saturate(step + (*zero * 32_640 >> 15));
+        }
+
+        self.differences.rotate_right(1);
+        self.differences[0] = difference;
+        self.reconstructed = [reconstructed, self.reconstructed[0]];
+        self.partial = [partial, self.partial[0]];
+        self.poles = [first, second];
+
+        let by_poles: i32 =
+            self.poles.iter().zip(&self.reconstructed).map(|(pole, old)| *pole * saturate(2 * old) >> 15).sum();
+        let by_zeros: i32 =
+            self.zeros.iter().zip(&self.differences).map(|(zero, old)| *zero * saturate(2 * old) >> 15).sum();
+        self.by_zeros = saturate(by_zeros);
+        self.predicted = saturate(saturate(by_poles) + self.by_zeros);
+    }
+
+    fn adapt_lower(&mut self, code: usize) -> i32 {
+        let difference = self.scale * QM4[code] >> 15;
+        self.rescale(WL[RL42[code]], 18_432, 8);
+        difference
+    }
+
+    fn adapt_upper(&mut self, code: usize) -> i32 {
+        let difference = self.scale * QM2[code] >> 15;
+        self.rescale(WH[RH2[code]], 22_528, 10);
+        difference
+    }
+}
+
+/// Encodes one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoder {
+    lower: Band,
+    upper: Band,
+    /// The last 22 samples, oldest first, for the filter that splits the bands.
+    history: [i32; 22],
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Encoder {
+    /// Before the first sample.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { lower: Band::new(32), upper: Band::new(8), history: [0; 22] }
+    }
+
+    /// Encodes pairs of samples, as many as `payload` has octets for. Returns the octets written.
+    pub fn encode(&mut self, samples: &[i16], payload: &mut [u8]) -> usize {
+        let mut written = 0;
+        for (pair, octet) in samples.chunks_exact(2).zip(payload) {
+            *octet = self.encode_pair(i32::from(pair[0]), i32::from(pair[1]));
+            written += 1;
+        }
+        written
+    }
+
+    fn encode_pair(&mut self, first: i32, second: i32) -> u8 {
+        let (mut odd, mut even) = (0, 0);
+        let (pairs, _) = self.history.as_chunks::<2>();
+        for (index, [a, b]) in pairs.iter().chain([&[first, second]]).enumerate() {
+            odd += a * QMF[index];
+            even += b * QMF[11 - index];
+        }
+        self.history.copy_within(2.., 0);
+        [self.history[20], self.history[21]] = [first, second];
+        let (low, high) = ((even + odd) >> 14, (even - odd) >> 14);
+
+        let error = saturate(low - self.lower.predicted);
+        let magnitude = if error < 0 { -(error + 1) } else { error };
+        // The first level that is not reached; they are found from the quiet end on.
+        let level = (1..30).find(|level| magnitude < Q6[*level] * self.lower.scale >> 12).unwrap_or(30);
+        // Codes count down from 63 and 61; the two loudest negative ones have codes of their own.
+        let code = match (error < 0, level) {
+            (true, 1) => 63,
+            (true, 2) => 62,
+            (true, level) => 34 - level,
+            (false, level) => 62 - level,
+        };
+        let difference = self.lower.adapt_lower(code >> 2);
+        self.lower.adapt(difference);
+
+        let error = saturate(high - self.upper.predicted);
+        let magnitude = if error < 0 { -(error + 1) } else { error };
+        let is_loud = magnitude >= Q2 * self.upper.scale >> 12;
+        let upper_code = match (error < 0, is_loud) {
+            (true, false) => 1,
+            (true, true) => 0,
+            (false, false) => 3,
+            (false, true) => 2,
+        };
+        let difference = self.upper.adapt_upper(upper_code);
+        self.upper.adapt(difference);
+        (upper_code << 6 | code) as u8
+    }
+}
+
+/// Decodes one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoder {
+    lower: Band,
+    upper: Band,
+    /// The last 22 sums and differences of the bands, oldest first.
+    history: [i32; 22],
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// Before the first octet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { lower: Band::new(32), upper: Band::new(8), history: [0; 22] }
+    }
+
+    /// Decodes octets into two samples each, as many as both hold. Returns the samples written.
+    pub fn decode(&mut self, payload: &[u8], samples: &mut [i16]) -> usize {
+        let mut written = 0;
+        for (octet, pair) in payload.iter().zip(samples.chunks_exact_mut(2)) {
+            [pair[0], pair[1]] = self.decode_octet(*octet);
+            written += 2;
+        }
+        written
+    }
+
+    fn decode_octet(&mut self, octet: u8) -> [i16; 2] {
+        let (code, upper_code) = (usize::from(octet & 63), usize::from(octet >> 6));
+        let low = (self.lower.predicted + (self.lower.scale * QM6[code] >> 15)).clamp(-16_384, 16_383);
+        let difference = self.lower.adapt_lower(code >> 2);
+        self.lower.adapt(difference);
+        let difference = self.upper.adapt_upper(upper_code);
+        let high = (self.upper.predicted + difference).clamp(-16_384, 16_383);
+        self.upper.adapt(difference);
+
+        let newest = [low + high, low - high];
+        let (mut first, mut second) = (0, 0);
+        let (pairs, _) = self.history.as_chunks::<2>();
+        for (index, [sum, difference]) in pairs.iter().chain([&newest]).enumerate() {
+            second += sum * QMF[index];
+            first += difference * QMF[11 - index];
+        }
+        self.history.copy_within(2.., 0);
+        [self.history[20], self.history[21]] = newest;
+        [saturate(first >> 11) as i16, saturate(second >> 11) as i16]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{goertzel::power_dbov, level::dbov, tone::tone};
+
+    fn through(samples: &[i16]) -> Vec<i16> {
+        let mut payload = vec![0; samples.len() / 2];
+        assert_eq!(Encoder::new().encode(samples, &mut payload), payload.len());
+        let mut out = vec![0; samples.len()];
+        assert_eq!(Decoder::new().decode(&payload, &mut out), samples.len());
+        out
+    }
+
+    /// A signal that visits all levels and frequencies.
+    fn sweep() -> Vec<i16> {
+        let mut phase = 0.0_f64;
+        (0..64_000)
+            .map(|index| {
+                let at = f64::from(index) / 64_000.0;
+                phase += (100.0 + 7500.0 * at) / 16_000.0 * std::f64::consts::TAU;
+                let level = 32_000.0 * (0.5 - 0.5 * (at * 60.0).cos());
+                (phase.sin() * level) as i16
+            })
+            .collect()
+    }
+
+    #[test]
+    fn octets_and_samples_are_those_of_another_implementation() {
+        let mut signal = sweep();
+        let mut noise = 1_u32;
+        signal.extend((0..32_000).map(|_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 16) as i16
+        }));
+        let mut payload = vec![0; signal.len() / 2];
+        Encoder::new().encode(&signal, &mut payload);
+        let theirs = sipx_audio::g722::Encoder::new().encode(&signal);
+        assert_eq!(payload.iter().zip(&theirs).position(|(a, b)| a != b), None, "an octet differs");
+        let mut samples = vec![0; signal.len()];
+        Decoder::new().decode(&payload, &mut samples);
+        let theirs = sipx_audio::g722::Decoder::new().decode(&payload);
+        assert_eq!(samples.iter().zip(&theirs).position(|(a, b)| a != b), None, "a sample differs");
+        // Octets that no encoder makes must be taken as well.
+        let odd: Vec<u8> = (0..16_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let mut samples = vec![0; 32_000];
+        Decoder::new().decode(&odd, &mut samples);
+        assert_eq!(samples, sipx_audio::g722::Decoder::new().decode(&odd));
+    }
+
+    #[test]
+    fn tones_of_both_bands_keep_their_level_and_little_else_is_heard() {
+        for hz in [300.0, 1000.0, 3000.0, 5000.0, 6500.0] {
+            let heard = through(&tone(16_000, hz, -10.0, 1000));
+            let steady = &heard[4000..12_000];
+            let level = power_dbov(steady, 16_000, hz);
+            assert!((level + 10.0).abs() < 0.5, "{hz} Hz comes out at {level} dBov");
+            let floor = dbov(&through(&tone(16_000, hz, -127.0, 1000))[4000..]);
+            assert!(floor < -60.0, "silence comes out at {floor} dBov");
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_missed_the_beginning_soon_says_the_same() {
+        let signal = tone(16_000, 700.0, -12.0, 1000);
+        let mut payload = vec![0; signal.len() / 2];
+        Encoder::new().encode(&signal, &mut payload);
+        let (mut whole, mut late) = (vec![0; 16_000], vec![0; 12_800]);
+        Decoder::new().decode(&payload, &mut whole);
+        Decoder::new().decode(&payload[1600..], &mut late);
+        let differs = |from: usize| {
+            let differences: Vec<i16> =
+                whole[3200 + from..].iter().zip(&late[from..]).map(|(a, b)| a.wrapping_sub(*b)).collect();
+            dbov(&differences)
+        };
+        assert!(differs(1600) < -50.0, "after 100 ms: {} dBov", differs(1600));
+        assert!(differs(8000) < -70.0, "after 500 ms: {} dBov", differs(8000));
+    }
+}

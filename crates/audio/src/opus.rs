@@ -1,0 +1,503 @@
+//! Opus speech and sound (RFC 6716, RFC 7587), mono at 48 kHz, by libopus. The only unsafe code of the crate.
+//!
+//! States live in memory of ours: libopus promises that a state is one piece without pointers into itself, so an
+//! encoder can be copied. That is what lets a listener move from a stream that many hear to one of his own
+//! without his decoder noticing.
+
+#![allow(unsafe_code)]
+
+use opusic_sys as sys;
+use std::{ffi::c_int, fmt};
+
+/// Samples of a second.
+pub const SAMPLE_RATE: u32 = 48_000;
+/// Samples of a frame of 20 ms.
+pub const FRAME_SAMPLES: usize = 960;
+/// Octets of the longest frame (RFC 6716, 3.4).
+pub const FRAME_BYTES_MAX: usize = 1275;
+/// Samples of the longest packet: 120 ms (RFC 6716, 3.4).
+pub const PACKET_SAMPLES_MAX: usize = 5760;
+/// A packet of silence, comfort noise among it, is no longer than this.
+const SILENCE_BYTES_MAX: usize = 24;
+/// Frames of the shortest kind, 2.5 ms, in the longest packet.
+const FRAMES_MAX: usize = 48;
+
+/// How an encoder works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits per second, 6000 to 128 000.
+    pub bitrate: u32,
+    /// 0 (quick) to 10 (thorough).
+    pub complexity: u8,
+    /// Each packet carries a coarse copy of the one before it (in-band FEC).
+    pub fec: bool,
+    /// Silence is not sent (DTX).
+    pub dtx: bool,
+    /// The loss that FEC provides for, in percent.
+    pub expected_loss_percent: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { bitrate: 32_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 }
+    }
+}
+
+/// Memory for a state of libopus, aligned as `malloc` does.
+#[derive(Clone)]
+struct State(Box<[u128]>);
+
+impl State {
+    fn new(bytes: c_int) -> Self {
+        Self(vec![0; usize::try_from(bytes).unwrap_or(0).div_ceil(size_of::<u128>())].into())
+    }
+}
+
+/// Encodes one stream.
+#[derive(Clone)]
+pub struct Encoder(State);
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("opus::Encoder")
+    }
+}
+
+impl Encoder {
+    /// Before the first frame. Settings outside their ranges are taken as the nearest allowed ones.
+    ///
+    /// # Panics
+    /// When libopus refuses what it documents as allowed: that would be a mistake in the program.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        // SAFETY: takes a number and touches nothing.
+        let mut encoder = Self(State::new(unsafe { sys::opus_encoder_get_size(1) }));
+        // SAFETY: the memory has the size that libopus asks for, and its alignment.
+        let result = unsafe {
+            sys::opus_encoder_init(encoder.state(), SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP)
+        };
+        assert_eq!(result, 0, "libopus does not take 48 kHz mono");
+        encoder.configure(settings);
+        encoder
+    }
+
+    /// Goes on with other settings.
+    pub fn configure(&mut self, settings: &Settings) {
+        self.set(sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate.clamp(6000, 128_000) as c_int);
+        self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(settings.complexity.min(10)));
+        self.set(sys::OPUS_SET_SIGNAL_REQUEST, sys::OPUS_SIGNAL_VOICE);
+        self.set(sys::OPUS_SET_INBAND_FEC_REQUEST, c_int::from(settings.fec));
+        self.set(sys::OPUS_SET_DTX_REQUEST, c_int::from(settings.dtx));
+        let loss = if settings.fec { settings.expected_loss_percent.min(100) } else { 0 };
+        self.set(sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, c_int::from(loss));
+        // Sixteen bits come in; more would be noise to it.
+        self.set(sys::OPUS_SET_LSB_DEPTH_REQUEST, 16);
+    }
+
+    /// The frames that follow need no frame before them (or do again): for listeners whose decoders have heard
+    /// something else until now.
+    pub fn set_independent(&mut self, independent: bool) {
+        self.set(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, c_int::from(independent));
+    }
+
+    /// Goes on as another encoder would.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.0.0.copy_from_slice(&other.0.0);
+    }
+
+    /// Encodes a frame of 10 or 20 ms (480 or 960 samples). Returns the octets written; 0: nothing, for the
+    /// frame was of another length or `packet` too short.
+    pub fn encode(&mut self, frame: &[i16], packet: &mut [u8]) -> usize {
+        let (samples, room) = (frame.len() as c_int, packet.len().min(FRAME_BYTES_MAX + 1) as i32);
+        // SAFETY: `frame` holds `samples` samples and `packet` at least `room` octets; libopus checks that the
+        // length is one it knows.
+        let written =
+            unsafe { sys::opus_encode(self.state(), frame.as_ptr(), samples, packet.as_mut_ptr(), room) };
+        usize::try_from(written).unwrap_or(0)
+    }
+
+    fn state(&mut self) -> *mut sys::OpusEncoder {
+        self.0.0.as_mut_ptr().cast()
+    }
+
+    fn set(&mut self, request: c_int, value: c_int) {
+        // SAFETY: every request made here takes one int.
+        let result = unsafe { sys::opus_encoder_ctl(self.state(), request, value) };
+        debug_assert_eq!(result, 0, "libopus refuses {value} for {request}");
+    }
+}
+
+/// Decodes one stream.
+#[derive(Clone)]
+pub struct Decoder(State);
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("opus::Decoder")
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// Before the first packet.
+    ///
+    /// # Panics
+    /// When libopus refuses what it documents as allowed: that would be a mistake in the program.
+    #[must_use]
+    pub fn new() -> Self {
+        // SAFETY: takes a number and touches nothing.
+        let mut decoder = Self(State::new(unsafe { sys::opus_decoder_get_size(1) }));
+        // SAFETY: the memory has the size that libopus asks for, and its alignment.
+        let result = unsafe { sys::opus_decoder_init(decoder.state(), SAMPLE_RATE as i32, 1) };
+        assert_eq!(result, 0, "libopus does not take 48 kHz mono");
+        decoder
+    }
+
+    /// Forgets what was decoded.
+    pub fn reset(&mut self) {
+        // SAFETY: this request takes no argument.
+        unsafe { sys::opus_decoder_ctl(self.state(), sys::OPUS_RESET_STATE) };
+    }
+
+    /// Decodes a packet; stereo is averaged. Returns the samples written, 0 where it is no packet of Opus or
+    /// longer than `out`.
+    pub fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> usize {
+        if packet.is_empty() {
+            return 0;
+        }
+        self.run(packet.as_ptr(), packet.len(), out, false)
+    }
+
+    /// Makes up a lost packet that was as long as `out` from what `next`, the packet after it, tells of it
+    /// (in-band FEC); where it tells nothing it is concealed. Whole frames of 2.5 ms only.
+    pub fn recover(&mut self, next: &[u8], out: &mut [i16]) -> usize {
+        if next.is_empty() {
+            return self.conceal(out);
+        }
+        self.run(next.as_ptr(), next.len(), out, true)
+    }
+
+    /// Makes up what is missing, as long as `out`. Whole frames of 2.5 ms only.
+    pub fn conceal(&mut self, out: &mut [i16]) -> usize {
+        self.run(std::ptr::null(), 0, out, false)
+    }
+
+    fn run(&mut self, packet: *const u8, length: usize, out: &mut [i16], fec: bool) -> usize {
+        let (length, room) = (length.min(1 << 20) as i32, out.len().min(PACKET_SAMPLES_MAX) as c_int);
+        // SAFETY: `packet` is null or points to `length` octets, `out` holds at least `room` samples.
+        let written = unsafe {
+            sys::opus_decode(self.state(), packet, length, out.as_mut_ptr(), room, c_int::from(fec))
+        };
+        usize::try_from(written).unwrap_or(0)
+    }
+
+    fn state(&mut self) -> *mut sys::OpusDecoder {
+        self.0.0.as_mut_ptr().cast()
+    }
+}
+
+/// Length of a packet in samples at 48 kHz, by its first octets (RFC 6716, 3.1, 3.2); `None`: it is no packet
+/// of Opus.
+#[must_use]
+pub fn packet_samples(packet: &[u8]) -> Option<u32> {
+    let toc = *packet.first()?;
+    let frames = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(packet.get(1)? & 0x3f),
+    };
+    let samples = frames * frame_samples(toc);
+    (1..=PACKET_SAMPLES_MAX as u32).contains(&samples).then_some(samples)
+}
+
+/// Samples of each frame of a packet with this first octet (RFC 6716, table 2).
+fn frame_samples(toc: u8) -> u32 {
+    let size = toc >> 3 & 3;
+    match toc >> 3 {
+        // Speech: 10, 20, 40, 60 ms.
+        0..=11 => [480, 960, 1920, 2880][usize::from(size)],
+        // Both: 10, 20 ms.
+        12..=15 => [480, 960][usize::from(size & 1)],
+        // Sound: 2.5, 5, 10, 20 ms.
+        _ => [120, 240, 480, 960][usize::from(size)],
+    }
+}
+
+/// Whether a packet itself says that nobody speaks in it: it is next to empty (DTX, or digital silence), or its
+/// encoder's own voice detector found nothing and little is in it (the first bits of a frame for speech, RFC 6716, 4.2.3).
+#[must_use]
+pub fn says_silence(packet: &[u8]) -> bool {
+    let Some(toc) = packet.first() else { return true };
+    if packet.len() <= 3 {
+        return true;
+    }
+    // A steady tone is no voice to that detector either, but takes its octets. Only where there is one frame are
+    // its bits at a known place; frames for sound have no such bits.
+    if packet.len() > SILENCE_BYTES_MAX || toc & 3 != 0 || toc >> 3 > 15 {
+        return false;
+    }
+    let speech_frames = match frame_samples(*toc) {
+        1920 => 2,
+        2880 => 3,
+        _ => 1,
+    };
+    packet[1] >> (8 - speech_frames) == 0
+}
+
+/// Puts frames of a stream into one packet (RFC 6716, 3.2).
+#[derive(Debug, Clone)]
+pub struct Packer {
+    toc: u8,
+    lengths: [u16; FRAMES_MAX],
+    frames: usize,
+    bytes: Vec<u8>,
+}
+
+impl Packer {
+    /// Nothing is in it. `bytes` is what it may hold without taking memory.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self { toc: 0, lengths: [0; FRAMES_MAX], frames: 0, bytes: Vec::with_capacity(bytes) }
+    }
+
+    /// Frames in it.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Adds a packet of one frame. False: it is of another kind than those before it, or of several frames, and
+    /// has to go into a packet of its own.
+    pub fn push(&mut self, packet: &[u8]) -> bool {
+        let Some((toc, frame)) = packet.split_first() else { return false };
+        let fits = toc & 3 == 0
+            && frame.len() <= FRAME_BYTES_MAX
+            && (self.frames == 0 || *toc == self.toc)
+            && (self.frames as u32 + 1) * frame_samples(*toc) <= PACKET_SAMPLES_MAX as u32;
+        if fits {
+            self.toc = *toc;
+            self.lengths[self.frames] = frame.len() as u16;
+            self.frames += 1;
+            self.bytes.extend_from_slice(frame);
+        }
+        fits
+    }
+
+    /// Writes the packet and is empty again. Returns the octets written, 0 where nothing was in it or `out` is
+    /// too short.
+    pub fn finish(&mut self, out: &mut [u8]) -> usize {
+        let frames = std::mem::take(&mut self.frames);
+        let mut head = [0; 2 + 2 * FRAMES_MAX];
+        let mut length = 1;
+        head[0] = self.toc;
+        if frames != 1 {
+            // Code 3 with lengths of their own; that of the last frame is what is left.
+            head[0] |= 3;
+            head[1] = 0x80 | frames as u8;
+            length = 2;
+            for &bytes in &self.lengths[..frames.saturating_sub(1)] {
+                if bytes < 252 {
+                    head[length] = bytes as u8;
+                    length += 1;
+                } else {
+                    let first = 252 + (bytes & 3);
+                    (head[length], head[length + 1]) = (first as u8, ((bytes - first) >> 2) as u8);
+                    length += 2;
+                }
+            }
+        }
+        let written = match out.get_mut(..length + self.bytes.len()) {
+            Some(out) if frames > 0 => {
+                out[..length].copy_from_slice(&head[..length]);
+                out[length..].copy_from_slice(&self.bytes);
+                out.len()
+            }
+            _ => 0,
+        };
+        self.bytes.clear();
+        written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{goertzel::power_dbov, level::dbov, tone::ToneGenerator};
+
+    /// A voice-like sound: a tone with overtones, louder and softer four times a second.
+    fn sound(frames: usize) -> Vec<[i16; FRAME_SAMPLES]> {
+        let mut tones: Vec<_> =
+            (1..12).map(|n| ToneGenerator::new(SAMPLE_RATE, 180.0 * n as f32, -18.0 - 2.0 * n as f32)).collect();
+        (0..frames)
+            .map(|frame| {
+                let mut sum = [0_i32; FRAME_SAMPLES];
+                for tone in &mut tones {
+                    let mut part = [0; FRAME_SAMPLES];
+                    tone.fill(&mut part);
+                    sum.iter_mut().zip(part).for_each(|(sum, part)| *sum += i32::from(part));
+                }
+                let loud = 0.6 + 0.4 * (frame as f32 * 0.5).sin();
+                sum.map(|sample| (sample as f32 * loud) as i16)
+            })
+            .collect()
+    }
+
+    fn encode_all(encoder: &mut Encoder, frames: &[[i16; FRAME_SAMPLES]]) -> Vec<Vec<u8>> {
+        let mut packet = [0; FRAME_BYTES_MAX];
+        frames.iter().map(|frame| {
+            let length = encoder.encode(frame, &mut packet);
+            packet[..length].to_vec()
+        }).collect()
+    }
+
+    #[test]
+    fn sound_comes_through_at_its_level() {
+        let mut encoder = Encoder::new(&Settings::default());
+        let mut decoder = Decoder::new();
+        let mut tone = ToneGenerator::new(SAMPLE_RATE, 1000.0, -12.0);
+        let mut heard = Vec::new();
+        for _ in 0..100 {
+            let (mut frame, mut packet) = ([0; FRAME_SAMPLES], [0; FRAME_BYTES_MAX]);
+            tone.fill(&mut frame);
+            let length = encoder.encode(&frame, &mut packet);
+            assert_eq!(packet_samples(&packet[..length]), Some(960));
+            assert!(!says_silence(&packet[..length]));
+            assert_eq!(decoder.decode(&packet[..length], &mut frame), FRAME_SAMPLES);
+            heard.extend(frame);
+        }
+        let level = power_dbov(&heard[48_000..], SAMPLE_RATE, 1000.0);
+        assert!((level + 12.0).abs() < 1.0, "{level} dBov");
+    }
+
+    #[test]
+    fn a_copied_encoder_goes_on_as_if_it_were_the_same() {
+        let frames = sound(60);
+        let mut first = Encoder::new(&Settings::default());
+        let mut second = Encoder::new(&Settings::default());
+        encode_all(&mut first, &frames[..30]);
+        second.copy_from(&first);
+        assert_eq!(encode_all(&mut second, &frames[30..]), encode_all(&mut first, &frames[30..]));
+    }
+
+    #[test]
+    fn a_lost_packet_is_better_recovered_from_the_next_than_made_up() {
+        let frames = sound(150);
+        let packets = encode_all(&mut Encoder::new(&Settings::default()), &frames);
+        let mut clean = Decoder::new();
+        let (mut with_fec, mut without) = (Decoder::new(), Decoder::new());
+        let (mut error_fec, mut error_concealed) = (0.0, 0.0);
+        for (index, packet) in packets.iter().enumerate() {
+            let (mut a, mut b, mut c) = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES], [0; FRAME_SAMPLES]);
+            clean.decode(packet, &mut a);
+            if index % 10 == 9 && index + 1 < packets.len() {
+                assert_eq!(with_fec.recover(&packets[index + 1], &mut b), FRAME_SAMPLES);
+                assert_eq!(without.conceal(&mut c), FRAME_SAMPLES);
+                let error = |made_up: &[i16; FRAME_SAMPLES]| -> f64 {
+                    a.iter().zip(made_up).map(|(a, b)| f64::from(i32::from(*a) - i32::from(*b)).powi(2)).sum()
+                };
+                (error_fec, error_concealed) = (error_fec + error(&b), error_concealed + error(&c));
+            } else {
+                with_fec.decode(packet, &mut b);
+                without.decode(packet, &mut c);
+            }
+        }
+        assert!(error_fec < error_concealed * 0.7, "{error_fec} against {error_concealed}");
+    }
+
+    #[test]
+    fn silence_says_so_and_voice_does_not() {
+        let mut encoder = Encoder::new(&Settings::default());
+        let silence = encode_all(&mut encoder, &[[0; FRAME_SAMPLES]; 50]);
+        assert!(silence[10..].iter().all(|packet| says_silence(packet)), "{:x?}", &silence[49]);
+        let voice = encode_all(&mut encoder, &sound(50));
+        let silent = voice[5..].iter().filter(|packet| says_silence(packet)).count();
+        assert_eq!(silent, 0);
+        assert!(says_silence(&[]) && says_silence(&[0xf8, 0xff, 0xfe]));
+    }
+
+    #[test]
+    fn several_frames_in_a_packet_say_the_same_as_in_many() {
+        let frames = sound(30);
+        let packets = encode_all(&mut Encoder::new(&Settings::default()), &frames);
+        let (mut one_by_one, mut packed) = (Vec::new(), Vec::new());
+        let (mut first, mut second) = (Decoder::new(), Decoder::new());
+        let mut packer = Packer::new(4000);
+        let mut out = [0; 4000];
+        let mut samples = [0; PACKET_SAMPLES_MAX];
+        let flush = |packer: &mut Packer, second: &mut Decoder, packed: &mut Vec<i16>, out: &mut [u8], samples: &mut [i16]| {
+            let frames = packer.frames() as u32;
+            let length = packer.finish(out);
+            assert_eq!(packet_samples(&out[..length]), Some(960 * frames));
+            let count = second.decode(&out[..length], samples);
+            packed.extend_from_slice(&samples[..count]);
+        };
+        for packet in &packets {
+            let count = first.decode(packet, &mut samples);
+            one_by_one.extend_from_slice(&samples[..count]);
+            if !packer.push(packet) {
+                flush(&mut packer, &mut second, &mut packed, &mut out, &mut samples);
+                assert!(packer.push(packet));
+            }
+            if packer.frames() == 3 {
+                flush(&mut packer, &mut second, &mut packed, &mut out, &mut samples);
+            }
+        }
+        assert!(packed.len() > 20 * FRAME_SAMPLES);
+        assert_eq!(packed, one_by_one[..packed.len()]);
+    }
+
+    #[test]
+    fn a_listener_who_changes_streams_hears_no_click() {
+        // Two encoders hear the same sound, one of them something else before; a decoder moves from one to the
+        // other at a frame that needs none before it.
+        let frames = sound(200);
+        let settings = Settings::default();
+        let (mut first, mut second) = (Encoder::new(&settings), Encoder::new(&settings));
+        let mut other = sound(100);
+        other.reverse();
+        encode_all(&mut second, &other);
+        let from_first = encode_all(&mut first, &frames);
+        let mut from_second = encode_all(&mut second, &frames[..100]);
+        second.set_independent(true);
+        from_second.extend(encode_all(&mut second, &frames[100..101]));
+        second.set_independent(false);
+        from_second.extend(encode_all(&mut second, &frames[101..]));
+        let (mut stays, mut moves, mut target) = (Decoder::new(), Decoder::new(), Decoder::new());
+        let mut difference = Vec::new();
+        for index in 0..200 {
+            let (mut a, mut b, mut c) = ([0; FRAME_SAMPLES], [0; FRAME_SAMPLES], [0; FRAME_SAMPLES]);
+            stays.decode(&from_first[index], &mut a);
+            moves.decode(if index < 100 { &from_first[index] } else { &from_second[index] }, &mut b);
+            target.decode(&from_second[index], &mut c);
+            if (100..110).contains(&index) {
+                difference.extend(b.iter().zip(&c).map(|(b, c)| b.wrapping_sub(*c)));
+            }
+        }
+        let click = dbov(&difference);
+        assert!(click < -45.0, "moving differs by {click} dBov from having been there all the time");
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_taken() {
+        let mut decoder = Decoder::new();
+        let mut out = [0; PACKET_SAMPLES_MAX];
+        let mut random = 7_u32;
+        for length in 0..600 {
+            let packet: Vec<u8> = (0..length % 90)
+                .map(|_| {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (random >> 24) as u8
+                })
+                .collect();
+            let told = packet_samples(&packet);
+            let _ = says_silence(&packet);
+            let written = decoder.decode(&packet, &mut out);
+            assert!(written == 0 || Some(written as u32) == told, "{packet:x?}");
+        }
+    }
+}
