@@ -78,7 +78,7 @@ impl Stream {
                         heard.missing = missing;
                         held += samples;
                     }
-                    Frame::Missing { samples } => {
+                    Frame::Missing { samples, .. } => {
                         missing += 1;
                         held += samples;
                     }
@@ -373,4 +373,51 @@ proptest! {
             let _ = buffer.target_ns();
         }
     }
+}
+
+#[test]
+fn payloads_of_any_length_share_the_slots_and_come_out_whole() {
+    let mut buffer = JitterBuffer::new(JitterConfig { min_ms: 40, ..JitterConfig::OPUS });
+    let payload = |number: u16| -> Vec<u8> {
+        (0..usize::from(number) * 97 % 1400 + 1).map(|byte| (byte as u16 ^ number) as u8).collect()
+    };
+    for number in 0..150_u16 {
+        let header =
+            Header { sequence: number, timestamp: u32::from(number) * 960, ssrc: 9, ..Header::default() };
+        let at = START + u64::from(number) * 20 * MS;
+        assert!(matches!(buffer.push(&header, &payload(number), 960, at), Pushed::Kept | Pushed::Restarted));
+        // Two are held at a time, so that the parts of both are mixed.
+        let Some(played) = number.checked_sub(1) else { continue };
+        match buffer.pull(at + 5 * MS) {
+            Frame::Packet { payload: whole, sequence, .. } => {
+                assert_eq!(sequence, played);
+                assert!(whole == payload(played), "packet {played} of {} bytes is not whole", whole.len());
+            }
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+    let _ = buffer.pull(START + 155 * 20 * MS);
+    assert_eq!(buffer.packets_held(), 0);
+    let header = Header { sequence: 150, timestamp: 150 * 960, ssrc: 9, ..Header::default() };
+    assert_eq!(buffer.push(&header, &[0; 1501], 960, START), Pushed::Refused);
+}
+
+#[test]
+fn what_follows_a_lost_packet_is_shown_where_it_is_here() {
+    let mut buffer = JitterBuffer::new(JitterConfig { min_ms: 60, ..JitterConfig::OPUS });
+    let mut seen = 0;
+    for number in 0..20_u16 {
+        let at = START + u64::from(number) * 20 * MS;
+        if number != 10 {
+            let header =
+                Header { sequence: number, timestamp: u32::from(number) * 960, ssrc: 9, ..Header::default() };
+            buffer.push(&header, &[number as u8; 40], 960, at);
+        }
+        // Two frames are held, so the packet after the lost one is here when that is due.
+        if let Frame::Missing { samples, next } = buffer.pull(at + 5 * MS) {
+            assert_eq!((samples, next), (960, Some([11; 40].as_slice())));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 1);
 }

@@ -71,21 +71,35 @@ pub struct JitterConfig {
     pub min_ms: u32,
     /// The most that is held, in milliseconds. Packets slower than this are late.
     pub max_ms: u32,
-    /// Packets that are held at most; 2 to 64. The oldest makes way.
+    /// Slots for packets; 2 to 64. A payload takes as many as it needs; the oldest makes way.
     pub slots: usize,
+    /// Bytes of a slot.
+    pub slot_bytes: usize,
     /// Bytes of the longest payload; longer ones are refused.
     pub payload_bytes_max: usize,
 }
 
 impl JitterConfig {
-    /// For G.711: 20 to 200 ms in frames of 20 ms, packets of up to 60 ms, half a second of 10 ms packets.
+    /// For G.711 and G.722: 20 to 200 ms in frames of 20 ms, packets of up to 60 ms.
     pub const G711: Self = Self {
         clock_rate: 8000,
         frame_samples: 160,
         min_ms: 20,
         max_ms: 200,
         slots: 50,
+        slot_bytes: 160,
         payload_bytes_max: 480,
+    };
+
+    /// For Opus: 20 to 200 ms in frames of 20 ms, packets of any allowed length.
+    pub const OPUS: Self = Self {
+        clock_rate: 48_000,
+        frame_samples: 960,
+        min_ms: 20,
+        max_ms: 200,
+        slots: 64,
+        slot_bytes: 128,
+        payload_bytes_max: 1500,
     };
 }
 
@@ -125,6 +139,9 @@ pub enum Frame<'a> {
     Missing {
         /// A frame, or less where the next packet follows sooner.
         samples: u32,
+        /// The packet that follows right after it, where that is here already: it may tell of the one before
+        /// it (forward error correction).
+        next: Option<&'a [u8]>,
     },
     /// The stream has not started, or pauses.
     Nothing,
@@ -152,6 +169,8 @@ struct Slot {
     arrival_ns: i64,
     samples: i64,
     bytes: usize,
+    /// The slot with the rest of the payload.
+    more: u8,
 }
 
 /// How far play-out has come.
@@ -219,6 +238,8 @@ pub struct JitterBuffer {
     packet_samples: i64,
     slots: Box<[Slot]>,
     payloads: Box<[u8]>,
+    /// A payload of several slots, put together.
+    whole: Box<[u8]>,
     /// Slots that hold nothing, the last used on top: a stream without jitter stays in one slot, which
     /// stays in cache.
     free: Vec<u8>,
@@ -238,9 +259,10 @@ impl JitterBuffer {
             frame_samples: config.frame_samples.max(1),
             min_ms,
             max_ms: config.max_ms.clamp(min_ms, 60_000),
-            ..config
+            slot_bytes: config.slot_bytes.max(1),
+            payload_bytes_max: config.payload_bytes_max.min(slots * config.slot_bytes.max(1)),
         };
-        let empty = Slot { sequence: 0, timestamp: 0, arrival_ns: 0, samples: 0, bytes: 0 };
+        let empty = Slot { sequence: 0, timestamp: 0, arrival_ns: 0, samples: 0, bytes: 0, more: NO_SLOT };
         Self {
             config,
             frame: i64::from(config.frame_samples),
@@ -261,7 +283,8 @@ impl JitterBuffer {
             head_start_ns: 0,
             packet_samples: 0,
             slots: vec![empty; slots].into(),
-            payloads: vec![0; slots * config.payload_bytes_max].into(),
+            payloads: vec![0; slots * config.slot_bytes].into(),
+            whole: vec![0; config.payload_bytes_max].into(),
             free: (0..slots as u8).rev().collect(),
             by_number: [NO_SLOT; NUMBERS],
             counters: JitterCounters::default(),
@@ -295,17 +318,17 @@ impl JitterBuffer {
         match self.choose(play_at_ns as i64) {
             Choice::Play(index) => {
                 let slot = self.slots[usize::from(index)];
-                let start = usize::from(index) * self.config.payload_bytes_max;
+                let joins = std::mem::take(&mut self.joins);
                 Frame::Packet {
-                    payload: &self.payloads[start..start + slot.bytes],
+                    payload: self.payload(index),
                     sequence: slot.sequence as u16,
                     samples: slot.samples as u32,
-                    joins: std::mem::take(&mut self.joins),
+                    joins,
                 }
             }
-            Choice::Missing(samples) => {
+            Choice::Missing(samples, next) => {
                 self.counters.concealed += 1;
-                Frame::Missing { samples: samples as u32 }
+                Frame::Missing { samples: samples as u32, next: next.map(|index| self.payload(index)) }
             }
             Choice::Nothing => Frame::Nothing,
         }
@@ -329,13 +352,37 @@ impl JitterBuffer {
     /// Packets held.
     #[must_use]
     pub fn packets_held(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.by_number.iter().filter(|slot| **slot != NO_SLOT).count()
+    }
+
+    /// How long before it is played the next packet was here, in nanoseconds, beyond what is kept against
+    /// jitter: playing could be that much sooner. `None` while nothing is played.
+    #[must_use]
+    pub fn spare_ns(&self, play_at_ns: u64) -> Option<i64> {
+        let cursor = self.cursor.filter(|_| self.mode == Mode::Playing)?;
+        Some(play_at_ns as i64 - self.timeline.time_of(cursor) - self.needed_ns())
     }
 
     /// What the buffer had to do so far.
     #[must_use]
     pub fn counters(&self) -> JitterCounters {
         self.counters
+    }
+
+    fn payload(&mut self, index: u8) -> &[u8] {
+        let size = self.config.slot_bytes;
+        let bytes = self.slots[usize::from(index)].bytes;
+        let start = usize::from(index) * size;
+        if bytes <= size {
+            return &self.payloads[start..start + bytes];
+        }
+        let mut from = index;
+        for part in self.whole[..bytes].chunks_mut(size) {
+            let start = usize::from(from) * size;
+            part.copy_from_slice(&self.payloads[start..start + part.len()]);
+            from = self.slots[usize::from(from)].more;
+        }
+        &self.whole[..bytes]
     }
 
     fn frame_ns(&self) -> i64 {
@@ -428,8 +475,12 @@ impl JitterBuffer {
             self.skip_head();
         }
         self.next_sequence = self.next_sequence.max(sequence - NUMBERS as i64 + 1);
-        if self.free.is_empty() {
+        let needed = payload.len().div_ceil(self.config.slot_bytes).max(1);
+        while self.free.len() < needed && self.head().is_some() {
             self.skip_head();
+        }
+        if self.free.len() < needed {
+            return;
         }
         let Some(index) = self.free.pop() else { return };
         if samples > 0 && samples != self.packet_samples {
@@ -438,9 +489,20 @@ impl JitterBuffer {
             self.head_start_ns = head_start * 1_000_000_000 / i64::from(self.config.clock_rate);
         }
         self.slots[usize::from(index)] =
-            Slot { sequence, timestamp, arrival_ns, samples, bytes: payload.len() };
-        let start = usize::from(index) * self.config.payload_bytes_max;
-        self.payloads[start..start + payload.len()].copy_from_slice(payload);
+            Slot { sequence, timestamp, arrival_ns, samples, bytes: payload.len(), more: NO_SLOT };
+        let mut into = index;
+        for (number, part) in payload.chunks(self.config.slot_bytes).enumerate() {
+            if number > 0 {
+                let Some(more) = self.free.pop() else { break };
+                self.slots[usize::from(into)].more = more;
+                into = more;
+                // Nothing is looked up here.
+                self.slots[usize::from(into)].sequence = i64::MIN;
+                self.slots[usize::from(into)].more = NO_SLOT;
+            }
+            let start = usize::from(into) * self.config.slot_bytes;
+            self.payloads[start..start + part.len()].copy_from_slice(part);
+        }
         self.by_number[number(sequence)] = index;
         if sequence >= self.highest_sequence {
             self.highest_sequence = sequence;
@@ -467,6 +529,7 @@ impl JitterBuffer {
 
     /// The packet with the lowest number.
     fn head(&self) -> Option<u8> {
+        // Every packet held takes at least one slot.
         if self.free.len() == self.slots.len() {
             return None;
         }
@@ -476,7 +539,11 @@ impl JitterBuffer {
     fn take(&mut self, index: u8) {
         let sequence = self.slots[usize::from(index)].sequence;
         self.by_number[number(sequence)] = NO_SLOT;
-        self.free.push(index);
+        let mut freed = index;
+        while freed != NO_SLOT {
+            self.free.push(freed);
+            freed = self.slots[usize::from(freed)].more;
+        }
         self.next_sequence = sequence + 1;
     }
 
@@ -535,7 +602,7 @@ impl JitterBuffer {
             if lost == 0 || gap <= 0 {
                 return match self.adapt(schedule_ns, &slot) {
                     Adapt::Keep => self.play(index, &slot),
-                    Adapt::Grow => Choice::Missing(self.frame),
+                    Adapt::Grow => Choice::Missing(self.frame, None),
                     Adapt::Shrink => {
                         self.skip_head();
                         self.pulls_too_long = 0;
@@ -550,14 +617,16 @@ impl JitterBuffer {
             if gap == covered {
                 return self.play(index, &slot);
             }
+            // What is made up now ends where this packet begins.
+            let next = (gap - covered <= self.frame).then_some(index);
             if schedule_ns < self.needed_ns() - MARGIN_NS {
                 // They are late rather than lost: wait for them.
                 self.owed += self.frame;
-                return Choice::Missing(self.frame);
+                return Choice::Missing(self.frame, next);
             }
             let samples = self.frame.min(gap - covered);
             self.cursor = Some(cursor + covered + samples);
-            return Choice::Missing(samples);
+            return Choice::Missing(samples, next);
         }
     }
 
@@ -572,7 +641,7 @@ impl JitterBuffer {
         }
         self.pulls_since_start = self.pulls_since_start.saturating_add(1);
         self.owed += self.frame;
-        Choice::Missing(self.frame)
+        Choice::Missing(self.frame, None)
     }
 
     /// Play-out stops until the next packet is due by its own timestamp.
@@ -635,7 +704,8 @@ impl JitterBuffer {
 
 enum Choice {
     Play(u8),
-    Missing(i64),
+    /// So much, and the slot of the packet right after it.
+    Missing(i64, Option<u8>),
     Nothing,
 }
 
