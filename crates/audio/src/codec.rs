@@ -57,7 +57,9 @@ impl Codec {
     pub fn payload_units(self, payload: &[u8]) -> Option<u32> {
         match self {
             // One octet is one unit of the clock, G.722's two samples among them.
-            Self::Pcmu | Self::Pcma | Self::G722 => u32::try_from(payload.len()).ok().filter(|units| *units > 0),
+            Self::Pcmu | Self::Pcma | Self::G722 => {
+                u32::try_from(payload.len()).ok().filter(|units| *units > 0)
+            }
             Self::Opus => opus::packet_samples(payload),
         }
     }

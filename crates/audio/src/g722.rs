@@ -18,9 +18,8 @@ const QM6: [i32; 64] = [
     -432, -136,
 ];
 /// Output values of the 4 bit inverse quantiser, which adapts the lower band (table 16).
-const QM4: [i32; 16] = [
-    0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
-];
+const QM4: [i32; 16] =
+    [0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0];
 /// Output values of the 2 bit inverse quantiser of the upper band (table 19).
 const QM2: [i32; 4] = [-7408, -1616, 7408, 1616];
 /// Logarithmic multipliers of the lower band's scale (table 17), by the magnitude of the code.
@@ -111,8 +110,12 @@ impl Band {
         self.partial = [partial, self.partial[0]];
         self.poles = [first, second];
 
-        let by_poles: i32 =
-            self.poles.iter().zip(&self.reconstructed).map(|(pole, old)| *pole * saturate(2 * old) >> 15).sum();
+        let by_poles: i32 = self
+            .poles
+            .iter()
+            .zip(&self.reconstructed)
+            .map(|(pole, old)| *pole * saturate(2 * old) >> 15)
+            .sum();
         let by_zeros: i32 =
             self.zeros.iter().zip(&self.differences).map(|(zero, old)| *zero * saturate(2 * old) >> 15).sum();
         self.by_zeros = saturate(by_zeros);
@@ -301,7 +304,8 @@ mod tests {
         let theirs = sipx_audio::g722::Decoder::new().decode(&payload);
         assert_eq!(samples.iter().zip(&theirs).position(|(a, b)| a != b), None, "a sample differs");
         // Octets that no encoder makes must be taken as well.
-        let odd: Vec<u8> = (0..16_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let odd: Vec<u8> =
+            (0..16_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let mut samples = vec![0; 32_000];
         Decoder::new().decode(&odd, &mut samples);
         assert_eq!(samples, sipx_audio::g722::Decoder::new().decode(&odd));

@@ -331,8 +331,9 @@ mod tests {
 
     /// A voice-like sound: a tone with overtones, louder and softer four times a second.
     fn sound(frames: usize) -> Vec<[i16; FRAME_SAMPLES]> {
-        let mut tones: Vec<_> =
-            (1..12).map(|n| ToneGenerator::new(SAMPLE_RATE, 180.0 * n as f32, -18.0 - 2.0 * n as f32)).collect();
+        let mut tones: Vec<_> = (1..12)
+            .map(|n| ToneGenerator::new(SAMPLE_RATE, 180.0 * n as f32, -18.0 - 2.0 * n as f32))
+            .collect();
         (0..frames)
             .map(|frame| {
                 let mut sum = [0_i32; FRAME_SAMPLES];
@@ -349,10 +350,13 @@ mod tests {
 
     fn encode_all(encoder: &mut Encoder, frames: &[[i16; FRAME_SAMPLES]]) -> Vec<Vec<u8>> {
         let mut packet = [0; FRAME_BYTES_MAX];
-        frames.iter().map(|frame| {
-            let length = encoder.encode(frame, &mut packet);
-            packet[..length].to_vec()
-        }).collect()
+        frames
+            .iter()
+            .map(|frame| {
+                let length = encoder.encode(frame, &mut packet);
+                packet[..length].to_vec()
+            })
+            .collect()
     }
 
     #[test]
@@ -429,7 +433,11 @@ mod tests {
         let mut packer = Packer::new(4000);
         let mut out = [0; 4000];
         let mut samples = [0; PACKET_SAMPLES_MAX];
-        let flush = |packer: &mut Packer, second: &mut Decoder, packed: &mut Vec<i16>, out: &mut [u8], samples: &mut [i16]| {
+        let flush = |packer: &mut Packer,
+                     second: &mut Decoder,
+                     packed: &mut Vec<i16>,
+                     out: &mut [u8],
+                     samples: &mut [i16]| {
             let frames = packer.frames() as u32;
             let length = packer.finish(out);
             assert_eq!(packet_samples(&out[..length]), Some(960 * frames));

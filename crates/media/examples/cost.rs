@@ -8,8 +8,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use plenary_audio::g711::Law;
-use plenary_media::{MediaCallId, MediaConfig, MediaPlane, RoomId, StreamParams};
+use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, RoomId, StreamParams};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
@@ -47,7 +46,8 @@ fn main() {
                 remote_rtp: socket.local_addr().expect("bound"),
                 remote_rtcp: None,
                 rtcp_mux: true,
-                law: Law::Mu,
+                codec: Codec::Pcmu,
+                opus_bitrate_max: None,
                 send_payload_type: 0,
                 receive_payload_type: 0,
                 dtmf_payload_type: Some(101),

@@ -1,5 +1,6 @@
 //! How the media plane is set up.
 
+use plenary_audio::opus;
 use std::{
     net::{IpAddr, Ipv4Addr},
     ops::RangeInclusive,
@@ -32,6 +33,8 @@ pub struct MediaConfig {
     /// Mean time between two RTCP reports of a call, in milliseconds; each is drawn from half to one and a
     /// half of it (RFC 3550, 6.2). Default: 5000.
     pub rtcp_interval_ms: u64,
+    /// How Opus is encoded. Default: 32 kbit/s, complexity 5, with FEC, without DTX.
+    pub opus: opus::Settings,
     /// Events that may wait for the control side; while it is full they wait inside the workers. Default:
     /// 65 536.
     pub event_queue: usize,
@@ -49,6 +52,7 @@ impl Default for MediaConfig {
             jitter_ms_min: 20,
             jitter_ms_max: 200,
             rtcp_interval_ms: 5000,
+            opus: opus::Settings::default(),
             event_queue: 65_536,
         }
     }

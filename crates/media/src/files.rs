@@ -1,7 +1,7 @@
 //! The files that are played: read off the media threads, once.
 
 use crate::{PlayItem, room::Clip};
-use plenary_audio::{resample::Resampler, tone};
+use plenary_audio::{codec::Rate, resample::Resampler, tone};
 use std::{
     collections::HashMap,
     fs::File,
@@ -11,14 +11,13 @@ use std::{
     time::SystemTime,
 };
 
-/// Sample rate of a room.
-const RATE: u32 = 8000;
-const SAMPLES_PER_MS: usize = 8;
+/// The highest frequency of a tone, in Hz.
+const TONE_HZ_MAX: u32 = 3999;
 /// Sample rates that files may have.
 const RATES: std::ops::RangeInclusive<u32> = 4000..=384_000;
 /// How much of a file is converted at a time.
 const PIECE_SAMPLES: usize = 8192;
-/// What the cache holds before it starts over: 16 minutes of audio in all.
+/// What the cache holds before it starts over: eight minutes of wideband audio, twice that of narrowband.
 const CACHE_SAMPLES_MAX: usize = 8_000_000;
 
 /// Why a file is not played.
@@ -38,7 +37,7 @@ pub(crate) enum FileError {
 #[derive(Debug)]
 pub(crate) struct Library {
     folder: PathBuf,
-    samples_max: usize,
+    seconds_max: usize,
     files: HashMap<String, Kept>,
     beep: Arc<[i16]>,
 }
@@ -48,33 +47,31 @@ pub(crate) struct Library {
 struct Kept {
     modified: Option<SystemTime>,
     bytes: u64,
+    rate: Rate,
     samples: Arc<[i16]>,
 }
 
 impl Library {
     pub(crate) fn new(folder: PathBuf, seconds_max: u32) -> Self {
-        let samples_max = seconds_max as usize * RATE as usize;
-        Self { folder, samples_max, files: HashMap::new(), beep: tone::beep(RATE).into() }
+        let beep = tone::beep(Rate::Narrow.hz()).into();
+        Self { folder, seconds_max: seconds_max as usize, files: HashMap::new(), beep }
     }
 
     /// Makes an item ready to be played.
     pub(crate) fn clip(&mut self, item: PlayItem) -> Result<Clip, String> {
         match item {
-            PlayItem::File(name) => {
-                self.file(&name).map(Clip::Samples).map_err(|error| format!("the file `{name}` {error}"))
-            }
-            PlayItem::Tone { hz, ms } if (1..RATE / 2).contains(&hz) => {
-                Ok(Clip::Tone { hz, samples: ms as usize * SAMPLES_PER_MS })
-            }
-            PlayItem::Tone { hz, .. } => {
-                Err(format!("a tone of {hz} Hz: 1 to {} Hz are allowed", RATE / 2 - 1))
-            }
-            PlayItem::Silence { ms } => Ok(Clip::Silence { samples: ms as usize * SAMPLES_PER_MS }),
-            PlayItem::Beep => Ok(Clip::Samples(Arc::clone(&self.beep))),
+            PlayItem::File(name) => match self.file(&name) {
+                Ok((rate, samples)) => Ok(Clip::Samples(rate, samples)),
+                Err(error) => Err(format!("the file `{name}` {error}")),
+            },
+            PlayItem::Tone { hz, ms } if (1..=TONE_HZ_MAX).contains(&hz) => Ok(Clip::Tone { hz, ms }),
+            PlayItem::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {TONE_HZ_MAX} Hz are allowed")),
+            PlayItem::Silence { ms } => Ok(Clip::Silence { ms }),
+            PlayItem::Beep => Ok(Clip::Samples(Rate::Narrow, Arc::clone(&self.beep))),
         }
     }
 
-    fn file(&mut self, name: &str) -> Result<Arc<[i16]>, FileError> {
+    fn file(&mut self, name: &str) -> Result<(Rate, Arc<[i16]>), FileError> {
         let path = Path::new(name);
         let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         if name.is_empty() || !is_plain {
@@ -86,26 +83,29 @@ impl Library {
         if let Some(kept) =
             self.files.get(name).filter(|kept| kept.modified == modified && kept.bytes == bytes)
         {
-            return Ok(Arc::clone(&kept.samples));
+            return Ok((kept.rate, Arc::clone(&kept.samples)));
         }
-        let samples: Arc<[i16]> = read(&path, self.samples_max)?.into();
+        let (rate, samples) = read(&path, self.seconds_max)?;
+        let samples: Arc<[i16]> = samples.into();
         let held: usize = self.files.values().map(|kept| kept.samples.len()).sum();
         if held + samples.len() > CACHE_SAMPLES_MAX {
             self.files.clear();
         }
-        self.files.insert(name.to_owned(), Kept { modified, bytes, samples: Arc::clone(&samples) });
-        Ok(samples)
+        self.files.insert(name.to_owned(), Kept { modified, bytes, rate, samples: Arc::clone(&samples) });
+        Ok((rate, samples))
     }
 }
 
-/// Reads a WAV file as mono of 8000 Hz, cut at `samples_max`.
-fn read(path: &Path, samples_max: usize) -> Result<Vec<i16>, FileError> {
+/// Reads a WAV file as mono, cut at `seconds_max`: at 8000 Hz what has no more, at 16 000 Hz what has.
+fn read(path: &Path, seconds_max: usize) -> Result<(Rate, Vec<i16>), FileError> {
     let mut wav = hound::WavReader::new(BufReader::new(File::open(path)?))?;
     let spec = wav.spec();
     if !RATES.contains(&spec.sample_rate) {
         return Err(FileError::Rate { rate: spec.sample_rate });
     }
-    let mut out = Track::new(spec.sample_rate, usize::from(spec.channels.max(1)), samples_max);
+    let rate = if spec.sample_rate <= Rate::Narrow.hz() { Rate::Narrow } else { Rate::Wide };
+    let channels = usize::from(spec.channels.max(1));
+    let mut out = Track::new(spec.sample_rate, rate, channels, seconds_max * rate.hz() as usize);
     match spec.sample_format {
         hound::SampleFormat::Float => out.take(wav.samples::<f32>())?,
         hound::SampleFormat::Int => {
@@ -113,10 +113,10 @@ fn read(path: &Path, samples_max: usize) -> Result<Vec<i16>, FileError> {
             out.take(wav.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 / full_scale)))?;
         }
     }
-    Ok(out.finish())
+    Ok((rate, out.finish()))
 }
 
-/// A file on its way to mono of 8000 Hz, a piece at a time: at its own rate a long one would take ten times
+/// A file on its way to mono of 8000 or 16 000 Hz, a piece at a time: at its own rate a long one would take ten times
 /// the memory.
 struct Track {
     channels: usize,
@@ -129,8 +129,8 @@ struct Track {
 }
 
 impl Track {
-    fn new(rate: u32, channels: usize, samples_max: usize) -> Self {
-        let resampler = (rate != RATE).then(|| Resampler::new(rate, RATE));
+    fn new(rate: u32, to: Rate, channels: usize, samples_max: usize) -> Self {
+        let resampler = (rate != to.hz()).then(|| Resampler::new(rate, to.hz()));
         // Twenty milliseconds push out the last of it at any rate.
         let lag = (rate / 50) as usize;
         Self {
@@ -213,15 +213,15 @@ mod tests {
         wav.finalize().expect("written");
     }
 
-    fn samples(library: &mut Library, name: &str) -> Arc<[i16]> {
+    fn samples(library: &mut Library, name: &str) -> (Rate, Arc<[i16]>) {
         match library.clip(PlayItem::File(name.to_owned())).expect("it can be played") {
-            Clip::Samples(samples) => samples,
+            Clip::Samples(rate, samples) => (rate, samples),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn files_of_usual_kinds_become_mono_of_8_khz_at_the_same_pitch_and_level() {
+    fn files_of_usual_kinds_become_mono_at_the_same_pitch_and_level() {
         let folder = tempfile::tempdir().expect("a folder");
         let kinds = [
             (8000, 1, SampleFormat::Int, 16),
@@ -233,9 +233,11 @@ mod tests {
         for (rate, channels, format, bits) in kinds {
             let name = format!("{rate}-{channels}-{bits}.wav");
             write(folder.path(), &name, rate, channels, format, bits);
-            let samples = samples(&mut library(folder.path()), &name);
-            assert!(samples.len().abs_diff(16_000) < 200, "{name}: {}", samples.len());
-            let middle = &samples[4000..12_000];
+            let (kept_at, samples) = samples(&mut library(folder.path()), &name);
+            assert_eq!(kept_at, if rate == 8000 { Rate::Narrow } else { Rate::Wide });
+            let second = kept_at.hz() as usize;
+            assert!(samples.len().abs_diff(2 * second) < second / 40, "{name}: {}", samples.len());
+            let middle = &samples[second / 2..second / 2 + second];
             let crossings = middle.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
             assert!(crossings.abs_diff(400) <= 1, "{name}: {crossings} Hz");
             let peak = middle.iter().map(|sample| sample.unsigned_abs()).max().expect("samples");
@@ -248,11 +250,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         write(folder.path(), "a.wav", 8000, 1, SampleFormat::Int, 16);
         let mut library = Library::new(folder.path().to_owned(), 1);
-        let first = samples(&mut library, "a.wav");
+        let (_, first) = samples(&mut library, "a.wav");
         assert_eq!(first.len(), 8000);
-        assert!(Arc::ptr_eq(&first, &samples(&mut library, "a.wav")));
+        assert!(Arc::ptr_eq(&first, &samples(&mut library, "a.wav").1));
         write(folder.path(), "a.wav", 8000, 2, SampleFormat::Int, 16);
-        assert!(!Arc::ptr_eq(&first, &samples(&mut library, "a.wav")));
+        assert!(!Arc::ptr_eq(&first, &samples(&mut library, "a.wav").1));
     }
 
     #[test]

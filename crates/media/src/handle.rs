@@ -338,7 +338,7 @@ pub struct WorkerLoad {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plenary_audio::g711::Law;
+    use crate::Codec;
     use std::{
         net::UdpSocket,
         time::{Duration, Instant},
@@ -358,7 +358,8 @@ mod tests {
             remote_rtp: socket.local_addr().expect("bound"),
             remote_rtcp: None,
             rtcp_mux: true,
-            law: Law::Mu,
+            codec: Codec::Pcmu,
+            opus_bitrate_max: None,
             send_payload_type: 0,
             receive_payload_type: 0,
             dtmf_payload_type: None,

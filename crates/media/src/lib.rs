@@ -36,3 +36,4 @@ pub use error::MediaError;
 pub use event::{CallStats, MediaEvent};
 pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
 pub use params::{MediaCallId, PlayId, PlayItem, PlayTo, RoomId, StreamParams};
+pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};

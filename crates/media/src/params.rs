@@ -1,6 +1,6 @@
 //! The vocabulary of the media plane's door.
 
-use plenary_audio::g711::Law;
+use plenary_audio::codec::Codec;
 use std::{fmt, net::SocketAddr};
 
 macro_rules! number_id {
@@ -39,8 +39,10 @@ pub struct StreamParams {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTCP shares RTP's ports (RFC 5761).
     pub rtcp_mux: bool,
-    /// The companding law, in both directions.
-    pub law: Law,
+    /// The codec, in both directions.
+    pub codec: Codec,
+    /// The most bits per second of Opus that the other side wants; `None`: it did not say.
+    pub opus_bitrate_max: Option<u32>,
     /// Payload type of the audio we send, 0 to 127.
     pub send_payload_type: u8,
     /// Payload type of the audio that we receive, 0 to 127.

@@ -22,6 +22,13 @@ impl Source {
         Self { ssrc, sequence, timestamp, marker: true, packets: 0, bytes: 0 }
     }
 
+    /// This stream follows another of the same call: what was sent there is counted on.
+    #[must_use]
+    pub fn counting_on(mut self, before: &Self) -> Self {
+        (self.packets, self.bytes) = (before.packets, before.bytes);
+        self
+    }
+
     /// The header of the next packet, which carries `payload_bytes` of audio lasting `samples` units of the
     /// stream's clock. The first packet of the stream, and the first after a pause, has the marker.
     pub fn next_header(&mut self, payload_type: u8, samples: u32, payload_bytes: usize) -> Header {

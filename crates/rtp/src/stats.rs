@@ -57,6 +57,17 @@ impl Reception {
         Self { clock_rate: clock_rate.max(1), stream: None, received_before: 0, lost_before: 0, bytes: 0 }
     }
 
+    /// What comes from now on has another clock: it is another stream, and the totals stay.
+    #[must_use]
+    pub fn with_clock_rate(mut self, clock_rate: u32) -> Self {
+        if let Some(old) = self.stream.take() {
+            self.received_before += old.received;
+            self.lost_before += old.lost().max(0) as u64;
+        }
+        self.clock_rate = clock_rate.max(1);
+        self
+    }
+
     /// Counts a valid packet. `timed`: its timestamp says when it was made, so it counts for the jitter;
     /// telephone events repeat the time of their beginning and do not.
     pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {

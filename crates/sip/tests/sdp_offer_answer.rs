@@ -1,6 +1,6 @@
 //! Offers as phones send them, and the answers they get, side by side.
 
-use plenary_sip::sdp::{Codec, Direction, LocalMedia, SdpError, Stream, accept, answer, offer};
+use plenary_sip::sdp::{Codec, Direction, LocalMedia, Preference, SdpError, Stream, accept, answer, offer};
 
 fn local() -> LocalMedia {
     LocalMedia {
@@ -8,9 +8,15 @@ fn local() -> LocalMedia {
         session_id: 7,
         version: 1,
         codecs: vec![Codec::Pcmu, Codec::Pcma],
+        preference: Preference::Theirs,
         dtmf: true,
         direction: Direction::SendRecv,
     }
+}
+
+/// The same with every codec, best first.
+fn all_codecs(preference: Preference) -> LocalMedia {
+    LocalMedia { codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma], preference, ..local() }
 }
 
 const SESSION: &str = "v=0\r\no=- 7 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
@@ -52,6 +58,7 @@ a=rtpmap:0 PCMU/8000
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15
 a=ptime:20
+a=maxptime:60
 a=sendrecv
 "
     );
@@ -64,7 +71,10 @@ a=sendrecv
 #[test]
 fn static_types_without_rtpmap_in_the_offers_order() {
     let (media, stream) = answered("m=audio 4000 RTP/AVP 8 0\n");
-    assert_eq!(media, "m=audio 20000 RTP/AVP 8\na=rtpmap:8 PCMA/8000\na=ptime:20\na=sendrecv\n");
+    assert_eq!(
+        media,
+        "m=audio 20000 RTP/AVP 8\na=rtpmap:8 PCMA/8000\na=ptime:20\na=maxptime:60\na=sendrecv\n"
+    );
     assert_eq!((stream.codec, stream.dtmf), (Codec::Pcma, None));
 }
 
@@ -93,6 +103,7 @@ m=audio 20000 RTP/AVP 0
 a=rtpmap:0 PCMU/8000
 a=mid:sound
 a=ptime:20
+a=maxptime:60
 a=sendrecv
 m=audio 0 RTP/AVP 0
 "
@@ -185,6 +196,7 @@ a=rtpmap:8 PCMA/8000
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15
 a=ptime:20
+a=maxptime:60
 a=sendrecv
 "
     );
@@ -194,6 +206,68 @@ a=sendrecv
     let stream = accept(&local(), &answer.sdp).unwrap();
     assert_eq!((stream.codec, stream.remote_rtp), (Codec::Pcma, theirs.rtp));
     assert_eq!(stream.dtmf, answer.stream.dtmf);
+}
+
+const BROWSER_LIKE: &str = "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n\
+m=audio 4000 RTP/AVP 0 9 120 121 101\r\n\
+a=rtpmap:9 G722/8000\r\n\
+a=rtpmap:120 opus/48000/2\r\n\
+a=fmtp:120 stereo=1; maxaveragebitrate=20000;useinbandfec=1\r\n\
+a=rtpmap:121 telephone-event/48000\r\n\
+a=rtpmap:101 telephone-event/8000\r\n";
+
+#[test]
+fn whose_order_decides_is_ours_to_say() {
+    let theirs = answer(BROWSER_LIKE, &all_codecs(Preference::Theirs)).unwrap().stream;
+    assert_eq!((theirs.codec, theirs.payload_type, theirs.opus_bitrate_max), (Codec::Pcmu, 0, None));
+    let ours = answer(BROWSER_LIKE, &all_codecs(Preference::Ours)).unwrap();
+    assert_eq!(
+        ours.sdp.strip_prefix(SESSION).unwrap().replace("\r\n", "\n"),
+        "m=audio 20000 RTP/AVP 120 121
+a=rtpmap:120 opus/48000/2
+a=fmtp:120 minptime=10;useinbandfec=1;stereo=0
+a=rtpmap:121 telephone-event/48000
+a=fmtp:121 0-15
+a=ptime:20
+a=maxptime:60
+a=sendrecv
+"
+    );
+    assert_eq!((ours.stream.codec, ours.stream.payload_type), (Codec::Opus, 120));
+    assert_eq!(ours.stream.opus_bitrate_max, Some(20_000));
+}
+
+#[test]
+fn events_have_the_clock_of_the_codec_or_that_of_telephony() {
+    let wide = LocalMedia { codecs: vec![Codec::G722], ..local() };
+    assert_eq!(answer(BROWSER_LIKE, &wide).unwrap().stream.dtmf.unwrap().receive, 101);
+    let only_8000 = BROWSER_LIKE.replace("a=rtpmap:121 telephone-event/48000\r\n", "");
+    let stream = answer(&only_8000, &all_codecs(Preference::Ours)).unwrap();
+    assert_eq!(stream.stream.dtmf.unwrap().receive, 101);
+    assert!(stream.sdp.contains("a=rtpmap:101 telephone-event/8000\r\n"));
+}
+
+#[test]
+fn opus_of_another_clock_or_g722_of_its_true_rate_is_not_ours() {
+    for rtpmap in ["opus/48000", "opus/16000/2", "G722/16000"] {
+        let offer = format!(
+            "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 99\r\na=rtpmap:99 {rtpmap}\r\n"
+        );
+        assert_eq!(answer(&offer, &all_codecs(Preference::Ours)).unwrap_err().status(), 488, "{rtpmap}");
+    }
+}
+
+#[test]
+fn an_answer_with_other_numbers_than_the_offer_is_sent_its_own_and_received_under_ours() {
+    let ours = all_codecs(Preference::Theirs);
+    let sdp = offer(&ours);
+    assert!(sdp.contains("m=audio 20000 RTP/AVP 111 9 0 8 101 110\r\n"), "{sdp}");
+    assert!(sdp.contains("a=rtpmap:111 opus/48000/2\r\n") && sdp.contains("a=rtpmap:9 G722/8000\r\n"));
+    let theirs = "v=0\r\no=b 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/48000\r\n";
+    let stream = accept(&ours, theirs).unwrap();
+    assert_eq!((stream.payload_type, stream.receive_payload_type), (96, 111));
+    let dtmf = stream.dtmf.unwrap();
+    assert_eq!((dtmf.send, dtmf.receive), (97, 110));
 }
 
 proptest::proptest! {

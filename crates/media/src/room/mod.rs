@@ -4,13 +4,21 @@
 //! through the [`Outbox`]. After the parties are in, no call takes memory.
 //!
 //! ```text
-//!   jitter ─▶ decode ─▶ voice ─┐                    ┌─▶ shared  ─▶ encode once per law ─▶ all who are silent
-//!   jitter ─▶ decode ─▶ voice ─┼─▶ sum of the voices┤
-//!   (silent: not decoded)      ┘                    └─▶ minus own ─▶ encode ─▶ each who is heard
-//!                                   what is played is laid over either
+//!   jitter ─▶ decode ─▶ voice ─┐                  ┌─▶ shared  ─▶ encode once per codec ─▶ all who are silent
+//!   jitter ─▶ decode ─▶ voice ─┼─▶ bus per rate ──┤
+//!   (silent: not decoded)      ┘                  └─▶ minus own ─▶ encode ─▶ each who is heard
+//!                                 what is played is laid over either
 //! ```
+//!
+//! **Changing streams.** G.722 and Opus remember what they encoded, and so do those who decode it. Whoever begins
+//! to talk gets an encoder that is a copy of the one he has heard so far; whoever falls silent comes back to the
+//! shared stream at a frame that needs none before it. Either way he hears the change of what is said, and
+//! nothing of the change of streams.
 
+mod desk;
+mod ear;
 mod latch;
+mod mouth;
 mod outbox;
 mod party;
 mod playback;
@@ -19,21 +27,20 @@ pub(crate) use outbox::Outbox;
 pub(crate) use playback::{Clip, Playback};
 
 use crate::{CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, StreamParams, ports::PortKey};
-use party::Party;
+use desk::Desk;
+use mouth::PAYLOAD_BYTES_MAX;
+use party::{Follows, Party};
 use plenary_audio::{
-    g711::{self, Law},
-    mix::{Limiter, Mixer},
+    bus::Link,
+    codec::{Codec, Encoder, Rate},
+    opus,
 };
 use std::net::SocketAddr;
 
-/// Samples of a tick: 20 ms at 8000 Hz.
-pub(crate) const FRAME: usize = 160;
+/// A change between streams is not heard in what is quieter than this.
+const INAUDIBLE_DBOV: f32 = -60.0;
 /// Time between two ticks.
 pub(crate) const FRAME_NS: u64 = 20_000_000;
-/// Sample rate of the mix.
-const RATE: u32 = 8000;
-/// Voices that a new room can sum without taking memory.
-const VOICES: usize = 8;
 
 /// The moment of a tick on both clocks: the monotonic one counts, the calendar's goes into reports.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +63,7 @@ pub(crate) struct Settings {
     pub(crate) rtcp_interval_ns: u64,
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
+    pub(crate) opus: opus::Settings,
 }
 
 impl Settings {
@@ -65,6 +73,7 @@ impl Settings {
             rtcp_interval_ns: config.rtcp_interval_ms.saturating_mul(1_000_000),
             jitter_ms_min: config.jitter_ms_min,
             jitter_ms_max: config.jitter_ms_max,
+            opus: config.opus,
         }
     }
 }
@@ -81,33 +90,23 @@ pub(crate) struct Room {
     parties: Vec<Option<Party>>,
     /// What is played to all, or to all but one.
     plays: Vec<(Playback, Option<PartyKey>)>,
-    mixer: Mixer,
-    /// What those who are silent are told, by whether they hear the voices.
-    shared: [Shared; 2],
+    /// The mix at each rate that somebody has.
+    desks: [Option<Box<Desk>>; 3],
+    /// From each rate (second) to each other (first).
+    links: [[Option<Box<Link>>; 3]; 3],
+    /// Encoders of talkers who are silent again, by codec.
+    spare: [Vec<Encoder>; 4],
+    scratch: Box<Scratch>,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
 
-/// A frame for many: mixed when the first one needs it, and encoded when the first one needs it in his law.
+/// Memory for one frame on its way.
 #[derive(Debug)]
-struct Shared {
-    mixed: bool,
-    frame: [i16; FRAME],
-    limiter: Limiter,
-    encoded: [bool; 2],
-    bytes: [[u8; FRAME]; 2],
-}
-
-impl Shared {
-    fn new() -> Self {
-        Self {
-            mixed: false,
-            frame: [0; FRAME],
-            limiter: Limiter::new(),
-            encoded: [false; 2],
-            bytes: [[0; FRAME]; 2],
-        }
-    }
+struct Scratch {
+    sum: [i32; opus::FRAME_SAMPLES],
+    frame: [i16; opus::FRAME_SAMPLES],
+    payload: [u8; PAYLOAD_BYTES_MAX],
 }
 
 impl Room {
@@ -117,8 +116,14 @@ impl Room {
             settings,
             parties: Vec::new(),
             plays: Vec::new(),
-            mixer: Mixer::new(RATE, VOICES),
-            shared: [Shared::new(), Shared::new()],
+            desks: [const { None }; 3],
+            links: [const { [const { None }; 3] }; 3],
+            spare: [const { Vec::new() }; 4],
+            scratch: Box::new(Scratch {
+                sum: [0; opus::FRAME_SAMPLES],
+                frame: [0; opus::FRAME_SAMPLES],
+                payload: [0; PAYLOAD_BYTES_MAX],
+            }),
             #[cfg(test)]
             fails: false,
         }
@@ -146,7 +151,7 @@ impl Room {
     /// Lets a party in; it neither speaks nor listens yet.
     pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> PartyKey {
         let party = Some(Party::new(call, port, seed));
-        let key = match self.parties.iter().position(Option::is_none) {
+        match self.parties.iter().position(Option::is_none) {
             Some(free) => {
                 self.parties[free] = party;
                 PartyKey(free)
@@ -155,9 +160,7 @@ impl Room {
                 self.parties.push(party);
                 PartyKey(self.parties.len() - 1)
             }
-        };
-        self.mixer.reserve(self.parties.len());
-        key
+        }
     }
 
     /// Lets a party out, with a goodbye to it. What was played to it alone is over without a word.
@@ -165,8 +168,9 @@ impl Room {
         let party = self.parties.get_mut(key.0)?;
         let gone = party.as_mut()?;
         gone.leave(key, time, out);
-        let stats = gone.stats();
+        let (stats, rate) = (gone.stats(), gone.rate());
         *party = None;
+        self.leave_desk(rate);
         for (_, except) in &mut self.plays {
             // Whoever comes next under this key is not the one that was to be left out.
             except.take_if(|except| *except == key);
@@ -176,8 +180,41 @@ impl Room {
 
     pub(crate) fn set_stream(&mut self, key: PartyKey, params: StreamParams, time: Tick) {
         let settings = self.settings;
-        if let Some(party) = self.party_mut(key) {
-            party.set_stream(params, &settings, time.now_ns);
+        let codec = params.codec;
+        let Some(party) = self.party_mut(key) else { return };
+        let before = party.codec();
+        party.set_stream(params, &settings, time.now_ns);
+        if before != Some(codec) {
+            self.enter_desk(codec);
+            self.leave_desk(before.map(Codec::rate));
+        }
+    }
+
+    /// Makes ready for a stream of this codec.
+    fn enter_desk(&mut self, codec: Codec) {
+        let rate = codec.rate();
+        let desk = self.desks[rate.index()].get_or_insert_with(|| Box::new(Desk::new(rate)));
+        desk.parties += 1;
+        desk.prepare(codec, &self.settings);
+        for to in Rate::ALL {
+            for from in Rate::ALL {
+                if to != from && self.desks[to.index()].is_some() && self.desks[from.index()].is_some() {
+                    self.links[to.index()][from.index()].get_or_insert_with(|| Box::new(Link::new(from, to)));
+                }
+            }
+        }
+    }
+
+    fn leave_desk(&mut self, rate: Option<Rate>) {
+        let Some(rate) = rate else { return };
+        let Some(desk) = &mut self.desks[rate.index()] else { return };
+        desk.parties -= 1;
+        if desk.parties == 0 {
+            self.desks[rate.index()] = None;
+            for to in 0..3 {
+                self.links[to][rate.index()] = None;
+                self.links[rate.index()][to] = None;
+            }
         }
     }
 
@@ -255,43 +292,183 @@ impl Room {
         #[cfg(test)]
         assert!(!self.fails, "told to fail by a test");
         self.advance_plays(out);
-
-        self.mixer.begin();
-        let mut voices = 0;
-        let mut only = 0;
-        for (index, party) in self.parties.iter_mut().enumerate() {
-            let Some(party) = party else { continue };
-            party.hear(time, out);
-            if let Some(voice) = party.voice() {
-                self.mixer.add(index, voice);
-                (voices, only) = (voices + 1, index);
+        let voices = self.hear(time, out);
+        self.mix(voices);
+        let mut parties = std::mem::take(&mut self.parties);
+        for (index, party) in parties.iter_mut().enumerate() {
+            if let Some(party) = party {
+                self.choose_stream(PartyKey(index), party);
             }
         }
-        self.mixer.finish();
-
-        for shared in &mut self.shared {
-            (shared.mixed, shared.encoded) = (false, [false; 2]);
-        }
-        if voices == 1 {
-            self.pass_through(only);
-        }
-        let mut parties = std::mem::take(&mut self.parties);
         for (index, party) in parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
             let key = PartyKey(index);
             match party.told_in() {
-                Some(law) if self.is_personal(key, party) => {
-                    let frame = self.personal(key, party);
-                    let mut bytes = [0; FRAME];
-                    g711::encode(law, &frame, &mut bytes);
-                    party.tell(key, &bytes, out);
-                }
-                Some(law) => party.tell(key, self.shared(law, party.listens), out),
+                Some(codec) => self.tell(key, party, codec, out),
                 None => party.stay_silent(1),
             }
             party.look_after(key, &self.settings, time, out);
         }
         self.parties = parties;
+    }
+
+    /// Sums what everybody says. Returns how many speak, and the last of them.
+    fn hear(&mut self, time: Tick, out: &mut Outbox) -> (usize, usize) {
+        self.desks.iter_mut().flatten().for_each(|desk| desk.begin());
+        let (mut voices, mut last) = (0, 0);
+        for (index, party) in self.parties.iter_mut().enumerate() {
+            let Some(party) = party else { continue };
+            party.hear(time, out);
+            if let (Some(rate), Some(voice)) = (party.rate(), party.voice())
+                && let Some(desk) = &mut self.desks[rate.index()]
+            {
+                desk.bus.add(voice);
+                (voices, last) = (voices + 1, index);
+            }
+        }
+        (voices, last)
+    }
+
+    /// Brings what is said at each rate to all others.
+    fn mix(&mut self, (voices, last): (usize, usize)) {
+        self.desks.iter_mut().flatten().for_each(|desk| desk.bus.close());
+        for to in 0..3 {
+            let Some(mut desk) = self.desks[to].take() else { continue };
+            for from in 0..3 {
+                if let (Some(other), Some(link)) = (&self.desks[from], &mut self.links[to][from]) {
+                    desk.bus.take_in(&other.bus, link);
+                }
+            }
+            self.desks[to] = Some(desk);
+        }
+        if voices == 1
+            && self.plays.is_empty()
+            && let Some(party) = &self.parties[last]
+            && let (Some((codec, payload)), Some(voice)) = (party.voice_payload(), party.voice())
+            && let Some(desk) = &mut self.desks[codec.rate().index()]
+        {
+            desk.pass_through(codec, payload, voice);
+        }
+    }
+
+    /// Which stream a party hears in this tick, and what has to be done before anything is encoded when that is
+    /// another one than in the tick before.
+    fn choose_stream(&mut self, key: PartyKey, party: &mut Party) {
+        let Some(codec) = party.told_in().filter(|codec| codec.has_memory()) else {
+            party.follows = Follows::Nothing;
+            return self.give_back(party);
+        };
+        if party.has_own() {
+            return;
+        }
+        let waits = codec == Codec::G722 && party.follows == Follows::Own && !party.may_return;
+        let follows = match self.is_personal(key, party) || waits {
+            true => Follows::Own,
+            false => Follows::Shared(party.listens),
+        };
+        let before = std::mem::replace(&mut party.follows, follows);
+        if before == follows {
+            return;
+        }
+        let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+        match follows {
+            Follows::Own => {
+                let settings = &self.settings;
+                let mut encoder =
+                    self.spare[codec.index()].pop().unwrap_or_else(|| Encoder::new(codec, &settings.opus));
+                let heard = match before {
+                    Follows::Shared(listens) => desk.stream(codec, listens),
+                    Follows::Own | Follows::Nothing => None,
+                };
+                if let Some(stream) = heard {
+                    encoder.copy_from(&stream.encoder);
+                }
+                encoder.set_independent(before == Follows::Nothing);
+                party.encoder = Some(encoder);
+                party.limiter.clone_from(&desk.shared[usize::from(party.listens)].limiter);
+            }
+            Follows::Shared(listens) => {
+                if let Some(stream) = desk.stream(codec, listens) {
+                    match &party.encoder {
+                        // Nobody else is on it: it goes on where his own ends.
+                        Some(encoder) if !stream.is_current() => {
+                            stream.encoder.copy_from(encoder);
+                            stream.set_current();
+                        }
+                        _ => stream.has_newcomer = true,
+                    }
+                }
+                self.give_back(party);
+            }
+            Follows::Nothing => {}
+        }
+    }
+
+    fn give_back(&mut self, party: &mut Party) {
+        if let (Some(encoder), Some(codec)) = (party.encoder.take(), party.codec()) {
+            self.spare[codec.index()].push(encoder);
+        }
+    }
+
+    /// Tells a party its 20 ms.
+    fn tell(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
+        let units = codec.clock_rate() / 50;
+        let is_personal = self.is_personal(key, party);
+        let is_apart = is_personal || party.has_own() || party.follows == Follows::Own;
+        if !is_apart {
+            let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+            let (payload, _) = desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
+            return party.tell(key, payload, units, out);
+        }
+        self.mix_personal(key, party, codec.rate());
+        let Scratch { frame, payload, sum } = &mut *self.scratch;
+        let frame = &frame[..codec.rate().frame()];
+        if let Some(own) = party.own() {
+            let pieces = frame.len() / own.frame;
+            for piece in frame.chunks(own.frame) {
+                let Some(own) = party.own() else { return };
+                let length = own.encoder.encode(piece, payload);
+                party.tell(key, &payload[..length], units / pieces as u32, out);
+            }
+            return;
+        }
+        let length = match (&mut party.encoder, codec.law()) {
+            (Some(encoder), _) => {
+                let length = encoder.encode(frame, payload);
+                encoder.set_independent(false);
+                length
+            }
+            (None, Some(law)) => Encoder::G711(law).encode(frame, payload),
+            (None, None) => return party.stay_silent(1),
+        };
+        party.tell(key, &payload[..length], units, out);
+        // An encoder of G.722 cannot make a frame that needs none before it. Who heard his own stream goes back
+        // to the shared one when both say the same, or when there is nothing to be heard in either.
+        if codec == Codec::G722
+            && !is_personal
+            && let Some(desk) = &mut self.desks[codec.rate().index()]
+        {
+            let (shared, level_dbov) = desk.shared_payload(codec, party.listens, &self.plays, sum);
+            party.may_return = *shared == payload[..length] || level_dbov < INAUDIBLE_DBOV;
+        } else {
+            party.may_return = false;
+        }
+    }
+
+    /// Mixes what one party hears into the scratch frame.
+    fn mix_personal(&mut self, key: PartyKey, party: &mut Party, rate: Rate) {
+        let Some(desk) = &self.desks[rate.index()] else { return };
+        let Scratch { sum, frame, .. } = &mut *self.scratch;
+        let (sum, frame) = (&mut sum[..rate.frame()], &mut frame[..rate.frame()]);
+        match party.voice() {
+            _ if !party.listens => sum.fill(0),
+            Some(own) => desk.bus.without(own, sum),
+            None => sum.copy_from_slice(desk.bus.total()),
+        }
+        let of_room =
+            self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
+        of_room.chain(&party.plays).for_each(|playback| playback.lay_over(rate, sum));
+        party.limiter.run(sum, frame);
     }
 
     fn party(&self, key: PartyKey) -> Option<&Party> {
@@ -303,8 +480,9 @@ impl Room {
     }
 
     fn advance_plays(&mut self, out: &mut Outbox) {
+        let needed = Rate::ALL.map(|rate| self.desks[rate.index()].is_some());
         let mut goes_on = |playback: &mut Playback| {
-            let goes_on = playback.advance();
+            let goes_on = playback.advance(needed);
             if !goes_on {
                 out.tell(MediaEvent::PlayFinished { id: playback.id });
             }
@@ -316,88 +494,12 @@ impl Room {
         }
     }
 
-    /// One voice alone reaches those who share its law as it came, where the mix would say the same:
-    /// nothing is lost by decoding and encoding, not even between a positive and a negative zero.
-    fn pass_through(&mut self, only: usize) {
-        if !self.plays.is_empty() {
-            return;
-        }
-        let Some(party) = self.parties[only].as_ref() else { return };
-        let (Some((law, payload)), Some(voice)) = (party.voice_payload(), party.voice()) else { return };
-        let mut mixed = [0; FRAME];
-        self.mixer.shared(&mut mixed);
-        if mixed == *voice {
-            let shared = &mut self.shared[usize::from(true)];
-            shared.bytes[law_index(law)] = *payload;
-            shared.encoded[law_index(law)] = true;
-        }
-    }
-
     /// Whether it hears something that nobody else hears.
     fn is_personal(&self, key: PartyKey, party: &Party) -> bool {
         party.listens && party.voice().is_some()
             || !party.plays.is_empty()
             || self.plays.iter().any(|(_, except)| *except == Some(key))
     }
-
-    fn personal(&mut self, key: PartyKey, party: &mut Party) -> [i16; FRAME] {
-        let mut frame = [0; FRAME];
-        if party.listens {
-            match party.voice() {
-                Some(_) => self.mixer.personal(key.0, &mut frame),
-                None => self.mixer.shared(&mut frame),
-            }
-        }
-        let of_room =
-            self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
-        overlay(&mut frame, of_room.chain(&party.plays), &mut party.limiter);
-        frame
-    }
-
-    /// What those who say nothing are told, whether or not they hear the voices.
-    fn shared(&mut self, law: Law, listens: bool) -> &[u8; FRAME] {
-        let shared = &mut self.shared[usize::from(listens)];
-        let index = law_index(law);
-        if !shared.encoded[index] {
-            if !shared.mixed {
-                shared.mixed = true;
-                shared.frame.fill(0);
-                if listens {
-                    self.mixer.shared(&mut shared.frame);
-                }
-                overlay(
-                    &mut shared.frame,
-                    self.plays.iter().map(|(playback, _)| playback),
-                    &mut shared.limiter,
-                );
-            }
-            g711::encode(law, &shared.frame, &mut shared.bytes[index]);
-            shared.encoded[index] = true;
-        }
-        &shared.bytes[index]
-    }
-}
-
-fn law_index(law: Law) -> usize {
-    match law {
-        Law::Mu => 0,
-        Law::A => 1,
-    }
-}
-
-/// Lays what is played over what is heard.
-fn overlay<'a>(frame: &mut [i16; FRAME], plays: impl Iterator<Item = &'a Playback>, limiter: &mut Limiter) {
-    let mut plays = plays.peekable();
-    if plays.peek().is_none() {
-        return;
-    }
-    let mut sum = frame.map(i32::from);
-    for playback in plays {
-        for (sum, sample) in sum.iter_mut().zip(playback.frame()) {
-            *sum += i32::from(*sample);
-        }
-    }
-    limiter.run(&sum, frame);
 }
 
 #[cfg(test)]

@@ -1,19 +1,24 @@
 //! One call in a room: what it says and what it is told.
 
-use super::{FRAME, FRAME_NS, PartyKey, Settings, Tick, latch::Latch, outbox::Outbox, playback::Playback};
+use super::{
+    PartyKey, Settings, Tick,
+    ear::{Ear, G711_FRAME},
+    latch::Latch,
+    mouth::{Mouth, Own},
+    outbox::Outbox,
+    playback::Playback,
+};
 use crate::{
     CallStats, MediaCallId, MediaEvent, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
-    g711::{self, Law},
+    codec::{Codec, Encoder, Rate},
     level::{self, TalkDetector},
     mix::Limiter,
-    plc::Concealer,
 };
 use plenary_rtp::{
     dtmf::DtmfReceiver,
-    jitter::{Frame, JitterBuffer, JitterConfig},
     packet::{Kind, Packet},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
     source::Source,
@@ -21,11 +26,8 @@ use plenary_rtp::{
 };
 use std::net::SocketAddr;
 
-const CLOCK_RATE: u32 = 8000;
 /// Comfort noise (RFC 3389) may come between packets of any G.711 stream.
 const COMFORT_NOISE: u8 = 13;
-/// The longest packet that is taken or sent: 60 ms.
-const PACKET_SAMPLES_MAX: usize = 480;
 /// After a key its tone may still echo in the audio that follows.
 const AFTER_KEY_NS: u64 = 60_000_000;
 /// Below this a frame may be left out or repeated and nobody notices.
@@ -47,57 +49,53 @@ pub(crate) struct Party {
     pub(crate) plays: Vec<Playback>,
     /// Keeps its voices and plays together within bounds.
     pub(crate) limiter: Limiter,
-    pub(crate) stream: Option<Box<Stream>>,
+    pub(super) stream: Option<Box<Stream>>,
+    /// Whose stream it heard last, where that has a memory.
+    pub(super) follows: Follows,
+    /// Its own stream says just what the shared one does.
+    pub(super) may_return: bool,
+    /// Encodes what it alone hears, as long as it does.
+    pub(super) encoder: Option<Encoder>,
     cname: String,
     random: Random,
     stats: CallStats,
 }
 
+/// Which stream a party hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// None yet.
+    Nothing,
+    /// One that others hear as well, by whether it has the voices.
+    Shared(bool),
+    /// One of its own.
+    Own,
+}
+
 /// The agreed stream, in both directions.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(super) struct Stream {
     params: StreamParams,
     latch: Latch,
     incoming: Incoming,
-    outgoing: Outgoing,
+    mouth: Mouth,
     control: Control,
 }
 
 /// What the party says.
 #[derive(Debug)]
 struct Incoming {
-    jitter: JitterBuffer,
+    ear: Ear,
     reception: Reception,
     keys: DtmfReceiver,
     silent_until_ns: u64,
-    concealer: Concealer,
     talk: TalkDetector,
     talking: bool,
-    /// Decoded, not yet heard.
-    waiting: [i16; PACKET_SAMPLES_MAX + FRAME],
-    waiting_samples: usize,
-    frame: [i16; FRAME],
-    /// The frame is just this packet, not decoded.
-    payload: [u8; FRAME],
-    payload_is_frame: bool,
-    /// The frame before was made up, so the next one is blended with it.
-    made_up: bool,
-    /// Nothing was heard of it in the frame before.
-    paused: bool,
     sounds: bool,
     /// Frames for which it is summed though it is quiet.
     lingers: u32,
     heard_ns: u64,
     timeout_told: bool,
-}
-
-/// What the party is told.
-#[derive(Debug)]
-struct Outgoing {
-    source: Source,
-    packet_samples: usize,
-    waiting: [u8; PACKET_SAMPLES_MAX + FRAME],
-    waiting_samples: usize,
 }
 
 /// RTCP, in both directions.
@@ -137,6 +135,9 @@ impl Party {
             plays: Vec::new(),
             limiter: Limiter::new(),
             stream: None,
+            follows: Follows::Nothing,
+            may_return: false,
+            encoder: None,
             cname,
             random,
             stats: CallStats::default(),
@@ -145,7 +146,12 @@ impl Party {
 
     pub(crate) fn set_stream(&mut self, params: StreamParams, settings: &Settings, now_ns: u64) {
         match &mut self.stream {
-            Some(stream) => stream.change(params, now_ns),
+            Some(stream) => {
+                if stream.params.codec != params.codec {
+                    (self.follows, self.encoder) = (Follows::Nothing, None);
+                }
+                stream.change(params, settings, &mut self.random, now_ns);
+            }
             None => self.stream = Some(Box::new(Stream::new(params, settings, &mut self.random, now_ns))),
         }
     }
@@ -211,14 +217,16 @@ impl Party {
                 out.tell(MediaEvent::KeyPressed { call: self.call, key });
             }
             // What is in the buffer by now was said while the key was down.
-            incoming.silent_until_ns = arrival_ns + incoming.jitter.target_ns() + AFTER_KEY_NS;
+            incoming.silent_until_ns = arrival_ns + incoming.ear.jitter.target_ns() + AFTER_KEY_NS;
         }
         // Nobody hears those who may not speak: their packets need no order.
         if self.speaks {
-            if is_audio {
-                incoming.jitter.push(header, packet.payload, packet.payload.len() as u32, arrival_ns);
+            if !is_audio {
+                incoming.ear.jitter.push_other(header, arrival_ns);
+            } else if let Some(units) = params.codec.payload_units(packet.payload) {
+                incoming.ear.jitter.push(header, packet.payload, units, arrival_ns);
             } else {
-                incoming.jitter.push_other(header, arrival_ns);
+                self.stats.packets_malformed += 1;
             }
         }
     }
@@ -234,7 +242,8 @@ impl Party {
             self.stats.packets_stranger += 1;
             return;
         }
-        let ours = stream.outgoing.source.ssrc();
+        let ours = stream.mouth.source.ssrc();
+        let clock_rate = stream.params.codec.clock_rate();
         let theirs = stream.incoming.reception.ssrc();
         let (stats, control) = (&mut self.stats, &mut stream.control);
         let now_middle_ntp = (rtcp::ntp(time.wall_ns_at(arrival_ns)) >> 16) as u32;
@@ -242,7 +251,7 @@ impl Party {
             Told::Sends { middle_ntp, .. } => control.last = Some((middle_ntp, arrival_ns)),
             Told::Receives { ssrc, fraction_lost, jitter, last, .. } if ssrc == ours => {
                 stats.remote_loss = Some(f32::from(fraction_lost) / 256.0);
-                stats.remote_jitter_ms = Some(jitter as f32 * 1000.0 / CLOCK_RATE as f32);
+                stats.remote_jitter_ms = Some(jitter as f32 * 1000.0 / clock_rate as f32);
                 if let Some(round_trip) = rtcp::round_trip(now_middle_ntp, last) {
                     stats.round_trip_ms = Some(round_trip as f32 * 1000.0 / 65_536.0);
                 }
@@ -268,19 +277,22 @@ impl Party {
         if !stream.params.receive {
             return incoming.set_talking(false, self.call, out);
         }
-        incoming.fill_frame(stream.params.law, time.now_ns);
+        incoming.ear.listen(time.now_ns);
         let key_is_down = incoming.keys.is_key_down(time.now_ns) || time.now_ns < incoming.silent_until_ns;
         if key_is_down {
-            incoming.frame.fill(0);
-            incoming.payload_is_frame = false;
+            incoming.ear.frame.fill(0);
+            incoming.ear.set_changed();
         }
-        let level_dbov = level::dbov(&incoming.frame);
-        incoming.jitter.set_quiet(level_dbov < QUIET_DBOV);
+        let level_dbov = level::dbov(&incoming.ear.frame);
+        incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
         incoming.lingers = match level_dbov > SILENCE_DBOV {
             true => FRAMES_AFTER_VOICE,
             false => incoming.lingers.saturating_sub(1),
         };
         incoming.sounds = incoming.lingers > 0;
+        if !incoming.sounds {
+            incoming.ear.may_sleep();
+        }
         let talking = incoming.talk.update_level(level_dbov);
         if talking {
             self.stats.level_dbov = level_dbov;
@@ -289,54 +301,62 @@ impl Party {
     }
 
     /// What the party says at this tick; `None`: nothing that could be heard.
-    pub(crate) fn voice(&self) -> Option<&[i16; FRAME]> {
+    pub(crate) fn voice(&self) -> Option<&[i16]> {
         let incoming = &self.stream.as_ref()?.incoming;
-        incoming.sounds.then_some(&incoming.frame)
+        incoming.sounds.then_some(&*incoming.ear.frame)
     }
 
     /// What it says, as it came, where it came in a packet of just a frame.
-    pub(crate) fn voice_payload(&self) -> Option<(Law, &[u8; FRAME])> {
-        let stream = self.stream.as_ref()?;
-        let incoming = &stream.incoming;
-        (incoming.sounds && incoming.payload_is_frame).then_some((stream.params.law, &incoming.payload))
+    pub(crate) fn voice_payload(&self) -> Option<(Codec, &[u8; G711_FRAME])> {
+        let incoming = &self.stream.as_ref()?.incoming;
+        if incoming.sounds { incoming.ear.payload() } else { None }
     }
 
-    /// The law in which it is told something; `None`: it is not, for it has no stream or holds us.
-    pub(crate) fn told_in(&self) -> Option<Law> {
-        let stream = self.stream.as_ref()?;
-        (stream.params.send && is_reachable(stream.latch.destination())).then_some(stream.params.law)
+    /// How much sooner the party that talks could be heard, in nanoseconds; `None`: it does not talk.
+    pub(crate) fn spare_ns(&self, next_tick_ns: u64) -> Option<i64> {
+        let incoming = &self.stream.as_ref()?.incoming;
+        if incoming.sounds { incoming.ear.jitter.spare_ns(next_tick_ns) } else { None }
     }
 
-    /// Tells it a frame.
-    pub(crate) fn tell(&mut self, key: PartyKey, frame: &[u8; FRAME], out: &mut Outbox) {
+    /// The codec of its stream; `None`: it has none.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        Some(self.stream.as_ref()?.params.codec)
+    }
+
+    /// The rate at which it speaks and listens.
+    pub(crate) fn rate(&self) -> Option<Rate> {
+        self.codec().map(Codec::rate)
+    }
+
+    /// The codec in which it is told something; `None`: it is not, for it has no stream or holds us.
+    pub(crate) fn told_in(&self) -> Option<Codec> {
+        let stream = self.stream.as_ref()?;
+        (stream.params.send && is_reachable(stream.latch.destination())).then_some(stream.params.codec)
+    }
+
+    /// Its stream is encoded as no other is.
+    pub(super) fn own(&mut self) -> Option<&mut Own> {
+        self.stream.as_mut()?.mouth.own.as_deref_mut()
+    }
+
+    pub(crate) fn has_own(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.mouth.own.is_some())
+    }
+
+    /// Tells it an encoded frame that lasts `units` of its RTP clock.
+    pub(crate) fn tell(&mut self, key: PartyKey, frame: &[u8], units: u32, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let to = stream.latch.destination();
         let payload_type = stream.params.send_payload_type;
-        let outgoing = &mut stream.outgoing;
-        let samples = outgoing.packet_samples;
-        if samples == FRAME && outgoing.waiting_samples == 0 {
-            let header = outgoing.source.next_header(payload_type, FRAME as u32, FRAME);
-            return out.send(key, Channel::Rtp, to, &header.to_bytes(), frame);
-        }
-        outgoing.waiting[outgoing.waiting_samples..outgoing.waiting_samples + FRAME].copy_from_slice(frame);
-        outgoing.waiting_samples += FRAME;
-        let mut sent = 0;
-        while outgoing.waiting_samples - sent >= samples {
-            let header = outgoing.source.next_header(payload_type, samples as u32, samples);
-            out.send(key, Channel::Rtp, to, &header.to_bytes(), &outgoing.waiting[sent..sent + samples]);
-            sent += samples;
-        }
-        outgoing.waiting.copy_within(sent..outgoing.waiting_samples, 0);
-        outgoing.waiting_samples -= sent;
+        stream.mouth.take(frame, units, payload_type, |header, payload| {
+            out.send(key, Channel::Rtp, to, header, payload);
+        });
     }
 
     /// Lets `frames` pass in which it is told nothing.
     pub(crate) fn stay_silent(&mut self, frames: u32) {
         if let Some(stream) = &mut self.stream {
-            let outgoing = &mut stream.outgoing;
-            // What was gathered for a packet that never went out took its time too.
-            let gathered = std::mem::take(&mut outgoing.waiting_samples) as u32;
-            outgoing.source.pause(frames * FRAME as u32 + gathered);
+            stream.mouth.stay_silent(frames);
         }
     }
 
@@ -370,7 +390,7 @@ impl Party {
         if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
             return;
         }
-        let source = &stream.outgoing.source;
+        let source = &stream.mouth.source;
         let control = &mut stream.control;
         let sends = source.packets() > control.packets_reported;
         control.packets_reported = source.packets();
@@ -403,8 +423,8 @@ impl Party {
     pub(crate) fn stats(&self) -> CallStats {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
-            let (incoming, source) = (&stream.incoming, &stream.outgoing.source);
-            let buffer = incoming.jitter.counters();
+            let (incoming, source) = (&stream.incoming, &stream.mouth.source);
+            let buffer = incoming.ear.jitter.counters();
             stats.packets_received = incoming.reception.packets();
             stats.bytes_received = incoming.reception.bytes();
             stats.packets_lost = incoming.reception.lost();
@@ -413,7 +433,7 @@ impl Party {
             stats.packets_late = buffer.late;
             stats.frames_concealed = buffer.concealed;
             stats.frames_skipped = buffer.skipped;
-            stats.buffer_ms = incoming.jitter.target_ns() as f32 / 1e6;
+            stats.buffer_ms = incoming.ear.jitter.target_ns() as f32 / 1e6;
             stats.packets_sent = source.packets();
             stats.bytes_sent = source.bytes();
         }
@@ -425,41 +445,23 @@ impl Stream {
     fn new(params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) -> Self {
         let latch = Latch::new(params.remote_rtp);
         let source = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
-        let jitter = JitterConfig {
-            min_ms: settings.jitter_ms_min,
-            max_ms: settings.jitter_ms_max,
-            payload_bytes_max: PACKET_SAMPLES_MAX,
-            ..JitterConfig::G711
-        };
+        let mouth = Mouth::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
         let mean = settings.rtcp_interval_ns;
         Self {
             latch,
             incoming: Incoming {
-                jitter: JitterBuffer::new(jitter),
-                reception: Reception::new(CLOCK_RATE),
+                ear: Ear::new(params.codec, settings),
+                reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
                 silent_until_ns: 0,
-                concealer: Concealer::new(CLOCK_RATE),
-                talk: TalkDetector::new(CLOCK_RATE),
+                talk: TalkDetector::new(params.codec.rate().hz()),
                 talking: false,
-                waiting: [0; PACKET_SAMPLES_MAX + FRAME],
-                waiting_samples: 0,
-                frame: [0; FRAME],
-                payload: [0; FRAME],
-                payload_is_frame: false,
-                made_up: false,
-                paused: true,
                 sounds: false,
                 lingers: 0,
                 heard_ns: now_ns,
                 timeout_told: false,
             },
-            outgoing: Outgoing {
-                source,
-                packet_samples: packet_samples(params.ptime_ms),
-                waiting: [0; PACKET_SAMPLES_MAX + FRAME],
-                waiting_samples: 0,
-            },
+            mouth,
             control: Control {
                 from: None,
                 // The first report comes after half the usual time (RFC 3550, 6.2).
@@ -471,7 +473,7 @@ impl Stream {
         }
     }
 
-    fn change(&mut self, params: StreamParams, now_ns: u64) {
+    fn change(&mut self, params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) {
         if params.remote_rtp != self.latch.agreed() {
             self.latch = Latch::new(params.remote_rtp);
             self.control.from = None;
@@ -479,20 +481,26 @@ impl Stream {
         if params.remote_rtcp != self.params.remote_rtcp || params.rtcp_mux != self.params.rtcp_mux {
             self.control.from = None;
         }
-        // What is held was sent in another law, or before a hold.
-        if (params.law, params.receive, params.receive_payload_type)
-            != (self.params.law, self.params.receive, self.params.receive_payload_type)
-        {
-            self.incoming.hush();
+        let (old, incoming) = (&self.params, &mut self.incoming);
+        if params.codec != old.codec {
+            incoming.ear = Ear::new(params.codec, settings);
+            incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
+            (incoming.sounds, incoming.lingers) = (false, 0);
+        } else if (params.receive, params.receive_payload_type) != (old.receive, old.receive_payload_type) {
+            // What is held was sent before a hold.
+            incoming.hush();
         }
-        self.incoming.heard_ns = now_ns;
-        self.incoming.timeout_told = false;
-        let packet_samples = packet_samples(params.ptime_ms);
-        if packet_samples != self.outgoing.packet_samples {
-            // What was gathered for a packet of the old length is dropped; the clock goes on over it.
-            let gathered = std::mem::take(&mut self.outgoing.waiting_samples) as u32;
-            self.outgoing.source.skip(gathered);
-            self.outgoing.packet_samples = packet_samples;
+        incoming.heard_ns = now_ns;
+        incoming.timeout_told = false;
+        if (params.codec, params.ptime_ms, params.opus_bitrate_max)
+            != (old.codec, old.ptime_ms, old.opus_bitrate_max)
+        {
+            let same_clock = params.codec.clock_rate() == old.codec.clock_rate();
+            let next = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
+            let mouth = Mouth::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
+            let old = std::mem::replace(&mut self.mouth, mouth).into_source();
+            // Another clock is another source (RFC 7160, 4.1), which counts on.
+            self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
         }
         self.params = params;
     }
@@ -514,10 +522,7 @@ impl Stream {
 impl Incoming {
     /// Forgets what was said; what comes next begins anew.
     fn hush(&mut self) {
-        self.jitter.reset();
-        self.concealer = Concealer::new(CLOCK_RATE);
-        self.waiting_samples = 0;
-        (self.made_up, self.paused) = (false, true);
+        self.ear.hush();
         (self.sounds, self.lingers) = (false, 0);
     }
 
@@ -529,62 +534,6 @@ impl Incoming {
                 MediaEvent::TalkStopped { call }
             });
         }
-    }
-
-    /// Puts the next 20 ms into `frame`, silence where there is nothing.
-    fn fill_frame(&mut self, law: Law, now_ns: u64) {
-        self.payload_is_frame = false;
-        let starts_empty = self.waiting_samples == 0;
-        while self.waiting_samples < FRAME {
-            let held_ns = self.waiting_samples as u64 * FRAME_NS / FRAME as u64;
-            let room = &mut self.waiting[self.waiting_samples..];
-            match self.jitter.pull(now_ns + held_ns) {
-                Frame::Packet { payload, joins, .. } => {
-                    let decoded = &mut room[..payload.len()];
-                    g711::decode(law, payload, decoded);
-                    if joins {
-                        self.concealer.join(decoded);
-                    } else {
-                        self.concealer.good(decoded);
-                    }
-                    let is_untouched = !joins && !self.made_up;
-                    if starts_empty
-                        && is_untouched
-                        && let Ok(payload) = <&[u8; FRAME]>::try_from(payload)
-                    {
-                        self.payload = *payload;
-                        self.payload_is_frame = true;
-                    }
-                    self.waiting_samples += payload.len();
-                    (self.made_up, self.paused) = (false, false);
-                }
-                Frame::Missing { samples } => {
-                    let samples = (samples as usize).min(FRAME);
-                    self.concealer.conceal(&mut room[..samples]);
-                    self.waiting_samples += samples;
-                    self.made_up = true;
-                }
-                Frame::Nothing => {
-                    room[..FRAME - self.waiting_samples].fill(0);
-                    self.waiting_samples = FRAME;
-                    if !std::mem::replace(&mut self.paused, true) {
-                        // What comes next joins silence and not what was said before it.
-                        self.concealer = Concealer::new(CLOCK_RATE);
-                        self.made_up = false;
-                    }
-                }
-            }
-        }
-        self.frame.copy_from_slice(&self.waiting[..FRAME]);
-        self.waiting.copy_within(FRAME..self.waiting_samples, 0);
-        self.waiting_samples -= FRAME;
-    }
-}
-
-fn packet_samples(ptime_ms: u32) -> usize {
-    match ptime_ms {
-        10 | 20 | 30 | 40 | 60 => ptime_ms as usize * (CLOCK_RATE as usize / 1000),
-        _ => FRAME,
     }
 }
 

@@ -1,62 +1,95 @@
 //! What is played to the parties of a room.
 
-use super::FRAME;
 use crate::PlayId;
-use plenary_audio::tone::ToneGenerator;
+use plenary_audio::{codec::Rate, resample::FrameConverter, tone::ToneGenerator};
 use std::sync::Arc;
 
 /// Level of a tone that is played, in dBov: as loud as somebody talking.
 const TONE_DBOV: f32 = -15.0;
-/// Sample rate of a room.
-const RATE: u32 = 8000;
 
 /// A piece of a play list, ready to be played.
 #[derive(Debug, Clone)]
 pub(crate) enum Clip {
-    /// Mono, 8000 Hz.
-    Samples(Arc<[i16]>),
+    /// Mono, at the rate that is named.
+    Samples(Rate, Arc<[i16]>),
     /// A sine.
-    Tone { hz: u32, samples: usize },
+    Tone { hz: u32, ms: u32 },
     /// Nothing.
-    Silence { samples: usize },
+    Silence { ms: u32 },
 }
 
 impl Clip {
-    fn samples(&self) -> usize {
+    fn rate(&self) -> Rate {
         match self {
-            Self::Samples(samples) => samples.len(),
-            Self::Tone { samples, .. } | Self::Silence { samples } => *samples,
+            Self::Samples(rate, _) => *rate,
+            Self::Tone { .. } | Self::Silence { .. } => Rate::Narrow,
+        }
+    }
+
+    /// Samples at the rate of the list it is in.
+    fn samples(&self, rate: Rate) -> usize {
+        match self {
+            Self::Samples(_, samples) => samples.len(),
+            Self::Tone { ms, .. } | Self::Silence { ms } => *ms as usize * rate.hz() as usize / 1000,
         }
     }
 }
 
-/// A play list that is being played.
+/// A play list that is being played: at one rate, and converted to the others that somebody listens at.
 #[derive(Debug)]
 pub(crate) struct Playback {
     pub(crate) id: PlayId,
+    rate: Rate,
     clips: Vec<Clip>,
     repeat: bool,
     clip: usize,
     position: usize,
     tone: Option<ToneGenerator>,
-    frame: [i16; FRAME],
+    frames: [Box<[i16]>; 3],
+    converters: [Option<Box<FrameConverter>>; 3],
 }
 
 impl Playback {
+    /// The list is played at the highest rate of its clips; those of a lower one are converted. Takes memory and
+    /// time: not for media threads.
     pub(crate) fn new(id: PlayId, mut clips: Vec<Clip>, repeat: bool) -> Self {
-        clips.retain(|clip| clip.samples() > 0);
-        Self { id, clips, repeat, clip: 0, position: 0, tone: None, frame: [0; FRAME] }
+        let rate = clips.iter().map(Clip::rate).max().unwrap_or(Rate::Narrow);
+        for clip in &mut clips {
+            if let Clip::Samples(of_clip, samples) = clip
+                && *of_clip != rate
+            {
+                let converted = plenary_audio::resample::Resampler::convert(samples, of_clip.hz(), rate.hz());
+                *clip = Clip::Samples(rate, converted.into());
+            }
+        }
+        clips.retain(|clip| clip.samples(rate) > 0);
+        Self {
+            id,
+            rate,
+            clips,
+            repeat,
+            clip: 0,
+            position: 0,
+            tone: None,
+            frames: Rate::ALL.map(|rate| vec![0; rate.frame()].into()),
+            converters: Rate::ALL.map(|to| (to != rate).then(|| Box::new(FrameConverter::new(rate, to)))),
+        }
     }
 
-    /// What is heard in this tick.
-    pub(crate) fn frame(&self) -> &[i16; FRAME] {
-        &self.frame
+    /// Adds what is heard in this tick.
+    pub(crate) fn lay_over(&self, rate: Rate, sum: &mut [i32]) {
+        for (sum, sample) in sum.iter_mut().zip(&self.frames[rate.index()]) {
+            *sum += i32::from(*sample);
+        }
     }
 
-    /// Goes on by a frame. False: the list was over already, there is no frame.
-    pub(crate) fn advance(&mut self) -> bool {
+    /// Goes on by a frame, at each of the rates that are needed. False: the list was over already, there is no
+    /// frame.
+    pub(crate) fn advance(&mut self, needed: [bool; 3]) -> bool {
+        let length = self.rate.frame();
+        let mut frame = std::mem::take(&mut self.frames[self.rate.index()]);
         let mut filled = 0;
-        while filled < FRAME {
+        while filled < length {
             if self.clip == self.clips.len() {
                 if !self.repeat || self.clips.is_empty() {
                     break;
@@ -64,40 +97,49 @@ impl Playback {
                 self.clip = 0;
             }
             let clip = &self.clips[self.clip];
-            let count = (clip.samples() - self.position).min(FRAME - filled);
-            let out = &mut self.frame[filled..filled + count];
+            let samples = clip.samples(self.rate);
+            let count = (samples - self.position).min(length - filled);
+            let out = &mut frame[filled..filled + count];
             match clip {
-                Clip::Samples(samples) => {
+                Clip::Samples(_, samples) => {
                     out.copy_from_slice(&samples[self.position..self.position + count]);
                 }
                 Clip::Silence { .. } => out.fill(0),
-                Clip::Tone { hz, samples } => {
+                Clip::Tone { hz, .. } => {
+                    let rate_hz = self.rate.hz();
                     let tone =
-                        self.tone.get_or_insert_with(|| ToneGenerator::new(RATE, *hz as f32, TONE_DBOV));
+                        self.tone.get_or_insert_with(|| ToneGenerator::new(rate_hz, *hz as f32, TONE_DBOV));
                     tone.fill(out);
-                    fade_out(out, samples - self.position);
+                    fade_out(out, samples - self.position, rate_hz as usize / 200);
                 }
             }
             filled += count;
             self.position += count;
-            if self.position == clip.samples() {
+            if self.position == samples {
                 (self.position, self.tone) = (0, None);
                 self.clip += 1;
             }
         }
-        self.frame[filled..].fill(0);
+        frame[filled..].fill(0);
+        for (rate, converter) in Rate::ALL.into_iter().zip(&mut self.converters) {
+            if let Some(converter) = converter
+                && needed[rate.index()]
+            {
+                converter.convert(&frame, &mut self.frames[rate.index()]);
+            }
+        }
+        self.frames[self.rate.index()] = frame;
         filled > 0
     }
 }
 
 /// Fades out the last 5 ms of a tone of which `left` samples are left, for a tone that is cut off clicks.
 /// It fades in by itself.
-fn fade_out(out: &mut [i16], left: usize) {
-    const EDGE: usize = 40;
+fn fade_out(out: &mut [i16], left: usize, edge: usize) {
     for (offset, sample) in out.iter_mut().enumerate() {
         let to_end = left - offset;
-        if to_end < EDGE {
-            *sample = (i32::from(*sample) * to_end as i32 / EDGE as i32) as i16;
+        if to_end < edge {
+            *sample = (i32::from(*sample) * to_end as i32 / edge as i32) as i16;
         }
     }
 }
@@ -105,48 +147,73 @@ fn fade_out(out: &mut [i16], left: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use plenary_audio::goertzel::power_dbov;
 
-    fn played(clips: Vec<Clip>, repeat: bool, frames: usize) -> Vec<i16> {
+    const FRAME: usize = 160;
+
+    fn played_at(rate: Rate, clips: Vec<Clip>, repeat: bool, frames: usize) -> Vec<i16> {
         let mut playback = Playback::new(PlayId(1), clips, repeat);
         let mut all = Vec::new();
         for _ in 0..frames {
-            if !playback.advance() {
+            if !playback.advance([true; 3]) {
                 break;
             }
-            all.extend_from_slice(playback.frame());
+            let mut sum = vec![0; rate.frame()];
+            playback.lay_over(rate, &mut sum);
+            all.extend(sum.into_iter().map(|sample| sample as i16));
         }
         all
     }
 
+    fn played(clips: Vec<Clip>, repeat: bool, frames: usize) -> Vec<i16> {
+        played_at(Rate::Narrow, clips, repeat, frames)
+    }
+
+    fn samples(samples: impl IntoIterator<Item = i16>) -> Clip {
+        Clip::Samples(Rate::Narrow, samples.into_iter().collect())
+    }
+
     #[test]
     fn clips_follow_each_other_without_a_gap_and_the_list_ends() {
-        let ramp: Arc<[i16]> = (1..=200).collect();
-        let all = played(
-            vec![Clip::Samples(ramp), Clip::Silence { samples: 100 }, Clip::Samples([7; 30].into())],
-            false,
-            10,
-        );
+        let all = played(vec![samples(1..=200), Clip::Silence { ms: 12 }, samples([7; 30])], false, 10);
         assert_eq!(all.len(), 3 * FRAME);
         assert!(all[..200].iter().copied().eq(1..=200));
-        assert!(all[200..300].iter().all(|sample| *sample == 0));
-        assert_eq!(all[300..330], [7; 30]);
-        assert!(all[330..].iter().all(|sample| *sample == 0));
+        assert!(all[200..296].iter().all(|sample| *sample == 0));
+        assert_eq!(all[296..326], [7; 30]);
+        assert!(all[326..].iter().all(|sample| *sample == 0));
     }
 
     #[test]
     fn a_list_that_repeats_starts_over_and_one_of_nothing_is_over_at_once() {
-        let all = played(vec![Clip::Samples([3, 4, 5].into())], true, 2);
+        let all = played(vec![samples([3, 4, 5])], true, 2);
         assert!(all.iter().enumerate().all(|(place, sample)| *sample == 3 + (place % 3) as i16));
         assert!(played(vec![], true, 2).is_empty());
-        assert!(played(vec![Clip::Silence { samples: 0 }], true, 2).is_empty());
+        assert!(played(vec![Clip::Silence { ms: 0 }], true, 2).is_empty());
     }
 
     #[test]
     fn a_tone_begins_and_ends_softly() {
-        let all = played(vec![Clip::Tone { hz: 1000, samples: 800 }], false, 5);
+        let all = played(vec![Clip::Tone { hz: 1000, ms: 100 }], false, 5);
         let loudest = all.iter().map(|sample| sample.unsigned_abs()).max().expect("samples");
         assert!(loudest > 4000, "{loudest}");
         assert!(all[0].unsigned_abs() < 300 && all[799].unsigned_abs() < 300, "{} {}", all[0], all[799]);
         assert!(all.windows(2).all(|pair| (i32::from(pair[1]) - i32::from(pair[0])).unsigned_abs() < 6000));
+    }
+
+    #[test]
+    fn a_list_of_two_rates_keeps_pitch_and_level_at_each() {
+        let wide: Arc<[i16]> = plenary_audio::tone::tone(16_000, 5000.0, -12.0, 500).into();
+        let list = vec![Clip::Samples(Rate::Wide, wide), Clip::Tone { hz: 1000, ms: 500 }];
+        for rate in Rate::ALL {
+            let all = played_at(rate, list.clone(), false, 60);
+            let (first, second) = all.split_at(rate.hz() as usize / 2);
+            let at = |part: &[i16], hz| power_dbov(&part[rate.frame() * 5..rate.frame() * 20], rate.hz(), hz);
+            assert!((at(second, 1000.0) - TONE_DBOV).abs() < 0.3, "{rate:?}: {}", at(second, 1000.0));
+            if rate == Rate::Narrow {
+                assert!(at(first, 3000.0) < -70.0, "what it cannot carry is not folded back");
+            } else {
+                assert!((at(first, 5000.0) + 12.0).abs() < 0.3, "{rate:?}: {}", at(first, 5000.0));
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ports::{Channel, PortPair, Ports};
-use plenary_audio::{goertzel::power_dbov, tone::ToneGenerator};
+use plenary_audio::{g711, g722, goertzel::power_dbov, level::dbov, tone::ToneGenerator};
 use plenary_rtp::{
     dtmf::DtmfSender,
     packet::Packet,
@@ -17,8 +17,11 @@ const SETTINGS: Settings = Settings {
     rtcp_interval_ns: 5 * SECOND,
     jitter_ms_min: 20,
     jitter_ms_max: 200,
+    opus: opus::Settings { bitrate: 32_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 },
 };
 const EVENTS: u8 = 101;
+/// Octets and samples of 20 ms of G.711.
+const FRAME: usize = 160;
 
 /// What a test party sends in a tick.
 enum Says {
@@ -31,7 +34,9 @@ enum Says {
 struct Phone {
     key: PartyKey,
     address: SocketAddr,
-    law: Law,
+    codec: Codec,
+    encoder: Encoder,
+    decoder: Decoder,
     source: Source,
     says: Says,
     /// Timestamp at which the key was pressed.
@@ -43,6 +48,12 @@ struct Phone {
     reports: Vec<Told>,
 }
 
+enum Decoder {
+    G711,
+    G722(Box<g722::Decoder>),
+    Opus(opus::Decoder),
+}
+
 struct World {
     room: Room,
     ticks: u64,
@@ -51,13 +62,18 @@ struct World {
     events: Vec<MediaEvent>,
 }
 
-fn params(address: SocketAddr, law: Law) -> StreamParams {
-    let payload_type = if law == Law::Mu { 0 } else { 8 };
+fn payload_type(codec: Codec) -> u8 {
+    [0, 8, 9, 111][codec.index()]
+}
+
+fn params(address: SocketAddr, codec: Codec) -> StreamParams {
+    let payload_type = payload_type(codec);
     StreamParams {
         remote_rtp: address,
         remote_rtcp: None,
         rtcp_mux: false,
-        law,
+        codec,
+        opus_bitrate_max: None,
         send_payload_type: payload_type,
         receive_payload_type: payload_type,
         dtmf_payload_type: Some(EVENTS),
@@ -92,21 +108,39 @@ impl World {
     fn with(says: impl IntoIterator<Item = Says>) -> Self {
         let mut world = Self::new();
         for says in says {
-            world.enter(says, Law::Mu);
+            world.enter(says, Codec::Pcmu);
         }
         world
     }
 
-    fn enter(&mut self, says: Says, law: Law) -> usize {
+    fn enter(&mut self, says: Says, codec: Codec) -> usize {
         let number = self.phones.len();
         let key = self.room.add(MediaCallId(number as u64), any_port(), number as u64);
         let address = SocketAddr::from(([10, 0, 0, 1], 4000 + 2 * number as u16));
         let time = self.time();
-        self.room.set_stream(key, params(address, law), time);
+        self.room.set_stream(key, params(address, codec), time);
         self.room.set_voice(key, true, true, &mut self.outbox);
         let source = Source::new(1000 + number as u32, 7, 9000);
         let (heard, packets, reports) = (Vec::new(), Vec::new(), Vec::new());
-        self.phones.push(Phone { key, address, law, source, says, key_began: 0, heard, packets, reports });
+        let encoder = Encoder::new(codec, &SETTINGS.opus);
+        let decoder = match codec {
+            Codec::Pcmu | Codec::Pcma => Decoder::G711,
+            Codec::G722 => Decoder::G722(Box::default()),
+            Codec::Opus => Decoder::Opus(opus::Decoder::new()),
+        };
+        self.phones.push(Phone {
+            key,
+            address,
+            codec,
+            encoder,
+            decoder,
+            source,
+            says,
+            key_began: 0,
+            heard,
+            packets,
+            reports,
+        });
         number
     }
 
@@ -117,31 +151,33 @@ impl World {
 
     fn datagrams_of(&mut self, number: usize) -> Option<Vec<u8>> {
         let phone = &mut self.phones[number];
-        let payload_type = if phone.law == Law::Mu { 0 } else { 8 };
-        let mut payload = [0; FRAME];
+        let codec = phone.codec;
+        let mut payload = [0; 1500];
+        let mut length = FRAME;
+        let units = codec.clock_rate() / 50;
         match &mut phone.says {
             Says::Nothing => {
-                phone.source.pause(FRAME as u32);
+                phone.source.pause(units);
                 return None;
             }
             Says::Tone(tone) => {
-                let mut frame = [0; FRAME];
+                let mut frame = vec![0; codec.rate().frame()];
                 tone.fill(&mut frame);
-                g711::encode(phone.law, &frame, &mut payload);
+                length = phone.encoder.encode(&frame, &mut payload);
             }
-            Says::Payload(make) => payload = make(self.ticks),
+            Says::Payload(make) => payload[..FRAME].copy_from_slice(&make(self.ticks)),
             Says::Key(sender) => {
                 if phone.key_began == 0 {
                     phone.key_began = phone.source.timestamp();
                 }
                 let packet = sender.poll_packet()?;
                 let header = phone.source.event_header(EVENTS, packet.marker, phone.key_began, 4);
-                phone.source.skip(FRAME as u32);
+                phone.source.skip(units);
                 return Some([header.to_bytes().as_slice(), &packet.payload].concat());
             }
         }
-        let header = phone.source.next_header(payload_type, FRAME as u32, FRAME);
-        Some([header.to_bytes().as_slice(), &payload].concat())
+        let header = phone.source.next_header(payload_type(codec), units, length);
+        Some([header.to_bytes().as_slice(), &payload[..length]].concat())
     }
 
     fn run(&mut self, ticks: u64) {
@@ -168,8 +204,20 @@ impl World {
                 continue;
             }
             let packet = Packet::parse(datagram.bytes).expect("ours are well formed");
-            let mut samples = vec![0; packet.payload.len()];
-            g711::decode(phone.law, packet.payload, &mut samples);
+            let units = phone.codec.payload_units(packet.payload).expect("ours are of the codec");
+            let per_unit = phone.codec.rate().hz() / phone.codec.clock_rate();
+            let mut samples = vec![0; (units * per_unit) as usize];
+            match &mut phone.decoder {
+                Decoder::G711 => {
+                    g711::decode(phone.codec.law().expect("it is G.711"), packet.payload, &mut samples);
+                }
+                Decoder::G722(decoder) => {
+                    assert_eq!(decoder.decode(packet.payload, &mut samples), samples.len())
+                }
+                Decoder::Opus(decoder) => {
+                    assert_eq!(decoder.decode(packet.payload, &mut samples), samples.len())
+                }
+            }
             phone.heard.extend(samples);
             phone.packets.push((packet.header, packet.payload.to_vec()));
         }
@@ -179,8 +227,8 @@ impl World {
 
     /// Level of a tone in the last second that a party heard.
     fn level(&self, number: usize, hz: f32) -> f32 {
-        let heard = &self.phones[number].heard;
-        power_dbov(&heard[heard.len() - 8000..], 8000, hz)
+        let (heard, rate) = (&self.phones[number].heard, self.phones[number].codec.rate().hz());
+        power_dbov(&heard[heard.len() - rate as usize..], rate, hz)
     }
 
     fn is_silent(&self, number: usize) -> bool {
@@ -219,9 +267,9 @@ fn everybody_hears_all_others_and_not_himself() {
 #[test]
 fn laws_are_mixed_and_each_hears_its_own() {
     let mut world = World::new();
-    world.enter(tone(400.0), Law::Mu);
-    world.enter(tone(700.0), Law::A);
-    world.enter(Says::Nothing, Law::A);
+    world.enter(tone(400.0), Codec::Pcmu);
+    world.enter(tone(700.0), Codec::Pcma);
+    world.enter(Says::Nothing, Codec::Pcma);
     world.run(100);
     assert!((world.level(0, 700.0) + 12.0).abs() < 1.0);
     assert!((world.level(1, 400.0) + 12.0).abs() < 1.0);
@@ -230,12 +278,12 @@ fn laws_are_mixed_and_each_hears_its_own() {
 
 #[test]
 fn one_voice_alone_reaches_listeners_of_its_law_bit_for_bit() {
-    for law in [Law::Mu, Law::A] {
+    for codec in [Codec::Pcmu, Codec::Pcma] {
         let mut world = World::new();
         // Every code of the law, in a different order each time.
         let codes = |tick: u64| std::array::from_fn(|place| (place as u64 * 37 + tick * 11) as u8);
-        world.enter(Says::Payload(Box::new(codes)), law);
-        let listener = world.enter(Says::Nothing, law);
+        world.enter(Says::Payload(Box::new(codes)), codec);
+        let listener = world.enter(Says::Nothing, codec);
         world.run(50);
         let heard: Vec<_> =
             world.phones[listener].packets.iter().map(|(_, payload)| payload.clone()).collect();
@@ -244,6 +292,191 @@ fn one_voice_alone_reaches_listeners_of_its_law_bit_for_bit() {
         }
         assert!(world.is_silent(0), "the speaker hears nothing");
     }
+}
+
+fn tone_at(codec: Codec, hz: f32) -> Says {
+    Says::Tone(ToneGenerator::new(codec.rate().hz(), hz, -12.0))
+}
+
+#[test]
+fn codecs_of_all_rates_hear_each_other_and_not_themselves() {
+    let mut world = World::new();
+    let codecs = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+    for (codec, hz) in codecs.into_iter().zip(TONES) {
+        world.enter(tone_at(codec, hz), codec);
+    }
+    // And one of each who only listens.
+    for codec in codecs {
+        world.enter(Says::Nothing, codec);
+    }
+    world.run(150);
+    for listener in 0..8 {
+        for (speaker, hz) in TONES.into_iter().enumerate() {
+            let level = world.level(listener, hz);
+            if speaker == listener {
+                assert!(level < -50.0, "{listener} hears himself at {level} dBov");
+            } else {
+                assert!((level + 12.0).abs() < 1.5, "{listener} hears {speaker} at {level} dBov");
+            }
+        }
+    }
+}
+
+#[test]
+fn wideband_reaches_those_who_have_it_and_is_not_folded_into_narrowband() {
+    let mut world = World::new();
+    world.enter(tone_at(Codec::Opus, 6000.0), Codec::Opus);
+    let full = world.enter(Says::Nothing, Codec::Opus);
+    let wide = world.enter(Says::Nothing, Codec::G722);
+    let narrow = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    assert!((world.level(full, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(full, 6000.0));
+    assert!((world.level(wide, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(wide, 6000.0));
+    assert!(world.level(narrow, 2000.0) < -60.0, "{}", world.level(narrow, 2000.0));
+}
+
+/// What is heard that is not the tone, in dBov, in the half second around `tick`: a click is a burst of
+/// everything.
+fn residue_dbov(world: &World, number: usize, hz: f32, tick: usize) -> f32 {
+    let phone = &world.phones[number];
+    let (rate, frame) = (phone.codec.rate().hz(), phone.codec.rate().frame());
+    let part = &phone.heard[(tick - 12) * frame..(tick + 13) * frame];
+    // The tone is taken out in windows of 20 ms, by least squares.
+    let mut worst = -127.0_f32;
+    for window in part.chunks(frame) {
+        let step = f64::from(hz) / f64::from(rate) * std::f64::consts::TAU;
+        let (mut ss, mut sc, mut cc, mut xs, mut xc) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (index, sample) in window.iter().enumerate() {
+            let (s, c) = (step * index as f64).sin_cos();
+            let x = f64::from(*sample);
+            (ss, sc, cc) = (ss + s * s, sc + s * c, cc + c * c);
+            (xs, xc) = (xs + x * s, xc + x * c);
+        }
+        let determinant = ss * cc - sc * sc;
+        let (a, b) = ((xs * cc - xc * sc) / determinant, (xc * ss - xs * sc) / determinant);
+        let rest: Vec<i16> = window
+            .iter()
+            .enumerate()
+            .map(|(index, sample)| {
+                let (s, c) = (step * index as f64).sin_cos();
+                (f64::from(*sample) - a * s - b * c) as i16
+            })
+            .collect();
+        worst = worst.max(dbov(&rest));
+    }
+    worst
+}
+
+#[test]
+fn changing_between_the_shared_and_an_own_stream_is_not_heard() {
+    // The first talks all the time; the second listens, talks softly for a while and listens again.
+    let bounds = [(Codec::Pcmu, -50.0), (Codec::Pcma, -50.0), (Codec::G722, -60.0), (Codec::Opus, -43.0)];
+    for (codec, bound_dbov) in bounds {
+        let mut world = World::new();
+        world.enter(tone_at(codec, 440.0), codec);
+        let changes = world.enter(Says::Nothing, codec);
+        // Somebody stays on the shared stream, so that it goes on without the one who changes.
+        let stays = world.enter(Says::Nothing, codec);
+        world.run(100);
+        world.say(changes, Says::Tone(ToneGenerator::new(codec.rate().hz(), 900.0, -20.0)));
+        world.run(100);
+        world.say(changes, Says::Nothing);
+        world.run(100);
+        let steady = residue_dbov(&world, changes, 440.0, 80);
+        let to_own = residue_dbov(&world, changes, 440.0, 102);
+        // The voice lingers for 15 frames after the last packet and what is made up for it.
+        let to_shared = residue_dbov(&world, changes, 440.0, 218);
+        assert!(steady < bound_dbov, "{codec:?}: the codec itself leaves {steady} dBov");
+        for (what, residue) in [("own", to_own), ("shared", to_shared)] {
+            assert!(residue < bound_dbov, "{codec:?}: to the {what} stream: {residue} dBov, steady {steady}");
+        }
+        assert!(world.level(stays, 440.0) > -13.5);
+    }
+}
+
+#[test]
+fn a_wideband_caller_who_comes_talks_and_goes_leaves_no_click_at_those_who_are_there() {
+    let mut world = World::new();
+    let talker = world.enter(tone_at(Codec::Pcmu, 440.0), Codec::Pcmu);
+    let listener = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    let wide = world.enter(Says::Nothing, Codec::Opus);
+    world.run(100);
+    let time = world.time();
+    let gone = world.phones.remove(wide);
+    world.room.remove(gone.key, time, &mut world.outbox);
+    world.outbox.clear_datagrams();
+    world.run(100);
+    let steady = residue_dbov(&world, listener, 440.0, 50);
+    for tick in [100, 200] {
+        let residue = residue_dbov(&world, listener, 440.0, tick);
+        assert!(residue < steady + 1.0 && residue < -48.0, "at {tick}: {residue} dBov, steady {steady}");
+    }
+    assert!(world.is_silent(talker));
+}
+
+#[test]
+fn opus_is_packed_into_the_lengths_that_are_asked_for() {
+    for (ptime_ms, bitrate_max) in
+        [(10, None), (20, None), (30, None), (40, None), (60, None), (20, Some(16_000))]
+    {
+        let mut world = World::new();
+        world.enter(tone_at(Codec::Opus, 700.0), Codec::Opus);
+        let listener = world.enter(Says::Nothing, Codec::Opus);
+        let (key, address, time) = (world.phones[listener].key, world.phones[listener].address, world.time());
+        let wanted = StreamParams { ptime_ms, opus_bitrate_max: bitrate_max, ..params(address, Codec::Opus) };
+        world.room.set_stream(key, wanted, time);
+        world.run(120);
+        let phone = &world.phones[listener];
+        let units = |payload: &Vec<u8>| Codec::Opus.payload_units(payload).expect("it is Opus");
+        let lengths: Vec<u32> = phone.packets.iter().map(|(_, payload)| units(payload) / 48).collect();
+        let usual = lengths.iter().filter(|length| **length == ptime_ms).count();
+        assert!(usual * 10 > lengths.len() * 9, "{ptime_ms} ms asked for, got {lengths:?}");
+        for pair in phone.packets.windows(2) {
+            let step = pair[1].0.timestamp.wrapping_sub(pair[0].0.timestamp);
+            assert_eq!(step, units(&pair[0].1), "{ptime_ms} ms: the stamps go on by what was sent");
+        }
+        assert!((world.level(listener, 700.0) + 12.0).abs() < 1.5, "{ptime_ms} ms");
+        let bytes: usize = phone.packets.iter().skip(20).map(|(_, payload)| payload.len()).sum();
+        let seconds = 2.0 * (120.0 - 20.0 * f64::from(ptime_ms) / 20.0) / 100.0;
+        if let Some(most) = bitrate_max {
+            assert!(bytes as f64 * 8.0 / seconds < f64::from(most) * 1.15, "{bytes} octets in {seconds} s");
+        }
+    }
+}
+
+#[test]
+fn the_first_syllable_after_a_silence_of_opus_is_whole() {
+    let mut world = World::new();
+    let codec = Codec::Opus;
+    let talker = world.enter(Says::Tone(ToneGenerator::new(48_000, 500.0, -127.0)), codec);
+    let listener = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(150);
+    assert!(world.is_silent(listener));
+    world.say(talker, tone_at(codec, 500.0));
+    world.run(50);
+    let heard = &world.phones[listener].heard[150 * FRAME..];
+    let first = heard.chunks(FRAME).position(|frame| dbov(frame) > -18.0).expect("it is heard");
+    assert!(first <= 3, "heard after {first} frames");
+}
+
+#[test]
+fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
+    let mut world = World::new();
+    world.enter(tone_at(Codec::Pcmu, 700.0), Codec::Pcmu);
+    let changes = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    let (key, address, time) = (world.phones[changes].key, world.phones[changes].address, world.time());
+    world.room.set_stream(key, params(address, Codec::Opus), time);
+    let phone = &mut world.phones[changes];
+    (phone.codec, phone.decoder) = (Codec::Opus, Decoder::Opus(opus::Decoder::new()));
+    phone.heard.clear();
+    world.run(100);
+    assert!((world.level(changes, 700.0) + 12.0).abs() < 1.5);
+    let packets = &world.phones[changes].packets;
+    assert_ne!(packets[0].0.ssrc, packets[150].0.ssrc, "another clock is another source");
+    assert_eq!(world.stats(changes).packets_sent, 200);
+    assert_eq!(world.room.desks.iter().flatten().count(), 2);
 }
 
 #[test]
@@ -264,13 +497,13 @@ fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
 #[test]
 fn a_silent_line_is_not_summed_and_costs_nobody_the_passing_of_a_single_voice() {
     let mut world = World::new();
-    world.enter(Says::Payload(Box::new(|tick| [0x20 | (tick as u8 & 0x0f); FRAME])), Law::Mu);
+    world.enter(Says::Payload(Box::new(|tick| [0x20 | (tick as u8 & 0x0f); FRAME])), Codec::Pcmu);
     // A line that hisses in the last bit.
     world.enter(
         Says::Payload(Box::new(|tick| std::array::from_fn(|i| 0xff - ((i as u8 ^ tick as u8) & 1)))),
-        Law::Mu,
+        Codec::Pcmu,
     );
-    world.enter(Says::Nothing, Law::Mu);
+    world.enter(Says::Nothing, Codec::Pcmu);
     world.run(30);
     let (_, payload) = world.phones[2].packets.last().expect("told something");
     assert_eq!(payload.as_slice(), [0x2d; FRAME]);
@@ -298,7 +531,7 @@ fn packets_are_as_long_as_the_other_side_wants_them() {
         let mut world = World::with([tone(400.0), Says::Nothing]);
         let (key, address) = (world.phones[1].key, world.phones[1].address);
         let time = world.time();
-        world.room.set_stream(key, StreamParams { ptime_ms, ..params(address, Law::Mu) }, time);
+        world.room.set_stream(key, StreamParams { ptime_ms, ..params(address, Codec::Pcmu) }, time);
         world.run(90);
         let phone = &world.phones[1];
         assert!(phone.packets.iter().all(|(_, payload)| payload.len() == samples), "{ptime_ms} ms");
@@ -351,7 +584,7 @@ fn audio_that_comes_along_with_a_key_is_not_heard() {
     for _ in 0..45 {
         let (mut frame, mut payload) = ([0; FRAME], [0; FRAME]);
         tones.fill(&mut frame);
-        g711::encode(Law::Mu, &frame, &mut payload);
+        g711::encode(g711::Law::Mu, &frame, &mut payload);
         let header = audio.next_header(0, 160, 160);
         let datagram = [header.to_bytes().as_slice(), &payload].concat();
         let (time, from, key) = (world.time(), world.phones[0].address, world.phones[0].key);
@@ -391,7 +624,7 @@ fn who_vanishes_is_told_once_and_who_is_on_hold_is_not() {
     world.say(1, Says::Nothing);
     let (key, address) = (world.phones[1].key, world.phones[1].address);
     let time = world.time();
-    world.room.set_stream(key, StreamParams { send: false, ..params(address, Law::Mu) }, time);
+    world.room.set_stream(key, StreamParams { send: false, ..params(address, Codec::Pcmu) }, time);
     world.run(2 * ticks);
     let told = |world: &World| {
         world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count()
@@ -413,13 +646,13 @@ fn on_hold_nothing_is_sent_and_the_clock_goes_on() {
     let time = world.time();
     world.room.set_stream(
         key,
-        StreamParams { send: false, receive: false, ..params(address, Law::Mu) },
+        StreamParams { send: false, receive: false, ..params(address, Codec::Pcmu) },
         time,
     );
     world.run(50);
     assert_eq!(world.phones[1].packets.len(), 50);
     let time = world.time();
-    world.room.set_stream(key, params(address, Law::Mu), time);
+    world.room.set_stream(key, params(address, Codec::Pcmu), time);
     world.run(50);
     let packets = &world.phones[1].packets;
     assert_eq!(packets.len(), 100);
@@ -438,7 +671,7 @@ fn a_held_party_is_not_heard() {
     let time = world.time();
     world.room.set_stream(
         key,
-        StreamParams { send: false, receive: false, ..params(address, Law::Mu) },
+        StreamParams { send: false, receive: false, ..params(address, Codec::Pcmu) },
         time,
     );
     world.run(60);
@@ -451,7 +684,11 @@ fn a_remote_that_is_no_address_is_sent_nothing() {
     for address in ["0.0.0.0:4000", "10.0.0.1:0"] {
         let mut world = World::with([Says::Nothing]);
         let time = world.time();
-        world.room.set_stream(world.phones[0].key, params(address.parse().expect("parses"), Law::Mu), time);
+        world.room.set_stream(
+            world.phones[0].key,
+            params(address.parse().expect("parses"), Codec::Pcmu),
+            time,
+        );
         world.run(500);
         assert!(world.phones[0].packets.is_empty() && world.phones[0].reports.is_empty(), "{address}");
     }
@@ -498,7 +735,7 @@ fn packets_before_the_stream_is_agreed_are_counted_and_nothing_else() {
 fn what_is_played_is_heard_by_those_it_is_for_whether_or_not_they_listen() {
     let mut world = World::with([tone(400.0), Says::Nothing, Says::Nothing]);
     world.room.set_voice(world.phones[2].key, false, false, &mut world.outbox);
-    let clip = |hz| vec![Clip::Tone { hz, samples: 16_000 }];
+    let clip = |hz| vec![Clip::Tone { hz, ms: 2000 }];
     world.room.play(Playback::new(PlayId(1), clip(700), false), None);
     world.room.play(Playback::new(PlayId(2), clip(1100), false), Some(world.phones[1].key));
     world.room.play_to(world.phones[2].key, Playback::new(PlayId(3), clip(1600), false));
@@ -520,7 +757,7 @@ fn what_is_played_is_heard_by_those_it_is_for_whether_or_not_they_listen() {
 #[test]
 fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
     let mut world = World::with([Says::Nothing]);
-    let clips = vec![Clip::Tone { hz: 700, samples: 800 }];
+    let clips = vec![Clip::Tone { hz: 700, ms: 100 }];
     world.room.play_to(world.phones[0].key, Playback::new(PlayId(1), clips, true));
     world.run(500);
     assert!(world.level(0, 700.0) > -30.0);
@@ -533,7 +770,7 @@ fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
 #[test]
 fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
-    let clips = vec![Clip::Tone { hz: 1600, samples: 80_000 }];
+    let clips = vec![Clip::Tone { hz: 1600, ms: 10_000 }];
     world.room.play(Playback::new(PlayId(1), clips, false), Some(world.phones[0].key));
     world.run(50);
     let time = world.time();
@@ -546,7 +783,7 @@ fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
     }
     assert_eq!(goodbyes, 1);
     world.outbox.clear_datagrams();
-    let next = world.enter(Says::Nothing, Law::Mu);
+    let next = world.enter(Says::Nothing, Codec::Pcmu);
     assert_eq!(world.phones[next].key, gone.key);
     world.run(60);
     assert!(world.level(next, 1600.0) > -30.0, "it was the other one who was not to hear it");

@@ -7,7 +7,9 @@ use plenary_audio::{
     goertzel::power_dbov,
     tone::ToneGenerator,
 };
-use plenary_media::{MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, RoomId, StreamParams};
+use plenary_media::{
+    Codec, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, RoomId, StreamParams,
+};
 use plenary_rtp::{
     dtmf::DtmfSender,
     packet::{Header, Kind, Packet},
@@ -116,7 +118,8 @@ impl Phone {
             remote_rtp: self.socket.local_addr().expect("bound"),
             remote_rtcp: None,
             rtcp_mux: true,
-            law: self.law,
+            codec: if self.law == Law::Mu { Codec::Pcmu } else { Codec::Pcma },
+            opus_bitrate_max: None,
             send_payload_type: payload_type,
             receive_payload_type: payload_type,
             dtmf_payload_type: Some(EVENTS),

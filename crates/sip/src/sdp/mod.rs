@@ -20,17 +20,24 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, payload type 8.
     Pcma,
+    /// G.722 at 64 kbit/s, payload type 9.
+    G722,
+    /// Opus (RFC 7587), of a dynamic payload type.
+    Opus,
 }
 
 impl Codec {
-    const ALL: [Self; 2] = [Self::Pcmu, Self::Pcma];
+    /// Every codec.
+    pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
-    /// The static payload type (RFC 3551, table 4).
+    /// The payload type under which we offer it: the static one (RFC 3551, table 4) where there is one.
     #[must_use]
-    pub const fn static_payload_type(self) -> u8 {
+    pub const fn payload_type(self) -> u8 {
         match self {
             Self::Pcmu => 0,
             Self::Pcma => 8,
+            Self::G722 => 9,
+            Self::Opus => 111,
         }
     }
 
@@ -40,8 +47,50 @@ impl Codec {
         match self {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::G722 => "G722",
+            Self::Opus => "opus",
         }
     }
+
+    /// Clock rate and channels as `a=rtpmap` has them: G.722's clock is 8000 (RFC 3551, 4.5.2), Opus always says
+    /// two channels (RFC 7587, 7).
+    #[must_use]
+    pub const fn clock(self) -> &'static str {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => "8000",
+            Self::Opus => "48000/2",
+        }
+    }
+
+    /// Telephone events of a stream share its clock (RFC 4733, 2.1).
+    const fn event_clock(self) -> &'static str {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => "8000",
+            Self::Opus => "48000",
+        }
+    }
+
+    /// What we say about how we receive it.
+    const fn format(self) -> Option<&'static str> {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => None,
+            Self::Opus => Some("minptime=10;useinbandfec=1;stereo=0"),
+        }
+    }
+
+    fn is_static(self, payload_type: u8) -> bool {
+        payload_type < 96 && payload_type == self.payload_type()
+    }
+}
+
+/// Whose order of codecs decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Preference {
+    /// The offer's: what the other side likes best and we know (RFC 3264, 6.1).
+    #[default]
+    Theirs,
+    /// Ours: what we like best and the other side knows.
+    Ours,
 }
 
 /// Which way audio flows, seen from our side.
@@ -102,6 +151,8 @@ pub struct LocalMedia {
     pub version: u64,
     /// What we can do, best first.
     pub codecs: Vec<Codec>,
+    /// Whose order decides when we answer.
+    pub preference: Preference,
     /// Whether telephone keys are taken as events (RFC 4733).
     pub dtmf: bool,
     /// What we want.
@@ -132,6 +183,8 @@ pub struct Stream {
     pub payload_type: u8,
     /// Its payload type in what we receive.
     pub receive_payload_type: u8,
+    /// The most bits per second of Opus that the other side wants.
+    pub opus_bitrate_max: Option<u32>,
     /// Telephone events, where both sides know them.
     pub dtmf: Option<DtmfPayload>,
     /// How much audio the other side wants in a packet, in milliseconds: 10, 20, 30, 40 or 60.
@@ -149,8 +202,10 @@ pub struct Answer {
     pub stream: Stream,
 }
 
-/// Our payload type for telephone events when the offer is ours.
-const DTMF_PAYLOAD_TYPE: u8 = 101;
+/// Our payload types for telephone events when the offer is ours, by their clock.
+const EVENTS: [(&str, u8); 2] = [("8000", 101), ("48000", 110)];
+/// The longest packet that we like to receive, in milliseconds.
+const MAXPTIME_MS: u32 = 60;
 const PTIMES_MS: [u32; 5] = [10, 20, 30, 40, 60];
 
 /// Answers an offer.
@@ -193,19 +248,22 @@ pub fn offer(local: &LocalMedia) -> String {
     let mut sdp = session_part(local);
     let _ = write!(sdp, "m=audio {} RTP/AVP", local.rtp.port());
     for codec in &local.codecs {
-        let _ = write!(sdp, " {}", codec.static_payload_type());
+        let _ = write!(sdp, " {}", codec.payload_type());
     }
-    if local.dtmf {
-        let _ = write!(sdp, " {DTMF_PAYLOAD_TYPE}");
+    let events = EVENTS
+        .iter()
+        .filter(|(clock, _)| local.dtmf && local.codecs.iter().any(|codec| codec.event_clock() == *clock));
+    for (_, payload_type) in events.clone() {
+        let _ = write!(sdp, " {payload_type}");
     }
     sdp.push_str("\r\n");
     for codec in &local.codecs {
-        let _ = write!(sdp, "a=rtpmap:{} {}/8000\r\n", codec.static_payload_type(), codec.name());
+        codec_part(&mut sdp, *codec, codec.payload_type());
     }
-    if local.dtmf {
-        dtmf_part(&mut sdp, DTMF_PAYLOAD_TYPE);
+    for (clock, payload_type) in events {
+        dtmf_part(&mut sdp, *payload_type, clock);
     }
-    let _ = write!(sdp, "a=ptime:20\r\na={}\r\n", local.direction.name());
+    let _ = write!(sdp, "a=ptime:20\r\na=maxptime:{MAXPTIME_MS}\r\na={}\r\n", local.direction.name());
     sdp
 }
 
@@ -216,7 +274,17 @@ pub fn offer(local: &LocalMedia) -> String {
 pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     let session = parse(answer)?;
     let media = session.medias.first().ok_or(SdpError::Malformed("it describes no media"))?;
-    negotiate(&session, media, ours)
+    let mut stream = negotiate(&session, media, ours)?;
+    // What we receive bears the numbers of our offer, whatever numbers the answer has for what it receives (RFC
+    // 3264, 5.1 and 6.1).
+    stream.receive_payload_type = stream.codec.payload_type();
+    if let Some(dtmf) = &mut stream.dtmf {
+        let clock = event_clock(media, dtmf.send).unwrap_or(stream.codec.event_clock());
+        if let Some((_, ours)) = EVENTS.iter().find(|(offered, _)| *offered == clock) {
+            dtmf.receive = *ours;
+        }
+    }
+    Ok(stream)
 }
 
 fn parse(sdp: &str) -> Result<Session, SdpError> {
@@ -236,22 +304,24 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia) -> Result<Str
     let address = address(session, media)?;
     let payload_types: Vec<u8> =
         media.fmt.split_ascii_whitespace().filter_map(|fmt| fmt.parse().ok()).collect();
-    // In the order of the offer, which is the other side's preference (RFC 3264, section 6.1).
-    let (payload_type, codec) = payload_types
-        .iter()
-        .find_map(|payload_type| {
-            let codec = codec(media, *payload_type)?;
-            local.codecs.contains(&codec).then_some((*payload_type, codec))
-        })
+    let known = || {
+        payload_types.iter().filter_map(|payload_type| Some((*payload_type, codec(media, *payload_type)?)))
+    };
+    let chosen = match local.preference {
+        Preference::Theirs => known().find(|(_, codec)| local.codecs.contains(codec)),
+        Preference::Ours => local.codecs.iter().find_map(|ours| known().find(|(_, codec)| codec == ours)),
+    };
+    let (payload_type, codec) = chosen
         .ok_or(SdpError::NotAcceptable { code: 305, text: "None of the codecs offered is available" })?;
-    let dtmf = payload_types
-        .iter()
-        .find(|payload_type| {
-            local.dtmf
-                && rtpmap(media, **payload_type)
-                    .is_some_and(|encoding| encoding.eq_ignore_ascii_case("telephone-event/8000"))
-        })
-        .map(|payload_type| DtmfPayload { send: *payload_type, receive: *payload_type });
+    let event = |clock: &str| {
+        let has_clock = |payload_type: &&u8| event_clock(media, **payload_type) == Some(clock);
+        payload_types.iter().find(has_clock).copied()
+    };
+    let dtmf = event(codec.event_clock())
+        // Some name only the clock of telephony, whatever the codec.
+        .or_else(|| event("8000"))
+        .filter(|_| local.dtmf)
+        .map(|payload_type| DtmfPayload { send: payload_type, receive: payload_type });
 
     // Hold in the manner of RFC 2543: an address of zeros means "do not send".
     let is_on_hold = address.is_unspecified();
@@ -268,6 +338,7 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia) -> Result<Str
         codec,
         payload_type,
         receive_payload_type: payload_type,
+        opus_bitrate_max: (codec == Codec::Opus).then(|| opus_bitrate_max(media, payload_type)).flatten(),
         dtmf,
         ptime_ms: ptime_ms(media),
         direction: Direction::new(sends, receives),
@@ -308,13 +379,33 @@ fn rtcp_address(media: &Media, rtp: SocketAddr, rtcp_mux: bool) -> Option<Socket
 fn codec(media: &Media, payload_type: u8) -> Option<Codec> {
     match rtpmap(media, payload_type) {
         Some(encoding) => {
-            let (name, parameters) = encoding.split_once('/')?;
+            let (name, clock) = encoding.split_once('/')?;
             let codec = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))?;
-            matches!(parameters, "8000" | "8000/1").then_some(codec)
+            // One channel may be said or not.
+            (clock == codec.clock() || clock.strip_suffix("/1") == Some(codec.clock())).then_some(codec)
         }
         // Static types need no rtpmap.
-        None => Codec::ALL.into_iter().find(|codec| codec.static_payload_type() == payload_type),
+        None => Codec::ALL.into_iter().find(|codec| codec.is_static(payload_type)),
     }
+}
+
+/// The clock of a payload type that is one of telephone events.
+fn event_clock(media: &Media, payload_type: u8) -> Option<&str> {
+    let (name, clock) = rtpmap(media, payload_type)?.split_once('/')?;
+    name.eq_ignore_ascii_case("telephone-event").then_some(clock)
+}
+
+/// `maxaveragebitrate` of Opus (RFC 7587, 6.1): 6000 to 510 000 bits per second.
+fn opus_bitrate_max(media: &Media, payload_type: u8) -> Option<u32> {
+    let format = media.get_attribute_values("fmtp").flatten().find_map(|value| {
+        let (number, format) = value.trim_start().split_once(char::is_whitespace)?;
+        (number.parse() == Ok(payload_type)).then_some(format)
+    })?;
+    let value = format.split(';').find_map(|parameter| {
+        let (name, value) = parameter.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("maxaveragebitrate").then(|| value.trim())
+    })?;
+    value.parse().ok().filter(|bitrate| (6000..=510_000).contains(bitrate))
 }
 
 fn rtpmap(media: &Media, payload_type: u8) -> Option<&str> {
@@ -355,9 +446,11 @@ fn media_part(sdp: &mut String, media: &Media, stream: &Stream, local: &LocalMed
     if let Some(dtmf) = &stream.dtmf {
         let _ = write!(sdp, " {}", dtmf.receive);
     }
-    let _ = write!(sdp, "\r\na=rtpmap:{} {}/8000\r\n", stream.receive_payload_type, stream.codec.name());
+    sdp.push_str("\r\n");
+    codec_part(sdp, stream.codec, stream.receive_payload_type);
     if let Some(dtmf) = &stream.dtmf {
-        dtmf_part(sdp, dtmf.receive);
+        let clock = event_clock(media, dtmf.receive).unwrap_or(stream.codec.event_clock());
+        dtmf_part(sdp, dtmf.receive, clock);
     }
     if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
         let _ = write!(sdp, "a=mid:{mid}\r\n");
@@ -365,9 +458,21 @@ fn media_part(sdp: &mut String, media: &Media, stream: &Stream, local: &LocalMed
     if stream.rtcp_mux {
         sdp.push_str("a=rtcp-mux\r\n");
     }
-    let _ = write!(sdp, "a=ptime:{}\r\na={}\r\n", stream.ptime_ms, stream.direction.name());
+    let _ = write!(
+        sdp,
+        "a=ptime:{}\r\na=maxptime:{MAXPTIME_MS}\r\na={}\r\n",
+        stream.ptime_ms,
+        stream.direction.name()
+    );
 }
 
-fn dtmf_part(sdp: &mut String, payload_type: u8) {
-    let _ = write!(sdp, "a=rtpmap:{payload_type} telephone-event/8000\r\na=fmtp:{payload_type} 0-15\r\n");
+fn codec_part(sdp: &mut String, codec: Codec, payload_type: u8) {
+    let _ = write!(sdp, "a=rtpmap:{payload_type} {}/{}\r\n", codec.name(), codec.clock());
+    if let Some(format) = codec.format() {
+        let _ = write!(sdp, "a=fmtp:{payload_type} {format}\r\n");
+    }
+}
+
+fn dtmf_part(sdp: &mut String, payload_type: u8, clock: &str) {
+    let _ = write!(sdp, "a=rtpmap:{payload_type} telephone-event/{clock}\r\na=fmtp:{payload_type} 0-15\r\n");
 }

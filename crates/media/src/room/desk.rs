@@ -1,0 +1,153 @@
+//! What a room mixes and encodes at one sample rate.
+//!
+//! ```text
+//!   voices ─▶ bus ─┬─ all ──────▶ limiter ─▶ encode once per codec ─▶ all who are silent
+//!                  └─ minus own ─▶ limiter ─▶ encode ─▶ each who is heard
+//!                      what is played is laid over either
+//! ```
+
+use super::{Playback, Settings, mouth::PAYLOAD_BYTES_MAX};
+use plenary_audio::{
+    bus::Bus,
+    codec::{Codec, Encoder, Rate},
+    level,
+    mix::Limiter,
+};
+
+/// The mix at one rate and what is made of it.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) bus: Bus,
+    /// What those who are silent are told, by whether they hear the voices.
+    pub(super) shared: [Shared; 2],
+    /// Streams of this rate in the room.
+    pub(super) parties: usize,
+}
+
+/// A frame for many: mixed when the first one needs it, and encoded when the first one needs it in his codec.
+#[derive(Debug)]
+pub(super) struct Shared {
+    mixed: bool,
+    frame: Box<[i16]>,
+    level_dbov: f32,
+    pub(super) limiter: Limiter,
+    streams: [Option<Box<SharedStream>>; 4],
+}
+
+/// One encoded stream that many hear.
+#[derive(Debug)]
+pub(super) struct SharedStream {
+    pub(super) encoder: Encoder,
+    payload: Box<[u8]>,
+    length: usize,
+    encoded: bool,
+    /// Somebody heard the frame before this one, so its encoder is up to date.
+    is_current: bool,
+    /// Somebody comes from another stream: this frame may need none before it.
+    pub(super) has_newcomer: bool,
+}
+
+impl Desk {
+    pub(super) fn new(rate: Rate) -> Self {
+        let shared = || Shared {
+            mixed: false,
+            frame: vec![0; rate.frame()].into(),
+            level_dbov: -127.0,
+            limiter: Limiter::new(),
+            streams: [const { None }; 4],
+        };
+        Self { bus: Bus::new(rate), shared: [shared(), shared()], parties: 0 }
+    }
+
+    /// Makes ready for listeners of a codec.
+    pub(super) fn prepare(&mut self, codec: Codec, settings: &Settings) {
+        for shared in &mut self.shared {
+            shared.streams[codec.index()].get_or_insert_with(|| {
+                Box::new(SharedStream {
+                    encoder: Encoder::new(codec, &settings.opus),
+                    payload: vec![0; PAYLOAD_BYTES_MAX].into(),
+                    length: 0,
+                    encoded: false,
+                    is_current: false,
+                    has_newcomer: false,
+                })
+            });
+        }
+    }
+
+    /// Begins a tick.
+    pub(super) fn begin(&mut self) {
+        self.bus.begin();
+        for shared in &mut self.shared {
+            shared.mixed = false;
+            for stream in shared.streams.iter_mut().flatten() {
+                stream.is_current = std::mem::take(&mut stream.encoded);
+                stream.has_newcomer = false;
+            }
+        }
+    }
+
+    /// The stream that those hear who say nothing and do, or do not, hear the voices.
+    pub(super) fn stream(&mut self, codec: Codec, listens: bool) -> Option<&mut SharedStream> {
+        self.shared[usize::from(listens)].streams[codec.index()].as_deref_mut()
+    }
+
+    /// The one voice alone reaches those who share its law as it came, where the mix would say the same: nothing
+    /// is lost by decoding and encoding, not even between a positive and a negative zero.
+    pub(super) fn pass_through(&mut self, codec: Codec, payload: &[u8], voice: &[i16]) {
+        let is_same = self.bus.total().iter().zip(voice).all(|(sum, sample)| *sum == i32::from(*sample));
+        let shared = &mut self.shared[usize::from(true)];
+        if !is_same || !shared.limiter.is_open() {
+            return;
+        }
+        if let Some(stream) = &mut shared.streams[codec.index()] {
+            stream.payload[..payload.len()].copy_from_slice(payload);
+            (stream.length, stream.encoded) = (payload.len(), true);
+            shared.level_dbov = level::dbov(voice);
+        }
+    }
+
+    /// The payload of this tick and its level in dBov.
+    pub(super) fn shared_payload(
+        &mut self,
+        codec: Codec,
+        listens: bool,
+        plays: &[(Playback, Option<super::PartyKey>)],
+        sum: &mut [i32],
+    ) -> (&[u8], f32) {
+        let shared = &mut self.shared[usize::from(listens)];
+        let is_encoded = shared.streams[codec.index()].as_ref().is_some_and(|stream| stream.encoded);
+        if !is_encoded && !shared.mixed {
+            shared.mixed = true;
+            let rate = self.bus.rate();
+            let sum = &mut sum[..rate.frame()];
+            if listens {
+                sum.copy_from_slice(self.bus.total());
+            } else {
+                sum.fill(0);
+            }
+            plays.iter().for_each(|(playback, _)| playback.lay_over(rate, sum));
+            shared.limiter.run(sum, &mut shared.frame);
+            shared.level_dbov = level::dbov(&shared.frame);
+        }
+        let Some(stream) = &mut shared.streams[codec.index()] else { return (&[], -127.0) };
+        if !stream.encoded {
+            stream.encoder.set_independent(stream.has_newcomer);
+            stream.length = stream.encoder.encode(&shared.frame, &mut stream.payload);
+            stream.encoded = true;
+        }
+        (&stream.payload[..stream.length], shared.level_dbov)
+    }
+}
+
+impl SharedStream {
+    /// Its encoder has encoded what its listeners heard last.
+    pub(super) fn is_current(&self) -> bool {
+        self.is_current
+    }
+
+    /// Its encoder goes on from here.
+    pub(super) fn set_current(&mut self) {
+        self.is_current = true;
+    }
+}

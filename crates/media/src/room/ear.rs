@@ -1,0 +1,239 @@
+//! From packets in a jitter buffer to frames of 20 ms, for each codec.
+
+use super::{FRAME_NS, Settings};
+use plenary_audio::{
+    codec::{Codec, Rate},
+    g711::{self, Law},
+    g722, opus,
+    plc::Concealer,
+};
+use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
+
+/// Octets of 20 ms of G.711.
+pub(super) const G711_FRAME: usize = 160;
+/// Packets of Opus that are remembered while nobody speaks, so that its decoder is warm when somebody does.
+const REMEMBERED: usize = 2;
+/// Octets of such a packet; longer ones wake the decoder.
+const REMEMBERED_BYTES: usize = 32;
+/// The smallest piece that Opus makes up, 2.5 ms.
+const OPUS_PIECE: usize = 120;
+
+/// Hears one stream.
+#[derive(Debug)]
+pub(super) struct Ear {
+    codec: Codec,
+    pub(super) jitter: JitterBuffer,
+    decoder: Decoder,
+    /// Decoded, not yet heard.
+    waiting: Vec<i16>,
+    waiting_samples: usize,
+    /// The 20 ms that are heard now.
+    pub(super) frame: Box<[i16]>,
+    /// The frame is just this packet, not decoded.
+    payload: [u8; G711_FRAME],
+    payload_is_frame: bool,
+    /// The frame before was made up, so the next one is blended with it.
+    made_up: bool,
+    /// Nothing was heard of it in the frame before.
+    paused: bool,
+}
+
+#[derive(Debug)]
+enum Decoder {
+    G711(Law, Box<Concealer>),
+    G722(Box<g722::Decoder>, Box<Concealer>),
+    Opus(Box<OpusDecoder>),
+}
+
+/// Decoding Opus costs, so packets that say themselves that nobody speaks in them are passed over once the party
+/// has been silent.
+#[derive(Debug)]
+struct OpusDecoder {
+    decoder: opus::Decoder,
+    asleep: bool,
+    remembered: [([u8; REMEMBERED_BYTES], usize); REMEMBERED],
+}
+
+impl Decoder {
+    fn new(codec: Codec) -> Self {
+        let concealer = || Box::new(Concealer::new(codec.rate().hz()));
+        match codec {
+            Codec::Pcmu => Self::G711(Law::Mu, concealer()),
+            Codec::Pcma => Self::G711(Law::A, concealer()),
+            Codec::G722 => Self::G722(Box::default(), concealer()),
+            Codec::Opus => Self::Opus(Box::new(OpusDecoder {
+                decoder: opus::Decoder::new(),
+                asleep: false,
+                remembered: [([0; REMEMBERED_BYTES], 0); REMEMBERED],
+            })),
+        }
+    }
+
+    /// What comes next begins anew.
+    fn reset(&mut self, rate: Rate) {
+        match self {
+            Self::G711(_, concealer) => **concealer = Concealer::new(rate.hz()),
+            Self::G722(_, concealer) => **concealer = Concealer::new(rate.hz()),
+            // It joins by itself, and a pause is no reason to forget the sound of a voice.
+            Self::Opus(_) => {}
+        }
+    }
+
+    /// Decodes a packet that lasts `out`. `joins`: it does not follow what was heard before.
+    fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
+        match self {
+            Self::G711(law, concealer) => {
+                g711::decode(*law, payload, out);
+                if joins { concealer.join(out) } else { concealer.good(out) }
+            }
+            Self::G722(decoder, concealer) => {
+                decoder.decode(payload, out);
+                if joins { concealer.join(out) } else { concealer.good(out) }
+            }
+            Self::Opus(opus) => opus.decode(payload, out),
+        }
+    }
+
+    fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
+        match self {
+            Self::G711(_, concealer) | Self::G722(_, concealer) => concealer.conceal(out),
+            Self::Opus(opus) => opus.conceal(next, out),
+        }
+    }
+}
+
+impl OpusDecoder {
+    fn decode(&mut self, packet: &[u8], out: &mut [i16]) {
+        if self.asleep && packet.len() <= REMEMBERED_BYTES && opus::says_silence(packet) {
+            self.remembered.rotate_right(1);
+            let (bytes, length) = &mut self.remembered[0];
+            bytes[..packet.len()].copy_from_slice(packet);
+            *length = packet.len();
+            return out.fill(0);
+        }
+        if std::mem::take(&mut self.asleep) {
+            self.decoder.reset();
+            for (bytes, length) in self.remembered.iter_mut().rev() {
+                let packet = &bytes[..std::mem::take(length)];
+                // It was silence as long as this packet or shorter.
+                if !packet.is_empty() {
+                    self.decoder.decode(packet, out);
+                }
+            }
+        }
+        let written = self.decoder.decode(packet, out);
+        out[written..].fill(0);
+    }
+
+    fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
+        if self.asleep {
+            return out.fill(0);
+        }
+        let whole = out.len() / OPUS_PIECE * OPUS_PIECE;
+        let written = match next {
+            Some(next) => self.decoder.recover(next, &mut out[..whole]),
+            None => self.decoder.conceal(&mut out[..whole]),
+        };
+        out[written..].fill(0);
+    }
+}
+
+impl Ear {
+    pub(super) fn new(codec: Codec, settings: &Settings) -> Self {
+        let jitter = match codec {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => JitterConfig::G711,
+            Codec::Opus => JitterConfig::OPUS,
+        };
+        let jitter =
+            JitterConfig { min_ms: settings.jitter_ms_min, max_ms: settings.jitter_ms_max, ..jitter };
+        let frame = codec.rate().frame();
+        Self {
+            codec,
+            jitter: JitterBuffer::new(jitter),
+            decoder: Decoder::new(codec),
+            // A packet of 60 ms beside what is left of the one before.
+            waiting: vec![0; 4 * frame],
+            waiting_samples: 0,
+            frame: vec![0; frame].into(),
+            payload: [0; G711_FRAME],
+            payload_is_frame: false,
+            made_up: false,
+            paused: true,
+        }
+    }
+
+    /// Forgets what was said; what comes next begins anew.
+    pub(super) fn hush(&mut self) {
+        self.jitter.reset();
+        self.decoder.reset(self.codec.rate());
+        self.waiting_samples = 0;
+        (self.made_up, self.paused) = (false, true);
+    }
+
+    /// The party has been silent: decoding may wait until it no longer is.
+    pub(super) fn may_sleep(&mut self) {
+        if let Decoder::Opus(opus) = &mut self.decoder {
+            opus.asleep = true;
+        }
+    }
+
+    /// The frame as it came, where it came in a packet of just this frame of G.711 and was not changed.
+    pub(super) fn payload(&self) -> Option<(Codec, &[u8; G711_FRAME])> {
+        self.payload_is_frame.then_some((self.codec, &self.payload))
+    }
+
+    /// The frame was changed after it was decoded.
+    pub(super) fn set_changed(&mut self) {
+        self.payload_is_frame = false;
+    }
+
+    /// Puts the next 20 ms into `frame`, silence where there is nothing.
+    pub(super) fn listen(&mut self, now_ns: u64) {
+        let length = self.frame.len();
+        let samples_per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
+        self.payload_is_frame = false;
+        let starts_empty = self.waiting_samples == 0;
+        while self.waiting_samples < length {
+            let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
+            match self.jitter.pull(now_ns + held_ns) {
+                Frame::Packet { payload, samples, joins, .. } => {
+                    let end = self.waiting_samples + samples as usize * samples_per_unit;
+                    if self.waiting.len() < end {
+                        // Longer packets than were agreed on: it happens once.
+                        self.waiting.resize(end, 0);
+                    }
+                    self.decoder.decode(payload, joins, &mut self.waiting[self.waiting_samples..end]);
+                    let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
+                    if starts_empty
+                        && is_untouched
+                        && let Ok(payload) = <&[u8; G711_FRAME]>::try_from(payload)
+                    {
+                        self.payload = *payload;
+                        self.payload_is_frame = true;
+                    }
+                    self.waiting_samples = end;
+                    (self.made_up, self.paused) = (false, false);
+                }
+                Frame::Missing { samples, next } => {
+                    let samples = (samples as usize * samples_per_unit).min(length);
+                    let end = self.waiting_samples + samples;
+                    self.decoder.conceal(next, &mut self.waiting[self.waiting_samples..end]);
+                    self.waiting_samples = end;
+                    self.made_up = true;
+                }
+                Frame::Nothing => {
+                    self.waiting[self.waiting_samples..length].fill(0);
+                    self.waiting_samples = length;
+                    if !std::mem::replace(&mut self.paused, true) {
+                        // What comes next joins silence and not what was said before it.
+                        self.decoder.reset(self.codec.rate());
+                        self.made_up = false;
+                    }
+                }
+            }
+        }
+        self.frame.copy_from_slice(&self.waiting[..length]);
+        self.waiting.copy_within(length..self.waiting_samples, 0);
+        self.waiting_samples -= length;
+    }
+}

@@ -1,0 +1,155 @@
+//! From encoded frames to packets, of the length that the other side wants.
+
+use super::Settings;
+use plenary_audio::{
+    codec::{Codec, Encoder},
+    opus,
+};
+use plenary_rtp::source::Source;
+
+/// Octets of the longest payload that is sent: 60 ms of Opus at its highest rate fit.
+pub(super) const PAYLOAD_BYTES_MAX: usize = 1400;
+/// A frame of Opus no longer than this is not sent (RFC 6716, 2.1.9).
+const DTX_BYTES_MAX: usize = 2;
+
+/// Gathers the frames of one stream.
+#[derive(Debug)]
+pub(super) struct Mouth {
+    codec: Codec,
+    pub(super) source: Source,
+    /// Length of a packet in units of the RTP clock.
+    packet_units: u32,
+    gathered: Gathered,
+    dtx: bool,
+    /// Encodes what nobody else is told, always, for this stream is encoded as no other is.
+    pub(super) own: Option<Box<Own>>,
+}
+
+#[derive(Debug)]
+enum Gathered {
+    Octets { octets: Box<[u8]>, length: usize },
+    Frames { packer: Box<opus::Packer>, units: u32, packet: Box<[u8]> },
+}
+
+/// An encoder with settings of its own, and the length of its frames in samples.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) encoder: Encoder,
+    pub(super) frame: usize,
+}
+
+impl Mouth {
+    pub(super) fn new(
+        codec: Codec,
+        source: Source,
+        ptime_ms: u32,
+        bitrate_max: Option<u32>,
+        settings: &Settings,
+    ) -> Self {
+        let ptime_ms = if matches!(ptime_ms, 10 | 20 | 30 | 40 | 60) { ptime_ms } else { 20 };
+        let packet_units = codec.clock_rate() / 1000 * ptime_ms;
+        let gathered = match codec {
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => {
+                Gathered::Octets { octets: vec![0; 480 + 160].into(), length: 0 }
+            }
+            Codec::Opus => Gathered::Frames {
+                packer: Box::new(opus::Packer::new(PAYLOAD_BYTES_MAX)),
+                units: 0,
+                packet: vec![0; PAYLOAD_BYTES_MAX].into(),
+            },
+        };
+        // Frames that others hear as well are 20 ms long and of the common rate.
+        let slower = bitrate_max.filter(|most| *most < settings.opus.bitrate);
+        let is_special = codec == Codec::Opus && (slower.is_some() || !ptime_ms.is_multiple_of(20));
+        let own = is_special.then(|| {
+            let bitrate = slower.unwrap_or(settings.opus.bitrate);
+            let encoder = Encoder::new(codec, &opus::Settings { bitrate, ..settings.opus });
+            Box::new(Own { encoder, frame: if ptime_ms.is_multiple_of(20) { 960 } else { 480 } })
+        });
+        Self { codec, source, packet_units, gathered, dtx: settings.opus.dtx, own }
+    }
+
+    /// Takes an encoded frame that lasts `units`; hands packets that are full to `send`.
+    pub(super) fn take(
+        &mut self,
+        frame: &[u8],
+        units: u32,
+        payload_type: u8,
+        mut send: impl FnMut(&[u8], &[u8]),
+    ) {
+        let source = &mut self.source;
+        match &mut self.gathered {
+            Gathered::Octets { octets, length } => {
+                let size = self.packet_units as usize;
+                if *length == 0 && frame.len() == size {
+                    let header = source.next_header(payload_type, self.packet_units, size);
+                    return send(&header.to_bytes(), frame);
+                }
+                octets[*length..*length + frame.len()].copy_from_slice(frame);
+                *length += frame.len();
+                let mut sent = 0;
+                while *length - sent >= size {
+                    let header = source.next_header(payload_type, self.packet_units, size);
+                    send(&header.to_bytes(), &octets[sent..sent + size]);
+                    sent += size;
+                }
+                octets.copy_within(sent..*length, 0);
+                *length -= sent;
+            }
+            Gathered::Frames { packer, units: gathered, packet } => {
+                let mut flush = |packer: &mut opus::Packer, gathered: &mut u32| {
+                    let length = packer.finish(packet);
+                    let units = std::mem::take(gathered);
+                    if length > 0 {
+                        let header = source.next_header(payload_type, units, length);
+                        send(&header.to_bytes(), &packet[..length]);
+                    } else {
+                        source.skip(units);
+                    }
+                    source.timestamp()
+                };
+                if self.dtx && frame.len() <= DTX_BYTES_MAX {
+                    flush(packer, gathered);
+                    source.pause(units);
+                    return;
+                }
+                if *gathered == 0 && units == self.packet_units {
+                    let header = source.next_header(payload_type, units, frame.len());
+                    return send(&header.to_bytes(), frame);
+                }
+                if !packer.push(frame) {
+                    flush(packer, gathered);
+                    packer.push(frame);
+                }
+                *gathered += units;
+                if *gathered >= self.packet_units {
+                    flush(packer, gathered);
+                }
+            }
+        }
+    }
+
+    /// Lets `frames` of 20 ms pass in which nothing is said. What was gathered for a packet that never went out
+    /// took its time too.
+    pub(super) fn stay_silent(&mut self, frames: u32) {
+        let gathered = self.drop_gathered();
+        self.source.pause(frames * self.codec.clock_rate() / 50 + gathered);
+    }
+
+    fn drop_gathered(&mut self) -> u32 {
+        match &mut self.gathered {
+            Gathered::Octets { length, .. } => std::mem::take(length) as u32,
+            Gathered::Frames { packer, units, packet } => {
+                packer.finish(packet);
+                std::mem::take(units)
+            }
+        }
+    }
+
+    /// The stream goes on in another form; its numbers and clock run on over what was gathered.
+    pub(super) fn into_source(mut self) -> Source {
+        let gathered = self.drop_gathered();
+        self.source.skip(gathered);
+        self.source
+    }
+}
