@@ -176,6 +176,42 @@ impl Encoder {
     }
 }
 
+/// Decodes one stream.
+#[derive(Debug, Clone)]
+pub enum Decoder {
+    /// G.711.
+    G711(Law),
+    /// G.722.
+    G722(Box<g722::Decoder>),
+    /// Opus.
+    Opus(opus::Decoder),
+}
+
+impl Decoder {
+    /// Before the first packet.
+    #[must_use]
+    pub fn new(codec: Codec) -> Self {
+        match codec {
+            Codec::Pcmu => Self::G711(Law::Mu),
+            Codec::Pcma => Self::G711(Law::A),
+            Codec::G722 => Self::G722(Box::default()),
+            Codec::Opus => Self::Opus(opus::Decoder::new()),
+        }
+    }
+
+    /// Decodes a payload, as much as `out` holds (a whole packet of Opus or nothing). Returns the samples written.
+    pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
+        match self {
+            Self::G711(law) => {
+                g711::decode(*law, payload, out);
+                payload.len().min(out.len())
+            }
+            Self::G722(decoder) => decoder.decode(payload, out),
+            Self::Opus(decoder) => decoder.decode(payload, out),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

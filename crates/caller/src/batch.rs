@@ -12,7 +12,9 @@ use std::{
 /// Datagrams of a call at the most.
 pub(crate) const BATCH: usize = 64;
 /// Longest datagram that is sent or kept.
-pub(crate) const DATAGRAM_BYTES: usize = 512;
+pub(crate) const DATAGRAM_BYTES: usize = 1500;
+/// Room for a control message with a `timespec`.
+const CONTROL_WORDS: usize = 8;
 
 /// Buffers for one direction, allocated once.
 pub(crate) struct Batch {
@@ -20,6 +22,7 @@ pub(crate) struct Batch {
     names: Box<[libc::sockaddr_storage; BATCH]>,
     vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
+    controls: Box<[[u64; CONTROL_WORDS]; BATCH]>,
     used: usize,
 }
 
@@ -36,8 +39,14 @@ impl Batch {
                 Box::new([mem::zeroed::<libc::mmsghdr>(); BATCH]),
             )
         };
-        let mut batch =
-            Self { bytes: Box::new([[0; DATAGRAM_BYTES]; BATCH]), names, vectors, headers, used: 0 };
+        let mut batch = Self {
+            bytes: Box::new([[0; DATAGRAM_BYTES]; BATCH]),
+            names,
+            vectors,
+            headers,
+            controls: Box::new([[0; CONTROL_WORDS]; BATCH]),
+            used: 0,
+        };
         for index in 0..BATCH {
             batch.vectors[index].iov_base = batch.bytes[index].as_mut_ptr().cast();
             let header = &mut batch.headers[index].msg_hdr;
@@ -62,7 +71,9 @@ impl Batch {
         self.bytes[index][..header.len()].copy_from_slice(header);
         self.bytes[index][header.len()..length].copy_from_slice(payload);
         self.vectors[index].iov_len = length;
-        self.headers[index].msg_hdr.msg_namelen = write_name(&mut self.names[index], to);
+        let header = &mut self.headers[index].msg_hdr;
+        header.msg_namelen = write_name(&mut self.names[index], to);
+        (header.msg_control, header.msg_controllen) = (ptr::null_mut(), 0);
         self.used += 1;
     }
 
@@ -92,7 +103,10 @@ impl Batch {
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> usize {
         for index in 0..BATCH {
             self.vectors[index].iov_len = DATAGRAM_BYTES;
-            self.headers[index].msg_hdr.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as u32;
+            let header = &mut self.headers[index].msg_hdr;
+            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as u32;
+            header.msg_control = self.controls[index].as_mut_ptr().cast();
+            header.msg_controllen = (CONTROL_WORDS * mem::size_of::<u64>()) as _;
         }
         // SAFETY: all headers point into boxes that outlive the call, with the lengths set above.
         let count = unsafe {
@@ -108,11 +122,47 @@ impl Batch {
         usize::try_from(count).unwrap_or(0)
     }
 
-    /// A datagram of the last [`Batch::receive`].
-    pub(crate) fn read(&self, index: usize) -> Option<(SocketAddr, &[u8])> {
-        let length = (self.headers[index].msg_len as usize).min(DATAGRAM_BYTES);
-        Some((read_name(&self.names[index])?, &self.bytes[index][..length]))
+    /// A datagram of the last [`Batch::receive`], and when the kernel got it by the calendar's clock, in
+    /// nanoseconds, where [`stamp_arrivals`] asked for that.
+    pub(crate) fn read(&self, index: usize) -> Option<(SocketAddr, &[u8], Option<u64>)> {
+        let header = &self.headers[index];
+        let length = (header.msg_len as usize).min(DATAGRAM_BYTES);
+        Some((read_name(&self.names[index])?, &self.bytes[index][..length], arrival(&header.msg_hdr)))
     }
+}
+
+/// Has the kernel stamp each datagram with the time it came in.
+pub(crate) fn stamp_arrivals(socket: &UdpSocket) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the option takes an int, which lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            ptr::from_ref(&on).cast(),
+            mem::size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The kernel's time stamp of a datagram, where there is one.
+fn arrival(header: &libc::msghdr) -> Option<u64> {
+    // SAFETY: the kernel filled the control memory that `header` points at, which is alive and aligned, and
+    // set its length.
+    let message = unsafe { libc::CMSG_FIRSTHDR(header) };
+    if message.is_null() {
+        return None;
+    }
+    // SAFETY: not null, so within the control memory and whole.
+    let (level, kind) = unsafe { ((*message).cmsg_level, (*message).cmsg_type) };
+    if level != libc::SOL_SOCKET || kind != libc::SCM_TIMESTAMPNS {
+        return None;
+    }
+    // SAFETY: a message of this kind holds a `timespec`, not necessarily aligned.
+    let time: libc::timespec = unsafe { ptr::read_unaligned(libc::CMSG_DATA(message).cast()) };
+    Some(u64::try_from(time.tv_sec).ok()? * 1_000_000_000 + u64::try_from(time.tv_nsec).ok()?)
 }
 
 fn write_name(name: &mut libc::sockaddr_storage, address: SocketAddr) -> libc::socklen_t {
@@ -162,6 +212,7 @@ mod tests {
     fn a_batch_arrives_as_it_was_sent() {
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        stamp_arrivals(&receiver).unwrap();
         let mut batch = Batch::new();
         for index in 0..BATCH {
             batch.push(receiver.local_addr().unwrap(), &[index as u8; 12], &[7; 160]);
@@ -172,7 +223,8 @@ mod tests {
         while got < BATCH {
             let count = batch.receive(&receiver);
             for index in 0..count {
-                let (from, bytes) = batch.read(index).unwrap();
+                let (from, bytes, stamp) = batch.read(index).unwrap();
+                assert!(stamp.is_some());
                 assert_eq!((from, bytes.len()), (sender.local_addr().unwrap(), 172));
                 assert_eq!(bytes[0], (got + index) as u8);
             }

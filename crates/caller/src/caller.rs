@@ -2,13 +2,14 @@
 
 use crate::{
     CallStats, CallerError, Speech,
-    hub::{Hub, HubLoad, Line, LineId},
+    hub::{Hub, HubLoad, Impairment, Line, LineId, Role},
+    measure::DurationQuantiles,
     speech::Encoded,
 };
-use plenary_audio::{g711::Law, goertzel};
+use plenary_audio::{codec, goertzel};
 use plenary_sip::{
     CallId, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle,
-    sdp::{self, Codec, Direction, LocalMedia, Stream},
+    sdp::{self, Codec, Direction, LocalMedia, Preference, Stream},
 };
 use std::{
     collections::HashMap,
@@ -45,6 +46,10 @@ pub struct CallSpec {
     pub listens: bool,
     /// How much of what is heard to record, in seconds.
     pub record_seconds: u32,
+    /// What the network does to what it sends.
+    pub impairment: Impairment,
+    /// Its bursts are looked for by the other calls with this number, and it looks for theirs.
+    pub probes: Option<u32>,
 }
 
 impl Default for CallSpec {
@@ -55,6 +60,8 @@ impl Default for CallSpec {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             listens: true,
             record_seconds: 0,
+            impairment: Impairment::default(),
+            probes: None,
         }
     }
 }
@@ -114,9 +121,9 @@ struct Entry {
     state: watch::Sender<CallState>,
     line: watch::Sender<Option<LineId>>,
     local: LocalMedia,
-    encoded: HashMap<Law, Encoded>,
-    listens: bool,
-    record_samples: usize,
+    encoded: HashMap<Codec, Encoded>,
+    role: Role,
+    codec: watch::Sender<Codec>,
 }
 
 /// One call.
@@ -127,7 +134,7 @@ pub struct Call {
     hub: Arc<Hub>,
     state: watch::Receiver<CallState>,
     line: watch::Receiver<Option<LineId>>,
-    law: Law,
+    codec: watch::Receiver<Codec>,
 }
 
 impl Caller {
@@ -164,12 +171,13 @@ impl Caller {
             session_id: 1,
             version: 1,
             codecs: spec.codecs.clone(),
+            preference: Preference::Theirs,
             dtmf: true,
             direction: Direction::SendRecv,
         };
         let mut encoded = HashMap::new();
         for codec in &spec.codecs {
-            encoded.insert(law(*codec), Encoded::new(&spec.speech, law(*codec))?);
+            encoded.insert(*codec, Encoded::new(&spec.speech, of_audio(*codec))?);
         }
         let dial = DialSpec { uri: uri.to_owned(), from_user: spec.from_user, sdp: sdp::offer(&local) };
         // Held while dialling, so that no event of the call is looked up before the call is in the book.
@@ -177,17 +185,32 @@ impl Caller {
         let id = self.sip.dial(dial).await?;
         let (state, state_seen) = watch::channel(CallState::Calling);
         let (line, line_seen) = watch::channel(None);
-        let first = spec.codecs.first().map_or(Law::Mu, |codec| law(*codec));
-        let record_samples = spec.record_seconds as usize * 8000;
-        book.calls.insert(id, Entry { state, line, local, encoded, listens: spec.listens, record_samples });
+        let first = spec.codecs.first().copied().unwrap_or(Codec::Pcmu);
+        let (codec, codec_seen) = watch::channel(first);
+        let role = Role {
+            listens: spec.listens,
+            record_seconds: spec.record_seconds as usize,
+            impairment: spec.impairment,
+            probes: spec.probes,
+        };
+        book.calls.insert(id, Entry { state, line, local, encoded, role, codec });
         Ok(Call {
             id,
             sip: self.sip.clone(),
             hub: self.hub.clone(),
             state: state_seen,
             line: line_seen,
-            law: first,
+            codec: codec_seen,
         })
+    }
+
+    pub(crate) fn reset_measures(&self) {
+        self.hub.reset_measures();
+    }
+
+    /// How long bursts took, and how unevenly packets came.
+    pub(crate) fn measures(&self) -> (DurationQuantiles, DurationQuantiles) {
+        self.hub.measures()
     }
 
     /// How well the media thread keeps time.
@@ -234,7 +257,7 @@ impl Call {
     /// # Errors
     /// The WAV file can't be read.
     pub fn say(&self, speech: &Speech) -> Result<(), CallerError> {
-        let encoded = Encoded::new(speech, self.law)?;
+        let encoded = Encoded::new(speech, of_audio(self.codec()))?;
         if let Some(line) = self.line() {
             self.hub.say(line, encoded);
         }
@@ -259,16 +282,28 @@ impl Call {
         self.line().map_or(0, |line| self.hub.keys_left(line))
     }
 
-    /// The last milliseconds that were heard, at 8 kHz; at most four seconds.
+    /// The codec that was agreed on; before that the first of those offered.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        *self.codec.borrow()
+    }
+
+    /// Samples of a second of what is heard: those of the codec.
+    #[must_use]
+    pub fn rate_hz(&self) -> u32 {
+        of_audio(self.codec()).rate().hz()
+    }
+
+    /// The last milliseconds that were heard, at [`Call::rate_hz`]; at most four seconds.
     #[must_use]
     pub fn heard(&self, last_ms: u32) -> Vec<i16> {
-        self.line().map(|line| self.hub.heard(line, last_ms as usize * 8)).unwrap_or_default()
+        self.line().map(|line| self.hub.heard(line, last_ms)).unwrap_or_default()
     }
 
     /// Which of these tones are in the last milliseconds.
     #[must_use]
     pub fn hears_tones(&self, tones_hz: &[f32], last_ms: u32, threshold_dbov: f32) -> Vec<bool> {
-        goertzel::tones_present(&self.heard(last_ms), 8000, tones_hz, threshold_dbov)
+        goertzel::tones_present(&self.heard(last_ms), self.rate_hz(), tones_hz, threshold_dbov)
     }
 
     /// All that was recorded.
@@ -317,18 +352,21 @@ pub fn check_keys(keys: &str) -> Result<(), CallerError> {
     }
 }
 
-fn law(codec: Codec) -> Law {
+fn of_audio(codec: Codec) -> codec::Codec {
     match codec {
-        Codec::Pcmu => Law::Mu,
-        Codec::Pcma => Law::A,
+        Codec::Pcmu => codec::Codec::Pcmu,
+        Codec::Pcma => codec::Codec::Pcma,
+        Codec::G722 => codec::Codec::G722,
+        Codec::Opus => codec::Codec::Opus,
     }
 }
 
 fn line_of(stream: &Stream) -> Line {
     Line {
         remote: stream.remote_rtp,
-        law: law(stream.codec),
+        codec: of_audio(stream.codec),
         payload_type: stream.payload_type,
+        receive_payload_type: stream.receive_payload_type,
         dtmf_payload_type: stream.dtmf.map(|dtmf| dtmf.send),
         sends: stream.direction.sends(),
     }
@@ -378,8 +416,9 @@ impl Book {
         match sdp.map(|sdp| sdp::accept(&entry.local, sdp)) {
             Some(Ok(stream)) => {
                 let line = line_of(&stream);
-                let Some(encoded) = entry.encoded.remove(&line.law) else { return };
-                let id = hub.add(line, encoded, entry.listens, entry.record_samples);
+                let Some(encoded) = entry.encoded.remove(&stream.codec) else { return };
+                entry.codec.send_replace(stream.codec);
+                let id = hub.add(line, encoded, entry.role);
                 entry.line.send_replace(Some(id));
                 entry.state.send_replace(CallState::Up);
             }

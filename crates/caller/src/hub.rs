@@ -4,41 +4,51 @@
 //! the thread takes what has come, then sends for the calls of that phase. Wake-ups are computed from the start, so
 //! nothing drifts.
 
-use crate::{CallerError, batch::Batch, speech::Encoded};
-use plenary_audio::{
-    FRAME_SAMPLES_8K,
-    g711::{self, Law},
-    plc::Concealer,
+use crate::{
+    CallerError,
+    batch::{Batch, stamp_arrivals},
+    ear::Ear,
+    measure::{BurstDetector, DurationQuantiles, Durations},
+    speech::{BURST_FRAMES, Encoded},
 };
+use plenary_audio::codec::Codec;
 use plenary_rtp::{
     dtmf::{DtmfSender, EventPacket},
-    jitter::{Frame, JitterBuffer, JitterConfig},
     packet::Packet,
     source::Source,
     stats::Reception,
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 const PHASES: u64 = 10;
 const FRAME: Duration = Duration::from_millis(20);
+const FRAME_NS: u64 = 20_000_000;
 const PHASE: Duration = Duration::from_millis(20 / PHASES);
-/// How much of what was heard is kept for questions: four seconds.
-const HEARD_SAMPLES: usize = 32_000;
 /// A key is down for 120 ms, and 80 ms pass before the next.
-const KEY_UNITS: u16 = 960;
+const KEY_FRAMES: u32 = 6;
 const KEY_GAP_FRAMES: u32 = 4;
 /// A comma among the keys waits half a second.
 const PAUSE_FRAMES: u32 = 25;
-const RECEIVE_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+const RECEIVE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the network does to what a call sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Impairment {
+    /// Packets that are lost, of 1000.
+    pub loss_permille: u32,
+    /// Each packet is held for up to this long, at random, in milliseconds.
+    pub jitter_ms: u32,
+}
 
 /// What a call has sent and received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
@@ -49,7 +59,7 @@ pub struct CallStats {
     pub received: u64,
     /// Packets that were sent to us and did not come.
     pub lost: u64,
-    /// Interarrival jitter in milliseconds (RFC 3550, A.8); arrivals are seen every 2 ms.
+    /// Interarrival jitter in milliseconds (RFC 3550, A.8); by the kernel's stamps.
     pub jitter_ms: f32,
     /// The longest time between two packets, in milliseconds.
     pub gap_ms_max: f32,
@@ -72,14 +82,25 @@ pub struct HubLoad {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) remote: SocketAddr,
-    pub(crate) law: Law,
+    pub(crate) codec: Codec,
     pub(crate) payload_type: u8,
+    pub(crate) receive_payload_type: u8,
     pub(crate) dtmf_payload_type: Option<u8>,
     pub(crate) sends: bool,
 }
 
+/// How a call takes part beside speaking.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Role {
+    pub(crate) listens: bool,
+    pub(crate) record_seconds: usize,
+    pub(crate) impairment: Impairment,
+    /// Its bursts are looked for by those who share this number, and it looks for theirs.
+    pub(crate) probes: Option<u32>,
+}
+
 /// Names a call in the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LineId(u64);
 
 #[derive(Debug)]
@@ -97,6 +118,21 @@ struct State {
     by_remote: HashMap<SocketAddr, LineId>,
     phases: [Vec<LineId>; PHASES as usize],
     load: HubLoad,
+    /// When the last burst of each group was sent, in nanoseconds since the start.
+    bursts: HashMap<u32, u64>,
+    delays: Durations,
+    /// How much the time between two packets differs from their length.
+    unevenness: Durations,
+    held: BinaryHeap<Reverse<Held>>,
+    random: u64,
+}
+
+/// A packet that the impaired network holds back.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Held {
+    due_ns: u64,
+    line: LineId,
+    bytes: Vec<u8>,
 }
 
 impl std::fmt::Debug for State {
@@ -114,26 +150,19 @@ struct LineState {
     pressing: Option<(DtmfSender, u32)>,
     wait_frames: u32,
     reception: Reception,
-    last_arrival: Option<Instant>,
-    gap_max: Duration,
+    last_arrival_ns: Option<u64>,
+    gap_ns_max: u64,
     ear: Option<Box<Ear>>,
-}
-
-/// Listening costs; only calls that are asked what they hear do it.
-struct Ear {
-    jitter: JitterBuffer,
-    concealer: Concealer,
-    /// Decoded and not yet a whole frame.
-    waiting: VecDeque<i16>,
-    heard: VecDeque<i16>,
-    recording: Option<(Vec<i16>, usize)>,
+    detector: Option<Box<BurstDetector>>,
+    role: Role,
 }
 
 impl Hub {
     pub(crate) fn start(bind: IpAddr) -> Result<Self, CallerError> {
         let socket = UdpSocket::bind((bind, 0)).map_err(CallerError::Socket)?;
         socket.set_nonblocking(true).map_err(CallerError::Socket)?;
-        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        stamp_arrivals(&socket).map_err(CallerError::Socket)?;
+        grow_buffer(&socket);
         let local = socket.local_addr().map_err(CallerError::Socket)?;
         let state = Arc::new(Mutex::new(State::default()));
         let running = Arc::new(AtomicBool::new(true));
@@ -156,21 +185,17 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, line: Line, speech: Encoded, listens: bool, record_samples: usize) -> LineId {
+    pub(crate) fn add(&self, line: Line, speech: Encoded, role: Role) -> LineId {
         let mut random = [0; 10];
         // Numbers that anybody could guess would do no harm here either.
         let _ = getrandom::fill(&mut random);
         let number =
             |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
-        let ear = (listens || record_samples > 0).then(|| {
-            Box::new(Ear {
-                jitter: JitterBuffer::new(JitterConfig::G711),
-                concealer: Concealer::new(8000),
-                waiting: VecDeque::new(),
-                heard: VecDeque::with_capacity(HEARD_SAMPLES),
-                recording: (record_samples > 0).then(|| (Vec::new(), record_samples)),
-            })
-        });
+        let codec = line.codec;
+        let ear =
+            (role.listens || role.record_seconds > 0).then(|| Box::new(Ear::new(codec, role.record_seconds)));
+        let detector =
+            role.probes.filter(|_| !speech.has_bursts).map(|_| Box::new(BurstDetector::new(codec)));
         let mut state = self.state();
         let id = LineId(state.next);
         state.next += 1;
@@ -187,10 +212,12 @@ impl Hub {
                 keys: VecDeque::new(),
                 pressing: None,
                 wait_frames: 0,
-                reception: Reception::new(8000),
-                last_arrival: None,
-                gap_max: Duration::ZERO,
+                reception: Reception::new(codec.clock_rate()),
+                last_arrival_ns: None,
+                gap_ns_max: 0,
                 ear,
+                detector,
+                role,
             },
         );
         id
@@ -239,28 +266,34 @@ impl Hub {
             received: line.reception.packets(),
             lost: line.reception.lost(),
             jitter_ms: line.reception.jitter_ms(),
-            gap_ms_max: line.gap_max.as_secs_f32() * 1000.0,
+            gap_ms_max: line.gap_ns_max as f32 / 1e6,
         })
         .unwrap_or_default()
     }
 
     /// Forgets the longest gap, for what happens while many calls are being set up is not what is measured.
     pub(crate) fn reset_gap(&self, id: LineId) {
-        self.with(id, |line| line.gap_max = Duration::ZERO);
+        self.with(id, |line| line.gap_ns_max = 0);
     }
 
-    pub(crate) fn heard(&self, id: LineId, samples: usize) -> Vec<i16> {
-        self.with(id, |line| {
-            let Some(ear) = &line.ear else { return Vec::new() };
-            ear.heard.iter().skip(ear.heard.len().saturating_sub(samples)).copied().collect()
-        })
-        .unwrap_or_default()
+    pub(crate) fn heard(&self, id: LineId, last_ms: u32) -> Vec<i16> {
+        self.with(id, |line| line.ear.as_ref().map(|ear| ear.heard(last_ms))).flatten().unwrap_or_default()
     }
 
     pub(crate) fn recorded(&self, id: LineId) -> Vec<i16> {
-        self.with(id, |line| line.ear.as_ref()?.recording.as_ref().map(|(samples, _)| samples.clone()))
-            .flatten()
-            .unwrap_or_default()
+        self.with(id, |line| line.ear.as_ref()?.recorded()).flatten().unwrap_or_default()
+    }
+
+    /// Forgets what was measured so far.
+    pub(crate) fn reset_measures(&self) {
+        let mut state = self.state();
+        (state.delays, state.unevenness) = (Durations::default(), Durations::default());
+    }
+
+    /// How long bursts took, and how unevenly packets came.
+    pub(crate) fn measures(&self) -> (DurationQuantiles, DurationQuantiles) {
+        let state = self.state();
+        (state.delays.quantiles(), state.unevenness.quantiles())
     }
 
     pub(crate) fn load(&self) -> HubLoad {
@@ -275,6 +308,28 @@ impl Drop for Hub {
             let _ = thread.join();
         }
     }
+}
+
+/// Beyond what the system allows to everybody, where we may.
+#[allow(unsafe_code)]
+fn grow_buffer(socket: &UdpSocket) {
+    use std::os::fd::AsRawFd;
+    let _ = socket2::SockRef::from(socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    let bytes = RECEIVE_BUFFER_BYTES as libc::c_int;
+    // SAFETY: the option takes an int, which lives through the call. That it is refused does no harm.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            std::ptr::from_ref(&bytes).cast(),
+            size_of_val(&bytes) as libc::socklen_t,
+        );
+    }
+}
+
+fn wall_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
@@ -292,19 +347,21 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
         state.load.phases += 1;
         state.load.late += u64::from(lateness > Duration::from_millis(5));
         state.load.lateness_ms_max = state.load.lateness_ms_max.max(lateness.as_secs_f32() * 1000.0);
+        let (now_ns, wall_now_ns) = (start.elapsed().as_nanos() as u64, wall_ns());
         loop {
             let count = incoming.receive(socket);
             for index in 0..count {
-                if let Some((from, bytes)) = incoming.read(index) {
-                    state.hear(from, bytes, start, now);
+                if let Some((from, bytes, stamp)) = incoming.read(index) {
+                    // What came while we looked is from now.
+                    let ago_ns = stamp.map_or(0, |stamp| wall_now_ns.saturating_sub(stamp));
+                    state.hear(from, bytes, now_ns.saturating_sub(ago_ns));
                 }
             }
             if count < crate::batch::BATCH {
                 break;
             }
         }
-        let at_ns = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
-        state.speak((phase % PHASES) as usize, at_ns, socket, &mut outgoing);
+        state.speak((phase % PHASES) as usize, start, socket, &mut outgoing);
         drop(state);
         phase += 1;
         // After a long stall (a suspended machine) what was missed is not sent in one burst.
@@ -316,60 +373,112 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
 }
 
 impl State {
-    fn hear(&mut self, from: SocketAddr, bytes: &[u8], start: Instant, now: Instant) {
+    fn hear(&mut self, from: SocketAddr, bytes: &[u8], at_ns: u64) {
         let Some(line) = self.by_remote.get(&from).and_then(|id| self.lines.get_mut(id)) else { return };
         let Ok(packet) = Packet::parse(bytes) else { return };
-        let at_ns = u64::try_from(now.duration_since(start).as_nanos()).unwrap_or(u64::MAX);
         line.reception.handle_packet(&packet.header, packet.payload.len(), at_ns, true);
-        if let Some(last) = line.last_arrival.replace(now) {
-            line.gap_max = line.gap_max.max(now - last);
-        }
-        if packet.header.payload_type != line.line.payload_type {
+        if packet.header.payload_type != line.line.receive_payload_type {
             return;
         }
+        let Some(units) = line.line.codec.payload_units(packet.payload) else { return };
+        if let Some(last_ns) = line.last_arrival_ns.replace(at_ns) {
+            let gap_ns = at_ns.saturating_sub(last_ns);
+            line.gap_ns_max = line.gap_ns_max.max(gap_ns);
+            if !packet.header.marker {
+                self.unevenness.add(gap_ns.abs_diff(FRAME_NS));
+            }
+        }
+        if let Some(detector) = &mut line.detector
+            && detector.hears(packet.payload)
+            && let Some(sent_ns) = line.role.probes.and_then(|group| self.bursts.get(&group))
+        {
+            self.delays.add(at_ns.saturating_sub(*sent_ns));
+        }
         if let Some(ear) = &mut line.ear {
-            ear.jitter.push(&packet.header, packet.payload, packet.payload.len() as u32, at_ns);
+            ear.jitter.push(&packet.header, packet.payload, units, at_ns);
         }
     }
 
-    fn speak(&mut self, phase: usize, at_ns: u64, socket: &UdpSocket, outgoing: &mut Batch) {
+    fn speak(&mut self, phase: usize, start: Instant, socket: &UdpSocket, outgoing: &mut Batch) {
         let mut failed = 0;
         let mut flush = |outgoing: &mut Batch, wanted: usize| {
             let sent = outgoing.send(socket).unwrap_or(0);
             failed += wanted.saturating_sub(sent) as u64;
         };
         let mut waiting = 0;
-        for id in &self.phases[phase] {
-            let Some(line) = self.lines.get_mut(id) else { continue };
-            line.speak(outgoing);
-            line.listen(at_ns);
-            waiting += 1;
+        let now_ns = start.elapsed().as_nanos() as u64;
+        while let Some(Reverse(held)) = self.held.peek()
+            && held.due_ns <= now_ns
+        {
+            let Some(Reverse(held)) = self.held.pop() else { break };
+            if let Some(line) = self.lines.get(&held.line) {
+                outgoing.push(line.line.remote, &held.bytes, &[]);
+                waiting += 1;
+            }
             if outgoing.is_full() {
-                flush(outgoing, waiting);
-                waiting = 0;
+                flush(outgoing, std::mem::take(&mut waiting));
             }
         }
-        flush(outgoing, 0);
+        for id in &self.phases[phase] {
+            let Some(line) = self.lines.get_mut(id) else { continue };
+            let is_burst = line.speech.has_bursts && line.frame.is_multiple_of(BURST_FRAMES);
+            if line.role.impairment == Impairment::default() {
+                line.speak(|to, header, payload| outgoing.push(to, header, payload));
+                waiting += 1;
+            } else {
+                let impairment = line.role.impairment;
+                let (held, random) = (&mut self.held, &mut self.random);
+                line.speak(|_, header, payload| {
+                    if draw(random) % 1000 < u64::from(impairment.loss_permille) {
+                        return;
+                    }
+                    let late_ns = draw(random) % (u64::from(impairment.jitter_ms) * 1_000_000 + 1);
+                    let bytes = [header, payload].concat();
+                    held.push(Reverse(Held { due_ns: now_ns + late_ns, line: *id, bytes }));
+                });
+            }
+            if is_burst && let Some(group) = line.role.probes {
+                // It must not wait for those behind it.
+                flush(outgoing, std::mem::take(&mut waiting));
+                self.bursts.insert(group, start.elapsed().as_nanos() as u64);
+            }
+            if let Some(ear) = &mut line.ear {
+                ear.listen(now_ns);
+            }
+            if outgoing.is_full() {
+                flush(outgoing, std::mem::take(&mut waiting));
+            }
+        }
+        flush(outgoing, waiting);
         self.load.send_failed += failed;
     }
 }
 
+/// Small and repeatable (SplitMix64): the same network each time.
+fn draw(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
 impl LineState {
     /// The packet of this 20 ms: a key while one is down, else speech.
-    fn speak(&mut self, outgoing: &mut Batch) {
+    fn speak(&mut self, mut send: impl FnMut(SocketAddr, &[u8], &[u8])) {
+        let units = self.line.codec.clock_rate() / 50;
         if !self.line.sends {
-            self.source.pause(FRAME_SAMPLES_8K as u32);
+            self.source.pause(units);
             return;
         }
         if let Some((payload_type, event, timestamp)) = self.next_event() {
             let header = self.source.event_header(payload_type, event.marker, timestamp, event.payload.len());
-            outgoing.push(self.line.remote, &header.to_bytes(), &event.payload);
-            self.source.skip(FRAME_SAMPLES_8K as u32);
+            send(self.line.remote, &header.to_bytes(), &event.payload);
+            self.source.skip(units);
         } else {
             let payload = self.speech.frame(self.frame);
-            let header =
-                self.source.next_header(self.line.payload_type, FRAME_SAMPLES_8K as u32, payload.len());
-            outgoing.push(self.line.remote, &header.to_bytes(), payload);
+            let header = self.source.next_header(self.line.payload_type, units, payload.len());
+            send(self.line.remote, &header.to_bytes(), payload);
         }
         self.frame += 1;
     }
@@ -382,7 +491,8 @@ impl LineState {
         }
         if self.pressing.is_none() {
             let key = self.keys.pop_front()?;
-            match DtmfSender::new(key, KEY_UNITS, FRAME_SAMPLES_8K as u16) {
+            let units = (self.line.codec.clock_rate() / 50) as u16;
+            match DtmfSender::new(key, units * KEY_FRAMES as u16, units) {
                 Some(sender) => self.pressing = Some((sender, self.source.timestamp())),
                 None => self.wait_frames = PAUSE_FRAMES,
             }
@@ -396,45 +506,5 @@ impl LineState {
                 None
             }
         }
-    }
-
-    /// Plays the next 20 ms of what has come.
-    fn listen(&mut self, at_ns: u64) {
-        let Some(ear) = &mut self.ear else { return };
-        let mut decoded = [0; 480];
-        while ear.waiting.len() < FRAME_SAMPLES_8K {
-            let decoded = match ear.jitter.pull(at_ns) {
-                Frame::Packet { payload, joins, .. } => {
-                    let decoded = &mut decoded[..payload.len().min(480)];
-                    g711::decode(self.line.law, payload, decoded);
-                    if joins {
-                        ear.concealer.join(decoded);
-                    } else {
-                        ear.concealer.good(decoded);
-                    }
-                    decoded
-                }
-                Frame::Missing { samples } => {
-                    let decoded = &mut decoded[..(samples as usize).clamp(1, 480)];
-                    ear.concealer.conceal(decoded);
-                    decoded
-                }
-                Frame::Nothing => {
-                    let decoded = &mut decoded[..FRAME_SAMPLES_8K];
-                    decoded.fill(0);
-                    decoded
-                }
-            };
-            ear.waiting.extend(&*decoded);
-        }
-        let frame: Vec<i16> = ear.waiting.drain(..FRAME_SAMPLES_8K).collect();
-        if let Some((recording, most)) = &mut ear.recording
-            && recording.len() < *most
-        {
-            recording.extend(&frame);
-        }
-        ear.heard.extend(&frame);
-        let surplus = ear.heard.len().saturating_sub(HEARD_SAMPLES);
-        ear.heard.drain(..surplus);
     }
 }

@@ -9,13 +9,17 @@
 
 mod batch;
 mod caller;
+mod ear;
 mod error;
 mod hub;
 pub mod load;
+mod measure;
 mod speech;
 pub mod wav;
 
 pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig, check_keys};
 pub use error::CallerError;
-pub use hub::CallStats;
+pub use hub::{CallStats, Impairment};
+pub use measure::DurationQuantiles;
+pub use plenary_sip::sdp::Codec;
 pub use speech::Speech;

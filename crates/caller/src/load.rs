@@ -3,7 +3,11 @@
 //! Every room has its talkers, each with a tone of its own; the others send silence. In each room some callers
 //! listen and say at the end which tones they hear: all but their own, and no other.
 
-use crate::{Call, CallSpec, CallState, Caller, CallerConfig, CallerError, Speech, hub::HubLoad};
+use crate::{
+    Call, CallSpec, CallState, Caller, CallerConfig, CallerError, Codec, DurationQuantiles, Speech,
+    hub::HubLoad,
+    measure::{BURST_DBOV, BURST_HZ},
+};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -25,6 +29,10 @@ pub struct LoadSpec {
     pub talkers: u32,
     /// How long to measure, in seconds, once all are in.
     pub seconds: u32,
+    /// The codecs of the callers: each offers one, in turn.
+    pub codecs: Vec<Codec>,
+    /// Conferences, at the most, in which a further caller sends bursts by which the delay is measured.
+    pub probes: u32,
     /// Calls set up per second.
     pub ramp: u32,
     /// The process whose CPU time and memory are measured.
@@ -68,6 +76,10 @@ pub struct LoadReport {
     pub jitter_ms: Percentiles,
     /// Longest time between two packets of a caller, in milliseconds.
     pub gap_ms: Percentiles,
+    /// How much the time between two packets differs from 20 ms, in milliseconds, over all packets.
+    pub unevenness_ms: DurationQuantiles,
+    /// From a packet's leaving here to the return of its sound, in milliseconds.
+    pub delay_ms: DurationQuantiles,
     /// Tones that should be heard and are, and that should not and are not.
     pub tones_right: u32,
     /// The others.
@@ -142,6 +154,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     // Jitter buffers settle, limiters and talk detection too.
     sleep(Duration::from_secs(2)).await;
     members.iter().for_each(|member| member.call.reset_gap());
+    caller.reset_measures();
 
     progress(&format!("{} callers are in, measuring for {} s", members.len(), spec.seconds));
     let began = Instant::now();
@@ -152,6 +165,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     let cpu_after = (spec.server_pid.and_then(cpu_seconds), cpu_seconds(std::process::id()));
     let after: Vec<_> = members.iter().map(|member| member.call.stats()).collect();
     let memory_after = spec.server_pid.and_then(memory_kb);
+    let (delay_ms, unevenness_ms) = caller.measures();
 
     let (tones_right, tones_wrong) = check_tones(&members);
     let calls_lost = members.iter().filter(|member| member.call.state().is_over()).count() as u32;
@@ -181,6 +195,8 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
         missing_percent: percent_of(expected - received as f32, expected),
         jitter_ms: Percentiles::of(after.iter().map(|stats| stats.jitter_ms).collect()),
         gap_ms: Percentiles::of(after.iter().map(|stats| stats.gap_ms_max).collect()),
+        unevenness_ms,
+        delay_ms,
         tones_right,
         tones_wrong,
         server_cpu_percent,
@@ -199,18 +215,34 @@ async fn fill(
     let ears = EARS_PER_ROOM.min((EARS_MAX / spec.rooms).max(1));
     let began = tokio::time::Instant::now();
     let mut dialled = Vec::new();
-    for index in 0..spec.participants {
-        let (room, place) = (index % spec.rooms, index / spec.rooms);
+    let probes = spec.probes.min(spec.rooms);
+    for index in 0..spec.participants + probes {
+        let probe = index.checked_sub(spec.participants);
+        let (room, place) = match probe {
+            Some(room) => (room, u32::MAX),
+            None => (index % spec.rooms, index / spec.rooms),
+        };
         let tone = (place < spec.talkers).then(|| tone_hz(place));
         // The first talker listens, to hear that he does not hear himself, and some of those who are silent.
         let listens =
             room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
         let speech = match tone {
             Some(hz) => Speech::Tone { hz, dbov: TALKER_DBOV },
+            None if probe.is_some() => Speech::Bursts { hz: BURST_HZ, dbov: BURST_DBOV },
             None => Speech::Silence,
         };
-        let call_spec =
-            CallSpec { from_user: format!("load{index}"), speech, listens, ..CallSpec::default() };
+        let codec =
+            spec.codecs.get(index as usize % spec.codecs.len().max(1)).copied().unwrap_or(Codec::Pcmu);
+        // The bursts are looked for by a talker, who hears a mix of his own, and by one who hears what all hear.
+        let looks = room < probes && (place == 0 || place == spec.talkers || probe.is_some());
+        let call_spec = CallSpec {
+            from_user: format!("load{index}"),
+            speech,
+            listens,
+            codecs: vec![codec],
+            probes: looks.then_some(room),
+            ..CallSpec::default()
+        };
         sleep_until(began + Duration::from_secs_f64(f64::from(index) / f64::from(spec.ramp))).await;
         let at = Instant::now();
         let mut call = caller.dial(&room_uri(&spec.target, room, spec.rooms), call_spec).await?;
@@ -250,7 +282,7 @@ fn check_tones(members: &[Member]) -> (u32, u32) {
             let expected = members.iter().any(|member| {
                 member.room == listener.room && member.tone == Some(hz) && listener.tone != Some(hz)
             });
-            let level = plenary_audio::goertzel::power_dbov(&heard, 8000, hz);
+            let level = plenary_audio::goertzel::power_dbov(&heard, listener.call.rate_hz(), hz);
             let is_right = if expected { level > HEARD_DBOV } else { level < LEAK_DBOV };
             *(if is_right { &mut right } else { &mut wrong }) += 1;
         }

@@ -2,8 +2,8 @@
 
 use crate::{CallerError, wav};
 use plenary_audio::{
-    FRAME_SAMPLES_8K,
-    g711::{self, Law},
+    codec::{Codec, Encoder},
+    opus,
     tone::ToneGenerator,
 };
 use std::{path::PathBuf, sync::Arc};
@@ -22,40 +22,75 @@ pub enum Speech {
     },
     /// A WAV file, from the beginning again when it ends.
     Wav(PathBuf),
+    /// Silence but for 20 ms of a tone in every half second: what the delay is measured with.
+    Bursts {
+        /// Frequency in Hz.
+        hz: u16,
+        /// Level in dBov.
+        dbov: f32,
+    },
 }
+
+/// Frames of 20 ms from one burst to the next.
+pub(crate) const BURST_FRAMES: u64 = 25;
 
 /// Encoded frames that repeat without a seam.
 #[derive(Debug, Clone)]
 pub(crate) struct Encoded {
-    payloads: Arc<[u8]>,
+    octets: Arc<[u8]>,
+    /// Where each frame ends.
+    ends: Arc<[u32]>,
+    /// Every so many frames is a burst.
+    pub(crate) has_bursts: bool,
 }
 
 impl Encoded {
-    pub(crate) fn new(speech: &Speech, law: Law) -> Result<Self, CallerError> {
+    pub(crate) fn new(speech: &Speech, codec: Codec) -> Result<Self, CallerError> {
+        let (rate, frame) = (codec.rate().hz(), codec.rate().frame());
         let samples = match speech {
-            Speech::Silence => return Ok(Self { payloads: vec![law.silence(); FRAME_SAMPLES_8K].into() }),
+            Speech::Silence => vec![0; 5 * frame],
             Speech::Tone { hz, dbov } => {
                 // A second of a whole number of periods has no seam; the fade at its beginning is cut off.
-                let mut samples = vec![0; 16_000];
-                ToneGenerator::new(8000, f32::from(*hz), *dbov).fill(&mut samples);
-                samples.split_off(8000)
+                let mut samples = vec![0; 2 * rate as usize];
+                ToneGenerator::new(rate, f32::from(*hz), *dbov).fill(&mut samples);
+                samples.split_off(rate as usize)
             }
             Speech::Wav(path) => {
-                let mut samples = wav::read(path)?;
-                let frames = samples.len().div_ceil(FRAME_SAMPLES_8K).max(1);
-                samples.resize(frames * FRAME_SAMPLES_8K, 0);
+                let mut samples = wav::read(path, rate)?;
+                let frames = samples.len().div_ceil(frame).max(1);
+                samples.resize(frames * frame, 0);
+                samples
+            }
+            Speech::Bursts { hz, dbov } => {
+                let mut samples = vec![0; frame * BURST_FRAMES as usize];
+                // It begins at full strength with the frame.
+                let mut tone = vec![0; rate as usize + frame];
+                ToneGenerator::new(rate, f32::from(*hz), *dbov).fill(&mut tone);
+                samples[..frame].copy_from_slice(&tone[rate as usize..]);
                 samples
             }
         };
-        let mut payloads = vec![0; samples.len()];
-        g711::encode(law, &samples, &mut payloads);
-        Ok(Self { payloads: payloads.into() })
+        // Encoders remember: the second time round is the one that follows itself.
+        let mut encoder = Encoder::new(codec, &opus::Settings::default());
+        let (mut octets, mut ends) = (Vec::new(), Vec::new());
+        let mut payload = [0; 1500];
+        for round in 0..2 {
+            for piece in samples.chunks(frame) {
+                let length = encoder.encode(piece, &mut payload);
+                if round == 1 {
+                    octets.extend_from_slice(&payload[..length]);
+                    ends.push(octets.len() as u32);
+                }
+            }
+        }
+        let has_bursts = matches!(speech, Speech::Bursts { .. });
+        Ok(Self { octets: octets.into(), ends: ends.into(), has_bursts })
     }
 
     /// The payload of a 20 ms frame.
     pub(crate) fn frame(&self, index: u64) -> &[u8] {
-        let frames = (self.payloads.len() / FRAME_SAMPLES_8K) as u64;
-        let start = (index % frames) as usize * FRAME_SAMPLES_8K;
-        &self.payloads[start..start + FRAME_SAMPLES_8K]
+        let place = (index % self.ends.len() as u64) as usize;
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.octets[start as usize..self.ends[place] as usize]
     }
 }

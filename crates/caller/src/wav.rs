@@ -1,14 +1,14 @@
-//! WAV files: any usual format in, 8 kHz mono 16 bit out.
+//! WAV files: any usual format in, mono 16 bit out.
 
 use crate::CallerError;
 use plenary_audio::resample::Resampler;
 use std::path::Path;
 
-/// Reads a file as 8 kHz mono.
+/// Reads a file as mono at this rate, in Hz.
 ///
 /// # Errors
 /// [`CallerError::Wav`].
-pub fn read(path: &Path) -> Result<Vec<i16>, CallerError> {
+pub fn read(path: &Path, rate_hz: u32) -> Result<Vec<i16>, CallerError> {
     let wrong = |error: hound::Error| CallerError::Wav { path: path.to_owned(), text: error.to_string() };
     let mut reader = hound::WavReader::open(path).map_err(wrong)?;
     let spec = reader.spec();
@@ -28,18 +28,18 @@ pub fn read(path: &Path) -> Result<Vec<i16>, CallerError> {
             (frame.iter().sum::<f32>() / channels as f32 * 32_767.0).clamp(-32_768.0, 32_767.0) as i16
         })
         .collect();
-    Ok(Resampler::convert(&mono, spec.sample_rate, 8000))
+    Ok(Resampler::convert(&mono, spec.sample_rate, rate_hz))
 }
 
-/// Writes 8 kHz mono.
+/// Writes mono at this rate, in Hz.
 ///
 /// # Errors
 /// [`CallerError::Wav`].
-pub fn write(path: &Path, samples: &[i16]) -> Result<(), CallerError> {
+pub fn write(path: &Path, samples: &[i16], rate_hz: u32) -> Result<(), CallerError> {
     let wrong = |error: hound::Error| CallerError::Wav { path: path.to_owned(), text: error.to_string() };
     let spec = hound::WavSpec {
         channels: 1,
-        sample_rate: 8000,
+        sample_rate: rate_hz,
         bits_per_sample: 16,
         sample_format: hound::SampleFormat::Int,
     };
@@ -59,8 +59,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let tone = plenary_audio::tone::tone(8000, 440.0, -6.0, 100);
-        write(&path, &tone).unwrap();
-        let read = read(&path).unwrap();
+        write(&path, &tone, 8000).unwrap();
+        let read = read(&path, 8000).unwrap();
         assert_eq!(read.len(), tone.len());
         assert!(read.iter().zip(&tone).all(|(a, b)| (a - b).abs() <= 1));
     }
@@ -70,6 +70,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.wav");
         std::fs::write(&path, "hello").unwrap();
-        assert!(read(&path).unwrap_err().to_string().contains("b.wav"));
+        assert!(read(&path, 8000).unwrap_err().to_string().contains("b.wav"));
     }
 }

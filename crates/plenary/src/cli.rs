@@ -1,6 +1,6 @@
 //! The command line. Names of commands and flags are a contract: scripts depend on them.
 
-use crate::port_range::PortRange;
+use crate::{config::CodecName, port_range::PortRange};
 use clap::{Args, Parser, Subcommand};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -138,7 +138,16 @@ pub(crate) struct Call {
     /// Speak this WAV file, again and again
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) play: Option<PathBuf>,
-    /// Write what is heard to this WAV file (8 kHz, mono, 16 bits)
+    /// The codecs to offer, best first
+    #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu,pcma")]
+    pub(crate) codecs: Vec<CodecName>,
+    /// Lose this many of 1000 packets that are sent, to hear what the other side makes of it
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) loss_permille: u32,
+    /// Hold each packet that is sent for up to this many milliseconds, at random
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) jitter_ms: u32,
+    /// Write what is heard to this WAV file (the codec's sample rate, mono, 16 bits)
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) record: Option<PathBuf>,
     /// Press these keys once the call is up: 0-9, *, #, A-D; a comma waits half a second
@@ -171,6 +180,12 @@ pub(crate) struct Load {
     /// How long to measure once all are in, in seconds
     #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
+    /// What the callers offer, one codec each, in turn
+    #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu")]
+    pub(crate) codecs: Vec<CodecName>,
+    /// Conferences, at the most, in which one more caller sends short sounds by which the delay is measured
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub(crate) probes: u32,
     /// Calls set up per second
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=5000))]
     pub(crate) ramp: u32,

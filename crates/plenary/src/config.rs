@@ -5,6 +5,8 @@ use crate::port_range::PortRange;
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
+use plenary_media::OpusSettings;
+use plenary_sip::sdp::Codec;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -83,11 +85,72 @@ pub(crate) struct Media {
     pub(crate) workers: usize,
     /// A caller from whom no RTP came for this long has vanished and is removed, in seconds.
     pub(crate) rtp_timeout_seconds: u64,
+    /// The codecs that calls may use, best first.
+    pub(crate) codecs: Vec<CodecName>,
+    /// Whose order decides.
+    pub(crate) codec_order: CodecOrder,
+    /// Bits per second of Opus that is sent.
+    pub(crate) opus_bitrate: u32,
+    /// How thoroughly Opus is encoded, 0 to 10.
+    pub(crate) opus_complexity: u8,
+    /// Opus carries a coarse copy of each packet in the next one.
+    pub(crate) opus_fec: bool,
+    /// The loss that this provides for, in percent.
+    pub(crate) opus_expected_loss_percent: u8,
+    /// Silence is not sent in Opus.
+    pub(crate) opus_dtx: bool,
+    /// The least and the most audio held against jitter, in milliseconds, the frame being played among it.
+    pub(crate) jitter_ms_min: u32,
+    pub(crate) jitter_ms_max: u32,
+}
+
+/// A codec by its name in SDP, in small letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CodecName {
+    Opus,
+    G722,
+    Pcmu,
+    Pcma,
+}
+
+impl CodecName {
+    pub(crate) fn codec(self) -> Codec {
+        match self {
+            Self::Opus => Codec::Opus,
+            Self::G722 => Codec::G722,
+            Self::Pcmu => Codec::Pcmu,
+            Self::Pcma => Codec::Pcma,
+        }
+    }
+}
+
+/// Whose order of codecs decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CodecOrder {
+    /// That of the caller's offer.
+    Caller,
+    /// That of `codecs`.
+    Ours,
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Self { workers: 0, rtp_timeout_seconds: 30 }
+        let opus = OpusSettings::default();
+        Self {
+            workers: 0,
+            rtp_timeout_seconds: 30,
+            codecs: vec![CodecName::Opus, CodecName::G722, CodecName::Pcmu, CodecName::Pcma],
+            codec_order: CodecOrder::Caller,
+            opus_bitrate: opus.bitrate,
+            opus_complexity: opus.complexity,
+            opus_fec: opus.fec,
+            opus_expected_loss_percent: opus.expected_loss_percent,
+            opus_dtx: opus.dtx,
+            jitter_ms_min: 20,
+            jitter_ms_max: 200,
+        }
     }
 }
 
@@ -170,6 +233,34 @@ impl Config {
         }
         if self.media.rtp_timeout_seconds == 0 {
             bail!("[media] rtp_timeout_seconds is 0: every caller would be removed at once; 30 is usual");
+        }
+        let media = &self.media;
+        if media.codecs.is_empty() {
+            bail!("[media] codecs is empty: name at least one of opus, g722, pcmu, pcma");
+        }
+        if !(6000..=128_000).contains(&media.opus_bitrate) {
+            bail!(
+                "[media] opus_bitrate is {}: 6000 to 128000 bits per second are allowed",
+                media.opus_bitrate
+            );
+        }
+        if media.opus_complexity > 10 {
+            bail!(
+                "[media] opus_complexity is {}: 0 (quick) to 10 (thorough) are allowed",
+                media.opus_complexity
+            );
+        }
+        if media.opus_expected_loss_percent > 100 {
+            bail!(
+                "[media] opus_expected_loss_percent is {}: 0 to 100 are allowed",
+                media.opus_expected_loss_percent
+            );
+        }
+        let (least, most) = (media.jitter_ms_min, media.jitter_ms_max);
+        if !(20..=1000).contains(&least) || !(least..=1000).contains(&most) {
+            bail!(
+                "[media] jitter_ms_min is {least} and jitter_ms_max is {most}: 20 to 1000 are allowed, the lower one first"
+            );
         }
         Ok(())
     }

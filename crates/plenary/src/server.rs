@@ -1,13 +1,13 @@
 //! A running Plenary: every part started in order, and stopped in the reverse order.
 
 use crate::{
-    config::Config,
+    config::{CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
 };
 use anyhow::{Context, anyhow};
 use plenary_api::ApiState;
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane};
-use plenary_sip::{SipConfig, SipEndpoint, SipHandle};
+use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -59,6 +59,15 @@ impl Server {
             workers: config.media.workers,
             rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
             media_dir,
+            jitter_ms_min: config.media.jitter_ms_min,
+            jitter_ms_max: config.media.jitter_ms_max,
+            opus: OpusSettings {
+                bitrate: config.media.opus_bitrate,
+                complexity: config.media.opus_complexity,
+                fec: config.media.opus_fec,
+                dtx: config.media.opus_dtx,
+                expected_loss_percent: config.media.opus_expected_loss_percent,
+            },
             ..MediaConfig::default()
         })
         .context("the media plane cannot be started")?;
@@ -72,6 +81,11 @@ impl Server {
             reservations: config.reservations.clone(),
             conferences: config.conferences.clone(),
             advertise: config.advertise,
+            codecs: config.media.codecs.iter().map(|name| name.codec()).collect(),
+            preference: match config.media.codec_order {
+                CodecOrder::Caller => Preference::Theirs,
+                CodecOrder::Ours => Preference::Ours,
+            },
         })
         .await?;
 

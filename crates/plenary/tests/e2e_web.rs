@@ -132,7 +132,7 @@ fn the_test_caller_hears_presses_and_records() {
         Duration::from_secs(20),
     );
     assert!(text(&output).contains("hung up: The announcement is over"), "{}", text(&output));
-    let samples = plenary_caller::wav::read(&heard).unwrap();
+    let samples = plenary_caller::wav::read(&heard, 8000).unwrap();
     let level = plenary_audio::goertzel::power_dbov(&samples[1600..4800], 8000, 700.0);
     assert!(level > -25.0, "the announcement is heard at {level} dBov");
 
@@ -196,7 +196,7 @@ fn keys_are_never_heard_by_the_others() {
         assert!(output.status.success(), "{}", text(&output));
         assert!(listener.join().unwrap().status.success());
     });
-    let samples = plenary_caller::wav::read(&heard).unwrap();
+    let samples = plenary_caller::wav::read(&heard, 8000).unwrap();
     let loudest = |hz: f32| {
         let levels = samples
             .windows(800)

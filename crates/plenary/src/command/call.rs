@@ -2,7 +2,7 @@
 
 use crate::cli;
 use anyhow::bail;
-use plenary_caller::{CallSpec, CallState, Caller, CallerConfig, Speech, wav};
+use plenary_caller::{CallSpec, CallState, Caller, CallerConfig, Impairment, Speech, wav};
 use std::{
     io::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
@@ -27,7 +27,14 @@ pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
     let caller =
         Caller::new(CallerConfig { bind: local_address(&flags.uri), ..CallerConfig::default() }).await?;
     let record_seconds = if flags.record.is_some() { flags.seconds } else { 0 };
-    let spec = CallSpec { from_user: "plenary".to_owned(), speech, record_seconds, ..CallSpec::default() };
+    let spec = CallSpec {
+        from_user: "plenary".to_owned(),
+        speech,
+        codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
+        record_seconds,
+        impairment: Impairment { loss_permille: flags.loss_permille, jitter_ms: flags.jitter_ms },
+        ..CallSpec::default()
+    };
     let mut call = caller.dial(&flags.uri, spec).await?;
     match tokio::time::timeout(ANSWER_WITHIN, call.answered()).await {
         Ok(CallState::Up) => {}
@@ -37,7 +44,11 @@ pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
         }
         Err(_) => bail!("{} did not answer within {} s", flags.uri, ANSWER_WITHIN.as_secs()),
     }
-    say(format_args!("Up. {} s, or until the other side hangs up or Ctrl-C.", flags.seconds))?;
+    say(format_args!(
+        "Up, in {}. {} s, or until the other side hangs up or Ctrl-C.",
+        call.codec().name(),
+        flags.seconds
+    ))?;
     if let Some(keys) = &flags.dtmf {
         // Parties enter with the ACK; a key pressed before that would be lost.
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -59,7 +70,7 @@ pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
         say(format_args!("The other side hung up: {reason}."))?;
     }
     if let Some(path) = &flags.record {
-        wav::write(path, &call.recorded())?;
+        wav::write(path, &call.recorded(), call.rate_hz())?;
         say(format_args!("What was heard is in {}.", path.display()))?;
     }
     say(format_args!(

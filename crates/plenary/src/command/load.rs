@@ -1,7 +1,10 @@
 //! `plenary load`.
 
 use crate::cli;
-use plenary_caller::load::{LoadReport, LoadSpec, Percentiles};
+use plenary_caller::{
+    DurationQuantiles,
+    load::{LoadReport, LoadSpec, Percentiles},
+};
 use std::{io::Write, process::ExitCode};
 
 pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
@@ -18,6 +21,8 @@ pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
         rooms: flags.rooms,
         talkers: flags.talkers,
         seconds: flags.seconds,
+        codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
+        probes: flags.probes,
         ramp: flags.ramp,
         server_pid: flags.server_pid,
     };
@@ -52,6 +57,22 @@ fn print(out: &mut impl Write, report: &LoadReport) -> std::io::Result<()> {
         report.missing_percent
     )?;
     writeln!(out, "Jitter         {} ms", quantiles(report.jitter_ms))?;
+    let fine = |q: DurationQuantiles| {
+        format!("p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}", q.p50, q.p99, q.p999, q.max)
+    };
+    writeln!(
+        out,
+        "Unevenness     {} ms from one packet to the next, against 20",
+        fine(report.unevenness_ms)
+    )?;
+    if report.delay_ms.count > 0 {
+        writeln!(
+            out,
+            "Delay          {} ms from a packet sent to its sound received, {} times",
+            fine(report.delay_ms),
+            report.delay_ms.count
+        )?;
+    }
     writeln!(out, "Longest gap    {} ms", quantiles(report.gap_ms))?;
     writeln!(out, "Tones          {} right, {} wrong", report.tones_right, report.tones_wrong)?;
     if let (Some(cpu), Some(each)) = (report.server_cpu_percent, report.server_cpu_percent_per_participant) {

@@ -6,7 +6,6 @@ use super::{
     effects::reasons,
     wall_now,
 };
-use plenary_audio::g711::Law;
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{MediaError, PlayId, PlayTo, RoomId, StreamParams};
 use plenary_sip::{
@@ -176,7 +175,8 @@ impl Engine {
             rtp,
             session_id: number.0,
             version: 1,
-            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            codecs: self.codecs.clone(),
+            preference: self.preference,
             dtmf: true,
             direction: Direction::SendRecv,
         };
@@ -394,10 +394,13 @@ fn stream_params(stream: &Stream) -> StreamParams {
         remote_rtp: stream.remote_rtp,
         remote_rtcp: stream.remote_rtcp,
         rtcp_mux: stream.rtcp_mux,
-        law: match stream.codec {
-            Codec::Pcmu => Law::Mu,
-            Codec::Pcma => Law::A,
+        codec: match stream.codec {
+            Codec::Pcmu => plenary_media::Codec::Pcmu,
+            Codec::Pcma => plenary_media::Codec::Pcma,
+            Codec::G722 => plenary_media::Codec::G722,
+            Codec::Opus => plenary_media::Codec::Opus,
         },
+        opus_bitrate_max: stream.opus_bitrate_max,
         send_payload_type: stream.payload_type,
         receive_payload_type: stream.receive_payload_type,
         dtmf_payload_type: stream.dtmf.as_ref().map(|dtmf| dtmf.receive),

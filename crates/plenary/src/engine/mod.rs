@@ -28,7 +28,10 @@ use plenary_conference::{
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
 use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId};
-use plenary_sip::{EndCause, Reason, SipEvent, SipHandle};
+use plenary_sip::{
+    EndCause, Reason, SipEvent, SipHandle,
+    sdp::{Codec, Preference},
+};
 use plenary_store::{InboundService, Store, StoreError};
 use records::Records;
 use std::{
@@ -103,6 +106,9 @@ pub(crate) struct Parts {
     pub(crate) conferences: ConferenceLimits,
     /// The address put into SDP instead of the one listened on.
     pub(crate) advertise: Option<IpAddr>,
+    /// The codecs of calls, best first, and whose order decides.
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) preference: Preference,
 }
 
 /// The calls and conferences of this node.
@@ -115,6 +121,8 @@ pub(crate) struct Engine {
     sip: SipHandle,
     media: MediaHandle,
     advertise: Option<IpAddr>,
+    codecs: Vec<Codec>,
+    preference: Preference,
     conferences: Conferences,
     calls: BTreeMap<CallNumber, Call>,
     participants: HashMap<ParticipantId, CallNumber>,
@@ -177,6 +185,8 @@ impl Engine {
             sip: parts.sip,
             media: parts.media,
             advertise: parts.advertise,
+            codecs: parts.codecs,
+            preference: parts.preference,
             conferences,
             calls: BTreeMap::new(),
             participants: HashMap::new(),

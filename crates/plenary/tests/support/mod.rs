@@ -283,7 +283,7 @@ impl Drop for Phone {
 /// Ninety seconds of a tone at -16 dBov.
 fn write_tone(path: &Path, hz: u32) {
     let samples = plenary_audio::tone::tone(8000, hz as f32, -16.0, 90_000);
-    plenary_caller::wav::write(path, &samples).unwrap();
+    plenary_caller::wav::write(path, &samples, 8000).unwrap();
 }
 
 /// Who of these hears whom: exactly the tones that are expected, and none of the others.

@@ -1,0 +1,106 @@
+//! Listening: what came, through a jitter buffer, at the rate of its codec.
+
+use plenary_audio::{
+    codec::{Codec, Decoder},
+    opus,
+    plc::Concealer,
+};
+use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
+use std::collections::VecDeque;
+
+/// How much of what was heard is kept for questions, in seconds.
+const HEARD_SECONDS: usize = 4;
+
+/// Listens to one call. Listening costs; only calls that are asked what they hear do it.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    codec: Codec,
+    pub(crate) jitter: JitterBuffer,
+    decoder: Decoder,
+    /// Opus conceals by itself.
+    concealer: Option<Concealer>,
+    decoded: Vec<i16>,
+    /// Decoded and not yet a whole frame.
+    waiting: VecDeque<i16>,
+    heard: VecDeque<i16>,
+    recording: Option<(Vec<i16>, usize)>,
+}
+
+impl Ear {
+    pub(crate) fn new(codec: Codec, record_seconds: usize) -> Self {
+        let rate = codec.rate().hz();
+        let config = if codec == Codec::Opus { JitterConfig::OPUS } else { JitterConfig::G711 };
+        Self {
+            codec,
+            jitter: JitterBuffer::new(config),
+            decoder: Decoder::new(codec),
+            concealer: (codec != Codec::Opus).then(|| Concealer::new(rate)),
+            decoded: vec![0; opus::PACKET_SAMPLES_MAX],
+            waiting: VecDeque::new(),
+            heard: VecDeque::with_capacity(HEARD_SECONDS * rate as usize),
+            recording: (record_seconds > 0).then(|| (Vec::new(), record_seconds * rate as usize)),
+        }
+    }
+
+    /// Samples of a second of what is heard.
+    pub(crate) fn rate_hz(&self) -> u32 {
+        self.codec.rate().hz()
+    }
+
+    /// Plays the next 20 ms of what has come.
+    pub(crate) fn listen(&mut self, at_ns: u64) {
+        let frame = self.codec.rate().frame();
+        let per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
+        while self.waiting.len() < frame {
+            let count = match self.jitter.pull(at_ns) {
+                Frame::Packet { payload, joins, .. } => {
+                    let count = self.decoder.decode(payload, &mut self.decoded);
+                    if let Some(concealer) = &mut self.concealer {
+                        let decoded = &mut self.decoded[..count];
+                        if joins { concealer.join(decoded) } else { concealer.good(decoded) }
+                    }
+                    count
+                }
+                Frame::Missing { samples, .. } => {
+                    let count = (samples as usize * per_unit).clamp(1, frame);
+                    let decoded = &mut self.decoded[..count];
+                    match (&mut self.concealer, &mut self.decoder) {
+                        (Some(concealer), _) => concealer.conceal(decoded),
+                        (None, Decoder::Opus(opus)) => {
+                            let written = opus.conceal(decoded);
+                            decoded[written..].fill(0);
+                        }
+                        (None, Decoder::G711(_) | Decoder::G722(_)) => decoded.fill(0),
+                    }
+                    count
+                }
+                Frame::Nothing => {
+                    self.decoded[..frame].fill(0);
+                    frame
+                }
+            };
+            // What cannot be decoded still takes its time.
+            let count = if count == 0 { frame } else { count };
+            self.waiting.extend(&self.decoded[..count]);
+        }
+        let frame: Vec<i16> = self.waiting.drain(..frame).collect();
+        if let Some((recording, most)) = &mut self.recording
+            && recording.len() < *most
+        {
+            recording.extend(&frame);
+        }
+        self.heard.extend(&frame);
+        let surplus = self.heard.len().saturating_sub(HEARD_SECONDS * self.rate_hz() as usize);
+        self.heard.drain(..surplus);
+    }
+
+    /// The last so many milliseconds.
+    pub(crate) fn heard(&self, last_ms: u32) -> Vec<i16> {
+        let samples = last_ms as usize * self.rate_hz() as usize / 1000;
+        self.heard.iter().skip(self.heard.len().saturating_sub(samples)).copied().collect()
+    }
+
+    pub(crate) fn recorded(&self) -> Option<Vec<i16>> {
+        self.recording.as_ref().map(|(samples, _)| samples.clone())
+    }
+}

@@ -1,0 +1,108 @@
+//! How long a sound takes through the other side, and how evenly its packets come.
+
+use plenary_audio::{
+    codec::{Codec, Decoder},
+    goertzel::power_dbov,
+    opus,
+};
+use serde::Serialize;
+
+/// What bursts sound like: above every tone of the talkers.
+pub(crate) const BURST_HZ: u16 = 3520;
+pub(crate) const BURST_DBOV: f32 = -14.0;
+/// A packet with more than this of it has the burst.
+const HEARD_DBOV: f32 = -30.0;
+/// Tenths of a millisecond up to half a second.
+const BUCKETS: usize = 5000;
+const BUCKET_NS: u64 = 100_000;
+
+/// Counts of durations, a tenth of a millisecond each.
+#[derive(Debug, Clone)]
+pub(crate) struct Durations {
+    counts: Vec<u32>,
+}
+
+/// What durations were, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct DurationQuantiles {
+    /// How many there were.
+    pub count: u64,
+    /// Half are below.
+    pub p50: f32,
+    /// 99 of 100 are below.
+    pub p99: f32,
+    /// 999 of 1000 are below.
+    pub p999: f32,
+    /// The longest.
+    pub max: f32,
+}
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self { counts: vec![0; BUCKETS] }
+    }
+}
+
+impl Durations {
+    pub(crate) fn add(&mut self, ns: u64) {
+        let bucket = usize::try_from(ns / BUCKET_NS).unwrap_or(BUCKETS).min(BUCKETS - 1);
+        self.counts[bucket] += 1;
+    }
+
+    pub(crate) fn quantiles(&self) -> DurationQuantiles {
+        let count: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
+        let at = |share: f64| {
+            let (wanted, mut seen) = ((count as f64 * share).ceil().max(1.0) as u64, 0);
+            let bucket = self.counts.iter().position(|count| {
+                seen += u64::from(*count);
+                seen >= wanted
+            });
+            // The upper edge of the bucket.
+            bucket.map_or(0.0, |bucket| (bucket + 1) as f32 * BUCKET_NS as f32 / 1e6)
+        };
+        DurationQuantiles { count, p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1.0) }
+    }
+}
+
+/// Looks for bursts in the packets of one call as they come, without a jitter buffer in between.
+#[derive(Debug)]
+pub(crate) struct BurstDetector {
+    codec: Codec,
+    decoder: Decoder,
+    decoded: Vec<i16>,
+    in_burst: bool,
+}
+
+impl BurstDetector {
+    pub(crate) fn new(codec: Codec) -> Self {
+        let decoded = vec![0; opus::PACKET_SAMPLES_MAX];
+        Self { codec, decoder: Decoder::new(codec), decoded, in_burst: false }
+    }
+
+    /// Whether a burst begins in this packet.
+    pub(crate) fn hears(&mut self, payload: &[u8]) -> bool {
+        let count = self.decoder.decode(payload, &mut self.decoded);
+        let rate_hz = self.codec.rate().hz();
+        let power = power_dbov(&self.decoded[..count], rate_hz, f32::from(BURST_HZ));
+        let is_burst = power > HEARD_DBOV;
+        is_burst && !std::mem::replace(&mut self.in_burst, is_burst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_the_upper_edges_of_tenths_of_a_millisecond() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.quantiles(), DurationQuantiles::default());
+        for tenth in 0..1000 {
+            durations.add(tenth * BUCKET_NS + 5);
+        }
+        durations.add(u64::MAX);
+        let quantiles = durations.quantiles();
+        assert_eq!((quantiles.count, quantiles.max), (1001, 500.0));
+        assert!((quantiles.p50 - 50.1).abs() < 0.01 && (quantiles.p99 - 99.1).abs() < 0.01, "{quantiles:?}");
+    }
+}
