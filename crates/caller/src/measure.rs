@@ -85,13 +85,36 @@ impl BurstDetector {
         let rate_hz = self.codec.rate().hz();
         let power = power_dbov(&self.decoded[..count], rate_hz, f32::from(BURST_HZ));
         let is_burst = power > HEARD_DBOV;
-        is_burst && !std::mem::replace(&mut self.in_burst, is_burst)
+        let was_burst = std::mem::replace(&mut self.in_burst, is_burst);
+        is_burst && !was_burst
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_burst_is_seen_once_also_beside_a_voice() {
+        let mut detector = BurstDetector::new(Codec::Pcmu);
+        let mut voice = plenary_audio::tone::ToneGenerator::new(8000, 590.0, -20.0);
+        let mut burst = plenary_audio::tone::ToneGenerator::new(8000, f32::from(BURST_HZ), BURST_DBOV);
+        burst.fill(&mut [0; 80]);
+        let mut seen = Vec::new();
+        for frame in 0..100 {
+            let (mut samples, mut sound, mut payload) = ([0; 160], [0; 160], [0; 160]);
+            voice.fill(&mut samples);
+            if frame % 25 < 2 {
+                burst.fill(&mut sound);
+                samples.iter_mut().zip(sound).for_each(|(sample, sound)| *sample += sound);
+            }
+            plenary_audio::g711::encode(plenary_audio::g711::Law::Mu, &samples, &mut payload);
+            if detector.hears(&payload) {
+                seen.push(frame);
+            }
+        }
+        assert_eq!(seen, [0, 25, 50, 75]);
+    }
 
     #[test]
     fn quantiles_are_the_upper_edges_of_tenths_of_a_millisecond() {

@@ -29,6 +29,11 @@ use tracing::{error, warn};
 
 /// Phases of a frame over which rooms are spread: 2 ms each.
 const PHASES: usize = 10;
+/// Time from one phase to the next.
+const PHASE_NS: u64 = FRAME_NS / PHASES as u64;
+/// Parties that a phase may have whatever the others have. Beyond that no phase gets more than twice its share,
+/// so that load stays even.
+const PARTIES_OF_PHASE_ANYWAY: usize = 400;
 /// A tick that begins this much after its time counts as late.
 const LATE_NS: u64 = 2_000_000;
 /// Frames that are made up for after a standstill.
@@ -448,6 +453,7 @@ impl Worker {
                 self.events.push(event);
             }
         }
+        self.tick_sooner(index, time);
         // Two rooms of a phase do not fail in one tick, and if they do the second fails again in the next.
         if let Some(room) = failed {
             self.give_up(room);
@@ -460,6 +466,32 @@ impl Worker {
         }
         load.lateness_us_max.fetch_max(late_ns / 1000, Relaxed);
         load.busy_ns.fetch_add(self.now_ns() - began_ns, Relaxed);
+    }
+
+    /// A packet waits for its room's next tick. Where all who talk would be in time for a sooner one, the room
+    /// moves to the phase before its own: those who listen get one packet 2 ms early, and from then on hear
+    /// everybody that much sooner.
+    fn tick_sooner(&mut self, index: usize, time: Tick) {
+        let sooner = (index + PHASES - 1) % PHASES;
+        let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(Room::len).sum();
+        let most = parties / PHASES * 2 + PARTIES_OF_PHASE_ANYWAY;
+        let mut place = 0;
+        while place < self.phases[index].rooms.len() {
+            let there: usize = self.phases[sooner].rooms.iter().map(Room::len).sum();
+            let room = &mut self.phases[index].rooms[place];
+            if !room.could_tick_sooner(time, PHASE_NS) || there + room.len() > most {
+                place += 1;
+                continue;
+            }
+            let next_ns = self.phases[index].next_ns - PHASE_NS;
+            let room = self.phases[index].rooms.swap_remove(place);
+            self.phase_of.insert(room.id, sooner);
+            let phase = &mut self.phases[sooner];
+            if phase.rooms.is_empty() {
+                phase.next_ns = next_ns;
+            }
+            phase.rooms.push(room);
+        }
     }
 
     /// A room that panicked is gone; its calls are told to be.

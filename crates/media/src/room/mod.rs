@@ -39,6 +39,10 @@ use std::net::SocketAddr;
 
 /// A change between streams is not heard in what is quieter than this.
 const INAUDIBLE_DBOV: f32 = -60.0;
+/// A room ticks sooner only if this much more is to spare: a talker who then comes too late costs a frame.
+const SPARE_NS: u64 = 300_000;
+/// For so many ticks in a row, half a second.
+const TICKS_BEFORE_MOVE: u32 = 25;
 /// Time between two ticks.
 pub(crate) const FRAME_NS: u64 = 20_000_000;
 
@@ -97,6 +101,8 @@ pub(crate) struct Room {
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
+    /// Ticks in a row in which all who talk could have been heard sooner.
+    ticks_to_spare: u32,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -124,6 +130,7 @@ impl Room {
                 frame: [0; opus::FRAME_SAMPLES],
                 payload: [0; PAYLOAD_BYTES_MAX],
             }),
+            ticks_to_spare: 0,
             #[cfg(test)]
             fails: false,
         }
@@ -285,6 +292,28 @@ impl Room {
         for party in self.parties.iter_mut().flatten() {
             party.stay_silent(frames);
         }
+    }
+
+    /// Whether all who talk now, and have for a while, would still be heard in time if the room ticked this much
+    /// sooner. Then each of them waits that much less.
+    pub(crate) fn could_tick_sooner(&mut self, time: Tick, by_ns: u64) -> bool {
+        let talkers = self.parties.iter().flatten();
+        let least = talkers.filter_map(|party| party.spare_ns(time.now_ns + FRAME_NS)).min();
+        match least {
+            Some(spare_ns) if spare_ns > (by_ns + SPARE_NS) as i64 => self.ticks_to_spare += 1,
+            Some(_) => self.ticks_to_spare = 0,
+            None => {}
+        }
+        let could = self.ticks_to_spare >= TICKS_BEFORE_MOVE;
+        if could {
+            self.ticks_to_spare = 0;
+        }
+        could
+    }
+
+    /// How many are in it.
+    pub(crate) fn len(&self) -> usize {
+        self.parties.iter().flatten().count()
     }
 
     /// 20 ms: takes what everybody says and tells everybody what is to be heard.

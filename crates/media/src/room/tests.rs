@@ -461,6 +461,26 @@ fn the_first_syllable_after_a_silence_of_opus_is_whole() {
 }
 
 #[test]
+fn a_room_ticks_sooner_when_all_who_talk_would_still_be_in_time_and_only_then() {
+    // Packets come 10 ms before their tick; the buffer wants 1 ms.
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    let asked = |world: &mut World, by_ms: u64| {
+        (0..200)
+            .filter(|_| {
+                let time = world.time();
+                world.run(1);
+                world.room.could_tick_sooner(time, by_ms * MS)
+            })
+            .count()
+    };
+    assert!((5..=8).contains(&asked(&mut world, 2)));
+    assert_eq!(asked(&mut world, 10), 0);
+    world.say(0, Says::Nothing);
+    world.run(60);
+    assert_eq!(asked(&mut world, 2), 0, "nobody talks");
+}
+
+#[test]
 fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
     let mut world = World::new();
     world.enter(tone_at(Codec::Pcmu, 700.0), Codec::Pcmu);
