@@ -76,7 +76,7 @@ impl Band {
 
     /// Follows the loudness; `shift` is 8 for the lower band and 10 for the upper one.
     fn rescale(&mut self, multiplier: i32, most: i32, shift: i32) {
-        self.log_scale = ((self.log_scale * 127 >> 7) + multiplier).clamp(0, most);
+        self.log_scale = (((self.log_scale * 127) >> 7) + multiplier).clamp(0, most);
         let fraction = ILB[(self.log_scale >> 6 & 31) as usize];
         let exponent = shift - (self.log_scale >> 11);
         self.scale = if exponent < 0 { fraction << -exponent } else { fraction >> exponent } << 2;
@@ -92,16 +92,16 @@ impl Band {
         let first = saturate(self.poles[0] << 2);
         let first = if is_like(self.partial[0]) { -first } else { first }.min(32_767);
         let second = if is_like(self.partial[1]) { 128 } else { -128 };
-        let second = (second + (first >> 7) + (self.poles[1] * 32_512 >> 15)).clamp(-12_288, 12_288);
+        let second = (second + (first >> 7) + ((self.poles[1] * 32_512) >> 15)).clamp(-12_288, 12_288);
         let step = if is_like(self.partial[0]) { 192 } else { -192 };
         let bound = saturate(15_360 - second);
-        let first = saturate(step + (self.poles[0] * 32_640 >> 15)).clamp(-bound, bound);
+        let first = saturate(step + ((self.poles[0] * 32_640) >> 15)).clamp(-bound, bound);
 
         // Zeros.
         let step = if difference == 0 { 0 } else { 128 };
         for (zero, old) in self.zeros.iter_mut().zip(&self.differences) {
             let step = if (*old < 0) == (difference < 0) { step } else { -step };
-            *zero = saturate(step + (*zero * 32_640 >> 15));
+            *zero = saturate(step + ((*zero * 32_640) >> 15));
         }
 
         self.differences.rotate_right(1);
@@ -114,22 +114,26 @@ impl Band {
             .poles
             .iter()
             .zip(&self.reconstructed)
-            .map(|(pole, old)| *pole * saturate(2 * old) >> 15)
+            .map(|(pole, old)| (*pole * saturate(2 * old)) >> 15)
             .sum();
-        let by_zeros: i32 =
-            self.zeros.iter().zip(&self.differences).map(|(zero, old)| *zero * saturate(2 * old) >> 15).sum();
+        let by_zeros: i32 = self
+            .zeros
+            .iter()
+            .zip(&self.differences)
+            .map(|(zero, old)| (*zero * saturate(2 * old)) >> 15)
+            .sum();
         self.by_zeros = saturate(by_zeros);
         self.predicted = saturate(saturate(by_poles) + self.by_zeros);
     }
 
     fn adapt_lower(&mut self, code: usize) -> i32 {
-        let difference = self.scale * QM4[code] >> 15;
+        let difference = (self.scale * QM4[code]) >> 15;
         self.rescale(WL[RL42[code]], 18_432, 8);
         difference
     }
 
     fn adapt_upper(&mut self, code: usize) -> i32 {
-        let difference = self.scale * QM2[code] >> 15;
+        let difference = (self.scale * QM2[code]) >> 15;
         self.rescale(WH[RH2[code]], 22_528, 10);
         difference
     }
@@ -181,7 +185,7 @@ impl Encoder {
         let error = saturate(low - self.lower.predicted);
         let magnitude = if error < 0 { -(error + 1) } else { error };
         // The first level that is not reached; they are found from the quiet end on.
-        let level = (1..30).find(|level| magnitude < Q6[*level] * self.lower.scale >> 12).unwrap_or(30);
+        let level = (1..30).find(|level| magnitude < (Q6[*level] * self.lower.scale) >> 12).unwrap_or(30);
         // Codes count down from 63 and 61; the two loudest negative ones have codes of their own.
         let code = match (error < 0, level) {
             (true, 1) => 63,
@@ -194,7 +198,7 @@ impl Encoder {
 
         let error = saturate(high - self.upper.predicted);
         let magnitude = if error < 0 { -(error + 1) } else { error };
-        let is_loud = magnitude >= Q2 * self.upper.scale >> 12;
+        let is_loud = magnitude >= (Q2 * self.upper.scale) >> 12;
         let upper_code = match (error < 0, is_loud) {
             (true, false) => 1,
             (true, true) => 0,
@@ -241,7 +245,7 @@ impl Decoder {
 
     fn decode_octet(&mut self, octet: u8) -> [i16; 2] {
         let (code, upper_code) = (usize::from(octet & 63), usize::from(octet >> 6));
-        let low = (self.lower.predicted + (self.lower.scale * QM6[code] >> 15)).clamp(-16_384, 16_383);
+        let low = (self.lower.predicted + ((self.lower.scale * QM6[code]) >> 15)).clamp(-16_384, 16_383);
         let difference = self.lower.adapt_lower(code >> 2);
         self.lower.adapt(difference);
         let difference = self.upper.adapt_upper(upper_code);

@@ -164,7 +164,7 @@ impl EventQueue {
 struct Phase {
     next_ns: u64,
     ticks: u64,
-    rooms: Vec<Room>,
+    rooms: Vec<Box<Room>>,
 }
 
 /// Where a call is.
@@ -308,7 +308,7 @@ impl Worker {
 
     fn room_mut(&mut self, room: RoomId) -> Option<&mut Room> {
         let phase = *self.phase_of.get(&room)?;
-        self.phases[phase].rooms.iter_mut().find(|candidate| candidate.id == room)
+        self.phases[phase].rooms.iter_mut().map(|room| &mut **room).find(|candidate| candidate.id == room)
     }
 
     /// Does something for a party. False: the call is not there, it has ended meanwhile.
@@ -360,11 +360,16 @@ impl Worker {
             let missed = (now_ns + FRAME_NS).saturating_sub(phase.next_ns) / FRAME_NS;
             phase.next_ns += missed * FRAME_NS;
         }
-        phase.rooms.push(Room::new(id, self.settings));
+        phase.rooms.push(Box::new(Room::new(id, self.settings)));
         self.phase_of.insert(id, fewest);
+        // Rooms move between phases while packets wait: there is a place for each in every one.
+        let rooms = self.phase_of.len();
+        for phase in &mut self.phases {
+            phase.rooms.reserve(rooms.saturating_sub(phase.rooms.len()));
+        }
     }
 
-    fn remove_room(&mut self, id: RoomId) -> Option<Room> {
+    fn remove_room(&mut self, id: RoomId) -> Option<Box<Room>> {
         let phase = self.phase_of.remove(&id)?;
         let rooms = &mut self.phases[phase].rooms;
         let index = rooms.iter().position(|room| room.id == id)?;
@@ -473,11 +478,11 @@ impl Worker {
     /// everybody that much sooner.
     fn tick_sooner(&mut self, index: usize, time: Tick) {
         let sooner = (index + PHASES - 1) % PHASES;
-        let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(Room::len).sum();
+        let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(|room| room.len()).sum();
         let most = parties / PHASES * 2 + PARTIES_OF_PHASE_ANYWAY;
         let mut place = 0;
         while place < self.phases[index].rooms.len() {
-            let there: usize = self.phases[sooner].rooms.iter().map(Room::len).sum();
+            let there: usize = self.phases[sooner].rooms.iter().map(|room| room.len()).sum();
             let room = &mut self.phases[index].rooms[place];
             if !room.could_tick_sooner(time, PHASE_NS) || there + room.len() > most {
                 place += 1;
