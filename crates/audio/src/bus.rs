@@ -125,7 +125,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{goertzel::power_dbov, mix::Limiter, tone::ToneGenerator};
+    use crate::{goertzel::power_dbov, limit::Limiter, tone::ToneGenerator};
 
     #[test]
     fn one_voice_is_heard_bit_for_bit_and_not_by_its_owner() {

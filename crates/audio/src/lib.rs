@@ -1,17 +1,21 @@
-//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing.
+//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing, gain, noise, echo.
 //!
 //! Samples are 16 bit linear, sums 32 bit. Nothing here allocates once it is set up, reads a clock or opens a
 //! file. A frame is 20 ms unless a function says otherwise.
 
 #![deny(unsafe_code)]
 
+pub mod agc;
 pub mod bus;
+pub mod cng;
 pub mod codec;
+pub mod denoise;
+pub mod echo;
 pub mod g711;
 pub mod g722;
 pub mod goertzel;
 pub mod level;
-pub mod mix;
+pub mod limit;
 pub mod opus;
 pub mod plc;
 pub mod resample;

@@ -11,7 +11,7 @@ use plenary_audio::{
     bus::Bus,
     codec::{Codec, Encoder, Rate},
     level,
-    mix::Limiter,
+    limit::Limiter,
 };
 
 /// The mix at one rate and what is made of it.

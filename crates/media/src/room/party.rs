@@ -15,7 +15,7 @@ use crate::{
 use plenary_audio::{
     codec::{Codec, Encoder, Rate},
     level::{self, TalkDetector},
-    mix::Limiter,
+    limit::Limiter,
 };
 use plenary_rtp::{
     dtmf::DtmfReceiver,
@@ -454,7 +454,7 @@ impl Stream {
                 reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
                 silent_until_ns: 0,
-                talk: TalkDetector::new(params.codec.rate().hz()),
+                talk: TalkDetector::new(),
                 talking: false,
                 sounds: false,
                 lingers: 0,

@@ -1,0 +1,283 @@
+//! A limiter that knows what is coming: it brings a sum back to 16 bits without clipping it.
+
+/// Brings a sum back to 16 bits. Below full scale it changes nothing, bit for bit. Above it the gain is planned for a
+/// whole frame before its first sample leaves: it begins to fall up to 5 ms before what is too loud, is low enough
+/// when that comes, and takes 500 ms from nothing to 1 on its way back. The state belongs to one output stream.
+///
+/// Frames are taken to be 20 ms at any rate: 160, 320 or 960 samples, of which a twentieth is a millisecond.
+#[derive(Debug, Clone)]
+pub struct Limiter {
+    gain: f32,
+    /// Magnitude of the last sample that left.
+    last: f32,
+}
+
+/// Nothing leaves above this: 32767 less a little, so that rounding never wraps.
+const CEILING: f32 = 32_700.0;
+/// A frame is planned in blocks of a millisecond.
+const BLOCKS: usize = 20;
+/// The gain falls over at most this many blocks.
+const ATTACK_BLOCKS: usize = 5;
+/// By how much the gain comes back in a block.
+const RELEASE_PER_BLOCK: f32 = 0.002;
+/// Where the curve for a surprise begins to bend, as a part of the ceiling, at the lowest and at the highest.
+const KNEE_LOWEST: f32 = 0.75;
+const KNEE_HIGHEST: f32 = 0.97;
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Limiter {
+    /// Transparent until something is too loud.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { gain: 1.0, last: 0.0 }
+    }
+
+    /// It changes nothing at the moment.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gain >= 1.0
+    }
+
+    /// Limits one frame; `out` is as long as `sum`.
+    pub fn run(&mut self, sum: &[i32], out: &mut [i16]) {
+        if self.gain >= 1.0 && peak(sum) <= i16::MAX as u32 {
+            for (out, sample) in out.iter_mut().zip(sum) {
+                *out = *sample as i16;
+            }
+        } else {
+            self.turn_down(sum, out);
+        }
+        if let Some(last) = out.last() {
+            self.last = f32::from(last.unsigned_abs());
+        }
+    }
+
+    fn turn_down(&mut self, sum: &[i32], out: &mut [i16]) {
+        let block_samples = sum.len().div_ceil(BLOCKS).max(1);
+        let mut needed = [1.0; BLOCKS];
+        for (needed, block) in needed.iter_mut().zip(sum.chunks(block_samples)) {
+            *needed = (CEILING / (peak(block) as f32).max(CEILING)).min(1.0);
+        }
+        let plan = plan(self.gain, &needed);
+        for (index, (block, out)) in sum.chunks(block_samples).zip(out.chunks_mut(block_samples)).enumerate()
+        {
+            let (from, to) = (plan[index], plan[index + 1]);
+            if from > needed[index] {
+                // Only in the first block: it is louder than the gain that the frame before has left.
+                let knee = (self.last / CEILING).clamp(KNEE_LOWEST, KNEE_HIGHEST);
+                surprise(block, out, (from, to), knee);
+            } else {
+                let step = (to - from) / block.len() as f32;
+                for (at, (out, sample)) in out.iter_mut().zip(block).enumerate() {
+                    *out = rounded(*sample as f32 * (from + step * (at + 1) as f32));
+                }
+            }
+            self.gain = to;
+        }
+    }
+}
+
+/// The gain at the edges of all blocks, beginning with the present one.
+fn plan(gain: f32, needed: &[f32; BLOCKS]) -> [f32; BLOCKS + 1] {
+    // Both edges of a block are low enough for it, so everything between them is.
+    let mut most = [1.0_f32; BLOCKS + 1];
+    for (index, needed) in needed.iter().enumerate() {
+        most[index] = most[index].min(*needed);
+        most[index + 1] = most[index + 1].min(*needed);
+    }
+    let mut plan = most;
+    plan[0] = gain;
+    for edge in (1..=BLOCKS).filter(|edge| most[*edge] < 1.0) {
+        // A ramp that comes down to this edge, from 1, or from the present gain where the frame began too late for that.
+        let (length, top) =
+            if edge > ATTACK_BLOCKS { (ATTACK_BLOCKS, 1.0) } else { (edge, gain.max(most[edge])) };
+        for before in 1..length {
+            let ramp = most[edge] + (top - most[edge]) * before as f32 / length as f32;
+            plan[edge - before] = plan[edge - before].min(ramp);
+        }
+    }
+    for edge in 1..=BLOCKS {
+        plan[edge] = plan[edge].min(plan[edge - 1] + RELEASE_PER_BLOCK);
+    }
+    plan
+}
+
+/// A block louder than foreseen: the gain comes down within it, and what is over the knee until then is bent below
+/// the ceiling instead of being cut off there. The knee goes up to the ceiling meanwhile, where it is out of the way.
+fn surprise(block: &[i32], out: &mut [i16], (from, to): (f32, f32), knee: f32) {
+    for (index, (out, sample)) in out.iter_mut().zip(block).enumerate() {
+        let at = (index + 1) as f32 / block.len() as f32;
+        let scaled = *sample as f32 * (from + (to - from) * at);
+        let knee = CEILING * (knee + (1.0 - knee) * at);
+        let (over, room) = (scaled.abs() - knee, CEILING - knee);
+        *out = rounded(if over <= 0.0 {
+            scaled
+        } else if room < 1.0 {
+            CEILING.copysign(scaled)
+        } else {
+            (knee + room * (over / room).tanh()).copysign(scaled)
+        });
+    }
+}
+
+/// To the nearest, within 16 bits.
+fn rounded(sample: f32) -> i16 {
+    (sample + 0.5_f32.copysign(sample)) as i16
+}
+
+fn peak(samples: &[i32]) -> u32 {
+    samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::goertzel::power_dbov;
+    use std::f64::consts::TAU;
+
+    const RATES: [u32; 3] = [8000, 16_000, 48_000];
+
+    fn limit(limiter: &mut Limiter, sum: &[i32], rate: u32) -> Vec<i16> {
+        let mut out = vec![0; sum.len()];
+        let frame = rate as usize / 50;
+        sum.chunks(frame).zip(out.chunks_mut(frame)).for_each(|(sum, out)| limiter.run(sum, out));
+        out
+    }
+
+    /// Full-scale tones added up.
+    fn tones(rate: u32, hz: &[f64], seconds: f64) -> Vec<i32> {
+        (0..(f64::from(rate) * seconds) as usize)
+            .map(|at| {
+                let angle = TAU * at as f64 / f64::from(rate);
+                hz.iter().map(|hz| (32_767.0 * (angle * hz).sin()) as i32).sum()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_fits_passes_bit_for_bit() {
+        for rate in RATES {
+            let mut limiter = Limiter::new();
+            let sum: Vec<i32> = (0..rate as i32).map(|i| (i * 409) % 65_535 - 32_767).collect();
+            let out = limit(&mut limiter, &sum, rate);
+            assert!(sum.iter().zip(&out).all(|(sum, out)| *sum == i32::from(*out)));
+        }
+    }
+
+    #[test]
+    fn four_loud_tones_are_turned_down_and_not_distorted() {
+        for rate in RATES {
+            let sum = tones(rate, &[400.0, 430.0, 470.0, 500.0], 2.0);
+            let out = limit(&mut Limiter::new(), &sum, rate);
+            let rail = out.iter().filter(|sample| sample.unsigned_abs() >= 32_767).count();
+            assert!(rail < 8, "{rate} Hz: {rail} samples at the rail");
+            let steady = &out[rate as usize / 2..];
+            // Clipping would show as odd harmonics of the cluster around 3 × 450 Hz.
+            for hz in [1290.0, 1350.0, 1410.0] {
+                let harmonic = power_dbov(steady, rate, hz);
+                assert!(harmonic < -30.0, "{rate} Hz: {harmonic} dBov at {hz} Hz");
+            }
+            for hz in [400.0, 430.0, 470.0, 500.0] {
+                assert!(power_dbov(steady, rate, hz) > -15.0, "{rate} Hz: {hz} Hz is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn a_peak_within_a_frame_is_met_by_a_ramp_that_ends_before_it() {
+        for rate in RATES {
+            let ms = rate as usize / 1000;
+            let mut sum = vec![10_000; 20 * ms];
+            sum[12 * ms..13 * ms].fill(100_000);
+            let out = limit(&mut Limiter::new(), &sum, rate);
+            let begins = out.iter().position(|sample| *sample != 10_000).unwrap();
+            assert!((7 * ms - 1..=9 * ms).contains(&begins), "{rate} Hz: the ramp begins at {begins}");
+            assert!(out[12 * ms..13 * ms].iter().all(|sample| (32_600..=32_701).contains(sample)));
+            assert!(out[begins..12 * ms].windows(2).all(|pair| pair[1] <= pair[0]), "{rate} Hz: falls");
+        }
+    }
+
+    #[test]
+    fn the_gain_comes_back_in_half_a_second_at_every_rate() {
+        for rate in RATES {
+            let frame = rate as usize / 50;
+            let mut limiter = Limiter::new();
+            let out = limit(&mut limiter, &vec![90_000; frame], rate);
+            assert!(out.iter().all(|sample| *sample > 24_000));
+            let frames = (1..)
+                .find(|_| limit(&mut limiter, &vec![10_000; frame], rate).iter().all(|s| *s == 10_000))
+                .unwrap();
+            assert!((250..=500).contains(&(frames * 20)), "{rate} Hz: back after {} ms", frames * 20);
+        }
+    }
+
+    #[test]
+    fn a_step_at_the_first_sample_of_a_frame_makes_no_jump() {
+        for rate in RATES {
+            for (hz, phase) in [(100.0, 0.0), (100.0, 0.11), (450.0, 0.0), (450.0, 0.2), (900.0, 0.07)] {
+                // Quiet for two frames; then four times full scale, which begins where the quiet part ended.
+                let frame = rate as usize / 50;
+                let sum: Vec<i32> = (0..6 * frame)
+                    .map(|at| {
+                        let angle = TAU * (hz * (at as f64 - 2.0 * frame as f64) / f64::from(rate) + phase);
+                        (angle.sin() * if at < 2 * frame { 8191.0 } else { 131_068.0 }) as i32
+                    })
+                    .collect();
+                let out = limit(&mut Limiter::new(), &sum, rate);
+                assert!(out.iter().all(|sample| sample.unsigned_abs() <= 32_700));
+                for at in 1..out.len() {
+                    let step = (i32::from(out[at]) - i32::from(out[at - 1])).abs();
+                    let own = (sum[at] - sum[at - 1]).abs();
+                    // What the ramp of the gain may add to the slope of the sound: once the ceiling in a millisecond.
+                    let ramp = 33_000_000 / rate as i32;
+                    assert!(step <= own + ramp, "{rate} Hz, {hz} Hz: {step} at {at}, where it came by {own}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_surprise_is_bent_and_not_cut_off() {
+        // A slow half wave that starts to be too loud just where a frame begins.
+        for rate in RATES {
+            let frame = rate as usize / 50;
+            let sum: Vec<i32> = (0..2 * frame).map(|at| (at * 32_700 / frame) as i32).collect();
+            let out = limit(&mut Limiter::new(), &sum, rate);
+            let ms = rate as usize / 1000;
+            let steps: Vec<i32> = out[frame - ms..frame + ms]
+                .windows(2)
+                .map(|pair| i32::from(pair[1]) - i32::from(pair[0]))
+                .collect();
+            // The knee begins a little below full scale: a tenth of a decibel.
+            let most = 33_000 / frame as i32 + 2 + 375;
+            assert!(steps.iter().all(|step| step.abs() <= most), "{rate} Hz: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_wraps_whatever_comes() {
+        let mut limiter = Limiter::new();
+        let mut seed = 7_u32;
+        for length in [160, 320, 960, 1, 7, 19, 21, 0, 480, 33] {
+            for round in 0..50 {
+                let sum: Vec<i32> = (0..length)
+                    .map(|_| {
+                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        if round == 0 { i32::MIN } else { seed as i32 >> (round % 20) }
+                    })
+                    .collect();
+                let mut out = vec![0; length];
+                limiter.run(&sum, &mut out);
+                for (sum, out) in sum.iter().zip(&out) {
+                    assert!(*out == 0 || sum.signum() == i32::from(*out).signum());
+                    assert!(i32::from(*out).unsigned_abs() <= sum.unsigned_abs());
+                }
+            }
+        }
+    }
+}
