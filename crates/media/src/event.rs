@@ -64,6 +64,8 @@ pub enum MediaEvent {
 /// Counters and measures of one call's media, from its opening on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct CallStats {
+    /// Codec of the stream, by its name in SDP; `None`: no stream was agreed on.
+    pub codec: Option<&'static str>,
     /// Valid RTP packets received, telephone events among them.
     pub packets_received: u64,
     /// Bytes of their payloads.
@@ -90,8 +92,25 @@ pub struct CallStats {
     pub jitter_ms: f32,
     /// What the jitter buffer aims to hold, in milliseconds, the frame being played among it.
     pub buffer_ms: f32,
+    /// What the jitter buffer holds now, in milliseconds.
+    pub held_ms: f32,
     /// Level of what the party last said, in dBov (-127 to 0).
     pub level_dbov: f32,
+    /// Level of the line while nobody speaks, in dBov (-90 to -30). Above -45 the line is noisy.
+    pub noise_floor_dbov: f32,
+    /// How much what the party says is like what it was sent, 0 to 1: above 0.5 the line has an echo.
+    pub echo_suspicion: f32,
+    /// After how long the echo comes back, in milliseconds; `None`: there is none to speak of.
+    pub echo_delay_ms: Option<u32>,
+    /// How much weaker the echo is than what was sent, in dB.
+    pub echo_loss_db: Option<f32>,
+    /// Gain that others hear the party with, in dB.
+    pub gain_db: f32,
+    /// Mean opinion score of what the party says, 1 to 4.41 (E-model), by what had to be made up in the last ten
+    /// seconds and the delay; 0: nothing was heard yet.
+    pub mos: f32,
+    /// The same of what the party is told, by what it last reported; `None` until it reported.
+    pub remote_mos: Option<f32>,
     /// RTP packets sent.
     pub packets_sent: u64,
     /// Bytes of their payloads.

@@ -1,7 +1,7 @@
 //! The door: starting the media plane and telling it what to do.
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId,
+    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId, Sound,
     StreamParams,
     files::Library,
     ports::{self, PortPair},
@@ -189,6 +189,11 @@ impl MediaHandle {
         self.tell(call, Command::SetVoice { call, speaks, listens });
     }
 
+    /// Says what is done to what the party says before others hear it.
+    pub fn set_sound(&self, call: MediaCallId, sound: Sound) {
+        self.tell(call, Command::SetSound { call, sound });
+    }
+
     /// Plays a list over whatever else is heard, also to those who do not listen to the room. Files are
     /// read off the media threads; a file that cannot be read is reported and left out. With `repeat` the
     /// list starts over until stopped.
@@ -227,9 +232,15 @@ impl MediaHandle {
 
     /// The call's counters now; `None` when it is not open.
     pub async fn stats(&self, call: MediaCallId) -> Option<CallStats> {
+        self.ask_stats(call).await.ok()
+    }
+
+    /// Asks for the call's counters; the answer comes with its worker's next look at its commands, or not when the
+    /// call is not open. So many can be asked for and then awaited.
+    pub fn ask_stats(&self, call: MediaCallId) -> oneshot::Receiver<CallStats> {
         let (answer, answered) = oneshot::channel();
         self.tell(call, Command::Stats { call, answer });
-        answered.await.ok()
+        answered
     }
 
     /// How busy the workers are.

@@ -35,5 +35,5 @@ pub use config::MediaConfig;
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent};
 pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
-pub use params::{MediaCallId, PlayId, PlayItem, PlayTo, RoomId, StreamParams};
+pub use params::{MediaCallId, PlayId, PlayItem, PlayTo, RoomId, Sound, StreamParams};
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};

@@ -89,3 +89,14 @@ pub enum PlayItem {
     /// The short beep that marks an entry.
     Beep,
 }
+
+/// What is done to what a party says before others hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sound {
+    /// Its level is brought to the common one, slowly, while it speaks.
+    pub automatic_gain: bool,
+    /// Steady noise is taken out. Adds 10 to 14 ms of delay to this voice.
+    pub noise_suppression: bool,
+    /// Gain beside the automatic one, in dB: -40 to 20; anything else is taken as the nearest of these.
+    pub gain_db: f32,
+}

@@ -8,7 +8,7 @@
 //! A panic within a room ends that room and nothing else.
 
 use crate::{
-    CallStats, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams, WorkerLoad,
+    CallStats, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
     handle::Directory,
     ports::{Channel, PortKey, PortPair, Ports},
     room::{FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick},
@@ -64,6 +64,10 @@ pub(crate) enum Command {
         call: MediaCallId,
         speaks: bool,
         listens: bool,
+    },
+    SetSound {
+        call: MediaCallId,
+        sound: Sound,
     },
     Play {
         to: Target,
@@ -279,6 +283,9 @@ impl Worker {
             }
             Command::SetVoice { call, speaks, listens } => {
                 self.with_party(call, |room, key, out| room.set_voice(key, speaks, listens, out));
+            }
+            Command::SetSound { call, sound } => {
+                self.with_party(call, |room, key, _| room.set_sound(key, sound));
             }
             Command::Play { to, playback } => self.play(to, *playback),
             Command::StopPlay { id } => {

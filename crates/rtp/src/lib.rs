@@ -11,6 +11,7 @@
 //! | [`jitter`] | puts packets back in order and time, adding as little delay as the network allows | – |
 //! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
 //! | [`stats`] | what was received, lost, and how evenly | 3550, A.1, A.3, A.8 |
+//! | [`quality`] | how it sounds, as a mean opinion score | – (ITU-T G.107) |
 //! | [`source`] | numbers and stamps the packets of a stream that we send | 3550 |
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@
 pub mod dtmf;
 pub mod jitter;
 pub mod packet;
+pub mod quality;
 pub mod rtcp;
 pub mod source;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 use super::{FRAME_NS, Settings};
 use plenary_audio::{
+    cng::ComfortNoise,
     codec::{Codec, Rate},
     g711::{self, Law},
     g722, opus,
@@ -36,6 +37,8 @@ pub(super) struct Ear {
     made_up: bool,
     /// Nothing was heard of it in the frame before.
     paused: bool,
+    /// What the other side says its silence sounds like.
+    noise: ComfortNoise,
 }
 
 #[derive(Debug)]
@@ -139,7 +142,7 @@ impl OpusDecoder {
 }
 
 impl Ear {
-    pub(super) fn new(codec: Codec, settings: &Settings) -> Self {
+    pub(super) fn new(codec: Codec, settings: &Settings, seed: u32) -> Self {
         let jitter = match codec {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => JitterConfig::G711,
             Codec::Opus => JitterConfig::OPUS,
@@ -159,7 +162,13 @@ impl Ear {
             payload_is_frame: false,
             made_up: false,
             paused: true,
+            noise: ComfortNoise::new(codec.rate().hz(), seed),
         }
+    }
+
+    /// Takes a packet of comfort noise (RFC 3389): the pause that follows sounds like this.
+    pub(super) fn take_noise(&mut self, payload: &[u8]) {
+        self.noise.update(payload);
     }
 
     /// Forgets what was said; what comes next begins anew.
@@ -197,6 +206,7 @@ impl Ear {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
             match self.jitter.pull(now_ns + held_ns) {
                 Frame::Packet { payload, samples, joins, .. } => {
+                    self.noise.stop();
                     let end = self.waiting_samples + samples as usize * samples_per_unit;
                     if self.waiting.len() < end {
                         // Longer packets than were agreed on: it happens once.
@@ -222,7 +232,12 @@ impl Ear {
                     self.made_up = true;
                 }
                 Frame::Nothing => {
-                    self.waiting[self.waiting_samples..length].fill(0);
+                    let rest = &mut self.waiting[self.waiting_samples..length];
+                    if self.noise.is_active() {
+                        self.noise.fill(rest)
+                    } else {
+                        rest.fill(0)
+                    }
                     self.waiting_samples = length;
                     if !std::mem::replace(&mut self.paused, true) {
                         // What comes next joins silence and not what was said before it.

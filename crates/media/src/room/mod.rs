@@ -26,17 +26,21 @@ mod playback;
 pub(crate) use outbox::Outbox;
 pub(crate) use playback::{Clip, Playback};
 
-use crate::{CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, StreamParams, ports::PortKey};
+use crate::{
+    CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, Sound, StreamParams, ports::PortKey,
+};
 use desk::Desk;
 use mouth::PAYLOAD_BYTES_MAX;
 use party::{Follows, Party};
 use plenary_audio::{
     bus::Link,
     codec::{Codec, Encoder, Rate},
-    opus,
+    level, opus,
 };
 use std::net::SocketAddr;
 
+/// Where something is on more lines than this, those that bring nothing but their own noise are left out.
+const LINES_BEFORE_CROWDED: usize = 3;
 /// A change between streams is not heard in what is quieter than this.
 const INAUDIBLE_DBOV: f32 = -60.0;
 /// A room ticks sooner only if this much more is to spare: a talker who then comes too late costs a frame.
@@ -101,6 +105,8 @@ pub(crate) struct Room {
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
+    /// Lines on which something was in the last tick, be it noise.
+    live_lines: usize,
     /// Ticks in a row in which all who talk could have been heard sooner.
     ticks_to_spare: u32,
     #[cfg(test)]
@@ -130,6 +136,7 @@ impl Room {
                 frame: [0; opus::FRAME_SAMPLES],
                 payload: [0; PAYLOAD_BYTES_MAX],
             }),
+            live_lines: 0,
             ticks_to_spare: 0,
             #[cfg(test)]
             fails: false,
@@ -228,6 +235,12 @@ impl Room {
     pub(crate) fn set_voice(&mut self, key: PartyKey, speaks: bool, listens: bool, out: &mut Outbox) {
         if let Some(party) = self.party_mut(key) {
             party.set_voice(speaks, listens, out);
+        }
+    }
+
+    pub(crate) fn set_sound(&mut self, key: PartyKey, sound: Sound) {
+        if let Some(party) = self.party_mut(key) {
+            party.set_sound(sound);
         }
     }
 
@@ -345,9 +358,11 @@ impl Room {
     fn hear(&mut self, time: Tick, out: &mut Outbox) -> (usize, usize) {
         self.desks.iter_mut().flatten().for_each(|desk| desk.begin());
         let (mut voices, mut last) = (0, 0);
+        let is_crowded = std::mem::take(&mut self.live_lines) > LINES_BEFORE_CROWDED;
         for (index, party) in self.parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
-            party.hear(time, out);
+            party.hear(time, is_crowded, out);
+            self.live_lines += usize::from(party.is_live());
             if let (Some(rate), Some(voice)) = (party.rate(), party.voice())
                 && let Some(desk) = &mut self.desks[rate.index()]
             {
@@ -452,6 +467,7 @@ impl Room {
         self.mix_personal(key, party, codec.rate());
         let Scratch { frame, payload, sum } = &mut *self.scratch;
         let frame = &frame[..codec.rate().frame()];
+        party.told_dbov = level::dbov(frame);
         if let Some(own) = party.own() {
             let pieces = frame.len() / own.frame;
             for piece in frame.chunks(own.frame) {

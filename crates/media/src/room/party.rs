@@ -9,17 +9,21 @@ use super::{
     playback::Playback,
 };
 use crate::{
-    CallStats, MediaCallId, MediaEvent, StreamParams,
+    CallStats, MediaCallId, MediaEvent, Sound, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
+    agc::{self, AutomaticGain},
     codec::{Codec, Encoder, Rate},
+    denoise::Denoiser,
+    echo::EchoDetector,
     level::{self, TalkDetector},
     limit::Limiter,
 };
 use plenary_rtp::{
     dtmf::DtmfReceiver,
     packet::{Kind, Packet},
+    quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
     source::Source,
     stats::Reception,
@@ -34,6 +38,14 @@ const AFTER_KEY_NS: u64 = 60_000_000;
 const QUIET_DBOV: f32 = -48.0;
 /// What is quieter is a line and not a voice. It is not summed; anything louder is from its first frame on.
 const SILENCE_DBOV: f32 = -60.0;
+/// Where many lines sound, one that is no more than this above its own noise is not summed…
+const ABOVE_NOISE_DB: f32 = 6.0;
+/// … unless it is louder than this: whatever it is, somebody wants it heard.
+const LOUD_DBOV: f32 = -42.0;
+/// What is made up counts for the quality for about this many frames, ten seconds.
+const QUALITY_FRAMES: f32 = 500.0;
+/// From a mouth to its packet, and from our packet to an ear, in milliseconds, where nothing better is known.
+const DELAY_ELSEWHERE_MS: f32 = 60.0;
 /// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is
 /// chopped.
 const FRAMES_AFTER_VOICE: u32 = 15;
@@ -50,6 +62,9 @@ pub(crate) struct Party {
     /// Keeps its voices and plays together within bounds.
     pub(crate) limiter: Limiter,
     pub(super) stream: Option<Box<Stream>>,
+    sound: Sound,
+    /// Level of what it was told in the last tick, in dBov.
+    pub(super) told_dbov: f32,
     /// Whose stream it heard last, where that has a memory.
     pub(super) follows: Follows,
     /// Its own stream says just what the shared one does.
@@ -92,8 +107,18 @@ struct Incoming {
     talk: TalkDetector,
     talking: bool,
     sounds: bool,
+    /// Something is on the line, be it noise.
+    is_live: bool,
     /// Frames for which it is summed though it is quiet.
     lingers: u32,
+    echo: Box<EchoDetector>,
+    /// Linear, as the last sample had it.
+    gain: f32,
+    automatic: Option<Box<AutomaticGain>>,
+    denoiser: Option<Box<Denoiser>>,
+    /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
+    made_up: f32,
+    concealed: u64,
     heard_ns: u64,
     timeout_told: bool,
 }
@@ -135,6 +160,8 @@ impl Party {
             plays: Vec::new(),
             limiter: Limiter::new(),
             stream: None,
+            sound: Sound::default(),
+            told_dbov: -127.0,
             follows: Follows::Nothing,
             may_return: false,
             encoder: None,
@@ -152,7 +179,27 @@ impl Party {
                 }
                 stream.change(params, settings, &mut self.random, now_ns);
             }
-            None => self.stream = Some(Box::new(Stream::new(params, settings, &mut self.random, now_ns))),
+            None => {
+                self.stream = Some(Box::new(Stream::new(params, settings, &mut self.random, now_ns)));
+                self.set_sound(self.sound);
+            }
+        }
+    }
+
+    pub(crate) fn set_sound(&mut self, sound: Sound) {
+        self.sound = sound;
+        let Some(stream) = &mut self.stream else { return };
+        let incoming = &mut stream.incoming;
+        match sound.automatic_gain {
+            true => drop(incoming.automatic.get_or_insert_default()),
+            false => incoming.automatic = None,
+        }
+        match sound.noise_suppression {
+            true if incoming.denoiser.is_none() => {
+                incoming.denoiser = Some(Box::new(Denoiser::new(stream.params.codec.rate())));
+            }
+            true => {}
+            false => incoming.denoiser = None,
         }
     }
 
@@ -222,6 +269,9 @@ impl Party {
         // Nobody hears those who may not speak: their packets need no order.
         if self.speaks {
             if !is_audio {
+                if header.payload_type == COMFORT_NOISE && !is_key {
+                    incoming.ear.take_noise(packet.payload);
+                }
                 incoming.ear.jitter.push_other(header, arrival_ns);
             } else if let Some(units) = params.codec.payload_units(packet.payload) {
                 incoming.ear.jitter.push(header, packet.payload, units, arrival_ns);
@@ -267,10 +317,11 @@ impl Party {
     }
 
     /// Takes what the party says at this tick out of its buffer; see [`Party::voice`].
-    pub(crate) fn hear(&mut self, time: Tick, out: &mut Outbox) {
+    /// `is_crowded`: many lines sound, so that one that only brings noise is left out.
+    pub(crate) fn hear(&mut self, time: Tick, is_crowded: bool, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let incoming = &mut stream.incoming;
-        incoming.sounds = false;
+        (incoming.sounds, incoming.is_live) = (false, false);
         if !self.speaks {
             return;
         }
@@ -285,7 +336,15 @@ impl Party {
         }
         let level_dbov = level::dbov(&incoming.ear.frame);
         incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
-        incoming.lingers = match level_dbov > SILENCE_DBOV {
+        incoming.is_live = level_dbov > SILENCE_DBOV;
+        incoming.echo.update(self.told_dbov, level_dbov);
+        incoming.reckon_quality();
+        let talking = incoming.talk.update_level(level_dbov);
+        let threshold = match is_crowded && !talking {
+            true => (incoming.talk.floor_dbov() + ABOVE_NOISE_DB).clamp(SILENCE_DBOV, LOUD_DBOV),
+            false => SILENCE_DBOV,
+        };
+        incoming.lingers = match level_dbov > threshold {
             true => FRAMES_AFTER_VOICE,
             false => incoming.lingers.saturating_sub(1),
         };
@@ -293,7 +352,9 @@ impl Party {
         if !incoming.sounds {
             incoming.ear.may_sleep();
         }
-        let talking = incoming.talk.update_level(level_dbov);
+        if incoming.sounds {
+            incoming.make_sound(&self.sound, level_dbov, talking);
+        }
         if talking {
             self.stats.level_dbov = level_dbov;
         }
@@ -304,6 +365,11 @@ impl Party {
     pub(crate) fn voice(&self) -> Option<&[i16]> {
         let incoming = &self.stream.as_ref()?.incoming;
         incoming.sounds.then_some(&*incoming.ear.frame)
+    }
+
+    /// Something is on its line, be it noise.
+    pub(crate) fn is_live(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.incoming.is_live)
     }
 
     /// What it says, as it came, where it came in a packet of just a frame.
@@ -434,6 +500,28 @@ impl Party {
             stats.frames_concealed = buffer.concealed;
             stats.frames_skipped = buffer.skipped;
             stats.buffer_ms = incoming.ear.jitter.target_ns() as f32 / 1e6;
+            let (codec, equipment) = match stream.params.codec {
+                Codec::Pcmu => ("PCMU", Equipment::G711),
+                Codec::Pcma => ("PCMA", Equipment::G711),
+                Codec::G722 => ("G722", Equipment::G722),
+                Codec::Opus => ("opus", Equipment::OPUS),
+            };
+            stats.codec = Some(codec);
+            stats.held_ms = incoming.ear.jitter.packets_held() as f32 * 20.0;
+            stats.noise_floor_dbov = incoming.talk.floor_dbov();
+            stats.echo_suspicion = incoming.echo.suspicion();
+            stats.echo_delay_ms = incoming.echo.delay_ms();
+            stats.echo_loss_db = incoming.echo.loss_db();
+            stats.gain_db =
+                self.sound.gain_db + incoming.automatic.as_ref().map_or(0.0, |automatic| automatic.gain_db());
+            let half_trip_ms = stats.round_trip_ms.unwrap_or(0.0) / 2.0;
+            if stats.packets_received > 0 {
+                let delay_ms = DELAY_ELSEWHERE_MS + half_trip_ms + stats.buffer_ms;
+                stats.mos = quality::mos(equipment, incoming.made_up, delay_ms);
+            }
+            stats.remote_mos = stats
+                .remote_loss
+                .map(|lost| quality::mos(equipment, lost, DELAY_ELSEWHERE_MS + half_trip_ms));
             stats.packets_sent = source.packets();
             stats.bytes_sent = source.bytes();
         }
@@ -450,14 +538,21 @@ impl Stream {
         Self {
             latch,
             incoming: Incoming {
-                ear: Ear::new(params.codec, settings),
+                ear: Ear::new(params.codec, settings, random.next() as u32),
                 reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
                 silent_until_ns: 0,
                 talk: TalkDetector::new(),
                 talking: false,
                 sounds: false,
+                is_live: false,
                 lingers: 0,
+                echo: Box::default(),
+                gain: 1.0,
+                automatic: None,
+                denoiser: None,
+                made_up: 0.0,
+                concealed: 0,
                 heard_ns: now_ns,
                 timeout_told: false,
             },
@@ -483,7 +578,9 @@ impl Stream {
         }
         let (old, incoming) = (&self.params, &mut self.incoming);
         if params.codec != old.codec {
-            incoming.ear = Ear::new(params.codec, settings);
+            incoming.ear = Ear::new(params.codec, settings, random.next() as u32);
+            incoming.denoiser =
+                incoming.denoiser.as_ref().map(|_| Box::new(Denoiser::new(params.codec.rate())));
             incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
             (incoming.sounds, incoming.lingers) = (false, 0);
         } else if (params.receive, params.receive_payload_type) != (old.receive, old.receive_payload_type) {
@@ -524,6 +621,30 @@ impl Incoming {
     fn hush(&mut self) {
         self.ear.hush();
         (self.sounds, self.lingers) = (false, 0);
+    }
+
+    /// Follows what part of the stream has to be made up.
+    fn reckon_quality(&mut self) {
+        let concealed = self.ear.jitter.counters().concealed;
+        let made_up = concealed - std::mem::replace(&mut self.concealed, concealed);
+        self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
+    }
+
+    /// Does to a frame that is heard what was asked for.
+    fn make_sound(&mut self, sound: &Sound, level_dbov: f32, talking: bool) {
+        let gain = plenary_audio::linear(sound.gain_db.clamp(-40.0, 20.0));
+        if self.denoiser.is_none() && self.automatic.is_none() && gain == 1.0 && self.gain == 1.0 {
+            return;
+        }
+        let frame = &mut self.ear.frame;
+        if let Some(denoiser) = &mut self.denoiser {
+            denoiser.run(frame);
+        }
+        agc::apply(frame, &mut self.gain, gain);
+        if let Some(automatic) = &mut self.automatic {
+            automatic.run(frame, level_dbov + sound.gain_db, talking);
+        }
+        self.ear.set_changed();
     }
 
     fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
