@@ -6,6 +6,7 @@ use plenary_conference::{
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::ReservationRequest,
 };
+use serde::Serialize;
 use std::error::Error as StdError;
 use thiserror::Error;
 
@@ -66,6 +67,63 @@ pub trait ConferenceControl: Send + Sync {
         which: ConferenceRef,
         participant: ParticipantId,
     ) -> Result<(), ControlError>;
+
+    /// Everybody who is in a conference, with what is measured of the call.
+    async fn participant_reports(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+    ) -> Result<Vec<ParticipantReport>, ControlError>;
+
+    /// Changes how a conference, or one participant of it, is made to sound, and says how that is now.
+    async fn change_sound(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: Option<ParticipantId>,
+        change: SoundChange,
+    ) -> Result<SoundSettings, ControlError>;
+}
+
+/// Somebody in a conference, with what is measured of the call.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ParticipantReport {
+    /// As `conference_participant_list` shows it.
+    pub participant_id: ParticipantId,
+    /// User part of the caller's address.
+    pub from: String,
+    /// May not speak.
+    pub muted: bool,
+    /// Speaks now.
+    pub talking: bool,
+    /// What is done to the voice.
+    pub sound: SoundSettings,
+    /// Counters and measures of the media; null while the call has none.
+    pub statistics: serde_json::Value,
+}
+
+/// How a voice is made to sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct SoundSettings {
+    /// It is brought to the common level.
+    pub automatic_gain: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+    /// Further gain, in dB; of participants only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gain_db: Option<f32>,
+}
+
+/// What is to be changed: nothing, a value, or back to the default: of a participant the conference's value, of a
+/// conference the configured one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SoundChange {
+    /// See [`SoundSettings`].
+    pub automatic_gain: Option<Option<bool>>,
+    /// See [`SoundSettings`].
+    pub noise_suppression: Option<Option<bool>>,
+    /// See [`SoundSettings`].
+    pub gain_db: Option<Option<f32>>,
 }
 
 /// Why the conferences did not do it.

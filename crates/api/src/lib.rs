@@ -14,6 +14,6 @@ mod server;
 mod time;
 mod web;
 
-pub use control::{ConferenceControl, ControlError};
+pub use control::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
 pub use error::{CODES, Code};
 pub use server::{ApiState, router, serve};

@@ -6,7 +6,11 @@ use crate::{
     error::ApiError,
     pages,
     params::{Params, percent_decode},
-    web::{conferences::Service, inbound},
+    web::{
+        conferences::Service,
+        inbound,
+        sound::{self, Resource},
+    },
 };
 use axum::{
     Router,
@@ -117,6 +121,17 @@ async fn route(state: &ApiState, parts: &Parts, body: Body) -> Result<Response<B
         let name = path_segment(encoded)?;
         let body = read(state, body).await?;
         return inbound::one(state, account.id, method, &name, &body).await;
+    }
+    if let Some(rest) = path.strip_prefix(sound::COLLECTION) {
+        let segments: Option<Vec<String>> =
+            rest.split('/').map(|segment| path_segment(segment).ok()).collect();
+        if let Some(resource) = segments.and_then(|segments| Resource::of(&segments)) {
+            let (methods, text) = resource.methods();
+            allow(method, methods, text)?;
+            let account = authenticate(state, parts).await?;
+            let body = read(state, body).await?;
+            return sound::answer(state, account.id, method, resource, &body).await;
+        }
     }
     if let Some(page) = pages::page(path) {
         allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;

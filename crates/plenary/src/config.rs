@@ -102,6 +102,10 @@ pub(crate) struct Media {
     /// The least and the most audio held against jitter, in milliseconds, the frame being played among it.
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
+    /// Voices are brought to the common level, and rid of noise, where nothing else is set for a conference or a
+    /// participant.
+    pub(crate) automatic_gain: bool,
+    pub(crate) noise_suppression: bool,
 }
 
 /// A codec by its name in SDP, in small letters.
@@ -150,6 +154,8 @@ impl Default for Media {
             opus_dtx: opus.dtx,
             jitter_ms_min: 20,
             jitter_ms_max: 200,
+            automatic_gain: false,
+            noise_suppression: false,
         }
     }
 }

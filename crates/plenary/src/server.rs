@@ -6,7 +6,7 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use plenary_api::ApiState;
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings, Sound};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
 use std::{
@@ -85,6 +85,11 @@ impl Server {
             preference: match config.media.codec_order {
                 CodecOrder::Caller => Preference::Theirs,
                 CodecOrder::Ours => Preference::Ours,
+            },
+            sound: Sound {
+                automatic_gain: config.media.automatic_gain,
+                noise_suppression: config.media.noise_suppression,
+                gain_db: 0.0,
             },
         })
         .await?;

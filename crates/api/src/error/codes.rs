@@ -28,6 +28,7 @@ codes! {
     OUT_OF_RANGE = "1001", 400, "A parameter is out of range";
     NAME_TOKEN_MISMATCH = "1002", 400, "The name and the token belong to different conferences";
     BAD_SERVICE = "1003", 400, "An inbound service is not valid";
+    BAD_SOUND = "1004", 400, "A sound setting is not valid";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";

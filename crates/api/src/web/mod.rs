@@ -2,6 +2,7 @@
 
 pub(crate) mod conferences;
 pub(crate) mod inbound;
+pub(crate) mod sound;
 
 use axum::{
     body::Body,

@@ -9,7 +9,9 @@ use axum::{
 };
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
-use plenary_api::{ApiState, ConferenceControl, ControlError, router};
+use plenary_api::{
+    ApiState, ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings, router,
+};
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
     ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
@@ -196,6 +198,47 @@ impl ConferenceControl for Control {
         Ok(self.with(|conferences, now| {
             let conference = conferences.resolve(account, &which)?;
             conferences.handle_event(Event::Eject { conference, participant }, now)
+        })?)
+    }
+
+    async fn participant_reports(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+    ) -> Result<Vec<ParticipantReport>, ControlError> {
+        Ok(self.with(|conferences, _| {
+            let key = conferences.resolve(account, &which)?;
+            let (_, parties) = conferences.participants(&key)?;
+            let report = |party: plenary_conference::conferences::ParticipantSummary| ParticipantReport {
+                participant_id: party.id,
+                from: "1001".to_owned(),
+                muted: party.muted,
+                talking: false,
+                sound: SoundSettings::default(),
+                statistics: serde_json::json!({ "mos": 4.4 }),
+            };
+            Ok::<_, plenary_conference::Refused>(parties.into_iter().map(report).collect::<Vec<_>>())
+        })?)
+    }
+
+    async fn change_sound(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: Option<ParticipantId>,
+        change: SoundChange,
+    ) -> Result<SoundSettings, ControlError> {
+        Ok(self.with(|conferences, _| {
+            let key = conferences.resolve(account, &which)?;
+            let (_, parties) = conferences.participants(&key)?;
+            if participant.as_ref().is_some_and(|id| !parties.iter().any(|party| party.id == *id)) {
+                return Err(plenary_conference::Refused::UnknownParticipant);
+            }
+            Ok(SoundSettings {
+                automatic_gain: change.automatic_gain.flatten().unwrap_or_default(),
+                noise_suppression: change.noise_suppression.flatten().unwrap_or_default(),
+                gain_db: participant.is_some().then(|| change.gain_db.flatten().unwrap_or_default()),
+            })
         })?)
     }
 }

@@ -1,5 +1,6 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
+use super::sound::SoundChoice;
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ServiceName, Timestamp};
 use plenary_media::PlayId;
 use plenary_sip::{
@@ -72,6 +73,8 @@ pub(crate) struct Call {
     pub(crate) began_at: Timestamp,
     /// Heard speaking at the moment.
     pub(crate) talking: bool,
+    /// What was set for how it sounds.
+    pub(crate) sound: SoundChoice,
     /// The record of the call is in the database.
     pub(crate) recorded: bool,
 }

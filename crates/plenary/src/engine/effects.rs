@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::ReservationOpened { conference, .. } => {
                 info!(conference = %conference.name, account = conference.account.0, "reserved conference open")
@@ -101,6 +101,7 @@ impl Engine {
                 info!(conference = %conference.name, account = conference.account.0, "reserved conference over")
             }
             Notice::ReservationForgotten { conference, .. } => {
+                self.forget_sound(conference);
                 debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten, its name is free")
             }
             Notice::ConferenceCreated { conference } => {
@@ -113,6 +114,7 @@ impl Engine {
                 info!(conference = %conference.name, account = conference.account.0, "conference stopped")
             }
             Notice::ConferenceGone { conference } => {
+                self.forget_sound(conference);
                 info!(conference = %conference.name, account = conference.account.0, "conference gone")
             }
             Notice::ParticipantEntered { conference, participant } => {

@@ -2,13 +2,14 @@
 
 use super::{Command, clock::Clock};
 use async_trait::async_trait;
-use plenary_api::{ConferenceControl, ControlError};
+use plenary_api::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
 use plenary_conference::{
     AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits,
     ReservationToken, Timestamp,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
+use plenary_media::CallStats;
 use plenary_store::{ReserveError, Store};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -36,6 +37,17 @@ pub(crate) struct RosterLine {
     pub(crate) from: String,
     pub(crate) muted: bool,
     pub(crate) talking: bool,
+}
+
+/// A participant, and where the statistics of the call will come from.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) participant: ParticipantId,
+    pub(crate) from: String,
+    pub(crate) muted: bool,
+    pub(crate) talking: bool,
+    pub(crate) sound: SoundSettings,
+    pub(crate) statistics: oneshot::Receiver<CallStats>,
 }
 
 impl EngineHandle {
@@ -230,6 +242,37 @@ impl ConferenceControl for EngineHandle {
     ) -> Result<(), ControlError> {
         let act = move |conference| Event::Eject { conference, participant };
         self.ask(|reply| Command::Act { account, which, act: Box::new(act), reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+
+    async fn participant_reports(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+    ) -> Result<Vec<ParticipantReport>, ControlError> {
+        let asked = self.ask(|reply| Command::Reports { account, which, reply }).await?;
+        let mut reports = Vec::new();
+        for report in asked.map_err(ControlError::Refused)? {
+            let Report { participant: participant_id, from, muted, talking, sound, statistics } = report;
+            // A call that ends just now has none.
+            let statistics = match statistics.await {
+                Ok(statistics) => serde_json::to_value(statistics).unwrap_or_default(),
+                Err(_) => serde_json::Value::Null,
+            };
+            reports.push(ParticipantReport { participant_id, from, muted, talking, sound, statistics });
+        }
+        Ok(reports)
+    }
+
+    async fn change_sound(
+        &self,
+        account: AccountId,
+        which: ConferenceRef,
+        participant: Option<ParticipantId>,
+        change: SoundChange,
+    ) -> Result<SoundSettings, ControlError> {
+        self.ask(|reply| Command::ChangeSound { account, which, participant, change, reply })
             .await?
             .map_err(ControlError::Refused)
     }

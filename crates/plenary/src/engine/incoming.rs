@@ -4,6 +4,7 @@ use super::{
     Command, Engine, Room,
     call::{Call, CallNumber, Purpose, Session, Stage},
     effects::reasons,
+    sound::SoundChoice,
     wall_now,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
@@ -37,6 +38,7 @@ impl Engine {
                 service: None,
                 began_at: wall_now(),
                 talking: false,
+                sound: SoundChoice::default(),
                 recorded: false,
             },
         );
@@ -164,6 +166,10 @@ impl Engine {
                 return self.forget_refused(number);
             }
         };
+        if let Purpose::Conference { key } = &purpose {
+            self.apply_sound(key, number);
+        }
+        let Some(call) = self.calls.get_mut(&number) else { return };
         let mut rtp = address;
         if let Some(advertise) = self.advertise {
             rtp.set_ip(advertise);

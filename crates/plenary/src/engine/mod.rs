@@ -16,24 +16,27 @@ mod handle;
 mod incoming;
 mod play;
 mod records;
+mod sound;
 
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
 use call::{Call, CallNumber, Stage};
-use handle::RosterLine;
+use handle::{Report, RosterLine};
+use plenary_api::{SoundChange, SoundSettings};
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused,
     Reservation, ReservationLimits, ReservationToken,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
-use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId};
+use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId, Sound};
 use plenary_sip::{
     EndCause, Reason, SipEvent, SipHandle,
     sdp::{Codec, Preference},
 };
 use plenary_store::{InboundService, Store, StoreError};
 use records::Records;
+use sound::SoundChoice;
 use std::{
     collections::{BTreeMap, HashMap},
     net::IpAddr,
@@ -85,6 +88,18 @@ pub(crate) enum Command {
         key: ConferenceKey,
         reply: oneshot::Sender<Vec<RosterLine>>,
     },
+    Reports {
+        account: AccountId,
+        which: ConferenceRef,
+        reply: oneshot::Sender<Result<Vec<Report>, Refused>>,
+    },
+    ChangeSound {
+        account: AccountId,
+        which: ConferenceRef,
+        participant: Option<ParticipantId>,
+        change: SoundChange,
+        reply: oneshot::Sender<Result<SoundSettings, Refused>>,
+    },
     /// The inbound service of a call has been looked up.
     Routed {
         call: CallNumber,
@@ -109,6 +124,8 @@ pub(crate) struct Parts {
     /// The codecs of calls, best first, and whose order decides.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) preference: Preference,
+    /// How participants sound where nothing else was set.
+    pub(crate) sound: Sound,
 }
 
 /// The calls and conferences of this node.
@@ -123,6 +140,9 @@ pub(crate) struct Engine {
     advertise: Option<IpAddr>,
     codecs: Vec<Codec>,
     preference: Preference,
+    sound: Sound,
+    /// What was set for conferences.
+    sounds: HashMap<ConferenceKey, SoundChoice>,
     conferences: Conferences,
     calls: BTreeMap<CallNumber, Call>,
     participants: HashMap<ParticipantId, CallNumber>,
@@ -187,6 +207,8 @@ impl Engine {
             advertise: parts.advertise,
             codecs: parts.codecs,
             preference: parts.preference,
+            sound: parts.sound,
+            sounds: HashMap::new(),
             conferences,
             calls: BTreeMap::new(),
             participants: HashMap::new(),
@@ -282,6 +304,12 @@ impl Engine {
             }
             Command::Roster { key, reply } => {
                 let _ = reply.send(self.roster(&key));
+            }
+            Command::Reports { account, which, reply } => {
+                let _ = reply.send(self.reports(account, &which));
+            }
+            Command::ChangeSound { account, which, participant, change, reply } => {
+                let _ = reply.send(self.change_sound(account, &which, participant.as_ref(), &change));
             }
             Command::Routed { call, found } => self.handle_routed(call, found),
             Command::Stop { reply } => {

@@ -1,0 +1,105 @@
+//! How participants sound: what is measured of each call, and what is done to it. Ours, not the specification's.
+
+use super::json;
+use crate::{
+    control::SoundChange,
+    error::{ApiError, BAD_SOUND},
+    server::ApiState,
+};
+use axum::{
+    body::Body,
+    http::{Method, Response, StatusCode},
+};
+use plenary_conference::{AccountId, ConferenceName, ParticipantId, conferences::ConferenceRef};
+use serde::{Deserialize, Deserializer};
+
+/// What all paths begin with.
+pub(crate) const COLLECTION: &str = "/service/v1/conference/";
+
+/// What a path means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Participants(String),
+    Sound(String),
+    ParticipantSound(String, String),
+}
+
+impl Resource {
+    /// Of the decoded segments after the collection.
+    pub(crate) fn of(segments: &[String]) -> Option<Self> {
+        match segments {
+            [name, last] if last == "participants" => Some(Self::Participants(name.clone())),
+            [name, last] if last == "sound" => Some(Self::Sound(name.clone())),
+            [name, part, id, last] if part == "participants" && last == "sound" => {
+                Some(Self::ParticipantSound(name.clone(), id.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn methods(&self) -> (&'static [Method], &'static str) {
+        match self {
+            Self::Participants(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            Self::Sound(_) | Self::ParticipantSound(..) => {
+                (&[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")
+            }
+        }
+    }
+}
+
+/// The body of PATCH: what is left out stays, what is null goes back to its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SoundBody {
+    #[serde(default, deserialize_with = "given")]
+    automatic_gain: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "given")]
+    noise_suppression: Option<Option<bool>>,
+    #[serde(default, deserialize_with = "given")]
+    gain_db: Option<Option<f32>>,
+}
+
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+pub(crate) async fn answer(
+    state: &ApiState,
+    account: AccountId,
+    method: &Method,
+    resource: Resource,
+    body: &[u8],
+) -> Result<Response<Body>, ApiError> {
+    let which = |name| ConferenceRef::Name(ConferenceName::new(name));
+    let (which, participant) = match resource {
+        Resource::Participants(name) => {
+            let reports = state.control.participant_reports(account, which(name)).await?;
+            return Ok(json(StatusCode::OK, &reports));
+        }
+        Resource::Sound(name) => (which(name), None),
+        Resource::ParticipantSound(name, id) => (which(name), Some(ParticipantId::new(id))),
+    };
+    let change =
+        if *method == Method::PATCH { change(body, participant.is_some())? } else { SoundChange::default() };
+    let settings = state.control.change_sound(account, which, participant, change).await?;
+    Ok(json(StatusCode::OK, &settings))
+}
+
+fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {
+    let wrong = |text: String| ApiError::coded(BAD_SOUND, text);
+    let body: SoundBody = serde_json::from_slice(body).map_err(|error| {
+        wrong(format!(
+            "body: {error}; automatic_gain, noise_suppression (true, false, null) and gain_db are known"
+        ))
+    })?;
+    if let Some(Some(gain_db)) = body.gain_db
+        && !(-40.0..=20.0).contains(&gain_db)
+    {
+        return Err(wrong(format!("gain_db: must be from -40 to 20, not {gain_db}")));
+    }
+    if body.gain_db.is_some() && !is_of_participant {
+        return Err(wrong("gain_db: is set for each participant, not for a conference".to_owned()));
+    }
+    let SoundBody { automatic_gain, noise_suppression, gain_db } = body;
+    Ok(SoundChange { automatic_gain, noise_suppression, gain_db })
+}
