@@ -1,11 +1,12 @@
 //! The sockets of calls: taking a pair of ports, and moving datagrams through it.
 //!
-//! This is all that knows how packets reach the network; another way, such as one port for many calls or
-//! io_uring, replaces [`Ports`] and nothing else.
+//! This is all that knows how packets reach the network. Of the ways that `examples/reflector.rs` compares, one port
+//! for many calls costs least, but a call is then known by its source address alone, which nobody knows before the
+//! first packet comes through a NAT. Of those with a port for each call, batches by io_uring cost least.
 
 use crate::{
     MediaError,
-    sys::{self, Datagram, Receiver},
+    sys::{self, Datagram, Receiver, Ring},
 };
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -97,6 +98,10 @@ pub(crate) struct Ports {
     pairs: Vec<Option<PortPair>>,
     free: Vec<usize>,
     receiver: Receiver,
+    ring: Option<Ring>,
+    /// Sockets that are being asked for datagrams, and those to be asked again.
+    asked: Vec<usize>,
+    again: Vec<usize>,
 }
 
 /// Names a pair within its worker.
@@ -105,7 +110,14 @@ pub(crate) struct PortKey(usize);
 
 impl Ports {
     pub(crate) fn new() -> Self {
-        Self { pairs: Vec::new(), free: Vec::new(), receiver: Receiver::new() }
+        Self {
+            pairs: Vec::new(),
+            free: Vec::new(),
+            receiver: Receiver::new(),
+            ring: None,
+            asked: Vec::new(),
+            again: Vec::new(),
+        }
     }
 
     pub(crate) fn insert(&mut self, pair: PortPair) -> PortKey {
@@ -128,22 +140,78 @@ impl Ports {
         }
     }
 
-    /// Hands what has come in to `take`.
-    pub(crate) fn drain(&mut self, key: PortKey, channel: Channel, take: impl FnMut(Datagram<'_>)) {
-        if let Some(Some(pair)) = self.pairs.get(key.0) {
-            self.receiver.drain(pair.socket(channel), DATAGRAMS_PER_TICK_MAX, take);
+    /// Uses io_uring from here on, where that can be had. On the thread that moves the datagrams.
+    pub(crate) fn use_ring(&mut self) {
+        match Ring::new() {
+            Ok(ring) => self.ring = Some(ring),
+            Err(error) => tracing::info!(%error, "no io_uring: one system call for each packet instead"),
         }
     }
 
-    /// Sends a datagram. False: the system would not take it.
-    pub(crate) fn send(&self, key: PortKey, channel: Channel, bytes: &[u8], to: SocketAddr) -> bool {
-        let Some(Some(pair)) = self.pairs.get(key.0) else { return false };
-        let to = match to {
-            // A socket of IPv6 reaches IPv4 under mapped addresses only.
-            SocketAddr::V4(v4) if pair.is_v6 => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
-            SocketAddr::V4(_) | SocketAddr::V6(_) => to,
+    /// Hands what has come in at each of `members` to `take`, with its first part.
+    pub(crate) fn drain<K: Copy>(
+        &mut self,
+        members: &[(K, PortKey)],
+        channel: Channel,
+        mut take: impl FnMut(K, Datagram<'_>),
+    ) {
+        let Self { pairs, receiver, ring, asked, again, .. } = self;
+        let socket = |port: PortKey| Some(pairs.get(port.0)?.as_ref()?.socket(channel));
+        let Some(ring) = ring else {
+            for (key, port) in members {
+                if let Some(socket) = socket(*port) {
+                    receiver.drain(socket, DATAGRAMS_PER_TICK_MAX, |datagram| take(*key, datagram));
+                }
+            }
+            return;
         };
-        pair.socket(channel).send_to(bytes, to).is_ok()
+        // Each socket is asked again as long as it gives something: once more, as a rule.
+        let mut asked: &mut Vec<usize> = asked;
+        let mut again: &mut Vec<usize> = again;
+        asked.clear();
+        asked.extend(0..members.len());
+        for _ in 0..DATAGRAMS_PER_TICK_MAX {
+            again.clear();
+            let sockets = asked.iter().filter_map(|index| Some((*index, socket(members[*index].1)?)));
+            ring.receive(sockets, |index, datagram| {
+                take(members[index].0, datagram);
+                again.push(index);
+            });
+            if again.is_empty() {
+                return;
+            }
+            std::mem::swap(&mut asked, &mut again);
+        }
+    }
+
+    /// Sends datagrams. Those that the system would not take are told to `failed` by their number.
+    pub(crate) fn send<'d>(
+        &'d mut self,
+        datagrams: impl Iterator<Item = (PortKey, Channel, SocketAddr, &'d [u8])>,
+        mut failed: impl FnMut(usize),
+    ) {
+        let Self { pairs, ring, .. } = self;
+        let datagrams = datagrams.enumerate().filter_map(|(number, (port, channel, to, bytes))| {
+            let pair = pairs.get(port.0)?.as_ref()?;
+            let to = match to {
+                // A socket of IPv6 reaches IPv4 under mapped addresses only.
+                SocketAddr::V4(v4) if pair.is_v6 => {
+                    SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
+                }
+                SocketAddr::V4(_) | SocketAddr::V6(_) => to,
+            };
+            Some((number, pair.socket(channel), to, bytes))
+        });
+        match ring {
+            Some(ring) => ring.send(datagrams, &mut failed),
+            None => {
+                for (number, socket, to, bytes) in datagrams {
+                    if socket.send_to(bytes, to).is_err() {
+                        failed(number);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -201,10 +269,17 @@ mod tests {
         let mut ports = Ports::new();
         let key = ports.insert(pair);
         let mut from = None;
-        ports.drain(key, Channel::Rtp, |datagram| from = Some(datagram.from));
+        ports.drain(&[((), key)], Channel::Rtp, |(), datagram| from = Some(datagram.from));
         assert_eq!(from, Some(phone.local_addr().expect("bound")));
-        assert!(ports.send(key, Channel::Rtp, b"there", phone.local_addr().expect("bound")));
-        assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
+        for with_ring in [false, true] {
+            if with_ring {
+                ports.use_ring();
+            }
+            let to = phone.local_addr().expect("bound");
+            let datagram = (key, Channel::Rtp, to, b"there".as_slice());
+            ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
+            assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
+        }
     }
 
     #[test]

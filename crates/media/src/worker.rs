@@ -191,6 +191,10 @@ pub(crate) struct Worker {
     phase_of: HashMap<RoomId, usize>,
     places: HashMap<MediaCallId, Place>,
     outbox: Outbox,
+    /// The parties of the room that ticks, with their sockets.
+    members: Vec<(PartyKey, PortKey)>,
+    /// Datagrams that the system would not take.
+    failed: Vec<usize>,
     began: Instant,
 }
 
@@ -220,6 +224,8 @@ impl Worker {
             phase_of: HashMap::new(),
             places: HashMap::new(),
             outbox: Outbox::default(),
+            members: Vec::new(),
+            failed: Vec::new(),
             began: Instant::now(),
         }
     }
@@ -228,6 +234,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         sys::wake_precisely();
         sys::run_before_others();
+        self.ports.use_ring();
         'run: loop {
             for _ in 0..COMMANDS_MAX {
                 match self.commands.try_recv() {
@@ -409,9 +416,10 @@ impl Worker {
             is_empty = room.is_empty();
         });
         if let Some(port) = port {
-            for datagram in self.outbox.datagrams() {
-                self.ports.send(port, datagram.channel, datagram.bytes, datagram.to);
-            }
+            let goodbyes =
+                self.outbox.datagrams().map(|datagram| (port, datagram.channel, datagram.to, datagram.bytes));
+            // Whoever is not reached any more has no use for a goodbye.
+            self.ports.send(goodbyes, |_| {});
             self.outbox.clear_datagrams();
             self.ports.remove(port);
         }
@@ -455,8 +463,10 @@ impl Worker {
         let rooms = phase.rooms.len() as u64;
         for room in &mut phase.rooms {
             let (ports, outbox) = (&mut self.ports, &mut self.outbox);
+            let lists = (&mut self.members, &mut self.failed);
             // What a panic leaves half done is thrown away: the room as a whole, and the outbox.
-            let result = catch_unwind(AssertUnwindSafe(|| tick_room(room, ports, outbox, time, with_rtcp)));
+            let result =
+                catch_unwind(AssertUnwindSafe(|| tick_room(room, ports, outbox, lists, time, with_rtcp)));
             if result.is_err() {
                 self.outbox = Outbox::default();
                 failed = Some(room.id);
@@ -533,24 +543,34 @@ impl Worker {
 }
 
 /// One room's 20 ms: packets in, the tick, packets out.
-fn tick_room(room: &mut Room, ports: &mut Ports, outbox: &mut Outbox, time: Tick, with_rtcp: bool) {
-    for key in room.keys() {
-        let Some(port) = room.port(key) else { continue };
-        ports.drain(port, Channel::Rtp, |datagram| {
+fn tick_room(
+    room: &mut Room,
+    ports: &mut Ports,
+    outbox: &mut Outbox,
+    (members, failed): (&mut Vec<(PartyKey, PortKey)>, &mut Vec<usize>),
+    time: Tick,
+    with_rtcp: bool,
+) {
+    members.clear();
+    members.extend(room.keys().filter_map(|key| Some((key, room.port(key)?))));
+    ports.drain(members, Channel::Rtp, |key, datagram| {
+        let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+        room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
+    });
+    if with_rtcp {
+        ports.drain(members, Channel::Rtcp, |key, datagram| {
             let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
-            room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
+            room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time);
         });
-        if with_rtcp {
-            ports.drain(port, Channel::Rtcp, |datagram| {
-                let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
-                room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time);
-            });
-        }
     }
     room.tick(time, outbox);
-    for datagram in outbox.datagrams() {
-        let Some(port) = room.port(datagram.party) else { continue };
-        if !ports.send(port, datagram.channel, datagram.bytes, datagram.to) {
+    let datagrams = outbox.datagrams().filter_map(|datagram| {
+        Some((room.port(datagram.party)?, datagram.channel, datagram.to, datagram.bytes))
+    });
+    failed.clear();
+    ports.send(datagrams, |number| failed.push(number));
+    for number in failed {
+        if let Some(datagram) = outbox.datagrams().nth(*number) {
             room.handle_send_error(datagram.party);
         }
     }

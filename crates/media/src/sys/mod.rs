@@ -2,6 +2,10 @@
 
 #![allow(unsafe_code)]
 
+mod ring;
+
+pub(crate) use ring::Ring;
+
 use std::{
     fmt, io, mem,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket},
@@ -10,7 +14,7 @@ use std::{
 };
 
 /// Datagrams taken with one call. A call of 20 ms packets has one waiting at each tick.
-const BATCH: usize = 8;
+const BATCH: usize = 4;
 /// Longer datagrams are cut; no audio packet of ours is near this.
 const DATAGRAM_BYTES: usize = 1536;
 /// Room for a control message with a `timespec`.
@@ -24,9 +28,14 @@ struct Control([u8; CONTROL_BYTES]);
 /// Takes datagrams off sockets, several with one call, into memory that is taken once.
 pub(crate) struct Receiver {
     datagrams: Box<[[u8; DATAGRAM_BYTES]; BATCH]>,
-    controls: Box<[Control; BATCH]>,
+    _controls: Box<[Control; BATCH]>,
     names: Box<[libc::sockaddr_storage; BATCH]>,
+    _buffers: Box<[libc::iovec; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
 }
+
+// SAFETY: the pointers in `buffers` and `headers` point into boxes of the same struct, which move with it.
+unsafe impl Send for Receiver {}
 
 /// A datagram, borrowed from the [`Receiver`].
 #[derive(Debug)]
@@ -39,12 +48,24 @@ pub(crate) struct Datagram<'a> {
 
 impl Receiver {
     pub(crate) fn new() -> Self {
-        Self {
-            datagrams: Box::new([[0; DATAGRAM_BYTES]; BATCH]),
-            controls: Box::new([Control([0; CONTROL_BYTES]); BATCH]),
-            // SAFETY: all zeroes is a valid `sockaddr_storage` (of no family).
-            names: Box::new(unsafe { mem::zeroed() }),
+        let mut datagrams = Box::new([[0; DATAGRAM_BYTES]; BATCH]);
+        let mut controls = Box::new([Control([0; CONTROL_BYTES]); BATCH]);
+        // SAFETY: all zeroes is a valid `sockaddr_storage` (of no family), `iovec` and `mmsghdr` (no buffers).
+        let (mut names, mut buffers, mut headers): (
+            Box<[libc::sockaddr_storage; BATCH]>,
+            Box<[libc::iovec; BATCH]>,
+            Box<[libc::mmsghdr; BATCH]>,
+        ) = unsafe { (Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed())) };
+        for index in 0..BATCH {
+            point(
+                &mut headers[index].msg_hdr,
+                &mut buffers[index],
+                &mut datagrams[index],
+                &mut names[index],
+                &mut controls[index],
+            );
         }
+        Self { datagrams, _controls: controls, names, _buffers: buffers, headers }
     }
 
     /// Hands what waits on a non-blocking socket to `take`, at most `datagrams_max` and a batch. Errors end
@@ -66,34 +87,22 @@ impl Receiver {
     }
 
     fn receive(&mut self, socket: &UdpSocket, take: &mut impl FnMut(Datagram<'_>)) -> usize {
-        // SAFETY: all zeroes is a valid `iovec` and a valid `mmsghdr`: no buffers at all.
-        let mut buffers: [libc::iovec; BATCH] = unsafe { mem::zeroed() };
-        // SAFETY: as above.
-        let mut headers: [libc::mmsghdr; BATCH] = unsafe { mem::zeroed() };
-        for index in 0..BATCH {
-            buffers[index] =
-                libc::iovec { iov_base: self.datagrams[index].as_mut_ptr().cast(), iov_len: DATAGRAM_BYTES };
-            let header = &mut headers[index].msg_hdr;
-            header.msg_name = ptr::from_mut(&mut self.names[index]).cast();
-            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut buffers[index];
-            header.msg_iovlen = 1;
-            header.msg_control = self.controls[index].0.as_mut_ptr().cast();
-            header.msg_controllen = CONTROL_BYTES as _;
+        for header in self.headers.iter_mut() {
+            ready(&mut header.msg_hdr);
         }
-        // SAFETY: every header points at memory of `self` and of this frame that lives through the call and
-        // has the lengths stated; `BATCH` headers are passed; no timeout is given.
+        // SAFETY: every header points at memory of `self` that has the lengths stated; `BATCH` headers are passed;
+        // no timeout is given.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                self.headers.as_mut_ptr(),
                 BATCH as libc::c_uint,
                 libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
         };
         let count = usize::try_from(count).unwrap_or(0);
-        for (index, header) in headers.iter().enumerate().take(count) {
+        for (index, header) in self.headers.iter().enumerate().take(count) {
             let length = (header.msg_len as usize).min(DATAGRAM_BYTES);
             if let Some(from) = address(&self.names[index]) {
                 let arrived_wall_ns = arrival(&header.msg_hdr);
@@ -102,6 +111,28 @@ impl Receiver {
         }
         count
     }
+}
+
+/// Has a header point at what is to be filled.
+fn point(
+    header: &mut libc::msghdr,
+    buffer: &mut libc::iovec,
+    datagram: &mut [u8; DATAGRAM_BYTES],
+    name: &mut libc::sockaddr_storage,
+    control: &mut Control,
+) {
+    *buffer = libc::iovec { iov_base: datagram.as_mut_ptr().cast(), iov_len: DATAGRAM_BYTES };
+    header.msg_name = ptr::from_mut(name).cast();
+    header.msg_iov = ptr::from_mut(buffer);
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    ready(header);
+}
+
+/// The kernel writes the lengths that it used; they are put back before the next use.
+fn ready(header: &mut libc::msghdr) {
+    header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    header.msg_controllen = CONTROL_BYTES as _;
 }
 
 impl fmt::Debug for Receiver {

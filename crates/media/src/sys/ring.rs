@@ -1,0 +1,236 @@
+//! Many sockets with one system call, by io_uring: a receive for each of up to 64 sockets is handed over at once, and
+//! so are the packets of a tick.
+//!
+//! Every operation is one that never waits (`MSG_DONTWAIT`), so each is over when the call that hands it over
+//! returns, and nothing of ours is used by the kernel after that. Where io_uring is not there, or not allowed (many
+//! containers forbid it), there is no ring and the calls of [`super::Receiver`] do the same.
+
+use super::{CONTROL_BYTES, Control, DATAGRAM_BYTES, Datagram, address, arrival, point, ready};
+use io_uring::{IoUring, opcode, squeue, types::Fd};
+use std::{
+    fmt, io, mem,
+    net::{SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+};
+
+/// Operations that are handed over at once.
+const BATCH: usize = 64;
+
+/// A ring of the thread that made it, with memory for its operations.
+pub(crate) struct Ring {
+    ring: IoUring,
+    datagrams: Box<[[u8; DATAGRAM_BYTES]; BATCH]>,
+    _controls: Box<[Control; BATCH]>,
+    names: Box<[libc::sockaddr_storage; BATCH]>,
+    _buffers: Box<[libc::iovec; BATCH]>,
+    headers: Box<[libc::msghdr; BATCH]>,
+}
+
+// SAFETY: the pointers in `buffers` and `headers` point into boxes of the same struct, which move with it.
+unsafe impl Send for Ring {}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ring")
+    }
+}
+
+impl Ring {
+    /// Must be made on the thread that uses it.
+    pub(crate) fn new() -> io::Result<Self> {
+        let ring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_cqsize(4 * BATCH as u32)
+            .build(BATCH as u32)?;
+        let mut datagrams = Box::new([[0; DATAGRAM_BYTES]; BATCH]);
+        let mut controls = Box::new([Control([0; CONTROL_BYTES]); BATCH]);
+        // SAFETY: all zeroes is a valid `sockaddr_storage` (of no family), `iovec` and `msghdr` (no buffers).
+        let (mut names, mut buffers, mut headers): (
+            Box<[libc::sockaddr_storage; BATCH]>,
+            Box<[libc::iovec; BATCH]>,
+            Box<[libc::msghdr; BATCH]>,
+        ) = unsafe { (Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed())) };
+        for index in 0..BATCH {
+            point(
+                &mut headers[index],
+                &mut buffers[index],
+                &mut datagrams[index],
+                &mut names[index],
+                &mut controls[index],
+            );
+        }
+        Ok(Self { ring, datagrams, _controls: controls, names, _buffers: buffers, headers })
+    }
+
+    /// Takes one datagram off each of `sockets`, numbered as they come, and hands it to `take`.
+    pub(crate) fn receive<'s>(
+        &mut self,
+        sockets: impl Iterator<Item = (usize, &'s UdpSocket)>,
+        mut take: impl FnMut(usize, Datagram<'_>),
+    ) {
+        let mut numbers = [0; BATCH];
+        let mut count = 0;
+        for (number, socket) in sockets {
+            numbers[count] = number;
+            ready(&mut self.headers[count]);
+            let receive = opcode::RecvMsg::new(Fd(socket.as_raw_fd()), &raw mut self.headers[count])
+                .flags(libc::MSG_DONTWAIT as u32)
+                .build()
+                .user_data(count as u64);
+            self.push(&receive);
+            count += 1;
+            if count == BATCH {
+                self.finish_receiving(count, &numbers, &mut take);
+                count = 0;
+            }
+        }
+        self.finish_receiving(count, &numbers, &mut take);
+    }
+
+    fn finish_receiving(
+        &mut self,
+        count: usize,
+        numbers: &[usize; BATCH],
+        take: &mut impl FnMut(usize, Datagram<'_>),
+    ) {
+        let mut done = 0;
+        while done < count {
+            // An interrupted call is made again: what it points at must not change before all are over.
+            let _ = self.ring.submit_and_wait(count - done);
+            for completion in self.ring.completion() {
+                done += 1;
+                let index = completion.user_data() as usize;
+                let Ok(length) = usize::try_from(completion.result()) else { continue };
+                if let Some(from) = address(&self.names[index]) {
+                    let bytes = &self.datagrams[index][..length.min(DATAGRAM_BYTES)];
+                    let arrived_wall_ns = arrival(&self.headers[index]);
+                    take(numbers[index], Datagram { bytes, from, arrived_wall_ns });
+                }
+            }
+        }
+    }
+
+    /// Sends datagrams; `failed` is told the numbers of those that the system would not take.
+    pub(crate) fn send<'d>(
+        &mut self,
+        datagrams: impl Iterator<Item = (usize, &'d UdpSocket, SocketAddr, &'d [u8])>,
+        failed: &mut impl FnMut(usize),
+    ) {
+        let mut count = 0;
+        for (number, socket, to, bytes) in datagrams {
+            let length = write_name(&mut self.names[count], to);
+            let send = opcode::Send::new(Fd(socket.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32)
+                .flags(libc::MSG_DONTWAIT)
+                .dest_addr((&raw const self.names[count]).cast())
+                .dest_addr_len(length)
+                .build()
+                .flags(squeue::Flags::SKIP_SUCCESS)
+                .user_data(number as u64);
+            self.push(&send);
+            count += 1;
+            if count == BATCH {
+                self.finish_sending(failed);
+                count = 0;
+            }
+        }
+        if count > 0 {
+            self.finish_sending(failed);
+        }
+    }
+
+    fn finish_sending(&mut self, failed: &mut impl FnMut(usize)) {
+        // An interrupted call is made again, until the queue is empty: what it points at is given back after that.
+        while !self.ring.submission().is_empty() {
+            let _ = self.ring.submit();
+        }
+        for completion in self.ring.completion() {
+            failed(completion.user_data() as usize);
+        }
+    }
+
+    fn push(&mut self, operation: &squeue::Entry) {
+        // SAFETY: what the operation points at is memory of `self` or of the caller, untouched until it is over; see
+        // the module's text. The queue has room for a batch, and is handed over when that is full.
+        let pushed = unsafe { self.ring.submission().push(operation) };
+        debug_assert!(pushed.is_ok(), "more operations than the queue has room for");
+    }
+}
+
+fn write_name(name: &mut libc::sockaddr_storage, address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V4(address) => {
+            // SAFETY: a `sockaddr_storage` is made to be read and written as any of its kinds.
+            let name = unsafe { &mut *std::ptr::from_mut(name).cast::<libc::sockaddr_in>() };
+            name.sin_family = libc::AF_INET as libc::sa_family_t;
+            name.sin_port = address.port().to_be();
+            name.sin_addr.s_addr = u32::from(*address.ip()).to_be();
+            mem::size_of::<libc::sockaddr_in>() as u32
+        }
+        SocketAddr::V6(address) => {
+            // SAFETY: as above.
+            let name = unsafe { &mut *std::ptr::from_mut(name).cast::<libc::sockaddr_in6>() };
+            name.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            name.sin6_port = address.port().to_be();
+            name.sin6_flowinfo = 0;
+            name.sin6_addr.s6_addr = address.ip().octets();
+            name.sin6_scope_id = address.scope_id();
+            mem::size_of::<libc::sockaddr_in6>() as u32
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_of_many_sockets_come_and_go_with_few_calls() {
+        let Ok(mut ring) = Ring::new() else {
+            return; // Not allowed here.
+        };
+        let phones: Vec<UdpSocket> =
+            (0..150).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a port")).collect();
+        let ours: Vec<UdpSocket> = (0..150)
+            .map(|_| {
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+                super::super::stamp_arrivals(&socket).expect("an option");
+                socket
+            })
+            .collect();
+        for (number, (phone, our)) in phones.iter().zip(&ours).enumerate() {
+            let to = our.local_addr().expect("bound");
+            // One in three says nothing, one in three says two things.
+            for part in 0..number % 3 {
+                phone.send_to(&vec![part as u8; number + 1], to).expect("sent");
+            }
+        }
+        let mut came = Vec::new();
+        ring.receive(ours.iter().enumerate(), |number, datagram| {
+            assert_eq!(datagram.from, phones[number].local_addr().expect("bound"));
+            assert!(datagram.arrived_wall_ns.is_some());
+            came.push((number, datagram.bytes.len()));
+        });
+        assert_eq!(came.len(), 100);
+        assert!(came.iter().all(|(number, length)| number % 3 > 0 && *length == number + 1));
+
+        let bytes: Vec<Vec<u8>> = (0..150).map(|number| vec![7; number + 1]).collect();
+        let mut failed = Vec::new();
+        let addresses: Vec<SocketAddr> = phones
+            .iter()
+            .enumerate()
+            .map(|(number, phone)| match number {
+                // Nothing can be sent to port 0.
+                17 => "127.0.0.1:0".parse().expect("an address"),
+                _ => phone.local_addr().expect("bound"),
+            })
+            .collect();
+        let datagrams =
+            (0..150).map(|number| (number, &ours[number], addresses[number], bytes[number].as_slice()));
+        ring.send(datagrams, &mut |number| failed.push(number));
+        assert_eq!(failed, [17]);
+        for (number, phone) in phones.iter().enumerate().filter(|(number, _)| *number != 17) {
+            assert_eq!(phone.recv(&mut [0; 200]).expect("it came"), number + 1);
+        }
+    }
+}
