@@ -33,6 +33,8 @@ use std::{
 const PHASES: u64 = 10;
 const FRAME: Duration = Duration::from_millis(20);
 const FRAME_NS: u64 = 20_000_000;
+/// How much of a packet's deviation moves the grid that the next ones are held to: it follows in half a second.
+const GRID_FOLLOWS: f64 = 0.04;
 const PHASE: Duration = Duration::from_millis(20 / PHASES);
 /// A key is down for 120 ms, and 80 ms pass before the next.
 const KEY_FRAMES: u32 = 6;
@@ -121,7 +123,7 @@ struct State {
     /// When the last burst of each group was sent, in nanoseconds since the start.
     bursts: HashMap<u32, u64>,
     delays: Durations,
-    /// How much the time between two packets differs from their length.
+    /// How far packets are off the grid of 20 ms that those before them made.
     unevenness: Durations,
     held: BinaryHeap<Reverse<Held>>,
     random: u64,
@@ -151,6 +153,8 @@ struct LineState {
     wait_frames: u32,
     reception: Reception,
     last_arrival_ns: Option<u64>,
+    /// When the next packet is due by those before it.
+    due_ns: Option<f64>,
     gap_ns_max: u64,
     ear: Option<Box<Ear>>,
     detector: Option<Box<BurstDetector>>,
@@ -214,6 +218,7 @@ impl Hub {
                 wait_frames: 0,
                 reception: Reception::new(codec.clock_rate()),
                 last_arrival_ns: None,
+                due_ns: None,
                 gap_ns_max: 0,
                 ear,
                 detector,
@@ -384,10 +389,15 @@ impl State {
         if let Some(last_ns) = line.last_arrival_ns.replace(at_ns) {
             let gap_ns = at_ns.saturating_sub(last_ns);
             line.gap_ns_max = line.gap_ns_max.max(gap_ns);
-            if !packet.header.marker {
-                self.unevenness.add(gap_ns.abs_diff(FRAME_NS));
-            }
         }
+        let off_ns = line.due_ns.map_or(0.0, |due_ns| at_ns as f64 - due_ns);
+        if packet.header.marker || off_ns.abs() > 1e9 {
+            line.due_ns = None;
+        } else if line.due_ns.is_some() {
+            self.unevenness.add(off_ns.abs() as u64);
+        }
+        let due_ns = line.due_ns.unwrap_or(at_ns as f64);
+        line.due_ns = Some(due_ns + off_ns * GRID_FOLLOWS + FRAME_NS as f64);
         if let Some(detector) = &mut line.detector
             && detector.hears(packet.payload)
             && let Some(sent_ns) = line.role.probes.and_then(|group| self.bursts.get(&group))

@@ -76,8 +76,8 @@ pub struct LoadReport {
     pub jitter_ms: Percentiles,
     /// Longest time between two packets of a caller, in milliseconds.
     pub gap_ms: Percentiles,
-    /// How much the time between two packets differs from 20 ms, in milliseconds, over all packets.
-    pub unevenness_ms: DurationQuantiles,
+    /// How far packets come off the grid of 20 ms that those before them made, in milliseconds, over all packets.
+    pub off_grid_ms: DurationQuantiles,
     /// From a packet's leaving here to the return of its sound, in milliseconds.
     pub delay_ms: DurationQuantiles,
     /// Tones that should be heard and are, and that should not and are not.
@@ -165,7 +165,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     let cpu_after = (spec.server_pid.and_then(cpu_seconds), cpu_seconds(std::process::id()));
     let after: Vec<_> = members.iter().map(|member| member.call.stats()).collect();
     let memory_after = spec.server_pid.and_then(memory_kb);
-    let (delay_ms, unevenness_ms) = caller.measures();
+    let (delay_ms, off_grid_ms) = caller.measures();
 
     let (tones_right, tones_wrong) = check_tones(&members);
     let calls_lost = members.iter().filter(|member| member.call.state().is_over()).count() as u32;
@@ -195,7 +195,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
         missing_percent: percent_of(expected - received as f32, expected),
         jitter_ms: Percentiles::of(after.iter().map(|stats| stats.jitter_ms).collect()),
         gap_ms: Percentiles::of(after.iter().map(|stats| stats.gap_ms_max).collect()),
-        unevenness_ms,
+        off_grid_ms,
         delay_ms,
         tones_right,
         tones_wrong,

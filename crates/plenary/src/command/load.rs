@@ -60,11 +60,7 @@ fn print(out: &mut impl Write, report: &LoadReport) -> std::io::Result<()> {
     let fine = |q: DurationQuantiles| {
         format!("p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}", q.p50, q.p99, q.p999, q.max)
     };
-    writeln!(
-        out,
-        "Unevenness     {} ms from one packet to the next, against 20",
-        fine(report.unevenness_ms)
-    )?;
+    writeln!(out, "Off the grid   {} ms", fine(report.off_grid_ms))?;
     if report.delay_ms.count > 0 {
         writeln!(
             out,
