@@ -55,12 +55,16 @@ impl EchoDetector {
     pub fn update(&mut self, sent_dbov: f32, received_dbov: f32) {
         self.place = (self.place + LAGS - 1) % LAGS;
         self.sent[self.place] = sent_dbov.max(FLOOR_DBOV);
+        let received = received_dbov.max(FLOOR_DBOV);
+        // A line that says nothing and has not for long says nothing about its echo either.
+        if received == FLOOR_DBOV && self.received_mean < FLOOR_DBOV + 0.05 {
+            return;
+        }
         // Nothing can come back while nothing was sent, and silence on both sides is no likeness.
         if !self.sent.iter().any(|level| *level > ACTIVE_DBOV) {
             return;
         }
         self.frames = self.frames.saturating_add(1);
-        let received = received_dbov.max(FLOOR_DBOV);
         // The first frames have a larger part, so that the averages begin with what is there.
         let share = SHARE.max(1.0 / self.frames as f32);
         self.received_mean += (received - self.received_mean) * share;

@@ -10,6 +10,15 @@ pub enum Law {
 }
 
 impl Law {
+    /// Whether these octets are all silence, as muted telephones send it: the smallest value, of either sign.
+    #[must_use]
+    pub fn is_silence(self, payload: &[u8]) -> bool {
+        let silence = self.silence() & 0x7f;
+        let (chunks, rest) = payload.as_chunks::<16>();
+        let differs = |octets: &[u8]| octets.iter().fold(0, |all, octet| all | (octet & 0x7f ^ silence)) != 0;
+        !chunks.iter().any(|chunk| differs(chunk)) && !differs(rest)
+    }
+
     /// The octet of silence.
     #[must_use]
     pub const fn silence(self) -> u8 {
@@ -185,6 +194,19 @@ mod tests {
                 let wanted = i32::from(sample).clamp(-top.abs(), top.abs());
                 let error = (i32::from(got) - wanted).abs();
                 assert!(error <= half_step + cut_off, "{law:?} {sample}: {got} is {error} off");
+            }
+        }
+    }
+
+    #[test]
+    fn silence_is_known_by_its_octets() {
+        for law in [Law::Mu, Law::A] {
+            assert!(law.is_silence(&[]) && law.is_silence(&[law.silence(); 160]));
+            assert!(law.is_silence(&[law.silence() ^ 0x80; 33]));
+            for place in [0, 15, 16, 79, 159] {
+                let mut payload = [law.silence(); 160];
+                payload[place] ^= 1;
+                assert!(!law.is_silence(&payload), "{law:?} {place}");
             }
         }
     }

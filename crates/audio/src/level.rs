@@ -9,7 +9,20 @@ pub fn dbov(samples: &[i16]) -> f32 {
     if samples.is_empty() {
         return -127.0;
     }
-    let energy: i64 = samples.iter().map(|sample| i64::from(*sample) * i64::from(*sample)).sum();
+    // Whole chunks are squared and summed side by side.
+    let (chunks, rest) = samples.as_chunks::<8>();
+    let mut sums = [0_u64; 8];
+    for chunk in chunks {
+        for (sum, sample) in sums.iter_mut().zip(chunk) {
+            *sum += u64::from((i32::from(*sample) * i32::from(*sample)) as u32);
+        }
+    }
+    let of_rest: u64 =
+        rest.iter().map(|sample| u64::from((i32::from(*sample) * i32::from(*sample)) as u32)).sum();
+    let energy = sums.iter().sum::<u64>() + of_rest;
+    if energy == 0 {
+        return -127.0;
+    }
     let mean = energy as f64 / samples.len() as f64 / (32768.0 * 32768.0);
     if mean <= 0.0 { -127.0 } else { (10.0 * mean.log10()).max(-127.0) as f32 }
 }

@@ -18,7 +18,7 @@ pub const FRAME_BYTES_MAX: usize = 1275;
 /// Samples of the longest packet: 120 ms (RFC 6716, 3.4).
 pub const PACKET_SAMPLES_MAX: usize = 5760;
 /// A packet of silence, comfort noise among it, is no longer than this.
-const SILENCE_BYTES_MAX: usize = 24;
+const SILENCE_BYTES_MAX: usize = 40;
 /// Frames of the shortest kind, 2.5 ms, in the longest packet.
 const FRAMES_MAX: usize = 48;
 
@@ -39,7 +39,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { bitrate: 32_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 }
+        Self { bitrate: 48_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct MediaConfig {
     /// Mean time between two RTCP reports of a call, in milliseconds; each is drawn from half to one and a
     /// half of it (RFC 3550, 6.2). Default: 5000.
     pub rtcp_interval_ms: u64,
-    /// How Opus is encoded. Default: 32 kbit/s, complexity 5, with FEC, without DTX.
+    /// How Opus is encoded. Default: 48 kbit/s, complexity 5, with FEC, without DTX.
     pub opus: opus::Settings,
     /// Events that may wait for the control side; while it is full they wait inside the workers. Default:
     /// 65 536.

@@ -15,7 +15,10 @@ pub(super) const G711_FRAME: usize = 160;
 /// Packets of Opus that are remembered while nobody speaks, so that its decoder is warm when somebody does.
 const REMEMBERED: usize = 2;
 /// Octets of such a packet; longer ones wake the decoder.
-const REMEMBERED_BYTES: usize = 32;
+const REMEMBERED_BYTES: usize = 48;
+/// With more than this made up one packet more is held, with less than that no longer.
+const LOSS_TO_HOLD_MORE: f32 = 0.008;
+const LOSS_TO_HOLD_LESS: f32 = 0.002;
 /// The smallest piece that Opus makes up, 2.5 ms.
 const OPUS_PIECE: usize = 120;
 
@@ -86,7 +89,11 @@ impl Decoder {
     fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
         match self {
             Self::G711(law, concealer) => {
-                g711::decode(*law, payload, out);
+                if law.is_silence(payload) {
+                    out.fill(0)
+                } else {
+                    g711::decode(*law, payload, out)
+                }
                 if joins { concealer.join(out) } else { concealer.good(out) }
             }
             Self::G722(decoder, concealer) => {
@@ -183,6 +190,18 @@ impl Ear {
     pub(super) fn may_sleep(&mut self) {
         if let Decoder::Opus(opus) = &mut self.decoder {
             opus.asleep = true;
+        }
+    }
+
+    /// Part of the stream, 0 to 1, is made up of late. Opus packets tell of the one before them, so where many are
+    /// lost it pays to hold one more.
+    pub(super) fn expect_loss(&mut self, made_up: f32) {
+        if self.codec == Codec::Opus {
+            if made_up > LOSS_TO_HOLD_MORE {
+                self.jitter.set_extra_ms(20);
+            } else if made_up < LOSS_TO_HOLD_LESS {
+                self.jitter.set_extra_ms(0);
+            }
         }
     }
 

@@ -628,6 +628,7 @@ impl Incoming {
         let concealed = self.ear.jitter.counters().concealed;
         let made_up = concealed - std::mem::replace(&mut self.concealed, concealed);
         self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
+        self.ear.expect_loss(self.made_up);
     }
 
     /// Does to a frame that is heard what was asked for.

@@ -235,6 +235,7 @@ pub struct JitterBuffer {
     pulls_too_long: u32,
     /// How long before it is heard a packet may be asked for; see [`head_start_samples`].
     head_start_ns: i64,
+    extra_ns: i64,
     packet_samples: i64,
     slots: Box<[Slot]>,
     payloads: Box<[u8]>,
@@ -281,6 +282,7 @@ impl JitterBuffer {
             pulls_since_start: 0,
             pulls_too_long: 0,
             head_start_ns: 0,
+            extra_ns: 0,
             packet_samples: 0,
             slots: vec![empty; slots].into(),
             payloads: vec![0; slots * config.slot_bytes].into(),
@@ -339,6 +341,12 @@ impl JitterBuffer {
         self.quiet = quiet;
     }
 
+    /// Holds so much more than the network's unevenness asks for, so that the packet after a lost one is here when it
+    /// is needed.
+    pub fn set_extra_ms(&mut self, ms: u32) {
+        self.extra_ns = i64::from(ms.min(1000)) * 1_000_000;
+    }
+
     /// What the buffer aims to hold, in nanoseconds: from a quick packet's arrival to the end of the frame
     /// it is in.
     #[must_use]
@@ -391,7 +399,7 @@ impl JitterBuffer {
 
     /// The schedule that is wanted, within the configured limits.
     fn needed_ns(&self) -> i64 {
-        self.head_start_ns + self.needed_by_delays_ns()
+        self.head_start_ns + self.extra_ns + self.needed_by_delays_ns()
     }
 
     fn needed_by_delays_ns(&self) -> i64 {

@@ -1,0 +1,291 @@
+//! The floor: the same packets as calls, moved and sent back without a look at what is in them. `cargo run --release
+//! -p plenary-media --example reflector -- CALLS SECONDS [WAY…]`
+//!
+//! Every 20 ms each call's packet of 172 bytes comes in and one goes out. Ways:
+//!
+//! - `woken`: a socket for each call, an epoll wake-up and two system calls for each packet, as most servers do it;
+//! - `calls`: a socket for each call, looked at every 20 ms, `recvmmsg` and `sendto` for each;
+//! - `io_uring`: the same, 64 sockets with each system call: the way of Plenary;
+//! - `one_port`: one socket for all calls, `recvmmsg` and `sendmmsg` of 64 packets.
+//!
+//! Printed is the CPU time of the reflecting thread for each call, in percent of a core. The generator's own is not
+//! in it; its packets come in ten portions in each 20 ms.
+
+#![allow(unsafe_code, clippy::print_stdout)]
+
+use io_uring::{IoUring, opcode, squeue, types::Fd};
+use std::{
+    io, mem,
+    net::{SocketAddr, UdpSocket},
+    os::fd::AsRawFd,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+const PACKET: usize = 172;
+const BATCH: usize = 64;
+const WAYS: [&str; 4] = ["woken", "calls", "io_uring", "one_port"];
+
+/// Headers of a batch and all that they point at. Never moved once it is made.
+struct Batch {
+    bytes: [[u8; 512]; BATCH],
+    names: [libc::sockaddr_in; BATCH],
+    vectors: [libc::iovec; BATCH],
+    headers: [libc::mmsghdr; BATCH],
+}
+
+impl Batch {
+    fn new(length: usize) -> Box<Self> {
+        // SAFETY: all of these are plain C structs and numbers, for which zeros are valid.
+        let mut batch: Box<Self> = unsafe { Box::new(mem::zeroed()) };
+        for index in 0..BATCH {
+            batch.vectors[index] =
+                libc::iovec { iov_base: batch.bytes[index].as_mut_ptr().cast(), iov_len: length };
+            let header = &mut batch.headers[index].msg_hdr;
+            header.msg_name = ptr::from_mut(&mut batch.names[index]).cast();
+            header.msg_namelen = 16;
+            header.msg_iov = &raw mut batch.vectors[index];
+            header.msg_iovlen = 1;
+        }
+        batch
+    }
+
+    fn receive(&mut self, socket: &UdpSocket, most: usize) -> usize {
+        for header in &mut self.headers[..most] {
+            header.msg_hdr.msg_namelen = 16;
+        }
+        // SAFETY: the headers point into this batch, which outlives the call.
+        let count = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                most as u32,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        };
+        usize::try_from(count).unwrap_or(0)
+    }
+
+    fn send(&mut self, socket: &UdpSocket, count: usize) {
+        // SAFETY: as above.
+        unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count as u32, 0) };
+    }
+}
+
+fn name(address: SocketAddr) -> libc::sockaddr_in {
+    let SocketAddr::V4(v4) = address else { unreachable!("everything here is on 127.0.0.1") };
+    // SAFETY: zeros are a valid `sockaddr_in`.
+    let mut name: libc::sockaddr_in = unsafe { mem::zeroed() };
+    name.sin_family = libc::AF_INET as libc::sa_family_t;
+    name.sin_port = v4.port().to_be();
+    name.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
+    name
+}
+
+fn socket() -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind("127.0.0.1:0")?;
+    socket.set_nonblocking(true)?;
+    socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20)?;
+    Ok(socket)
+}
+
+/// CPU time of this thread, in seconds.
+fn cpu() -> f64 {
+    // SAFETY: a `timespec` is filled.
+    let mut time: libc::timespec = unsafe { mem::zeroed() };
+    // SAFETY: as above.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Sends to all calls every 20 ms and takes what comes back, until told to stop. Returns packets sent and received.
+fn generate(socket: &UdpSocket, calls: &[SocketAddr], stop: &AtomicBool) -> (u64, u64) {
+    let names: Vec<_> = calls.iter().map(|call| name(*call)).collect();
+    let (mut incoming, mut outgoing) = (Batch::new(512), Batch::new(PACKET));
+    let (mut sent, mut received) = (0, 0);
+    let began = Instant::now();
+    for phase in 0.. {
+        if stop.load(Relaxed) {
+            break;
+        }
+        thread::sleep((began + Duration::from_millis(2 * phase)).saturating_duration_since(Instant::now()));
+        loop {
+            let count = incoming.receive(socket, BATCH);
+            received += count as u64;
+            if count < BATCH {
+                break;
+            }
+        }
+        let mut count = 0;
+        for name in names.iter().skip((phase % 10) as usize).step_by(10) {
+            outgoing.names[count] = *name;
+            count += 1;
+            sent += 1;
+            if count == BATCH {
+                outgoing.send(socket, count);
+                count = 0;
+            }
+        }
+        outgoing.send(socket, count);
+    }
+    (sent, received)
+}
+
+/// Wakes every 20 ms until told to stop.
+fn every_20_ms(stop: &AtomicBool, mut tick: impl FnMut()) {
+    let began = Instant::now();
+    for number in 0.. {
+        if stop.load(Relaxed) {
+            return;
+        }
+        thread::sleep((began + Duration::from_millis(20 * number)).saturating_duration_since(Instant::now()));
+        tick();
+    }
+}
+
+fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
+    let (packet, name) = ([7; PACKET], name(to));
+    let mut batch = Batch::new(512);
+    let send = |socket: &UdpSocket| {
+        let _ = socket.send_to(&packet, to);
+    };
+    match way {
+        "woken" => {
+            // SAFETY: makes a file descriptor.
+            let epoll = unsafe { libc::epoll_create1(0) };
+            for (index, socket) in sockets.iter().enumerate() {
+                let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: index as u64 };
+                // SAFETY: the event lives through the call.
+                unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, socket.as_raw_fd(), &raw mut event) };
+            }
+            let mut events = [libc::epoll_event { events: 0, u64: 0 }; BATCH];
+            while !stop.load(Relaxed) {
+                // SAFETY: `BATCH` events have room.
+                let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), BATCH as i32, 100) };
+                for event in &events[..usize::try_from(count).unwrap_or(0)] {
+                    let socket = &sockets[event.u64 as usize];
+                    let mut bytes = [0; 512];
+                    if socket.recv_from(&mut bytes).is_ok() {
+                        send(socket);
+                    }
+                }
+            }
+            // SAFETY: made above.
+            unsafe { libc::close(epoll) };
+        }
+        "calls" => every_20_ms(stop, || {
+            for socket in sockets {
+                batch.receive(socket, 4);
+            }
+            sockets.iter().for_each(send);
+        }),
+        "one_port" => {
+            let mut outgoing = Batch::new(PACKET);
+            outgoing.names = [name; BATCH];
+            let calls = sockets.len();
+            every_20_ms(stop, || {
+                while batch.receive(&sockets[0], BATCH) == BATCH {}
+                for first in (0..calls).step_by(BATCH) {
+                    outgoing.send(&sockets[0], BATCH.min(calls - first));
+                }
+            });
+        }
+        _ => {
+            let built = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(BATCH as u32);
+            let Ok(mut ring) = built else { return println!("io_uring is not allowed here") };
+            let mut ask = |again: &[usize], yielded: &mut Vec<usize>| {
+                for part in again.chunks(BATCH) {
+                    for (place, index) in part.iter().enumerate() {
+                        batch.headers[place].msg_hdr.msg_namelen = 16;
+                        let header = &raw mut batch.headers[place].msg_hdr;
+                        let receive = opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header)
+                            .flags(libc::MSG_DONTWAIT as u32)
+                            .build()
+                            .user_data(*index as u64);
+                        // SAFETY: what it points at stays until it is over, below.
+                        let _ = unsafe { ring.submission().push(&receive) };
+                    }
+                    let _ = ring.submit_and_wait(part.len());
+                    yielded.extend(
+                        ring.completion()
+                            .filter(|done: &io_uring::cqueue::Entry| done.result() >= 0)
+                            .map(|done| done.user_data() as usize),
+                    );
+                }
+            };
+            let all: Vec<usize> = (0..sockets.len()).collect();
+            let (mut first, mut second) = (Vec::new(), Vec::new());
+            let mut sender: IoUring = IoUring::builder()
+                .setup_single_issuer()
+                .setup_defer_taskrun()
+                .build(BATCH as u32)
+                .expect("as above");
+            every_20_ms(stop, || {
+                first.clear();
+                second.clear();
+                ask(&all, &mut first);
+                ask(&first, &mut second);
+                for part in sockets.chunks(BATCH) {
+                    for socket in part {
+                        let send = opcode::Send::new(Fd(socket.as_raw_fd()), packet.as_ptr(), PACKET as u32)
+                            .flags(libc::MSG_DONTWAIT)
+                            .dest_addr((&raw const name).cast())
+                            .dest_addr_len(16)
+                            .build()
+                            .flags(squeue::Flags::SKIP_SUCCESS);
+                        // SAFETY: as above.
+                        let _ = unsafe { sender.submission().push(&send) };
+                    }
+                    let _ = sender.submit();
+                }
+            });
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (Some(calls), Some(seconds)) = (
+        arguments.first().and_then(|text| text.parse::<usize>().ok()),
+        arguments.get(1).and_then(|text| text.parse::<u64>().ok()),
+    ) else {
+        println!("usage: reflector CALLS SECONDS [{}]", WAYS.join(" | "));
+        return Ok(());
+    };
+    let ways = if arguments.len() > 2 { arguments[2..].to_vec() } else { WAYS.map(str::to_owned).to_vec() };
+    for way in ways {
+        let stop = Arc::new(AtomicBool::new(false));
+        let generator = socket()?;
+        let to = generator.local_addr()?;
+        let sockets: Vec<UdpSocket> = (0..calls).map(|_| socket()).collect::<Result<_, _>>()?;
+        let one = way == "one_port";
+        let addresses: Vec<SocketAddr> = sockets
+            .iter()
+            .map(|socket| if one { &sockets[0] } else { socket }.local_addr())
+            .collect::<Result<_, _>>()?;
+        let generating = thread::spawn({
+            let stop = stop.clone();
+            move || generate(&generator, &addresses, &stop)
+        });
+        let reflecting = thread::spawn({
+            let stop = stop.clone();
+            move || {
+                let (cpu_before, began) = (cpu(), Instant::now());
+                reflect(&way, &sockets, to, &stop);
+                (way, 100.0 * (cpu() - cpu_before) / began.elapsed().as_secs_f64() / calls as f64)
+            }
+        });
+        thread::sleep(Duration::from_secs(seconds));
+        stop.store(true, Relaxed);
+        let (way, percent) = reflecting.join().map_err(|_| io::Error::other("the reflector panicked"))?;
+        let (sent, received) = generating.join().map_err(|_| io::Error::other("the generator panicked"))?;
+        println!("{way:9} {calls:5} calls  {percent:.4} % of a core for each  {sent} sent, {received} back");
+    }
+    Ok(())
+}
