@@ -16,6 +16,10 @@ pub(super) const G711_FRAME: usize = 160;
 const REMEMBERED: usize = 2;
 /// Octets of such a packet; longer ones wake the decoder.
 const REMEMBERED_BYTES: usize = 48;
+/// Octets of the longest packet of silence that is remembered: 60 ms.
+const STILL_OCTETS: usize = 480;
+/// Samples no larger than this are silence.
+const INAUDIBLE: u16 = 16;
 /// With more than this made up one packet more is held, with less than that no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
@@ -47,8 +51,15 @@ pub(super) struct Ear {
 #[derive(Debug)]
 enum Decoder {
     G711(Law, Box<Concealer>),
-    G722(Box<g722::Decoder>, Box<Concealer>),
+    G722(Box<g722::Decoder>, Box<Concealer>, Still),
     Opus(Box<OpusDecoder>),
+}
+
+/// A packet of G.722 that was silence: while the same comes again, as from a muted telephone, nothing has to be
+/// decoded.
+#[derive(Debug, Default)]
+struct Still {
+    octets: Vec<u8>,
 }
 
 /// Decoding Opus costs, so packets that say themselves that nobody speaks in them are passed over once the party
@@ -66,7 +77,9 @@ impl Decoder {
         match codec {
             Codec::Pcmu => Self::G711(Law::Mu, concealer()),
             Codec::Pcma => Self::G711(Law::A, concealer()),
-            Codec::G722 => Self::G722(Box::default(), concealer()),
+            Codec::G722 => {
+                Self::G722(Box::default(), concealer(), Still { octets: Vec::with_capacity(STILL_OCTETS) })
+            }
             Codec::Opus => Self::Opus(Box::new(OpusDecoder {
                 decoder: opus::Decoder::new(),
                 asleep: false,
@@ -79,7 +92,7 @@ impl Decoder {
     fn reset(&mut self, rate: Rate) {
         match self {
             Self::G711(_, concealer) => **concealer = Concealer::new(rate.hz()),
-            Self::G722(_, concealer) => **concealer = Concealer::new(rate.hz()),
+            Self::G722(_, concealer, _) => **concealer = Concealer::new(rate.hz()),
             // It joins by itself, and a pause is no reason to forget the sound of a voice.
             Self::Opus(_) => {}
         }
@@ -96,8 +109,17 @@ impl Decoder {
                 }
                 if joins { concealer.join(out) } else { concealer.good(out) }
             }
-            Self::G722(decoder, concealer) => {
-                decoder.decode(payload, out);
+            Self::G722(decoder, concealer, still) => {
+                if still.octets == payload {
+                    out.fill(0);
+                } else {
+                    decoder.decode(payload, out);
+                    still.octets.clear();
+                    let is_silent = out.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE);
+                    if is_silent && payload.len() <= STILL_OCTETS {
+                        still.octets.extend_from_slice(payload);
+                    }
+                }
                 if joins { concealer.join(out) } else { concealer.good(out) }
             }
             Self::Opus(opus) => opus.decode(payload, out),
@@ -106,7 +128,7 @@ impl Decoder {
 
     fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         match self {
-            Self::G711(_, concealer) | Self::G722(_, concealer) => concealer.conceal(out),
+            Self::G711(_, concealer) | Self::G722(_, concealer, _) => concealer.conceal(out),
             Self::Opus(opus) => opus.conceal(next, out),
         }
     }
@@ -161,8 +183,8 @@ impl Ear {
             codec,
             jitter: JitterBuffer::new(jitter),
             decoder: Decoder::new(codec),
-            // A packet of 60 ms beside what is left of the one before.
-            waiting: vec![0; 4 * frame],
+            // Longer packets find their place when the first one comes.
+            waiting: vec![0; 2 * frame],
             waiting_samples: 0,
             frame: vec![0; frame].into(),
             payload: [0; G711_FRAME],
@@ -228,7 +250,7 @@ impl Ear {
                     self.noise.stop();
                     let end = self.waiting_samples + samples as usize * samples_per_unit;
                     if self.waiting.len() < end {
-                        // Longer packets than were agreed on: it happens once.
+                        // The first packet of more than 20 ms: it happens once.
                         self.waiting.resize(end, 0);
                     }
                     self.decoder.decode(payload, joins, &mut self.waiting[self.waiting_samples..end]);

@@ -52,11 +52,12 @@ impl Mouth {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => {
                 Gathered::Octets { octets: vec![0; 480 + 160].into(), length: 0 }
             }
-            Codec::Opus => Gathered::Frames {
-                packer: Box::new(opus::Packer::new(PAYLOAD_BYTES_MAX)),
-                units: 0,
-                packet: vec![0; PAYLOAD_BYTES_MAX].into(),
-            },
+            Codec::Opus => {
+                // Packets of one frame are not gathered, and most are.
+                let bytes = if ptime_ms == 20 { 0 } else { PAYLOAD_BYTES_MAX };
+                let packer = Box::new(opus::Packer::new(bytes));
+                Gathered::Frames { packer, units: 0, packet: vec![0; bytes].into() }
+            }
         };
         // Frames that others hear as well are 20 ms long and of the common rate.
         let slower = bitrate_max.filter(|most| *most < settings.opus.bitrate);

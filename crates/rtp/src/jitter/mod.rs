@@ -97,8 +97,8 @@ impl JitterConfig {
         frame_samples: 960,
         min_ms: 20,
         max_ms: 200,
-        slots: 64,
-        slot_bytes: 128,
+        slots: 40,
+        slot_bytes: 160,
         payload_bytes_max: 1500,
     };
 }
