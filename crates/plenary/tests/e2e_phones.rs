@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{Phone, Server, assert_hears, wait_for};
+use support::{Phone, Server, assert_hears, assert_hears_little_else, wait_for};
 
 const NO_NOTICE: &str = "[reservations]\nmin_notice_minutes = 0\n";
 
@@ -96,5 +96,25 @@ fn members_wait_in_silence_for_their_leader_and_go_with_him() {
     });
     for phone in [&first, &second] {
         wait_for("its phones to notice", || phone.log().contains("closed").then_some(()));
+    }
+}
+
+#[test]
+fn phones_of_narrow_wide_and_full_band_hear_each_other_and_show_in_the_statistics() {
+    let server = Server::start("");
+    let phones = [(500, "PCMU"), (1100, "G722"), (1900, "opus")];
+    let (inside, ids) = enter(&server, "Bands", &phones);
+    let all = phones.map(|(hz, _)| hz);
+    for phone in &inside {
+        let others: Vec<u32> = all.into_iter().filter(|hz| *hz != phone.hz).collect();
+        assert_hears_little_else(phone, &others, &all, -40.0);
+    }
+    let shown = server.get("/service/v1/conference/Bands/participants");
+    for (number, (_, codec)) in phones.iter().enumerate() {
+        assert_eq!(shown[number]["participant_id"], ids[number].as_str());
+        let statistics = &shown[number]["statistics"];
+        assert_eq!(statistics["codec"], *codec, "{shown}");
+        assert!(statistics["packets_received"].as_u64() > Some(20), "{shown}");
+        assert!(statistics["mos"].as_f64() > Some(3.5), "{shown}");
     }
 }

@@ -210,20 +210,26 @@ pub struct Phone {
 }
 
 impl Phone {
-    /// `law` is the one codec it knows: `PCMU` or `PCMA`.
-    pub fn call(uri: &str, hz: u32, law: &str) -> Self {
+    /// `codec` is the one it knows: `PCMU`, `PCMA`, `G722` or `opus`.
+    pub fn call(uri: &str, hz: u32, codec: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        write_tone(&path.join("tone.wav"), hz);
+        // Baresip converts no sample rates, and speaks stereo in Opus.
+        let (rate, channels, codec) = match codec {
+            "G722" => (16_000, 1, "G722/16000/1"),
+            "opus" => (48_000, 2, "opus/48000/2"),
+            law => (8000, 1, law),
+        };
+        write_tone(&path.join("tone.wav"), hz, rate, channels);
         let modules = "/usr/lib/baresip/modules";
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_source aufile,{0}/tone.wav\naudio_player aubridge,x\n\
-             audio_alert aubridge,x\naudio_channels 1\nmodule_path {modules}\nmodule g711.so\nmodule aufile.so\n\
+             audio_alert aubridge,x\naudio_channels 1-2\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\n\
              module aubridge.so\nmodule sndfile.so\nsnd_path {0}\nmodule_tmp account.so\nmodule_app menu.so\n",
             path.display()
         );
         fs::write(path.join("config"), config).unwrap();
-        fs::write(path.join("accounts"), format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={law}\n"))
+        fs::write(path.join("accounts"), format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={codec}\n"))
             .unwrap();
         fs::write(path.join("contacts"), "").unwrap();
         let log = fs::File::create(path.join("log")).unwrap();
@@ -243,28 +249,31 @@ impl Phone {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()
     }
 
-    /// What it has heard so far: 8 kHz.
+    /// What it has heard so far, at the rate of its codec.
     pub fn heard(&self) -> Vec<i16> {
+        self.heard_with_rate().0
+    }
+
+    fn heard_with_rate(&self) -> (Vec<i16>, u32) {
         let dump = fs::read_dir(self.folder.path())
             .unwrap()
             .filter_map(Result::ok)
             .find(|entry| entry.file_name().to_string_lossy().ends_with("-dec.wav"));
-        let Some(dump) = dump else { return Vec::new() };
+        let Some(dump) = dump else { return (Vec::new(), 8000) };
         let mut bytes = Vec::new();
         fs::File::open(dump.path()).unwrap().read_to_end(&mut bytes).unwrap();
-        bytes
-            .get(44..)
-            .unwrap_or_default()
-            .chunks_exact(2)
-            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
+        let Some(header) = bytes.get(..44) else { return (Vec::new(), 8000) };
+        let channels = usize::from(header[22].max(1));
+        let rate = u32::from_le_bytes([header[24], header[25], header[26], header[27]]);
+        let samples = bytes[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+        (samples.step_by(channels).collect(), rate)
     }
 
     /// The level of a tone in the last 600 ms, in dBov.
     pub fn level(&self, hz: u32) -> f32 {
-        let heard = self.heard();
-        let recent = &heard[heard.len().saturating_sub(4800)..];
-        plenary_audio::goertzel::power_dbov(recent, 8000, hz as f32)
+        let (heard, rate) = self.heard_with_rate();
+        let recent = &heard[heard.len().saturating_sub(rate as usize * 6 / 10)..];
+        plenary_audio::goertzel::power_dbov(recent, rate, hz as f32)
     }
 
     pub fn hang_up(&mut self) {
@@ -281,19 +290,45 @@ impl Drop for Phone {
 }
 
 /// Ninety seconds of a tone at -16 dBov.
-fn write_tone(path: &Path, hz: u32) {
-    let samples = plenary_audio::tone::tone(8000, hz as f32, -16.0, 90_000);
-    plenary_caller::wav::write(path, &samples, 8000).unwrap();
+fn write_tone(path: &Path, hz: u32, rate: u32, channels: u16) {
+    let samples = plenary_audio::tone::tone(rate, hz as f32, -16.0, 90_000);
+    let block = 2 * channels;
+    let length = samples.len() as u32 * u32::from(block);
+    let mut wav = Vec::with_capacity(44 + length as usize);
+    wav.extend(b"RIFF");
+    wav.extend((36 + length).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    for number in [1, channels] {
+        wav.extend(number.to_le_bytes());
+    }
+    wav.extend(rate.to_le_bytes());
+    wav.extend((rate * u32::from(block)).to_le_bytes());
+    for number in [block, 16] {
+        wav.extend(number.to_le_bytes());
+    }
+    wav.extend(b"data");
+    wav.extend(length.to_le_bytes());
+    for sample in samples {
+        (0..channels).for_each(|_| wav.extend(sample.to_le_bytes()));
+    }
+    fs::write(path, wav).unwrap();
 }
 
 /// Who of these hears whom: exactly the tones that are expected, and none of the others.
 #[track_caller]
 pub fn assert_hears(phone: &Phone, expected: &[u32], all: &[u32]) {
+    assert_hears_little_else(phone, expected, all, -55.0);
+}
+
+/// The same where codecs leave so much of their own, in dBov.
+#[track_caller]
+pub fn assert_hears_little_else(phone: &Phone, expected: &[u32], all: &[u32], else_dbov: f32) {
     let began = Instant::now();
     loop {
         let levels: Vec<(u32, f32)> = all.iter().map(|hz| (*hz, phone.level(*hz))).collect();
         let is_right = levels.iter().all(|(hz, level)| {
-            if expected.contains(hz) { (-19.0..-13.0).contains(level) } else { *level < -55.0 }
+            if expected.contains(hz) { (-19.0..-13.0).contains(level) } else { *level < else_dbov }
         });
         if is_right {
             return;
