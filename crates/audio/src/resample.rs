@@ -110,8 +110,8 @@ impl FrameConverter {
     /// Converts a frame and adds it to `out`, a frame of the other rate.
     pub fn add(&mut self, frame: &[i32], out: &mut [i32]) {
         self.take(frame.iter().map(|sample| *sample as f32));
-        for index in 0..out.len() {
-            out[index] += self.sample(index).round_ties_even() as i32;
+        for (index, out) in out.iter_mut().enumerate() {
+            *out += self.sample(index).round_ties_even() as i32;
         }
         self.keep();
     }
@@ -119,8 +119,8 @@ impl FrameConverter {
     /// Converts a frame of 16 bits.
     pub fn convert(&mut self, frame: &[i16], out: &mut [i16]) {
         self.take(frame.iter().map(|sample| f32::from(*sample)));
-        for index in 0..out.len() {
-            out[index] = self.sample(index).round_ties_even() as i16;
+        for (index, out) in out.iter_mut().enumerate() {
+            *out = self.sample(index).round_ties_even() as i16;
         }
         self.keep();
     }

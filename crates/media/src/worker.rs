@@ -168,6 +168,8 @@ impl EventQueue {
 struct Phase {
     next_ns: u64,
     ticks: u64,
+    /// Boxed, for there is a place for each room in every phase.
+    #[allow(clippy::vec_box)]
     rooms: Vec<Box<Room>>,
 }
 

@@ -50,12 +50,12 @@ impl Receiver {
     pub(crate) fn new() -> Self {
         let mut datagrams = Box::new([[0; DATAGRAM_BYTES]; BATCH]);
         let mut controls = Box::new([Control([0; CONTROL_BYTES]); BATCH]);
-        // SAFETY: all zeroes is a valid `sockaddr_storage` (of no family), `iovec` and `mmsghdr` (no buffers).
-        let (mut names, mut buffers, mut headers): (
-            Box<[libc::sockaddr_storage; BATCH]>,
-            Box<[libc::iovec; BATCH]>,
-            Box<[libc::mmsghdr; BATCH]>,
-        ) = unsafe { (Box::new(mem::zeroed()), Box::new(mem::zeroed()), Box::new(mem::zeroed())) };
+        // SAFETY: all zeroes is a valid `sockaddr_storage` (of no family).
+        let mut names: Box<[libc::sockaddr_storage; BATCH]> = Box::new(unsafe { mem::zeroed() });
+        // SAFETY: all zeroes is a valid `iovec`: no buffer.
+        let mut buffers: Box<[libc::iovec; BATCH]> = Box::new(unsafe { mem::zeroed() });
+        // SAFETY: all zeroes is a valid header: no buffers.
+        let mut headers: Box<[libc::mmsghdr; BATCH]> = Box::new(unsafe { mem::zeroed() });
         for index in 0..BATCH {
             point(
                 &mut headers[index].msg_hdr,
