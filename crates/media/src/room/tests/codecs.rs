@@ -1,0 +1,208 @@
+//! Codecs and sample rates side by side, and what is heard of changes between streams.
+
+use super::*;
+
+fn tone_at(codec: Codec, hz: f32) -> Says {
+    Says::Tone(ToneGenerator::new(codec.rate().hz(), hz, -12.0))
+}
+
+#[test]
+fn codecs_of_all_rates_hear_each_other_and_not_themselves() {
+    let mut world = World::new();
+    let codecs = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
+    for (codec, hz) in codecs.into_iter().zip(TONES) {
+        world.enter(tone_at(codec, hz), codec);
+    }
+    // And one of each who only listens.
+    for codec in codecs {
+        world.enter(Says::Nothing, codec);
+    }
+    world.run(150);
+    for listener in 0..8 {
+        for (speaker, hz) in TONES.into_iter().enumerate() {
+            let level = world.level(listener, hz);
+            if speaker == listener {
+                assert!(level < -50.0, "{listener} hears himself at {level} dBov");
+            } else {
+                assert!((level + 12.0).abs() < 1.5, "{listener} hears {speaker} at {level} dBov");
+            }
+        }
+    }
+}
+
+#[test]
+fn wideband_reaches_those_who_have_it_and_is_not_folded_into_narrowband() {
+    let mut world = World::new();
+    world.enter(tone_at(Codec::Opus, 6000.0), Codec::Opus);
+    let full = world.enter(Says::Nothing, Codec::Opus);
+    let wide = world.enter(Says::Nothing, Codec::G722);
+    let narrow = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    assert!((world.level(full, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(full, 6000.0));
+    assert!((world.level(wide, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(wide, 6000.0));
+    assert!(world.level(narrow, 2000.0) < -60.0, "{}", world.level(narrow, 2000.0));
+}
+
+/// What is heard that is not the tone, in dBov, in the half second around `tick`: a click is a burst of
+/// everything.
+fn residue_dbov(world: &World, number: usize, hz: f32, tick: usize) -> f32 {
+    let phone = &world.phones[number];
+    let (rate, frame) = (phone.codec.rate().hz(), phone.codec.rate().frame());
+    let part = &phone.heard[(tick - 12) * frame..(tick + 13) * frame];
+    // The tone is taken out in windows of 20 ms, by least squares.
+    let mut worst = -127.0_f32;
+    for window in part.chunks(frame) {
+        let step = f64::from(hz) / f64::from(rate) * std::f64::consts::TAU;
+        let (mut ss, mut sc, mut cc, mut xs, mut xc) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for (index, sample) in window.iter().enumerate() {
+            let (s, c) = (step * index as f64).sin_cos();
+            let x = f64::from(*sample);
+            (ss, sc, cc) = (ss + s * s, sc + s * c, cc + c * c);
+            (xs, xc) = (xs + x * s, xc + x * c);
+        }
+        let determinant = ss * cc - sc * sc;
+        let (a, b) = ((xs * cc - xc * sc) / determinant, (xc * ss - xs * sc) / determinant);
+        let rest: Vec<i16> = window
+            .iter()
+            .enumerate()
+            .map(|(index, sample)| {
+                let (s, c) = (step * index as f64).sin_cos();
+                (f64::from(*sample) - a * s - b * c) as i16
+            })
+            .collect();
+        worst = worst.max(dbov(&rest));
+    }
+    worst
+}
+
+#[test]
+fn changing_between_the_shared_and_an_own_stream_is_not_heard() {
+    // The first talks all the time; the second listens, talks softly for a while and listens again.
+    let bounds = [(Codec::Pcmu, -50.0), (Codec::Pcma, -50.0), (Codec::G722, -60.0), (Codec::Opus, -43.0)];
+    for (codec, bound_dbov) in bounds {
+        let mut world = World::new();
+        world.enter(tone_at(codec, 440.0), codec);
+        let changes = world.enter(Says::Nothing, codec);
+        // Somebody stays on the shared stream, so that it goes on without the one who changes.
+        let stays = world.enter(Says::Nothing, codec);
+        world.run(100);
+        world.say(changes, Says::Tone(ToneGenerator::new(codec.rate().hz(), 900.0, -20.0)));
+        world.run(100);
+        world.say(changes, Says::Nothing);
+        world.run(100);
+        let steady = residue_dbov(&world, changes, 440.0, 80);
+        let to_own = residue_dbov(&world, changes, 440.0, 102);
+        // The voice lingers for 15 frames after the last packet and what is made up for it.
+        let to_shared = residue_dbov(&world, changes, 440.0, 218);
+        assert!(steady < bound_dbov, "{codec:?}: the codec itself leaves {steady} dBov");
+        for (what, residue) in [("own", to_own), ("shared", to_shared)] {
+            assert!(residue < bound_dbov, "{codec:?}: to the {what} stream: {residue} dBov, steady {steady}");
+        }
+        assert!(world.level(stays, 440.0) > -13.5);
+    }
+}
+
+#[test]
+fn a_wideband_caller_who_comes_talks_and_goes_leaves_no_click_at_those_who_are_there() {
+    let mut world = World::new();
+    let talker = world.enter(tone_at(Codec::Pcmu, 440.0), Codec::Pcmu);
+    let listener = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    let wide = world.enter(Says::Nothing, Codec::Opus);
+    world.run(100);
+    let time = world.time();
+    let gone = world.phones.remove(wide);
+    world.room.remove(gone.key, time, &mut world.outbox);
+    world.outbox.clear_datagrams();
+    world.run(100);
+    let steady = residue_dbov(&world, listener, 440.0, 50);
+    for tick in [100, 200] {
+        let residue = residue_dbov(&world, listener, 440.0, tick);
+        assert!(residue < steady + 1.0 && residue < -48.0, "at {tick}: {residue} dBov, steady {steady}");
+    }
+    assert!(world.is_silent(talker));
+}
+
+#[test]
+fn opus_is_packed_into_the_lengths_that_are_asked_for() {
+    for (ptime_ms, bitrate_max) in
+        [(10, None), (20, None), (30, None), (40, None), (60, None), (20, Some(16_000))]
+    {
+        let mut world = World::new();
+        world.enter(tone_at(Codec::Opus, 700.0), Codec::Opus);
+        let listener = world.enter(Says::Nothing, Codec::Opus);
+        let (key, address, time) = (world.phones[listener].key, world.phones[listener].address, world.time());
+        let wanted = StreamParams { ptime_ms, opus_bitrate_max: bitrate_max, ..params(address, Codec::Opus) };
+        world.room.set_stream(key, wanted, time);
+        world.run(120);
+        let phone = &world.phones[listener];
+        let units = |payload: &Vec<u8>| Codec::Opus.payload_units(payload).expect("it is Opus");
+        let lengths: Vec<u32> = phone.packets.iter().map(|(_, payload)| units(payload) / 48).collect();
+        let usual = lengths.iter().filter(|length| **length == ptime_ms).count();
+        assert!(usual * 10 > lengths.len() * 9, "{ptime_ms} ms asked for, got {lengths:?}");
+        for pair in phone.packets.windows(2) {
+            let step = pair[1].0.timestamp.wrapping_sub(pair[0].0.timestamp);
+            assert_eq!(step, units(&pair[0].1), "{ptime_ms} ms: the stamps go on by what was sent");
+        }
+        assert!((world.level(listener, 700.0) + 12.0).abs() < 1.5, "{ptime_ms} ms");
+        let bytes: usize = phone.packets.iter().skip(20).map(|(_, payload)| payload.len()).sum();
+        let seconds = 2.0 * (120.0 - 20.0 * f64::from(ptime_ms) / 20.0) / 100.0;
+        if let Some(most) = bitrate_max {
+            assert!(bytes as f64 * 8.0 / seconds < f64::from(most) * 1.15, "{bytes} octets in {seconds} s");
+        }
+    }
+}
+
+#[test]
+fn the_first_syllable_after_a_silence_of_opus_is_whole() {
+    let mut world = World::new();
+    let codec = Codec::Opus;
+    let talker = world.enter(Says::Tone(ToneGenerator::new(48_000, 500.0, -127.0)), codec);
+    let listener = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(150);
+    assert!(world.is_silent(listener));
+    world.say(talker, tone_at(codec, 500.0));
+    world.run(50);
+    let heard = &world.phones[listener].heard[150 * FRAME..];
+    let first = heard.chunks(FRAME).position(|frame| dbov(frame) > -18.0).expect("it is heard");
+    assert!(first <= 3, "heard after {first} frames");
+}
+
+#[test]
+fn a_room_ticks_sooner_when_all_who_talk_would_still_be_in_time_and_only_then() {
+    // Packets come 10 ms before their tick; the buffer wants 1 ms.
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    let asked = |world: &mut World, by_ms: u64| {
+        (0..200)
+            .filter(|_| {
+                let time = world.time();
+                world.run(1);
+                world.room.could_tick_sooner(time, by_ms * MS)
+            })
+            .count()
+    };
+    assert!((5..=8).contains(&asked(&mut world, 2)));
+    assert_eq!(asked(&mut world, 10), 0);
+    world.say(0, Says::Nothing);
+    world.run(60);
+    assert_eq!(asked(&mut world, 2), 0, "nobody talks");
+}
+
+#[test]
+fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
+    let mut world = World::new();
+    world.enter(tone_at(Codec::Pcmu, 700.0), Codec::Pcmu);
+    let changes = world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(100);
+    let (key, address, time) = (world.phones[changes].key, world.phones[changes].address, world.time());
+    world.room.set_stream(key, params(address, Codec::Opus), time);
+    let phone = &mut world.phones[changes];
+    (phone.codec, phone.decoder) = (Codec::Opus, Decoder::Opus(opus::Decoder::new()));
+    phone.heard.clear();
+    world.run(100);
+    assert!((world.level(changes, 700.0) + 12.0).abs() < 1.5);
+    let packets = &world.phones[changes].packets;
+    assert_ne!(packets[0].0.ssrc, packets[150].0.ssrc, "another clock is another source");
+    assert_eq!(world.stats(changes).packets_sent, 200);
+    assert_eq!(world.room.desks.iter().flatten().count(), 2);
+}
