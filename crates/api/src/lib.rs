@@ -10,10 +10,13 @@ mod control;
 mod error;
 mod pages;
 mod params;
+mod peer;
 mod server;
 mod time;
 mod web;
 
 pub use control::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
 pub use error::{CODES, Code};
+pub use peer::{BoxedStream, Duplex, Peer};
 pub use server::{ApiState, router, serve};
+pub use web::websocket::OnWebSocket;

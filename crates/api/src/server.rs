@@ -6,10 +6,12 @@ use crate::{
     error::ApiError,
     pages,
     params::{Params, percent_decode},
+    peer::{BoxedStream, Peer},
     web::{
         conferences::Service,
         inbound,
         sound::{self, Resource},
+        websocket::{self, OnWebSocket},
     },
 };
 use axum::{
@@ -19,14 +21,18 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use plenary_store::Store;
 use std::{fmt, future::Future, pin::pin, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 /// How long a client may take to send the head of a request: slower ones are holding a connection on purpose.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +56,8 @@ pub struct ApiState {
     pub max_body_bytes: usize,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
+    /// What becomes of a WebSocket for SIP; `None`: there are none.
+    pub on_websocket: Option<OnWebSocket>,
 }
 
 impl fmt::Debug for ApiState {
@@ -63,11 +71,14 @@ pub fn router(state: ApiState) -> Router {
     Router::new().fallback(answer).with_state(state)
 }
 
-async fn answer(State(state): State<ApiState>, request: Request<Body>) -> Response<Body> {
+async fn answer(State(state): State<ApiState>, mut request: Request<Body>) -> Response<Body> {
     let asked_at = state.control.now();
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let (parts, body) = request.into_parts();
     let base = base(&state, &parts);
-    let outcome = match tokio::time::timeout(state.request_timeout, route(&state, &parts, body)).await {
+    let outcome = match tokio::time::timeout(state.request_timeout, route(&state, &parts, body, upgrade))
+        .await
+    {
         Ok(outcome) => outcome,
         Err(_) => Err(ApiError::plain(StatusCode::REQUEST_TIMEOUT, "the request took too long; try again")),
     };
@@ -85,10 +96,17 @@ fn base(state: &ApiState, parts: &Parts) -> String {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     // What is no host name does not become a link.
     let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
-    if is_host { format!("http://{host}") } else { "http://localhost".to_owned() }
+    let scheme =
+        if parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_secure) { "https" } else { "http" };
+    if is_host { format!("{scheme}://{host}") } else { format!("{scheme}://localhost") }
 }
 
-async fn route(state: &ApiState, parts: &Parts, body: Body) -> Result<Response<Body>, ApiError> {
+async fn route(
+    state: &ApiState,
+    parts: &Parts,
+    body: Body,
+    upgrade: Option<OnUpgrade>,
+) -> Result<Response<Body>, ApiError> {
     let (path, method) = (parts.uri.path(), &parts.method);
     if let Some(service) = Service::at(path) {
         allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
@@ -102,6 +120,10 @@ async fn route(state: &ApiState, parts: &Parts, body: Body) -> Result<Response<B
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
             let account = authenticate(state, parts).await?;
             return inbound::list(state, account.id).await;
+        }
+        websocket::PATH => {
+            allow(method, &[Method::GET], "GET")?;
+            return websocket::upgrade(state, parts, upgrade);
         }
         inbound::SCHEMA_PATH => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
@@ -179,9 +201,15 @@ fn harden(response: &mut Response<Body>) {
     }
 }
 
-/// Serves `router` on `listener` until `shutdown` is ready and the requests under way are answered.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+/// Serves `router` on `listener`, under TLS where it is given, until `shutdown` is ready and the requests under way are
+/// answered.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stop, stopping) = watch::channel(());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -189,10 +217,10 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             () = &mut shutdown => break,
             permit = room.clone().acquire_owned() => permit.expect("the semaphore is never closed"),
         };
-        let stream = tokio::select! {
+        let (stream, remote) = tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: waiting helps, spinning does not.
                     tracing::warn!(%error, "a connection cannot be accepted");
@@ -202,20 +230,44 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             },
         };
         let _ = stream.set_nodelay(true);
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_WITHIN)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let connection = graceful.watch(connection);
+        let Ok(local) = stream.local_addr() else { continue };
+        let peer = Peer { local, remote, is_secure: tls.is_some() };
+        let (router, tls, mut stopping) = (router.clone(), tls.clone(), stopping.clone());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let stream: BoxedStream = match tls {
+                None => Box::new(stream),
+                Some(config) => {
+                    match tokio::time::timeout(HEAD_WITHIN, TlsAcceptor::from(config).accept(stream)).await {
+                        Ok(Ok(stream)) => Box::new(stream),
+                        Ok(Err(error)) => return tracing::debug!(%remote, %error, "a TLS handshake failed"),
+                        Err(_) => return tracing::debug!(%remote, "a TLS handshake took too long"),
+                    }
+                }
+            };
+            let service = router.layer(axum::Extension(peer));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_WITHIN)
+                .max_buf_size(MAX_HEAD_BYTES)
+                .max_headers(MAX_HEADERS)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                .with_upgrades();
+            let mut connection = pin!(connection);
+            let outcome = tokio::select! {
+                outcome = connection.as_mut() => outcome,
+                _ = stopping.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = outcome {
                 tracing::debug!(%error, "a connection ended early");
             }
             drop(permit);
         });
     }
     drop(listener);
-    let _ = tokio::time::timeout(FINISH_WITHIN, graceful.shutdown()).await;
+    drop(stop);
+    // All permits are back when the last connection has ended.
+    let _ = tokio::time::timeout(FINISH_WITHIN, room.acquire_many(CONNECTIONS_MAX as u32)).await;
 }

@@ -11,7 +11,7 @@ use crate::{
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self as std_mpsc, Receiver, Sender},
@@ -161,7 +161,14 @@ impl MediaHandle {
     /// # Errors
     /// [`MediaError::NoPorts`], [`MediaError::Socket`], [`MediaError::CallExists`], [`MediaError::ShutDown`].
     pub fn open(&self, call: MediaCallId, room: RoomId) -> Result<SocketAddr, MediaError> {
-        let bind = self.shared.config.bind;
+        self.open_at(call, room, self.shared.config.bind)
+    }
+
+    /// The same, on an address of its own.
+    ///
+    /// # Errors
+    /// Those of [`MediaHandle::open`].
+    pub fn open_at(&self, call: MediaCallId, room: RoomId, bind: IpAddr) -> Result<SocketAddr, MediaError> {
         let socket = |source| MediaError::Socket { bind, source };
         let random = |_| getrandom::u64().map_err(|error| socket(io::Error::other(error)));
         let pair = PortPair::bind(bind, &self.shared.config.rtp_ports, random(())?)?;

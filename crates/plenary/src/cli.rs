@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Makes and lists accounts, and their API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
     Account(Account),
+    /// Makes a certificate that only those trust who are given it, for trials and closed networks
+    #[command(after_help = "Example:\n  plenary certificate --out ./tls conference.example.org 192.0.2.10")]
+    Certificate(Certificate),
     /// Places one test call: speaks, listens, and says what it heard
     #[command(
         after_help = "Example:\n  plenary call sip:conf-Board@127.0.0.1:5060 --tone 440 --seconds 10 --record heard.wav"
@@ -65,9 +68,15 @@ pub(crate) struct Serve {
     /// Where the web services listen [default: 127.0.0.1:8080] [env: PLENARY_HTTP]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) http: Option<SocketAddr>,
-    /// Where SIP listens, UDP and TCP [default: 127.0.0.1:5060] [env: PLENARY_SIP]
+    /// Where they listen under TLS [default: nowhere] [env: PLENARY_HTTPS]
     #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) sip: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    /// Where SIP listens, UDP and TCP [default: 127.0.0.1:5060] [env: PLENARY_SIP]
+    #[arg(long, value_name = "ADDR:PORT,…", value_delimiter = ',')]
+    pub(crate) sip: Vec<SocketAddr>,
+    /// Where SIP listens under TLS [default: nowhere] [env: PLENARY_SIPS]
+    #[arg(long, value_name = "ADDR:PORT,…", value_delimiter = ',')]
+    pub(crate) sips: Vec<SocketAddr>,
     /// UDP ports for audio, two for each call [default: 10000-32767] [env: PLENARY_RTP_PORTS]
     #[arg(long, value_name = "A-B")]
     pub(crate) rtp_ports: Option<PortRange>,
@@ -156,6 +165,17 @@ pub(crate) struct Call {
     /// Hang up after this many seconds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
+}
+
+/// Flags of `plenary certificate`.
+#[derive(Debug, Args)]
+pub(crate) struct Certificate {
+    /// Folder for certificate.pem and key.pem; files that are there are never overwritten
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+    /// The host names and addresses that it is for
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
 }
 
 /// Flags of `plenary demo`.

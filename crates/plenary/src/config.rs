@@ -21,8 +21,12 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Where the web services listen.
     pub(crate) http: SocketAddr,
+    /// Where they listen under TLS.
+    pub(crate) https: Option<SocketAddr>,
     /// Where SIP listens, UDP and TCP.
-    pub(crate) sip: SocketAddr,
+    pub(crate) sip: Addresses,
+    /// Where SIP listens under TLS.
+    pub(crate) sips: Addresses,
     /// UDP ports for RTP and RTCP: two for each call.
     #[serde(alias = "rtp-ports")]
     pub(crate) rtp_ports: PortRange,
@@ -31,6 +35,8 @@ pub(crate) struct Config {
     /// On an empty data folder, creates an account and an inbound service to try things with.
     #[serde(alias = "demo-account")]
     pub(crate) demo_account: bool,
+    /// Certificates.
+    pub(crate) tls: TlsFiles,
     /// Web services beyond the listening address.
     pub(crate) web: Web,
     /// SIP beyond the listening address.
@@ -41,6 +47,38 @@ pub(crate) struct Config {
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
     pub(crate) conferences: ConferenceLimits,
+}
+
+/// One address or several.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Addresses(pub(crate) Vec<SocketAddr>);
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a socket address as in \"127.0.0.1:5060\", or a list of such")]
+        enum OneOrMany {
+            One(SocketAddr),
+            Many(Vec<SocketAddr>),
+        }
+        Ok(match OneOrMany::deserialize(deserializer)? {
+            OneOrMany::One(address) => Self(vec![address]),
+            OneOrMany::Many(addresses) => Self(addresses),
+        })
+    }
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    /// PEM file with the certificate of the service and those between it and its authority.
+    pub(crate) certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    pub(crate) key: Option<PathBuf>,
+    /// PEM file with authorities to trust beside the system's, for calls and registrations of ours.
+    pub(crate) authorities: Option<PathBuf>,
 }
 
 /// `[web]`
@@ -165,11 +203,14 @@ impl Default for Config {
         Self {
             data: PathBuf::from("./plenary-data"),
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            sip: SocketAddr::from(([127, 0, 0, 1], 5060)),
+            https: None,
+            sip: Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 5060))]),
+            sips: Addresses::default(),
             // Below Linux's usual range of ephemeral ports (32768 on), so that outgoing connections never collide.
             rtp_ports: PortRange { first: 10_000, last: 32_767 },
             advertise: None,
             demo_account: false,
+            tls: TlsFiles::default(),
             web: Web::default(),
             signalling: Signalling::default(),
             media: Media::default(),
@@ -203,6 +244,14 @@ impl Config {
 
     /// What single values can't know: limits that contradict each other.
     fn check(&self) -> anyhow::Result<()> {
+        if self.sip.0.is_empty() {
+            bail!("sip is empty: name at least one address to listen on, as in \"127.0.0.1:5060\"");
+        }
+        if self.tls.certificate.is_none() && (self.https.is_some() || !self.sips.0.is_empty()) {
+            bail!(
+                "https and sips need a certificate: name its files in [tls], or make one for trials with `plenary certificate`"
+            );
+        }
         let limits = &self.reservations;
         let ordered = |low_name: &str, low: u32, high_name: &str, high: u32| {
             if low > high {
@@ -359,7 +408,13 @@ impl KnownKey {
 
 fn known_keys() -> Vec<KnownKey> {
     // A key without a default is left out when serialised, so it gets a value here.
-    let sample = Config { advertise: Some(IpAddr::from([127, 0, 0, 1])), ..Config::default() };
+    let file = || Some(PathBuf::from("file.pem"));
+    let sample = Config {
+        advertise: Some(IpAddr::from([127, 0, 0, 1])),
+        https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
+        tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
+        ..Config::default()
+    };
     let toml::Value::Table(table) = toml::Value::try_from(sample).expect("the defaults are plain values")
     else {
         unreachable!("a struct serialises to a table")

@@ -8,6 +8,7 @@ mod config;
 mod engine;
 mod port_range;
 mod server;
+mod tls;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -3,18 +3,15 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
+    tls::Tls,
 };
 use anyhow::{Context, anyhow};
 use plenary_api::ApiState;
 use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings, Sound};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
 /// The service, listening.
@@ -23,10 +20,12 @@ pub(crate) struct Server {
     engine: EngineHandle,
     sip: SipHandle,
     media: MediaHandle,
+    tls: Tls,
     http_addr: SocketAddr,
+    https_addr: Option<SocketAddr>,
     sip_addr: SocketAddr,
-    stop_http: oneshot::Sender<()>,
-    http: JoinHandle<()>,
+    stop_http: watch::Sender<bool>,
+    http: JoinSet<()>,
 }
 
 impl Server {
@@ -42,8 +41,26 @@ impl Server {
         })?;
         let http_addr = listener.local_addr().context("the web services' address cannot be read")?;
 
+        let tls = Tls::load(
+            config.tls.certificate.as_deref(),
+            config.tls.key.as_deref(),
+            config.tls.authorities.as_deref(),
+        )?;
+        let https = match config.https {
+            None => None,
+            Some(address) => {
+                let listener = TcpListener::bind(address).await.map_err(|error| {
+                    listen_error("the web services cannot listen on", address, &error, "--https")
+                })?;
+                tls.server().map(|tls| (listener, tls))
+            }
+        };
+        let https_addr = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+
         let (sip, sip_events) = SipEndpoint::bind(SipConfig {
-            listen: vec![config.sip],
+            listen: config.sip.0.clone(),
+            listen_tls: config.sips.0.clone(),
+            tls: tls.sip(),
             advertise: config.advertise,
             product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_from: config.signalling.allow_from.clone(),
@@ -54,7 +71,7 @@ impl Server {
         let sip_addr = sip.local_addr();
 
         let (media, media_events) = MediaPlane::start(MediaConfig {
-            bind: media_address(config.sip),
+            bind: config.sip.0[0].ip(),
             rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
             workers: config.media.workers,
             rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
@@ -81,6 +98,7 @@ impl Server {
             reservations: config.reservations.clone(),
             conferences: config.conferences.clone(),
             advertise: config.advertise,
+            listening: config.sip.0.iter().map(SocketAddr::ip).collect(),
             codecs: config.media.codecs.iter().map(|name| name.codec()).collect(),
             preference: match config.media.codec_order {
                 CodecOrder::Caller => Preference::Theirs,
@@ -94,7 +112,7 @@ impl Server {
         })
         .await?;
 
-        let (stop_http, stopped) = oneshot::channel();
+        let (stop_http, stopped) = watch::channel(false);
         let router = plenary_api::router(ApiState {
             store: store.clone(),
             control: Arc::new(engine.clone()),
@@ -102,15 +120,18 @@ impl Server {
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             max_body_bytes: config.web.max_body_bytes,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
+            on_websocket: Some(on_websocket(sip.clone())),
         });
-        let http = tokio::spawn(async move {
-            plenary_api::serve(listener, router, async {
-                let _ = stopped.await;
-            })
-            .await;
-        });
+        let stop = |mut stopped: watch::Receiver<bool>| async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let mut http = JoinSet::new();
+        http.spawn(plenary_api::serve(listener, None, router.clone(), stop(stopped.clone())));
+        if let Some((listener, tls)) = https {
+            http.spawn(plenary_api::serve(listener, Some(tls), router, stop(stopped)));
+        }
         info!(http = %http_addr, sip = %sip_addr, "started");
-        Ok(Self { store, engine, sip, media, http_addr, sip_addr, stop_http, http })
+        Ok(Self { store, engine, sip, media, tls, http_addr, https_addr, sip_addr, stop_http, http })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -129,11 +150,23 @@ impl Server {
         self.sip_addr
     }
 
+    pub(crate) fn https_addr(&self) -> Option<SocketAddr> {
+        self.https_addr
+    }
+
+    pub(crate) fn sips_addr(&self) -> Option<SocketAddr> {
+        self.sip.local_tls_addr()
+    }
+
+    pub(crate) fn tls(&self) -> &Tls {
+        &self.tls
+    }
+
     /// Hangs up every call, finishes the requests that are under way, writes what is left to write.
     pub(crate) async fn stop(self, within: Duration) {
         self.engine.stop(within).await;
-        let _ = self.stop_http.send(());
-        if tokio::time::timeout(within, self.http).await.is_err() {
+        let _ = self.stop_http.send(true);
+        if tokio::time::timeout(within, self.http.join_all()).await.is_err() {
             warn!("some web service requests did not end in time");
         }
         self.sip.shutdown().await;
@@ -143,13 +176,11 @@ impl Server {
     }
 }
 
-/// RTP goes out where SIP listens.
-fn media_address(sip: SocketAddr) -> IpAddr {
-    match sip.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        address => address,
-    }
+/// What becomes of a WebSocket that a browser opens at `/sipproxy`: its SIP goes to the others.
+fn on_websocket(sip: SipHandle) -> plenary_api::OnWebSocket {
+    Arc::new(move |stream, peer: plenary_api::Peer| {
+        sip.accept_websocket(Box::new(stream), peer.local, peer.remote, peer.is_secure);
+    })
 }
 
 fn listen_error(what: &str, address: SocketAddr, error: &std::io::Error, flag: &str) -> anyhow::Error {

@@ -10,5 +10,5 @@ pub mod sdp;
 mod transport;
 pub mod ua;
 
-pub use transport::{SipConfig, SipEndpoint, SipError, SipHandle};
+pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{CallId, DialSpec, EndCause, IncomingCall, Party, Reason, SipEvent, Target, Transport};

@@ -1,13 +1,14 @@
 //! The endpoint over real sockets on loopback.
 
-use plenary_sip::{DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle};
-use std::time::Duration;
+use plenary_sip::{DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle, TlsSettings};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
     sync::mpsc::Receiver,
     time::timeout,
 };
+use tokio_rustls::rustls;
 
 const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -26,9 +27,16 @@ async fn next(events: &mut Receiver<SipEvent>) -> SipEvent {
 }
 
 async fn call_over(transport: &str) {
-    let (caller, mut caller_events) = endpoint().await;
-    let (called, mut called_events) = endpoint().await;
+    let (called, called_events) = endpoint().await;
     let uri = format!("sip:room@{}{transport}", called.local_addr());
+    call_between(endpoint().await, (called, called_events), uri).await;
+}
+
+async fn call_between(
+    (caller, mut caller_events): (SipHandle, Receiver<SipEvent>),
+    (called, mut called_events): (SipHandle, Receiver<SipEvent>),
+    uri: String,
+) {
     let spec = DialSpec { uri, from_user: "alice".into(), sdp: SDP.into() };
     let call = caller.dial(spec).await.unwrap();
     let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };
@@ -59,6 +67,166 @@ async fn a_call_over_tcp() {
 }
 
 #[tokio::test]
+async fn a_call_over_ipv6() {
+    for transport in ["", ";transport=tcp"] {
+        let config = || SipConfig {
+            listen: vec!["[::1]:0".parse().unwrap()],
+            allow_from: vec!["::1/128".parse().unwrap()],
+            ..SipConfig::default()
+        };
+        let called = SipEndpoint::bind(config()).await.unwrap();
+        let uri = format!("sip:room@{}{transport}", called.0.local_addr());
+        call_between(SipEndpoint::bind(config()).await.unwrap(), called, uri).await;
+    }
+}
+
+/// A certificate for `localhost`, and a client that trusts it alone.
+fn tls() -> TlsSettings {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsSettings { server: Some(Arc::new(server)), client: Some(Arc::new(client)) }
+}
+
+async fn endpoint_with(tls: TlsSettings) -> (SipHandle, Receiver<SipEvent>) {
+    let config = SipConfig {
+        listen: vec![([127, 0, 0, 1], 0).into()],
+        listen_tls: vec![([127, 0, 0, 1], 0).into()],
+        tls,
+        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
+        ..SipConfig::default()
+    };
+    SipEndpoint::bind(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_call_over_tls() {
+    let tls = tls();
+    for scheme in ["sip", "sips"] {
+        let called = endpoint_with(tls.clone()).await;
+        let port = called.0.local_tls_addr().unwrap().port();
+        let parameter = if scheme == "sip" { ";transport=tls" } else { "" };
+        let uri = format!("{scheme}:room@localhost:{port}{parameter}");
+        call_between(endpoint_with(tls.clone()).await, called, uri).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let (called, _called_events) = endpoint_with(tls()).await;
+    let (caller, mut events) = endpoint_with(tls()).await;
+    let port = called.local_tls_addr().unwrap().port();
+    let uri = format!("sip:room@localhost:{port};transport=tls");
+    caller.dial(DialSpec { uri, from_user: "alice".into(), sdp: SDP.into() }).await.unwrap();
+    assert!(matches!(next(&mut events).await, SipEvent::Rejected { status: 503, .. }));
+}
+
+/// Two calls on one WebSocket, as a browser places them: its Contact and Via name nothing that can be reached.
+#[tokio::test]
+async fn calls_over_a_websocket() {
+    use futures_util::{SinkExt, StreamExt};
+    let (called, mut events) = endpoint().await;
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:50000".parse().unwrap());
+    called.accept_websocket(Box::new(theirs), local, remote, true);
+    let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
+    let request = |method: &str, number: u32, cseq: u32, to_tag: &str, body: &str| {
+        format!(
+            "{method} sip:room@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/WSS df7jal.invalid;branch=z9hG4bK{method}{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@key.webrtc.invalid>;tag=f{number}\r\nTo: <sip:room@127.0.0.1>{to_tag}\r\n\
+             Call-ID: {number}@ws\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:a@df7jal.invalid;transport=ws>\r\nContent-Type: application/sdp\r\n\r\n{body}"
+        )
+    };
+    browser.send(tokio_websockets::Message::text("\r\n\r\n".to_owned())).await.unwrap();
+    assert_eq!(browser.next().await.unwrap().unwrap().as_text(), Some("\r\n"));
+    let mut calls = Vec::new();
+    for number in [1, 2] {
+        browser.send(tokio_websockets::Message::text(request("INVITE", number, 1, "", SDP))).await.unwrap();
+        let SipEvent::Incoming(incoming) = next(&mut events).await else { panic!("not a call") };
+        assert_eq!(incoming.flow.transport, plenary_sip::Transport::Wss);
+        called.answer(incoming.call, SDP.into());
+        let answer = loop {
+            let message = browser.next().await.unwrap().unwrap();
+            let text = message.as_text().unwrap().to_owned();
+            if text.starts_with("SIP/2.0 200") {
+                break text;
+            }
+        };
+        assert!(answer.contains("Contact: <sip:plenary@127.0.0.1:8080;transport=ws>"), "{answer}");
+        let to = answer.lines().find(|line| line.starts_with("To:")).unwrap();
+        let tag = format!(";tag={}", to.split_once(";tag=").unwrap().1);
+        browser.send(tokio_websockets::Message::text(request("ACK", number, 1, &tag, ""))).await.unwrap();
+        assert!(matches!(next(&mut events).await, SipEvent::Confirmed { .. }));
+        calls.push(incoming.call);
+    }
+    called.hang_up(calls[0], vec![]);
+    let bye = browser.next().await.unwrap().unwrap();
+    let bye = bye.as_text().unwrap();
+    assert!(bye.starts_with("BYE sip:a@df7jal.invalid") && bye.contains("Via: SIP/2.0/WSS"), "{bye}");
+    // The connection goes, and with it what cannot be reached otherwise.
+    drop(browser);
+    called.hang_up(calls[1], vec![]);
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        if let SipEvent::Ended { call, .. } = next(&mut events).await {
+            ended.push(call);
+        }
+    }
+}
+
+/// A phone that called over TCP and whose connection broke is still told that the call is over: where it listens.
+#[tokio::test]
+async fn a_call_outlives_its_connection() {
+    let (called, mut called_events) = endpoint().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let contact = listener.local_addr().unwrap();
+    let mut phone = TcpStream::connect(called.local_addr()).await.unwrap();
+    let message = |method: &str, to_tag: &str, body: &str| {
+        format!(
+            "{method} sip:room@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP {contact};branch=z9hG4bK{method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@127.0.0.1>;tag=f\r\nTo: <sip:room@127.0.0.1>{to_tag}\r\nCall-ID: tcp\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:a@{contact};transport=tcp>\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    phone.write_all(message("INVITE", "", SDP).as_bytes()).await.unwrap();
+    let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };
+    called.answer(incoming.call, SDP.into());
+    let mut answer = String::new();
+    while !answer.contains("200 OK") || !answer.contains("m=audio") {
+        let mut buffer = [0; 4096];
+        let length = phone.read(&mut buffer).await.unwrap();
+        answer.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    let to = answer.lines().rfind(|line| line.starts_with("To:")).unwrap();
+    let tag = format!(";tag={}", to.split_once(";tag=").unwrap().1);
+    phone.write_all(message("ACK", &tag, "").as_bytes()).await.unwrap();
+    assert!(matches!(next(&mut called_events).await, SipEvent::Confirmed { .. }));
+    drop(phone);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    called.hang_up(incoming.call, vec![]);
+    let (mut again, _) = timeout(Duration::from_secs(10), listener.accept()).await.unwrap().unwrap();
+    let mut buffer = [0; 4096];
+    let length = again.read(&mut buffer).await.unwrap();
+    assert!(buffer[..length].starts_with(b"BYE "), "{}", String::from_utf8_lossy(&buffer[..length]));
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_named() {
     let (handle, _events) = endpoint().await;
     let config = SipConfig { listen: vec![handle.local_addr()], ..SipConfig::default() };
@@ -69,7 +237,7 @@ async fn a_port_in_use_is_named() {
 #[tokio::test]
 async fn what_cannot_be_dialled_is_explained() {
     let (handle, _events) = endpoint().await;
-    for uri in ["", "http://127.0.0.1", "sip:a@127.0.0.1;transport=tls", "tel:123"] {
+    for uri in ["", "http://127.0.0.1", "sip:a@127.0.0.1;transport=sctp", "tel:123"] {
         let spec = DialSpec { uri: uri.into(), from_user: "a".into(), sdp: SDP.into() };
         let error = handle.dial(spec).await.unwrap_err().to_string();
         assert!(error.contains("sip:user@host:port"), "{uri}: {error}");

@@ -3,6 +3,7 @@
 pub(crate) mod conferences;
 pub(crate) mod inbound;
 pub(crate) mod sound;
+pub(crate) mod websocket;
 
 use axum::{
     body::Body,

@@ -3,7 +3,10 @@
 //! Everything in it is real: the server listens on free ports of loopback, reservations and commands go over HTTP,
 //! callers dial over SIP and talk over RTP. Only the data folder is thrown away at the end.
 
-use crate::{config::Config, server::Server};
+use crate::{
+    config::{Addresses, Config},
+    server::Server,
+};
 use anyhow::{Context, bail};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
 use plenary_conference::{ConferenceKey, ConferenceName};
@@ -35,7 +38,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut config = Config {
         data: folder.path().to_owned(),
         http: ([127, 0, 0, 1], 0).into(),
-        sip: ([127, 0, 0, 1], 0).into(),
+        sip: Addresses(vec![([127, 0, 0, 1], 0).into()]),
         advertise: None,
         ..config
     };

@@ -31,6 +31,15 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             load(&cli.common, None)?;
             return runtime()?.block_on(call::run(flags));
         }
+        Command::Certificate(flags) => {
+            let (certificate, key) = crate::tls::make_self_signed(flags.names, &flags.out)?;
+            let text = format!(
+                "[tls]\ncertificate = {:?}\nkey = {:?}\n",
+                certificate.display().to_string(),
+                key.display().to_string()
+            );
+            let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+        }
         Command::Demo(_) => {
             log("warn");
             let config = load(&cli.common, None)?;
@@ -53,7 +62,13 @@ fn load(common: &Common, serve: Option<&Serve>) -> anyhow::Result<Config> {
     }
     if let Some(flags) = serve {
         config.http = flags.http.unwrap_or(config.http);
-        config.sip = flags.sip.unwrap_or(config.sip);
+        config.https = flags.https.or(config.https);
+        if !flags.sip.is_empty() {
+            config.sip.0.clone_from(&flags.sip);
+        }
+        if !flags.sips.is_empty() {
+            config.sips.0.clone_from(&flags.sips);
+        }
         config.rtp_ports = flags.rtp_ports.unwrap_or(config.rtp_ports);
         config.advertise = flags.advertise.or(config.advertise);
         config.demo_account |= flags.demo_account;

@@ -9,8 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long calls get to answer their BYE when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often the certificate's files are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
+
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
 
     let server = Server::start(&config).await?;
@@ -18,8 +22,10 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 
     // Scripts wait for these lines, so they are out before anything else happens. Whoever reads them may go away:
     // the service is not for them.
+    let https = server.https_addr().map(|address| format!(", https://{address}")).unwrap_or_default();
+    let sips = server.sips_addr().map(|address| format!(", {address} (TLS)")).unwrap_or_default();
     let mut text = format!(
-        "Web services: http://{}\nSIP:          {} (UDP and TCP)\nRTP:          UDP ports {}\nData:         {}\n",
+        "Web services: http://{}{https}\nSIP:          {} (UDP and TCP){sips}\nRTP:          UDP ports {}\nData:         {}\n",
         server.http_addr(),
         server.sip_addr(),
         config.rtp_ports,
@@ -32,9 +38,14 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     drop(out);
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut look_at_files = tokio::time::interval(CERTIFICATES_EVERY);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => server.tls().reload(),
+            _ = look_at_files.tick() => server.tls().reload_if_changed(),
+        }
     }
     server.stop(STOP_WITHIN).await;
     Ok(())

@@ -14,6 +14,7 @@ use plenary_sip::{
     sdp::{self, Codec, Direction, LocalMedia, SdpError, Stream},
 };
 use plenary_store::{Action, InboundService, StoreError};
+use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
 impl Engine {
@@ -151,7 +152,8 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Stage::Routing { offer, .. } = &mut call.stage else { return };
         let offer = offer.take();
-        let address = match self.media.open(number.media(), room) {
+        let bind = media_address(&self.listening, call.flow.local.ip());
+        let address = match self.media.open_at(number.media(), room, bind) {
             Ok(address) => address,
             Err(error) => {
                 warn!(call = number.0, %error, "no media for a call");
@@ -171,11 +173,12 @@ impl Engine {
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
         let mut rtp = address;
-        if let Some(advertise) = self.advertise {
+        let is_ipv4 = call.flow.remote.ip().to_canonical().is_ipv4();
+        if let Some(advertise) = self.advertise.filter(|ip| ip.is_ipv4() == is_ipv4) {
             rtp.set_ip(advertise);
         } else if rtp.ip().is_unspecified() {
             // Listening on all addresses: RTP goes where this caller's SIP goes.
-            rtp.set_ip(call.flow.local.ip());
+            rtp.set_ip(call.flow.local.ip().to_canonical());
         }
         let local = LocalMedia {
             rtp,
@@ -361,6 +364,23 @@ impl Engine {
             }
         }
     }
+}
+
+/// Where the RTP of a caller is received who reaches us at `local`: on the addresses that SIP listens on. All of them
+/// where SIP listens on all, for then signalling and audio may come in by different ways.
+fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
+    let local = local.to_canonical();
+    let of_family = |ip: &&IpAddr| ip.is_ipv4() == local.is_ipv4();
+    let any = |ip: &&IpAddr| ip.is_unspecified();
+    let any_of_both = listening.iter().find(|ip| ip.is_ipv6() && ip.is_unspecified());
+    listening
+        .iter()
+        .find(|ip| of_family(ip) && any(ip))
+        .or(any_of_both)
+        .or_else(|| listening.iter().find(|ip| **ip == local))
+        .or_else(|| listening.iter().find(of_family))
+        .copied()
+        .unwrap_or(local)
 }
 
 /// The service of the dialled name. A telephone number may be stored with or without its `+`.

@@ -121,6 +121,8 @@ pub(crate) struct Parts {
     pub(crate) conferences: ConferenceLimits,
     /// The address put into SDP instead of the one listened on.
     pub(crate) advertise: Option<IpAddr>,
+    /// The addresses that SIP listens on: RTP does too.
+    pub(crate) listening: Vec<IpAddr>,
     /// The codecs of calls, best first, and whose order decides.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) preference: Preference,
@@ -138,6 +140,7 @@ pub(crate) struct Engine {
     sip: SipHandle,
     media: MediaHandle,
     advertise: Option<IpAddr>,
+    listening: Vec<IpAddr>,
     codecs: Vec<Codec>,
     preference: Preference,
     sound: Sound,
@@ -205,6 +208,7 @@ impl Engine {
             sip: parts.sip,
             media: parts.media,
             advertise: parts.advertise,
+            listening: parts.listening,
             codecs: parts.codecs,
             preference: parts.preference,
             sound: parts.sound,

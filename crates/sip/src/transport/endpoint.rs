@@ -1,13 +1,16 @@
-//! The task that owns the user agent, and the handle to it.
+//! The task that owns the user agent.
 
 use super::{
-    SipConfig, SipError, tcp,
-    tcp::{Connection, TcpEvent},
+    SipConfig, SipError, SipHandle,
+    connection::{self, BoxedStream, Connection, ConnectionEvent, Side},
+    handle::Command,
+    tls::{self, Connector},
     udp,
     udp::Datagram,
 };
-use crate::ua::{CallId, DialSpec, Flow, Output, Reason, SipEvent, Transport, UaConfig, UserAgent};
+use crate::ua::{CallId, Flow, Output, SipEvent, Transport, UaConfig, UserAgent};
 use bytes::Bytes;
+use ipnet::IpNet;
 use std::{
     collections::{HashMap, VecDeque},
     io,
@@ -19,123 +22,26 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, UdpSocket, lookup_host},
-    sync::{mpsc, oneshot},
+    net::{TcpListener, UdpSocket},
+    sync::{Semaphore, mpsc},
 };
+use tokio_rustls::rustls::ServerConfig;
 
 /// Datagrams and messages that may wait for the user agent.
 const INBOX_MAX: usize = 8192;
 /// Attempts to find a port that is free for both UDP and TCP.
 const PORT_ATTEMPTS: usize = 20;
+/// TLS handshakes that may be under way at a time: each costs a good millisecond, and strangers may begin them.
+const HANDSHAKES_MAX: usize = 256;
 
 /// Makes endpoints.
 #[derive(Debug)]
 pub struct SipEndpoint;
 
-/// Commands to an endpoint. Cheap to clone; none of the methods waits for the network.
-#[derive(Debug, Clone)]
-pub struct SipHandle {
-    // Not bounded: every command answers an event, so there are no more of them than calls.
-    commands: mpsc::UnboundedSender<Command>,
-    next_call: Arc<AtomicU64>,
-    local: SocketAddr,
-}
-
-#[derive(Debug)]
-enum Command {
-    Ring { call: CallId, sdp: Option<String> },
-    Answer { call: CallId, sdp: String },
-    Reject { call: CallId, status: u16, phrase: Option<String>, extra: Vec<(String, String)> },
-    AcceptOffer { call: CallId, sdp: String },
-    RejectOffer { call: CallId, status: u16 },
-    HangUp { call: CallId, reasons: Vec<Reason> },
-    Dial { call: CallId, spec: DialSpec, transport: Transport, remote: SocketAddr },
-    Shutdown { done: oneshot::Sender<()> },
-}
-
-impl SipHandle {
-    /// The first listening address, with the port that was really taken.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local
-    }
-
-    fn command(&self, command: Command) {
-        // Fails only once the endpoint has stopped, and then there is nothing left to command.
-        let _ = self.commands.send(command);
-    }
-
-    /// Sends 180, or 183 with early media.
-    pub fn ring(&self, call: CallId, sdp: Option<String>) {
-        self.command(Command::Ring { call, sdp });
-    }
-
-    /// Sends 200; it is sent again until the ACK comes.
-    pub fn answer(&self, call: CallId, sdp: String) {
-        self.command(Command::Answer { call, sdp });
-    }
-
-    /// Refuses a call that came in. No event of it follows.
-    pub fn reject(&self, call: CallId, status: u16, phrase: Option<&str>, extra: Vec<(String, String)>) {
-        self.command(Command::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
-    }
-
-    /// Agrees to a re-INVITE or UPDATE.
-    pub fn accept_offer(&self, call: CallId, sdp: String) {
-        self.command(Command::AcceptOffer { call, sdp });
-    }
-
-    /// Declines a re-INVITE or UPDATE.
-    pub fn reject_offer(&self, call: CallId, status: u16) {
-        self.command(Command::RejectOffer { call, status });
-    }
-
-    /// Ends a call in whatever state: BYE, CANCEL, or a refusal.
-    pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
-        self.command(Command::HangUp { call, reasons });
-    }
-
-    /// Places a call; `Progress`, `Answered` or `Rejected` follow.
-    ///
-    /// # Errors
-    /// The URI is not one, or its host is not found.
-    pub async fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
-        let (transport, host, port) = destination(&spec.uri)?;
-        let wrong = |text: String| SipError::Uri { uri: spec.uri.clone(), text };
-        let mut found = lookup_host((host.as_str(), port))
-            .await
-            .map_err(|error| wrong(format!("its host `{host}` is not found ({error})")))?;
-        let remote = found
-            .find(|address| address.is_ipv4() == self.local.is_ipv4())
-            .ok_or_else(|| wrong(format!("its host `{host}` has no address of our kind")))?;
-        let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
-        self.commands.send(Command::Dial { call, spec, transport, remote }).map_err(|_| SipError::Stopped)?;
-        Ok(call)
-    }
-
-    /// Stops the endpoint once what was commanded before is sent.
-    pub async fn shutdown(&self) {
-        let (done, stopped) = oneshot::channel();
-        self.command(Command::Shutdown { done });
-        let _ = stopped.await;
-    }
-}
-
-fn destination(uri: &str) -> Result<(Transport, String, u16), SipError> {
-    let wrong = |text: &str| SipError::Uri { uri: uri.to_owned(), text: text.to_owned() };
-    let parsed =
-        sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(&error.to_string()))?;
-    if !parsed.scheme().is_sip() || parsed.scheme().is_secure() {
-        return Err(wrong("only sip: can be called"));
-    }
-    let host = parsed.host().ok_or_else(|| wrong("it has no host"))?.to_bytes();
-    let host = String::from_utf8_lossy(&host).trim_matches(['[', ']']).to_owned();
-    let transport = match parsed.transport().map(<[u8]>::to_ascii_lowercase).as_deref() {
-        None | Some(b"udp") => Transport::Udp,
-        Some(b"tcp") => Transport::Tcp,
-        Some(_) => return Err(wrong("its transport is neither udp nor tcp")),
-    };
-    Ok((transport, host, parsed.port().unwrap_or(5060)))
+/// A connection that came in.
+struct Accepted {
+    stream: BoxedStream,
+    flow: Flow,
 }
 
 impl SipEndpoint {
@@ -145,7 +51,7 @@ impl SipEndpoint {
     /// [`SipError::Listen`].
     pub async fn bind(config: SipConfig) -> Result<(SipHandle, mpsc::Receiver<SipEvent>), SipError> {
         let (datagrams, datagram_inbox) = mpsc::channel(INBOX_MAX);
-        let (tcp_events, tcp_inbox) = mpsc::channel(INBOX_MAX);
+        let (connection_events, connection_inbox) = mpsc::channel(INBOX_MAX);
         let (accepted, accept_inbox) = mpsc::channel(64);
         let mut sockets = Vec::new();
         for address in &config.listen {
@@ -157,7 +63,8 @@ impl SipEndpoint {
             })?;
             let udp = Arc::new(udp);
             tokio::spawn(udp::read(sockets.len(), udp.clone(), datagrams.clone()));
-            tokio::spawn(accept(tcp, accepted.clone()));
+            let acceptor = Acceptor { allow_from: config.allow_from.clone(), tls: None };
+            tokio::spawn(acceptor.run(tcp, accepted.clone()));
             sockets.push(Listening { udp, local });
         }
         let local = sockets.first().map(|socket| socket.local).ok_or_else(|| SipError::Listen {
@@ -165,6 +72,16 @@ impl SipEndpoint {
             address: SocketAddr::from(([0, 0, 0, 0], 0)),
             source: io::Error::other("no address was given"),
         })?;
+        let mut tls_locals = Vec::new();
+        for address in &config.listen_tls {
+            let error = |source| SipError::Listen { transport: "TLS", address: *address, source };
+            let tls = config.tls.server.clone();
+            let tls = tls.ok_or_else(|| error(io::Error::other("there is no certificate")))?;
+            let listener = TcpListener::bind(address).await.map_err(error)?;
+            tls_locals.push(listener.local_addr().map_err(error)?);
+            let acceptor = Acceptor { allow_from: config.allow_from.clone(), tls: Some(tls) };
+            tokio::spawn(acceptor.run(listener, accepted.clone()));
+        }
         let (commands, command_inbox) = mpsc::unbounded_channel();
         let (events, event_outbox) = mpsc::channel(config.max_events);
         let next_call = Arc::new(AtomicU64::new(1));
@@ -178,19 +95,24 @@ impl SipEndpoint {
             Box::new(|bytes| getrandom::fill(bytes).expect("the system has random numbers")),
             Box::new(move || CallId(calls.fetch_add(1, Ordering::Relaxed))),
         );
+        let local_tls = tls_locals.first().copied();
+        let families = sockets.iter().map(|socket| socket.local.is_ipv4()).collect();
         let task = Task {
             config,
             ua,
             start: Instant::now(),
             sockets,
+            tls_locals,
             connections: HashMap::new(),
-            tcp_events,
+            connections_made: 0,
+            hosts: HashMap::new(),
+            connection_events,
             events,
             waiting: VecDeque::new(),
             routes: HashMap::new(),
         };
-        tokio::spawn(task.run(command_inbox, datagram_inbox, tcp_inbox, accept_inbox));
-        Ok((SipHandle { commands, next_call, local }, event_outbox))
+        tokio::spawn(task.run(command_inbox, datagram_inbox, connection_inbox, accept_inbox));
+        Ok((SipHandle { commands, next_call, local, local_tls, families }, event_outbox))
     }
 }
 
@@ -209,23 +131,58 @@ async fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener), SipE
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    accepted: mpsc::Sender<(tokio::net::TcpStream, SocketAddr, SocketAddr)>,
-) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => {
-                let Ok(local) = stream.local_addr() else { continue };
-                if accepted.send((stream, local, remote)).await.is_err() {
+/// Accepts the connections of a listening address.
+#[derive(Clone)]
+struct Acceptor {
+    allow_from: Vec<IpNet>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Acceptor {
+    async fn run(self, listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        loop {
+            let (stream, remote) = tokio::select! {
+                // The endpoint has stopped.
+                () = accepted.closed() => return,
+                connection = listener.accept() => match connection {
+                    Ok(connection) => connection,
+                    Err(error) => {
+                        // Out of file descriptors, most likely: waiting helps, spinning does not.
+                        tracing::warn!(%error, "a connection cannot be accepted");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
+            };
+            let source = remote.ip().to_canonical();
+            let Ok(local) = stream.local_addr() else { continue };
+            if !self.allow_from.iter().any(|net| net.contains(&source)) {
+                continue;
+            }
+            let _ = stream.set_nodelay(true);
+            let Some(config) = self.tls.clone() else {
+                let flow = Flow { transport: Transport::Tcp, local, remote };
+                if accepted.send(Accepted { stream: Box::new(stream), flow }).await.is_err() {
                     return;
                 }
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: waiting helps, spinning does not.
-                tracing::warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+                continue;
+            };
+            let Ok(permit) = handshakes.clone().try_acquire_owned() else {
+                tracing::warn!(%remote, "too many TLS handshakes are under way: a connection is closed");
+                continue;
+            };
+            let accepted = accepted.clone();
+            tokio::spawn(async move {
+                let flow = Flow { transport: Transport::Tls, local, remote };
+                match tls::accept(config, stream).await {
+                    Ok(stream) => {
+                        let _ = accepted.send(Accepted { stream, flow }).await;
+                    }
+                    Err(error) => tracing::info!(%flow, %error, "a TLS handshake failed"),
+                }
+                drop(permit);
+            });
         }
     }
 }
@@ -240,8 +197,13 @@ struct Task {
     ua: UserAgent,
     start: Instant,
     sockets: Vec<Listening>,
-    connections: HashMap<SocketAddr, Connection>,
-    tcp_events: mpsc::Sender<TcpEvent>,
+    /// Where TLS is listened on.
+    tls_locals: Vec<SocketAddr>,
+    connections: HashMap<(Transport, SocketAddr), Connection>,
+    connections_made: u64,
+    /// The names under which we opened connections: what their certificates have to say.
+    hosts: HashMap<SocketAddr, String>,
+    connection_events: mpsc::Sender<ConnectionEvent>,
     events: mpsc::Sender<SipEvent>,
     /// Events that the program has not taken yet.
     waiting: VecDeque<SipEvent>,
@@ -254,8 +216,8 @@ impl Task {
         mut self,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut datagrams: mpsc::Receiver<Datagram>,
-        mut tcp_inbox: mpsc::Receiver<TcpEvent>,
-        mut accepted: mpsc::Receiver<(tokio::net::TcpStream, SocketAddr, SocketAddr)>,
+        mut connection_inbox: mpsc::Receiver<ConnectionEvent>,
+        mut accepted: mpsc::Receiver<Accepted>,
     ) {
         let events = self.events.clone();
         loop {
@@ -280,8 +242,8 @@ impl Task {
                     None => return,
                 },
                 Some(datagram) = datagrams.recv() => self.handle_datagram(datagram),
-                Some(event) = tcp_inbox.recv() => self.handle_tcp(event),
-                Some((stream, local, remote)) = accepted.recv() => self.handle_accepted(stream, local, remote),
+                Some(event) = connection_inbox.recv() => self.handle_connection(event),
+                Some(connection) = accepted.recv() => self.handle_accepted(connection),
                 () = tokio::time::sleep_until(wake) => {
                     let now = self.now();
                     self.ua.handle_timeout(now);
@@ -306,15 +268,21 @@ impl Task {
             Command::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
             Command::RejectOffer { call, status } => self.ua.reject_offer(call, status, now),
             Command::HangUp { call, reasons } => self.ua.hang_up(call, reasons, now),
-            Command::Dial { call, spec, transport, remote } => {
-                let local = self
-                    .sockets
-                    .iter()
-                    .map(|socket| socket.local)
-                    .find(|local| local.is_ipv4() == remote.is_ipv4())
-                    .unwrap_or(self.sockets[0].local);
-                let local = self.local_towards(local, remote.ip());
+            Command::Dial { call, spec, transport, remote, host } => {
+                if transport.is_secure() && host.parse::<IpAddr>().is_err() {
+                    if self.hosts.len() >= self.config.max_connections {
+                        self.hosts.clear();
+                    }
+                    self.hosts.insert(remote, host);
+                }
+                let local = self.local_for(transport, remote);
                 self.ua.dial(call, spec, Flow { transport, local, remote }, now);
+            }
+            Command::Accepted { stream, flow } => {
+                let source = flow.remote.ip().to_canonical();
+                if self.config.allow_from.iter().any(|net| net.contains(&source)) {
+                    self.handle_accepted(Accepted { stream, flow });
+                }
             }
             Command::Shutdown { .. } => unreachable!("handled where the loop can end"),
         }
@@ -328,27 +296,44 @@ impl Task {
         self.ua.receive_datagram(datagram.bytes, flow, now);
     }
 
-    fn handle_tcp(&mut self, event: TcpEvent) {
+    /// Our address for what we send to `remote`.
+    fn local_for(&mut self, transport: Transport, remote: SocketAddr) -> SocketAddr {
+        let of_family = |local: &SocketAddr| local.is_ipv4() == remote.is_ipv4();
+        let tls = self.tls_locals.iter().copied().find(of_family).filter(|_| transport.is_secure());
+        let local = tls
+            .or_else(|| self.sockets.iter().map(|socket| socket.local).find(of_family))
+            .unwrap_or(self.sockets[0].local);
+        self.local_towards(local, remote.ip())
+    }
+
+    fn handle_connection(&mut self, event: ConnectionEvent) {
         let now = self.now();
         match event {
-            TcpEvent::Message { flow, message } => self.ua.receive(*message, flow, now),
-            TcpEvent::Closed { flow } => {
-                self.connections.remove(&flow.remote);
-                self.ua.handle_transport_error(flow, now);
+            ConnectionEvent::Message { flow, message } => self.ua.receive(*message, flow, now),
+            ConnectionEvent::Closed { flow, id } => {
+                let key = (flow.transport, flow.remote);
+                // Another connection between the same addresses may be up by now.
+                if self.connections.get(&key).is_some_and(|connection| connection.id == id) {
+                    self.connections.remove(&key);
+                    self.ua.handle_transport_error(flow, now);
+                }
             }
         }
     }
 
-    fn handle_accepted(&mut self, stream: tokio::net::TcpStream, local: SocketAddr, remote: SocketAddr) {
-        let source = remote.ip().to_canonical();
-        let is_allowed = self.config.allow_from.iter().any(|net| net.contains(&source));
-        if !is_allowed || self.connections.len() >= self.config.max_connections {
-            tracing::debug!(%remote, is_allowed, "a connection is refused");
+    fn side(&mut self, flow: Flow) -> Side {
+        self.connections_made += 1;
+        Side { flow, id: self.connections_made, events: self.connection_events.clone() }
+    }
+
+    fn handle_accepted(&mut self, Accepted { stream, flow }: Accepted) {
+        if self.connections.len() >= self.config.max_connections {
+            tracing::warn!(%flow, "too many connections: one is refused");
             return;
         }
         // Requests of ours name the port that is listened on, which is also the local port here.
-        let flow = Flow { transport: Transport::Tcp, local, remote };
-        self.connections.insert(remote, tcp::start(stream, flow, self.tcp_events.clone()));
+        let side = self.side(flow);
+        self.connections.insert((flow.transport, flow.remote), connection::start(stream, side));
     }
 
     /// Carries out what the user agent wants.
@@ -374,32 +359,41 @@ impl Task {
     fn send(&mut self, flow: Flow, bytes: Bytes) {
         match flow.transport {
             Transport::Udp => {
-                let socket = self
-                    .sockets
-                    .iter()
-                    .find(|socket| {
-                        socket.local.port() == flow.local.port()
-                            && socket.local.is_ipv4() == flow.remote.is_ipv4()
-                    })
-                    .unwrap_or(&self.sockets[0]);
+                let fits = |socket: &&Listening| {
+                    socket.local.port() == flow.local.port()
+                        && socket.local.is_ipv4() == flow.remote.is_ipv4()
+                };
+                let same = |socket: &&Listening| socket.local == flow.local;
+                let mut sockets = self.sockets.iter();
+                let socket = sockets.clone().find(same).or_else(|| sockets.find(fits));
+                let socket = socket.unwrap_or(&self.sockets[0]);
                 if let Err(error) = socket.udp.try_send_to(&bytes, flow.remote) {
                     // What gets lost here is sent again like what gets lost on the way.
                     tracing::debug!(remote = %flow.remote, %error, "UDP send");
                 }
             }
-            Transport::Tcp => {
-                let events = &self.tcp_events;
-                let connection = self
-                    .connections
-                    .entry(flow.remote)
-                    .or_insert_with(|| tcp::open(flow.remote, flow, events.clone()));
-                if connection.outgoing.try_send(bytes).is_err() {
-                    self.connections.remove(&flow.remote);
-                    let now = self.now();
-                    self.ua.handle_transport_error(flow, now);
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                let key = (flow.transport, flow.remote);
+                if !self.connections.contains_key(&key) {
+                    if !flow.transport.can_be_opened() {
+                        return self.connection_failed(flow);
+                    }
+                    let connector = self.config.tls.client.clone().map(Connector);
+                    let side = self.side(flow);
+                    let host = self.hosts.get(&flow.remote).cloned();
+                    self.connections.insert(key, connection::open(host, connector, side));
+                }
+                if self.connections[&key].outgoing.try_send(bytes).is_err() {
+                    self.connections.remove(&key);
+                    self.connection_failed(flow);
                 }
             }
         }
+    }
+
+    fn connection_failed(&mut self, flow: Flow) {
+        let now = self.now();
+        self.ua.handle_transport_error(flow, now);
     }
 
     /// The address by which a peer reaches us, when we listen on all addresses: the one the system would send from.

@@ -1,14 +1,20 @@
-//! The sockets around the user agent: UDP and TCP, each listening address both.
+//! The sockets around the user agent: UDP and TCP, each listening address both; TLS; and WebSockets that an HTTP server
+//! has upgraded.
 //!
 //! One task owns the user agent. Readers hand it what comes in over bounded queues; it hands bytes to the UDP
 //! sockets directly and to connections over bounded queues. Where a queue is full, UDP drops (as networks do)
 //! and a connection that does not read is closed.
 
+mod connection;
 mod endpoint;
-mod tcp;
+mod handle;
+mod tls;
 mod udp;
 
-pub use endpoint::{SipEndpoint, SipHandle};
+pub use connection::{BoxedStream, Duplex};
+pub use endpoint::SipEndpoint;
+pub use handle::SipHandle;
+pub use tls::TlsSettings;
 
 use ipnet::IpNet;
 use std::{
@@ -22,6 +28,10 @@ use thiserror::Error;
 pub struct SipConfig {
     /// Addresses to listen on, each UDP and TCP. Port 0 takes a free one, the same for both.
     pub listen: Vec<SocketAddr>,
+    /// Addresses to listen on for TLS.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Both roles of TLS.
+    pub tls: TlsSettings,
     /// The address named in Contact and Via instead of the one listened on.
     pub advertise: Option<IpAddr>,
     /// Server and User-Agent header.
@@ -38,6 +48,8 @@ impl Default for SipConfig {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            listen_tls: Vec::new(),
+            tls: TlsSettings { server: None, client: None },
             advertise: None,
             product: "Plenary".to_owned(),
             allow_from: Vec::new(),
@@ -53,7 +65,7 @@ pub enum SipError {
     /// An address can't be listened on.
     #[error("cannot listen on {transport} {address}: {}", listen_hint(source))]
     Listen {
-        /// UDP or TCP.
+        /// UDP, TCP or TLS.
         transport: &'static str,
         /// Which address.
         address: SocketAddr,
@@ -61,7 +73,9 @@ pub enum SipError {
         source: io::Error,
     },
     /// Not a URI that can be called.
-    #[error("`{uri}` cannot be called: {text}. Write it as sip:user@host:port, with ;transport=tcp for TCP.")]
+    #[error(
+        "`{uri}` cannot be called: {text}. Write it as sip:user@host:port, with ;transport=tcp for TCP or ;transport=tls for TLS."
+    )]
     Uri {
         /// The URI.
         uri: String,

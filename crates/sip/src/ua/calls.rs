@@ -1,7 +1,7 @@
 //! Calls: what state each is in, and what the program may ask of it.
 
 use super::{
-    CallId, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, Transport, UserAgent,
+    CallId, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, UserAgent,
     dialog::Dialog,
     message::{self, ALLOW, Heading, SDP_TYPE},
     timers::{Due, Ticket},
@@ -335,10 +335,6 @@ pub(super) fn reason_header(reasons: &[Reason]) -> Vec<(HeaderName, String)> {
 /// Where an endpoint that is named by transport only is heard, in logs.
 impl std::fmt::Display for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let transport = match self.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        write!(f, "{transport}:{}", self.remote)
+        write!(f, "{}:{}", self.transport.name().to_ascii_lowercase(), self.remote)
     }
 }

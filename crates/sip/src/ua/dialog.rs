@@ -4,7 +4,7 @@ use super::{
     message::{
         Heading, Side, call_id, contact, cseq, record_route, request, route_uri, tag_of, text, uri_address,
     },
-    types::{Flow, Transport},
+    types::Flow,
 };
 use sipx_sip::{HeaderName, Method, Request, Response, Uri};
 use std::net::SocketAddr;
@@ -24,6 +24,8 @@ pub(super) struct Dialog {
     pub(super) remote_cseq: u32,
     /// How they were last heard of.
     pub(super) flow: Flow,
+    /// The connection of the flow is closed.
+    is_flow_gone: bool,
 }
 
 impl Dialog {
@@ -47,6 +49,7 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: cseq(headers)?,
             flow,
+            is_flow_gone: false,
         })
     }
 
@@ -65,6 +68,7 @@ impl Dialog {
             local_cseq: cseq(&invite.headers)?,
             remote_cseq: 0,
             flow,
+            is_flow_gone: false,
         })
     }
 
@@ -74,6 +78,14 @@ impl Dialog {
             self.target = target;
         }
         self.flow = flow;
+        self.is_flow_gone = false;
+    }
+
+    /// A connection was closed. If it is this dialog's, the next request has to open another one.
+    pub(super) fn flow_is_gone(&mut self, flow: Flow) {
+        if (self.flow.transport, self.flow.remote) == (flow.transport, flow.remote) {
+            self.is_flow_gone = true;
+        }
     }
 
     /// A request within the dialog (section 12.2.1.1).
@@ -115,11 +127,17 @@ impl Dialog {
 
     /// Where a request within the dialog goes. The first route or the target where those are addresses that we
     /// can believe; a target behind a NAT names an address of its own world, so then it is where they were heard from.
+    /// A connection is used as long as it is open, and then one is opened to where they say they listen (section 18.1.1).
     pub(super) fn next_hop(&self) -> Flow {
-        let Transport::Udp = self.flow.transport else { return self.flow };
+        let transport = self.flow.transport;
+        let must_reopen = self.is_flow_gone && transport.can_be_opened();
+        if !transport.is_datagram() && !must_reopen {
+            return self.flow;
+        }
         let named: Option<SocketAddr> = match self.routes.first() {
-            Some(route) => route_uri(route).as_ref().and_then(uri_address),
-            None => uri_address(&self.target).filter(|address| address.ip() == self.flow.remote.ip()),
+            Some(route) => route_uri(route).and_then(|uri| uri_address(&uri, transport)),
+            None => uri_address(&self.target, transport)
+                .filter(|address| self.is_flow_gone || address.ip() == self.flow.remote.ip()),
         };
         Flow { remote: named.unwrap_or(self.flow.remote), ..self.flow }
     }

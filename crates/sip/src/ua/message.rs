@@ -155,9 +155,9 @@ fn split_list(value: &str) -> Vec<String> {
 }
 
 /// Where a URI points without asking DNS: only where its host is an address.
-pub(super) fn uri_address(uri: &Uri) -> Option<SocketAddr> {
+pub(super) fn uri_address(uri: &Uri, transport: Transport) -> Option<SocketAddr> {
     let ip: IpAddr = host_text(uri.host()?).trim_matches(['[', ']']).parse().ok()?;
-    Some(SocketAddr::new(ip, uri.port().unwrap_or(5060)))
+    Some(SocketAddr::new(ip, uri.port().unwrap_or(transport.default_port())))
 }
 
 /// The URI inside a Route or Record-Route value.
@@ -269,7 +269,9 @@ pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
 /// Where the response to a request goes (RFC 3261, section 18.2.2; RFC 3581, section 4). `maddr` is not followed: it
 /// would let anybody point our answers at anybody.
 pub(super) fn response_flow(request: &Request, flow: Flow) -> Flow {
-    let Transport::Udp = flow.transport else { return flow };
+    if !flow.transport.is_datagram() {
+        return flow;
+    }
     match request.headers.typed::<Via>() {
         Some(Ok(via)) if via.rport().is_none() => {
             let remote = SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060));

@@ -244,6 +244,11 @@ impl UserAgent {
 
     /// A message could not be sent on this flow, or its connection has gone.
     pub fn handle_transport_error(&mut self, flow: Flow, now: Duration) {
+        if !flow.transport.is_datagram() {
+            for call in self.calls.values_mut() {
+                call.dialog.flow_is_gone(flow);
+            }
+        }
         let lost: Vec<TransactionKey> = self
             .transactions
             .iter()
@@ -375,18 +380,14 @@ impl UserAgent {
     /// Our address as it stands in Via and Contact.
     fn sent_by(&self, flow: Flow) -> std::net::SocketAddr {
         let mut local = flow.local;
-        if let Some(advertise) = self.config.advertise {
+        if let Some(advertise) = self.config.advertise.filter(|ip| ip.is_ipv4() == local.is_ipv4()) {
             local.set_ip(advertise);
         }
         local
     }
 
     fn contact(&self, flow: Flow) -> String {
-        let parameter = match flow.transport {
-            Transport::Udp => "",
-            Transport::Tcp => ";transport=tcp",
-        };
-        format!("<sip:plenary@{}{parameter}>", self.sent_by(flow))
+        format!("<sip:plenary@{}{}>", self.sent_by(flow), flow.transport.uri_parameter())
     }
 
     fn via(&mut self, flow: Flow) -> String {
@@ -430,10 +431,7 @@ impl UserAgent {
 }
 
 fn reliability(flow: Flow) -> Reliability {
-    match flow.transport {
-        Transport::Udp => Reliability::Unreliable,
-        Transport::Tcp => Reliability::Reliable,
-    }
+    if flow.transport.is_datagram() { Reliability::Unreliable } else { Reliability::Reliable }
 }
 
 #[cfg(test)]

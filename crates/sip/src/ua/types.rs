@@ -13,14 +13,60 @@ pub enum Transport {
     Udp,
     /// A connection.
     Tcp,
+    /// A connection under TLS.
+    Tls,
+    /// A WebSocket (RFC 7118).
+    Ws,
+    /// A WebSocket under TLS.
+    Wss,
 }
 
 impl Transport {
+    /// The name in Via (RFC 3261, section 20.42; RFC 7118, section 5.1).
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
+    }
+
+    /// The `transport` parameter of a URI that leads here. Both WebSockets are `ws` (RFC 7118, section 5.2.3).
+    pub(crate) const fn uri_parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+            Self::Ws | Self::Wss => ";transport=ws",
+        }
+    }
+
+    /// The port where none is named.
+    pub(crate) const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    /// Nobody between the two ends can read or change what travels.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// The network may lose or reorder messages.
+    pub(crate) const fn is_datagram(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// We may open such a connection ourselves; a browser's can only be opened by the browser.
+    pub(crate) const fn can_be_opened(self) -> bool {
+        matches!(self, Self::Udp | Self::Tcp | Self::Tls)
     }
 }
 

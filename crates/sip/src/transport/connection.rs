@@ -1,0 +1,225 @@
+//! Connections: TCP and TLS, framed by Content-Length (RFC 3261, section 18.3), and WebSockets, where each message is a
+//! message (RFC 7118, section 5). Others open them, and all but WebSockets we open too.
+
+use super::tls::Connector;
+use crate::ua::{Flow, Transport};
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use sipx_sip::{Limits, Message, StreamParser, parse_datagram};
+use std::{io, net::SocketAddr, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    net::TcpStream,
+    sync::mpsc,
+    time::timeout,
+};
+
+/// How long a connection may be silent. Calls last longer than keep-alives are apart, so this is generous.
+const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
+/// How long a message may take to arrive once it has begun.
+const MESSAGE_MAX: Duration = Duration::from_secs(20);
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Messages that may wait for a peer that reads slowly.
+const WAITING_MAX: usize = 256;
+const READ_BYTES: usize = 16 * 1024;
+const MESSAGE_BYTES_MAX: usize = 128 * 1024;
+/// Two line ends ask whether we are there, one says yes (RFC 5626, section 4.4.1).
+const PING: &[u8] = b"\r\n\r\n";
+const PONG: Bytes = Bytes::from_static(b"\r\n");
+
+/// Bytes both ways, whatever carries them.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection that is up, under TLS where it is.
+pub type BoxedStream = Box<dyn Duplex>;
+
+/// What a connection tells the endpoint.
+pub(super) enum ConnectionEvent {
+    Message { flow: Flow, message: Box<Message> },
+    Closed { flow: Flow, id: u64 },
+}
+
+/// The sending half of a connection; dropping it closes the connection when all is written.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) outgoing: mpsc::Sender<Bytes>,
+    /// Tells it from an earlier one between the same addresses.
+    pub(super) id: u64,
+}
+
+/// What each connection needs of the endpoint.
+#[derive(Clone)]
+pub(super) struct Side {
+    pub(super) flow: Flow,
+    pub(super) id: u64,
+    pub(super) events: mpsc::Sender<ConnectionEvent>,
+}
+
+/// Starts the tasks of a connection that exists.
+pub(super) fn start(stream: BoxedStream, side: Side) -> Connection {
+    let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
+    let connection = Connection { outgoing: outgoing.clone(), id: side.id };
+    tokio::spawn(run(stream, side, outgoing.downgrade(), waiting));
+    connection
+}
+
+/// Opens a connection; what is sent meanwhile waits.
+pub(super) fn open(host: Option<String>, connector: Option<Connector>, side: Side) -> Connection {
+    let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
+    let connection = Connection { outgoing: outgoing.clone(), id: side.id };
+    let weak = outgoing.downgrade();
+    tokio::spawn(async move {
+        let remote = side.flow.remote;
+        match timeout(CONNECT_MAX, connect(remote, side.flow.transport, host, connector)).await {
+            Ok(Ok(stream)) => run(stream, side, weak, waiting).await,
+            outcome => {
+                let error = match outcome {
+                    Ok(Err(error)) => error.to_string(),
+                    Ok(Ok(_)) | Err(_) => "no answer within five seconds".to_owned(),
+                };
+                tracing::info!(flow = %side.flow, error, "a connection cannot be opened");
+                let _ = side.events.send(ConnectionEvent::Closed { flow: side.flow, id: side.id }).await;
+            }
+        }
+    });
+    connection
+}
+
+async fn connect(
+    remote: SocketAddr,
+    transport: Transport,
+    host: Option<String>,
+    connector: Option<Connector>,
+) -> io::Result<BoxedStream> {
+    let stream = TcpStream::connect(remote).await?;
+    let _ = stream.set_nodelay(true);
+    if transport != Transport::Tls {
+        return Ok(Box::new(stream));
+    }
+    let connector = connector.ok_or_else(|| io::Error::other("TLS is not configured"))?;
+    let name = host.unwrap_or_else(|| remote.ip().to_string());
+    connector.connect(&name, stream).await
+}
+
+async fn run(
+    stream: BoxedStream,
+    side: Side,
+    outgoing: mpsc::WeakSender<Bytes>,
+    waiting: mpsc::Receiver<Bytes>,
+) {
+    let (flow, id, events) = (side.flow, side.id, side.events.clone());
+    match flow.transport {
+        Transport::Ws | Transport::Wss => websocket(stream, side, waiting).await,
+        Transport::Tcp | Transport::Tls | Transport::Udp => {
+            let (reader, writer) = tokio::io::split(stream);
+            let mut reading = std::pin::pin!(read(reader, side, outgoing));
+            let mut writing = tokio::spawn(write(writer, waiting));
+            tokio::select! {
+                () = &mut reading => writing.abort(),
+                // We close: the other side has a moment to close too.
+                _ = &mut writing => {
+                    let _ = timeout(MESSAGE_MAX, reading).await;
+                }
+            }
+        }
+    }
+    let _ = events.send(ConnectionEvent::Closed { flow, id }).await;
+}
+
+async fn write(mut writer: WriteHalf<BoxedStream>, mut waiting: mpsc::Receiver<Bytes>) {
+    while let Some(bytes) = waiting.recv().await {
+        let written = async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        };
+        if timeout(MESSAGE_MAX, written).await.is_ok_and(|outcome| outcome.is_ok()) {
+            continue;
+        }
+        return;
+    }
+    let _ = timeout(MESSAGE_MAX, writer.shutdown()).await;
+}
+
+async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::WeakSender<Bytes>) {
+    let mut parser = StreamParser::new(limits());
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        let patience = if parser.pending() > 0 { MESSAGE_MAX } else { IDLE_MAX };
+        let length = match timeout(patience, reader.read(&mut buffer)).await {
+            Ok(Ok(length)) if length > 0 => length,
+            Ok(Ok(_) | Err(_)) | Err(_) => return,
+        };
+        let Ok(messages) = parser.push(&buffer[..length]) else {
+            // Framing is lost; what follows would be guesswork.
+            tracing::debug!(flow = %side.flow, "a connection sent what is not SIP: closed");
+            return;
+        };
+        // Two CRLFs are a ping and want one back; a single one is stray.
+        if parser.take_keepalives() >= 2
+            && let Some(outgoing) = outgoing.upgrade()
+        {
+            let _ = outgoing.try_send(PONG);
+        }
+        for message in messages {
+            let event = ConnectionEvent::Message { flow: side.flow, message: Box::new(message) };
+            if side.events.send(event).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn limits() -> Limits {
+    Limits { max_message_bytes: MESSAGE_BYTES_MAX, max_body_bytes: 64 * 1024, ..Limits::stream() }
+}
+
+async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<Bytes>) {
+    let mut socket = tokio_websockets::ServerBuilder::new()
+        .limits(tokio_websockets::Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
+        .serve(stream);
+    loop {
+        tokio::select! {
+            bytes = waiting.recv() => {
+                let Some(bytes) = bytes else {
+                    let _ = timeout(MESSAGE_MAX, socket.close()).await;
+                    return;
+                };
+                // SIP.js and its kin read text; what is not UTF-8 can only travel as octets (RFC 7118, section 5).
+                let message = match String::from_utf8(bytes.to_vec()) {
+                    Ok(text) => tokio_websockets::Message::text(text),
+                    Err(error) => tokio_websockets::Message::binary(error.into_bytes()),
+                };
+                if !timeout(MESSAGE_MAX, socket.send(message)).await.is_ok_and(|sent| sent.is_ok()) {
+                    return;
+                }
+            }
+            received = timeout(IDLE_MAX, socket.next()) => {
+                let Ok(Some(Ok(message))) = received else { return };
+                if message.is_close() {
+                    return;
+                }
+                if !message.is_text() && !message.is_binary() {
+                    continue;
+                }
+                let payload = Bytes::from(message.into_payload());
+                if payload.as_ref() == PING {
+                    let pong = tokio_websockets::Message::text("\r\n".to_owned());
+                    if socket.send(pong).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                match parse_datagram(payload, &limits()) {
+                    Ok(message) => {
+                        let event = ConnectionEvent::Message { flow: side.flow, message: Box::new(message) };
+                        if side.events.send(event).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => tracing::debug!(flow = %side.flow, %error, "a message is not SIP: passed over"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The handle to an endpoint.
+
+use super::{SipError, connection::BoxedStream};
+use crate::ua::{CallId, DialSpec, Flow, Reason, Transport};
+use bytes::Bytes;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{
+    net::lookup_host,
+    sync::{mpsc, oneshot},
+};
+
+/// Commands to an endpoint. Cheap to clone; none of the methods waits for the network.
+#[derive(Debug, Clone)]
+pub struct SipHandle {
+    // Not bounded: every command answers an event, so there are no more of them than calls.
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) next_call: Arc<AtomicU64>,
+    pub(super) local: SocketAddr,
+    pub(super) local_tls: Option<SocketAddr>,
+    /// What is listened on: IPv4 (`true`), IPv6 (`false`).
+    pub(super) families: Arc<[bool]>,
+}
+
+pub(super) enum Command {
+    Ring { call: CallId, sdp: Option<String> },
+    Answer { call: CallId, sdp: String },
+    Reject { call: CallId, status: u16, phrase: Option<String>, extra: Vec<(String, String)> },
+    AcceptOffer { call: CallId, sdp: String },
+    RejectOffer { call: CallId, status: u16 },
+    HangUp { call: CallId, reasons: Vec<Reason> },
+    Dial { call: CallId, spec: DialSpec, transport: Transport, remote: SocketAddr, host: String },
+    Accepted { stream: BoxedStream, flow: Flow },
+    Shutdown { done: oneshot::Sender<()> },
+}
+
+impl SipHandle {
+    /// The first listening address, with the port that was really taken.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The first address that is listened on for TLS.
+    #[must_use]
+    pub fn local_tls_addr(&self) -> Option<SocketAddr> {
+        self.local_tls
+    }
+
+    /// Takes over a WebSocket whose opening handshake is done (RFC 7118, section 4). `secure`: it came under TLS.
+    pub fn accept_websocket(&self, stream: BoxedStream, local: SocketAddr, remote: SocketAddr, secure: bool) {
+        let transport = if secure { Transport::Wss } else { Transport::Ws };
+        self.command(Command::Accepted { stream, flow: Flow { transport, local, remote } });
+    }
+
+    fn command(&self, command: Command) {
+        // Fails only once the endpoint has stopped, and then there is nothing left to command.
+        let _ = self.commands.send(command);
+    }
+
+    /// Sends 180, or 183 with early media.
+    pub fn ring(&self, call: CallId, sdp: Option<String>) {
+        self.command(Command::Ring { call, sdp });
+    }
+
+    /// Sends 200; it is sent again until the ACK comes.
+    pub fn answer(&self, call: CallId, sdp: String) {
+        self.command(Command::Answer { call, sdp });
+    }
+
+    /// Refuses a call that came in. No event of it follows.
+    pub fn reject(&self, call: CallId, status: u16, phrase: Option<&str>, extra: Vec<(String, String)>) {
+        self.command(Command::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
+    }
+
+    /// Agrees to a re-INVITE or UPDATE.
+    pub fn accept_offer(&self, call: CallId, sdp: String) {
+        self.command(Command::AcceptOffer { call, sdp });
+    }
+
+    /// Declines a re-INVITE or UPDATE.
+    pub fn reject_offer(&self, call: CallId, status: u16) {
+        self.command(Command::RejectOffer { call, status });
+    }
+
+    /// Ends a call in whatever state: BYE, CANCEL, or a refusal.
+    pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
+        self.command(Command::HangUp { call, reasons });
+    }
+
+    /// Places a call; `Progress`, `Answered` or `Rejected` follow.
+    ///
+    /// # Errors
+    /// The URI is not one, or its host is not found.
+    pub async fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
+        let (transport, host, port) = destination(&spec.uri)?;
+        let wrong = |text: String| SipError::Uri { uri: spec.uri.clone(), text };
+        let mut found = lookup_host((host.as_str(), port))
+            .await
+            .map_err(|error| wrong(format!("its host `{host}` is not found ({error})")))?;
+        let remote = found
+            .find(|address| self.families.contains(&address.is_ipv4()))
+            .ok_or_else(|| wrong(format!("its host `{host}` has no address of our kind")))?;
+        let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
+        self.commands
+            .send(Command::Dial { call, spec, transport, remote, host: host.clone() })
+            .map_err(|_| SipError::Stopped)?;
+        Ok(call)
+    }
+
+    /// Stops the endpoint once what was commanded before is sent.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        self.command(Command::Shutdown { done });
+        let _ = stopped.await;
+    }
+}
+
+fn destination(uri: &str) -> Result<(Transport, String, u16), SipError> {
+    let wrong = |text: &str| SipError::Uri { uri: uri.to_owned(), text: text.to_owned() };
+    let parsed =
+        sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(&error.to_string()))?;
+    if !parsed.scheme().is_sip() {
+        return Err(wrong("only sip: and sips: can be called"));
+    }
+    let host = parsed.host().ok_or_else(|| wrong("it has no host"))?.to_bytes();
+    let host = String::from_utf8_lossy(&host).trim_matches(['[', ']']).to_owned();
+    let named = parsed.transport().map(<[u8]>::to_ascii_lowercase);
+    let transport = match named.as_deref() {
+        Some(b"udp" | b"tcp") | None if parsed.scheme().is_secure() => Transport::Tls,
+        None | Some(b"udp") => Transport::Udp,
+        Some(b"tcp") => Transport::Tcp,
+        Some(b"tls") => Transport::Tls,
+        Some(_) => return Err(wrong("its transport is none of udp, tcp and tls")),
+    };
+    Ok((transport, host, parsed.port().unwrap_or(transport.default_port())))
+}
