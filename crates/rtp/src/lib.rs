@@ -12,6 +12,7 @@
 //! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
 //! | [`stats`] | what was received, lost, and how evenly | 3550, A.1, A.3, A.8 |
 //! | [`quality`] | how it sounds, as a mean opinion score | – (ITU-T G.107) |
+//! | [`srtp`] | protects and opens packets | 3711, 7714 |
 //! | [`source`] | numbers and stamps the packets of a stream that we send | 3550 |
 
 #![forbid(unsafe_code)]
@@ -22,4 +23,5 @@ pub mod packet;
 pub mod quality;
 pub mod rtcp;
 pub mod source;
+pub mod srtp;
 pub mod stats;

@@ -1,0 +1,297 @@
+//! SRTP and SRTCP (RFC 3711; AES-GCM: RFC 7714): packets are protected and opened in place, without allocation.
+//!
+//! A [`Sender`] and a [`Receiver`] each have one master key. Keys come from SDP (RFC 4568) or from a DTLS handshake
+//! (RFC 5764).
+
+mod cipher;
+mod window;
+
+use cipher::{Cipher, Direction};
+use std::fmt;
+use window::{Replay, Rollover};
+
+/// The longest that protection makes a packet: a tag of 16 octets, and the index of RTCP.
+pub const OVERHEAD_MAX: usize = 20;
+/// Sources of one sender that are followed at a time; a phone that changes its source at each hold needs few.
+const SOURCES_MAX: usize = 8;
+/// Octets of an RTCP packet that are never encrypted.
+const RTCP_CLEAR: usize = 8;
+const RTCP_ENCRYPTED: u32 = 1 << 31;
+
+/// A cipher with its authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Everybody has it.
+    AesCm128HmacSha1_80,
+    /// The same with 32 bits for RTP (RFC 4568, 6.2.2).
+    AesCm128HmacSha1_32,
+    /// AES-GCM with 128 bits (RFC 7714, 12).
+    AeadAes128Gcm,
+    /// AES-GCM with 256 bits.
+    AeadAes256Gcm,
+}
+
+impl Suite {
+    /// Every suite, the strongest first.
+    pub const ALL: [Self; 4] =
+        [Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128HmacSha1_80, Self::AesCm128HmacSha1_32];
+
+    /// The name in `a=crypto` (RFC 4568, 6.2; RFC 7714, 14.2).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
+        }
+    }
+
+    /// Octets of the master key.
+    #[must_use]
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 | Self::AeadAes128Gcm => 16,
+            Self::AeadAes256Gcm => 32,
+        }
+    }
+
+    /// Octets of the master salt.
+    #[must_use]
+    pub const fn salt_bytes(self) -> usize {
+        match self {
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 14,
+            Self::AeadAes128Gcm | Self::AeadAes256Gcm => 12,
+        }
+    }
+
+    const fn rtp_tag_bytes(self) -> usize {
+        match self {
+            Self::AesCm128HmacSha1_80 => 10,
+            Self::AesCm128HmacSha1_32 => 4,
+            Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
+        }
+    }
+
+    const fn rtcp_tag_bytes(self) -> usize {
+        match self {
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 10,
+            Self::AeadAes128Gcm | Self::AeadAes256Gcm => 16,
+        }
+    }
+}
+
+/// A master key and its salt. Not shown by `Debug`, and gone from memory with the call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MasterKey {
+    suite: Suite,
+    bytes: [u8; 46],
+}
+
+impl MasterKey {
+    /// Key and salt, one after the other, as SDP and DTLS have them. `None`: the length is not that of the suite.
+    #[must_use]
+    pub fn new(suite: Suite, key_and_salt: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 46];
+        let length = suite.key_bytes() + suite.salt_bytes();
+        if key_and_salt.len() != length {
+            return None;
+        }
+        bytes[..length].copy_from_slice(key_and_salt);
+        Some(Self { suite, bytes })
+    }
+
+    /// The suite it is for.
+    #[must_use]
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Key and salt, one after the other.
+    #[must_use]
+    pub fn key_and_salt(&self) -> &[u8] {
+        &self.bytes[..self.suite.key_bytes() + self.suite.salt_bytes()]
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MasterKey").field("suite", &self.suite).finish_non_exhaustive()
+    }
+}
+
+impl Drop for MasterKey {
+    fn drop(&mut self) {
+        self.bytes.fill(0);
+        std::hint::black_box(&mut self.bytes);
+    }
+}
+
+/// Why a packet was not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SrtpError {
+    /// Not a packet, or too short to hold a tag.
+    #[error("it is not a protected packet")]
+    Malformed,
+    /// The tag is not that of the key: somebody else's packet, or one that was changed on the way.
+    #[error("its authentication tag is wrong")]
+    NotAuthentic,
+    /// It came before, or is too old to tell.
+    #[error("it is a replay")]
+    Replay,
+}
+
+/// Protects what we send.
+#[derive(Debug)]
+pub struct Sender {
+    suite: Suite,
+    rtp: Cipher,
+    rtcp: Cipher,
+    sources: Vec<(u32, Rollover)>,
+    rtcp_index: u32,
+}
+
+impl Sender {
+    /// Nothing has been sent with this key.
+    #[must_use]
+    pub fn new(key: &MasterKey) -> Self {
+        Self {
+            suite: key.suite,
+            rtp: Cipher::derive(key, Direction::Rtp),
+            rtcp: Cipher::derive(key, Direction::Rtcp),
+            sources: Vec::with_capacity(SOURCES_MAX),
+            rtcp_index: 0,
+        }
+    }
+
+    /// The suite of the key.
+    #[must_use]
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// Protects the RTP packet that `packet` is from `start` on; it grows by the tag. What is not RTP is removed.
+    pub fn protect_rtp(&mut self, packet: &mut Vec<u8>, start: usize) {
+        let Some(head) = packet.get(start..).and_then(Head::of) else { return packet.truncate(start) };
+        let rollover = of_source(&mut self.sources, head.ssrc, Rollover::new);
+        let index = rollover.index_of(head.sequence);
+        rollover.advance(index);
+        self.rtp.protect(packet, start, head.bytes, head.ssrc, index, None, self.suite.rtp_tag_bytes());
+    }
+
+    /// Protects the RTCP packet that `packet` is from `start` on; it grows by index and tag. What is not RTCP is removed.
+    pub fn protect_rtcp(&mut self, packet: &mut Vec<u8>, start: usize) {
+        let Some(ssrc) = packet.get(start..).and_then(rtcp_ssrc) else { return packet.truncate(start) };
+        let index = self.rtcp_index & !RTCP_ENCRYPTED;
+        self.rtcp_index = (index + 1) & !RTCP_ENCRYPTED;
+        let trailer = Some(index | RTCP_ENCRYPTED);
+        let tag = self.suite.rtcp_tag_bytes();
+        self.rtcp.protect(packet, start, RTCP_CLEAR, ssrc, u64::from(index), trailer, tag);
+    }
+}
+
+/// Opens what we receive.
+#[derive(Debug)]
+pub struct Receiver {
+    suite: Suite,
+    rtp: Cipher,
+    rtcp: Cipher,
+    sources: Vec<(u32, (Rollover, Replay))>,
+    control: Vec<(u32, Replay)>,
+}
+
+impl Receiver {
+    /// Nothing has been received with this key.
+    #[must_use]
+    pub fn new(key: &MasterKey) -> Self {
+        Self {
+            suite: key.suite,
+            rtp: Cipher::derive(key, Direction::Rtp),
+            rtcp: Cipher::derive(key, Direction::Rtcp),
+            sources: Vec::with_capacity(SOURCES_MAX),
+            control: Vec::with_capacity(SOURCES_MAX),
+        }
+    }
+
+    /// Opens an RTP packet in place; says how long it is without the tag.
+    ///
+    /// # Errors
+    /// It is not authentic, or came before; then nothing is remembered of it, and what the bytes hold means nothing.
+    pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let head = Head::of(packet).ok_or(SrtpError::Malformed)?;
+        let known = self.sources.iter().find(|(ssrc, _)| *ssrc == head.ssrc).map(|(_, state)| state);
+        let index = known.map_or(u64::from(head.sequence), |(rollover, _)| rollover.index_of(head.sequence));
+        if known.is_some_and(|(_, replay)| replay.has_come(index)) {
+            return Err(SrtpError::Replay);
+        }
+        let tag = self.suite.rtp_tag_bytes();
+        let length = self.rtp.open(packet, head.bytes, head.ssrc, index, None, tag)?;
+        let (rollover, replay) =
+            of_source(&mut self.sources, head.ssrc, || (Rollover::new(), Replay::default()));
+        rollover.advance(index);
+        replay.remember(index);
+        Ok(length)
+    }
+
+    /// Opens an RTCP packet in place; says how long it is without index and tag.
+    ///
+    /// # Errors
+    /// As [`Self::open_rtp`]; also for one that is not encrypted, which is never agreed on here.
+    pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let tag = self.suite.rtcp_tag_bytes();
+        let ssrc = rtcp_ssrc(packet).ok_or(SrtpError::Malformed)?;
+        let trailer = self.rtcp.trailer(packet, tag).ok_or(SrtpError::Malformed)?;
+        if trailer & RTCP_ENCRYPTED == 0 {
+            return Err(SrtpError::Malformed);
+        }
+        let index = u64::from(trailer & !RTCP_ENCRYPTED);
+        if self.control.iter().any(|(of, replay)| *of == ssrc && replay.has_come(index)) {
+            return Err(SrtpError::Replay);
+        }
+        let length = self.rtcp.open(packet, RTCP_CLEAR, ssrc, index, Some(trailer), tag)?;
+        of_source(&mut self.control, ssrc, Replay::default).remember(index);
+        Ok(length)
+    }
+}
+
+/// The state of a source. Where there are too many the oldest one is forgotten.
+fn of_source<T>(sources: &mut Vec<(u32, T)>, ssrc: u32, new: impl FnOnce() -> T) -> &mut T {
+    let place = sources.iter().position(|(known, _)| *known == ssrc).unwrap_or_else(|| {
+        if sources.len() >= SOURCES_MAX {
+            sources.remove(0);
+        }
+        sources.push((ssrc, new()));
+        sources.len() - 1
+    });
+    &mut sources[place].1
+}
+
+/// What of an RTP header concerns its protection.
+struct Head {
+    /// Length of the header with contributing sources and extension.
+    bytes: usize,
+    sequence: u16,
+    ssrc: u32,
+}
+
+impl Head {
+    fn of(packet: &[u8]) -> Option<Self> {
+        let &[first, _, s0, s1, _, _, _, _, i0, i1, i2, i3] = packet.first_chunk::<12>()?;
+        if first >> 6 != 2 {
+            return None;
+        }
+        let mut bytes = 12 + usize::from(first & 0x0f) * 4;
+        if first & 0x10 != 0 {
+            let words = packet.get(bytes + 2..bytes + 4)?;
+            bytes += 4 + usize::from(u16::from_be_bytes([words[0], words[1]])) * 4;
+        }
+        let sequence = u16::from_be_bytes([s0, s1]);
+        let ssrc = u32::from_be_bytes([i0, i1, i2, i3]);
+        (bytes <= packet.len()).then_some(Self { bytes, sequence, ssrc })
+    }
+}
+
+fn rtcp_ssrc(packet: &[u8]) -> Option<u32> {
+    let &[first, _, _, _, i0, i1, i2, i3] = packet.first_chunk::<RTCP_CLEAR>()?;
+    (first >> 6 == 2).then_some(u32::from_be_bytes([i0, i1, i2, i3]))
+}
