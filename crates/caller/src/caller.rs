@@ -9,7 +9,7 @@ use crate::{
 use plenary_audio::{codec, goertzel};
 use plenary_sip::{
     CallId, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle,
-    sdp::{self, Codec, Direction, LocalMedia, Preference, Stream},
+    sdp::{self, Codec, Direction, LocalMedia, LocalSecurity, Preference, Stream},
 };
 use std::{
     collections::HashMap,
@@ -174,6 +174,8 @@ impl Caller {
             preference: Preference::Theirs,
             dtmf: true,
             direction: Direction::SendRecv,
+            security: LocalSecurity::off(),
+            ice: None,
         };
         let mut encoded = HashMap::new();
         for codec in &spec.codecs {

@@ -8,7 +8,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, RoomId, StreamParams};
+use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, Protection, RoomId, StreamParams};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
@@ -54,6 +54,8 @@ fn main() {
                 ptime_ms: 20,
                 send: true,
                 receive: true,
+                protection: Protection::None,
+                ice: None,
             };
             media.set_stream(call, stream);
             media.set_voice(call, true, true);

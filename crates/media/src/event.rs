@@ -66,6 +66,8 @@ pub enum MediaEvent {
 pub struct CallStats {
     /// Codec of the stream, by its name in SDP; `None`: no stream was agreed on.
     pub codec: Option<&'static str>,
+    /// Cipher of SRTP, by its name in SDP; `None`: the stream is not protected.
+    pub srtp: Option<&'static str>,
     /// Valid RTP packets received, telephone events among them.
     pub packets_received: u64,
     /// Bytes of their payloads.
@@ -82,6 +84,8 @@ pub struct CallStats {
     pub packets_unknown_payload: u64,
     /// Dropped: from somebody else than the one the stream comes from.
     pub packets_stranger: u64,
+    /// Dropped: protected by another key than the agreed one, or a replay.
+    pub packets_not_authentic: u64,
     /// Dropped: the call was on hold, or its stream not set yet.
     pub packets_unwanted: u64,
     /// Frames of 20 ms that were made up because a packet was missing.

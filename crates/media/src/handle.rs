@@ -384,6 +384,8 @@ mod tests {
             ptime_ms: 20,
             send: true,
             receive: true,
+            protection: crate::Protection::None,
+            ice: None,
         };
         media.set_stream(MediaCallId(call), stream);
         socket

@@ -35,5 +35,7 @@ pub use config::MediaConfig;
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent};
 pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
-pub use params::{MediaCallId, PlayId, PlayItem, PlayTo, RoomId, Sound, StreamParams};
+pub use params::{
+    Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound, StreamParams, Suite,
+};
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};

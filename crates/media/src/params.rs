@@ -1,6 +1,7 @@
 //! The vocabulary of the media plane's door.
 
 use plenary_audio::codec::Codec;
+pub use plenary_rtp::srtp::{MasterKey, Suite};
 use std::{fmt, net::SocketAddr};
 
 macro_rules! number_id {
@@ -55,6 +56,49 @@ pub struct StreamParams {
     pub send: bool,
     /// The other side may send. False: what comes is dropped.
     pub receive: bool,
+    /// How the stream is protected.
+    pub protection: Protection,
+    /// Our names in ICE and theirs, where it was agreed on.
+    pub ice: Option<Ice>,
+}
+
+/// How a stream is protected from being read and forged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// Not at all.
+    #[default]
+    None,
+    /// By SRTP with these keys.
+    Srtp {
+        /// Of what we send.
+        send: MasterKey,
+        /// Of what we receive.
+        receive: MasterKey,
+    },
+    /// By SRTP with the keys of a DTLS handshake (RFC 5764).
+    Dtls {
+        /// We begin the handshake.
+        active: bool,
+        /// SHA-256 of the certificate that the other side must have.
+        fingerprint: [u8; 32],
+    },
+}
+
+/// The names under which the connectivity checks of a stream are known (RFC 8445, 5.3).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ice {
+    /// Ours.
+    pub local_ufrag: String,
+    /// With it we tell their checks from forged ones.
+    pub local_pwd: String,
+    /// Theirs.
+    pub remote_ufrag: String,
+}
+
+impl fmt::Debug for Ice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ice").field("local_ufrag", &self.local_ufrag).finish_non_exhaustive()
+    }
 }
 
 /// Who hears what is played.

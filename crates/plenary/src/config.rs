@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
 use plenary_media::OpusSettings;
-use plenary_sip::sdp::Codec;
+use plenary_sip::sdp::{Codec, Policy};
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -127,6 +127,8 @@ pub(crate) struct Media {
     pub(crate) codecs: Vec<CodecName>,
     /// Whose order decides.
     pub(crate) codec_order: CodecOrder,
+    /// Whether audio has to be protected, where an inbound service says nothing.
+    pub(crate) srtp: Srtp,
     /// Bits per second of Opus that is sent.
     pub(crate) opus_bitrate: u32,
     /// How thoroughly Opus is encoded, 0 to 10.
@@ -177,6 +179,25 @@ pub(crate) enum CodecOrder {
     Ours,
 }
 
+/// Whether audio has to be protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Srtp {
+    Required,
+    Preferred,
+    Off,
+}
+
+impl Srtp {
+    pub(crate) fn policy(self) -> Policy {
+        match self {
+            Self::Required => Policy::Required,
+            Self::Preferred => Policy::Preferred,
+            Self::Off => Policy::Off,
+        }
+    }
+}
+
 impl Default for Media {
     fn default() -> Self {
         let opus = OpusSettings::default();
@@ -185,6 +206,7 @@ impl Default for Media {
             rtp_timeout_seconds: 30,
             codecs: vec![CodecName::Opus, CodecName::G722, CodecName::Pcmu, CodecName::Pcma],
             codec_order: CodecOrder::Caller,
+            srtp: Srtp::Preferred,
             opus_bitrate: opus.bitrate,
             opus_complexity: opus.complexity,
             opus_fec: opus.fec,

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{CodecOrder, Config},
-    engine::{Engine, EngineHandle, Parts},
+    engine::{Engine, EngineHandle, Parts, Security},
     tls::Tls,
 };
 use anyhow::{Context, anyhow};
@@ -104,6 +104,7 @@ impl Server {
                 CodecOrder::Caller => Preference::Theirs,
                 CodecOrder::Ours => Preference::Ours,
             },
+            security: Security::new(config.media.srtp.policy(), None),
             sound: Sound {
                 automatic_gain: config.media.automatic_gain,
                 noise_suppression: config.media.noise_suppression,

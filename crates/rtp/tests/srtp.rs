@@ -34,9 +34,8 @@ fn rtp(sequence: u16, extended: bool) -> Vec<u8> {
     packet
 }
 
-const RTCP: [u8; 28] = [
-    0x80, 200, 0, 6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-];
+const RTCP: [u8; 28] =
+    [0x80, 200, 0, 6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
 
 #[test]
 fn another_implementation_understands_us_and_we_it() {

@@ -1,6 +1,15 @@
 //! Offers as phones send them, and the answers they get, side by side.
 
-use plenary_sip::sdp::{Codec, Direction, LocalMedia, Preference, SdpError, Stream, accept, answer, offer};
+use plenary_sip::sdp::{
+    Codec, Direction, IceCredentials, LocalMedia, LocalSecurity, Policy, Preference, Protection, SdpError,
+    Setup, Stream, Suite, accept, answer, offer,
+};
+
+/// SRTP where it is offered, with keys that are the same in each run.
+fn security() -> LocalSecurity {
+    let seed = std::array::from_fn(|n| n as u8);
+    LocalSecurity { policy: Policy::Preferred, seed, fingerprint: Some([0xab; 32]), offers_keys: false }
+}
 
 fn local() -> LocalMedia {
     LocalMedia {
@@ -11,6 +20,8 @@ fn local() -> LocalMedia {
         preference: Preference::Theirs,
         dtmf: true,
         direction: Direction::SendRecv,
+        security: security(),
+        ice: None,
     }
 }
 
@@ -285,4 +296,129 @@ proptest::proptest! {
         offer.truncate(length - cut % length);
         let _ = answer(&String::from_utf8_lossy(&offer), &local());
     }
+}
+
+fn answered_by(media: &str, security: LocalSecurity) -> Result<(String, Stream), SdpError> {
+    let offer =
+        format!("v=0\r\no=alice 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
+    let answer =
+        answer(&offer.replace('\n', "\r\n").replace("\r\r", "\r"), &LocalMedia { security, ..local() })?;
+    let media = answer.sdp.strip_prefix(SESSION).expect("the session part is ours").replace("\r\n", "\n");
+    Ok((media, answer.stream))
+}
+
+/// Two suites that we know and one that we do not; the lifetime is passed over, the first that fits is taken.
+const SAVP: &str = "m=audio 4000 RTP/SAVP 0
+a=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt|2^20
+a=crypto:3 AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd|2^20|1:4
+";
+
+#[test]
+fn keys_in_the_offer_are_answered_with_keys() {
+    let (media, stream) = answered_by(SAVP, security()).unwrap();
+    assert_eq!(
+        media,
+        "m=audio 20000 RTP/SAVP 0
+a=rtpmap:0 PCMU/8000
+a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:hIWGh4iJiouMjY6PkJGSk5SVlpeYmZqbnJ2en6Ch
+a=ptime:20
+a=maxptime:60
+a=sendrecv
+"
+    );
+    let Protection::Sdes { suite, tag, send, receive } = stream.protection else { panic!("not protected") };
+    assert_eq!((suite, tag), (Suite::AesCm128HmacSha1_32, 2));
+    assert_eq!(send, (0x84..0x84 + 30).collect::<Vec<u8>>());
+    assert_eq!(receive, (0x10..0x10 + 30).collect::<Vec<u8>>());
+}
+
+#[test]
+fn what_a_service_asks_for_decides() {
+    let with = |policy| LocalSecurity { policy, ..security() };
+    let plain = "m=audio 4000 RTP/AVP 0\n";
+    assert_eq!(answered_by(SAVP, with(Policy::Off)).unwrap_err().status(), 488);
+    assert_eq!(answered_by(plain, with(Policy::Required)).unwrap_err().status(), 488);
+    assert!(!answered_by(plain, with(Policy::Preferred)).unwrap().1.protection.is_on());
+    assert!(answered_by(SAVP, with(Policy::Required)).unwrap().1.protection.is_on());
+    // Keys that nobody can use, in a profile that promises protection.
+    let unknown = "m=audio 4000 RTP/SAVP 0\na=crypto:1 X inline:AAAA\n";
+    assert_eq!(answered_by(unknown, with(Policy::Preferred)).unwrap_err().status(), 488);
+    // Keys beside the plain profile (as phones do that would like to but need not).
+    let best_effort = SAVP.replace("RTP/SAVP", "RTP/AVP");
+    let (media, stream) = answered_by(&best_effort, with(Policy::Preferred)).unwrap();
+    assert!(media.starts_with("m=audio 20000 RTP/AVP 0\n") && media.contains("a=crypto:2 "), "{media}");
+    assert!(stream.protection.is_on());
+    assert!(!answered_by(&best_effort, with(Policy::Off)).unwrap().1.protection.is_on());
+}
+
+#[test]
+fn of_a_stream_offered_twice_the_protected_one_is_taken() {
+    let (media, stream) = answered_by(&format!("m=audio 4002 RTP/AVP 0\n{SAVP}"), security()).unwrap();
+    assert!(media.starts_with("m=audio 0 RTP/AVP 0\nm=audio 20000 RTP/SAVP 0\n"), "{media}");
+    assert_eq!(stream.remote_rtp.port(), 4000);
+    let off = LocalSecurity { policy: Policy::Off, ..security() };
+    let (media, stream) = answered_by(&format!("{SAVP}m=audio 4002 RTP/AVP 0\n"), off).unwrap();
+    assert!(media.starts_with("m=audio 0 RTP/SAVP 0\nm=audio 20000 RTP/AVP 0\n"), "{media}");
+    assert_eq!(stream.remote_rtp.port(), 4002);
+}
+
+#[test]
+fn a_browser() {
+    let offer = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0 126\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\na=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\na=setup:actpass\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:126 telephone-event/8000\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n";
+    let ice = Some(IceCredentials { ufrag: "abcd".into(), pwd: "0123456789abcdefghijkl".into() });
+    let answer = answer(offer, &LocalMedia { ice, ..local() }).unwrap();
+    let ab = ["AB"; 32].join(":");
+    assert_eq!(
+        answer.sdp.replace("\r\n", "\n"),
+        format!(
+            "v=0
+o=- 7 1 IN IP4 192.0.2.1
+s=-
+c=IN IP4 192.0.2.1
+t=0 0
+a=ice-lite
+a=group:BUNDLE 0
+m=audio 20000 UDP/TLS/RTP/SAVPF 0 126
+a=rtpmap:0 PCMU/8000
+a=rtpmap:126 telephone-event/8000
+a=fmtp:126 0-15
+a=mid:0
+a=rtcp-mux
+a=fingerprint:sha-256 {ab}
+a=setup:passive
+a=ice-ufrag:abcd
+a=ice-pwd:0123456789abcdefghijkl
+a=candidate:1 1 UDP 2130706431 192.0.2.1 20000 typ host
+a=end-of-candidates
+a=ptime:20
+a=maxptime:60
+a=sendrecv
+m=video 0 UDP/TLS/RTP/SAVPF 96
+a=mid:1
+"
+        )
+    );
+    let Protection::Dtls { setup, fingerprint } = answer.stream.protection else { panic!("no DTLS") };
+    assert_eq!((setup, fingerprint[1]), (Setup::Passive, 0x11));
+    assert_eq!(answer.stream.ice.unwrap().ufrag, "EsAw");
+    // Its address is one of ICE, not one to hold the call.
+    assert_eq!(answer.stream.direction, Direction::SendRecv);
+}
+
+#[test]
+fn an_offer_of_ours_brings_keys_where_nobody_reads_them_on_their_way() {
+    let secret = LocalMedia { security: LocalSecurity { offers_keys: true, ..security() }, ..local() };
+    let ours = offer(&secret);
+    assert!(ours.contains("m=audio 20000 RTP/SAVP 0 8 101\r\n"), "{ours}");
+    assert!(ours.contains("a=crypto:1 AEAD_AES_256_GCM inline:"), "{ours}");
+    assert!(offer(&local()).contains("RTP/AVP") && !offer(&local()).contains("crypto"));
+    let answer = |tag: u32| {
+        format!(
+            "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\na=crypto:{tag} AES_CM_128_HMAC_SHA1_80 inline:EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt\r\n"
+        )
+    };
+    let stream = accept(&secret, &answer(3)).unwrap();
+    assert!(matches!(stream.protection, Protection::Sdes { suite: Suite::AesCm128HmacSha1_80, tag: 3, .. }));
+    assert!(accept(&secret, &answer(1)).is_err(), "another suite than that of the line");
 }

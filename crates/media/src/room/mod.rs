@@ -22,6 +22,7 @@ mod mouth;
 mod outbox;
 mod party;
 mod playback;
+mod shield;
 
 pub(crate) use outbox::Outbox;
 pub(crate) use playback::{Clip, Playback};

@@ -31,7 +31,8 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl Outbox {
-    /// Adds a datagram made of two parts.
+    /// Adds a datagram made of two parts, with something done to it where it lies: `protect` may make it longer, or
+    /// leave nothing of it.
     pub(crate) fn send(
         &mut self,
         party: PartyKey,
@@ -39,11 +40,16 @@ impl Outbox {
         to: SocketAddr,
         front: &[u8],
         back: &[u8],
+        protect: impl FnOnce(&mut Vec<u8>, usize),
     ) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(front);
         self.bytes.extend_from_slice(back);
-        self.letters.push(Letter { party, channel, to, start, length: front.len() + back.len() });
+        protect(&mut self.bytes, start);
+        let length = self.bytes.len() - start;
+        if length > 0 {
+            self.letters.push(Letter { party, channel, to, start, length });
+        }
     }
 
     pub(crate) fn tell(&mut self, event: MediaEvent) {

@@ -7,6 +7,7 @@ use super::{
     mouth::{Mouth, Own},
     outbox::Outbox,
     playback::Playback,
+    shield::{DATAGRAM_MAX, Shield},
 };
 use crate::{
     CallStats, MediaCallId, MediaEvent, Sound, StreamParams,
@@ -92,6 +93,7 @@ pub(super) enum Follows {
 pub(super) struct Stream {
     params: StreamParams,
     latch: Latch,
+    shield: Shield,
     incoming: Incoming,
     mouth: Mouth,
     control: Control,
@@ -232,6 +234,19 @@ impl Party {
             self.stats.packets_unwanted += 1;
             return;
         };
+        let mut scratch;
+        let bytes = if stream.shield.is_off() {
+            bytes
+        } else {
+            scratch = [0; DATAGRAM_MAX];
+            match stream.shield.open(bytes, false, &mut scratch) {
+                Ok(opened) => opened,
+                Err(_) => {
+                    self.stats.packets_not_authentic += 1;
+                    return;
+                }
+            }
+        };
         let Ok(packet) = Packet::parse(bytes) else {
             self.stats.packets_malformed += 1;
             return;
@@ -292,6 +307,19 @@ impl Party {
             self.stats.packets_stranger += 1;
             return;
         }
+        let mut scratch;
+        let bytes = if stream.shield.is_off() {
+            bytes
+        } else {
+            scratch = [0; DATAGRAM_MAX];
+            match stream.shield.open(bytes, true, &mut scratch) {
+                Ok(opened) => opened,
+                Err(_) => {
+                    self.stats.packets_not_authentic += 1;
+                    return;
+                }
+            }
+        };
         let ours = stream.mouth.source.ssrc();
         let clock_rate = stream.params.codec.clock_rate();
         let theirs = stream.incoming.reception.ssrc();
@@ -414,8 +442,11 @@ impl Party {
         let Some(stream) = &mut self.stream else { return };
         let to = stream.latch.destination();
         let payload_type = stream.params.send_payload_type;
+        let shield = &mut stream.shield;
         stream.mouth.take(frame, units, payload_type, |header, payload| {
-            out.send(key, Channel::Rtp, to, header, payload);
+            out.send(key, Channel::Rtp, to, header, payload, |bytes, start| {
+                shield.protect_rtp(bytes, start);
+            });
         });
     }
 
@@ -479,7 +510,10 @@ impl Party {
         let mut bytes = [0; REPORT_BYTES_MAX];
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
-        out.send(key, channel, to, &bytes[..length], &[]);
+        let shield = &mut stream.shield;
+        out.send(key, channel, to, &bytes[..length], &[], |bytes, start| {
+            shield.protect_rtcp(bytes, start);
+        });
     }
 
     pub(crate) fn handle_send_error(&mut self) {
@@ -507,6 +541,7 @@ impl Party {
                 Codec::Opus => ("opus", Equipment::OPUS),
             };
             stats.codec = Some(codec);
+            stats.srtp = stream.shield.suite();
             stats.held_ms = incoming.ear.jitter.packets_held() as f32 * 20.0;
             stats.noise_floor_dbov = incoming.talk.floor_dbov();
             stats.echo_suspicion = incoming.echo.suspicion();
@@ -537,6 +572,7 @@ impl Stream {
         let mean = settings.rtcp_interval_ns;
         Self {
             latch,
+            shield: Shield::new(&params.protection),
             incoming: Incoming {
                 ear: Ear::new(params.codec, settings, random.next() as u32),
                 reception: Reception::new(params.codec.clock_rate()),
@@ -569,6 +605,7 @@ impl Stream {
     }
 
     fn change(&mut self, params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) {
+        self.shield.change(&params.protection);
         if params.remote_rtp != self.latch.agreed() {
             self.latch = Latch::new(params.remote_rtp);
             self.control.from = None;

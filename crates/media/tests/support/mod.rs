@@ -8,7 +8,7 @@ use plenary_audio::{
     tone::ToneGenerator,
 };
 use plenary_media::{
-    Codec, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, RoomId, StreamParams,
+    Codec, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, Protection, RoomId, StreamParams,
 };
 use plenary_rtp::{
     dtmf::DtmfSender,
@@ -126,6 +126,8 @@ impl Phone {
             ptime_ms: 20,
             send: true,
             receive: true,
+            protection: Protection::None,
+            ice: None,
         }
     }
 

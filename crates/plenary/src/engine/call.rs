@@ -4,7 +4,7 @@ use super::sound::SoundChoice;
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ServiceName, Timestamp};
 use plenary_media::PlayId;
 use plenary_sip::{
-    sdp::{LocalMedia, Stream},
+    sdp::{LocalMedia, Policy, Stream},
     ua::Flow,
 };
 
@@ -75,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) talking: bool,
     /// What was set for how it sounds.
     pub(crate) sound: SoundChoice,
+    /// Whether its audio has to be protected.
+    pub(crate) srtp: Policy,
     /// The record of the call is in the database.
     pub(crate) recorded: bool,
 }

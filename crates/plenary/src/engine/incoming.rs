@@ -8,7 +8,7 @@ use super::{
     wall_now,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
-use plenary_media::{MediaError, PlayId, PlayTo, RoomId, StreamParams};
+use plenary_media::{MasterKey, MediaError, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
     sdp::{self, Codec, Direction, LocalMedia, SdpError, Stream},
@@ -40,6 +40,7 @@ impl Engine {
                 began_at: wall_now(),
                 talking: false,
                 sound: SoundChoice::default(),
+                srtp: self.security.default_policy(),
                 recorded: false,
             },
         );
@@ -152,6 +153,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Stage::Routing { offer, .. } = &mut call.stage else { return };
         let offer = offer.take();
+        let srtp = call.srtp;
         let bind = media_address(&self.listening, call.flow.local.ip());
         let address = match self.media.open_at(number.media(), room, bind) {
             Ok(address) => address,
@@ -188,6 +190,8 @@ impl Engine {
             preference: self.preference,
             dtmf: true,
             direction: Direction::SendRecv,
+            security: self.security.local(srtp, call.flow.transport.is_secure()),
+            ice: None,
         };
         let mut session =
             Session { purpose, local, stream: None, playing: None, speaks: false, listens: false };
@@ -415,6 +419,27 @@ fn refused_phrase(refused: &Refused) -> String {
     }
 }
 
+fn stream_protection(protection: &sdp::Protection) -> Protection {
+    match protection {
+        sdp::Protection::None => Protection::None,
+        sdp::Protection::Sdes { suite, send, receive, .. } => {
+            let suite = match suite {
+                sdp::Suite::AeadAes256Gcm => plenary_media::Suite::AeadAes256Gcm,
+                sdp::Suite::AeadAes128Gcm => plenary_media::Suite::AeadAes128Gcm,
+                sdp::Suite::AesCm128HmacSha1_80 => plenary_media::Suite::AesCm128HmacSha1_80,
+                sdp::Suite::AesCm128HmacSha1_32 => plenary_media::Suite::AesCm128HmacSha1_32,
+            };
+            let key = |bytes: &[u8]| {
+                MasterKey::new(suite, bytes).expect("the negotiation gives keys of the suite's length")
+            };
+            Protection::Srtp { send: key(send), receive: key(receive) }
+        }
+        sdp::Protection::Dtls { setup, fingerprint } => {
+            Protection::Dtls { active: *setup == sdp::Setup::Active, fingerprint: *fingerprint }
+        }
+    }
+}
+
 fn stream_params(stream: &Stream) -> StreamParams {
     StreamParams {
         remote_rtp: stream.remote_rtp,
@@ -433,5 +458,7 @@ fn stream_params(stream: &Stream) -> StreamParams {
         ptime_ms: stream.ptime_ms,
         send: matches!(stream.direction, Direction::SendRecv | Direction::SendOnly),
         receive: matches!(stream.direction, Direction::SendRecv | Direction::RecvOnly),
+        protection: stream_protection(&stream.protection),
+        ice: None,
     }
 }

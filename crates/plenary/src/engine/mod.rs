@@ -16,10 +16,12 @@ mod handle;
 mod incoming;
 mod play;
 mod records;
+mod security;
 mod sound;
 
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
+pub(crate) use security::Security;
 
 use call::{Call, CallNumber, Stage};
 use handle::{Report, RosterLine};
@@ -126,6 +128,8 @@ pub(crate) struct Parts {
     /// The codecs of calls, best first, and whose order decides.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) preference: Preference,
+    /// How audio is protected.
+    pub(crate) security: Security,
     /// How participants sound where nothing else was set.
     pub(crate) sound: Sound,
 }
@@ -143,6 +147,7 @@ pub(crate) struct Engine {
     listening: Vec<IpAddr>,
     codecs: Vec<Codec>,
     preference: Preference,
+    security: Security,
     sound: Sound,
     /// What was set for conferences.
     sounds: HashMap<ConferenceKey, SoundChoice>,
@@ -211,6 +216,7 @@ impl Engine {
             listening: parts.listening,
             codecs: parts.codecs,
             preference: parts.preference,
+            security: parts.security,
             sound: parts.sound,
             sounds: HashMap::new(),
             conferences,

@@ -285,7 +285,9 @@ mod tests {
         keystream(&aes, &salt, 0, 0).apply_keystream(&mut stream);
         assert_eq!(
             stream[..],
-            hex("E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0")
+            hex(
+                "E03EAD0935C95E80E166B16DD92B4EB4 D23513162B02D0F72A43A2FE4A5F97AB 41E95B3BB0A2E8DD477901E4FCA894C0"
+            )
         );
     }
 
@@ -297,12 +299,18 @@ mod tests {
             salt: hex("517569642070726f2071756f").try_into().unwrap(),
         };
         let head = hex("8040f17b 8041f8d3 5501a0b2");
-        let mut packet = [head, hex("47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 61727465 73207472 6573")].concat();
+        let mut packet = [
+            head,
+            hex("47616c6c 69612065 7374206f 6d6e6973 20646976 69736120 696e2070 61727465 73207472 6573"),
+        ]
+        .concat();
         let plain = packet.clone();
         cipher.protect(&mut packet, 0, 12, 0x5501_a0b2, 0xf17b, None, 16);
         assert_eq!(
             packet[12..],
-            hex("f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b 36de3adf 8833 899d7f27 beb16a91 52cf765e e4390cce")
+            hex(
+                "f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b 36de3adf 8833 899d7f27 beb16a91 52cf765e e4390cce"
+            )
         );
         assert_eq!(cipher.open(&mut packet, 12, 0x5501_a0b2, 0xf17b, None, 16), Ok(plain.len()));
         assert_eq!(packet[..plain.len()], plain);

@@ -67,7 +67,9 @@ mod tests {
     #[test]
     fn an_index_turns_over_and_looks_back() {
         let mut rollover = Rollover::new();
-        for (sequence, index) in [(65_534, 65_534), (65_535, 65_535), (1, 65_537), (0, 65_536), (65_533, 65_533)] {
+        for (sequence, index) in
+            [(65_534, 65_534), (65_535, 65_535), (1, 65_537), (0, 65_536), (65_533, 65_533)]
+        {
             assert_eq!(rollover.index_of(sequence), index);
             rollover.advance(index);
         }

@@ -4,10 +4,15 @@
 //! section 6, wants it.
 
 mod error;
+mod ice;
+mod security;
 
 pub use error::SdpError;
+pub use ice::IceCredentials;
+pub use security::{LocalSecurity, Policy, Protection, Setup, Suite};
 
 use sdp_types::{Media, Session};
+use security::Role;
 use std::{
     fmt::Write,
     net::{IpAddr, SocketAddr},
@@ -157,6 +162,10 @@ pub struct LocalMedia {
     pub dtmf: bool,
     /// What we want.
     pub direction: Direction,
+    /// How the stream may be protected.
+    pub security: LocalSecurity,
+    /// Our names in ICE, for those who offer it; `None`: it is passed over.
+    pub ice: Option<IceCredentials>,
 }
 
 /// The payload type under which telephone events travel, each way.
@@ -191,6 +200,10 @@ pub struct Stream {
     pub ptime_ms: u32,
     /// Which way audio flows, from our side.
     pub direction: Direction,
+    /// How it is protected.
+    pub protection: Protection,
+    /// Their names in ICE, where they offer it.
+    pub ice: Option<IceCredentials>,
 }
 
 /// An answer and what it means.
@@ -218,12 +231,17 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
         return Err(SdpError::Malformed("it describes no media"));
     }
     let mut declined = SdpError::NotAcceptable { code: 304, text: "Only audio is available" };
-    let mut chosen = None;
+    let mut chosen: Option<(usize, Stream)> = None;
     for (index, media) in session.medias.iter().enumerate() {
-        match negotiate(&session, media, local) {
+        match negotiate(&session, media, local, Role::Answerer) {
+            // The same stream may be offered twice, plain and protected (RFC 4568, 5.1): then it is the protected one.
             Ok(stream) => {
-                chosen = Some((index, stream));
-                break;
+                let is_better = chosen
+                    .as_ref()
+                    .is_none_or(|(_, other)| !other.protection.is_on() && stream.protection.is_on());
+                if is_better {
+                    chosen = Some((index, stream));
+                }
             }
             // What is wrong with the audio is more telling than that there is no video.
             Err(error) if media.media == "audio" => declined = error,
@@ -232,21 +250,42 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
     }
     let Some((chosen, stream)) = chosen else { return Err(declined) };
     let mut sdp = session_part(local);
+    if stream.ice.is_some() {
+        sdp.push_str("a=ice-lite\r\n");
+    }
+    if let Some(mid) = bundled(&session, &session.medias[chosen]) {
+        let _ = write!(sdp, "a=group:BUNDLE {mid}\r\n");
+    }
     for (index, media) in session.medias.iter().enumerate() {
         if index == chosen {
             media_part(&mut sdp, media, &stream, local);
         } else {
             let _ = write!(sdp, "m={} 0 {} {}\r\n", media.media, media.proto, media.fmt);
+            // Whoever bundles finds the declined ones by their names too (RFC 9143, 7.3).
+            if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
+                let _ = write!(sdp, "a=mid:{mid}\r\n");
+            }
         }
     }
     Ok(Answer { sdp, stream })
+}
+
+/// The name of a stream that is offered in a bundle.
+fn bundled<'a>(session: &'a Session, media: &'a Media) -> Option<&'a str> {
+    let mid = media.get_first_attribute_value("mid").flatten()?;
+    let is_bundled = session.get_attribute_values("group").flatten().any(|group| {
+        let mut words = group.split_ascii_whitespace();
+        words.next().is_some_and(|semantics| semantics == "BUNDLE") && words.any(|word| word == mid)
+    });
+    is_bundled.then_some(mid)
 }
 
 /// Makes an offer.
 #[must_use]
 pub fn offer(local: &LocalMedia) -> String {
     let mut sdp = session_part(local);
-    let _ = write!(sdp, "m=audio {} RTP/AVP", local.rtp.port());
+    let profile = if local.security.offers_srtp() { "RTP/SAVP" } else { "RTP/AVP" };
+    let _ = write!(sdp, "m=audio {} {profile}", local.rtp.port());
     for codec in &local.codecs {
         let _ = write!(sdp, " {}", codec.payload_type());
     }
@@ -263,6 +302,7 @@ pub fn offer(local: &LocalMedia) -> String {
     for (clock, payload_type) in events {
         dtmf_part(&mut sdp, *payload_type, clock);
     }
+    security::write_offer(&mut sdp, &local.security);
     let _ = write!(sdp, "a=ptime:20\r\na=maxptime:{MAXPTIME_MS}\r\na={}\r\n", local.direction.name());
     sdp
 }
@@ -274,7 +314,8 @@ pub fn offer(local: &LocalMedia) -> String {
 pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     let session = parse(answer)?;
     let media = session.medias.first().ok_or(SdpError::Malformed("it describes no media"))?;
-    let mut stream = negotiate(&session, media, ours)?;
+    let mut stream = negotiate(&session, media, ours, Role::Offerer)?;
+    stream.ice = None;
     // What we receive bears the numbers of our offer, whatever numbers the answer has for what it receives (RFC
     // 3264, 5.1 and 6.1).
     stream.receive_payload_type = stream.codec.payload_type();
@@ -291,16 +332,14 @@ fn parse(sdp: &str) -> Result<Session, SdpError> {
     Session::parse(sdp.as_bytes()).map_err(|_| SdpError::Malformed("its lines do not follow RFC 8866"))
 }
 
-fn negotiate(session: &Session, media: &Media, local: &LocalMedia) -> Result<Stream, SdpError> {
+fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -> Result<Stream, SdpError> {
     if media.media != "audio" {
         return Err(SdpError::NotAcceptable { code: 304, text: "Only audio is available" });
     }
     if media.port == 0 {
         return Err(SdpError::NotAcceptable { code: 304, text: "The audio stream has port 0" });
     }
-    if !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
-        return Err(SdpError::NotAcceptable { code: 302, text: "Only RTP/AVP is available" });
-    }
+    let protection = security::negotiate(session, media, &local.security, role)?;
     let address = address(session, media)?;
     let payload_types: Vec<u8> =
         media.fmt.split_ascii_whitespace().filter_map(|fmt| fmt.parse().ok()).collect();
@@ -324,7 +363,8 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia) -> Result<Str
         .map(|payload_type| DtmfPayload { send: payload_type, receive: payload_type });
 
     // Hold in the manner of RFC 2543: an address of zeros means "do not send".
-    let is_on_hold = address.is_unspecified();
+    let ice = local.ice.as_ref().and_then(|_| ice::remote(session, media));
+    let is_on_hold = address.is_unspecified() && ice.is_none();
     let theirs = direction(session, media);
     let sends = theirs.receives() && !is_on_hold && local.direction.sends();
     let receives = theirs.sends() && local.direction.receives();
@@ -342,6 +382,8 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia) -> Result<Str
         dtmf,
         ptime_ms: ptime_ms(media),
         direction: Direction::new(sends, receives),
+        protection,
+        ice,
     })
 }
 
@@ -457,6 +499,10 @@ fn media_part(sdp: &mut String, media: &Media, stream: &Stream, local: &LocalMed
     }
     if stream.rtcp_mux {
         sdp.push_str("a=rtcp-mux\r\n");
+    }
+    security::write_answer(sdp, &stream.protection, &local.security);
+    if let (Some(ours), Some(_)) = (&local.ice, &stream.ice) {
+        ice::write_media(sdp, ours, local.rtp, stream.rtcp_mux);
     }
     let _ = write!(
         sdp,

@@ -4,6 +4,7 @@ mod codecs;
 mod sound;
 
 use super::*;
+use crate::Protection;
 use crate::ports::{Channel, PortPair, Ports};
 use plenary_audio::{g711, g722, goertzel::power_dbov, level::dbov, tone::ToneGenerator};
 use plenary_rtp::{
@@ -83,6 +84,8 @@ fn params(address: SocketAddr, codec: Codec) -> StreamParams {
         ptime_ms: 20,
         send: true,
         receive: true,
+        protection: Protection::None,
+        ice: None,
     }
 }
 

@@ -1,0 +1,119 @@
+//! What keeps a stream from being read or forged by others (SRTP, RFC 3711). A packet that does not open is nobody's:
+//! it neither counts as life nor moves where the stream is sent to.
+
+use crate::params::Protection;
+use plenary_rtp::srtp::{self, MasterKey, SrtpError};
+
+/// Octets of the longest datagram that is opened.
+pub(super) const DATAGRAM_MAX: usize = 2048;
+
+/// The protection of one stream, both ways.
+#[derive(Debug, Default)]
+pub(super) enum Shield {
+    /// None was agreed on.
+    #[default]
+    Off,
+    /// It was agreed on, and the handshake that brings the keys is not over: nothing is sent, nothing taken.
+    Waiting,
+    /// In force.
+    On(Box<Keys>),
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    send: MasterKey,
+    receive: MasterKey,
+    sender: srtp::Sender,
+    receiver: srtp::Receiver,
+}
+
+impl Shield {
+    pub(super) fn new(protection: &Protection) -> Self {
+        let mut shield = Self::Off;
+        shield.change(protection);
+        shield
+    }
+
+    /// Another protection was agreed on, or the same again. A key that stays keeps its packet counts: with others the
+    /// same key stream would be used twice.
+    pub(super) fn change(&mut self, protection: &Protection) {
+        match protection {
+            Protection::None => *self = Self::Off,
+            // The keys of a handshake hold until there is another one.
+            Protection::Dtls { .. } => {
+                if matches!(self, Self::Off) {
+                    *self = Self::Waiting;
+                }
+            }
+            Protection::Srtp { send, receive } => self.set_keys(send, receive),
+        }
+    }
+
+    pub(super) fn set_keys(&mut self, send: &MasterKey, receive: &MasterKey) {
+        match self {
+            Self::On(keys) => {
+                if keys.send != *send {
+                    (keys.send, keys.sender) = (send.clone(), srtp::Sender::new(send));
+                }
+                if keys.receive != *receive {
+                    (keys.receive, keys.receiver) = (receive.clone(), srtp::Receiver::new(receive));
+                }
+            }
+            Self::Off | Self::Waiting => {
+                *self = Self::On(Box::new(Keys {
+                    send: send.clone(),
+                    receive: receive.clone(),
+                    sender: srtp::Sender::new(send),
+                    receiver: srtp::Receiver::new(receive),
+                }));
+            }
+        }
+    }
+
+    pub(super) fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
+    /// The name of the cipher in force.
+    pub(super) fn suite(&self) -> Option<&'static str> {
+        match self {
+            Self::On(keys) => Some(keys.sender.suite().name()),
+            Self::Off | Self::Waiting => None,
+        }
+    }
+
+    /// Opens an RTP (or RTCP) packet within `scratch`.
+    pub(super) fn open<'s>(
+        &mut self,
+        bytes: &[u8],
+        is_rtcp: bool,
+        scratch: &'s mut [u8; DATAGRAM_MAX],
+    ) -> Result<&'s [u8], SrtpError> {
+        let Self::On(keys) = self else { return Err(SrtpError::NotAuthentic) };
+        let packet = scratch.get_mut(..bytes.len()).ok_or(SrtpError::Malformed)?;
+        packet.copy_from_slice(bytes);
+        let length = match is_rtcp {
+            true => keys.receiver.open_rtcp(packet)?,
+            false => keys.receiver.open_rtp(packet)?,
+        };
+        Ok(&packet[..length])
+    }
+
+    /// Protects the RTP packet at the end of `bytes`, from `start` on; nothing is left of it where it may not go out.
+    pub(super) fn protect_rtp(&mut self, bytes: &mut Vec<u8>, start: usize) {
+        match self {
+            Self::Off => {}
+            Self::Waiting => bytes.truncate(start),
+            Self::On(keys) => keys.sender.protect_rtp(bytes, start),
+        }
+    }
+
+    /// The same for RTCP.
+    pub(super) fn protect_rtcp(&mut self, bytes: &mut Vec<u8>, start: usize) {
+        match self {
+            Self::Off => {}
+            Self::Waiting => bytes.truncate(start),
+            Self::On(keys) => keys.sender.protect_rtcp(bytes, start),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! How a stream is protected: keys in the description (SDES, RFC 4568) or by a DTLS handshake (RFC 5763), and what each
+//! service asks for.
+
+use super::SdpError;
+use data_encoding::{BASE64, BASE64_NOPAD};
+use sdp_types::{Media, Session};
+use std::fmt::{self, Write};
+
+/// Octets of the longest master key with its salt.
+const KEY_BYTES_MAX: usize = 44;
+
+/// A cipher of SRTP by its name in `a=crypto`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Suite {
+    /// AES-GCM, 256 bits (RFC 7714).
+    AeadAes256Gcm,
+    /// AES-GCM, 128 bits.
+    AeadAes128Gcm,
+    /// AES in counter mode with HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1).
+    AesCm128HmacSha1_80,
+    /// The same with 32 bits.
+    AesCm128HmacSha1_32,
+}
+
+impl Suite {
+    /// Every suite, the strongest first: the order in which we offer them.
+    pub const ALL: [Self; 4] =
+        [Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128HmacSha1_80, Self::AesCm128HmacSha1_32];
+
+    /// The name in `a=crypto`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
+            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
+            Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
+            Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
+        }
+    }
+
+    /// Octets of master key and salt together.
+    #[must_use]
+    pub const fn key_bytes(self) -> usize {
+        match self {
+            Self::AeadAes256Gcm => 44,
+            Self::AeadAes128Gcm => 28,
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 30,
+        }
+    }
+}
+
+/// Whether audio has to be protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Policy {
+    /// Only calls that offer SRTP.
+    Required,
+    /// SRTP where it is offered.
+    #[default]
+    Preferred,
+    /// Never SRTP.
+    Off,
+}
+
+/// What we bring to the protection of a call: random once, and the same in all descriptions of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LocalSecurity {
+    /// What the service asks for.
+    pub policy: Policy,
+    /// Random octets of which our master keys are made, a part for each suite.
+    pub seed: [u8; KEY_BYTES_MAX * 4],
+    /// SHA-256 of our certificate for DTLS; `None`: no DTLS.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Whether we offer SRTP where SRTP is preferred: only where nobody reads the keys on their way.
+    pub offers_keys: bool,
+}
+
+impl fmt::Debug for LocalSecurity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSecurity").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+impl LocalSecurity {
+    /// No SRTP at all.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { policy: Policy::Off, seed: [0; KEY_BYTES_MAX * 4], fingerprint: None, offers_keys: false }
+    }
+
+    /// Our master key and salt for a suite.
+    fn key(&self, suite: Suite) -> Vec<u8> {
+        let place = Suite::ALL.iter().position(|other| *other == suite).unwrap_or(0) * KEY_BYTES_MAX;
+        self.seed[place..place + suite.key_bytes()].to_vec()
+    }
+
+    pub(super) fn offers_srtp(&self) -> bool {
+        match self.policy {
+            Policy::Required => true,
+            Policy::Preferred => self.offers_keys,
+            Policy::Off => false,
+        }
+    }
+}
+
+/// Who begins the handshake (RFC 4145, 4; RFC 5763, 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setup {
+    /// We do.
+    Active,
+    /// They do.
+    Passive,
+}
+
+/// How a stream is protected.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// Not at all.
+    #[default]
+    None,
+    /// With keys from the descriptions: master key and salt of each direction.
+    Sdes {
+        /// The cipher.
+        suite: Suite,
+        /// The number of the line that was chosen.
+        tag: u32,
+        /// Of what we send.
+        send: Vec<u8>,
+        /// Of what we receive.
+        receive: Vec<u8>,
+    },
+    /// With keys from a handshake whose certificate has this fingerprint.
+    Dtls {
+        /// Our part in it.
+        setup: Setup,
+        /// SHA-256 of their certificate.
+        fingerprint: [u8; 32],
+    },
+}
+
+impl fmt::Debug for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::Sdes { suite, tag, .. } => {
+                f.debug_struct("Sdes").field("suite", suite).field("tag", tag).finish_non_exhaustive()
+            }
+            Self::Dtls { setup, .. } => f.debug_struct("Dtls").field("setup", setup).finish_non_exhaustive(),
+        }
+    }
+}
+
+impl Protection {
+    /// There is some.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        *self != Self::None
+    }
+}
+
+/// The profiles that a stream may have, as `m=` lines say it.
+fn is_secure_profile(proto: &str) -> bool {
+    matches!(proto, "RTP/SAVP" | "RTP/SAVPF" | "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF")
+}
+
+/// What protection an offered or answered stream gets.
+///
+/// # Errors
+/// It is not one that both sides can do and ours may do.
+pub(super) fn negotiate(
+    session: &Session,
+    media: &Media,
+    local: &LocalSecurity,
+    ours: Role,
+) -> Result<Protection, SdpError> {
+    let not_acceptable = |text| Err(SdpError::NotAcceptable { code: 302, text });
+    let is_secure = is_secure_profile(&media.proto);
+    if !is_secure && !matches!(media.proto.as_str(), "RTP/AVP" | "RTP/AVPF") {
+        return not_acceptable("Only RTP/AVP, RTP/SAVP and UDP/TLS/RTP/SAVPF are available");
+    }
+    if local.policy == Policy::Off {
+        return if is_secure { not_acceptable("SRTP is not available here") } else { Ok(Protection::None) };
+    }
+    if local.fingerprint.is_some()
+        && let Some(protection) = dtls(session, media, ours)
+    {
+        return Ok(protection);
+    }
+    if let Some(protection) = sdes(media, local, ours) {
+        return Ok(protection);
+    }
+    if is_secure {
+        return not_acceptable("None of the ways to protect the stream is available");
+    }
+    if local.policy == Policy::Required {
+        return not_acceptable("SRTP is required here");
+    }
+    Ok(Protection::None)
+}
+
+/// Whose description is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Theirs is the offer.
+    Answerer,
+    /// Theirs is the answer.
+    Offerer,
+}
+
+/// The first `a=crypto` that we can do (RFC 4568, 7.1.2).
+fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> {
+    media.get_attribute_values("crypto").flatten().find_map(|value| {
+        let mut words = value.split_ascii_whitespace();
+        let tag: u32 = words.next()?.parse().ok()?;
+        let name = words.next()?;
+        let suite = Suite::ALL.into_iter().find(|suite| suite.name().eq_ignore_ascii_case(name))?;
+        let key = words.next()?;
+        // Key derivation rates, unencrypted streams and the like: whoever insists on them has other lines too.
+        if words.next().is_some() {
+            return None;
+        }
+        if ours == Role::Offerer && Suite::ALL.get(tag.checked_sub(1)? as usize) != Some(&suite) {
+            return None;
+        }
+        let (method, info) = key.split_once(':')?;
+        if !method.eq_ignore_ascii_case("inline") || key.contains(';') {
+            return None;
+        }
+        let mut parts = info.split('|');
+        let receive = BASE64_NOPAD.decode(parts.next()?.trim_end_matches('=').as_bytes()).ok()?;
+        // A lifetime is longer than any call; a master key identifier would have to be in each packet.
+        if parts.any(|part| part.contains(':')) || receive.len() != suite.key_bytes() {
+            return None;
+        }
+        Some(Protection::Sdes { suite, tag, send: local.key(suite), receive })
+    })
+}
+
+/// A fingerprint and who begins (RFC 8122, 5; RFC 5763, 5).
+fn dtls(session: &Session, media: &Media, ours: Role) -> Option<Protection> {
+    let of_media = media.get_attribute_values("fingerprint").flatten();
+    let of_session = session.get_attribute_values("fingerprint").flatten();
+    let fingerprint = of_media.chain(of_session).find_map(|value| {
+        let (hash, digits) = value.trim().split_once(char::is_whitespace)?;
+        if !hash.eq_ignore_ascii_case("sha-256") {
+            return None;
+        }
+        let bytes: Vec<u8> = digits
+            .trim()
+            .split(':')
+            .map(|pair| u8::from_str_radix(pair, 16))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        <[u8; 32]>::try_from(bytes).ok()
+    })?;
+    let setup = media
+        .get_first_attribute_value("setup")
+        .or_else(|| session.get_first_attribute_value("setup"))
+        .flatten()
+        .unwrap_or("actpass");
+    let setup = match (setup, ours) {
+        ("passive", _) => Setup::Active,
+        ("active" | "actpass", _) => Setup::Passive,
+        _ => return None,
+    };
+    Some(Protection::Dtls { setup, fingerprint })
+}
+
+/// The lines of a description of ours that answer with `protection`.
+pub(super) fn write_answer(sdp: &mut String, protection: &Protection, local: &LocalSecurity) {
+    match protection {
+        Protection::None => {}
+        Protection::Sdes { suite, tag, send, .. } => write_crypto(sdp, *tag, *suite, send),
+        Protection::Dtls { setup, .. } => {
+            let setup = match setup {
+                Setup::Active => "active",
+                Setup::Passive => "passive",
+            };
+            write_fingerprint(sdp, local, setup);
+        }
+    }
+}
+
+/// The lines of an offer.
+pub(super) fn write_offer(sdp: &mut String, local: &LocalSecurity) {
+    if !local.offers_srtp() {
+        return;
+    }
+    for (suite, tag) in Suite::ALL.into_iter().zip(1..) {
+        write_crypto(sdp, tag, suite, &local.key(suite));
+    }
+}
+
+fn write_crypto(sdp: &mut String, tag: u32, suite: Suite, key: &[u8]) {
+    let _ = write!(sdp, "a=crypto:{tag} {} inline:{}\r\n", suite.name(), BASE64.encode(key));
+}
+
+fn write_fingerprint(sdp: &mut String, local: &LocalSecurity, setup: &str) {
+    let Some(fingerprint) = &local.fingerprint else { return };
+    let digits: Vec<String> = fingerprint.iter().map(|byte| format!("{byte:02X}")).collect();
+    let _ = write!(sdp, "a=fingerprint:sha-256 {}\r\na=setup:{setup}\r\n", digits.join(":"));
+}
