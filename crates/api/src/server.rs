@@ -8,6 +8,7 @@ use crate::{
     params::{Params, percent_decode},
     peer::{BoxedStream, Peer},
     web::{
+        callers,
         conferences::Service,
         inbound,
         sound::{self, Resource},
@@ -56,6 +57,8 @@ pub struct ApiState {
     pub max_body_bytes: usize,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
+    /// The realm of digest authentication: part of what is kept of users' passwords.
+    pub realm: String,
     /// What becomes of a WebSocket for SIP; `None`: there are none.
     pub on_websocket: Option<OnWebSocket>,
 }
@@ -130,6 +133,17 @@ async fn route(
             authenticate(state, parts).await?;
             return inbound::schema();
         }
+        callers::USERS => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            let account = authenticate(state, parts).await?;
+            return callers::list(state, account.id).await;
+        }
+        callers::TOKENS => {
+            allow(method, &[Method::POST], "POST")?;
+            let account = authenticate(state, parts).await?;
+            let body = read(state, body).await?;
+            return callers::token(state, account.id, &body).await;
+        }
         "/healthz" => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
             return Ok(Response::new(Body::from("ok\n")));
@@ -143,6 +157,13 @@ async fn route(
         let name = path_segment(encoded)?;
         let body = read(state, body).await?;
         return inbound::one(state, account.id, method, &name, &body).await;
+    }
+    if let Some(encoded) = path.strip_prefix(callers::USERS).and_then(|rest| rest.strip_prefix('/')) {
+        allow(method, &[Method::PUT, Method::DELETE], "PUT, DELETE")?;
+        let account = authenticate(state, parts).await?;
+        let name = path_segment(encoded)?;
+        let body = read(state, body).await?;
+        return callers::one(state, account.id, method, &name, &body).await;
     }
     if let Some(rest) = path.strip_prefix(sound::COLLECTION) {
         let segments: Option<Vec<String>> =

@@ -8,7 +8,7 @@ use crate::{
 };
 use plenary_audio::{codec, goertzel};
 use plenary_sip::{
-    CallId, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle,
+    CallId, Credentials, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle, TlsSettings,
     sdp::{self, Codec, Direction, LocalMedia, LocalSecurity, Preference, Stream},
 };
 use std::{
@@ -21,6 +21,8 @@ use tokio::sync::{Mutex, mpsc, watch};
 /// Settings of a caller.
 #[derive(Debug, Clone)]
 pub struct CallerConfig {
+    /// For calls over TLS.
+    pub tls: TlsSettings,
     /// The address to call from.
     pub bind: IpAddr,
     /// User-Agent header.
@@ -29,7 +31,11 @@ pub struct CallerConfig {
 
 impl Default for CallerConfig {
     fn default() -> Self {
-        Self { bind: Ipv4Addr::LOCALHOST.into(), product: "Plenary caller".to_owned() }
+        Self {
+            tls: TlsSettings { server: None, client: None },
+            bind: Ipv4Addr::LOCALHOST.into(),
+            product: "Plenary caller".to_owned(),
+        }
     }
 }
 
@@ -48,6 +54,8 @@ pub struct CallSpec {
     pub record_seconds: u32,
     /// What the network does to what it sends.
     pub impairment: Impairment,
+    /// What to answer with when asked who calls.
+    pub credentials: Option<Credentials>,
     /// Its bursts are looked for by the other calls with this number, and it looks for theirs.
     pub probes: Option<u32>,
 }
@@ -61,6 +69,7 @@ impl Default for CallSpec {
             listens: true,
             record_seconds: 0,
             impairment: Impairment::default(),
+            credentials: None,
             probes: None,
         }
     }
@@ -145,6 +154,7 @@ impl Caller {
     pub async fn new(config: CallerConfig) -> Result<Self, CallerError> {
         let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a literal network"));
         let (sip, events) = SipEndpoint::bind(SipConfig {
+            tls: config.tls.clone(),
             listen: vec![SocketAddr::new(config.bind, 0)],
             product: config.product,
             allow_from: everywhere.to_vec(),
@@ -181,7 +191,12 @@ impl Caller {
         for codec in &spec.codecs {
             encoded.insert(*codec, Encoded::new(&spec.speech, of_audio(*codec))?);
         }
-        let dial = DialSpec { uri: uri.to_owned(), from_user: spec.from_user, sdp: sdp::offer(&local) };
+        let dial = DialSpec {
+            uri: uri.to_owned(),
+            from_user: spec.from_user,
+            sdp: sdp::offer(&local),
+            credentials: spec.credentials,
+        };
         // Held while dialling, so that no event of the call is looked up before the call is in the book.
         let mut book = self.book.lock().await;
         let id = self.sip.dial(dial).await?;
@@ -394,7 +409,11 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             SipEvent::Cancelled { .. }
             | SipEvent::Confirmed { .. }
             | SipEvent::ReofferAnswer { .. }
-            | SipEvent::KeyPressed { .. } => {}
+            | SipEvent::KeyPressed { .. }
+            | SipEvent::Banned { .. } => {}
+            SipEvent::Registering(registration) => {
+                sip.refuse_registration(registration.request, 403, Vec::new())
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ pub enum MediaEvent {
         /// Which call.
         call: MediaCallId,
         /// What it came to.
-        stats: CallStats,
+        stats: Box<CallStats>,
     },
     /// A room was given up because of an error of ours. Its calls are closed, each with its own
     /// [`MediaEvent::Closed`]; other rooms go on.

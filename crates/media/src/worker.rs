@@ -431,7 +431,7 @@ impl Worker {
         self.places.remove(&call);
         self.load.calls.store(self.places.len() as u64, Relaxed);
         if let Some(stats) = stats {
-            self.events.push(MediaEvent::Closed { call, stats });
+            self.events.push(MediaEvent::Closed { call, stats: Box::new(stats) });
         }
     }
 
@@ -539,7 +539,7 @@ impl Worker {
         self.events.push(MediaEvent::RoomFailed { room: id, calls });
         for (call, port, stats) in gone {
             self.ports.remove(port);
-            self.events.push(MediaEvent::Closed { call, stats });
+            self.events.push(MediaEvent::Closed { call, stats: Box::new(stats) });
         }
     }
 }

@@ -147,6 +147,12 @@ pub(crate) struct Call {
     /// Speak this WAV file, again and again
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) play: Option<PathBuf>,
+    /// Who calls, for those who ask for a password
+    #[arg(long, value_name = "NAME", requires = "password")]
+    pub(crate) user: Option<String>,
+    /// Its password
+    #[arg(long, value_name = "TEXT", env = "PLENARY_CALL_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
     /// The codecs to offer, best first
     #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu,pcma")]
     pub(crate) codecs: Vec<CodecName>,

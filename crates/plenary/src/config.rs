@@ -6,11 +6,16 @@ use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
 use plenary_media::OpusSettings;
-use plenary_sip::sdp::{Codec, Policy};
+use plenary_sip::{
+    GuardConfig,
+    digest::Algorithm,
+    sdp::{Codec, Policy},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Everything that can be set. The keys of the TOML file are the names of the fields.
@@ -106,12 +111,65 @@ impl Default for Web {
 pub(crate) struct Signalling {
     /// Networks whose SIP requests are taken; all others get silence.
     pub(crate) allow_from: Vec<IpNet>,
+    /// Networks that may call services which name no networks of their own, whose word on who calls is believed, and for
+    /// which the limits below do not hold.
+    pub(crate) trusted: Vec<IpNet>,
+    /// The realm of digest authentication: part of what is kept of users' passwords.
+    pub(crate) realm: String,
+    /// The hashes that users may answer with, best first.
+    pub(crate) digest: Vec<DigestName>,
+    /// Requests outside of calls that a source may send, per second on average over ten seconds.
+    pub(crate) requests_per_second: u32,
+    /// So many refused requests of a source within a minute…
+    pub(crate) failures_per_minute: u32,
+    /// … are followed by silence for this long.
+    pub(crate) ban_seconds: u64,
+}
+
+/// A hash of digest authentication by its name in challenges, in small letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DigestName {
+    #[serde(rename = "sha-256")]
+    Sha256,
+    #[serde(rename = "md5")]
+    Md5,
+}
+
+impl DigestName {
+    pub(crate) fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Sha256 => Algorithm::Sha256,
+            Self::Md5 => Algorithm::Md5,
+        }
+    }
+}
+
+impl Signalling {
+    pub(crate) fn guard(&self) -> GuardConfig {
+        GuardConfig {
+            exempt: self.trusted.clone(),
+            requests_per_second: self.requests_per_second,
+            failures_max: self.failures_per_minute,
+            failures_within: Duration::from_secs(60),
+            ban: Duration::from_secs(self.ban_seconds),
+        }
+    }
 }
 
 impl Default for Signalling {
     fn default() -> Self {
         let net = |text: &str| text.parse().expect("a literal network");
-        Self { allow_from: vec![net("127.0.0.0/8"), net("::1/128")] }
+        let loopback = vec![net("127.0.0.0/8"), net("::1/128")];
+        Self {
+            allow_from: loopback.clone(),
+            trusted: loopback,
+            realm: "plenary".to_owned(),
+            // Phones are out there that fail at the sight of SHA-256, also where MD5 is offered beside it.
+            digest: vec![DigestName::Md5],
+            requests_per_second: 20,
+            failures_per_minute: 10,
+            ban_seconds: 600,
+        }
     }
 }
 
@@ -307,6 +365,18 @@ impl Config {
         }
         if limits.max_participants == 0 || self.conferences.unreserved_max_participants == 0 {
             bail!("max_participants and unreserved_max_participants may not be 0: nobody could enter");
+        }
+        let signalling = &self.signalling;
+        if signalling.requests_per_second == 0 || signalling.failures_per_minute == 0 {
+            bail!(
+                "[signalling] requests_per_second and failures_per_minute are at least 1: with 0 nobody could call"
+            );
+        }
+        if signalling.digest.is_empty() {
+            bail!("[signalling] digest is empty: name at least one of sha-256 and md5");
+        }
+        if signalling.realm.is_empty() || signalling.realm.contains(['"', '\\', ':']) {
+            bail!("[signalling] realm is a text without quotes, backslashes and colons");
         }
         if self.media.rtp_timeout_seconds == 0 {
             bail!("[media] rtp_timeout_seconds is 0: every caller would be removed at once; 30 is usual");

@@ -64,6 +64,7 @@ impl Server {
             advertise: config.advertise,
             product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_from: config.signalling.allow_from.clone(),
+            guard: config.signalling.guard(),
             ..SipConfig::default()
         })
         .await
@@ -104,6 +105,9 @@ impl Server {
                 CodecOrder::Caller => Preference::Theirs,
                 CodecOrder::Ours => Preference::Ours,
             },
+            trusted: config.signalling.trusted.clone(),
+            realm: config.signalling.realm.clone(),
+            digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
             security: Security::new(config.media.srtp.policy(), None),
             sound: Sound {
                 automatic_gain: config.media.automatic_gain,
@@ -121,6 +125,7 @@ impl Server {
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             max_body_bytes: config.web.max_body_bytes,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
+            realm: config.signalling.realm.clone(),
             on_websocket: Some(on_websocket(sip.clone())),
         });
         let stop = |mut stopped: watch::Receiver<bool>| async move {

@@ -6,9 +6,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod digest;
+mod guard;
 pub mod sdp;
 mod transport;
 pub mod ua;
 
+pub use guard::GuardConfig;
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
-pub use ua::{CallId, DialSpec, EndCause, IncomingCall, Party, Reason, SipEvent, Target, Transport};
+pub use ua::{
+    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
+    SipEvent, Target, Transport,
+};

@@ -20,11 +20,12 @@ const FILE: &str = "plenary.db";
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_accounts.sql"),
     include_str!("../migrations/0002_inbound_services.sql"),
     include_str!("../migrations/0003_reservations.sql"),
     include_str!("../migrations/0004_calls.sql"),
+    include_str!("../migrations/0005_users.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

@@ -1,12 +1,13 @@
 //! The public format of an inbound service: what happens to a call to its name.
 
+use ipnet::IpNet;
 use plenary_conference::{
     AccountId, Digit, ParticipantOptions, ServiceName, participant::PlayList,
     reservation::CONFERENCE_NAME_LENGTH_MAX,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::ops::RangeInclusive;
+use std::{net::IpAddr, ops::RangeInclusive};
 use thiserror::Error;
 
 /// An inbound service as calls see it.
@@ -18,9 +19,60 @@ pub struct InboundService {
     pub name: ServiceName,
     /// What happens to a call.
     pub action: Action,
+    /// Who may call.
+    pub access: Access,
+    /// Whether the audio of a call has to be protected; `None`: as configured.
+    pub srtp: Option<Srtp>,
 }
 
-/// What an inbound service does: the JSON body is an object with exactly one of these properties.
+/// Who may call a service: whoever one of the three lets in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Those of these networks: trunks. `None`: the networks that the configuration trusts.
+    pub networks: Option<Vec<IpNet>>,
+    /// These users of the account, by digest authentication.
+    pub users: Users,
+    /// Those who have a token for the dialled name.
+    pub tokens: bool,
+}
+
+/// Which users of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Users {
+    /// Nobody.
+    #[default]
+    None,
+    /// Every one.
+    All,
+    /// These.
+    Named(Vec<String>),
+}
+
+impl Users {
+    /// The user is one of them.
+    #[must_use]
+    pub fn includes(&self, name: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
+/// Whether audio has to be protected by SRTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Srtp {
+    /// Calls without are refused.
+    Required,
+    /// Where the caller offers it.
+    Preferred,
+    /// Never.
+    Off,
+}
+
+/// What an inbound service does: the JSON body is an object with exactly one of these properties, and beside it
+/// `access` and `srtp`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -61,6 +113,8 @@ pub struct InboundError {
 
 /// Longest name of a service.
 pub const NAME_CHARS_MAX: usize = 128;
+/// Networks or users of a service at the most.
+const ACCESS_ITEMS_MAX: usize = 256;
 /// Items of a play list at the most.
 const PLAY_ITEMS_MAX: usize = 64;
 const TONE_HZ: RangeInclusive<u32> = 20..=3900;
@@ -74,7 +128,17 @@ impl InboundService {
     pub fn new(account: AccountId, name: &str, body: &Value) -> Result<Self, InboundError> {
         check_name(name)?;
         let action = action(body, name.ends_with('*'))?;
-        Ok(Self { account, name: ServiceName::new(name), action })
+        let access = body.get("access").map_or_else(|| Ok(Access::default()), access)?;
+        let srtp = match body.get("srtp") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(match value.as_str() {
+                Some("required") => Srtp::Required,
+                Some("preferred") => Srtp::Preferred,
+                Some("off") => Srtp::Off,
+                _ => return Err(wrong("srtp", "must be `required`, `preferred` or `off`")),
+            }),
+        };
+        Ok(Self { account, name: ServiceName::new(name), action, access, srtp })
     }
 }
 
@@ -97,10 +161,11 @@ fn check_name(name: &str) -> Result<(), InboundError> {
 }
 
 fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
-    let kinds = "exactly one of `conference` and `announcement`";
+    let kinds = "exactly one of `conference` and `announcement`, and may have `access` and `srtp`";
     let body =
         body.as_object().ok_or_else(|| wrong("body", format!("must be a JSON object with {kinds}")))?;
-    if let Some(unknown) = body.keys().find(|key| !matches!(key.as_str(), "conference" | "announcement")) {
+    let is_known = |key: &str| matches!(key, "conference" | "announcement" | "access" | "srtp");
+    if let Some(unknown) = body.keys().find(|key| !is_known(key)) {
         return Err(wrong(unknown, format!("is not known here; a service has {kinds}")));
     }
     match (body.get("conference"), body.get("announcement")) {
@@ -112,6 +177,46 @@ fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
         }
         (Some(_), Some(_)) | (None, None) => Err(wrong("body", format!("must have {kinds}"))),
     }
+}
+
+fn access(value: &Value) -> Result<Access, InboundError> {
+    let fields = object("access", value, &["networks", "users", "tokens"])?;
+    let texts = |field: &str, value: &Value, what: &str| -> Result<Vec<String>, InboundError> {
+        let items = value.as_array().filter(|items| items.len() <= ACCESS_ITEMS_MAX);
+        let items = items
+            .ok_or_else(|| wrong(field, format!("must be a list of at most {ACCESS_ITEMS_MAX} {what}")))?;
+        items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| {
+                let text = item.as_str().map(str::to_owned);
+                text.ok_or_else(|| wrong(format!("{field}[{index}]"), "must be a text"))
+            })
+            .collect()
+    };
+    let networks = match fields.get("networks") {
+        None => None,
+        Some(value) => Some(
+            texts("access.networks", value, "networks")?
+                .iter()
+                .enumerate()
+                .map(|(index, text)| {
+                    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+                    text.parse().ok().or_else(address).ok_or_else(|| {
+                        let field = format!("access.networks[{index}]");
+                        wrong(field, "must be a network as in 192.0.2.0/24 or 2001:db8::/32, or an address")
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        ),
+    };
+    let users = match fields.get("users") {
+        None | Some(Value::Bool(false)) => Users::None,
+        Some(Value::Bool(true)) => Users::All,
+        Some(value) => Users::Named(texts("access.users", value, "user names, or true for every user")?),
+    };
+    let tokens = fields.get("tokens").map_or(Ok(false), |value| truth("access.tokens", value))?;
+    Ok(Access { networks, users, tokens })
 }
 
 fn conference_action(value: &Value, has_rest: bool) -> Result<ConferenceAction, InboundError> {

@@ -20,11 +20,17 @@ pub mod inbound;
 mod records;
 mod reservations;
 mod services;
+mod tokens;
+mod users;
 
 pub use accounts::{Account, ApiKey, KeyId, KeyInfo};
 pub use database::Store;
 pub use error::StoreError;
-pub use inbound::{Action, Announcement, ConferenceAction, InboundError, InboundService};
+pub use inbound::{
+    Access, Action, Announcement, ConferenceAction, InboundError, InboundService, Srtp, Users,
+};
 pub use records::{CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, StoredService};
+pub use tokens::CallToken;
+pub use users::{SipSecret, SipUser, UserError};

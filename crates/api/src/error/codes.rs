@@ -29,10 +29,13 @@ codes! {
     NAME_TOKEN_MISMATCH = "1002", 400, "The name and the token belong to different conferences";
     BAD_SERVICE = "1003", 400, "An inbound service is not valid";
     BAD_SOUND = "1004", 400, "A sound setting is not valid";
+    BAD_USER = "1005", 400, "A SIP user is not valid";
+    BAD_TOKEN = "1006", 400, "A token cannot be made of this";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
     UNKNOWN_SERVICE = "1104", 404, "There is no inbound service of this name";
+    UNKNOWN_USER = "1105", 404, "There is no SIP user of this name";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -40,4 +43,5 @@ codes! {
     TOO_LONG = "1205", 409, "The conference would last too long";
     NO_SEATS = "1206", 409, "Not enough seats are left";
     SERVICE_NAME_TAKEN = "1207", 409, "The service name is taken";
+    USER_NAME_TAKEN = "1208", 409, "The user name is taken";
 }

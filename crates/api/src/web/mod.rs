@@ -1,5 +1,6 @@
 //! The services, and what all answers have in common.
 
+pub(crate) mod callers;
 pub(crate) mod conferences;
 pub(crate) mod inbound;
 pub(crate) mod sound;

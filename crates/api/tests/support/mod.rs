@@ -263,6 +263,7 @@ impl World {
             public_url: Some("https://conference.example.com".to_owned()),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),
+            realm: "plenary".to_owned(),
             on_websocket: None,
         });
         Self { router, store, control, account: account.id, key: key.as_str().to_owned(), folder }

@@ -1,6 +1,6 @@
 //! `plenary call`: one test call.
 
-use crate::cli;
+use crate::{cli, config::Config, tls::Tls};
 use anyhow::bail;
 use plenary_caller::{CallSpec, CallState, Caller, CallerConfig, Impairment, Speech, wav};
 use std::{
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const TONE_DBOV: f32 = -12.0;
 
-pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(config: &Config, flags: cli::Call) -> anyhow::Result<ExitCode> {
     if let Some(keys) = &flags.dtmf {
         plenary_caller::check_keys(keys)?;
     }
@@ -24,14 +24,23 @@ pub(super) async fn run(flags: cli::Call) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => Speech::Wav(path.clone()),
         (None, None) => Speech::Silence,
     };
-    let caller =
-        Caller::new(CallerConfig { bind: local_address(&flags.uri), ..CallerConfig::default() }).await?;
+    let tls = Tls::load(None, None, config.tls.authorities.as_deref())?;
+    let caller = Caller::new(CallerConfig {
+        bind: local_address(&flags.uri),
+        tls: tls.sip(),
+        ..CallerConfig::default()
+    })
+    .await?;
     let record_seconds = if flags.record.is_some() { flags.seconds } else { 0 };
     let spec = CallSpec {
         from_user: "plenary".to_owned(),
         speech,
         codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
         record_seconds,
+        credentials: flags
+            .user
+            .zip(flags.password)
+            .map(|(user, password)| plenary_sip::Credentials { user, password }),
         impairment: Impairment { loss_permille: flags.loss_permille, jitter_ms: flags.jitter_ms },
         ..CallSpec::default()
     };

@@ -28,8 +28,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Call(flags) => {
             log("warn");
-            load(&cli.common, None)?;
-            return runtime()?.block_on(call::run(flags));
+            let config = load(&cli.common, None)?;
+            return runtime()?.block_on(call::run(&config, flags));
         }
         Command::Certificate(flags) => {
             let (certificate, key) = crate::tls::make_self_signed(flags.names, &flags.out)?;

@@ -1,7 +1,7 @@
 //! From an INVITE to a party that talks: find the inbound service, ask for a seat, agree on the media, answer.
 
 use super::{
-    Command, Engine, Room,
+    Command, Engine, Room, access,
     call::{Call, CallNumber, Purpose, Session, Stage},
     effects::reasons,
     sound::SoundChoice,
@@ -11,9 +11,9 @@ use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Re
 use plenary_media::{MasterKey, MediaError, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
-    sdp::{self, Codec, Direction, LocalMedia, SdpError, Stream},
+    sdp::{self, Codec, Direction, LocalMedia, Policy, SdpError, Stream},
 };
-use plenary_store::{Action, InboundService, StoreError};
+use plenary_store::{Action, InboundService, Srtp, StoreError};
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
@@ -25,7 +25,10 @@ impl Engine {
             return;
         }
         let participant = ParticipantId::new(format!("{:016x}.{}", self.node, number.0));
-        info!(call = number.0, dialled = %incoming.target.user, from = %incoming.from.user, source = %incoming.flow, "incoming call");
+        // Only those we trust may say who somebody else is (RFC 3325, 5).
+        let asserted = incoming.asserted.filter(|_| self.is_trusted(incoming.flow.remote.ip()));
+        let from = asserted.map_or(incoming.from.user, |party| party.user);
+        info!(call = number.0, dialled = %incoming.target.user, %from, source = %incoming.flow, "incoming call");
         self.participants.insert(participant.clone(), number);
         self.calls.insert(
             number,
@@ -33,7 +36,7 @@ impl Engine {
                 participant,
                 stage: Stage::Routing { offer: incoming.offer, diverted: false },
                 dialled: incoming.target.user.clone(),
-                from: incoming.from.user,
+                from,
                 flow: incoming.flow,
                 account: None,
                 service: None,
@@ -44,11 +47,10 @@ impl Engine {
                 recorded: false,
             },
         );
-        self.sip.ring(incoming.call, None);
         let (store, commands) = (self.store.clone(), self.commands.clone());
         tokio::spawn(async move {
-            let found = find_service(&store, &incoming.target.user).await;
-            let _ = commands.send(Command::Routed { call: number, found }).await;
+            let looked = access::look_up(&store, Some(&incoming.target.user), incoming.authorization).await;
+            let _ = commands.send(Command::LookedUp { call: number, looked }).await;
         });
     }
 
@@ -76,6 +78,12 @@ impl Engine {
             }
         };
         (call.service, call.account) = (Some(service.name.clone()), Some(service.account));
+        call.srtp = match service.srtp {
+            Some(Srtp::Required) => Policy::Required,
+            Some(Srtp::Preferred) => Policy::Preferred,
+            Some(Srtp::Off) => Policy::Off,
+            None => self.security.default_policy(),
+        };
         match service.action {
             Action::Announcement(announcement) => {
                 let play = announcement.play.0.clone();
@@ -126,19 +134,10 @@ impl Engine {
         }
         *diverted = true;
         info!(call = number.0, conference = %key.name, %service, "early caller diverted");
-        let (store, commands) = (self.store.clone(), self.commands.clone());
-        tokio::spawn(async move {
-            // Only the account's own services: a reservation must not reach into another account.
-            let found = match store.match_service(service.as_str()).await {
-                Ok(Some((found, rest))) if found.account == key.account => Ok(Some((found, rest))),
-                Ok(_) => Ok(None),
-                Err(error) => Err(error),
-            };
-            let _ = commands.send(Command::Routed { call: number, found }).await;
-        });
+        self.look_up_divert(number, key.account, service);
     }
 
-    fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
+    pub(super) fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
         self.sip.reject(number.sip(), status, Some(phrase), Vec::new());
         self.forget_refused(number);
     }
@@ -388,7 +387,7 @@ fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
 }
 
 /// The service of the dialled name. A telephone number may be stored with or without its `+`.
-async fn find_service(
+pub(super) async fn find_service(
     store: &plenary_store::Store,
     user: &str,
 ) -> Result<Option<(InboundService, String)>, StoreError> {

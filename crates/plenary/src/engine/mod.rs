@@ -9,6 +9,7 @@
 //!                       └── time
 //! ```
 
+mod access;
 mod call;
 mod clock;
 mod effects;
@@ -25,6 +26,7 @@ pub(crate) use security::Security;
 
 use call::{Call, CallNumber, Stage};
 use handle::{Report, RosterLine};
+use ipnet::IpNet;
 use plenary_api::{SoundChange, SoundSettings};
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused,
@@ -33,7 +35,8 @@ use plenary_conference::{
 };
 use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId, Sound};
 use plenary_sip::{
-    EndCause, Reason, SipEvent, SipHandle,
+    EndCause, Reason, Registration, SipEvent, SipHandle,
+    digest::{Algorithm, Authenticator},
     sdp::{Codec, Preference},
 };
 use plenary_store::{InboundService, Store, StoreError};
@@ -102,10 +105,20 @@ pub(crate) enum Command {
         change: SoundChange,
         reply: oneshot::Sender<Result<SoundSettings, Refused>>,
     },
-    /// The inbound service of a call has been looked up.
-    Routed {
+    /// The inbound service of a call has been looked up, and who calls.
+    LookedUp {
+        call: CallNumber,
+        looked: Result<access::Looked, StoreError>,
+    },
+    /// So has the one that an early caller is diverted to.
+    Diverted {
         call: CallNumber,
         found: Result<Option<(InboundService, String)>, StoreError>,
+    },
+    /// So has who registers.
+    Registering {
+        registration: Box<Registration>,
+        looked: Result<access::Looked, StoreError>,
     },
     Stop {
         reply: oneshot::Sender<()>,
@@ -128,6 +141,11 @@ pub(crate) struct Parts {
     /// The codecs of calls, best first, and whose order decides.
     pub(crate) codecs: Vec<Codec>,
     pub(crate) preference: Preference,
+    /// Networks whose callers may call services that name no networks of their own.
+    pub(crate) trusted: Vec<IpNet>,
+    /// Of digest authentication.
+    pub(crate) realm: String,
+    pub(crate) digest: Vec<Algorithm>,
     /// How audio is protected.
     pub(crate) security: Security,
     /// How participants sound where nothing else was set.
@@ -148,6 +166,8 @@ pub(crate) struct Engine {
     codecs: Vec<Codec>,
     preference: Preference,
     security: Security,
+    trusted: Vec<IpNet>,
+    authenticator: Authenticator,
     sound: Sound,
     /// What was set for conferences.
     sounds: HashMap<ConferenceKey, SoundChoice>,
@@ -217,6 +237,8 @@ impl Engine {
             codecs: parts.codecs,
             preference: parts.preference,
             security: parts.security,
+            trusted: parts.trusted,
+            authenticator: access::authenticator(parts.realm, parts.digest)?,
             sound: parts.sound,
             sounds: HashMap::new(),
             conferences,
@@ -321,7 +343,9 @@ impl Engine {
             Command::ChangeSound { account, which, participant, change, reply } => {
                 let _ = reply.send(self.change_sound(account, &which, participant.as_ref(), &change));
             }
-            Command::Routed { call, found } => self.handle_routed(call, found),
+            Command::LookedUp { call, looked } => self.handle_looked_up(call, looked),
+            Command::Diverted { call, found } => self.handle_routed(call, found),
+            Command::Registering { registration, looked } => self.handle_registration(*registration, looked),
             Command::Stop { reply } => {
                 info!(calls = self.calls.len(), "stopping: hanging up every call");
                 self.stopping = Some(reply);
@@ -348,6 +372,10 @@ impl Engine {
             SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
             SipEvent::ReofferAnswer { call, answer } => {
                 self.handle_reoffer_answer(CallNumber(call.0), answer)
+            }
+            SipEvent::Registering(registration) => self.handle_registering(*registration),
+            SipEvent::Banned { source, seconds } => {
+                warn!(%source, seconds, "banned: too many requests that were refused");
             }
             SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
             SipEvent::Cancelled { call } => self.call_is_over(CallNumber(call.0), "cancelled"),

@@ -26,6 +26,9 @@ pub struct Server {
     child: Child,
     pub http: String,
     pub sip: String,
+    /// Where TLS is listened on; empty where it is not.
+    pub sips: String,
+    pub https: String,
     pub key: String,
     pub folder: TempDir,
 }
@@ -39,8 +42,8 @@ impl Server {
         assert!(created.status.success(), "{}", text(&created));
         let key = String::from_utf8(created.stdout).unwrap().lines().last().unwrap().to_owned();
         fs::write(folder.path().join("plenary.toml"), config).unwrap();
-        let (child, http, sip) = serve(folder.path());
-        let server = Self { child, http, sip, key, folder };
+        let Serving { child, http, https, sip, sips } = serve(folder.path());
+        let server = Self { child, http, https, sip, sips, key, folder };
         server.put_service("conf-*", r#"{"conference": {"name": "{rest}"}}"#);
         server
     }
@@ -57,7 +60,8 @@ impl Server {
     pub fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        (self.child, self.http, self.sip) = serve(self.folder.path());
+        let Serving { child, http, https, sip, sips } = serve(self.folder.path());
+        (self.child, self.http, self.https, self.sip, self.sips) = (child, http, https, sip, sips);
     }
 
     /// Asks it to stop, and waits until it has.
@@ -142,7 +146,15 @@ impl Drop for Server {
     }
 }
 
-fn serve(folder: &Path) -> (Child, String, String) {
+struct Serving {
+    child: Child,
+    http: String,
+    https: String,
+    sip: String,
+    sips: String,
+}
+
+fn serve(folder: &Path) -> Serving {
     let mut child = plenary()
         .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--config"])
         .arg(folder.join("plenary.toml"))
@@ -160,9 +172,20 @@ fn serve(folder: &Path) -> (Child, String, String) {
         });
         line.strip_prefix(label).unwrap_or_else(|| panic!("{line}")).trim().to_owned()
     };
-    let http = after("Web services: http://");
-    let sip = after("SIP:").split(' ').next().unwrap().to_owned();
-    (child, http, sip)
+    let web = after("Web services: http://");
+    let (http, https) = web.split_once(", https://").unwrap_or((&web, ""));
+    let line = after("SIP:");
+    let sip = line.split(' ').next().unwrap().to_owned();
+    let sips = line.split_once("), ").map_or("", |(_, tls)| tls.split(' ').next().unwrap()).to_owned();
+    Serving { child, http: http.to_owned(), https: https.to_owned(), sip, sips }
+}
+
+/// Makes a certificate for loopback, and says how to use it in a configuration.
+pub fn certificate(folder: &Path) -> String {
+    let made =
+        plenary().args(["certificate", "localhost", "127.0.0.1", "--out"]).arg(folder).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    String::from_utf8(made.stdout).unwrap()
 }
 
 /// Looks until it finds something, for at most twenty seconds.
@@ -212,6 +235,11 @@ pub struct Phone {
 impl Phone {
     /// `codec` is the one it knows: `PCMU`, `PCMA`, `G722` or `opus`.
     pub fn call(uri: &str, hz: u32, codec: &str) -> Self {
+        Self::call_as(uri, hz, codec, "", "")
+    }
+
+    /// The same with parameters of its account (`;mediaenc=srtp-mand`) and lines of its configuration.
+    pub fn call_as(uri: &str, hz: u32, codec: &str, account: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         // Baresip converts no sample rates, and speaks stereo in Opus.
@@ -225,12 +253,15 @@ impl Phone {
         let config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_source aufile,{0}/tone.wav\naudio_player aubridge,x\n\
              audio_alert aubridge,x\naudio_channels 1-2\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\n\
-             module aubridge.so\nmodule sndfile.so\nsnd_path {0}\nmodule_tmp account.so\nmodule_app menu.so\n",
+             module aubridge.so\nmodule sndfile.so\nsnd_path {0}\nmodule_tmp account.so\nmodule_app menu.so\n{lines}\n",
             path.display()
         );
         fs::write(path.join("config"), config).unwrap();
-        fs::write(path.join("accounts"), format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={codec}\n"))
-            .unwrap();
+        fs::write(
+            path.join("accounts"),
+            format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"),
+        )
+        .unwrap();
         fs::write(path.join("contacts"), "").unwrap();
         let log = fs::File::create(path.join("log")).unwrap();
         let child = Command::new("baresip")

@@ -18,9 +18,16 @@ pub(super) enum Direction {
     Rtcp,
 }
 
-/// Session keys. Boxed by their owners' boxes: AES-GCM keeps tables.
+/// Counter mode with a hash.
+pub(super) struct CounterMode {
+    aes: Aes128,
+    salt: [u8; 14],
+    hmac: Hmac<Sha1>,
+}
+
+/// Session keys. Ciphers keep tables, so they are boxed.
 pub(super) enum Cipher {
-    Cm { aes: Aes128, salt: [u8; 14], hmac: Hmac<Sha1> },
+    Cm(Box<CounterMode>),
     Gcm128 { gcm: Box<Aes128Gcm>, salt: [u8; 12] },
     Gcm256 { gcm: Box<Aes256Gcm>, salt: [u8; 12] },
 }
@@ -28,7 +35,7 @@ pub(super) enum Cipher {
 impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Cm { .. } => "Cm",
+            Self::Cm(_) => "Cm",
             Self::Gcm128 { .. } => "Gcm128",
             Self::Gcm256 { .. } => "Gcm256",
         })
@@ -51,7 +58,7 @@ impl Cipher {
                 derive(master, authentication, &mut auth);
                 derive(master, salting, &mut salt);
                 let hmac = <Hmac<Sha1> as Mac>::new_from_slice(&auth).expect("HMAC takes keys of any length");
-                Self::Cm { aes: Aes128::new(&key.into()), salt, hmac }
+                Self::Cm(Box::new(CounterMode { aes: Aes128::new(&key.into()), salt, hmac }))
             }
             Suite::AeadAes128Gcm => {
                 let (mut key, mut salt) = ([0; 16], [0; 12]);
@@ -83,12 +90,12 @@ impl Cipher {
     ) {
         let trailer_bytes = trailer.map(u32::to_be_bytes);
         match self {
-            Self::Cm { aes, salt, hmac } => {
-                keystream(aes, salt, ssrc, index).apply_keystream(&mut packet[start + clear..]);
+            Self::Cm(cm) => {
+                keystream(&cm.aes, &cm.salt, ssrc, index).apply_keystream(&mut packet[start + clear..]);
                 if let Some(bytes) = trailer_bytes {
                     packet.extend_from_slice(&bytes);
                 }
-                let tag = tag(hmac, &packet[start..], trailer.is_none().then_some(index));
+                let tag = tag(&cm.hmac, &packet[start..], trailer.is_none().then_some(index));
                 packet.extend_from_slice(&tag[..tag_bytes]);
             }
             Self::Gcm128 { .. } | Self::Gcm256 { .. } => {
@@ -102,7 +109,7 @@ impl Cipher {
                     Self::Gcm256 { gcm, .. } => {
                         gcm.encrypt_in_place_detached(&nonce.into(), associated.bytes(), body)
                     }
-                    Self::Cm { .. } => return,
+                    Self::Cm(_) => return,
                 };
                 // Fails beyond 64 GiB only; then nothing may go out.
                 let Ok(tag) = tag else { return packet.truncate(start) };
@@ -129,13 +136,13 @@ impl Cipher {
         let length = packet.len().checked_sub(around).filter(|length| *length >= clear);
         let length = length.ok_or(SrtpError::Malformed)?;
         match self {
-            Self::Cm { aes, salt, hmac } => {
+            Self::Cm(cm) => {
                 let (covered, theirs) = packet.split_at_mut(packet.len() - tag_bytes);
-                let ours = tag(hmac, covered, trailer.is_none().then_some(index));
+                let ours = tag(&cm.hmac, covered, trailer.is_none().then_some(index));
                 if !is_same(&ours[..tag_bytes], theirs) {
                     return Err(SrtpError::NotAuthentic);
                 }
-                keystream(aes, salt, ssrc, index).apply_keystream(&mut covered[clear..length]);
+                keystream(&cm.aes, &cm.salt, ssrc, index).apply_keystream(&mut covered[clear..length]);
             }
             Self::Gcm128 { .. } | Self::Gcm256 { .. } => {
                 let nonce = self.nonce(ssrc, index, trailer.is_some());
@@ -151,7 +158,7 @@ impl Cipher {
                     Self::Gcm256 { gcm, .. } => {
                         gcm.decrypt_in_place_detached(nonce, associated.bytes(), body, tag)
                     }
-                    Self::Cm { .. } => return Err(SrtpError::Malformed),
+                    Self::Cm(_) => return Err(SrtpError::Malformed),
                 }
                 .map_err(|_| SrtpError::NotAuthentic)?;
             }
@@ -162,7 +169,7 @@ impl Cipher {
     /// E bit and index of an RTCP packet: before the tag with counter mode, behind it with GCM.
     pub(super) fn trailer(&self, packet: &[u8], tag_bytes: usize) -> Option<u32> {
         let end = match self {
-            Self::Cm { .. } => packet.len().checked_sub(tag_bytes)?,
+            Self::Cm(_) => packet.len().checked_sub(tag_bytes)?,
             Self::Gcm128 { .. } | Self::Gcm256 { .. } => packet.len(),
         };
         let bytes = packet.get(end.checked_sub(4)?..end)?;

@@ -16,7 +16,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -53,6 +53,7 @@ impl SipEndpoint {
         let (datagrams, datagram_inbox) = mpsc::channel(INBOX_MAX);
         let (connection_events, connection_inbox) = mpsc::channel(INBOX_MAX);
         let (accepted, accept_inbox) = mpsc::channel(64);
+        let allow_from = Arc::new(RwLock::new(config.allow_from.clone()));
         let mut sockets = Vec::new();
         for address in &config.listen {
             let (udp, tcp) = bind_both(*address).await?;
@@ -63,7 +64,7 @@ impl SipEndpoint {
             })?;
             let udp = Arc::new(udp);
             tokio::spawn(udp::read(sockets.len(), udp.clone(), datagrams.clone()));
-            let acceptor = Acceptor { allow_from: config.allow_from.clone(), tls: None };
+            let acceptor = Acceptor { allow_from: allow_from.clone(), tls: None };
             tokio::spawn(acceptor.run(tcp, accepted.clone()));
             sockets.push(Listening { udp, local });
         }
@@ -79,7 +80,7 @@ impl SipEndpoint {
             let tls = tls.ok_or_else(|| error(io::Error::other("there is no certificate")))?;
             let listener = TcpListener::bind(address).await.map_err(error)?;
             tls_locals.push(listener.local_addr().map_err(error)?);
-            let acceptor = Acceptor { allow_from: config.allow_from.clone(), tls: Some(tls) };
+            let acceptor = Acceptor { allow_from: allow_from.clone(), tls: Some(tls) };
             tokio::spawn(acceptor.run(listener, accepted.clone()));
         }
         let (commands, command_inbox) = mpsc::unbounded_channel();
@@ -91,6 +92,7 @@ impl SipEndpoint {
                 product: config.product.clone(),
                 advertise: config.advertise,
                 allow_from: config.allow_from.clone(),
+                guard: config.guard.clone(),
             },
             Box::new(|bytes| getrandom::fill(bytes).expect("the system has random numbers")),
             Box::new(move || CallId(calls.fetch_add(1, Ordering::Relaxed))),
@@ -99,6 +101,7 @@ impl SipEndpoint {
         let families = sockets.iter().map(|socket| socket.local.is_ipv4()).collect();
         let task = Task {
             config,
+            allow_from,
             ua,
             start: Instant::now(),
             sockets,
@@ -134,11 +137,16 @@ async fn bind_both(address: SocketAddr) -> Result<(UdpSocket, TcpListener), SipE
 /// Accepts the connections of a listening address.
 #[derive(Clone)]
 struct Acceptor {
-    allow_from: Vec<IpNet>,
+    allow_from: Arc<RwLock<Vec<IpNet>>>,
     tls: Option<Arc<ServerConfig>>,
 }
 
 impl Acceptor {
+    fn is_allowed(&self, source: IpAddr) -> bool {
+        let allow_from = self.allow_from.read().unwrap_or_else(PoisonError::into_inner);
+        allow_from.iter().any(|net| net.contains(&source))
+    }
+
     async fn run(self, listener: TcpListener, accepted: mpsc::Sender<Accepted>) {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         loop {
@@ -157,7 +165,7 @@ impl Acceptor {
             };
             let source = remote.ip().to_canonical();
             let Ok(local) = stream.local_addr() else { continue };
-            if !self.allow_from.iter().any(|net| net.contains(&source)) {
+            if !self.is_allowed(source) {
                 continue;
             }
             let _ = stream.set_nodelay(true);
@@ -194,6 +202,8 @@ struct Listening {
 
 struct Task {
     config: SipConfig,
+    /// What the acceptors go by.
+    allow_from: Arc<RwLock<Vec<IpNet>>>,
     ua: UserAgent,
     start: Instant,
     sockets: Vec<Listening>,
@@ -277,6 +287,19 @@ impl Task {
                 }
                 let local = self.local_for(transport, remote);
                 self.ua.dial(call, spec, Flow { transport, local, remote }, now);
+            }
+            Command::AnswerRegistration { request, contacts } => {
+                self.ua.answer_registration(request, &contacts, now);
+            }
+            Command::RefuseRegistration { request, status, extra } => {
+                self.ua.refuse_registration(request, status, &extra, now);
+            }
+            Command::Report { source, succeeded: true } => self.ua.report_success(source),
+            Command::Report { source, succeeded: false } => self.ua.report_failure(source, now),
+            Command::SetLimits { allow_from, guard } => {
+                self.config.allow_from.clone_from(&allow_from);
+                *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
+                self.ua.set_limits(allow_from, guard);
             }
             Command::Accepted { stream, flow } => {
                 let source = flow.remote.ip().to_canonical();

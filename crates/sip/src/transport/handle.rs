@@ -1,10 +1,14 @@
 //! The handle to an endpoint.
 
 use super::{SipError, connection::BoxedStream};
-use crate::ua::{CallId, DialSpec, Flow, Reason, Transport};
+use crate::{
+    guard::GuardConfig,
+    ua::{CallId, DialSpec, Flow, Reason, RequestId, Transport},
+};
 use bytes::Bytes;
+use ipnet::IpNet;
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -35,6 +39,10 @@ pub(super) enum Command {
     RejectOffer { call: CallId, status: u16 },
     HangUp { call: CallId, reasons: Vec<Reason> },
     Dial { call: CallId, spec: DialSpec, transport: Transport, remote: SocketAddr, host: String },
+    AnswerRegistration { request: RequestId, contacts: Vec<(String, u32)> },
+    RefuseRegistration { request: RequestId, status: u16, extra: Vec<(String, String)> },
+    Report { source: IpAddr, succeeded: bool },
+    SetLimits { allow_from: Vec<IpNet>, guard: GuardConfig },
     Accepted { stream: BoxedStream, flow: Flow },
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -76,6 +84,26 @@ impl SipHandle {
     /// Refuses a call that came in. No event of it follows.
     pub fn reject(&self, call: CallId, status: u16, phrase: Option<&str>, extra: Vec<(String, String)>) {
         self.command(Command::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
+    }
+
+    /// Agrees to a registration: which contacts there are, each with its seconds.
+    pub fn answer_registration(&self, request: RequestId, contacts: Vec<(String, u32)>) {
+        self.command(Command::AnswerRegistration { request, contacts });
+    }
+
+    /// Refuses a registration.
+    pub fn refuse_registration(&self, request: RequestId, status: u16, extra: Vec<(String, String)>) {
+        self.command(Command::RefuseRegistration { request, status, extra });
+    }
+
+    /// Says that a source asked for what it may not have, or has shown that it may.
+    pub fn report(&self, source: IpAddr, succeeded: bool) {
+        self.command(Command::Report { source, succeeded });
+    }
+
+    /// Other networks and limits from now on.
+    pub fn set_limits(&self, allow_from: Vec<IpNet>, guard: GuardConfig) {
+        self.command(Command::SetLimits { allow_from, guard });
     }
 
     /// Agrees to a re-INVITE or UPDATE.

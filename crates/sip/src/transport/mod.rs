@@ -16,6 +16,7 @@ pub use endpoint::SipEndpoint;
 pub use handle::SipHandle;
 pub use tls::TlsSettings;
 
+use crate::guard::GuardConfig;
 use ipnet::IpNet;
 use std::{
     io,
@@ -38,6 +39,8 @@ pub struct SipConfig {
     pub product: String,
     /// Networks whose requests are answered; all others get silence.
     pub allow_from: Vec<IpNet>,
+    /// Limits for each source.
+    pub guard: GuardConfig,
     /// Connections that are open at a time.
     pub max_connections: usize,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
@@ -53,6 +56,7 @@ impl Default for SipConfig {
             advertise: None,
             product: "Plenary".to_owned(),
             allow_from: Vec::new(),
+            guard: GuardConfig::default(),
             max_connections: 4096,
             max_events: 16_384,
         }

@@ -1,7 +1,7 @@
 //! Calls: what state each is in, and what the program may ask of it.
 
 use super::{
-    CallId, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, UserAgent,
+    CallId, Credentials, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, UserAgent,
     dialog::Dialog,
     message::{self, ALLOW, Heading, SDP_TYPE},
     timers::{Due, Ticket},
@@ -54,6 +54,9 @@ pub(super) struct Calling {
     pub(super) is_ringing: bool,
     /// CANCEL waits for a provisional answer (section 9.1).
     pub(super) cancel: Cancel,
+    pub(super) credentials: Option<Credentials>,
+    /// Requests that were sent for this call: each answer to a challenge and each redirection is one more.
+    pub(super) attempts: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,10 +166,7 @@ impl UserAgent {
             return;
         };
         let (key, request) = (key.clone(), request.clone());
-        let extra: Vec<_> = extra
-            .iter()
-            .map(|(name, value)| (HeaderName::parse(&Bytes::from(name.clone())), value.clone()))
-            .collect();
+        let extra = message::named(extra);
         self.respond_with(&key, &request, status.clamp(300, 699), reason, &extra, now);
         self.remove_call(call);
     }
@@ -287,7 +287,13 @@ impl UserAgent {
             return self.event(failed("Not a SIP URI"));
         };
         self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
-        let calling = Calling { request: invite.clone(), is_ringing: false, cancel: Cancel::No };
+        let calling = Calling {
+            request: invite.clone(),
+            is_ringing: false,
+            cancel: Cancel::No,
+            credentials: spec.credentials,
+            attempts: 1,
+        };
         self.calls.insert(id, Call { dialog, state: State::Calling(Box::new(calling)), reoffer: None });
         self.send_request(invite, flow, id, now);
     }

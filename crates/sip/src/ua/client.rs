@@ -1,13 +1,17 @@
 //! Answers to requests of ours (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
 
 use super::{
-    CallId, EndCause, SipEvent, UserAgent,
+    CallId, Credentials, EndCause, SipEvent, UserAgent,
     calls::{Call, Cancel, State},
     dialog::Dialog,
     message,
 };
+use sipx_sip::auth::Challenge;
 use sipx_sip::{HeaderName, Message, Method, Request, RequestBuilder, Response, TransactionKey};
 use std::time::Duration;
+
+/// Requests for one call at the most: one, an answer to a challenge, a few redirections.
+const ATTEMPTS_MAX: u32 = 6;
 
 impl UserAgent {
     pub(super) fn on_response(
@@ -57,6 +61,9 @@ impl UserAgent {
             return;
         }
         let is_cancelled = calling.cancel != Cancel::No;
+        if !is_cancelled && self.try_again(id, response, now) {
+            return;
+        }
         if !response.status.is_success() {
             self.remove_call(id);
             return self.event(if is_cancelled {
@@ -66,6 +73,8 @@ impl UserAgent {
                 SipEvent::Rejected { call: id, status: response.status.code(), phrase }
             });
         }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Calling(calling) = &call.state else { return };
         let flow = call.dialog.flow;
         let Some(dialog) = Dialog::of_client(&calling.request, response, flow) else { return };
         call.dialog = dialog;
@@ -82,6 +91,79 @@ impl UserAgent {
             let sdp = message::sdp(&response.headers, response.body());
             self.event(SipEvent::Answered { call: id, sdp });
         }
+    }
+
+    /// Answers a challenge (section 22.2), or goes where a redirection says (section 8.1.3.4). False: there is nothing to
+    /// try.
+    fn try_again(&mut self, id: CallId, response: &Response, now: Duration) -> bool {
+        let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get(&id) else {
+            return false;
+        };
+        if calling.attempts >= ATTEMPTS_MAX {
+            return false;
+        }
+        let (mut request, mut flow) = (calling.request.clone(), dialog.flow);
+        let old_cseq = message::cseq(&request.headers).unwrap_or(1);
+        match response.status.code() {
+            401 | 407 => {
+                let Some(credentials) = calling.credentials.clone() else { return false };
+                let answered = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+                let was_asked = answered.iter().any(|name| request.headers.get(name).is_some());
+                let Some((name, value)) = self.authorize(&request, response, &credentials, was_asked) else {
+                    return false;
+                };
+                message::set(&mut request.headers, &name, value);
+            }
+            301 | 302 | 305 => {
+                // By its address only: names are looked up before a call is placed.
+                let target = message::contact(&response.headers).and_then(|uri| {
+                    let remote = message::uri_address(&uri, flow.transport)?;
+                    (remote.is_ipv4() == flow.remote.is_ipv4()).then_some((uri, remote))
+                });
+                let Some((uri, remote)) = target else { return false };
+                request.uri = uri;
+                flow.remote = remote;
+            }
+            _ => return false,
+        }
+        let via = self.via(flow);
+        message::set_first(&mut request.headers, HeaderName::Via, via);
+        message::set(&mut request.headers, &HeaderName::CSeq, format!("{} INVITE", old_cseq + 1));
+        if let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get_mut(&id) {
+            dialog.flow = flow;
+            calling.request = request.clone();
+            calling.is_ringing = false;
+            calling.attempts += 1;
+        }
+        self.send_request(request, flow, id, now);
+        true
+    }
+
+    /// The answer to the best challenge that we know to answer.
+    pub(super) fn authorize(
+        &mut self,
+        request: &Request,
+        response: &Response,
+        credentials: &Credentials,
+        was_asked: bool,
+    ) -> Option<(HeaderName, String)> {
+        let of = |name: &HeaderName, from_proxy: bool| {
+            let headers = response.headers.get_all(name);
+            headers.filter_map(|header| Challenge::parse(&header.value(), from_proxy)).collect::<Vec<_>>()
+        };
+        let mut challenges = of(&HeaderName::WwwAuthenticate, false);
+        challenges.extend(of(&HeaderName::ProxyAuthenticate, true));
+        let challenge = sipx_sip::auth::strongest(challenges)?;
+        // The same question again means that the password is wrong.
+        if was_asked && !challenge.stale {
+            return None;
+        }
+        let cnonce = self.token(8);
+        let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
+        let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+        let known = sipx_sip::auth::Credentials::new(&credentials.user, &credentials.password);
+        let value = sipx_sip::auth::respond(&challenge, &known, &method, &uri, 1, &cnonce);
+        Some((challenge.response_header(), value))
     }
 
     /// Sends the CANCEL that is wanted, once the other side has shown that it has the INVITE.

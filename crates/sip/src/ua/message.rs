@@ -8,7 +8,7 @@ use sipx_sip::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
 pub(super) const SDP_TYPE: &str = "application/sdp";
 
 /// The standard phrase of a status.
@@ -19,6 +19,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
         183 => "Session Progress",
         200 => "OK",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -82,6 +83,14 @@ pub(super) fn set(headers: &mut Headers, name: &HeaderName, value: impl Into<Byt
     if let Ok(header) = Header::build(name.clone(), value) {
         headers.remove_all(name);
         headers.push(header);
+    }
+}
+
+/// Replaces the topmost header of this name.
+pub(super) fn set_first(headers: &mut Headers, name: HeaderName, value: impl Into<Bytes>) {
+    if let Ok(header) = Header::build(name.clone(), value) {
+        headers.remove_first(&name);
+        headers.insert(0, header);
     }
 }
 
@@ -186,6 +195,28 @@ pub(super) fn party(headers: &Headers, side: Side) -> Party {
     let Target { user, host } = target(&address.uri);
     let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
     Party { display_name, user, host }
+}
+
+/// The first P-Asserted-Identity that is a SIP or telephone URI (RFC 3325, 9.1), unless it may not be shown (RFC 3323).
+pub(super) fn asserted(headers: &Headers) -> Option<Party> {
+    let value = text(headers, &HeaderName::parse(&Bytes::from_static(b"P-Asserted-Identity")))?;
+    let first = split_list(&value).into_iter().next()?;
+    let address = Address::parse(first.as_bytes(), "P-Asserted-Identity").ok()?;
+    let Target { user, host } = target(&address.uri);
+    let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
+    let privacy = text(headers, &HeaderName::parse(&Bytes::from_static(b"Privacy"))).unwrap_or_default();
+    let is_private = privacy
+        .split(';')
+        .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)));
+    (!is_private && !user.is_empty()).then_some(Party { display_name, user, host })
+}
+
+/// Headers by their names.
+pub(super) fn named(headers: &[(String, String)]) -> Vec<(HeaderName, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| (HeaderName::parse(&Bytes::from(name.clone())), value.clone()))
+        .collect()
 }
 
 /// The session description of a message, or what its body is instead.

@@ -8,11 +8,17 @@ mod calls;
 mod client;
 mod dialog;
 mod message;
+mod registration;
 mod server;
 mod timers;
 mod types;
 
-pub use types::{CallId, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, SipEvent, Target, Transport};
+pub use types::{
+    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
+    SipEvent, Target, Transport,
+};
+
+use crate::guard::{self, Admission, Guard, GuardConfig};
 
 use bytes::Bytes;
 use calls::{Call, State};
@@ -34,6 +40,9 @@ const T1: Duration = Duration::from_millis(500);
 /// RFC 3261, section 17.1.2.2.
 const T2: Duration = Duration::from_secs(4);
 
+/// For how long a source with too many requests is told to stay away, in seconds.
+const RETRY_AFTER_S: &str = "5";
+
 /// Settings of the user agent.
 #[derive(Debug, Clone)]
 pub struct UaConfig {
@@ -43,6 +52,8 @@ pub struct UaConfig {
     pub advertise: Option<IpAddr>,
     /// Whose requests are answered. Everybody else gets silence.
     pub allow_from: Vec<IpNet>,
+    /// Limits for each source.
+    pub guard: GuardConfig,
 }
 
 /// What the user agent wants done.
@@ -75,6 +86,10 @@ pub struct UserAgent {
     dialogs: HashMap<(String, String), CallId>,
     /// INVITEs by Call-ID and the caller's tag, to tell merged requests (section 8.2.2.2).
     invites: HashMap<(String, String), CallId>,
+    /// Requests outside of calls that the program has not answered.
+    requests: HashMap<RequestId, (TransactionKey, Box<Request>)>,
+    next_request: u64,
+    guard: Guard,
     timers: Timers,
     outputs: VecDeque<Output>,
     is_overloaded: bool,
@@ -102,6 +117,9 @@ impl UserAgent {
     #[must_use]
     pub fn new(config: UaConfig, random: Random, next_call: Box<dyn FnMut() -> CallId + Send>) -> Self {
         Self {
+            requests: HashMap::new(),
+            next_request: 0,
+            guard: Guard::new(config.guard.clone()),
             config,
             random,
             next_call,
@@ -134,10 +152,14 @@ impl UserAgent {
             && self.transactions.is_empty()
             && self.dialogs.is_empty()
             && self.invites.is_empty()
+            && self.requests.is_empty()
     }
 
     /// Takes a datagram. What is not SIP is passed over.
     pub fn receive_datagram(&mut self, datagram: Bytes, flow: Flow, now: Duration) {
+        if self.guard.is_banned(flow.remote.ip(), now) {
+            return;
+        }
         if let Ok(message) = parse_datagram(datagram, &Limits::datagram()) {
             self.receive(message, flow, now);
         }
@@ -166,11 +188,15 @@ impl UserAgent {
         if !self.config.allow_from.iter().any(|net| net.contains(&source)) {
             return;
         }
+        if !self.is_welcome(&request, flow, now) {
+            return;
+        }
         message::mark_source(&mut request, flow.remote);
         if let Some(finding) =
             sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
         {
             self.refuse_malformed(&request, &finding, flow);
+            self.report_failure(source, now);
             return;
         }
         let method = request.method.clone();
@@ -190,6 +216,54 @@ impl UserAgent {
                 }
             }
         }
+    }
+
+    /// Whether a request is looked at: strangers have limits for what begins something new. What belongs to a call that
+    /// is up always is, or a ban would cut off those behind the same NAT.
+    fn is_welcome(&mut self, request: &Request, flow: Flow, now: Duration) -> bool {
+        let is_new = !matches!(request.method, Method::Ack | Method::Cancel)
+            && message::tag_of(&request.headers, message::Side::To).is_none();
+        if !is_new {
+            return true;
+        }
+        let source = flow.remote.ip();
+        if message::text(&request.headers, &HeaderName::UserAgent)
+            .is_some_and(|name| guard::is_scanner(&name))
+        {
+            self.report_failure(source, now);
+            return false;
+        }
+        match self.guard.admit(source, now) {
+            Admission::Welcome => true,
+            Admission::Ignored => false,
+            Admission::TooMany => {
+                if let Some(mut response) = message::response(request, 503, None, None, &self.config.product)
+                {
+                    message::push(&mut response.headers, HeaderName::RetryAfter, RETRY_AFTER_S);
+                    let back = message::response_flow(request, flow);
+                    self.send(back, &Message::Response(response));
+                }
+                false
+            }
+        }
+    }
+
+    /// Somebody asked for what he may not have. Who does so often is not answered for a while.
+    pub fn report_failure(&mut self, source: IpAddr, now: Duration) {
+        if let Some(ban) = self.guard.failed(source, now) {
+            self.event(SipEvent::Banned { source, seconds: ban.as_secs() });
+        }
+    }
+
+    /// Somebody has shown who he is.
+    pub fn report_success(&mut self, source: IpAddr) {
+        self.guard.succeeded(source);
+    }
+
+    /// Other limits and networks from now on.
+    pub fn set_limits(&mut self, allow_from: Vec<IpNet>, guard: GuardConfig) {
+        self.config.allow_from = allow_from;
+        self.guard.set_config(guard);
     }
 
     /// A request that lacks what every request has is answered without a transaction, if it can be answered at all.

@@ -26,6 +26,7 @@ impl UserAgent {
         match request.method {
             Method::Invite => self.on_invite(key, request, now),
             Method::Options => self.respond_options(key, request, now),
+            Method::Register => self.on_register(key, request, now),
             Method::Bye | Method::Info | Method::Update | Method::Prack => {
                 self.respond_plain(key, request, 481, now);
             }
@@ -88,6 +89,8 @@ impl UserAgent {
             flow,
             offer,
             sip_call_id,
+            authorization: super::registration::authorization(request),
+            asserted: message::asserted(headers),
         })));
     }
 

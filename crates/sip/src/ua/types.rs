@@ -1,6 +1,10 @@
 //! What the user agent says to the program and hears from it.
 
-use std::{fmt, net::SocketAddr};
+use crate::digest::Authorization;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 /// A call of this process: one INVITE dialog. Ours; it has nothing to do with the Call-ID header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,6 +144,32 @@ pub struct IncomingCall {
     pub offer: Option<String>,
     /// The Call-ID header, for logs.
     pub sip_call_id: String,
+    /// What the caller brings to show who it is.
+    pub authorization: Option<Authorization>,
+    /// Who calls by the word of the one who sent it on (P-Asserted-Identity, RFC 3325): worth something where that one
+    /// is trusted.
+    pub asserted: Option<Party>,
+}
+
+/// A request outside of any call that the program answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// Somebody wants to be reachable (RFC 3261, section 10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// To be answered under this number.
+    pub request: RequestId,
+    /// Whose address it is: the user of To.
+    pub user: String,
+    /// The URIs of Contact, as they came; empty: the registrations are asked for; `*`: all are removed.
+    pub contacts: Vec<String>,
+    /// For how long, in seconds.
+    pub expires: u32,
+    /// What it brings to show who it is.
+    pub authorization: Option<Authorization>,
+    /// Where it came from and where to.
+    pub flow: Flow,
 }
 
 /// A call to place.
@@ -151,6 +181,23 @@ pub struct DialSpec {
     pub from_user: String,
     /// The offer.
     pub sdp: String,
+    /// What to answer with when asked who calls (401, 407).
+    pub credentials: Option<Credentials>,
+}
+
+/// A user name and its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// What happens to calls. Each call has exactly one last event: `Ended`, `Cancelled` or `Rejected`; a call
@@ -159,6 +206,15 @@ pub struct DialSpec {
 pub enum SipEvent {
     /// A call came in. 100 has been sent.
     Incoming(Box<IncomingCall>),
+    /// Somebody registers; `answer_registration` or `refuse_registration` answers it.
+    Registering(Box<Registration>),
+    /// Nothing of this address is answered from now on, for so many seconds.
+    Banned {
+        /// Whose.
+        source: IpAddr,
+        /// For how long.
+        seconds: u64,
+    },
     /// The caller gave up before it was answered. Last.
     Cancelled {
         /// Which call.

@@ -1,0 +1,91 @@
+//! Users and tokens over HTTP.
+#![allow(missing_docs)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::World;
+
+async fn send(world: &World, method: &str, path: &str, body: &str) -> (u16, Value) {
+    let (status, _, text) = world.send(method, path, "application/json", body).await;
+    (status, serde_json::from_str(&text).unwrap())
+}
+
+#[tokio::test]
+async fn users_are_made_listed_and_deleted_and_their_passwords_never_shown() {
+    let world = World::new().await;
+    let path = "/service/v1/user/alice";
+    let body = r#"{"password": "correct horse"}"#;
+    assert_eq!(send(&world, "PUT", path, body).await, (200, json!({ "name": "alice", "realm": "plenary" })));
+    let (status, users) = world.get("/service/v1/user").await;
+    assert_eq!((status, &users[0]["name"]), (200, &json!("alice")));
+    assert!(!users.to_string().contains("horse") && users[0].get("ha1_md5").is_none(), "{users}");
+    let secret = world.store.sip_secret("alice").await.unwrap().unwrap();
+    // printf 'alice:plenary:correct horse' | md5sum, and sha256sum.
+    assert_eq!(secret.ha1_md5, "dde0ca2155fecd97adb731f013f10970");
+    assert_eq!(secret.ha1_sha256, "5c3f35907c779f62490194d326bbed1a5c012646dbb126cefdd1ceb49f53dbba");
+    for (body, field) in [("{}", "body"), (r#"{"password": "short"}"#, "password"), ("x", "body")] {
+        let (status, answer) = send(&world, "PUT", path, body).await;
+        assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("1005")), "{answer}");
+        assert!(answer["error"]["text"].as_str().unwrap().starts_with(field), "{answer}");
+    }
+    assert_eq!(send(&world, "PUT", "/service/v1/user/a%20b", body).await.1["error"]["code"], "1005");
+    assert_eq!(send(&world, "DELETE", path, "").await, (200, json!({ "deleted": true })));
+    assert_eq!(send(&world, "DELETE", path, "").await.1["error"]["code"], "1105");
+}
+
+#[tokio::test]
+async fn a_token_says_what_it_is_for_and_ends() {
+    let world = World::new().await;
+    let body = r#"{"service": "conf-Board", "seconds": 60}"#;
+    let (status, made) = send(&world, "POST", "/service/v1/token", body).await;
+    assert_eq!(status, 201, "{made}");
+    let (token, expires) = (made["token"].as_str().unwrap(), made["expires"].as_i64().unwrap());
+    let check = async |token: &str, at: i64| {
+        world.store.check_call_token(token, plenary_conference::Timestamp(at * 1000)).await.unwrap()
+    };
+    assert_eq!(check(token, expires - 1).await.unwrap().service, "conf-Board");
+    assert_eq!(check(token, expires).await, None);
+    let forged = token.replacen('.', "x.", 1);
+    for bad in ["", "a.b.c.d", &forged, &token[..token.len() - 1]] {
+        assert_eq!(check(bad, expires - 1).await, None, "{bad}");
+    }
+    for body in [
+        "{}",
+        r#"{"service": ""}"#,
+        r#"{"service": "a", "seconds": 0}"#,
+        r#"{"service": "a", "seconds": 86401}"#,
+    ] {
+        assert_eq!(
+            send(&world, "POST", "/service/v1/token", body).await.1["error"]["code"],
+            "1006",
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_may_call_a_service_is_checked_field_by_field() {
+    let world = World::new().await;
+    let path = "/service/v1/inbound/board";
+    let put = async |rest: &str| {
+        send(&world, "PUT", path, &format!(r#"{{"conference": {{"name": "Board"}}, {rest}}}"#)).await
+    };
+    let good = r#""srtp": "required", "access": {"networks": ["192.0.2.0/24", "2001:db8::1"], "users": ["alice"], "tokens": true}"#;
+    let (status, shown) = put(good).await;
+    assert_eq!((status, &shown["srtp"], &shown["access"]["tokens"]), (201, &json!("required"), &json!(true)));
+    for (bad, field) in [
+        (r#""srtp": "yes""#, "srtp"),
+        (r#""access": []"#, "access"),
+        (r#""access": {"nets": []}"#, "access.nets"),
+        (r#""access": {"networks": ["10.0.0.0/40"]}"#, "access.networks[0]"),
+        (r#""access": {"users": "alice"}"#, "access.users"),
+        (r#""access": {"users": [1]}"#, "access.users[0]"),
+        (r#""access": {"tokens": 1}"#, "access.tokens"),
+    ] {
+        let (status, answer) = put(bad).await;
+        assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("1003")), "{answer}");
+        let text = answer["error"]["text"].as_str().unwrap();
+        assert!(text.starts_with(&format!("{field}:")), "{bad}: {text}");
+    }
+}

@@ -1,0 +1,290 @@
+//! Who may call what. Nobody may, unless the service says so: by the network a call comes from, by user name and
+//! password, or by a token. Those who may not learn nothing of which names there are.
+
+use super::{
+    Command, Engine,
+    call::{CallNumber, Stage},
+    incoming::find_service,
+    wall_now,
+};
+use plenary_conference::{AccountId, ServiceName};
+use plenary_sip::{
+    Registration,
+    digest::{Algorithm, Authenticator, Authorization, DigestAnswer, Verdict},
+};
+use plenary_store::{CallToken, InboundService, SipSecret, Store, StoreError};
+use std::{net::IpAddr, time::Duration};
+use tracing::{info, warn};
+
+/// How long a registration lasts at the least and at the most, in seconds.
+const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
+
+/// What was looked up for a call or a registration.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    /// The service of the dialled name, and what its `*` stood for.
+    pub(super) service: Option<(InboundService, String)>,
+    pub(super) identity: Identity,
+    /// Somebody may call by password at all.
+    has_users: bool,
+}
+
+/// Who the caller says it is, and what there is to hold it against.
+#[derive(Debug)]
+pub(crate) enum Identity {
+    Unknown,
+    User { answer: Box<DigestAnswer>, secret: Option<SipSecret> },
+    Token(Option<CallToken>),
+}
+
+/// What becomes of a call.
+enum Decision {
+    Welcome,
+    /// The name is not there; said only to those who may know.
+    NoSuchService,
+    /// Who is it?
+    Challenge {
+        stale: bool,
+    },
+    No,
+}
+
+pub(super) async fn look_up(
+    store: &Store,
+    dialled: Option<&str>,
+    authorization: Option<Authorization>,
+) -> Result<Looked, StoreError> {
+    let service = match dialled {
+        Some(dialled) => find_service(store, dialled).await?,
+        None => None,
+    };
+    let identity = match authorization {
+        None => Identity::Unknown,
+        Some(Authorization::Digest(answer)) => {
+            Identity::User { secret: store.sip_secret(&answer.username).await?, answer }
+        }
+        Some(Authorization::Bearer(token)) => {
+            Identity::Token(store.check_call_token(&token, wall_now()).await?)
+        }
+    };
+    Ok(Looked { service, identity, has_users: store.has_sip_users().await? })
+}
+
+/// Who has shown who he is.
+enum Known {
+    Nobody,
+    User {
+        account: AccountId,
+        name: String,
+    },
+    Token(CallToken),
+    /// What was brought is no good.
+    Wrong {
+        stale: bool,
+    },
+}
+
+impl Engine {
+    fn know(&mut self, identity: Identity, source: IpAddr) -> Known {
+        match identity {
+            Identity::Unknown => Known::Nobody,
+            Identity::Token(Some(token)) => Known::Token(token),
+            Identity::Token(None) => Known::Wrong { stale: false },
+            Identity::User { answer, secret } => {
+                let secret = secret.filter(|secret| secret.realm == self.authenticator.realm());
+                let ha1 = secret.as_ref().map(|secret| match answer.algorithm() {
+                    Algorithm::Md5 => secret.ha1_md5.as_str(),
+                    Algorithm::Sha256 => secret.ha1_sha256.as_str(),
+                });
+                let now = self.authenticator_now();
+                match (self.authenticator.judge(&answer, ha1, source, now), secret) {
+                    (Verdict::Right, Some(secret)) => {
+                        Known::User { account: secret.account, name: answer.username.clone() }
+                    }
+                    (Verdict::Stale, _) => Known::Wrong { stale: true },
+                    (Verdict::Right | Verdict::Wrong, _) => Known::Wrong { stale: false },
+                }
+            }
+        }
+    }
+
+    fn authenticator_now(&self) -> Duration {
+        Duration::from_millis(self.clock.now().mono.0)
+    }
+
+    pub(super) fn is_trusted(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.trusted.iter().any(|net| net.contains(&source))
+    }
+
+    /// Decides whether the call of `number` may reach the service that was found.
+    fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> (Decision, Option<String>) {
+        let source = source.to_canonical();
+        let (is_trusted, has_users) = (self.is_trusted(source), looked.has_users);
+        let known = self.know(looked.identity, source);
+        let user = match &known {
+            Known::User { name, .. } => Some(name.clone()),
+            Known::Nobody | Known::Token(_) | Known::Wrong { .. } => None,
+        };
+        let Some((service, _)) = &looked.service else {
+            let decision = match known {
+                _ if is_trusted => Decision::NoSuchService,
+                Known::User { .. } | Known::Token(_) => Decision::NoSuchService,
+                Known::Nobody if has_users => Decision::Challenge { stale: false },
+                Known::Wrong { stale } if has_users => Decision::Challenge { stale },
+                Known::Nobody | Known::Wrong { .. } => Decision::No,
+            };
+            return (decision, user);
+        };
+        let access = &service.access;
+        let by_network = match &access.networks {
+            Some(networks) => networks.iter().any(|net| net.contains(&source)),
+            None => is_trusted,
+        };
+        let is_let_in = by_network
+            || match &known {
+                Known::User { account, name } => *account == service.account && access.users.includes(name),
+                Known::Token(token) => {
+                    access.tokens && token.account == service.account && token.service == dialled
+                }
+                Known::Nobody | Known::Wrong { .. } => false,
+            };
+        let decision = match known {
+            _ if is_let_in => Decision::Welcome,
+            // Not for this one, and who it is is known: no password helps.
+            Known::User { .. } | Known::Token(_) => Decision::No,
+            Known::Nobody if has_users => Decision::Challenge { stale: false },
+            Known::Wrong { stale } if has_users => Decision::Challenge { stale },
+            Known::Nobody | Known::Wrong { .. } => Decision::No,
+        };
+        (decision, user)
+    }
+
+    /// What was looked up for a call that came in is here.
+    pub(super) fn handle_looked_up(&mut self, number: CallNumber, looked: Result<Looked, StoreError>) {
+        // It may have been cancelled meanwhile.
+        let Some(call) = self.calls.get(&number) else { return };
+        let Stage::Routing { .. } = call.stage else { return };
+        let (source, dialled) = (call.flow.remote.ip(), call.dialled.clone());
+        let mut looked = match looked {
+            Ok(looked) => looked,
+            Err(error) => {
+                warn!(call = number.0, %error, "the inbound service could not be looked up");
+                return self.refuse(number, 503, "The service is not available");
+            }
+        };
+        let had_credentials = !matches!(looked.identity, Identity::Unknown);
+        let service = looked.service.take();
+        let is_there = Looked { service: service.clone(), ..looked };
+        let (decision, user) = self.decide(is_there, &dialled, source);
+        if user.is_some() {
+            self.sip.report(source, true);
+        }
+        match decision {
+            Decision::Welcome => {
+                if let (Some(user), Some(call)) = (user, self.calls.get_mut(&number)) {
+                    // What a caller has shown counts more than what it says.
+                    call.from = user;
+                }
+                self.sip.ring(number.sip(), None);
+                self.handle_routed(number, Ok(service));
+            }
+            Decision::NoSuchService => self.handle_routed(number, Ok(None)),
+            Decision::Challenge { stale } => {
+                // The first question is no failure: every phone asks like that. A wrong answer is one.
+                if had_credentials && !stale {
+                    info!(call = number.0, %source, "wrong user name or password");
+                    self.sip.report(source, false);
+                }
+                let challenges = self.challenges(source, stale);
+                self.sip.reject(number.sip(), 401, None, challenges);
+                self.call_is_over(number, "asked for a password");
+            }
+            Decision::No => {
+                info!(call = number.0, %source, %dialled, "not permitted");
+                self.sip.report(source, false);
+                self.refuse(number, 403, "Forbidden");
+            }
+        }
+    }
+
+    fn challenges(&self, source: IpAddr, stale: bool) -> Vec<(String, String)> {
+        self.authenticator
+            .challenge(source, stale, self.authenticator_now())
+            .into_iter()
+            .map(|challenge| ("WWW-Authenticate".to_owned(), challenge))
+            .collect()
+    }
+
+    /// Somebody registers: phones want to before they call.
+    pub(super) fn handle_registering(&mut self, registration: Registration) {
+        let (store, commands) = (self.store.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            let looked = look_up(&store, None, registration.authorization.clone()).await;
+            let _ =
+                commands.send(Command::Registering { registration: Box::new(registration), looked }).await;
+        });
+    }
+
+    pub(super) fn handle_registration(
+        &mut self,
+        registration: Registration,
+        looked: Result<Looked, StoreError>,
+    ) {
+        let (id, source) = (registration.request, registration.flow.remote.ip());
+        let Ok(looked) = looked else {
+            let later = vec![("Retry-After".to_owned(), "30".to_owned())];
+            return self.sip.refuse_registration(id, 503, later);
+        };
+        let (has_users, had_credentials) = (looked.has_users, !matches!(looked.identity, Identity::Unknown));
+        match self.know(looked.identity, source) {
+            Known::User { name, .. } if name == registration.user => {
+                self.sip.report(source, true);
+                let expires = match registration.expires {
+                    0 => 0,
+                    seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
+                };
+                info!(user = %name, flow = %registration.flow, expires, "registered");
+                let contacts = registration.contacts.into_iter().filter(|_| expires > 0);
+                self.sip.answer_registration(id, contacts.map(|uri| (uri, expires)).collect());
+            }
+            Known::Nobody if has_users => {
+                self.sip.refuse_registration(id, 401, self.challenges(source, false));
+            }
+            Known::Wrong { stale } if has_users => {
+                if had_credentials && !stale {
+                    info!(%source, user = %registration.user, "a registration with a wrong user name or password");
+                    self.sip.report(source, false);
+                }
+                self.sip.refuse_registration(id, 401, self.challenges(source, stale));
+            }
+            Known::Nobody | Known::Wrong { .. } | Known::User { .. } | Known::Token(_) => {
+                self.sip.report(source, false);
+                self.sip.refuse_registration(id, 403, Vec::new());
+            }
+        }
+    }
+
+    /// An early caller goes to the service that the reservation names: of the same account, and the caller may reach the
+    /// conference, so it may hear why it does not.
+    pub(super) fn look_up_divert(&mut self, number: CallNumber, account: AccountId, service: ServiceName) {
+        let (store, commands) = (self.store.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            // Only the account's own services: a reservation must not reach into another account.
+            let found = match store.match_service(service.as_str()).await {
+                Ok(Some((found, rest))) if found.account == account => Ok(Some((found, rest))),
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            };
+            let _ = commands.send(Command::Diverted { call: number, found }).await;
+        });
+    }
+}
+
+/// Makes what judges passwords.
+pub(super) fn authenticator(realm: String, algorithms: Vec<Algorithm>) -> anyhow::Result<Authenticator> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
+    Ok(Authenticator::new(realm, algorithms, key))
+}

@@ -1,0 +1,393 @@
+//! Digest authentication of those who send us requests (RFC 3261, section 22; RFC 7616; RFC 8760): MD5 and SHA-256, with
+//! `qop=auth`. Nonces say themselves when they were made and for whom, so that nothing is kept of those who only ask.
+
+use hmac::{Hmac, Mac};
+use md5::Md5;
+use sha2::{Digest, Sha256};
+use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
+
+/// How long a nonce holds. Longer than a caller needs to answer a challenge, too short to be worth keeping.
+const NONCE_HOLDS: Duration = Duration::from_secs(120);
+/// Nonces whose counts are followed. More than can be used at 500 calls a second.
+const NONCES_MAX: usize = 65_536;
+const MAC_CHARS: usize = 32;
+
+/// A hash of digest authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// SHA-256 (RFC 7616).
+    Sha256,
+    /// MD5, for phones that know no other.
+    Md5,
+}
+
+impl Algorithm {
+    /// The name in challenges.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SHA-256",
+            Self::Md5 => "MD5",
+        }
+    }
+
+    fn hash(self, text: &str) -> String {
+        match self {
+            Self::Sha256 => hex(&Sha256::digest(text.as_bytes())),
+            Self::Md5 => hex(&Md5::digest(text.as_bytes())),
+        }
+    }
+
+    /// What is kept instead of a password: the hash of user name, realm and password (RFC 7616, 3.4.2).
+    #[must_use]
+    pub fn ha1(self, user: &str, realm: &str, password: &str) -> String {
+        self.hash(&format!("{user}:{realm}:{password}"))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// What somebody brings to show who he is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Authorization {
+    /// An answer to a challenge.
+    Digest(Box<DigestAnswer>),
+    /// A token (RFC 8898).
+    Bearer(String),
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(answer) => f.debug_tuple("Digest").field(&answer.username).finish(),
+            Self::Bearer(_) => f.write_str("Bearer(…)"),
+        }
+    }
+}
+
+/// An answer to a challenge, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestAnswer {
+    /// Who it says it is.
+    pub username: String,
+    /// The realm of the challenge.
+    pub realm: String,
+    algorithm: Algorithm,
+    nonce: String,
+    uri: String,
+    response: String,
+    /// cnonce and count, where `qop` is said.
+    quality: Option<(String, u32)>,
+    method: String,
+}
+
+impl DigestAnswer {
+    /// The hash that was used.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl Authorization {
+    /// Reads the value of an Authorization header.
+    #[must_use]
+    pub(crate) fn parse(value: &str, method: &str) -> Option<Self> {
+        let (scheme, rest) = value.trim().split_once(char::is_whitespace)?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Some(Self::Bearer(rest.trim().to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("digest") {
+            return None;
+        }
+        let parameters = parameters(rest);
+        let get = |name: &str| {
+            parameters
+                .iter()
+                .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.clone())
+        };
+        let algorithm =
+            match get("algorithm").unwrap_or_else(|| "MD5".to_owned()).to_ascii_uppercase().as_str() {
+                "MD5" => Algorithm::Md5,
+                "SHA-256" => Algorithm::Sha256,
+                _ => return None,
+            };
+        let quality = match get("qop") {
+            None => None,
+            Some(qop) if qop.eq_ignore_ascii_case("auth") => {
+                Some((get("cnonce")?, u32::from_str_radix(&get("nc")?, 16).ok()?))
+            }
+            Some(_) => return None,
+        };
+        Some(Self::Digest(Box::new(DigestAnswer {
+            username: get("username")?,
+            realm: get("realm")?,
+            algorithm,
+            nonce: get("nonce")?,
+            uri: get("uri")?,
+            response: get("response")?.to_ascii_lowercase(),
+            quality,
+            method: method.to_owned(),
+        })))
+    }
+}
+
+/// `name=value` pairs between commas; a value in quotes may hold commas.
+fn parameters(text: &str) -> Vec<(String, String)> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some((name, behind)) = rest.split_once('=') {
+        let name = name.trim_matches([',', ' ', '\t', '\r', '\n']).to_owned();
+        let behind = behind.trim_start();
+        let value;
+        if let Some(quoted) = behind.strip_prefix('"') {
+            let (mut text, mut chars, mut end) = (String::new(), quoted.char_indices(), quoted.len());
+            while let Some((at, c)) = chars.next() {
+                match c {
+                    '"' => {
+                        end = at + 1;
+                        break;
+                    }
+                    '\\' => text.extend(chars.next().map(|(_, c)| c)),
+                    c => text.push(c),
+                }
+            }
+            (value, rest) = (text, &quoted[end..]);
+        } else {
+            let end = behind.find(',').unwrap_or(behind.len());
+            (value, rest) = (behind[..end].trim().to_owned(), &behind[end..]);
+        }
+        found.push((name, value));
+    }
+    found
+}
+
+/// What an answer to a challenge is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is who it says.
+    Right,
+    /// The password is right, the nonce is too old or was used before: a new challenge helps (`stale=true`).
+    Stale,
+    /// It is not.
+    Wrong,
+}
+
+/// Makes challenges and judges the answers.
+pub struct Authenticator {
+    realm: String,
+    algorithms: Vec<Algorithm>,
+    key: [u8; 32],
+    /// The highest count that was used with a nonce, and when the nonce was made.
+    counts: HashMap<String, (u32, Duration)>,
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+impl Authenticator {
+    /// `key`: random, for the nonces. `algorithms`: the best first (RFC 8760, 2.4).
+    #[must_use]
+    pub fn new(realm: String, algorithms: Vec<Algorithm>, key: [u8; 32]) -> Self {
+        Self { realm, algorithms, key, counts: HashMap::new() }
+    }
+
+    /// The realm of the challenges.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// The values of the WWW-Authenticate headers of a challenge to `source`.
+    #[must_use]
+    pub fn challenge(&self, source: IpAddr, stale: bool, now: Duration) -> Vec<String> {
+        let made = format!("{:x}", now.as_millis());
+        let nonce = format!("{made}.{}", self.mac(&made, source));
+        let stale = if stale { ",stale=true" } else { "" };
+        let challenge = |algorithm: &Algorithm| {
+            let realm = self.realm.replace(['"', '\\'], "");
+            format!(
+                "Digest realm=\"{realm}\",nonce=\"{nonce}\",algorithm={},qop=\"auth\"{stale}",
+                algorithm.name()
+            )
+        };
+        self.algorithms.iter().map(challenge).collect()
+    }
+
+    fn mac(&self, made: &str, source: IpAddr) -> String {
+        let mut mac =
+            <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(format!("{made} {}", source.to_canonical()).as_bytes());
+        hex(&mac.finalize().into_bytes())[..MAC_CHARS].to_owned()
+    }
+
+    /// Judges an answer. `ha1`: what is kept of the user's password for the answer's algorithm; `None`: there is no such
+    /// user, which takes as long to find out.
+    pub fn judge(
+        &mut self,
+        answer: &DigestAnswer,
+        ha1: Option<&str>,
+        source: IpAddr,
+        now: Duration,
+    ) -> Verdict {
+        let ha2 = answer.algorithm.hash(&format!("{}:{}", answer.method, answer.uri));
+        let (ha1_text, nonce) = (ha1.unwrap_or("nobody"), &answer.nonce);
+        let expected = match &answer.quality {
+            Some((cnonce, count)) => {
+                answer.algorithm.hash(&format!("{ha1_text}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}"))
+            }
+            // RFC 2069, as old phones do it (RFC 3261, section 22.4, 8).
+            None => answer.algorithm.hash(&format!("{ha1_text}:{nonce}:{ha2}")),
+        };
+        let is_right =
+            bool::from(subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), answer.response.as_bytes()));
+        if !is_right
+            || ha1.is_none()
+            || answer.realm != self.realm
+            || !self.algorithms.contains(&answer.algorithm)
+        {
+            return Verdict::Wrong;
+        }
+        match self.made_at(nonce, source) {
+            Some(made) if now.saturating_sub(made) <= NONCE_HOLDS => {
+                if self.count(nonce, answer.quality.as_ref().map_or(1, |(_, count)| *count), made, now) {
+                    Verdict::Right
+                } else {
+                    Verdict::Stale
+                }
+            }
+            // Of another run of ours, for another address, or old: whoever knows the password gets a new one.
+            Some(_) | None => Verdict::Stale,
+        }
+    }
+
+    /// When a nonce of ours was made.
+    fn made_at(&self, nonce: &str, source: IpAddr) -> Option<Duration> {
+        let (made, mac) = nonce.split_once('.')?;
+        let ours = self.mac(made, source);
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(ours.as_bytes(), mac.as_bytes())) {
+            return None;
+        }
+        Some(Duration::from_millis(u64::from_str_radix(made, 16).ok()?))
+    }
+
+    /// A count is used once. False: it was used before.
+    fn count(&mut self, nonce: &str, count: u32, made: Duration, now: Duration) -> bool {
+        if let Some((highest, _)) = self.counts.get_mut(nonce) {
+            let is_new = count > *highest;
+            *highest = count.max(*highest);
+            return is_new;
+        }
+        if self.counts.len() >= NONCES_MAX {
+            self.counts.retain(|_, (_, made)| now.saturating_sub(*made) <= NONCE_HOLDS);
+        }
+        // Where so many are in use that none can be forgotten, a new challenge is asked for: safe, and it passes.
+        if self.counts.len() >= NONCES_MAX {
+            return false;
+        }
+        self.counts.insert(nonce.to_owned(), (count, made));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn authenticator() -> Authenticator {
+        Authenticator::new("plenary".into(), vec![Algorithm::Sha256, Algorithm::Md5], [7; 32])
+    }
+
+    fn nonce(challenges: &[String]) -> String {
+        challenges[0].split_once("nonce=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
+    }
+
+    fn answer(algorithm: Algorithm, nonce: &str, password: &str, count: u32) -> DigestAnswer {
+        let ha1 = algorithm.ha1("alice", "plenary", password);
+        let ha2 = algorithm.hash("INVITE:sip:room@example.org");
+        let response = algorithm.hash(&format!("{ha1}:{nonce}:{count:08x}:c:auth:{ha2}"));
+        let value = format!(
+            "Digest username=\"alice\", realm=\"plenary\", nonce=\"{nonce}\", uri=\"sip:room@example.org\", response=\"{response}\", algorithm={}, cnonce=\"c\", qop=auth, nc={count:08x}",
+            algorithm.name()
+        );
+        match Authorization::parse(&value, "INVITE") {
+            Some(Authorization::Digest(answer)) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// RFC 7616, 3.9.1, with both hashes.
+    #[test]
+    fn answers_are_reckoned_as_in_the_rfc() {
+        for (algorithm, response) in [
+            (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
+            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+        ] {
+            let ha1 = algorithm.ha1("Mufasa", "http-auth@example.org", "Circle of Life");
+            let ha2 = algorithm.hash("GET:/dir/index.html");
+            let ours = algorithm.hash(&format!(
+                "{ha1}:7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v:00000001:f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ:auth:{ha2}"
+            ));
+            assert_eq!(ours, response);
+        }
+    }
+
+    #[test]
+    fn who_knows_the_password_is_let_in_and_nobody_else() {
+        let mut judge = authenticator();
+        for algorithm in [Algorithm::Sha256, Algorithm::Md5] {
+            let nonce = nonce(&judge.challenge(HERE, false, Duration::ZERO));
+            let ha1 = algorithm.ha1("alice", "plenary", "secret");
+            let good = answer(algorithm, &nonce, "secret", 1);
+            assert_eq!(judge.judge(&good, None, HERE, Duration::ZERO), Verdict::Wrong, "no such user");
+            let bad = answer(algorithm, &nonce, "guess", 1);
+            assert_eq!(judge.judge(&bad, Some(&ha1), HERE, Duration::ZERO), Verdict::Wrong);
+            assert_eq!(judge.judge(&good, Some(&ha1), HERE, Duration::from_secs(1)), Verdict::Right);
+            judge.counts.clear();
+        }
+    }
+
+    #[test]
+    fn an_answer_is_good_once_soon_and_from_where_it_was_asked_for() {
+        let mut judge = authenticator();
+        let ha1 = Algorithm::Md5.ha1("alice", "plenary", "secret");
+        let nonce = nonce(&judge.challenge(HERE, false, Duration::ZERO));
+        let mut of = |count, source: IpAddr, seconds| {
+            let answer = answer(Algorithm::Md5, &nonce, "secret", count);
+            judge.judge(&answer, Some(&ha1), source, Duration::from_secs(seconds))
+        };
+        assert_eq!(of(1, "192.0.2.1".parse().unwrap(), 1), Verdict::Stale, "somebody else's challenge");
+        assert_eq!(of(1, HERE, 1), Verdict::Right);
+        assert_eq!(of(1, HERE, 2), Verdict::Stale, "a replay");
+        assert_eq!(of(2, HERE, 3), Verdict::Right);
+        assert_eq!(of(3, HERE, 121), Verdict::Stale, "too late");
+        assert!(judge.challenge(HERE, true, Duration::ZERO)[0].ends_with(",stale=true"));
+    }
+
+    #[test]
+    fn odd_headers_are_read_or_passed_over() {
+        let parse = |value: &str| Authorization::parse(value, "INVITE");
+        assert_eq!(parse("Bearer  abc.def "), Some(Authorization::Bearer("abc.def".into())));
+        for odd in [
+            "",
+            "Digest",
+            "Digest ",
+            "Basic YTpi",
+            "Digest username=\"a",
+            "Digest =,=\"\\",
+            "Digest qop=auth-int",
+        ] {
+            assert_eq!(parse(odd), None, "{odd}");
+        }
+        let quoted = parameters("a=\"x, \\\"y\\\"\" ,b = c,  d=\"\"");
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(quoted, [pair("a", "x, \"y\""), pair("b", "c"), pair("d", "")]);
+    }
+}

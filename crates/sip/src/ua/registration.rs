@@ -1,0 +1,79 @@
+//! Those who register with us (RFC 3261, section 10.3): whether they may is the program's decision.
+
+use super::{Registration, RequestId, SipEvent, UserAgent, message};
+use crate::digest::Authorization;
+use sipx_sip::{HeaderName, Request, TransactionKey, headers::ContactValue};
+use std::time::Duration;
+
+/// Where a phone does not say for how long, in seconds.
+const EXPIRES_DEFAULT: u32 = 3600;
+
+impl UserAgent {
+    pub(super) fn on_register(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
+        let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return };
+        if self.is_overloaded {
+            let extra = [(HeaderName::RetryAfter, super::RETRY_AFTER_S.to_owned())];
+            return self.respond_with(key, request, 503, None, &extra, now);
+        }
+        let headers = &request.headers;
+        let of_message = message::text(headers, &HeaderName::Expires).and_then(|text| text.parse().ok());
+        let mut expires: Option<u32> = None;
+        let mut contacts = Vec::new();
+        for contact in headers.typed_all::<ContactValue>() {
+            match contact {
+                Ok(ContactValue::Address(address)) => {
+                    contacts.push(String::from_utf8_lossy(&address.uri.to_bytes()).into_owned());
+                    let own = address
+                        .param("expires")
+                        .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
+                    expires = expires.or(own);
+                }
+                Ok(ContactValue::Wildcard) => contacts.push("*".to_owned()),
+                Err(_) => return self.respond_plain(key, request, 400, now),
+            }
+        }
+        self.next_request += 1;
+        let id = RequestId(self.next_request);
+        self.requests.insert(id, (key.clone(), Box::new(request.clone())));
+        self.event(SipEvent::Registering(Box::new(Registration {
+            request: id,
+            user: message::party(headers, message::Side::To).user,
+            contacts,
+            expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
+            authorization: authorization(request),
+            flow,
+        })));
+    }
+
+    /// Says which contacts are registered, each with its seconds.
+    pub fn answer_registration(&mut self, id: RequestId, contacts: &[(String, u32)], now: Duration) {
+        let Some((key, request)) = self.requests.remove(&id) else { return };
+        let extra: Vec<(HeaderName, String)> = contacts
+            .iter()
+            .map(|(uri, seconds)| (HeaderName::Contact, format!("<{uri}>;expires={seconds}")))
+            .collect();
+        self.respond_with(&key, &request, 200, None, &extra, now);
+    }
+
+    /// Refuses a registration, or asks who it is (401 with WWW-Authenticate).
+    pub fn refuse_registration(
+        &mut self,
+        id: RequestId,
+        status: u16,
+        extra: &[(String, String)],
+        now: Duration,
+    ) {
+        let Some((key, request)) = self.requests.remove(&id) else { return };
+        let extra = message::named(extra);
+        self.respond_with(&key, &request, status.clamp(300, 699), None, &extra, now);
+    }
+}
+
+/// What a request brings to show who sent it.
+pub(super) fn authorization(request: &Request) -> Option<Authorization> {
+    let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+    request
+        .headers
+        .get_all(&HeaderName::Authorization)
+        .find_map(|header| Authorization::parse(&String::from_utf8_lossy(&header.value()), &method))
+}

@@ -1,0 +1,184 @@
+//! Those who may call by user name and password (digest authentication, RFC 7616). Passwords are not kept; what is kept
+//! is what the authentication needs, and is as good as the password within its realm.
+
+use crate::{Store, StoreError, database::now};
+use data_encoding::HEXLOWER;
+use md5::Md5;
+use plenary_conference::{AccountId, Timestamp};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use thiserror::Error;
+
+const NAME_CHARS_MAX: usize = 64;
+const PASSWORD_CHARS_MIN: usize = 8;
+const PASSWORD_CHARS_MAX: usize = 128;
+
+/// What may be told about a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipUser {
+    /// The name that the phone says.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its password was last set.
+    pub updated_at: Timestamp,
+}
+
+/// What an answer to a challenge is held against.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SipSecret {
+    /// Whose user it is.
+    pub account: AccountId,
+    /// The realm that both hashes are for.
+    pub realm: String,
+    /// MD5 of name, realm and password.
+    pub ha1_md5: String,
+    /// SHA-256 of the same.
+    pub ha1_sha256: String,
+}
+
+impl fmt::Debug for SipSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SipSecret").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// Why a user was not stored.
+#[derive(Debug, Error)]
+pub enum UserError {
+    /// The name is not allowed.
+    #[error("name: a user name has 1 to {NAME_CHARS_MAX} letters, digits and -_.+")]
+    Name,
+    /// The password is not allowed.
+    #[error(
+        "password: has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters, none of them a control character"
+    )]
+    Password,
+    /// The name belongs to another account.
+    #[error("the user name is taken: names are unique over the whole installation")]
+    NameTaken,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// An account's users, ordered by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sip_users(&self, account: AccountId) -> Result<Vec<SipUser>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+            "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = ? ORDER BY name",
+        )
+        .bind(account.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("listing SIP users"))?;
+        let user = |(name, created_at, updated_at)| SipUser {
+            name,
+            created_at: Timestamp(created_at),
+            updated_at: Timestamp(updated_at),
+        };
+        Ok(rows.into_iter().map(user).collect())
+    }
+
+    /// Makes the account's user `name`, or gives it another password.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub async fn put_sip_user(
+        &self,
+        account: AccountId,
+        name: &str,
+        realm: &str,
+        password: &str,
+    ) -> Result<(), UserError> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_allowed) {
+            return Err(UserError::Name);
+        }
+        let length = password.chars().count();
+        if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&length)
+            || password.chars().any(char::is_control)
+        {
+            return Err(UserError::Password);
+        }
+        let text = format!("{name}:{realm}:{password}");
+        let doing = "storing a SIP user";
+        let mut transaction = self.write(doing).await?;
+        let owner: Option<i64> = sqlx::query_scalar("SELECT account_id FROM sip_users WHERE name = ?")
+            .bind(name)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(StoreError::when(doing))?;
+        if owner.is_some_and(|owner| owner != account.0) {
+            return Err(UserError::NameTaken);
+        }
+        sqlx::query(
+            "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+             ON CONFLICT (name) DO UPDATE SET realm = excluded.realm, ha1_md5 = excluded.ha1_md5,
+                 ha1_sha256 = excluded.ha1_sha256, updated_at = excluded.updated_at",
+        )
+        .bind(name)
+        .bind(account.0)
+        .bind(realm)
+        .bind(HEXLOWER.encode(&Md5::digest(text.as_bytes())))
+        .bind(HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
+        .bind(now().0)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(())
+    }
+
+    /// Deletes the account's user. `false`: it has none of this name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_sip_user(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
+        let doing = "deleting a SIP user";
+        let mut transaction = self.write(doing).await?;
+        let done = sqlx::query("DELETE FROM sip_users WHERE account_id = ? AND name = ?")
+            .bind(account.0)
+            .bind(name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// What the answer of a user of whichever account is held against.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sip_secret(&self, name: &str) -> Result<Option<SipSecret>, StoreError> {
+        let row: Option<(i64, String, String, String)> =
+            sqlx::query_as("SELECT account_id, realm, ha1_md5, ha1_sha256 FROM sip_users WHERE name = ?")
+                .bind(name)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(StoreError::when("reading a SIP user"))?;
+        Ok(row.map(|(account, realm, ha1_md5, ha1_sha256)| SipSecret {
+            account: AccountId(account),
+            realm,
+            ha1_md5,
+            ha1_sha256,
+        }))
+    }
+
+    /// Somebody may call by user name and password.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_sip_users(&self) -> Result<bool, StoreError> {
+        let found: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sip_users)")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(StoreError::when("looking for SIP users"))?;
+        Ok(found != 0)
+    }
+}
