@@ -15,6 +15,11 @@ use thiserror::Error;
 /// Every method takes the account that asks; what belongs to another account does not exist for it.
 #[async_trait]
 pub trait ConferenceControl: Send + Sync {
+    /// The service is going away: new calls should go elsewhere.
+    fn is_draining(&self) -> bool {
+        false
+    }
+
     /// The rules of reservations, so that every parameter that is out of range can be told at once, also where
     /// another one is missing.
     fn limits(&self) -> &ReservationLimits;

@@ -146,6 +146,11 @@ async fn route(
         }
         "/healthz" => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            if state.control.is_draining() {
+                let mut response = Response::new(Body::from("draining\n"));
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                return Ok(response);
+            }
             return Ok(Response::new(Body::from("ok\n")));
         }
         _ => {}

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     /// On an empty data folder, creates an account and an inbound service to try things with.
     #[serde(alias = "demo-account")]
     pub(crate) demo_account: bool,
+    /// How long calls may go on after SIGTERM, in seconds.
+    pub(crate) drain_seconds: u64,
     /// Certificates.
     pub(crate) tls: TlsFiles,
     /// Web services beyond the listening address.
@@ -290,6 +292,7 @@ impl Default for Config {
             rtp_ports: PortRange { first: 10_000, last: 32_767 },
             advertise: None,
             demo_account: false,
+            drain_seconds: 600,
             tls: TlsFiles::default(),
             web: Web::default(),
             signalling: Signalling::default(),

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{CodecOrder, Config},
-    engine::{Engine, EngineHandle, Parts, Security},
+    engine::{Changeable, Engine, EngineHandle, Parts},
     tls::Tls,
 };
 use anyhow::{Context, anyhow};
@@ -16,6 +16,8 @@ use tracing::{info, warn};
 
 /// The service, listening.
 pub(crate) struct Server {
+    /// As in force.
+    config: Config,
     store: Store,
     engine: EngineHandle,
     sip: SipHandle,
@@ -98,22 +100,9 @@ impl Server {
             media_events,
             reservations: config.reservations.clone(),
             conferences: config.conferences.clone(),
-            advertise: config.advertise,
             listening: config.sip.0.iter().map(SocketAddr::ip).collect(),
-            codecs: config.media.codecs.iter().map(|name| name.codec()).collect(),
-            preference: match config.media.codec_order {
-                CodecOrder::Caller => Preference::Theirs,
-                CodecOrder::Ours => Preference::Ours,
-            },
-            trusted: config.signalling.trusted.clone(),
-            realm: config.signalling.realm.clone(),
-            digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
-            security: Security::new(config.media.srtp.policy(), None),
-            sound: Sound {
-                automatic_gain: config.media.automatic_gain,
-                noise_suppression: config.media.noise_suppression,
-                gain_db: 0.0,
-            },
+            fingerprint: None,
+            settings: changeable(config),
         })
         .await?;
 
@@ -137,7 +126,19 @@ impl Server {
             http.spawn(plenary_api::serve(listener, Some(tls), router, stop(stopped)));
         }
         info!(http = %http_addr, sip = %sip_addr, "started");
-        Ok(Self { store, engine, sip, media, tls, http_addr, https_addr, sip_addr, stop_http, http })
+        Ok(Self {
+            config: config.clone(),
+            store,
+            engine,
+            sip,
+            media,
+            tls,
+            http_addr,
+            https_addr,
+            sip_addr,
+            stop_http,
+            http,
+        })
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -168,6 +169,34 @@ impl Server {
         &self.tls
     }
 
+    /// Takes over what may change, and says what only a restart brings. The certificate is read again.
+    pub(crate) async fn reload(&mut self, config: &Config) {
+        self.tls.reload();
+        let mut kept = self.config.clone();
+        kept.advertise = config.advertise;
+        kept.signalling = config.signalling.clone();
+        kept.media = crate::config::Media {
+            codecs: config.media.codecs.clone(),
+            codec_order: config.media.codec_order,
+            srtp: config.media.srtp,
+            automatic_gain: config.media.automatic_gain,
+            noise_suppression: config.media.noise_suppression,
+            ..kept.media
+        };
+        kept.drain_seconds = config.drain_seconds;
+        if kept != *config {
+            warn!("the configuration file has changes that only a restart brings: see docs/configuration.md");
+        }
+        self.sip.set_limits(kept.signalling.allow_from.clone(), kept.signalling.guard());
+        self.engine.reconfigure(changeable(&kept)).await;
+        self.config = kept;
+        info!("configuration read again");
+    }
+
+    pub(crate) fn drain_within(&self) -> Duration {
+        Duration::from_secs(self.config.drain_seconds)
+    }
+
     /// Hangs up every call, finishes the requests that are under way, writes what is left to write.
     pub(crate) async fn stop(self, within: Duration) {
         self.engine.stop(within).await;
@@ -179,6 +208,27 @@ impl Server {
         self.media.shutdown();
         self.store.close().await;
         info!("stopped");
+    }
+}
+
+/// What of the configuration may change while the service runs.
+fn changeable(config: &Config) -> Changeable {
+    Changeable {
+        advertise: config.advertise,
+        codecs: config.media.codecs.iter().map(|name| name.codec()).collect(),
+        preference: match config.media.codec_order {
+            CodecOrder::Caller => Preference::Theirs,
+            CodecOrder::Ours => Preference::Ours,
+        },
+        trusted: config.signalling.trusted.clone(),
+        realm: config.signalling.realm.clone(),
+        digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
+        srtp: config.media.srtp.policy(),
+        sound: Sound {
+            automatic_gain: config.media.automatic_gain,
+            noise_suppression: config.media.noise_suppression,
+            gain_db: 0.0,
+        },
     }
 }
 

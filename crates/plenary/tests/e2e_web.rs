@@ -102,7 +102,7 @@ fn accounts_see_only_their_own() {
 
 #[test]
 fn callers_are_told_when_the_server_stops() {
-    let mut server = Server::start("");
+    let mut server = Server::start("drain_seconds = 0\n");
     std::thread::scope(|scope| {
         let uri = server.uri("conf-Tea");
         let call = scope.spawn(move || {
@@ -220,4 +220,64 @@ fn the_pages_that_errors_link_to_are_served() {
     let output = std::process::Command::new("curl").args(["-sS", page]).output().unwrap();
     let html = String::from_utf8(output.stdout).unwrap();
     assert!(html.contains(&format!("id=\"{anchor}\"")), "{link}");
+}
+
+#[test]
+fn a_server_that_drains_lets_calls_go_on_and_takes_no_new_ones() {
+    let mut server = Server::start("");
+    std::thread::scope(|scope| {
+        let uri = server.uri("conf-Tea");
+        let call = scope.spawn({
+            let uri = uri.clone();
+            move || run_within(plenary().args(["call", &uri, "--seconds", "3"]), Duration::from_secs(30))
+        });
+        server.wait_for_participants("Tea", 1);
+        support::signal(server.pid(), "TERM");
+        wait_for("the health check to say so", || (server.curl(&[], "/healthz").0 == 503).then_some(()));
+        let late = run_within(plenary().args(["call", &uri, "--seconds", "1"]), Duration::from_secs(10));
+        assert!(text(&late).contains("503"), "{}", text(&late));
+        assert_eq!(server.participants("Tea").len(), 1, "it is still managed");
+        // The caller hung up by itself.
+        assert!(!text(&call.join().unwrap()).contains("hung up:"));
+        wait_for("the server to stop", || (!server.is_running()).then_some(()));
+    });
+}
+
+#[test]
+fn after_a_crash_telephones_are_told_that_their_call_is_over() {
+    let mut server = Server::start("");
+    std::thread::scope(|scope| {
+        let uri = server.uri("conf-Tea");
+        let call = scope.spawn(move || {
+            run_within(plenary().args(["call", &uri, "--seconds", "25"]), Duration::from_secs(40))
+        });
+        server.wait_for_participants("Tea", 1);
+        // Its record is written behind the call's back.
+        std::thread::sleep(Duration::from_millis(500));
+        server.kill_and_restart();
+        let output = call.join().unwrap();
+        assert!(text(&output).contains("hung up: The service was restarted"), "{}", text(&output));
+    });
+}
+
+#[test]
+fn a_changed_configuration_is_taken_over_and_a_broken_one_is_not() {
+    let server = Server::start("");
+    let file = server.folder.path().join("plenary.toml");
+    let call = || {
+        text(&run_within(
+            plenary().args(["call", &server.uri("conf-Tea"), "--seconds", "1"]),
+            Duration::from_secs(10),
+        ))
+    };
+    assert!(call().contains("Up, in"));
+    let log = || std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    std::fs::write(&file, "[signalling]\ntrusted = []\n").unwrap();
+    support::signal(server.pid(), "HUP");
+    wait_for("the change", || log().contains("configuration read again").then_some(()));
+    assert!(call().contains("403"));
+    std::fs::write(&file, "[signalling]\ntrusted = 7\n").unwrap();
+    support::signal(server.pid(), "HUP");
+    wait_for("the complaint", || log().contains("the configuration stays as it was").then_some(()));
+    assert!(call().contains("403"));
 }

@@ -197,6 +197,11 @@ impl Authenticator {
         Self { realm, algorithms, key, counts: HashMap::new() }
     }
 
+    /// Another realm and other hashes from now on.
+    pub fn set(&mut self, realm: String, algorithms: Vec<Algorithm>) {
+        (self.realm, self.algorithms) = (realm, algorithms);
+    }
+
     /// The realm of the challenges.
     #[must_use]
     pub fn realm(&self) -> &str {

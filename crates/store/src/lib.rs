@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use inbound::{
     Access, Action, Announcement, ConferenceAction, InboundError, InboundService, Srtp, Users,
 };
-pub use records::{CallRecord, CallRecordEntry};
+pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, StoredService};
 pub use tokens::CallToken;

@@ -35,35 +35,80 @@ pub struct CallRecordEntry {
     pub stats: Option<String>,
 }
 
+/// Something to write down of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallEntry {
+    /// It has begun.
+    Started {
+        /// Who, whom, when.
+        call: CallRecord,
+        /// What it takes to end it after a crash.
+        dialog: Option<String>,
+    },
+    /// It is over.
+    Ended {
+        /// Which.
+        id: String,
+        /// When.
+        at: Timestamp,
+        /// How.
+        cause: String,
+        /// Statistics of its media.
+        stats: Option<String>,
+    },
+}
+
 /// The cause of a call that was open when its process died.
 const INTERRUPTED: &str = "interrupted";
 
 impl Store {
-    /// Writes that a call has begun.
+    /// Writes down what happened to calls, all of it or nothing. What cannot be true is left out rather than keep the
+    /// others from being written: a call of an account that is gone, an id that is on record already, the end of a call
+    /// that is not. The first end of a call counts.
     ///
     /// # Errors
-    /// When the database fails, or the account or the id is wrong (unknown, used before).
-    pub async fn call_started(&self, call: &CallRecord) -> Result<(), StoreError> {
-        let doing = "writing a call record";
+    /// When the database fails.
+    pub async fn write_calls(&self, entries: &[CallEntry]) -> Result<(), StoreError> {
+        let doing = "writing call records";
         let mut transaction = self.write(doing).await?;
-        sqlx::query(
-            "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&call.id)
-        .bind(call.account.0)
-        .bind(&call.service)
-        .bind(&call.conference)
-        .bind(&call.from)
-        .bind(&call.to)
-        .bind(call.started_at.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
+        for entry in entries {
+            let query = match entry {
+                CallEntry::Started { call, dialog } => sqlx::query(
+                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog)
+                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
+                     ON CONFLICT (id) DO NOTHING",
+                )
+                .bind(&call.id)
+                .bind(call.account.0)
+                .bind(&call.service)
+                .bind(&call.conference)
+                .bind(&call.from)
+                .bind(&call.to)
+                .bind(call.started_at.0)
+                .bind(dialog),
+                CallEntry::Ended { id, at, cause, stats } => sqlx::query(
+                    "UPDATE calls SET ended_at = ?, cause = ?, stats = ?, dialog = NULL
+                     WHERE id = ? AND ended_at IS NULL",
+                )
+                .bind(at.0)
+                .bind(cause)
+                .bind(stats)
+                .bind(id),
+            };
+            query.execute(&mut *transaction).await.map_err(StoreError::when(doing))?;
+        }
         transaction.commit().await.map_err(StoreError::when(doing))
     }
 
-    /// Writes how a call ended. The first end counts; an id that is not on record is ignored.
+    /// Writes that a call has begun.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call_started(&self, call: &CallRecord) -> Result<(), StoreError> {
+        self.write_calls(&[CallEntry::Started { call: call.clone(), dialog: None }]).await
+    }
+
+    /// Writes how a call ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -74,17 +119,20 @@ impl Store {
         cause: &str,
         stats: Option<&str>,
     ) -> Result<(), StoreError> {
-        let doing = "closing a call record";
-        let mut transaction = self.write(doing).await?;
-        sqlx::query("UPDATE calls SET ended_at = ?, cause = ?, stats = ? WHERE id = ? AND ended_at IS NULL")
-            .bind(ended_at.0)
-            .bind(cause)
-            .bind(stats)
-            .bind(id)
-            .execute(&mut *transaction)
+        let (id, cause) = (id.to_owned(), cause.to_owned());
+        self.write_calls(&[CallEntry::Ended { id, at: ended_at, cause, stats: stats.map(str::to_owned) }])
             .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))
+    }
+
+    /// The dialogs of calls that a crash left open.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_dialogs(&self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar("SELECT dialog FROM calls WHERE ended_at IS NULL AND dialog IS NOT NULL")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::when("reading the calls that were cut off"))
     }
 
     /// Closes the records that a crash left open, with the cause `interrupted`; returns how many. For the process
@@ -97,13 +145,14 @@ impl Store {
         let doing = "closing interrupted call records";
         let mut transaction = self.write(doing).await?;
         // The clock may have been set back meanwhile: no call ends before it began.
-        let done =
-            sqlx::query("UPDATE calls SET ended_at = max(?, started_at), cause = ? WHERE ended_at IS NULL")
-                .bind(at.0)
-                .bind(INTERRUPTED)
-                .execute(&mut *transaction)
-                .await
-                .map_err(StoreError::when(doing))?;
+        let done = sqlx::query(
+            "UPDATE calls SET ended_at = max(?, started_at), cause = ?, dialog = NULL WHERE ended_at IS NULL",
+        )
+        .bind(at.0)
+        .bind(INTERRUPTED)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::when(doing))?;
         transaction.commit().await.map_err(StoreError::when(doing))?;
         Ok(done.rows_affected())
     }

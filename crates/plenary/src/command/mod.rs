@@ -19,7 +19,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(flags) => {
             log("info");
             let config = load(&cli.common, Some(&flags))?;
-            runtime()?.block_on(serve::run(config))?;
+            runtime()?.block_on(serve::run(config, || load(&cli.common, Some(&flags))))?;
         }
         Command::Account(command) => {
             log("warn");

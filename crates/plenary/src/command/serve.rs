@@ -3,8 +3,10 @@
 use crate::{config::Config, server::Server};
 use anyhow::Context;
 use plenary_store::Store;
+use sd_notify::NotifyState;
 use std::{io::Write, time::Duration};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::warn;
 
 /// How long calls get to answer their BYE when the service stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -12,12 +14,13 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often the certificate's files are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(60);
 
-pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+/// `reload` reads the configuration again.
+pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened for")?;
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
 
-    let server = Server::start(&config).await?;
+    let mut server = Server::start(&config).await?;
     let first_key = if config.demo_account { demo_account(server.store()).await? } else { None };
 
     // Scripts wait for these lines, so they are out before anything else happens. Whoever reads them may go away:
@@ -38,17 +41,54 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     drop(out);
 
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let watchdog = sd_notify::watchdog_enabled();
+    let mut pat = tokio::time::interval(watchdog.map_or(CERTIFICATES_EVERY, |within| within / 3));
     let mut look_at_files = tokio::time::interval(CERTIFICATES_EVERY);
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
+            _ = terminate.recv() => {
+                let _ = sd_notify::notify(&[NotifyState::Stopping]);
+                drain(&server, &mut terminate, &mut interrupt).await;
+                break;
+            }
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => server.tls().reload(),
+            _ = hang_up.recv() => {
+                let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]);
+                match reload() {
+                    Ok(config) => server.reload(&config).await,
+                    Err(error) => warn!("the configuration stays as it was: {error:#}"),
+                }
+                let _ = sd_notify::notify(&[NotifyState::Ready]);
+            }
             _ = look_at_files.tick() => server.tls().reload_if_changed(),
+            // Whoever watches us is told that we are well only while the engine answers.
+            _ = pat.tick(), if watchdog.is_some() => {
+                if server.engine().is_alive(pat.period()).await {
+                    let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+                }
+            }
         }
     }
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
     server.stop(STOP_WITHIN).await;
     Ok(())
+}
+
+/// Lets calls go on until the last one is over, time is up, or somebody insists.
+async fn drain(server: &Server, terminate: &mut Signal, interrupt: &mut Signal) {
+    let within = server.drain_within();
+    // A manager that would kill us sooner is told that we need longer.
+    let extend = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
+    let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
+    let engine = server.engine().clone();
+    let drained = tokio::spawn(async move { engine.drain().await });
+    tokio::select! {
+        _ = drained => {}
+        () = tokio::time::sleep(within) => warn!("time is up: the calls that are left are hung up on"),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 const DEMO_LOGIN: &str = "1-2-0/demo@example.com";

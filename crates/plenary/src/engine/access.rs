@@ -114,7 +114,7 @@ impl Engine {
 
     pub(super) fn is_trusted(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        self.trusted.iter().any(|net| net.contains(&source))
+        self.settings.trusted.iter().any(|net| net.contains(&source))
     }
 
     /// Decides whether the call of `number` may reach the service that was found.

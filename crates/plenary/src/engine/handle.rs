@@ -1,6 +1,6 @@
 //! The door of the engine for the web services: questions and commands, answered one at a time.
 
-use super::{Command, clock::Clock};
+use super::{Changeable, Command, clock::Clock};
 use async_trait::async_trait;
 use plenary_api::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
 use plenary_conference::{
@@ -11,7 +11,10 @@ use plenary_conference::{
 };
 use plenary_media::CallStats;
 use plenary_store::{ReserveError, Store};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// A clone for whoever needs to ask or command the engine.
@@ -29,6 +32,8 @@ struct Sales {
     limits: ReservationLimits,
     clock: Clock,
     one_at_a_time: Mutex<()>,
+    /// The service is going away: whoever asks whether it is well is told.
+    is_draining: AtomicBool,
 }
 
 /// One line of the roster with what the web services of the specification do not show.
@@ -57,7 +62,16 @@ impl EngineHandle {
         limits: ReservationLimits,
         clock: Clock,
     ) -> Self {
-        Self { commands, sales: Arc::new(Sales { store, limits, clock, one_at_a_time: Mutex::new(()) }) }
+        Self {
+            commands,
+            sales: Arc::new(Sales {
+                store,
+                limits,
+                clock,
+                one_at_a_time: Mutex::new(()),
+                is_draining: AtomicBool::new(false),
+            }),
+        }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ControlError> {
@@ -84,6 +98,24 @@ impl EngineHandle {
     /// Who is in a conference, and who of them is talking.
     pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
         self.ask(|reply| Command::Roster { key, reply }).await
+    }
+
+    /// The engine answers within `within`.
+    pub(crate) async fn is_alive(&self, within: std::time::Duration) -> bool {
+        tokio::time::timeout(within, self.ask(|reply| Command::Ping { reply }))
+            .await
+            .is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// Other settings from now on.
+    pub(crate) async fn reconfigure(&self, settings: Changeable) {
+        let _ = self.commands.send(Command::Reconfigure(Box::new(settings))).await;
+    }
+
+    /// Takes no new calls; returns when the last one is over.
+    pub(crate) async fn drain(&self) {
+        self.sales.is_draining.store(true, Relaxed);
+        let _ = self.ask(|reply| Command::Drain { reply }).await;
     }
 
     /// Hangs up every call and ends the engine; returns when the last BYE is answered or `within` has passed.
@@ -177,6 +209,10 @@ async fn to_the_end<T: Send + 'static>(
 
 #[async_trait]
 impl ConferenceControl for EngineHandle {
+    fn is_draining(&self) -> bool {
+        self.sales.is_draining.load(Relaxed)
+    }
+
     fn limits(&self) -> &ReservationLimits {
         &self.sales.limits
     }

@@ -43,7 +43,7 @@ impl Engine {
                 began_at: wall_now(),
                 talking: false,
                 sound: SoundChoice::default(),
-                srtp: self.security.default_policy(),
+                srtp: self.settings.srtp,
                 recorded: false,
             },
         );
@@ -82,7 +82,7 @@ impl Engine {
             Some(Srtp::Required) => Policy::Required,
             Some(Srtp::Preferred) => Policy::Preferred,
             Some(Srtp::Off) => Policy::Off,
-            None => self.security.default_policy(),
+            None => self.settings.srtp,
         };
         match service.action {
             Action::Announcement(announcement) => {
@@ -175,7 +175,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let mut rtp = address;
         let is_ipv4 = call.flow.remote.ip().to_canonical().is_ipv4();
-        if let Some(advertise) = self.advertise.filter(|ip| ip.is_ipv4() == is_ipv4) {
+        if let Some(advertise) = self.settings.advertise.filter(|ip| ip.is_ipv4() == is_ipv4) {
             rtp.set_ip(advertise);
         } else if rtp.ip().is_unspecified() {
             // Listening on all addresses: RTP goes where this caller's SIP goes.
@@ -185,8 +185,8 @@ impl Engine {
             rtp,
             session_id: number.0,
             version: 1,
-            codecs: self.codecs.clone(),
-            preference: self.preference,
+            codecs: self.settings.codecs.clone(),
+            preference: self.settings.preference,
             dtmf: true,
             direction: Direction::SendRecv,
             security: self.security.local(srtp, call.flow.transport.is_secure()),
@@ -229,7 +229,7 @@ impl Engine {
     }
 
     /// The ACK has come: the party enters.
-    pub(super) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>) {
+    pub(super) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>, dialog: String) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ending);
         let Stage::Accepted(mut session) = stage else {
@@ -260,7 +260,7 @@ impl Engine {
             Purpose::Conference { key } => Some(key.clone()),
             Purpose::Announcement { .. } => None,
         };
-        self.records.call_started(call, conference.as_ref());
+        self.records.call_started(call, conference.as_ref(), Some(dialog));
         let participant = call.participant.clone();
         match &session.purpose {
             Purpose::Conference { .. } => {

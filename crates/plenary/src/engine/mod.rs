@@ -22,7 +22,7 @@ mod sound;
 
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
-pub(crate) use security::Security;
+use security::Security;
 
 use call::{Call, CallNumber, Stage};
 use handle::{Report, RosterLine};
@@ -37,7 +37,7 @@ use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId, Sound};
 use plenary_sip::{
     EndCause, Reason, Registration, SipEvent, SipHandle,
     digest::{Algorithm, Authenticator},
-    sdp::{Codec, Preference},
+    sdp::{Codec, Policy, Preference},
 };
 use plenary_store::{InboundService, Store, StoreError};
 use records::Records;
@@ -120,9 +120,38 @@ pub(crate) enum Command {
         registration: Box<Registration>,
         looked: Result<access::Looked, StoreError>,
     },
+    /// Are you there?
+    Ping {
+        reply: oneshot::Sender<()>,
+    },
+    /// Other settings from now on.
+    Reconfigure(Box<Changeable>),
+    /// No new calls; answered when the last one is over.
+    Drain {
+        reply: oneshot::Sender<()>,
+    },
     Stop {
         reply: oneshot::Sender<()>,
     },
+}
+
+/// Settings that may change while it runs. Calls that are up keep what they have.
+#[derive(Debug, Clone)]
+pub(crate) struct Changeable {
+    /// The address put into SDP instead of the one listened on.
+    pub(crate) advertise: Option<IpAddr>,
+    /// The codecs of calls, best first, and whose order decides.
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) preference: Preference,
+    /// Networks whose callers may call services that name no networks of their own.
+    pub(crate) trusted: Vec<IpNet>,
+    /// Of digest authentication.
+    pub(crate) realm: String,
+    pub(crate) digest: Vec<Algorithm>,
+    /// Whether audio has to be protected where a service says nothing.
+    pub(crate) srtp: Policy,
+    /// How participants sound where nothing else was set.
+    pub(crate) sound: Sound,
 }
 
 /// What the engine needs to start.
@@ -134,22 +163,11 @@ pub(crate) struct Parts {
     pub(crate) media_events: mpsc::Receiver<MediaEvent>,
     pub(crate) reservations: ReservationLimits,
     pub(crate) conferences: ConferenceLimits,
-    /// The address put into SDP instead of the one listened on.
-    pub(crate) advertise: Option<IpAddr>,
     /// The addresses that SIP listens on: RTP does too.
     pub(crate) listening: Vec<IpAddr>,
-    /// The codecs of calls, best first, and whose order decides.
-    pub(crate) codecs: Vec<Codec>,
-    pub(crate) preference: Preference,
-    /// Networks whose callers may call services that name no networks of their own.
-    pub(crate) trusted: Vec<IpNet>,
-    /// Of digest authentication.
-    pub(crate) realm: String,
-    pub(crate) digest: Vec<Algorithm>,
-    /// How audio is protected.
-    pub(crate) security: Security,
-    /// How participants sound where nothing else was set.
-    pub(crate) sound: Sound,
+    /// SHA-256 of the certificate for DTLS.
+    pub(crate) fingerprint: Option<[u8; 32]>,
+    pub(crate) settings: Changeable,
 }
 
 /// The calls and conferences of this node.
@@ -161,14 +179,10 @@ pub(crate) struct Engine {
     records: Records,
     sip: SipHandle,
     media: MediaHandle,
-    advertise: Option<IpAddr>,
     listening: Vec<IpAddr>,
-    codecs: Vec<Codec>,
-    preference: Preference,
     security: Security,
-    trusted: Vec<IpNet>,
+    settings: Changeable,
     authenticator: Authenticator,
-    sound: Sound,
     /// What was set for conferences.
     sounds: HashMap<ConferenceKey, SoundChoice>,
     conferences: Conferences,
@@ -180,6 +194,8 @@ pub(crate) struct Engine {
     room_numbers: Numbers,
     play_numbers: Numbers,
     commands: mpsc::Sender<Command>,
+    /// Who waits for the last call to be over; no new ones are taken.
+    draining: Option<oneshot::Sender<()>>,
     stopping: Option<oneshot::Sender<()>>,
 }
 
@@ -212,9 +228,14 @@ impl Engine {
         let open =
             parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
         let count = open.len();
+        let cut_off = parts.store.open_dialogs().await?;
         let interrupted = parts.store.interrupt_open_calls(clock.now().wall).await?;
         if interrupted > 0 {
             info!(interrupted, "calls of a run that was cut off are closed in the records");
+        }
+        // Their telephones still think that they are in a conference.
+        for dialog in cut_off {
+            parts.sip.hang_up_saved(dialog, effects::reasons(500, "The service was restarted"));
         }
         for reservation in open {
             if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now())
@@ -232,14 +253,13 @@ impl Engine {
             store: parts.store,
             sip: parts.sip,
             media: parts.media,
-            advertise: parts.advertise,
             listening: parts.listening,
-            codecs: parts.codecs,
-            preference: parts.preference,
-            security: parts.security,
-            trusted: parts.trusted,
-            authenticator: access::authenticator(parts.realm, parts.digest)?,
-            sound: parts.sound,
+            security: Security::new(parts.fingerprint),
+            authenticator: access::authenticator(
+                parts.settings.realm.clone(),
+                parts.settings.digest.clone(),
+            )?,
+            settings: parts.settings,
             sounds: HashMap::new(),
             conferences,
             calls: BTreeMap::new(),
@@ -249,6 +269,7 @@ impl Engine {
             room_numbers: Numbers::default(),
             play_numbers: Numbers::default(),
             commands,
+            draining: None,
             stopping: None,
         };
         engine.carry_out();
@@ -278,6 +299,11 @@ impl Engine {
                 () = tokio::time::sleep_until(wake) => self.conferences.handle_timeout(self.clock.now()),
             }
             self.carry_out();
+            if self.calls.is_empty()
+                && let Some(waiting) = self.draining.take()
+            {
+                let _ = waiting.send(());
+            }
             if self.stopping.is_some() && self.calls.is_empty() && self.records.is_settled() {
                 break;
             }
@@ -346,6 +372,18 @@ impl Engine {
             Command::LookedUp { call, looked } => self.handle_looked_up(call, looked),
             Command::Diverted { call, found } => self.handle_routed(call, found),
             Command::Registering { registration, looked } => self.handle_registration(*registration, looked),
+            Command::Ping { reply } => {
+                let _ = reply.send(());
+            }
+            Command::Reconfigure(settings) => {
+                self.authenticator.set(settings.realm.clone(), settings.digest.clone());
+                self.settings = *settings;
+            }
+            Command::Drain { reply } => {
+                info!(calls = self.calls.len(), "draining: no new calls");
+                self.sip.set_draining(true);
+                self.draining = Some(reply);
+            }
             Command::Stop { reply } => {
                 info!(calls = self.calls.len(), "stopping: hanging up every call");
                 self.stopping = Some(reply);
@@ -368,7 +406,9 @@ impl Engine {
     fn handle_sip(&mut self, event: SipEvent) {
         match event {
             SipEvent::Incoming(incoming) => self.handle_incoming(*incoming),
-            SipEvent::Confirmed { call, answer } => self.handle_confirmed(CallNumber(call.0), answer),
+            SipEvent::Confirmed { call, answer, dialog } => {
+                self.handle_confirmed(CallNumber(call.0), answer, dialog);
+            }
             SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
             SipEvent::ReofferAnswer { call, answer } => {
                 self.handle_reoffer_answer(CallNumber(call.0), answer)

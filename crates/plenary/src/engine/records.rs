@@ -3,23 +3,27 @@
 use super::call::Call;
 use plenary_conference::{ConferenceKey, ParticipantId, Timestamp};
 use plenary_media::CallStats;
-use plenary_store::{CallRecord, Store};
-use std::collections::HashMap;
-use tokio::{sync::mpsc, task::JoinHandle};
-use tracing::warn;
+use plenary_store::{CallEntry, CallRecord, Store};
+use std::{collections::HashMap, time::Duration};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tracing::{info, warn};
 
 /// How many records may wait for the disk. Beyond that records are dropped with a warning rather than memory.
 const WAITING_MAX: usize = 10_000;
 
-enum Entry {
-    Started(Box<CallRecord>),
-    Ended { id: String, at: Timestamp, cause: String, stats: Option<String> },
-}
+/// Records written at once: each write waits for the disk.
+const BATCH_MAX: usize = 256;
+/// How long to wait after a write that failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The writer of the records.
 #[derive(Debug)]
 pub(super) struct Records {
-    entries: mpsc::Sender<Entry>,
+    entries: mpsc::Sender<CallEntry>,
+    stopping: watch::Sender<bool>,
     writer: JoinHandle<()>,
     /// What the media plane said of calls whose signalling has not ended yet.
     stats: HashMap<u64, String>,
@@ -36,32 +40,26 @@ struct Ending {
 
 impl Records {
     pub(super) fn start(store: Store) -> Self {
-        let (entries, mut waiting) = mpsc::channel(WAITING_MAX);
-        let writer = tokio::spawn(async move {
-            while let Some(entry) = waiting.recv().await {
-                let written = match entry {
-                    Entry::Started(record) => store.call_started(&record).await,
-                    Entry::Ended { id, at, cause, stats } => {
-                        store.call_ended(&id, at, &cause, stats.as_deref()).await
-                    }
-                };
-                if let Err(error) = written {
-                    warn!(%error, "a call record could not be written");
-                }
-            }
-        });
-        Self { entries, writer, stats: HashMap::new(), ending: HashMap::new() }
+        let (entries, waiting) = mpsc::channel(WAITING_MAX);
+        let (stopping, stop) = watch::channel(false);
+        let writer = tokio::spawn(write(store, waiting, stop));
+        Self { entries, stopping, writer, stats: HashMap::new(), ending: HashMap::new() }
     }
 
-    fn write(&self, entry: Entry) {
+    fn write(&self, entry: CallEntry) {
         if self.entries.try_send(entry).is_err() {
             warn!("too many call records are waiting for the database: one is dropped");
         }
     }
 
-    pub(super) fn call_started(&mut self, call: &Call, conference: Option<&ConferenceKey>) {
+    pub(super) fn call_started(
+        &mut self,
+        call: &Call,
+        conference: Option<&ConferenceKey>,
+        dialog: Option<String>,
+    ) {
         let Some(account) = call.account else { return };
-        self.write(Entry::Started(Box::new(CallRecord {
+        let call = CallRecord {
             id: call.participant.to_string(),
             account,
             service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -69,7 +67,8 @@ impl Records {
             from: call.from.clone(),
             to: call.dialled.clone(),
             started_at: call.began_at,
-        })));
+        };
+        self.write(CallEntry::Started { call, dialog });
     }
 
     /// The media of a call is closed. `is_known`: its signalling has not ended.
@@ -105,7 +104,7 @@ impl Records {
     }
 
     fn write_end(&self, Ending { id, at, cause }: Ending, stats: Option<String>) {
-        self.write(Entry::Ended { id, at, cause, stats });
+        self.write(CallEntry::Ended { id, at, cause, stats });
     }
 
     /// No record waits for anything.
@@ -118,7 +117,30 @@ impl Records {
         for (_, ending) in std::mem::take(&mut self.ending) {
             self.write_end(ending, None);
         }
+        let _ = self.stopping.send(true);
         drop(self.entries);
         let _ = self.writer.await;
+    }
+}
+
+/// Writes what comes, as much at a time as there is. What cannot be written (the disk is full, another process holds the
+/// database) is tried again until it can, or until the service stops.
+async fn write(store: Store, mut waiting: mpsc::Receiver<CallEntry>, stop: watch::Receiver<bool>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let mut failed = 0;
+        while let Err(error) = store.write_calls(&batch).await {
+            failed += 1;
+            if *stop.borrow() && failed > 1 {
+                warn!(%error, records = batch.len(), "call records could not be written and are lost");
+                break;
+            }
+            warn!(%error, records = batch.len(), "call records cannot be written; trying again");
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        if failed > 0 {
+            info!(records = batch.len(), "call records are being written again");
+        }
+        batch.clear();
     }
 }

@@ -5,19 +5,13 @@ use plenary_sip::sdp::{LocalSecurity, Policy};
 /// What all calls have in common.
 #[derive(Debug, Clone)]
 pub(crate) struct Security {
-    default_policy: Policy,
     fingerprint: Option<[u8; 32]>,
 }
 
 impl Security {
     /// `fingerprint`: SHA-256 of the certificate for DTLS.
-    pub(crate) fn new(default_policy: Policy, fingerprint: Option<[u8; 32]>) -> Self {
-        Self { default_policy, fingerprint }
-    }
-
-    /// What holds where a service says nothing.
-    pub(crate) fn default_policy(&self) -> Policy {
-        self.default_policy
+    pub(crate) fn new(fingerprint: Option<[u8; 32]>) -> Self {
+        Self { fingerprint }
     }
 
     /// Of one call: keys that nobody else has. `is_secret`: its signalling is encrypted.

@@ -47,7 +47,7 @@ fn settings(sound: Sound) -> SoundSettings {
 
 impl Engine {
     fn conference_sound(&self, key: &ConferenceKey) -> Sound {
-        self.sounds.get(key).copied().unwrap_or_default().over(self.sound)
+        self.sounds.get(key).copied().unwrap_or_default().over(self.settings.sound)
     }
 
     fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> Sound {

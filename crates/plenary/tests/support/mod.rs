@@ -110,6 +110,10 @@ impl Server {
     /// Reserves from the current minute on (the configuration must allow that); the token.
     #[track_caller]
     pub fn reserve_now(&self, name: &str) -> String {
+        // A start is a whole second that must not have passed when the request is there.
+        while jiff::Timestamp::now().subsec_millisecond() > 700 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
         let start = soon.strftime("%Y-%m-%d_%H:%M:%S");
         let created = self.get(&format!(

@@ -301,6 +301,12 @@ impl Task {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
                 self.ua.set_limits(allow_from, guard);
             }
+            Command::HangUpSaved { call, dialog, reasons } => {
+                if !self.ua.hang_up_saved(call, &dialog, &reasons, now) {
+                    tracing::warn!("the dialog of a call that was cut off is not readable");
+                }
+            }
+            Command::SetDraining { draining } => self.ua.set_draining(draining),
             Command::Accepted { stream, flow } => {
                 let source = flow.remote.ip().to_canonical();
                 if self.config.allow_from.iter().any(|net| net.contains(&source)) {

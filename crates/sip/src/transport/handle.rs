@@ -43,6 +43,8 @@ pub(super) enum Command {
     RefuseRegistration { request: RequestId, status: u16, extra: Vec<(String, String)> },
     Report { source: IpAddr, succeeded: bool },
     SetLimits { allow_from: Vec<IpNet>, guard: GuardConfig },
+    HangUpSaved { call: CallId, dialog: String, reasons: Vec<Reason> },
+    SetDraining { draining: bool },
     Accepted { stream: BoxedStream, flow: Flow },
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -119,6 +121,17 @@ impl SipHandle {
     /// Ends a call in whatever state: BYE, CANCEL, or a refusal.
     pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
         self.command(Command::HangUp { call, reasons });
+    }
+
+    /// Ends a call of a run that was cut off, by its dialog as `Confirmed` gave it.
+    pub fn hang_up_saved(&self, dialog: String, reasons: Vec<Reason>) {
+        let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
+        self.command(Command::HangUpSaved { call, dialog, reasons });
+    }
+
+    /// New calls are refused from now on, and those who ask (OPTIONS) are told to go elsewhere.
+    pub fn set_draining(&self, draining: bool) {
+        self.command(Command::SetDraining { draining });
     }
 
     /// Places a call; `Progress`, `Answered` or `Rejected` follow.

@@ -224,6 +224,15 @@ impl UserAgent {
         }
     }
 
+    /// Ends a call of another run of ours. `Ended` follows. False: the text is not that of a dialog.
+    pub fn hang_up_saved(&mut self, id: CallId, dialog: &str, reasons: &[Reason], now: Duration) -> bool {
+        let Some(dialog) = Dialog::from_text(dialog) else { return false };
+        self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
+        self.calls.insert(id, Call { dialog, state: State::Established { ack: None }, reoffer: None });
+        self.send_bye(id, reasons, now);
+        true
+    }
+
     pub(super) fn send_bye(&mut self, id: CallId, reasons: &[Reason], now: Duration) {
         let Some(flow) = self.calls.get(&id).map(|call| call.dialog.next_hop()) else { return };
         let (via, contact) = (self.via(flow), self.contact(flow));

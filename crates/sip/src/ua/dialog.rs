@@ -4,10 +4,13 @@ use super::{
     message::{
         Heading, Side, call_id, contact, cseq, record_route, request, route_uri, tag_of, text, uri_address,
     },
-    types::Flow,
+    types::{Flow, Transport},
 };
 use sipx_sip::{HeaderName, Method, Request, Response, Uri};
 use std::net::SocketAddr;
+
+/// Requests that a dialog may have sent since it was noted.
+const CSEQ_AHEAD: u32 = 1000;
 
 /// What two user agents know of their relation.
 #[derive(Debug, Clone)]
@@ -69,6 +72,45 @@ impl Dialog {
             remote_cseq: 0,
             flow,
             is_flow_gone: false,
+        })
+    }
+
+    /// The dialog as text: one value in each line, the routes last.
+    pub(super) fn to_text(&self) -> String {
+        let target = String::from_utf8_lossy(&self.target.to_bytes()).into_owned();
+        let cseq = self.local_cseq.to_string();
+        let flow = [
+            self.flow.transport.name().to_owned(),
+            self.flow.local.to_string(),
+            self.flow.remote.to_string(),
+        ];
+        let values =
+            [&self.call_id, &self.local_tag, &self.remote_tag, &self.local, &self.remote, &target, &cseq];
+        let lines = flow.iter().chain(values).chain(&self.routes);
+        lines.map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The dialog of another run of ours. Its connection is gone, and it may have sent more requests than were noted.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let mut lines = text.split('\n');
+        let mut next = || lines.next().map(str::to_owned);
+        let flow = Flow {
+            transport: Transport::of_name(&next()?)?,
+            local: next()?.parse().ok()?,
+            remote: next()?.parse().ok()?,
+        };
+        Some(Self {
+            call_id: next()?,
+            local_tag: next()?,
+            remote_tag: next()?,
+            local: next()?,
+            remote: next()?,
+            target: Uri::parse(bytes::Bytes::from(next()?)).ok()?,
+            local_cseq: next()?.parse::<u32>().ok()?.saturating_add(CSEQ_AHEAD),
+            routes: lines.map(str::to_owned).collect(),
+            remote_cseq: 0,
+            flow,
+            is_flow_gone: !flow.transport.is_datagram(),
         })
     }
 

@@ -93,6 +93,7 @@ pub struct UserAgent {
     timers: Timers,
     outputs: VecDeque<Output>,
     is_overloaded: bool,
+    is_draining: bool,
 }
 
 /// What we keep beside each of the library's transactions.
@@ -131,12 +132,18 @@ impl UserAgent {
             timers: Timers::default(),
             outputs: VecDeque::new(),
             is_overloaded: false,
+            is_draining: false,
         }
     }
 
     /// New calls are refused with 503 while the program cannot keep up.
     pub fn set_overloaded(&mut self, is_overloaded: bool) {
         self.is_overloaded = is_overloaded;
+    }
+
+    /// New calls are refused with 503, and OPTIONS too, by which proxies know whom to ask.
+    pub fn set_draining(&mut self, is_draining: bool) {
+        self.is_draining = is_draining;
     }
 
     /// Calls that are not over yet.

@@ -25,6 +25,10 @@ impl UserAgent {
         }
         match request.method {
             Method::Invite => self.on_invite(key, request, now),
+            Method::Options if self.is_draining => {
+                let extra = [(HeaderName::RetryAfter, RETRY_AFTER_OVERLOAD_S.to_owned())];
+                self.respond_with(key, request, 503, None, &extra, now);
+            }
             Method::Options => self.respond_options(key, request, now),
             Method::Register => self.on_register(key, request, now),
             Method::Bye | Method::Info | Method::Update | Method::Prack => {
@@ -54,7 +58,7 @@ impl UserAgent {
             // The same request on another way (section 8.2.2.2).
             return self.respond_plain(key, request, 482, now);
         }
-        if self.is_overloaded {
+        if self.is_overloaded || self.is_draining {
             let extra = [(HeaderName::RetryAfter, RETRY_AFTER_OVERLOAD_S.to_owned())];
             return self.respond_with(key, request, 503, None, &extra, now);
         }
@@ -258,7 +262,8 @@ impl UserAgent {
                     Some(reasons) => self.send_bye(id, &reasons, now),
                     None => {
                         let answer = answer.filter(|_| offered);
-                        self.event(SipEvent::Confirmed { call: id, answer });
+                        let dialog = call.dialog.to_text();
+                        self.event(SipEvent::Confirmed { call: id, answer, dialog });
                     }
                 }
             }

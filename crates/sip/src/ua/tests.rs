@@ -193,7 +193,9 @@ fn a_call_from_ringing_to_bye() {
     pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
     pair.run_for(50);
     assert_eq!(pair.peers[0].events[1], SipEvent::Answered { call: caller, sdp: Some(OFFER.into()) });
-    assert_eq!(pair.peers[1].events[1], SipEvent::Confirmed { call: called, answer: None });
+    assert!(
+        matches!(&pair.peers[1].events[1], SipEvent::Confirmed { call, answer: None, .. } if *call == called)
+    );
     let reason = Reason { protocol: "SIP".into(), cause: Some(200), text: Some("Time is up".into()) };
     pair.do_at(1, |ua, now| ua.hang_up(called, vec![reason.clone()], now));
     pair.run_for(50);
@@ -653,4 +655,59 @@ fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
     assert!(answers(&mut ua).0.is_empty());
     ua.receive_datagram(options("127.0.0.2:9", 12, "phone"), flow("127.0.0.2:9"), Duration::from_secs(601));
     assert_eq!(answers(&mut ua).0.len(), 1);
+}
+
+/// The called side dies and another run of it ends the call that it finds on record.
+#[test]
+fn a_call_is_ended_by_another_run_of_ours() {
+    let mut pair = Pair::new();
+    let call = pair.dial();
+    pair.run(Duration::from_millis(100));
+    let called = incoming(&mut pair).expect("a call").call;
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.run(Duration::from_secs(1));
+    let saved = pair.peers[1].events.iter().find_map(|event| match event {
+        SipEvent::Confirmed { dialog, .. } => Some(dialog.clone()),
+        _ => None,
+    });
+    let saved = saved.expect("confirmed");
+    pair.peers[1] = peer(5070);
+    pair.do_at(1, |ua, now| assert!(ua.hang_up_saved(CallId(7), &saved, &[], now)));
+    pair.run(Duration::from_secs(2));
+    assert!(pair.peers[0].events.iter().any(|event| {
+        matches!(event, SipEvent::Ended { call: ended, cause: EndCause::ByRemote { .. } } if *ended == call)
+    }));
+    assert!(matches!(pair.peers[1].events[..], [SipEvent::Ended { call: CallId(7), cause: EndCause::ByUs }]));
+    for garbage in ["", "UDP\n1\n2", &saved.replace("UDP", "X"), &saved[..saved.len() / 2]] {
+        pair.do_at(1, |ua, now| {
+            assert!(!ua.hang_up_saved(CallId(8), garbage, &[], now) || garbage.len() > 60)
+        });
+    }
+}
+
+#[test]
+fn while_it_drains_calls_go_on_and_none_begin() {
+    let mut pair = Pair::new();
+    pair.dial();
+    pair.run(Duration::from_millis(100));
+    let called = incoming(&mut pair).expect("a call").call;
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.run(Duration::from_secs(1));
+    pair.peers[1].ua.set_draining(true);
+    let spec = DialSpec {
+        uri: "sip:conf-Board@127.0.0.1:5070".into(),
+        from_user: "late".into(),
+        sdp: OFFER.into(),
+        credentials: None,
+    };
+    let flow = pair.flow(0);
+    pair.do_at(0, |ua, now| ua.dial(CallId(2000), spec, flow, now));
+    pair.run(Duration::from_secs(2));
+    assert!(matches!(
+        pair.peers[0].events.last(),
+        Some(SipEvent::Rejected { call: CallId(2000), status: 503, .. })
+    ));
+    pair.do_at(0, |ua, now| ua.hang_up(CallId(1000), vec![], now));
+    pair.run(Duration::from_secs(40));
+    assert!(pair.peers.iter().all(|peer| peer.ua.is_idle()));
 }

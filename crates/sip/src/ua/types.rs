@@ -37,6 +37,10 @@ impl Transport {
         }
     }
 
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss].into_iter().find(|known| known.name() == name)
+    }
+
     /// The `transport` parameter of a URI that leads here. Both WebSockets are `ws` (RFC 7118, section 5.2.3).
     pub(crate) const fn uri_parameter(self) -> &'static str {
         match self {
@@ -226,6 +230,8 @@ pub enum SipEvent {
         call: CallId,
         /// The answer, where the offer was ours.
         answer: Option<String>,
+        /// The dialog as text: with it another run of ours can end the call (`hang_up_saved`).
+        dialog: String,
     },
     /// A re-INVITE or UPDATE wants to change the session; `accept_offer` or `reject_offer` answers it.
     Reoffer {
