@@ -410,10 +410,10 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::Confirmed { .. }
             | SipEvent::ReofferAnswer { .. }
             | SipEvent::KeyPressed { .. }
+            | SipEvent::Unsubscribed(_)
             | SipEvent::Banned { .. } => {}
-            SipEvent::Registering(registration) => {
-                sip.refuse_registration(registration.request, 403, Vec::new())
-            }
+            SipEvent::Subscribing(subscribing) => sip.refuse_request(subscribing.request, 403, Vec::new()),
+            SipEvent::Registering(registration) => sip.refuse_request(registration.request, 403, Vec::new()),
         }
     }
 }

@@ -44,6 +44,12 @@ pub enum Event {
         /// Who.
         participant: ParticipantId,
     },
+    /// Another call of the same person has entered in place of this one (RFC 3891), which is about to end: its leaving
+    /// ends nothing for anybody else.
+    TakenOver {
+        /// Who.
+        participant: ParticipantId,
+    },
     /// A telephone key was pressed.
     KeyPressed {
         /// Who.

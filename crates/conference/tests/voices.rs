@@ -3,7 +3,7 @@
 mod support;
 
 use plenary_conference::{
-    Effect, ParticipantOptions, Refused,
+    Effect, Event, ParticipantOptions, Refused,
     conferences::State,
     effect::{Audience, EndReason, Sound},
 };
@@ -90,6 +90,20 @@ fn in_a_reserved_conference_the_leader_ends_the_calls_and_not_the_conference() {
     assert_eq!(world.state("Board"), Some(State::Holding));
     world.enter("again", "Board", leader());
     assert_eq!(world.names("Board"), ["again"]);
+}
+
+#[test]
+fn a_leader_who_changes_telephones_does_not_end_the_conference() {
+    let mut world = World::new();
+    world.enter("boss", "Tea", leader());
+    world.enter("m1", "Tea", member());
+    world.enter("boss2", "Tea", leader());
+    world.effects();
+    world.handle(Event::TakenOver { participant: party("boss") }).unwrap();
+    world.assert_deeds(&[]);
+    assert_eq!(world.names("Tea"), ["m1", "boss2"]);
+    world.leave("boss2");
+    world.assert_deeds(&[hang_up("m1", EndReason::LeaderLeft)]);
 }
 
 #[test]

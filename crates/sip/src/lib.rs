@@ -16,5 +16,5 @@ pub use guard::GuardConfig;
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{
     CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
-    SipEvent, Target, Transport,
+    SipEvent, Subscribing, SubscriptionId, Target, Transport,
 };

@@ -195,6 +195,15 @@ impl Conferences {
                 self.remove_party(&participant, None);
                 Ok(())
             }
+            Event::TakenOver { participant } => {
+                if let Some(Seat::Entered { conference: key, place }) = self.seats.get(&participant)
+                    && let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut)
+                {
+                    room.keep_when_leaves(*place);
+                }
+                self.remove_party(&participant, None);
+                Ok(())
+            }
             Event::KeyPressed { participant, key } => {
                 self.on_key_pressed(&participant, key);
                 Ok(())

@@ -248,6 +248,13 @@ impl Room {
         self.parties.get(&place)
     }
 
+    /// The party's leaving ends the conference for nobody else.
+    pub(super) fn keep_when_leaves(&mut self, place: Place) {
+        if let Some(party) = self.parties.get_mut(&place) {
+            party.options.destroy_on_exit = false;
+        }
+    }
+
     fn refresh_all(&mut self, effects: &mut VecDeque<Effect>) {
         let started = self.started;
         for party in self.parties.values_mut() {

@@ -208,6 +208,30 @@ impl Engine {
         }
     }
 
+    /// Whether somebody outside of a call may reach what it asks for. `Err`: status and headers of the refusal.
+    pub(super) fn may_reach(
+        &mut self,
+        looked: Looked,
+        dialled: &str,
+        source: IpAddr,
+    ) -> Result<(), (u16, Vec<(String, String)>)> {
+        let had_credentials = !matches!(looked.identity, Identity::Unknown);
+        match self.decide(looked, dialled, source).0 {
+            Decision::Welcome => Ok(()),
+            Decision::NoSuchService => Err((404, Vec::new())),
+            Decision::Challenge { stale } => {
+                if had_credentials && !stale {
+                    self.sip.report(source, false);
+                }
+                Err((401, self.challenges(source, stale)))
+            }
+            Decision::No => {
+                self.sip.report(source, false);
+                Err((403, Vec::new()))
+            }
+        }
+    }
+
     fn challenges(&self, source: IpAddr, stale: bool) -> Vec<(String, String)> {
         self.authenticator
             .challenge(source, stale, self.authenticator_now())
@@ -234,7 +258,7 @@ impl Engine {
         let (id, source) = (registration.request, registration.flow.remote.ip());
         let Ok(looked) = looked else {
             let later = vec![("Retry-After".to_owned(), "30".to_owned())];
-            return self.sip.refuse_registration(id, 503, later);
+            return self.sip.refuse_request(id, 503, later);
         };
         let (has_users, had_credentials) = (looked.has_users, !matches!(looked.identity, Identity::Unknown));
         match self.know(looked.identity, source) {
@@ -249,18 +273,18 @@ impl Engine {
                 self.sip.answer_registration(id, contacts.map(|uri| (uri, expires)).collect());
             }
             Known::Nobody if has_users => {
-                self.sip.refuse_registration(id, 401, self.challenges(source, false));
+                self.sip.refuse_request(id, 401, self.challenges(source, false));
             }
             Known::Wrong { stale } if has_users => {
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
                     self.sip.report(source, false);
                 }
-                self.sip.refuse_registration(id, 401, self.challenges(source, stale));
+                self.sip.refuse_request(id, 401, self.challenges(source, stale));
             }
             Known::Nobody | Known::Wrong { .. } | Known::User { .. } | Known::Token(_) => {
                 self.sip.report(source, false);
-                self.sip.refuse_registration(id, 403, Vec::new());
+                self.sip.refuse_request(id, 403, Vec::new());
             }
         }
     }

@@ -75,6 +75,8 @@ pub(crate) struct Call {
     pub(crate) talking: bool,
     /// What was set for how it sounds.
     pub(crate) sound: SoundChoice,
+    /// The call whose place it takes when it is up (RFC 3891).
+    pub(crate) replaces: Option<CallNumber>,
     /// Whether its audio has to be protected.
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
@@ -82,6 +84,17 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The conference that it is a party of.
+    pub(crate) fn conference(&self) -> Option<&ConferenceKey> {
+        match &self.stage {
+            Stage::Accepted(session) | Stage::Up(session) => match &session.purpose {
+                Purpose::Conference { key } => Some(key),
+                Purpose::Announcement { .. } => None,
+            },
+            Stage::Routing { .. } | Stage::Ending => None,
+        }
+    }
+
     pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.stage {
             Stage::Accepted(session) | Stage::Up(session) => Some(session),

@@ -93,6 +93,15 @@ impl Engine {
     }
 
     fn notice(&mut self, notice: &Notice) {
+        if let Notice::ConferenceStarted { conference }
+        | Notice::ConferenceStopped { conference }
+        | Notice::ConferenceGone { conference }
+        | Notice::ParticipantEntered { conference, .. }
+        | Notice::ParticipantLeft { conference, .. }
+        | Notice::OptionsChanged { conference, .. } = notice
+        {
+            self.followers.note(conference, self.clock.now().mono);
+        }
         match notice {
             Notice::ReservationOpened { conference, .. } => {
                 info!(conference = %conference.name, account = conference.account.0, "reserved conference open")

@@ -20,6 +20,12 @@ use tracing::{debug, info, warn};
 impl Engine {
     pub(super) fn handle_incoming(&mut self, incoming: IncomingCall) {
         let number = CallNumber(incoming.call.0);
+        let replaces = incoming.replaces.map(|call| CallNumber(call.0));
+        let mut incoming = incoming;
+        // Whoever takes over a call dials the Contact of our side; it goes where that call went.
+        if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced)) {
+            incoming.target.user.clone_from(&replaced.dialled);
+        }
         if self.stopping.is_some() {
             self.sip.reject(incoming.call, 503, None, vec![("Retry-After".into(), "30".into())]);
             return;
@@ -43,6 +49,7 @@ impl Engine {
                 began_at: wall_now(),
                 talking: false,
                 sound: SoundChoice::default(),
+                replaces,
                 srtp: self.settings.srtp,
                 recorded: false,
             },
@@ -199,8 +206,7 @@ impl Engine {
                 Ok(answer) => {
                     self.media.set_stream(number.media(), stream_params(&answer.stream));
                     session.stream = Some(answer.stream);
-                    self.store_session(number, Stage::Accepted(session));
-                    self.sip.answer(number.sip(), answer.sdp);
+                    self.answer(number, session, answer.sdp);
                 }
                 Err(error) => {
                     info!(call = number.0, %error, "the caller's session description is not usable");
@@ -210,9 +216,17 @@ impl Engine {
             },
             None => {
                 let offer = sdp::offer(&session.local);
-                self.store_session(number, Stage::Accepted(session));
-                self.sip.answer(number.sip(), offer);
+                self.answer(number, session, offer);
             }
+        }
+    }
+
+    fn answer(&mut self, number: CallNumber, session: Session, sdp: String) {
+        let is_conference = matches!(session.purpose, Purpose::Conference { .. });
+        self.store_session(number, Stage::Accepted(session));
+        match is_conference {
+            true => self.sip.answer_as_focus(number.sip(), sdp),
+            false => self.sip.answer(number.sip(), sdp),
         }
     }
 
@@ -256,12 +270,16 @@ impl Engine {
             }
         }
         call.recorded = true;
+        let replaces = call.replaces;
         let conference = match &session.purpose {
             Purpose::Conference { key } => Some(key.clone()),
             Purpose::Announcement { .. } => None,
         };
         self.records.call_started(call, conference.as_ref(), Some(dialog));
         let participant = call.participant.clone();
+        if let Some(replaced) = replaces {
+            info!(call = number.0, replaced = replaced.0, "takes the place of another call");
+        }
         match &session.purpose {
             Purpose::Conference { .. } => {
                 call.stage = Stage::Up(session);
@@ -280,6 +298,18 @@ impl Engine {
                 call.stage = Stage::Up(session);
                 self.media.play(PlayTo::Call(number.media()), play_id, items, false);
             }
+        }
+        // In only after the other is: a leader who changes telephones does not end his conference.
+        if let Some(replaced) = replaces {
+            self.carry_out();
+            if let Some(old) = self.calls.get(&replaced) {
+                let taken = Event::TakenOver { participant: old.participant.clone() };
+                if let Err(refused) = self.conferences.handle_event(taken, self.clock.now()) {
+                    warn!(call = replaced.0, %refused, "a call could not leave its conference");
+                }
+                self.carry_out();
+            }
+            self.end_call(replaced, reasons(200, "Another call has taken the place of this one"));
         }
     }
 

@@ -13,6 +13,7 @@ mod access;
 mod call;
 mod clock;
 mod effects;
+mod focus;
 mod handle;
 mod incoming;
 mod play;
@@ -25,6 +26,7 @@ pub(crate) use handle::EngineHandle;
 use security::Security;
 
 use call::{Call, CallNumber, Stage};
+use focus::Followers;
 use handle::{Report, RosterLine};
 use ipnet::IpNet;
 use plenary_api::{SoundChange, SoundSettings};
@@ -35,7 +37,7 @@ use plenary_conference::{
 };
 use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId, Sound};
 use plenary_sip::{
-    EndCause, Reason, Registration, SipEvent, SipHandle,
+    EndCause, Reason, Registration, SipEvent, SipHandle, Subscribing,
     digest::{Algorithm, Authenticator},
     sdp::{Codec, Policy, Preference},
 };
@@ -115,6 +117,11 @@ pub(crate) enum Command {
         call: CallNumber,
         found: Result<Option<(InboundService, String)>, StoreError>,
     },
+    /// So has who wants to follow a conference.
+    Following {
+        subscribing: Box<Subscribing>,
+        looked: Result<access::Looked, StoreError>,
+    },
     /// So has who registers.
     Registering {
         registration: Box<Registration>,
@@ -189,6 +196,7 @@ pub(crate) struct Engine {
     calls: BTreeMap<CallNumber, Call>,
     participants: HashMap<ParticipantId, CallNumber>,
     rooms: HashMap<ConferenceKey, Room>,
+    followers: Followers,
     /// Calls to hang up on when what is played to them has ended.
     announcements: HashMap<PlayId, CallNumber>,
     room_numbers: Numbers,
@@ -265,6 +273,7 @@ impl Engine {
             calls: BTreeMap::new(),
             participants: HashMap::new(),
             rooms: HashMap::new(),
+            followers: Followers::default(),
             announcements: HashMap::new(),
             room_numbers: Numbers::default(),
             play_numbers: Numbers::default(),
@@ -299,6 +308,7 @@ impl Engine {
                 () = tokio::time::sleep_until(wake) => self.conferences.handle_timeout(self.clock.now()),
             }
             self.carry_out();
+            self.tell_followers();
             if self.calls.is_empty()
                 && let Some(waiting) = self.draining.take()
             {
@@ -318,6 +328,7 @@ impl Engine {
         let now = self.clock.now();
         let look_again = now.mono.plus_ms(LOOK_AGAIN.as_millis() as u64);
         let due: Mono = self.conferences.poll_timeout(now).map_or(look_again, |at| at.min(look_again));
+        let due = self.followers.due().map_or(due, |at| at.min(due));
         self.clock.instant(due)
     }
 
@@ -372,6 +383,7 @@ impl Engine {
             Command::LookedUp { call, looked } => self.handle_looked_up(call, looked),
             Command::Diverted { call, found } => self.handle_routed(call, found),
             Command::Registering { registration, looked } => self.handle_registration(*registration, looked),
+            Command::Following { subscribing, looked } => self.handle_following(&subscribing, looked),
             Command::Ping { reply } => {
                 let _ = reply.send(());
             }
@@ -413,6 +425,8 @@ impl Engine {
             SipEvent::ReofferAnswer { call, answer } => {
                 self.handle_reoffer_answer(CallNumber(call.0), answer)
             }
+            SipEvent::Subscribing(subscribing) => self.handle_subscribing(*subscribing),
+            SipEvent::Unsubscribed(subscription) => self.handle_unsubscribed(subscription),
             SipEvent::Registering(registration) => self.handle_registering(*registration),
             SipEvent::Banned { source, seconds } => {
                 warn!(%source, seconds, "banned: too many requests that were refused");
@@ -459,6 +473,9 @@ impl Engine {
     fn set_talking(&mut self, number: CallNumber, talking: bool) {
         if let Some(call) = self.calls.get_mut(&number) {
             call.talking = talking;
+            if let Some(key) = call.conference() {
+                self.followers.note(key, self.clock.now().mono);
+            }
         }
     }
 

@@ -271,7 +271,12 @@ impl Task {
         let now = self.now();
         match command {
             Command::Ring { call, sdp } => self.ua.ring(call, sdp, now),
-            Command::Answer { call, sdp } => self.ua.answer(call, sdp, now),
+            Command::Answer { call, sdp, is_focus } => self.ua.answer(call, sdp, is_focus, now),
+            Command::AcceptSubscription { request, call, body } => {
+                self.ua.accept_subscription(request, call, body, now);
+            }
+            Command::Notify { subscription, body } => self.ua.notify(subscription, body, now),
+            Command::EndSubscription { subscription } => self.ua.end_subscription(subscription, now),
             Command::Reject { call, status, phrase, extra } => {
                 self.ua.reject(call, status, phrase.as_deref(), &extra, now);
             }
@@ -291,8 +296,8 @@ impl Task {
             Command::AnswerRegistration { request, contacts } => {
                 self.ua.answer_registration(request, &contacts, now);
             }
-            Command::RefuseRegistration { request, status, extra } => {
-                self.ua.refuse_registration(request, status, &extra, now);
+            Command::RefuseRequest { request, status, extra } => {
+                self.ua.refuse_request(request, status, &extra, now);
             }
             Command::Report { source, succeeded: true } => self.ua.report_success(source),
             Command::Report { source, succeeded: false } => self.ua.report_failure(source, now),

@@ -3,7 +3,7 @@
 use super::{SipError, connection::BoxedStream};
 use crate::{
     guard::GuardConfig,
-    ua::{CallId, DialSpec, Flow, Reason, RequestId, Transport},
+    ua::{CallId, DialSpec, Flow, Reason, RequestId, SubscriptionId, Transport},
 };
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -33,14 +33,17 @@ pub struct SipHandle {
 
 pub(super) enum Command {
     Ring { call: CallId, sdp: Option<String> },
-    Answer { call: CallId, sdp: String },
+    Answer { call: CallId, sdp: String, is_focus: bool },
+    AcceptSubscription { request: RequestId, call: Option<CallId>, body: String },
+    Notify { subscription: SubscriptionId, body: String },
+    EndSubscription { subscription: SubscriptionId },
     Reject { call: CallId, status: u16, phrase: Option<String>, extra: Vec<(String, String)> },
     AcceptOffer { call: CallId, sdp: String },
     RejectOffer { call: CallId, status: u16 },
     HangUp { call: CallId, reasons: Vec<Reason> },
     Dial { call: CallId, spec: DialSpec, transport: Transport, remote: SocketAddr, host: String },
     AnswerRegistration { request: RequestId, contacts: Vec<(String, u32)> },
-    RefuseRegistration { request: RequestId, status: u16, extra: Vec<(String, String)> },
+    RefuseRequest { request: RequestId, status: u16, extra: Vec<(String, String)> },
     Report { source: IpAddr, succeeded: bool },
     SetLimits { allow_from: Vec<IpNet>, guard: GuardConfig },
     HangUpSaved { call: CallId, dialog: String, reasons: Vec<Reason> },
@@ -80,7 +83,28 @@ impl SipHandle {
 
     /// Sends 200; it is sent again until the ACK comes.
     pub fn answer(&self, call: CallId, sdp: String) {
-        self.command(Command::Answer { call, sdp });
+        self.command(Command::Answer { call, sdp, is_focus: false });
+    }
+
+    /// The same for a conference, which says so (RFC 4579).
+    pub fn answer_as_focus(&self, call: CallId, sdp: String) {
+        self.command(Command::Answer { call, sdp, is_focus: true });
+    }
+
+    /// Agrees to a subscription and tells the first document. It is known as `SubscriptionId` of the same number from then
+    /// on, until `Unsubscribed`.
+    pub fn accept_subscription(&self, request: RequestId, call: Option<CallId>, body: String) {
+        self.command(Command::AcceptSubscription { request, call, body });
+    }
+
+    /// Tells another document.
+    pub fn notify(&self, subscription: SubscriptionId, body: String) {
+        self.command(Command::Notify { subscription, body });
+    }
+
+    /// What was followed is no more.
+    pub fn end_subscription(&self, subscription: SubscriptionId) {
+        self.command(Command::EndSubscription { subscription });
     }
 
     /// Refuses a call that came in. No event of it follows.
@@ -93,9 +117,9 @@ impl SipHandle {
         self.command(Command::AnswerRegistration { request, contacts });
     }
 
-    /// Refuses a registration.
-    pub fn refuse_registration(&self, request: RequestId, status: u16, extra: Vec<(String, String)>) {
-        self.command(Command::RefuseRegistration { request, status, extra });
+    /// Refuses a registration or a subscription.
+    pub fn refuse_request(&self, request: RequestId, status: u16, extra: Vec<(String, String)>) {
+        self.command(Command::RefuseRequest { request, status, extra });
     }
 
     /// Says that a source asked for what it may not have, or has shown that it may.

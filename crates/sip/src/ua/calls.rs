@@ -3,10 +3,13 @@
 use super::{
     CallId, Credentials, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, UserAgent,
     dialog::Dialog,
-    message::{self, ALLOW, Heading, SDP_TYPE},
+    message::{self, ALLOW, Heading, SDP_TYPE, SUPPORTED},
+    refresh::{self, Refresh, SessionTimer, Skills},
+    reliable::{self, Provisional},
     timers::{Due, Ticket},
 };
 use bytes::Bytes;
+use sipx_sip::session::Accepted;
 use sipx_sip::{HeaderName, Message, Method, Request, Response, TransactionKey, Uri};
 use std::time::Duration;
 
@@ -17,6 +20,36 @@ pub(super) struct Call {
     pub(super) state: State,
     /// A re-INVITE or UPDATE that is being answered.
     pub(super) reoffer: Option<Reoffer>,
+    /// The user of our Contact, and whether it is that of a conference (RFC 4579, 5.1).
+    pub(super) contact_user: String,
+    pub(super) is_focus: bool,
+    /// A provisional answer that waits for its PRACK.
+    pub(super) provisional: Option<Provisional>,
+    /// What was agreed on for refreshing the session, and its timer.
+    pub(super) agreed: Option<Accepted>,
+    pub(super) timer: Option<SessionTimer>,
+    pub(super) refresh: Option<Refresh>,
+    pub(super) skills: Skills,
+    /// The session description that we sent last.
+    pub(super) local_sdp: String,
+}
+
+impl Call {
+    pub(super) fn new(dialog: Dialog, state: State, contact_user: String) -> Self {
+        Self {
+            dialog,
+            state,
+            reoffer: None,
+            contact_user,
+            is_focus: false,
+            provisional: None,
+            agreed: None,
+            timer: None,
+            refresh: None,
+            skills: Skills::default(),
+            local_sdp: String::new(),
+        }
+    }
 }
 
 /// Where a call is. Each state holds what exists in it and nothing else.
@@ -84,6 +117,9 @@ impl Reoffer {
     }
 }
 
+/// The user of our Contact where nobody was dialled.
+const PRODUCT_USER: &str = "plenary";
+
 impl UserAgent {
     /// Sends 180, or 183 with early media.
     pub fn ring(&mut self, call: CallId, sdp: Option<String>, now: Duration) {
@@ -97,18 +133,28 @@ impl UserAgent {
         let record_route = request.headers.get_all(&HeaderName::RecordRoute).cloned().collect::<Vec<_>>();
         let Some(mut response) = response else { return };
         record_route.into_iter().for_each(|header| response.headers.push(header));
-        message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+        let is_reliable = reliable::is_required(request);
+        if let Some(entry) = self.calls.get(&call) {
+            message::push(&mut response.headers, HeaderName::Contact, self.contact_of(entry, flow));
+        }
         if let Some(sdp) = sdp {
             message::with_body(&mut response, SDP_TYPE, sdp);
         }
-        self.respond(&key, response, now);
+        match is_reliable {
+            true => self.send_reliably(call, &key, response, now),
+            false => self.respond(&key, response, now),
+        }
     }
 
     /// Sends 200 with a session description: the answer, or the offer when the INVITE had none.
-    pub fn answer(&mut self, call: CallId, sdp: String, now: Duration) {
-        let Some(Call { dialog, state: State::Incoming { key, request }, .. }) = self.calls.get(&call) else {
-            return;
-        };
+    /// `is_focus`: it is a conference that answers (RFC 4579).
+    pub fn answer(&mut self, call: CallId, sdp: String, is_focus: bool, now: Duration) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        entry.is_focus = is_focus;
+        if let Some(provisional) = entry.provisional.take() {
+            self.timers.clear(provisional.ticket);
+        }
+        let Call { dialog, state: State::Incoming { key, request }, .. } = entry else { return };
         let (key, request, flow) = (key.clone(), request.clone(), dialog.flow);
         let offered = message::sdp(&request.headers, request.body()).is_none();
         let Some(answered) = self.send_200(call, &key, &request, flow, sdp, offered, now) else { return };
@@ -129,13 +175,18 @@ impl UserAgent {
         offered: bool,
         now: Duration,
     ) -> Option<Answered> {
-        let tag = self.calls.get(&call)?.dialog.local_tag.clone();
+        let entry = self.calls.get_mut(&call)?;
+        entry.local_sdp.clone_from(&sdp);
+        let (tag, agreed) = (entry.dialog.local_tag.clone(), entry.agreed);
+        let contact = self.calls.get(&call).map(|entry| self.contact_of(entry, flow))?;
         let mut response = message::response(request, 200, None, Some(&tag), &self.config.product)?;
         for header in request.headers.get_all(&HeaderName::RecordRoute) {
             response.headers.push(header.clone());
         }
-        message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+        message::push(&mut response.headers, HeaderName::Contact, contact);
         message::push(&mut response.headers, HeaderName::Allow, ALLOW);
+        message::push(&mut response.headers, HeaderName::Supported, SUPPORTED);
+        refresh::write(&mut response.headers, agreed);
         message::with_body(&mut response, SDP_TYPE, sdp);
         let cseq = message::cseq(&request.headers)?;
         // The way for the ACK is open before the 200 goes out.
@@ -183,13 +234,17 @@ impl UserAgent {
                 entry.reoffer = Some(Reoffer::Answered(Box::new(answered)));
             }
         } else {
-            let tag = entry.dialog.local_tag.clone();
+            entry.local_sdp.clone_from(&sdp);
+            let (tag, agreed) = (entry.dialog.local_tag.clone(), entry.agreed);
+            let contact = self.calls.get(&call).map(|entry| self.contact_of(entry, flow)).unwrap_or_default();
             if let Some(mut response) =
                 message::response(&request, 200, None, Some(&tag), &self.config.product)
             {
-                message::push(&mut response.headers, HeaderName::Contact, self.contact(flow));
+                message::push(&mut response.headers, HeaderName::Contact, contact);
+                refresh::write(&mut response.headers, agreed);
                 message::with_body(&mut response, SDP_TYPE, sdp);
                 self.respond(&key, response, now);
+                self.start_session_timer(call, agreed, now);
             }
         }
     }
@@ -228,15 +283,19 @@ impl UserAgent {
     pub fn hang_up_saved(&mut self, id: CallId, dialog: &str, reasons: &[Reason], now: Duration) -> bool {
         let Some(dialog) = Dialog::from_text(dialog) else { return false };
         self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
-        self.calls.insert(id, Call { dialog, state: State::Established { ack: None }, reoffer: None });
+        self.calls.insert(id, Call::new(dialog, State::Established { ack: None }, PRODUCT_USER.to_owned()));
         self.send_bye(id, reasons, now);
         true
     }
 
     pub(super) fn send_bye(&mut self, id: CallId, reasons: &[Reason], now: Duration) {
         let Some(flow) = self.calls.get(&id).map(|call| call.dialog.next_hop()) else { return };
-        let (via, contact) = (self.via(flow), self.contact(flow));
+        let via = self.via(flow);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(timer) = call.timer.take() {
+            self.timers.clear(timer.ticket());
+        }
+        let contact = String::new();
         let mut bye = call.dialog.request(Method::Bye, via, contact, &self.config.product);
         bye.headers.remove_all(&HeaderName::Contact);
         for (name, value) in reason_header(reasons) {
@@ -259,11 +318,11 @@ impl UserAgent {
         let Ok(uri) = Uri::parse(Bytes::from(spec.uri.clone())) else {
             return self.event(failed("Not a SIP URI"));
         };
-        let (via, contact) = (self.via(flow), self.contact(flow));
         let (local_tag, call_id) = (self.token(8), self.token(16));
         let user: String =
             spec.from_user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.+".contains(*c)).collect();
         let from = format!("<sip:{user}@{}>;tag={local_tag}", self.sent_by(flow));
+        let (via, contact) = (self.via(flow), self.contact(flow, &user, false));
         let mut invite = message::request(Heading {
             method: Method::Invite,
             uri,
@@ -303,7 +362,7 @@ impl UserAgent {
             credentials: spec.credentials,
             attempts: 1,
         };
-        self.calls.insert(id, Call { dialog, state: State::Calling(Box::new(calling)), reoffer: None });
+        self.calls.insert(id, Call::new(dialog, State::Calling(Box::new(calling)), user));
         self.send_request(invite, flow, id, now);
     }
 

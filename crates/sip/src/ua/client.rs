@@ -16,13 +16,19 @@ const ATTEMPTS_MAX: u32 = 6;
 impl UserAgent {
     pub(super) fn on_response(
         &mut self,
-        _key: &TransactionKey,
+        key: &TransactionKey,
         call: Option<CallId>,
         method: &Method,
         response: &Response,
         now: Duration,
     ) {
+        if *method == Method::Notify {
+            return self.on_notify_response(key, response);
+        }
         let Some(id) = call else { return };
+        if self.on_refresh_response(id, method, response, now) {
+            return;
+        }
         match method {
             Method::Invite => self.on_invite_response(id, response, now),
             // Whatever they say to our BYE, the call is over.
@@ -79,7 +85,8 @@ impl UserAgent {
         let Some(dialog) = Dialog::of_client(&calling.request, response, flow) else { return };
         call.dialog = dialog;
         let next_hop = call.dialog.next_hop();
-        let (via, contact) = (self.via(next_hop), self.contact(next_hop));
+        let contact = self.calls.get(&id).map(|call| self.contact_of(call, next_hop)).unwrap_or_default();
+        let via = self.via(next_hop);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let ack = call.dialog.request(Method::Ack, via, contact, &self.config.product);
         call.state = State::Established { ack: Some(Box::new(ack.clone())) };
@@ -186,8 +193,11 @@ impl UserAgent {
         call: Option<CallId>,
         method: &Method,
         status: u16,
-        _now: Duration,
+        now: Duration,
     ) {
+        if *method == Method::Notify {
+            return self.on_notify_failure(key);
+        }
         let Some(id) = call else { return };
         let is_client = self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none();
         let Some(call) = self.calls.get(&id) else { return };
@@ -200,6 +210,13 @@ impl UserAgent {
                 } else {
                     SipEvent::Rejected { call: id, status, phrase: message::phrase(status).to_owned() }
                 });
+            }
+            (State::Established { .. }, Method::Update | Method::Invite)
+                if is_client && call.refresh.is_some() =>
+            {
+                // Nobody there any more (RFC 4028, section 10).
+                self.send_bye(id, &[], now);
+                self.end(id, EndCause::Transport);
             }
             (State::Ending, Method::Bye) => self.end(id, EndCause::Transport),
             (State::Incoming { .. }, Method::Invite) => self.end(id, EndCause::Transport),

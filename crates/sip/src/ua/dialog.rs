@@ -25,6 +25,8 @@ pub(super) struct Dialog {
     routes: Vec<String>,
     local_cseq: u32,
     pub(super) remote_cseq: u32,
+    /// That of the INVITE, which a PRACK names.
+    pub(super) remote_cseq_of_invite: u32,
     /// How they were last heard of.
     pub(super) flow: Flow,
     /// The connection of the flow is closed.
@@ -51,6 +53,7 @@ impl Dialog {
             routes: record_route(headers),
             local_cseq: 0,
             remote_cseq: cseq(headers)?,
+            remote_cseq_of_invite: cseq(headers)?,
             flow,
             is_flow_gone: false,
         })
@@ -70,6 +73,7 @@ impl Dialog {
             routes,
             local_cseq: cseq(&invite.headers)?,
             remote_cseq: 0,
+            remote_cseq_of_invite: 0,
             flow,
             is_flow_gone: false,
         })
@@ -109,6 +113,7 @@ impl Dialog {
             local_cseq: next()?.parse::<u32>().ok()?.saturating_add(CSEQ_AHEAD),
             routes: lines.map(str::to_owned).collect(),
             remote_cseq: 0,
+            remote_cseq_of_invite: 0,
             flow,
             is_flow_gone: !flow.transport.is_datagram(),
         })

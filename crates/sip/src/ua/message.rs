@@ -8,7 +8,9 @@ use sipx_sip::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE";
+/// The extensions that we know.
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
 pub(super) const SDP_TYPE: &str = "application/sdp";
 
 /// The standard phrase of a status.
@@ -27,12 +29,15 @@ pub(super) fn phrase(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
@@ -209,6 +214,41 @@ pub(super) fn asserted(headers: &Headers) -> Option<Party> {
         .split(';')
         .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)));
     (!is_private && !user.is_empty()).then_some(Party { display_name, user, host })
+}
+
+/// A user as it may stand in a URI (RFC 3261, section 25.1).
+pub(super) fn escape_user(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The dialog that a call is to take the place of (RFC 3891): Call-ID, the tag of the side that is asked, the other's tag,
+/// and whether only an early dialog is meant. `Err`: not readable.
+pub(super) fn replaces(headers: &Headers) -> Result<Option<(String, String, String, bool)>, ()> {
+    let Some(value) = text(headers, &HeaderName::Replaces) else { return Ok(None) };
+    let mut parts = value.split(';').map(str::trim);
+    let call_id = parts.next().filter(|id| !id.is_empty()).ok_or(())?.to_owned();
+    let (mut to, mut from, mut early) = (None, None, false);
+    for part in parts {
+        match part.split_once('=') {
+            Some((name, tag)) if name.trim().eq_ignore_ascii_case("to-tag") => {
+                to = Some(tag.trim().to_owned())
+            }
+            Some((name, tag)) if name.trim().eq_ignore_ascii_case("from-tag") => {
+                from = Some(tag.trim().to_owned());
+            }
+            None if part.eq_ignore_ascii_case("early-only") => early = true,
+            Some(_) | None => {}
+        }
+    }
+    Ok(Some((call_id, to.ok_or(())?, from.ok_or(())?, early)))
 }
 
 /// Headers by their names.

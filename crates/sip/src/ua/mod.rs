@@ -8,14 +8,17 @@ mod calls;
 mod client;
 mod dialog;
 mod message;
+mod refresh;
 mod registration;
+mod reliable;
 mod server;
+mod subscription;
 mod timers;
 mod types;
 
 pub use types::{
     CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
-    SipEvent, Target, Transport,
+    SipEvent, Subscribing, SubscriptionId, Target, Transport,
 };
 
 use crate::guard::{self, Admission, Guard, GuardConfig};
@@ -33,6 +36,7 @@ use std::{
     net::IpAddr,
     time::Duration,
 };
+use subscription::Subscription;
 use timers::{Due, Ticket, Timers};
 
 /// RFC 3261, section 17.1.1.1.
@@ -88,6 +92,7 @@ pub struct UserAgent {
     invites: HashMap<(String, String), CallId>,
     /// Requests outside of calls that the program has not answered.
     requests: HashMap<RequestId, (TransactionKey, Box<Request>)>,
+    subscriptions: HashMap<SubscriptionId, Subscription>,
     next_request: u64,
     guard: Guard,
     timers: Timers,
@@ -101,6 +106,8 @@ struct Transaction {
     flow: Flow,
     call: Option<CallId>,
     method: Method,
+    /// Whom a NOTIFY tells something.
+    subscription: Option<SubscriptionId>,
     timers: Vec<(Timer, Ticket)>,
 }
 
@@ -119,6 +126,7 @@ impl UserAgent {
     pub fn new(config: UaConfig, random: Random, next_call: Box<dyn FnMut() -> CallId + Send>) -> Self {
         Self {
             requests: HashMap::new(),
+            subscriptions: HashMap::new(),
             next_request: 0,
             guard: Guard::new(config.guard.clone()),
             config,
@@ -160,6 +168,7 @@ impl UserAgent {
             && self.dialogs.is_empty()
             && self.invites.is_empty()
             && self.requests.is_empty()
+            && self.subscriptions.is_empty()
     }
 
     /// Takes a datagram. What is not SIP is passed over.
@@ -210,7 +219,8 @@ impl UserAgent {
         let back = message::response_flow(&request, flow);
         match self.layer.receive(Message::Request(request), reliability(flow)) {
             sipx_sip::transaction::Dispatch::Created { key, outputs } => {
-                let transaction = Transaction { flow: back, call: None, method, timers: Vec::new() };
+                let transaction =
+                    Transaction { flow: back, call: None, method, subscription: None, timers: Vec::new() };
                 self.transactions.insert(key.clone(), transaction);
                 self.run(&key, outputs, now);
             }
@@ -308,6 +318,9 @@ impl UserAgent {
                     self.run(&key, outputs, now);
                 }
                 Due::Retransmit2xx(call) => self.on_retransmit(call, now),
+                Due::RetransmitProvisional(call) => self.on_provisional_due(call, now),
+                Due::Session(call) => self.on_session_due(call, now),
+                Due::Subscription(subscription) => self.on_subscription_due(subscription, now),
             }
         }
     }
@@ -449,13 +462,23 @@ impl UserAgent {
 
     /// Sends a request in a transaction of its own.
     fn send_request(&mut self, request: Request, flow: Flow, call: CallId, now: Duration) {
+        self.send_request_of(request, flow, Some(call), now);
+    }
+
+    fn send_request_of(
+        &mut self,
+        request: Request,
+        flow: Flow,
+        call: Option<CallId>,
+        now: Duration,
+    ) -> Option<TransactionKey> {
         let method = request.method.clone();
         // The first transmission is among the outputs, so what belongs to the transaction is in place before.
-        if let Some((key, outputs)) = self.layer.send_request(request, reliability(flow)) {
-            self.transactions
-                .insert(key.clone(), Transaction { flow, call: Some(call), method, timers: Vec::new() });
-            self.run(&key, outputs, now);
-        }
+        let (key, outputs) = self.layer.send_request(request, reliability(flow))?;
+        let transaction = Transaction { flow, call, method, subscription: None, timers: Vec::new() };
+        self.transactions.insert(key.clone(), transaction);
+        self.run(&key, outputs, now);
+        Some(key)
     }
 
     /// Our address as it stands in Via and Contact.
@@ -467,8 +490,14 @@ impl UserAgent {
         local
     }
 
-    fn contact(&self, flow: Flow) -> String {
-        format!("<sip:plenary@{}{}>", self.sent_by(flow), flow.transport.uri_parameter())
+    fn contact(&self, flow: Flow, user: &str, is_focus: bool) -> String {
+        let focus = if is_focus { ";isfocus" } else { "" };
+        let (sent_by, transport) = (self.sent_by(flow), flow.transport.uri_parameter());
+        format!("<sip:{}@{sent_by}{transport}>{focus}", message::escape_user(user))
+    }
+
+    fn contact_of(&self, call: &Call, flow: Flow) -> String {
+        self.contact(flow, &call.contact_user, call.is_focus)
     }
 
     fn via(&mut self, flow: Flow) -> String {
@@ -490,6 +519,7 @@ impl UserAgent {
 
     fn remove_call(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        self.forget_subscriptions_of(id);
         self.dialogs.remove(&(call.dialog.call_id.clone(), call.dialog.local_tag.clone()));
         let invite = (call.dialog.call_id.clone(), call.dialog.remote_tag.clone());
         if self.invites.get(&invite) == Some(&id) {
@@ -498,6 +528,11 @@ impl UserAgent {
         if let State::Answered(answered) = &call.state {
             self.timers.clear(answered.ticket);
         }
+        let tickets = [
+            call.provisional.as_ref().map(|waiting| waiting.ticket),
+            call.timer.as_ref().map(refresh::SessionTimer::ticket),
+        ];
+        tickets.into_iter().flatten().for_each(|ticket| self.timers.clear(ticket));
         if let Some(ticket) = call.reoffer.as_ref().and_then(calls::Reoffer::ticket) {
             self.timers.clear(ticket);
         }

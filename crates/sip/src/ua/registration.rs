@@ -55,14 +55,8 @@ impl UserAgent {
         self.respond_with(&key, &request, 200, None, &extra, now);
     }
 
-    /// Refuses a registration, or asks who it is (401 with WWW-Authenticate).
-    pub fn refuse_registration(
-        &mut self,
-        id: RequestId,
-        status: u16,
-        extra: &[(String, String)],
-        now: Duration,
-    ) {
+    /// Refuses a registration or a subscription, or asks who it is (401 with WWW-Authenticate).
+    pub fn refuse_request(&mut self, id: RequestId, status: u16, extra: &[(String, String)], now: Duration) {
         let Some((key, request)) = self.requests.remove(&id) else { return };
         let extra = message::named(extra);
         self.respond_with(&key, &request, status.clamp(300, 699), None, &extra, now);

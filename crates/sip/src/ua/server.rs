@@ -4,7 +4,8 @@ use super::{
     CallId, EndCause, IncomingCall, SipEvent, UserAgent,
     calls::{Answered, Call, Reoffer, State},
     dialog::Dialog,
-    message::{self, ALLOW, Body, SDP_TYPE, Side},
+    message::{self, ALLOW, Body, SDP_TYPE, SUPPORTED, Side},
+    refresh::{self, Skills},
 };
 use sipx_sip::{HeaderName, Method, Request, TransactionKey, headers::Require};
 use std::time::Duration;
@@ -31,6 +32,7 @@ impl UserAgent {
             }
             Method::Options => self.respond_options(key, request, now),
             Method::Register => self.on_register(key, request, now),
+            Method::Subscribe => self.on_subscribe(key, request, None, now),
             Method::Bye | Method::Info | Method::Update | Method::Prack => {
                 self.respond_plain(key, request, 481, now);
             }
@@ -74,12 +76,26 @@ impl UserAgent {
                 now,
             );
         };
+        let agreed = match refresh::asked(request) {
+            Ok(agreed) => agreed,
+            Err(least) => {
+                let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
+                return self.respond_with(key, request, 422, None, &extra, now);
+            }
+        };
+        let replaces = match self.replaced(headers) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.respond_plain(key, request, status, now),
+        };
         let call = (self.next_call)();
         self.dialogs.insert((dialog.call_id.clone(), local_tag), call);
         self.invites.insert(invite, call);
         let sip_call_id = dialog.call_id.clone();
         let state = State::Incoming { key: key.clone(), request: Box::new(request.clone()) };
-        self.calls.insert(call, Call { dialog, state, reoffer: None });
+        let target = message::target(&request.uri);
+        let mut entry = Call::new(dialog, state, target.user.clone());
+        (entry.agreed, entry.skills) = (agreed, Skills::of(headers));
+        self.calls.insert(call, entry);
         if let Some(transaction) = self.transactions.get_mut(key) {
             transaction.call = Some(call);
         }
@@ -88,7 +104,8 @@ impl UserAgent {
         }
         self.event(SipEvent::Incoming(Box::new(IncomingCall {
             call,
-            target: message::target(&request.uri),
+            target,
+            replaces,
             from: message::party(headers, Side::From),
             flow,
             offer,
@@ -96,6 +113,24 @@ impl UserAgent {
             authorization: super::registration::authorization(request),
             asserted: message::asserted(headers),
         })));
+    }
+
+    /// The call that this one is to take the place of (RFC 3891, section 3). `Err`: the status to refuse with.
+    fn replaced(&self, headers: &sipx_sip::Headers) -> Result<Option<CallId>, u16> {
+        let Some((call_id, to_tag, from_tag, early_only)) =
+            message::replaces(headers).map_err(|()| 400_u16)?
+        else {
+            return Ok(None);
+        };
+        let id = *self.dialogs.get(&(call_id, to_tag)).ok_or(481_u16)?;
+        let call = self.calls.get(&id).filter(|call| call.dialog.remote_tag == from_tag).ok_or(481_u16)?;
+        match &call.state {
+            State::Established { .. } | State::Answered(_) if early_only => Err(486),
+            State::Established { .. } | State::Answered(_) => Ok(Some(id)),
+            // Nothing of ours that is early can be taken over: it has no media.
+            State::Incoming { .. } | State::Calling(_) => Err(481),
+            State::Ending => Err(603),
+        }
     }
 
     fn refuse_body(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
@@ -136,6 +171,11 @@ impl UserAgent {
     }
 
     fn on_request_in_dialog(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
+        if request.method == Method::Subscribe
+            && let Some(id) = self.subscription_of(request)
+        {
+            return self.on_resubscribe(key, request, id, now);
+        }
         let Some(id) = self.call_of(request) else {
             return self.respond_plain(key, request, 481, now);
         };
@@ -156,6 +196,8 @@ impl UserAgent {
                 self.on_reoffer(key, request, id, now);
             }
             Method::Info => self.on_info(key, request, id, now),
+            Method::Prack => self.on_prack(key, request, id, now),
+            Method::Subscribe => self.on_subscribe(key, request, Some(id), now),
             Method::Options => self.respond_options(key, request, now),
             Method::Other(_) => self.respond_with(key, request, 501, None, &allow(), now),
             _ => self.respond_with(key, request, 405, None, &allow(), now),
@@ -191,14 +233,33 @@ impl UserAgent {
             Body::Other => return self.refuse_body(key, request, now),
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.refresh.is_some() && offer.is_some() {
+            // Both sides change the session at once (section 14.2).
+            return self.respond_plain(key, request, 491, now);
+        }
+        match refresh::asked(request) {
+            Ok(agreed) => call.agreed = agreed,
+            Err(least) => {
+                let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
+                return self.respond_with(key, request, 422, None, &extra, now);
+            }
+        }
         let is_up = matches!(call.state, State::Established { .. });
         if !is_up || call.reoffer.is_some() {
             let extra = [(HeaderName::RetryAfter, RETRY_AFTER_PENDING_S.to_owned())];
             return self.respond_with(key, request, 500, Some("Another change is under way"), &extra, now);
         }
         if request.method == Method::Update && offer.is_none() {
-            // Only the target is refreshed, which has happened.
-            return self.respond_plain(key, request, 200, now);
+            // Only the target and the timer are refreshed.
+            let agreed = call.agreed;
+            let tag = call.dialog.local_tag.clone();
+            if let Some(mut response) =
+                message::response(request, 200, None, Some(&tag), &self.config.product)
+            {
+                refresh::write(&mut response.headers, agreed);
+                self.respond(key, response, now);
+            }
+            return self.start_session_timer(id, agreed, now);
         }
         call.reoffer = Some(Reoffer::Pending {
             key: key.clone(),
@@ -241,7 +302,8 @@ impl UserAgent {
             (HeaderName::Allow, ALLOW.to_owned()),
             (HeaderName::Accept, format!("{SDP_TYPE}, application/dtmf-relay, application/dtmf")),
             (HeaderName::AcceptEncoding, "identity".to_owned()),
-            (HeaderName::Supported, String::new()),
+            (HeaderName::Supported, SUPPORTED.to_owned()),
+            (HeaderName::AllowEvents, "conference".to_owned()),
         ];
         self.respond_with(key, request, 200, None, &extra, now);
     }
@@ -258,6 +320,9 @@ impl UserAgent {
                 self.timers.clear(answered.ticket);
                 let (hang_up, offered) = (answered.hang_up.take(), answered.offered);
                 call.state = State::Established { ack: None };
+                let agreed = call.agreed;
+                self.start_session_timer(id, agreed, now);
+                let Some(call) = self.calls.get_mut(&id) else { return };
                 match hang_up {
                     Some(reasons) => self.send_bye(id, &reasons, now),
                     None => {
@@ -272,8 +337,9 @@ impl UserAgent {
                     && is_for(answered)
                 {
                     self.timers.clear(answered.ticket);
-                    let offered = answered.offered;
+                    let (offered, agreed) = (answered.offered, call.agreed);
                     call.reoffer = None;
+                    self.start_session_timer(id, agreed, now);
                     if offered {
                         self.event(SipEvent::ReofferAnswer { call: id, answer });
                     }
@@ -289,7 +355,7 @@ fn allow() -> [(HeaderName, String); 1] {
     [(HeaderName::Allow, ALLOW.to_owned())]
 }
 
-/// The extensions a request insists on: we support none, so all of them come back in Unsupported (section 8.2.2.3).
+/// The extensions that a request insists on and that we do not know (section 8.2.2.3).
 fn required(request: &Request) -> Option<String> {
     let tags: Vec<String> = request
         .headers
@@ -297,6 +363,7 @@ fn required(request: &Request) -> Option<String> {
         .filter_map(Result::ok)
         .flat_map(|require| require.0.0)
         .map(|tag| String::from_utf8_lossy(&tag).into_owned())
+        .filter(|tag| !SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag)))
         .collect();
     (!tags.is_empty()).then(|| tags.join(", "))
 }

@@ -1,6 +1,6 @@
 //! Every deadline of the user agent in one table.
 
-use super::types::CallId;
+use super::types::{CallId, SubscriptionId};
 use sipx_sip::{Timer, TransactionKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,6 +11,12 @@ pub(super) enum Due {
     Transaction(TransactionKey, Timer),
     /// A 2xx is sent again until its ACK comes (section 13.3.1.4).
     Retransmit2xx(CallId),
+    /// A provisional answer is sent again until its PRACK comes (RFC 3262, section 3).
+    RetransmitProvisional(CallId),
+    /// A session has to be refreshed, or is over (RFC 4028, section 10).
+    Session(CallId),
+    /// A subscription is over (RFC 6665, section 4.4.1).
+    Subscription(SubscriptionId),
 }
 
 /// A handle to take a deadline back.

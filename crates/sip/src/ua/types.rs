@@ -144,6 +144,8 @@ pub struct IncomingCall {
     pub from: Party,
     /// Where it came from and where to.
     pub flow: Flow,
+    /// The call that it is to take the place of (RFC 3891).
+    pub replaces: Option<CallId>,
     /// The session description, unless the caller leaves the offer to us.
     pub offer: Option<String>,
     /// The Call-ID header, for logs.
@@ -158,6 +160,25 @@ pub struct IncomingCall {
 /// A request outside of any call that the program answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
+
+/// Somebody who follows a conference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u64);
+
+/// Somebody wants to follow a conference (RFC 4575, 3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscribing {
+    /// To be answered under this number.
+    pub request: RequestId,
+    /// Whom it is for.
+    pub target: Target,
+    /// Within this call; `None`: outside of any.
+    pub call: Option<CallId>,
+    /// What it brings to show who it is.
+    pub authorization: Option<Authorization>,
+    /// Where it came from and where to.
+    pub flow: Flow,
+}
 
 /// Somebody wants to be reachable (RFC 3261, section 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +231,10 @@ impl fmt::Debug for Credentials {
 pub enum SipEvent {
     /// A call came in. 100 has been sent.
     Incoming(Box<IncomingCall>),
+    /// Somebody wants to follow a conference; `accept_subscription` or `refuse_request` answers it.
+    Subscribing(Box<Subscribing>),
+    /// Somebody follows a conference no longer.
+    Unsubscribed(SubscriptionId),
     /// Somebody registers; `answer_registration` or `refuse_registration` answers it.
     Registering(Box<Registration>),
     /// Nothing of this address is answered from now on, for so many seconds.

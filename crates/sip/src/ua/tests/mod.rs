@@ -3,6 +3,9 @@
 use super::*;
 use std::collections::BTreeMap;
 
+mod extensions;
+mod strangers;
+
 const OFFER: &str =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
@@ -160,7 +163,7 @@ impl Pair {
         let caller = pair.dial();
         pair.run_for(100);
         let called = pair.incoming();
-        pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+        pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
         pair.run_for(100);
         pair.peers.iter_mut().for_each(|peer| peer.events.clear());
         pair.log.clear();
@@ -190,7 +193,7 @@ fn a_call_from_ringing_to_bye() {
     pair.do_at(1, |ua, now| ua.ring(called, None, now));
     pair.run_for(50);
     assert_eq!(pair.peers[0].events, [SipEvent::Progress { call: caller, status: 180, sdp: None }]);
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
     pair.run_for(50);
     assert_eq!(pair.peers[0].events[1], SipEvent::Answered { call: caller, sdp: Some(OFFER.into()) });
     assert!(
@@ -212,7 +215,7 @@ fn with_a_third_of_the_datagrams_lost_every_call_succeeds() {
         let caller = pair.dial();
         pair.run_for(8000);
         let called = pair.incoming();
-        pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+        pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
         pair.run_for(30_000);
         let answered =
             pair.peers[0].events.iter().filter(|event| matches!(event, SipEvent::Answered { .. })).count();
@@ -264,7 +267,7 @@ fn cancel_that_crosses_the_answer_ends_in_bye() {
     pair.run_for(50);
     let called = pair.incoming();
     // Both act before they hear of each other.
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
     pair.do_at(0, |ua, now| ua.hang_up(caller, vec![], now));
     pair.run_for(200);
     assert_eq!(pair.peers[0].events, [SipEvent::Ended { call: caller, cause: EndCause::ByUs }]);
@@ -282,7 +285,7 @@ fn without_an_ack_the_200_is_repeated_and_the_call_given_up() {
     pair.dial();
     pair.run_for(50);
     let called = pair.incoming();
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
     // Nothing reaches anybody any more.
     pair.link.clear();
     pair.loss_percent = 100;
@@ -300,7 +303,7 @@ fn hanging_up_before_the_ack_waits_for_it() {
     pair.dial();
     pair.run_for(50);
     let called = pair.incoming();
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
+    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
     pair.do_at(1, |ua, now| ua.hang_up(called, vec![], now));
     assert!(!pair.log.iter().any(|line| line.contains("BYE")), "a BYE may not overtake the 200");
     pair.run_for(200);
@@ -316,7 +319,7 @@ fn in_dialog(
     body: Option<(&str, &str)>,
 ) -> CallId {
     let flow = pair.flow(0);
-    let (via, contact) = (pair.peers[0].ua.via(flow), pair.peers[0].ua.contact(flow));
+    let (via, contact) = (pair.peers[0].ua.via(flow), pair.peers[0].ua.contact(flow, "plenary", false));
     let now = pair.now;
     let ua = &mut pair.peers[0].ua;
     let mut request = ua.calls.get_mut(&caller).unwrap().dialog.request(method, via, contact, "test");
@@ -529,185 +532,4 @@ fn incoming(pair: &mut Pair) -> Option<IncomingCall> {
         SipEvent::Incoming(incoming) => Some(*incoming),
         _ => None,
     })
-}
-
-/// Asks for a password with both hashes; says who knew it.
-fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict) {
-    use crate::digest::{Algorithm, Authenticator, Authorization};
-    let mut judge = Authenticator::new("here".into(), vec![Algorithm::Sha256, Algorithm::Md5], [1; 32]);
-    let mut pair = Pair::new();
-    let spec = DialSpec {
-        uri: "sip:conf-Board@127.0.0.1:5070".into(),
-        from_user: "alice".into(),
-        sdp: OFFER.into(),
-        credentials: Some(Credentials { user: user.into(), password: password.into() }),
-    };
-    let (flow, source) = (pair.flow(0), pair.peers[0].address.ip());
-    pair.do_at(0, |ua, now| ua.dial(CallId(1000), spec, flow, now));
-    pair.run(Duration::from_millis(100));
-    let first = incoming(&mut pair).expect("a call");
-    assert_eq!(first.authorization, None);
-    let challenges = judge.challenge(source, false, pair.now);
-    let challenges: Vec<_> =
-        challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect();
-    pair.do_at(1, |ua, now| ua.reject(first.call, 401, None, &challenges, now));
-    pair.run(Duration::from_millis(200));
-    let second = incoming(&mut pair).expect("the call again");
-    let Some(Authorization::Digest(answer)) = second.authorization else { panic!("no answer") };
-    assert_eq!((answer.username.as_str(), answer.algorithm()), (user, Algorithm::Sha256), "the better hash");
-    let ha1 = Algorithm::Sha256.ha1("alice", "here", "secret");
-    let verdict = judge.judge(&answer, Some(&ha1), source, pair.now);
-    match verdict {
-        crate::digest::Verdict::Right => pair.do_at(1, |ua, now| ua.answer(second.call, OFFER.into(), now)),
-        _ => pair.do_at(1, |ua, now| ua.reject(second.call, 401, None, &challenges, now)),
-    }
-    pair.run(Duration::from_secs(40));
-    (pair, verdict)
-}
-
-#[test]
-fn a_question_for_a_password_is_answered_once() {
-    let (pair, verdict) = challenged_call("alice", "secret");
-    assert_eq!(verdict, crate::digest::Verdict::Right);
-    assert!(pair.peers[0].events.iter().any(|event| matches!(event, SipEvent::Answered { .. })));
-
-    let (pair, verdict) = challenged_call("alice", "guess");
-    assert_eq!(verdict, crate::digest::Verdict::Wrong);
-    assert!(matches!(pair.peers[0].events.last(), Some(SipEvent::Rejected { status: 401, .. })));
-    assert_eq!(pair.log.iter().filter(|line| line.starts_with("0 INVITE")).count(), 2, "{:?}", pair.log);
-    assert!(pair.peers[0].ua.is_idle() && pair.peers[1].ua.is_idle());
-}
-
-#[test]
-fn a_redirection_is_followed_and_a_circle_of_them_ends() {
-    let mut pair = Pair::new();
-    pair.dial();
-    pair.run(Duration::from_millis(100));
-    let first = incoming(&mut pair).expect("a call");
-    let contact = vec![("Contact".to_owned(), "<sip:elsewhere@127.0.0.1:5070>".to_owned())];
-    pair.do_at(1, |ua, now| ua.reject(first.call, 302, None, &contact, now));
-    pair.run(Duration::from_millis(200));
-    let second = incoming(&mut pair).expect("the call again");
-    assert_eq!((second.target.user.as_str(), &second.sip_call_id), ("elsewhere", &first.sip_call_id));
-    pair.do_at(1, |ua, now| ua.answer(second.call, OFFER.into(), now));
-    pair.run(Duration::from_secs(1));
-    assert!(pair.peers[0].events.iter().any(|event| matches!(event, SipEvent::Answered { .. })));
-
-    let mut pair = Pair::new();
-    pair.dial();
-    let mut calls = 0;
-    for second in 1..20 {
-        pair.run(Duration::from_secs(second));
-        let Some(again) = incoming(&mut pair) else { break };
-        calls += 1;
-        pair.do_at(1, |ua, now| ua.reject(again.call, 302, None, &contact, now));
-    }
-    assert_eq!(calls, 6);
-    assert!(matches!(pair.peers[0].events.last(), Some(SipEvent::Rejected { status: 302, .. })));
-}
-
-fn options(from: &str, number: usize, user_agent: &str) -> Bytes {
-    format!(
-        "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{number}{user_agent}\r\nMax-Forwards: 70\r\n\
-         From: <sip:a@b>;tag=1\r\nTo: <sip:x@127.0.0.1>\r\nCall-ID: {number}\r\nCSeq: 1 OPTIONS\r\n\
-         User-Agent: {user_agent}\r\nContent-Length: 0\r\n\r\n"
-    )
-    .into()
-}
-
-fn answers(ua: &mut UserAgent) -> (Vec<String>, Vec<SipEvent>) {
-    let (mut sent, mut events) = (Vec::new(), Vec::new());
-    while let Some(output) = ua.poll_output() {
-        match output {
-            Output::Send { bytes, .. } => {
-                sent.push(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned());
-            }
-            Output::Event(event) => events.push(event),
-        }
-    }
-    (sent, events)
-}
-
-#[test]
-fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
-    let mut ua = peer(5060).ua;
-    let flow = |source: &str| Flow {
-        transport: Transport::Udp,
-        local: "127.0.0.1:5060".parse().unwrap(),
-        remote: source.parse().unwrap(),
-    };
-    for number in 0..210 {
-        ua.receive_datagram(options("127.0.0.3:9", number, "phone"), flow("127.0.0.3:9"), Duration::ZERO);
-    }
-    let (sent, _) = answers(&mut ua);
-    assert_eq!(sent.iter().filter(|line| line.contains(" 200 ")).count(), 200);
-    assert_eq!(sent.iter().filter(|line| line.contains(" 503 ")).count(), 10);
-
-    for number in 0..10 {
-        let scan = options("127.0.0.2:9", number, "friendly-scanner");
-        ua.receive_datagram(scan, flow("127.0.0.2:9"), Duration::ZERO);
-    }
-    let (sent, events) = answers(&mut ua);
-    assert!(sent.is_empty(), "{sent:?}");
-    assert_eq!(events, [SipEvent::Banned { source: "127.0.0.2".parse().unwrap(), seconds: 600 }]);
-    // Under another name, but still the same one.
-    ua.receive_datagram(options("127.0.0.2:9", 11, "phone"), flow("127.0.0.2:9"), Duration::from_secs(1));
-    assert!(answers(&mut ua).0.is_empty());
-    ua.receive_datagram(options("127.0.0.2:9", 12, "phone"), flow("127.0.0.2:9"), Duration::from_secs(601));
-    assert_eq!(answers(&mut ua).0.len(), 1);
-}
-
-/// The called side dies and another run of it ends the call that it finds on record.
-#[test]
-fn a_call_is_ended_by_another_run_of_ours() {
-    let mut pair = Pair::new();
-    let call = pair.dial();
-    pair.run(Duration::from_millis(100));
-    let called = incoming(&mut pair).expect("a call").call;
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
-    pair.run(Duration::from_secs(1));
-    let saved = pair.peers[1].events.iter().find_map(|event| match event {
-        SipEvent::Confirmed { dialog, .. } => Some(dialog.clone()),
-        _ => None,
-    });
-    let saved = saved.expect("confirmed");
-    pair.peers[1] = peer(5070);
-    pair.do_at(1, |ua, now| assert!(ua.hang_up_saved(CallId(7), &saved, &[], now)));
-    pair.run(Duration::from_secs(2));
-    assert!(pair.peers[0].events.iter().any(|event| {
-        matches!(event, SipEvent::Ended { call: ended, cause: EndCause::ByRemote { .. } } if *ended == call)
-    }));
-    assert!(matches!(pair.peers[1].events[..], [SipEvent::Ended { call: CallId(7), cause: EndCause::ByUs }]));
-    for garbage in ["", "UDP\n1\n2", &saved.replace("UDP", "X"), &saved[..saved.len() / 2]] {
-        pair.do_at(1, |ua, now| {
-            assert!(!ua.hang_up_saved(CallId(8), garbage, &[], now) || garbage.len() > 60)
-        });
-    }
-}
-
-#[test]
-fn while_it_drains_calls_go_on_and_none_begin() {
-    let mut pair = Pair::new();
-    pair.dial();
-    pair.run(Duration::from_millis(100));
-    let called = incoming(&mut pair).expect("a call").call;
-    pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), now));
-    pair.run(Duration::from_secs(1));
-    pair.peers[1].ua.set_draining(true);
-    let spec = DialSpec {
-        uri: "sip:conf-Board@127.0.0.1:5070".into(),
-        from_user: "late".into(),
-        sdp: OFFER.into(),
-        credentials: None,
-    };
-    let flow = pair.flow(0);
-    pair.do_at(0, |ua, now| ua.dial(CallId(2000), spec, flow, now));
-    pair.run(Duration::from_secs(2));
-    assert!(matches!(
-        pair.peers[0].events.last(),
-        Some(SipEvent::Rejected { call: CallId(2000), status: 503, .. })
-    ));
-    pair.do_at(0, |ua, now| ua.hang_up(CallId(1000), vec![], now));
-    pair.run(Duration::from_secs(40));
-    assert!(pair.peers.iter().all(|peer| peer.ua.is_idle()));
 }

@@ -1,0 +1,179 @@
+//! Those who follow a conference from their telephones: who is in, who is muted, who talks (RFC 4575). What is told is
+//! always the whole picture; changes are gathered for a moment, for a conference that fills would tell one document for
+//! each who enters.
+
+use super::{Command, Engine, access};
+use plenary_conference::{ConferenceKey, ConferenceName, Mono, conferences::State};
+use plenary_sip::{CallId, Subscribing, SubscriptionId};
+use plenary_store::{Action, StoreError};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+use tracing::debug;
+
+/// The least time between two documents, in milliseconds.
+const GATHER_MS: u64 = 500;
+
+/// Who follows what.
+#[derive(Debug, Default)]
+pub(super) struct Followers {
+    of: BTreeMap<SubscriptionId, Follower>,
+    changed: BTreeSet<ConferenceKey>,
+    tell_at: Option<Mono>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    key: ConferenceKey,
+    /// What the document says it is about.
+    entity: String,
+    version: u32,
+}
+
+impl Followers {
+    /// Something changed that a document shows.
+    pub(super) fn note(&mut self, key: &ConferenceKey, now: Mono) {
+        if !self.of.is_empty() && self.of.values().any(|follower| follower.key == *key) {
+            self.changed.insert(key.clone());
+            self.tell_at.get_or_insert(now.plus_ms(GATHER_MS));
+        }
+    }
+
+    /// When documents are due.
+    pub(super) fn due(&self) -> Option<Mono> {
+        self.tell_at
+    }
+}
+
+impl Engine {
+    /// Somebody wants to follow a conference: whoever is in it may, and whoever may call it.
+    pub(super) fn handle_subscribing(&mut self, subscribing: Subscribing) {
+        let call = subscribing.call.and_then(|call| self.calls.get(&super::CallNumber(call.0)));
+        if subscribing.call.is_some() {
+            let key = call.and_then(|call| call.conference()).cloned();
+            return self.follow(&subscribing, key);
+        }
+        let (store, commands) = (self.store.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            let dialled = subscribing.target.user.clone();
+            let looked = access::look_up(&store, Some(&dialled), subscribing.authorization.clone()).await;
+            let _ = commands.send(Command::Following { subscribing: Box::new(subscribing), looked }).await;
+        });
+    }
+
+    pub(super) fn handle_following(
+        &mut self,
+        subscribing: &Subscribing,
+        looked: Result<access::Looked, StoreError>,
+    ) {
+        let Ok(looked) = looked else {
+            let later = vec![("Retry-After".to_owned(), "30".to_owned())];
+            return self.sip.refuse_request(subscribing.request, 503, later);
+        };
+        let service = looked.service.clone();
+        if let Err((status, headers)) =
+            self.may_reach(looked, &subscribing.target.user, subscribing.flow.remote.ip())
+        {
+            return self.sip.refuse_request(subscribing.request, status, headers);
+        }
+        let key = service.and_then(|(service, rest)| match service.action {
+            Action::Conference(conference) => Some(ConferenceKey {
+                account: service.account,
+                name: ConferenceName::new(conference.name.replace("{rest}", &rest)),
+            }),
+            Action::Announcement(_) => None,
+        });
+        self.follow(subscribing, key);
+    }
+
+    fn follow(&mut self, subscribing: &Subscribing, key: Option<ConferenceKey>) {
+        let Some(key) = key else {
+            return self.sip.refuse_request(subscribing.request, 404, Vec::new());
+        };
+        let entity = format!("sip:{}@{}", subscribing.target.user, subscribing.target.host);
+        let mut follower = Follower { key, entity, version: 0 };
+        let body = self.document(&mut follower);
+        let call = subscribing.call.map(|call| CallId(call.0));
+        debug!(conference = %follower.key.name, flow = %subscribing.flow, "followed");
+        self.sip.accept_subscription(subscribing.request, call, body);
+        self.followers.of.insert(SubscriptionId(subscribing.request.0), follower);
+    }
+
+    pub(super) fn handle_unsubscribed(&mut self, subscription: SubscriptionId) {
+        self.followers.of.remove(&subscription);
+    }
+
+    /// Tells what has changed, when it is time to.
+    pub(super) fn tell_followers(&mut self) {
+        let now = self.clock.now().mono;
+        if self.followers.tell_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut followers = std::mem::take(&mut self.followers);
+        for (id, follower) in &mut followers.of {
+            if followers.changed.contains(&follower.key) {
+                let body = self.document(follower);
+                self.sip.notify(*id, body);
+            }
+        }
+        (followers.changed, followers.tell_at) = (BTreeSet::new(), None);
+        self.followers = followers;
+    }
+
+    /// The whole picture of a conference.
+    fn document(&self, follower: &mut Follower) -> String {
+        follower.version += 1;
+        let (state, parties) =
+            self.conferences.participants(&follower.key).unwrap_or((State::Reserved, Vec::new()));
+        let mut xml = String::with_capacity(512 + parties.len() * 400);
+        let (entity, name) = (escape(&follower.entity), escape(&follower.key.name.to_string()));
+        let _ = write!(
+            xml,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"{entity}\" state=\"full\" version=\"{}\">\
+             <conference-description><display-text>{name}</display-text></conference-description>\
+             <conference-state><user-count>{}</user-count><active>{}</active></conference-state><users state=\"full\">",
+            follower.version,
+            parties.len(),
+            state == State::Active,
+        );
+        for party in parties {
+            let Some(call) = self.participants.get(&party.id).and_then(|number| self.calls.get(number))
+            else {
+                continue;
+            };
+            let (user, source) = (escape(&call.from), call.flow.remote);
+            let (speaks, talking) = (!party.muted, call.talking && !party.muted);
+            // Whether somebody talks at the moment is not in RFC 4575; a name space of its own holds it.
+            let _ = write!(
+                xml,
+                "<user entity=\"sip:{user}@{ip}\" state=\"full\"><display-text>{user}</display-text>\
+                 <endpoint entity=\"{id}\"><status>connected</status><joining-method>dialed-in</joining-method>\
+                 <media id=\"1\"><type>audio</type><status>{}</status>\
+                 <talking xmlns=\"urn:plenary:conference-info\">{talking}</talking></media></endpoint></user>",
+                if speaks { "sendrecv" } else { "recvonly" },
+                ip = source.ip().to_canonical(),
+                id = escape(&party.id.to_string()),
+            );
+        }
+        xml.push_str("</users></conference-info>");
+        xml
+    }
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // Not allowed in XML 1.0 in any form.
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,123 @@
+//! A desk phone that follows a conference, and one that takes over the call of another (raw SIP over UDP).
+#![allow(missing_docs)]
+
+mod support;
+
+use std::{net::UdpSocket, time::Duration};
+use support::{Phone, Server, wait_for};
+
+struct Desk {
+    socket: UdpSocket,
+    server: String,
+    me: String,
+}
+
+impl Desk {
+    fn new(server: &Server) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let me = socket.local_addr().unwrap().to_string();
+        Self { socket, server: server.sip.clone(), me }
+    }
+
+    fn say(&self, method: &str, call_id: &str, cseq: u32, to_tag: &str, extra: &str, body: &str) {
+        let me = &self.me;
+        let text = format!(
+            "{method} sip:conf-Tea@{} SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:desk@{me}>;tag=desk\r\nTo: <sip:conf-Tea@127.0.0.1>{to_tag}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:desk@{me}>\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+            self.server,
+            body.len()
+        );
+        self.socket.send_to(text.as_bytes(), &self.server).unwrap();
+    }
+
+    /// The next message that begins like this; requests are answered with 200.
+    fn wait(&self, beginning: &str) -> String {
+        let mut buffer = [0; 16_384];
+        loop {
+            let (length, from) = self.socket.recv_from(&mut buffer).expect(beginning);
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if !text.starts_with("SIP/2.0") {
+                let copied: Vec<&str> = text
+                    .lines()
+                    .filter(|line| {
+                        ["Via:", "From:", "To:", "Call-ID:", "CSeq:"]
+                            .iter()
+                            .any(|name| line.starts_with(name))
+                    })
+                    .collect();
+                let answer =
+                    format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", copied.join("\r\n"));
+                self.socket.send_to(answer.as_bytes(), from).unwrap();
+            }
+            if text.starts_with(beginning) {
+                return text;
+            }
+        }
+    }
+}
+
+fn tag(message: &str) -> String {
+    let to = message.lines().find(|line| line.starts_with("To:")).unwrap();
+    format!(";tag={}", to.split_once(";tag=").unwrap().1)
+}
+
+#[test]
+fn a_desk_phone_sees_who_is_in_and_who_talks() {
+    let server = Server::start("");
+    let mut first = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let desk = Desk::new(&server);
+    desk.say("SUBSCRIBE", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
+    assert!(desk.wait("SIP/2.0 200").contains(";isfocus"));
+    let document = desk.wait("NOTIFY");
+    assert!(
+        document.contains("<user-count>1</user-count>") && document.contains("sip:tone500@127.0.0.1"),
+        "{document}"
+    );
+    let _second = Phone::call(&server.uri("conf-Tea"), 1100, "PCMU");
+    let document = wait_for("both, talking", || {
+        let document = desk.wait("NOTIFY");
+        (document.contains("<user-count>2<") && document.matches(">true</talking>").count() == 2)
+            .then_some(document)
+    });
+    assert!(document.contains("state=\"full\"") && document.contains("<active>true</active>"), "{document}");
+    first.hang_up();
+    wait_for("one is left", || desk.wait("NOTIFY").contains("<user-count>1<").then_some(()));
+    // What is not there is not followed.
+    desk.say("SUBSCRIBE", "nothing", 1, "", "Event: conference\r\n", "");
+    desk.say("SUBSCRIBE", "other", 1, "", "Event: dialog\r\n", "");
+    desk.wait("SIP/2.0 489");
+}
+
+#[test]
+fn a_leader_changes_telephones_and_nobody_else_notices() {
+    let server = Server::start("");
+    server.put_service(
+        "conf-Tea",
+        r#"{"conference": {"name": "Tea", "participant": {"destroy_on_exit": true}}}"#,
+    );
+    server.put_service("member", r#"{"conference": {"name": "Tea"}}"#);
+    let desk = Desk::new(&server);
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+    let body = "Content-Type: application/sdp\r\n";
+    desk.say("INVITE", "one", 1, "", body, sdp);
+    let answer = desk.wait("SIP/2.0 200");
+    let first = tag(&answer);
+    desk.say("ACK", "one", 1, &first, "", "");
+    server.wait_for_participants("Tea", 1);
+    let member = Phone::call(&server.uri("member"), 500, "PCMU");
+    let before = server.wait_for_participants("Tea", 2);
+    let replaces = format!("{body}Replaces: one;to-{};from-tag=desk\r\n", &first[1..]);
+    desk.say("INVITE", "two", 1, "", &replaces, sdp);
+    let second = tag(&desk.wait("SIP/2.0 200"));
+    desk.say("ACK", "two", 1, &second, "", "");
+    let bye = desk.wait("BYE");
+    assert!(bye.contains("Call-ID: one") && bye.contains("taken the place"), "{bye}");
+    let after = server.wait_for_participants("Tea", 2);
+    assert_eq!(before[1], after[0], "the member stays");
+    assert_ne!(before[0], after[1]);
+    assert!(!member.log().contains("session closed"));
+}

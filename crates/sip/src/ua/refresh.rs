@@ -1,0 +1,204 @@
+//! Session timers (RFC 4028): a session that nobody refreshes is over. Requests of ours within a dialog that is up.
+
+use super::{
+    CallId, EndCause, Reason, UserAgent,
+    calls::{Call, State},
+    message::{self, SDP_TYPE},
+    timers::{Due, Ticket},
+};
+use sipx_sip::{
+    HeaderName, Headers, Message, Method, Request, Response,
+    session::{self, Accepted, Answer, MinSe, Refresher, Session, SessionExpires},
+};
+use std::time::Duration;
+
+/// The shortest time in which a session has to be refreshed (RFC 4028, section 4).
+const INTERVAL_MIN: Duration = Duration::from_secs(90);
+/// After a refresh that met another change of the session: 2.1 to 4 s (RFC 3261, section 14.1).
+const GLARE_MS: std::ops::Range<u64> = 2100..4000;
+
+/// What the other side says that it can do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Skills {
+    pub(super) update: bool,
+}
+
+impl Skills {
+    pub(super) fn of(headers: &Headers) -> Self {
+        Self { update: lists(headers, &HeaderName::Allow, "UPDATE") }
+    }
+}
+
+/// A header that lists tokens has this one.
+pub(super) fn lists(headers: &Headers, name: &HeaderName, token: &str) -> bool {
+    headers.get_all(name).any(|header| {
+        String::from_utf8_lossy(&header.value())
+            .split(',')
+            .any(|word| word.trim().eq_ignore_ascii_case(token))
+    })
+}
+
+/// The timer of a session.
+#[derive(Debug)]
+pub(super) struct SessionTimer {
+    session: Session,
+    /// If nothing refreshes it before, it is over then.
+    over_at: Duration,
+    ticket: Ticket,
+}
+
+impl SessionTimer {
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+}
+
+/// A request of ours that refreshes the session and is not answered.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    cseq: u32,
+}
+
+/// What an INVITE or UPDATE asks for. `Err`: too short, with the shortest that is allowed.
+pub(super) fn asked(request: &Request) -> Result<Option<Accepted>, Duration> {
+    let headers = &request.headers;
+    let supports =
+        lists(headers, &HeaderName::Supported, "timer") || lists(headers, &HeaderName::Require, "timer");
+    let requested = headers.typed::<SessionExpires>().and_then(Result::ok);
+    let least = headers.typed::<MinSe>().and_then(Result::ok).map(|least| least.0);
+    match session::answer(supports, requested, least, INTERVAL_MIN) {
+        Answer::None => Ok(None),
+        Answer::Accept(accepted) => Ok(Some(accepted)),
+        Answer::TooBrief(least) => Err(least),
+    }
+}
+
+/// The headers of a 2xx that say what was agreed on.
+pub(super) fn write(headers: &mut Headers, accepted: Option<Accepted>) {
+    let Some(accepted) = accepted else { return };
+    let value = SessionExpires { interval: accepted.interval, refresher: Some(accepted.refresher) };
+    message::push(headers, HeaderName::SessionExpires, value.to_string());
+    if accepted.require {
+        message::push(headers, HeaderName::Require, "timer");
+    }
+}
+
+impl UserAgent {
+    /// The time of a session begins, or begins anew.
+    pub(super) fn start_session_timer(&mut self, id: CallId, accepted: Option<Accepted>, now: Duration) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(old) = call.timer.take() {
+            self.timers.clear(old.ticket);
+        }
+        let Some(accepted) = accepted else { return };
+        let session =
+            Session { interval: accepted.interval, we_refresh: accepted.refresher == Refresher::Uas };
+        let over_at = now + Session { we_refresh: false, ..session }.act_after();
+        let ticket = self.timers.set(now + session.act_after(), Due::Session(id));
+        call.timer = Some(SessionTimer { session, over_at, ticket });
+    }
+
+    pub(super) fn on_session_due(&mut self, id: CallId, now: Duration) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (Some(timer), State::Established { .. }) = (&mut call.timer, &call.state) else { return };
+        if !timer.session.we_refresh || now >= timer.over_at {
+            let text = "The session was not refreshed in time".to_owned();
+            let reason = Reason { protocol: "SIP".to_owned(), cause: Some(408), text: Some(text) };
+            call.timer = None;
+            self.send_bye(id, &[reason], now);
+            return self.end(id, EndCause::Transport);
+        }
+        timer.ticket = self.timers.set(timer.over_at, Due::Session(id));
+        // While they change the session it is refreshed anyway.
+        if call.refresh.is_none() && call.reoffer.is_none() {
+            self.send_refresh(id, now);
+        }
+    }
+
+    fn send_refresh(&mut self, id: CallId, now: Duration) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(timer) = &call.timer else { return };
+        let value =
+            SessionExpires { interval: timer.session.interval, refresher: Some(Refresher::Uac) }.to_string();
+        let method = if call.skills.update { Method::Update } else { Method::Invite };
+        let sdp = (method == Method::Invite).then(|| call.local_sdp.clone());
+        let flow = call.dialog.next_hop();
+        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let mut request = call.dialog.request(method, via, contact, &self.config.product);
+        message::push(&mut request.headers, HeaderName::Supported, "timer");
+        message::push(&mut request.headers, HeaderName::SessionExpires, value);
+        if let Some(sdp) = sdp {
+            message::push(&mut request.headers, HeaderName::ContentType, SDP_TYPE);
+            message::set(&mut request.headers, &HeaderName::ContentLength, sdp.len().to_string());
+            request.set_body(sdp.into());
+        }
+        call.refresh = Some(Refresh { cseq: message::cseq(&request.headers).unwrap_or_default() });
+        self.send_request(request, flow, id, now);
+    }
+
+    /// An answer to a refresh of ours. False: it is to something else.
+    pub(super) fn on_refresh_response(
+        &mut self,
+        id: CallId,
+        method: &Method,
+        response: &Response,
+        now: Duration,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(refresh) = &call.refresh else { return false };
+        if message::cseq(&response.headers) != Some(refresh.cseq) {
+            return false;
+        }
+        let status = response.status.code();
+        if status < 200 {
+            return true;
+        }
+        call.refresh = None;
+        if status < 300 {
+            if *method == Method::Invite {
+                let flow = call.dialog.next_hop();
+                let contact = self.calls.get(&id).map(|call| self.contact_of(call, flow)).unwrap_or_default();
+                let via = self.via(flow);
+                if let Some(call) = self.calls.get_mut(&id) {
+                    let ack = call.dialog.request(Method::Ack, via, contact, &self.config.product);
+                    self.send(flow, &Message::Request(ack));
+                }
+            }
+            let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok);
+            let accepted = agreed.map(|agreed| Accepted {
+                interval: agreed.interval.max(INTERVAL_MIN),
+                // They answer, so what they call the client is us.
+                refresher: match agreed.refresher {
+                    Some(Refresher::Uas) => Refresher::Uac,
+                    Some(Refresher::Uac) | None => Refresher::Uas,
+                },
+                require: false,
+            });
+            self.start_session_timer(id, accepted, now);
+            return true;
+        }
+        match status {
+            408 | 481 => {
+                self.send_bye(id, &[], now);
+                self.end(id, EndCause::Transport);
+            }
+            405 | 501 if *method == Method::Update => {
+                call.skills.update = false;
+                self.send_refresh(id, now);
+            }
+            // Glare, or they are busy: once more, a moment later.
+            _ => {
+                let mut random = [0; 2];
+                (self.random)(&mut random);
+                let spread = u64::from(u16::from_be_bytes(random)) % (GLARE_MS.end - GLARE_MS.start);
+                let at = now + Duration::from_millis(GLARE_MS.start + spread);
+                if let Some(Call { timer: Some(timer), .. }) = self.calls.get_mut(&id) {
+                    self.timers.clear(timer.ticket);
+                    timer.ticket = self.timers.set(at, Due::Session(id));
+                }
+            }
+        }
+        true
+    }
+}
