@@ -1,5 +1,6 @@
 //! How the media plane is set up.
 
+use crate::params::DtlsIdentity;
 use plenary_audio::opus;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -35,6 +36,8 @@ pub struct MediaConfig {
     pub rtcp_interval_ms: u64,
     /// How Opus is encoded. Default: 48 kbit/s, complexity 5, with FEC, without DTX.
     pub opus: opus::Settings,
+    /// Our certificate for DTLS-SRTP; `None`: there is none of that. Default: none.
+    pub dtls: Option<DtlsIdentity>,
     /// Events that may wait for the control side; while it is full they wait inside the workers. Default:
     /// 65 536.
     pub event_queue: usize,
@@ -53,6 +56,7 @@ impl Default for MediaConfig {
             jitter_ms_max: 200,
             rtcp_interval_ms: 5000,
             opus: opus::Settings::default(),
+            dtls: None,
             event_queue: 65_536,
         }
     }

@@ -1,8 +1,9 @@
 //! The door: starting the media plane and telling it what to do.
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, RoomId, Sound,
-    StreamParams,
+    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, Protection,
+    RoomId, Sound, StreamParams,
+    dtls::{DtlsJob, Handshakes},
     files::Library,
     ports::{self, PortPair},
     room::{FRAME_NS, Playback, Settings},
@@ -47,6 +48,8 @@ impl MediaPlane {
         let directory = Arc::new(Mutex::new(Directory::new(count)));
         let mut threads = Vec::new();
         let mut workers = Vec::new();
+        let (dtls, dtls_jobs) = std_mpsc::channel();
+        let dtls = config.dtls.as_ref().map(|_| dtls);
         for index in 0..count {
             let (sender, commands) = std_mpsc::channel();
             let load = Arc::new(LoadCells::default());
@@ -58,15 +61,21 @@ impl MediaPlane {
                 Arc::clone(&load),
                 // Workers tick between each other's ticks.
                 index as u64 * FRAME_NS / 10 / count as u64,
+                dtls.clone(),
             );
             threads.push(spawn(format!("media-{index}"), move || worker.run())?);
             workers.push(WorkerDoor { commands: sender, load });
         }
         let (loader, jobs) = std_mpsc::channel();
         let doors: Vec<_> = workers.iter().map(|worker| worker.commands.clone()).collect();
+        if let Some(handshakes) =
+            config.dtls.as_ref().and_then(|identity| Handshakes::new(identity, doors.clone()))
+        {
+            threads.push(spawn("media-dtls".to_owned(), move || handshakes.run(&dtls_jobs))?);
+        }
         let library = Library::new(config.media_dir.clone(), config.file_seconds_max);
         threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &doors, &events))?);
-        let shared = Shared { config, directory, workers, loader, threads: Mutex::new(threads) };
+        let shared = Shared { config, directory, workers, loader, dtls, threads: Mutex::new(threads) };
         Ok((MediaHandle { shared: Arc::new(shared) }, received))
     }
 }
@@ -89,6 +98,7 @@ struct Shared {
     directory: Arc<Mutex<Directory>>,
     workers: Vec<WorkerDoor>,
     loader: Sender<Job>,
+    dtls: Option<Sender<DtlsJob>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -188,6 +198,16 @@ impl MediaHandle {
     /// gap, silence where there is nothing to hear, except while `send` is false. Another `remote_rtp` than
     /// before forgets where the old packets came from.
     pub fn set_stream(&self, call: MediaCallId, stream: StreamParams) {
+        let worker = self.directory().worker_of(call);
+        if let (Protection::Dtls { active, fingerprint }, Some(dtls), Some(worker)) =
+            (&stream.protection, &self.shared.dtls, worker)
+        {
+            // After the stream is set there, for what the handshake sends goes by it.
+            let begin = DtlsJob::Begin { call, worker, active: *active, fingerprint: *fingerprint };
+            self.tell(call, Command::SetStream { call, params: Box::new(stream) });
+            let _ = dtls.send(begin);
+            return;
+        }
         self.tell(call, Command::SetStream { call, params: Box::new(stream) });
     }
 
@@ -235,6 +255,9 @@ impl MediaHandle {
         if let Some(worker) = worker {
             let _ = self.shared.workers[worker].commands.send(Command::Close { call });
         }
+        if let Some(dtls) = &self.shared.dtls {
+            let _ = dtls.send(DtlsJob::End { call });
+        }
     }
 
     /// The call's counters now; `None` when it is not open.
@@ -262,6 +285,9 @@ impl MediaHandle {
             let _ = worker.commands.send(Command::Shutdown);
         }
         let _ = self.shared.loader.send(Job::Shutdown);
+        if let Some(dtls) = &self.shared.dtls {
+            let _ = dtls.send(DtlsJob::Shutdown);
+        }
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {

@@ -21,6 +21,7 @@
 #![deny(unsafe_code)]
 
 mod config;
+mod dtls;
 mod error;
 mod event;
 mod files;
@@ -36,6 +37,7 @@ pub use error::MediaError;
 pub use event::{CallStats, MediaEvent};
 pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
 pub use params::{
-    Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound, StreamParams, Suite,
+    DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound,
+    StreamParams, Suite,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};

@@ -84,6 +84,21 @@ pub enum Protection {
     },
 }
 
+/// The certificate of our side in DTLS handshakes: ECDSA on P-256 or P-384.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DtlsIdentity {
+    /// The certificate in DER.
+    pub certificate: Vec<u8>,
+    /// Its private key in DER (PKCS #8).
+    pub key: Vec<u8>,
+}
+
+impl fmt::Debug for DtlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DtlsIdentity").finish_non_exhaustive()
+    }
+}
+
 /// The names under which the connectivity checks of a stream are known (RFC 8445, 5.3).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ice {

@@ -8,7 +8,8 @@
 //! A panic within a room ends that room and nothing else.
 
 use crate::{
-    CallStats, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
+    CallStats, MasterKey, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
+    dtls::DtlsJob,
     handle::Directory,
     ports::{Channel, PortKey, PortPair, Ports},
     room::{FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick},
@@ -20,7 +21,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -82,6 +83,16 @@ pub(crate) enum Command {
     Stats {
         call: MediaCallId,
         answer: oneshot::Sender<CallStats>,
+    },
+    /// A datagram of the handshake of a call.
+    SendDtls {
+        call: MediaCallId,
+        bytes: Vec<u8>,
+    },
+    /// The keys that came out of it: of what we send, of what we receive.
+    SetKeys {
+        call: MediaCallId,
+        keys: Box<(MasterKey, MasterKey)>,
     },
     Shutdown,
     #[cfg(test)]
@@ -198,6 +209,8 @@ pub(crate) struct Worker {
     /// Datagrams that the system would not take.
     failed: Vec<usize>,
     began: Instant,
+    /// Who does the handshakes.
+    dtls: Option<Sender<DtlsJob>>,
 }
 
 impl Worker {
@@ -209,6 +222,7 @@ impl Worker {
         directory: Arc<Mutex<Directory>>,
         load: Arc<LoadCells>,
         offset_ns: u64,
+        dtls: Option<Sender<DtlsJob>>,
     ) -> Self {
         let phases = std::array::from_fn(|phase| Phase {
             next_ns: CLOCK_BEGINS_NS + offset_ns + phase as u64 * (FRAME_NS / PHASES as u64),
@@ -229,6 +243,7 @@ impl Worker {
             members: Vec::new(),
             failed: Vec::new(),
             began: Instant::now(),
+            dtls,
         }
     }
 
@@ -310,6 +325,10 @@ impl Worker {
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(stats);
                 }
+            }
+            Command::SendDtls { call, bytes } => self.send_dtls(call, &bytes),
+            Command::SetKeys { call, keys } => {
+                self.with_party(call, |room, key, _| room.set_keys(key, &keys.0, &keys.1));
             }
             // Told apart before it comes here.
             Command::Shutdown => {}
@@ -408,6 +427,15 @@ impl Worker {
         }
     }
 
+    fn send_dtls(&mut self, call: MediaCallId, bytes: &[u8]) {
+        let mut found = None;
+        self.with_party(call, |room, key, _| found = room.port(key).zip(room.dtls_destination(key)));
+        if let Some((port, to)) = found {
+            // What does not arrive is sent again.
+            self.ports.send(std::iter::once((port, Channel::Rtp, to, bytes)), |_| {});
+        }
+    }
+
     fn close(&mut self, call: MediaCallId) {
         let Some(place) = self.places.get(&call).copied() else { return };
         let time = self.time();
@@ -475,6 +503,11 @@ impl Worker {
             }
             for event in self.outbox.drain_events() {
                 self.events.push(event);
+            }
+            for (call, bytes) in self.outbox.drain_dtls() {
+                if let Some(dtls) = &self.dtls {
+                    let _ = dtls.send(DtlsJob::Datagram { call, bytes });
+                }
             }
         }
         self.tick_sooner(index, time);
@@ -562,7 +595,7 @@ fn tick_room(
     if with_rtcp {
         ports.drain(members, Channel::Rtcp, |key, datagram| {
             let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
-            room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time);
+            room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
         });
     }
     room.tick(time, outbox);

@@ -3,7 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
-    tls::Tls,
+    tls::{self, Tls},
 };
 use anyhow::{Context, anyhow};
 use plenary_api::ApiState;
@@ -43,7 +43,7 @@ impl Server {
         })?;
         let http_addr = listener.local_addr().context("the web services' address cannot be read")?;
 
-        let tls = Tls::load(
+        let tls_files = Tls::load(
             config.tls.certificate.as_deref(),
             config.tls.key.as_deref(),
             config.tls.authorities.as_deref(),
@@ -54,7 +54,7 @@ impl Server {
                 let listener = TcpListener::bind(address).await.map_err(|error| {
                     listen_error("the web services cannot listen on", address, &error, "--https")
                 })?;
-                tls.server().map(|tls| (listener, tls))
+                tls_files.server().map(|tls| (listener, tls))
             }
         };
         let https_addr = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
@@ -62,7 +62,7 @@ impl Server {
         let (sip, sip_events) = SipEndpoint::bind(SipConfig {
             listen: config.sip.0.clone(),
             listen_tls: config.sips.0.clone(),
-            tls: tls.sip(),
+            tls: tls_files.sip(),
             advertise: config.advertise,
             product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_from: config.signalling.allow_from.clone(),
@@ -73,6 +73,8 @@ impl Server {
         .context("SIP cannot be started (choose another address with --sip)")?;
         let sip_addr = sip.local_addr();
 
+        let identity = tls::make_dtls_identity()?;
+        let fingerprint = tls::fingerprint(&identity);
         let (media, media_events) = MediaPlane::start(MediaConfig {
             bind: config.sip.0[0].ip(),
             rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
@@ -88,6 +90,7 @@ impl Server {
                 dtx: config.media.opus_dtx,
                 expected_loss_percent: config.media.opus_expected_loss_percent,
             },
+            dtls: Some(identity),
             ..MediaConfig::default()
         })
         .context("the media plane cannot be started")?;
@@ -101,7 +104,7 @@ impl Server {
             reservations: config.reservations.clone(),
             conferences: config.conferences.clone(),
             listening: config.sip.0.iter().map(SocketAddr::ip).collect(),
-            fingerprint: None,
+            fingerprint: Some(fingerprint),
             settings: changeable(config),
         })
         .await?;
@@ -132,7 +135,7 @@ impl Server {
             engine,
             sip,
             media,
-            tls,
+            tls: tls_files,
             http_addr,
             https_addr,
             sip_addr,

@@ -2,7 +2,9 @@
 //! renewed by an ACME client is used without a restart. Connections that are up keep what they have.
 
 use anyhow::{Context, anyhow, bail};
+use plenary_media::DtlsIdentity;
 use plenary_sip::TlsSettings;
+use sha2::{Digest, Sha256};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -171,6 +173,21 @@ pub(crate) fn make_self_signed(names: Vec<String>, folder: &Path) -> anyhow::Res
     write(&key, &made.signing_key.serialize_pem(), 0o600).with_context(|| context(&key))?;
     write(&certificate, &made.cert.pem(), 0o644).with_context(|| context(&certificate))?;
     Ok((certificate, key))
+}
+
+/// The certificate for DTLS-SRTP: made at each start, for it is told by its fingerprint in each session description.
+pub(crate) fn make_dtls_identity() -> anyhow::Result<DtlsIdentity> {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
+        .context("a key for DTLS cannot be made")?;
+    let certificate = rcgen::CertificateParams::new(vec!["plenary".to_owned()])
+        .and_then(|params| params.self_signed(&key))
+        .context("a certificate for DTLS cannot be made")?;
+    Ok(DtlsIdentity { certificate: certificate.der().to_vec(), key: key.serialize_der() })
+}
+
+/// SHA-256 of the certificate, as session descriptions have it (RFC 8122, 5).
+pub(crate) fn fingerprint(identity: &DtlsIdentity) -> [u8; 32] {
+    Sha256::digest(&identity.certificate).into()
 }
 
 #[cfg(test)]

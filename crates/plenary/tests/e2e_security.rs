@@ -41,6 +41,23 @@ fn phones_with_tls_and_srtp_and_one_without_hear_each_other() {
     assert!(text(&refused).contains("488"), "{}", text(&refused));
 }
 
+/// This baresip has RSA certificates only, so its DTLS is not ours (`crates/media/tests/dtls.rs`); its ICE is.
+#[test]
+fn phones_with_ice_hear_each_other() {
+    let server = Server::start("");
+    server.put_service("safe", r#"{"srtp": "required", "conference": {"name": "Checks"}}"#);
+    let all = [500, 1100];
+    let modules = "module srtp.so\nmodule ice.so\n";
+    let first = Phone::call_as(&server.uri("safe"), 500, "PCMU", ";mediaenc=srtp-mand;medianat=ice", modules);
+    server.wait_for_participants("Checks", 1);
+    let second = Phone::call(&server.uri("conf-Checks"), 1100, "PCMU");
+    server.wait_for_participants("Checks", 2);
+    assert_hears(&first, &[1100], &all);
+    assert_hears(&second, &[500], &all);
+    assert!(cipher_of(&server, "Checks", 0).starts_with("AE"));
+    wait_for("the checks", || first.log().contains("connectivity check is complete").then_some(()));
+}
+
 fn call(server: &Server, user: &str, more: &[&str]) -> String {
     let mut command = plenary();
     command.args(["call", &server.uri(user), "--seconds", "1"]).args(more);

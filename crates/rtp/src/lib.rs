@@ -11,6 +11,7 @@
 //! | [`jitter`] | puts packets back in order and time, adding as little delay as the network allows | – |
 //! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
 //! | [`stats`] | what was received, lost, and how evenly | 3550, A.1, A.3, A.8 |
+//! | [`stun`] | answers the connectivity checks of ICE | 8445, 8489 |
 //! | [`quality`] | how it sounds, as a mean opinion score | – (ITU-T G.107) |
 //! | [`srtp`] | protects and opens packets | 3711, 7714 |
 //! | [`source`] | numbers and stamps the packets of a stream that we send | 3550 |
@@ -25,3 +26,4 @@ pub mod rtcp;
 pub mod source;
 pub mod srtp;
 pub mod stats;
+pub mod stun;

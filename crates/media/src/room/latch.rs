@@ -47,6 +47,12 @@ impl Latch {
         self.held.map_or(self.agreed, |held| held.from)
     }
 
+    /// The other side has shown by a check of ICE that it is there, and wants to be sent to there.
+    pub(crate) fn nominate(&mut self, from: SocketAddr, now_ns: u64) {
+        self.held = Some(Held { from, first_ns: now_ns });
+        self.candidate = None;
+    }
+
     /// What was agreed on.
     pub(crate) fn agreed(&self) -> SocketAddr {
         self.agreed

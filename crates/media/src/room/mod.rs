@@ -278,7 +278,7 @@ impl Room {
         out: &mut Outbox,
     ) {
         if let Some(party) = self.party_mut(key) {
-            party.handle_rtp(from, bytes, arrival_ns, time, out);
+            party.handle_rtp(key, from, bytes, arrival_ns, time, out);
         }
     }
 
@@ -289,10 +289,23 @@ impl Room {
         bytes: &[u8],
         arrival_ns: u64,
         time: Tick,
+        out: &mut Outbox,
     ) {
         if let Some(party) = self.party_mut(key) {
-            party.handle_rtcp(from, bytes, arrival_ns, time);
+            party.handle_rtcp(key, from, bytes, arrival_ns, time, out);
         }
+    }
+
+    /// The keys of a handshake.
+    pub(crate) fn set_keys(&mut self, key: PartyKey, send: &crate::MasterKey, receive: &crate::MasterKey) {
+        if let Some(party) = self.party_mut(key) {
+            party.set_keys(send, receive);
+        }
+    }
+
+    /// Where the handshake of a party goes to.
+    pub(crate) fn dtls_destination(&self, key: PartyKey) -> Option<SocketAddr> {
+        self.party(key)?.dtls_destination()
     }
 
     pub(crate) fn handle_send_error(&mut self, key: PartyKey) {

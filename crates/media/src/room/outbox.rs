@@ -1,8 +1,11 @@
 //! What a tick of a room gives out.
 
 use super::PartyKey;
-use crate::{MediaEvent, ports::Channel};
+use crate::{MediaCallId, MediaEvent, ports::Channel};
 use std::net::SocketAddr;
+
+/// Datagrams of handshakes that are passed on in a tick; more than that is a flood.
+const DTLS_MAX: usize = 1024;
 
 /// The datagrams and events of a tick, in memory that is used again for the next.
 #[derive(Debug, Default)]
@@ -10,6 +13,8 @@ pub(crate) struct Outbox {
     bytes: Vec<u8>,
     letters: Vec<Letter>,
     events: Vec<MediaEvent>,
+    /// Datagrams of handshakes, for whoever does those.
+    dtls: Vec<(MediaCallId, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,18 @@ impl Outbox {
 
     pub(crate) fn tell(&mut self, event: MediaEvent) {
         self.events.push(event);
+    }
+
+    /// Passes a datagram of a handshake on.
+    pub(crate) fn pass_on(&mut self, call: MediaCallId, bytes: &[u8]) {
+        if self.dtls.len() < DTLS_MAX {
+            self.dtls.push((call, bytes.to_vec()));
+        }
+    }
+
+    /// Takes those datagrams out.
+    pub(crate) fn drain_dtls(&mut self) -> impl Iterator<Item = (MediaCallId, Vec<u8>)> + '_ {
+        self.dtls.drain(..)
     }
 
     /// The datagrams, in the order they were added.

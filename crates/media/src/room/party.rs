@@ -10,7 +10,7 @@ use super::{
     shield::{DATAGRAM_MAX, Shield},
 };
 use crate::{
-    CallStats, MediaCallId, MediaEvent, Sound, StreamParams,
+    CallStats, MediaCallId, MediaEvent, Protection, Sound, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
@@ -27,7 +27,9 @@ use plenary_rtp::{
     quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
     source::Source,
+    srtp::MasterKey,
     stats::Reception,
+    stun,
 };
 use std::net::SocketAddr;
 
@@ -94,6 +96,8 @@ pub(super) struct Stream {
     params: StreamParams,
     latch: Latch,
     shield: Shield,
+    /// Where the handshake comes from.
+    dtls_from: Option<SocketAddr>,
     incoming: Incoming,
     mouth: Mouth,
     control: Control,
@@ -216,6 +220,7 @@ impl Party {
     /// Takes a datagram off the RTP port.
     pub(crate) fn handle_rtp(
         &mut self,
+        key: PartyKey,
         from: SocketAddr,
         bytes: &[u8],
         arrival_ns: u64,
@@ -224,8 +229,10 @@ impl Party {
     ) {
         match Kind::of(bytes) {
             Some(Kind::Rtp) => {}
-            Some(Kind::Rtcp) => return self.handle_rtcp(from, bytes, arrival_ns, time),
-            Some(Kind::Stun | Kind::Dtls | Kind::TurnChannel) | None => {
+            Some(Kind::Rtcp) => return self.handle_rtcp(key, from, bytes, arrival_ns, time, out),
+            Some(Kind::Stun) => return self.handle_stun(key, Channel::Rtp, from, bytes, time, out),
+            Some(Kind::Dtls) => return self.handle_dtls(from, bytes, out),
+            Some(Kind::TurnChannel) | None => {
                 self.stats.packets_malformed += 1;
                 return;
             }
@@ -297,7 +304,18 @@ impl Party {
     }
 
     /// Takes a datagram off the RTCP port, or one of RTCP off the RTP port.
-    pub(crate) fn handle_rtcp(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64, time: Tick) {
+    pub(crate) fn handle_rtcp(
+        &mut self,
+        key: PartyKey,
+        from: SocketAddr,
+        bytes: &[u8],
+        arrival_ns: u64,
+        time: Tick,
+        out: &mut Outbox,
+    ) {
+        if Kind::of(bytes) == Some(Kind::Stun) {
+            return self.handle_stun(key, Channel::Rtcp, from, bytes, time, out);
+        }
         let Some(stream) = &mut self.stream else {
             self.stats.packets_unwanted += 1;
             return;
@@ -342,6 +360,70 @@ impl Party {
         } else {
             self.stats.packets_malformed += 1;
         }
+    }
+
+    /// Answers a check of ICE. The way that the other side nominates is the one that is sent on.
+    fn handle_stun(
+        &mut self,
+        key: PartyKey,
+        channel: Channel,
+        from: SocketAddr,
+        bytes: &[u8],
+        time: Tick,
+        out: &mut Outbox,
+    ) {
+        let Some(stream) = &mut self.stream else {
+            self.stats.packets_unwanted += 1;
+            return;
+        };
+        let ice = stream.params.ice.as_ref();
+        let Some((ice, check)) =
+            ice.and_then(|ice| Some((ice, stun::check(bytes, &ice.local_ufrag, &ice.local_pwd)?)))
+        else {
+            self.stats.packets_stranger += 1;
+            return;
+        };
+        let mut response = [0; stun::RESPONSE_BYTES_MAX];
+        let length = check.respond(from, &ice.local_pwd, &mut response);
+        out.send(key, channel, from, &response[..length], &[], |_, _| {});
+        if channel == Channel::Rtcp {
+            stream.control.from = Some(from);
+        } else if check.nominates || !is_reachable(stream.latch.destination()) {
+            stream.latch.nominate(from, time.now_ns);
+        }
+    }
+
+    /// Passes a datagram of the handshake on to those who do it.
+    fn handle_dtls(&mut self, from: SocketAddr, bytes: &[u8], out: &mut Outbox) {
+        let Some(stream) = &mut self.stream else {
+            self.stats.packets_unwanted += 1;
+            return;
+        };
+        let Protection::Dtls { .. } = stream.params.protection else {
+            self.stats.packets_unwanted += 1;
+            return;
+        };
+        // With ICE the way is known; without, the handshake itself says who is there.
+        if stream.params.ice.is_none() {
+            stream.dtls_from = Some(from);
+        }
+        out.pass_on(self.call, bytes);
+    }
+
+    /// The keys of the handshake.
+    pub(crate) fn set_keys(&mut self, send: &MasterKey, receive: &MasterKey) {
+        if let Some(stream) = &mut self.stream
+            && matches!(stream.params.protection, Protection::Dtls { .. })
+        {
+            stream.shield.set_keys(send, receive);
+        }
+    }
+
+    /// Where the handshake goes to.
+    pub(crate) fn dtls_destination(&self) -> Option<SocketAddr> {
+        let stream = self.stream.as_ref()?;
+        let to = stream.dtls_from.unwrap_or_else(|| stream.latch.destination());
+        is_reachable(to).then_some(to)
     }
 
     /// Takes what the party says at this tick out of its buffer; see [`Party::voice`].
@@ -573,6 +655,7 @@ impl Stream {
         Self {
             latch,
             shield: Shield::new(&params.protection),
+            dtls_from: None,
             incoming: Incoming {
                 ear: Ear::new(params.codec, settings, random.next() as u32),
                 reception: Reception::new(params.codec.clock_rate()),

@@ -8,7 +8,7 @@ use super::{
     wall_now,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
-use plenary_media::{MasterKey, MediaError, PlayId, PlayTo, Protection, RoomId, StreamParams};
+use plenary_media::{Ice, MasterKey, MediaError, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
     sdp::{self, Codec, Direction, LocalMedia, Policy, SdpError, Stream},
@@ -197,14 +197,14 @@ impl Engine {
             dtmf: true,
             direction: Direction::SendRecv,
             security: self.security.local(srtp, call.flow.transport.is_secure()),
-            ice: None,
+            ice: Some(super::security::ice_credentials()),
         };
         let mut session =
             Session { purpose, local, stream: None, playing: None, speaks: false, listens: false };
         match offer {
             Some(offer) => match sdp::answer(&offer, &session.local) {
                 Ok(answer) => {
-                    self.media.set_stream(number.media(), stream_params(&answer.stream));
+                    self.media.set_stream(number.media(), stream_params(&answer.stream, &session.local));
                     session.stream = Some(answer.stream);
                     self.answer(number, session, answer.sdp);
                 }
@@ -259,7 +259,7 @@ impl Engine {
             };
             match accepted {
                 Ok(stream) => {
-                    self.media.set_stream(number.media(), stream_params(&stream));
+                    self.media.set_stream(number.media(), stream_params(&stream, &session.local));
                     session.stream = Some(stream);
                 }
                 Err(text) => {
@@ -326,7 +326,7 @@ impl Engine {
         match sdp::answer(&offer, &session.local) {
             Ok(answer) => {
                 debug!(call = number.0, remote = %answer.stream.remote_rtp, direction = ?answer.stream.direction, "session changed");
-                self.media.set_stream(number.media(), stream_params(&answer.stream));
+                self.media.set_stream(number.media(), stream_params(&answer.stream, &session.local));
                 session.stream = Some(answer.stream);
                 self.sip.accept_offer(number.sip(), answer.sdp);
             }
@@ -342,7 +342,7 @@ impl Engine {
         let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
         match answer.as_deref().map(|answer| sdp::accept(&session.local, answer)) {
             Some(Ok(stream)) => {
-                self.media.set_stream(number.media(), stream_params(&stream));
+                self.media.set_stream(number.media(), stream_params(&stream, &session.local));
                 session.stream = Some(stream);
             }
             Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
@@ -469,7 +469,7 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
     }
 }
 
-fn stream_params(stream: &Stream) -> StreamParams {
+fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
     StreamParams {
         remote_rtp: stream.remote_rtp,
         remote_rtcp: stream.remote_rtcp,
@@ -488,6 +488,10 @@ fn stream_params(stream: &Stream) -> StreamParams {
         send: matches!(stream.direction, Direction::SendRecv | Direction::SendOnly),
         receive: matches!(stream.direction, Direction::SendRecv | Direction::RecvOnly),
         protection: stream_protection(&stream.protection),
-        ice: None,
+        ice: stream.ice.as_ref().zip(local.ice.as_ref()).map(|(theirs, ours)| Ice {
+            local_ufrag: ours.ufrag.clone(),
+            local_pwd: ours.pwd.clone(),
+            remote_ufrag: theirs.ufrag.clone(),
+        }),
     }
 }

@@ -1,6 +1,7 @@
 //! What the service brings to the protection of audio.
 
-use plenary_sip::sdp::{LocalSecurity, Policy};
+use data_encoding::BASE64_NOPAD;
+use plenary_sip::sdp::{IceCredentials, LocalSecurity, Policy};
 
 /// What all calls have in common.
 #[derive(Debug, Clone)]
@@ -24,4 +25,11 @@ impl Security {
         }
         local
     }
+}
+
+/// Names in ICE that nobody can guess: 24 bits tell calls apart, 144 keep strangers out (RFC 8445, 5.3).
+pub(super) fn ice_credentials() -> IceCredentials {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random).expect("the system has random numbers");
+    IceCredentials { ufrag: BASE64_NOPAD.encode(&random[..6]), pwd: BASE64_NOPAD.encode(&random[6..]) }
 }

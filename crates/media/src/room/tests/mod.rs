@@ -647,9 +647,16 @@ fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
     let length = report.write(&mut bytes);
     let from = SocketAddr::new(world.phones[0].address.ip(), world.phones[0].address.port() + 1);
     let stranger = "203.0.113.5:4001".parse().expect("an address");
-    world.room.handle_rtcp(world.phones[0].key, stranger, &bytes[..length], time.now_ns, time);
+    world.room.handle_rtcp(
+        world.phones[0].key,
+        stranger,
+        &bytes[..length],
+        time.now_ns,
+        time,
+        &mut world.outbox,
+    );
     assert_eq!(world.stats(0).round_trip_ms, None);
-    world.room.handle_rtcp(world.phones[0].key, from, &bytes[..length], time.now_ns, time);
+    world.room.handle_rtcp(world.phones[0].key, from, &bytes[..length], time.now_ns, time, &mut world.outbox);
     let stats = world.stats(0);
     assert!((stats.round_trip_ms.expect("reported") - 60.0).abs() < 0.5, "{:?}", stats.round_trip_ms);
     assert_eq!((stats.remote_loss, stats.remote_jitter_ms, stats.remote_bye), (Some(0.25), Some(10.0), true));
@@ -688,7 +695,7 @@ fn any_bytes_from_anywhere_are_survived() {
                 let (time, phone) = (world.time(), &world.phones[0]);
                 let arrival = time.now_ns - later_ms * MS;
                 world.room.handle_rtp(phone.key, phone.address, &bytes, arrival, time, &mut world.outbox);
-                world.room.handle_rtcp(phone.key, phone.address, &bytes, arrival, time);
+                world.room.handle_rtcp(phone.key, phone.address, &bytes, arrival, time, &mut world.outbox);
                 world.run(1);
             }
             Ok(())
