@@ -169,7 +169,7 @@ async fn calls_over_a_websocket() {
                 break text;
             }
         };
-        assert!(answer.contains("Contact: <sip:plenary@127.0.0.1:8080;transport=ws>"), "{answer}");
+        assert!(answer.contains("Contact: <sip:room@127.0.0.1:8080;transport=ws>"), "{answer}");
         let to = answer.lines().find(|line| line.starts_with("To:")).unwrap();
         let tag = format!(";tag={}", to.split_once(";tag=").unwrap().1);
         browser.send(tokio_websockets::Message::text(request("ACK", number, 1, &tag, ""))).await.unwrap();

@@ -251,6 +251,37 @@ pub(super) fn replaces(headers: &Headers) -> Result<Option<(String, String, Stri
     Ok(Some((call_id, to.ok_or(())?, from.ok_or(())?, early)))
 }
 
+/// The lines of an unreadable request that its answer has to repeat (RFC 3261, section 8.2.6.2). `None`: it is no request,
+/// wants no answer (ACK), or does not say where it came from.
+pub(super) fn salvage(bytes: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
+    let start = lines.next()?;
+    let method = start.split(' ').next()?;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
+    if !start.contains("SIP/") || method.is_empty() || !method.chars().all(is_token) || method == "ACK" {
+        return None;
+    }
+    let (mut copied, mut has_via, mut is_copying) = (String::new(), false, false);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        if line.contains(|c: char| c.is_control() && c != '\t') {
+            is_copying = false;
+            continue;
+        }
+        if !line.starts_with([' ', '\t']) {
+            let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+            is_copying =
+                matches!(name.as_str(), "via" | "v" | "from" | "f" | "to" | "t" | "call-id" | "i" | "cseq");
+            has_via |= matches!(name.as_str(), "via" | "v");
+        }
+        if is_copying {
+            copied.push_str(line);
+            copied.push_str("\r\n");
+        }
+    }
+    has_via.then_some(copied)
+}
+
 /// Headers by their names.
 pub(super) fn named(headers: &[(String, String)]) -> Vec<(HeaderName, String)> {
     headers

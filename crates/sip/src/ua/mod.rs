@@ -176,8 +176,9 @@ impl UserAgent {
         if self.guard.is_banned(flow.remote.ip(), now) {
             return;
         }
-        if let Ok(message) = parse_datagram(datagram, &Limits::datagram()) {
-            self.receive(message, flow, now);
+        match parse_datagram(datagram.clone(), &Limits::datagram()) {
+            Ok(message) => self.receive(message, flow, now),
+            Err(error) => self.refuse_unreadable(&datagram, &error.to_string(), flow, now),
         }
     }
 
@@ -233,6 +234,26 @@ impl UserAgent {
                 }
             }
         }
+    }
+
+    /// What is plainly a request and cannot be read is answered with 400, as far as it says by whom and where from (RFC
+    /// 4475, 3.1.2). What is not even that is passed over.
+    fn refuse_unreadable(&mut self, bytes: &[u8], why: &str, flow: Flow, now: Duration) {
+        let source = flow.remote.ip();
+        if !self.config.allow_from.iter().any(|net| net.contains(&source.to_canonical())) {
+            return;
+        }
+        let Some(copied) = message::salvage(bytes) else { return };
+        if self.guard.admit(source, now) != Admission::Welcome {
+            return;
+        }
+        self.report_failure(source, now);
+        let why: String = why.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+        let product = &self.config.product;
+        let text = format!(
+            "SIP/2.0 400 Bad Request: {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.outputs.push_back(Output::Send { flow, bytes: text.into() });
     }
 
     /// Whether a request is looked at: strangers have limits for what begins something new. What belongs to a call that
@@ -300,9 +321,14 @@ impl UserAgent {
         let tag = self.token(8);
         let response =
             message::response(request, finding.status(), Some(&why), Some(&tag), &self.config.product);
+        let back = message::response_flow(request, flow);
         if let Some(response) = response {
-            let back = message::response_flow(request, flow);
             self.send(back, &Message::Response(response));
+        } else if let Some(copied) = message::salvage(&Message::Request(request.clone()).to_bytes()) {
+            // It lacks what a proper answer has to repeat.
+            let product = &self.config.product;
+            let text = format!("SIP/2.0 400 {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
+            self.outputs.push_back(Output::Send { flow: back, bytes: text.into() });
         }
     }
 

@@ -24,6 +24,15 @@ impl UserAgent {
         if is_in_dialog {
             return self.on_request_in_dialog(key, request, now);
         }
+        if matches!(request.method, Method::Options | Method::Register | Method::Subscribe) {
+            if !request.uri.scheme().is_sip() && request.uri.tel_parts().is_none() {
+                return self.respond_plain(key, request, 416, now);
+            }
+            if let Some(unsupported) = required(request) {
+                let extra = [(HeaderName::Unsupported, unsupported)];
+                return self.respond_with(key, request, 420, None, &extra, now);
+            }
+        }
         match request.method {
             Method::Invite => self.on_invite(key, request, now),
             Method::Options if self.is_draining => {
