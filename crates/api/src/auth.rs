@@ -1,9 +1,13 @@
 //! Basic authentication (RFC 7617): user name `cloudID/username`, password an API Access Key.
 
-use crate::{error::ApiError, server::ApiState};
+use crate::{error::ApiError, peer::Peer, server::ApiState};
 use axum::http::{StatusCode, header, request::Parts};
 use data_encoding::BASE64;
 use plenary_store::Account;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 /// Whose request it is.
 pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Account, ApiError> {
@@ -13,9 +17,38 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Acco
             "basic authentication is needed: the user name is cloudID/username, the password an API Access Key",
         )
     };
-    let (login, key) = credentials(parts).ok_or_else(refused)?;
-    state.store.authenticate(&login, &key).await?.ok_or_else(refused)
+    let (limits, now) = (state.limits, Instant::now());
+    let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip());
+    let too_many = |text: &str| ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text);
+    if source.is_some_and(|source| state.counters.is_held_off(source, limits, now)) {
+        return Err(too_many(
+            "too many requests with wrong credentials came from your address; wait a minute",
+        ));
+    }
+    let found = match credentials(parts) {
+        Some((login, key)) => state.store.authenticate(&login, &key).await?.map(|account| (login, account)),
+        None => None,
+    };
+    let Some((login, account)) = found else {
+        if let Some(source) = source
+            && state.counters.failed(source, limits, now)
+        {
+            tracing::warn!(target: "audit", %source, "held off: too many requests with wrong credentials");
+        }
+        return Err(refused());
+    };
+    if !state.counters.admit(account.id, limits, now) {
+        return Err(too_many("the account sends more requests than it may; slow down"));
+    }
+    if let Some(who) = parts.extensions.get::<Who>() {
+        let _ = who.0.set(login);
+    }
+    Ok(account)
 }
+
+/// Whose request it turned out to be, for the audit log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Who(pub(crate) Arc<OnceLock<String>>);
 
 fn credentials(parts: &Parts) -> Option<(String, String)> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -8,6 +8,7 @@
 mod auth;
 mod control;
 mod error;
+mod limits;
 mod pages;
 mod params;
 mod peer;
@@ -17,6 +18,7 @@ mod web;
 
 pub use control::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
 pub use error::{CODES, Code};
+pub use limits::{Counters, WebLimits};
 pub use peer::{BoxedStream, Duplex, Peer};
 pub use server::{ApiState, router, serve};
 pub use web::websocket::OnWebSocket;

@@ -2,8 +2,9 @@
 
 use crate::{
     ConferenceControl,
-    auth::authenticate,
+    auth::{Who, authenticate},
     error::ApiError,
+    limits::{Counters, WebLimits},
     pages,
     params::{Params, percent_decode},
     peer::{BoxedStream, Peer},
@@ -57,6 +58,10 @@ pub struct ApiState {
     pub max_body_bytes: usize,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
+    /// What accounts may ask and sources may guess, and what has been counted.
+    pub limits: WebLimits,
+    /// Begins empty.
+    pub counters: Arc<Counters>,
     /// The realm of digest authentication: part of what is kept of users' passwords.
     pub realm: String,
     /// What becomes of a WebSocket for SIP; `None`: there are none.
@@ -77,6 +82,8 @@ pub fn router(state: ApiState) -> Router {
 async fn answer(State(state): State<ApiState>, mut request: Request<Body>) -> Response<Body> {
     let asked_at = state.control.now();
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let who = Who::default();
+    request.extensions_mut().insert(who.clone());
     let (parts, body) = request.into_parts();
     let base = base(&state, &parts);
     let outcome = match tokio::time::timeout(state.request_timeout, route(&state, &parts, body, upgrade))
@@ -88,7 +95,22 @@ async fn answer(State(state): State<ApiState>, mut request: Request<Body>) -> Re
     let mut response = outcome
         .unwrap_or_else(|error| error.response(parts.uri.path(), asked_at, state.control.now(), &base));
     harden(&mut response);
+    audit(&who, &parts, response.status());
     response
+}
+
+/// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
+fn audit(who: &Who, parts: &Parts, status: StatusCode) {
+    let path = parts.uri.path();
+    let changes = match Service::at(path) {
+        Some(_) => !path.ends_with("_list"),
+        None => !matches!(parts.method, Method::GET | Method::HEAD),
+    };
+    if let Some(account) = who.0.get().filter(|_| changes) {
+        let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip().to_string());
+        let source = source.unwrap_or_default();
+        tracing::info!(target: "audit", account, source, method = %parts.method, path, status = status.as_u16());
+    }
 }
 
 /// Where our pages are, as the client reaches them.
@@ -216,7 +238,12 @@ fn path_segment(encoded: &str) -> Result<String, ApiError> {
 
 /// What every answer says about how it may be used.
 fn harden(response: &mut Response<Body>) {
-    const HEADERS: [(HeaderName, &str); 4] = [
+    const HEADERS: [(HeaderName, &str); 5] = [
+        // Whatever a page of ours would hold: nothing is loaded from anywhere else, and nobody frames it.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+        ),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),

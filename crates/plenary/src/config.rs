@@ -99,11 +99,21 @@ pub(crate) struct Web {
     pub(crate) max_body_bytes: usize,
     /// A request that is not answered by then is answered 408, in seconds.
     pub(crate) request_timeout_seconds: u64,
+    /// Requests of an account, per second on average over ten seconds; 0: no limit.
+    pub(crate) requests_per_second: u32,
+    /// Requests with wrong credentials from a source, within a minute; 0: no limit.
+    pub(crate) failures_per_minute: u32,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { public_url: String::new(), max_body_bytes: 65_536, request_timeout_seconds: 30 }
+        Self {
+            public_url: String::new(),
+            max_body_bytes: 65_536,
+            request_timeout_seconds: 30,
+            requests_per_second: 1000,
+            failures_per_minute: 30,
+        }
     }
 }
 

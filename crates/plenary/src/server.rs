@@ -117,6 +117,11 @@ impl Server {
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             max_body_bytes: config.web.max_body_bytes,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
+            limits: plenary_api::WebLimits {
+                requests_per_second: config.web.requests_per_second,
+                failures_per_minute: config.web.failures_per_minute,
+            },
+            counters: Arc::default(),
             realm: config.signalling.realm.clone(),
             on_websocket: Some(on_websocket(sip.clone())),
         });

@@ -281,3 +281,15 @@ fn a_changed_configuration_is_taken_over_and_a_broken_one_is_not() {
     wait_for("the complaint", || log().contains("the configuration stays as it was").then_some(()));
     assert!(call().contains("403"));
 }
+
+#[test]
+fn who_guesses_keys_is_held_off_and_changes_are_on_record() {
+    let server = Server::start("[web]\nfailures_per_minute = 3\n");
+    server.put_service("board", r#"{"conference": {"name": "Board"}}"#);
+    let log = || std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    assert!(log().contains("path=\"/service/v1/inbound/board\" status=201"), "{}", log());
+    for _ in 0..3 {
+        assert_eq!(server.curl_as("1-2-0/bob@example.com:guess", &[], "/conference_list").0, 401);
+    }
+    assert_eq!(server.curl(&[], "/conference_list").0, 429, "also with the right key: it is the address");
+}

@@ -263,6 +263,8 @@ impl World {
             public_url: Some("https://conference.example.com".to_owned()),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),
+            limits: plenary_api::WebLimits::default(),
+            counters: Arc::default(),
             realm: "plenary".to_owned(),
             on_websocket: None,
         });
