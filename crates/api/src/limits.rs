@@ -87,7 +87,7 @@ fn forget<K: Eq + Hash, V>(followed: &mut HashMap<K, V>, is_old: impl Fn(&V) -> 
 fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
-        ip => ip,
+        ip @ IpAddr::V4(_) => ip,
     }
 }
 
