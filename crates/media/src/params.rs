@@ -58,7 +58,7 @@ pub struct StreamParams {
     pub receive: bool,
     /// How the stream is protected.
     pub protection: Protection,
-    /// Our names in ICE and theirs, where it was agreed on.
+    /// Our names in ICE, where it was agreed on.
     pub ice: Option<Ice>,
 }
 
@@ -99,15 +99,13 @@ impl fmt::Debug for DtlsIdentity {
     }
 }
 
-/// The names under which the connectivity checks of a stream are known (RFC 8445, 5.3).
+/// Our names, under which the connectivity checks of a stream are known (RFC 8445, 5.3).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ice {
     /// Ours.
     pub local_ufrag: String,
     /// With it we tell their checks from forged ones.
     pub local_pwd: String,
-    /// Theirs.
-    pub remote_ufrag: String,
 }
 
 impl fmt::Debug for Ice {

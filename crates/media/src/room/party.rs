@@ -7,7 +7,7 @@ use super::{
     mouth::{Mouth, Own},
     outbox::Outbox,
     playback::Playback,
-    shield::{DATAGRAM_MAX, Shield},
+    shield::Shield,
 };
 use crate::{
     CallStats, MediaCallId, MediaEvent, Protection, Sound, StreamParams,
@@ -241,18 +241,10 @@ impl Party {
             self.stats.packets_unwanted += 1;
             return;
         };
-        let mut scratch;
-        let bytes = if stream.shield.is_off() {
-            bytes
-        } else {
-            scratch = [0; DATAGRAM_MAX];
-            match stream.shield.open(bytes, false, &mut scratch) {
-                Ok(opened) => opened,
-                Err(_) => {
-                    self.stats.packets_not_authentic += 1;
-                    return;
-                }
-            }
+        let mut scratch = None;
+        let Ok(bytes) = stream.shield.open(bytes, false, &mut scratch) else {
+            self.stats.packets_not_authentic += 1;
+            return;
         };
         let Ok(packet) = Packet::parse(bytes) else {
             self.stats.packets_malformed += 1;
@@ -325,18 +317,10 @@ impl Party {
             self.stats.packets_stranger += 1;
             return;
         }
-        let mut scratch;
-        let bytes = if stream.shield.is_off() {
-            bytes
-        } else {
-            scratch = [0; DATAGRAM_MAX];
-            match stream.shield.open(bytes, true, &mut scratch) {
-                Ok(opened) => opened,
-                Err(_) => {
-                    self.stats.packets_not_authentic += 1;
-                    return;
-                }
-            }
+        let mut scratch = None;
+        let Ok(bytes) = stream.shield.open(bytes, true, &mut scratch) else {
+            self.stats.packets_not_authentic += 1;
+            return;
         };
         let ours = stream.mouth.source.ssrc();
         let clock_rate = stream.params.codec.clock_rate();

@@ -5,7 +5,7 @@ use crate::params::Protection;
 use plenary_rtp::srtp::{self, MasterKey, SrtpError};
 
 /// Octets of the longest datagram that is opened.
-pub(super) const DATAGRAM_MAX: usize = 2048;
+const DATAGRAM_MAX: usize = 2048;
 
 /// The protection of one stream, both ways.
 #[derive(Debug, Default)]
@@ -70,10 +70,6 @@ impl Shield {
         }
     }
 
-    pub(super) fn is_off(&self) -> bool {
-        matches!(self, Self::Off)
-    }
-
     /// The name of the cipher in force.
     pub(super) fn suite(&self) -> Option<&'static str> {
         match self {
@@ -82,15 +78,19 @@ impl Shield {
         }
     }
 
-    /// Opens an RTP (or RTCP) packet within `scratch`.
+    /// Opens an RTP (or RTCP) packet within `scratch`; what was never protected is handed back as it came.
     pub(super) fn open<'s>(
         &mut self,
-        bytes: &[u8],
+        bytes: &'s [u8],
         is_rtcp: bool,
-        scratch: &'s mut [u8; DATAGRAM_MAX],
+        scratch: &'s mut Option<[u8; DATAGRAM_MAX]>,
     ) -> Result<&'s [u8], SrtpError> {
-        let Self::On(keys) = self else { return Err(SrtpError::NotAuthentic) };
-        let packet = scratch.get_mut(..bytes.len()).ok_or(SrtpError::Malformed)?;
+        let keys = match self {
+            Self::Off => return Ok(bytes),
+            Self::Waiting => return Err(SrtpError::NotAuthentic),
+            Self::On(keys) => keys,
+        };
+        let packet = scratch.insert([0; DATAGRAM_MAX]).get_mut(..bytes.len()).ok_or(SrtpError::Malformed)?;
         packet.copy_from_slice(bytes);
         let length = match is_rtcp {
             true => keys.receiver.open_rtcp(packet)?,

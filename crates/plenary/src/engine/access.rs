@@ -166,7 +166,7 @@ impl Engine {
         let Some(call) = self.calls.get(&number) else { return };
         let Stage::Routing { .. } = call.stage else { return };
         let (source, dialled) = (call.flow.remote.ip(), call.dialled.clone());
-        let mut looked = match looked {
+        let looked = match looked {
             Ok(looked) => looked,
             Err(error) => {
                 warn!(call = number.0, %error, "the inbound service could not be looked up");
@@ -174,9 +174,8 @@ impl Engine {
             }
         };
         let had_credentials = !matches!(looked.identity, Identity::Unknown);
-        let service = looked.service.take();
-        let is_there = Looked { service: service.clone(), ..looked };
-        let (decision, user) = self.decide(is_there, &dialled, source);
+        let service = looked.service.clone();
+        let (decision, user) = self.decide(looked, &dialled, source);
         if user.is_some() {
             self.sip.report(source, true);
         }

@@ -4,7 +4,7 @@
 
 use super::{Command, Engine, access};
 use plenary_conference::{ConferenceKey, ConferenceName, Mono, conferences::State};
-use plenary_sip::{CallId, Subscribing, SubscriptionId};
+use plenary_sip::{Subscribing, SubscriptionId};
 use plenary_store::{Action, StoreError};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -94,9 +94,8 @@ impl Engine {
         let entity = format!("sip:{}@{}", subscribing.target.user, subscribing.target.host);
         let mut follower = Follower { key, entity, version: 0 };
         let body = self.document(&mut follower);
-        let call = subscribing.call.map(|call| CallId(call.0));
         debug!(conference = %follower.key.name, flow = %subscribing.flow, "followed");
-        self.sip.accept_subscription(subscribing.request, call, body);
+        self.sip.accept_subscription(subscribing.request, subscribing.call, body);
         self.followers.of.insert(SubscriptionId(subscribing.request.0), follower);
     }
 

@@ -488,10 +488,10 @@ fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
         send: matches!(stream.direction, Direction::SendRecv | Direction::SendOnly),
         receive: matches!(stream.direction, Direction::SendRecv | Direction::RecvOnly),
         protection: stream_protection(&stream.protection),
-        ice: stream.ice.as_ref().zip(local.ice.as_ref()).map(|(theirs, ours)| Ice {
-            local_ufrag: ours.ufrag.clone(),
-            local_pwd: ours.pwd.clone(),
-            remote_ufrag: theirs.ufrag.clone(),
-        }),
+        ice: stream
+            .ice
+            .as_ref()
+            .and(local.ice.as_ref())
+            .map(|ours| Ice { local_ufrag: ours.ufrag.clone(), local_pwd: ours.pwd.clone() }),
     }
 }

@@ -249,10 +249,13 @@ impl UserAgent {
         }
         self.report_failure(source, now);
         let why: String = why.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+        self.send_salvaged(flow, &format!("Bad Request: {why}"), &copied);
+    }
+
+    /// 400 to a request of which nothing but these lines is known.
+    fn send_salvaged(&mut self, flow: Flow, why: &str, copied: &str) {
         let product = &self.config.product;
-        let text = format!(
-            "SIP/2.0 400 Bad Request: {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n"
-        );
+        let text = format!("SIP/2.0 400 {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
         self.outputs.push_back(Output::Send { flow, bytes: text.into() });
     }
 
@@ -326,9 +329,7 @@ impl UserAgent {
             self.send(back, &Message::Response(response));
         } else if let Some(copied) = message::salvage(&Message::Request(request.clone()).to_bytes()) {
             // It lacks what a proper answer has to repeat.
-            let product = &self.config.product;
-            let text = format!("SIP/2.0 400 {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
-            self.outputs.push_back(Output::Send { flow: back, bytes: text.into() });
+            self.send_salvaged(back, &why, &copied);
         }
     }
 
