@@ -196,10 +196,11 @@ impl Caller {
             from_user: spec.from_user,
             sdp: sdp::offer(&local),
             credentials: spec.credentials,
+            ..DialSpec::default()
         };
         // Held while dialling, so that no event of the call is looked up before the call is in the book.
         let mut book = self.book.lock().await;
-        let id = self.sip.dial(dial).await?;
+        let id = self.sip.dial(dial)?;
         let (state, state_seen) = watch::channel(CallState::Calling);
         let (line, line_seen) = watch::channel(None);
         let first = spec.codecs.first().copied().unwrap_or(Codec::Pcmu);
@@ -400,7 +401,7 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
                     entry.state.send_replace(CallState::Ringing);
                 }
             }
-            SipEvent::Answered { call, sdp } => book.answered(call, sdp.as_deref(), &sip, &hub),
+            SipEvent::Answered { call, sdp, .. } => book.answered(call, sdp.as_deref(), &sip, &hub),
             SipEvent::Rejected { call, status, phrase } => {
                 book.over(call, CallState::Refused { status, phrase });
             }
@@ -411,8 +412,13 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::ReofferAnswer { .. }
             | SipEvent::KeyPressed { .. }
             | SipEvent::Unsubscribed(_)
+            | SipEvent::ReferralProgress { .. }
+            | SipEvent::Registered { .. }
+            | SipEvent::RegistrationFailed { .. }
+            | SipEvent::Unregistered(_)
             | SipEvent::Banned { .. } => {}
             SipEvent::Subscribing(subscribing) => sip.refuse_request(subscribing.request, 403, Vec::new()),
+            SipEvent::Referred(referred) => sip.refuse_request(referred.request, 603, Vec::new()),
             SipEvent::Registering(registration) => sip.refuse_request(registration.request, 403, Vec::new()),
         }
     }

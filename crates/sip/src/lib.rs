@@ -8,6 +8,7 @@
 
 pub mod digest;
 mod guard;
+pub mod locate;
 pub mod sdp;
 mod transport;
 pub mod ua;
@@ -15,6 +16,7 @@ pub mod ua;
 pub use guard::GuardConfig;
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{
-    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
-    SipEvent, Subscribing, SubscriptionId, Target, Transport,
+    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Redirection, ReferTo,
+    Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing,
+    SubscriptionId, Target, Transport,
 };

@@ -54,7 +54,7 @@ fn said(file: &Path) -> String {
             Output::Event(SipEvent::Registering(registration)) => {
                 ua.answer_registration(registration.request, &[], Duration::ZERO);
             }
-            Output::Event(_) => {}
+            Output::Event(_) | Output::Locate { .. } => {}
         }
     }
     if statuses.is_empty() { "-".to_owned() } else { statuses.join(" ") }

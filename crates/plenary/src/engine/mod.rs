@@ -432,9 +432,14 @@ impl Engine {
                 warn!(%source, seconds, "banned: too many requests that were refused");
             }
             SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
-            SipEvent::Cancelled { call } => self.call_is_over(CallNumber(call.0), "cancelled"),
+            SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
             SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
-            // The service places no calls, so these belong to nobody.
+            SipEvent::Referred(referred) => self.sip.refuse_request(referred.request, 603, Vec::new()),
+            // The service places no calls and has no registrations, so these belong to nobody.
+            SipEvent::ReferralProgress { .. }
+            | SipEvent::Registered { .. }
+            | SipEvent::RegistrationFailed { .. }
+            | SipEvent::Unregistered(_) => {}
             SipEvent::Progress { call, .. }
             | SipEvent::Answered { call, .. }
             | SipEvent::Rejected { call, .. } => {

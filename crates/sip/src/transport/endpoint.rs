@@ -4,11 +4,13 @@ use super::{
     SipConfig, SipError, SipHandle,
     connection::{self, BoxedStream, Connection, ConnectionEvent, Side},
     handle::Command,
+    resolver::{Located, Resolver},
     tls::{self, Connector},
     udp,
     udp::Datagram,
 };
-use crate::ua::{CallId, Flow, Output, SipEvent, Transport, UaConfig, UserAgent};
+use crate::locate::{Hop, Server};
+use crate::ua::{CallId, Flow, LookupId, Output, SipEvent, Transport, UaConfig, UserAgent};
 use bytes::Bytes;
 use ipnet::IpNet;
 use std::{
@@ -23,7 +25,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UdpSocket},
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, oneshot},
 };
 use tokio_rustls::rustls::ServerConfig;
 
@@ -33,6 +35,9 @@ const INBOX_MAX: usize = 8192;
 const PORT_ATTEMPTS: usize = 20;
 /// TLS handshakes that may be under way at a time: each costs a good millisecond, and strangers may begin them.
 const HANDSHAKES_MAX: usize = 256;
+
+/// How long taking back registrations may hold up the end.
+const UNREGISTER_MAX: Duration = Duration::from_secs(2);
 
 /// Makes endpoints.
 #[derive(Debug)]
@@ -99,6 +104,8 @@ impl SipEndpoint {
         );
         let local_tls = tls_locals.first().copied();
         let families = sockets.iter().map(|socket| socket.local.is_ipv4()).collect();
+        let resolver = Arc::new(Resolver::new(config.resolver.clone(), families));
+        let (located, located_inbox) = mpsc::unbounded_channel();
         let task = Task {
             config,
             allow_from,
@@ -109,13 +116,16 @@ impl SipEndpoint {
             connections: HashMap::new(),
             connections_made: 0,
             hosts: HashMap::new(),
+            resolver,
+            located,
+            leaving: None,
             connection_events,
             events,
             waiting: VecDeque::new(),
             routes: HashMap::new(),
         };
-        tokio::spawn(task.run(command_inbox, datagram_inbox, connection_inbox, accept_inbox));
-        Ok((SipHandle { commands, next_call, local, local_tls, families }, event_outbox))
+        tokio::spawn(task.run(command_inbox, datagram_inbox, connection_inbox, accept_inbox, located_inbox));
+        Ok((SipHandle { commands, next_call, local, local_tls }, event_outbox))
     }
 }
 
@@ -195,6 +205,13 @@ impl Acceptor {
     }
 }
 
+/// The outcome of a search, and the name that certificates there have to say.
+struct Found {
+    lookup: LookupId,
+    host: String,
+    located: Located,
+}
+
 struct Listening {
     udp: Arc<UdpSocket>,
     local: SocketAddr,
@@ -213,6 +230,11 @@ struct Task {
     connections_made: u64,
     /// The names under which we opened connections: what their certificates have to say.
     hosts: HashMap<SocketAddr, String>,
+    resolver: Arc<Resolver>,
+    // Not bounded: each is the answer to a search of the user agent's.
+    located: mpsc::UnboundedSender<Found>,
+    /// It is to stop as soon as registrations are taken back, or then at the latest.
+    leaving: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     connection_events: mpsc::Sender<ConnectionEvent>,
     events: mpsc::Sender<SipEvent>,
     /// Events that the program has not taken yet.
@@ -228,12 +250,26 @@ impl Task {
         mut datagrams: mpsc::Receiver<Datagram>,
         mut connection_inbox: mpsc::Receiver<ConnectionEvent>,
         mut accepted: mpsc::Receiver<Accepted>,
+        mut located: mpsc::UnboundedReceiver<Found>,
     ) {
         let events = self.events.clone();
         loop {
             let wake = self.ua.poll_timeout().unwrap_or(Duration::from_secs(3600));
             let wake = tokio::time::Instant::from_std(self.start + wake);
             let has_events = !self.waiting.is_empty();
+            let leave_at = self.leaving.as_ref().map(|(at, _)| *at);
+            let wake = leave_at.map_or(wake, |at| wake.min(at));
+            if self.leaving.is_some()
+                && (self.ua.registrations() == 0
+                    || leave_at.is_some_and(|at| tokio::time::Instant::now() >= at))
+            {
+                // Writers finish what they have before their connection closes.
+                self.connections.clear();
+                if let Some((_, done)) = self.leaving.take() {
+                    let _ = done.send(());
+                }
+                return;
+            }
             tokio::select! {
                 permit = events.reserve(), if has_events => match (permit, self.waiting.pop_front()) {
                     (Ok(permit), Some(event)) => permit.send(event),
@@ -243,15 +279,15 @@ impl Task {
                 command = commands.recv() => match command {
                     Some(Command::Shutdown { done }) => {
                         self.drain();
-                        // Writers finish what they have before their connection closes.
-                        self.connections.clear();
-                        let _ = done.send(());
-                        return;
+                        let now = self.now();
+                        self.ua.unregister_all(now);
+                        self.leaving = Some((tokio::time::Instant::now() + UNREGISTER_MAX, done));
                     }
                     Some(command) => self.handle_command(command),
                     None => return,
                 },
                 Some(datagram) = datagrams.recv() => self.handle_datagram(datagram),
+                Some(found) = located.recv() => self.handle_found(found),
                 Some(event) = connection_inbox.recv() => self.handle_connection(event),
                 Some(connection) = accepted.recv() => self.handle_accepted(connection),
                 () = tokio::time::sleep_until(wake) => {
@@ -283,16 +319,14 @@ impl Task {
             Command::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
             Command::RejectOffer { call, status } => self.ua.reject_offer(call, status, now),
             Command::HangUp { call, reasons } => self.ua.hang_up(call, reasons, now),
-            Command::Dial { call, spec, transport, remote, host } => {
-                if transport.is_secure() && host.parse::<IpAddr>().is_err() {
-                    if self.hosts.len() >= self.config.max_connections {
-                        self.hosts.clear();
-                    }
-                    self.hosts.insert(remote, host);
-                }
-                let local = self.local_for(transport, remote);
-                self.ua.dial(call, spec, Flow { transport, local, remote }, now);
+            Command::Dial { call, spec } => self.ua.dial(call, *spec, now),
+            Command::Register { registration, spec } => self.ua.register(registration, *spec, now),
+            Command::Unregister { registration } => self.ua.unregister(registration, now),
+            Command::AcceptReferral { request } => self.ua.accept_referral(request, now),
+            Command::ReportReferral { request, status, phrase } => {
+                self.ua.report_referral(request, status, &phrase, now);
             }
+            Command::Refer { call, to } => self.ua.refer(call, &to, now),
             Command::AnswerRegistration { request, contacts } => {
                 self.ua.answer_registration(request, &contacts, now);
             }
@@ -375,6 +409,7 @@ impl Task {
         while let Some(output) = self.ua.poll_output() {
             match output {
                 Output::Send { flow, bytes } => self.send(flow, bytes),
+                Output::Locate { lookup, hop } => self.locate(lookup, hop),
                 Output::Event(event) => self.waiting.push_back(event),
             }
         }
@@ -423,6 +458,46 @@ impl Task {
                 }
             }
         }
+    }
+
+    fn locate(&mut self, lookup: LookupId, hop: Hop) {
+        if let Some(server) = Resolver::known(&hop) {
+            return self.handle_found(Found { lookup, host: hop.host, located: Ok(vec![server]) });
+        }
+        let (resolver, found) = (self.resolver.clone(), self.located.clone());
+        tokio::spawn(async move {
+            let host = hop.host.clone();
+            let located = resolver.locate(hop).await;
+            // Fails only once the endpoint has stopped.
+            let _ = found.send(Found { lookup, host, located });
+        });
+    }
+
+    fn handle_found(&mut self, Found { lookup, host, located }: Found) {
+        let is_name = host.parse::<IpAddr>().is_err();
+        let flows = located.map(|servers| {
+            let mut flows = Vec::with_capacity(servers.len());
+            for Server { transport, address: remote } in servers {
+                if !self.sockets.iter().any(|socket| socket.local.is_ipv4() == remote.is_ipv4()) {
+                    continue;
+                }
+                if transport.is_secure() && is_name {
+                    if self.hosts.len() >= self.config.max_connections {
+                        self.hosts.clear();
+                    }
+                    // The domain that was asked for, wherever its servers are (RFC 5922, section 4).
+                    self.hosts.insert(remote, host.clone());
+                }
+                flows.push(Flow { transport, local: self.local_for(transport, remote), remote });
+            }
+            flows
+        });
+        let flows = flows.and_then(|flows| match flows.is_empty() {
+            true => Err(format!("its host `{host}` has no address of our kind")),
+            false => Ok(flows),
+        });
+        let now = self.now();
+        self.ua.located(lookup, flows, now);
     }
 
     fn connection_failed(&mut self, flow: Flow) {

@@ -3,7 +3,11 @@
 use super::{SipError, connection::BoxedStream};
 use crate::{
     guard::GuardConfig,
-    ua::{CallId, DialSpec, Flow, Reason, RequestId, SubscriptionId, Transport},
+    locate::Hop,
+    ua::{
+        CallId, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
+        Transport,
+    },
 };
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -14,10 +18,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::{
-    net::lookup_host,
-    sync::{mpsc, oneshot},
-};
+use tokio::sync::{mpsc, oneshot};
 
 /// Commands to an endpoint. Cheap to clone; none of the methods waits for the network.
 #[derive(Debug, Clone)]
@@ -27,8 +28,6 @@ pub struct SipHandle {
     pub(super) next_call: Arc<AtomicU64>,
     pub(super) local: SocketAddr,
     pub(super) local_tls: Option<SocketAddr>,
-    /// What is listened on: IPv4 (`true`), IPv6 (`false`).
-    pub(super) families: Arc<[bool]>,
 }
 
 pub(super) enum Command {
@@ -41,7 +40,12 @@ pub(super) enum Command {
     AcceptOffer { call: CallId, sdp: String },
     RejectOffer { call: CallId, status: u16 },
     HangUp { call: CallId, reasons: Vec<Reason> },
-    Dial { call: CallId, spec: DialSpec, transport: Transport, remote: SocketAddr, host: String },
+    Dial { call: CallId, spec: Box<DialSpec> },
+    Register { registration: RegistrationId, spec: Box<RegistrationSpec> },
+    Unregister { registration: RegistrationId },
+    AcceptReferral { request: RequestId },
+    ReportReferral { request: RequestId, status: u16, phrase: String },
+    Refer { call: CallId, to: ReferTo },
     AnswerRegistration { request: RequestId, contacts: Vec<(String, u32)> },
     RefuseRequest { request: RequestId, status: u16, extra: Vec<(String, String)> },
     Report { source: IpAddr, succeeded: bool },
@@ -158,27 +162,58 @@ impl SipHandle {
         self.command(Command::SetDraining { draining });
     }
 
-    /// Places a call; `Progress`, `Answered` or `Rejected` follow.
+    /// Places a call; `Progress`, `Answered` or `Rejected` follow. Its servers are looked for in DNS (RFC 3263) and asked one
+    /// after the other; where none is found, it is `Rejected` with 503.
     ///
     /// # Errors
-    /// The URI is not one, or its host is not found.
-    pub async fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
-        let (transport, host, port) = destination(&spec.uri)?;
-        let wrong = |text: String| SipError::Uri { uri: spec.uri.clone(), text };
-        let mut found = lookup_host((host.as_str(), port))
-            .await
-            .map_err(|error| wrong(format!("its host `{host}` is not found ({error})")))?;
-        let remote = found
-            .find(|address| self.families.contains(&address.is_ipv4()))
-            .ok_or_else(|| wrong(format!("its host `{host}` has no address of our kind")))?;
+    /// Its URI, or that of its first route, is not one that can be called.
+    pub fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
+        check(&spec.uri)?;
+        spec.route.first().map_or(Ok(()), |route| check(route))?;
         let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
-        self.commands
-            .send(Command::Dial { call, spec, transport, remote, host: host.clone() })
-            .map_err(|_| SipError::Stopped)?;
+        let spec = Box::new(spec);
+        self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)?;
         Ok(call)
     }
 
-    /// Stops the endpoint once what was commanded before is sent.
+    /// Registers with another server and keeps the registration up: `Registered` and `RegistrationFailed` tell how that
+    /// goes.
+    ///
+    /// # Errors
+    /// The URI of the registrar, of the user or of the first route is not one.
+    pub fn register(&self, spec: RegistrationSpec) -> Result<RegistrationId, SipError> {
+        check(&spec.registrar)?;
+        check(&spec.address_of_record)?;
+        spec.route.first().map_or(Ok(()), |route| check(route))?;
+        let registration = RegistrationId(self.next_call.fetch_add(1, Ordering::Relaxed));
+        let spec = Box::new(spec);
+        self.commands.send(Command::Register { registration, spec }).map_err(|_| SipError::Stopped)?;
+        Ok(registration)
+    }
+
+    /// Takes a registration back; `Unregistered` follows. [`Self::shutdown`] does so for all.
+    pub fn unregister(&self, registration: RegistrationId) {
+        self.command(Command::Unregister { registration });
+    }
+
+    /// Agrees to call whom somebody asks for (`Referred`), and says that this is being tried.
+    pub fn accept_referral(&self, request: RequestId) {
+        self.command(Command::AcceptReferral { request });
+    }
+
+    /// Tells who asked for a call which status it has; from 200 on that is the last.
+    pub fn report_referral(&self, request: RequestId, status: u16, phrase: &str) {
+        self.command(Command::ReportReferral { request, status, phrase: phrase.to_owned() });
+    }
+
+    /// Asks the other side of a call to call somebody (transfer out of here); `ReferralProgress` tells how that goes. The
+    /// call stays until it is hung up.
+    pub fn refer(&self, call: CallId, to: ReferTo) {
+        self.command(Command::Refer { call, to });
+    }
+
+    /// Stops the endpoint once what was commanded before is sent and registrations are taken back, which takes two seconds
+    /// at the most.
     pub async fn shutdown(&self) {
         let (done, stopped) = oneshot::channel();
         self.command(Command::Shutdown { done });
@@ -186,22 +221,10 @@ impl SipHandle {
     }
 }
 
-fn destination(uri: &str) -> Result<(Transport, String, u16), SipError> {
-    let wrong = |text: &str| SipError::Uri { uri: uri.to_owned(), text: text.to_owned() };
+/// Whether a URI leads somewhere.
+fn check(uri: &str) -> Result<(), SipError> {
+    let wrong = |text: String| SipError::Uri { uri: uri.to_owned(), text };
     let parsed =
-        sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(&error.to_string()))?;
-    if !parsed.scheme().is_sip() {
-        return Err(wrong("only sip: and sips: can be called"));
-    }
-    let host = parsed.host().ok_or_else(|| wrong("it has no host"))?.to_bytes();
-    let host = String::from_utf8_lossy(&host).trim_matches(['[', ']']).to_owned();
-    let named = parsed.transport().map(<[u8]>::to_ascii_lowercase);
-    let transport = match named.as_deref() {
-        Some(b"udp" | b"tcp") | None if parsed.scheme().is_secure() => Transport::Tls,
-        None | Some(b"udp") => Transport::Udp,
-        Some(b"tcp") => Transport::Tcp,
-        Some(b"tls") => Transport::Tls,
-        Some(_) => return Err(wrong("its transport is none of udp, tcp and tls")),
-    };
-    Ok((transport, host, parsed.port().unwrap_or(transport.default_port())))
+        sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(error.to_string()))?;
+    Hop::of(&parsed).map(drop).map_err(wrong)
 }

@@ -8,6 +8,7 @@
 mod connection;
 mod endpoint;
 mod handle;
+mod resolver;
 mod tls;
 mod udp;
 
@@ -41,6 +42,9 @@ pub struct SipConfig {
     pub allow_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
+    /// Name servers to ask for the servers of those that we call (RFC 3263). Empty: those of the system, and the system
+    /// itself for addresses.
+    pub resolver: Vec<SocketAddr>,
     /// Connections that are open at a time.
     pub max_connections: usize,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
@@ -57,6 +61,7 @@ impl Default for SipConfig {
             product: "Plenary".to_owned(),
             allow_from: Vec::new(),
             guard: GuardConfig::default(),
+            resolver: Vec::new(),
             max_connections: 4096,
             max_events: 16_384,
         }

@@ -1,16 +1,18 @@
 //! Calls: what state each is in, and what the program may ask of it.
 
 use super::{
-    CallId, Credentials, DialSpec, EndCause, Flow, Reason, SipEvent, T1, T2, UserAgent,
+    CallId, Credentials, EndCause, Flow, Reason, T1, T2, UserAgent,
+    auth::Answers,
+    dialling::Calling,
     dialog::Dialog,
-    message::{self, ALLOW, Heading, SDP_TYPE, SUPPORTED},
+    message::{self, ALLOW, SDP_TYPE, SUPPORTED},
+    referring::Referring,
     refresh::{self, Refresh, SessionTimer, Skills},
     reliable::{self, Provisional},
     timers::{Due, Ticket},
 };
-use bytes::Bytes;
 use sipx_sip::session::Accepted;
-use sipx_sip::{HeaderName, Message, Method, Request, Response, TransactionKey, Uri};
+use sipx_sip::{HeaderName, Message, Method, Request, Response, TransactionKey};
 use std::time::Duration;
 
 /// A call and its dialog. For a call that we place and that is not answered, the dialog is what it would be.
@@ -32,6 +34,15 @@ pub(super) struct Call {
     pub(super) skills: Skills,
     /// The session description that we sent last.
     pub(super) local_sdp: String,
+    /// We placed it, so its Call-ID is ours.
+    pub(super) is_ours: bool,
+    /// What is answered to those who ask who we are, and what was.
+    pub(super) credentials: Option<Credentials>,
+    pub(super) answers: Answers,
+    /// REFERs of the other side.
+    pub(super) referrals: u32,
+    /// A REFER of ours.
+    pub(super) referring: Option<Referring>,
 }
 
 impl Call {
@@ -48,6 +59,11 @@ impl Call {
             refresh: None,
             skills: Skills::default(),
             local_sdp: String::new(),
+            is_ours: false,
+            credentials: None,
+            answers: Answers::default(),
+            referrals: 0,
+            referring: None,
         }
     }
 }
@@ -79,17 +95,6 @@ pub(super) struct Answered {
     pub(super) ticket: Ticket,
     /// Hang up as soon as the ACK is here: a BYE may not overtake it (section 15).
     pub(super) hang_up: Option<Vec<Reason>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Calling {
-    pub(super) request: Request,
-    pub(super) is_ringing: bool,
-    /// CANCEL waits for a provisional answer (section 9.1).
-    pub(super) cancel: Cancel,
-    pub(super) credentials: Option<Credentials>,
-    /// Requests that were sent for this call: each answer to a challenge and each redirection is one more.
-    pub(super) attempts: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,7 +264,7 @@ impl UserAgent {
 
     /// Ends a call, whatever state it is in. `Ended` follows when the other side knows.
     pub fn hang_up(&mut self, call: CallId, reasons: Vec<Reason>, now: Duration) {
-        let Some(entry) = self.calls.get_mut(&call) else { return };
+        let Some(entry) = self.calls.get_mut(&call) else { return self.forget_lookup_of(call) };
         match &mut entry.state {
             State::Incoming { key, request } => {
                 let (key, request) = (key.clone(), request.clone());
@@ -268,12 +273,7 @@ impl UserAgent {
                 self.end(call, EndCause::ByUs);
             }
             State::Answered(answered) => answered.hang_up = Some(reasons),
-            State::Calling(calling) => {
-                if calling.cancel == Cancel::No {
-                    calling.cancel = Cancel::Wanted;
-                    self.cancel_if_ringing(call, now);
-                }
-            }
+            State::Calling(_) => self.give_up(call, reasons, now),
             State::Established { .. } => self.send_bye(call, &reasons, now),
             State::Ending => {}
         }
@@ -301,6 +301,8 @@ impl UserAgent {
         for (name, value) in reason_header(reasons) {
             message::push(&mut bye.headers, name, value);
         }
+        self.sign(id, &mut bye);
+        let Some(call) = self.calls.get_mut(&id) else { return };
         call.state = State::Ending;
         // A change of the session that was under way has no more ACK to wait for.
         if let Some(reoffer) = call.reoffer.take() {
@@ -310,60 +312,6 @@ impl UserAgent {
             }
         }
         self.send_request(bye, flow, id, now);
-    }
-
-    /// Places a call.
-    pub fn dial(&mut self, id: CallId, spec: DialSpec, flow: Flow, now: Duration) {
-        let failed = |phrase: &str| SipEvent::Rejected { call: id, status: 400, phrase: phrase.to_owned() };
-        let Ok(uri) = Uri::parse(Bytes::from(spec.uri.clone())) else {
-            return self.event(failed("Not a SIP URI"));
-        };
-        let (local_tag, call_id) = (self.token(8), self.token(16));
-        let user: String =
-            spec.from_user.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.+".contains(*c)).collect();
-        let from = format!("<sip:{user}@{}>;tag={local_tag}", self.sent_by(flow));
-        let (via, contact) = (self.via(flow), self.contact(flow, &user, false));
-        let mut invite = message::request(Heading {
-            method: Method::Invite,
-            uri,
-            via,
-            from: &from,
-            to: &format!("<{}>", spec.uri),
-            call_id: &call_id,
-            cseq: 1,
-            routes: &[],
-            contact: Some(contact),
-            product: &self.config.product,
-        });
-        message::push(&mut invite.headers, HeaderName::Allow, ALLOW);
-        message::push(&mut invite.headers, HeaderName::ContentType, SDP_TYPE);
-        message::set(&mut invite.headers, &HeaderName::ContentLength, spec.sdp.len().to_string());
-        invite.set_body(Bytes::from(spec.sdp));
-        // Until their answer makes it real, the dialog stands with what we know: enough to cancel and to log.
-        let Some(placeholder) = sipx_sip::StatusCode::new(200).map(|status| {
-            let mut response = Response::new(status, "OK");
-            for name in [HeaderName::To, HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
-                if let Some(header) = invite.headers.get(&name) {
-                    response.headers.push(header.clone());
-                }
-            }
-            response
-        }) else {
-            return;
-        };
-        let Some(dialog) = Dialog::of_client(&invite, &placeholder, flow) else {
-            return self.event(failed("Not a SIP URI"));
-        };
-        self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
-        let calling = Calling {
-            request: invite.clone(),
-            is_ringing: false,
-            cancel: Cancel::No,
-            credentials: spec.credentials,
-            attempts: 1,
-        };
-        self.calls.insert(id, Call::new(dialog, State::Calling(Box::new(calling)), user));
-        self.send_request(invite, flow, id, now);
     }
 
     /// Sends a 2xx again, or gives its call up.

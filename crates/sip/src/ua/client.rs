@@ -1,17 +1,24 @@
 //! Answers to requests of ours (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
 
 use super::{
-    CallId, Credentials, EndCause, SipEvent, UserAgent,
+    CallId, EndCause, Flow, SipEvent, UserAgent,
+    buried::copy_authorization,
     calls::{Call, Cancel, State},
+    dialling::Early,
     dialog::Dialog,
-    message,
+    message::{self, Side},
+    refresh::{self, Skills},
 };
-use sipx_sip::auth::Challenge;
-use sipx_sip::{HeaderName, Message, Method, Request, RequestBuilder, Response, TransactionKey};
+use sipx_sip::{
+    HeaderName, Message, Method, Request, RequestBuilder, Response, TransactionKey,
+    rel::{RSeq, Received, Sequence},
+    session::{Accepted, MinSe, Refresher, SessionExpires},
+};
 use std::time::Duration;
 
-/// Requests for one call at the most: one, an answer to a challenge, a few redirections.
-const ATTEMPTS_MAX: u32 = 6;
+/// Telephones that one call may ring. More are not told apart.
+const FORKS_MAX: usize = 16;
+const ELSEWHERE: &str = "Call completed elsewhere";
 
 impl UserAgent {
     pub(super) fn on_response(
@@ -22,15 +29,22 @@ impl UserAgent {
         response: &Response,
         now: Duration,
     ) {
-        if *method == Method::Notify {
-            return self.on_notify_response(key, response);
+        match method {
+            Method::Notify => return self.on_notify_response(key, response),
+            Method::Register => return self.on_register_response(key, response, now),
+            Method::Invite if response.status.is_success() && self.is_buried(response) => return,
+            _ => {}
         }
         let Some(id) = call else { return };
+        if matches!(response.status.code(), 401 | 407) && self.answer_challenge(id, key, response, now) {
+            return;
+        }
         if self.on_refresh_response(id, method, response, now) {
             return;
         }
         match method {
-            Method::Invite => self.on_invite_response(id, response, now),
+            Method::Invite => self.on_invite_response(key, id, response, now),
+            Method::Refer => self.on_refer_response(id, response),
             // Whatever they say to our BYE, the call is over.
             Method::Bye if response.status.is_final() => self.end(id, EndCause::ByUs),
             // 487 to the INVITE is what ends a cancelled call.
@@ -38,152 +52,247 @@ impl UserAgent {
         }
     }
 
-    fn on_invite_response(&mut self, id: CallId, response: &Response, now: Duration) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let calling = match &mut call.state {
-            State::Calling(calling) => calling,
-            State::Established { ack: Some(ack) } => {
-                // The 200 came again: our ACK was lost (section 13.2.2.4).
-                let (ack, flow) = (ack.as_ref().clone(), call.dialog.next_hop());
-                if response.status.is_success() {
-                    self.send(flow, &Message::Request(ack));
-                }
-                return;
-            }
-            State::Incoming { .. }
-            | State::Answered(_)
-            | State::Established { ack: None }
-            | State::Ending => return,
-        };
-        if response.status.is_provisional() {
-            calling.is_ringing = true;
-            let status = response.status.code();
-            if calling.cancel == Cancel::Wanted {
-                self.cancel_if_ringing(id, now);
-            } else if status > 100 {
-                let sdp = message::sdp(&response.headers, response.body());
-                self.event(SipEvent::Progress { call: id, status, sdp });
-            }
-            return;
-        }
-        let is_cancelled = calling.cancel != Cancel::No;
-        if !is_cancelled && self.try_again(id, response, now) {
-            return;
-        }
-        if !response.status.is_success() {
-            self.remove_call(id);
-            return self.event(if is_cancelled {
-                SipEvent::Ended { call: id, cause: EndCause::ByUs }
-            } else {
-                let phrase = String::from_utf8_lossy(&response.reason).into_owned();
-                SipEvent::Rejected { call: id, status: response.status.code(), phrase }
-            });
-        }
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let State::Calling(calling) = &call.state else { return };
-        let flow = call.dialog.flow;
-        let Some(dialog) = Dialog::of_client(&calling.request, response, flow) else { return };
-        call.dialog = dialog;
-        let next_hop = call.dialog.next_hop();
-        let contact = self.calls.get(&id).map(|call| self.contact_of(call, next_hop)).unwrap_or_default();
-        let via = self.via(next_hop);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let ack = call.dialog.request(Method::Ack, via, contact, &self.config.product);
-        call.state = State::Established { ack: Some(Box::new(ack.clone())) };
-        self.send(next_hop, &Message::Request(ack));
-        if is_cancelled {
-            // CANCEL and 200 crossed: the call is up, so BYE ends it.
-            self.send_bye(id, &[], now);
-        } else {
-            let sdp = message::sdp(&response.headers, response.body());
-            self.event(SipEvent::Answered { call: id, sdp });
-        }
-    }
-
-    /// Answers a challenge (section 22.2), or goes where a redirection says (section 8.1.3.4). False: there is nothing to
-    /// try.
-    fn try_again(&mut self, id: CallId, response: &Response, now: Duration) -> bool {
-        let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get(&id) else {
-            return false;
-        };
-        if calling.attempts >= ATTEMPTS_MAX {
+    /// Sends a request within a call again, with an answer to a challenge (section 22.2). INVITEs of calls that are not up
+    /// have ways of their own. False: there is no answer.
+    fn answer_challenge(
+        &mut self,
+        id: CallId,
+        key: &TransactionKey,
+        response: &Response,
+        now: Duration,
+    ) -> bool {
+        let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return false };
+        let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        if matches!(call.state, State::Calling(_))
+            || call.credentials.is_none()
+            || !call.answers.learn(response)
+        {
             return false;
         }
-        let (mut request, mut flow) = (calling.request.clone(), dialog.flow);
-        let old_cseq = message::cseq(&request.headers).unwrap_or(1);
-        match response.status.code() {
-            401 | 407 => {
-                let Some(credentials) = calling.credentials.clone() else { return false };
-                let answered = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
-                let was_asked = answered.iter().any(|name| request.headers.get(name).is_some());
-                let Some((name, value)) = self.authorize(&request, response, &credentials, was_asked) else {
-                    return false;
-                };
-                message::set(&mut request.headers, &name, value);
-            }
-            301 | 302 | 305 => {
-                // By its address only: names are looked up before a call is placed.
-                let target = message::contact(&response.headers).and_then(|uri| {
-                    let remote = message::uri_address(&uri, flow.transport)?;
-                    (remote.is_ipv4() == flow.remote.is_ipv4()).then_some((uri, remote))
-                });
-                let Some((uri, remote)) = target else { return false };
-                request.uri = uri;
-                flow.remote = remote;
-            }
-            _ => return false,
-        }
+        let (old, new) = (message::cseq(&request.headers), call.dialog.next_cseq());
+        call.refresh
+            .iter_mut()
+            .filter(|refresh| Some(refresh.cseq) == old)
+            .for_each(|refresh| refresh.cseq = new);
+        call.referring.iter_mut().filter(|one| Some(one.cseq) == old).for_each(|one| one.cseq = new);
+        let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+        message::set(&mut request.headers, &HeaderName::CSeq, format!("{new} {method}"));
         let via = self.via(flow);
         message::set_first(&mut request.headers, HeaderName::Via, via);
-        message::set(&mut request.headers, &HeaderName::CSeq, format!("{} INVITE", old_cseq + 1));
-        if let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get_mut(&id) {
-            dialog.flow = flow;
-            calling.request = request.clone();
-            calling.is_ringing = false;
-            calling.attempts += 1;
-        }
+        self.sign(id, &mut request);
         self.send_request(request, flow, id, now);
         true
     }
 
-    /// The answer to the best challenge that we know to answer.
-    pub(super) fn authorize(
-        &mut self,
-        request: &Request,
-        response: &Response,
-        credentials: &Credentials,
-        was_asked: bool,
-    ) -> Option<(HeaderName, String)> {
-        let of = |name: &HeaderName, from_proxy: bool| {
-            let headers = response.headers.get_all(name);
-            headers.filter_map(|header| Challenge::parse(&header.value(), from_proxy)).collect::<Vec<_>>()
+    fn on_invite_response(&mut self, key: &TransactionKey, id: CallId, response: &Response, now: Duration) {
+        let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return };
+        let is_current = match self.calls.get(&id) {
+            None => false,
+            Some(Call { state: State::Calling(calling), .. }) => calling.key.as_ref() == Some(key),
+            Some(Call { state: State::Established { ack: Some(ack) }, dialog, .. }) => {
+                let is_ours =
+                    message::tag_of(&response.headers, Side::To).unwrap_or_default() == dialog.remote_tag;
+                if is_ours && response.status.is_success() {
+                    // The 200 came again: our ACK was lost (section 13.2.2.4).
+                    let (ack, flow) = (ack.as_ref().clone(), dialog.next_hop());
+                    return self.send(flow, &Message::Request(ack));
+                }
+                false
+            }
+            Some(Call { dialog, .. }) => {
+                // Ending: this one has its BYE.
+                if message::tag_of(&response.headers, Side::To).unwrap_or_default() == dialog.remote_tag {
+                    return;
+                }
+                false
+            }
         };
-        let mut challenges = of(&HeaderName::WwwAuthenticate, false);
-        challenges.extend(of(&HeaderName::ProxyAuthenticate, true));
-        let challenge = sipx_sip::auth::strongest(challenges)?;
-        // The same question again means that the password is wrong.
-        if was_asked && !challenge.stale {
-            return None;
+        if !is_current {
+            return self.on_unwanted(key, flow, response, now);
         }
-        let cnonce = self.token(8);
-        let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-        let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
-        let known = sipx_sip::auth::Credentials::new(&credentials.user, &credentials.password);
-        let value = sipx_sip::auth::respond(&challenge, &known, &method, &uri, 1, &cnonce);
-        Some((challenge.response_header(), value))
+        if response.status.is_provisional() {
+            return self.on_provisional(id, response, now);
+        }
+        self.has_patience(id);
+        if response.status.is_success() {
+            return self.on_answered(id, flow, response, now);
+        }
+        let Some(Call { state: State::Calling(calling), .. }) = self.calls.get(&id) else { return };
+        if calling.cancel != Cancel::No {
+            return self.given_up(id);
+        }
+        if self.try_again(id, flow, response, now) {
+            return;
+        }
+        let phrase = String::from_utf8_lossy(&response.reason).into_owned();
+        let status = response.status.code();
+        if status >= 600 {
+            // Nobody else will answer either (section 21.6).
+            self.remove_call(id);
+            return self.event(SipEvent::Rejected { call: id, status, phrase });
+        }
+        self.try_next(id, status, &phrase, now);
     }
 
-    /// Sends the CANCEL that is wanted, once the other side has shown that it has the INVITE.
-    pub(super) fn cancel_if_ringing(&mut self, id: CallId, now: Duration) {
+    /// An answer to an INVITE that nobody waits for: it went to another telephone, or to a server that was given up.
+    fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response, now: Duration) {
+        let Some(invite) = self.layer.client_request(key).cloned() else { return };
+        if response.status.is_success() {
+            return self.bury(&invite, response, flow, ELSEWHERE, now);
+        }
+        if response.status.is_provisional()
+            && let Some(transaction) = self.transactions.get_mut(key)
+            && !transaction.is_cancelled
+        {
+            transaction.is_cancelled = true;
+            self.send_request_of(cancel_of(&invite), flow, None, now);
+        }
+    }
+
+    fn on_provisional(&mut self, id: CallId, response: &Response, now: Duration) {
+        self.has_patience(id);
         let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get_mut(&id) else {
             return;
         };
-        if !calling.is_ringing || calling.cancel != Cancel::Wanted {
+        calling.is_ringing = true;
+        let status = response.status.code();
+        if calling.cancel == Cancel::Wanted {
+            return self.cancel_if_ringing(id, now);
+        }
+        if status == 100 || calling.cancel != Cancel::No {
             return;
         }
-        calling.cancel = Cancel::Sent;
-        let (cancel, flow) = (cancel_of(&calling.request), dialog.flow);
-        self.send_request(cancel, flow, id, now);
+        let flow = dialog.flow;
+        let tag = message::tag_of(&response.headers, Side::To).unwrap_or_default();
+        let known = calling.early.iter().position(|early| early.dialog.remote_tag == tag);
+        let fork = match known {
+            Some(fork) => {
+                calling.early[fork].dialog.answered(response);
+                Some(fork)
+            }
+            None if tag.is_empty() || calling.early.len() >= FORKS_MAX => None,
+            None => Dialog::of_client(&calling.request, response, flow).map(|dialog| {
+                calling.early.push(Early { dialog, sequence: Sequence::default(), answer: None });
+                calling.early.len() - 1
+            }),
+        };
+        let sdp = message::sdp(&response.headers, response.body());
+        let is_reliable = refresh::lists(&response.headers, &HeaderName::Require, "100rel");
+        if let Some(Ok(RSeq(number))) = response.headers.typed::<RSeq>().filter(|_| is_reliable)
+            && let Some(fork) = fork
+        {
+            match calling.early[fork].sequence.accept(number) {
+                Received::Acknowledge => {
+                    if sdp.is_some() {
+                        calling.early[fork].answer.clone_from(&sdp);
+                    }
+                    self.send_prack(id, fork, number, now);
+                }
+                Received::Duplicate | Received::OutOfOrder => return,
+            }
+        }
+        let fork = fork.unwrap_or_default() as u32;
+        self.event(SipEvent::Progress { call: id, fork, status, sdp });
+    }
+
+    /// Acknowledges a provisional answer (RFC 3262, section 4).
+    fn send_prack(&mut self, id: CallId, fork: usize, number: u32, now: Duration) {
+        let hop = match self.calls.get(&id) {
+            Some(Call { state: State::Calling(calling), .. }) => {
+                calling.early.get(fork).map(|early| early.dialog.next_hop())
+            }
+            Some(_) | None => None,
+        };
+        let Some(hop) = hop else { return };
+        let via = self.via(hop);
+        let Some(Call { state: State::Calling(calling), .. }) = self.calls.get_mut(&id) else { return };
+        let cseq = message::cseq(&calling.request.headers).unwrap_or(1);
+        let Some(early) = calling.early.get_mut(fork) else { return };
+        let mut prack = early.dialog.request(Method::Prack, via, String::new(), &self.config.product);
+        prack.headers.remove_all(&HeaderName::Contact);
+        message::push(&mut prack.headers, HeaderName::RAck, format!("{number} {cseq} INVITE"));
+        self.sign(id, &mut prack);
+        self.send_request_of(prack, hop, None, now);
+    }
+
+    fn on_answered(&mut self, id: CallId, flow: Flow, response: &Response, now: Duration) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let State::Calling(calling) = &mut call.state else { return };
+        let is_cancelled = calling.cancel != Cancel::No;
+        let tag = message::tag_of(&response.headers, Side::To).unwrap_or_default();
+        let known = calling.early.iter().position(|early| early.dialog.remote_tag == tag);
+        let fork = known.unwrap_or(calling.early.len()) as u32;
+        let mut sdp = message::sdp(&response.headers, response.body());
+        let dialog = match known {
+            Some(known) => {
+                let Early { mut dialog, answer, .. } = calling.early.swap_remove(known);
+                dialog.answered(response);
+                sdp = sdp.or(answer);
+                Some(dialog)
+            }
+            None => Dialog::of_client(&calling.request, response, flow),
+        };
+        let Some(dialog) = dialog else { return };
+        let invite = calling.request.clone();
+        let tickets: Vec<_> = calling.tickets().collect();
+        tickets.into_iter().for_each(|ticket| self.timers.clear(ticket));
+        (call.dialog, call.skills) = (dialog, Skills::of(&response.headers));
+        call.answers.begin();
+        let next_hop = call.dialog.next_hop();
+        let contact = self.calls.get(&id).map(|call| self.contact_of(call, next_hop)).unwrap_or_default();
+        let via = self.via(next_hop);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let cseq = message::cseq(&invite.headers).unwrap_or(1);
+        let mut ack = call.dialog.ack(cseq, via, contact, &self.config.product);
+        copy_authorization(&invite, &mut ack);
+        call.state = State::Established { ack: Some(Box::new(ack.clone())) };
+        self.send(next_hop, &Message::Request(ack));
+        if is_cancelled {
+            // CANCEL and 200 crossed: the call is up, so BYE ends it.
+            return self.send_bye(id, &[], now);
+        }
+        let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok).map(agreed);
+        self.start_session_timer(id, agreed, now);
+        let dialog = self.calls.get(&id).map(|call| call.dialog.to_text()).unwrap_or_default();
+        self.event(SipEvent::Answered { call: id, sdp, fork, dialog });
+    }
+
+    /// Answers a challenge (section 22.2), asks another server (RFC 3263, 4.3), goes where a redirection says (section
+    /// 8.1.3.4), or asks for a longer session (RFC 4028, 7.3). False: there is nothing to try.
+    fn try_again(&mut self, id: CallId, flow: Flow, response: &Response, now: Duration) -> bool {
+        let status = response.status.code();
+        if status == 503 {
+            self.avoid(flow, message::retry_after(&response.headers), now);
+            return self.next_server(id, now);
+        }
+        if matches!(status, 300 | 301 | 302 | 305) {
+            return self.follow(id, message::contacts(&response.headers), now);
+        }
+        if !matches!(status, 401 | 407 | 422) {
+            return false;
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let State::Calling(calling) = &mut call.state else { return false };
+        if !calling.may_try_again() {
+            return false;
+        }
+        let mut request = calling.request.clone();
+        if status == 422 {
+            let least = response.headers.typed::<MinSe>().and_then(Result::ok).map(|least| least.0);
+            let asked =
+                request.headers.typed::<SessionExpires>().and_then(Result::ok).map(|asked| asked.interval);
+            let Some(least) = least.filter(|least| asked.is_some_and(|asked| asked < *least)) else {
+                return false;
+            };
+            let value = SessionExpires { interval: least, refresher: None };
+            message::set(&mut request.headers, &HeaderName::SessionExpires, value.to_string());
+            message::set(&mut request.headers, &HeaderName::MinSe, least.as_secs().to_string());
+        } else if call.credentials.is_none() || !call.answers.learn(response) {
+            return false;
+        }
+        self.resend_invite(id, request, flow, now);
+        true
     }
 
     /// A request of ours, or a final answer to an INVITE, got no reply.
@@ -195,21 +304,29 @@ impl UserAgent {
         status: u16,
         now: Duration,
     ) {
-        if *method == Method::Notify {
-            return self.on_notify_failure(key);
+        match method {
+            Method::Notify => return self.on_notify_failure(key),
+            Method::Register => return self.on_register_failure(key, status, now),
+            _ => {}
         }
         let Some(id) = call else { return };
         let is_client = self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none();
+        let flow = self.transactions.get(key).map(|transaction| transaction.flow);
         let Some(call) = self.calls.get(&id) else { return };
         match (&call.state, method) {
             (State::Calling(calling), Method::Invite) if is_client => {
-                let is_cancelled = calling.cancel != Cancel::No;
-                self.remove_call(id);
-                self.event(if is_cancelled {
-                    SipEvent::Ended { call: id, cause: EndCause::ByUs }
-                } else {
-                    SipEvent::Rejected { call: id, status, phrase: message::phrase(status).to_owned() }
-                });
+                if calling.key.as_ref() != Some(key) {
+                    return;
+                }
+                if calling.cancel != Cancel::No {
+                    return self.given_up(id);
+                }
+                if let Some(flow) = flow {
+                    self.avoid(flow, None, now);
+                }
+                if !self.next_server(id, now) {
+                    self.try_next(id, status, message::phrase(status), now);
+                }
             }
             (State::Established { .. }, Method::Update | Method::Invite)
                 if is_client && call.refresh.is_some() =>
@@ -218,6 +335,7 @@ impl UserAgent {
                 self.send_bye(id, &[], now);
                 self.end(id, EndCause::Transport);
             }
+            (_, Method::Refer) if is_client => self.on_refer_failure(id, status),
             (State::Ending, Method::Bye) => self.end(id, EndCause::Transport),
             (State::Incoming { .. }, Method::Invite) => self.end(id, EndCause::Transport),
             _ => {}
@@ -225,8 +343,20 @@ impl UserAgent {
     }
 }
 
+/// What a 2xx to a request of ours says about refreshing. They answer, so what they call the client is us.
+pub(super) fn agreed(agreed: SessionExpires) -> Accepted {
+    Accepted {
+        interval: agreed.interval.max(refresh::INTERVAL_MIN),
+        refresher: match agreed.refresher {
+            Some(Refresher::Uas) => Refresher::Uac,
+            Some(Refresher::Uac) | None => Refresher::Uas,
+        },
+        require: false,
+    }
+}
+
 /// The CANCEL of an INVITE: the same branch, the same CSeq number (section 9.1).
-fn cancel_of(invite: &Request) -> Request {
+pub(super) fn cancel_of(invite: &Request) -> Request {
     let mut cancel = RequestBuilder::new(Method::Cancel, invite.uri.clone()).build();
     for name in [
         HeaderName::Via,

@@ -4,7 +4,7 @@ use super::{
     message::{
         Heading, Side, call_id, contact, cseq, record_route, request, route_uri, tag_of, text, uri_address,
     },
-    types::{Flow, Transport},
+    types::{Flow, Replaces, Transport},
 };
 use sipx_sip::{HeaderName, Method, Request, Response, Uri};
 use std::net::SocketAddr;
@@ -79,6 +79,66 @@ impl Dialog {
         })
     }
 
+    /// A later answer to the INVITE that this dialog was made from: its routes and target hold from now on (sections
+    /// 12.1.2 and 13.2.2.4), while what was sent meanwhile still counts.
+    pub(super) fn answered(&mut self, answer: &Response) {
+        if let Some(target) = contact(&answer.headers) {
+            self.target = target;
+        }
+        let mut routes = record_route(&answer.headers);
+        if !routes.is_empty() || answer.status.is_success() {
+            routes.reverse();
+            self.routes = routes;
+        }
+        if let Some(remote) = text(&answer.headers, &HeaderName::To) {
+            self.remote = remote;
+        }
+    }
+
+    /// The dialog that a request of ours outside of any would make, before anybody has answered.
+    pub(super) fn of_request(request: &Request, flow: Flow) -> Option<Self> {
+        Some(Self {
+            call_id: call_id(&request.headers),
+            local_tag: tag_of(&request.headers, Side::From)?,
+            remote_tag: String::new(),
+            local: text(&request.headers, &HeaderName::From)?,
+            remote: text(&request.headers, &HeaderName::To)?,
+            target: request.uri.clone(),
+            routes: Vec::new(),
+            local_cseq: cseq(&request.headers)?,
+            remote_cseq: 0,
+            remote_cseq_of_invite: 0,
+            flow,
+            is_flow_gone: false,
+        })
+    }
+
+    /// How the other side would name this dialog in Replaces.
+    pub(super) fn replaces(&self) -> Replaces {
+        Replaces {
+            call_id: self.call_id.clone(),
+            to_tag: self.remote_tag.clone(),
+            from_tag: self.local_tag.clone(),
+            early_only: false,
+        }
+    }
+
+    /// The other side's URI, as it wants to be called.
+    pub(super) fn target(&self) -> &Uri {
+        &self.target
+    }
+
+    /// Our address, as it stands in From and To.
+    pub(super) fn local(&self) -> &str {
+        &self.local
+    }
+
+    /// A number for a request that is sent once more.
+    pub(super) fn next_cseq(&mut self) -> u32 {
+        self.local_cseq += 1;
+        self.local_cseq
+    }
+
     /// The dialog as text: one value in each line, the routes last.
     pub(super) fn to_text(&self) -> String {
         let target = String::from_utf8_lossy(&self.target.to_bytes()).into_owned();
@@ -137,9 +197,23 @@ impl Dialog {
 
     /// A request within the dialog (section 12.2.1.1).
     pub(super) fn request(&mut self, method: Method, via: String, contact: String, product: &str) -> Request {
-        if method != Method::Ack {
-            self.local_cseq += 1;
-        }
+        let cseq = self.next_cseq();
+        self.request_numbered(method, cseq, via, contact, product)
+    }
+
+    /// The ACK to a 2xx: it has the number of its INVITE, whatever was sent since (section 13.2.2.4).
+    pub(super) fn ack(&self, cseq: u32, via: String, contact: String, product: &str) -> Request {
+        self.request_numbered(Method::Ack, cseq, via, contact, product)
+    }
+
+    fn request_numbered(
+        &self,
+        method: Method,
+        cseq: u32,
+        via: String,
+        contact: String,
+        product: &str,
+    ) -> Request {
         let (uri, routes) = self.route();
         request(Heading {
             method,
@@ -148,7 +222,7 @@ impl Dialog {
             from: &self.local,
             to: &self.remote,
             call_id: &self.call_id,
-            cseq: self.local_cseq,
+            cseq,
             routes: &routes,
             contact: Some(contact),
             product,

@@ -1,6 +1,6 @@
 //! Reading and making messages.
 
-use super::types::{Flow, Party, Reason, Target, Transport};
+use super::types::{Flow, Party, Reason, Replaces, Target, Transport};
 use bytes::Bytes;
 use sipx_sip::{
     Address, Header, HeaderName, Headers, Host, Method, Request, RequestBuilder, Response, ResponseBuilder,
@@ -8,9 +8,10 @@ use sipx_sip::{
 };
 use std::net::{IpAddr, SocketAddr};
 
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE, NOTIFY, REFER";
 /// The extensions that we know.
-pub(super) const SUPPORTED: &str = "100rel, timer, replaces";
+pub(super) const SUPPORTED: &str = "100rel, timer, replaces, path, norefersub";
 pub(super) const SDP_TYPE: &str = "application/sdp";
 
 /// The standard phrase of a status.
@@ -19,13 +20,22 @@ pub(super) fn phrase(status: u16) -> &'static str {
         100 => "Trying",
         180 => "Ringing",
         183 => "Session Progress",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
         200 => "OK",
+        202 => "Accepted",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
+        410 => "Gone",
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
@@ -34,6 +44,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
+        484 => "Address Incomplete",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
@@ -41,9 +52,13 @@ pub(super) fn phrase(status: u16) -> &'static str {
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
+        600 => "Busy Everywhere",
         603 => "Decline",
+        604 => "Does Not Exist Anywhere",
         _ => "Unspecified",
     }
 }
@@ -137,12 +152,57 @@ pub(super) fn contact(headers: &Headers) -> Option<Uri> {
     }
 }
 
+/// The URIs of all Contacts, the most wanted first (`q`, section 20.10).
+pub(super) fn contacts(headers: &Headers) -> Vec<Uri> {
+    let mut found: Vec<(u32, Uri)> = headers
+        .typed_all::<sip::ContactValue>()
+        .filter_map(|contact| match contact {
+            Ok(sip::ContactValue::Address(address)) => {
+                let q =
+                    address.param("q").and_then(|q| std::str::from_utf8(q).ok()?.trim().parse::<f32>().ok());
+                let thousandths = q.filter(|q| (0.0..=1.0).contains(q)).map_or(1000, |q| (q * 1000.0) as u32);
+                Some((thousandths, address.uri))
+            }
+            Ok(sip::ContactValue::Wildcard) | Err(_) => None,
+        })
+        .collect();
+    found.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+    found.into_iter().map(|(_, uri)| uri).collect()
+}
+
+/// The Route values that a list header holds: Path, Service-Route.
+pub(super) fn route_list(headers: &Headers, name: &HeaderName) -> Vec<String> {
+    headers.get_all(name).flat_map(|header| split_list(&String::from_utf8_lossy(&header.value()))).collect()
+}
+
+/// How long a 503 asks to be left alone.
+pub(super) fn retry_after(headers: &Headers) -> Option<std::time::Duration> {
+    let value = text(headers, &HeaderName::RetryAfter)?;
+    value.split([' ', ';', '(']).next()?.parse().ok().map(std::time::Duration::from_secs)
+}
+
+/// A URI as text.
+pub(super) fn uri_text(uri: &Uri) -> String {
+    String::from_utf8_lossy(&uri.to_bytes()).into_owned()
+}
+
+/// A display name in quotes, with the space behind it; nothing for none.
+pub(super) fn quoted(name: Option<&str>) -> String {
+    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    match name.trim() {
+        "" => String::new(),
+        name => format!("\"{}\" ", name.replace('\\', "\\\\").replace('"', "\\\"")),
+    }
+}
+
+/// A URI as it may stand between angle brackets: whatever could end them or begin something else is left out.
+pub(super) fn clean(uri: &str) -> String {
+    uri.chars().filter(|c| !c.is_control() && !"<>\" ".contains(*c)).collect()
+}
+
 /// The Record-Route values from top to bottom, each as it is to be sent in Route.
 pub(super) fn record_route(headers: &Headers) -> Vec<String> {
-    headers
-        .get_all(&HeaderName::RecordRoute)
-        .flat_map(|header| split_list(&String::from_utf8_lossy(&header.value())))
-        .collect()
+    route_list(headers, &HeaderName::RecordRoute)
 }
 
 /// Splits at commas that are in neither quotes nor angle brackets.
@@ -229,10 +289,13 @@ pub(super) fn escape_user(user: &str) -> String {
     escaped
 }
 
-/// The dialog that a call is to take the place of (RFC 3891): Call-ID, the tag of the side that is asked, the other's tag,
-/// and whether only an early dialog is meant. `Err`: not readable.
-pub(super) fn replaces(headers: &Headers) -> Result<Option<(String, String, String, bool)>, ()> {
-    let Some(value) = text(headers, &HeaderName::Replaces) else { return Ok(None) };
+/// The dialog that a call is to take the place of (RFC 3891). `Err`: not readable.
+pub(super) fn replaces(headers: &Headers) -> Result<Option<Replaces>, ()> {
+    text(headers, &HeaderName::Replaces).map(|value| replaces_of(&value)).transpose()
+}
+
+/// The same, of the value itself.
+pub(super) fn replaces_of(value: &str) -> Result<Replaces, ()> {
     let mut parts = value.split(';').map(str::trim);
     let call_id = parts.next().filter(|id| !id.is_empty()).ok_or(())?.to_owned();
     let (mut to, mut from, mut early) = (None, None, false);
@@ -248,7 +311,7 @@ pub(super) fn replaces(headers: &Headers) -> Result<Option<(String, String, Stri
             Some(_) | None => {}
         }
     }
-    Ok(Some((call_id, to.ok_or(())?, from.ok_or(())?, early)))
+    Ok(Replaces { call_id, to_tag: to.ok_or(())?, from_tag: from.ok_or(())?, early_only: early })
 }
 
 /// The lines of an unreadable request that its answer has to repeat (RFC 3261, section 8.2.6.2). `None`: it is no request,

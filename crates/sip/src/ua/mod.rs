@@ -4,11 +4,17 @@
 //! [`UserAgent::handle_timeout`], then every [`UserAgent::poll_output`], then [`UserAgent::poll_timeout`].
 //! Time is what has passed since the user agent began.
 
+mod auth;
+mod buried;
 mod calls;
 mod client;
+mod dialling;
 mod dialog;
 mod message;
+mod referral;
+mod referring;
 mod refresh;
+mod registering;
 mod registration;
 mod reliable;
 mod server;
@@ -17,11 +23,13 @@ mod timers;
 mod types;
 
 pub use types::{
-    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Registration, RequestId,
-    SipEvent, Subscribing, SubscriptionId, Target, Transport,
+    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Redirection, ReferTo,
+    Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing,
+    SubscriptionId, Target, Transport,
 };
 
 use crate::guard::{self, Admission, Guard, GuardConfig};
+use crate::locate::Hop;
 
 use bytes::Bytes;
 use calls::{Call, State};
@@ -70,8 +78,37 @@ pub enum Output {
         /// One message.
         bytes: Bytes,
     },
+    /// Find the servers of this hop and tell [`UserAgent::located`].
+    Locate {
+        /// To be told under this number.
+        lookup: LookupId,
+        /// Where a request is to go.
+        hop: Hop,
+    },
     /// Tell the program.
     Event(SipEvent),
+}
+
+/// A search for servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LookupId(u64);
+
+/// Whom a search is for.
+#[derive(Debug)]
+enum Lookup {
+    /// A call that has not been sent anywhere.
+    Dial {
+        call: CallId,
+        uri: sipx_sip::Uri,
+        spec: Box<DialSpec>,
+        begun: Duration,
+    },
+    /// A call that was redirected.
+    Redirect {
+        call: CallId,
+        uri: sipx_sip::Uri,
+    },
+    Register(RegistrationId),
 }
 
 /// Where randomness comes from: fills the slice.
@@ -94,6 +131,12 @@ pub struct UserAgent {
     requests: HashMap<RequestId, (TransactionKey, Box<Request>)>,
     subscriptions: HashMap<SubscriptionId, Subscription>,
     next_request: u64,
+    lookups: HashMap<LookupId, Lookup>,
+    next_lookup: u64,
+    /// Servers that did not answer or were overloaded, and until when others are asked first.
+    avoided: HashMap<(Transport, std::net::SocketAddr), Duration>,
+    buried: HashMap<buried::BuriedKey, buried::Buried>,
+    registrations: HashMap<RegistrationId, registering::Registering>,
     guard: Guard,
     timers: Timers,
     outputs: VecDeque<Output>,
@@ -108,7 +151,25 @@ struct Transaction {
     method: Method,
     /// Whom a NOTIFY tells something.
     subscription: Option<SubscriptionId>,
+    /// Which registration of ours it belongs to.
+    registration: Option<RegistrationId>,
+    /// An INVITE that nobody waits for any more, for which CANCEL has been sent.
+    is_cancelled: bool,
     timers: Vec<(Timer, Ticket)>,
+}
+
+impl Transaction {
+    fn new(flow: Flow, call: Option<CallId>, method: Method) -> Self {
+        Self {
+            flow,
+            call,
+            method,
+            subscription: None,
+            registration: None,
+            is_cancelled: false,
+            timers: Vec::new(),
+        }
+    }
 }
 
 impl fmt::Debug for UserAgent {
@@ -128,6 +189,11 @@ impl UserAgent {
             requests: HashMap::new(),
             subscriptions: HashMap::new(),
             next_request: 0,
+            lookups: HashMap::new(),
+            next_lookup: 0,
+            avoided: HashMap::new(),
+            buried: HashMap::new(),
+            registrations: HashMap::new(),
             guard: Guard::new(config.guard.clone()),
             config,
             random,
@@ -169,6 +235,9 @@ impl UserAgent {
             && self.invites.is_empty()
             && self.requests.is_empty()
             && self.subscriptions.is_empty()
+            && self.lookups.is_empty()
+            && self.buried.is_empty()
+            && self.registrations.is_empty()
     }
 
     /// Takes a datagram. What is not SIP is passed over.
@@ -220,9 +289,7 @@ impl UserAgent {
         let back = message::response_flow(&request, flow);
         match self.layer.receive(Message::Request(request), reliability(flow)) {
             sipx_sip::transaction::Dispatch::Created { key, outputs } => {
-                let transaction =
-                    Transaction { flow: back, call: None, method, subscription: None, timers: Vec::new() };
-                self.transactions.insert(key.clone(), transaction);
+                self.transactions.insert(key.clone(), Transaction::new(back, None, method));
                 self.run(&key, outputs, now);
             }
             sipx_sip::transaction::Dispatch::Matched { key, outputs } => self.run(&key, outputs, now),
@@ -347,6 +414,12 @@ impl UserAgent {
                 Due::Retransmit2xx(call) => self.on_retransmit(call, now),
                 Due::RetransmitProvisional(call) => self.on_provisional_due(call, now),
                 Due::Session(call) => self.on_session_due(call, now),
+                Due::Ringing(call) => self.on_ringing_due(call, now),
+                Due::Impatience(call) => self.on_impatience(call, now),
+                Due::Buried(key) => drop(self.buried.remove(&key)),
+                Due::Registration(registration) => self.on_registration_due(registration, now),
+                Due::KeepAlive(registration) => self.on_keep_alive_due(registration, now),
+                Due::Referral(call) => self.on_referral_due(call),
                 Due::Subscription(subscription) => self.on_subscription_due(subscription, now),
             }
         }
@@ -370,6 +443,7 @@ impl UserAgent {
                 call.dialog.flow_is_gone(flow);
             }
         }
+        self.on_registration_flow_gone(flow, now);
         let lost: Vec<TransactionKey> = self
             .transactions
             .iter()
@@ -488,8 +562,14 @@ impl UserAgent {
     }
 
     /// Sends a request in a transaction of its own.
-    fn send_request(&mut self, request: Request, flow: Flow, call: CallId, now: Duration) {
-        self.send_request_of(request, flow, Some(call), now);
+    fn send_request(
+        &mut self,
+        request: Request,
+        flow: Flow,
+        call: CallId,
+        now: Duration,
+    ) -> Option<TransactionKey> {
+        self.send_request_of(request, flow, Some(call), now)
     }
 
     fn send_request_of(
@@ -502,8 +582,7 @@ impl UserAgent {
         let method = request.method.clone();
         // The first transmission is among the outputs, so what belongs to the transaction is in place before.
         let (key, outputs) = self.layer.send_request(request, reliability(flow))?;
-        let transaction = Transaction { flow, call, method, subscription: None, timers: Vec::new() };
-        self.transactions.insert(key.clone(), transaction);
+        self.transactions.insert(key.clone(), Transaction::new(flow, call, method));
         self.run(&key, outputs, now);
         Some(key)
     }
@@ -546,7 +625,7 @@ impl UserAgent {
 
     fn remove_call(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        self.forget_subscriptions_of(id);
+        self.forget_subscriptions_of(id, &call);
         self.dialogs.remove(&(call.dialog.call_id.clone(), call.dialog.local_tag.clone()));
         let invite = (call.dialog.call_id.clone(), call.dialog.remote_tag.clone());
         if self.invites.get(&invite) == Some(&id) {
@@ -560,6 +639,12 @@ impl UserAgent {
             call.timer.as_ref().map(refresh::SessionTimer::ticket),
         ];
         tickets.into_iter().flatten().for_each(|ticket| self.timers.clear(ticket));
+        if let State::Calling(calling) = &call.state {
+            calling.tickets().for_each(|ticket| self.timers.clear(ticket));
+        }
+        if let Some(referring) = &call.referring {
+            self.timers.clear(referring.ticket);
+        }
         if let Some(ticket) = call.reoffer.as_ref().and_then(calls::Reoffer::ticket) {
             self.timers.clear(ticket);
         }

@@ -13,9 +13,11 @@ use sipx_sip::{
 use std::time::Duration;
 
 /// The shortest time in which a session has to be refreshed (RFC 4028, section 4).
-const INTERVAL_MIN: Duration = Duration::from_secs(90);
-/// After a refresh that met another change of the session: 2.1 to 4 s (RFC 3261, section 14.1).
-const GLARE_MS: std::ops::Range<u64> = 2100..4000;
+pub(super) const INTERVAL_MIN: Duration = Duration::from_secs(90);
+/// After a refresh that met another change of the session: 2.1 to 4 s where the Call-ID is ours, up to 2 s where it is
+/// theirs, in steps of 10 ms (RFC 3261, section 14.1).
+const GLARE_OURS_MS: std::ops::Range<u64> = 2100..4000;
+const GLARE_THEIRS_MS: std::ops::Range<u64> = 0..2000;
 
 /// What the other side says that it can do.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,7 +58,7 @@ impl SessionTimer {
 /// A request of ours that refreshes the session and is not answered.
 #[derive(Debug)]
 pub(super) struct Refresh {
-    cseq: u32,
+    pub(super) cseq: u32,
 }
 
 /// What an INVITE or UPDATE asks for. `Err`: too short, with the shortest that is allowed.
@@ -133,6 +135,9 @@ impl UserAgent {
             message::set(&mut request.headers, &HeaderName::ContentLength, sdp.len().to_string());
             request.set_body(sdp.into());
         }
+        self.sign(id, &mut request);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.answers.begin();
         call.refresh = Some(Refresh { cseq: message::cseq(&request.headers).unwrap_or_default() });
         self.send_request(request, flow, id, now);
     }
@@ -161,20 +166,13 @@ impl UserAgent {
                 let contact = self.calls.get(&id).map(|call| self.contact_of(call, flow)).unwrap_or_default();
                 let via = self.via(flow);
                 if let Some(call) = self.calls.get_mut(&id) {
-                    let ack = call.dialog.request(Method::Ack, via, contact, &self.config.product);
+                    let cseq = message::cseq(&response.headers).unwrap_or_default();
+                    let ack = call.dialog.ack(cseq, via, contact, &self.config.product);
                     self.send(flow, &Message::Request(ack));
                 }
             }
-            let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok);
-            let accepted = agreed.map(|agreed| Accepted {
-                interval: agreed.interval.max(INTERVAL_MIN),
-                // They answer, so what they call the client is us.
-                refresher: match agreed.refresher {
-                    Some(Refresher::Uas) => Refresher::Uac,
-                    Some(Refresher::Uac) | None => Refresher::Uas,
-                },
-                require: false,
-            });
+            let accepted =
+                response.headers.typed::<SessionExpires>().and_then(Result::ok).map(super::client::agreed);
             self.start_session_timer(id, accepted, now);
             return true;
         }
@@ -191,8 +189,11 @@ impl UserAgent {
             _ => {
                 let mut random = [0; 2];
                 (self.random)(&mut random);
-                let spread = u64::from(u16::from_be_bytes(random)) % (GLARE_MS.end - GLARE_MS.start);
-                let at = now + Duration::from_millis(GLARE_MS.start + spread);
+                let is_ours = self.calls.get(&id).is_some_and(|call| call.is_ours);
+                let range = if is_ours { GLARE_OURS_MS } else { GLARE_THEIRS_MS };
+                let steps = (range.end - range.start) / 10 + 1;
+                let spread = u64::from(u16::from_be_bytes(random)) % steps * 10;
+                let at = now + Duration::from_millis(range.start + spread);
                 if let Some(Call { timer: Some(timer), .. }) = self.calls.get_mut(&id) {
                     self.timers.clear(timer.ticket);
                     timer.ticket = self.timers.set(at, Due::Session(id));

@@ -40,6 +40,7 @@ impl UserAgent {
             user: message::party(headers, message::Side::To).user,
             contacts,
             expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
+            path: message::route_list(headers, &HeaderName::Path),
             authorization: authorization(request),
             flow,
         })));
@@ -48,10 +49,13 @@ impl UserAgent {
     /// Says which contacts are registered, each with its seconds.
     pub fn answer_registration(&mut self, id: RequestId, contacts: &[(String, u32)], now: Duration) {
         let Some((key, request)) = self.requests.remove(&id) else { return };
-        let extra: Vec<(HeaderName, String)> = contacts
+        let mut extra: Vec<(HeaderName, String)> = contacts
             .iter()
             .map(|(uri, seconds)| (HeaderName::Contact, format!("<{uri}>;expires={seconds}")))
             .collect();
+        // The proxies that added themselves learn that it is kept (RFC 3327, section 5.3).
+        let path = message::route_list(&request.headers, &HeaderName::Path);
+        extra.extend(path.into_iter().map(|route| (HeaderName::Path, route)));
         self.respond_with(&key, &request, 200, None, &extra, now);
     }
 

@@ -1,7 +1,7 @@
 //! Requests that come in (RFC 3261, sections 8.2, 12.2.2, 13.3, 14.2, 15.1.2).
 
 use super::{
-    CallId, EndCause, IncomingCall, SipEvent, UserAgent,
+    CallId, EndCause, IncomingCall, Replaces, SipEvent, UserAgent,
     calls::{Answered, Call, Reoffer, State},
     dialog::Dialog,
     message::{self, ALLOW, Body, SDP_TYPE, SUPPORTED, Side},
@@ -24,7 +24,7 @@ impl UserAgent {
         if is_in_dialog {
             return self.on_request_in_dialog(key, request, now);
         }
-        if matches!(request.method, Method::Options | Method::Register | Method::Subscribe) {
+        if matches!(request.method, Method::Options | Method::Register | Method::Subscribe | Method::Refer) {
             if !request.uri.scheme().is_sip() && request.uri.tel_parts().is_none() {
                 return self.respond_plain(key, request, 416, now);
             }
@@ -42,7 +42,8 @@ impl UserAgent {
             Method::Options => self.respond_options(key, request, now),
             Method::Register => self.on_register(key, request, now),
             Method::Subscribe => self.on_subscribe(key, request, None, now),
-            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+            Method::Refer => self.on_refer(key, request, None, now),
+            Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
                 self.respond_plain(key, request, 481, now);
             }
             Method::Other(_) => self.respond_with(key, request, 501, None, &allow(), now),
@@ -126,13 +127,10 @@ impl UserAgent {
 
     /// The call that this one is to take the place of (RFC 3891, section 3). `Err`: the status to refuse with.
     fn replaced(&self, headers: &sipx_sip::Headers) -> Result<Option<CallId>, u16> {
-        let Some((call_id, to_tag, from_tag, early_only)) =
-            message::replaces(headers).map_err(|()| 400_u16)?
-        else {
-            return Ok(None);
-        };
-        let id = *self.dialogs.get(&(call_id, to_tag)).ok_or(481_u16)?;
-        let call = self.calls.get(&id).filter(|call| call.dialog.remote_tag == from_tag).ok_or(481_u16)?;
+        let Some(replaces) = message::replaces(headers).map_err(|()| 400_u16)? else { return Ok(None) };
+        let early_only = replaces.early_only;
+        let id = self.call_named(&replaces).ok_or(481_u16)?;
+        let call = self.calls.get(&id).ok_or(481_u16)?;
         match &call.state {
             State::Established { .. } | State::Answered(_) if early_only => Err(486),
             State::Established { .. } | State::Answered(_) => Ok(Some(id)),
@@ -140,6 +138,12 @@ impl UserAgent {
             State::Incoming { .. } | State::Calling(_) => Err(481),
             State::Ending => Err(603),
         }
+    }
+
+    /// The call of ours whose dialog is meant.
+    pub(super) fn call_named(&self, replaces: &Replaces) -> Option<CallId> {
+        let id = *self.dialogs.get(&(replaces.call_id.clone(), replaces.to_tag.clone()))?;
+        (self.calls.get(&id)?.dialog.remote_tag == replaces.from_tag).then_some(id)
     }
 
     fn refuse_body(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
@@ -159,13 +163,14 @@ impl UserAgent {
             transaction.call = call;
         }
         self.respond_plain(key, request, 200, now);
+        let reasons = message::reasons(&request.headers);
         // After a final answer CANCEL changes nothing.
         let Some(id) = call else { return };
         if let Some(Call { state: State::Incoming { key, request }, .. }) = self.calls.get(&id) {
             let (key, request) = (key.clone(), request.clone());
             self.respond_plain(&key, &request, 487, now);
             self.remove_call(id);
-            self.event(SipEvent::Cancelled { call: id });
+            self.event(SipEvent::Cancelled { call: id, reasons });
         }
     }
 
@@ -207,6 +212,8 @@ impl UserAgent {
             Method::Info => self.on_info(key, request, id, now),
             Method::Prack => self.on_prack(key, request, id, now),
             Method::Subscribe => self.on_subscribe(key, request, Some(id), now),
+            Method::Refer => self.on_refer(key, request, Some(id), now),
+            Method::Notify => self.on_notify(key, request, id, now),
             Method::Options => self.respond_options(key, request, now),
             Method::Other(_) => self.respond_with(key, request, 501, None, &allow(), now),
             _ => self.respond_with(key, request, 405, None, &allow(), now),
@@ -312,7 +319,7 @@ impl UserAgent {
             (HeaderName::Accept, format!("{SDP_TYPE}, application/dtmf-relay, application/dtmf")),
             (HeaderName::AcceptEncoding, "identity".to_owned()),
             (HeaderName::Supported, SUPPORTED.to_owned()),
-            (HeaderName::AllowEvents, "conference".to_owned()),
+            (HeaderName::AllowEvents, "conference, refer".to_owned()),
         ];
         self.respond_with(key, request, 200, None, &extra, now);
     }

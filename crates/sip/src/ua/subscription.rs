@@ -1,8 +1,9 @@
-//! Those who follow a conference: the subscriptions of RFC 6665 for the event package of RFC 4575. What they are told is
-//! the program's business.
+//! Those who follow something: the subscriptions of RFC 6665, for the event package of conferences (RFC 4575) and, begun by
+//! REFER, for that of referrals (RFC 3515). What they are told is the program's business.
 
 use super::{
     CallId, Flow, RequestId, SipEvent, Subscribing, SubscriptionId, UserAgent,
+    calls::Call,
     dialog::Dialog,
     message::{self, Side},
     timers::{Due, Ticket},
@@ -10,22 +11,34 @@ use super::{
 use sipx_sip::{HeaderName, Method, Request, Response, TransactionKey};
 use std::{ops::RangeInclusive, time::Duration};
 
-/// The one package that we serve.
+/// The one package that can be subscribed to.
 const PACKAGE: &str = "conference";
+const SIPFRAG: &str = "message/sipfrag;version=2.0";
 pub(super) const CONFERENCE_INFO: &str = "application/conference-info+xml";
 /// How long a subscription lasts, in seconds.
 const EXPIRES_S: RangeInclusive<u32> = 60..=7200;
 const EXPIRES_DEFAULT_S: u32 = 3600;
 /// Those who follow, at the most: each costs a document at every change.
-const SUBSCRIPTIONS_MAX: usize = 10_000;
+pub(super) const SUBSCRIPTIONS_MAX: usize = 10_000;
 
-/// Somebody who follows a conference.
+/// What is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Package {
+    Conference,
+    /// How the call goes that the REFER of this number asked for.
+    Referral {
+        cseq: u32,
+    },
+}
+
+/// Somebody who follows something.
 #[derive(Debug)]
 pub(super) struct Subscription {
+    pub(super) package: Package,
     dialog: Path,
-    /// The `id` of Event, to be said again.
+    /// The value of Event, to be said again.
     event: String,
-    expires_at: Duration,
+    pub(super) expires_at: Duration,
     ticket: Ticket,
 }
 
@@ -90,24 +103,46 @@ impl UserAgent {
             None => self.token(8),
         };
         let contact_user = message::target(&request.uri).user;
-        let dialog = match call {
-            Some(call) => Path::Of(call),
-            None => match Dialog::of_server(&request, &local_tag, flow) {
-                Some(dialog) => Path::Own { dialog: Box::new(dialog), contact_user: contact_user.clone() },
-                None => {
-                    self.respond_plain(&key, &request, 400, now);
-                    return None;
-                }
-            },
-        };
-        let subscription = SubscriptionId(id.0);
+        if call.is_none() && Dialog::of_server(&request, &local_tag, flow).is_none() {
+            self.respond_plain(&key, &request, 400, now);
+            return None;
+        }
         self.answer_subscribe(&key, &request, flow, &local_tag, &contact_user, expires, now);
-        let expires_at = now + Duration::from_secs(u64::from(expires));
-        let ticket = self.timers.set(expires_at, Due::Subscription(subscription));
         let event = message::text(&request.headers, &HeaderName::Event).unwrap_or_else(|| PACKAGE.to_owned());
-        self.subscriptions.insert(subscription, Subscription { dialog, event, expires_at, ticket });
+        let package = Package::Conference;
+        let subscription =
+            self.subscribe(id, package, &request, call, &local_tag, contact_user, flow, expires, event, now)?;
         self.notify(subscription, body, now);
         (expires > 0).then_some(subscription)
+    }
+
+    /// Notes somebody who follows from now on.
+    #[allow(clippy::too_many_arguments)] // All of them are the request's; none is worth a struct of its own.
+    pub(super) fn subscribe(
+        &mut self,
+        id: RequestId,
+        package: Package,
+        request: &Request,
+        call: Option<CallId>,
+        local_tag: &str,
+        contact_user: String,
+        flow: Flow,
+        expires: u32,
+        event: String,
+        now: Duration,
+    ) -> Option<SubscriptionId> {
+        let dialog = match call {
+            Some(call) => Path::Of(call),
+            None => {
+                let dialog = Box::new(Dialog::of_server(request, local_tag, flow)?);
+                Path::Own { dialog, contact_user }
+            }
+        };
+        let subscription = SubscriptionId(id.0);
+        let expires_at = now + Duration::from_secs(u64::from(expires));
+        let ticket = self.timers.set(expires_at, Due::Subscription(subscription));
+        self.subscriptions.insert(subscription, Subscription { package, dialog, event, expires_at, ticket });
+        Some(subscription)
     }
 
     #[allow(clippy::too_many_arguments)] // All of them are the request's; none is worth a struct of its own.
@@ -137,8 +172,18 @@ impl UserAgent {
         let (call_id, tag) =
             (message::call_id(&request.headers), message::tag_of(&request.headers, Side::To)?);
         let is_its = |dialog: &Dialog| dialog.call_id == call_id && dialog.local_tag == tag;
+        let event = message::text(&request.headers, &HeaderName::Event).unwrap_or_default();
+        let mut event = event.split(';').map(str::trim);
+        let package = event.next().unwrap_or_default().to_ascii_lowercase();
+        let number = event.find_map(|part| part.strip_prefix("id=")?.parse::<u32>().ok());
         self.subscriptions
             .iter()
+            .filter(|(_, subscription)| match subscription.package {
+                Package::Conference => package == PACKAGE,
+                Package::Referral { cseq } => {
+                    package == "refer" && number.is_none_or(|number| number == cseq)
+                }
+            })
             .find(|(_, subscription)| match &subscription.dialog {
                 Path::Own { dialog, .. } => is_its(dialog),
                 Path::Of(call) => self.calls.get(call).is_some_and(|call| is_its(&call.dialog)),
@@ -190,16 +235,28 @@ impl UserAgent {
         self.forget_subscription(id);
     }
 
-    fn send_notify(&mut self, id: SubscriptionId, state: &str, body: Option<String>, now: Duration) {
+    pub(super) fn send_notify(
+        &mut self,
+        id: SubscriptionId,
+        state: &str,
+        body: Option<String>,
+        now: Duration,
+    ) {
         let Some(subscription) = self.subscriptions.get(&id) else { return };
-        let (flow, user) = match &subscription.dialog {
-            Path::Own { dialog, contact_user } => (dialog.next_hop(), contact_user.clone()),
-            Path::Of(call) => match self.calls.get(call) {
-                Some(call) => (call.dialog.next_hop(), call.contact_user.clone()),
+        let is_conference = subscription.package == Package::Conference;
+        let (flow, user, is_focus, call) = match &subscription.dialog {
+            Path::Own { dialog, contact_user } => {
+                (dialog.next_hop(), contact_user.clone(), is_conference, None)
+            }
+            Path::Of(id_of_call) => match self.calls.get(id_of_call) {
+                Some(call) => {
+                    let is_focus = is_conference || call.is_focus;
+                    (call.dialog.next_hop(), call.contact_user.clone(), is_focus, Some(*id_of_call))
+                }
                 None => return self.forget_subscription(id),
             },
         };
-        let (via, contact) = (self.via(flow), self.contact(flow, &user, true));
+        let (via, contact) = (self.via(flow), self.contact(flow, &user, is_focus));
         let Some(subscription) = self.subscriptions.get_mut(&id) else { return };
         let dialog = match &mut subscription.dialog {
             Path::Own { dialog, .. } => &mut **dialog,
@@ -212,9 +269,13 @@ impl UserAgent {
         message::push(&mut notify.headers, HeaderName::Event, subscription.event.clone());
         message::push(&mut notify.headers, HeaderName::SubscriptionState, state.to_owned());
         if let Some(body) = body {
-            message::push(&mut notify.headers, HeaderName::ContentType, CONFERENCE_INFO);
+            let content = if is_conference { CONFERENCE_INFO } else { SIPFRAG };
+            message::push(&mut notify.headers, HeaderName::ContentType, content);
             message::set(&mut notify.headers, &HeaderName::ContentLength, body.len().to_string());
             notify.set_body(body.into());
+        }
+        if let Some(call) = call {
+            self.sign(call, &mut notify);
         }
         if let Some(key) = self.send_request_of(notify, flow, None, now)
             && let Some(transaction) = self.transactions.get_mut(&key)
@@ -242,23 +303,32 @@ impl UserAgent {
         self.forget_subscription(id);
     }
 
-    fn forget_subscription(&mut self, id: SubscriptionId) {
+    pub(super) fn forget_subscription(&mut self, id: SubscriptionId) {
         if let Some(subscription) = self.subscriptions.remove(&id) {
             self.timers.clear(subscription.ticket);
-            self.event(SipEvent::Unsubscribed(id));
+            if subscription.package == Package::Conference {
+                self.event(SipEvent::Unsubscribed(id));
+            }
         }
     }
 
-    /// A call is over, and with it what travelled in its dialog.
-    pub(super) fn forget_subscriptions_of(&mut self, call: CallId) {
-        let of_call = |subscription: &Subscription| matches!(subscription.dialog, Path::Of(of) if of == call);
-        let over: Vec<SubscriptionId> = self
-            .subscriptions
-            .iter()
-            .filter(|(_, subscription)| of_call(subscription))
-            .map(|(id, _)| *id)
-            .collect();
-        over.into_iter().for_each(|id| self.forget_subscription(id));
+    /// A call is over, and with it what travelled in its dialog; only who asked for a call by it still hears how that goes
+    /// (RFC 5057, 4.2).
+    pub(super) fn forget_subscriptions_of(&mut self, id: CallId, call: &Call) {
+        let mut over = Vec::new();
+        for (subscription, entry) in &mut self.subscriptions {
+            if !matches!(entry.dialog, Path::Of(of) if of == id) {
+                continue;
+            }
+            match entry.package {
+                Package::Conference => over.push(*subscription),
+                Package::Referral { .. } => {
+                    let (dialog, contact_user) = (Box::new(call.dialog.clone()), call.contact_user.clone());
+                    entry.dialog = Path::Own { dialog, contact_user };
+                }
+            }
+        }
+        over.into_iter().for_each(|subscription| self.forget_subscription(subscription));
     }
 }
 

@@ -1,6 +1,9 @@
 //! Every deadline of the user agent in one table.
 
-use super::types::{CallId, SubscriptionId};
+use super::{
+    buried::BuriedKey,
+    types::{CallId, RegistrationId, SubscriptionId},
+};
 use sipx_sip::{Timer, TransactionKey};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,6 +18,18 @@ pub(super) enum Due {
     RetransmitProvisional(CallId),
     /// A session has to be refreshed, or is over (RFC 4028, section 10).
     Session(CallId),
+    /// A call of ours rings too long, or its CANCEL has no effect.
+    Ringing(CallId),
+    /// A server has not answered an INVITE, and there is another one to ask.
+    Impatience(CallId),
+    /// A dialog that we never wanted is forgotten.
+    Buried(BuriedKey),
+    /// A registration of ours is to be refreshed, or tried again.
+    Registration(RegistrationId),
+    /// The way of a registration of ours is kept open.
+    KeepAlive(RegistrationId),
+    /// A participant was asked to call somebody and has not said how that goes.
+    Referral(CallId),
     /// A subscription is over (RFC 6665, section 4.4.1).
     Subscription(SubscriptionId),
 }

@@ -4,6 +4,7 @@ use crate::digest::Authorization;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 /// A call of this process: one INVITE dialog. Ours; it has nothing to do with the Call-ID header.
@@ -191,23 +192,152 @@ pub struct Registration {
     pub contacts: Vec<String>,
     /// For how long, in seconds.
     pub expires: u32,
+    /// The proxies that a call to these contacts has to go by, as Route values (Path, RFC 3327).
+    pub path: Vec<String>,
     /// What it brings to show who it is.
     pub authorization: Option<Authorization>,
     /// Where it came from and where to.
     pub flow: Flow,
 }
 
+/// A dialog that a call is to take the place of (RFC 3891), as the one who is asked knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaces {
+    /// Its Call-ID.
+    pub call_id: String,
+    /// The tag of the one who is asked.
+    pub to_tag: String,
+    /// The tag of the other.
+    pub from_tag: String,
+    /// Only if it has not been answered.
+    pub early_only: bool,
+}
+
+impl fmt::Display for Replaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{};to-tag={};from-tag={}", self.call_id, self.to_tag, self.from_tag)?;
+        f.write_str(if self.early_only { ";early-only" } else { "" })
+    }
+}
+
+/// Whether a call goes where a 3xx sends it (RFC 3261, section 8.1.3.4).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Redirection {
+    /// Wherever that is.
+    #[default]
+    Follow,
+    /// Only to these hosts, compared without regard to case.
+    Within(Vec<String>),
+    /// Nowhere: the 3xx is a refusal.
+    Refuse,
+}
+
 /// A call to place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DialSpec {
-    /// `sip:user@host:port`, `;transport=tcp` where wanted.
+    /// `sip:user@host:port`, `;transport=tcp` where wanted; the host is a name or an address. Without a port the servers
+    /// of a name are found by NAPTR and SRV (RFC 3263).
     pub uri: String,
     /// User part of From.
     pub from_user: String,
+    /// Host of From, the domain of a trunk; `None`: our address.
+    pub from_host: Option<String>,
+    /// Display name of From.
+    pub display_name: Option<String>,
+    /// Who calls, for those who trust us (P-Asserted-Identity, RFC 3325). An empty host is that of From.
+    pub asserted: Option<Party>,
+    /// The called party may not learn who calls: From says nothing and `Privacy: id` is asked for (RFC 3323, RFC 3325).
+    pub is_private: bool,
+    /// A conference calls, and says so in Contact (`isfocus`, RFC 4579).
+    pub is_focus: bool,
     /// The offer.
     pub sdp: String,
     /// What to answer with when asked who calls (401, 407).
     pub credentials: Option<Credentials>,
+    /// URIs of proxies that the call goes by, the nearest first: `sip:host;lr`. Where there is one, it is the first of them
+    /// whose servers are looked for.
+    pub route: Vec<String>,
+    /// Send it on this flow instead, on which the called party has registered (RFC 5626, 5.3). A route is still written.
+    pub flow: Option<Flow>,
+    /// The dialog that this call is to take the place of.
+    pub replaces: Option<Replaces>,
+    /// The URI of who asked for this call by REFER (RFC 3892).
+    pub referred_by: Option<String>,
+    /// Further headers. Those that a call needs itself (From, Via, Route, …) are not taken.
+    pub extra: Vec<(String, String)>,
+    /// How long it may ring before we give up, with CANCEL; `None`: three minutes.
+    pub ring_for: Option<Duration>,
+    /// Whether a 3xx is followed.
+    pub redirection: Redirection,
+}
+
+/// One of our registrations with another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegistrationId(pub u64);
+
+/// A registration of ours to be kept up (RFC 3261, section 10.2).
+#[derive(Debug, Clone, Default)]
+pub struct RegistrationSpec {
+    /// `sip:host`, found like the URI of a call.
+    pub registrar: String,
+    /// Whose address it is: `sip:user@domain`.
+    pub address_of_record: String,
+    /// User part of Contact: what calls to us will be addressed to. Empty: the user of the address of record.
+    pub contact_user: String,
+    /// What to answer with when asked who we are.
+    pub credentials: Option<Credentials>,
+    /// For how long is asked; `None`: an hour. The registrar may say otherwise.
+    pub expires: Option<Duration>,
+    /// URIs of proxies to go by, the nearest first.
+    pub route: Vec<String>,
+    /// How often a keep-alive (RFC 5626, 3.5.1) is sent on the way of the registration; `None`: 25 s over UDP, 100 s over
+    /// connections; zero: never.
+    pub keep_alive: Option<Duration>,
+}
+
+/// Whom a participant is asked to call by a REFER of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferTo {
+    /// A URI, taking the place of a call there where one is named.
+    Uri {
+        /// `sip:user@host`.
+        uri: String,
+        /// The call there, as that one knows it.
+        replaces: Option<Replaces>,
+    },
+    /// The other side of this call of ours, whose place it takes (attended transfer).
+    Call(CallId),
+}
+
+/// Somebody asks us to call somebody (REFER, RFC 3515). `accept_referral` or `refuse_request` answers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// To be answered under this number.
+    pub request: RequestId,
+    /// Within this call; `None`: outside of any.
+    pub call: Option<CallId>,
+    /// Whom the request is for: its request URI.
+    pub target: Target,
+    /// Who asks, by its own word.
+    pub from: Party,
+    /// The URI to be called, without the headers that it carried.
+    pub refer_to: String,
+    /// The same, taken apart.
+    pub refer_target: Target,
+    /// By which method; `INVITE` where none is named.
+    pub method: String,
+    /// The dialog there whose place the new call takes (attended transfer).
+    pub replaces: Option<Replaces>,
+    /// Where that dialog is a call of ours.
+    pub replaces_call: Option<CallId>,
+    /// The URI of who asks (RFC 3892), for the new call.
+    pub referred_by: Option<String>,
+    /// Who asks by the word of the one who sent it on (P-Asserted-Identity).
+    pub asserted: Option<Party>,
+    /// What it brings to show who it is.
+    pub authorization: Option<Authorization>,
+    /// Where it came from and where to.
+    pub flow: Flow,
 }
 
 /// A user name and its password.
@@ -237,6 +367,43 @@ pub enum SipEvent {
     Unsubscribed(SubscriptionId),
     /// Somebody registers; `answer_registration` or `refuse_registration` answers it.
     Registering(Box<Registration>),
+    /// Somebody asks us to call somebody.
+    Referred(Box<Referred>),
+    /// How the call goes that a participant makes on our REFER.
+    ReferralProgress {
+        /// The call whose other side was asked.
+        call: CallId,
+        /// The status of its call: 100 or more; or why it would not (with `is_final`). 202 is never told.
+        status: u16,
+        /// The reason phrase.
+        phrase: String,
+        /// There will be no more.
+        is_final: bool,
+    },
+    /// A registration of ours is up, or was refreshed.
+    Registered {
+        /// Which one.
+        registration: RegistrationId,
+        /// For how long.
+        expires: Duration,
+        /// The proxies that calls of ours should go by (Service-Route, RFC 3608), as URIs.
+        service_route: Vec<String>,
+        /// The way to the registrar.
+        flow: Flow,
+    },
+    /// A registration of ours is not up. It is tried again, unless it was taken back.
+    RegistrationFailed {
+        /// Which one.
+        registration: RegistrationId,
+        /// The status; 503 and 408 where nobody answered.
+        status: u16,
+        /// The reason phrase.
+        phrase: String,
+        /// When it is tried again.
+        retry_in: Duration,
+    },
+    /// A registration of ours was taken back. Last.
+    Unregistered(RegistrationId),
     /// Nothing of this address is answered from now on, for so many seconds.
     Banned {
         /// Whose.
@@ -248,6 +415,8 @@ pub enum SipEvent {
     Cancelled {
         /// Which call.
         call: CallId,
+        /// The reasons it gave.
+        reasons: Vec<Reason>,
     },
     /// The ACK to our 200 came.
     Confirmed {
@@ -283,6 +452,8 @@ pub enum SipEvent {
     Progress {
         /// Which call.
         call: CallId,
+        /// Which of its telephones: a proxy may have sent the call to several. They are counted from 0 as they show up.
+        fork: u32,
         /// 180, 183, …
         status: u16,
         /// Early media, where it is offered.
@@ -292,10 +463,14 @@ pub enum SipEvent {
     Answered {
         /// Which call.
         call: CallId,
-        /// Its answer.
+        /// Its answer; `None`: a reliable `Progress` of the same fork brought it already (RFC 3262, 5).
         sdp: Option<String>,
+        /// Which of its telephones, as counted in `Progress`.
+        fork: u32,
+        /// The dialog as text: with it another run of ours can end the call (`hang_up_saved`).
+        dialog: String,
     },
-    /// The called side refused, or could not be reached (408, 503). Last.
+    /// The called side refused, could not be reached (408, 503) or did not answer in time (487). Last.
     Rejected {
         /// Which call.
         call: CallId,

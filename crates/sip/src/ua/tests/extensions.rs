@@ -44,10 +44,9 @@ fn while_it_drains_calls_go_on_and_none_begin() {
         uri: "sip:conf-Board@127.0.0.1:5070".into(),
         from_user: "late".into(),
         sdp: OFFER.into(),
-        credentials: None,
+        ..DialSpec::default()
     };
-    let flow = pair.flow(0);
-    pair.do_at(0, |ua, now| ua.dial(CallId(2000), spec, flow, now));
+    pair.dial_with(spec, CallId(2000));
     pair.run(Duration::from_secs(2));
     assert!(matches!(
         pair.peers[0].events.last(),
@@ -78,6 +77,7 @@ impl Wire {
             match output {
                 Output::Send { bytes, .. } => self.sent.push(String::from_utf8_lossy(&bytes).into_owned()),
                 Output::Event(event) => self.events.push(event),
+                Output::Locate { .. } => panic!("nobody was called"),
             }
         }
     }

@@ -89,12 +89,16 @@ impl Pair {
             uri: "sip:conf-Board@127.0.0.1:5070".into(),
             from_user: "alice".into(),
             sdp: OFFER.into(),
-            credentials: None,
+            ..DialSpec::default()
         };
-        let (flow, now) = (self.flow(0), self.now);
-        self.peers[0].ua.dial(call, spec, flow, now);
-        self.collect();
+        self.dial_with(spec, call);
         call
+    }
+
+    fn dial_with(&mut self, spec: DialSpec, call: CallId) {
+        let now = self.now;
+        self.peers[0].ua.dial(call, spec, now);
+        self.collect();
     }
 
     fn do_at(&mut self, who: usize, action: impl FnOnce(&mut UserAgent, Duration)) {
@@ -108,6 +112,10 @@ impl Pair {
             while let Some(output) = self.peers[from].ua.poll_output() {
                 match output {
                     Output::Event(event) => self.peers[from].events.push(event),
+                    Output::Locate { lookup, .. } => {
+                        let (flow, now) = (self.flow(from), self.now);
+                        self.peers[from].ua.located(lookup, Ok(vec![flow]), now);
+                    }
                     Output::Send { bytes, .. } => {
                         let first =
                             String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned();
@@ -192,10 +200,13 @@ fn a_call_from_ringing_to_bye() {
     assert_eq!(incoming.offer.as_deref(), Some(OFFER));
     pair.do_at(1, |ua, now| ua.ring(called, None, now));
     pair.run_for(50);
-    assert_eq!(pair.peers[0].events, [SipEvent::Progress { call: caller, status: 180, sdp: None }]);
+    assert_eq!(pair.peers[0].events, [SipEvent::Progress { call: caller, fork: 0, status: 180, sdp: None }]);
     pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
     pair.run_for(50);
-    assert_eq!(pair.peers[0].events[1], SipEvent::Answered { call: caller, sdp: Some(OFFER.into()) });
+    let SipEvent::Answered { call, sdp: Some(sdp), fork: 0, dialog } = &pair.peers[0].events[1] else {
+        panic!("{:?}", pair.peers[0].events)
+    };
+    assert!(*call == caller && sdp == OFFER && dialog.starts_with("UDP\n"), "{dialog}");
     assert!(
         matches!(&pair.peers[1].events[1], SipEvent::Confirmed { call, answer: None, .. } if *call == called)
     );
@@ -254,7 +265,7 @@ fn a_caller_who_gives_up_is_told_487() {
     let called = pair.incoming();
     pair.do_at(0, |ua, now| ua.hang_up(caller, vec![], now));
     pair.run_for(100);
-    assert_eq!(pair.peers[1].events[1], SipEvent::Cancelled { call: called });
+    assert_eq!(pair.peers[1].events[1], SipEvent::Cancelled { call: called, reasons: vec![] });
     assert_eq!(pair.peers[0].events, [SipEvent::Ended { call: caller, cause: EndCause::ByUs }]);
     assert!(pair.log.contains(&"1 SIP/2.0 487 Request Terminated".to_owned()), "{:#?}", pair.log);
     pair.assert_clean();

@@ -12,9 +12,10 @@ fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict)
         from_user: "alice".into(),
         sdp: OFFER.into(),
         credentials: Some(Credentials { user: user.into(), password: password.into() }),
+        ..DialSpec::default()
     };
-    let (flow, source) = (pair.flow(0), pair.peers[0].address.ip());
-    pair.do_at(0, |ua, now| ua.dial(CallId(1000), spec, flow, now));
+    let source = pair.peers[0].address.ip();
+    pair.dial_with(spec, CallId(1000));
     pair.run(Duration::from_millis(100));
     let first = incoming(&mut pair).expect("a call");
     assert_eq!(first.authorization, None);
@@ -66,17 +67,23 @@ fn a_redirection_is_followed_and_a_circle_of_them_ends() {
     pair.run(Duration::from_secs(1));
     assert!(pair.peers[0].events.iter().any(|event| matches!(event, SipEvent::Answered { .. })));
 
-    let mut pair = Pair::new();
-    pair.dial();
-    let mut calls = 0;
-    for second in 1..20 {
-        pair.run(Duration::from_secs(second));
-        let Some(again) = incoming(&mut pair) else { break };
-        calls += 1;
-        pair.do_at(1, |ua, now| ua.reject(again.call, 302, None, &contact, now));
+    // A circle ends where it closes, and a way without an end after ten turns.
+    for (is_circle, expected) in [(true, 2), (false, 11)] {
+        let mut pair = Pair::new();
+        pair.dial();
+        let mut calls = 0;
+        for second in 1..30 {
+            pair.run(Duration::from_secs(second));
+            let Some(again) = incoming(&mut pair) else { break };
+            calls += 1;
+            let number = if is_circle { 0 } else { calls };
+            let contact = format!("<sip:elsewhere{number}@127.0.0.1:5070>");
+            let contact = vec![("Contact".to_owned(), contact)];
+            pair.do_at(1, |ua, now| ua.reject(again.call, 302, None, &contact, now));
+        }
+        assert_eq!(calls, expected);
+        assert!(matches!(pair.peers[0].events.last(), Some(SipEvent::Rejected { status: 302, .. })));
     }
-    assert_eq!(calls, 6);
-    assert!(matches!(pair.peers[0].events.last(), Some(SipEvent::Rejected { status: 302, .. })));
 }
 
 fn options(from: &str, number: usize, user_agent: &str) -> Bytes {
@@ -96,6 +103,7 @@ fn answers(ua: &mut UserAgent) -> (Vec<String>, Vec<SipEvent>) {
                 sent.push(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned());
             }
             Output::Event(event) => events.push(event),
+            Output::Locate { .. } => panic!("nobody was called"),
         }
     }
     (sent, events)

@@ -1,0 +1,154 @@
+//! REFERs of ours (RFC 3515): the other side of a call is asked to call somebody, which takes it out of here, and says how
+//! that goes.
+
+use super::{
+    CallId, ReferTo, SipEvent, UserAgent,
+    calls::{Call, State},
+    message,
+    timers::{Due, Ticket},
+};
+use sipx_sip::{Address, HeaderName, Method, Request, Response, TransactionKey, Uri};
+use std::time::Duration;
+
+/// How long the other side may take to tell how its call ended.
+const OUTCOME_MAX: Duration = Duration::from_secs(240);
+
+/// A REFER of ours whose outcome is not known.
+#[derive(Debug)]
+pub(super) struct Referring {
+    pub(super) cseq: u32,
+    pub(super) ticket: Ticket,
+    /// What was told last.
+    last: u16,
+}
+
+impl UserAgent {
+    /// Asks the other side of a call to call somebody. `ReferralProgress` tells how that goes; the call goes on until it
+    /// is hung up.
+    pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let is_up = matches!(call.state, State::Established { .. });
+        if !is_up || call.referring.is_some() {
+            return self.tell_referral(id, if is_up { 491 } else { 481 }, None, true);
+        }
+        let target = match to {
+            ReferTo::Uri { uri, replaces } => Some((message::clean(uri), replaces.clone())),
+            ReferTo::Call(other) => self.calls.get(other).and_then(|other| {
+                let is_up = matches!(other.state, State::Established { .. });
+                is_up.then(|| (message::uri_text(other.dialog.target()), Some(other.dialog.replaces())))
+            }),
+        };
+        let Some((uri, replaces)) = target else { return self.tell_referral(id, 481, None, true) };
+        let Ok(parsed) = Uri::parse(uri.clone().into()) else {
+            return self.tell_referral(id, 400, Some("Not a URI"), true);
+        };
+        let refer_to = match replaces {
+            None => format!("<{uri}>"),
+            Some(replaces) => {
+                let begin = if parsed.has_headers() { '&' } else { '?' };
+                format!("<{uri}{begin}Replaces={}>", escape_header(&replaces.to_string()))
+            }
+        };
+        let referred_by = Address::parse(call.dialog.local().as_bytes(), "From").ok();
+        let flow = call.dialog.next_hop();
+        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let mut request = call.dialog.request(Method::Refer, via, contact, &self.config.product);
+        message::push(&mut request.headers, HeaderName::ReferTo, refer_to);
+        if let Some(by) = referred_by {
+            let by = format!("<{}>", message::uri_text(&by.uri));
+            message::push(&mut request.headers, HeaderName::ReferredBy, by);
+        }
+        let ticket = self.timers.set(now + OUTCOME_MAX, Due::Referral(id));
+        let cseq = message::cseq(&request.headers).unwrap_or_default();
+        call.referring = Some(Referring { cseq, ticket, last: 100 });
+        call.answers.begin();
+        self.sign(id, &mut request);
+        self.send_request(request, flow, id, now);
+    }
+
+    pub(super) fn on_refer_response(&mut self, id: CallId, response: &Response) {
+        let Some(Call { referring: Some(referring), .. }) = self.calls.get(&id) else { return };
+        let status = response.status.code();
+        if message::cseq(&response.headers) == Some(referring.cseq) && status >= 300 {
+            let phrase = String::from_utf8_lossy(&response.reason).into_owned();
+            self.end_referral(id, status, Some(&phrase));
+        }
+    }
+
+    pub(super) fn on_refer_failure(&mut self, id: CallId, status: u16) {
+        self.end_referral(id, status, None);
+    }
+
+    pub(super) fn on_referral_due(&mut self, id: CallId) {
+        self.end_referral(id, 408, None);
+    }
+
+    /// The other side tells how its call goes (section 2.4.4).
+    pub(super) fn on_notify(&mut self, key: &TransactionKey, request: &Request, id: CallId, now: Duration) {
+        let event = message::text(&request.headers, &HeaderName::Event).unwrap_or_default();
+        let mut event = event.split(';').map(str::trim);
+        if !event.next().unwrap_or_default().eq_ignore_ascii_case("refer") {
+            let extra = [(HeaderName::AllowEvents, "conference, refer".to_owned())];
+            return self.respond_with(key, request, 489, None, &extra, now);
+        }
+        let which = event.find_map(|part| part.strip_prefix("id=")?.parse::<u32>().ok());
+        let Some(Call { referring: Some(referring), .. }) = self.calls.get_mut(&id) else {
+            return self.respond_plain(key, request, 481, now);
+        };
+        if which.is_some_and(|which| which != referring.cseq) {
+            return self.respond_plain(key, request, 481, now);
+        }
+        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let told = status_line(&body);
+        if let Some((status, _)) = &told {
+            referring.last = *status;
+        }
+        let last = referring.last;
+        self.respond_plain(key, request, 200, now);
+        let state = message::text(&request.headers, &HeaderName::SubscriptionState).unwrap_or_default();
+        let is_over = state.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("terminated");
+        match told {
+            Some((status, phrase)) if status >= 200 || is_over => {
+                self.end_referral(id, status, Some(&phrase));
+            }
+            Some((status, phrase)) => self.tell_referral(id, status, Some(&phrase), false),
+            None if is_over => self.end_referral(id, last, None),
+            None => {}
+        }
+    }
+
+    fn end_referral(&mut self, id: CallId, status: u16, phrase: Option<&str>) {
+        let Some(referring) = self.calls.get_mut(&id).and_then(|call| call.referring.take()) else { return };
+        self.timers.clear(referring.ticket);
+        self.tell_referral(id, status, phrase, true);
+    }
+
+    fn tell_referral(&mut self, call: CallId, status: u16, phrase: Option<&str>, is_final: bool) {
+        let phrase = phrase.unwrap_or_else(|| message::phrase(status)).to_owned();
+        self.event(SipEvent::ReferralProgress { call, status, phrase, is_final });
+    }
+}
+
+/// The status line that a `message/sipfrag` begins with (RFC 3420).
+fn status_line(body: &str) -> Option<(u16, String)> {
+    let mut parts = body.lines().next()?.trim().splitn(3, ' ');
+    if !parts.next()?.eq_ignore_ascii_case("SIP/2.0") {
+        return None;
+    }
+    let status = parts.next()?.parse().ok().filter(|status| (100..700).contains(status))?;
+    Some((status, parts.next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()))
+}
+
+/// A header value as it may stand in a URI (RFC 3261, section 25.1, `hvalue`).
+fn escape_header(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len() * 2);
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

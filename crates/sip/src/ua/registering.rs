@@ -1,0 +1,396 @@
+//! Our own registrations with other servers (RFC 3261, section 10.2): kept up until they are taken back, refreshed before
+//! they expire, tried again later and elsewhere where they fail (RFC 3263, 4.3; RFC 5626, 4.5).
+
+use super::{
+    Flow, Lookup, Output, RegistrationId, RegistrationSpec, SipEvent, UserAgent,
+    auth::Answers,
+    message::{self, Heading},
+    timers::{Due, Ticket},
+};
+use crate::locate::Hop;
+use bytes::Bytes;
+use sipx_sip::{HeaderName, Method, Response, TransactionKey, Uri, headers::ContactValue};
+use std::{collections::VecDeque, time::Duration};
+
+/// For how long is asked where nothing is said.
+const EXPIRES: Duration = Duration::from_secs(3600);
+/// A registrar that wants longer ones than this is not followed.
+const EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Shorter ones than this would be refreshed without a pause.
+const EXPIRES_MIN: Duration = Duration::from_secs(10);
+/// Long registrations are refreshed so long before they end, short ones after half of their time (RFC 5626, 4.4).
+const REFRESH_BEFORE: Duration = Duration::from_secs(600);
+/// The first pause after a failure, doubled by each further one up to the second (RFC 5626, 4.5).
+const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(1800);
+/// After a connection was lost the registrar is asked again at once, or nearly.
+const PAUSE_LOST: Duration = Duration::from_secs(1);
+/// Less than the NATs' usual half minute, and than the two minutes of RFC 5626, 4.4.1.
+const KEEP_ALIVE_DATAGRAM: Duration = Duration::from_secs(25);
+const KEEP_ALIVE_STREAM: Duration = Duration::from_secs(100);
+/// Requests for one registration that challenges and 423 may cause.
+const ATTEMPTS_MAX: u32 = 5;
+const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
+
+/// A registration of ours.
+#[derive(Debug)]
+pub(super) struct Registering {
+    spec: RegistrationSpec,
+    registrar: Uri,
+    call_id: String,
+    local_tag: String,
+    cseq: u32,
+    expires: Duration,
+    answers: Answers,
+    attempts: u32,
+    /// Where it was sent last, and where it can be sent besides.
+    flow: Option<Flow>,
+    servers: VecDeque<Flow>,
+    /// The REGISTER that is under way.
+    key: Option<TransactionKey>,
+    /// The registrar has it.
+    is_up: bool,
+    is_leaving: bool,
+    /// The REGISTER that was sent last takes it back.
+    said_leave: bool,
+    failures: u32,
+    ticket: Option<Ticket>,
+    keep_alive: Option<Ticket>,
+}
+
+impl UserAgent {
+    /// Registers, and keeps the registration up until [`Self::unregister`].
+    pub fn register(&mut self, id: RegistrationId, mut spec: RegistrationSpec, now: Duration) {
+        let parse = |uri: &str| Uri::parse(Bytes::from(message::clean(uri)));
+        let (Ok(registrar), Ok(address)) = (parse(&spec.registrar), parse(&spec.address_of_record)) else {
+            let phrase = "Not a SIP URI".to_owned();
+            let retry_in = Duration::ZERO;
+            self.event(SipEvent::RegistrationFailed { registration: id, status: 400, phrase, retry_in });
+            return self.event(SipEvent::Unregistered(id));
+        };
+        if spec.contact_user.is_empty() {
+            spec.contact_user = message::target(&address).user;
+        }
+        let registering = Registering {
+            expires: spec.expires.unwrap_or(EXPIRES).clamp(EXPIRES_MIN, EXPIRES_MAX),
+            spec,
+            registrar,
+            call_id: self.token(16),
+            local_tag: self.token(8),
+            cseq: 0,
+            answers: Answers::default(),
+            attempts: 0,
+            flow: None,
+            servers: VecDeque::new(),
+            key: None,
+            is_up: false,
+            is_leaving: false,
+            said_leave: false,
+            failures: 0,
+            ticket: None,
+            keep_alive: None,
+        };
+        self.registrations.insert(id, registering);
+        self.find_registrar(id, now);
+    }
+
+    /// Takes a registration back. `Unregistered` follows.
+    pub fn unregister(&mut self, id: RegistrationId, now: Duration) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.is_leaving = true;
+        if registering.key.is_some() {
+            // Its answer comes first.
+            return;
+        }
+        if !registering.is_up || registering.flow.is_none() {
+            return self.forget_registration(id);
+        }
+        registering.attempts = 0;
+        self.send_register(id, now);
+    }
+
+    /// Takes all of them back.
+    pub fn unregister_all(&mut self, now: Duration) {
+        let all: Vec<RegistrationId> = self.registrations.keys().copied().collect();
+        all.into_iter().for_each(|id| self.unregister(id, now));
+    }
+
+    /// Registrations that are kept up or are being taken back.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        self.registrations.len()
+    }
+
+    fn find_registrar(&mut self, id: RegistrationId, now: Duration) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.flow = None;
+        let hop = match registering.spec.route.first() {
+            None => Hop::of(&registering.registrar),
+            Some(route) => match Uri::parse(Bytes::from(message::clean(route))) {
+                Ok(route) => Hop::of(&route),
+                Err(error) => Err(format!("its route is not a URI ({error})")),
+            },
+        };
+        match hop {
+            Ok(hop) => drop(self.look_up(Lookup::Register(id), hop)),
+            Err(why) => self.registration_failed(id, 400, &why, now),
+        }
+    }
+
+    pub(super) fn on_registrar_found(
+        &mut self,
+        id: RegistrationId,
+        found: Result<Vec<Flow>, String>,
+        now: Duration,
+    ) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        if registering.is_leaving {
+            return self.forget_registration(id);
+        }
+        match found {
+            Ok(flows) => {
+                registering.servers = flows.into();
+                registering.flow = registering.servers.pop_front();
+                registering.attempts = 0;
+                self.send_register(id, now);
+            }
+            Err(why) => self.registration_failed(id, 503, &why, now),
+        }
+    }
+
+    fn send_register(&mut self, id: RegistrationId, now: Duration) {
+        let Some(flow) = self.registrations.get(&id).and_then(|registering| registering.flow) else {
+            return self.find_registrar(id, now);
+        };
+        let (via, cnonce) = (self.via(flow), self.token(8));
+        let Some(user) = self.registrations.get(&id).map(|one| one.spec.contact_user.clone()) else { return };
+        let contact = self.contact(flow, &user, false);
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.cseq += 1;
+        registering.said_leave = registering.is_leaving;
+        let expires = if registering.is_leaving { 0 } else { registering.expires.as_secs() };
+        let address = format!("<{}>", message::clean(&registering.spec.address_of_record));
+        let routes: Vec<String> =
+            registering.spec.route.iter().map(|route| format!("<{}>", message::clean(route))).collect();
+        let mut request = message::request(Heading {
+            method: Method::Register,
+            uri: registering.registrar.clone(),
+            via,
+            from: &format!("{address};tag={}", registering.local_tag),
+            to: &address,
+            call_id: &registering.call_id,
+            cseq: registering.cseq,
+            routes: &routes,
+            contact: Some(format!("{contact};expires={expires}")),
+            product: &self.config.product,
+        });
+        message::push(&mut request.headers, HeaderName::Expires, expires.to_string());
+        message::push(&mut request.headers, HeaderName::Supported, "path");
+        if let Some(credentials) =
+            registering.spec.credentials.as_ref().filter(|_| !registering.answers.is_empty())
+        {
+            registering.answers.sign(&mut request, credentials, &cnonce);
+        }
+        if let Some(ticket) = registering.ticket.take() {
+            self.timers.clear(ticket);
+        }
+        // Known before anything can come of it.
+        let key = TransactionKey::from_sent_request(&request);
+        registering.key.clone_from(&key);
+        let Some((key, outputs)) = self.layer.send_request(request, super::reliability(flow)) else { return };
+        let mut transaction = super::Transaction::new(flow, None, Method::Register);
+        transaction.registration = Some(id);
+        self.transactions.insert(key.clone(), transaction);
+        self.run(&key, outputs, now);
+    }
+
+    /// The registration whose REGISTER this is, if it is waited for.
+    fn registration_of(&self, key: &TransactionKey) -> Option<RegistrationId> {
+        let id = self.transactions.get(key)?.registration?;
+        (self.registrations.get(&id)?.key.as_ref() == Some(key)).then_some(id)
+    }
+
+    pub(super) fn on_register_response(&mut self, key: &TransactionKey, response: &Response, now: Duration) {
+        let Some(id) = self.registration_of(key) else { return };
+        let status = response.status.code();
+        if status < 200 {
+            return;
+        }
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.key = None;
+        if status < 300 {
+            return self.on_registered(id, response, now);
+        }
+        registering.attempts += 1;
+        let may_try_again = registering.attempts <= ATTEMPTS_MAX;
+        match status {
+            401 | 407 if may_try_again && registering.spec.credentials.is_some() => {
+                if registering.answers.learn(response) {
+                    return self.send_register(id, now);
+                }
+            }
+            423 if may_try_again && !registering.is_leaving => {
+                let least = message::text(&response.headers, &HeaderName::MinExpires)
+                    .and_then(|text| text.parse().ok())
+                    .map(Duration::from_secs);
+                if let Some(least) =
+                    least.filter(|least| *least > registering.expires && *least <= EXPIRES_MAX)
+                {
+                    registering.expires = least;
+                    return self.send_register(id, now);
+                }
+            }
+            503 => return self.on_server_failed(id, message::retry_after(&response.headers), status, now),
+            _ => {}
+        }
+        let phrase = String::from_utf8_lossy(&response.reason).into_owned();
+        self.registration_failed(id, status, &phrase, now);
+    }
+
+    pub(super) fn on_register_failure(&mut self, key: &TransactionKey, status: u16, now: Duration) {
+        let Some(id) = self.registration_of(key) else { return };
+        if let Some(registering) = self.registrations.get_mut(&id) {
+            registering.key = None;
+        }
+        self.on_server_failed(id, None, status, now);
+    }
+
+    /// A server does not answer or has too much to do: the next one.
+    fn on_server_failed(&mut self, id: RegistrationId, wait: Option<Duration>, status: u16, now: Duration) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        let failed = registering.flow.take();
+        registering.flow = registering.servers.pop_front();
+        let has_next = registering.flow.is_some() && !registering.is_leaving;
+        if let Some(flow) = failed {
+            self.avoid(flow, wait, now);
+        }
+        match has_next {
+            true => self.send_register(id, now),
+            false => self.registration_failed(id, status, message::phrase(status), now),
+        }
+    }
+
+    fn on_registered(&mut self, id: RegistrationId, response: &Response, now: Duration) {
+        let Some(Registering { flow: Some(flow), .. }) = self.registrations.get(&id) else { return };
+        let flow = *flow;
+        let ours = self.sent_by(flow);
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.answers.begin();
+        if registering.is_leaving {
+            registering.is_up = true;
+            return match registering.said_leave {
+                true => self.forget_registration(id),
+                // That was the answer to one that was under way.
+                false => self.send_register(id, now),
+            };
+        }
+        let expires = granted(response, ours, registering.expires);
+        registering.is_up = true;
+        (registering.failures, registering.attempts) = (0, 0);
+        let refresh_in = match expires > 2 * REFRESH_BEFORE {
+            true => expires - REFRESH_BEFORE,
+            false => expires / 2,
+        };
+        registering.ticket = Some(self.timers.set(now + refresh_in, Due::Registration(id)));
+        let is_datagram = flow.transport.is_datagram();
+        let usual = if is_datagram { KEEP_ALIVE_DATAGRAM } else { KEEP_ALIVE_STREAM };
+        let every = registering.spec.keep_alive.unwrap_or(usual);
+        if registering.keep_alive.is_none() && !every.is_zero() {
+            registering.keep_alive = Some(self.timers.set(now + every, Due::KeepAlive(id)));
+        }
+        let service_route = message::route_list(&response.headers, &HeaderName::ServiceRoute)
+            .iter()
+            .filter_map(|route| message::route_uri(route))
+            .map(|uri| message::uri_text(&uri))
+            .collect();
+        self.event(SipEvent::Registered { registration: id, expires, service_route, flow });
+    }
+
+    /// It is tried again after a pause, the longer the more often it has failed.
+    fn registration_failed(&mut self, id: RegistrationId, status: u16, phrase: &str, now: Duration) {
+        let mut random = [0; 2];
+        (self.random)(&mut random);
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        if registering.is_leaving {
+            return self.forget_registration(id);
+        }
+        let pause = PAUSE.saturating_mul(1 << registering.failures.min(6)).min(PAUSE_MAX);
+        // Between half of it and all of it, so that not all who lost a server come back at once.
+        let spread = f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX);
+        let retry_in = pause.mul_f64(0.5 + spread / 2.0);
+        registering.failures += 1;
+        registering.is_up = false;
+        registering.flow = None;
+        let old = [
+            registering.ticket.replace(self.timers.set(now + retry_in, Due::Registration(id))),
+            registering.keep_alive.take(),
+        ];
+        old.into_iter().flatten().for_each(|ticket| self.timers.clear(ticket));
+        let phrase = phrase.to_owned();
+        self.event(SipEvent::RegistrationFailed { registration: id, status, phrase, retry_in });
+    }
+
+    fn forget_registration(&mut self, id: RegistrationId) {
+        let Some(registering) = self.registrations.remove(&id) else { return };
+        [registering.ticket, registering.keep_alive].into_iter().flatten().for_each(|t| self.timers.clear(t));
+        self.lookups.retain(|_, lookup| !matches!(lookup, Lookup::Register(one) if *one == id));
+        self.event(SipEvent::Unregistered(id));
+    }
+
+    /// It is time to refresh it, or to try again.
+    pub(super) fn on_registration_due(&mut self, id: RegistrationId, now: Duration) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.ticket = None;
+        (registering.attempts, registering.servers) = (0, VecDeque::new());
+        match registering.is_up && registering.flow.is_some() {
+            true => self.send_register(id, now),
+            false => self.find_registrar(id, now),
+        }
+    }
+
+    pub(super) fn on_keep_alive_due(&mut self, id: RegistrationId, now: Duration) {
+        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        registering.keep_alive = None;
+        let Some(flow) = registering.flow.filter(|_| registering.is_up) else { return };
+        let usual = if flow.transport.is_datagram() { KEEP_ALIVE_DATAGRAM } else { KEEP_ALIVE_STREAM };
+        let every = registering.spec.keep_alive.unwrap_or(usual);
+        registering.keep_alive = Some(self.timers.set(now + every, Due::KeepAlive(id)));
+        self.outputs.push_back(Output::Send { flow, bytes: PING });
+    }
+
+    /// The connection of a registration is gone: calls would not come any more.
+    pub(super) fn on_registration_flow_gone(&mut self, flow: Flow, now: Duration) {
+        if self.registrations.is_empty() {
+            return;
+        }
+        let is_its = |one: &Registering| {
+            one.flow.is_some_and(|own| (own.transport, own.remote) == (flow.transport, flow.remote))
+                && one.key.is_none()
+                && one.is_up
+        };
+        for (id, registering) in self.registrations.iter_mut().filter(|(_, one)| is_its(one)) {
+            (registering.is_up, registering.flow) = (false, None);
+            let due = Due::Registration(*id);
+            let old = registering.ticket.replace(self.timers.set(now + PAUSE_LOST, due));
+            [old, registering.keep_alive.take()]
+                .into_iter()
+                .flatten()
+                .for_each(|ticket| self.timers.clear(ticket));
+        }
+    }
+}
+
+/// For how long our contact was registered: what its own parameter says, or the Expires header (section 10.2.4).
+fn granted(response: &Response, ours: std::net::SocketAddr, asked: Duration) -> Duration {
+    let own = response.headers.typed_all::<ContactValue>().find_map(|contact| {
+        let Ok(ContactValue::Address(address)) = contact else { return None };
+        let host = message::host_text(address.uri.host()?);
+        let is_ours =
+            host.trim_matches(['[', ']']).parse() == Ok(ours.ip()) && address.uri.port() == Some(ours.port());
+        let expires = std::str::from_utf8(address.param("expires")?).ok()?.trim().parse::<u64>().ok()?;
+        is_ours.then_some(expires)
+    });
+    let of_message = || message::text(&response.headers, &HeaderName::Expires)?.parse().ok();
+    let granted = own.or_else(of_message).map_or(asked, Duration::from_secs);
+    granted.clamp(EXPIRES_MIN, EXPIRES_MAX)
+}
