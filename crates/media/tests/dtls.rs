@@ -71,7 +71,8 @@ impl Phone {
         let _ = self.dtls.handle_timeout(Instant::now());
         let length = self.socket.recv(&mut buffer).ok()?;
         if (20..64).contains(&buffer[0]) {
-            self.dtls.handle_packet(&buffer[..length]).unwrap();
+            // It may be an alert.
+            let _ = self.dtls.handle_packet(&buffer[..length]);
             return None;
         }
         Some(buffer[..length].to_vec())

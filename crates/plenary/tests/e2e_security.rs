@@ -41,7 +41,27 @@ fn phones_with_tls_and_srtp_and_one_without_hear_each_other() {
     assert!(text(&refused).contains("488"), "{}", text(&refused));
 }
 
-/// This baresip has RSA certificates only, so its DTLS is not ours (`crates/media/tests/dtls.rs`); its ICE is.
+/// This baresip's certificate is RSA, and it begins the handshake.
+#[test]
+fn phones_whose_keys_come_from_a_handshake_hear_each_other() {
+    let server = Server::start("");
+    server.put_service("safe", r#"{"srtp": "required", "conference": {"name": "Hands"}}"#);
+    let all = [500, 1100, 1900];
+    let modules = "module srtp.so\nmodule dtls_srtp.so\n";
+    let first = Phone::call_as(&server.uri("safe"), 500, "PCMU", ";mediaenc=dtls_srtp", modules);
+    server.wait_for_participants("Hands", 1);
+    let second =
+        Phone::call_as(&server.uri("safe"), 1100, "opus", ";mediaenc=dtls_srtp;rtcp_mux=yes", modules);
+    server.wait_for_participants("Hands", 2);
+    let third = Phone::call(&server.uri("conf-Hands"), 1900, "PCMU");
+    server.wait_for_participants("Hands", 3);
+    assert_hears(&first, &[1100, 1900], &all);
+    assert_hears(&second, &[500, 1900], &all);
+    assert_hears(&third, &[500, 1100], &all);
+    assert!(cipher_of(&server, "Hands", 0).starts_with("AE"), "{}", cipher_of(&server, "Hands", 0));
+    assert!(cipher_of(&server, "Hands", 1).starts_with("AE"), "{}", cipher_of(&server, "Hands", 1));
+}
+
 #[test]
 fn phones_with_ice_hear_each_other() {
     let server = Server::start("");

@@ -1,0 +1,304 @@
+//! Handshakes of DTLS-SRTP (RFC 5764), on a thread of their own: they take milliseconds, which media threads do not have.
+//!
+//! Media threads hand over the datagrams that are DTLS; what is to be sent, and the keys in the end, go back to them as
+//! commands. Two crates do the work: [`modern`] where the other side begins and offers DTLS 1.3, as browsers do, and
+//! [`classic`] for everybody else, since the former knows no RSA, of which the certificates of many telephones are.
+
+mod classic;
+mod modern;
+
+use crate::{MasterKey, MediaCallId, Suite, params::DtlsIdentity, worker::Command};
+use classic::Classic;
+use dimpl::{Config, DtlsCertificate};
+use modern::Modern;
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+use tracing::{debug, info, warn};
+
+/// How often sessions are looked at when none of them wants to be sooner.
+const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
+const DATAGRAM_BYTES: usize = 2048;
+/// Handshakes at a time: each holds some 20 kB.
+const SESSIONS_MAX: usize = 20_000;
+/// How long a handshake may take, from the answer of the call on.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
+/// What a session may be sent in all, in octets; a handshake takes some 5000.
+const BYTES_MAX: usize = 65_536;
+/// How often a handshake that failed is begun anew: an alert that anybody could have sent is not the end.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(crate) enum DtlsJob {
+    /// A stream is to be protected by a handshake.
+    Begin {
+        call: MediaCallId,
+        worker: usize,
+        active: bool,
+        fingerprint: [u8; 32],
+    },
+    /// A datagram of it came.
+    Datagram {
+        call: MediaCallId,
+        bytes: Vec<u8>,
+    },
+    /// Its call is over.
+    End {
+        call: MediaCallId,
+    },
+    Shutdown,
+}
+
+/// What a handshake brings about.
+enum Outcome {
+    /// A datagram for the other side.
+    Send(Vec<u8>),
+    /// It is done, with the announced peer. What keys are made of, and for which cipher.
+    Keys(Vec<u8>, Suite),
+}
+
+enum Engine {
+    /// Nothing came yet that would say which one it takes.
+    Waiting,
+    Modern(Box<Modern>),
+    Classic(Box<Classic>),
+}
+
+struct Session {
+    engine: Engine,
+    worker: usize,
+    active: bool,
+    fingerprint: [u8; 32],
+    began: Instant,
+    next: Instant,
+    bytes: usize,
+    attempts: u32,
+    done: bool,
+}
+
+/// The handshakes.
+pub(crate) struct Handshakes {
+    config: Arc<Config>,
+    certificate: DtlsCertificate,
+    classic: classic::Shared,
+    workers: Vec<Sender<Command>>,
+    sessions: HashMap<MediaCallId, Session>,
+}
+
+impl Handshakes {
+    pub(crate) fn new(identity: &DtlsIdentity, workers: Vec<Sender<Command>>) -> Option<Self> {
+        let config =
+            Config::builder().with_crypto_provider(dimpl::crypto::rust_crypto::default_provider()).build();
+        let config = config.inspect_err(|error| warn!(%error, "DTLS is not available")).ok()?;
+        let classic =
+            classic::Shared::new(identity).inspect_err(|error| warn!(error, "DTLS is not available")).ok()?;
+        let certificate =
+            DtlsCertificate { certificate: identity.certificate.clone(), private_key: identity.key.clone() };
+        Some(Self { config: Arc::new(config), certificate, classic, workers, sessions: HashMap::new() })
+    }
+
+    /// Runs until told to stop or until nobody is left who could.
+    pub(crate) fn run(mut self, jobs: &Receiver<DtlsJob>) {
+        loop {
+            let now = Instant::now();
+            let next =
+                self.sessions.values().filter(|session| !session.done).map(|session| session.next).min();
+            let wait =
+                next.map_or(LOOK_AT_LEAST, |next| next.saturating_duration_since(now).min(LOOK_AT_LEAST));
+            match jobs.recv_timeout(wait) {
+                Ok(DtlsJob::Begin { call, worker, active, fingerprint }) => {
+                    self.begin(call, worker, active, fingerprint);
+                }
+                Ok(DtlsJob::Datagram { call, bytes }) => self.take(call, &bytes),
+                Ok(DtlsJob::End { call }) => drop(self.sessions.remove(&call)),
+                Ok(DtlsJob::Shutdown) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.look_after(Instant::now());
+        }
+    }
+
+    fn begin(&mut self, call: MediaCallId, worker: usize, active: bool, fingerprint: [u8; 32]) {
+        if let Some(known) = self.sessions.get(&call)
+            && (known.active, known.fingerprint) == (active, fingerprint)
+        {
+            // The session was described again, and goes on.
+            return;
+        }
+        if self.sessions.len() >= SESSIONS_MAX {
+            return warn!(call = call.0, "too many DTLS sessions: a call stays without keys");
+        }
+        let now = Instant::now();
+        let session = Session {
+            engine: Engine::Waiting,
+            worker,
+            active,
+            fingerprint,
+            began: now,
+            next: now + LOOK_AT_LEAST,
+            bytes: 0,
+            attempts: 0,
+            done: false,
+        };
+        self.sessions.insert(call, session);
+        if active {
+            self.start(call, now);
+        }
+    }
+
+    /// Begins a handshake on our side.
+    fn start(&mut self, call: MediaCallId, now: Instant) {
+        let shared = self.classic.clone();
+        self.drive(call, now, |session, out| {
+            let mut classic = Classic::new(&shared, true, session.fingerprint, now)?;
+            classic.send(out);
+            session.engine = Engine::Classic(Box::new(classic));
+            Ok(())
+        });
+    }
+
+    fn take(&mut self, call: MediaCallId, bytes: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&call) else { return };
+        session.bytes += bytes.len();
+        if session.bytes > BYTES_MAX {
+            return;
+        }
+        let now = Instant::now();
+        if let Engine::Waiting = session.engine
+            && !session.active
+        {
+            let Some(offers_13) = client_hello(bytes) else { return };
+            session.engine = if offers_13 {
+                let modern = Modern::new(&self.config, &self.certificate, session.fingerprint, now);
+                Engine::Modern(Box::new(modern))
+            } else {
+                match Classic::new(&self.classic, false, session.fingerprint, now) {
+                    Ok(classic) => Engine::Classic(Box::new(classic)),
+                    Err(error) => return warn!(call = call.0, error, "a DTLS handshake cannot begin"),
+                }
+            };
+        }
+        self.drive(call, now, |session, out| match &mut session.engine {
+            Engine::Waiting => Ok(()),
+            Engine::Modern(modern) => modern.datagram(bytes, out),
+            Engine::Classic(classic) => classic.datagram(bytes, now, out),
+        });
+    }
+
+    /// Repeats what was not answered, and gives up what takes too long.
+    fn look_after(&mut self, now: Instant) {
+        let due: Vec<MediaCallId> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| !session.done && session.next <= now)
+            .map(|(call, _)| *call)
+            .collect();
+        for call in due {
+            let Some(session) = self.sessions.get_mut(&call) else { continue };
+            if now.saturating_duration_since(session.began) > HANDSHAKE_MAX {
+                info!(call = call.0, "no DTLS handshake within a minute: the call stays without keys");
+                self.sessions.remove(&call);
+                continue;
+            }
+            match (&session.engine, session.active) {
+                (Engine::Waiting, true) => self.start(call, now),
+                (Engine::Waiting, false) => session.next = now + LOOK_AT_LEAST,
+                _ => self.drive(call, now, |session, out| match &mut session.engine {
+                    Engine::Waiting => Ok(()),
+                    Engine::Modern(modern) => modern.timeout(now, out),
+                    Engine::Classic(classic) => classic.timeout(now, out),
+                }),
+            }
+        }
+    }
+
+    /// Does something to a session and carries out what it wants.
+    fn drive(
+        &mut self,
+        call: MediaCallId,
+        now: Instant,
+        act: impl FnOnce(&mut Session, &mut Vec<Outcome>) -> Result<(), String>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&call) else { return };
+        let Some(worker) = self.workers.get(session.worker) else { return };
+        let mut outcomes = Vec::new();
+        // The bytes come from anywhere: should a handshake fall over them, it falls alone.
+        let result = catch_unwind(AssertUnwindSafe(|| act(session, &mut outcomes)))
+            .unwrap_or_else(|_| Err("an error of ours".to_owned()));
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Send(bytes) => {
+                    let _ = worker.send(Command::SendDtls { call, bytes });
+                }
+                Outcome::Keys(material, suite) if !session.done => {
+                    if let Some(keys) = keys(&material, suite, session.active) {
+                        session.done = true;
+                        debug!(call = call.0, suite = suite.name(), "DTLS handshake done");
+                        let _ = worker.send(Command::SetKeys { call, keys: Box::new(keys) });
+                    }
+                }
+                Outcome::Keys(..) => {}
+            }
+        }
+        let next = match &session.engine {
+            Engine::Waiting => None,
+            Engine::Modern(modern) => modern.next(),
+            Engine::Classic(classic) => classic.next(),
+        };
+        session.next = next.unwrap_or(now + LOOK_AT_LEAST);
+        let Err(error) = result else { return };
+        // What comes after the keys are there concerns nobody: they stay.
+        if session.done {
+            return;
+        }
+        session.attempts += 1;
+        if session.attempts < ATTEMPTS_MAX {
+            info!(call = call.0, error, "a DTLS handshake failed and may begin anew");
+            session.engine = Engine::Waiting;
+            session.next = now + LOOK_AT_LEAST;
+        } else {
+            info!(call = call.0, error, "DTLS handshakes failed: the call stays without keys");
+            self.sessions.remove(&call);
+        }
+    }
+}
+
+/// Whether a datagram begins a handshake (RFC 6347, 4.2.2), and if so whether it offers DTLS 1.3: one of its ciphers
+/// then (RFC 8446, B.4). These come in the first fragment, whereas the extensions may not.
+fn client_hello(bytes: &[u8]) -> Option<bool> {
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    const RECORD_HEADER: usize = 13;
+    const HANDSHAKE_HEADER: usize = 12;
+    let body = bytes.get(RECORD_HEADER..)?;
+    let is_first = bytes[0] == HANDSHAKE && *body.first()? == CLIENT_HELLO && body.get(6..9)? == [0; 3];
+    if !is_first {
+        return None;
+    }
+    // Version and random, then session id and cookie.
+    let mut rest = body.get(HANDSHAKE_HEADER + 34..)?;
+    for _ in 0..2 {
+        let (length, after) = rest.split_first()?;
+        rest = after.get(usize::from(*length)..)?;
+    }
+    let (length, ciphers) = rest.split_first_chunk::<2>()?;
+    let ciphers = ciphers.get(..usize::from(u16::from_be_bytes(*length)))?;
+    Some(ciphers.chunks_exact(2).any(|cipher| cipher[0] == 0x13 && (1..=5).contains(&cipher[1])))
+}
+
+/// The keys of both directions, ours first (RFC 5764, 4.2).
+fn keys(material: &[u8], suite: Suite, active: bool) -> Option<(MasterKey, MasterKey)> {
+    let (key, salt) = (suite.key_bytes(), suite.salt_bytes());
+    let part = |start: usize, length: usize| material.get(start..start + length);
+    let client = [part(0, key)?, part(2 * key, salt)?].concat();
+    let server = [part(key, key)?, part(2 * key + salt, salt)?].concat();
+    let (ours, theirs) = if active { (client, server) } else { (server, client) };
+    Some((MasterKey::new(suite, &ours)?, MasterKey::new(suite, &theirs)?))
+}
