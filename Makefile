@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help run test build bench quality interop fuzz need need-test clean
+.PHONY: help run test build bench bench-signalling quality interop soak fuzz need need-test clean
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
@@ -11,6 +11,7 @@ help:
 	@echo "make bench  measure calls and web services beside a raw reflector of packets (ten minutes)"
 	@echo "make quality  score speech through the bridge with PESQ, under loss and jitter (two minutes)"
 	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, ICE, Opus, G.722), Kamailio, sipsak, sipvicious"
+	@echo "make soak   callers come and go for an hour over a bad network, clients and server are killed (needs root; MINUTES=5 for a short one)"
 	@echo "make fuzz   feed every parser for ten minutes with what a fuzzer makes up (needs a nightly toolchain)"
 	@echo "make build  build target/release/plenary"
 
@@ -40,6 +41,10 @@ quality: build
 interop: need
 	@./scripts/need interop
 	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+
+soak: build
+	@./scripts/need soak
+	@./scripts/soak --minutes $(or $(MINUTES),60)
 
 fuzz:
 	@./scripts/fuzz
