@@ -4,6 +4,7 @@ use super::{DATAGRAM_BYTES, Outcome, Suite};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
+use tracing::debug;
 
 /// One handshake. We are never the side that begins: whoever wants that gets [`super::classic`].
 pub(super) struct Modern {
@@ -21,7 +22,11 @@ impl Modern {
         fingerprint: [u8; 32],
         now: Instant,
     ) -> Self {
-        let dtls = Dtls::new_auto(config.clone(), certificate.clone(), now);
+        let mut dtls = Dtls::new_auto(config.clone(), certificate.clone(), now);
+        // A session that was never told the time has no random numbers either.
+        if let Err(error) = dtls.handle_timeout(now) {
+            debug!(%error, "a DTLS session that has only begun");
+        }
         Self { dtls, fingerprint, is_right_peer: false, keys: None, next: None }
     }
 

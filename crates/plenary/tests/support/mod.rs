@@ -325,7 +325,7 @@ impl Drop for Phone {
 }
 
 /// Ninety seconds of a tone at -16 dBov.
-fn write_tone(path: &Path, hz: u32, rate: u32, channels: u16) {
+pub fn write_tone(path: &Path, hz: u32, rate: u32, channels: u16) {
     let samples = plenary_audio::tone::tone(rate, hz as f32, -16.0, 90_000);
     let block = 2 * channels;
     let length = samples.len() as u32 * u32::from(block);

@@ -7,11 +7,14 @@ use super::{
     message::{self, ALLOW, Body, SDP_TYPE, SUPPORTED, Side},
     refresh::{self, Skills},
 };
+use bytes::Bytes;
 use sipx_sip::{HeaderName, Method, Request, TransactionKey, headers::Require};
 use std::time::Duration;
 
 /// For how long a refused caller is told to stay away, in seconds.
 const RETRY_AFTER_OVERLOAD_S: &str = "10";
+/// Of the clients in browsers that ask with OPTIONS for servers that help with ICE.
+const TURN_REQUEST: &[u8] = b"X-AculabTurnRequest";
 /// And one who changes a session while another change is under way: up to ten seconds (section 14.2).
 const RETRY_AFTER_PENDING_S: &str = "3";
 
@@ -321,7 +324,21 @@ impl UserAgent {
             (HeaderName::Supported, SUPPORTED.to_owned()),
             (HeaderName::AllowEvents, "conference, refer".to_owned()),
         ];
-        self.respond_with(key, request, 200, None, &extra, now);
+        // Clients in browsers ask in this way for servers that help with ICE, as a list of `RTCIceServer`. Ours has an
+        // address that can be reached, and needs none.
+        let wants_servers =
+            message::text(&request.headers, &HeaderName::parse(&Bytes::from_static(TURN_REQUEST)));
+        if wants_servers.is_none_or(|value| value != "1") {
+            return self.respond_with(key, request, 200, None, &extra, now);
+        }
+        let tag = self.token(8);
+        let response = message::response(request, 200, None, Some(&tag), &self.config.product);
+        let Some(mut response) = response else { return };
+        for (name, value) in extra {
+            message::push(&mut response.headers, name, value);
+        }
+        message::with_body(&mut response, "application/json", "[]".to_owned());
+        self.respond(key, response, now);
     }
 
     /// An ACK to a 2xx of ours.
