@@ -29,6 +29,12 @@ pub enum MediaEvent {
         /// Which call.
         call: MediaCallId,
     },
+    /// Nothing came for the configured time, and the call is on hold: it may be there or not. Sent again each
+    /// time that as much has passed.
+    HoldTimeout {
+        /// Which call.
+        call: MediaCallId,
+    },
     /// What was played is over. Once for each play, unless it was stopped or the call or room it was for
     /// went away.
     PlayFinished {

@@ -528,12 +528,14 @@ impl Party {
         let Some(stream) = &mut self.stream else { return };
         let incoming = &mut stream.incoming;
         let expected = stream.params.receive && stream.params.send;
-        if expected
-            && !incoming.timeout_told
-            && time.now_ns.saturating_sub(incoming.heard_ns) > settings.rtp_timeout_ns
-        {
-            incoming.timeout_told = true;
-            out.tell(MediaEvent::RtpTimeout { call: self.call });
+        if time.now_ns.saturating_sub(incoming.heard_ns) > settings.rtp_timeout_ns {
+            if !expected {
+                incoming.heard_ns = time.now_ns;
+                out.tell(MediaEvent::HoldTimeout { call: self.call });
+            } else if !incoming.timeout_told {
+                incoming.timeout_told = true;
+                out.tell(MediaEvent::RtpTimeout { call: self.call });
+            }
         }
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;

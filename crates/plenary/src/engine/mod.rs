@@ -460,6 +460,8 @@ impl Engine {
                     effects::reasons(408, "No audio was received for too long"),
                 );
             }
+            // Who is on hold need not send anything, so it is asked.
+            MediaEvent::HoldTimeout { call } => self.sip.probe(CallNumber(call.0).sip()),
             MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
             MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
             MediaEvent::Closed { call, stats } => {

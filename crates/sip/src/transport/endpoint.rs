@@ -319,6 +319,7 @@ impl Task {
             Command::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
             Command::RejectOffer { call, status } => self.ua.reject_offer(call, status, now),
             Command::HangUp { call, reasons } => self.ua.hang_up(call, reasons, now),
+            Command::Probe { call } => self.ua.probe(call, now),
             Command::Dial { call, spec } => self.ua.dial(call, *spec, now),
             Command::Register { registration, spec } => self.ua.register(registration, *spec, now),
             Command::Unregister { registration } => self.ua.unregister(registration, now),

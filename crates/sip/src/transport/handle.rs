@@ -40,6 +40,7 @@ pub(super) enum Command {
     AcceptOffer { call: CallId, sdp: String },
     RejectOffer { call: CallId, status: u16 },
     HangUp { call: CallId, reasons: Vec<Reason> },
+    Probe { call: CallId },
     Dial { call: CallId, spec: Box<DialSpec> },
     Register { registration: RegistrationId, spec: Box<RegistrationSpec> },
     Unregister { registration: RegistrationId },
@@ -149,6 +150,11 @@ impl SipHandle {
     /// Ends a call in whatever state: BYE, CANCEL, or a refusal.
     pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
         self.command(Command::HangUp { call, reasons });
+    }
+
+    /// Asks whether the other side still knows the call that is up; it ends where that is not so.
+    pub fn probe(&self, call: CallId) {
+        self.command(Command::Probe { call });
     }
 
     /// Ends a call of a run that was cut off, by its dialog as `Confirmed` gave it.

@@ -47,6 +47,9 @@ impl UserAgent {
             Method::Refer => self.on_refer_response(id, response),
             // Whatever they say to our BYE, the call is over.
             Method::Bye if response.status.is_final() => self.end(id, EndCause::ByUs),
+            Method::Options if response.status.is_final() => {
+                self.on_probed(id, response.status.code(), now);
+            }
             // 487 to the INVITE is what ends a cancelled call.
             _ => {}
         }
@@ -335,6 +338,8 @@ impl UserAgent {
                 self.send_bye(id, &[], now);
                 self.end(id, EndCause::Transport);
             }
+            // A connection that cannot be opened is a telephone that is gone, too.
+            (State::Established { .. }, Method::Options) if is_client => self.on_probed(id, 408, now),
             (_, Method::Refer) if is_client => self.on_refer_failure(id, status),
             (State::Ending, Method::Bye) => self.end(id, EndCause::Transport),
             (State::Incoming { .. }, Method::Invite) => self.end(id, EndCause::Transport),

@@ -117,6 +117,32 @@ impl UserAgent {
         }
     }
 
+    /// Asks whether the other side still knows the call (OPTIONS within the dialog); where it does not, or nobody
+    /// answers, the call ends.
+    pub fn probe(&mut self, id: CallId, now: Duration) {
+        let Some(call) = self.calls.get(&id) else { return };
+        if !matches!(call.state, State::Established { .. }) {
+            return;
+        }
+        let flow = call.dialog.next_hop();
+        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let request = call.dialog.request(Method::Options, via, contact, &self.config.product);
+        self.send_request(request, flow, id, now);
+    }
+
+    /// What came of a probe.
+    pub(super) fn on_probed(&mut self, id: CallId, status: u16, now: Duration) {
+        let is_up = self.calls.get(&id).is_some_and(|call| matches!(call.state, State::Established { .. }));
+        // Every other answer comes from somebody who is there (RFC 3261, section 12.2.1.2).
+        if is_up && matches!(status, 408 | 481) {
+            let text = "The caller did not answer any more".to_owned();
+            let reason = Reason { protocol: "SIP".to_owned(), cause: Some(408), text: Some(text) };
+            self.send_bye(id, &[reason], now);
+            self.end(id, EndCause::Transport);
+        }
+    }
+
     fn send_refresh(&mut self, id: CallId, now: Duration) {
         let Some(call) = self.calls.get(&id) else { return };
         let Some(timer) = &call.timer else { return };

@@ -437,7 +437,7 @@ fn talk_is_told_when_it_starts_and_when_it_stops() {
 }
 
 #[test]
-fn who_vanishes_is_told_once_and_who_is_on_hold_is_not() {
+fn who_vanishes_is_told_once_and_who_is_on_hold_is_told_as_such() {
     let mut world = World::with([tone(400.0), tone(700.0)]);
     let ticks = 31 * SECOND / FRAME_NS;
     world.run(10);
@@ -452,6 +452,8 @@ fn who_vanishes_is_told_once_and_who_is_on_hold_is_not() {
     };
     assert_eq!(told(&world), 1);
     assert!(world.events.contains(&MediaEvent::RtpTimeout { call: MediaCallId(0) }));
+    let on_hold = MediaEvent::HoldTimeout { call: MediaCallId(1) };
+    assert_eq!(world.events.iter().filter(|event| **event == on_hold).count(), 2, "to be asked");
     world.say(0, tone(400.0));
     world.run(5);
     world.say(0, Says::Nothing);

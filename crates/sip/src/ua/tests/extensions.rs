@@ -268,6 +268,32 @@ fn we_refresh_where_it_is_left_to_us() {
 }
 
 #[test]
+fn a_probe_ends_the_call_that_the_other_side_does_not_know_any_more() {
+    // Whatever it says, somebody is there.
+    let mut wire = Wire::new();
+    let (call, ..) = wire.up("");
+    for status in ["200 OK", "405 Method Not Allowed", "503 Service Unavailable"] {
+        let options = wire.act(|ua, now| ua.probe(call, now)).remove(0);
+        assert!(options.starts_with("OPTIONS sip:alice@127.0.0.1:5060"), "{options}");
+        assert_eq!(wire.raw(&reply(&options, status)), Vec::<String>::new());
+        assert_eq!(wire.wait(40), Vec::<String>::new());
+    }
+    let options = wire.act(|ua, now| ua.probe(call, now)).remove(0);
+    let bye = wire.raw(&reply(&options, "481 Call/Transaction Does Not Exist"));
+    assert!(bye[0].starts_with("BYE ") && bye[0].contains("did not answer any more"), "{bye:?}");
+    assert_eq!(wire.events.last(), Some(&SipEvent::Ended { call, cause: EndCause::Transport }));
+
+    // Nobody answers at all.
+    let mut wire = Wire::new();
+    let (call, ..) = wire.up("");
+    wire.act(|ua, now| ua.probe(call, now));
+    assert!(wire.wait(33).iter().any(|sent| sent.starts_with("BYE ")));
+    assert_eq!(wire.events.last(), Some(&SipEvent::Ended { call, cause: EndCause::Transport }));
+    wire.wait(40);
+    assert!(wire.ua.is_idle());
+}
+
+#[test]
 fn a_call_takes_the_place_of_another_if_it_knows_its_dialog() {
     let mut wire = Wire::new();
     let (call, tag, answer) = wire.up("");
