@@ -136,6 +136,8 @@ pub(crate) struct Signalling {
     pub(crate) failures_per_minute: u32,
     /// … are followed by silence for this long.
     pub(crate) ban_seconds: u64,
+    /// Name servers to ask for the servers of those who are called. Empty: those of the system.
+    pub(crate) resolver: Vec<SocketAddr>,
 }
 
 /// A hash of digest authentication by its name in challenges, in small letters.
@@ -181,6 +183,7 @@ impl Default for Signalling {
             requests_per_second: 20,
             failures_per_minute: 10,
             ban_seconds: 600,
+            resolver: Vec::new(),
         }
     }
 }

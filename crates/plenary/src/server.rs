@@ -67,6 +67,7 @@ impl Server {
             product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_from: config.signalling.allow_from.clone(),
             guard: config.signalling.guard(),
+            resolver: config.signalling.resolver.clone(),
             ..SipConfig::default()
         })
         .await

@@ -55,8 +55,7 @@ impl UserAgent {
         }
     }
 
-    /// Sends a request within a call again, with an answer to a challenge (section 22.2). INVITEs of calls that are not up
-    /// have ways of their own. False: there is no answer.
+    /// Sends a request within a call again, with an answer to a challenge (section 22.2). False: there is none.
     fn answer_challenge(
         &mut self,
         id: CallId,
@@ -66,14 +65,16 @@ impl UserAgent {
     ) -> bool {
         let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return false };
         let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
+        let cseq = message::cseq(&request.headers);
         let Some(call) = self.calls.get_mut(&id) else { return false };
-        if matches!(call.state, State::Calling(_))
-            || call.credentials.is_none()
-            || !call.answers.learn(response)
-        {
+        // INVITEs of calls that are not up have a way of their own, and those of servers that were given up have none.
+        let is_refresh = call.refresh.as_ref().is_some_and(|refresh| Some(refresh.cseq) == cseq);
+        let is_of_dialog =
+            !matches!(call.state, State::Calling(_)) && (request.method != Method::Invite || is_refresh);
+        if !is_of_dialog || call.credentials.is_none() || !call.answers.learn(response) {
             return false;
         }
-        let (old, new) = (message::cseq(&request.headers), call.dialog.next_cseq());
+        let (old, new) = (cseq, call.dialog.next_cseq());
         call.refresh
             .iter_mut()
             .filter(|refresh| Some(refresh.cseq) == old)

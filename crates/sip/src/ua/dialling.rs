@@ -21,9 +21,10 @@ use std::{collections::VecDeque, time::Duration};
 
 /// How long a call may ring, where nothing else was said.
 const RING_FOR: Duration = Duration::from_secs(180);
-/// How long a server may be silent before the next one is asked: three retransmissions. Without another one it has all
-/// of 64·T1.
+/// How long a server may be silent before the next one is asked: three retransmissions; over a connection, which has to be
+/// opened first, somewhat longer. Without another one it has all of 64·T1.
 const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE_STREAM: Duration = Duration::from_secs(10);
 /// How long a server that failed is asked last.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
 const AVOIDED_FOR_MAX: Duration = Duration::from_secs(600);
@@ -316,8 +317,9 @@ impl UserAgent {
         if let Some(ticket) = calling.impatience.take() {
             self.timers.clear(ticket);
         }
-        if has_more && flow.transport.is_datagram() {
-            calling.impatience = Some(self.timers.set(now + PATIENCE, Due::Impatience(id)));
+        if has_more {
+            let patience = if flow.transport.is_datagram() { PATIENCE } else { PATIENCE_STREAM };
+            calling.impatience = Some(self.timers.set(now + patience, Due::Impatience(id)));
         }
         // Known before anything can come of it.
         calling.key = TransactionKey::from_sent_request(&request);

@@ -4,6 +4,7 @@
 use super::{
     CallId, Referred, RequestId, SipEvent, SubscriptionId, UserAgent,
     message::{self, Side},
+    server::required,
     subscription::{Package, SUBSCRIPTIONS_MAX},
 };
 use sipx_sip::{Address, HeaderName, Request, TransactionKey};
@@ -20,6 +21,10 @@ impl UserAgent {
         call: Option<CallId>,
         now: Duration,
     ) {
+        if let Some(unsupported) = required(request) {
+            let extra = [(HeaderName::Unsupported, unsupported)];
+            return self.respond_with(key, request, 420, None, &extra, now);
+        }
         let headers = &request.headers;
         let bad = |why: &'static str| (400_u16, Some(why));
         let found = match headers.count(&HeaderName::ReferTo) {

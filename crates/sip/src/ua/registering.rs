@@ -224,10 +224,12 @@ impl UserAgent {
         registering.attempts += 1;
         let may_try_again = registering.attempts <= ATTEMPTS_MAX;
         match status {
-            401 | 407 if may_try_again && registering.spec.credentials.is_some() => {
-                if registering.answers.learn(response) {
-                    return self.send_register(id, now);
-                }
+            401 | 407
+                if may_try_again
+                    && registering.spec.credentials.is_some()
+                    && registering.answers.learn(response) =>
+            {
+                return self.send_register(id, now);
             }
             423 if may_try_again && !registering.is_leaving => {
                 let least = message::text(&response.headers, &HeaderName::MinExpires)

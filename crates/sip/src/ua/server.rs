@@ -389,7 +389,7 @@ fn allow() -> [(HeaderName, String); 1] {
 }
 
 /// The extensions that a request insists on and that we do not know (section 8.2.2.3).
-fn required(request: &Request) -> Option<String> {
+pub(super) fn required(request: &Request) -> Option<String> {
     let tags: Vec<String> = request
         .headers
         .typed_all::<Require>()

@@ -58,7 +58,7 @@ fn while_it_drains_calls_go_on_and_none_begin() {
 }
 
 /// A user agent and a phone of which we write the messages ourselves.
-struct Wire {
+pub(super) struct Wire {
     ua: UserAgent,
     now: Duration,
     /// What was sent since the last look, as text.
@@ -69,7 +69,12 @@ struct Wire {
 
 impl Wire {
     fn new() -> Self {
-        Self { ua: peer(5070).ua, now: Duration::ZERO, sent: Vec::new(), events: Vec::new(), requests: 0 }
+        Self::seeded(5070)
+    }
+
+    /// With other randomness.
+    pub(super) fn seeded(seed: u16) -> Self {
+        Self { ua: peer(seed).ua, now: Duration::ZERO, sent: Vec::new(), events: Vec::new(), requests: 0 }
     }
 
     fn look(&mut self) {
@@ -97,7 +102,7 @@ impl Wire {
         self.raw(&text)
     }
 
-    fn raw(&mut self, text: &str) -> Vec<String> {
+    pub(super) fn raw(&mut self, text: &str) -> Vec<String> {
         let flow = Flow {
             transport: Transport::Udp,
             local: "127.0.0.1:5070".parse().unwrap(),
@@ -115,7 +120,7 @@ impl Wire {
     }
 
     /// Lets time pass and says what was sent meanwhile.
-    fn wait(&mut self, seconds: u64) -> Vec<String> {
+    pub(super) fn wait(&mut self, seconds: u64) -> Vec<String> {
         let until = self.now + Duration::from_secs(seconds);
         while let Some(next) = self.ua.poll_timeout().filter(|next| *next <= until) {
             self.now = next;
@@ -138,7 +143,7 @@ impl Wire {
     }
 
     /// A call that is up; our tag.
-    fn up(&mut self, extra: &str) -> (CallId, String, String) {
+    pub(super) fn up(&mut self, extra: &str) -> (CallId, String, String) {
         self.say("INVITE", 1, "", &format!("Content-Type: application/sdp\r\n{extra}"), OFFER);
         let call = self.call();
         let answer = self.act(|ua, now| ua.answer(call, OFFER.into(), true, now)).remove(0);
@@ -149,7 +154,7 @@ impl Wire {
 }
 
 /// A reply to a request of ours; `status` may bring headers along.
-fn reply(request: &str, status: &str) -> String {
+pub(super) fn reply(request: &str, status: &str) -> String {
     let copied: String = request
         .lines()
         .filter(|line| {

@@ -4,6 +4,10 @@ use super::*;
 use std::collections::BTreeMap;
 
 mod extensions;
+mod line;
+mod outbound;
+mod referrals;
+mod registrations;
 mod strangers;
 
 const OFFER: &str =
