@@ -23,8 +23,8 @@ pub enum MediaEvent {
         /// Who.
         call: MediaCallId,
     },
-    /// No valid RTP came for the configured time though the call is not on hold. Sent once until RTP comes
-    /// again or the stream is changed.
+    /// No valid RTP came for the configured time though the call is not on hold: ten times as long where it had come
+    /// and RTCP goes on, five seconds after RTCP's goodbye. Sent once until RTP comes again or the stream is changed.
     RtpTimeout {
         /// Which call.
         call: MediaCallId,
@@ -34,6 +34,13 @@ pub enum MediaEvent {
     HoldTimeout {
         /// Which call.
         call: MediaCallId,
+    },
+    /// Audio goes one way, or both again.
+    OneWay {
+        /// Which call.
+        call: MediaCallId,
+        /// Which way it does not go; `None`: it goes both ways again, or is not expected to.
+        one_way: Option<OneWay>,
     },
     /// What was played is over. Once for each play, unless it was stopped or the call or room it was for
     /// went away.
@@ -65,6 +72,16 @@ pub enum MediaEvent {
         /// The calls that were in it.
         calls: Vec<MediaCallId>,
     },
+}
+
+/// Which way audio does not go that should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OneWay {
+    /// Nothing of theirs comes: no RTP for five seconds, and no pause that was announced (RFC 3389).
+    NoneReceived,
+    /// Nothing of ours arrives, as they report it by RTCP: for ten seconds, and in two reports.
+    NoneDelivered,
 }
 
 /// Counters and measures of one call's media, from its opening on.
@@ -133,6 +150,8 @@ pub struct CallStats {
     pub remote_loss: Option<f32>,
     /// Jitter that the other side last reported, in milliseconds.
     pub remote_jitter_ms: Option<f32>,
+    /// Audio that should go both ways goes one way; `None`: it does not.
+    pub one_way: Option<OneWay>,
     /// The other side has said goodbye by RTCP.
     pub remote_bye: bool,
     /// Keys pressed.

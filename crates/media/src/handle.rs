@@ -5,7 +5,7 @@ use crate::{
     RoomId, Sound, StreamParams,
     dtls::{DtlsJob, Handshakes},
     files::Library,
-    ports::{self, PortPair},
+    ports::{self, Channel, PortPair},
     room::{FRAME_NS, Playback, Settings},
     worker::{Command, EventQueue, LoadCells, Target, Worker},
 };
@@ -203,9 +203,13 @@ impl MediaHandle {
             (&stream.protection, &self.shared.dtls, worker)
         {
             // After the stream is set there, for what the handshake sends goes by it.
-            let begin = DtlsJob::Begin { call, worker, active: *active, fingerprint: *fingerprint };
+            let (active, fingerprint, rtcp_mux) = (*active, *fingerprint, stream.rtcp_mux);
             self.tell(call, Command::SetStream { call, params: Box::new(stream) });
-            let _ = dtls.send(begin);
+            // RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
+            let channels = if rtcp_mux { &[Channel::Rtp][..] } else { &[Channel::Rtp, Channel::Rtcp] };
+            for channel in channels {
+                let _ = dtls.send(DtlsJob::Begin { call, channel: *channel, worker, active, fingerprint });
+            }
             return;
         }
         self.tell(call, Command::SetStream { call, params: Box::new(stream) });

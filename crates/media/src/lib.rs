@@ -34,7 +34,7 @@ mod worker;
 
 pub use config::MediaConfig;
 pub use error::MediaError;
-pub use event::{CallStats, MediaEvent};
+pub use event::{CallStats, MediaEvent, OneWay};
 pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
 pub use params::{
     DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound,

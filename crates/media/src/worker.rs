@@ -87,11 +87,13 @@ pub(crate) enum Command {
     /// A datagram of the handshake of a call.
     SendDtls {
         call: MediaCallId,
+        channel: Channel,
         bytes: Vec<u8>,
     },
     /// The keys that came out of it: of what we send, of what we receive.
     SetKeys {
         call: MediaCallId,
+        channel: Channel,
         keys: Box<(MasterKey, MasterKey)>,
     },
     Shutdown,
@@ -326,9 +328,9 @@ impl Worker {
                     let _ = answer.send(stats);
                 }
             }
-            Command::SendDtls { call, bytes } => self.send_dtls(call, &bytes),
-            Command::SetKeys { call, keys } => {
-                self.with_party(call, |room, key, _| room.set_keys(key, &keys.0, &keys.1));
+            Command::SendDtls { call, channel, bytes } => self.send_dtls(call, channel, &bytes),
+            Command::SetKeys { call, channel, keys } => {
+                self.with_party(call, |room, key, _| room.set_keys(key, channel, &keys.0, &keys.1));
             }
             // Told apart before it comes here.
             Command::Shutdown => {}
@@ -427,12 +429,12 @@ impl Worker {
         }
     }
 
-    fn send_dtls(&mut self, call: MediaCallId, bytes: &[u8]) {
+    fn send_dtls(&mut self, call: MediaCallId, channel: Channel, bytes: &[u8]) {
         let mut found = None;
-        self.with_party(call, |room, key, _| found = room.port(key).zip(room.dtls_destination(key)));
+        self.with_party(call, |room, key, _| found = room.port(key).zip(room.dtls_destination(key, channel)));
         if let Some((port, to)) = found {
             // What does not arrive is sent again.
-            self.ports.send(std::iter::once((port, Channel::Rtp, to, bytes)), |_| {});
+            self.ports.send(std::iter::once((port, channel, to, bytes)), |_| {});
         }
     }
 
@@ -504,9 +506,9 @@ impl Worker {
             for event in self.outbox.drain_events() {
                 self.events.push(event);
             }
-            for (call, bytes) in self.outbox.drain_dtls() {
+            for (call, channel, bytes) in self.outbox.drain_dtls() {
                 if let Some(dtls) = &self.dtls {
-                    let _ = dtls.send(DtlsJob::Datagram { call, bytes });
+                    let _ = dtls.send(DtlsJob::Datagram { call, channel, bytes });
                 }
             }
         }

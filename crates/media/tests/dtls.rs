@@ -12,6 +12,14 @@ use plenary_rtp::{
     source::Source,
     srtp::{MasterKey, Receiver, Sender, Suite},
 };
+use rtc_dtls::{
+    config::{ClientAuthType, ConfigBuilder},
+    crypto::Certificate,
+    crypto_provider::{SignatureScheme, default_provider},
+    endpoint::{Endpoint, EndpointEvent},
+    extension::extension_use_srtp::SrtpProtectionProfile,
+};
+use rtc_shared::TransportProtocol;
 use sha2::{Digest, Sha256};
 use std::{
     net::{SocketAddr, UdpSocket},
@@ -31,14 +39,15 @@ struct Phone {
 }
 
 impl Phone {
-    fn new(server: SocketAddr, socket: UdpSocket, identity: &DtlsIdentity) -> Self {
+    fn new(server: SocketAddr, socket: UdpSocket, identity: &DtlsIdentity, is_13: bool) -> Self {
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
         let provider = dimpl::crypto::rust_crypto::default_provider();
         let config = Arc::new(Config::builder().with_crypto_provider(provider).build().unwrap());
         let certificate =
             DtlsCertificate { certificate: identity.certificate.clone(), private_key: identity.key.clone() };
-        let mut dtls = Dtls::new_12(config, certificate, Instant::now());
+        let new = if is_13 { Dtls::new_13 } else { Dtls::new_12 };
+        let mut dtls = new(config, certificate, Instant::now());
         dtls.set_active(true);
         dtls.handle_timeout(Instant::now()).unwrap();
         Self { socket, dtls, keys: None }
@@ -79,7 +88,7 @@ impl Phone {
     }
 }
 
-fn start(announced: &DtlsIdentity, used: &DtlsIdentity) -> (plenary_media::MediaHandle, Phone) {
+fn start(announced: &DtlsIdentity, used: &DtlsIdentity, is_13: bool) -> (plenary_media::MediaHandle, Phone) {
     let config = MediaConfig { dtls: Some(identity()), rtp_ports: 41_300..=41_399, ..MediaConfig::default() };
     let (media, events) = MediaPlane::start(config).unwrap();
     std::mem::forget(events);
@@ -108,13 +117,19 @@ fn start(announced: &DtlsIdentity, used: &DtlsIdentity) -> (plenary_media::Media
             ice: None,
         },
     );
-    (media, Phone::new(server, socket, used))
+    (media, Phone::new(server, socket, used, is_13))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_a_handshake_protect_both_ways() {
+    for is_13 in [false, true] {
+        keys_protect_both_ways(is_13).await;
+    }
+}
+
+async fn keys_protect_both_ways(is_13: bool) {
     let mine = identity();
-    let (media, mut phone) = start(&mine, &mine);
+    let (media, mut phone) = start(&mine, &mine, is_13);
     let (began, mut heard, mut source) = (Instant::now(), 0, Source::new(7, 0, 0));
     while heard < 20 && began.elapsed() < Duration::from_secs(10) {
         let Some(mut packet) = phone.step() else { continue };
@@ -145,11 +160,199 @@ async fn keys_of_a_handshake_protect_both_ways() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_was_not_announced_gets_nothing() {
-    let (media, mut phone) = start(&identity(), &identity());
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(1) {
-        assert_eq!(phone.step(), None, "audio for a stranger");
+    for is_13 in [false, true] {
+        let (media, mut phone) = start(&identity(), &identity(), is_13);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(1) {
+            assert_eq!(phone.step(), None, "audio for a stranger");
+        }
+        assert_eq!(media.stats(MediaCallId(1)).await.unwrap().srtp, None);
+        media.shutdown();
     }
-    assert_eq!(media.stats(MediaCallId(1)).await.unwrap().srtp, None);
+}
+
+/// A telephone of DTLS 1.2 whose certificate is RSA, in either role.
+struct RsaPhone {
+    socket: UdpSocket,
+    dtls: Endpoint,
+    /// The crate tells sessions apart by address; there is one.
+    there: SocketAddr,
+    keys: Option<(Sender, Receiver)>,
+}
+
+/// Made for these tests: RSA, 2048 bits.
+fn rsa() -> DtlsIdentity {
+    DtlsIdentity {
+        certificate: include_bytes!("rsa/certificate.der").to_vec(),
+        key: include_bytes!("rsa/key.der").to_vec(),
+    }
+}
+
+impl RsaPhone {
+    fn new(server: SocketAddr, socket: UdpSocket, identity: &DtlsIdentity, active: bool) -> Self {
+        socket.connect(server).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        let provider = default_provider().unwrap();
+        let key =
+            provider.crypto().import_signing_key(SignatureScheme::RsaPkcs1Sha256, &identity.key).unwrap();
+        let certificate = Certificate::from_signing_key(vec![identity.certificate.clone().into()], key);
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(provider)
+            .with_certificates(vec![certificate])
+            .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80])
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            .with_insecure_skip_verify(true)
+            .build(active, None)
+            .unwrap();
+        let config = Arc::new(config);
+        let mut dtls = Endpoint::new(server, TransportProtocol::UDP, (!active).then(|| config.clone()));
+        if active {
+            dtls.connect(Instant::now(), server, config, None).unwrap();
+        }
+        Self { socket, dtls, there: server, keys: None }
+    }
+
+    /// Moves the handshake on, and hands over what comes that is none of it.
+    fn step(&mut self) -> Option<Vec<u8>> {
+        let _ = self.dtls.handle_timeout(self.there, Instant::now());
+        while let Some(packet) = self.dtls.poll_transmit() {
+            self.socket.send(&packet.message).unwrap();
+        }
+        let mut buffer = vec![0; 4096];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        let bytes = buffer[..length].to_vec();
+        if !(20..64).contains(&bytes[0]) {
+            return Some(bytes);
+        }
+        let events = self.dtls.read(Instant::now(), self.there, None, bytes[..].into());
+        for event in events.unwrap_or_default() {
+            if let EndpointEvent::HandshakeComplete = event {
+                let state = self.dtls.get_connection_state(self.there).unwrap();
+                let material = state.export_keying_material("EXTRACTOR-dtls_srtp", &[], 60).unwrap();
+                let material = material.as_ref();
+                let master = |side: usize| {
+                    let parts = [&material[side * 16..][..16], &material[32 + side * 14..][..14]];
+                    MasterKey::new(Suite::AesCm128HmacSha1_80, &parts.concat()).unwrap()
+                };
+                let (mine, ours) = if state.is_client() { (0, 1) } else { (1, 0) };
+                self.keys = Some((Sender::new(&master(mine)), Receiver::new(&master(ours))));
+            }
+        }
+        None
+    }
+}
+
+fn params(to: SocketAddr, identity: &DtlsIdentity, active: bool, rtcp: Option<SocketAddr>) -> StreamParams {
+    StreamParams {
+        remote_rtp: to,
+        remote_rtcp: rtcp,
+        rtcp_mux: rtcp.is_none(),
+        codec: Codec::Pcmu,
+        opus_bitrate_max: None,
+        send_payload_type: 0,
+        receive_payload_type: 0,
+        dtmf_payload_type: None,
+        ptime_ms: 20,
+        send: true,
+        receive: true,
+        protection: Protection::Dtls { active, fingerprint: Sha256::digest(&identity.certificate).into() },
+        ice: None,
+    }
+}
+
+fn plane(ports: std::ops::RangeInclusive<u16>) -> plenary_media::MediaHandle {
+    let config = MediaConfig {
+        dtls: Some(identity()),
+        rtp_ports: ports,
+        rtcp_interval_ms: 300,
+        ..MediaConfig::default()
+    };
+    let (media, events) = MediaPlane::start(config).unwrap();
+    std::mem::forget(events);
+    media
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_with_an_rsa_certificate_in_either_role() {
+    let media = plane(41_400..=41_499);
+    for (call, active) in [(MediaCallId(1), false), (MediaCallId(2), true)] {
+        let server = media.open(call, RoomId(1)).unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut phone = RsaPhone::new(server, socket, &rsa(), !active);
+        media.set_voice(call, true, true);
+        media.set_stream(call, params(phone.socket.local_addr().unwrap(), &rsa(), active, None));
+        let (began, mut heard, mut source) = (Instant::now(), 0, Source::new(7, 0, 0));
+        while heard < 20 && began.elapsed() < Duration::from_secs(10) {
+            let Some(mut packet) = phone.step() else { continue };
+            let (sender, receiver) = phone.keys.as_mut().expect("keys before audio");
+            if packet[1] & 0x7f >= 64 {
+                receiver.open_rtcp(&mut packet).expect("authentic");
+                continue;
+            }
+            receiver.open_rtp(&mut packet).expect("authentic");
+            heard += 1;
+            let mut said = [&source.next_header(0, 160, 160).to_bytes()[..], &[0xff; 160]].concat();
+            sender.protect_rtp(&mut said, 0);
+            phone.socket.send(&said).unwrap();
+        }
+        assert_eq!(heard, 20, "packets in ten seconds, we begin: {active}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let stats = media.stats(call).await.unwrap();
+        assert!(stats.packets_received >= 15 && stats.packets_not_authentic == 0, "{stats:?}");
+        assert_eq!(stats.srtp, Some("AES_CM_128_HMAC_SHA1_80"));
+    }
+    media.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rtcp_on_a_port_of_its_own_has_a_handshake_of_its_own() {
+    let media = plane(41_500..=41_599);
+    let call = MediaCallId(1);
+    let server = media.open(call, RoomId(1)).unwrap();
+    let rtcp_server = SocketAddr::new(server.ip(), server.port() + 1);
+    let socket = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut rtp = RsaPhone::new(server, socket(), &rsa(), true);
+    let mut rtcp = RsaPhone::new(rtcp_server, socket(), &rsa(), true);
+    media.set_voice(call, true, true);
+    let (to, rtcp_to) = (rtp.socket.local_addr().unwrap(), rtcp.socket.local_addr().unwrap());
+    media.set_stream(call, params(to, &rsa(), false, Some(rtcp_to)));
+    let (began, mut reports) = (Instant::now(), 0);
+    while reports < 3 && began.elapsed() < Duration::from_secs(10) {
+        if let Some(mut packet) = rtp.step() {
+            assert!(packet[1] & 0x7f < 64, "RTCP on the port of RTP");
+            rtp.keys.as_mut().expect("keys before audio").1.open_rtp(&mut packet).expect("authentic");
+        }
+        if let Some(mut packet) = rtcp.step() {
+            rtcp.keys.as_mut().expect("keys before reports").1.open_rtcp(&mut packet).expect("its own keys");
+            reports += 1;
+        }
+    }
+    assert_eq!(reports, 3, "in ten seconds");
+    media.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_strangers_send_does_not_end_a_handshake() {
+    let media = plane(41_600..=41_699);
+    let call = MediaCallId(1);
+    let server = media.open(call, RoomId(1)).unwrap();
+    let mut phone = RsaPhone::new(server, UdpSocket::bind("127.0.0.1:0").unwrap(), &rsa(), true);
+    media.set_voice(call, true, true);
+    media.set_stream(call, params(phone.socket.local_addr().unwrap(), &rsa(), false, None));
+    // A fatal alert that nobody can tell from a true one, half a ClientHello, and noise; before and after one that begins.
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+    let noise: Vec<u8> = (0..200_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
+    for first in [20, 22, 23, 25, 44, 63] {
+        stranger.send_to(&[&[first][..], &noise].concat(), server).unwrap();
+        stranger.send_to(&[first, 0xfe, 0xfd], server).unwrap();
+    }
+    stranger.send_to(&alert, server).unwrap();
+    let began = Instant::now();
+    let mut heard = false;
+    while !heard && began.elapsed() < Duration::from_secs(10) {
+        heard = phone.step().is_some();
+    }
+    assert!(heard, "audio within ten seconds");
     media.shutdown();
 }

@@ -137,10 +137,17 @@ pub enum Told {
         /// The middle 32 bits of its NTP timestamp, for [`LastReport`].
         middle_ntp: u32,
     },
+    /// It reports; what it receives follows, one by one, and nothing where it receives nothing.
+    Reports {
+        /// It.
+        ssrc: u32,
+    },
     /// How it receives a stream.
     Receives {
         /// The stream it talks of.
         ssrc: u32,
+        /// The highest number that it received, with the count of its wraps above it.
+        highest: u32,
         /// Lost since its last report, in 256ths.
         fraction_lost: u8,
         /// Expected less received since the stream began.
@@ -174,10 +181,12 @@ pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
             SENDER_REPORT => {
                 let Ok(report) = SenderReport::parse(packet) else { continue };
                 told(Told::Sends { ssrc: report.ssrc(), middle_ntp: (report.ntp_timestamp() >> 16) as u32 });
+                told(Told::Reports { ssrc: report.ssrc() });
                 report.report_blocks().for_each(|block| told(receives(&block)));
             }
             RECEIVER_REPORT => {
                 let Ok(report) = ReceiverReport::parse(packet) else { continue };
+                told(Told::Reports { ssrc: report.ssrc() });
                 report.report_blocks().for_each(|block| told(receives(&block)));
             }
             GOODBYE => {
@@ -193,6 +202,7 @@ pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
 fn receives(block: &ReportBlock<'_>) -> Told {
     Told::Receives {
         ssrc: block.ssrc(),
+        highest: block.extended_sequence_number(),
         fraction_lost: block.fraction_lost(),
         // 24 bits with a sign.
         cumulative_lost: (block.cumulative_lost() << 8) as i32 >> 8,
@@ -284,15 +294,20 @@ mod tests {
     fn what_we_write_is_what_we_read() {
         let mut seen = Vec::new();
         assert!(read(&written(&full()), |told| seen.push(told)));
-        let receives =
-            Told::Receives { ssrc: 0x1234, fraction_lost: 26, cumulative_lost: -5, jitter: 17, last: LAST };
-        assert_eq!(
-            seen,
-            [Told::Sends { ssrc: 0xfeed, middle_ntp: 0x2222_3333 }, receives, Told::Goodbye { ssrc: 0xfeed }]
-        );
+        let receives = Told::Receives {
+            ssrc: 0x1234,
+            highest: 65_600,
+            fraction_lost: 26,
+            cumulative_lost: -5,
+            jitter: 17,
+            last: LAST,
+        };
+        let (sends, reports) =
+            (Told::Sends { ssrc: 0xfeed, middle_ntp: 0x2222_3333 }, Told::Reports { ssrc: 0xfeed });
+        assert_eq!(seen, [sends, reports, receives, Told::Goodbye { ssrc: 0xfeed }]);
         seen.clear();
         assert!(read(&written(&Report { sent: None, goodbye: false, ..full() }), |told| seen.push(told)));
-        assert_eq!(seen, [receives]);
+        assert_eq!(seen, [reports, receives]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod classic;
 mod modern;
 
-use crate::{MasterKey, MediaCallId, Suite, params::DtlsIdentity, worker::Command};
+use crate::{MasterKey, MediaCallId, Suite, params::DtlsIdentity, ports::Channel, worker::Command};
 use classic::Classic;
 use dimpl::{Config, DtlsCertificate};
 use modern::Modern;
@@ -40,6 +40,7 @@ pub(crate) enum DtlsJob {
     /// A stream is to be protected by a handshake.
     Begin {
         call: MediaCallId,
+        channel: Channel,
         worker: usize,
         active: bool,
         fingerprint: [u8; 32],
@@ -47,6 +48,7 @@ pub(crate) enum DtlsJob {
     /// A datagram of it came.
     Datagram {
         call: MediaCallId,
+        channel: Channel,
         bytes: Vec<u8>,
     },
     /// Its call is over.
@@ -55,6 +57,9 @@ pub(crate) enum DtlsJob {
     },
     Shutdown,
 }
+
+/// A session: RTP and RTCP have one each where they have a port each.
+type Key = (MediaCallId, Channel);
 
 /// What a handshake brings about.
 enum Outcome {
@@ -89,7 +94,7 @@ pub(crate) struct Handshakes {
     certificate: DtlsCertificate,
     classic: classic::Shared,
     workers: Vec<Sender<Command>>,
-    sessions: HashMap<MediaCallId, Session>,
+    sessions: HashMap<Key, Session>,
 }
 
 impl Handshakes {
@@ -113,11 +118,15 @@ impl Handshakes {
             let wait =
                 next.map_or(LOOK_AT_LEAST, |next| next.saturating_duration_since(now).min(LOOK_AT_LEAST));
             match jobs.recv_timeout(wait) {
-                Ok(DtlsJob::Begin { call, worker, active, fingerprint }) => {
-                    self.begin(call, worker, active, fingerprint);
+                Ok(DtlsJob::Begin { call, channel, worker, active, fingerprint }) => {
+                    self.begin((call, channel), worker, active, fingerprint);
                 }
-                Ok(DtlsJob::Datagram { call, bytes }) => self.take(call, &bytes),
-                Ok(DtlsJob::End { call }) => drop(self.sessions.remove(&call)),
+                Ok(DtlsJob::Datagram { call, channel, bytes }) => self.take((call, channel), &bytes),
+                Ok(DtlsJob::End { call }) => {
+                    for channel in [Channel::Rtp, Channel::Rtcp] {
+                        self.sessions.remove(&(call, channel));
+                    }
+                }
                 Ok(DtlsJob::Shutdown) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -125,15 +134,15 @@ impl Handshakes {
         }
     }
 
-    fn begin(&mut self, call: MediaCallId, worker: usize, active: bool, fingerprint: [u8; 32]) {
-        if let Some(known) = self.sessions.get(&call)
+    fn begin(&mut self, key: Key, worker: usize, active: bool, fingerprint: [u8; 32]) {
+        if let Some(known) = self.sessions.get(&key)
             && (known.active, known.fingerprint) == (active, fingerprint)
         {
             // The session was described again, and goes on.
             return;
         }
         if self.sessions.len() >= SESSIONS_MAX {
-            return warn!(call = call.0, "too many DTLS sessions: a call stays without keys");
+            return warn!(call = key.0.0, "too many DTLS sessions: a call stays without keys");
         }
         let now = Instant::now();
         let session = Session {
@@ -147,16 +156,16 @@ impl Handshakes {
             attempts: 0,
             done: false,
         };
-        self.sessions.insert(call, session);
+        self.sessions.insert(key, session);
         if active {
-            self.start(call, now);
+            self.start(key, now);
         }
     }
 
     /// Begins a handshake on our side.
-    fn start(&mut self, call: MediaCallId, now: Instant) {
+    fn start(&mut self, key: Key, now: Instant) {
         let shared = self.classic.clone();
-        self.drive(call, now, |session, out| {
+        self.drive(key, now, |session, out| {
             let mut classic = Classic::new(&shared, true, session.fingerprint, now)?;
             classic.send(out);
             session.engine = Engine::Classic(Box::new(classic));
@@ -164,8 +173,8 @@ impl Handshakes {
         });
     }
 
-    fn take(&mut self, call: MediaCallId, bytes: &[u8]) {
-        let Some(session) = self.sessions.get_mut(&call) else { return };
+    fn take(&mut self, key: Key, bytes: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
         session.bytes += bytes.len();
         if session.bytes > BYTES_MAX {
             return;
@@ -181,11 +190,11 @@ impl Handshakes {
             } else {
                 match Classic::new(&self.classic, false, session.fingerprint, now) {
                     Ok(classic) => Engine::Classic(Box::new(classic)),
-                    Err(error) => return warn!(call = call.0, error, "a DTLS handshake cannot begin"),
+                    Err(error) => return warn!(call = key.0.0, error, "a DTLS handshake cannot begin"),
                 }
             };
         }
-        self.drive(call, now, |session, out| match &mut session.engine {
+        self.drive(key, now, |session, out| match &mut session.engine {
             Engine::Waiting => Ok(()),
             Engine::Modern(modern) => modern.datagram(bytes, out),
             Engine::Classic(classic) => classic.datagram(bytes, now, out),
@@ -194,23 +203,23 @@ impl Handshakes {
 
     /// Repeats what was not answered, and gives up what takes too long.
     fn look_after(&mut self, now: Instant) {
-        let due: Vec<MediaCallId> = self
+        let due: Vec<Key> = self
             .sessions
             .iter()
             .filter(|(_, session)| !session.done && session.next <= now)
-            .map(|(call, _)| *call)
+            .map(|(key, _)| *key)
             .collect();
-        for call in due {
-            let Some(session) = self.sessions.get_mut(&call) else { continue };
+        for key in due {
+            let Some(session) = self.sessions.get_mut(&key) else { continue };
             if now.saturating_duration_since(session.began) > HANDSHAKE_MAX {
-                info!(call = call.0, "no DTLS handshake within a minute: the call stays without keys");
-                self.sessions.remove(&call);
+                info!(call = key.0.0, "no DTLS handshake within a minute: the call stays without keys");
+                self.sessions.remove(&key);
                 continue;
             }
             match (&session.engine, session.active) {
-                (Engine::Waiting, true) => self.start(call, now),
+                (Engine::Waiting, true) => self.start(key, now),
                 (Engine::Waiting, false) => session.next = now + LOOK_AT_LEAST,
-                _ => self.drive(call, now, |session, out| match &mut session.engine {
+                _ => self.drive(key, now, |session, out| match &mut session.engine {
                     Engine::Waiting => Ok(()),
                     Engine::Modern(modern) => modern.timeout(now, out),
                     Engine::Classic(classic) => classic.timeout(now, out),
@@ -222,11 +231,11 @@ impl Handshakes {
     /// Does something to a session and carries out what it wants.
     fn drive(
         &mut self,
-        call: MediaCallId,
+        key: Key,
         now: Instant,
         act: impl FnOnce(&mut Session, &mut Vec<Outcome>) -> Result<(), String>,
     ) {
-        let Some(session) = self.sessions.get_mut(&call) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else { return };
         let Some(worker) = self.workers.get(session.worker) else { return };
         let mut outcomes = Vec::new();
         // The bytes come from anywhere: should a handshake fall over them, it falls alone.
@@ -235,13 +244,17 @@ impl Handshakes {
         for outcome in outcomes {
             match outcome {
                 Outcome::Send(bytes) => {
-                    let _ = worker.send(Command::SendDtls { call, bytes });
+                    let _ = worker.send(Command::SendDtls { call: key.0, channel: key.1, bytes });
                 }
                 Outcome::Keys(material, suite) if !session.done => {
                     if let Some(keys) = keys(&material, suite, session.active) {
                         session.done = true;
-                        debug!(call = call.0, suite = suite.name(), "DTLS handshake done");
-                        let _ = worker.send(Command::SetKeys { call, keys: Box::new(keys) });
+                        debug!(call = key.0.0, suite = suite.name(), "DTLS handshake done");
+                        let _ = worker.send(Command::SetKeys {
+                            call: key.0,
+                            channel: key.1,
+                            keys: Box::new(keys),
+                        });
                     }
                 }
                 Outcome::Keys(..) => {}
@@ -260,12 +273,12 @@ impl Handshakes {
         }
         session.attempts += 1;
         if session.attempts < ATTEMPTS_MAX {
-            info!(call = call.0, error, "a DTLS handshake failed and may begin anew");
+            info!(call = key.0.0, error, "a DTLS handshake failed and may begin anew");
             session.engine = Engine::Waiting;
             session.next = now + LOOK_AT_LEAST;
         } else {
-            info!(call = call.0, error, "DTLS handshakes failed: the call stays without keys");
-            self.sessions.remove(&call);
+            info!(call = key.0.0, error, "DTLS handshakes failed: the call stays without keys");
+            self.sessions.remove(&key);
         }
     }
 }

@@ -18,6 +18,7 @@
 mod desk;
 mod ear;
 mod latch;
+mod life;
 mod mouth;
 mod outbox;
 mod party;
@@ -28,7 +29,8 @@ pub(crate) use outbox::Outbox;
 pub(crate) use playback::{Clip, Playback};
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, Sound, StreamParams, ports::PortKey,
+    CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, Sound, StreamParams,
+    ports::{Channel, PortKey},
 };
 use desk::Desk;
 use mouth::PAYLOAD_BYTES_MAX;
@@ -297,15 +299,21 @@ impl Room {
     }
 
     /// The keys of a handshake.
-    pub(crate) fn set_keys(&mut self, key: PartyKey, send: &crate::MasterKey, receive: &crate::MasterKey) {
+    pub(crate) fn set_keys(
+        &mut self,
+        key: PartyKey,
+        channel: Channel,
+        send: &crate::MasterKey,
+        receive: &crate::MasterKey,
+    ) {
         if let Some(party) = self.party_mut(key) {
-            party.set_keys(send, receive);
+            party.set_keys(channel, send, receive);
         }
     }
 
     /// Where the handshake of a party goes to.
-    pub(crate) fn dtls_destination(&self, key: PartyKey) -> Option<SocketAddr> {
-        self.party(key)?.dtls_destination()
+    pub(crate) fn dtls_destination(&self, key: PartyKey, channel: Channel) -> Option<SocketAddr> {
+        self.party(key)?.dtls_destination(channel)
     }
 
     pub(crate) fn handle_send_error(&mut self, key: PartyKey) {

@@ -14,7 +14,7 @@ pub(crate) struct Outbox {
     letters: Vec<Letter>,
     events: Vec<MediaEvent>,
     /// Datagrams of handshakes, for whoever does those.
-    dtls: Vec<(MediaCallId, Vec<u8>)>,
+    dtls: Vec<(MediaCallId, Channel, Vec<u8>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,14 +62,14 @@ impl Outbox {
     }
 
     /// Passes a datagram of a handshake on.
-    pub(crate) fn pass_on(&mut self, call: MediaCallId, bytes: &[u8]) {
+    pub(crate) fn pass_on(&mut self, call: MediaCallId, channel: Channel, bytes: &[u8]) {
         if self.dtls.len() < DTLS_MAX {
-            self.dtls.push((call, bytes.to_vec()));
+            self.dtls.push((call, channel, bytes.to_vec()));
         }
     }
 
     /// Takes those datagrams out.
-    pub(crate) fn drain_dtls(&mut self) -> impl Iterator<Item = (MediaCallId, Vec<u8>)> + '_ {
+    pub(crate) fn drain_dtls(&mut self) -> impl Iterator<Item = (MediaCallId, Channel, Vec<u8>)> + '_ {
         self.dtls.drain(..)
     }
 

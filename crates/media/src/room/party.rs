@@ -4,6 +4,7 @@ use super::{
     PartyKey, Settings, Tick,
     ear::{Ear, G711_FRAME},
     latch::Latch,
+    life::{Finding, Life},
     mouth::{Mouth, Own},
     outbox::Outbox,
     playback::Playback,
@@ -96,9 +97,12 @@ pub(super) struct Stream {
     params: StreamParams,
     latch: Latch,
     shield: Shield,
-    /// Where the handshake comes from.
-    dtls_from: Option<SocketAddr>,
+    /// Of RTCP, where it has a port of its own and so a handshake of its own.
+    rtcp_shield: Option<Shield>,
+    /// Where the handshakes come from, of RTP and of RTCP.
+    dtls_from: [Option<SocketAddr>; 2],
     incoming: Incoming,
+    life: Life,
     mouth: Mouth,
     control: Control,
 }
@@ -125,8 +129,6 @@ struct Incoming {
     /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
     made_up: f32,
     concealed: u64,
-    heard_ns: u64,
-    timeout_told: bool,
 }
 
 /// RTCP, in both directions.
@@ -231,7 +233,7 @@ impl Party {
             Some(Kind::Rtp) => {}
             Some(Kind::Rtcp) => return self.handle_rtcp(key, from, bytes, arrival_ns, time, out),
             Some(Kind::Stun) => return self.handle_stun(key, Channel::Rtp, from, bytes, time, out),
-            Some(Kind::Dtls) => return self.handle_dtls(from, bytes, out),
+            Some(Kind::Dtls) => return self.handle_dtls(Channel::Rtp, from, bytes, out),
             Some(Kind::TurnChannel) | None => {
                 self.stats.packets_malformed += 1;
                 return;
@@ -267,8 +269,7 @@ impl Party {
             return;
         }
         let incoming = &mut stream.incoming;
-        incoming.heard_ns = arrival_ns;
-        incoming.timeout_told = false;
+        stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
         incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio);
         if is_key {
             if let Some(key) =
@@ -305,8 +306,10 @@ impl Party {
         time: Tick,
         out: &mut Outbox,
     ) {
-        if Kind::of(bytes) == Some(Kind::Stun) {
-            return self.handle_stun(key, Channel::Rtcp, from, bytes, time, out);
+        match Kind::of(bytes) {
+            Some(Kind::Stun) => return self.handle_stun(key, Channel::Rtcp, from, bytes, time, out),
+            Some(Kind::Dtls) => return self.handle_dtls(Channel::Rtcp, from, bytes, out),
+            _ => {}
         }
         let Some(stream) = &mut self.stream else {
             self.stats.packets_unwanted += 1;
@@ -318,7 +321,8 @@ impl Party {
             return;
         }
         let mut scratch = None;
-        let Ok(bytes) = stream.shield.open(bytes, true, &mut scratch) else {
+        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
+        let Ok(bytes) = shield.open(bytes, true, &mut scratch) else {
             self.stats.packets_not_authentic += 1;
             return;
         };
@@ -326,10 +330,13 @@ impl Party {
         let clock_rate = stream.params.codec.clock_rate();
         let theirs = stream.incoming.reception.ssrc();
         let (stats, control) = (&mut self.stats, &mut stream.control);
+        let (mut reports, mut highest_of_ours, mut goodbye) = (false, None, false);
         let now_middle_ntp = (rtcp::ntp(time.wall_ns_at(arrival_ns)) >> 16) as u32;
         let read = rtcp::read(bytes, |told| match told {
             Told::Sends { middle_ntp, .. } => control.last = Some((middle_ntp, arrival_ns)),
-            Told::Receives { ssrc, fraction_lost, jitter, last, .. } if ssrc == ours => {
+            Told::Reports { .. } => reports = true,
+            Told::Receives { ssrc, highest, fraction_lost, jitter, last, .. } if ssrc == ours => {
+                highest_of_ours = Some(highest);
                 stats.remote_loss = Some(f32::from(fraction_lost) / 256.0);
                 stats.remote_jitter_ms = Some(jitter as f32 * 1000.0 / clock_rate as f32);
                 if let Some(round_trip) = rtcp::round_trip(now_middle_ntp, last) {
@@ -337,10 +344,18 @@ impl Party {
                 }
             }
             Told::Receives { .. } => {}
-            Told::Goodbye { ssrc } => stats.remote_bye |= theirs.is_none_or(|theirs| theirs == ssrc),
+            Told::Goodbye { ssrc } => goodbye |= theirs.is_none_or(|theirs| theirs == ssrc),
         });
         if read {
             control.from = Some(from);
+            stream.life.control(arrival_ns);
+            if reports {
+                stream.life.report(highest_of_ours, stream.mouth.source.packets(), arrival_ns);
+            }
+            if goodbye {
+                stats.remote_bye = true;
+                stream.life.goodbye(arrival_ns);
+            }
         } else {
             self.stats.packets_malformed += 1;
         }
@@ -367,6 +382,7 @@ impl Party {
             self.stats.packets_stranger += 1;
             return;
         };
+        stream.life.control(time.now_ns);
         let mut response = [0; stun::RESPONSE_BYTES_MAX];
         let length = check.respond(from, &ice.local_pwd, &mut response);
         out.send(key, channel, from, &response[..length], &[], |_, _| {});
@@ -378,7 +394,7 @@ impl Party {
     }
 
     /// Passes a datagram of the handshake on to those who do it.
-    fn handle_dtls(&mut self, from: SocketAddr, bytes: &[u8], out: &mut Outbox) {
+    fn handle_dtls(&mut self, channel: Channel, from: SocketAddr, bytes: &[u8], out: &mut Outbox) {
         let Some(stream) = &mut self.stream else {
             self.stats.packets_unwanted += 1;
             return;
@@ -389,24 +405,31 @@ impl Party {
         };
         // With ICE the way is known; without, the handshake itself says who is there.
         if stream.params.ice.is_none() {
-            stream.dtls_from = Some(from);
+            stream.dtls_from[channel as usize] = Some(from);
         }
-        out.pass_on(self.call, bytes);
+        out.pass_on(self.call, channel, bytes);
     }
 
     /// The keys of the handshake.
-    pub(crate) fn set_keys(&mut self, send: &MasterKey, receive: &MasterKey) {
+    pub(crate) fn set_keys(&mut self, channel: Channel, send: &MasterKey, receive: &MasterKey) {
         if let Some(stream) = &mut self.stream
             && matches!(stream.params.protection, Protection::Dtls { .. })
         {
-            stream.shield.set_keys(send, receive);
+            match (channel, &mut stream.rtcp_shield) {
+                (Channel::Rtp, _) => stream.shield.set_keys(send, receive),
+                (Channel::Rtcp, Some(shield)) => shield.set_keys(send, receive),
+                (Channel::Rtcp, None) => {}
+            }
         }
     }
 
     /// Where the handshake goes to.
-    pub(crate) fn dtls_destination(&self) -> Option<SocketAddr> {
+    pub(crate) fn dtls_destination(&self, channel: Channel) -> Option<SocketAddr> {
         let stream = self.stream.as_ref()?;
-        let to = stream.dtls_from.unwrap_or_else(|| stream.latch.destination());
+        let to = stream.dtls_from[channel as usize].unwrap_or_else(|| match channel {
+            Channel::Rtp => stream.latch.destination(),
+            Channel::Rtcp => stream.rtcp_destination(),
+        });
         is_reachable(to).then_some(to)
     }
 
@@ -526,16 +549,14 @@ impl Party {
     /// Reports by RTCP when it is time to, and notices when nothing comes any more.
     pub(crate) fn look_after(&mut self, key: PartyKey, settings: &Settings, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
-        let incoming = &mut stream.incoming;
-        let expected = stream.params.receive && stream.params.send;
-        if time.now_ns.saturating_sub(incoming.heard_ns) > settings.rtp_timeout_ns {
-            if !expected {
-                incoming.heard_ns = time.now_ns;
-                out.tell(MediaEvent::HoldTimeout { call: self.call });
-            } else if !incoming.timeout_told {
-                incoming.timeout_told = true;
-                out.tell(MediaEvent::RtpTimeout { call: self.call });
-            }
+        let agreed = (stream.params.send, stream.params.receive);
+        let sent = stream.mouth.source.packets();
+        let call = self.call;
+        match stream.life.look(agreed, sent, settings.rtp_timeout_ns, time.now_ns) {
+            Some(Finding::Gone) => out.tell(MediaEvent::RtpTimeout { call }),
+            Some(Finding::Held) => out.tell(MediaEvent::HoldTimeout { call }),
+            Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
+            None => {}
         }
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
@@ -578,7 +599,7 @@ impl Party {
         let mut bytes = [0; REPORT_BYTES_MAX];
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
-        let shield = &mut stream.shield;
+        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
         out.send(key, channel, to, &bytes[..length], &[], |bytes, start| {
             shield.protect_rtcp(bytes, start);
         });
@@ -610,6 +631,7 @@ impl Party {
             };
             stats.codec = Some(codec);
             stats.srtp = stream.shield.suite();
+            stats.one_way = stream.life.one_way();
             stats.held_ms = incoming.ear.jitter.packets_held() as f32 * 20.0;
             stats.noise_floor_dbov = incoming.talk.floor_dbov();
             stats.echo_suspicion = incoming.echo.suspicion();
@@ -641,7 +663,8 @@ impl Stream {
         Self {
             latch,
             shield: Shield::new(&params.protection),
-            dtls_from: None,
+            rtcp_shield: own_rtcp_shield(&params),
+            dtls_from: [None; 2],
             incoming: Incoming {
                 ear: Ear::new(params.codec, settings, random.next() as u32),
                 reception: Reception::new(params.codec.clock_rate()),
@@ -658,9 +681,8 @@ impl Stream {
                 denoiser: None,
                 made_up: 0.0,
                 concealed: 0,
-                heard_ns: now_ns,
-                timeout_told: false,
             },
+            life: Life::new(now_ns),
             mouth,
             control: Control {
                 from: None,
@@ -675,6 +697,10 @@ impl Stream {
 
     fn change(&mut self, params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) {
         self.shield.change(&params.protection);
+        match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
+            (Some(shield), Some(_)) => shield.change(&params.protection),
+            (shield, own) => *shield = own,
+        }
         if params.remote_rtp != self.latch.agreed() {
             self.latch = Latch::new(params.remote_rtp);
             self.control.from = None;
@@ -693,8 +719,7 @@ impl Stream {
             // What is held was sent before a hold.
             incoming.hush();
         }
-        incoming.heard_ns = now_ns;
-        incoming.timeout_told = false;
+        self.life.agree(self.mouth.source.packets(), now_ns);
         if (params.codec, params.ptime_ms, params.opus_bitrate_max)
             != (old.codec, old.ptime_ms, old.opus_bitrate_max)
         {
@@ -763,6 +788,12 @@ impl Incoming {
             });
         }
     }
+}
+
+/// With keys from handshakes RTCP has its own where it has a port of its own (RFC 5764, 4.1).
+fn own_rtcp_shield(params: &StreamParams) -> Option<Shield> {
+    let has_own = matches!(params.protection, Protection::Dtls { .. }) && !params.rtcp_mux;
+    has_own.then(|| Shield::new(&params.protection))
 }
 
 /// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC

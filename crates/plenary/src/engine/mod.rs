@@ -35,7 +35,7 @@ use plenary_conference::{
     Reservation, ReservationLimits, ReservationToken,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
-use plenary_media::{MediaEvent, MediaHandle, PlayId, RoomId, Sound};
+use plenary_media::{MediaEvent, MediaHandle, OneWay, PlayId, RoomId, Sound};
 use plenary_sip::{
     EndCause, Reason, Registration, SipEvent, SipHandle, Subscribing,
     digest::{Algorithm, Authenticator},
@@ -462,6 +462,18 @@ impl Engine {
             }
             // Who is on hold need not send anything, so it is asked.
             MediaEvent::HoldTimeout { call } => self.sip.probe(CallNumber(call.0).sip()),
+            MediaEvent::OneWay { call, one_way } => match one_way {
+                Some(OneWay::NoneReceived) => {
+                    warn!(call = call.0, "audio goes one way: nothing comes from the caller")
+                }
+                Some(OneWay::NoneDelivered) => {
+                    warn!(
+                        call = call.0,
+                        "audio goes one way: the caller reports that nothing of ours arrives"
+                    );
+                }
+                None => info!(call = call.0, "audio no longer goes one way"),
+            },
             MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
             MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
             MediaEvent::Closed { call, stats } => {

@@ -4,14 +4,15 @@ mod codecs;
 mod sound;
 
 use super::*;
-use crate::Protection;
 use crate::ports::{Channel, PortPair, Ports};
+use crate::{OneWay, Protection};
 use plenary_audio::{g711, g722, goertzel::power_dbov, level::dbov, tone::ToneGenerator};
 use plenary_rtp::{
     dtmf::DtmfSender,
     packet::Packet,
-    rtcp::{self, REPORT_BYTES_MAX, Report, Sent, Told},
+    rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
     source::Source,
+    stats::ReceptionReport,
 };
 
 const MS: u64 = 1_000_000;
@@ -461,6 +462,72 @@ fn who_vanishes_is_told_once_and_who_is_on_hold_is_told_as_such() {
     assert_eq!(told(&world), 2, "vanished again");
 }
 
+/// What a phone reports: the highest number of ours that it received, where it received any.
+fn report_of(world: &mut World, number: usize, highest: Option<u32>, goodbye: bool) {
+    let ours = world.phones[number].packets.last().expect("it was told something").0.ssrc;
+    let received = highest.map(|extended_highest_sequence| {
+        let block = ReceptionReport {
+            ssrc: ours,
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            extended_highest_sequence,
+            jitter: 0,
+        };
+        (block, LastReport::default())
+    });
+    let report = Report { ssrc: 1000 + number as u32, sent: None, received, cname: "phone", goodbye };
+    let mut bytes = [0; REPORT_BYTES_MAX];
+    let length = report.write(&mut bytes);
+    let (time, key, address) = (world.time(), world.phones[number].key, world.phones[number].address);
+    let from = SocketAddr::new(address.ip(), address.port() + 1);
+    world.room.handle_rtcp(key, from, &bytes[..length], time.now_ns, time, &mut world.outbox);
+}
+
+#[test]
+fn a_goodbye_by_rtcp_ends_the_waiting_for_audio() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    world.run(100);
+    world.say(0, Says::Nothing);
+    report_of(&mut world, 0, None, true);
+    report_of(&mut world, 1, None, true);
+    world.run(4 * 50);
+    let gone = MediaEvent::RtpTimeout { call: MediaCallId(0) };
+    assert!(!world.events.contains(&gone));
+    world.run(2 * 50);
+    assert!(world.events.contains(&gone), "{:?}", world.events);
+    world.run(40 * 50);
+    let others = world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count();
+    assert_eq!(others, 1, "the other one talked on after its goodbye");
+}
+
+#[test]
+fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    let mut told = Vec::new();
+    for second in 0..60 {
+        // Of 0 nothing comes from the tenth second to the twentieth.
+        world.say(0, if (10..20).contains(&second) { Says::Nothing } else { tone(400.0) });
+        world.run(50);
+        if second % 5 == 4 {
+            // To 1 nothing of ours gets, from the twentieth second to the fortieth.
+            let highest = world.phones[1].packets.last().expect("packets").0.sequence;
+            let highest = u32::from(highest) * u32::from(!(20..40).contains(&second));
+            report_of(&mut world, 0, Some(second * 50), false);
+            report_of(&mut world, 1, Some(highest), false);
+        }
+        for event in world.events.drain(..) {
+            if let MediaEvent::OneWay { call, one_way } = event {
+                told.push((second, call.0, one_way));
+            }
+        }
+        let shown = |number: usize| world.room.stats(world.phones[number].key).expect("it is there").one_way;
+        assert_eq!(shown(0), told.iter().rev().find(|(_, call, _)| *call == 0).and_then(|told| told.2));
+        assert_eq!(shown(1), told.iter().rev().find(|(_, call, _)| *call == 1).and_then(|told| told.2));
+    }
+    let (received, delivered) = (Some(OneWay::NoneReceived), Some(OneWay::NoneDelivered));
+    assert_eq!(told, [(14, 0, received), (20, 0, None), (35, 1, delivered), (45, 1, None)]);
+}
+
 #[test]
 fn on_hold_nothing_is_sent_and_the_clock_goes_on() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
@@ -587,7 +654,11 @@ fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
     world.room.stop_play(PlayId(1));
     world.run(60);
     assert!(world.is_silent(0));
-    assert_eq!(world.events, []);
+    assert!(
+        world.events.iter().all(|event| matches!(event, MediaEvent::OneWay { .. })),
+        "{:?}",
+        world.events
+    );
 }
 
 #[test]
@@ -622,7 +693,7 @@ fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
     assert!((3..=8).contains(&sends), "{sends} reports in 20 s");
     let ours = world.phones[0].packets[0].0.ssrc;
     assert!(reports.iter().all(|told| match told {
-        Told::Sends { ssrc, .. } => *ssrc == ours,
+        Told::Sends { ssrc, .. } | Told::Reports { ssrc } => *ssrc == ours,
         Told::Receives { ssrc, fraction_lost, .. } => *ssrc == 1000 && *fraction_lost == 0,
         Told::Goodbye { .. } => false,
     }));

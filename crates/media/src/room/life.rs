@@ -1,0 +1,307 @@
+//! Whether a call still lives, and whether its audio goes both ways.
+//!
+//! - A call that sends and receives lives as long as RTP comes. Without it, it is over after the time-out.
+//! - Reports by RTCP and checks of ICE are life too, but only of a stream that was once there: it may be silent because
+//!   nobody speaks (RFC 3389, RFC 7587's DTX). Then it is over after ten times as long.
+//! - RTCP's goodbye ends the waiting: what does not go on within five seconds is over.
+//! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told each time that as much
+//!   has passed, so that the other side can be asked.
+//!
+//! Audio goes one way where we send and nothing comes, or where the other side reports that of what we send nothing
+//! arrives. A pause that was announced by comfort noise is none of that.
+
+use crate::OneWay;
+
+/// RTCP alone keeps a call alive for this many times as long as RTP does.
+const SILENT_TIMEOUTS: u64 = 10;
+/// After a goodbye a stream may go on for this long, as some say it when they only change something.
+const GOODBYE_NS: u64 = 5_000_000_000;
+/// So much without audio that should be there is noticed.
+const ONE_WAY_NS: u64 = 5_000_000_000;
+/// And so long, and so many packets of ours, without a report that some arrived.
+const UNDELIVERED_NS: u64 = 10_000_000_000;
+const UNDELIVERED_PACKETS: u64 = 200;
+/// Reports that agree on it.
+const UNDELIVERED_REPORTS: u32 = 2;
+
+/// What is known of a call's life.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    /// The stream was agreed on, or on something else.
+    agreed_ns: u64,
+    rtp_ns: Option<u64>,
+    /// RTCP, or a check of ICE.
+    control_ns: Option<u64>,
+    goodbye_ns: Option<u64>,
+    /// It was last told that nothing comes from one who is on hold.
+    held_ns: Option<u64>,
+    /// The last packet announced a pause.
+    paused: bool,
+    timeout_told: bool,
+    delivery: Delivery,
+    one_way: Option<OneWay>,
+}
+
+/// What the other side says of what we send.
+#[derive(Debug, Clone, Copy)]
+struct Delivery {
+    /// It last reported something new then, and so many packets were sent by then.
+    since_ns: u64,
+    sent: u64,
+    highest: Option<u32>,
+    /// Reports since then, that tell of nothing new.
+    barren: u32,
+}
+
+/// What has come to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// The other side is not there any more; once.
+    Gone,
+    /// It is on hold, and nothing comes: it may be there or not; again and again.
+    Held,
+    /// This changed.
+    OneWay(Option<OneWay>),
+}
+
+impl Life {
+    pub(super) fn new(now_ns: u64) -> Self {
+        Self {
+            agreed_ns: now_ns,
+            rtp_ns: None,
+            control_ns: None,
+            goodbye_ns: None,
+            held_ns: None,
+            paused: false,
+            timeout_told: false,
+            delivery: Delivery { since_ns: now_ns, sent: 0, highest: None, barren: 0 },
+            one_way: None,
+        }
+    }
+
+    /// Something else was agreed on, or the same again: the waiting begins anew. `sent`: packets of ours so far.
+    pub(super) fn agree(&mut self, sent: u64, now_ns: u64) {
+        self.agreed_ns = now_ns;
+        (self.goodbye_ns, self.timeout_told) = (None, false);
+        self.delivery = Delivery { since_ns: now_ns, sent, highest: None, barren: 0 };
+    }
+
+    /// A valid packet of theirs. `is_noise`: it says what the pause sounds like that begins with it.
+    pub(super) fn rtp(&mut self, is_noise: bool, at_ns: u64) {
+        self.rtp_ns = Some(at_ns);
+        (self.paused, self.timeout_told) = (is_noise, false);
+        if self.goodbye_ns.is_some_and(|goodbye_ns| at_ns > goodbye_ns) {
+            self.goodbye_ns = None;
+        }
+    }
+
+    /// RTCP of theirs, or a check of ICE.
+    pub(super) fn control(&mut self, at_ns: u64) {
+        self.control_ns = Some(at_ns);
+    }
+
+    pub(super) fn goodbye(&mut self, at_ns: u64) {
+        self.goodbye_ns.get_or_insert(at_ns);
+    }
+
+    /// A report of theirs. `highest`: of our stream, by its number; `None`: it does not name it, for nothing came
+    /// since the last one (RFC 3550, 6.4). `sent`: packets of ours so far.
+    pub(super) fn report(&mut self, highest: Option<u32>, sent: u64, at_ns: u64) {
+        let delivery = &mut self.delivery;
+        // Another number than before: there is a beginning, or it goes on.
+        if highest.is_some() && highest != delivery.highest {
+            *delivery = Delivery { since_ns: at_ns, sent, highest, barren: 0 };
+        } else {
+            delivery.barren += 1;
+        }
+    }
+
+    /// Audio goes one way.
+    pub(super) fn one_way(&self) -> Option<OneWay> {
+        self.one_way
+    }
+
+    /// Looks at what is known. `sends`, `receives`: what was agreed, from our side; `sent`: packets of ours so far.
+    pub(super) fn look(
+        &mut self,
+        (sends, receives): (bool, bool),
+        sent: u64,
+        timeout_ns: u64,
+        now_ns: u64,
+    ) -> Option<Finding> {
+        let since = |at_ns: Option<u64>| now_ns.saturating_sub(at_ns.unwrap_or(0).max(self.agreed_ns));
+        let both = sends && receives;
+        if both && !self.timeout_told {
+            let limit_ns = match (self.goodbye_ns, self.rtp_ns) {
+                (Some(_), _) => GOODBYE_NS,
+                (None, Some(_)) if self.control_ns.is_some() && since(self.control_ns) <= timeout_ns => {
+                    timeout_ns.saturating_mul(SILENT_TIMEOUTS)
+                }
+                (None, _) => timeout_ns,
+            };
+            if since(self.rtp_ns.max(self.goodbye_ns)) > limit_ns {
+                self.timeout_told = true;
+                return Some(Finding::Gone);
+            }
+        }
+        if !both && since(self.rtp_ns.max(self.control_ns).max(self.held_ns)) > timeout_ns {
+            self.held_ns = Some(now_ns);
+            return Some(Finding::Held);
+        }
+        let delivery = &self.delivery;
+        let is_undelivered = sends
+            && delivery.barren >= UNDELIVERED_REPORTS
+            && sent.saturating_sub(delivery.sent) >= UNDELIVERED_PACKETS
+            && now_ns.saturating_sub(delivery.since_ns) > UNDELIVERED_NS;
+        let is_awaited = both && !self.paused && self.goodbye_ns.is_none();
+        let one_way = if is_awaited && since(self.rtp_ns) > ONE_WAY_NS {
+            Some(OneWay::NoneReceived)
+        } else if is_undelivered {
+            Some(OneWay::NoneDelivered)
+        } else {
+            None
+        };
+        (one_way != std::mem::replace(&mut self.one_way, one_way)).then_some(Finding::OneWay(one_way))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+    const TIMEOUT: u64 = 30 * SECOND;
+
+    /// A call of this many seconds, in steps of half a second, and what was found when.
+    fn live(seconds: u64, mut each: impl FnMut(&mut Life, f64)) -> Vec<(u64, Finding)> {
+        let mut life = Life::new(0);
+        let mut found = Vec::new();
+        for half in 0..seconds * 2 {
+            let now = half * SECOND / 2;
+            each(&mut life, half as f64 / 2.0);
+            found.extend(
+                life.look((true, true), half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)),
+            );
+        }
+        found
+    }
+
+    fn at(seconds: f64) -> u64 {
+        (seconds * SECOND as f64) as u64
+    }
+
+    const NONE_RECEIVED: Finding = Finding::OneWay(Some(OneWay::NoneReceived));
+
+    #[test]
+    fn a_stream_that_goes_on_lives() {
+        assert_eq!(live(400, |life, now| life.rtp(false, at(now))), []);
+    }
+
+    #[test]
+    fn nothing_at_all_is_noticed_and_then_over() {
+        assert_eq!(live(400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+    }
+
+    #[test]
+    fn reports_alone_are_no_life_of_a_stream_that_never_was() {
+        assert_eq!(live(400, |life, now| life.control(at(now))), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+    }
+
+    #[test]
+    fn reports_keep_a_silent_stream_alive_ten_times_as_long() {
+        let found = live(600, |life, now| {
+            if now < 20.0 {
+                life.rtp(false, at(now));
+            }
+            life.control(at(now));
+        });
+        assert_eq!(found, [(25, NONE_RECEIVED), (320, Finding::Gone)]);
+        // Until they cease as well.
+        let found = live(600, |life, now| {
+            if now < 20.0 {
+                life.rtp(false, at(now));
+            }
+            if now < 100.0 {
+                life.control(at(now));
+            }
+        });
+        assert_eq!(found, [(25, NONE_RECEIVED), (130, Finding::Gone)]);
+    }
+
+    #[test]
+    fn an_announced_pause_is_not_one_way() {
+        let found = live(200, |life, now| {
+            if now < 20.0 {
+                life.rtp(now == 19.5, at(now));
+            }
+            life.control(at(now));
+        });
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn a_goodbye_ends_the_waiting_unless_the_stream_goes_on() {
+        let found = live(60, |life, now| {
+            if now < 20.0 {
+                life.rtp(false, at(now));
+            }
+            if now == 20.0 {
+                life.goodbye(at(now));
+            }
+        });
+        assert_eq!(found, [(25, Finding::Gone)]);
+        let found = live(60, |life, now| {
+            if now == 20.0 {
+                life.goodbye(at(now));
+            }
+            if now != 20.5 {
+                life.rtp(false, at(now));
+            }
+        });
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn one_who_reports_that_nothing_arrives_is_believed_after_a_while() {
+        let found = live(60, |life, now| {
+            life.rtp(false, at(now));
+            if now % 5.0 == 4.0 {
+                let sent = (now * 50.0) as u64;
+                // From 20 to 40 seconds the number stands still, or there is none.
+                let highest = match now {
+                    ..20.0 => Some(sent as u32),
+                    ..30.0 => Some(950),
+                    ..40.0 => None,
+                    _ => Some(sent as u32),
+                };
+                life.report(highest, sent, at(now));
+            }
+        });
+        let undelivered = Finding::OneWay(Some(OneWay::NoneDelivered));
+        assert_eq!(found, [(29, undelivered), (44, Finding::OneWay(None))]);
+    }
+
+    #[test]
+    fn on_hold_nothing_is_expected_but_silence_is_told() {
+        for agreed in [(false, true), (true, false), (false, false)] {
+            let mut life = Life::new(0);
+            let mut held = Vec::new();
+            for second in 0..200 {
+                // Reports come until the hundredth second.
+                if second < 100 {
+                    life.control(second * SECOND);
+                }
+                match life.look(agreed, 0, TIMEOUT, second * SECOND) {
+                    None => {}
+                    Some(Finding::Held) => held.push(second),
+                    Some(other) => panic!("{other:?}"),
+                }
+            }
+            assert_eq!(held, [130, 161, 192]);
+        }
+        let mut life = Life::new(0);
+        life.agree(0, 1000 * SECOND);
+        assert_eq!(life.look((true, true), 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
+        assert_eq!(life.look((true, true), 0, TIMEOUT, 1031 * SECOND), Some(Finding::Gone));
+    }
+}
