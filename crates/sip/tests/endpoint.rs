@@ -308,3 +308,19 @@ async fn tcp_frames_by_length_and_answers_pings() {
     stream.write_all(end.as_bytes()).await.unwrap();
     read(&mut stream, "Call-ID: t2").await;
 }
+
+#[tokio::test]
+async fn what_a_connection_brings_and_cannot_be_read_is_answered_before_it_closes() {
+    let (handle, _events) = endpoint().await;
+    let good = options("TCP", "t1");
+    // A parameter that stands twice in the address (some telephones do that), and more than we take.
+    let twice = good.replacen("sip:x@127.0.0.1", "sip:x@127.0.0.1;transport=tcp;transport=tcp", 1);
+    let huge = good.replace("Content-Length: 0", "Content-Length: 70000");
+    for (bad, before) in [(&twice, ""), (&huge, ""), (&huge, "\r\n\r\n")] {
+        let mut stream = TcpStream::connect(handle.local_addr()).await.unwrap();
+        stream.write_all(format!("{before}{bad}").as_bytes()).await.unwrap();
+        let mut said = String::new();
+        timeout(Duration::from_secs(10), stream.read_to_string(&mut said)).await.unwrap().unwrap();
+        assert!(said.starts_with("SIP/2.0 400 Bad Request") && said.contains("Call-ID: t1"), "{bad}: {said}");
+    }
+}

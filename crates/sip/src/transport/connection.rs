@@ -19,6 +19,8 @@ const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long a message may take to arrive once it has begun.
 const MESSAGE_MAX: Duration = Duration::from_secs(20);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long what was answered to the unreadable has to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Messages that may wait for a peer that reads slowly.
 const WAITING_MAX: usize = 256;
 const READ_BYTES: usize = 16 * 1024;
@@ -36,8 +38,20 @@ pub type BoxedStream = Box<dyn Duplex>;
 
 /// What a connection tells the endpoint.
 pub(super) enum ConnectionEvent {
-    Message { flow: Flow, message: Box<Message> },
-    Closed { flow: Flow, id: u64 },
+    Message {
+        flow: Flow,
+        message: Box<Message>,
+    },
+    /// What came cannot be read. A stream closes then, since where it would end is not known.
+    Unreadable {
+        flow: Flow,
+        bytes: Bytes,
+        why: String,
+    },
+    Closed {
+        flow: Flow,
+        id: u64,
+    },
 }
 
 /// The sending half of a connection; dropping it closes the connection when all is written.
@@ -144,17 +158,32 @@ async fn write(mut writer: WriteHalf<BoxedStream>, mut waiting: mpsc::Receiver<B
 async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::WeakSender<Bytes>) {
     let mut parser = StreamParser::new(limits());
     let mut buffer = vec![0; READ_BYTES];
+    // What the parser holds of a message that is not whole, and the octets that came last.
+    let mut unfinished = Vec::new();
     loop {
         let patience = if parser.pending() > 0 { MESSAGE_MAX } else { IDLE_MAX };
         let length = match timeout(patience, reader.read(&mut buffer)).await {
             Ok(Ok(length)) if length > 0 => length,
             Ok(Ok(_) | Err(_)) | Err(_) => return,
         };
-        let Ok(messages) = parser.push(&buffer[..length]) else {
-            // Framing is lost; what follows would be guesswork.
-            tracing::debug!(flow = %side.flow, "a connection sent what is not SIP: closed");
-            return;
+        unfinished.extend_from_slice(&buffer[..length]);
+        let messages = match parser.push(&buffer[..length]) {
+            Ok(messages) => messages,
+            Err(error) => {
+                // Framing is lost; what follows would be guesswork.
+                tracing::debug!(flow = %side.flow, %error, "a connection sent what is not SIP: closed");
+                let begin = unfinished.iter().take_while(|octet| b"\r\n".contains(octet)).count();
+                let (bytes, why) = (Bytes::from(unfinished).slice(begin..), error.to_string());
+                let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why };
+                if side.events.send(event).await.is_ok() {
+                    // Octets that are not read would take the answer with them when the connection closes.
+                    let discard = async { while matches!(reader.read(&mut buffer).await, Ok(1..)) {} };
+                    let _ = timeout(FAREWELL, discard).await;
+                }
+                return;
+            }
         };
+        unfinished.drain(..unfinished.len() - parser.pending().min(unfinished.len()));
         // Two CRLFs are a ping and want one back; a single one is stray.
         if parser.take_keepalives() >= 2
             && let Some(outgoing) = outgoing.upgrade()
@@ -210,14 +239,15 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
                     }
                     continue;
                 }
-                match parse_datagram(payload, &limits()) {
-                    Ok(message) => {
-                        let event = ConnectionEvent::Message { flow: side.flow, message: Box::new(message) };
-                        if side.events.send(event).await.is_err() {
-                            return;
-                        }
+                let flow = side.flow;
+                let event = match parse_datagram(payload.clone(), &limits()) {
+                    Ok(message) => ConnectionEvent::Message { flow, message: Box::new(message) },
+                    Err(error) => {
+                        ConnectionEvent::Unreadable { flow, bytes: payload, why: error.to_string() }
                     }
-                    Err(error) => tracing::debug!(flow = %side.flow, %error, "a message is not SIP: passed over"),
+                };
+                if side.events.send(event).await.is_err() {
+                    return;
                 }
             }
         }

@@ -379,6 +379,9 @@ impl Task {
         let now = self.now();
         match event {
             ConnectionEvent::Message { flow, message } => self.ua.receive(*message, flow, now),
+            ConnectionEvent::Unreadable { flow, bytes, why } => {
+                self.ua.refuse_unreadable(&bytes, &why, flow, now);
+            }
             ConnectionEvent::Closed { flow, id } => {
                 let key = (flow.transport, flow.remote);
                 // Another connection between the same addresses may be up by now.

@@ -156,7 +156,8 @@ impl UserAgent {
     pub fn answer(&mut self, call: CallId, sdp: String, is_focus: bool, now: Duration) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
         entry.is_focus = is_focus;
-        if let Some(provisional) = entry.provisional.take() {
+        // It is not said any more, but its PRACK may still come (RFC 3262, section 3).
+        if let Some(provisional) = &entry.provisional {
             self.timers.clear(provisional.ticket);
         }
         let Call { dialog, state: State::Incoming { key, request }, .. } = entry else { return };

@@ -305,7 +305,7 @@ impl UserAgent {
 
     /// What is plainly a request and cannot be read is answered with 400, as far as it says by whom and where from (RFC
     /// 4475, 3.1.2). What is not even that is passed over.
-    fn refuse_unreadable(&mut self, bytes: &[u8], why: &str, flow: Flow, now: Duration) {
+    pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &str, flow: Flow, now: Duration) {
         let source = flow.remote.ip();
         if !self.config.allow_from.iter().any(|net| net.contains(&source.to_canonical())) {
             return;

@@ -199,6 +199,21 @@ fn a_caller_who_insists_gets_its_ringing_until_it_has_acknowledged_it() {
 }
 
 #[test]
+fn ringing_is_acknowledged_after_the_answer_too() {
+    let mut wire = Wire::new();
+    wire.say("INVITE", 1, "", "Require: 100rel\r\nContent-Type: application/sdp\r\n", OFFER);
+    let call = wire.call();
+    let ringing = wire.act(|ua, now| ua.ring(call, None, now)).remove(0);
+    let (number, tag) = (header(&ringing, "RSeq").to_owned(), tag_of(&ringing));
+    wire.act(|ua, now| ua.answer(call, OFFER.into(), true, now));
+    let acknowledged = wire.say("PRACK", 2, &tag, &format!("RAck: {number} 1 INVITE\r\n"), "");
+    assert!(acknowledged[0].starts_with("SIP/2.0 200 "), "{acknowledged:?}");
+    wire.say("ACK", 1, &tag, "", "");
+    assert!(matches!(wire.events.last(), Some(SipEvent::Confirmed { .. })));
+    assert_eq!(wire.wait(40), Vec::<String>::new(), "no ringing any more");
+}
+
+#[test]
 fn a_call_whose_ringing_is_never_acknowledged_ends() {
     let mut wire = Wire::new();
     wire.say("INVITE", 1, "", "Require: 100rel\r\nContent-Type: application/sdp\r\n", OFFER);
