@@ -3,7 +3,7 @@
 
 /// Every other coefficient of the symmetric filter of 24 that splits and joins the two bands (table 11); those
 /// between are the same ones backwards.
-const QMF: [i32; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
+const QMF: [i16; 12] = [3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11];
 /// Decision levels of the lower band's 60 level quantiser (table 14).
 const Q6: [i32; 30] = [
     0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121,
@@ -35,6 +35,10 @@ const ILB: [i32; 32] = [
     2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896,
     2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
+/// Samples from an encoder's input to a decoder's output, through the filters of both.
+pub const FILTERS: usize = 22;
+/// Octets that are decoded at once: 20 ms.
+const PIECE: usize = 160;
 /// Decision level of the upper band's quantiser.
 const Q2: i32 = 564;
 
@@ -52,9 +56,10 @@ struct Band {
     reconstructed: [i32; 2],
     partial: [i32; 2],
     poles: [i32; 2],
-    zeros: [i32; 6],
+    /// Six of each are used; eight of 16 bits are what processors take at once.
+    zeros: [i16; 8],
     /// The last six differences.
-    differences: [i32; 6],
+    differences: [i16; 8],
     log_scale: i32,
     scale: i32,
 }
@@ -67,8 +72,8 @@ impl Band {
             reconstructed: [0; 2],
             partial: [0; 2],
             poles: [0; 2],
-            zeros: [0; 6],
-            differences: [0; 6],
+            zeros: [0; 8],
+            differences: [0; 8],
             log_scale: 0,
             scale,
         }
@@ -97,15 +102,20 @@ impl Band {
         let bound = saturate(15_360 - second);
         let first = saturate(step + ((self.poles[0] * 32_640) >> 15)).clamp(-bound, bound);
 
-        // Zeros.
-        let step = if difference == 0 { 0 } else { 128 };
+        // Zeros. Two of the eight stay unused.
+        let step: i16 = if difference == 0 { 0 } else { 128 };
+        let sign = if difference < 0 { -1_i16 } else { 0 };
         for (zero, old) in self.zeros.iter_mut().zip(&self.differences) {
-            let step = if (*old < 0) == (difference < 0) { step } else { -step };
-            *zero = saturate(step + ((*zero * 32_640) >> 15));
+            // Minus where the signs differ.
+            let minus = (*old >> 15) ^ sign;
+            // 255 / 256 of it, rounded down.
+            *zero =
+                zero.wrapping_add(zero.wrapping_neg() >> 8).wrapping_add((step ^ minus).wrapping_sub(minus));
         }
+        (self.zeros[6], self.zeros[7]) = (0, 0);
 
-        self.differences.rotate_right(1);
-        self.differences[0] = difference;
+        self.differences.copy_within(0..7, 1);
+        self.differences[0] = saturate(difference) as i16;
         self.reconstructed = [reconstructed, self.reconstructed[0]];
         self.partial = [partial, self.partial[0]];
         self.poles = [first, second];
@@ -116,14 +126,32 @@ impl Band {
             .zip(&self.reconstructed)
             .map(|(pole, old)| (*pole * saturate(2 * old)) >> 15)
             .sum();
-        let by_zeros: i32 = self
-            .zeros
-            .iter()
-            .zip(&self.differences)
-            .map(|(zero, old)| (*zero * saturate(2 * old)) >> 15)
-            .sum();
+        let mut by_zeros = 0;
+        for (zero, old) in self.zeros.iter().zip(&self.differences) {
+            by_zeros += (i32::from(*zero) * i32::from(old.saturating_mul(2))) >> 15;
+        }
         self.by_zeros = saturate(by_zeros);
         self.predicted = saturate(saturate(by_poles) + self.by_zeros);
+    }
+
+    /// Brings back what `old` knew of the voice, and keeps what was heard.
+    fn unlearn(&mut self, old: &Self) {
+        (self.poles, self.zeros) = (old.poles, old.zeros);
+        (self.log_scale, self.scale) = (old.log_scale, old.scale);
+    }
+
+    fn decode_lower(&mut self, code: usize) -> i32 {
+        let sample = (self.predicted + ((self.scale * QM6[code]) >> 15)).clamp(-16_384, 16_383);
+        let difference = self.adapt_lower(code >> 2);
+        self.adapt(difference);
+        sample
+    }
+
+    fn decode_upper(&mut self, code: usize) -> i32 {
+        let difference = self.adapt_upper(code);
+        let sample = (self.predicted + difference).clamp(-16_384, 16_383);
+        self.adapt(difference);
+        sample
     }
 
     fn adapt_lower(&mut self, code: usize) -> i32 {
@@ -175,8 +203,8 @@ impl Encoder {
         let (mut odd, mut even) = (0, 0);
         let (pairs, _) = self.history.as_chunks::<2>();
         for (index, [a, b]) in pairs.iter().chain([&[first, second]]).enumerate() {
-            odd += a * QMF[index];
-            even += b * QMF[11 - index];
+            odd += a * i32::from(QMF[index]);
+            even += b * i32::from(QMF[11 - index]);
         }
         self.history.copy_within(2.., 0);
         [self.history[20], self.history[21]] = [first, second];
@@ -216,8 +244,9 @@ impl Encoder {
 pub struct Decoder {
     lower: Band,
     upper: Band,
-    /// The last 22 sums and differences of the bands, oldest first.
-    history: [i32; 22],
+    /// The last eleven sums and differences of the bands, oldest first.
+    sums: [i16; 11],
+    differences: [i16; 11],
 }
 
 impl Default for Decoder {
@@ -230,38 +259,72 @@ impl Decoder {
     /// Before the first octet.
     #[must_use]
     pub fn new() -> Self {
-        Self { lower: Band::new(32), upper: Band::new(8), history: [0; 22] }
+        Self { lower: Band::new(32), upper: Band::new(8), sums: [0; 11], differences: [0; 11] }
     }
 
     /// Decodes octets into two samples each, as many as both hold. Returns the samples written.
     pub fn decode(&mut self, payload: &[u8], samples: &mut [i16]) -> usize {
         let mut written = 0;
-        for (octet, pair) in payload.iter().zip(samples.chunks_exact_mut(2)) {
-            [pair[0], pair[1]] = self.decode_octet(*octet);
-            written += 2;
+        for (octets, samples) in payload.chunks(PIECE).zip(samples.chunks_mut(2 * PIECE)) {
+            written += self.decode_piece(octets, samples);
         }
         written
     }
 
-    fn decode_octet(&mut self, octet: u8) -> [i16; 2] {
-        let (code, upper_code) = (usize::from(octet & 63), usize::from(octet >> 6));
-        let low = (self.lower.predicted + ((self.lower.scale * QM6[code]) >> 15)).clamp(-16_384, 16_383);
-        let difference = self.lower.adapt_lower(code >> 2);
-        self.lower.adapt(difference);
-        let difference = self.upper.adapt_upper(upper_code);
-        let high = (self.upper.predicted + difference).clamp(-16_384, 16_383);
-        self.upper.adapt(difference);
-
-        let newest = [low + high, low - high];
-        let (mut first, mut second) = (0, 0);
-        let (pairs, _) = self.history.as_chunks::<2>();
-        for (index, [sum, difference]) in pairs.iter().chain([&newest]).enumerate() {
-            second += sum * QMF[index];
-            first += difference * QMF[11 - index];
+    /// Decodes up to a piece: first each band, then both together.
+    fn decode_piece(&mut self, octets: &[u8], samples: &mut [i16]) -> usize {
+        let count = octets.len().min(samples.len() / 2);
+        let (mut sums, mut differences) = ([0_i16; 11 + PIECE], [0_i16; 11 + PIECE]);
+        sums[..11].copy_from_slice(&self.sums);
+        differences[..11].copy_from_slice(&self.differences);
+        for (index, octet) in octets[..count].iter().enumerate() {
+            let low = self.lower.decode_lower(usize::from(octet & 63));
+            let high = self.upper.decode_upper(usize::from(octet >> 6));
+            // Both have 15 bits.
+            (sums[11 + index], differences[11 + index]) = ((low + high) as i16, (low - high) as i16);
         }
-        self.history.copy_within(2.., 0);
-        [self.history[20], self.history[21]] = newest;
-        [saturate(first >> 11) as i16, saturate(second >> 11) as i16]
+        for (index, pair) in samples.as_chunks_mut::<2>().0.iter_mut().take(count).enumerate() {
+            let (mut first, mut second) = (0, 0);
+            for tap in 0..12 {
+                second += i32::from(sums[index + tap]) * i32::from(QMF[tap]);
+                first += i32::from(differences[index + tap]) * i32::from(QMF[11 - tap]);
+            }
+            *pair = [saturate(first >> 11) as i16, saturate(second >> 11) as i16];
+        }
+        self.sums.copy_from_slice(&sums[count..count + 11]);
+        self.differences.copy_from_slice(&differences[count..count + 11]);
+        2 * count
+    }
+
+    /// Goes on as if it had decoded `frame`, which was made up in place of octets that were lost, and of which
+    /// `ahead` is the continuation. Unless it `learns` from that, what it knows of the voice (predictors and scales) stays
+    /// as it was: an uncertain sound would teach it nothing that is true.
+    pub fn hear_instead(&mut self, frame: &[i16], ahead: &[i16; FILTERS], learns: bool) {
+        // An encoder's input is what the decoder says this much later.
+        let mut history = [0; FILTERS];
+        for (old, sample) in history.iter_mut().zip(frame.iter().chain(ahead)) {
+            *old = i32::from(*sample);
+        }
+        let mut encoder = Encoder { lower: self.lower.clone(), upper: self.upper.clone(), history };
+        let (lower, upper) = (self.lower.clone(), self.upper.clone());
+        let mut samples = frame.iter().chain(ahead).skip(FILTERS).map(|sample| i32::from(*sample));
+        loop {
+            let (mut octets, mut length) = ([0; PIECE], 0);
+            while length < PIECE
+                && let (Some(first), Some(second)) = (samples.next(), samples.next())
+            {
+                octets[length] = encoder.encode_pair(first, second);
+                length += 1;
+            }
+            if length == 0 {
+                break;
+            }
+            self.decode(&octets[..length], &mut [0; 2 * PIECE]);
+        }
+        if !learns {
+            self.lower.unlearn(&lower);
+            self.upper.unlearn(&upper);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod level;
 pub mod limit;
 pub mod opus;
 pub mod plc;
+pub mod repair;
 pub mod resample;
 pub mod tone;
 

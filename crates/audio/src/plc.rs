@@ -5,10 +5,10 @@
 /// The pitch is looked for at this rate, which is enough to find it.
 const SEARCH_RATE_HZ: u32 = 8000;
 /// 200 Hz to 66 Hz at the rate of the search.
-const PITCH_MIN: usize = 40;
+const PITCH_MIN: usize = 24;
 const PITCH_MAX: usize = 120;
 /// What is compared to find the period: 20 ms.
-const CORRELATION: usize = 160;
+const CORRELATION: usize = 80;
 /// Three of the longest periods and what is blended before them.
 const HISTORY: usize = 3 * PITCH_MAX + OVERLAP;
 /// 4 ms.
@@ -19,6 +19,10 @@ const OVERLAP_MAX: usize = 80;
 const TEN_MS: usize = 80;
 /// 60 ms.
 const SILENT_AFTER: usize = 480;
+/// A sound that is this much like itself a period before goes on as it was.
+const STEADY: f32 = 0.97;
+/// What comes after a gap is like what came before it if it correlates more than this.
+const LIKE: f32 = 0.3;
 /// Rates are this many times that of the search at most.
 const SCALE_MAX: usize = 2;
 
@@ -34,6 +38,21 @@ pub struct Concealer {
     period: usize,
     /// Samples concealed since the last good one; 0 when nothing is missing.
     concealed: usize,
+    /// What was made up leads into the frame that comes next, which repeats itself after this many samples.
+    leads_into: Option<usize>,
+    /// How much the last period was like the one before it, -1 to 1.
+    likeness: f32,
+}
+
+/// How what came before a gap reaches what comes after it.
+#[derive(Debug, Clone, Copy)]
+struct Bridge {
+    /// What came before, repeated this much faster or slower, is in phase with what comes after.
+    pace: f32,
+    /// How much alike they are then, 0 to 1.
+    likeness: f32,
+    /// The period of what comes after.
+    period: usize,
 }
 
 impl Concealer {
@@ -51,6 +70,8 @@ impl Concealer {
             before: [0; HISTORY * SCALE_MAX],
             period: PITCH_MIN * scale,
             concealed: 0,
+            leads_into: None,
+            likeness: 0.0,
         }
     }
 
@@ -69,28 +90,100 @@ impl Concealer {
         if self.concealed == 0 {
             self.find_period();
         }
-        let tens = self.concealed / (TEN_MS * self.scale);
-        let overlap =
-            ((OVERLAP + OVERLAP * tens.saturating_sub(1)).min(OVERLAP_MAX) * self.scale).min(frame.len());
-        for (index, sample) in frame.iter_mut().take(overlap).enumerate() {
-            let weight = (index + 1) as f32 / (overlap + 1) as f32;
-            let old = self.made_up(index);
-            *sample = (f32::from(*sample) * weight + old * (1.0 - weight)) as i16;
+        if let Some(period) = self.leads_into.take() {
+            // What was made up ends like the period before the second one of this frame.
+            let overlap = (OVERLAP * self.scale).min(frame.len().saturating_sub(period));
+            for index in 0..overlap {
+                let old = f32::from(frame[index + period]);
+                frame[index] = blend(f32::from(frame[index]), old, index, overlap) as i16;
+            }
+        } else {
+            let tens = self.concealed / (TEN_MS * self.scale);
+            let overlap =
+                ((OVERLAP + OVERLAP * tens.saturating_sub(1)).min(OVERLAP_MAX) * self.scale).min(frame.len());
+            for (index, sample) in frame.iter_mut().take(overlap).enumerate() {
+                *sample = blend(f32::from(*sample), self.made_up(index), index, overlap) as i16;
+            }
         }
         self.concealed = 0;
         self.remember(frame);
     }
 
-    /// Makes up a frame that did not arrive.
-    pub fn conceal(&mut self, out: &mut [i16]) {
+    /// Makes up a frame that did not arrive. `next`: the frame after it, where that is here already.
+    pub fn conceal(&mut self, out: &mut [i16], next: Option<&[i16]>) {
         if self.concealed == 0 {
             self.find_period();
         }
-        for (index, sample) in out.iter_mut().enumerate() {
-            *sample = self.made_up(index) as i16;
+        match next.and_then(|next| Some((next, self.bridge(out.len(), next)?))) {
+            None => {
+                self.leads_into = None;
+                for (index, sample) in out.iter_mut().enumerate() {
+                    *sample = self.made_up(index) as i16;
+                }
+            }
+            Some((next, bridge)) => {
+                self.leads_into = Some(bridge.period);
+                self.cross(out, next, bridge);
+            }
         }
         self.concealed += out.len();
         self.remember(out);
+    }
+
+    /// How what was concealed last would go on.
+    pub fn go_on(&self, out: &mut [i16]) {
+        for (index, sample) in out.iter_mut().enumerate() {
+            *sample = self.made_up(index) as i16;
+        }
+    }
+
+    /// Looks for the way from what was said to `next`, over a gap of `length`.
+    fn bridge(&self, length: usize, next: &[i16]) -> Option<Bridge> {
+        let (least, most) = (PITCH_MIN * self.scale, PITCH_MAX * self.scale);
+        let window = (OVERLAP_MAX * self.scale).min(next.len());
+        if next.len() < most + PITCH_MIN * self.scale || length == 0 {
+            return None;
+        }
+        let reach = (self.period / 2).min(length / 4);
+        let mut on = [0.0; (OVERLAP_MAX + PITCH_MAX) * SCALE_MAX];
+        let on = &mut on[..window + 2 * reach];
+        for (index, sample) in on.iter_mut().enumerate() {
+            *sample = self.made_up(length - reach + index);
+        }
+        let energy_of = |part: &[f32]| part.iter().map(|sample| sample * sample).sum::<f32>();
+        let energy = next[..window].iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>();
+        let mut best = (0.0_f32, reach);
+        for shift in 0..=2 * reach {
+            let part = &on[shift..shift + window];
+            let product: f32 = part.iter().zip(next).map(|(a, b)| a * f32::from(*b)).sum();
+            let likeness = product / (energy_of(part) * energy + 1.0).sqrt();
+            if likeness > best.0 {
+                best = (likeness, shift);
+            }
+        }
+        let (likeness, shift) = best;
+        let end = (length + shift - reach) as f32;
+        let pace = if likeness > LIKE { end / length as f32 } else { 1.0 };
+        let period = likest_ahead(next, least..=most);
+        Some(Bridge { pace, likeness: if likeness > LIKE { likeness } else { 0.0 }, period })
+    }
+
+    /// From what was said to `next`.
+    fn cross(&self, out: &mut [i16], next: &[i16], bridge: Bridge) {
+        let length = out.len();
+        for (index, sample) in out.iter_mut().enumerate() {
+            let at = index as f32 * bridge.pace;
+            let (whole, part) = (at as usize, at.fract());
+            let before = self.made_up(whole) * (1.0 - part) + self.made_up(whole + 1) * part;
+            // The period that `next` begins with, as often as it takes.
+            let left = length - index;
+            let after = f32::from(next[left.div_ceil(bridge.period) * bridge.period - left]);
+            let later = (index + 1) as f32 / (length + 1) as f32;
+            let sooner = 1.0 - later;
+            // What is not alike adds up to less than what is.
+            let sum = sooner * sooner + later * later + 2.0 * sooner * later * bridge.likeness;
+            *sample = ((before * sooner + after * later) / sum.sqrt()).clamp(-32_768.0, 32_767.0) as i16;
+        }
     }
 
     /// The concealment `ahead` samples from here.
@@ -145,19 +238,19 @@ impl Concealer {
             let part = &self.history[index * self.scale..(index + 1) * self.scale];
             *sample = (part.iter().map(|sample| i32::from(*sample)).sum::<i32>() / self.scale as i32) as i16;
         }
-        let lag = likest(&coarse, CORRELATION, PITCH_MIN..=PITCH_MAX);
-        self.period = if self.scale == 1 {
-            lag
-        } else {
-            let near = lag * self.scale;
+        (self.period, self.likeness) = likest(&coarse, CORRELATION, PITCH_MIN..=PITCH_MAX);
+        if self.scale > 1 {
+            let near = self.period * self.scale;
             let most = PITCH_MAX * self.scale;
             let history = &self.history[..HISTORY * self.scale];
-            likest(
-                history,
-                CORRELATION * self.scale,
-                near - self.scale + 1..=(near + self.scale - 1).min(most),
-            )
-        };
+            let lags = near - self.scale + 1..=(near + self.scale - 1).min(most);
+            (self.period, self.likeness) = likest(history, CORRELATION * self.scale, lags);
+        }
+    }
+
+    /// What was made up repeats a sound that repeated itself.
+    pub fn is_steady(&self) -> bool {
+        self.likeness > STEADY
     }
 
     fn remember(&mut self, frame: &[i16]) {
@@ -168,13 +261,19 @@ impl Concealer {
     }
 }
 
-fn likest(history: &[i16], window: usize, lags: std::ops::RangeInclusive<usize>) -> usize {
-    let recent = &history[history.len() - window..];
+/// From `old` to `new`, at `index` of `length`.
+fn blend(new: f32, old: f32, index: usize, length: usize) -> f32 {
+    let weight = (index + 1) as f32 / (length + 1) as f32;
+    new * weight + old * (1.0 - weight)
+}
+
+/// The lag at which the beginning of `frame` comes again.
+fn likest_ahead(frame: &[i16], lags: std::ops::RangeInclusive<usize>) -> usize {
+    let window = frame.len() - lags.end();
     let mut best = (f32::MIN, *lags.start());
     for lag in lags {
-        let start = history.len() - window - lag;
         let (mut product, mut energy) = (0.0_f32, 1.0_f32);
-        for (a, b) in recent.iter().zip(&history[start..start + window]) {
+        for (a, b) in frame[..window].iter().zip(&frame[lag..]) {
             product += f32::from(*a) * f32::from(*b);
             energy += f32::from(*b) * f32::from(*b);
         }
@@ -184,6 +283,26 @@ fn likest(history: &[i16], window: usize, lags: std::ops::RangeInclusive<usize>)
         }
     }
     best.1
+}
+
+/// The lag at which the last `window` samples look most like what went before them, and how much.
+fn likest(history: &[i16], window: usize, lags: std::ops::RangeInclusive<usize>) -> (usize, f32) {
+    let recent = &history[history.len() - window..];
+    let own: f32 = 1.0 + recent.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>();
+    let mut best = (*lags.start(), f32::MIN);
+    for lag in lags {
+        let start = history.len() - window - lag;
+        let (mut product, mut energy) = (0.0_f32, 1.0_f32);
+        for (a, b) in recent.iter().zip(&history[start..start + window]) {
+            product += f32::from(*a) * f32::from(*b);
+            energy += f32::from(*b) * f32::from(*b);
+        }
+        let likeness = product / (energy * own).sqrt();
+        if likeness > best.1 {
+            best = (lag, likeness);
+        }
+    }
+    best
 }
 
 #[cfg(test)]
@@ -215,7 +334,7 @@ mod tests {
             for (index, frame) in frames.iter().enumerate() {
                 let mut out = *frame;
                 if index == 10 {
-                    concealer.conceal(&mut out);
+                    concealer.conceal(&mut out, None);
                     let loss = dbov(&out) - dbov(frame);
                     assert!(loss.abs() < 2.5, "{hz} Hz: the made-up frame is {loss} dB off");
                 } else {
@@ -241,7 +360,7 @@ mod tests {
         let levels: Vec<f32> = (0..5)
             .map(|_| {
                 let mut out = [0; 160];
-                concealer.conceal(&mut out);
+                concealer.conceal(&mut out, None);
                 dbov(&out)
             })
             .collect();
@@ -279,7 +398,7 @@ mod tests {
                 clean.extend(frame);
                 let level = dbov(&frame);
                 if index == 10 {
-                    concealer.conceal(&mut frame);
+                    concealer.conceal(&mut frame, None);
                     assert!((dbov(&frame) - level).abs() < 2.5, "{hz} Hz: {} dB", dbov(&frame) - level);
                 } else {
                     concealer.good(&mut frame);

@@ -1,15 +1,17 @@
 //! Listening: what came, through a jitter buffer, at the rate of its codec.
 
-use plenary_audio::{
-    codec::{Codec, Decoder},
-    opus,
-    plc::Concealer,
-};
+use plenary_audio::{codec::Codec, opus, repair::Repairer};
 use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
 use std::collections::VecDeque;
 
 /// How much of what was heard is kept for questions, in seconds.
 const HEARD_SECONDS: usize = 4;
+
+#[derive(Debug)]
+enum Decoder {
+    Telephony(Box<Repairer>),
+    Opus(opus::Decoder),
+}
 
 /// Listens to one call. Listening costs; only calls that are asked what they hear do it.
 #[derive(Debug)]
@@ -17,8 +19,6 @@ pub(crate) struct Ear {
     codec: Codec,
     pub(crate) jitter: JitterBuffer,
     decoder: Decoder,
-    /// Opus conceals by itself.
-    concealer: Option<Concealer>,
     decoded: Vec<i16>,
     /// Decoded and not yet a whole frame.
     waiting: VecDeque<i16>,
@@ -33,8 +33,11 @@ impl Ear {
         Self {
             codec,
             jitter: JitterBuffer::new(config),
-            decoder: Decoder::new(codec),
-            concealer: (codec != Codec::Opus).then(|| Concealer::new(rate)),
+            decoder: match codec.law() {
+                Some(law) => Decoder::Telephony(Box::new(Repairer::g711(law))),
+                None if codec == Codec::G722 => Decoder::Telephony(Box::new(Repairer::g722())),
+                None => Decoder::Opus(opus::Decoder::new()),
+            },
             decoded: vec![0; opus::PACKET_SAMPLES_MAX],
             waiting: VecDeque::new(),
             heard: VecDeque::with_capacity(HEARD_SECONDS * rate as usize),
@@ -53,24 +56,23 @@ impl Ear {
         let per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
         while self.waiting.len() < frame {
             let count = match self.jitter.pull(at_ns) {
-                Frame::Packet { payload, joins, .. } => {
-                    let count = self.decoder.decode(payload, &mut self.decoded);
-                    if let Some(concealer) = &mut self.concealer {
-                        let decoded = &mut self.decoded[..count];
-                        if joins { concealer.join(decoded) } else { concealer.good(decoded) }
+                Frame::Packet { payload, samples, joins, .. } => match &mut self.decoder {
+                    Decoder::Telephony(repairer) => {
+                        let count = (samples as usize * per_unit).min(self.decoded.len());
+                        repairer.decode(payload, joins, &mut self.decoded[..count]);
+                        count
                     }
-                    count
-                }
-                Frame::Missing { samples, .. } => {
+                    Decoder::Opus(opus) => opus.decode(payload, &mut self.decoded),
+                },
+                Frame::Missing { samples, next } => {
                     let count = (samples as usize * per_unit).clamp(1, frame);
                     let decoded = &mut self.decoded[..count];
-                    match (&mut self.concealer, &mut self.decoder) {
-                        (Some(concealer), _) => concealer.conceal(decoded),
-                        (None, Decoder::Opus(opus)) => {
+                    match &mut self.decoder {
+                        Decoder::Telephony(repairer) => repairer.conceal(next, decoded),
+                        Decoder::Opus(opus) => {
                             let written = opus.conceal(decoded);
                             decoded[written..].fill(0);
                         }
-                        (None, Decoder::G711(_) | Decoder::G722(_)) => decoded.fill(0),
                     }
                     count
                 }

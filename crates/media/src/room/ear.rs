@@ -1,13 +1,7 @@
 //! From packets in a jitter buffer to frames of 20 ms, for each codec.
 
 use super::{FRAME_NS, Settings};
-use plenary_audio::{
-    cng::ComfortNoise,
-    codec::{Codec, Rate},
-    g711::{self, Law},
-    g722, opus,
-    plc::Concealer,
-};
+use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, opus, repair::Repairer};
 use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
 
 /// Octets of 20 ms of G.711.
@@ -16,10 +10,6 @@ pub(super) const G711_FRAME: usize = 160;
 const REMEMBERED: usize = 2;
 /// Octets of such a packet; longer ones wake the decoder.
 const REMEMBERED_BYTES: usize = 48;
-/// Octets of the longest packet of silence that is remembered: 60 ms.
-const STILL_OCTETS: usize = 480;
-/// Samples no larger than this are silence.
-const INAUDIBLE: u16 = 16;
 /// With more than this made up one packet more is held, with less than that no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
@@ -50,16 +40,8 @@ pub(super) struct Ear {
 
 #[derive(Debug)]
 enum Decoder {
-    G711(Law, Box<Concealer>),
-    G722(Box<g722::Decoder>, Box<Concealer>, Still),
+    Telephony(Box<Repairer>),
     Opus(Box<OpusDecoder>),
-}
-
-/// A packet of G.722 that was silence: while the same comes again, as from a muted telephone, nothing has to be
-/// decoded.
-#[derive(Debug, Default)]
-struct Still {
-    octets: Vec<u8>,
 }
 
 /// Decoding Opus costs, so packets that say themselves that nobody speaks in them are passed over once the party
@@ -73,13 +55,10 @@ struct OpusDecoder {
 
 impl Decoder {
     fn new(codec: Codec) -> Self {
-        let concealer = || Box::new(Concealer::new(codec.rate().hz()));
         match codec {
-            Codec::Pcmu => Self::G711(Law::Mu, concealer()),
-            Codec::Pcma => Self::G711(Law::A, concealer()),
-            Codec::G722 => {
-                Self::G722(Box::default(), concealer(), Still { octets: Vec::with_capacity(STILL_OCTETS) })
-            }
+            Codec::Pcmu => Self::Telephony(Box::new(Repairer::g711(Law::Mu))),
+            Codec::Pcma => Self::Telephony(Box::new(Repairer::g711(Law::A))),
+            Codec::G722 => Self::Telephony(Box::new(Repairer::g722())),
             Codec::Opus => Self::Opus(Box::new(OpusDecoder {
                 decoder: opus::Decoder::new(),
                 asleep: false,
@@ -89,10 +68,9 @@ impl Decoder {
     }
 
     /// What comes next begins anew.
-    fn reset(&mut self, rate: Rate) {
+    fn reset(&mut self) {
         match self {
-            Self::G711(_, concealer) => **concealer = Concealer::new(rate.hz()),
-            Self::G722(_, concealer, _) => **concealer = Concealer::new(rate.hz()),
+            Self::Telephony(repairer) => repairer.reset(),
             // It joins by itself, and a pause is no reason to forget the sound of a voice.
             Self::Opus(_) => {}
         }
@@ -101,34 +79,14 @@ impl Decoder {
     /// Decodes a packet that lasts `out`. `joins`: it does not follow what was heard before.
     fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
         match self {
-            Self::G711(law, concealer) => {
-                if law.is_silence(payload) {
-                    out.fill(0)
-                } else {
-                    g711::decode(*law, payload, out)
-                }
-                if joins { concealer.join(out) } else { concealer.good(out) }
-            }
-            Self::G722(decoder, concealer, still) => {
-                if still.octets == payload {
-                    out.fill(0);
-                } else {
-                    decoder.decode(payload, out);
-                    still.octets.clear();
-                    let is_silent = out.iter().all(|sample| sample.unsigned_abs() <= INAUDIBLE);
-                    if is_silent && payload.len() <= STILL_OCTETS {
-                        still.octets.extend_from_slice(payload);
-                    }
-                }
-                if joins { concealer.join(out) } else { concealer.good(out) }
-            }
+            Self::Telephony(repairer) => repairer.decode(payload, joins, out),
             Self::Opus(opus) => opus.decode(payload, out),
         }
     }
 
     fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         match self {
-            Self::G711(_, concealer) | Self::G722(_, concealer, _) => concealer.conceal(out),
+            Self::Telephony(repairer) => repairer.conceal(next, out),
             Self::Opus(opus) => opus.conceal(next, out),
         }
     }
@@ -203,7 +161,7 @@ impl Ear {
     /// Forgets what was said; what comes next begins anew.
     pub(super) fn hush(&mut self) {
         self.jitter.reset();
-        self.decoder.reset(self.codec.rate());
+        self.decoder.reset();
         self.waiting_samples = 0;
         (self.made_up, self.paused) = (false, true);
     }
@@ -215,15 +173,14 @@ impl Ear {
         }
     }
 
-    /// Part of the stream, 0 to 1, is made up of late. Opus packets tell of the one before them, so where many are
-    /// lost it pays to hold one more.
+    /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
+    /// is here (Opus packets tell of the one before them, and other sounds need only be led to what comes next), so
+    /// where many are lost it pays to hold one more.
     pub(super) fn expect_loss(&mut self, made_up: f32) {
-        if self.codec == Codec::Opus {
-            if made_up > LOSS_TO_HOLD_MORE {
-                self.jitter.set_extra_ms(20);
-            } else if made_up < LOSS_TO_HOLD_LESS {
-                self.jitter.set_extra_ms(0);
-            }
+        if made_up > LOSS_TO_HOLD_MORE {
+            self.jitter.set_extra_ms(20);
+        } else if made_up < LOSS_TO_HOLD_LESS {
+            self.jitter.set_extra_ms(0);
         }
     }
 
@@ -282,7 +239,7 @@ impl Ear {
                     self.waiting_samples = length;
                     if !std::mem::replace(&mut self.paused, true) {
                         // What comes next joins silence and not what was said before it.
-                        self.decoder.reset(self.codec.rate());
+                        self.decoder.reset();
                         self.made_up = false;
                     }
                 }
