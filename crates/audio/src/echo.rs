@@ -1,7 +1,9 @@
 //! Finds lines that return what they are sent: a loudspeaker heard by its own microphone, a bad hybrid.
 //!
-//! Only levels are looked at, one for every 20 ms: what a line says is compared with what it was sent up to 800 ms
-//! before. Speech rises and falls all the time, and nothing else rises and falls with it at a constant delay.
+//! Levels are looked at first, one for every 20 ms: what a line says is compared with what it was sent up to 800 ms
+//! before, which costs next to nothing. Speech rises and falls all the time, and hardly anything else rises and falls
+//! with it at a constant delay. Where they do, samples are compared (at 2 kHz, after taking out the colour of the
+//! voice), and only those decide: two people who take turns are alike in their levels and never in their samples.
 
 /// Delays that are looked at, in frames: 0 to 800 ms.
 const LAGS: usize = 41;
@@ -13,6 +15,25 @@ const ACTIVE_DBOV: f32 = -45.0;
 const SHARE: f32 = 1.0 / 300.0;
 /// Frames before anything is said.
 const FRAMES_MIN: u32 = 150;
+
+/// Levels that are this much alike are worth a look at the samples.
+const WORTH_A_LOOK: f32 = 0.15;
+/// Samples of 20 ms at the rate of the comparison, 2 kHz.
+const PIECE: usize = 40;
+/// Delays in those samples: 0 to 800 ms.
+const DELAYS: usize = 1600;
+/// Part that each frame has in the comparison of samples: four seconds.
+const TRACE_SHARE: f32 = 1.0 / 200.0;
+/// Frames of sound before samples say anything, and after which those that say nothing are given up.
+const TRACE_MIN: u32 = 75;
+const TRACE_MAX: u32 = 500;
+/// Voices that know nothing of each other correlate up to this by chance; from there on to this more is suspicion.
+const BY_CHANCE: f32 = 0.25;
+const CERTAIN_ABOVE: f32 = 0.3;
+/// An echo may come back up to 6 dB louder than it was sent.
+const GAIN_MAX: f32 = 2.0;
+/// A voice has little at high frequencies: of each sample this much of the one before is taken.
+const COLOUR: f32 = 0.9;
 
 /// Watches one line.
 #[derive(Debug, Clone)]
@@ -27,6 +48,23 @@ pub struct EchoDetector {
     means: [f32; LAGS],
     squares: [f32; LAGS],
     products: [f32; LAGS],
+    trace: Option<Box<Trace>>,
+}
+
+/// The comparison of samples.
+#[derive(Debug, Clone)]
+struct Trace {
+    /// What was sent, the newest last.
+    sent: [f32; DELAYS + PIECE],
+    /// It has the frame that was sent last.
+    is_up_to_date: bool,
+    frames: u32,
+    sent_before: f32,
+    received_before: f32,
+    received_energy: f32,
+    /// For each delay: energy of what was sent so long ago, and of its product with what came.
+    energies: [f32; DELAYS],
+    products: [f32; DELAYS],
 }
 
 impl Default for EchoDetector {
@@ -48,21 +86,57 @@ impl EchoDetector {
             means: [FLOOR_DBOV; LAGS],
             squares: [FLOOR_DBOV * FLOOR_DBOV; LAGS],
             products: [FLOOR_DBOV * FLOOR_DBOV; LAGS],
+            trace: None,
         }
     }
 
-    /// Takes the levels of 20 ms, in dBov.
-    pub fn update(&mut self, sent_dbov: f32, received_dbov: f32) {
+    /// Takes the 20 ms that the line is sent now, at any rate.
+    pub fn told(&mut self, frame: &[i16]) {
+        if let Some(trace) = &mut self.trace {
+            trace.take_sent(frame);
+        }
+    }
+
+    /// Takes the 20 ms that came from the line, at any rate, their level and that of what it was sent just before, in
+    /// dBov.
+    pub fn update(&mut self, sent_dbov: f32, received_dbov: f32, received: &[i16]) {
+        if let Some(trace) = &mut self.trace
+            && !std::mem::take(&mut trace.is_up_to_date)
+        {
+            trace.take_sent(&[]);
+            trace.is_up_to_date = false;
+        }
+        if self.compare_levels(sent_dbov, received_dbov) {
+            self.compare_samples(received);
+        }
+    }
+
+    fn compare_samples(&mut self, received: &[i16]) {
+        if let Some(trace) = &mut self.trace {
+            trace.compare(received);
+        }
+        let likeness = if self.frames < FRAMES_MIN { 0.0 } else { self.likeness() };
+        match &self.trace {
+            None if likeness > WORTH_A_LOOK => self.trace = Some(Box::default()),
+            Some(trace) if trace.frames > TRACE_MAX && likeness == 0.0 && trace.suspicion() == 0.0 => {
+                self.trace = None;
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// False: these 20 ms say nothing about an echo.
+    fn compare_levels(&mut self, sent_dbov: f32, received_dbov: f32) -> bool {
         self.place = (self.place + LAGS - 1) % LAGS;
         self.sent[self.place] = sent_dbov.max(FLOOR_DBOV);
         let received = received_dbov.max(FLOOR_DBOV);
         // A line that says nothing and has not for long says nothing about its echo either.
         if received == FLOOR_DBOV && self.received_mean < FLOOR_DBOV + 0.05 {
-            return;
+            return false;
         }
         // Nothing can come back while nothing was sent, and silence on both sides is no likeness.
         if !self.sent.iter().any(|level| *level > ACTIVE_DBOV) {
-            return;
+            return false;
         }
         self.frames = self.frames.saturating_add(1);
         // The first frames have a larger part, so that the averages begin with what is there.
@@ -83,6 +157,7 @@ impl EchoDetector {
                 *product += (level * received - *product) * share;
             }
         }
+        true
     }
 
     /// The delay of the greatest likeness, in frames, and the likeness, -1 to 1.
@@ -104,102 +179,267 @@ impl EchoDetector {
         best
     }
 
-    /// How much what the line says is like what it was sent: 0 (not at all) to 1 (an echo and nothing else).
-    #[must_use]
-    pub fn suspicion(&self) -> f32 {
-        if self.frames < FRAMES_MIN {
-            return 0.0;
-        }
+    /// How much the levels are alike, 0 to 1.
+    fn likeness(&self) -> f32 {
         // Two voices that know nothing of each other reach 0.4 by chance.
         ((self.likest().1 - 0.4) / 0.5).clamp(0.0, 1.0)
     }
 
-    /// After how long it comes back, in milliseconds; `None`: there is no echo to speak of.
+    /// How much what the line says is what it was sent: 0 (not at all) to 1 (it is, or most of it).
+    #[must_use]
+    pub fn suspicion(&self) -> f32 {
+        self.trace.as_ref().map_or(0.0, |trace| trace.suspicion())
+    }
+
+    /// After how long it comes back, in milliseconds, to the millisecond; `None`: there is no echo to speak of.
     #[must_use]
     pub fn delay_ms(&self) -> Option<u32> {
-        (self.suspicion() > 0.5).then(|| self.likest().0 as u32 * 20)
+        let trace = self.trace.as_ref().filter(|trace| trace.suspicion() > 0.5)?;
+        // What is sent at one tick is compared with what comes in until the next.
+        Some((trace.likest().0 / (PIECE / 20)) as u32 + 20)
     }
 
     /// How much weaker it comes back, in dB; `None`: there is no echo to speak of.
     #[must_use]
     pub fn loss_db(&self) -> Option<f32> {
-        (self.suspicion() > 0.5).then(|| self.means[self.likest().0] - self.received_mean)
+        let trace = self.trace.as_ref().filter(|trace| trace.suspicion() > 0.5)?;
+        let delay = trace.likest().0;
+        Some(-20.0 * (trace.products[delay].abs() / trace.energies[delay].max(1.0)).max(1e-6).log10())
     }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            sent: [0.0; DELAYS + PIECE],
+            is_up_to_date: false,
+            frames: 0,
+            sent_before: 0.0,
+            received_before: 0.0,
+            received_energy: 0.0,
+            energies: [0.0; DELAYS],
+            products: [0.0; DELAYS],
+        }
+    }
+}
+
+impl Trace {
+    fn take_sent(&mut self, frame: &[i16]) {
+        self.sent.copy_within(PIECE.., 0);
+        let piece = piece(frame, &mut self.sent_before);
+        self.sent[DELAYS..].copy_from_slice(&piece);
+        self.is_up_to_date = true;
+    }
+
+    fn compare(&mut self, frame: &[i16]) {
+        let received = piece(frame, &mut self.received_before);
+        self.frames = self.frames.saturating_add(1);
+        let share = TRACE_SHARE.max(1.0 / self.frames as f32);
+        let energy: f32 = received.iter().map(|sample| sample * sample).sum();
+        self.received_energy += (energy - self.received_energy) * share;
+        // The energy of a piece of what was sent, for the newest and then for one sample earlier each time.
+        let mut sent_energy: f32 = self.sent[DELAYS..].iter().map(|sample| sample * sample).sum();
+        for (delay, (energy, product)) in self.energies.iter_mut().zip(&mut self.products).enumerate() {
+            let start = DELAYS - delay;
+            let sent = &self.sent[start..start + PIECE];
+            let together: f32 = sent.iter().zip(&received).map(|(a, b)| a * b).sum();
+            *product += (together - *product) * share;
+            *energy += (sent_energy.max(0.0) - *energy) * share;
+            sent_energy += self.sent[start - 1].powi(2) - sent[PIECE - 1].powi(2);
+        }
+    }
+
+    /// The delay of the greatest likeness, in samples, and the likeness, 0 to 1.
+    fn likest(&self) -> (usize, f32) {
+        let mut best = (0, 0.0);
+        for (delay, (energy, product)) in self.energies.iter().zip(&self.products).enumerate() {
+            // No line makes what it returns louder than this.
+            if product.abs() > GAIN_MAX * energy {
+                continue;
+            }
+            // Also where the line turns the sign.
+            let likeness = product.abs() / (energy * self.received_energy).sqrt().max(1.0);
+            if likeness > best.1 {
+                best = (delay, likeness);
+            }
+        }
+        best
+    }
+
+    fn suspicion(&self) -> f32 {
+        if self.frames < TRACE_MIN {
+            return 0.0;
+        }
+        ((self.likest().1 - BY_CHANCE) / CERTAIN_ABOVE).clamp(0.0, 1.0)
+    }
+}
+
+/// 20 ms at the rate of the comparison, without the colour of the voice. `before`: the sample before them.
+fn piece(frame: &[i16], before: &mut f32) -> [f32; PIECE] {
+    let mut piece = [0.0; PIECE];
+    let factor = frame.len() / PIECE;
+    if factor > 0 {
+        for (sample, part) in piece.iter_mut().zip(frame.chunks_exact(factor)) {
+            let mean = part.iter().map(|sample| i32::from(*sample)).sum::<i32>() as f32 / factor as f32;
+            *sample = mean - COLOUR * std::mem::replace(before, mean);
+        }
+    }
+    piece
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::level::dbov;
+    use std::collections::VecDeque;
 
-    /// Levels of somebody who talks: words of some length and loudness, and pauses.
+    fn random(seed: &mut u64) -> f32 {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*seed >> 40) as f32 / (1_u64 << 24) as f32
+    }
+
+    /// Somebody who talks: words of voiced and unvoiced sounds, and pauses, at 8 kHz.
     struct Talker {
         seed: u64,
         left: u32,
-        level: f32,
+        loud: f32,
+        hz: f32,
+        phase: f32,
+        is_voiced: bool,
+        last: f32,
     }
 
     impl Talker {
         fn new(seed: u64) -> Self {
-            Self { seed, left: 0, level: -127.0 }
+            Self { seed, left: 0, loud: 0.0, hz: 100.0, phase: 0.0, is_voiced: true, last: 0.0 }
         }
 
-        fn draw(&mut self, below: u64) -> u64 {
-            self.seed =
-                self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (self.seed >> 33) % below
-        }
-
-        fn next(&mut self) -> f32 {
+        fn next(&mut self) -> [i16; 160] {
             if self.left == 0 {
-                self.left = 3 + self.draw(14) as u32;
-                self.level = if self.draw(10) < 3 { -127.0 } else { -35.0 + self.draw(20) as f32 };
+                self.left = 3 + (random(&mut self.seed) * 14.0) as u32;
+                self.loud =
+                    if random(&mut self.seed) < 0.3 { 0.0 } else { 600.0 + 4000.0 * random(&mut self.seed) };
+                self.hz = 90.0 + 130.0 * random(&mut self.seed);
+                self.is_voiced = random(&mut self.seed) < 0.7;
             }
             self.left -= 1;
-            self.level + self.draw(4) as f32
+            self.hz *= 0.98 + 0.04 * random(&mut self.seed);
+            std::array::from_fn(|_| {
+                self.phase = (self.phase + self.hz / 8000.0).fract();
+                // A saw-tooth has all harmonics, as a voice does.
+                let source =
+                    if self.is_voiced { 1.0 - 2.0 * self.phase } else { 2.0 * random(&mut self.seed) - 1.0 };
+                self.last = 0.6 * self.last + 0.4 * source;
+                (self.last * self.loud) as i16
+            })
         }
     }
 
-    fn louder(a: f32, b: f32) -> f32 {
-        10.0 * (10_f32.powf(a / 10.0) + 10_f32.powf(b / 10.0)).log10()
+    /// Sends and takes 20 ms as a room does: what came is heard first.
+    fn tick(detector: &mut EchoDetector, received: &[i16], sent: &[i16], sent_before: &mut f32) {
+        detector.update(*sent_before, dbov(received), received);
+        *sent_before = dbov(sent);
+        detector.told(sent);
     }
 
     #[test]
-    fn an_echo_is_found_with_its_delay_and_loss_also_on_a_noisy_line() {
-        for noise in [-127.0, -55.0] {
-            let (mut talker, mut detector) = (Talker::new(3), EchoDetector::new());
-            let mut past = std::collections::VecDeque::from(vec![-127.0; 15]);
-            for _ in 0..500 {
+    fn an_echo_is_found_with_its_delay_and_loss_also_on_a_noisy_line_and_upside_down() {
+        for (delay_ms, gain, noise) in
+            [(43_usize, 0.5_f32, 0.0_f32), (312, 0.178, 60.0), (205, -0.1, 20.0), (790, 0.3, 0.0)]
+        {
+            let (mut talker, mut detector, mut level) = (Talker::new(3), EchoDetector::new(), -127.0);
+            let mut line: VecDeque<i16> = vec![0; delay_ms * 8].into();
+            let mut seed = 17;
+            for _ in 0..600 {
+                // What was sent at earlier ticks.
+                let received: Vec<i16> = (0..160)
+                    .map(|_| {
+                        let hiss = noise * (2.0 * random(&mut seed) - 1.0);
+                        (f32::from(line.pop_front().unwrap_or(0)) * gain + hiss) as i16
+                    })
+                    .collect();
                 let sent = talker.next();
-                past.push_back(sent);
-                let echo = past.pop_front().expect("it is filled") - 15.0;
-                detector.update(sent, louder(echo, noise));
-            }
-            assert!(detector.suspicion() > 0.7, "{noise}: {}", detector.suspicion());
-            assert!(detector.delay_ms().expect("found").abs_diff(300) <= 20);
-            // Silence counts as -60 dBov on both sides, which makes the loss look smaller.
-            assert!((5.0..18.0).contains(&detector.loss_db().expect("found")), "{:?}", detector.loss_db());
-        }
-    }
-
-    #[test]
-    fn somebody_who_talks_for_himself_is_not_suspected_and_silence_is_not() {
-        let mut worst = 0.0_f32;
-        for seed in 1..6 {
-            let (mut far, mut near) = (Talker::new(seed), Talker::new(seed * 7919));
-            let mut detector = EchoDetector::new();
-            for frame in 0..3000 {
-                detector.update(far.next(), near.next());
-                if frame > 300 {
-                    worst = worst.max(detector.suspicion());
+                tick(&mut detector, &received, &sent, &mut level);
+                line.extend(sent);
+                if line.len() > delay_ms * 8 {
+                    line.drain(..line.len() - delay_ms * 8);
                 }
             }
+            let found = (detector.suspicion(), detector.delay_ms(), detector.loss_db());
+            assert!(found.0 > 0.8, "{delay_ms} ms: {found:?}");
+            assert!(
+                found.1.is_some_and(|found| found.abs_diff(delay_ms as u32) <= 5),
+                "{delay_ms} ms: {found:?}"
+            );
+            let loss = -20.0 * gain.abs().log10();
+            assert!(found.2.is_some_and(|found| (found - loss).abs() < 3.0), "{loss} dB: {found:?}");
         }
-        assert!(worst < 0.3, "{worst}");
-        let (mut far, mut detector) = (Talker::new(2), EchoDetector::new());
-        (0..3000).for_each(|_| detector.update(far.next(), -127.0));
-        assert_eq!(detector.suspicion(), 0.0);
-        let (mut near, mut detector) = (Talker::new(2), EchoDetector::new());
-        (0..3000).for_each(|_| detector.update(-127.0, near.next()));
+    }
+
+    #[test]
+    fn people_who_talk_at_once_or_take_turns_are_not_suspected() {
+        for seed in 1..5 {
+            for turns in [false, true] {
+                let (mut far, mut near) = (Talker::new(seed), Talker::new(seed * 7919));
+                let (mut detector, mut level, mut worst) = (EchoDetector::new(), -127.0, 0.0_f32);
+                for frame in 0..3000 {
+                    let (mut received, mut sent) = (near.next(), far.next());
+                    // A question of a second, an answer of a second, as regular as nobody is.
+                    if turns && frame / 50 % 2 == 0 {
+                        received.fill(0);
+                    } else if turns {
+                        sent.fill(0);
+                    }
+                    tick(&mut detector, &received, &sent, &mut level);
+                    worst = worst.max(detector.suspicion());
+                }
+                assert!(worst < 0.35, "seed {seed}, turns {turns}: {worst}");
+                assert_eq!(detector.delay_ms(), None);
+            }
+        }
+    }
+
+    #[test]
+    fn music_and_silence_are_not_suspected() {
+        let (mut near, mut detector, mut level, mut worst) =
+            (Talker::new(5), EchoDetector::new(), -127.0, 0.0_f32);
+        let mut at = 0.0_f32;
+        for frame in 0..3000 {
+            // Chords of three notes, a beat of 300 ms that swells and fades.
+            let note = 220.0 * [1.0, 1.125, 1.25, 1.5, 1.333][frame / 15 % 5];
+            let swell = 1.0 - (frame % 15) as f32 / 16.0;
+            let music: [i16; 160] = std::array::from_fn(|_| {
+                at += 1.0 / 8000.0;
+                let chord: f32 = [1.0, 1.26, 1.5]
+                    .iter()
+                    .map(|part| (at * note * part * std::f32::consts::TAU).sin())
+                    .sum();
+                (chord * swell * 3000.0) as i16
+            });
+            tick(&mut detector, &near.next(), &music, &mut level);
+            worst = worst.max(detector.suspicion());
+        }
+        assert!(worst < 0.2, "{worst}");
+        let mut far = Talker::new(2);
+        let (mut detector, mut level) = (EchoDetector::new(), -127.0);
+        (0..1000).for_each(|_| tick(&mut detector, &[0; 160], &far.next(), &mut level));
         assert_eq!((detector.suspicion(), detector.delay_ms()), (0.0, None));
+        (0..1000).for_each(|_| tick(&mut detector, &far.next(), &[0; 160], &mut level));
+        assert_eq!((detector.suspicion(), detector.delay_ms()), (0.0, None));
+    }
+
+    #[test]
+    fn an_echo_that_ends_is_forgotten() {
+        let (mut talker, mut other) = (Talker::new(3), Talker::new(99));
+        let (mut detector, mut level, mut last) = (EchoDetector::new(), -127.0, [0; 160]);
+        for frame in 0..3000 {
+            let received = if frame < 600 { last.map(|sample| sample / 3) } else { other.next() };
+            last = talker.next();
+            tick(&mut detector, &received, &last, &mut level);
+            if frame == 599 {
+                assert!(detector.suspicion() > 0.8, "{}", detector.suspicion());
+            }
+        }
+        assert_eq!(detector.delay_ms(), None);
     }
 }

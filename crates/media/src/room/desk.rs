@@ -103,18 +103,19 @@ impl Desk {
         if let Some(stream) = &mut shared.streams[codec.index()] {
             stream.payload[..payload.len()].copy_from_slice(payload);
             (stream.length, stream.encoded) = (payload.len(), true);
+            shared.frame.copy_from_slice(voice);
             shared.level_dbov = level::dbov(voice);
         }
     }
 
-    /// The payload of this tick and its level in dBov.
+    /// The payload of this tick, what it says and how loud, in dBov.
     pub(super) fn shared_payload(
         &mut self,
         codec: Codec,
         listens: bool,
         plays: &[(Playback, Option<super::PartyKey>)],
         sum: &mut [i32],
-    ) -> (&[u8], f32) {
+    ) -> (&[u8], &[i16], f32) {
         let shared = &mut self.shared[usize::from(listens)];
         let is_encoded = shared.streams[codec.index()].as_ref().is_some_and(|stream| stream.encoded);
         if !is_encoded && !shared.mixed {
@@ -130,13 +131,13 @@ impl Desk {
             shared.limiter.run(sum, &mut shared.frame);
             shared.level_dbov = level::dbov(&shared.frame);
         }
-        let Some(stream) = &mut shared.streams[codec.index()] else { return (&[], -127.0) };
+        let Some(stream) = &mut shared.streams[codec.index()] else { return (&[], &[], -127.0) };
         if !stream.encoded {
             stream.encoder.set_independent(stream.has_newcomer);
             stream.length = stream.encoder.encode(&shared.frame, &mut stream.payload);
             stream.encoded = true;
         }
-        (&stream.payload[..stream.length], shared.level_dbov)
+        (&stream.payload[..stream.length], &shared.frame, shared.level_dbov)
     }
 }
 

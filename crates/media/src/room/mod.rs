@@ -483,13 +483,15 @@ impl Room {
         let is_apart = is_personal || party.has_own() || party.follows == Follows::Own;
         if !is_apart {
             let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
-            let (payload, _) = desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
+            let (payload, frame, level_dbov) =
+                desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
+            party.note_told(frame, level_dbov);
             return party.tell(key, payload, units, out);
         }
         self.mix_personal(key, party, codec.rate());
         let Scratch { frame, payload, sum } = &mut *self.scratch;
         let frame = &frame[..codec.rate().frame()];
-        party.told_dbov = level::dbov(frame);
+        party.note_told(frame, level::dbov(frame));
         if let Some(own) = party.own() {
             let pieces = frame.len() / own.frame;
             for piece in frame.chunks(own.frame) {
@@ -515,7 +517,7 @@ impl Room {
             && !is_personal
             && let Some(desk) = &mut self.desks[codec.rate().index()]
         {
-            let (shared, level_dbov) = desk.shared_payload(codec, party.listens, &self.plays, sum);
+            let (shared, _, level_dbov) = desk.shared_payload(codec, party.listens, &self.plays, sum);
             party.may_return = *shared == payload[..length] || level_dbov < INAUDIBLE_DBOV;
         } else {
             party.may_return = false;

@@ -45,7 +45,7 @@ const SILENCE_DBOV: f32 = -60.0;
 /// Where many lines sound, one that is no more than this above its own noise is not summed…
 const ABOVE_NOISE_DB: f32 = 6.0;
 /// … unless it is louder than this: whatever it is, somebody wants it heard.
-const LOUD_DBOV: f32 = -42.0;
+const LOUD_DBOV: f32 = -46.0;
 /// What is made up counts for the quality for about this many frames, ten seconds.
 const QUALITY_FRAMES: f32 = 500.0;
 /// From a mouth to its packet, and from our packet to an ear, in milliseconds, where nothing better is known.
@@ -68,7 +68,7 @@ pub(crate) struct Party {
     pub(super) stream: Option<Box<Stream>>,
     sound: Sound,
     /// Level of what it was told in the last tick, in dBov.
-    pub(super) told_dbov: f32,
+    told_dbov: f32,
     /// Whose stream it heard last, where that has a memory.
     pub(super) follows: Follows,
     /// Its own stream says just what the shared one does.
@@ -454,7 +454,7 @@ impl Party {
         let level_dbov = level::dbov(&incoming.ear.frame);
         incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
         incoming.is_live = level_dbov > SILENCE_DBOV;
-        incoming.echo.update(self.told_dbov, level_dbov);
+        incoming.echo.update(self.told_dbov, level_dbov, &incoming.ear.frame);
         incoming.reckon_quality();
         let talking = incoming.talk.update_level(level_dbov);
         let threshold = match is_crowded && !talking {
@@ -524,6 +524,14 @@ impl Party {
 
     pub(crate) fn has_own(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.mouth.own.is_some())
+    }
+
+    /// Takes note of what it is told in this tick: it may come back.
+    pub(super) fn note_told(&mut self, frame: &[i16], level_dbov: f32) {
+        self.told_dbov = level_dbov;
+        if let Some(stream) = &mut self.stream {
+            stream.incoming.echo.told(frame);
+        }
     }
 
     /// Tells it an encoded frame that lasts `units` of its RTP clock.

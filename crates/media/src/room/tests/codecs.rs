@@ -206,3 +206,58 @@ fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
     assert_eq!(world.stats(changes).packets_sent, 200);
     assert_eq!(world.room.desks.iter().flatten().count(), 2);
 }
+
+#[test]
+fn packets_of_any_length_come_in_without_a_gap() {
+    // 25 ms is nobody's usual length, and taken like any other.
+    for (codec, bound_dbov) in [(Codec::Pcmu, -48.0), (Codec::Pcma, -48.0), (Codec::G722, -55.0)] {
+        for ptime_ms in [10, 20, 25, 30, 40, 60] {
+            let mut world = World::new();
+            let talker = world.enter(Says::Nothing, codec);
+            let listener = world.enter(Says::Nothing, codec);
+            let mut tone = ToneGenerator::new(codec.rate().hz(), 440.0, -12.0);
+            let mut encoder = Encoder::new(codec, &SETTINGS.opus);
+            let mut source = Source::new(77, 7, 9000);
+            let (mut encoded, size) = (Vec::new(), ptime_ms * 8);
+            for _ in 0..150 {
+                let (mut frame, mut payload) = (vec![0; codec.rate().frame()], [0; FRAME]);
+                tone.fill(&mut frame);
+                let length = encoder.encode(&frame, &mut payload);
+                encoded.extend_from_slice(&payload[..length]);
+                let (time, key, from) =
+                    (world.time(), world.phones[talker].key, world.phones[talker].address);
+                while encoded.len() >= size {
+                    let header = source.next_header(payload_type(codec), size as u32, size);
+                    let rest = encoded.split_off(size);
+                    let datagram =
+                        [header.to_bytes().as_slice(), &std::mem::replace(&mut encoded, rest)].concat();
+                    // Sent when its last sample was spoken.
+                    let late_ns = encoded.len() as u64 * MS / 8;
+                    world.room.handle_rtp(
+                        key,
+                        from,
+                        &datagram,
+                        time.now_ns - 2 * MS - late_ns,
+                        time,
+                        &mut world.outbox,
+                    );
+                }
+                world.room.tick(time, &mut world.outbox);
+                world.deliver();
+                world.ticks += 1;
+            }
+            let worst = (60..135)
+                .step_by(25)
+                .map(|tick| residue_dbov(&world, listener, 440.0, tick))
+                .fold(-127.0, f32::max);
+            assert!(worst < bound_dbov, "{codec:?}, {ptime_ms} ms: beside the tone there is {worst} dBov");
+            assert!((world.level(listener, 440.0) + 12.0).abs() < 0.5, "{codec:?}, {ptime_ms} ms");
+            let stats = world.stats(talker);
+            assert_eq!(
+                (stats.packets_late, stats.frames_skipped),
+                (0, 0),
+                "{codec:?}, {ptime_ms} ms: {stats:?}"
+            );
+        }
+    }
+}
