@@ -67,6 +67,8 @@ impl SipEndpoint {
                 address: *address,
                 source,
             })?;
+            // Until it is known to take datagrams, the first one would be lost and sent again half a second later.
+            let _ = udp.writable().await;
             let udp = Arc::new(udp);
             tokio::spawn(udp::read(sockets.len(), udp.clone(), datagrams.clone()));
             let acceptor = Acceptor { allow_from: allow_from.clone(), tls: None };
