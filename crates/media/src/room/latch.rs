@@ -12,9 +12,9 @@ const PACKETS_TO_MOVE: u32 = 5;
 ///
 /// The first valid packet says it, wherever it is from, for the address that a phone behind a NAT names is
 /// not the one that its packets bear. In the first seconds it may change, for phones that move their media
-/// while a call is set up: at once to an address that fits better to what was agreed, and to any other by a
-/// run of packets that nothing from the old one interrupts. After that it may not, so nobody can draw a
-/// call's audio to himself.
+/// while a call is set up: at once to an address that fits better to what was agreed, and to one that
+/// fits as well by a run of packets that nothing from the old one interrupts; never to one that fits less. After
+/// that it may not, so nobody can draw a call's audio to himself.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
     agreed: SocketAddr,
@@ -83,7 +83,8 @@ impl Latch {
         };
         let next_sequence = header.sequence.wrapping_add(1);
         self.candidate = Some(Candidate { from, ssrc: header.ssrc, next_sequence, packets });
-        if self.fit(from) <= self.fit(held.from) && packets < PACKETS_TO_MOVE {
+        let (new, old) = (self.fit(from), self.fit(held.from));
+        if new < old || new == old && packets < PACKETS_TO_MOVE {
             return false;
         }
         self.held = Some(Held { from, ..held });
@@ -157,6 +158,38 @@ mod tests {
             assert!(!latch.is_ours(at("10.0.0.1:4000"), &header(sequence), 5 * SECOND));
         }
         assert_eq!(latch.destination(), at("198.51.100.7:1"));
+    }
+
+    /// What RFC 7362, section 5, warns of: who guesses the port and is faster than the caller, who is behind a NAT.
+    #[test]
+    fn a_faster_stranger_has_the_stream_of_a_caller_behind_a_nat_until_he_pauses() {
+        let agreed = at("10.0.0.1:4000");
+        let (stranger, caller) = (at("203.0.113.9:1"), at("198.51.100.7:61000"));
+        let mut latch = Latch::new(agreed);
+        assert!(latch.is_ours(stranger, &header(1), 0));
+        for n in 0..50 {
+            assert!(!latch.is_ours(caller, &header(1000 + n), u64::from(n) * SECOND / 50));
+            assert!(latch.is_ours(stranger, &header(2 + n), u64::from(n) * SECOND / 50));
+        }
+        for n in 50..54 {
+            assert!(!latch.is_ours(caller, &header(1000 + n), SECOND));
+        }
+        assert!(latch.is_ours(caller, &header(1054), SECOND), "five in a row while the stranger paused");
+        assert!(!latch.is_ours(stranger, &header(60), SECOND));
+        assert_eq!(latch.destination(), caller);
+    }
+
+    #[test]
+    fn a_faster_stranger_is_out_with_the_first_packet_of_a_caller_who_is_where_he_said() {
+        let mut latch = Latch::new(at("198.51.100.7:4000"));
+        for n in 0..100 {
+            assert!(latch.is_ours(at("203.0.113.9:1"), &header(n), u64::from(n) * SECOND / 50));
+        }
+        assert!(latch.is_ours(at("198.51.100.7:4000"), &header(1000), 2 * SECOND));
+        for n in 100..200 {
+            assert!(!latch.is_ours(at("203.0.113.9:1"), &header(n), u64::from(n) * SECOND / 50));
+        }
+        assert_eq!(latch.destination(), at("198.51.100.7:4000"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use sdp_types::{Media, Session};
 use security::Role;
 use std::{
     fmt::Write,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 /// An audio codec that can be agreed on.
@@ -336,11 +336,29 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     if media.media != "audio" {
         return Err(SdpError::NotAcceptable { code: 304, text: "Only audio is available" });
     }
-    if media.port == 0 {
+    // Behind another stream of the same bundle a stream has no port of its own (RFC 9143, 6).
+    let is_bundle_only = media.has_attribute("bundle-only") && bundled(session, media).is_some();
+    if media.port == 0 && !is_bundle_only {
         return Err(SdpError::NotAcceptable { code: 304, text: "The audio stream has port 0" });
     }
     let protection = security::negotiate(session, media, &local.security, role)?;
-    let address = address(session, media)?;
+    let ice = local.ice.as_ref().and_then(|_| ice::remote(session, media));
+    // Their checks say where they are, so a name that only they know (mDNS) or an address of the other family does no
+    // harm there.
+    let address = match address(session, media) {
+        Ok(address) if ice.is_none() && !address.is_unspecified() => {
+            if address.to_canonical().is_ipv4() != local.rtp.ip().to_canonical().is_ipv4() {
+                let text = "Only the family of addresses of the signalling is available";
+                return Err(SdpError::NotAcceptable { code: 300, text });
+            }
+            address
+        }
+        Err(SdpError::NotAcceptable { .. }) if ice.is_some() => match local.rtp {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        },
+        other => other?,
+    };
     let payload_types: Vec<u8> =
         media.fmt.split_ascii_whitespace().filter_map(|fmt| fmt.parse().ok()).collect();
     let known = || {
@@ -363,7 +381,6 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
         .map(|payload_type| DtmfPayload { send: payload_type, receive: payload_type });
 
     // Hold in the manner of RFC 2543: an address of zeros means "do not send".
-    let ice = local.ice.as_ref().and_then(|_| ice::remote(session, media));
     let is_on_hold = address.is_unspecified() && ice.is_none();
     let theirs = direction(session, media);
     let sends = theirs.receives() && !is_on_hold && local.direction.sends();
