@@ -8,7 +8,8 @@ use sqlx::{
 };
 use std::{
     io::ErrorKind,
-    path::Path,
+    path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::{Instant, sleep};
@@ -43,6 +44,39 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Store {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
+    file: Arc<OpenFile>,
+}
+
+/// The database file as it was opened.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    /// Device and number of the file, where the system has such.
+    identity: Option<(u64, u64)>,
+}
+
+impl OpenFile {
+    fn of(path: PathBuf) -> Self {
+        let identity = identity(&path);
+        Self { path, identity }
+    }
+
+    /// What is under the name is still what is open. Whoever writes to a file without a name writes to nothing: it is gone
+    /// with the process.
+    fn is_in_place(&self) -> bool {
+        self.identity.is_none() || identity(&self.path) == self.identity
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<(u64, u64)> {
+    None
 }
 
 impl Store {
@@ -70,6 +104,15 @@ impl Store {
                 .max_lifetime(None)
                 // A file does not hang up.
                 .test_before_acquire(false)
+                // Where the disk is full SQLite takes a transaction back by itself, and the connection never gets out of the
+                // one that it believes to be in. Then it is closed, and the next to write gets another.
+                .after_release(|connection, _| {
+                    Box::pin(async move {
+                        // Answered behind whatever is still being taken back.
+                        connection.ping().await?;
+                        Ok(!connection.is_in_transaction())
+                    })
+                })
         };
 
         let writer = pool().max_connections(1).connect_lazy_with(options.clone());
@@ -79,7 +122,7 @@ impl Store {
         }
         let readers =
             pool().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, file: Arc::new(OpenFile::of(file)) })
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.
@@ -94,6 +137,9 @@ impl Store {
         &self,
         doing: &'static str,
     ) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        if !self.file.is_in_place() {
+            return Err(StoreError::FileGone { path: self.file.path.clone() });
+        }
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(doing))
     }
 }

@@ -62,6 +62,12 @@ pub enum StoreError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// The file was removed, or another one is in its place, while it was open: what is written would be lost.
+    #[error("{} was moved away or replaced while it was in use: put it back, or restart to use what is there now", path.display())]
+    FileGone {
+        /// The file.
+        path: PathBuf,
+    },
     /// Everything else the database may say.
     #[error("the database failed ({doing})")]
     Database {
@@ -97,7 +103,7 @@ impl StoreError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::FileGone { .. })
     }
 }
 
