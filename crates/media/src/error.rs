@@ -55,3 +55,19 @@ pub enum MediaError {
     #[error("the media plane is shut down: the room {0} has nobody to own it")]
     ShutDown(RoomId),
 }
+
+impl MediaError {
+    /// Whether the same may succeed when calls have ended: it is something that runs out.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM: the standard library has no kinds for the first three.
+        const USED_UP: [i32; 4] = [24, 23, 105, 12];
+        match self {
+            Self::NoPorts { .. } => true,
+            Self::Socket { source, .. } | Self::Thread(source) => {
+                source.raw_os_error().is_some_and(|code| USED_UP.contains(&code))
+            }
+            Self::BadPorts { .. } | Self::BadJitter { .. } | Self::CallExists(_) | Self::ShutDown(_) => false,
+        }
+    }
+}

@@ -375,6 +375,8 @@ pub struct WorkerLoad {
     pub ticks: u64,
     /// Ticks that began more than 2 ms after their time.
     pub ticks_late: u64,
+    /// Those among them that began more than a frame, 20 ms, after their time: some phones run out of audio by then.
+    pub ticks_behind: u64,
     /// Ticks left out because the thread did not run for longer than 100 ms.
     pub ticks_skipped: u64,
     /// The latest any tick began, in microseconds.

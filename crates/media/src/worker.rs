@@ -116,6 +116,7 @@ pub(crate) struct LoadCells {
     calls: AtomicU64,
     ticks: AtomicU64,
     ticks_late: AtomicU64,
+    ticks_behind: AtomicU64,
     ticks_skipped: AtomicU64,
     lateness_us_max: AtomicU64,
     busy_ns: AtomicU64,
@@ -127,6 +128,7 @@ impl LoadCells {
             calls: self.calls.load(Relaxed),
             ticks: self.ticks.load(Relaxed),
             ticks_late: self.ticks_late.load(Relaxed),
+            ticks_behind: self.ticks_behind.load(Relaxed),
             ticks_skipped: self.ticks_skipped.load(Relaxed),
             lateness_us_max: self.lateness_us_max.load(Relaxed),
             busy_us: self.busy_ns.load(Relaxed) / 1000,
@@ -522,6 +524,9 @@ impl Worker {
         load.ticks.fetch_add(rooms, Relaxed);
         if late_ns > LATE_NS {
             load.ticks_late.fetch_add(rooms, Relaxed);
+        }
+        if late_ns > FRAME_NS {
+            load.ticks_behind.fetch_add(rooms, Relaxed);
         }
         load.lateness_us_max.fetch_max(late_ns / 1000, Relaxed);
         load.busy_ns.fetch_add(self.now_ns() - began_ns, Relaxed);
