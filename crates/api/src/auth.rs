@@ -50,7 +50,7 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Acco
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Who(pub(crate) Arc<OnceLock<String>>);
 
-fn credentials(parts: &Parts) -> Option<(String, String)> {
+pub(crate) fn credentials(parts: &Parts) -> Option<(String, String)> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {

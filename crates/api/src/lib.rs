@@ -8,6 +8,8 @@
 mod auth;
 mod control;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod limits;
 mod pages;
 mod params;

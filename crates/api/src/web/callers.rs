@@ -95,6 +95,13 @@ pub(crate) async fn token(
     Ok(json(StatusCode::CREATED, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
 }
 
+/// Takes the bodies of both services apart.
+#[cfg(fuzzing)]
+pub(crate) fn read_bodies(body: &[u8]) {
+    let _ = serde_json::from_slice::<UserBody>(body);
+    let _ = serde_json::from_slice::<TokenBody>(body);
+}
+
 impl From<UserError> for ApiError {
     fn from(error: UserError) -> Self {
         match error {

@@ -85,7 +85,7 @@ pub(crate) async fn answer(
     Ok(json(StatusCode::OK, &settings))
 }
 
-fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {
+pub(crate) fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {
     let wrong = |text: String| ApiError::coded(BAD_SOUND, text);
     let body: SoundBody = serde_json::from_slice(body).map_err(|error| {
         wrong(format!(

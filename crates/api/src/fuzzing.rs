@@ -1,0 +1,50 @@
+//! What strangers and clients write, taken apart as the services do it: for `fuzz/fuzz_targets/http.rs` only.
+
+use crate::{
+    auth, pages,
+    params::{Params, percent_decode},
+    web::{callers, conferences::Service, sound},
+};
+use axum::http::{HeaderValue, Method, Request, header};
+use plenary_conference::AccountId;
+use plenary_store::InboundService;
+
+/// A request: its path and query, the values of two headers, and its body.
+pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], body: &[u8]) {
+    let Ok(mut request) = Request::builder().method(Method::POST).uri(target).body(()) else { return };
+    for (name, value) in [(header::AUTHORIZATION, authorization), (header::CONTENT_TYPE, content_type)] {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            request.headers_mut().insert(name, value);
+        }
+    }
+    let (parts, ()) = request.into_parts();
+    if let Some((login, _)) = auth::credentials(&parts) {
+        assert!(!login.contains(':'), "a user name holds no colon");
+    }
+    let path = parts.uri.path();
+    let _ = (Service::at(path), pages::page(path));
+    for segment in path.split('/') {
+        if let Some(name) = percent_decode(segment.as_bytes())
+            && let Ok(body) = serde_json::from_slice(body)
+        {
+            let _ = InboundService::new(AccountId(1), &name, &body);
+        }
+    }
+    if let Ok(mut params) = Params::collect(&parts, body).await {
+        for name in ["conference_name", "max_participants", "start_time", "duration", "muted"] {
+            let _ = params.required(name);
+            assert_ne!(params.required_number(name), Some(0));
+            let _ = (params.required_time(name), params.optional_truth(name));
+        }
+        // All that is wrong can be told.
+        let _ = params.finish();
+    }
+    for is_of_participant in [false, true] {
+        if let Ok(change) = sound::change(body, is_of_participant)
+            && let Some(Some(gain_db)) = change.gain_db
+        {
+            assert!((-40.0..=20.0).contains(&gain_db));
+        }
+    }
+    callers::read_bodies(body);
+}
