@@ -84,7 +84,7 @@ fn forget<K: Eq + Hash, V>(followed: &mut HashMap<K, V>, is_old: impl Fn(&V) -> 
 }
 
 /// What one customer has: an address of IPv4, 64 bits of IPv6.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
         ip @ IpAddr::V4(_) => ip,

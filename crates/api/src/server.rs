@@ -7,7 +7,7 @@ use crate::{
     limits::{Counters, WebLimits},
     pages,
     params::{Params, percent_decode},
-    peer::{BoxedStream, Peer},
+    peer::{BoxedStream, Peer, Placed, Sources},
     web::{
         callers,
         conferences::Service,
@@ -255,13 +255,15 @@ fn harden(response: &mut Response<Body>) {
 }
 
 /// Serves `router` on `listener`, under TLS where it is given, until `shutdown` is ready and the requests under way are
-/// answered.
+/// answered. A source may have so many connections open at a time, WebSockets among them; 0: no limit.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
+    connections_per_source: usize,
     shutdown: impl Future<Output = ()>,
 ) {
+    let sources = Sources::new(connections_per_source);
     let (stop, stopping) = watch::channel(());
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = pin!(shutdown);
@@ -282,6 +284,10 @@ pub async fn serve(
                 }
             },
         };
+        let Some(place) = sources.place(remote.ip()) else {
+            tracing::debug!(%remote, "too many connections from one source: this one is closed");
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { continue };
         let peer = Peer { local, remote, is_secure: tls.is_some() };
@@ -297,6 +303,8 @@ pub async fn serve(
                     }
                 }
             };
+            // The place is taken for as long as the connection is there, also as a WebSocket.
+            let stream: BoxedStream = Box::new(Placed { stream, _place: place });
             let service = router.layer(axum::Extension(peer));
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())

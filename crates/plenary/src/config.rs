@@ -103,6 +103,8 @@ pub(crate) struct Web {
     pub(crate) requests_per_second: u32,
     /// Requests with wrong credentials from a source, within a minute; 0: no limit.
     pub(crate) failures_per_minute: u32,
+    /// Connections that a source may have open at a time; 0: no limit.
+    pub(crate) connections_per_source: usize,
 }
 
 impl Default for Web {
@@ -113,6 +115,7 @@ impl Default for Web {
             request_timeout_seconds: 30,
             requests_per_second: 1000,
             failures_per_minute: 30,
+            connections_per_source: 256,
         }
     }
 }
@@ -136,6 +139,8 @@ pub(crate) struct Signalling {
     pub(crate) failures_per_minute: u32,
     /// … are followed by silence for this long.
     pub(crate) ban_seconds: u64,
+    /// Connections (TCP, TLS, WebSocket) that a source may have open at a time.
+    pub(crate) connections_per_source: usize,
     /// Name servers to ask for the servers of those who are called. Empty: those of the system.
     pub(crate) resolver: Vec<SocketAddr>,
 }
@@ -166,6 +171,7 @@ impl Signalling {
             failures_max: self.failures_per_minute,
             failures_within: Duration::from_secs(60),
             ban: Duration::from_secs(self.ban_seconds),
+            connections_max: self.connections_per_source,
         }
     }
 }
@@ -183,6 +189,7 @@ impl Default for Signalling {
             requests_per_second: 20,
             failures_per_minute: 10,
             ban_seconds: 600,
+            connections_per_source: 256,
             resolver: Vec::new(),
         }
     }
@@ -322,10 +329,25 @@ impl Config {
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> anyhow::Result<Self> {
-        let mut table = match file {
-            Some(path) => read_table(path)?,
-            None => toml::Table::new(),
-        };
+        let Some(path) = file else { return Self::of(toml::Table::new(), environment) };
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+        Self::read(&text, path, environment)
+    }
+
+    /// Reads the text of the file at `path`.
+    pub(crate) fn read(
+        text: &str,
+        path: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        Self::of(read_table(text, path)?, environment)
+    }
+
+    fn of(
+        mut table: toml::Table,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         // Checked before the environment is laid over it, so that a mistake is blamed on the file, with its line.
         overlay_environment(&mut table, environment)?;
         let config: Self = toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| {
@@ -383,9 +405,12 @@ impl Config {
             bail!("max_participants and unreserved_max_participants may not be 0: nobody could enter");
         }
         let signalling = &self.signalling;
-        if signalling.requests_per_second == 0 || signalling.failures_per_minute == 0 {
+        if signalling.requests_per_second == 0
+            || signalling.failures_per_minute == 0
+            || signalling.connections_per_source == 0
+        {
             bail!(
-                "[signalling] requests_per_second and failures_per_minute are at least 1: with 0 nobody could call"
+                "[signalling] requests_per_second, failures_per_minute and connections_per_source are at least 1: with 0 nobody could call"
             );
         }
         if signalling.digest.is_empty() {
@@ -434,17 +459,15 @@ impl Config {
     }
 }
 
-fn read_table(path: &Path) -> anyhow::Result<toml::Table> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+fn read_table(text: &str, path: &Path) -> anyhow::Result<toml::Table> {
     // The typed parse is only for its errors: it knows lines and lists the keys that are allowed.
-    toml::from_str::<Config>(&text).map_err(|error| {
+    toml::from_str::<Config>(text).map_err(|error| {
         let line =
             error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         let message = error.message().lines().collect::<Vec<_>>().join(" ");
         anyhow!("the configuration file {}, line {line}: {message}", path.display())
     })?;
-    toml::from_str(&text).with_context(|| format!("the configuration file {} is not TOML", path.display()))
+    toml::from_str(text).with_context(|| format!("the configuration file {} is not TOML", path.display()))
 }
 
 /// `PLENARY_HTTP` sets `http`, `PLENARY_RESERVATIONS_CAPACITY` sets `capacity` of `[reservations]`.

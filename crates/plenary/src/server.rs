@@ -3,6 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
+    overload,
     tls::{self, Tls},
 };
 use anyhow::{Context, anyhow};
@@ -110,6 +111,8 @@ impl Server {
         })
         .await?;
 
+        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone()));
+
         let (stop_http, stopped) = watch::channel(false);
         let router = plenary_api::router(ApiState {
             store: store.clone(),
@@ -130,9 +133,10 @@ impl Server {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let mut http = JoinSet::new();
-        http.spawn(plenary_api::serve(listener, None, router.clone(), stop(stopped.clone())));
+        let most = config.web.connections_per_source;
+        http.spawn(plenary_api::serve(listener, None, router.clone(), most, stop(stopped.clone())));
         if let Some((listener, tls)) = https {
-            http.spawn(plenary_api::serve(listener, Some(tls), router, stop(stopped)));
+            http.spawn(plenary_api::serve(listener, Some(tls), router, most, stop(stopped)));
         }
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {

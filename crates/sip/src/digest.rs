@@ -231,6 +231,12 @@ impl Authenticator {
         hex(&mac.finalize().into_bytes())[..MAC_CHARS].to_owned()
     }
 
+    /// The answer is to a challenge that went to `source`, so what we send reaches it, whether it knows the password or not.
+    #[must_use]
+    pub fn has_asked(&self, answer: &DigestAnswer, source: IpAddr) -> bool {
+        self.made_at(&answer.nonce, source).is_some()
+    }
+
     /// Judges an answer. `ha1`: what is kept of the user's password for the answer's algorithm; `None`: there is no such
     /// user, which takes as long to find out.
     pub fn judge(

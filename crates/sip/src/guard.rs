@@ -1,4 +1,9 @@
 //! Holds off those who ask too much or guess: limits by source, and silence for a while towards those who overdo it.
+//!
+//! Anybody can write another's address on a datagram. So only failures of a source that was seen to receive what we send
+//! (it has a connection, or it answered a challenge of ours) lead to a ban. Others lead to a short silence towards what
+//! comes by datagram and without credentials: who is written about falsely still gets in with a password, over a connection,
+//! and in the calls that it has.
 
 use ipnet::IpNet;
 use std::{
@@ -9,6 +14,8 @@ use std::{
 
 /// Sources that are followed at a time. When there are more, those that did nothing for longest are forgotten.
 const SOURCES_MAX: usize = 100_000;
+/// How long the silence towards a source lasts that may not be the one it says, at the most.
+const DOUBTFUL_BAN_MAX: Duration = Duration::from_secs(30);
 /// Names that tools for attacking SIP give themselves, in small letters.
 const SCANNERS: [&str; 8] = [
     "friendly-scanner",
@@ -34,6 +41,8 @@ pub struct GuardConfig {
     pub failures_within: Duration,
     /// How long nothing of a banned source is answered.
     pub ban: Duration,
+    /// Connections that a source may have open at a time.
+    pub connections_max: usize,
 }
 
 impl Default for GuardConfig {
@@ -44,6 +53,7 @@ impl Default for GuardConfig {
             failures_max: 10,
             failures_within: Duration::from_secs(60),
             ban: Duration::from_secs(600),
+            connections_max: 256,
         }
     }
 }
@@ -63,9 +73,46 @@ struct Source {
     /// Requests that it has to its credit, in thousandths, and as of when.
     credit: u64,
     seen: Duration,
-    failures: u32,
-    failing_since: Duration,
+    /// Refusals for asking too much that it may still be sent: more of them would make us a tool against others.
+    told: u64,
+    proven: Failures,
+    /// Of datagrams that may come from somebody else.
+    doubtful: Failures,
+}
+
+/// Failures within a while, and what they led to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    since: Duration,
     banned_until: Option<Duration>,
+}
+
+impl Failures {
+    fn is_banned(&self, now: Duration) -> bool {
+        self.banned_until.is_some_and(|until| now < until)
+    }
+
+    fn add(&mut self, within: Duration, most: u32, ban: Duration, now: Duration) -> Option<Duration> {
+        if now.saturating_sub(self.since) > within {
+            (self.count, self.since) = (0, now);
+        }
+        self.count += 1;
+        if self.count < most || self.is_banned(now) {
+            return None;
+        }
+        (self.count, self.banned_until) = (0, Some(now + ban));
+        Some(ban)
+    }
+}
+
+/// What a source is known by, beside its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// What we send reaches it.
+    Reached,
+    /// Somebody wrote this address on a datagram.
+    Doubtful,
 }
 
 /// Follows sources.
@@ -80,9 +127,23 @@ impl Guard {
         Self { config, sources: HashMap::new() }
     }
 
-    /// Other limits from now on; what is known of the sources stays.
+    /// Other limits from now on; what is known of the sources is forgotten, bans too.
     pub(crate) fn set_config(&mut self, config: GuardConfig) {
         self.config = config;
+        self.sources.clear();
+    }
+
+    /// Whether a source that has so many connections may open another one.
+    pub(crate) fn may_connect(&self, source: IpAddr, open: usize, now: Duration) -> bool {
+        match self.key(source) {
+            None => true,
+            Some(_) => open < self.config.connections_max && !self.is_banned(source, now),
+        }
+    }
+
+    /// Two addresses are those of one source.
+    pub(crate) fn is_same(&self, one: IpAddr, other: IpAddr) -> bool {
+        self.key(one).is_some_and(|key| self.key(other) == Some(key))
     }
 
     fn key(&self, source: IpAddr) -> Option<IpAddr> {
@@ -102,12 +163,12 @@ impl Guard {
             return false;
         }
         let source = self.key(source).and_then(|key| self.sources.get(&key));
-        source.and_then(|source| source.banned_until).is_some_and(|until| now < until)
+        source.is_some_and(|source| source.proven.is_banned(now))
     }
 
     fn of(&mut self, key: IpAddr, now: Duration) -> &mut Source {
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&key) {
-            let idle = |source: &Source| source.banned_until.is_none_or(|until| until <= now);
+            let idle = |source: &Source| !source.proven.is_banned(now) && !source.doubtful.is_banned(now);
             let mut seen: Vec<Duration> = self.sources.values().map(|source| source.seen).collect();
             let median = *seen.select_nth_unstable(SOURCES_MAX / 2).1;
             self.sources.retain(|_, source| !idle(source) || source.seen > median);
@@ -117,21 +178,26 @@ impl Guard {
             }
         }
         let full = u64::from(self.config.requests_per_second) * 10_000;
-        self.sources.entry(key).or_insert(Source { credit: full, seen: now, ..Source::default() })
+        self.sources.entry(key).or_insert(Source { credit: full, told: full, seen: now, ..Source::default() })
     }
 
-    /// A request outside of any call came.
-    pub(crate) fn admit(&mut self, source: IpAddr, now: Duration) -> Admission {
+    /// A request outside of any call came. `brings_something`: a connection, or credentials.
+    pub(crate) fn admit(&mut self, source: IpAddr, brings_something: bool, now: Duration) -> Admission {
         let Some(key) = self.key(source) else { return Admission::Welcome };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
-        if source.banned_until.is_some_and(|until| now < until) {
+        if source.proven.is_banned(now) || (!brings_something && source.doubtful.is_banned(now)) {
             return Admission::Ignored;
         }
         let earned = now.saturating_sub(source.seen).as_millis() as u64 * rate;
         source.credit = source.credit.saturating_add(earned).min(rate * 10_000);
+        source.told = source.told.saturating_add(earned).min(rate * 10_000);
         source.seen = now;
         if source.credit < 1000 {
+            if source.told < 1000 {
+                return Admission::Ignored;
+            }
+            source.told -= 1000;
             return Admission::TooMany;
         }
         source.credit -= 1000;
@@ -139,26 +205,20 @@ impl Guard {
     }
 
     /// A request of it was refused, for it may not, or cannot be read. `Some`: it is banned from now on, for so long.
-    pub(crate) fn failed(&mut self, source: IpAddr, now: Duration) -> Option<Duration> {
+    pub(crate) fn failed(&mut self, source: IpAddr, proof: Proof, now: Duration) -> Option<Duration> {
         let key = self.key(source)?;
         let (within, most, ban) = (self.config.failures_within, self.config.failures_max, self.config.ban);
         let source = self.of(key, now);
-        source.seen = now;
-        if now.saturating_sub(source.failing_since) > within {
-            (source.failures, source.failing_since) = (0, now);
+        match proof {
+            Proof::Reached => source.proven.add(within, most, ban, now),
+            Proof::Doubtful => source.doubtful.add(within, most, ban.min(DOUBTFUL_BAN_MAX), now),
         }
-        source.failures += 1;
-        if source.failures < most || source.banned_until.is_some_and(|until| now < until) {
-            return None;
-        }
-        (source.failures, source.banned_until) = (0, Some(now + ban));
-        Some(ban)
     }
 
     /// It has shown that it may: earlier failures were mistakes.
     pub(crate) fn succeeded(&mut self, source: IpAddr) {
         if let Some(source) = self.key(source).and_then(|key| self.sources.get_mut(&key)) {
-            source.failures = 0;
+            (source.proven.count, source.doubtful) = (0, Failures::default());
         }
     }
 }
@@ -190,7 +250,7 @@ mod tests {
         let mut guard = guard();
         let mut admitted = |source: &str, tries: usize, at: u64| {
             let at = Duration::from_secs(at);
-            (0..tries).filter(|_| guard.admit(ip(source), at) == Admission::Welcome).count()
+            (0..tries).filter(|_| guard.admit(ip(source), true, at) == Admission::Welcome).count()
         };
         assert_eq!(admitted("192.0.2.1", 100, 0), 20);
         assert_eq!(admitted("192.0.2.1", 100, 3), 6);
@@ -207,14 +267,17 @@ mod tests {
         let mut guard = guard();
         let source = ip("192.0.2.1");
         for second in 0..9 {
-            assert_eq!(guard.failed(source, Duration::from_secs(second)), None);
+            assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(second)), None);
         }
-        assert_eq!(guard.failed(source, Duration::from_secs(9)), Some(Duration::from_secs(600)));
+        assert_eq!(
+            guard.failed(source, Proof::Reached, Duration::from_secs(9)),
+            Some(Duration::from_secs(600))
+        );
         assert!(guard.is_banned(source, Duration::from_secs(10)));
-        assert_eq!(guard.admit(source, Duration::from_secs(10)), Admission::Ignored);
+        assert_eq!(guard.admit(source, true, Duration::from_secs(10)), Admission::Ignored);
         assert!(!guard.is_banned(ip("192.0.2.2"), Duration::from_secs(10)));
         assert!(!guard.is_banned(source, Duration::from_secs(610)));
-        assert_eq!(guard.admit(source, Duration::from_secs(610)), Admission::Welcome);
+        assert_eq!(guard.admit(source, true, Duration::from_secs(610)), Admission::Welcome);
     }
 
     #[test]
@@ -222,16 +285,16 @@ mod tests {
         let mut guard = guard();
         let source = ip("192.0.2.1");
         for minute in 0..100 {
-            assert_eq!(guard.failed(source, Duration::from_secs(minute * 61)), None);
+            assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(minute * 61)), None);
         }
         let at = Duration::from_secs(7000);
         for _ in 0..5 {
             for _ in 0..9 {
-                assert_eq!(guard.failed(source, at), None);
+                assert_eq!(guard.failed(source, Proof::Reached, at), None);
             }
             guard.succeeded(source);
         }
-        assert_eq!((0..1000).filter_map(|_| guard.failed(ip("10.0.0.1"), at)).count(), 0);
+        assert_eq!((0..1000).filter_map(|_| guard.failed(ip("10.0.0.1"), Proof::Reached, at)).count(), 0);
     }
 
     #[test]
@@ -239,8 +302,60 @@ mod tests {
         let mut guard = guard();
         for n in 0..250_000_u32 {
             let source = IpAddr::V4(std::net::Ipv4Addr::from(0xc000_0000 + n));
-            guard.admit(source, Duration::from_millis(u64::from(n)));
+            guard.admit(source, true, Duration::from_millis(u64::from(n)));
         }
         assert!(guard.sources.len() <= SOURCES_MAX);
+    }
+
+    #[test]
+    fn whoever_is_written_about_falsely_is_not_shut_out() {
+        let mut guard = guard();
+        let (victim, at) = (ip("192.0.2.1"), Duration::from_secs(1));
+        let bans: Vec<Duration> =
+            (0..1000).filter_map(|_| guard.failed(victim, Proof::Doubtful, at)).collect();
+        assert_eq!(bans, [DOUBTFUL_BAN_MAX], "a short one");
+        assert!(!guard.is_banned(victim, at));
+        assert!(guard.may_connect(victim, 3, at));
+        assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
+        assert_eq!(
+            guard.admit(victim, true, at),
+            Admission::Welcome,
+            "with a password, or over a connection"
+        );
+        assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+        // Who has shown that it may is no longer in doubt.
+        for _ in 0..10 {
+            guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
+        }
+        guard.succeeded(victim);
+        assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Welcome);
+    }
+
+    #[test]
+    fn refusals_are_no_tool_against_others() {
+        let mut guard = guard();
+        let mut answers = |kind| {
+            let at = Duration::from_secs(5);
+            (0..1000).filter(|_| guard.admit(ip("192.0.2.1"), false, at) == kind).count()
+        };
+        assert_eq!(answers(Admission::TooMany), 20, "however many come");
+        assert_eq!(answers(Admission::Ignored), 1000);
+    }
+
+    #[test]
+    fn connections_of_a_source_are_counted_and_a_ban_ends_with_new_limits() {
+        let mut guard = guard();
+        let (source, at) = (ip("192.0.2.1"), Duration::from_secs(1));
+        assert!(guard.may_connect(source, 255, at) && !guard.may_connect(source, 256, at));
+        assert!(guard.may_connect(ip("10.0.0.1"), 4000, at), "a trunk has no limit");
+        assert!(
+            guard.is_same(ip("2001:db8::1"), ip("2001:db8::2")) && !guard.is_same(source, ip("192.0.2.2"))
+        );
+        for _ in 0..10 {
+            guard.failed(source, Proof::Reached, at);
+        }
+        assert!(guard.is_banned(source, at) && !guard.may_connect(source, 0, at));
+        guard.set_config(guard.config.clone());
+        assert!(!guard.is_banned(source, at));
     }
 }

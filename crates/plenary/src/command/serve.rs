@@ -1,7 +1,7 @@
 //! `plenary serve`.
 
 use crate::{config::Config, server::Server};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use plenary_store::Store;
 use sd_notify::NotifyState;
 use std::{io::Write, time::Duration};
@@ -53,6 +53,11 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
                 break;
             }
             _ = interrupt.recv() => break,
+            // Nothing works without it: better to begin anew than to stand there.
+            () = server.engine().ended() => {
+                server.stop(STOP_WITHIN).await;
+                bail!("the engine has failed: the service has to be started again");
+            }
             _ = hang_up.recv() => {
                 let _ = sd_notify::notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]);
                 match reload() {

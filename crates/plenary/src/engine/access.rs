@@ -9,8 +9,9 @@ use super::{
 };
 use plenary_conference::{AccountId, ServiceName};
 use plenary_sip::{
-    Registration,
+    Registration, Transport,
     digest::{Algorithm, Authenticator, Authorization, DigestAnswer, Verdict},
+    ua::Flow,
 };
 use plenary_store::{CallToken, InboundService, SipSecret, Store, StoreError};
 use std::{net::IpAddr, time::Duration};
@@ -112,6 +113,16 @@ impl Engine {
         Duration::from_millis(self.clock.now().mono.0)
     }
 
+    /// What we send is known to reach this address: it has a connection, or it answers a challenge of ours. Else somebody
+    /// may have written another's address on a datagram.
+    fn is_reached(&self, looked: &Looked, flow: Flow) -> bool {
+        let by_answer = match &looked.identity {
+            Identity::User { answer, .. } => self.authenticator.has_asked(answer, flow.remote.ip()),
+            Identity::Unknown | Identity::Token(_) => false,
+        };
+        by_answer || flow.transport != Transport::Udp
+    }
+
     pub(super) fn is_trusted(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         self.settings.trusted.iter().any(|net| net.contains(&source))
@@ -165,7 +176,8 @@ impl Engine {
         // It may have been cancelled meanwhile.
         let Some(call) = self.calls.get(&number) else { return };
         let Stage::Routing { .. } = call.stage else { return };
-        let (source, dialled) = (call.flow.remote.ip(), call.dialled.clone());
+        let (flow, dialled) = (call.flow, call.dialled.clone());
+        let source = flow.remote.ip();
         let looked = match looked {
             Ok(looked) => looked,
             Err(error) => {
@@ -174,10 +186,11 @@ impl Engine {
             }
         };
         let had_credentials = !matches!(looked.identity, Identity::Unknown);
+        let is_reached = self.is_reached(&looked, flow);
         let service = looked.service.clone();
         let (decision, user) = self.decide(looked, &dialled, source);
         if user.is_some() {
-            self.sip.report(source, true);
+            self.sip.report_success(source);
         }
         match decision {
             Decision::Welcome => {
@@ -193,7 +206,7 @@ impl Engine {
                 // The first question is no failure: every phone asks like that. A wrong answer is one.
                 if had_credentials && !stale {
                     info!(call = number.0, %source, "wrong user name or password");
-                    self.sip.report(source, false);
+                    self.sip.report_failure(source, is_reached);
                 }
                 let challenges = self.challenges(source, stale);
                 self.sip.reject(number.sip(), 401, None, challenges);
@@ -201,7 +214,7 @@ impl Engine {
             }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
-                self.sip.report(source, false);
+                self.sip.report_failure(source, is_reached);
                 self.refuse(number, 403, "Forbidden");
             }
         }
@@ -212,20 +225,21 @@ impl Engine {
         &mut self,
         looked: Looked,
         dialled: &str,
-        source: IpAddr,
+        flow: Flow,
     ) -> Result<(), (u16, Vec<(String, String)>)> {
+        let (source, is_reached) = (flow.remote.ip(), self.is_reached(&looked, flow));
         let had_credentials = !matches!(looked.identity, Identity::Unknown);
         match self.decide(looked, dialled, source).0 {
             Decision::Welcome => Ok(()),
             Decision::NoSuchService => Err((404, Vec::new())),
             Decision::Challenge { stale } => {
                 if had_credentials && !stale {
-                    self.sip.report(source, false);
+                    self.sip.report_failure(source, is_reached);
                 }
                 Err((401, self.challenges(source, stale)))
             }
             Decision::No => {
-                self.sip.report(source, false);
+                self.sip.report_failure(source, is_reached);
                 Err((403, Vec::new()))
             }
         }
@@ -254,15 +268,17 @@ impl Engine {
         registration: Registration,
         looked: Result<Looked, StoreError>,
     ) {
-        let (id, source) = (registration.request, registration.flow.remote.ip());
+        let (id, flow) = (registration.request, registration.flow);
+        let source = flow.remote.ip();
         let Ok(looked) = looked else {
             let later = vec![("Retry-After".to_owned(), "30".to_owned())];
             return self.sip.refuse_request(id, 503, later);
         };
+        let is_reached = self.is_reached(&looked, flow);
         let (has_users, had_credentials) = (looked.has_users, !matches!(looked.identity, Identity::Unknown));
         match self.know(looked.identity, source) {
             Known::User { name, .. } if name == registration.user => {
-                self.sip.report(source, true);
+                self.sip.report_success(source);
                 let expires = match registration.expires {
                     0 => 0,
                     seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
@@ -277,12 +293,12 @@ impl Engine {
             Known::Wrong { stale } if has_users => {
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
-                    self.sip.report(source, false);
+                    self.sip.report_failure(source, is_reached);
                 }
                 self.sip.refuse_request(id, 401, self.challenges(source, stale));
             }
             Known::Nobody | Known::Wrong { .. } | Known::User { .. } | Known::Token(_) => {
-                self.sip.report(source, false);
+                self.sip.report_failure(source, is_reached);
                 self.sip.refuse_request(id, 403, Vec::new());
             }
         }

@@ -72,9 +72,7 @@ impl Engine {
             return self.sip.refuse_request(subscribing.request, 503, later);
         };
         let service = looked.service.clone();
-        if let Err((status, headers)) =
-            self.may_reach(looked, &subscribing.target.user, subscribing.flow.remote.ip())
-        {
+        if let Err((status, headers)) = self.may_reach(looked, &subscribing.target.user, subscribing.flow) {
             return self.sip.refuse_request(subscribing.request, status, headers);
         }
         let key = service.and_then(|(service, rest)| match service.action {

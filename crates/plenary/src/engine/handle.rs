@@ -10,7 +10,7 @@ use plenary_conference::{
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
 use plenary_media::CallStats;
-use plenary_store::{ReserveError, Store};
+use plenary_store::{ReserveError, Store, StoreError};
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
@@ -107,6 +107,17 @@ impl EngineHandle {
             .is_ok_and(|answer| answer.is_ok())
     }
 
+    /// Returns when the engine has ended.
+    pub(crate) async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
+    /// Has what is done next for this call fail, as a mistake of ours would.
+    #[cfg(test)]
+    pub(crate) async fn fail(&self, call: Option<super::CallNumber>) {
+        let _ = self.commands.send(Command::Fail { call }).await;
+    }
+
     /// Other settings from now on.
     pub(crate) async fn reconfigure(&self, settings: Changeable) {
         let _ = self.commands.send(Command::Reconfigure(Box::new(settings))).await;
@@ -182,7 +193,7 @@ impl EngineHandle {
         let (reservation, state) = self.reservation(account, token.clone()).await?;
         let now = sales.clock.now().wall;
         check_remove(&reservation, state, &sales.limits, now).map_err(ControlError::Refused)?;
-        sales.store.remove(&token).await.map_err(|error| ControlError::Internal(error.into()))?;
+        sales.store.remove(&token).await.map_err(store_error)?;
         self.apply(Event::ReservationRemoved { token }).await
     }
 }
@@ -192,8 +203,16 @@ fn reserve_error(error: ReserveError) -> ControlError {
         ReserveError::NameTaken => ControlError::Refused(Refused::NameTaken),
         ReserveError::NoSeats { available } => ControlError::Refused(Refused::NoSeats { available }),
         ReserveError::UnknownReservation => ControlError::Refused(Refused::UnknownReservation),
-        ReserveError::Store(error) => ControlError::Internal(error.into()),
+        ReserveError::Store(error) => store_error(error),
     }
+}
+
+fn store_error(error: StoreError) -> ControlError {
+    if error.is_unavailable() {
+        tracing::warn!(%error, "the database cannot be used");
+        return ControlError::Unavailable("the database cannot be used right now; try again".to_owned());
+    }
+    ControlError::Internal(error.into())
 }
 
 /// Runs a sale to its end even when the client that asked for it goes away: half a sale would be in the

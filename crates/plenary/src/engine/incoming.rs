@@ -8,7 +8,7 @@ use super::{
     wall_now,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
-use plenary_media::{Ice, MasterKey, MediaError, PlayId, PlayTo, Protection, RoomId, StreamParams};
+use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
     sdp::{self, Codec, Direction, LocalMedia, Policy, SdpError, Stream},
@@ -16,6 +16,9 @@ use plenary_sip::{
 use plenary_store::{Action, InboundService, Srtp, StoreError};
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
+
+/// When those may come again who are refused with 503.
+const RETRY_AFTER_S: &str = "30";
 
 impl Engine {
     pub(super) fn handle_incoming(&mut self, incoming: IncomingCall) {
@@ -145,7 +148,8 @@ impl Engine {
     }
 
     pub(super) fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
-        self.sip.reject(number.sip(), status, Some(phrase), Vec::new());
+        let extra = (status == 503).then(|| ("Retry-After".to_owned(), RETRY_AFTER_S.to_owned()));
+        self.sip.reject(number.sip(), status, Some(phrase), extra.into_iter().collect());
         self.forget_refused(number);
     }
 
@@ -166,14 +170,10 @@ impl Engine {
             Err(error) => {
                 warn!(call = number.0, %error, "no media for a call");
                 self.leave_room(&purpose);
-                let busy = matches!(error, MediaError::NoPorts { .. });
-                self.sip.reject(
-                    number.sip(),
-                    if busy { 503 } else { 500 },
-                    None,
-                    vec![("Retry-After".to_owned(), "30".to_owned())],
-                );
-                return self.forget_refused(number);
+                return match error.is_temporary() {
+                    true => self.refuse(number, 503, "The service is full"),
+                    false => self.refuse(number, 500, "No media"),
+                };
             }
         };
         if let Purpose::Conference { key } = &purpose {

@@ -18,6 +18,7 @@ mod handle;
 mod incoming;
 mod play;
 mod records;
+mod rescue;
 mod security;
 mod sound;
 
@@ -50,7 +51,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// How many commands may wait. The web services wait beyond that; nothing is lost.
 const COMMANDS_WAITING_MAX: usize = 1024;
@@ -126,6 +127,11 @@ pub(crate) enum Command {
     Registering {
         registration: Box<Registration>,
         looked: Result<access::Looked, StoreError>,
+    },
+    /// A mistake of ours, in the handling of this call or of none.
+    #[cfg(test)]
+    Fail {
+        call: Option<CallNumber>,
     },
     /// Are you there?
     Ping {
@@ -205,6 +211,7 @@ pub(crate) struct Engine {
     /// Who waits for the last call to be over; no new ones are taken.
     draining: Option<oneshot::Sender<()>>,
     stopping: Option<oneshot::Sender<()>>,
+    rescues: rescue::Rescues,
 }
 
 /// Numbers that are never drawn twice.
@@ -280,6 +287,7 @@ impl Engine {
             commands,
             draining: None,
             stopping: None,
+            rescues: rescue::Rescues::default(),
         };
         engine.carry_out();
         tokio::spawn(engine.run(inbox, parts.sip_events, parts.media_events));
@@ -296,19 +304,27 @@ impl Engine {
             let wake = self.wake_at();
             tokio::select! {
                 event = sip_events.recv() => match event {
-                    Some(event) => self.handle_sip(event),
+                    Some(event) => self.guarded(rescue::call_of_sip(&event), |engine| engine.handle_sip(event)),
                     None => break,
                 },
                 event = media_events.recv() => match event {
-                    Some(event) => self.handle_media(event),
+                    Some(event) => {
+                        self.guarded(rescue::call_of_media(&event), |engine| engine.handle_media(event));
+                    }
                     None => break,
                 },
                 // The engine holds a sender itself, so this never ends.
-                Some(command) = inbox.recv() => self.handle_command(command),
-                () = tokio::time::sleep_until(wake) => self.conferences.handle_timeout(self.clock.now()),
+                Some(command) = inbox.recv() => {
+                    self.guarded(rescue::call_of_command(&command), |engine| engine.handle_command(command));
+                }
+                () = tokio::time::sleep_until(wake) => {
+                    self.guarded(None, |engine| engine.conferences.handle_timeout(engine.clock.now()));
+                }
             }
-            self.carry_out();
-            self.tell_followers();
+            if self.rescues.are_too_many() {
+                error!("the engine fails again and again: the service ends, to be started anew");
+                return;
+            }
             if self.calls.is_empty()
                 && let Some(waiting) = self.draining.take()
             {
@@ -384,6 +400,8 @@ impl Engine {
             Command::Diverted { call, found } => self.handle_routed(call, found),
             Command::Registering { registration, looked } => self.handle_registration(*registration, looked),
             Command::Following { subscribing, looked } => self.handle_following(&subscribing, looked),
+            #[cfg(test)]
+            Command::Fail { call } => panic!("told to fail while handling {call:?}"),
             Command::Ping { reply } => {
                 let _ = reply.send(());
             }

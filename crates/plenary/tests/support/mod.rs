@@ -31,19 +31,28 @@ pub struct Server {
     pub https: String,
     pub key: String,
     pub folder: TempDir,
+    /// What the server is started by: `unshare`, `env`, … with their arguments.
+    wrapper: Vec<String>,
 }
 
 impl Server {
     /// Starts with these lines of configuration, and makes an account and the service `conf-*`.
     pub fn start(config: &str) -> Self {
+        Self::start_by(config, |_| Vec::new())
+    }
+
+    /// The same by way of another program, which must become it (by exec): the process id is the server's. The program and
+    /// its arguments come from the server's folder.
+    pub fn start_by(config: &str, wrapper: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let created = plenary().args(["account", "create", LOGIN, "--data"]).arg(&data).output().unwrap();
         assert!(created.status.success(), "{}", text(&created));
         let key = String::from_utf8(created.stdout).unwrap().lines().last().unwrap().to_owned();
         fs::write(folder.path().join("plenary.toml"), config).unwrap();
-        let Serving { child, http, https, sip, sips } = serve(folder.path());
-        let server = Self { child, http, https, sip, sips, key, folder };
+        let wrapper = wrapper(folder.path());
+        let Serving { child, http, https, sip, sips } = serve(folder.path(), &wrapper);
+        let server = Self { child, http, https, sip, sips, key, folder, wrapper };
         server.put_service("conf-*", r#"{"conference": {"name": "{rest}"}}"#);
         server
     }
@@ -60,7 +69,7 @@ impl Server {
     pub fn kill_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let Serving { child, http, https, sip, sips } = serve(self.folder.path());
+        let Serving { child, http, https, sip, sips } = serve(self.folder.path(), &self.wrapper);
         (self.child, self.http, self.https, self.sip, self.sips) = (child, http, https, sip, sips);
     }
 
@@ -69,6 +78,11 @@ impl Server {
         signal(self.child.id(), "TERM");
         let child = &mut self.child;
         wait_for("the server to stop", || child.try_wait().unwrap())
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default()
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -158,8 +172,16 @@ struct Serving {
     sips: String,
 }
 
-fn serve(folder: &Path) -> Serving {
-    let mut child = plenary()
+fn serve(folder: &Path, wrapper: &[String]) -> Serving {
+    let mut command = match wrapper {
+        [] => plenary(),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(plenary().get_program());
+            command
+        }
+    };
+    let mut child = command
         .args(["serve", "--http", "127.0.0.1:0", "--sip", "127.0.0.1:0", "--config"])
         .arg(folder.join("plenary.toml"))
         .arg("--data")

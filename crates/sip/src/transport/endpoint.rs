@@ -3,7 +3,7 @@
 use super::{
     SipConfig, SipError, SipHandle,
     connection::{self, BoxedStream, Connection, ConnectionEvent, Side},
-    handle::Command,
+    handle::{Command, Outcome},
     resolver::{Located, Resolver},
     tls::{self, Connector},
     udp,
@@ -17,6 +17,7 @@ use std::{
     collections::{HashMap, VecDeque},
     io,
     net::{IpAddr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -124,6 +125,8 @@ impl SipEndpoint {
             connection_events,
             events,
             waiting: VecDeque::new(),
+            queue_is_long: false,
+            program_is_busy: false,
             routes: HashMap::new(),
         };
         tokio::spawn(task.run(command_inbox, datagram_inbox, connection_inbox, accept_inbox, located_inbox));
@@ -241,6 +244,10 @@ struct Task {
     events: mpsc::Sender<SipEvent>,
     /// Events that the program has not taken yet.
     waiting: VecDeque<SipEvent>,
+    /// More events wait than should, or did until a moment ago.
+    queue_is_long: bool,
+    /// The program says that it has more to do than it can.
+    program_is_busy: bool,
     /// Our address towards each peer, where we listen on all of them.
     routes: HashMap<IpAddr, IpAddr>,
 }
@@ -285,19 +292,27 @@ impl Task {
                         self.ua.unregister_all(now);
                         self.leaving = Some((tokio::time::Instant::now() + UNREGISTER_MAX, done));
                     }
-                    Some(command) => self.handle_command(command),
+                    Some(command) => self.guarded(|task| task.handle_command(command)),
                     None => return,
                 },
-                Some(datagram) = datagrams.recv() => self.handle_datagram(datagram),
-                Some(found) = located.recv() => self.handle_found(found),
-                Some(event) = connection_inbox.recv() => self.handle_connection(event),
+                Some(datagram) = datagrams.recv() => self.guarded(|task| task.handle_datagram(datagram)),
+                Some(found) = located.recv() => self.guarded(|task| task.handle_found(found)),
+                Some(event) = connection_inbox.recv() => self.guarded(|task| task.handle_connection(event)),
                 Some(connection) = accepted.recv() => self.handle_accepted(connection),
                 () = tokio::time::sleep_until(wake) => {
                     let now = self.now();
-                    self.ua.handle_timeout(now);
+                    self.guarded(|task| task.ua.handle_timeout(now));
                 }
             }
             self.drain();
+        }
+    }
+
+    /// Does something for one message, command or timer. A mistake of ours there costs that one, and not the endpoint with
+    /// every other call.
+    fn guarded(&mut self, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
+            tracing::error!("signalling failed over a message: it is dropped, everything else goes on");
         }
     }
 
@@ -336,8 +351,10 @@ impl Task {
             Command::RefuseRequest { request, status, extra } => {
                 self.ua.refuse_request(request, status, &extra, now);
             }
-            Command::Report { source, succeeded: true } => self.ua.report_success(source),
-            Command::Report { source, succeeded: false } => self.ua.report_failure(source, now),
+            Command::Report { source, outcome: Outcome::Succeeded } => self.ua.report_success(source),
+            Command::Report { source, outcome: Outcome::Failed { is_reached } } => {
+                self.ua.report_failure(source, is_reached, now);
+            }
             Command::SetLimits { allow_from, guard } => {
                 self.config.allow_from.clone_from(&allow_from);
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
@@ -349,6 +366,9 @@ impl Task {
                 }
             }
             Command::SetDraining { draining } => self.ua.set_draining(draining),
+            #[cfg(test)]
+            Command::Fail => panic!("told to fail"),
+            Command::SetBusy { busy } => self.program_is_busy = busy,
             Command::Accepted { stream, flow } => {
                 let source = flow.remote.ip().to_canonical();
                 if self.config.allow_from.iter().any(|net| net.contains(&source)) {
@@ -405,6 +425,11 @@ impl Task {
             tracing::warn!(%flow, "too many connections: one is refused");
             return;
         }
+        let (open, now) = (self.connections.keys().map(|(_, remote)| remote.ip()), self.now());
+        if !self.ua.may_connect(flow.remote.ip(), open, now) {
+            tracing::info!(%flow, "a source is banned or has too many connections: one is refused");
+            return;
+        }
         // Requests of ours name the port that is listened on, which is also the local port here.
         let side = self.side(flow);
         self.connections.insert((flow.transport, flow.remote), connection::start(stream, side));
@@ -428,7 +453,12 @@ impl Task {
                 }
             }
         }
-        self.ua.set_overloaded(self.events.capacity() < self.config.max_events / 2);
+        // Once it was half full it has to be nearly empty before there are new calls again.
+        let free = self.events.capacity();
+        let enough =
+            if self.queue_is_long { self.config.max_events / 8 * 7 } else { self.config.max_events / 2 };
+        self.queue_is_long = free < enough;
+        self.ua.set_overloaded(self.queue_is_long || self.program_is_busy);
     }
 
     fn send(&mut self, flow: Flow, bytes: Bytes) {
@@ -529,4 +559,40 @@ fn route(remote: IpAddr) -> Option<IpAddr> {
     let socket = std::net::UdpSocket::bind(any).ok()?;
     socket.connect((remote, 9)).ok()?;
     Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: &str = "OPTIONS sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1;rport\r\n\
+        From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:us@127.0.0.1>\r\nCall-ID: NUMBER\r\nCSeq: 1 OPTIONS\r\n\
+        Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+
+    async fn answer(to: SocketAddr, number: u32) -> String {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.send_to(OPTIONS.replace("NUMBER", &number.to_string()).as_bytes(), to).await.unwrap();
+        let mut buffer = [0; 2048];
+        let length = tokio::time::timeout(Duration::from_secs(10), socket.recv(&mut buffer)).await;
+        String::from_utf8_lossy(&buffer[..length.expect("in time").unwrap()]).into_owned()
+    }
+
+    async fn endpoint() -> (SipHandle, mpsc::Receiver<SipEvent>) {
+        SipEndpoint::bind(SipConfig {
+            listen: vec!["127.0.0.1:0".parse().unwrap()],
+            allow_from: vec!["127.0.0.0/8".parse().unwrap()],
+            ..SipConfig::default()
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_mistake_over_one_message_leaves_the_others_alone() {
+        let (sip, _events) = endpoint().await;
+        for number in 0..3 {
+            sip.fail();
+            assert!(answer(sip.local_addr(), number).await.starts_with("SIP/2.0 200"));
+        }
+    }
 }

@@ -30,31 +30,115 @@ pub struct SipHandle {
     pub(super) local_tls: Option<SocketAddr>,
 }
 
+/// How a source did.
+pub(super) enum Outcome {
+    Succeeded,
+    Failed { is_reached: bool },
+}
+
 pub(super) enum Command {
-    Ring { call: CallId, sdp: Option<String> },
-    Answer { call: CallId, sdp: String, is_focus: bool },
-    AcceptSubscription { request: RequestId, call: Option<CallId>, body: String },
-    Notify { subscription: SubscriptionId, body: String },
-    EndSubscription { subscription: SubscriptionId },
-    Reject { call: CallId, status: u16, phrase: Option<String>, extra: Vec<(String, String)> },
-    AcceptOffer { call: CallId, sdp: String },
-    RejectOffer { call: CallId, status: u16 },
-    HangUp { call: CallId, reasons: Vec<Reason> },
-    Probe { call: CallId },
-    Dial { call: CallId, spec: Box<DialSpec> },
-    Register { registration: RegistrationId, spec: Box<RegistrationSpec> },
-    Unregister { registration: RegistrationId },
-    AcceptReferral { request: RequestId },
-    ReportReferral { request: RequestId, status: u16, phrase: String },
-    Refer { call: CallId, to: ReferTo },
-    AnswerRegistration { request: RequestId, contacts: Vec<(String, u32)> },
-    RefuseRequest { request: RequestId, status: u16, extra: Vec<(String, String)> },
-    Report { source: IpAddr, succeeded: bool },
-    SetLimits { allow_from: Vec<IpNet>, guard: GuardConfig },
-    HangUpSaved { call: CallId, dialog: String, reasons: Vec<Reason> },
-    SetDraining { draining: bool },
-    Accepted { stream: BoxedStream, flow: Flow },
-    Shutdown { done: oneshot::Sender<()> },
+    Ring {
+        call: CallId,
+        sdp: Option<String>,
+    },
+    Answer {
+        call: CallId,
+        sdp: String,
+        is_focus: bool,
+    },
+    AcceptSubscription {
+        request: RequestId,
+        call: Option<CallId>,
+        body: String,
+    },
+    Notify {
+        subscription: SubscriptionId,
+        body: String,
+    },
+    EndSubscription {
+        subscription: SubscriptionId,
+    },
+    Reject {
+        call: CallId,
+        status: u16,
+        phrase: Option<String>,
+        extra: Vec<(String, String)>,
+    },
+    AcceptOffer {
+        call: CallId,
+        sdp: String,
+    },
+    RejectOffer {
+        call: CallId,
+        status: u16,
+    },
+    HangUp {
+        call: CallId,
+        reasons: Vec<Reason>,
+    },
+    Probe {
+        call: CallId,
+    },
+    Dial {
+        call: CallId,
+        spec: Box<DialSpec>,
+    },
+    Register {
+        registration: RegistrationId,
+        spec: Box<RegistrationSpec>,
+    },
+    Unregister {
+        registration: RegistrationId,
+    },
+    AcceptReferral {
+        request: RequestId,
+    },
+    ReportReferral {
+        request: RequestId,
+        status: u16,
+        phrase: String,
+    },
+    Refer {
+        call: CallId,
+        to: ReferTo,
+    },
+    AnswerRegistration {
+        request: RequestId,
+        contacts: Vec<(String, u32)>,
+    },
+    RefuseRequest {
+        request: RequestId,
+        status: u16,
+        extra: Vec<(String, String)>,
+    },
+    Report {
+        source: IpAddr,
+        outcome: Outcome,
+    },
+    SetLimits {
+        allow_from: Vec<IpNet>,
+        guard: GuardConfig,
+    },
+    HangUpSaved {
+        call: CallId,
+        dialog: String,
+        reasons: Vec<Reason>,
+    },
+    SetDraining {
+        draining: bool,
+    },
+    SetBusy {
+        busy: bool,
+    },
+    #[cfg(test)]
+    Fail,
+    Accepted {
+        stream: BoxedStream,
+        flow: Flow,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
 }
 
 impl SipHandle {
@@ -127,9 +211,15 @@ impl SipHandle {
         self.command(Command::RefuseRequest { request, status, extra });
     }
 
-    /// Says that a source asked for what it may not have, or has shown that it may.
-    pub fn report(&self, source: IpAddr, succeeded: bool) {
-        self.command(Command::Report { source, succeeded });
+    /// Says that a source has shown that it may.
+    pub fn report_success(&self, source: IpAddr) {
+        self.command(Command::Report { source, outcome: Outcome::Succeeded });
+    }
+
+    /// Says that a source asked for what it may not have. `is_reached`: what we send reaches it (it has a connection, or
+    /// answered a challenge of ours); else its address may be somebody else's, and it is not banned for long.
+    pub fn report_failure(&self, source: IpAddr, is_reached: bool) {
+        self.command(Command::Report { source, outcome: Outcome::Failed { is_reached } });
     }
 
     /// Other networks and limits from now on.
@@ -166,6 +256,18 @@ impl SipHandle {
     /// New calls are refused from now on, and those who ask (OPTIONS) are told to go elsewhere.
     pub fn set_draining(&self, draining: bool) {
         self.command(Command::SetDraining { draining });
+    }
+
+    /// Has the endpoint fail over this, as a mistake of ours in the handling of a message would.
+    #[cfg(test)]
+    pub(crate) fn fail(&self) {
+        self.command(Command::Fail);
+    }
+
+    /// The program has more to do than it can: until it says otherwise, new calls, registrations and subscriptions get 503
+    /// with Retry-After. Beside it the endpoint watches its own queue.
+    pub fn set_busy(&self, busy: bool) {
+        self.command(Command::SetBusy { busy });
     }
 
     /// Places a call; `Progress`, `Answered` or `Rejected` follow. Its servers are looked for in DNS (RFC 3263) and asked one

@@ -28,7 +28,7 @@ pub use types::{
     SubscriptionId, Target, Transport,
 };
 
-use crate::guard::{self, Admission, Guard, GuardConfig};
+use crate::guard::{self, Admission, Guard, GuardConfig, Proof};
 use crate::locate::Hop;
 
 use bytes::Bytes;
@@ -282,7 +282,7 @@ impl UserAgent {
             sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
         {
             self.refuse_malformed(&request, &finding, flow);
-            self.report_failure(source, now);
+            self.failed(source, proof_of(flow), now);
             return;
         }
         let method = request.method.clone();
@@ -311,10 +311,11 @@ impl UserAgent {
             return;
         }
         let Some(copied) = message::salvage(bytes) else { return };
-        if self.guard.admit(source, now) != Admission::Welcome {
+        let proof = proof_of(flow);
+        if self.guard.admit(source, proof == Proof::Reached, now) != Admission::Welcome {
             return;
         }
-        self.report_failure(source, now);
+        self.failed(source, proof, now);
         let why: String = why.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
         self.send_salvaged(flow, &format!("Bad Request: {why}"), &copied);
     }
@@ -338,10 +339,12 @@ impl UserAgent {
         if message::text(&request.headers, &HeaderName::UserAgent)
             .is_some_and(|name| guard::is_scanner(&name))
         {
-            self.report_failure(source, now);
+            self.failed(source, proof_of(flow), now);
             return false;
         }
-        match self.guard.admit(source, now) {
+        let brings_something =
+            proof_of(flow) == Proof::Reached || request.headers.get(&HeaderName::Authorization).is_some();
+        match self.guard.admit(source, brings_something, now) {
             Admission::Welcome => true,
             Admission::Ignored => false,
             Admission::TooMany => {
@@ -356,9 +359,14 @@ impl UserAgent {
         }
     }
 
-    /// Somebody asked for what he may not have. Who does so often is not answered for a while.
-    pub fn report_failure(&mut self, source: IpAddr, now: Duration) {
-        if let Some(ban) = self.guard.failed(source, now) {
+    /// Somebody asked for what he may not have. Who does so often is not answered for a while. `is_reached`: what we send
+    /// is known to reach him; else somebody else may have written his address on a datagram.
+    pub fn report_failure(&mut self, source: IpAddr, is_reached: bool, now: Duration) {
+        self.failed(source, if is_reached { Proof::Reached } else { Proof::Doubtful }, now);
+    }
+
+    fn failed(&mut self, source: IpAddr, proof: Proof, now: Duration) {
+        if let Some(ban) = self.guard.failed(source, proof, now) {
             self.event(SipEvent::Banned { source, seconds: ban.as_secs() });
         }
     }
@@ -368,7 +376,18 @@ impl UserAgent {
         self.guard.succeeded(source);
     }
 
-    /// Other limits and networks from now on.
+    /// Whether a source that has these connections may open another one.
+    pub(crate) fn may_connect(
+        &self,
+        source: IpAddr,
+        open: impl Iterator<Item = IpAddr>,
+        now: Duration,
+    ) -> bool {
+        let open = open.filter(|other| self.guard.is_same(source, *other)).count();
+        self.guard.may_connect(source, open, now)
+    }
+
+    /// Other limits and networks from now on. Bans are lifted.
     pub fn set_limits(&mut self, allow_from: Vec<IpNet>, guard: GuardConfig) {
         self.config.allow_from = allow_from;
         self.guard.set_config(guard);
@@ -660,6 +679,11 @@ impl UserAgent {
 
 fn reliability(flow: Flow) -> Reliability {
     if flow.transport.is_datagram() { Reliability::Unreliable } else { Reliability::Reliable }
+}
+
+/// A connection cannot be had in another's name.
+fn proof_of(flow: Flow) -> Proof {
+    if flow.transport.is_datagram() { Proof::Doubtful } else { Proof::Reached }
 }
 
 #[cfg(test)]

@@ -130,10 +130,11 @@ fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
     }
     let (sent, events) = answers(&mut ua);
     assert!(sent.is_empty(), "{sent:?}");
-    assert_eq!(events, [SipEvent::Banned { source: "127.0.0.2".parse().unwrap(), seconds: 600 }]);
+    // By datagram somebody else may have written that address: not for long.
+    assert_eq!(events, [SipEvent::Banned { source: "127.0.0.2".parse().unwrap(), seconds: 30 }]);
     // Under another name, but still the same one.
     ua.receive_datagram(options("127.0.0.2:9", 11, "phone"), flow("127.0.0.2:9"), Duration::from_secs(1));
     assert!(answers(&mut ua).0.is_empty());
-    ua.receive_datagram(options("127.0.0.2:9", 12, "phone"), flow("127.0.0.2:9"), Duration::from_secs(601));
+    ua.receive_datagram(options("127.0.0.2:9", 12, "phone"), flow("127.0.0.2:9"), Duration::from_secs(31));
     assert_eq!(answers(&mut ua).0.len(), 1);
 }

@@ -1,0 +1,173 @@
+//! A mistake of ours in the handling of one call ends that call, and not the engine with all others.
+//!
+//! What a panic leaves half done is cleared away by ending the call that was being handled. A mistake that comes again and
+//! again sits deeper than one call: then the engine ends, the process with it, and whoever watches over it starts it anew;
+//! reservations are read back and telephones are told ([`super::Engine::start`]).
+
+use super::{Command, Engine, call::CallNumber, effects::reasons};
+use plenary_media::MediaEvent;
+use plenary_sip::SipEvent;
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+use tracing::error;
+
+/// So many failures…
+const FAILURES_MAX: usize = 20;
+/// … within this time are too many.
+const FAILURES_WITHIN: Duration = Duration::from_secs(10);
+
+/// When the engine failed of late.
+#[derive(Debug, Default)]
+pub(super) struct Rescues(VecDeque<Instant>);
+
+impl Rescues {
+    fn add(&mut self, now: Instant) {
+        self.0.push_back(now);
+        while self.0.front().is_some_and(|at| now.duration_since(*at) > FAILURES_WITHIN) {
+            self.0.pop_front();
+        }
+    }
+
+    pub(super) fn are_too_many(&self) -> bool {
+        self.0.len() >= FAILURES_MAX
+    }
+}
+
+impl Engine {
+    /// Does something that concerns `call`, and all that follows from it.
+    pub(super) fn guarded(&mut self, call: Option<CallNumber>, act: impl FnOnce(&mut Self)) {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            act(self);
+            self.carry_out();
+            self.tell_followers();
+        }));
+        if done.is_ok() {
+            return;
+        }
+        self.rescues.add(Instant::now());
+        let Some(number) = call else {
+            return error!("the engine failed: what it was doing is left, everything else goes on");
+        };
+        error!(call = number.0, "the engine failed over a call: that call ends, all others go on");
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            self.end_call(number, reasons(500, "The call failed"));
+            self.carry_out();
+        }));
+        if ended.is_err() {
+            // Not even that: then nothing of it is left here, and its two other sides are told.
+            self.rescues.add(Instant::now());
+            if let Some(call) = self.calls.remove(&number) {
+                self.participants.remove(&call.participant);
+            }
+            self.media.close(number.media());
+            self.sip.hang_up(number.sip(), reasons(500, "The call failed"));
+        }
+    }
+}
+
+/// Whose call an event is about.
+pub(super) fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
+    let call = match event {
+        SipEvent::Incoming(incoming) => incoming.call,
+        SipEvent::Confirmed { call, .. }
+        | SipEvent::Reoffer { call, .. }
+        | SipEvent::ReofferAnswer { call, .. }
+        | SipEvent::KeyPressed { call, .. }
+        | SipEvent::Cancelled { call, .. }
+        | SipEvent::Ended { call, .. } => *call,
+        // Of nobody, or of a call that the engine has no hand in yet.
+        _ => return None,
+    };
+    Some(CallNumber(call.0))
+}
+
+pub(super) fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
+    let call = match event {
+        MediaEvent::KeyPressed { call, .. }
+        | MediaEvent::TalkStarted { call }
+        | MediaEvent::TalkStopped { call }
+        | MediaEvent::RtpTimeout { call }
+        | MediaEvent::HoldTimeout { call }
+        | MediaEvent::Closed { call, .. } => call,
+        MediaEvent::PlayFinished { .. } | MediaEvent::PlayFailed { .. } | MediaEvent::RoomFailed { .. } => {
+            return None;
+        }
+    };
+    Some(CallNumber(call.0))
+}
+
+pub(super) fn call_of_command(command: &Command) -> Option<CallNumber> {
+    match command {
+        Command::LookedUp { call, .. } | Command::Diverted { call, .. } => Some(*call),
+        #[cfg(test)]
+        Command::Fail { call } => *call,
+        // Of the web services and of those who are not in a call.
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Addresses, Config},
+        server::Server,
+    };
+    use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig};
+
+    async fn call(caller: &Caller, uri: &str) -> Call {
+        let mut call = caller.dial(uri, CallSpec::default()).await.unwrap();
+        assert_eq!(call.answered().await, CallState::Up);
+        call
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mistake_over_one_call_ends_that_call_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = "127.0.0.1:0".parse().unwrap();
+        let config = Config {
+            data: folder.path().to_owned(),
+            http: local,
+            sip: Addresses(vec![local]),
+            ..Config::default()
+        };
+        let server = Server::start(&config).await.unwrap();
+        let (account, _) = server.store().create_account_login("1-2-0/bob@example.com").await.unwrap();
+        let body = serde_json::json!({ "conference": { "name": "{rest}" } });
+        server.store().put_service(account.id, "conf-*", &body).await.unwrap();
+        let caller = Caller::new(CallerConfig::default()).await.unwrap();
+        let uri = format!("sip:conf-Tea@{}", server.sip_addr());
+        let (mut first, second) = (call(&caller, &uri).await, call(&caller, &uri).await);
+
+        server.engine().fail(Some(CallNumber(1))).await;
+        let ended = tokio::time::timeout(Duration::from_secs(20), first.ended()).await.unwrap();
+        assert_eq!(ended, CallState::Ended { by_remote: true, reason: "The call failed".to_owned() });
+        server.engine().fail(None).await;
+        assert!(server.engine().is_alive(Duration::from_secs(20)).await);
+        assert_eq!(second.state(), CallState::Up);
+        let third = call(&caller, &uri).await;
+        drop((second, third));
+
+        // What fails whatever is done ends the engine, and with it the process.
+        for _ in 0..FAILURES_MAX {
+            server.engine().fail(None).await;
+        }
+        tokio::time::timeout(Duration::from_secs(20), server.engine().ended()).await.unwrap();
+    }
+
+    #[test]
+    fn a_mistake_now_and_then_is_lived_with_and_one_after_the_other_is_not() {
+        let (mut rescues, began) = (Rescues::default(), Instant::now());
+        for n in 0..1000 {
+            rescues.add(began + Duration::from_secs(n));
+            assert!(!rescues.are_too_many());
+        }
+        for n in 0..FAILURES_MAX as u64 {
+            rescues.add(began + Duration::from_millis(1_000_000 + n));
+        }
+        assert!(rescues.are_too_many());
+    }
+}
