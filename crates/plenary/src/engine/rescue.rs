@@ -92,9 +92,8 @@ pub(super) fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
         | MediaEvent::RtpTimeout { call }
         | MediaEvent::HoldTimeout { call }
         | MediaEvent::Closed { call, .. } => call,
-        MediaEvent::PlayFinished { .. } | MediaEvent::PlayFailed { .. } | MediaEvent::RoomFailed { .. } => {
-            return None;
-        }
+        // Of a play or a room, or nothing that a call is ended for.
+        _ => return None,
     };
     Some(CallNumber(call.0))
 }
