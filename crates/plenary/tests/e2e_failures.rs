@@ -163,6 +163,8 @@ fn a_full_disk_refuses_what_must_last_and_nothing_else_and_the_rest_is_written_l
             }
         }
     }
+    // Or it would hold its space after it is removed.
+    drop(file);
     talk.assert_stays_perfect(|| {
         let (status, body) = reserve(&server, "Board", 10);
         assert_eq!(status, 503, "{body}");
