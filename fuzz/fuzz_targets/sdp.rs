@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
             preference: Preference::Theirs,
             dtmf: true,
             direction: Direction::SendRecv,
-            security: LocalSecurity { policy, seed: [7; 176], fingerprint: Some([1; 32]), offers_keys: true },
+            security: LocalSecurity { policy, seed: [7; 176], fingerprint: Some([1; 32]), offers_keys: true, offers_dtls: false },
             ice: Some(IceCredentials { ufrag: "abcd".into(), pwd: "0123456789012345678901".into() }),
         };
         for stream in [answer(text, &local).ok().map(|answer| {

@@ -8,7 +8,13 @@ use plenary_sip::sdp::{
 /// SRTP where it is offered, with keys that are the same in each run.
 fn security() -> LocalSecurity {
     let seed = std::array::from_fn(|n| n as u8);
-    LocalSecurity { policy: Policy::Preferred, seed, fingerprint: Some([0xab; 32]), offers_keys: false }
+    LocalSecurity {
+        policy: Policy::Preferred,
+        seed,
+        fingerprint: Some([0xab; 32]),
+        offers_keys: false,
+        offers_dtls: false,
+    }
 }
 
 fn local() -> LocalMedia {

@@ -25,6 +25,7 @@ fn local() -> LocalMedia {
             seed: std::array::from_fn(|n| n as u8),
             fingerprint: Some([0xab; 32]),
             offers_keys: false,
+            offers_dtls: false,
         },
         ice: Some(IceCredentials { ufrag: "ours".into(), pwd: "0123456789abcdefghijkl".into() }),
     }

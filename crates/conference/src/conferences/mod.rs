@@ -335,6 +335,26 @@ impl Conferences {
         }
     }
 
+    /// What a party may do, whether it is in or on its way in.
+    #[must_use]
+    pub fn options(&self, participant: &ParticipantId) -> Option<&ParticipantOptions> {
+        match self.seats.get(participant)? {
+            Seat::Admitted { options, .. } => Some(options),
+            Seat::Entered { conference, place } => {
+                Some(self.conferences.get(conference)?.room()?.party(*place)?.options())
+            }
+        }
+    }
+
+    /// It is in, starts its conference and ends it for everyone.
+    #[must_use]
+    pub fn is_leader(&self, participant: &ParticipantId) -> bool {
+        matches!(self.seats.get(participant), Some(Seat::Entered { .. }))
+            && self
+                .options(participant)
+                .is_some_and(|options| options.start_on_entry && options.destroy_on_exit)
+    }
+
     fn on_reservation_added(&mut self, reservation: Reservation, now: Timestamp) -> Result<(), Refused> {
         let key = ConferenceKey { account: reservation.account, name: reservation.name.clone() };
         if self.conferences.contains_key(&key) {

@@ -271,6 +271,10 @@ impl Room {
 }
 
 impl Party {
+    pub(super) fn options(&self) -> &ParticipantOptions {
+        &self.options
+    }
+
     /// Says what has changed in what this party may hear and be heard of.
     fn refresh(&mut self, started: bool, effects: &mut VecDeque<Effect>) {
         let voice = Voice { speaks: started && self.options.talker && !self.muted, listens: started };

@@ -284,8 +284,11 @@ fn bundled<'a>(session: &'a Session, media: &'a Media) -> Option<&'a str> {
 #[must_use]
 pub fn offer(local: &LocalMedia) -> String {
     let mut sdp = session_part(local);
-    let profile = if local.security.offers_srtp() { "RTP/SAVP" } else { "RTP/AVP" };
-    let _ = write!(sdp, "m=audio {} {profile}", local.rtp.port());
+    let is_for_browser = local.security.is_for_browser();
+    if is_for_browser && local.ice.is_some() {
+        sdp.push_str("a=ice-lite\r\n");
+    }
+    let _ = write!(sdp, "m=audio {} {}", local.rtp.port(), local.security.profile());
     for codec in &local.codecs {
         let _ = write!(sdp, " {}", codec.payload_type());
     }
@@ -302,7 +305,14 @@ pub fn offer(local: &LocalMedia) -> String {
     for (clock, payload_type) in events {
         dtmf_part(&mut sdp, *payload_type, clock);
     }
+    // Who does without ICE is a test caller of ours, and does without this too.
+    if local.ice.is_some() {
+        sdp.push_str("a=rtcp-mux\r\n");
+    }
     security::write_offer(&mut sdp, &local.security);
+    if let (true, Some(ours)) = (is_for_browser, &local.ice) {
+        ice::write_media(&mut sdp, ours, local.rtp, true);
+    }
     let _ = write!(sdp, "a=ptime:20\r\na=maxptime:{MAXPTIME_MS}\r\na={}\r\n", local.direction.name());
     sdp
 }
@@ -315,7 +325,9 @@ pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     let session = parse(answer)?;
     let media = session.medias.first().ok_or(SdpError::Malformed("it describes no media"))?;
     let mut stream = negotiate(&session, media, ours, Role::Offerer)?;
-    stream.ice = None;
+    if !ours.security.is_for_browser() {
+        stream.ice = None;
+    }
     // What we receive bears the numbers of our offer, whatever numbers the answer has for what it receives (RFC
     // 3264, 5.1 and 6.1).
     stream.receive_payload_type = stream.codec.payload_type();

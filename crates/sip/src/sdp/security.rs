@@ -72,6 +72,8 @@ pub struct LocalSecurity {
     pub fingerprint: Option<[u8; 32]>,
     /// Whether we offer SRTP where SRTP is preferred: only where nobody reads the keys on their way.
     pub offers_keys: bool,
+    /// The other side is a browser: it is offered DTLS and ICE, and nothing else.
+    pub offers_dtls: bool,
 }
 
 impl fmt::Debug for LocalSecurity {
@@ -84,7 +86,13 @@ impl LocalSecurity {
     /// No SRTP at all.
     #[must_use]
     pub fn off() -> Self {
-        Self { policy: Policy::Off, seed: [0; KEY_BYTES_MAX * 4], fingerprint: None, offers_keys: false }
+        Self {
+            policy: Policy::Off,
+            seed: [0; KEY_BYTES_MAX * 4],
+            fingerprint: None,
+            offers_keys: false,
+            offers_dtls: false,
+        }
     }
 
     /// Our master key and salt for a suite.
@@ -93,7 +101,20 @@ impl LocalSecurity {
         self.seed[place..place + suite.key_bytes()].to_vec()
     }
 
-    pub(super) fn offers_srtp(&self) -> bool {
+    /// The profile of an offer.
+    pub(super) fn profile(&self) -> &'static str {
+        match (self.is_for_browser(), self.offers_srtp()) {
+            (true, _) => "UDP/TLS/RTP/SAVPF",
+            (false, true) => "RTP/SAVP",
+            (false, false) => "RTP/AVP",
+        }
+    }
+
+    pub(super) fn is_for_browser(&self) -> bool {
+        self.offers_dtls && self.policy != Policy::Off && self.fingerprint.is_some()
+    }
+
+    fn offers_srtp(&self) -> bool {
         match self.policy {
             Policy::Required => true,
             Policy::Preferred => self.offers_keys,
@@ -282,6 +303,9 @@ pub(super) fn write_answer(sdp: &mut String, protection: &Protection, local: &Lo
 
 /// The lines of an offer.
 pub(super) fn write_offer(sdp: &mut String, local: &LocalSecurity) {
+    if local.is_for_browser() {
+        return write_fingerprint(sdp, local, "actpass");
+    }
     if !local.offers_srtp() {
         return;
     }

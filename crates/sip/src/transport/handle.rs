@@ -276,12 +276,26 @@ impl SipHandle {
     /// # Errors
     /// Its URI, or that of its first route, is not one that can be called.
     pub fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
+        let call = self.new_call();
+        self.dial_as(call, spec)?;
+        Ok(call)
+    }
+
+    /// The id of a call that is to be placed.
+    #[must_use]
+    pub fn new_call(&self) -> CallId {
+        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// [`Self::dial`] under an id of [`Self::new_call`]. Once a call was `Rejected`, the same id may be used for another try.
+    ///
+    /// # Errors
+    /// Its URI, or that of its first route, is not one that can be called.
+    pub fn dial_as(&self, call: CallId, spec: DialSpec) -> Result<(), SipError> {
         check(&spec.uri)?;
         spec.route.first().map_or(Ok(()), |route| check(route))?;
-        let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
         let spec = Box::new(spec);
-        self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)?;
-        Ok(call)
+        self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)
     }
 
     /// Registers with another server and keeps the registration up: `Registered` and `RegistrationFailed` tell how that

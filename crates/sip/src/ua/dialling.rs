@@ -88,6 +88,8 @@ pub(super) struct Calling {
     visited: Vec<String>,
     redirection: Redirection,
     has_route: bool,
+    /// The program knows somebody else to call.
+    is_impatient: bool,
     /// When it has rung too long, or CANCEL has shown no effect.
     ringing: Ticket,
     impatience: Option<Ticket>,
@@ -226,6 +228,7 @@ impl UserAgent {
             targets: VecDeque::new(),
             visited: vec![message::uri_text(&uri)],
             redirection: spec.redirection,
+            is_impatient: spec.is_impatient,
             has_route: !spec.route.is_empty() || spec.flow.is_some(),
             ringing,
             impatience: None,
@@ -313,7 +316,7 @@ impl UserAgent {
         (calling.is_ringing, calling.key) = (false, None);
         // What an earlier server's telephones said is void.
         calling.early.clear();
-        let has_more = !calling.servers.is_empty();
+        let has_more = !calling.servers.is_empty() || calling.is_impatient;
         if let Some(ticket) = calling.impatience.take() {
             self.timers.clear(ticket);
         }
@@ -373,7 +376,9 @@ impl UserAgent {
             });
         }
         self.avoid(flow, None, now);
-        self.next_server(id, now);
+        if !self.next_server(id, now) {
+            self.try_next(id, 408, message::phrase(408), now);
+        }
     }
 
     /// Sends the INVITE to the next server. False: there is none.

@@ -269,11 +269,15 @@ pub(super) fn asserted(headers: &Headers) -> Option<Party> {
     let address = Address::parse(first.as_bytes(), "P-Asserted-Identity").ok()?;
     let Target { user, host } = target(&address.uri);
     let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
+    (!is_private(headers) && !user.is_empty()).then_some(Party { display_name, user, host })
+}
+
+/// Who sends this is not to be shown to others (RFC 3323, 4.2; RFC 3325, 9.3).
+pub(super) fn is_private(headers: &Headers) -> bool {
     let privacy = text(headers, &HeaderName::parse(&Bytes::from_static(b"Privacy"))).unwrap_or_default();
-    let is_private = privacy
+    privacy
         .split(';')
-        .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)));
-    (!is_private && !user.is_empty()).then_some(Party { display_name, user, host })
+        .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)))
 }
 
 /// A user as it may stand in a URI (RFC 3261, section 25.1).

@@ -125,6 +125,7 @@ impl UserAgent {
             sip_call_id,
             authorization: super::registration::authorization(request),
             asserted: message::asserted(headers),
+            is_private: message::is_private(headers),
         })));
     }
 

@@ -156,6 +156,8 @@ pub struct IncomingCall {
     /// Who calls by the word of the one who sent it on (P-Asserted-Identity, RFC 3325): worth something where that one
     /// is trusted.
     pub asserted: Option<Party>,
+    /// Who calls is not to be shown to others (Privacy, RFC 3323).
+    pub is_private: bool,
 }
 
 /// A request outside of any call that the program answers.
@@ -269,6 +271,9 @@ pub struct DialSpec {
     pub ring_for: Option<Duration>,
     /// Whether a 3xx is followed.
     pub redirection: Redirection,
+    /// Somebody else can be called instead: a server that says nothing at all for a few seconds is not waited for, and the
+    /// call is `Rejected` with 408.
+    pub is_impatient: bool,
 }
 
 /// One of our registrations with another server.
