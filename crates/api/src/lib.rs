@@ -18,7 +18,10 @@ mod server;
 mod time;
 mod web;
 
-pub use control::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
+pub use control::{
+    ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
+    SoundSettings, TransferState, TrunkState,
+};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
 pub use peer::{BoxedStream, Duplex, Peer};

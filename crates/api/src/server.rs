@@ -11,8 +11,9 @@ use crate::{
     web::{
         callers,
         conferences::Service,
-        inbound,
+        inbound, parties,
         sound::{self, Resource},
+        trunks,
         websocket::{self, OnWebSocket},
     },
 };
@@ -155,6 +156,16 @@ async fn route(
             authenticate(state, parts).await?;
             return inbound::schema();
         }
+        trunks::COLLECTION => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            let account = authenticate(state, parts).await?;
+            return trunks::list(state, account.id).await;
+        }
+        trunks::SCHEMA_PATH => {
+            allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+            authenticate(state, parts).await?;
+            return trunks::schema();
+        }
         callers::USERS => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
             let account = authenticate(state, parts).await?;
@@ -185,6 +196,14 @@ async fn route(
         let body = read(state, body).await?;
         return inbound::one(state, account.id, method, &name, &body).await;
     }
+    if let Some(encoded) = path.strip_prefix(trunks::COLLECTION).and_then(|rest| rest.strip_prefix('/')) {
+        let methods = [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
+        allow(method, &methods, "GET, HEAD, PUT, PATCH, DELETE")?;
+        let account = authenticate(state, parts).await?;
+        let name = path_segment(encoded)?;
+        let body = read(state, body).await?;
+        return trunks::one(state, account.id, method, &name, &body).await;
+    }
     if let Some(encoded) = path.strip_prefix(callers::USERS).and_then(|rest| rest.strip_prefix('/')) {
         allow(method, &[Method::PUT, Method::DELETE], "PUT, DELETE")?;
         let account = authenticate(state, parts).await?;
@@ -200,7 +219,14 @@ async fn route(
             allow(method, methods, text)?;
             let account = authenticate(state, parts).await?;
             let body = read(state, body).await?;
-            return sound::answer(state, account.id, method, resource, &body).await;
+            return match resource {
+                Resource::Participants(name) if *method == Method::POST => {
+                    parties::invite(state, account.id, name, &body).await
+                }
+                Resource::Participant(name, id) => parties::one(state, account.id, method, name, id).await,
+                Resource::Transfer(name, id) => parties::transfer(state, account.id, name, id, &body).await,
+                resource => sound::answer(state, account.id, method, resource, &body).await,
+            };
         }
     }
     if let Some(page) = pages::page(path) {

@@ -21,13 +21,14 @@ const FILE: &str = "plenary.db";
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/0001_accounts.sql"),
     include_str!("../migrations/0002_inbound_services.sql"),
     include_str!("../migrations/0003_reservations.sql"),
     include_str!("../migrations/0004_calls.sql"),
     include_str!("../migrations/0005_users.sql"),
     include_str!("../migrations/0006_dialogs.sql"),
+    include_str!("../migrations/0007_trunks.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

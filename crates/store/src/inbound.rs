@@ -30,6 +30,8 @@ pub struct InboundService {
 pub struct Access {
     /// Those of these networks: trunks. `None`: the networks that the configuration trusts.
     pub networks: Option<Vec<IpNet>>,
+    /// Those of the networks of these trunks of the account. `None`: of all its trunks, unless `networks` is given.
+    pub trunks: Option<Trunks>,
     /// These users of the account, by digest authentication.
     pub users: Users,
     /// Those who have a token for the dialled name.
@@ -56,6 +58,27 @@ impl Users {
             Self::None => false,
             Self::All => true,
             Self::Named(names) => names.iter().any(|known| known == name),
+        }
+    }
+}
+
+/// Which trunks of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trunks {
+    /// Every one.
+    All,
+    /// These; none where there are no names.
+    Named(Vec<String>),
+}
+
+impl Access {
+    /// A call from the networks of this trunk of the account may come in.
+    #[must_use]
+    pub fn includes_trunk(&self, name: &str) -> bool {
+        match &self.trunks {
+            None => self.networks.is_none(),
+            Some(Trunks::All) => true,
+            Some(Trunks::Named(names)) => names.iter().any(|known| known == name),
         }
     }
 }
@@ -91,6 +114,23 @@ pub struct ConferenceAction {
     /// What the caller may do there.
     #[serde(default)]
     pub participant: ParticipantOptions,
+    /// What the caller may have called, by REFER.
+    #[serde(default)]
+    pub refer: Refer,
+}
+
+/// Whom those who came in by a service may have called into their conference by REFER (RFC 3515), in their own place or
+/// beside them. Whatever is called follows the rules of the account's trunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refer {
+    /// Nobody.
+    #[default]
+    None,
+    /// Users of the account that are registered here.
+    Members,
+    /// These, and whatever a trunk of the account serves.
+    All,
 }
 
 /// `{"announcement": …}`
@@ -129,20 +169,24 @@ impl InboundService {
         check_name(name)?;
         let action = action(body, name.ends_with('*'))?;
         let access = body.get("access").map_or_else(|| Ok(Access::default()), access)?;
-        let srtp = match body.get("srtp") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(match value.as_str() {
-                Some("required") => Srtp::Required,
-                Some("preferred") => Srtp::Preferred,
-                Some("off") => Srtp::Off,
-                _ => return Err(wrong("srtp", "must be `required`, `preferred` or `off`")),
-            }),
-        };
+        let srtp = srtp(body.get("srtp"))?;
         Ok(Self { account, name: ServiceName::new(name), action, access, srtp })
     }
 }
 
-fn wrong(field: impl Into<String>, text: impl Into<String>) -> InboundError {
+pub(crate) fn srtp(value: Option<&Value>) -> Result<Option<Srtp>, InboundError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_str() {
+            Some("required") => Ok(Some(Srtp::Required)),
+            Some("preferred") => Ok(Some(Srtp::Preferred)),
+            Some("off") => Ok(Some(Srtp::Off)),
+            _ => Err(wrong("srtp", "must be `required`, `preferred` or `off`")),
+        },
+    }
+}
+
+pub(crate) fn wrong(field: impl Into<String>, text: impl Into<String>) -> InboundError {
     InboundError { field: field.into(), text: text.into() }
 }
 
@@ -180,35 +224,18 @@ fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
 }
 
 fn access(value: &Value) -> Result<Access, InboundError> {
-    let fields = object("access", value, &["networks", "users", "tokens"])?;
-    let texts = |field: &str, value: &Value, what: &str| -> Result<Vec<String>, InboundError> {
-        let items = value.as_array().filter(|items| items.len() <= ACCESS_ITEMS_MAX);
-        let items = items
-            .ok_or_else(|| wrong(field, format!("must be a list of at most {ACCESS_ITEMS_MAX} {what}")))?;
-        items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                let text = item.as_str().map(str::to_owned);
-                text.ok_or_else(|| wrong(format!("{field}[{index}]"), "must be a text"))
-            })
-            .collect()
-    };
+    let fields = object("access", value, &["networks", "trunks", "users", "tokens"])?;
     let networks = match fields.get("networks") {
         None => None,
-        Some(value) => Some(
-            texts("access.networks", value, "networks")?
-                .iter()
-                .enumerate()
-                .map(|(index, text)| {
-                    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-                    text.parse().ok().or_else(address).ok_or_else(|| {
-                        let field = format!("access.networks[{index}]");
-                        wrong(field, "must be a network as in 192.0.2.0/24 or 2001:db8::/32, or an address")
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-        ),
+        Some(value) => Some(networks("access.networks", value)?),
+    };
+    let trunks = match fields.get("trunks") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(true)) => Some(Trunks::All),
+        Some(Value::Bool(false)) => Some(Trunks::Named(Vec::new())),
+        Some(value) => {
+            Some(Trunks::Named(texts("access.trunks", value, "trunk names, or true for every trunk")?))
+        }
     };
     let users = match fields.get("users") {
         None | Some(Value::Bool(false)) => Users::None,
@@ -216,11 +243,41 @@ fn access(value: &Value) -> Result<Access, InboundError> {
         Some(value) => Users::Named(texts("access.users", value, "user names, or true for every user")?),
     };
     let tokens = fields.get("tokens").map_or(Ok(false), |value| truth("access.tokens", value))?;
-    Ok(Access { networks, users, tokens })
+    Ok(Access { networks, trunks, users, tokens })
+}
+
+/// A list of texts.
+pub(crate) fn texts(field: &str, value: &Value, what: &str) -> Result<Vec<String>, InboundError> {
+    let items = value.as_array().filter(|items| items.len() <= ACCESS_ITEMS_MAX);
+    let items =
+        items.ok_or_else(|| wrong(field, format!("must be a list of at most {ACCESS_ITEMS_MAX} {what}")))?;
+    items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let text = item.as_str().map(str::to_owned);
+            text.ok_or_else(|| wrong(format!("{field}[{index}]"), "must be a text"))
+        })
+        .collect()
+}
+
+/// A list of networks or addresses.
+pub(crate) fn networks(field: &str, value: &Value) -> Result<Vec<IpNet>, InboundError> {
+    texts(field, value, "networks")?
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            text.parse().ok().or_else(address).ok_or_else(|| {
+                let field = format!("{field}[{index}]");
+                wrong(field, "must be a network as in 192.0.2.0/24 or 2001:db8::/32, or an address")
+            })
+        })
+        .collect()
 }
 
 fn conference_action(value: &Value, has_rest: bool) -> Result<ConferenceAction, InboundError> {
-    let fields = object("conference", value, &["name", "participant"])?;
+    let fields = object("conference", value, &["name", "participant", "refer"])?;
     let field = "conference.name";
     let name = match fields.get("name") {
         Some(Value::String(name)) => name.clone(),
@@ -239,10 +296,19 @@ fn conference_action(value: &Value, has_rest: bool) -> Result<ConferenceAction, 
         return Err(wrong(field, "holds `{rest}`, but the service's name does not end in *"));
     }
     let participant = match fields.get("participant") {
-        Some(options) => participant(options)?,
+        Some(options) => participant("conference.participant", options)?,
         None => ParticipantOptions::default(),
     };
-    Ok(ConferenceAction { name, participant })
+    let refer = match fields.get("refer") {
+        None | Some(Value::Null) => Refer::None,
+        Some(value) => match value.as_str() {
+            Some("none") => Refer::None,
+            Some("members") => Refer::Members,
+            Some("all") => Refer::All,
+            _ => return Err(wrong("conference.refer", "must be `none`, `members` or `all`")),
+        },
+    };
+    Ok(ConferenceAction { name, participant, refer })
 }
 
 /// The options of a participant, as the public format names them.
@@ -260,11 +326,15 @@ const OPTIONS: [&str; 11] = [
     "has_left_message",
 ];
 
-fn participant(value: &Value) -> Result<ParticipantOptions, InboundError> {
-    let fields = object("conference.participant", value, &OPTIONS)?;
+/// The options of a participant, in a body in which they are the property `path`.
+///
+/// # Errors
+/// The first thing that is wrong, with its field.
+pub fn participant(path: &str, value: &Value) -> Result<ParticipantOptions, InboundError> {
+    let fields = object(path, value, &OPTIONS)?;
     let mut options = ParticipantOptions::default();
     for (key, value) in fields {
-        let field = format!("conference.participant.{key}");
+        let field = format!("{path}.{key}");
         match key.as_str() {
             "talker" => options.talker = truth(&field, value)?,
             "start_on_entry" => options.start_on_entry = truth(&field, value)?,
@@ -283,7 +353,11 @@ fn participant(value: &Value) -> Result<ParticipantOptions, InboundError> {
     Ok(options)
 }
 
-fn object<'a>(field: &str, value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, InboundError> {
+pub(crate) fn object<'a>(
+    field: &str,
+    value: &'a Value,
+    known: &[&str],
+) -> Result<&'a Map<String, Value>, InboundError> {
     let fields = value.as_object().ok_or_else(|| wrong(field, "must be an object"))?;
     match fields.keys().find(|key| !known.contains(&key.as_str())) {
         Some(unknown) => Err(wrong(
@@ -294,7 +368,7 @@ fn object<'a>(field: &str, value: &'a Value, known: &[&str]) -> Result<&'a Map<S
     }
 }
 
-fn truth(field: &str, value: &Value) -> Result<bool, InboundError> {
+pub(crate) fn truth(field: &str, value: &Value) -> Result<bool, InboundError> {
     value.as_bool().ok_or_else(|| wrong(field, "must be true or false"))
 }
 

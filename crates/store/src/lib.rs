@@ -21,16 +21,18 @@ mod records;
 mod reservations;
 mod services;
 mod tokens;
+pub mod trunks;
 mod users;
 
 pub use accounts::{Account, ApiKey, KeyId, KeyInfo};
 pub use database::Store;
 pub use error::StoreError;
 pub use inbound::{
-    Access, Action, Announcement, ConferenceAction, InboundError, InboundService, Srtp, Users,
+    Access, Action, Announcement, ConferenceAction, InboundError, InboundService, Refer, Srtp, Trunks, Users,
 };
 pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, StoredService};
 pub use tokens::CallToken;
+pub use trunks::{StoredTrunk, Trunk};
 pub use users::{SipSecret, SipUser, UserError};

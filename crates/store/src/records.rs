@@ -20,6 +20,10 @@ pub struct CallRecord {
     pub to: String,
     /// When it began.
     pub started_at: Timestamp,
+    /// Whether we called.
+    pub is_outgoing: bool,
+    /// The trunk that it came or went through.
+    pub trunk: Option<String>,
 }
 
 /// A call as it is on record.
@@ -44,6 +48,15 @@ pub enum CallEntry {
         call: CallRecord,
         /// What it takes to end it after a crash.
         dialog: Option<String>,
+    },
+    /// A call of ours was answered.
+    Answered {
+        /// Which.
+        id: String,
+        /// The trunk that it went through in the end.
+        trunk: Option<String>,
+        /// What it takes to end it after a crash.
+        dialog: String,
     },
     /// It is over.
     Ended {
@@ -74,8 +87,8 @@ impl Store {
         for entry in entries {
             let query = match entry {
                 CallEntry::Started { call, dialog } => sqlx::query(
-                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog)
-                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
+                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog, direction, trunk)
+                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
                      ON CONFLICT (id) DO NOTHING",
                 )
                 .bind(&call.id)
@@ -85,7 +98,15 @@ impl Store {
                 .bind(&call.from)
                 .bind(&call.to)
                 .bind(call.started_at.0)
-                .bind(dialog),
+                .bind(dialog)
+                .bind(if call.is_outgoing { "out" } else { "in" })
+                .bind(&call.trunk),
+                CallEntry::Answered { id, trunk, dialog } => {
+                    sqlx::query("UPDATE calls SET trunk = ?, dialog = ? WHERE id = ? AND ended_at IS NULL")
+                        .bind(trunk)
+                        .bind(dialog)
+                        .bind(id)
+                }
                 CallEntry::Ended { id, at, cause, stats } => sqlx::query(
                     "UPDATE calls SET ended_at = ?, cause = ?, stats = ?, dialog = NULL
                      WHERE id = ? AND ended_at IS NULL",
@@ -163,7 +184,8 @@ impl Store {
     /// When the database fails.
     pub async fn calls(&self, account: AccountId, limit: u32) -> Result<Vec<CallRecordEntry>, StoreError> {
         let rows: Vec<CallRow> = sqlx::query_as(
-            "SELECT id, service, conference, caller, called, started_at, ended_at, cause, stats
+            "SELECT id, service, conference, caller, called, started_at, ended_at, cause, stats,
+                    direction, trunk
              FROM calls WHERE account_id = ? ORDER BY started_at DESC, id DESC LIMIT ?",
         )
         .bind(account.0)
@@ -173,24 +195,29 @@ impl Store {
         .map_err(StoreError::when("reading call records"))?;
         Ok(rows
             .into_iter()
-            .map(|(id, service, conference, from, to, started_at, ended_at, cause, stats)| CallRecordEntry {
-                call: CallRecord {
-                    id,
-                    account,
-                    service,
-                    conference,
-                    from,
-                    to,
-                    started_at: Timestamp(started_at),
-                },
-                ended_at: ended_at.map(Timestamp),
-                cause,
-                stats,
+            .map(|row| {
+                let (id, service, conference, from, to, started, ended, cause, stats, direction, trunk) = row;
+                let (started_at, ended_at) = (Timestamp(started), ended.map(Timestamp));
+                let is_outgoing = direction == "out";
+                let call =
+                    CallRecord { id, account, service, conference, from, to, started_at, is_outgoing, trunk };
+                CallRecordEntry { call, ended_at, cause, stats }
             })
             .collect())
     }
 }
 
-/// id, service, conference, caller, called, started_at, ended_at, cause, stats
-type CallRow =
-    (String, String, Option<String>, String, String, i64, Option<i64>, Option<String>, Option<String>);
+/// id, service, conference, caller, called, started_at, ended_at, cause, stats, direction, trunk
+type CallRow = (
+    String,
+    String,
+    Option<String>,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<String>,
+);

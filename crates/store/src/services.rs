@@ -219,7 +219,7 @@ async fn write_body(
 }
 
 /// JSON Merge Patch, RFC 7396 section 2: `null` removes, objects merge, everything else replaces.
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         target.clone_from(patch);
         return;

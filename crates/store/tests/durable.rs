@@ -32,6 +32,8 @@ async fn everything_is_there_after_reopening() {
         from: "alice".into(),
         to: "board".into(),
         started_at: NOW,
+        is_outgoing: true,
+        trunk: Some("provider".into()),
     };
     store.call_started(&call).await.unwrap();
     store.close().await;

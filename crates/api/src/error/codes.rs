@@ -31,11 +31,14 @@ codes! {
     BAD_SOUND = "1004", 400, "A sound setting is not valid";
     BAD_USER = "1005", 400, "A SIP user is not valid";
     BAD_TOKEN = "1006", 400, "A token cannot be made of this";
+    BAD_TRUNK = "1007", 400, "A trunk is not valid";
+    BAD_TARGET = "1008", 400, "Nobody can be called like this";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
     UNKNOWN_SERVICE = "1104", 404, "There is no inbound service of this name";
     UNKNOWN_USER = "1105", 404, "There is no SIP user of this name";
+    UNKNOWN_TRUNK = "1106", 404, "There is no trunk of this name";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -44,4 +47,8 @@ codes! {
     NO_SEATS = "1206", 409, "Not enough seats are left";
     SERVICE_NAME_TAKEN = "1207", 409, "The service name is taken";
     USER_NAME_TAKEN = "1208", 409, "The user name is taken";
+    TRUNKS_BUSY = "1209", 409, "All lines of the trunk are in use";
+    NOT_REGISTERED = "1210", 409, "The user's telephone is not registered";
+    NOT_NOW = "1211", 409, "The call is not in a state for this";
+    NOT_PERMITTED = "1301", 403, "Nothing allows this call to the outside";
 }

@@ -3,19 +3,23 @@
 mod codes;
 
 pub(crate) use codes::{
-    BAD_SERVICE, BAD_SOUND, BAD_TOKEN, BAD_USER, MALFORMED, MISSING, OUT_OF_RANGE, REPEATED,
-    SERVICE_NAME_TAKEN, UNKNOWN_SERVICE, UNKNOWN_USER, USER_NAME_TAKEN, ZERO,
+    BAD_SERVICE, BAD_SOUND, BAD_TARGET, BAD_TOKEN, BAD_TRUNK, BAD_USER, MALFORMED, MISSING, OUT_OF_RANGE,
+    REPEATED, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE, UNKNOWN_TRUNK, UNKNOWN_USER, USER_NAME_TAKEN, ZERO,
 };
 pub use codes::{CODES, Code};
 
-use crate::{control::ControlError, time};
+use crate::{
+    control::{ControlError, DialRefused},
+    time,
+};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
 use codes::{
-    NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, TOO_LATE_TO_EXTEND, TOO_LATE_TO_REMOVE, TOO_LONG,
-    UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_RESERVATION, WRONG_STATE,
+    NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOT_NOW, NOT_PERMITTED, NOT_REGISTERED, TOO_LATE_TO_EXTEND,
+    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_RESERVATION,
+    WRONG_STATE,
 };
 use plenary_conference::{Refused, Timestamp};
 use serde::Serialize;
@@ -135,6 +139,7 @@ impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::Refused(refused) => refused.into(),
+            ControlError::Dial(refused) => refused.into(),
             ControlError::Unavailable(text) => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
             ControlError::Internal(source) => {
                 // The chain goes to the log; whoever asked has no use for it and no right to it.
@@ -164,6 +169,21 @@ impl From<plenary_store::StoreError> for ApiError {
             );
         }
         ControlError::Internal(error.into()).into()
+    }
+}
+
+impl From<DialRefused> for ApiError {
+    fn from(refused: DialRefused) -> Self {
+        let code = match refused {
+            DialRefused::BadTarget(_) => BAD_TARGET,
+            DialRefused::UnknownTrunk => UNKNOWN_TRUNK,
+            DialRefused::NotPermitted(_) => NOT_PERMITTED,
+            DialRefused::TrunksBusy => TRUNKS_BUSY,
+            DialRefused::UnknownUser => UNKNOWN_USER,
+            DialRefused::NotRegistered => NOT_REGISTERED,
+            DialRefused::NotNow(_) => NOT_NOW,
+        };
+        Self::coded(code, refused.to_string())
     }
 }
 

@@ -3,7 +3,9 @@
 pub(crate) mod callers;
 pub(crate) mod conferences;
 pub(crate) mod inbound;
+pub(crate) mod parties;
 pub(crate) mod sound;
+pub(crate) mod trunks;
 pub(crate) mod websocket;
 
 use axum::{

@@ -22,6 +22,8 @@ pub(crate) enum Resource {
     Participants(String),
     Sound(String),
     ParticipantSound(String, String),
+    Participant(String, String),
+    Transfer(String, String),
 }
 
 impl Resource {
@@ -30,6 +32,10 @@ impl Resource {
         match segments {
             [name, last] if last == "participants" => Some(Self::Participants(name.clone())),
             [name, last] if last == "sound" => Some(Self::Sound(name.clone())),
+            [name, part, id] if part == "participants" => Some(Self::Participant(name.clone(), id.clone())),
+            [name, part, id, last] if part == "participants" && last == "transfer" => {
+                Some(Self::Transfer(name.clone(), id.clone()))
+            }
             [name, part, id, last] if part == "participants" && last == "sound" => {
                 Some(Self::ParticipantSound(name.clone(), id.clone()))
             }
@@ -39,7 +45,9 @@ impl Resource {
 
     pub(crate) fn methods(&self) -> (&'static [Method], &'static str) {
         match self {
-            Self::Participants(_) => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            Self::Participants(_) => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
+            Self::Participant(..) => (&[Method::GET, Method::HEAD, Method::DELETE], "GET, HEAD, DELETE"),
+            Self::Transfer(..) => (&[Method::POST], "POST"),
             Self::Sound(_) | Self::ParticipantSound(..) => {
                 (&[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")
             }
@@ -77,7 +85,9 @@ pub(crate) async fn answer(
             return Ok(json(StatusCode::OK, &reports));
         }
         Resource::Sound(name) => (which(name), None),
-        Resource::ParticipantSound(name, id) => (which(name), Some(ParticipantId::new(id))),
+        Resource::ParticipantSound(name, id)
+        | Resource::Participant(name, id)
+        | Resource::Transfer(name, id) => (which(name), Some(ParticipantId::new(id))),
     };
     let change =
         if *method == Method::PATCH { change(body, participant.is_some())? } else { SoundChange::default() };

@@ -10,7 +10,8 @@ use axum::{
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
-    ApiState, ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings, router,
+    ApiState, ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState,
+    SoundChange, SoundSettings, TransferState, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -21,6 +22,7 @@ use plenary_conference::{
 use plenary_store::{ReserveError, Store};
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -240,6 +242,77 @@ impl ConferenceControl for Control {
                 gain_db: participant.is_some().then(|| change.gain_db.flatten().unwrap_or_default()),
             })
         })?)
+    }
+
+    async fn trunks_changed(&self) -> Result<(), ControlError> {
+        Ok(())
+    }
+
+    async fn trunk_states(&self, _: AccountId) -> Result<BTreeMap<String, TrunkState>, ControlError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn invite(
+        &self,
+        account: AccountId,
+        _: ConferenceName,
+        invitation: Invitation,
+    ) -> Result<PartyState, ControlError> {
+        match (account, invitation.to.as_str()) {
+            (_, "full") => Err(Refused::Full.into()),
+            (_, "odd") => Err(DialRefused::BadTarget("is odd".to_owned()).into()),
+            (_, "outside") => Err(DialRefused::NotPermitted("no trunk".to_owned()).into()),
+            _ => Ok(party(invitation.to, "calling")),
+        }
+    }
+
+    async fn party(
+        &self,
+        account: AccountId,
+        _: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<PartyState, ControlError> {
+        // What is whose is the engine's business; here the first account has one party.
+        if account.0 == 1 && participant.as_str() == "01234567a1b1c1c2.7" {
+            return Ok(party("tel:+44".to_owned(), "ringing"));
+        }
+        Err(Refused::UnknownParticipant.into())
+    }
+
+    async fn end_party(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        self.party(account, conference, participant).await.map(drop)
+    }
+
+    async fn transfer(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        to: String,
+    ) -> Result<PartyState, ControlError> {
+        let mut party = self.party(account, conference, participant).await?;
+        party.transfer = Some(TransferState { to, state: "asked", status: None });
+        Ok(party)
+    }
+}
+
+/// Calls are not placed; what is asked for comes back.
+fn party(to: String, state: &'static str) -> PartyState {
+    PartyState {
+        participant_id: ParticipantId::new("01234567a1b1c1c2.7"),
+        direction: "out",
+        to,
+        from: "conference".to_owned(),
+        state,
+        status: None,
+        reason: None,
+        trunk: None,
+        transfer: None,
     }
 }
 

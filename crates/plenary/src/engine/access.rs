@@ -3,6 +3,7 @@
 
 use super::{
     Command, Engine,
+    bindings::Registering,
     call::{CallNumber, Stage},
     incoming::find_service,
     wall_now,
@@ -128,7 +129,7 @@ impl Engine {
         self.settings.trusted.iter().any(|net| net.contains(&source))
     }
 
-    /// Decides whether the call of `number` may reach the service that was found.
+    /// Decides whether whoever calls may reach the service that was found.
     fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> (Decision, Option<String>) {
         let source = source.to_canonical();
         let (is_trusted, has_users) = (self.is_trusted(source), looked.has_users);
@@ -139,7 +140,7 @@ impl Engine {
         };
         let Some((service, _)) = &looked.service else {
             let decision = match known {
-                _ if is_trusted => Decision::NoSuchService,
+                _ if is_trusted || self.trunks.is_known(source) => Decision::NoSuchService,
                 Known::User { .. } | Known::Token(_) => Decision::NoSuchService,
                 Known::Nobody if has_users => Decision::Challenge { stale: false },
                 Known::Wrong { stale } if has_users => Decision::Challenge { stale },
@@ -152,7 +153,10 @@ impl Engine {
             Some(networks) => networks.iter().any(|net| net.contains(&source)),
             None => is_trusted,
         };
+        let trunk = self.trunks.at(service.account, source);
+        let by_trunk = trunk.is_some_and(|trunk| access.includes_trunk(&trunk.name));
         let is_let_in = by_network
+            || by_trunk
             || match &known {
                 Known::User { account, name } => *account == service.account && access.users.includes(name),
                 Known::Token(token) => {
@@ -194,9 +198,25 @@ impl Engine {
         }
         match decision {
             Decision::Welcome => {
-                if let (Some(user), Some(call)) = (user, self.calls.get_mut(&number)) {
-                    // What a caller has shown counts more than what it says.
-                    call.from = user;
+                let account = service.as_ref().map(|(service, _)| service.account);
+                let trunk = account.and_then(|account| self.trunks.at(account, source));
+                if trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
+                    info!(call = number.0, "the trunk has as many calls as it may");
+                    return self.refuse(number, 503, "All lines of the trunk are in use");
+                }
+                if let Some(call) = self.calls.get_mut(&number) {
+                    match (user, trunk) {
+                        // What a caller has shown counts more than what it says.
+                        (Some(user), _) => call.from = user,
+                        // A trunk may say who somebody else is (RFC 3325, 5).
+                        (None, Some(trunk)) => {
+                            if let Some(asserted) = call.asserted.take() {
+                                call.from = asserted;
+                            }
+                            call.trunk = Some(trunk.name.clone());
+                        }
+                        (None, None) => {}
+                    }
                 }
                 self.sip.ring(number.sip(), None);
                 self.handle_routed(number, Ok(service));
@@ -277,15 +297,23 @@ impl Engine {
         let is_reached = self.is_reached(&looked, flow);
         let (has_users, had_credentials) = (looked.has_users, !matches!(looked.identity, Identity::Unknown));
         match self.know(looked.identity, source) {
-            Known::User { name, .. } if name == registration.user => {
+            Known::User { account, name } if name == registration.user => {
                 self.sip.report_success(source);
                 let expires = match registration.expires {
                     0 => 0,
                     seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
                 };
                 info!(user = %name, flow = %registration.flow, expires, "registered");
-                let contacts = registration.contacts.into_iter().filter(|_| expires > 0);
-                self.sip.answer_registration(id, contacts.map(|uri| (uri, expires)).collect());
+                let asked = Registering {
+                    account,
+                    user: &name,
+                    contacts: &registration.contacts,
+                    seconds: expires,
+                    path: &registration.path,
+                    flow: registration.flow,
+                };
+                let contacts = self.bindings.register(asked, self.clock.now().mono);
+                self.sip.answer_registration(id, contacts);
             }
             Known::Nobody if has_users => {
                 self.sip.refuse_request(id, 401, self.challenges(source, false));

@@ -1,12 +1,17 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use super::sound::SoundChoice;
-use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ServiceName, Timestamp};
+use super::{outgoing::Asked, sound::SoundChoice, target::Route};
+use plenary_conference::{AccountId, ConferenceKey, Mono, ParticipantId, ServiceName, Timestamp};
 use plenary_media::PlayId;
 use plenary_sip::{
     sdp::{LocalMedia, Policy, Stream},
     ua::Flow,
 };
+use plenary_store::Refer;
+use std::collections::{HashMap, VecDeque};
+
+/// What is shown of a caller who does not want to be.
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// A call's number: unique in this run of the process, and the same in SIP, media and participant id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +41,8 @@ pub(crate) enum Purpose {
 pub(crate) enum Stage {
     /// The inbound service it wants is being looked up.
     Routing { offer: Option<String>, diverted: bool },
+    /// We call it; it has not answered.
+    Calling(Session),
     /// Accepted with 200; the ACK is awaited.
     Accepted(Session),
     /// Talking, or listening.
@@ -81,13 +88,48 @@ pub(crate) struct Call {
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
     pub(crate) recorded: bool,
+    /// The trunk that it came or goes through.
+    pub(crate) trunk: Option<String>,
+    /// Whom it may have called by REFER.
+    pub(crate) refer: Refer,
+    /// Who calls by the word of the one who sent it on: counts where that one is a trunk of the account.
+    pub(crate) asserted: Option<String>,
+    /// Who calls is not to be shown (RFC 3323).
+    pub(crate) is_withheld: bool,
+    /// We placed it.
+    pub(crate) outgoing: Option<Box<Outgoing>>,
+}
+
+/// What there is of a call that we place.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// Whom it calls, as it was asked for.
+    pub(crate) to: String,
+    /// Ways that have not been tried.
+    pub(super) routes: VecDeque<Route>,
+    pub(crate) ring_until: Mono,
+    pub(crate) is_ringing: bool,
+    /// Answers that came before the call was answered, by telephone.
+    pub(crate) early: HashMap<u32, String>,
+    pub(super) asked: Asked,
 }
 
 impl Call {
+    /// Who calls, as far as others may see it.
+    pub(crate) fn shown_from(&self) -> &str {
+        if self.is_withheld { ANONYMOUS } else { &self.from }
+    }
+
+    /// Who the other side is, as far as others may see it.
+    pub(crate) fn party_name(&self) -> &str {
+        if self.outgoing.is_some() { &self.dialled } else { self.shown_from() }
+    }
+
     /// The conference that it is a party of.
     pub(crate) fn conference(&self) -> Option<&ConferenceKey> {
         match &self.stage {
-            Stage::Accepted(session) | Stage::Up(session) => match &session.purpose {
+            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => match &session.purpose
+            {
                 Purpose::Conference { key } => Some(key),
                 Purpose::Announcement { .. } => None,
             },
@@ -97,7 +139,7 @@ impl Call {
 
     pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.stage {
-            Stage::Accepted(session) | Stage::Up(session) => Some(session),
+            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => Some(session),
             Stage::Routing { .. } | Stage::Ending => None,
         }
     }

@@ -2,7 +2,10 @@
 //! always the whole picture; changes are gathered for a moment, for a conference that fills would tell one document for
 //! each who enters.
 
-use super::{Command, Engine, access};
+use super::{
+    Command, Engine, access,
+    call::{Call, Stage},
+};
 use plenary_conference::{ConferenceKey, ConferenceName, Mono, conferences::State};
 use plenary_sip::{Subscribing, SubscriptionId};
 use plenary_store::{Action, StoreError};
@@ -14,6 +17,8 @@ use tracing::debug;
 
 /// The least time between two documents, in milliseconds.
 const GATHER_MS: u64 = 500;
+/// Of those who are being called, so many are shown.
+const CALLING_MAX: usize = 100;
 
 /// Who follows what.
 #[derive(Debug, Default)]
@@ -140,23 +145,50 @@ impl Engine {
             else {
                 continue;
             };
-            let (user, source) = (escape(&call.from), call.flow.remote);
+            let (entity, user) = identity(call);
+            let method = if call.outgoing.is_some() { "dialed-out" } else { "dialed-in" };
             let (speaks, talking) = (!party.muted, call.talking && !party.muted);
             // Whether somebody talks at the moment is not in RFC 4575; a name space of its own holds it.
             let _ = write!(
                 xml,
-                "<user entity=\"sip:{user}@{ip}\" state=\"full\"><display-text>{user}</display-text>\
-                 <endpoint entity=\"{id}\"><status>connected</status><joining-method>dialed-in</joining-method>\
+                "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
+                 <endpoint entity=\"{id}\"><status>connected</status><joining-method>{method}</joining-method>\
                  <media id=\"1\"><type>audio</type><status>{}</status>\
                  <talking xmlns=\"urn:plenary:conference-info\">{talking}</talking></media></endpoint></user>",
                 if speaks { "sendrecv" } else { "recvonly" },
-                ip = source.ip().to_canonical(),
                 id = escape(&party.id.to_string()),
+            );
+        }
+        // Those who are being called are not in yet.
+        let calling = self.calls.values().filter(|call| {
+            matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(&follower.key)
+        });
+        for call in calling.take(CALLING_MAX) {
+            let (entity, user) = identity(call);
+            let is_ringing = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_ringing);
+            let _ = write!(
+                xml,
+                "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
+                 <endpoint entity=\"{id}\"><status>{}</status><joining-method>dialed-out</joining-method>\
+                 </endpoint></user>",
+                if is_ringing { "alerting" } else { "dialing-out" },
+                id = escape(call.participant.as_str()),
             );
         }
         xml.push_str("</users></conference-info>");
         xml
     }
+}
+
+/// The URI of the other side, and its name: nothing of who does not want to be shown.
+fn identity(call: &Call) -> (String, String) {
+    let name = escape(call.party_name());
+    let uri = match &call.outgoing {
+        Some(outgoing) => escape(&outgoing.to),
+        None if call.is_withheld => "sip:anonymous@anonymous.invalid".to_owned(),
+        None => format!("sip:{name}@{}", call.flow.remote.ip().to_canonical()),
+    };
+    (uri, name)
 }
 
 fn escape(text: &str) -> String {

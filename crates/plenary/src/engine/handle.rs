@@ -2,18 +2,24 @@
 
 use super::{Changeable, Command, clock::Clock};
 use async_trait::async_trait;
-use plenary_api::{ConferenceControl, ControlError, ParticipantReport, SoundChange, SoundSettings};
+use plenary_api::{
+    ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
+    SoundSettings, TrunkState,
+};
 use plenary_conference::{
-    AccountId, ConferenceKey, Event, ParticipantId, Refused, Reservation, ReservationLimits,
+    AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
     ReservationToken, Timestamp,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
 use plenary_media::CallStats;
 use plenary_store::{ReserveError, Store, StoreError};
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -330,5 +336,65 @@ impl ConferenceControl for EngineHandle {
         self.ask(|reply| Command::ChangeSound { account, which, participant, change, reply })
             .await?
             .map_err(ControlError::Refused)
+    }
+
+    async fn trunks_changed(&self) -> Result<(), ControlError> {
+        // One after the other: what was read first must not be told last.
+        let _turn = self.sales.one_at_a_time.lock().await;
+        let trunks = self.sales.store.all_trunks().await;
+        self.ask(|reply| Command::Trunks { trunks, reply }).await
+    }
+
+    async fn trunk_states(&self, account: AccountId) -> Result<BTreeMap<String, TrunkState>, ControlError> {
+        self.ask(|reply| Command::TrunkStates { account, reply }).await
+    }
+
+    async fn invite(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        invitation: Invitation,
+    ) -> Result<PartyState, ControlError> {
+        if let Some(name) = invitation.to.strip_prefix("user:") {
+            let found = self.sales.store.sip_secret(name).await;
+            let found = found.map_err(|error| ControlError::Internal(error.into()))?;
+            if found.is_none_or(|user| user.account != account) {
+                return Err(DialRefused::UnknownUser.into());
+            }
+        }
+        let invitation = Box::new(invitation);
+        self.ask(|reply| Command::Invite { account, conference, invitation, reply }).await?
+    }
+
+    async fn party(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<PartyState, ControlError> {
+        self.ask(|reply| Command::Party { account, conference, participant, reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+
+    async fn end_party(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        self.ask(|reply| Command::EndParty { account, conference, participant, reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+
+    async fn transfer(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        to: String,
+    ) -> Result<PartyState, ControlError> {
+        self.ask(|reply| Command::Transfer { account, conference, participant, to, reply }).await?
     }
 }

@@ -13,7 +13,7 @@ use plenary_sip::{
     IncomingCall,
     sdp::{self, Codec, Direction, LocalMedia, Policy, SdpError, Stream},
 };
-use plenary_store::{Action, InboundService, Srtp, StoreError};
+use plenary_store::{Action, InboundService, Refer, Srtp, StoreError};
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
@@ -34,10 +34,13 @@ impl Engine {
             return;
         }
         let participant = ParticipantId::new(format!("{:016x}.{}", self.node, number.0));
-        // Only those we trust may say who somebody else is (RFC 3325, 5).
-        let asserted = incoming.asserted.filter(|_| self.is_trusted(incoming.flow.remote.ip()));
-        let from = asserted.map_or(incoming.from.user, |party| party.user);
-        info!(call = number.0, dialled = %incoming.target.user, %from, source = %incoming.flow, "incoming call");
+        // Only those we trust may say who somebody else is (RFC 3325, 5): of trunks it is not known yet.
+        let asserted = incoming.asserted.map(|party| party.user);
+        let is_trusted = self.is_trusted(incoming.flow.remote.ip());
+        let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
+        let is_withheld = incoming.is_private;
+        let shown = if is_withheld { super::call::ANONYMOUS } else { &from };
+        info!(call = number.0, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");
         self.participants.insert(participant.clone(), number);
         self.calls.insert(
             number,
@@ -55,6 +58,11 @@ impl Engine {
                 replaces,
                 srtp: self.settings.srtp,
                 recorded: false,
+                trunk: None,
+                refer: Refer::None,
+                asserted,
+                is_withheld,
+                outgoing: None,
             },
         );
         let (store, commands) = (self.store.clone(), self.commands.clone());
@@ -106,6 +114,7 @@ impl Engine {
                     info!(call = number.0, %name, "not a conference name: 1 to 47 letters and digits");
                     return self.refuse(number, 404, "No such conference");
                 }
+                call.refer = conference.refer;
                 let key = ConferenceKey { account: service.account, name: ConferenceName::new(name) };
                 self.admit(number, key, conference.participant);
             }
@@ -302,14 +311,7 @@ impl Engine {
         // In only after the other is: a leader who changes telephones does not end his conference.
         if let Some(replaced) = replaces {
             self.carry_out();
-            if let Some(old) = self.calls.get(&replaced) {
-                let taken = Event::TakenOver { participant: old.participant.clone() };
-                if let Err(refused) = self.conferences.handle_event(taken, self.clock.now()) {
-                    warn!(call = replaced.0, %refused, "a call could not leave its conference");
-                }
-                self.carry_out();
-            }
-            self.end_call(replaced, reasons(200, "Another call has taken the place of this one"));
+            self.take_over(replaced, "Another call has taken the place of this one");
         }
     }
 
@@ -366,7 +368,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.talking = false;
         match std::mem::replace(&mut call.stage, Stage::Ending) {
-            Stage::Accepted(session) | Stage::Up(session) => {
+            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => {
                 if let Some(id) = session.playing {
                     self.announcements.remove(&id);
                     self.media.stop_play(id);
@@ -378,7 +380,7 @@ impl Engine {
         }
     }
 
-    fn conference_room(&mut self, key: &ConferenceKey) -> RoomId {
+    pub(super) fn conference_room(&mut self, key: &ConferenceKey) -> RoomId {
         if !self.rooms.contains_key(key) {
             let id = RoomId(self.room_numbers.draw());
             self.rooms.insert(key.clone(), Room { id, calls: 0 });
@@ -388,7 +390,7 @@ impl Engine {
         room.id
     }
 
-    fn leave_room(&mut self, purpose: &Purpose) {
+    pub(super) fn leave_room(&mut self, purpose: &Purpose) {
         let Purpose::Conference { key } = purpose else { return };
         if let Some(room) = self.rooms.get_mut(key) {
             room.calls -= 1;
@@ -401,7 +403,7 @@ impl Engine {
 
 /// Where the RTP of a caller is received who reaches us at `local`: on the addresses that SIP listens on. All of them
 /// where SIP listens on all, for then signalling and audio may come in by different ways.
-fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
+pub(super) fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
     let local = local.to_canonical();
     let of_family = |ip: &&IpAddr| ip.is_ipv4() == local.is_ipv4();
     let any = |ip: &&IpAddr| ip.is_unspecified();
@@ -469,7 +471,7 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
     }
 }
 
-fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
+pub(super) fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
     StreamParams {
         remote_rtp: stream.remote_rtp,
         remote_rtcp: stream.remote_rtcp,

@@ -10,17 +10,22 @@
 //! ```
 
 mod access;
+mod bindings;
 mod call;
 mod clock;
 mod effects;
 mod focus;
 mod handle;
 mod incoming;
+mod outgoing;
 mod play;
 mod records;
+mod referral;
 mod rescue;
 mod security;
 mod sound;
+mod target;
+mod trunks;
 
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
@@ -30,23 +35,23 @@ use call::{Call, CallNumber, Stage};
 use focus::Followers;
 use handle::{Report, RosterLine};
 use ipnet::IpNet;
-use plenary_api::{SoundChange, SoundSettings};
+use plenary_api::{ControlError, Invitation, PartyState, SoundChange, SoundSettings, TrunkState};
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, Conferences, Event, Mono, ParticipantId, Refused,
-    Reservation, ReservationLimits, ReservationToken,
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, ParticipantId,
+    Refused, Reservation, ReservationLimits, ReservationToken,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
 use plenary_media::{MediaEvent, MediaHandle, OneWay, PlayId, RoomId, Sound};
 use plenary_sip::{
-    EndCause, Reason, Registration, SipEvent, SipHandle, Subscribing,
+    EndCause, Reason, Referred, Registration, SipEvent, SipHandle, Subscribing,
     digest::{Algorithm, Authenticator},
     sdp::{Codec, Policy, Preference},
 };
-use plenary_store::{InboundService, Store, StoreError};
+use plenary_store::{InboundService, Store, StoreError, Trunk};
 use records::Records;
 use sound::SoundChoice;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     time::Duration,
 };
@@ -128,6 +133,45 @@ pub(crate) enum Command {
         registration: Box<Registration>,
         looked: Result<access::Looked, StoreError>,
     },
+    /// So has who asks for a call from outside of any.
+    Referring {
+        referred: Box<Referred>,
+        looked: Result<access::Looked, StoreError>,
+    },
+    /// The trunks have been read again.
+    Trunks {
+        trunks: Result<Vec<Trunk>, StoreError>,
+        reply: oneshot::Sender<()>,
+    },
+    TrunkStates {
+        account: AccountId,
+        reply: oneshot::Sender<BTreeMap<String, TrunkState>>,
+    },
+    Invite {
+        account: AccountId,
+        conference: ConferenceName,
+        invitation: Box<Invitation>,
+        reply: oneshot::Sender<Result<PartyState, ControlError>>,
+    },
+    Party {
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        reply: oneshot::Sender<Result<PartyState, Refused>>,
+    },
+    EndParty {
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        reply: oneshot::Sender<Result<(), Refused>>,
+    },
+    Transfer {
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        to: String,
+        reply: oneshot::Sender<Result<PartyState, ControlError>>,
+    },
     /// A mistake of ours, in the handling of this call or of none.
     #[cfg(test)]
     Fail {
@@ -203,6 +247,12 @@ pub(crate) struct Engine {
     participants: HashMap<ParticipantId, CallNumber>,
     rooms: HashMap<ConferenceKey, Room>,
     followers: Followers,
+    trunks: trunks::Trunks,
+    bindings: bindings::Bindings,
+    /// What can be read of those we called.
+    parties: outgoing::Parties,
+    /// Until when whom we call may ring.
+    ringing: BTreeSet<(Mono, CallNumber)>,
     /// Calls to hang up on when what is played to them has ended.
     announcements: HashMap<PlayId, CallNumber>,
     room_numbers: Numbers,
@@ -281,6 +331,10 @@ impl Engine {
             participants: HashMap::new(),
             rooms: HashMap::new(),
             followers: Followers::default(),
+            trunks: trunks::Trunks::default(),
+            bindings: bindings::Bindings::default(),
+            parties: outgoing::Parties::default(),
+            ringing: BTreeSet::new(),
             announcements: HashMap::new(),
             room_numbers: Numbers::default(),
             play_numbers: Numbers::default(),
@@ -290,6 +344,8 @@ impl Engine {
             rescues: rescue::Rescues::default(),
         };
         engine.carry_out();
+        let trunks = engine.store.all_trunks().await;
+        engine.set_trunks(trunks);
         tokio::spawn(engine.run(inbox, parts.sip_events, parts.media_events));
         Ok(handle)
     }
@@ -318,7 +374,11 @@ impl Engine {
                     self.guarded(rescue::call_of_command(&command), |engine| engine.handle_command(command));
                 }
                 () = tokio::time::sleep_until(wake) => {
-                    self.guarded(None, |engine| engine.conferences.handle_timeout(engine.clock.now()));
+                    self.guarded(None, |engine| {
+                        engine.conferences.handle_timeout(engine.clock.now());
+                        engine.stop_ringing();
+                        engine.bindings.forget_expired(engine.clock.now().mono);
+                    });
                 }
             }
             if self.rescues.are_too_many() {
@@ -345,6 +405,7 @@ impl Engine {
         let look_again = now.mono.plus_ms(LOOK_AGAIN.as_millis() as u64);
         let due: Mono = self.conferences.poll_timeout(now).map_or(look_again, |at| at.min(look_again));
         let due = self.followers.due().map_or(due, |at| at.min(due));
+        let due = self.ringing_due().map_or(due, |at| at.min(due));
         self.clock.instant(due)
     }
 
@@ -400,6 +461,26 @@ impl Engine {
             Command::Diverted { call, found } => self.handle_routed(call, found),
             Command::Registering { registration, looked } => self.handle_registration(*registration, looked),
             Command::Following { subscribing, looked } => self.handle_following(&subscribing, looked),
+            Command::Referring { referred, looked } => self.handle_referring(&referred, looked),
+            Command::Trunks { trunks, reply } => {
+                self.set_trunks(trunks);
+                let _ = reply.send(());
+            }
+            Command::TrunkStates { account, reply } => {
+                let _ = reply.send(self.trunk_states(account));
+            }
+            Command::Invite { account, conference, invitation, reply } => {
+                let _ = reply.send(self.invite(account, conference, *invitation));
+            }
+            Command::Party { account, conference, participant, reply } => {
+                let _ = reply.send(self.party(account, conference, &participant));
+            }
+            Command::EndParty { account, conference, participant, reply } => {
+                let _ = reply.send(self.end_party(account, conference, &participant));
+            }
+            Command::Transfer { account, conference, participant, to, reply } => {
+                let _ = reply.send(self.transfer(account, conference, &participant, &to));
+            }
             #[cfg(test)]
             Command::Fail { call } => panic!("told to fail while handling {call:?}"),
             Command::Ping { reply } => {
@@ -428,7 +509,7 @@ impl Engine {
         let Ok((_, parties)) = self.conferences.participants(key) else { return Vec::new() };
         let line = |party: ParticipantSummary| {
             let call = self.calls.get(self.participants.get(&party.id)?)?;
-            Some(RosterLine { from: call.from.clone(), muted: party.muted, talking: call.talking })
+            Some(RosterLine { from: call.party_name().to_owned(), muted: party.muted, talking: call.talking })
         };
         parties.into_iter().filter_map(line).collect()
     }
@@ -452,16 +533,25 @@ impl Engine {
             SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
             SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
             SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
-            SipEvent::Referred(referred) => self.sip.refuse_request(referred.request, 603, Vec::new()),
-            // The service places no calls and has no registrations, so these belong to nobody.
-            SipEvent::ReferralProgress { .. }
-            | SipEvent::Registered { .. }
-            | SipEvent::RegistrationFailed { .. }
-            | SipEvent::Unregistered(_) => {}
-            SipEvent::Progress { call, .. }
-            | SipEvent::Answered { call, .. }
-            | SipEvent::Rejected { call, .. } => {
-                debug!(call = call.0, "an answer to a call that was not placed");
+            SipEvent::Referred(referred) => self.handle_referred(*referred),
+            SipEvent::ReferralProgress { call, status, phrase, is_final } => {
+                self.handle_referral_progress(CallNumber(call.0), status, &phrase, is_final);
+            }
+            SipEvent::Registered { registration, expires, service_route, .. } => {
+                self.handle_registered(registration, expires, service_route);
+            }
+            SipEvent::RegistrationFailed { registration, status, phrase, retry_in } => {
+                self.handle_registration_failed(registration, status, &phrase, retry_in);
+            }
+            SipEvent::Unregistered(registration) => debug!(registration = registration.0, "unregistered"),
+            SipEvent::Progress { call, fork, status, sdp } => {
+                self.handle_progress(CallNumber(call.0), fork, status, sdp);
+            }
+            SipEvent::Answered { call, fork, sdp, dialog } => {
+                self.handle_answered(CallNumber(call.0), fork, sdp, dialog);
+            }
+            SipEvent::Rejected { call, status, phrase } => {
+                self.handle_rejected(CallNumber(call.0), status, &phrase);
             }
         }
     }
@@ -529,6 +619,7 @@ impl Engine {
     fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
         let Some(call) = self.calls.get(&number) else { return };
         if !matches!(call.stage, Stage::Ending) {
+            self.forget_ringing(number);
             self.release_media(number);
             self.sip.hang_up(number.sip(), reasons);
         }
@@ -540,9 +631,11 @@ impl Engine {
             return;
         }
         self.leave_conference(number);
+        self.forget_ringing(number);
         self.release_media(number);
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
+        self.parties.end(&call.participant, cause, self.clock.now().mono);
         debug!(call = number.0, cause, "call over");
         if call.recorded {
             self.records.call_ended(number.0, &call.participant, wall_now(), cause);
@@ -553,9 +646,19 @@ impl Engine {
 
     fn leave_conference(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get(&number) else { return };
-        let gone = Event::Gone { participant: call.participant.clone() };
+        let participant = call.participant.clone();
+        // Somebody is being called in its place: then nothing ends with it.
+        let is_followed = self.calls.values().any(|other| {
+            matches!(other.stage, Stage::Calling(_))
+                && other.outgoing.as_ref().is_some_and(|outgoing| outgoing.asked.in_place_of == Some(number))
+        });
+        let key = call.conference().cloned();
+        let gone = if is_followed { Event::TakenOver { participant } } else { Event::Gone { participant } };
         if let Err(refused) = self.conferences.handle_event(gone, self.clock.now()) {
             warn!(call = number.0, %refused, "a call could not leave its conference");
+        }
+        if let Some(key) = key {
+            self.followers.note(&key, self.clock.now().mono);
         }
         // The others hear of it before this call's own media goes away.
         self.carry_out();

@@ -64,11 +64,19 @@ impl Records {
             account,
             service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
             conference: conference.map(|key| key.name.to_string()),
-            from: call.from.clone(),
-            to: call.dialled.clone(),
+            from: call.shown_from().to_owned(),
+            to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
             started_at: call.began_at,
+            is_outgoing: call.outgoing.is_some(),
+            trunk: call.trunk.clone(),
         };
         self.write(CallEntry::Started { call, dialog });
+    }
+
+    /// A call of ours was answered.
+    pub(super) fn call_answered(&mut self, call: &Call, dialog: String) {
+        let (id, trunk) = (call.participant.to_string(), call.trunk.clone());
+        self.write(CallEntry::Answered { id, trunk, dialog });
     }
 
     /// The media of a call is closed. `is_known`: its signalling has not ended.

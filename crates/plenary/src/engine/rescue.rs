@@ -77,6 +77,10 @@ pub(super) fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
         | SipEvent::ReofferAnswer { call, .. }
         | SipEvent::KeyPressed { call, .. }
         | SipEvent::Cancelled { call, .. }
+        | SipEvent::Progress { call, .. }
+        | SipEvent::Answered { call, .. }
+        | SipEvent::Rejected { call, .. }
+        | SipEvent::ReferralProgress { call, .. }
         | SipEvent::Ended { call, .. } => *call,
         // Of nobody, or of a call that the engine has no hand in yet.
         _ => return None,

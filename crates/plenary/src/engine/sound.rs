@@ -99,7 +99,7 @@ impl Engine {
             let call = self.calls.get(&number)?;
             Some(Report {
                 participant,
-                from: call.from.clone(),
+                from: call.party_name().to_owned(),
                 muted,
                 talking: call.talking,
                 sound: settings(self.call_sound(&key, number)),

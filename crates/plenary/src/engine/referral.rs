@@ -1,0 +1,186 @@
+//! REFER (RFC 3515): a participant has somebody called in its place (blind and attended transfer, RFC 5589), somebody
+//! outside asks a conference to invite (RFC 4579, 5.5), a leader has a participant removed (RFC 4579, 5.11). Who may
+//! is said by the inbound service that the asking one came in by; whom, by the rules of calls to the outside.
+
+use super::{
+    Command, Engine, access,
+    call::{Call, CallNumber, Stage},
+    effects::reasons,
+    outgoing::Asked,
+    target::{Route, Target},
+};
+use plenary_api::{ControlError, DialRefused};
+use plenary_conference::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ParticipantOptions};
+use plenary_sip::Referred;
+use plenary_store::{Action, Refer, StoreError};
+use tracing::info;
+
+/// How long somebody who is called by REFER may ring, in milliseconds.
+const RING_MS: u64 = 45_000;
+
+impl Engine {
+    pub(super) fn handle_referred(&mut self, referred: Referred) {
+        if self.stopping.is_some() || self.draining.is_some() {
+            return self.sip.refuse_request(referred.request, 503, vec![("Retry-After".into(), "30".into())]);
+        }
+        let Some(call) = referred.call else {
+            let (store, commands) = (self.store.clone(), self.commands.clone());
+            tokio::spawn(async move {
+                let dialled = referred.target.user.clone();
+                let looked = access::look_up(&store, Some(&dialled), referred.authorization.clone()).await;
+                let _ = commands.send(Command::Referring { referred: Box::new(referred), looked }).await;
+            });
+            return;
+        };
+        let number = CallNumber(call.0);
+        let Some(call @ Call { stage: Stage::Up(_), .. }) = self.calls.get(&number) else {
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        };
+        let (participant, refer) = (call.participant.clone(), call.refer);
+        let Some(key) = call.conference().cloned() else {
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        };
+        if referred.method == "BYE" {
+            return self.remove_by_referral(&referred, &key, &participant);
+        }
+        if let Some(other) = referred.replaces_call {
+            // Both calls end here: the other one takes the place of this one.
+            return self.join_by_referral(&referred, number, CallNumber(other.0));
+        }
+        let options = self.conferences.options(&participant).cloned().unwrap_or_default();
+        self.call_by_referral(&referred, key, refer, options, Some(number));
+    }
+
+    /// What was looked up for somebody who asks from outside of a call is here.
+    pub(super) fn handle_referring(
+        &mut self,
+        referred: &Referred,
+        looked: Result<access::Looked, StoreError>,
+    ) {
+        let Ok(looked) = looked else {
+            let later = vec![("Retry-After".to_owned(), "30".to_owned())];
+            return self.sip.refuse_request(referred.request, 503, later);
+        };
+        let service = looked.service.clone();
+        if let Err((status, headers)) = self.may_reach(looked, &referred.target.user, referred.flow) {
+            return self.sip.refuse_request(referred.request, status, headers);
+        }
+        let Some((service, rest)) = service else {
+            return self.sip.refuse_request(referred.request, 404, Vec::new());
+        };
+        let Action::Conference(conference) = service.action else {
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        };
+        if referred.method == "BYE" {
+            // Only those who are in may: they ask within their call.
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        }
+        let name = conference.name.replace("{rest}", &rest);
+        if !(1..=47).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return self.sip.refuse_request(referred.request, 404, Vec::new());
+        }
+        let key = ConferenceKey { account: service.account, name: ConferenceName::new(name) };
+        self.call_by_referral(referred, key, conference.refer, conference.participant, None);
+    }
+
+    fn call_by_referral(
+        &mut self,
+        referred: &Referred,
+        key: ConferenceKey,
+        refer: Refer,
+        options: ParticipantOptions,
+        in_place_of: Option<CallNumber>,
+    ) {
+        let outcome = match (refer, referred.method.as_str()) {
+            (Refer::None, _) => Err(403),
+            (_, "INVITE") => self.referred_routes(key.account, refer, referred),
+            _ => Err(403),
+        };
+        let (target, routes) = match outcome {
+            Ok(found) => found,
+            Err(status) => {
+                info!(conference = %key.name, to = %referred.refer_to, status, "not called for a REFER");
+                return self.sip.refuse_request(referred.request, status, Vec::new());
+            }
+        };
+        let asked = Asked {
+            request: Some(referred.request),
+            in_place_of,
+            replaces: referred.replaces.clone(),
+            referred_by: referred.referred_by.clone(),
+        };
+        info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
+        // Agreed to first: what becomes of it is told after that.
+        self.sip.accept_referral(referred.request);
+        if let Err(error) = self.place(key, &target, routes, options, RING_MS, asked) {
+            let (status, phrase) = match error {
+                ControlError::Refused(refused) => (486, refused.to_string()),
+                ControlError::Dial(_) | ControlError::Unavailable(_) | ControlError::Internal(_) => {
+                    (503, "Service Unavailable".to_owned())
+                }
+            };
+            self.sip.report_referral(referred.request, status, &phrase);
+        }
+    }
+
+    fn referred_routes(
+        &self,
+        account: AccountId,
+        refer: Refer,
+        referred: &Referred,
+    ) -> Result<(Target, Vec<Route>), u16> {
+        let ours = [
+            referred.target.host.clone(),
+            referred.flow.local.ip().to_canonical().to_string(),
+            self.settings.realm.clone(),
+        ];
+        let target = self.referred_target(account, &referred.refer_to, &ours).map_err(|_| 400_u16)?;
+        if refer == Refer::Members && !matches!(target, Target::User(_)) {
+            return Err(403);
+        }
+        let routes = self.routes(account, &target, None, None).map_err(|refused| -> u16 {
+            match refused {
+                DialRefused::NotRegistered | DialRefused::UnknownUser => 480,
+                DialRefused::TrunksBusy => 503,
+                DialRefused::BadTarget(_) => 400,
+                DialRefused::NotPermitted(_) | DialRefused::UnknownTrunk | DialRefused::NotNow(_) => 403,
+            }
+        })?;
+        Ok((target, routes))
+    }
+
+    /// Somebody who is in two calls with us leaves one of them for the other.
+    fn join_by_referral(&mut self, referred: &Referred, number: CallNumber, other: CallNumber) {
+        let account = self.calls.get(&number).and_then(|call| call.account);
+        let is_same = self.calls.get(&other).is_some_and(|call| {
+            call.account == account && matches!(call.stage, Stage::Up(_)) && call.conference().is_some()
+        });
+        let refer = self.calls.get(&number).map_or(Refer::None, |call| call.refer);
+        if !is_same || other == number || refer == Refer::None {
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        }
+        self.sip.accept_referral(referred.request);
+        self.sip.report_referral(referred.request, 200, "OK");
+        self.take_over(number, "Another call has taken the place of this one");
+    }
+
+    /// A participant is to leave: a leader of the conference may say so, and everybody of himself.
+    fn remove_by_referral(&mut self, referred: &Referred, key: &ConferenceKey, asking: &ParticipantId) {
+        let wanted = &referred.refer_target.user;
+        let found = self.calls.iter().find(|(_, call)| {
+            let is_in =
+                matches!(call.stage, Stage::Up(_) | Stage::Calling(_)) && call.conference() == Some(key);
+            is_in && (call.participant.as_str() == wanted || call.party_name() == wanted)
+        });
+        let Some((number, call)) = found.map(|(number, call)| (*number, call)) else {
+            return self.sip.refuse_request(referred.request, 404, Vec::new());
+        };
+        let may = call.participant == *asking || self.conferences.is_leader(asking);
+        if !may {
+            return self.sip.refuse_request(referred.request, 403, Vec::new());
+        }
+        self.sip.accept_referral(referred.request);
+        self.sip.report_referral(referred.request, 200, "OK");
+        self.end_call(number, reasons(200, "Removed by the leader"));
+    }
+}

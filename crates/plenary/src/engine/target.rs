@@ -1,0 +1,320 @@
+//! Whom somebody wants to have called: read, and found out by which ways that may be done. Nothing is called that no rule
+//! names.
+
+use super::{
+    Engine,
+    bindings::Binding,
+    trunks::{credentials, outbound_route},
+};
+use plenary_api::DialRefused;
+use plenary_conference::AccountId;
+use plenary_sip::{
+    DialSpec, Party, Redirection,
+    sdp::Policy,
+    ua::{Flow, Transport},
+};
+use plenary_store::{Srtp, Trunk, trunks::is_host};
+use std::sync::Arc;
+
+const DIGITS_MAX: usize = 32;
+
+/// Whom to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A telephone number: digits, with `+` before them where it is a global one.
+    Number(String),
+    /// Somebody at a host.
+    Uri { scheme: &'static str, user: String, host: String, rest: String },
+    /// A user of the account.
+    User(String),
+}
+
+impl Target {
+    /// Of `tel:…`, `sip:…`, `sips:…` or `user:…`. `Err`: what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let forms = "must be tel:+NUMBER, sip:USER@HOST or user:NAME";
+        let (scheme, rest) = text.split_once(':').ok_or(forms)?;
+        match scheme.to_ascii_lowercase().as_str() {
+            "tel" => {
+                // Parameters say nothing that a number does not; visual separators are for people (RFC 3966, 3).
+                let number = rest.split(';').next().unwrap_or_default();
+                let number: String = number.chars().filter(|c| !"-.() ".contains(*c)).collect();
+                Self::number(&number).ok_or_else(|| {
+                    format!("a number has 1 to {DIGITS_MAX} digits, with or without a + before them")
+                })
+            }
+            "user" => {
+                let is_name = plenary_store::trunks::is_user(rest);
+                if is_name {
+                    Ok(Self::User(rest.to_owned()))
+                } else {
+                    Err("user:NAME names a SIP user".to_owned())
+                }
+            }
+            "sip" => Self::uri("sip", rest),
+            "sips" => Self::uri("sips", rest),
+            _ => Err(forms.to_owned()),
+        }
+    }
+
+    fn number(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let is_number =
+            (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| Self::Number(text.to_owned()))
+    }
+
+    fn uri(scheme: &'static str, text: &str) -> Result<Self, String> {
+        let (user, address) = text.split_once('@').ok_or("a SIP URI is sip:USER@HOST")?;
+        let is_user = (1..=128).contains(&user.len())
+            && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;/%".contains(&byte));
+        if !is_user {
+            return Err(
+                "the user part of a SIP URI has 1 to 128 letters, digits and -_.!~*'()&=+$,;/%".to_owned()
+            );
+        }
+        let mut parts = address.split(';');
+        let server = parts.next().unwrap_or_default();
+        let end = match server.strip_prefix('[') {
+            Some(_) => server.find(']').map_or(server.len(), |end| end + 1),
+            None => server.find(':').unwrap_or(server.len()),
+        };
+        let (host, port) = server.split_at(end);
+        let is_port = port.is_empty()
+            || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+        if !is_host(host) || !is_port {
+            return Err("the host of a SIP URI is a name or an address, with :PORT where wanted".to_owned());
+        }
+        let mut rest = port.to_owned();
+        for parameter in parts {
+            match parameter.to_ascii_lowercase().as_str() {
+                known @ ("transport=udp" | "transport=tcp" | "transport=tls") => {
+                    rest.push(';');
+                    rest.push_str(known);
+                }
+                // Says that the user is a number, or how routing is done: nothing that we need.
+                "user=phone" | "user=ip" | "lr" | "ob" => {}
+                _ => {
+                    return Err(
+                        "a SIP URI here has no other parameter than transport=udp, tcp or tls".to_owned()
+                    );
+                }
+            }
+        }
+        Ok(Self::Uri { scheme, user: user.to_owned(), host: host.to_ascii_lowercase(), rest })
+    }
+
+    /// As one reads it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Number(number) => format!("tel:{number}"),
+            Self::Uri { scheme, user, host, rest } => format!("{scheme}:{user}@{host}{rest}"),
+            Self::User(name) => format!("user:{name}"),
+        }
+    }
+
+    /// What stands for it in lists: the number, or the user part.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Number(name) | Self::Uri { user: name, .. } | Self::User(name) => name,
+        }
+    }
+}
+
+/// One way to reach somebody.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    /// The trunk it goes through; `None`: a telephone that has registered here.
+    pub(super) trunk: Option<Arc<Trunk>>,
+    /// Where to and by what way. The offer comes later.
+    pub(super) spec: DialSpec,
+    pub(super) srtp: Policy,
+    /// What is said on the way is encrypted: keys may be in it.
+    pub(super) is_secure: bool,
+    /// A browser: it knows nothing but DTLS and ICE.
+    pub(super) is_browser: bool,
+}
+
+impl Engine {
+    /// The ways to a target, the one to be tried first first.
+    pub(super) fn routes(
+        &self,
+        account: AccountId,
+        target: &Target,
+        named: Option<&str>,
+        from: Option<&str>,
+    ) -> Result<Vec<Route>, DialRefused> {
+        if let Target::User(name) = target {
+            let bindings = self.bindings.of(account, name, self.clock.now().mono);
+            if bindings.is_empty() {
+                return Err(DialRefused::NotRegistered);
+            }
+            return Ok(bindings.into_iter().map(|binding| self.to_telephone(binding, from)).collect());
+        }
+        let serves = |trunk: &Trunk| match target {
+            Target::Number(number) => trunk.serves_number(number),
+            Target::Uri { host, .. } => trunk.serves_host(host),
+            Target::User(_) => false,
+        };
+        let trunks = match named {
+            Some(name) => {
+                let trunk = self.trunks.get(account, name).ok_or(DialRefused::UnknownTrunk)?;
+                if !serves(&trunk) {
+                    let text = format!(
+                        "the trunk {name} does not serve this: its prefixes and hosts say what it serves"
+                    );
+                    return Err(DialRefused::NotPermitted(text));
+                }
+                vec![trunk]
+            }
+            None => self.trunks.serving(account, serves),
+        };
+        if trunks.is_empty() {
+            let text =
+                "no trunk of the account serves this: prefixes and hosts of a trunk say what it serves";
+            return Err(DialRefused::NotPermitted(text.to_owned()));
+        }
+        let free: Vec<_> = trunks.into_iter().filter(|trunk| self.has_free_line(trunk)).collect();
+        if free.is_empty() {
+            return Err(DialRefused::TrunksBusy);
+        }
+        Ok(free.into_iter().map(|trunk| self.through(trunk, target, from)).collect())
+    }
+
+    fn to_telephone(&self, binding: Binding, from: Option<&str>) -> Route {
+        let Binding { contact, path, flow, .. } = binding;
+        let is_browser = matches!(flow.transport, Transport::Ws | Transport::Wss);
+        Route {
+            trunk: None,
+            spec: DialSpec {
+                uri: contact,
+                from_user: from.unwrap_or("conference").to_owned(),
+                route: path,
+                flow: Some(flow),
+                is_focus: true,
+                redirection: Redirection::Refuse,
+                ..DialSpec::default()
+            },
+            srtp: self.settings.srtp,
+            is_secure: flow.transport.is_secure(),
+            is_browser,
+        }
+    }
+
+    fn through(&self, trunk: Arc<Trunk>, target: &Target, from: Option<&str>) -> Route {
+        let server = &trunk.uri;
+        let (uri, hosts) = match target {
+            Target::Number(number) => {
+                let number = if trunk.plus { number } else { number.trim_start_matches('+') };
+                let uri =
+                    format!("{}:{number}@{}{}{}", server.scheme, server.host, server.port, server.transport);
+                (uri, vec![server.host.clone()])
+            }
+            // A redirection may lead to where the trunk could have been asked to go.
+            Target::Uri { host, .. } => {
+                let named = trunk.hosts.iter().filter(|host| !host.starts_with("*."));
+                (target.shown(), named.chain([host]).cloned().collect())
+            }
+            Target::User(_) => (target.shown(), Vec::new()),
+        };
+        let mut route = outbound_route(&trunk);
+        route.extend(self.trunks.service_route(&trunk));
+        let is_secure = match (&trunk.outbound_proxy, target) {
+            (Some(proxy), _) => proxy.scheme == "sips" || proxy.transport.ends_with("tls"),
+            (None, Target::Number(_)) => server.scheme == "sips" || server.transport.ends_with("tls"),
+            (None, _) => uri.starts_with("sips:") || uri.ends_with("transport=tls"),
+        };
+        let from_user =
+            from.or(trunk.from_user.as_deref()).or(trunk.user.as_deref()).unwrap_or("conference").to_owned();
+        let asserted = trunk.asserted().map(|(user, host)| Party { display_name: None, user, host });
+        let spec = DialSpec {
+            uri,
+            from_user,
+            from_host: Some(server.host.clone()),
+            asserted,
+            is_private: trunk.privacy,
+            is_focus: true,
+            credentials: credentials(&trunk),
+            route,
+            redirection: Redirection::Within(hosts),
+            ..DialSpec::default()
+        };
+        let srtp = match trunk.srtp {
+            Some(Srtp::Required) => Policy::Required,
+            Some(Srtp::Preferred) => Policy::Preferred,
+            Some(Srtp::Off) => Policy::Off,
+            None => self.settings.srtp,
+        };
+        Route { trunk: Some(trunk), spec, srtp, is_secure, is_browser: false }
+    }
+
+    /// Whom a telephone means by the URI that it wants to have called: a user of the account whose telephone is there or
+    /// who is named at our address, a number at our address, or what the URI says.
+    pub(super) fn referred_target(
+        &self,
+        account: AccountId,
+        uri: &str,
+        ours: &[String],
+    ) -> Result<Target, String> {
+        let now = self.clock.now().mono;
+        if let Some(user) = self.bindings.user_at(account, uri, now) {
+            return Ok(Target::User(user.to_owned()));
+        }
+        let target = Target::parse(uri)?;
+        if let Target::Uri { user, host, .. } = &target
+            && ours.iter().any(|known| known.eq_ignore_ascii_case(host))
+        {
+            if !self.bindings.of(account, user, now).is_empty() {
+                return Ok(Target::User(user.clone()));
+            }
+            if let Some(number) = Target::number(user) {
+                return Ok(number);
+            }
+        }
+        Ok(target)
+    }
+}
+
+/// The flow of a call that has none yet: nothing was sent, and nothing came.
+pub(super) fn no_flow(local: std::net::IpAddr) -> Flow {
+    let local = std::net::SocketAddr::new(local, 0);
+    Flow { transport: Transport::Udp, local, remote: local }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_read_and_what_is_odd_is_refused() {
+        for (text, shown) in [
+            ("tel:+44-1908.27(3800)", "tel:+441908273800"),
+            ("TEL:112;phone-context=+44", "tel:112"),
+            ("sip:bob@Example.com", "sip:bob@example.com"),
+            ("sip:bob@192.0.2.1:5070;transport=TCP", "sip:bob@192.0.2.1:5070;transport=tcp"),
+            ("sips:bob@[2001:db8::1]", "sips:bob@[2001:db8::1]"),
+            ("sip:+44@h;user=phone", "sip:+44@h"),
+            ("user:alice", "user:alice"),
+        ] {
+            assert_eq!(Target::parse(text).unwrap().shown(), shown, "{text}");
+        }
+        for text in [
+            "",
+            "bob",
+            "tel:",
+            "tel:+",
+            "tel:abc",
+            "sip:host",
+            "sip:@host",
+            "sip:a@b?Route=x",
+            "sip:a@b;maddr=10.0.0.1",
+            "sip:a b@c",
+            "sip:a@b>",
+            "sip:a@b:0",
+            "user:a b",
+            "http://x",
+        ] {
+            assert!(Target::parse(text).is_err(), "{text}");
+        }
+    }
+}
