@@ -266,6 +266,11 @@ impl Phone {
 
     /// The same with parameters of its account (`;mediaenc=srtp-mand`) and lines of its configuration.
     pub fn call_as(uri: &str, hz: u32, codec: &str, account: &str, lines: &str) -> Self {
+        let account = format!("<sip:tone{hz}@127.0.0.1>;regint=0{account}");
+        Self::start(&["-e", &format!("/dial {uri}")], hz, codec, &account, "127.0.0.1:0", lines)
+    }
+
+    fn start(dial: &[&str], hz: u32, codec: &str, account: &str, listen: &str, lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         // Baresip converts no sample rates, and speaks stereo in Opus.
@@ -277,29 +282,36 @@ impl Phone {
         write_tone(&path.join("tone.wav"), hz, rate, channels);
         let modules = "/usr/lib/baresip/modules";
         let config = format!(
-            "poll_method epoll\nsip_listen 127.0.0.1:0\naudio_source aufile,{0}/tone.wav\naudio_player aubridge,x\n\
+            "poll_method epoll\nsip_listen {listen}\naudio_source aufile,{0}/tone.wav\naudio_player aubridge,x\n\
              audio_alert aubridge,x\naudio_channels 1-2\nmodule_path {modules}\nmodule g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\n\
              module aubridge.so\nmodule sndfile.so\nsnd_path {0}\nmodule_tmp account.so\nmodule_app menu.so\n{lines}\n",
             path.display()
         );
         fs::write(path.join("config"), config).unwrap();
-        fs::write(
-            path.join("accounts"),
-            format!("<sip:tone{hz}@127.0.0.1>;regint=0;audio_codecs={codec}{account}\n"),
-        )
-        .unwrap();
+        fs::write(path.join("accounts"), format!("{account};audio_codecs={codec}\n")).unwrap();
         fs::write(path.join("contacts"), "").unwrap();
         let log = fs::File::create(path.join("log")).unwrap();
         let child = Command::new("baresip")
             .arg("-f")
             .arg(path)
-            .args(["-e", &format!("/dial {uri}"), "-t", "90"])
+            .args(dial)
+            .args(["-t", "90"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .expect("baresip is installed (make test does that)");
         Self { child, folder, hz }
+    }
+
+    /// One that is called, at the address that comes with it, and answers at once. `account` is its address and parameters,
+    /// as baresip writes them.
+    pub fn listen(account: &str, hz: u32) -> (Self, String) {
+        let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let phone = Self::start(&[], hz, "PCMU", &format!("{account};answermode=auto"), &address, "");
+        wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
+        (phone, address)
     }
 
     pub fn log(&self) -> String {

@@ -1,0 +1,498 @@
+//! Calls to the outside, trunks and transfers: baresip and SIPp are called, and where a test has to see or say every
+//! message, a provider and a desk phone that speak SIP over UDP by hand.
+#![allow(missing_docs)]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    cell::RefCell,
+    net::UdpSocket,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use support::{Phone, Server, assert_hears, wait_for};
+
+const SDP: &str =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
+
+/// Somebody at the other end of SIP over UDP.
+struct Peer {
+    socket: UdpSocket,
+    server: String,
+    me: String,
+    seen: RefCell<Vec<String>>,
+}
+
+impl Peer {
+    fn new(server: &Server) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let me = socket.local_addr().unwrap().to_string();
+        Self { socket, server: server.sip.clone(), me, seen: RefCell::default() }
+    }
+
+    /// The next message that begins like this and was not given back yet. NOTIFY and BYE are answered.
+    #[track_caller]
+    fn wait(&self, beginning: &str) -> String {
+        let began = Instant::now();
+        let mut buffer = [0; 16_384];
+        loop {
+            assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {beginning}");
+            let Ok((length, _)) = self.socket.recv_from(&mut buffer) else { continue };
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.starts_with("NOTIFY") || text.starts_with("BYE") {
+                self.answer(&text, "200 OK", "", "");
+            }
+            if text.starts_with(beginning) && !self.seen.borrow().contains(&text) {
+                self.seen.borrow_mut().push(text.clone());
+                return text;
+            }
+        }
+    }
+
+    fn answer(&self, request: &str, status: &str, extra: &str, body: &str) {
+        let mut head = format!("SIP/2.0 {status}\r\n");
+        for line in request.lines().take_while(|line| !line.is_empty()) {
+            let name = line.split(':').next().unwrap();
+            if ["Via", "From", "To", "Call-ID", "CSeq", "Record-Route"].contains(&name) {
+                head.push_str(line.trim_end());
+                if name == "To" && !line.contains(";tag=") && !status.starts_with("100") {
+                    head.push_str(";tag=peer");
+                }
+                head.push_str("\r\n");
+            }
+        }
+        let content = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let me = &self.me;
+        let contact =
+            if extra.contains("Contact:") { String::new() } else { format!("Contact: <sip:peer@{me}>\r\n") };
+        head.push_str(&format!("{contact}{extra}{content}Content-Length: {}\r\n\r\n{body}", body.len()));
+        self.socket.send_to(head.as_bytes(), &self.server).unwrap();
+    }
+
+    /// A request within a dialog of `call_id`, or the first of one.
+    #[allow(clippy::too_many_arguments)]
+    fn say(&self, method: &str, user: &str, call_id: &str, cseq: u32, to_tag: &str, extra: &str, body: &str) {
+        let (me, server) = (&self.me, &self.server);
+        let text = format!(
+            "{method} sip:{user}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {me};branch=z9hG4bK{call_id}{cseq}{method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:desk@{me}>;tag=desk\r\nTo: <sip:{user}@{server}>{to_tag}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:desk@{me}>\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.socket.send_to(text.as_bytes(), &self.server).unwrap();
+    }
+
+    /// Calls, and is in; the tag of the other side.
+    #[track_caller]
+    fn call(&self, user: &str, call_id: &str, extra: &str) -> String {
+        let extra = format!("{extra}Content-Type: application/sdp\r\n");
+        self.say("INVITE", user, call_id, 1, "", &extra, SDP);
+        let answer = self.wait("SIP/2.0 200");
+        let to = header(&answer, "To");
+        let tag = format!(";tag={}", to.split_once(";tag=").unwrap().1);
+        self.say("ACK", user, call_id, 1, &tag, "", "");
+        tag
+    }
+}
+
+fn header<'a>(message: &'a str, name: &str) -> &'a str {
+    let line = message.lines().find(|line| line.starts_with(&format!("{name}:")));
+    line.unwrap_or_else(|| panic!("no {name} in {message}")).split_once(':').unwrap().1.trim()
+}
+
+fn put_trunk(server: &Server, name: &str, body: &Value) {
+    let body = body.to_string();
+    let (status, answer) = server.curl(&["-X", "PUT", "-d", &body], &format!("/service/v1/trunk/{name}"));
+    assert!(matches!(status, 200 | 201), "{status} {answer}");
+}
+
+fn invite(server: &Server, body: &Value) -> (u16, Value) {
+    server.curl(&["-d", &body.to_string()], "/service/v1/conference/Tea/participants")
+}
+
+/// Begins to call; the path of the party.
+#[track_caller]
+fn begin(server: &Server, body: &Value) -> String {
+    let (status, party) = invite(server, body);
+    assert_eq!(status, 202, "{party}");
+    format!("/service/v1/conference/Tea/participants/{}", party["participant_id"].as_str().unwrap())
+}
+
+#[track_caller]
+fn wait_for_state(server: &Server, path: &str, state: &str) -> Value {
+    wait_for(state, || {
+        let party = server.get(path);
+        (party["state"] == state).then_some(party)
+    })
+}
+
+/// A trunk that is this peer and serves everything that a test calls.
+fn trunk_to(peer: &Peer) -> Value {
+    json!({ "uri": format!("sip:{}", peer.me), "prefixes": ["*"], "hosts": ["127.0.0.1"] })
+}
+
+#[test]
+fn a_party_that_is_called_answers_hears_and_is_heard() {
+    let server = Server::start("");
+    let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let (ben, address) = Phone::listen("<sip:ben@127.0.0.1>;regint=0", 1100);
+    // Nothing is called that no trunk serves.
+    let to = json!({ "to": format!("sip:ben@{address}") });
+    assert_eq!(invite(&server, &to).1["error"]["code"], "1301");
+    assert_eq!(invite(&server, &json!({ "to": "tel:+441908273800" })).1["error"]["code"], "1301");
+    put_trunk(&server, "office", &json!({ "uri": "sip:127.0.0.1", "hosts": ["127.0.0.1"] }));
+    assert_eq!(invite(&server, &json!({ "to": "sip:ben@elsewhere.example" })).1["error"]["code"], "1301");
+    let path = begin(&server, &to);
+    let party = wait_for_state(&server, &path, "answered");
+    assert_eq!((&party["trunk"], &party["direction"]), (&json!("office"), &json!("out")));
+    let ids = server.wait_for_participants("Tea", 2);
+    assert_eq!(party["participant_id"], ids[1]);
+    assert_hears(&ann, &[1100], &[500, 1100]);
+    assert_hears(&ben, &[500], &[500, 1100]);
+    assert_eq!(server.get("/service/v1/trunk/office")["status"]["calls"], 1);
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    server.wait_for_participants("Tea", 1);
+    assert_eq!(wait_for_state(&server, &path, "ended")["reason"], "ended by the web service");
+}
+
+#[test]
+fn refusals_end_as_states_and_redirections_lead_nowhere_else() {
+    let server = Server::start("[conferences]\nunreserved_max_participants = 1\n");
+    let provider = Peer::new(&server);
+    put_trunk(&server, "provider", &trunk_to(&provider));
+    for (status, extra, code) in [
+        ("486 Busy Here", "", 486),
+        ("603 Decline", "", 603),
+        ("302 Moved Temporarily", "Contact: <sip:premium@192.0.2.1>\r\n", 302),
+    ] {
+        let path = begin(&server, &json!({ "to": "tel:+441908273800", "from": "1234" }));
+        let request = provider.wait("INVITE");
+        assert!(request.starts_with(&format!("INVITE sip:+441908273800@{}", provider.me)), "{request}");
+        assert!(header(&request, "From").starts_with("<sip:1234@127.0.0.1>"), "{request}");
+        // Its seat is taken while it is called.
+        let (full, answer) = invite(&server, &json!({ "to": "tel:+44" }));
+        assert_eq!((full, &answer["error"]["code"]), (409, &json!("1206")));
+        provider.answer(&request, status, extra, "");
+        provider.wait("ACK");
+        let party = wait_for_state(&server, &path, "failed");
+        assert_eq!(party["status"], code, "{party}");
+    }
+    wait_for("nothing to stay behind", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn who_does_not_answer_in_time_or_is_not_wanted_any_more_is_cancelled() {
+    let server = Server::start("");
+    let provider = Peer::new(&server);
+    put_trunk(&server, "provider", &trunk_to(&provider));
+    let desk = Peer::new(&server);
+    let cancelled = |path: &str, request: &str, state: &str| {
+        let cancel = provider.wait("CANCEL");
+        provider.answer(&cancel, "200 OK", "", "");
+        provider.answer(request, "487 Request Terminated", "", "");
+        provider.wait("ACK");
+        wait_for_state(&server, path, state)
+    };
+    let path = begin(&server, &json!({ "to": "tel:+44", "ring_seconds": 5 }));
+    let request = provider.wait("INVITE");
+    // Those who may call a conference may follow it: they see who is being called.
+    desk.say("SUBSCRIBE", "conf-Tea", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
+    let document = desk.wait("NOTIFY");
+    assert!(
+        document.contains("entity=\"tel:+44\"") && document.contains("<status>dialing-out<"),
+        "{document}"
+    );
+    provider.answer(&request, "180 Ringing", "", "");
+    wait_for_state(&server, &path, "ringing");
+    let document = desk.wait("NOTIFY");
+    assert!(document.contains("<status>alerting<"), "{document}");
+    assert_eq!(cancelled(&path, &request, "failed")["status"], 408);
+
+    let path = begin(&server, &json!({ "to": "tel:+44" }));
+    let request = provider.wait("INVITE");
+    provider.answer(&request, "183 Session Progress", "", SDP);
+    wait_for_state(&server, &path, "ringing");
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    assert_eq!(cancelled(&path, &request, "ended")["reason"], "ended by the web service");
+}
+
+#[test]
+fn a_provider_that_asks_for_a_password_gets_the_answer() {
+    let server = Server::start("");
+    let provider = Peer::new(&server);
+    let mut trunk = trunk_to(&provider);
+    trunk["user"] = json!("me");
+    trunk["password"] = json!("open sesame");
+    trunk["asserted_identity"] = json!("tel:+441908000000");
+    trunk["plus"] = json!(false);
+    put_trunk(&server, "provider", &trunk);
+    let path = begin(&server, &json!({ "to": "tel:+441908273800" }));
+    let first = provider.wait("INVITE sip:441908273800@");
+    assert!(header(&first, "P-Asserted-Identity").contains("+441908000000"), "{first}");
+    let challenge =
+        "Proxy-Authenticate: Digest realm=\"provider\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"\r\n";
+    provider.answer(&first, "407 Proxy Authentication Required", challenge, "");
+    let second = provider.wait("INVITE");
+    let answer = header(&second, "Proxy-Authorization");
+    assert!(answer.contains("username=\"me\"") && answer.contains("realm=\"provider\""), "{answer}");
+    provider.answer(&second, "200 OK", "", SDP);
+    wait_for_state(&server, &path, "answered");
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    provider.wait("BYE");
+}
+
+#[test]
+fn a_trunk_registers_renews_and_unregisters() {
+    let mut server = Server::start("");
+    let provider = Peer::new(&server);
+    let mut trunk = trunk_to(&provider);
+    trunk["user"] = json!("me");
+    trunk["password"] = json!("open sesame");
+    trunk["register"] = json!(true);
+    put_trunk(&server, "provider", &trunk);
+    let status = || server.get("/service/v1/trunk/provider")["status"].clone();
+    let first = provider.wait("REGISTER");
+    let challenge =
+        "WWW-Authenticate: Digest realm=\"provider\", nonce=\"abc\", algorithm=MD5, qop=\"auth\"\r\n";
+    provider.answer(&first, "401 Unauthorized", challenge, "");
+    let second = provider.wait("REGISTER");
+    assert!(header(&second, "Authorization").contains("username=\"me\""), "{second}");
+    let confirm = |request: &str, seconds: u32| {
+        let (contact, _) = header(request, "Contact").split_once('>').unwrap();
+        let answer = format!("Contact: {contact}>;expires={seconds}\r\n");
+        provider.answer(request, "200 OK", &answer, "");
+    };
+    // Short ones are renewed after half of their time.
+    confirm(&second, 12);
+    wait_for("the registration", || (status()["registration"] == "registered").then_some(()));
+    let renewed = provider.wait("REGISTER");
+    confirm(&renewed, 3600);
+    assert!(status()["registered_until"].as_i64().unwrap() > 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| server.terminate());
+        let last = wait_for("the registration to be taken back", || {
+            let request = provider.wait("REGISTER");
+            let gone = request.contains("Expires: 0") || request.contains("expires=0");
+            gone.then_some(request)
+        });
+        confirm(&last, 0);
+    });
+}
+
+/// SIPp that answers calls, at its address.
+fn sipp_answers() -> (Child, String) {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new("sipp")
+        .args(["-sn", "uas", "-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-timeout", "60"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("SIPp is installed (make test does that)");
+    (child, format!("127.0.0.1:{port}"))
+}
+
+#[test]
+fn where_the_first_trunk_is_dead_the_second_is_taken() {
+    let server = Server::start("");
+    let (mut sipp, address) = sipp_answers();
+    // It takes everything and says nothing.
+    let dead = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let body = |uri: String, priority| json!({ "uri": uri, "prefixes": ["+44"], "priority": priority });
+    put_trunk(&server, "first", &body(format!("sip:{}", dead.local_addr().unwrap()), 1));
+    put_trunk(&server, "second", &body(format!("sip:{address}"), 2));
+    let path = begin(&server, &json!({ "to": "tel:+441908273800" }));
+    let party = wait_for_state(&server, &path, "answered");
+    assert_eq!(party["trunk"], "second", "{party}");
+    let error = server.get("/service/v1/trunk/first")["status"]["last_error"].clone();
+    assert!(error.as_str().unwrap().contains("408"), "{error}");
+    // The one that is named is the only one.
+    let busy = Peer::new(&server);
+    put_trunk(&server, "first", &body(format!("sip:{}", busy.me), 1));
+    let path = begin(&server, &json!({ "to": "tel:+44", "trunk": "first" }));
+    busy.answer(&busy.wait("INVITE"), "503 Service Unavailable", "", "");
+    assert_eq!(wait_for_state(&server, &path, "failed")["status"], 503);
+    // Both ways count where calls are few.
+    let mut few = body(format!("sip:{address}"), 2);
+    few["calls_max"] = json!(1);
+    put_trunk(&server, "second", &few);
+    let (status, answer) = invite(&server, &json!({ "to": "tel:+44", "trunk": "second" }));
+    assert_eq!((status, &answer["error"]["code"]), (409, &json!("1209")), "{answer}");
+    let _ = sipp.kill();
+    let _ = sipp.wait();
+}
+
+#[test]
+fn a_user_who_registered_over_tcp_is_called_over_that_connection() {
+    let server = Server::start("");
+    let put = |name: &str| {
+        let path = format!("/service/v1/user/{name}");
+        assert_eq!(server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], &path).0, 200);
+    };
+    let to = json!({ "to": "user:alice" });
+    assert_eq!(invite(&server, &to).1["error"]["code"], "1105");
+    put("alice");
+    assert_eq!(invite(&server, &to).1["error"]["code"], "1210");
+    let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
+    let account = format!("<sip:alice@{};transport=tcp>;auth_pass=correct-horse;regint=60", server.sip);
+    let (alice, _) = Phone::listen(&account, 1100);
+    let path = wait_for("alice to be registered", || {
+        let (status, party) = invite(&server, &to);
+        let id = party["participant_id"].as_str().unwrap_or_default();
+        (status == 202).then(|| format!("/service/v1/conference/Tea/participants/{id}"))
+    });
+    wait_for_state(&server, &path, "answered");
+    assert_hears(&ann, &[1100], &[500, 1100]);
+    assert_hears(&alice, &[500], &[500, 1100]);
+    let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    assert!(log.contains("registered user=alice flow=tcp"), "by TCP");
+}
+
+#[test]
+fn a_participant_sends_its_place_on_where_its_service_says_so() {
+    let server = Server::start("");
+    let (provider, desk) = (Peer::new(&server), Peer::new(&server));
+    put_trunk(&server, "provider", &trunk_to(&provider));
+    // Not where nothing is said.
+    let tag = desk.call("conf-Tea", "none", "");
+    let refer_to = format!("Refer-To: <sip:bob@{}>\r\n", provider.me);
+    desk.say("REFER", "conf-Tea", "none", 2, &tag, &refer_to, "");
+    desk.wait("SIP/2.0 403");
+    desk.say("BYE", "conf-Tea", "none", 3, &tag, "", "");
+    desk.wait("SIP/2.0 200");
+    server.put_service(
+        "lead",
+        r#"{"conference": {"name": "Tea", "refer": "all", "participant": {"destroy_on_exit": true}}}"#,
+    );
+    let member = Peer::new(&server);
+    member.call("conf-Tea", "member", "");
+    // Blind: the desk stays until somebody has answered.
+    let tag = desk.call("lead", "blind", "");
+    server.wait_for_participants("Tea", 2);
+    desk.say("REFER", "lead", "blind", 2, &tag, &refer_to, "");
+    desk.wait("SIP/2.0 202");
+    assert!(desk.wait("NOTIFY").contains("SIP/2.0 100"));
+    let request = provider.wait("INVITE sip:bob@");
+    provider.answer(&request, "180 Ringing", "", "");
+    assert!(desk.wait("NOTIFY").contains("SIP/2.0 180"));
+    provider.answer(&request, "200 OK", "", SDP);
+    provider.wait("ACK");
+    let last = desk.wait("NOTIFY");
+    assert!(
+        last.contains("SIP/2.0 200") && header(&last, "Subscription-State").starts_with("terminated"),
+        "{last}"
+    );
+    assert!(desk.wait("BYE").contains("taken the place"));
+    server.wait_for_participants("Tea", 2);
+
+    // One that is refused: the desk stays.
+    let tag = desk.call("lead", "refused", "");
+    server.wait_for_participants("Tea", 3);
+    desk.say("REFER", "lead", "refused", 2, &tag, &refer_to, "");
+    provider.answer(&provider.wait("INVITE"), "486 Busy Here", "", "");
+    wait_for("the refusal to be told", || desk.wait("NOTIFY").contains("SIP/2.0 486").then_some(()));
+    server.wait_for_participants("Tea", 3);
+
+    // Attended: the other one is told whose place our call takes.
+    let replaces =
+        format!("Refer-To: <sip:bob@{}?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n", provider.me);
+    desk.say("REFER", "lead", "refused", 3, &tag, &replaces, "");
+    let request = provider.wait("INVITE");
+    assert_eq!(header(&request, "Replaces"), "abc;to-tag=1;from-tag=2");
+    provider.answer(&request, "200 OK", "", SDP);
+    desk.wait("BYE");
+    server.wait_for_participants("Tea", 3);
+}
+
+#[test]
+fn a_leader_removes_a_member_and_a_member_nobody() {
+    let server = Server::start("");
+    server
+        .put_service("lead", r#"{"conference": {"name": "Tea", "participant": {"destroy_on_exit": true}}}"#);
+    let (leader, member) = (Peer::new(&server), Phone::call(&server.uri("conf-Tea"), 500, "PCMU"));
+    server.wait_for_participants("Tea", 1);
+    let other = Peer::new(&server);
+    let tag = other.call("conf-Tea", "other", "");
+    let refer_to = "Refer-To: <sip:tone500@127.0.0.1;method=BYE>\r\n";
+    other.say("REFER", "conf-Tea", "other", 2, &tag, refer_to, "");
+    other.wait("SIP/2.0 403");
+    let tag = leader.call("lead", "leader", "");
+    server.wait_for_participants("Tea", 3);
+    leader.say("REFER", "lead", "leader", 2, &tag, refer_to, "");
+    leader.wait("SIP/2.0 202");
+    server.wait_for_participants("Tea", 2);
+    assert!(member.log().contains("terminated") || member.log().contains("closed"), "{}", member.log());
+}
+
+#[test]
+fn somebody_outside_asks_a_conference_to_invite() {
+    let server = Server::start("");
+    server.put_service("open-*", r#"{"conference": {"name": "{rest}", "refer": "all"}}"#);
+    let (provider, desk) = (Peer::new(&server), Peer::new(&server));
+    put_trunk(&server, "provider", &trunk_to(&provider));
+    let refer_to = format!("Refer-To: <sip:bob@{}>\r\n", provider.me);
+    desk.say("REFER", "conf-Tea", "denied", 1, "", &refer_to, "");
+    desk.wait("SIP/2.0 403");
+    desk.say("REFER", "open-Tea", "asked", 1, "", &refer_to, "");
+    desk.wait("SIP/2.0 202");
+    provider.answer(&provider.wait("INVITE"), "200 OK", "", SDP);
+    wait_for("the answer to be told", || desk.wait("NOTIFY").contains("SIP/2.0 200").then_some(()));
+    server.wait_for_participants("Tea", 1);
+}
+
+#[test]
+fn a_telephone_is_sent_elsewhere() {
+    let server = Server::start("");
+    let desk = Peer::new(&server);
+    let tag = desk.call("conf-Tea", "moves", "");
+    let id = server.wait_for_participants("Tea", 1).remove(0);
+    let path = format!("/service/v1/conference/Tea/participants/{id}");
+    let (status, party) =
+        server.curl(&["-d", r#"{"to": "sip:bob@elsewhere.example"}"#], &format!("{path}/transfer"));
+    assert_eq!((status, &party["transfer"]["state"]), (202, &json!("asked")), "{party}");
+    let refer = desk.wait("REFER");
+    assert_eq!(header(&refer, "Refer-To"), "<sip:bob@elsewhere.example>");
+    desk.answer(&refer, "202 Accepted", "", "");
+    let notify = |cseq: u32, state: &str, body: &str| {
+        let extra =
+            format!("Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n");
+        desk.say("NOTIFY", "conf-Tea", "moves", cseq, &tag, &extra, body);
+        desk.wait("SIP/2.0 200");
+    };
+    notify(2, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
+    wait_for("the progress", || (server.get(&path)["transfer"]["state"] == "trying").then_some(()));
+    notify(3, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
+    desk.wait("BYE");
+    let party = wait_for_state(&server, &path, "ended");
+    assert_eq!((&party["transfer"]["state"], &party["transfer"]["status"]), (&json!("done"), &json!(200)));
+}
+
+#[test]
+fn a_trunk_may_call_in_and_say_who_calls() {
+    let server = Server::start("[signalling]\ntrusted = []\n");
+    let provider = Peer::new(&server);
+    let refused = |user: &str, call_id: &str| {
+        provider.say("INVITE", user, call_id, 1, "", "Content-Type: application/sdp\r\n", SDP);
+        provider.wait("SIP/2.0 403");
+    };
+    refused("conf-Tea", "stranger");
+    let mut trunk = trunk_to(&provider);
+    trunk["networks"] = json!(["127.0.0.1"]);
+    put_trunk(&server, "provider", &trunk);
+    server.put_service("closed", r#"{"conference": {"name": "Closed"}, "access": {"trunks": false}}"#);
+    refused("closed", "closed");
+    provider.call("conf-Tea", "shown", "P-Asserted-Identity: <sip:+441908000000@provider.example>\r\n");
+    provider.call(
+        "conf-Tea",
+        "hidden",
+        "P-Asserted-Identity: <sip:+441908111111@p.example>\r\nPrivacy: id\r\n",
+    );
+    server.wait_for_participants("Tea", 2);
+    let parties = server.get("/service/v1/conference/Tea/participants");
+    assert_eq!((&parties[0]["from"], &parties[1]["from"]), (&json!("+441908000000"), &json!("anonymous")));
+    assert_eq!(server.get("/service/v1/trunk/provider")["status"]["calls"], 2);
+    let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    assert!(!log.contains("441908111111"), "not in the log either");
+}
