@@ -71,7 +71,7 @@ async fn who_may_call_a_service_is_checked_field_by_field() {
     let put = async |rest: &str| {
         send(&world, "PUT", path, &format!(r#"{{"conference": {{"name": "Board"}}, {rest}}}"#)).await
     };
-    let good = r#""srtp": "required", "access": {"networks": ["192.0.2.0/24", "2001:db8::1"], "users": ["alice"], "tokens": true}"#;
+    let good = r#""srtp": "required", "access": {"networks": ["192.0.2.0/24", "2001:db8::1"], "trunks": ["provider"], "users": ["alice"], "tokens": true}"#;
     let (status, shown) = put(good).await;
     assert_eq!((status, &shown["srtp"], &shown["access"]["tokens"]), (201, &json!("required"), &json!(true)));
     for (bad, field) in [
@@ -82,10 +82,32 @@ async fn who_may_call_a_service_is_checked_field_by_field() {
         (r#""access": {"users": "alice"}"#, "access.users"),
         (r#""access": {"users": [1]}"#, "access.users[0]"),
         (r#""access": {"tokens": 1}"#, "access.tokens"),
+        (r#""access": {"trunks": "provider"}"#, "access.trunks"),
+        (r#""access": {"trunks": [1]}"#, "access.trunks[0]"),
     ] {
         let (status, answer) = put(bad).await;
         assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("1003")), "{answer}");
         let text = answer["error"]["text"].as_str().unwrap();
         assert!(text.starts_with(&format!("{field}:")), "{bad}: {text}");
     }
+}
+
+#[tokio::test]
+async fn whom_a_caller_may_have_called_is_nobody_where_nothing_is_said() {
+    let world = World::new().await;
+    let put = async |rest: &str| {
+        let body = format!(r#"{{"conference": {{"name": "Board"{rest}}}}}"#);
+        send(&world, "PUT", "/service/v1/inbound/board", &body).await
+    };
+    for (rest, refer) in
+        [("", "None"), (r#", "refer": "members""#, "Members"), (r#", "refer": "all""#, "All")]
+    {
+        assert!(matches!(put(rest).await.0, 200 | 201), "{rest}");
+        let (service, _) = world.store.match_service("board").await.unwrap().unwrap();
+        assert!(format!("{:?}", service.action).contains(&format!("refer: {refer}")), "{:?}", service.action);
+        assert!(service.access.includes_trunk("any"), "trunks may call where no networks are named");
+    }
+    let (status, answer) = put(r#", "refer": "everybody""#).await;
+    assert_eq!(status, 400);
+    assert!(answer["error"]["text"].as_str().unwrap().starts_with("conference.refer:"), "{answer}");
 }

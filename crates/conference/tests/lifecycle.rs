@@ -173,3 +173,17 @@ fn the_list_is_ordered_by_name() {
         world.conferences.list(ACCOUNT).into_iter().map(|summary| summary.name.to_string()).collect();
     assert_eq!(names, ["Ants", "Mice", "Zoo"]);
 }
+
+#[test]
+fn who_leads_is_known_once_it_is_in_and_what_it_may_from_the_start() {
+    let mut world = World::new();
+    world.admit("boss", "Tea", leader()).unwrap();
+    assert_eq!(world.conferences.options(&party("boss")), Some(&leader()));
+    assert!(!world.conferences.is_leader(&party("boss")), "on its way in it commands nobody");
+    world.handle(Event::Connected { participant: party("boss") }).unwrap();
+    world.enter("ann", "Tea", member());
+    assert!(world.conferences.is_leader(&party("boss")) && !world.conferences.is_leader(&party("ann")));
+    assert_eq!(world.conferences.options(&party("ann")), Some(&member()));
+    world.leave("ann");
+    assert_eq!(world.conferences.options(&party("ann")), None);
+}

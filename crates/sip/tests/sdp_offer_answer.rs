@@ -428,3 +428,29 @@ fn an_offer_of_ours_brings_keys_where_nobody_reads_them_on_their_way() {
     assert!(matches!(stream.protection, Protection::Sdes { suite: Suite::AesCm128HmacSha1_80, tag: 3, .. }));
     assert!(accept(&secret, &answer(1)).is_err(), "another suite than that of the line");
 }
+
+#[test]
+fn an_offer_of_ours_to_a_browser_is_dtls_with_ice_on_one_port() {
+    let names = IceCredentials { ufrag: "ours".to_owned(), pwd: "x".repeat(22) };
+    let security = LocalSecurity { offers_dtls: true, ..security() };
+    let ours = LocalMedia { security, ice: Some(names.clone()), ..all_codecs(Preference::Ours) };
+    let text = offer(&ours);
+    assert!(text.contains("m=audio 20000 UDP/TLS/RTP/SAVPF 111 9 0 8 101 110\r\n"), "{text}");
+    for line in ["a=ice-lite\r\n", "a=rtcp-mux\r\n", "a=setup:actpass\r\n", "a=ice-ufrag:ours\r\n"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("a=crypto") && text.matches("a=candidate").count() == 1, "{text}");
+    let fingerprint = vec!["11"; 32].join(":");
+    let answer = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\n\
+         a=rtpmap:111 opus/48000/2\r\na=rtcp-mux\r\na=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n\
+         a=fingerprint:sha-256 {fingerprint}\r\na=setup:active\r\na=sendrecv\r\n"
+    );
+    let stream = accept(&ours, &answer).unwrap();
+    assert_eq!((stream.codec, stream.rtcp_mux, stream.direction), (Codec::Opus, true, Direction::SendRecv));
+    assert_eq!(stream.ice.unwrap().ufrag, "EsAw");
+    assert!(matches!(stream.protection, Protection::Dtls { setup: Setup::Passive, .. }));
+    // Others may share a port or not, and are not spoken to of ICE.
+    let plain = offer(&LocalMedia { ice: Some(names), ..all_codecs(Preference::Ours) });
+    assert!(plain.contains("RTP/AVP 111 9 0 8") && plain.contains("a=rtcp-mux") && !plain.contains("a=ice"));
+}
