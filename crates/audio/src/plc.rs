@@ -42,6 +42,8 @@ pub struct Concealer {
     leads_into: Option<usize>,
     /// How much the last period was like the one before it, -1 to 1.
     likeness: f32,
+    /// Samples of silence that came last: the history is known to end in so many zeros.
+    silence: usize,
 }
 
 /// How what came before a gap reaches what comes after it.
@@ -72,7 +74,25 @@ impl Concealer {
             concealed: 0,
             leads_into: None,
             likeness: 0.0,
+            silence: 0,
         }
+    }
+
+    /// Takes `samples` of silence that arrived; the same as [`Self::good`] with as many zeros, and next to nothing to do
+    /// while silence lasts. False, and nothing is taken: it has to be blended with what was made up before it.
+    #[must_use]
+    pub fn silence(&mut self, samples: usize) -> bool {
+        if self.concealed > 0 {
+            return false;
+        }
+        let length = HISTORY * self.scale;
+        if self.silence < length {
+            let samples = samples.min(length);
+            self.history.copy_within(samples..length, 0);
+            self.history[length - samples..length].fill(0);
+            self.silence += samples;
+        }
+        true
     }
 
     /// Takes a frame that arrived. After a loss its beginning is blended with the concealment that went before.
@@ -256,6 +276,7 @@ impl Concealer {
     fn remember(&mut self, frame: &[i16]) {
         let length = HISTORY * self.scale;
         let frame = &frame[frame.len().saturating_sub(length)..];
+        self.silence = 0;
         self.history.copy_within(frame.len()..length, 0);
         self.history[length - frame.len()..length].copy_from_slice(frame);
     }

@@ -80,6 +80,13 @@ impl Repairer {
         if joins { self.concealer.join(out) } else { self.concealer.good(out) }
     }
 
+    /// Takes `samples` of silence that follow on silence, for which next to nothing has to be done. False, and nothing is
+    /// taken: they have to be decoded.
+    #[must_use]
+    pub fn silence(&mut self, samples: usize) -> bool {
+        matches!(self.decoder, Decoder::G711(_)) && self.concealer.silence(samples)
+    }
+
     /// Makes up `out`. `next` is the payload after it, where that is here.
     pub fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         let mut after = [0; FRAME];

@@ -333,11 +333,23 @@ fn grow_buffer(socket: &UdpSocket) {
     }
 }
 
+/// A generator that is late itself measures nothing: its thread runs before ordinary work, where that is allowed.
+#[allow(unsafe_code)]
+fn run_on_time() {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: a struct is read; on Linux 0 is the calling thread.
+    unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameters);
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64, 0_u64, 0_u64, 0_u64);
+    }
+}
+
 fn wall_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
+    run_on_time();
     let start = Instant::now();
     let (mut incoming, mut outgoing) = (Batch::new(), Batch::new());
     let mut phase = 0_u64;

@@ -5,7 +5,8 @@
 //!
 //! - `woken`: a socket for each call, an epoll wake-up and two system calls for each packet, as most servers do it;
 //! - `calls`: a socket for each call, looked at every 20 ms, `recvmmsg` and `sendto` for each;
-//! - `io_uring`: the same, 64 sockets with each system call: the way of Plenary;
+//! - `asked_twice`: the same, 64 sockets with each system call of io_uring, each socket asked until it has nothing;
+//! - `io_uring`: the same, each socket asked once, and known to the kernel by a number: the way of Plenary;
 //! - `one_port`: one socket for all calls, `recvmmsg` and `sendmmsg` of 64 packets.
 //!
 //! Printed is the CPU time of the reflecting thread for each call, in percent of a core. The generator's own is not
@@ -13,7 +14,10 @@
 
 #![allow(unsafe_code, clippy::print_stdout)]
 
-use io_uring::{IoUring, opcode, squeue, types::Fd};
+use io_uring::{
+    IoUring, opcode, squeue,
+    types::{Fd, Fixed},
+};
 use std::{
     io, mem,
     net::{SocketAddr, UdpSocket},
@@ -29,7 +33,7 @@ use std::{
 
 const PACKET: usize = 172;
 const BATCH: usize = 64;
-const WAYS: [&str; 4] = ["woken", "calls", "io_uring", "one_port"];
+const WAYS: [&str; 5] = ["woken", "calls", "asked_twice", "io_uring", "one_port"];
 
 /// Headers of a batch and all that they point at. Never moved once it is made.
 struct Batch {
@@ -196,57 +200,77 @@ fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) 
                 }
             });
         }
-        _ => {
-            let built = IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(BATCH as u32);
-            let Ok(mut ring) = built else { return println!("io_uring is not allowed here") };
-            let mut ask = |again: &[usize], yielded: &mut Vec<usize>| {
-                for part in again.chunks(BATCH) {
-                    for (place, index) in part.iter().enumerate() {
-                        batch.headers[place].msg_hdr.msg_namelen = 16;
-                        let header = &raw mut batch.headers[place].msg_hdr;
-                        let receive = opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header)
-                            .flags(libc::MSG_DONTWAIT as u32)
-                            .build()
-                            .user_data(*index as u64);
-                        // SAFETY: what it points at stays until it is over, below.
-                        let _ = unsafe { ring.submission().push(&receive) };
-                    }
-                    let _ = ring.submit_and_wait(part.len());
-                    yielded.extend(
-                        ring.completion()
-                            .filter(|done: &io_uring::cqueue::Entry| done.result() >= 0)
-                            .map(|done| done.user_data() as usize),
-                    );
-                }
-            };
-            let all: Vec<usize> = (0..sockets.len()).collect();
-            let (mut first, mut second) = (Vec::new(), Vec::new());
-            let mut sender: IoUring = IoUring::builder()
-                .setup_single_issuer()
-                .setup_defer_taskrun()
-                .build(BATCH as u32)
-                .expect("as above");
-            every_20_ms(stop, || {
-                first.clear();
-                second.clear();
-                ask(&all, &mut first);
-                ask(&first, &mut second);
-                for part in sockets.chunks(BATCH) {
-                    for socket in part {
-                        let send = opcode::Send::new(Fd(socket.as_raw_fd()), packet.as_ptr(), PACKET as u32)
-                            .flags(libc::MSG_DONTWAIT)
-                            .dest_addr((&raw const name).cast())
-                            .dest_addr_len(16)
-                            .build()
-                            .flags(squeue::Flags::SKIP_SUCCESS);
-                        // SAFETY: as above.
-                        let _ = unsafe { sender.submission().push(&send) };
-                    }
-                    let _ = sender.submit();
-                }
-            });
-        }
+        _ => reflect_by_ring(sockets, to, stop, way == "io_uring"),
     }
+}
+
+/// `by_number`: the sockets are registered and asked once; else looked up each time and asked until they have nothing.
+fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, by_number: bool) {
+    let (packet, name) = ([7; PACKET], name(to));
+    let mut batch = Batch::new(512);
+    let build = || -> io::Result<IoUring> {
+        let ring: IoUring =
+            IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(BATCH as u32)?;
+        if by_number {
+            let fds: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+            ring.submitter().register_files(&fds)?;
+        }
+        Ok(ring)
+    };
+    let (Ok(mut ring), Ok(mut sender)) = (build(), build()) else {
+        return println!("io_uring is not allowed here");
+    };
+    let mut ask = |again: &[usize], yielded: &mut Vec<usize>| {
+        for part in again.chunks(BATCH) {
+            for (place, index) in part.iter().enumerate() {
+                batch.headers[place].msg_hdr.msg_namelen = 16;
+                let header = &raw mut batch.headers[place].msg_hdr;
+                let receive = match by_number {
+                    true => opcode::RecvMsg::new(Fixed(*index as u32), header),
+                    false => opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header),
+                };
+                let receive = receive.flags(libc::MSG_DONTWAIT as u32).build().user_data(*index as u64);
+                // SAFETY: what it points at stays until it is over, below.
+                let _ = unsafe { ring.submission().push(&receive) };
+            }
+            let _ = ring.submit_and_wait(part.len());
+            yielded.extend(
+                ring.completion()
+                    .filter(|done: &io_uring::cqueue::Entry| done.result() >= 0)
+                    .map(|done| done.user_data() as usize),
+            );
+        }
+    };
+    let all: Vec<usize> = (0..sockets.len()).collect();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    every_20_ms(stop, || {
+        first.clear();
+        second.clear();
+        ask(&all, &mut first);
+        if !by_number {
+            ask(&first, &mut second);
+        }
+        for part in all.chunks(BATCH) {
+            for index in part {
+                let send = match by_number {
+                    true => opcode::Send::new(Fixed(*index as u32), packet.as_ptr(), PACKET as u32),
+                    false => {
+                        let fd = Fd(sockets[*index].as_raw_fd());
+                        opcode::Send::new(fd, packet.as_ptr(), PACKET as u32)
+                    }
+                };
+                let send = send
+                    .flags(libc::MSG_DONTWAIT)
+                    .dest_addr((&raw const name).cast())
+                    .dest_addr_len(16)
+                    .build()
+                    .flags(squeue::Flags::SKIP_SUCCESS);
+                // SAFETY: as above.
+                let _ = unsafe { sender.submission().push(&send) };
+            }
+            let _ = sender.submit();
+        }
+    });
 }
 
 fn main() -> io::Result<()> {
@@ -285,7 +309,7 @@ fn main() -> io::Result<()> {
         stop.store(true, Relaxed);
         let (way, percent) = reflecting.join().map_err(|_| io::Error::other("the reflector panicked"))?;
         let (sent, received) = generating.join().map_err(|_| io::Error::other("the generator panicked"))?;
-        println!("{way:9} {calls:5} calls  {percent:.4} % of a core for each  {sent} sent, {received} back");
+        println!("{way:11} {calls:5} calls  {percent:.4} % of a core for each  {sent} sent, {received} back");
     }
     Ok(())
 }

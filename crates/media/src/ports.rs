@@ -6,7 +6,10 @@
 
 use crate::{
     MediaError,
-    sys::{self, Datagram, Receiver, Ring},
+    sys::{
+        self, Datagram, Receiver,
+        ring::{self, Ring},
+    },
 };
 use socket2::{Domain, Socket, Type};
 use std::{
@@ -27,6 +30,22 @@ pub(crate) struct PortPair {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     is_v6: bool,
+    /// The sockets are those of one address: what is sent from them has it for its source whatever the route.
+    has_address: bool,
+    /// Where RTP comes from and goes to, and nowhere else. Sending needs no route to be looked up then, and what
+    /// strangers send ends in the kernel.
+    connected: Option<SocketAddr>,
+}
+
+/// A datagram to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'d> {
+    pub(crate) port: PortKey,
+    pub(crate) channel: Channel,
+    pub(crate) to: SocketAddr,
+    /// All that comes through the socket is from there, until [`Ports::disconnect`].
+    pub(crate) is_settled: bool,
+    pub(crate) bytes: &'d [u8],
 }
 
 /// Which of the two.
@@ -51,7 +70,10 @@ impl PortPair {
             let port = even(first) + 2 * pair as u32;
             let even = u16::try_from(port).expect("a pair lies within the range of ports");
             match bind(ip, even).and_then(|rtp| Ok((rtp, bind(ip, even + 1)?))) {
-                Ok((rtp, rtcp)) => return Ok(Self { rtp, rtcp, is_v6: ip.is_ipv6() }),
+                Ok((rtp, rtcp)) => {
+                    let (is_v6, has_address) = (ip.is_ipv6(), !ip.is_unspecified());
+                    return Ok(Self { rtp, rtcp, is_v6, has_address, connected: None });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(source) => return Err(MediaError::Socket { bind: ip, source }),
             }
@@ -62,6 +84,14 @@ impl PortPair {
     /// Where RTP is received.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.rtp.local_addr()
+    }
+
+    /// Binds RTP to where it comes from and goes to. `None`: it is.
+    fn connect(&mut self, to: SocketAddr) -> Option<SocketAddr> {
+        if self.connected != Some(to) {
+            self.connected = (self.has_address && self.rtp.connect(to).is_ok()).then_some(to);
+        }
+        if self.connected.is_some() { None } else { Some(to) }
     }
 
     fn socket(&self, channel: Channel) -> &UdpSocket {
@@ -121,21 +151,26 @@ impl Ports {
     }
 
     pub(crate) fn insert(&mut self, pair: PortPair) -> PortKey {
-        match self.free.pop() {
-            Some(index) => {
-                self.pairs[index] = Some(pair);
-                PortKey(index)
-            }
+        let index = match self.free.pop() {
+            Some(index) => index,
             None => {
-                self.pairs.push(Some(pair));
-                PortKey(self.pairs.len() - 1)
+                self.pairs.push(None);
+                self.pairs.len() - 1
             }
+        };
+        if let Some(ring) = &mut self.ring {
+            ring.enter(index, [&pair.rtp, &pair.rtcp]);
         }
+        self.pairs[index] = Some(pair);
+        PortKey(index)
     }
 
     /// Closes the sockets.
     pub(crate) fn remove(&mut self, key: PortKey) {
         if self.pairs.get_mut(key.0).and_then(Option::take).is_some() {
+            if let Some(ring) = &mut self.ring {
+                ring.leave(key.0);
+            }
             self.free.push(key.0);
         }
     }
@@ -143,39 +178,53 @@ impl Ports {
     /// Uses io_uring from here on, where that can be had. On the thread that moves the datagrams.
     pub(crate) fn use_ring(&mut self) {
         match Ring::new() {
-            Ok(ring) => self.ring = Some(ring),
+            Ok(mut ring) => {
+                for (index, pair) in self.pairs.iter().enumerate() {
+                    if let Some(pair) = pair {
+                        ring.enter(index, [&pair.rtp, &pair.rtcp]);
+                    }
+                }
+                self.ring = Some(ring);
+            }
             Err(error) => tracing::info!(%error, "no io_uring: one system call for each packet instead"),
         }
     }
 
-    /// Hands what has come in at each of `members` to `take`, with its first part.
+    /// Hands what has come in at each of `members` to `take`, with its first part. `take` says whether there may be
+    /// more: asking a socket that has nothing costs nearly as much as a packet.
     pub(crate) fn drain<K: Copy>(
         &mut self,
         members: &[(K, PortKey)],
         channel: Channel,
-        mut take: impl FnMut(K, Datagram<'_>),
+        mut take: impl FnMut(K, Datagram<'_>) -> bool,
     ) {
         let Self { pairs, receiver, ring, asked, again, .. } = self;
-        let socket = |port: PortKey| Some(pairs.get(port.0)?.as_ref()?.socket(channel));
+        let pair = |port: PortKey| pairs.get(port.0)?.as_ref();
         let Some(ring) = ring else {
             for (key, port) in members {
-                if let Some(socket) = socket(*port) {
-                    receiver.drain(socket, DATAGRAMS_PER_TICK_MAX, |datagram| take(*key, datagram));
+                if let Some(pair) = pair(*port) {
+                    let socket = pair.socket(channel);
+                    receiver.drain(socket, DATAGRAMS_PER_TICK_MAX, |datagram| {
+                        take(*key, datagram);
+                    });
                 }
             }
             return;
         };
-        // Each socket is asked again as long as it gives something: once more, as a rule.
         let mut asked: &mut Vec<usize> = asked;
         let mut again: &mut Vec<usize> = again;
         asked.clear();
         asked.extend(0..members.len());
         for _ in 0..DATAGRAMS_PER_TICK_MAX {
             again.clear();
-            let sockets = asked.iter().filter_map(|index| Some((*index, socket(members[*index].1)?)));
+            let sockets = asked.iter().filter_map(|index| {
+                let port = members[*index].1;
+                Some((*index, ring::Socket { place: port.0, channel, socket: pair(port)?.socket(channel) }))
+            });
             ring.receive(sockets, |index, datagram| {
-                take(members[index].0, datagram);
-                again.push(index);
+                if take(members[index].0, datagram) {
+                    again.push(index);
+                }
             });
             if again.is_empty() {
                 return;
@@ -184,15 +233,25 @@ impl Ports {
         }
     }
 
+    /// What comes through the RTP socket may be from anywhere again.
+    pub(crate) fn disconnect(&mut self, key: PortKey) {
+        if let Some(Some(pair)) = self.pairs.get_mut(key.0)
+            && pair.connected.take().is_some()
+        {
+            sys::disconnect(&pair.rtp);
+        }
+    }
+
     /// Sends datagrams. Those that the system would not take are told to `failed` by their number.
     pub(crate) fn send<'d>(
         &'d mut self,
-        datagrams: impl Iterator<Item = (PortKey, Channel, SocketAddr, &'d [u8])>,
+        datagrams: impl Iterator<Item = Outgoing<'d>>,
         mut failed: impl FnMut(usize),
     ) {
         let Self { pairs, ring, .. } = self;
-        let datagrams = datagrams.enumerate().filter_map(|(number, (port, channel, to, bytes))| {
-            let pair = pairs.get(port.0)?.as_ref()?;
+        for (number, datagram) in datagrams.enumerate() {
+            let Outgoing { port, channel, to, is_settled, bytes } = datagram;
+            let Some(Some(pair)) = pairs.get_mut(port.0) else { continue };
             let to = match to {
                 // A socket of IPv6 reaches IPv4 under mapped addresses only.
                 SocketAddr::V4(v4) if pair.is_v6 => {
@@ -200,17 +259,22 @@ impl Ports {
                 }
                 SocketAddr::V4(_) | SocketAddr::V6(_) => to,
             };
-            Some((number, pair.socket(channel), to, bytes))
-        });
-        match ring {
-            Some(ring) => ring.send(datagrams, &mut failed),
-            None => {
-                for (number, socket, to, bytes) in datagrams {
-                    if socket.send_to(bytes, to).is_err() {
-                        failed(number);
-                    }
+            let to = if is_settled && channel == Channel::Rtp { pair.connect(to) } else { Some(to) };
+            let socket = pair.socket(channel);
+            if let Some(ring) = ring {
+                ring.send(number, ring::Socket { place: port.0, channel, socket }, to, bytes, &mut failed);
+            } else {
+                let sent = match to {
+                    Some(to) => socket.send_to(bytes, to),
+                    None => socket.send(bytes),
+                };
+                if sent.is_err() {
+                    failed(number);
                 }
             }
+        }
+        if let Some(ring) = ring {
+            ring.finish_sending(&mut failed);
         }
     }
 }
@@ -269,16 +333,66 @@ mod tests {
         let mut ports = Ports::new();
         let key = ports.insert(pair);
         let mut from = None;
-        ports.drain(&[((), key)], Channel::Rtp, |(), datagram| from = Some(datagram.from));
+        ports.drain(&[((), key)], Channel::Rtp, |(), datagram| {
+            from = Some(datagram.from);
+            false
+        });
         assert_eq!(from, Some(phone.local_addr().expect("bound")));
         for with_ring in [false, true] {
             if with_ring {
                 ports.use_ring();
             }
             let to = phone.local_addr().expect("bound");
-            let datagram = (key, Channel::Rtp, to, b"there".as_slice());
-            ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
-            assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
+            for is_settled in [false, true, true] {
+                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"there" };
+                ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
+                assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_gets_in_before_the_way_is_settled_and_after_another_was_agreed_on_and_not_between() {
+        for with_ring in [false, true] {
+            let pair = PortPair::bind(LOOPBACK, &(41_300..=41_399), 5).expect("free ports");
+            let ours = pair.local_addr().expect("bound");
+            let [phone, stranger] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
+            phone.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("an option");
+            let mut ports = Ports::new();
+            if with_ring {
+                ports.use_ring();
+            }
+            let key = ports.insert(pair);
+            let came = |ports: &mut Ports| {
+                stranger.send_to(b"a stranger", ours).expect("sent");
+                phone.send_to(b"the phone", ours).expect("sent");
+                let mut lengths = Vec::new();
+                ports.drain(&[((), key)], Channel::Rtp, |(), datagram| {
+                    lengths.push(datagram.bytes.len());
+                    true
+                });
+                lengths
+            };
+            assert_eq!(came(&mut ports), [10, 9]);
+            for is_settled in [false, true, true] {
+                let to = phone.local_addr().expect("bound");
+                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
+                ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
+                let (length, from) = phone.recv_from(&mut [0; 9]).expect("it comes");
+                assert_eq!((length, from), (5, ours));
+            }
+            assert_eq!(came(&mut ports), [9]);
+            ports.disconnect(key);
+            assert_eq!(came(&mut ports), [10, 9]);
+            let elsewhere = Outgoing {
+                port: key,
+                channel: Channel::Rtp,
+                to: stranger.local_addr().expect("bound"),
+                is_settled: false,
+                bytes: b"moved",
+            };
+            ports.send(std::iter::once(elsewhere), |_| panic!("it is not taken"));
+            assert_eq!(stranger.recv(&mut [0; 9]).expect("it comes"), 5);
         }
     }
 

@@ -11,8 +11,8 @@ use crate::{
     CallStats, MasterKey, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
     dtls::DtlsJob,
     handle::Directory,
-    ports::{Channel, PortKey, PortPair, Ports},
-    room::{FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick},
+    ports::{Channel, Outgoing, PortKey, PortPair, Ports},
+    room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
     sys,
 };
 use std::{
@@ -39,8 +39,8 @@ const PARTIES_OF_PHASE_ANYWAY: usize = 400;
 const LATE_NS: u64 = 2_000_000;
 /// Frames that are made up for after a standstill.
 const FRAMES_MADE_UP_MAX: u64 = 5;
-/// RTCP may wait: its sockets are looked at in every fifth tick.
-const TICKS_PER_RTCP: u64 = 5;
+/// RTCP may wait: its sockets are looked at five times a second, a few at each tick. The kernel notes when it came.
+const TICKS_PER_RTCP: usize = 10;
 /// Commands carried out between two ticks.
 const COMMANDS_MAX: usize = 256;
 /// Events that wait for the control side in a worker; beyond that they are lost.
@@ -188,6 +188,9 @@ struct Phase {
     rooms: Vec<Box<Room>>,
 }
 
+/// A party of one of the rooms that tick together, and its sockets.
+type Member = ((usize, PartyKey), PortKey);
+
 /// Where a call is.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -208,8 +211,12 @@ pub(crate) struct Worker {
     phase_of: HashMap<RoomId, usize>,
     places: HashMap<MediaCallId, Place>,
     outbox: Outbox,
-    /// The parties of the room that ticks, with their sockets.
-    members: Vec<(PartyKey, PortKey)>,
+    /// The parties of the rooms that tick, with their sockets.
+    members: Vec<Member>,
+    /// Those of them whose RTCP is looked at.
+    reporters: Vec<Member>,
+    /// Which of the rooms that tick have failed.
+    broken: Vec<bool>,
     /// Datagrams that the system would not take.
     failed: Vec<usize>,
     began: Instant,
@@ -245,6 +252,8 @@ impl Worker {
             places: HashMap::new(),
             outbox: Outbox::default(),
             members: Vec::new(),
+            reporters: Vec::new(),
+            broken: Vec::new(),
             failed: Vec::new(),
             began: Instant::now(),
             dtls,
@@ -307,7 +316,14 @@ impl Worker {
             Command::Open { call, room, pair, seed } => self.open(call, room, pair, seed),
             Command::SetStream { call, params } => {
                 let time = self.time();
-                self.with_party(call, |room, key, _| room.set_stream(key, *params, time));
+                let mut port = None;
+                self.with_party(call, |room, key, _| {
+                    room.set_stream(key, *params, time);
+                    port = room.port(key);
+                });
+                if let Some(port) = port {
+                    self.ports.disconnect(port);
+                }
             }
             Command::SetVoice { call, speaks, listens } => {
                 self.with_party(call, |room, key, out| room.set_voice(key, speaks, listens, out));
@@ -436,7 +452,8 @@ impl Worker {
         self.with_party(call, |room, key, _| found = room.port(key).zip(room.dtls_destination(key, channel)));
         if let Some((port, to)) = found {
             // What does not arrive is sent again.
-            self.ports.send(std::iter::once((port, channel, to, bytes)), |_| {});
+            let datagram = Outgoing { port, channel, to, is_settled: false, bytes };
+            self.ports.send(std::iter::once(datagram), |_| {});
         }
     }
 
@@ -450,8 +467,7 @@ impl Worker {
             is_empty = room.is_empty();
         });
         if let Some(port) = port {
-            let goodbyes =
-                self.outbox.datagrams().map(|datagram| (port, datagram.channel, datagram.to, datagram.bytes));
+            let goodbyes = self.outbox.datagrams().map(outgoing);
             // Whoever is not reached any more has no use for a goodbye.
             self.ports.send(goodbyes, |_| {});
             self.outbox.clear_datagrams();
@@ -491,35 +507,17 @@ impl Worker {
         let time = Tick { now_ns: due_ns, wall_ns: wall_ns.saturating_sub(began_ns - due_ns) };
         phase.next_ns += FRAME_NS;
         phase.ticks += 1;
-        let with_rtcp = phase.ticks.is_multiple_of(TICKS_PER_RTCP);
-
-        let mut failed: Option<RoomId> = None;
         let rooms = phase.rooms.len() as u64;
-        for room in &mut phase.rooms {
-            let (ports, outbox) = (&mut self.ports, &mut self.outbox);
-            let lists = (&mut self.members, &mut self.failed);
-            // What a panic leaves half done is thrown away: the room as a whole, and the outbox.
-            let result =
-                catch_unwind(AssertUnwindSafe(|| tick_room(room, ports, outbox, lists, time, with_rtcp)));
-            if result.is_err() {
-                self.outbox = Outbox::default();
-                failed = Some(room.id);
-            }
-            for event in self.outbox.drain_events() {
-                self.events.push(event);
-            }
-            for (call, channel, bytes) in self.outbox.drain_dtls() {
-                if let Some(dtls) = &self.dtls {
-                    let _ = dtls.send(DtlsJob::Datagram { call, channel, bytes });
-                }
+        self.tick_rooms(index, time);
+        for event in self.outbox.drain_events() {
+            self.events.push(event);
+        }
+        for (call, channel, bytes) in self.outbox.drain_dtls() {
+            if let Some(dtls) = &self.dtls {
+                let _ = dtls.send(DtlsJob::Datagram { call, channel, bytes });
             }
         }
         self.tick_sooner(index, time);
-        // Two rooms of a phase do not fail in one tick, and if they do the second fails again in the next.
-        if let Some(room) = failed {
-            self.give_up(room);
-        }
-
         let load = &self.load;
         load.ticks.fetch_add(rooms, Relaxed);
         if late_ns > LATE_NS {
@@ -530,6 +528,52 @@ impl Worker {
         }
         load.lateness_us_max.fetch_max(late_ns / 1000, Relaxed);
         load.busy_ns.fetch_add(self.now_ns() - began_ns, Relaxed);
+    }
+
+    /// 20 ms of all rooms of a phase: their packets in, their ticks, their packets out. They go together, so that small
+    /// rooms share system calls too.
+    fn tick_rooms(&mut self, index: usize, time: Tick) {
+        let Self { phases, ports, outbox, members, reporters, broken, failed, .. } = self;
+        let Phase { rooms, ticks, .. } = &mut phases[index];
+        members.clear();
+        for (place, room) in rooms.iter().enumerate() {
+            members.extend(room.members().iter().map(|(key, port)| ((place, *key), *port)));
+        }
+        reporters.clear();
+        let turn = *ticks as usize % TICKS_PER_RTCP;
+        reporters.extend(members.iter().skip(turn).step_by(TICKS_PER_RTCP));
+        broken.clear();
+        broken.resize(rooms.len(), false);
+
+        ports.drain(members, Channel::Rtp, |(place, key), datagram| {
+            let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+            in_room(rooms, broken, place, outbox, |room, outbox| {
+                room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox)
+            })
+            .unwrap_or(false)
+        });
+        ports.drain(reporters, Channel::Rtcp, |(place, key), datagram| {
+            let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+            in_room(rooms, broken, place, outbox, |room, outbox| {
+                room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
+            })
+            .is_some()
+        });
+        for place in 0..rooms.len() {
+            in_room(rooms, broken, place, outbox, |room, outbox| room.tick(time, outbox));
+        }
+        failed.clear();
+        ports.send(outbox.datagrams().map(outgoing), |number| failed.push(number));
+        for number in failed {
+            if let Some(datagram) = outbox.datagrams().nth(*number) {
+                rooms[datagram.room].handle_send_error(datagram.way.party);
+            }
+        }
+        outbox.clear_datagrams();
+
+        let places = rooms.iter().zip(broken).filter(|(_, broken)| **broken);
+        let gone: Vec<RoomId> = places.map(|(room, _)| room.id).collect();
+        gone.into_iter().for_each(|room| self.give_up(room));
     }
 
     /// A packet waits for its room's next tick. Where all who talk would be in time for a sooner one, the room
@@ -584,39 +628,30 @@ impl Worker {
     }
 }
 
-/// One room's 20 ms: packets in, the tick, packets out.
-fn tick_room(
-    room: &mut Room,
-    ports: &mut Ports,
+fn outgoing(datagram: room::Outgoing<'_>) -> Outgoing<'_> {
+    let Way { port, channel, to, is_settled, .. } = datagram.way;
+    Outgoing { port, channel, to, is_settled, bytes: datagram.bytes }
+}
+
+/// Does something for one of the rooms that tick. What a panic leaves half done is thrown away: the room as a whole, and
+/// what it wanted sent. `None`: the room has failed, now or before.
+fn in_room<T>(
+    rooms: &mut [Box<Room>],
+    broken: &mut [bool],
+    place: usize,
     outbox: &mut Outbox,
-    (members, failed): (&mut Vec<(PartyKey, PortKey)>, &mut Vec<usize>),
-    time: Tick,
-    with_rtcp: bool,
-) {
-    members.clear();
-    members.extend(room.keys().filter_map(|key| Some((key, room.port(key)?))));
-    ports.drain(members, Channel::Rtp, |key, datagram| {
-        let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
-        room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
-    });
-    if with_rtcp {
-        ports.drain(members, Channel::Rtcp, |key, datagram| {
-            let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
-            room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
-        });
+    act: impl FnOnce(&mut Room, &mut Outbox) -> T,
+) -> Option<T> {
+    if broken[place] {
+        return None;
     }
-    room.tick(time, outbox);
-    let datagrams = outbox.datagrams().filter_map(|datagram| {
-        Some((room.port(datagram.party)?, datagram.channel, datagram.to, datagram.bytes))
-    });
-    failed.clear();
-    ports.send(datagrams, |number| failed.push(number));
-    for number in failed {
-        if let Some(datagram) = outbox.datagrams().nth(*number) {
-            room.handle_send_error(datagram.party);
-        }
+    let mark = outbox.begin(place);
+    let done = catch_unwind(AssertUnwindSafe(|| act(&mut rooms[place], outbox)));
+    if done.is_err() {
+        broken[place] = true;
+        outbox.go_back(mark);
     }
-    outbox.clear_datagrams();
+    done.ok()
 }
 
 /// The kernel stamps arrivals by the calendar's clock. Where that was set meanwhile the stamp is of no use:

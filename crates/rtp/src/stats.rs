@@ -72,7 +72,11 @@ impl Reception {
     /// telephone events repeat the time of their beginning and do not.
     pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {
         self.bytes += payload_bytes as u64;
-        let arrival = (u128::from(arrival_ns) * u128::from(self.clock_rate) / 1_000_000_000) as i64;
+        // Whole seconds apart from the rest: the product of all would not fit.
+        let (seconds, rest_ns) = (arrival_ns / 1_000_000_000, arrival_ns % 1_000_000_000);
+        let clock_rate = u64::from(self.clock_rate);
+        let arrival =
+            seconds.wrapping_mul(clock_rate).wrapping_add(rest_ns * clock_rate / 1_000_000_000) as i64;
         let transit = arrival.wrapping_sub(i64::from(header.timestamp));
         let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc) else {
             return self.begin(header, transit);

@@ -75,6 +75,11 @@ impl Desk {
         }
     }
 
+    /// Somebody may listen in a codec whose frames depend on those before them.
+    pub(super) fn has_memory(&self) -> bool {
+        Codec::ALL.iter().any(|codec| codec.has_memory() && self.shared[0].streams[codec.index()].is_some())
+    }
+
     /// Begins a tick.
     pub(super) fn begin(&mut self) {
         self.bus.begin();

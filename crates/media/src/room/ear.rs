@@ -2,7 +2,10 @@
 
 use super::{FRAME_NS, Settings};
 use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, opus, repair::Repairer};
-use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
+use plenary_rtp::{
+    jitter::{Frame, JitterBuffer, JitterConfig},
+    packet::Header,
+};
 
 /// Octets of 20 ms of G.711.
 pub(super) const G711_FRAME: usize = 160;
@@ -34,6 +37,10 @@ pub(super) struct Ear {
     made_up: bool,
     /// Nothing was heard of it in the frame before.
     paused: bool,
+    /// The frame is known to be all zeros, and nothing is waiting.
+    is_silent: bool,
+    /// The party has been silent.
+    is_idle: bool,
     /// What the other side says its silence sounds like.
     noise: ComfortNoise,
 }
@@ -64,6 +71,14 @@ impl Decoder {
                 asleep: false,
                 remembered: [([0; REMEMBERED_BYTES], 0); REMEMBERED],
             })),
+        }
+    }
+
+    /// Takes a frame of silence that follows on silence, for which nothing has to be done. False: it has to be decoded.
+    fn take_silence(&mut self, samples: usize) -> bool {
+        match self {
+            Self::Telephony(repairer) => repairer.silence(samples),
+            Self::Opus(_) => false,
         }
     }
 
@@ -149,7 +164,21 @@ impl Ear {
             payload_is_frame: false,
             made_up: false,
             paused: true,
+            is_silent: false,
+            is_idle: false,
             noise: ComfortNoise::new(codec.rate().hz(), seed),
+        }
+    }
+
+    /// Takes a packet of audio that lasts `units` of the RTP clock.
+    pub(super) fn take(&mut self, header: &Header, payload: &[u8], units: u32, arrival_ns: u64) {
+        // Most lines of a large conference are silent, and need not be kept.
+        let is_silence =
+            self.codec.law().is_some_and(|law| payload.iter().all(|octet| *octet == law.silence()));
+        if is_silence {
+            self.jitter.push_silence(header, units, arrival_ns);
+        } else {
+            self.jitter.push(header, payload, units, arrival_ns);
         }
     }
 
@@ -168,9 +197,15 @@ impl Ear {
 
     /// The party has been silent: decoding may wait until it no longer is.
     pub(super) fn may_sleep(&mut self) {
+        self.is_idle = true;
         if let Decoder::Opus(opus) = &mut self.decoder {
             opus.asleep = true;
         }
+    }
+
+    /// The frame is known to be silence.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
@@ -191,7 +226,7 @@ impl Ear {
 
     /// The frame was changed after it was decoded.
     pub(super) fn set_changed(&mut self) {
-        self.payload_is_frame = false;
+        (self.payload_is_frame, self.is_silent, self.is_idle) = (false, false, false);
     }
 
     /// Puts the next 20 ms into `frame`, silence where there is nothing.
@@ -200,19 +235,31 @@ impl Ear {
         let samples_per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
         self.payload_is_frame = false;
         let starts_empty = self.waiting_samples == 0;
+        let was_silent = std::mem::take(&mut self.is_silent) & std::mem::take(&mut self.is_idle);
         while self.waiting_samples < length {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
             match self.jitter.pull(now_ns + held_ns) {
                 Frame::Packet { payload, samples, joins, .. } => {
                     self.noise.stop();
-                    let end = self.waiting_samples + samples as usize * samples_per_unit;
+                    let samples = samples as usize * samples_per_unit;
+                    let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
+                    let is_just_silence =
+                        starts_empty && is_untouched && payload.is_empty() && samples == length;
+                    (self.made_up, self.paused) = (false, false);
+                    if is_just_silence && was_silent && self.decoder.take_silence(samples) {
+                        self.is_silent = true;
+                        return;
+                    }
+                    let end = self.waiting_samples + samples;
                     if self.waiting.len() < end {
                         // The first packet of more than 20 ms: it happens once.
                         self.waiting.resize(end, 0);
                     }
                     self.decoder.decode(payload, joins, &mut self.waiting[self.waiting_samples..end]);
-                    let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
-                    if starts_empty
+                    if is_just_silence && let Some(law) = self.codec.law() {
+                        self.payload.fill(law.silence());
+                        (self.payload_is_frame, self.is_silent) = (true, true);
+                    } else if starts_empty
                         && is_untouched
                         && let Ok(payload) = <&[u8; G711_FRAME]>::try_from(payload)
                     {
@@ -220,11 +267,16 @@ impl Ear {
                         self.payload_is_frame = true;
                     }
                     self.waiting_samples = end;
-                    (self.made_up, self.paused) = (false, false);
                 }
                 Frame::Missing { samples, next } => {
                     let samples = (samples as usize * samples_per_unit).min(length);
                     let end = self.waiting_samples + samples;
+                    // What was pushed as silence has no octets.
+                    let silence = self.codec.law().map(|law| [law.silence(); G711_FRAME]);
+                    let next = match (next, &silence) {
+                        (Some([]), Some(silence)) => Some(silence.as_slice()),
+                        (next, _) => next,
+                    };
                     self.decoder.conceal(next, &mut self.waiting[self.waiting_samples..end]);
                     self.waiting_samples = end;
                     self.made_up = true;

@@ -47,6 +47,11 @@ impl Latch {
         self.held.map_or(self.agreed, |held| held.from)
     }
 
+    /// Where the stream comes from can no longer change by packets that come.
+    pub(crate) fn is_settled(&self, now_ns: u64) -> bool {
+        self.held.is_some_and(|held| now_ns.saturating_sub(held.first_ns) >= SETTLING_NS)
+    }
+
     /// The other side has shown by a check of ICE that it is there, and wants to be sent to there.
     pub(crate) fn nominate(&mut self, from: SocketAddr, now_ns: u64) {
         self.held = Some(Held { from, first_ns: now_ns });
@@ -68,7 +73,7 @@ impl Latch {
             self.candidate = None;
             return true;
         }
-        if now_ns.saturating_sub(held.first_ns) >= SETTLING_NS {
+        if self.is_settled(now_ns) {
             return false;
         }
         let packets = match self.candidate {
@@ -144,7 +149,9 @@ mod tests {
     #[test]
     fn a_run_that_does_not_hang_together_moves_nothing() {
         let mut latch = Latch::new(at("10.0.0.1:4000"));
+        assert!(!latch.is_settled(9 * SECOND), "nothing came");
         assert!(latch.is_ours(at("198.51.100.7:1"), &header(1), 0));
+        assert!(!latch.is_settled(5 * SECOND - 1) && latch.is_settled(5 * SECOND));
         for sequence in (0..40).step_by(2) {
             assert!(!latch.is_ours(at("203.0.113.9:1"), &header(sequence), SECOND));
         }

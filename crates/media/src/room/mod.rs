@@ -25,7 +25,7 @@ mod party;
 mod playback;
 mod shield;
 
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Outbox, Outgoing, Way};
 pub(crate) use playback::{Clip, Playback};
 
 use crate::{
@@ -99,6 +99,8 @@ pub(crate) struct Room {
     pub(crate) id: RoomId,
     settings: Settings,
     parties: Vec<Option<Party>>,
+    /// How many things are played to one party alone, or were in the last tick.
+    plays_to_one: usize,
     /// What is played to all, or to all but one.
     plays: Vec<(Playback, Option<PartyKey>)>,
     /// The mix at each rate that somebody has.
@@ -108,6 +110,10 @@ pub(crate) struct Room {
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
+    /// Who is in it, with their sockets.
+    members: Vec<(PartyKey, PortKey)>,
+    /// Those who were heard in the last tick.
+    heard: Vec<usize>,
     /// Lines on which something was in the last tick, be it noise.
     live_lines: usize,
     /// Ticks in a row in which all who talk could have been heard sooner.
@@ -130,6 +136,7 @@ impl Room {
             id,
             settings,
             parties: Vec::new(),
+            plays_to_one: 0,
             plays: Vec::new(),
             desks: [const { None }; 3],
             links: [const { [const { None }; 3] }; 3],
@@ -139,6 +146,8 @@ impl Room {
                 frame: [0; opus::FRAME_SAMPLES],
                 payload: [0; PAYLOAD_BYTES_MAX],
             }),
+            members: Vec::new(),
+            heard: Vec::new(),
             live_lines: 0,
             ticks_to_spare: 0,
             #[cfg(test)]
@@ -147,12 +156,12 @@ impl Room {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.parties.iter().all(Option::is_none)
+        self.members.is_empty()
     }
 
-    /// The parties' keys.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = PartyKey> + use<> {
-        (0..self.parties.len()).map(PartyKey)
+    /// Who is in it, with their sockets.
+    pub(crate) fn members(&self) -> &[(PartyKey, PortKey)] {
+        &self.members
     }
 
     /// The sockets of a party; `None`: there is nobody under this key.
@@ -168,16 +177,19 @@ impl Room {
     /// Lets a party in; it neither speaks nor listens yet.
     pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> PartyKey {
         let party = Some(Party::new(call, port, seed));
-        match self.parties.iter().position(Option::is_none) {
+        let key = match self.parties.iter().position(Option::is_none) {
             Some(free) => {
                 self.parties[free] = party;
                 PartyKey(free)
             }
             None => {
                 self.parties.push(party);
+                self.heard.reserve(self.parties.len() - self.heard.len());
                 PartyKey(self.parties.len() - 1)
             }
-        }
+        };
+        self.members.push((key, port));
+        key
     }
 
     /// Lets a party out, with a goodbye to it. What was played to it alone is over without a word.
@@ -187,6 +199,7 @@ impl Room {
         gone.leave(key, time, out);
         let (stats, rate) = (gone.stats(), gone.rate());
         *party = None;
+        self.members.retain(|(member, _)| *member != key);
         self.leave_desk(rate);
         for (_, except) in &mut self.plays {
             // Whoever comes next under this key is not the one that was to be left out.
@@ -251,6 +264,7 @@ impl Room {
     pub(crate) fn play_to(&mut self, key: PartyKey, playback: Playback) {
         if let Some(party) = self.party_mut(key) {
             party.plays.push(playback);
+            self.plays_to_one += 1;
         }
     }
 
@@ -270,6 +284,7 @@ impl Room {
         self.party(key).map(Party::stats)
     }
 
+    /// Takes a datagram off an RTP port. False: another one can hardly be there yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
@@ -278,10 +293,9 @@ impl Room {
         arrival_ns: u64,
         time: Tick,
         out: &mut Outbox,
-    ) {
-        if let Some(party) = self.party_mut(key) {
-            party.handle_rtp(key, from, bytes, arrival_ns, time, out);
-        }
+    ) -> bool {
+        let Some(party) = self.party_mut(key) else { return false };
+        party.handle_rtp(key, from, bytes, arrival_ns, time, out)
     }
 
     pub(crate) fn handle_rtcp(
@@ -332,7 +346,7 @@ impl Room {
     /// Whether all who talk now, and have for a while, would still be heard in time if the room ticked this much
     /// sooner. Then each of them waits that much less.
     pub(crate) fn could_tick_sooner(&mut self, time: Tick, by_ns: u64) -> bool {
-        let talkers = self.parties.iter().flatten();
+        let talkers = self.heard.iter().filter_map(|index| self.parties.get(*index)?.as_ref());
         let least = talkers.filter_map(|party| party.spare_ns(time.now_ns + FRAME_NS)).min();
         match least {
             Some(spare_ns) if spare_ns > (by_ns + SPARE_NS) as i64 => self.ticks_to_spare += 1,
@@ -348,7 +362,7 @@ impl Room {
 
     /// How many are in it.
     pub(crate) fn len(&self) -> usize {
-        self.parties.iter().flatten().count()
+        self.members.len()
     }
 
     /// 20 ms: takes what everybody says and tells everybody what is to be heard.
@@ -356,12 +370,15 @@ impl Room {
         #[cfg(test)]
         assert!(!self.fails, "told to fail by a test");
         self.advance_plays(out);
-        let voices = self.hear(time, out);
-        self.mix(voices);
+        self.hear(time, out);
+        self.mix();
         let mut parties = std::mem::take(&mut self.parties);
-        for (index, party) in parties.iter_mut().enumerate() {
-            if let Some(party) = party {
-                self.choose_stream(PartyKey(index), party);
+        // Streams with a memory are chosen for all before the first frame of any is encoded.
+        if self.has_memory() {
+            for (index, party) in parties.iter_mut().enumerate() {
+                if let Some(party) = party {
+                    self.choose_stream(PartyKey(index), party);
+                }
             }
         }
         for (index, party) in parties.iter_mut().enumerate() {
@@ -376,27 +393,33 @@ impl Room {
         self.parties = parties;
     }
 
-    /// Sums what everybody says. Returns how many speak, and the last of them.
-    fn hear(&mut self, time: Tick, out: &mut Outbox) -> (usize, usize) {
+    /// Somebody is told something in a codec whose frames depend on those before them.
+    fn has_memory(&self) -> bool {
+        self.desks.iter().flatten().any(|desk| desk.has_memory())
+    }
+
+    /// Sums what everybody says, and notes who says something.
+    fn hear(&mut self, time: Tick, out: &mut Outbox) {
         self.desks.iter_mut().flatten().for_each(|desk| desk.begin());
-        let (mut voices, mut last) = (0, 0);
+        self.heard.clear();
         let is_crowded = std::mem::take(&mut self.live_lines) > LINES_BEFORE_CROWDED;
         for (index, party) in self.parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
-            party.hear(time, is_crowded, out);
+            if !party.hear(time, is_crowded, out) {
+                continue;
+            }
             self.live_lines += usize::from(party.is_live());
             if let (Some(rate), Some(voice)) = (party.rate(), party.voice())
                 && let Some(desk) = &mut self.desks[rate.index()]
             {
                 desk.bus.add(voice);
-                (voices, last) = (voices + 1, index);
+                self.heard.push(index);
             }
         }
-        (voices, last)
     }
 
     /// Brings what is said at each rate to all others.
-    fn mix(&mut self, (voices, last): (usize, usize)) {
+    fn mix(&mut self) {
         self.desks.iter_mut().flatten().for_each(|desk| desk.bus.close());
         for to in 0..3 {
             let Some(mut desk) = self.desks[to].take() else { continue };
@@ -407,7 +430,7 @@ impl Room {
             }
             self.desks[to] = Some(desk);
         }
-        if voices == 1
+        if let [last] = self.heard[..]
             && self.plays.is_empty()
             && let Some(party) = &self.parties[last]
             && let (Some((codec, payload)), Some(voice)) = (party.voice_payload(), party.voice())
@@ -558,8 +581,13 @@ impl Room {
             goes_on
         };
         self.plays.retain_mut(|(playback, _)| goes_on(playback));
+        if self.plays_to_one == 0 {
+            return;
+        }
+        self.plays_to_one = 0;
         for party in self.parties.iter_mut().flatten() {
             party.plays.retain_mut(&mut goes_on);
+            self.plays_to_one += party.plays.len();
         }
     }
 

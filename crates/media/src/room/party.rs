@@ -1,12 +1,12 @@
 //! One call in a room: what it says and what it is told.
 
 use super::{
-    PartyKey, Settings, Tick,
+    FRAME_NS, PartyKey, Settings, Tick,
     ear::{Ear, G711_FRAME},
     latch::Latch,
     life::{Finding, Life},
     mouth::{Mouth, Own},
-    outbox::Outbox,
+    outbox::{Outbox, Way},
     playback::Playback,
     shield::Shield,
 };
@@ -55,24 +55,27 @@ const DELAY_ELSEWHERE_MS: f32 = 60.0;
 const FRAMES_AFTER_VOICE: u32 = 15;
 
 /// A party. What is counted is counted from its opening on; everything else begins with its stream.
+///
+/// What every tick looks at stands first and together: with thousands of parties it is memory that takes the time.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Party {
+    pub(super) stream: Option<Box<Stream>>,
     pub(crate) call: MediaCallId,
     pub(crate) port: PortKey,
     pub(crate) speaks: bool,
     pub(crate) listens: bool,
+    /// Its own stream says just what the shared one does.
+    pub(super) may_return: bool,
+    /// Whose stream it heard last, where that has a memory.
+    pub(super) follows: Follows,
+    /// Level of what it was told in the last tick, in dBov.
+    told_dbov: f32,
     /// What is played to it alone.
     pub(crate) plays: Vec<Playback>,
     /// Keeps its voices and plays together within bounds.
     pub(crate) limiter: Limiter,
-    pub(super) stream: Option<Box<Stream>>,
     sound: Sound,
-    /// Level of what it was told in the last tick, in dBov.
-    told_dbov: f32,
-    /// Whose stream it heard last, where that has a memory.
-    pub(super) follows: Follows,
-    /// Its own stream says just what the shared one does.
-    pub(super) may_return: bool,
     /// Encodes what it alone hears, as long as it does.
     pub(super) encoder: Option<Encoder>,
     cname: String,
@@ -96,6 +99,8 @@ pub(super) enum Follows {
 pub(super) struct Stream {
     params: StreamParams,
     latch: Latch,
+    /// Nothing but another agreement moves where it comes from and goes to.
+    is_settled: bool,
     shield: Shield,
     /// Of RTCP, where it has a port of its own and so a handshake of its own.
     rtcp_shield: Option<Shield>,
@@ -219,7 +224,7 @@ impl Party {
         }
     }
 
-    /// Takes a datagram off the RTP port.
+    /// Takes a datagram off the RTP port. False: another one can hardly be there yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
@@ -228,29 +233,38 @@ impl Party {
         arrival_ns: u64,
         time: Tick,
         out: &mut Outbox,
-    ) {
+    ) -> bool {
         match Kind::of(bytes) {
             Some(Kind::Rtp) => {}
-            Some(Kind::Rtcp) => return self.handle_rtcp(key, from, bytes, arrival_ns, time, out),
-            Some(Kind::Stun) => return self.handle_stun(key, Channel::Rtp, from, bytes, time, out),
-            Some(Kind::Dtls) => return self.handle_dtls(Channel::Rtp, from, bytes, out),
+            Some(Kind::Rtcp) => {
+                self.handle_rtcp(key, from, bytes, arrival_ns, time, out);
+                return true;
+            }
+            Some(Kind::Stun) => {
+                self.handle_stun(key, Channel::Rtp, from, bytes, time, out);
+                return true;
+            }
+            Some(Kind::Dtls) => {
+                self.handle_dtls(Channel::Rtp, from, bytes, out);
+                return true;
+            }
             Some(Kind::TurnChannel) | None => {
                 self.stats.packets_malformed += 1;
-                return;
+                return true;
             }
         }
         let Some(stream) = &mut self.stream else {
             self.stats.packets_unwanted += 1;
-            return;
+            return true;
         };
         let mut scratch = None;
         let Ok(bytes) = stream.shield.open(bytes, false, &mut scratch) else {
             self.stats.packets_not_authentic += 1;
-            return;
+            return true;
         };
         let Ok(packet) = Packet::parse(bytes) else {
             self.stats.packets_malformed += 1;
-            return;
+            return true;
         };
         let params = &stream.params;
         let header = &packet.header;
@@ -258,15 +272,15 @@ impl Party {
         let is_key = params.dtmf_payload_type == Some(header.payload_type);
         if !is_audio && !is_key && header.payload_type != COMFORT_NOISE {
             self.stats.packets_unknown_payload += 1;
-            return;
+            return true;
         }
         if !stream.latch.is_ours(from, header, arrival_ns) {
             self.stats.packets_stranger += 1;
-            return;
+            return true;
         }
         if !params.receive {
             self.stats.packets_unwanted += 1;
-            return;
+            return true;
         }
         let incoming = &mut stream.incoming;
         stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
@@ -281,7 +295,8 @@ impl Party {
             // What is in the buffer by now was said while the key was down.
             incoming.silent_until_ns = arrival_ns + incoming.ear.jitter.target_ns() + AFTER_KEY_NS;
         }
-        // Nobody hears those who may not speak: their packets need no order.
+        // Nobody hears those who may not speak: their packets need no order, and what is left over may wait.
+        let mut may_have_more = !is_audio || arrival_ns + FRAME_NS <= time.now_ns;
         if self.speaks {
             if !is_audio {
                 if header.payload_type == COMFORT_NOISE && !is_key {
@@ -289,11 +304,13 @@ impl Party {
                 }
                 incoming.ear.jitter.push_other(header, arrival_ns);
             } else if let Some(units) = params.codec.payload_units(packet.payload) {
-                incoming.ear.jitter.push(header, packet.payload, units, arrival_ns);
+                incoming.ear.take(header, packet.payload, units, arrival_ns);
+                may_have_more |= incoming.ear.jitter.may_have_come(time.now_ns);
             } else {
                 self.stats.packets_malformed += 1;
             }
         }
+        may_have_more
     }
 
     /// Takes a datagram off the RTCP port, or one of RTCP off the RTP port.
@@ -385,7 +402,8 @@ impl Party {
         stream.life.control(time.now_ns);
         let mut response = [0; stun::RESPONSE_BYTES_MAX];
         let length = check.respond(from, &ice.local_pwd, &mut response);
-        out.send(key, channel, from, &response[..length], &[], |_, _| {});
+        let way = Way { party: key, port: self.port, channel, to: from, is_settled: false };
+        out.send(way, &response[..length], &[], |_, _| {});
         if channel == Channel::Rtcp {
             stream.control.from = Some(from);
         } else if check.nominates || !is_reachable(stream.latch.destination()) {
@@ -434,16 +452,18 @@ impl Party {
     }
 
     /// Takes what the party says at this tick out of its buffer; see [`Party::voice`].
-    /// `is_crowded`: many lines sound, so that one that only brings noise is left out.
-    pub(crate) fn hear(&mut self, time: Tick, is_crowded: bool, out: &mut Outbox) {
-        let Some(stream) = &mut self.stream else { return };
+    /// `is_crowded`: many lines sound, so that one that only brings noise is left out. True: something
+    /// is on its line.
+    pub(crate) fn hear(&mut self, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
+        let Some(stream) = &mut self.stream else { return false };
         let incoming = &mut stream.incoming;
         (incoming.sounds, incoming.is_live) = (false, false);
         if !self.speaks {
-            return;
+            return false;
         }
         if !stream.params.receive {
-            return incoming.set_talking(false, self.call, out);
+            incoming.set_talking(false, self.call, out);
+            return false;
         }
         incoming.ear.listen(time.now_ns);
         let key_is_down = incoming.keys.is_key_down(time.now_ns) || time.now_ns < incoming.silent_until_ns;
@@ -451,7 +471,10 @@ impl Party {
             incoming.ear.frame.fill(0);
             incoming.ear.set_changed();
         }
-        let level_dbov = level::dbov(&incoming.ear.frame);
+        let level_dbov = match incoming.ear.is_silent() {
+            true => -127.0,
+            false => level::dbov(&incoming.ear.frame),
+        };
         incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
         incoming.is_live = level_dbov > SILENCE_DBOV;
         incoming.echo.update(self.told_dbov, level_dbov, &incoming.ear.frame);
@@ -476,6 +499,7 @@ impl Party {
             self.stats.level_dbov = level_dbov;
         }
         incoming.set_talking(talking, self.call, out);
+        incoming.sounds || incoming.is_live
     }
 
     /// What the party says at this tick; `None`: nothing that could be heard.
@@ -537,11 +561,17 @@ impl Party {
     /// Tells it an encoded frame that lasts `units` of its RTP clock.
     pub(crate) fn tell(&mut self, key: PartyKey, frame: &[u8], units: u32, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
-        let to = stream.latch.destination();
+        let way = Way {
+            party: key,
+            port: self.port,
+            channel: Channel::Rtp,
+            to: stream.latch.destination(),
+            is_settled: stream.is_settled,
+        };
         let payload_type = stream.params.send_payload_type;
         let shield = &mut stream.shield;
         stream.mouth.take(frame, units, payload_type, |header, payload| {
-            out.send(key, Channel::Rtp, to, header, payload, |bytes, start| {
+            out.send(way, header, payload, |bytes, start| {
                 shield.protect_rtp(bytes, start);
             });
         });
@@ -565,6 +595,12 @@ impl Party {
             Some(Finding::Held) => out.tell(MediaEvent::HoldTimeout { call }),
             Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
             None => {}
+        }
+        if !stream.is_settled {
+            // Checks of ICE, and handshakes, come from elsewhere at any time.
+            let may_settle =
+                stream.params.ice.is_none() && !matches!(stream.params.protection, Protection::Dtls { .. });
+            stream.is_settled = may_settle && stream.latch.is_settled(time.now_ns);
         }
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
@@ -608,7 +644,8 @@ impl Party {
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
         let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
-        out.send(key, channel, to, &bytes[..length], &[], |bytes, start| {
+        let way = Way { party: key, port: self.port, channel, to, is_settled: false };
+        out.send(way, &bytes[..length], &[], |bytes, start| {
             shield.protect_rtcp(bytes, start);
         });
     }
@@ -670,6 +707,7 @@ impl Stream {
         let mean = settings.rtcp_interval_ns;
         Self {
             latch,
+            is_settled: false,
             shield: Shield::new(&params.protection),
             rtcp_shield: own_rtcp_shield(&params),
             dtls_from: [None; 2],
@@ -709,6 +747,7 @@ impl Stream {
             (Some(shield), Some(_)) => shield.change(&params.protection),
             (shield, own) => *shield = own,
         }
+        self.is_settled = false;
         if params.remote_rtp != self.latch.agreed() {
             self.latch = Latch::new(params.remote_rtp);
             self.control.from = None;

@@ -6,19 +6,50 @@
 //! containers forbid it), there is no ring and the calls of [`super::Receiver`] do the same.
 
 use super::{CONTROL_BYTES, Control, DATAGRAM_BYTES, Datagram, address, arrival, point, ready};
-use io_uring::{IoUring, opcode, squeue, types::Fd};
+use crate::ports::Channel;
+use io_uring::{
+    IoUring, opcode, squeue,
+    types::{Fd, Fixed},
+};
 use std::{
     fmt, io, mem,
     net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd,
+    ptr,
 };
 
 /// Operations that are handed over at once.
 const BATCH: usize = 64;
+/// Pairs of sockets that the kernel keeps at hand for the ring, at the most; those beyond are looked up each time.
+const PLACES_MAX: usize = 8192;
+
+/// A socket of a pair that may have been entered under a place of its own.
+#[derive(Clone, Copy)]
+pub(crate) struct Socket<'s> {
+    pub(crate) place: usize,
+    pub(crate) channel: Channel,
+    pub(crate) socket: &'s UdpSocket,
+}
+
+impl Socket<'_> {
+    fn number(self) -> u32 {
+        (2 * self.place) as u32 + u32::from(self.channel == Channel::Rtcp)
+    }
+
+    fn fd(self) -> Fd {
+        Fd(self.socket.as_raw_fd())
+    }
+}
 
 /// A ring of the thread that made it, with memory for its operations.
 pub(crate) struct Ring {
     ring: IoUring,
+    /// Which pairs the kernel has at hand (registered files): their sockets need not be looked up for each packet.
+    entered: Vec<bool>,
+    /// How many there may be.
+    places: usize,
+    /// Datagrams that are handed over and not sent.
+    unsent: usize,
     datagrams: Box<[[u8; DATAGRAM_BYTES]; BATCH]>,
     _controls: Box<[Control; BATCH]>,
     names: Box<[libc::sockaddr_storage; BATCH]>,
@@ -60,13 +91,51 @@ impl Ring {
                 &mut controls[index],
             );
         }
-        Ok(Self { ring, datagrams, _controls: controls, names, _buffers: buffers, headers })
+        let places = register_places(&ring);
+        Ok(Self {
+            ring,
+            entered: Vec::new(),
+            places,
+            unsent: 0,
+            datagrams,
+            _controls: controls,
+            names,
+            _buffers: buffers,
+            headers,
+        })
+    }
+
+    /// Has the kernel keep a pair of sockets at hand under `place`, which nothing else is entered under.
+    pub(crate) fn enter(&mut self, place: usize, pair: [&UdpSocket; 2]) {
+        if place >= self.places {
+            return;
+        }
+        if self.entered.len() <= place {
+            self.entered.resize(place + 1, false);
+        }
+        let fds = pair.map(|socket| socket.as_raw_fd());
+        self.entered[place] =
+            matches!(self.ring.submitter().register_files_update(2 * place as u32, &fds), Ok(2));
+    }
+
+    /// Gives a pair back: the kernel would keep its sockets open.
+    pub(crate) fn leave(&mut self, place: usize) {
+        if let Some(entered) = self.entered.get_mut(place)
+            && std::mem::take(entered)
+        {
+            // Both numbers are in the table, and taking a file out of it needs no memory.
+            let _ = self.ring.submitter().register_files_update(2 * place as u32, &[-1, -1]);
+        }
+    }
+
+    fn is_entered(&self, socket: Socket<'_>) -> bool {
+        self.entered.get(socket.place).copied().unwrap_or(false)
     }
 
     /// Takes one datagram off each of `sockets`, numbered as they come, and hands it to `take`.
     pub(crate) fn receive<'s>(
         &mut self,
-        sockets: impl Iterator<Item = (usize, &'s UdpSocket)>,
+        sockets: impl Iterator<Item = (usize, Socket<'s>)>,
         mut take: impl FnMut(usize, Datagram<'_>),
     ) {
         let mut numbers = [0; BATCH];
@@ -74,11 +143,12 @@ impl Ring {
         for (number, socket) in sockets {
             numbers[count] = number;
             ready(&mut self.headers[count]);
-            let receive = opcode::RecvMsg::new(Fd(socket.as_raw_fd()), &raw mut self.headers[count])
-                .flags(libc::MSG_DONTWAIT as u32)
-                .build()
-                .user_data(count as u64);
-            self.push(&receive);
+            let header = &raw mut self.headers[count];
+            let receive = match self.is_entered(socket) {
+                true => opcode::RecvMsg::new(Fixed(socket.number()), header),
+                false => opcode::RecvMsg::new(socket.fd(), header),
+            };
+            self.push(&receive.flags(libc::MSG_DONTWAIT as u32).build().user_data(count as u64));
             count += 1;
             if count == BATCH {
                 self.finish_receiving(count, &numbers, &mut take);
@@ -111,35 +181,37 @@ impl Ring {
         }
     }
 
-    /// Sends datagrams; `failed` is told the numbers of those that the system would not take.
-    pub(crate) fn send<'d>(
+    /// Sends a datagram, with others once there is a batch; [`Self::finish_sending`] sends the rest. `to`: none where the
+    /// socket is connected. `failed` is told the numbers of those that the system would not take.
+    pub(crate) fn send(
         &mut self,
-        datagrams: impl Iterator<Item = (usize, &'d UdpSocket, SocketAddr, &'d [u8])>,
+        number: usize,
+        socket: Socket<'_>,
+        to: Option<SocketAddr>,
+        bytes: &[u8],
         failed: &mut impl FnMut(usize),
     ) {
-        let mut count = 0;
-        for (number, socket, to, bytes) in datagrams {
-            let length = write_name(&mut self.names[count], to);
-            let send = opcode::Send::new(Fd(socket.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32)
-                .flags(libc::MSG_DONTWAIT)
-                .dest_addr((&raw const self.names[count]).cast())
-                .dest_addr_len(length)
-                .build()
-                .flags(squeue::Flags::SKIP_SUCCESS)
-                .user_data(number as u64);
-            self.push(&send);
-            count += 1;
-            if count == BATCH {
-                self.finish_sending(failed);
-                count = 0;
-            }
+        let (start, length) = (bytes.as_ptr(), bytes.len() as u32);
+        let mut send = match self.is_entered(socket) {
+            true => opcode::Send::new(Fixed(socket.number()), start, length),
+            false => opcode::Send::new(socket.fd(), start, length),
+        };
+        if let Some(to) = to {
+            let name = &mut self.names[self.unsent];
+            let length = write_name(name, to);
+            send = send.dest_addr(ptr::from_mut(name).cast_const().cast()).dest_addr_len(length);
         }
-        if count > 0 {
+        let send = send.flags(libc::MSG_DONTWAIT).build();
+        self.push(&send.flags(squeue::Flags::SKIP_SUCCESS).user_data(number as u64));
+        self.unsent += 1;
+        if self.unsent == BATCH {
             self.finish_sending(failed);
         }
     }
 
-    fn finish_sending(&mut self, failed: &mut impl FnMut(usize)) {
+    /// Sends what was handed over and was not sent.
+    pub(crate) fn finish_sending(&mut self, failed: &mut impl FnMut(usize)) {
+        self.unsent = 0;
         // An interrupted call is made again, until the queue is empty: what it points at is given back after that.
         while !self.ring.submission().is_empty() {
             let _ = self.ring.submit();
@@ -154,6 +226,20 @@ impl Ring {
         // the module's text. The queue has room for a batch, and is handed over when that is full.
         let pushed = unsafe { self.ring.submission().push(operation) };
         debug_assert!(pushed.is_ok(), "more operations than the queue has room for");
+    }
+}
+
+/// Makes the table of sockets that the kernel keeps at hand. Returns for how many pairs; none where that is not allowed.
+fn register_places(ring: &IoUring) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: fills the struct that it is given.
+    let is_known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
+    // The table may have as many places as the process may have files.
+    let files = if is_known { usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) } else { 1024 };
+    let places = PLACES_MAX.min(files / 2);
+    match ring.submitter().register_files_sparse(2 * places as u32) {
+        Ok(()) => places,
+        Err(_) => 0,
     }
 }
 
@@ -206,7 +292,12 @@ mod tests {
             }
         }
         let mut came = Vec::new();
-        ring.receive(ours.iter().enumerate(), |number, datagram| {
+        let socket = |place: usize| Socket { place, channel: Channel::Rtp, socket: &ours[place] };
+        // Half of them are at hand, half are looked up.
+        for place in 0..75 {
+            ring.enter(place, [&ours[place], &ours[place]]);
+        }
+        ring.receive((0..150).map(|number| (number, socket(number))), |number, datagram| {
             assert_eq!(datagram.from, phones[number].local_addr().expect("bound"));
             assert!(datagram.arrived_wall_ns.is_some());
             came.push((number, datagram.bytes.len()));
@@ -225,12 +316,32 @@ mod tests {
                 _ => phone.local_addr().expect("bound"),
             })
             .collect();
-        let datagrams =
-            (0..150).map(|number| (number, &ours[number], addresses[number], bytes[number].as_slice()));
-        ring.send(datagrams, &mut |number| failed.push(number));
+        for number in 0..150 {
+            let to = Some(addresses[number]);
+            ring.send(number, socket(number), to, &bytes[number], &mut |number| failed.push(number));
+        }
+        ring.finish_sending(&mut |number| failed.push(number));
         assert_eq!(failed, [17]);
         for (number, phone) in phones.iter().enumerate().filter(|(number, _)| *number != 17) {
             assert_eq!(phone.recv(&mut [0; 200]).expect("it came"), number + 1);
+        }
+    }
+
+    #[test]
+    fn a_pair_that_has_left_is_closed() {
+        let Ok(mut ring) = Ring::new() else {
+            return; // Not allowed here.
+        };
+        for _ in 0..3 {
+            let pair = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
+            let addresses = [0, 1].map(|index: usize| pair[index].local_addr().expect("bound"));
+            ring.enter(5, [&pair[0], &pair[1]]);
+            assert!(ring.entered[5], "the kernel has it at hand");
+            ring.leave(5);
+            drop(pair);
+            for address in addresses {
+                drop(UdpSocket::bind(address).expect("the port is free again"));
+            }
         }
     }
 }

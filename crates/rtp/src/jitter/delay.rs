@@ -22,23 +22,28 @@ const EMPTY: Bucket = Bucket { latest: [i64::MIN; RANKS], earliest: i64::MAX };
 /// drift moves it slowly.
 #[derive(Debug, Clone)]
 pub(super) struct DelayWindow {
-    buckets: [Bucket; BUCKETS],
-    current: usize,
+    /// The bucket that is being filled, and the others together: what every packet looks at lies together.
+    filling: Bucket,
+    others: Bucket,
     in_current: u32,
     packets: u32,
     needed: i64,
     earliest: i64,
+    buckets: [Bucket; BUCKETS],
+    current: usize,
 }
 
 impl DelayWindow {
     pub(super) fn new() -> Self {
         Self {
-            buckets: [EMPTY; BUCKETS],
-            current: 0,
+            filling: EMPTY,
+            others: EMPTY,
             in_current: 0,
             packets: 0,
             needed: i64::MIN,
             earliest: i64::MAX,
+            buckets: [EMPTY; BUCKETS],
+            current: 0,
         }
     }
 
@@ -48,28 +53,31 @@ impl DelayWindow {
 
     pub(super) fn add(&mut self, delay_ns: i64) {
         if self.in_current == BUCKET_PACKETS {
-            self.current = (self.current + 1) % BUCKETS;
-            self.buckets[self.current] = EMPTY;
-            self.in_current = 0;
+            self.begin_bucket();
         }
         self.in_current += 1;
         self.packets = (self.packets + 1).min(BUCKET_PACKETS * BUCKETS as u32);
-        let bucket = &mut self.buckets[self.current];
-        bucket.earliest = bucket.earliest.min(delay_ns);
-        insert(&mut bucket.latest, delay_ns);
+        self.filling.earliest = self.filling.earliest.min(delay_ns);
+        insert(&mut self.filling.latest, delay_ns);
 
-        let mut latest = [i64::MIN; RANKS];
-        self.earliest = i64::MAX;
-        for bucket in &self.buckets {
-            self.earliest = self.earliest.min(bucket.earliest);
-            for &delay in &bucket.latest {
-                if !insert(&mut latest, delay) {
-                    break;
-                }
-            }
-        }
+        self.earliest = self.filling.earliest.min(self.others.earliest);
+        let mut latest = self.others.latest;
+        insert_all(&mut latest, &self.filling.latest);
         let rank = (self.packets / PACKETS_PER_OUTLIER) as usize;
         self.needed = latest[rank.min(RANKS - 1)];
+    }
+
+    /// The oldest bucket is forgotten and filled anew.
+    fn begin_bucket(&mut self) {
+        self.buckets[self.current] = std::mem::replace(&mut self.filling, EMPTY);
+        self.current = (self.current + 1) % BUCKETS;
+        self.buckets[self.current] = EMPTY;
+        self.in_current = 0;
+        self.others = EMPTY;
+        for bucket in &self.buckets {
+            self.others.earliest = self.others.earliest.min(bucket.earliest);
+            insert_all(&mut self.others.latest, &bucket.latest);
+        }
     }
 
     /// A packet that is to be heard in time, like all but about one in a hundred before it, may be this late.
@@ -89,6 +97,15 @@ fn insert(latest: &mut [i64; RANKS], delay: i64) -> bool {
     latest[place..].rotate_right(1);
     latest[place] = delay;
     true
+}
+
+/// Keeps the latest of both in `latest`.
+fn insert_all(latest: &mut [i64; RANKS], others: &[i64; RANKS]) {
+    for &delay in others {
+        if !insert(latest, delay) {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ pub enum Pushed {
 pub enum Frame<'a> {
     /// This packet.
     Packet {
-        /// As it was pushed.
+        /// As it was pushed; empty where it was pushed as silence.
         payload: &'a [u8],
         /// Its number on the wire.
         sequence: u16,
@@ -209,6 +209,32 @@ impl Timeline {
     }
 }
 
+/// Slots that hold nothing, a bit for each. The lowest is used first, so a stream without jitter stays in one slot, which
+/// stays in cache.
+#[derive(Debug, Clone, Copy)]
+struct Free(u64);
+
+impl Free {
+    /// `slots` is 64 at the most.
+    fn all(slots: usize) -> Self {
+        Self(u64::MAX >> (64 - slots))
+    }
+
+    fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    fn pop(&mut self) -> Option<u8> {
+        let lowest = u8::try_from(self.0.trailing_zeros()).ok().filter(|lowest| *lowest < 64)?;
+        self.0 &= self.0 - 1;
+        Some(lowest)
+    }
+
+    fn push(&mut self, slot: u8) {
+        self.0 |= 1 << slot;
+    }
+}
+
 /// The buffer of one incoming stream. See the [module](self) for how it behaves.
 #[derive(Debug, Clone)]
 pub struct JitterBuffer {
@@ -241,9 +267,7 @@ pub struct JitterBuffer {
     payloads: Box<[u8]>,
     /// A payload of several slots, put together.
     whole: Box<[u8]>,
-    /// Slots that hold nothing, the last used on top: a stream without jitter stays in one slot, which
-    /// stays in cache.
-    free: Vec<u8>,
+    free: Free,
     by_number: [u8; NUMBERS],
     counters: JitterCounters,
 }
@@ -287,7 +311,7 @@ impl JitterBuffer {
             slots: vec![empty; slots].into(),
             payloads: vec![0; slots * config.slot_bytes].into(),
             whole: vec![0; config.payload_bytes_max].into(),
-            free: (0..slots as u8).rev().collect(),
+            free: Free::all(slots),
             by_number: [NO_SLOT; NUMBERS],
             counters: JitterCounters::default(),
         }
@@ -299,6 +323,24 @@ impl JitterBuffer {
             return Pushed::Refused;
         }
         self.insert(header, payload, i64::from(samples), arrival_ns)
+    }
+
+    /// Takes a packet that lasts `samples` and is nothing but silence: when its time comes its payload is empty.
+    pub fn push_silence(&mut self, header: &Header, samples: u32, arrival_ns: u64) -> Pushed {
+        if samples == 0 {
+            return Pushed::Refused;
+        }
+        self.insert(header, &[], i64::from(samples), arrival_ns)
+    }
+
+    /// Whether the packet after the last one could have come by `now_ns`, were it as quick as the quickest before it.
+    #[must_use]
+    pub fn may_have_come(&self, now_ns: u64) -> bool {
+        if self.ssrc.is_none() || self.delays.is_empty() {
+            return true;
+        }
+        let next = self.highest_timestamp + self.packet_samples;
+        self.timeline.time_of(next) + self.delays.earliest_ns() <= now_ns as i64
     }
 
     /// Takes note of a packet that belongs to the stream's numbers but carries no audio, such as a
@@ -525,8 +567,7 @@ impl JitterBuffer {
         self.cursor = None;
         self.owed = 0;
         self.joins = true;
-        self.free.clear();
-        self.free.extend((0..self.slots.len() as u8).rev());
+        self.free = Free::all(self.slots.len());
         self.by_number = [NO_SLOT; NUMBERS];
     }
 

@@ -204,9 +204,10 @@ impl World {
 
     fn deliver(&mut self) {
         for datagram in self.outbox.datagrams() {
-            let phone = self.phones.iter_mut().find(|phone| phone.key == datagram.party).expect("a party");
-            if datagram.channel == Channel::Rtcp {
-                assert_eq!(datagram.to.port(), phone.address.port() + 1);
+            let phone =
+                self.phones.iter_mut().find(|phone| phone.key == datagram.way.party).expect("a party");
+            if datagram.way.channel == Channel::Rtcp {
+                assert_eq!(datagram.way.to.port(), phone.address.port() + 1);
                 rtcp::read(datagram.bytes, |told| phone.reports.push(told));
                 continue;
             }
