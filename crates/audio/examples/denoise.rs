@@ -1,6 +1,6 @@
 //! Takes the noise from raw samples of 16 bits: `denoise 8000|16000|48000 <in >out`. Says on standard error what that
 //! costs, in per cent of one processor while somebody speaks.
-#![allow(clippy::disallowed_methods, reason = "an example measures time")]
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "an example measures time and says so")]
 
 use plenary_audio::{codec::Rate, denoise::Denoiser};
 use std::io::{self, Read, Write};
