@@ -47,6 +47,111 @@ fn sessions_are_held_resumed_and_moved() {
 }
 
 #[test]
+fn codecs_change_and_updates_hold() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "codec_change.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "update.xml", "-m", "2"]);
+}
+
+#[test]
+fn ringing_is_acknowledged_and_cancelling_crosses_the_answer() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "acknowledged_ringing.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "cancel_crosses_answer.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "cancel_too_late.xml", "-m", "1"]);
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn sessions_are_refreshed_and_too_short_ones_refused() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "session_timer.xml", "-m", "2"]);
+}
+
+#[test]
+fn a_caller_gives_its_password_when_asked() {
+    let server = Server::start("[signalling]\ntrusted = []\n");
+    server.put_service("board", r#"{"access": {"users": ["alice"]}, "conference": {"name": "Board"}}"#);
+    let user =
+        server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/service/v1/user/alice");
+    assert_eq!(user.0, 200);
+    sipp(&server, "board", &["-sf", "password.xml", "-m", "2"]);
+}
+
+#[test]
+fn abilities_are_told_and_conferences_followed() {
+    let server = Server::start("");
+    sipp(&server, "conf-Tea", &["-sf", "options.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "follow.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "unknown_event.xml", "-m", "1"]);
+}
+
+/// The leader leaves, so all get BYE: by way of the proxies that stayed in the path.
+#[test]
+fn our_requests_go_through_the_proxies_of_the_call() {
+    let server = Server::start("");
+    for scenario in ["three_proxies.xml", "strict_proxy.xml"] {
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| sipp(&server, "conf-Path", &["-sf", scenario, "-m", "1"]));
+            server.wait_for_participants("Path", 1);
+            server.put_service(
+                "boss",
+                r#"{"conference": {"name": "Path", "participant": {"destroy_on_exit": true}}}"#,
+            );
+            sipp(&server, "boss", &["-sn", "uac", "-m", "1", "-d", "200"]);
+            call.join().unwrap();
+        });
+    }
+}
+
+/// Messages in pieces, several in one piece, keep-alives and long ones; what makes no sense ends its connection only.
+#[test]
+fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
+    let server = Server::start("");
+    let options = |number: usize, more: &str| {
+        format!(
+            "OPTIONS sip:conf-Tea@{0} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKs{number}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:conf-Tea@{0}>\r\nCall-ID: piece{number}\r\nCSeq: 1 OPTIONS\r\n{more}",
+            server.sip
+        )
+    };
+    let long = format!("X-Long: {}\r\n", "x".repeat(2000)).repeat(10);
+    let body = "y".repeat(20_000);
+    let stream = [
+        options(1, "Content-Length: 0\r\n\r\n"),
+        "\r\n\r\n".to_owned(),
+        options(2, &format!("{long}Content-Length: 0\r\n\r\n")),
+        options(3, &format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())),
+        options(4, "Content-Length: 0\r\n\r\n"),
+    ]
+    .concat();
+    for piece in [stream.len(), 1000, 61] {
+        let mut connection = TcpStream::connect(&server.sip).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        connection.set_nodelay(true).unwrap();
+        for bytes in stream.as_bytes().chunks(piece) {
+            connection.write_all(bytes).unwrap();
+        }
+        let mut said = String::new();
+        while (1..=4).any(|number| !said.contains(&format!("Call-ID: piece{number}\r\n"))) {
+            let mut buffer = [0; 8000];
+            let length = connection.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {said}"));
+            assert!(length > 0, "closed after {said}");
+            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        let is_ponged = said.starts_with("\r\n") || said.contains("\r\n\r\n\r\n");
+        assert!(is_ponged, "a keep-alive is answered: {said}");
+    }
+    // 70,000 octets are more than a message may have: refused at its head, and the connection closed.
+    let mut connection = TcpStream::connect(&server.sip).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.write_all(options(5, "Content-Length: 70000\r\n\r\n").as_bytes()).unwrap();
+    let mut said = String::new();
+    connection.read_to_string(&mut said).unwrap();
+    assert!(said.starts_with("SIP/2.0 400 Bad Request") && said.contains("Call-ID: piece5"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_with_its_reason() {
     let server = Server::start("");
     sipp(&server, "nobody", &["-sf", "unknown.xml", "-m", "1"]);

@@ -1,15 +1,19 @@
-//! With what Debian ships: Kamailio in front, sipsak, and the scanners of sipvicious. `make interop` installs them.
+//! With what Debian ships: Kamailio in front (also under TLS, and with rtpengine), Linphone, sipsak, and the scanners of
+//! sipvicious. `make interop` installs them.
 #![allow(missing_docs)]
 
 mod support;
 
 use std::{
     fs,
+    io::Write,
     net::UdpSocket,
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use support::{Phone, Server, assert_hears, run_within, text, wait_for};
+use support::{
+    Phone, Server, assert_hears, assert_hears_little_else, certificate, free_port, run_within, text, wait_for,
+};
 
 struct Proxy {
     child: Child,
@@ -17,9 +21,24 @@ struct Proxy {
     _folder: tempfile::TempDir,
 }
 
+/// What a proxy does beside passing on.
+#[derive(Default)]
+struct Extras {
+    /// Lines before the routes: modules and their parameters.
+    globals: String,
+    /// What is done with each request before it goes on, and with each answer.
+    on_request: &'static str,
+    on_reply: &'static str,
+}
+
 impl Proxy {
     /// A Kamailio that stays in the path of all calls (Record-Route) and sends everything to `server`.
     fn start(server: &str) -> Self {
+        Self::start_with(server, &Extras::default())
+    }
+
+    fn start_with(server: &str, extras: &Extras) -> Self {
+        let Extras { globals, on_request, on_reply } = extras;
         let folder = tempfile::tempdir().unwrap();
         let free = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap().to_string();
@@ -38,17 +57,21 @@ loadmodule "rr.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
+{globals}
 request_route {{
+    t_on_reply("ANSWERS");
     if (has_totag()) {{
-        if (loose_route()) {{ t_relay(); exit; }}
+        if (loose_route()) {{ {on_request} t_relay(); exit; }}
         if (is_method("ACK") && t_check_trans()) {{ t_relay(); }}
         exit;
     }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) {{ t_relay(); }} exit; }}
     record_route();
     $du = "sip:{server}";
+    {on_request}
     t_relay();
 }}
+onreply_route[ANSWERS] {{ {on_reply} return; }}
 "#
         );
         let file = folder.path().join("kamailio.cfg");
@@ -113,6 +136,175 @@ fn calls_through_a_proxy_that_stays_in_their_path() {
     wait_for("the conference to be gone", || {
         (server.get("/conference_list") == serde_json::json!([])).then_some(())
     });
+}
+
+/// What goes to TLS comes from a listener of its own.
+#[test]
+fn calls_through_a_proxy_that_speaks_tls_to_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificate(folder.path());
+    let server = Server::start(&format!("sips = \"127.0.0.1:0\"\n{tls}"));
+    let globals = format!(
+        "enable_tls=yes\nlisten=tls:127.0.0.1:{}\nloadmodule \"tls.so\"\nmodparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
+         modparam(\"tls\", \"certificate\", \"{1}/certificate.pem\")\nmodparam(\"tls\", \"private_key\", \"{1}/key.pem\")\n",
+        free_port(),
+        folder.path().display()
+    );
+    let next = format!("{};transport=tls", server.sips);
+    let proxy = Proxy::start_with(&next, &Extras { globals, ..Extras::default() });
+    let all = [500, 1100];
+    let mut first = Phone::call(&format!("sip:conf-Tea@{}", proxy.address), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let second = Phone::call(&format!("sip:conf-Tea@{};transport=tcp", proxy.address), 1100, "opus");
+    let ids = server.wait_for_participants("Tea", 2);
+    assert_hears_little_else(&first, &[1100], &all, -40.0);
+    assert_hears_little_else(&second, &[500], &all, -40.0);
+    let log = fs::read_to_string(server.folder.path().join("server.log")).unwrap();
+    assert!(log.contains("source=tls:127.0.0.1"), "the proxy's calls come over TLS: {log}");
+    server.get(&format!("/conference_participant_eject?conference_name=Tea&participant_id={}", ids[1]));
+    wait_for("the ejected phone to notice", || second.log().contains("closed").then_some(()));
+    first.hang_up();
+    wait_for("the conference to be gone", || {
+        (server.get("/conference_list") == serde_json::json!([])).then_some(())
+    });
+}
+
+/// A relay of packets without its kernel module, told by a proxy what to do.
+struct Relay {
+    child: Child,
+    control: u16,
+}
+
+impl Relay {
+    fn start(folder: &std::path::Path) -> Self {
+        let control = free_port();
+        let log = fs::File::create(folder.join("rtpengine.log")).unwrap();
+        let child = Command::new("rtpengine")
+            .args(["--table=-1", "--foreground", "--log-stderr", "--interface=127.0.0.1", "--port-min=38000"])
+            .args(["--port-max=38999", "--config-file=none"])
+            .arg(format!("--listen-ng=127.0.0.1:{control}"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("rtpengine is installed (make interop does that)");
+        let relay = Self { child, control };
+        let probe = UdpSocket::bind("127.0.0.1:0").unwrap();
+        probe.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        wait_for("rtpengine to answer a ping", || {
+            let _ = probe.send_to(b"1 d7:command4:pinge", ("127.0.0.1", control));
+            probe.recv(&mut [0; 500]).ok()
+        });
+        relay
+    }
+
+    /// How many calls it relays (its control protocol is bencode: a list of call ids, each behind its length).
+    fn calls(&self) -> usize {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.send_to(b"2 d7:command4:liste", ("127.0.0.1", self.control)).unwrap();
+        let mut answer = [0; 2000];
+        let length = socket.recv(&mut answer).unwrap();
+        let text = String::from_utf8_lossy(&answer[..length]).into_owned();
+        let (_, list) = text.split_once("5:callsl").unwrap_or_else(|| panic!("{text}"));
+        let (mut rest, mut calls) = (list, 0);
+        while let Some((digits, behind)) = rest.split_once(':') {
+            let Ok(length) = digits.parse::<usize>() else { break };
+            (rest, calls) = (&behind[length..], calls + 1);
+        }
+        calls
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        support::signal(self.child.id(), "TERM");
+        let _ = self.child.wait();
+    }
+}
+
+/// Its ports stand in every session description, so all audio of the two goes through it.
+#[test]
+fn calls_whose_audio_goes_through_rtpengine() {
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::start(folder.path());
+    let server = Server::start("");
+    let extras = Extras {
+        globals: format!(
+            "loadmodule \"rtpengine.so\"\nmodparam(\"rtpengine\", \"rtpengine_sock\", \"udp:127.0.0.1:{}\")\n",
+            relay.control
+        ),
+        on_request: "if (is_method(\"INVITE|ACK|BYE|UPDATE\")) { rtpengine_manage(\"replace-origin\"); }",
+        on_reply: "if (has_body(\"application/sdp\")) { rtpengine_manage(\"replace-origin\"); }",
+    };
+    let proxy = Proxy::start_with(&server.sip, &extras);
+    let all = [500, 1100, 1900];
+    let uri = format!("sip:conf-Relay@{}", proxy.address);
+    let first = Phone::call(&uri, 500, "PCMU");
+    server.wait_for_participants("Relay", 1);
+    let mut second = Phone::call(&uri, 1100, "PCMU");
+    server.wait_for_participants("Relay", 2);
+    let third = Phone::call(&server.uri("conf-Relay"), 1900, "PCMU");
+    let ids = server.wait_for_participants("Relay", 3);
+    assert_hears(&first, &[1100, 1900], &all);
+    assert_hears(&second, &[500, 1900], &all);
+    assert_hears(&third, &[500, 1100], &all);
+    assert_eq!(relay.calls(), 2, "those that came through the proxy");
+    second.hang_up();
+    server.wait_for_participants("Relay", 2);
+    server.get(&format!("/conference_participant_eject?conference_name=Relay&participant_id={}", ids[0]));
+    wait_for("the ejected phone to notice", || first.log().contains("closed").then_some(()));
+}
+
+/// Linphone on a pipe: a WAV file is what it says, another what it hears.
+#[test]
+fn linphone_speaks_and_hears() {
+    let server = Server::start("");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::create_dir_all(path.join(".local/share/linphone")).unwrap();
+    support::write_tone(&path.join("tone.wav"), 1100, 8000, 1);
+    let port = free_port();
+    let config = format!(
+        "[sip]\nsip_port={port}\nsip_tcp_port={port}\nsip_tls_port=0\nuse_ipv6=0\nmedia_encryption=none\n"
+    );
+    fs::write(path.join("linphonerc"), config).unwrap();
+    let phone = Phone::call(&server.uri("conf-Lin"), 500, "PCMU");
+    server.wait_for_participants("Lin", 1);
+    let log = fs::File::create(path.join("log")).unwrap();
+    let mut child = Command::new("linphonec")
+        .args(["-d", "0", "-c"])
+        .arg(path.join("linphonerc"))
+        .env("HOME", path)
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .expect("linphonec is installed (make interop does that)");
+    let mut commands = child.stdin.take().unwrap();
+    let said = || fs::read_to_string(path.join("log")).unwrap_or_default();
+    let heard = path.join("heard.wav");
+    let mut ask = |text: &str| writeln!(commands, "{text}").unwrap();
+    ask("soundcard use files");
+    wait_for("Linphone to be ready", || said().contains("Using wav files").then_some(()));
+    ask(&format!("play {}", path.join("tone.wav").display()));
+    ask(&format!("record {}", heard.display()));
+    ask(&format!("call {}", server.uri("conf-Lin")));
+    server.wait_for_participants("Lin", 2);
+    assert_hears_little_else(&phone, &[1100], &[500, 1100], -40.0);
+    wait_for("two seconds of what Linphone hears", || {
+        fs::metadata(&heard).ok().filter(|file| file.len() > 200_000)
+    });
+    let shown = server.get("/service/v1/conference/Lin/participants");
+    assert_eq!(shown[1]["statistics"]["codec"], "opus", "{shown}");
+    ask("terminate");
+    server.wait_for_participants("Lin", 1);
+    ask("quit");
+    wait_for("Linphone to end", || child.try_wait().unwrap());
+    let (samples, rate) = support::read_wav(&heard);
+    let recent = &samples[samples.len().saturating_sub(rate as usize)..];
+    let level = |hz: f32| plenary_audio::goertzel::power_dbov(recent, rate, hz);
+    assert!(level(500.0) > -22.0 && level(1100.0) < -45.0, "{} {}\n{}", level(500.0), level(1100.0), said());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -329,13 +329,7 @@ impl Phone {
             .filter_map(Result::ok)
             .find(|entry| entry.file_name().to_string_lossy().ends_with("-dec.wav"));
         let Some(dump) = dump else { return (Vec::new(), 8000) };
-        let mut bytes = Vec::new();
-        fs::File::open(dump.path()).unwrap().read_to_end(&mut bytes).unwrap();
-        let Some(header) = bytes.get(..44) else { return (Vec::new(), 8000) };
-        let channels = usize::from(header[22].max(1));
-        let rate = u32::from_le_bytes([header[24], header[25], header[26], header[27]]);
-        let samples = bytes[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
-        (samples.step_by(channels).collect(), rate)
+        read_wav(&dump.path())
     }
 
     /// The level of a tone in the last 600 ms, in dBov.
@@ -356,6 +350,21 @@ impl Drop for Phone {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The first channel of a WAV file that may still be written, and its rate.
+pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
+    let bytes = fs::read(path).unwrap();
+    let Some(header) = bytes.get(..44) else { return (Vec::new(), 8000) };
+    let channels = usize::from(header[22].max(1));
+    let rate = u32::from_le_bytes([header[24], header[25], header[26], header[27]]);
+    let samples = bytes[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+    (samples.step_by(channels).collect(), rate)
+}
+
+/// A port that nobody listens on, for programs that can't take a free one themselves.
+pub fn free_port() -> u16 {
+    std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Ninety seconds of a tone at -16 dBov.
