@@ -48,7 +48,10 @@ pub struct EchoDetector {
     means: [f32; LAGS],
     squares: [f32; LAGS],
     products: [f32; LAGS],
+    /// Taken when the line is suspected first, and kept: on the path of audio memory is not taken and given back.
     trace: Option<Box<Trace>>,
+    /// Samples are compared.
+    is_traced: bool,
 }
 
 /// The comparison of samples.
@@ -87,12 +90,21 @@ impl EchoDetector {
             squares: [FLOOR_DBOV * FLOOR_DBOV; LAGS],
             products: [FLOOR_DBOV * FLOOR_DBOV; LAGS],
             trace: None,
+            is_traced: false,
         }
+    }
+
+    fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref().filter(|_| self.is_traced)
+    }
+
+    fn trace_mut(&mut self) -> Option<&mut Trace> {
+        self.trace.as_deref_mut().filter(|_| self.is_traced)
     }
 
     /// Takes the 20 ms that the line is sent now, at any rate.
     pub fn told(&mut self, frame: &[i16]) {
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = self.trace_mut() {
             trace.take_sent(frame);
         }
     }
@@ -100,7 +112,7 @@ impl EchoDetector {
     /// Takes the 20 ms that came from the line, at any rate, their level and that of what it was sent just before, in
     /// dBov.
     pub fn update(&mut self, sent_dbov: f32, received_dbov: f32, received: &[i16]) {
-        if let Some(trace) = &mut self.trace
+        if let Some(trace) = self.trace_mut()
             && !std::mem::take(&mut trace.is_up_to_date)
         {
             trace.take_sent(&[]);
@@ -112,14 +124,20 @@ impl EchoDetector {
     }
 
     fn compare_samples(&mut self, received: &[i16]) {
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = self.trace_mut() {
             trace.compare(received);
         }
         let likeness = if self.frames < FRAMES_MIN { 0.0 } else { self.likeness() };
-        match &self.trace {
-            None if likeness > WORTH_A_LOOK => self.trace = Some(Box::default()),
+        match self.trace() {
+            None if likeness > WORTH_A_LOOK => {
+                self.is_traced = true;
+                match &mut self.trace {
+                    Some(trace) => **trace = Trace::default(),
+                    None => self.trace = Some(Box::default()),
+                }
+            }
             Some(trace) if trace.frames > TRACE_MAX && likeness == 0.0 && trace.suspicion() == 0.0 => {
-                self.trace = None;
+                self.is_traced = false;
             }
             Some(_) | None => {}
         }
@@ -188,13 +206,13 @@ impl EchoDetector {
     /// How much what the line says is what it was sent: 0 (not at all) to 1 (it is, or most of it).
     #[must_use]
     pub fn suspicion(&self) -> f32 {
-        self.trace.as_ref().map_or(0.0, |trace| trace.suspicion())
+        self.trace().map_or(0.0, |trace| trace.suspicion())
     }
 
     /// After how long it comes back, in milliseconds, to the millisecond; `None`: there is no echo to speak of.
     #[must_use]
     pub fn delay_ms(&self) -> Option<u32> {
-        let trace = self.trace.as_ref().filter(|trace| trace.suspicion() > 0.5)?;
+        let trace = self.trace().filter(|trace| trace.suspicion() > 0.5)?;
         // What is sent at one tick is compared with what comes in until the next.
         Some((trace.likest().0 / (PIECE / 20)) as u32 + 20)
     }
@@ -202,7 +220,7 @@ impl EchoDetector {
     /// How much weaker it comes back, in dB; `None`: there is no echo to speak of.
     #[must_use]
     pub fn loss_db(&self) -> Option<f32> {
-        let trace = self.trace.as_ref().filter(|trace| trace.suspicion() > 0.5)?;
+        let trace = self.trace().filter(|trace| trace.suspicion() > 0.5)?;
         let delay = trace.likest().0;
         Some(-20.0 * (trace.products[delay].abs() / trace.energies[delay].max(1.0)).max(1e-6).log10())
     }
