@@ -307,8 +307,12 @@ impl Phone {
     /// One that is called, at the address that comes with it, and answers at once. `account` is its address and parameters,
     /// as baresip writes them.
     pub fn listen(account: &str, hz: u32) -> (Self, String) {
-        let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        // It listens on both, and does not start where one is taken.
+        let address = wait_for("a port that is free for UDP and TCP", || {
+            let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            let address = udp.local_addr().unwrap();
+            std::net::TcpListener::bind(address).ok().map(|_| address.to_string())
+        });
         let phone = Self::start(&[], hz, "PCMU", &format!("{account};answermode=auto"), &address, "");
         wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
         (phone, address)
