@@ -206,7 +206,7 @@ impl EchoDetector {
     /// How much what the line says is what it was sent: 0 (not at all) to 1 (it is, or most of it).
     #[must_use]
     pub fn suspicion(&self) -> f32 {
-        self.trace().map_or(0.0, |trace| trace.suspicion())
+        self.trace().map_or(0.0, Trace::suspicion)
     }
 
     /// After how long it comes back, in milliseconds, to the millisecond; `None`: there is no echo to speak of.
