@@ -113,7 +113,7 @@ impl Ring {
         if self.entered.len() <= place {
             self.entered.resize(place + 1, false);
         }
-        let fds = pair.map(|socket| socket.as_raw_fd());
+        let fds = pair.map(AsRawFd::as_raw_fd);
         self.entered[place] =
             matches!(self.ring.submitter().register_files_update(2 * place as u32, &fds), Ok(2));
     }
@@ -294,8 +294,8 @@ mod tests {
         let mut came = Vec::new();
         let socket = |place: usize| Socket { place, channel: Channel::Rtp, socket: &ours[place] };
         // Half of them are at hand, half are looked up.
-        for place in 0..75 {
-            ring.enter(place, [&ours[place], &ours[place]]);
+        for (place, socket) in ours[..75].iter().enumerate() {
+            ring.enter(place, [socket, socket]);
         }
         ring.receive((0..150).map(|number| (number, socket(number))), |number, datagram| {
             assert_eq!(datagram.from, phones[number].local_addr().expect("bound"));
