@@ -289,7 +289,7 @@ impl Engine {
             };
             ip.parse::<IpAddr>().ok()
         });
-        let has_ipv4 = self.listening.iter().any(|ip| ip.is_ipv4())
+        let has_ipv4 = self.listening.iter().any(IpAddr::is_ipv4)
             || self.listening.iter().any(|ip| ip.is_ipv6() && ip.is_unspecified());
         // Of a name nothing is known yet: addresses that are for examples lead where most do.
         let towards = literal.unwrap_or(if has_ipv4 {
