@@ -11,7 +11,7 @@ use crate::{
     web::{
         callers,
         conferences::Service,
-        inbound, parties,
+        inbound, parties, schema,
         sound::{self, Resource},
         trunks,
         websocket::{self, OnWebSocket},
@@ -154,7 +154,7 @@ async fn route(
         inbound::SCHEMA_PATH => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
             authenticate(state, parts).await?;
-            return inbound::schema();
+            return Ok(schema(inbound::SCHEMA));
         }
         trunks::COLLECTION => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
@@ -164,7 +164,7 @@ async fn route(
         trunks::SCHEMA_PATH => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
             authenticate(state, parts).await?;
-            return trunks::schema();
+            return Ok(schema(trunks::SCHEMA));
         }
         callers::USERS => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;

@@ -96,27 +96,7 @@ fn start(announced: &DtlsIdentity, used: &DtlsIdentity, is_13: bool) -> (plenary
     let server = media.open(call, RoomId(1)).unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     media.set_voice(call, true, true);
-    media.set_stream(
-        call,
-        StreamParams {
-            remote_rtp: socket.local_addr().unwrap(),
-            remote_rtcp: None,
-            rtcp_mux: true,
-            codec: Codec::Pcmu,
-            opus_bitrate_max: None,
-            send_payload_type: 0,
-            receive_payload_type: 0,
-            dtmf_payload_type: None,
-            ptime_ms: 20,
-            send: true,
-            receive: true,
-            protection: Protection::Dtls {
-                active: false,
-                fingerprint: Sha256::digest(&announced.certificate).into(),
-            },
-            ice: None,
-        },
-    );
+    media.set_stream(call, params(socket.local_addr().unwrap(), announced, false, None));
     (media, Phone::new(server, socket, used, is_13))
 }
 

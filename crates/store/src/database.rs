@@ -1,7 +1,7 @@
 //! The database file: opened, checked, brought up to date, closed.
 
 use crate::{StoreError, error::result_code};
-use plenary_conference::Timestamp;
+use plenary_conference::{AccountId, Timestamp};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -142,6 +142,25 @@ impl Store {
             return Err(StoreError::FileGone { path: self.file.path.clone() });
         }
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(doing))
+    }
+
+    /// Deletes what an account has under a name, by a statement that takes both. `false`: there is nothing of this name.
+    pub(crate) async fn delete_named(
+        &self,
+        doing: &'static str,
+        statement: &'static str,
+        account: AccountId,
+        name: &str,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.write(doing).await?;
+        let done = sqlx::query(statement)
+            .bind(account.0)
+            .bind(name)
+            .execute(&mut *transaction)
+            .await
+            .map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(done.rows_affected() == 1)
     }
 }
 

@@ -128,16 +128,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_service(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let doing = "deleting an inbound service";
-        let mut transaction = self.write(doing).await?;
-        let done = sqlx::query("DELETE FROM inbound_services WHERE account_id = ? AND name = ?")
-            .bind(account.0)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let statement = "DELETE FROM inbound_services WHERE account_id = ? AND name = ?";
+        self.delete_named("deleting an inbound service", statement, account, name).await
     }
 
     /// The service that a call to `user` reaches, of whichever account, and what its `*` stood for (nothing for

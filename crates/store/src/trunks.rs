@@ -453,16 +453,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_trunk(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let doing = "deleting a trunk";
-        let mut transaction = self.write(doing).await?;
-        let done = sqlx::query("DELETE FROM trunks WHERE account_id = ? AND name = ?")
-            .bind(account.0)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let statement = "DELETE FROM trunks WHERE account_id = ? AND name = ?";
+        self.delete_named("deleting a trunk", statement, account, name).await
     }
 }
 

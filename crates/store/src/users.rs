@@ -139,16 +139,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_sip_user(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let doing = "deleting a SIP user";
-        let mut transaction = self.write(doing).await?;
-        let done = sqlx::query("DELETE FROM sip_users WHERE account_id = ? AND name = ?")
-            .bind(account.0)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let statement = "DELETE FROM sip_users WHERE account_id = ? AND name = ?";
+        self.delete_named("deleting a SIP user", statement, account, name).await
     }
 
     /// What the answer of a user of whichever account is held against.

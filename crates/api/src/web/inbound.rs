@@ -33,11 +33,6 @@ pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Respons
     Ok(json(StatusCode::OK, &services))
 }
 
-pub(crate) fn schema() -> Result<Response<Body>, ApiError> {
-    let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON, which a test proves");
-    Ok(json(StatusCode::OK, &schema))
-}
-
 pub(crate) async fn one(
     state: &ApiState,
     account: AccountId,

@@ -23,3 +23,10 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
+
+/// The JSON Schema of what a service takes.
+pub(crate) fn schema(text: &str) -> Response<Body> {
+    let schema: serde_json::Value =
+        serde_json::from_str(text).expect("the schema is JSON, which a test proves");
+    json(StatusCode::OK, &schema)
+}
