@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpSocket, UdpSocket},
     sync::mpsc::Receiver,
     time::timeout,
 };
@@ -79,9 +79,14 @@ fn answer(query: &[u8], zone: &[Entry], truncated: bool) -> Option<Vec<u8>> {
 
 /// Runs until the test ends.
 async fn dns(zone: Vec<Entry>, truncated: bool) -> Dns {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).await.unwrap();
+    // One number for both; what is free for UDP may be somebody else's for TCP.
+    let (udp, tcp, address) = loop {
+        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = udp.local_addr().unwrap();
+        if let Ok(tcp) = TcpListener::bind(address).await {
+            break (udp, tcp, address);
+        }
+    };
     let questions = Arc::new(AtomicUsize::new(0));
     let (counted, of_tcp) = (questions.clone(), zone.clone());
     tokio::spawn(async move {
@@ -132,6 +137,14 @@ async fn silent() -> (UdpSocket, u16) {
     (socket, port)
 }
 
+/// A port that refuses connections, as long as the socket is kept: it is bound, and nobody listens.
+fn refusing() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
 #[tokio::test]
 async fn a_call_goes_to_the_second_server_when_the_first_is_silent() {
     let (called, mut called_events) = endpoint(vec![]).await;
@@ -172,7 +185,7 @@ async fn a_call_goes_on_when_a_connection_is_refused_or_a_server_is_overloaded()
     let (called, mut called_events) = endpoint(vec![]).await;
     let (busy, _busy_events) = endpoint(vec![]).await;
     busy.set_draining(true);
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let (_closed, closed) = refusing();
     let zone = vec![
         Entry::Naptr("trunk.test", 20, "SIP+D2U", "_sip._udp.trunk.test"),
         Entry::Naptr("trunk.test", 10, "SIP+D2T", "_sip._tcp.trunk.test"),
@@ -216,9 +229,8 @@ async fn a_redirection_to_a_name_is_followed_and_unknown_names_are_named() {
 #[tokio::test]
 async fn a_registration_moves_to_another_server_and_is_taken_back_at_the_end() {
     let (registrar, mut registrar_events) = endpoint(vec![]).await;
-    let (_dead, dead_port) = silent().await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    drop(_dead);
+    let (_closed, closed) = refusing();
+    let (_dead, dead_port) = refusing();
     let zone = vec![
         Entry::Srv("_sip._tcp.trunk.test", 1, 0, closed, "a.trunk.test"),
         Entry::Srv("_sip._tcp.trunk.test", 2, 0, dead_port, "a.trunk.test"),

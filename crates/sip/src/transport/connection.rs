@@ -18,7 +18,9 @@ use tokio::{
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long a message may take to arrive once it has begun.
 const MESSAGE_MAX: Duration = Duration::from_secs(20);
-const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long a connection may take to open, with TLS: time for three more SYN, after 1, 3 and 7 s (RFC 6298, section 5.5),
+/// and for a second server before timer B ends it all (RFC 3261, section 17.1.1.2: 32 s).
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long what was answered to the unreadable has to leave.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Messages that may wait for a peer that reads slowly.
@@ -90,7 +92,7 @@ pub(super) fn open(host: Option<String>, connector: Option<Connector>, side: Sid
             outcome => {
                 let error = match outcome {
                     Ok(Err(error)) => error.to_string(),
-                    Ok(Ok(_)) | Err(_) => "no answer within five seconds".to_owned(),
+                    Ok(Ok(_)) | Err(_) => format!("no answer within {} seconds", CONNECT_MAX.as_secs()),
                 };
                 tracing::info!(flow = %side.flow, error, "a connection cannot be opened");
                 let _ = side.events.send(ConnectionEvent::Closed { flow: side.flow, id: side.id }).await;
