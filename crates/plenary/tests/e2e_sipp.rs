@@ -148,7 +148,7 @@ fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
     connection.write_all(options(5, "Content-Length: 70000\r\n\r\n").as_bytes()).unwrap();
     let mut said = String::new();
     connection.read_to_string(&mut said).unwrap();
-    assert!(said.starts_with("SIP/2.0 400 Bad Request") && said.contains("Call-ID: piece5"), "{said}");
+    assert!(said.starts_with("SIP/2.0 513 Message Too Large") && said.contains("Call-ID: piece5"), "{said}");
 }
 
 #[test]

@@ -316,11 +316,21 @@ async fn what_a_connection_brings_and_cannot_be_read_is_answered_before_it_close
     // A parameter that stands twice in the address (some telephones do that), and more than we take.
     let twice = good.replacen("sip:x@127.0.0.1", "sip:x@127.0.0.1;transport=tcp;transport=tcp", 1);
     let huge = good.replace("Content-Length: 0", "Content-Length: 70000");
-    for (bad, before) in [(&twice, ""), (&huge, ""), (&huge, "\r\n\r\n")] {
+    let long =
+        good.replace("Content-Length: 0", &format!("X-Long: {}\r\nContent-Length: 0", "y".repeat(10_000)));
+    for (bad, before, status) in [
+        (&twice, "", "400 Bad Request"),
+        (&huge, "", "513 Message Too Large"),
+        (&huge, "\r\n\r\n", "513 Message Too Large"),
+        (&long, "", "513 Message Too Large"),
+    ] {
         let mut stream = TcpStream::connect(handle.local_addr()).await.unwrap();
         stream.write_all(format!("{before}{bad}").as_bytes()).await.unwrap();
         let mut said = String::new();
         timeout(Duration::from_secs(10), stream.read_to_string(&mut said)).await.unwrap().unwrap();
-        assert!(said.starts_with("SIP/2.0 400 Bad Request") && said.contains("Call-ID: t1"), "{bad}: {said}");
+        assert!(
+            said.starts_with(&format!("SIP/2.0 {status}")) && said.contains("Call-ID: t1"),
+            "{bad}: {said}"
+        );
     }
 }

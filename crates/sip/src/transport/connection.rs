@@ -5,7 +5,7 @@ use super::tls::Connector;
 use crate::ua::{Flow, Transport};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use sipx_sip::{Limits, Message, StreamParser, parse_datagram};
+use sipx_sip::{Limits, Message, StreamParser, error::ParseError, parse_datagram};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -48,7 +48,7 @@ pub(super) enum ConnectionEvent {
     Unreadable {
         flow: Flow,
         bytes: Bytes,
-        why: String,
+        why: ParseError,
     },
     Closed {
         flow: Flow,
@@ -175,8 +175,8 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
                 // Framing is lost; what follows would be guesswork.
                 tracing::debug!(flow = %side.flow, %error, "a connection sent what is not SIP: closed");
                 let begin = unfinished.iter().take_while(|octet| b"\r\n".contains(octet)).count();
-                let (bytes, why) = (Bytes::from(unfinished).slice(begin..), error.to_string());
-                let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why };
+                let bytes = Bytes::from(unfinished).slice(begin..);
+                let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why: error };
                 if side.events.send(event).await.is_ok() {
                     // Octets that are not read would take the answer with them when the connection closes.
                     let discard = async { while matches!(reader.read(&mut buffer).await, Ok(1..)) {} };
@@ -244,9 +244,7 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
                 let flow = side.flow;
                 let event = match parse_datagram(payload.clone(), &limits()) {
                     Ok(message) => ConnectionEvent::Message { flow, message: Box::new(message) },
-                    Err(error) => {
-                        ConnectionEvent::Unreadable { flow, bytes: payload, why: error.to_string() }
-                    }
+                    Err(why) => ConnectionEvent::Unreadable { flow, bytes: payload, why },
                 };
                 if side.events.send(event).await.is_err() {
                     return;

@@ -36,7 +36,7 @@ use calls::{Call, State};
 use ipnet::IpNet;
 use sipx_sip::{
     HeaderName, Limits, Message, Method, Output as TransactionOutput, Reliability, Request, Response, Timer,
-    TransactionKey, TransactionLayer, TuEvent, parse_datagram,
+    TransactionKey, TransactionLayer, TuEvent, error::ParseError, parse_datagram,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -247,7 +247,7 @@ impl UserAgent {
         }
         match parse_datagram(datagram.clone(), &Limits::datagram()) {
             Ok(message) => self.receive(message, flow, now),
-            Err(error) => self.refuse_unreadable(&datagram, &error.to_string(), flow, now),
+            Err(error) => self.refuse_unreadable(&datagram, &error, flow, now),
         }
     }
 
@@ -303,9 +303,9 @@ impl UserAgent {
         }
     }
 
-    /// What is plainly a request and cannot be read is answered with 400, as far as it says by whom and where from (RFC
-    /// 4475, 3.1.2). What is not even that is passed over.
-    pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &str, flow: Flow, now: Duration) {
+    /// What is plainly a request and cannot be read is answered with 400, what is more than we take with 513 (RFC 3261,
+    /// section 21.5.7), as far as it says by whom and where from (RFC 4475, 3.1.2). What is not even that is passed over.
+    pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &ParseError, flow: Flow, now: Duration) {
         let source = flow.remote.ip();
         if !self.config.allow_from.iter().any(|net| net.contains(&source.to_canonical())) {
             return;
@@ -316,14 +316,16 @@ impl UserAgent {
             return;
         }
         self.failed(source, proof, now);
-        let why: String = why.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
-        self.send_salvaged(flow, &format!("Bad Request: {why}"), &copied);
+        let status = if matches!(why, ParseError::Limit { .. }) { 513 } else { 400 };
+        let why: String =
+            why.to_string().chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+        self.send_salvaged(flow, &format!("{status} {}: {why}", message::phrase(status)), &copied);
     }
 
-    /// 400 to a request of which nothing but these lines is known.
-    fn send_salvaged(&mut self, flow: Flow, why: &str, copied: &str) {
+    /// Refuses a request of which nothing but these lines is known.
+    fn send_salvaged(&mut self, flow: Flow, status: &str, copied: &str) {
         let product = &self.config.product;
-        let text = format!("SIP/2.0 400 {why}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
+        let text = format!("SIP/2.0 {status}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
         self.outputs.push_back(Output::Send { flow, bytes: text.into() });
     }
 
@@ -415,7 +417,7 @@ impl UserAgent {
             self.send(back, &Message::Response(response));
         } else if let Some(copied) = message::salvage(&Message::Request(request.clone()).to_bytes()) {
             // It lacks what a proper answer has to repeat.
-            self.send_salvaged(back, &why, &copied);
+            self.send_salvaged(back, &format!("400 {why}"), &copied);
         }
     }
 
