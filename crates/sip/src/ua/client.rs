@@ -63,7 +63,7 @@ impl UserAgent {
         response: &Response,
         now: Duration,
     ) -> bool {
-        let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return false };
+        let Some(flow) = self.transactions.get(key).map(super::Transaction::meant_for) else { return false };
         let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
         let cseq = message::cseq(&request.headers);
         let Some(call) = self.calls.get_mut(&id) else { return false };
@@ -90,7 +90,7 @@ impl UserAgent {
     }
 
     fn on_invite_response(&mut self, key: &TransactionKey, id: CallId, response: &Response, now: Duration) {
-        let Some(flow) = self.transactions.get(key).map(|transaction| transaction.flow) else { return };
+        let Some(flow) = self.transactions.get(key).map(super::Transaction::meant_for) else { return };
         let is_current = match self.calls.get(&id) {
             None => false,
             Some(Call { state: State::Calling(calling), .. }) => calling.key.as_ref() == Some(key),
@@ -150,6 +150,7 @@ impl UserAgent {
             && !transaction.is_cancelled
         {
             transaction.is_cancelled = true;
+            let flow = transaction.flow;
             self.send_request_of(cancel_of(&invite), flow, None, now);
         }
     }
@@ -315,7 +316,7 @@ impl UserAgent {
         }
         let Some(id) = call else { return };
         let is_client = self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none();
-        let flow = self.transactions.get(key).map(|transaction| transaction.flow);
+        let flow = self.transactions.get(key).map(super::Transaction::meant_for);
         let Some(call) = self.calls.get(&id) else { return };
         match (&call.state, method) {
             (State::Calling(calling), Method::Invite) if is_client => {

@@ -492,14 +492,17 @@ impl UserAgent {
             return;
         }
         calling.cancel = Cancel::Sent;
-        let mut cancel = cancel_of(&calling.request);
+        // It follows its INVITE, and has the same Via.
+        let sent = calling.key.as_ref();
+        let flow = sent.and_then(|key| self.transactions.get(key)).map_or(dialog.flow, |sent| sent.flow);
+        let invite = sent.and_then(|key| self.layer.client_request(key)).unwrap_or(&calling.request);
+        let mut cancel = cancel_of(invite);
         for (name, value) in reason_header(&calling.cancel_reasons) {
             message::push(&mut cancel.headers, name, value);
         }
         // The INVITE should be answered with 487 now; if it is not, it is over all the same.
         self.timers.clear(calling.ringing);
         calling.ringing = self.timers.set(now + 64 * T1, Due::Ringing(id));
-        let flow = dialog.flow;
         self.send_request(cancel, flow, id, now);
     }
 

@@ -11,6 +11,7 @@ mod client;
 mod dialling;
 mod dialog;
 mod message;
+mod oversize;
 mod referral;
 mod referring;
 mod refresh;
@@ -135,6 +136,8 @@ pub struct UserAgent {
     next_lookup: u64,
     /// Servers that did not answer or were overloaded, and until when others are asked first.
     avoided: HashMap<(Transport, std::net::SocketAddr), Duration>,
+    /// Who could not be reached by a connection, and until when that is remembered.
+    unconnected: HashMap<std::net::SocketAddr, Duration>,
     buried: HashMap<buried::BuriedKey, buried::Buried>,
     registrations: HashMap<RegistrationId, registering::Registering>,
     guard: Guard,
@@ -155,6 +158,8 @@ struct Transaction {
     registration: Option<RegistrationId>,
     /// An INVITE that nobody waits for any more, for which CANCEL has been sent.
     is_cancelled: bool,
+    /// It goes over a connection since it is too large for a datagram.
+    oversized: Option<oversize::Oversized>,
     timers: Vec<(Timer, Ticket)>,
 }
 
@@ -167,8 +172,14 @@ impl Transaction {
             subscription: None,
             registration: None,
             is_cancelled: false,
+            oversized: None,
             timers: Vec::new(),
         }
+    }
+
+    /// The flow that it was meant for, whatever its size made of that.
+    fn meant_for(&self) -> Flow {
+        self.oversized.map_or(self.flow, |oversized| oversized.datagram)
     }
 }
 
@@ -192,6 +203,7 @@ impl UserAgent {
             lookups: HashMap::new(),
             next_lookup: 0,
             avoided: HashMap::new(),
+            unconnected: HashMap::new(),
             buried: HashMap::new(),
             registrations: HashMap::new(),
             guard: Guard::new(config.guard.clone()),
@@ -256,6 +268,7 @@ impl UserAgent {
         match message {
             Message::Request(request) => self.receive_request(request, flow, now),
             Message::Response(response) => {
+                self.is_connected(flow);
                 let dispatch = self.layer.receive(Message::Response(response), reliability(flow));
                 match dispatch {
                     sipx_sip::transaction::Dispatch::Matched { key, outputs }
@@ -442,6 +455,7 @@ impl UserAgent {
                 Due::KeepAlive(registration) => self.on_keep_alive_due(registration, now),
                 Due::Referral(call) => self.on_referral_due(call),
                 Due::Subscription(subscription) => self.on_subscription_due(subscription, now),
+                Due::Oversized(key) => drop(self.send_as_datagram(&key, now)),
             }
         }
     }
@@ -474,6 +488,9 @@ impl UserAgent {
             .map(|(key, _)| key.clone())
             .collect();
         for key in lost {
+            if self.send_as_datagram(&key, now) {
+                continue;
+            }
             let outputs = self.layer.on_transport_error(&key);
             self.run(&key, outputs, now);
         }
@@ -516,7 +533,8 @@ impl UserAgent {
 
     fn forget_transaction(&mut self, key: &TransactionKey) {
         if let Some(transaction) = self.transactions.remove(key) {
-            for (_, ticket) in transaction.timers {
+            let oversized = transaction.oversized.and_then(|oversized| oversized.ticket());
+            for ticket in transaction.timers.into_iter().map(|(_, ticket)| ticket).chain(oversized) {
                 self.timers.clear(ticket);
             }
         }
@@ -531,7 +549,10 @@ impl UserAgent {
         match event {
             TuEvent::Request(request) => self.on_request(key, &request, now),
             TuEvent::Ack(request) => self.on_ack(&request, now),
-            TuEvent::Response(response) => self.on_response(key, call, &method, &response, now),
+            TuEvent::Response(response) => {
+                self.has_answered(key);
+                self.on_response(key, call, &method, &response, now);
+            }
             TuEvent::Timeout => self.on_failure(key, call, &method, 408, now),
             TuEvent::TransportError => self.on_failure(key, call, &method, 503, now),
             _ => {}
@@ -595,15 +616,19 @@ impl UserAgent {
 
     fn send_request_of(
         &mut self,
-        request: Request,
-        flow: Flow,
+        mut request: Request,
+        meant_for: Flow,
         call: Option<CallId>,
         now: Duration,
     ) -> Option<TransactionKey> {
         let method = request.method.clone();
+        let flow = self.way_of(&mut request, meant_for, now);
         // The first transmission is among the outputs, so what belongs to the transaction is in place before.
         let (key, outputs) = self.layer.send_request(request, reliability(flow))?;
         self.transactions.insert(key.clone(), Transaction::new(flow, call, method));
+        if flow != meant_for {
+            self.note_oversized(&key, meant_for, now);
+        }
         self.run(&key, outputs, now);
         Some(key)
     }

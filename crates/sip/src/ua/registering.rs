@@ -195,13 +195,11 @@ impl UserAgent {
             self.timers.clear(ticket);
         }
         // Known before anything can come of it.
-        let key = TransactionKey::from_sent_request(&request);
-        registering.key.clone_from(&key);
-        let Some((key, outputs)) = self.layer.send_request(request, super::reliability(flow)) else { return };
-        let mut transaction = super::Transaction::new(flow, None, Method::Register);
-        transaction.registration = Some(id);
-        self.transactions.insert(key.clone(), transaction);
-        self.run(&key, outputs, now);
+        registering.key = TransactionKey::from_sent_request(&request);
+        let key = self.send_request_of(request, flow, None, now);
+        if let Some(transaction) = key.and_then(|key| self.transactions.get_mut(&key)) {
+            transaction.registration = Some(id);
+        }
     }
 
     /// The registration whose REGISTER this is, if it is waited for.

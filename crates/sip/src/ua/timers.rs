@@ -32,6 +32,8 @@ pub(super) enum Due {
     Referral(CallId),
     /// A subscription is over (RFC 6665, section 4.4.1).
     Subscription(SubscriptionId),
+    /// A request that is too large for a datagram has got no answer over its connection.
+    Oversized(TransactionKey),
 }
 
 /// A handle to take a deadline back.

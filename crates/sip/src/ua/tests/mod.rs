@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 mod extensions;
 mod line;
 mod outbound;
+mod oversize;
 mod referrals;
 mod registrations;
 mod strangers;

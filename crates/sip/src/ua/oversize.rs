@@ -1,0 +1,129 @@
+//! Requests of ours that are larger than a datagram should be (RFC 3261, section 18.1.1): they go over a connection to the
+//! same address, and as a datagram all the same where that connection is refused, or nobody answers in time. Whom that
+//! happened with is remembered.
+//!
+//! Only what has a transaction, by which that is noticed: an ACK to a 2xx, which is small, has none.
+
+use super::{Flow, Transport, UserAgent, message, timers::Ticket};
+use sipx_sip::{HeaderName, Reliability, Request, TransactionKey, transaction::ClientState};
+use std::{net::SocketAddr, time::Duration};
+
+/// The most where nobody knows what the path takes (RFC 3261, section 18.1.1).
+const DATAGRAM_BYTES_MAX: usize = 1300;
+/// How long an answer over a connection may take: T1 to open it and T1 for the first answer. After that a datagram follows,
+/// which whoever did get the request takes for a repetition, since it has the same branch.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long, and of how many, it is remembered that they cannot be reached by a connection.
+const REMEMBERED_FOR: Duration = Duration::from_secs(600);
+const REMEMBERED_MAX: usize = 10_000;
+
+/// A request that goes over a connection for its size alone.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Oversized {
+    /// How it would go if it were smaller.
+    pub(super) datagram: Flow,
+    /// When it goes so after all. `None`: it was answered.
+    ticket: Option<Ticket>,
+}
+
+impl Oversized {
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+}
+
+impl UserAgent {
+    /// How a request goes that is meant for this flow. Where that is another way, its Via says so.
+    pub(super) fn way_of(&mut self, request: &mut Request, flow: Flow, now: Duration) -> Flow {
+        if !flow.transport.is_datagram() || !may_be_connected_to(request, flow.remote) {
+            return flow;
+        }
+        let mut bytes = Vec::with_capacity(DATAGRAM_BYTES_MAX);
+        request.write_to(&mut bytes);
+        if bytes.len() <= DATAGRAM_BYTES_MAX {
+            return flow;
+        }
+        if self.unconnected.get(&flow.remote).is_some_and(|until| *until > now) {
+            return flow;
+        }
+        set_transport(request, flow.transport, Transport::Tcp);
+        Flow { transport: Transport::Tcp, ..flow }
+    }
+
+    /// A request was sent otherwise than it was meant to be.
+    pub(super) fn note_oversized(&mut self, key: &TransactionKey, datagram: Flow, now: Duration) {
+        let ticket = Some(self.timers.set(now + PATIENCE, super::Due::Oversized(key.clone())));
+        if let Some(transaction) = self.transactions.get_mut(key) {
+            transaction.oversized = Some(Oversized { datagram, ticket });
+        }
+    }
+
+    /// An answer came: the connection serves.
+    pub(super) fn has_answered(&mut self, key: &TransactionKey) {
+        let oversized = self.transactions.get_mut(key).and_then(|transaction| transaction.oversized.as_mut());
+        if let Some(ticket) = oversized.and_then(|oversized| oversized.ticket.take()) {
+            self.timers.clear(ticket);
+        }
+    }
+
+    /// Something came over a connection from there, so it can be had.
+    pub(super) fn is_connected(&mut self, flow: Flow) {
+        if flow.transport == Transport::Tcp && !self.unconnected.is_empty() {
+            self.unconnected.remove(&flow.remote);
+        }
+    }
+
+    /// Sends a request as a datagram that got no answer over its connection. False: it is none of those, or was answered for
+    /// good.
+    pub(super) fn send_as_datagram(&mut self, key: &TransactionKey, now: Duration) -> bool {
+        let is_open = matches!(
+            self.layer.client_state(key),
+            Some(ClientState::Calling | ClientState::Trying | ClientState::Proceeding)
+        );
+        let (Some(transaction), true) = (self.transactions.get_mut(key), is_open) else { return false };
+        let Some(Oversized { datagram, ticket }) = transaction.oversized.take() else { return false };
+        let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
+        let over_connection = transaction.flow;
+        transaction.flow = datagram;
+        let old = std::mem::take(&mut transaction.timers);
+        old.into_iter().map(|(_, ticket)| ticket).chain(ticket).for_each(|ticket| self.timers.clear(ticket));
+        if ticket.is_some() {
+            self.remember_unconnected(datagram.remote, now);
+        }
+        // The transaction begins anew under the same branch. That the old one is over is nobody's business.
+        drop(self.layer.on_transport_error(key));
+        set_transport(&mut request, over_connection.transport, datagram.transport);
+        if let Some((key, outputs)) = self.layer.send_request(request, Reliability::Unreliable) {
+            self.run(&key, outputs, now);
+        }
+        true
+    }
+
+    fn remember_unconnected(&mut self, remote: SocketAddr, now: Duration) {
+        if self.unconnected.len() >= REMEMBERED_MAX {
+            self.unconnected.retain(|_, until| *until > now);
+        }
+        if self.unconnected.len() < REMEMBERED_MAX {
+            self.unconnected.insert(remote, now + REMEMBERED_FOR);
+        }
+    }
+}
+
+/// Whether it makes sense to open a connection to where a request goes. What goes elsewhere than it says goes back through a
+/// NAT (`Dialog::next_hop`, `DialSpec::flow`), where a port was opened for datagrams and nothing else.
+fn may_be_connected_to(request: &Request, remote: SocketAddr) -> bool {
+    let route = message::text(&request.headers, &HeaderName::Route);
+    let named = match route {
+        Some(route) => message::route_uri(&route).and_then(|uri| message::uri_address(&uri, Transport::Udp)),
+        None => message::uri_address(&request.uri, Transport::Udp),
+    };
+    named.is_none_or(|named| named == remote)
+}
+
+/// Rewrites the Via, which is ours.
+fn set_transport(request: &mut Request, from: Transport, to: Transport) {
+    if let Some(via) = message::text(&request.headers, &HeaderName::Via) {
+        let via = via.replacen(&format!("/{} ", from.name()), &format!("/{} ", to.name()), 1);
+        message::set_first(&mut request.headers, HeaderName::Via, via);
+    }
+}
