@@ -2,15 +2,18 @@
 
 use super::{
     message::{
-        Heading, Side, call_id, contact, cseq, record_route, request, route_uri, tag_of, text, uri_address,
+        Heading, Side, call_id, contact, cseq, host_text, record_route, request, route_uri, tag_of, text,
+        uri_address,
     },
     types::{Flow, Replaces, Transport},
 };
-use sipx_sip::{HeaderName, Method, Request, Response, Uri};
-use std::net::SocketAddr;
+use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri, Via};
+use std::net::{IpAddr, SocketAddr};
 
 /// Requests that a dialog may have sent since it was noted.
 const CSEQ_AHEAD: u32 = 1000;
+/// Behind the transport, in the text of a dialog.
+const BEHIND_NAT: &str = " nat";
 
 /// What two user agents know of their relation.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub(super) struct Dialog {
     pub(super) remote_cseq_of_invite: u32,
     /// How they were last heard of.
     pub(super) flow: Flow,
+    /// They do not know the address that we know them by, so what they call themselves leads nowhere.
+    is_behind_nat: bool,
     /// The connection of the flow is closed.
     is_flow_gone: bool,
 }
@@ -55,6 +60,7 @@ impl Dialog {
             remote_cseq: cseq(headers)?,
             remote_cseq_of_invite: cseq(headers)?,
             flow,
+            is_behind_nat: is_behind_nat(headers, flow),
             is_flow_gone: false,
         })
     }
@@ -75,6 +81,10 @@ impl Dialog {
             remote_cseq: 0,
             remote_cseq_of_invite: 0,
             flow,
+            // By the way of its registration, and not to where its URI points.
+            is_behind_nat: flow.transport.is_datagram()
+                && invite.headers.get(&HeaderName::Route).is_none()
+                && uri_address(&invite.uri, flow.transport).is_some_and(|named| named != flow.remote),
             is_flow_gone: false,
         })
     }
@@ -109,6 +119,7 @@ impl Dialog {
             remote_cseq: 0,
             remote_cseq_of_invite: 0,
             flow,
+            is_behind_nat: false,
             is_flow_gone: false,
         })
     }
@@ -141,10 +152,11 @@ impl Dialog {
 
     /// The dialog as text: one value in each line, the routes last.
     pub(super) fn to_text(&self) -> String {
+        let nat = if self.is_behind_nat { BEHIND_NAT } else { "" };
         let target = String::from_utf8_lossy(&self.target.to_bytes()).into_owned();
         let cseq = self.local_cseq.to_string();
         let flow = [
-            self.flow.transport.name().to_owned(),
+            format!("{}{nat}", self.flow.transport.name()),
             self.flow.local.to_string(),
             self.flow.remote.to_string(),
         ];
@@ -158,8 +170,10 @@ impl Dialog {
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
         let mut next = || lines.next().map(str::to_owned);
+        let transport = next()?;
+        let beyond_nat = transport.strip_suffix(BEHIND_NAT);
         let flow = Flow {
-            transport: Transport::of_name(&next()?)?,
+            transport: Transport::of_name(beyond_nat.unwrap_or(&transport))?,
             local: next()?.parse().ok()?,
             remote: next()?.parse().ok()?,
         };
@@ -175,6 +189,7 @@ impl Dialog {
             remote_cseq: 0,
             remote_cseq_of_invite: 0,
             flow,
+            is_behind_nat: beyond_nat.is_some(),
             is_flow_gone: !flow.transport.is_datagram(),
         })
     }
@@ -184,8 +199,15 @@ impl Dialog {
         if let Some(target) = contact(&request.headers) {
             self.target = target;
         }
-        self.flow = flow;
+        (self.flow, self.is_behind_nat) = (flow, is_behind_nat(&request.headers, flow));
         self.is_flow_gone = false;
+    }
+
+    /// A request that moves nobody still shows which port a NAT has for them now.
+    pub(super) fn heard(&mut self, flow: Flow) {
+        if self.is_behind_nat && flow.transport == self.flow.transport {
+            self.flow = flow;
+        }
     }
 
     /// A connection was closed. If it is this dialog's, the next request has to open another one.
@@ -246,9 +268,10 @@ impl Dialog {
         }
     }
 
-    /// Where a request within the dialog goes. The first route or the target where those are addresses that we
-    /// can believe; a target behind a NAT names an address of its own world, so then it is where they were heard from.
-    /// A connection is used as long as it is open, and then one is opened to where they say they listen (section 18.1.1).
+    /// Where a request within the dialog goes: to the first route or the target, where those are addresses (names are not
+    /// asked for again), and to a target behind a NAT where it was heard from (RFC 6314, section 4.1.1: there is no other
+    /// way to it). A connection is used as long as it is open, and then one is opened to where they say they listen
+    /// (section 18.1.1).
     pub(super) fn next_hop(&self) -> Flow {
         let transport = self.flow.transport;
         let must_reopen = self.is_flow_gone && transport.can_be_opened();
@@ -258,8 +281,35 @@ impl Dialog {
         let named: Option<SocketAddr> = match self.routes.first() {
             Some(route) => route_uri(route).and_then(|uri| uri_address(&uri, transport)),
             None => uri_address(&self.target, transport)
-                .filter(|address| self.is_flow_gone || address.ip() == self.flow.remote.ip()),
+                .filter(|address| self.is_flow_gone || !self.is_out_of_reach(address.ip())),
         };
         Flow { remote: named.unwrap_or(self.flow.remote), ..self.flow }
+    }
+
+    /// Whether an address of the target is one of a world that we are not in.
+    fn is_out_of_reach(&self, target: IpAddr) -> bool {
+        self.is_behind_nat || (is_local(target) && !is_local(self.flow.remote.ip()))
+    }
+}
+
+/// Whether a request came by datagrams from another address than its sender believes to have (RFC 3581, section 4): where
+/// it asks for answers to its port, that counts as well.
+fn is_behind_nat(headers: &Headers, flow: Flow) -> bool {
+    let Some(Ok(via)) = headers.typed::<Via>() else { return false };
+    let host = host_text(&via.host).trim_matches(['[', ']']).parse::<IpAddr>();
+    let port = via.port.unwrap_or(flow.transport.default_port());
+    flow.transport.is_datagram()
+        && (host.is_ok_and(|host| host.to_canonical() != flow.remote.ip().to_canonical())
+            || (via.rport().is_some() && port != flow.remote.port()))
+}
+
+/// Addresses that mean something else in every network: RFC 1918, RFC 6598, RFC 4193, of a link, of a machine.
+fn is_local(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let is_carriers = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_carriers
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }

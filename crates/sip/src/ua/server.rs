@@ -207,6 +207,7 @@ impl UserAgent {
             return self.respond_with(key, request, 500, Some("CSeq out of order"), &[], now);
         }
         call.dialog.remote_cseq = cseq;
+        call.dialog.heard(flow);
         match request.method {
             Method::Bye => self.on_bye(key, request, id, now),
             Method::Invite | Method::Update => {

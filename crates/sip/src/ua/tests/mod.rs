@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 mod extensions;
 mod line;
+mod nat;
 mod outbound;
 mod oversize;
 mod referrals;
