@@ -56,8 +56,10 @@ pub struct CallSpec {
     pub impairment: Impairment,
     /// What to answer with when asked who calls.
     pub credentials: Option<Credentials>,
-    /// Its bursts are looked for by the other calls with this number, and it looks for theirs.
+    /// Its bursts ([`Speech::Marked`]) are looked for by the other calls with this number…
     pub probes: Option<u32>,
+    /// … that have this.
+    pub looks: bool,
 }
 
 impl Default for CallSpec {
@@ -71,6 +73,7 @@ impl Default for CallSpec {
             impairment: Impairment::default(),
             credentials: None,
             probes: None,
+            looks: false,
         }
     }
 }
@@ -210,6 +213,7 @@ impl Caller {
             record_seconds: spec.record_seconds as usize,
             impairment: spec.impairment,
             probes: spec.probes,
+            looks: spec.looks,
         };
         book.calls.insert(id, Entry { state, line, local, encoded, role, codec });
         Ok(Call {

@@ -97,8 +97,10 @@ pub(crate) struct Role {
     pub(crate) listens: bool,
     pub(crate) record_seconds: usize,
     pub(crate) impairment: Impairment,
-    /// Its bursts are looked for by those who share this number, and it looks for theirs.
+    /// Its bursts are looked for by those who share this number…
     pub(crate) probes: Option<u32>,
+    /// … and have this.
+    pub(crate) looks: bool,
 }
 
 /// Names a call in the hub.
@@ -198,13 +200,12 @@ impl Hub {
         let codec = line.codec;
         let ear =
             (role.listens || role.record_seconds > 0).then(|| Box::new(Ear::new(codec, role.record_seconds)));
-        let detector =
-            role.probes.filter(|_| !speech.has_bursts).map(|_| Box::new(BurstDetector::new(codec)));
+        let detector = role.probes.filter(|_| role.looks).map(|_| Box::new(BurstDetector::new(codec)));
         let mut state = self.state();
         let id = LineId(state.next);
         state.next += 1;
         state.by_remote.insert(line.remote, id);
-        state.phases[(id.0 % PHASES) as usize].push(id);
+        state.phases[phase_of(id)].push(id);
         let source = Source::new(number(0), u16::from_be_bytes([random[8], random[9]]), number(4));
         state.lines.insert(
             id,
@@ -234,7 +235,7 @@ impl Hub {
             if state.by_remote.get(&line.line.remote) == Some(&id) {
                 state.by_remote.remove(&line.line.remote);
             }
-            state.phases[(id.0 % PHASES) as usize].retain(|other| *other != id);
+            state.phases[phase_of(id)].retain(|other| *other != id);
         }
     }
 
@@ -378,7 +379,7 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
                 break;
             }
         }
-        state.speak((phase % PHASES) as usize, start, socket, &mut outgoing);
+        state.speak((phase % PHASES) as usize, phase / PHASES, start, socket, &mut outgoing);
         drop(state);
         phase += 1;
         // After a long stall (a suspended machine) what was missed is not sent in one burst.
@@ -387,6 +388,16 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
             phase += u64::try_from(behind.as_nanos() / PHASE.as_nanos()).unwrap_or(0);
         }
     }
+}
+
+/// When in a frame a line speaks. Nobody knows how the phases of people in a conference lie to each other, so these do in
+/// all ways; of ten lines that come one after the other each has another, so that the load is even.
+fn phase_of(id: LineId) -> usize {
+    /// Numbers that have no factor in common with ten.
+    const STEPS: [u64; 4] = [1, 3, 7, 9];
+    let (block, place) = (id.0 / PHASES, id.0 % PHASES);
+    let random = (block + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    ((place * STEPS[(random % 4) as usize] + random / 4) % PHASES) as usize
 }
 
 impl State {
@@ -421,7 +432,7 @@ impl State {
         }
     }
 
-    fn speak(&mut self, phase: usize, start: Instant, socket: &UdpSocket, outgoing: &mut Batch) {
+    fn speak(&mut self, phase: usize, frame: u64, start: Instant, socket: &UdpSocket, outgoing: &mut Batch) {
         let mut failed = 0;
         let mut flush = |outgoing: &mut Batch, wanted: usize| {
             let sent = outgoing.send(socket).unwrap_or(0);
@@ -443,7 +454,11 @@ impl State {
         }
         for id in &self.phases[phase] {
             let Some(line) = self.lines.get_mut(id) else { continue };
-            let is_burst = line.speech.has_bursts && line.frame.is_multiple_of(BURST_FRAMES);
+            if line.speech.burst.is_some() {
+                // All go by one clock, so that their bursts stay apart.
+                line.frame = frame;
+            }
+            let is_burst = line.speech.burst.is_some_and(|place| line.frame % BURST_FRAMES == place);
             if line.role.impairment == Impairment::default() {
                 line.speak(|to, header, payload| outgoing.push(to, header, payload));
                 waiting += 1;

@@ -5,8 +5,7 @@
 
 use crate::{
     Call, CallSpec, CallState, Caller, CallerConfig, CallerError, Codec, DurationQuantiles, Speech,
-    hub::HubLoad,
-    measure::{BURST_DBOV, BURST_HZ},
+    hub::HubLoad, speech::BURST_APART_FRAMES,
 };
 use serde::Serialize;
 use std::{
@@ -27,11 +26,14 @@ pub struct LoadSpec {
     pub rooms: u32,
     /// Talkers in each.
     pub talkers: u32,
-    /// How long to measure, in seconds, once all are in.
+    /// How long to wait once all are in, in seconds, until jitter buffers, limiters and the phases of rooms have settled.
+    pub settle: u32,
+    /// How long to measure after that, in seconds.
     pub seconds: u32,
     /// The codecs of the callers: each offers one, in turn.
     pub codecs: Vec<Codec>,
-    /// Conferences, at the most, in which a further caller sends bursts by which the delay is measured.
+    /// Conferences, at the most, in which the delay is measured, by bursts in what up to three of the talkers say. Where nobody
+    /// talks a further caller sends them.
     pub probes: u32,
     /// Calls set up per second.
     pub ramp: u32,
@@ -45,6 +47,8 @@ const TALKER_DBOV: f32 = -20.0;
 const HEARD_DBOV: f32 = -36.0;
 /// A tone above this that should not be there is a mistake; G.711's own noise lies below.
 const LEAK_DBOV: f32 = -50.0;
+/// Talkers of a room whose delay is measured, at the most.
+const MARKED_MAX: u32 = 3;
 /// Callers that listen, over all rooms, at the most.
 const EARS_MAX: u32 = 60;
 const EARS_PER_ROOM: u32 = 3;
@@ -151,8 +155,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     let caller = Caller::new(CallerConfig::default()).await?;
     let memory_before = spec.server_pid.and_then(memory_kb);
     let (members, refused, setup_ms) = fill(spec, &caller, &mut progress).await?;
-    // Jitter buffers settle, limiters and talk detection too.
-    sleep(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(u64::from(spec.settle))).await;
     members.iter().for_each(|member| member.call.reset_gap());
     caller.reset_measures();
 
@@ -216,7 +219,8 @@ async fn fill(
     let began = tokio::time::Instant::now();
     let mut dialled = Vec::new();
     let probes = spec.probes.min(spec.rooms);
-    for index in 0..spec.participants + probes {
+    let callers_more = if spec.talkers == 0 { probes } else { 0 };
+    for index in 0..spec.participants + callers_more {
         let probe = index.checked_sub(spec.participants);
         let (room, place) = match probe {
             Some(room) => (room, u32::MAX),
@@ -227,20 +231,25 @@ async fn fill(
         let listens =
             room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
         let speech = match tone {
+            Some(hz) if room < probes && place < MARKED_MAX => {
+                let tone = Some((hz, TALKER_DBOV));
+                Speech::Marked { tone, place: u64::from(place) * BURST_APART_FRAMES }
+            }
             Some(hz) => Speech::Tone { hz, dbov: TALKER_DBOV },
-            None if probe.is_some() => Speech::Bursts { hz: BURST_HZ, dbov: BURST_DBOV },
+            None if probe.is_some() => Speech::Marked { tone: None, place: 0 },
             None => Speech::Silence,
         };
         let codec =
             spec.codecs.get(index as usize % spec.codecs.len().max(1)).copied().unwrap_or(Codec::Pcmu);
         // The bursts are looked for by a talker, who hears a mix of his own, and by one who hears what all hear.
-        let looks = room < probes && (place == 0 || place == spec.talkers || probe.is_some());
+        let looks = room < probes && (place == 0 || place == spec.talkers);
         let call_spec = CallSpec {
             from_user: format!("load{index}"),
             speech,
             listens,
             codecs: vec![codec],
-            probes: looks.then_some(room),
+            probes: (room < probes).then_some(room),
+            looks,
             ..CallSpec::default()
         };
         sleep_until(began + Duration::from_secs_f64(f64::from(index) / f64::from(spec.ramp))).await;

@@ -1,6 +1,10 @@
 //! What a caller says, encoded once and sent again and again.
 
-use crate::{CallerError, wav};
+use crate::{
+    CallerError,
+    measure::{BURST_DBOV, BURST_HZ},
+    wav,
+};
 use plenary_audio::{
     codec::{Codec, Encoder},
     opus,
@@ -22,17 +26,20 @@ pub enum Speech {
     },
     /// A WAV file, from the beginning again when it ends.
     Wav(PathBuf),
-    /// Silence but for 20 ms of a tone in every half second: what the delay is measured with.
-    Bursts {
-        /// Frequency in Hz.
-        hz: u16,
-        /// Level in dBov.
-        dbov: f32,
+    /// A tone, or silence, and over it 20 ms of the tone that the delay is measured with in every half second. All who
+    /// are in a conference may be marked at different places.
+    Marked {
+        /// Frequency in Hz and level in dBov of what is marked.
+        tone: Option<(u16, f32)>,
+        /// When in the half second, in frames of 20 ms.
+        place: u64,
     },
 }
 
 /// Frames of 20 ms from one burst to the next.
 pub(crate) const BURST_FRAMES: u64 = 25;
+/// Bursts of different talkers that are this many frames apart are told apart.
+pub(crate) const BURST_APART_FRAMES: u64 = 8;
 
 /// Encoded frames that repeat without a seam.
 #[derive(Debug, Clone)]
@@ -40,8 +47,8 @@ pub(crate) struct Encoded {
     octets: Arc<[u8]>,
     /// Where each frame ends.
     ends: Arc<[u32]>,
-    /// Every so many frames is a burst.
-    pub(crate) has_bursts: bool,
+    /// Where in every [`BURST_FRAMES`] frames a burst is.
+    pub(crate) burst: Option<u64>,
 }
 
 impl Encoded {
@@ -49,24 +56,26 @@ impl Encoded {
         let (rate, frame) = (codec.rate().hz(), codec.rate().frame());
         let samples = match speech {
             Speech::Silence => vec![0; 5 * frame],
-            Speech::Tone { hz, dbov } => {
-                // A second of a whole number of periods has no seam; the fade at its beginning is cut off.
-                let mut samples = vec![0; 2 * rate as usize];
-                ToneGenerator::new(rate, f32::from(*hz), *dbov).fill(&mut samples);
-                samples.split_off(rate as usize)
-            }
+            Speech::Tone { hz, dbov } => second_of_tone(rate, *hz, *dbov),
             Speech::Wav(path) => {
                 let mut samples = wav::read(path, rate)?;
                 let frames = samples.len().div_ceil(frame).max(1);
                 samples.resize(frames * frame, 0);
                 samples
             }
-            Speech::Bursts { hz, dbov } => {
-                let mut samples = vec![0; frame * BURST_FRAMES as usize];
-                // It begins at full strength with the frame.
-                let mut tone = vec![0; rate as usize + frame];
-                ToneGenerator::new(rate, f32::from(*hz), *dbov).fill(&mut tone);
-                samples[..frame].copy_from_slice(&tone[rate as usize..]);
+            Speech::Marked { tone, place } => {
+                let mut samples = match tone {
+                    Some((hz, dbov)) => second_of_tone(rate, *hz, *dbov),
+                    None => vec![0; rate as usize],
+                };
+                // A burst is at full strength from its first sample on.
+                let burst = second_of_tone(rate, BURST_HZ, BURST_DBOV);
+                for half in samples.chunks_mut(BURST_FRAMES as usize * frame) {
+                    let marked = half.iter_mut().skip((place % BURST_FRAMES) as usize * frame);
+                    for (sample, burst) in marked.zip(&burst[..frame]) {
+                        *sample = sample.saturating_add(*burst);
+                    }
+                }
                 samples
             }
         };
@@ -83,8 +92,11 @@ impl Encoded {
                 }
             }
         }
-        let has_bursts = matches!(speech, Speech::Bursts { .. });
-        Ok(Self { octets: octets.into(), ends: ends.into(), has_bursts })
+        let burst = match speech {
+            Speech::Marked { place, .. } => Some(place % BURST_FRAMES),
+            Speech::Silence | Speech::Tone { .. } | Speech::Wav(_) => None,
+        };
+        Ok(Self { octets: octets.into(), ends: ends.into(), burst })
     }
 
     /// The payload of a 20 ms frame.
@@ -93,4 +105,11 @@ impl Encoded {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
         &self.octets[start as usize..self.ends[place] as usize]
     }
+}
+
+/// A second of a tone without a seam: it has a whole number of periods, and the fade at its beginning is cut off.
+fn second_of_tone(rate: u32, hz: u16, dbov: f32) -> Vec<i16> {
+    let mut samples = vec![0; 2 * rate as usize];
+    ToneGenerator::new(rate, f32::from(hz), dbov).fill(&mut samples);
+    samples.split_off(rate as usize)
 }

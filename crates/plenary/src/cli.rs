@@ -203,13 +203,16 @@ pub(crate) struct Load {
     /// How many in each conference speak; the others send silence
     #[arg(long, value_name = "T", default_value_t = 3)]
     pub(crate) talkers: u32,
-    /// How long to measure once all are in, in seconds
+    /// How long to wait once all are in, until jitter buffers and the phases of conferences have settled, in seconds
+    #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) settle: u32,
+    /// How long to measure after that, in seconds
     #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
     /// What the callers offer, one codec each, in turn
     #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu")]
     pub(crate) codecs: Vec<CodecName>,
-    /// Conferences, at the most, in which one more caller sends short sounds by which the delay is measured
+    /// Conferences, at the most, in which the delay is measured, by short sounds in what up to three of the talkers say
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) probes: u32,
     /// Calls set up per second

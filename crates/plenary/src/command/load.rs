@@ -20,6 +20,7 @@ pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
         participants: flags.participants,
         rooms: flags.rooms,
         talkers: flags.talkers,
+        settle: flags.settle,
         seconds: flags.seconds,
         codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
         probes: flags.probes,
