@@ -21,6 +21,7 @@
 #![deny(unsafe_code)]
 
 mod config;
+mod departure;
 mod dtls;
 mod error;
 mod event;

@@ -244,7 +244,7 @@ impl Ports {
 
     /// Sends datagrams. Those that the system would not take are told to `failed` by their number.
     pub(crate) fn send<'d>(
-        &'d mut self,
+        &mut self,
         datagrams: impl Iterator<Item = Outgoing<'d>>,
         mut failed: impl FnMut(usize),
     ) {

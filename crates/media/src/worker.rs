@@ -9,6 +9,7 @@
 
 use crate::{
     CallStats, MasterKey, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
+    departure::{self, Departures},
     dtls::DtlsJob,
     handle::Directory,
     ports::{Channel, Outgoing, PortKey, PortPair, Ports},
@@ -183,6 +184,7 @@ impl EventQueue {
 struct Phase {
     next_ns: u64,
     ticks: u64,
+    departures: Departures,
     /// Boxed, for there is a place for each room in every phase.
     #[allow(clippy::vec_box)]
     rooms: Vec<Box<Room>>,
@@ -238,6 +240,7 @@ impl Worker {
         let phases = std::array::from_fn(|phase| Phase {
             next_ns: CLOCK_BEGINS_NS + offset_ns + phase as u64 * (FRAME_NS / PHASES as u64),
             ticks: 0,
+            departures: Departures::default(),
             rooms: Vec::new(),
         });
         Self {
@@ -533,8 +536,8 @@ impl Worker {
     /// 20 ms of all rooms of a phase: their packets in, their ticks, their packets out. They go together, so that small
     /// rooms share system calls too.
     fn tick_rooms(&mut self, index: usize, time: Tick) {
-        let Self { phases, ports, outbox, members, reporters, broken, failed, .. } = self;
-        let Phase { rooms, ticks, .. } = &mut phases[index];
+        let Self { phases, ports, outbox, members, reporters, broken, failed, began, .. } = self;
+        let Phase { rooms, ticks, departures, .. } = &mut phases[index];
         members.clear();
         for (place, room) in rooms.iter().enumerate() {
             members.extend(room.members().iter().map(|(key, port)| ((place, *key), *port)));
@@ -563,7 +566,24 @@ impl Worker {
             in_room(rooms, broken, place, outbox, |room, outbox| room.tick(time, outbox));
         }
         failed.clear();
-        ports.send(outbox.datagrams().map(outgoing), |number| failed.push(number));
+        if departures.begin(outbox.len()) {
+            let mut datagrams = outbox.datagrams().peekable();
+            for group in 0.. {
+                if datagrams.peek().is_none() {
+                    break;
+                }
+                let now_ns = CLOCK_BEGINS_NS + began.elapsed().as_nanos() as u64;
+                let hold_ns = departures.hold_ns(group, now_ns.saturating_sub(time.now_ns));
+                if hold_ns > 0 {
+                    std::thread::sleep(Duration::from_nanos(hold_ns));
+                }
+                let first = group * departure::GROUP;
+                let of_group = datagrams.by_ref().take(departure::GROUP);
+                ports.send(of_group.map(outgoing), |number| failed.push(first + number));
+            }
+        } else {
+            ports.send(outbox.datagrams().map(outgoing), |number| failed.push(number));
+        }
         for number in failed {
             if let Some(datagram) = outbox.datagrams().nth(*number) {
                 rooms[datagram.room].handle_send_error(datagram.way.party);
@@ -576,22 +596,22 @@ impl Worker {
         gone.into_iter().for_each(|room| self.give_up(room));
     }
 
-    /// A packet waits for its room's next tick. Where all who talk would be in time for a sooner one, the room
-    /// moves to the phase before its own: those who listen get one packet 2 ms early, and from then on hear
-    /// everybody that much sooner.
+    /// A packet waits for its room's next tick. Where those who talk would wait less for a sooner one the room moves to a
+    /// phase before its own: those who listen get one packet early, and from then on hear everybody that much sooner.
     fn tick_sooner(&mut self, index: usize, time: Tick) {
-        let sooner = (index + PHASES - 1) % PHASES;
         let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(|room| room.len()).sum();
         let most = parties / PHASES * 2 + PARTIES_OF_PHASE_ANYWAY;
         let mut place = 0;
         while place < self.phases[index].rooms.len() {
-            let there: usize = self.phases[sooner].rooms.iter().map(|room| room.len()).sum();
             let room = &mut self.phases[index].rooms[place];
-            if !room.could_tick_sooner(time, PHASE_NS) || there + room.len() > most {
+            let phases = room.phases_sooner(time, PHASE_NS) as usize % PHASES;
+            let sooner = (index + PHASES - phases) % PHASES;
+            let there = self.phases[sooner].rooms.iter().map(|room| room.len());
+            if phases == 0 || there.sum::<usize>() + self.phases[index].rooms[place].len() > most {
                 place += 1;
                 continue;
             }
-            let next_ns = self.phases[index].next_ns - PHASE_NS;
+            let next_ns = self.phases[index].next_ns - phases as u64 * PHASE_NS;
             let room = self.phases[index].rooms.swap_remove(place);
             self.phase_of.insert(room.id, sooner);
             let phase = &mut self.phases[sooner];

@@ -21,6 +21,7 @@ mod latch;
 mod life;
 mod mouth;
 mod outbox;
+mod pace;
 mod party;
 mod playback;
 mod shield;
@@ -34,6 +35,7 @@ use crate::{
 };
 use desk::Desk;
 use mouth::PAYLOAD_BYTES_MAX;
+use pace::Pace;
 use party::{Follows, Party};
 use plenary_audio::{
     bus::Link,
@@ -46,10 +48,6 @@ use std::net::SocketAddr;
 const LINES_BEFORE_CROWDED: usize = 3;
 /// A change between streams is not heard in what is quieter than this.
 const INAUDIBLE_DBOV: f32 = -60.0;
-/// A room ticks sooner only if this much more is to spare: a talker who then comes too late costs a frame.
-const SPARE_NS: u64 = 300_000;
-/// For so many ticks in a row, half a second.
-const TICKS_BEFORE_MOVE: u32 = 25;
 /// Time between two ticks.
 pub(crate) const FRAME_NS: u64 = 20_000_000;
 
@@ -116,8 +114,8 @@ pub(crate) struct Room {
     heard: Vec<usize>,
     /// Lines on which something was in the last tick, be it noise.
     live_lines: usize,
-    /// Ticks in a row in which all who talk could have been heard sooner.
-    ticks_to_spare: u32,
+    /// When it had better tick.
+    pace: Pace,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -149,7 +147,7 @@ impl Room {
             members: Vec::new(),
             heard: Vec::new(),
             live_lines: 0,
-            ticks_to_spare: 0,
+            pace: Pace::default(),
             #[cfg(test)]
             fails: false,
         }
@@ -343,21 +341,11 @@ impl Room {
         }
     }
 
-    /// Whether all who talk now, and have for a while, would still be heard in time if the room ticked this much
-    /// sooner. Then each of them waits that much less.
-    pub(crate) fn could_tick_sooner(&mut self, time: Tick, by_ns: u64) -> bool {
-        let talkers = self.heard.iter().filter_map(|index| self.parties.get(*index)?.as_ref());
-        let least = talkers.filter_map(|party| party.spare_ns(time.now_ns + FRAME_NS)).min();
-        match least {
-            Some(spare_ns) if spare_ns > (by_ns + SPARE_NS) as i64 => self.ticks_to_spare += 1,
-            Some(_) => self.ticks_to_spare = 0,
-            None => {}
-        }
-        let could = self.ticks_to_spare >= TICKS_BEFORE_MOVE;
-        if could {
-            self.ticks_to_spare = 0;
-        }
-        could
+    /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk.
+    pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> u32 {
+        let Self { heard, parties, pace, .. } = self;
+        let talkers = heard.iter().filter_map(|index| parties.get(*index)?.as_ref());
+        pace.advise(talkers.filter_map(|party| party.waits(time.now_ns + FRAME_NS)), phase_ns)
     }
 
     /// How many are in it.

@@ -114,6 +114,11 @@ impl Outbox {
         self.dtls.drain(..)
     }
 
+    /// How many datagrams there are.
+    pub(crate) fn len(&self) -> usize {
+        self.letters.len()
+    }
+
     /// The datagrams, in the order they were added.
     pub(crate) fn datagrams(&self) -> impl Iterator<Item = Outgoing<'_>> {
         self.letters.iter().map(|letter| Outgoing {

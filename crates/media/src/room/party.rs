@@ -7,6 +7,7 @@ use super::{
     life::{Finding, Life},
     mouth::{Mouth, Own},
     outbox::{Outbox, Way},
+    pace::Talker,
     playback::Playback,
     shield::Shield,
 };
@@ -519,10 +520,14 @@ impl Party {
         if incoming.sounds { incoming.ear.payload() } else { None }
     }
 
-    /// How much sooner the party that talks could be heard, in nanoseconds; `None`: it does not talk.
-    pub(crate) fn spare_ns(&self, next_tick_ns: u64) -> Option<i64> {
+    /// How the party that talks stands to the next tick; `None`: it does not talk.
+    pub(super) fn waits(&self, next_tick_ns: u64) -> Option<Talker> {
         let incoming = &self.stream.as_ref()?.incoming;
-        if incoming.sounds { incoming.ear.jitter.spare_ns(next_tick_ns) } else { None }
+        if !incoming.sounds {
+            return None;
+        }
+        let jitter = &incoming.ear.jitter;
+        Some(Talker { spare_ns: jitter.spare_ns(next_tick_ns)?, is_quiet: jitter.is_quiet() })
     }
 
     /// The codec of its stream; `None`: it has none.

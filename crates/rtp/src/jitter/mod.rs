@@ -383,6 +383,12 @@ impl JitterBuffer {
         self.quiet = quiet;
     }
 
+    /// What was said of it last; see [`Self::set_quiet`].
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Holds so much more than the network's unevenness asks for, so that the packet after a lost one is here when it
     /// is needed.
     pub fn set_extra_ms(&mut self, ms: u32) {
