@@ -6,8 +6,8 @@ mod support;
 
 use std::{
     fs,
-    io::Write,
-    net::UdpSocket,
+    io::{Read, Write},
+    net::{TcpStream, UdpSocket},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -138,6 +138,121 @@ fn calls_through_a_proxy_that_stays_in_their_path() {
     });
 }
 
+/// A telephone at the far side of an edge proxy, which puts itself into its Path (RFC 3327).
+#[test]
+fn a_telephone_that_registered_through_a_proxy_is_called_through_it() {
+    let server = Server::start("");
+    let extras = Extras {
+        globals: "loadmodule \"path.so\"\n".to_owned(),
+        on_request: "if (is_method(\"REGISTER\")) { add_path(); }\n\
+                     if (is_method(\"INVITE\") && is_present_hf(\"Route\")) { loose_route(); $du = $ru; }",
+        on_reply: "",
+    };
+    let proxy = Proxy::start_with(&server.sip, &extras);
+    let user =
+        server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/service/v1/user/alice");
+    assert_eq!(user.0, 200);
+    let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let account = format!("<sip:alice@{}>;auth_pass=correct-horse;regint=60", proxy.address);
+    let (alice, address) = Phone::listen(&account, 1100);
+    let path = wait_for("alice to be registered", || {
+        let called =
+            server.curl(&["-d", r#"{"to": "user:alice"}"#], "/service/v1/conference/Tea/participants");
+        let id = called.1["participant_id"].as_str().unwrap_or_default().to_owned();
+        (called.0 == 202).then(|| format!("/service/v1/conference/Tea/participants/{id}"))
+    });
+    wait_for("alice to answer", || (server.get(&path)["state"] == "answered").then_some(()));
+    let registered = format!("registered user=alice flow=udp:{}", proxy.address);
+    assert!(server.log().contains(&registered) && address != proxy.address, "{}", server.log());
+    assert_hears(&ann, &[1100], &[500, 1100]);
+    assert_hears(&alice, &[500], &[500, 1100]);
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    wait_for("alice to be hung up", || alice.log().contains("closed").then_some(()));
+    server.wait_for_participants("Tea", 1);
+}
+
+/// A provider where a trunk of ours registers, with a password, and that sends its calls to where we are.
+#[test]
+fn a_trunk_registers_with_kamailio_and_is_called_by_it() {
+    let server = Server::start("");
+    server.put_service("board", r#"{"conference": {"name": "Tea"}}"#);
+    let extras = Extras {
+        globals: "loadmodule \"usrloc.so\"\nloadmodule \"registrar.so\"\nloadmodule \"auth.so\"\n".to_owned(),
+        on_request: "if (is_method(\"REGISTER\")) {\n\
+                     if (!pv_www_authenticate(\"$td\", \"open-sesame\", \"0\")) { www_challenge(\"$td\", \"0\"); exit; }\n\
+                     save(\"location\"); exit;\n}\n\
+                     if (is_method(\"INVITE\") && !has_totag() && !lookup(\"location\")) { sl_send_reply(\"404\", \"Not Found\"); exit; }",
+        on_reply: "",
+    };
+    // Where it knows nobody its requests go nowhere.
+    let proxy = Proxy::start_with(&server.sip, &extras);
+    let trunk = |password: &str| {
+        let body = format!(
+            r#"{{"uri": "sip:{}", "user": "board", "password": "{password}", "register": true, "prefixes": ["*"]}}"#,
+            proxy.address
+        );
+        let (status, answer) = server.curl(&["-X", "PUT", "-d", &body], "/service/v1/trunk/provider");
+        assert!(matches!(status, 200 | 201), "{status} {answer}");
+    };
+    let status = || server.get("/service/v1/trunk/provider")["status"].clone();
+    trunk("wrong-sesame");
+    wait_for("the refusal", || {
+        status()["last_error"].as_str().is_some_and(|text| text.contains("401")).then_some(())
+    });
+    trunk("open-sesame");
+    wait_for("the registration", || (status()["registration"] == "registered").then_some(()));
+    let all = [500, 1100];
+    let first = Phone::call(&format!("sip:board@{}", proxy.address), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let second = Phone::call(&format!("sip:board@{}", proxy.address), 1100, "PCMU");
+    server.wait_for_participants("Tea", 2);
+    assert_hears(&first, &[1100], &all);
+    assert_hears(&second, &[500], &all);
+}
+
+/// Says a command to a baresip that listens for them: JSON in a netstring, and so is the answer.
+fn command(control: u16, command: &str, parameters: &str) {
+    let json = serde_json::json!({ "command": command, "params": parameters }).to_string();
+    let mut stream =
+        wait_for("baresip to listen for commands", || TcpStream::connect(("127.0.0.1", control)).ok());
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    write!(stream, "{}:{json},", json.len()).unwrap();
+    let mut said = String::new();
+    wait_for("baresip to do that", || {
+        let mut buffer = [0; 4000];
+        if let Ok(length) = stream.read(&mut buffer) {
+            said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        let compact = said.replace(' ', "");
+        assert!(!compact.contains("\"ok\":false"), "{said}");
+        compact.contains("\"ok\":true").then_some(())
+    });
+}
+
+/// A telephone passes its place in a conference on, as its user would by the key for that.
+#[test]
+fn a_telephone_transfers_its_place_to_another() {
+    let server = Server::start("");
+    let (bob, address) = Phone::listen("<sip:bob@127.0.0.1>;regint=0", 1900);
+    let trunk = format!(r#"{{"uri": "sip:{address}", "hosts": ["127.0.0.1"]}}"#);
+    assert_eq!(server.curl(&["-X", "PUT", "-d", &trunk], "/service/v1/trunk/office").0, 201);
+    server.put_service("lead", r#"{"conference": {"name": "Tea", "refer": "all"}}"#);
+    let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
+    server.wait_for_participants("Tea", 1);
+    let control = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let lines = format!("module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}");
+    let boss = Phone::call_as(&server.uri("lead"), 1100, "PCMU", "", &lines);
+    server.wait_for_participants("Tea", 2);
+    let all = [500, 1100, 1900];
+    assert_hears(&ann, &[1100], &all);
+    command(control, "transfer", &format!("sip:bob@{address}"));
+    assert_hears(&ann, &[1900], &all);
+    assert_hears(&bob, &[500], &all);
+    wait_for("the other one to be hung up", || boss.log().contains("terminated").then_some(()));
+    server.wait_for_participants("Tea", 2);
+}
+
 /// What goes to TLS comes from a listener of its own.
 #[test]
 fn calls_through_a_proxy_that_speaks_tls_to_us() {
@@ -266,7 +381,7 @@ fn linphone_speaks_and_hears() {
     support::write_tone(&path.join("tone.wav"), 1100, 8000, 1);
     let port = free_port();
     let config = format!(
-        "[sip]\nsip_port={port}\nsip_tcp_port={port}\nsip_tls_port=0\nuse_ipv6=0\nmedia_encryption=none\n"
+        "[sip]\nsip_port={port}\nsip_tcp_port={port}\nsip_tls_port=0\nuse_ipv6=0\nmedia_encryption=none\n\n[rtp]\nbind_address=127.0.0.1\n"
     );
     fs::write(path.join("linphonerc"), config).unwrap();
     let phone = Phone::call(&server.uri("conf-Lin"), 500, "PCMU");

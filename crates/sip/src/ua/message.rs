@@ -176,6 +176,12 @@ pub(super) fn route_list(headers: &Headers, name: &HeaderName) -> Vec<String> {
     headers.get_all(name).flat_map(|header| split_list(&String::from_utf8_lossy(&header.value()))).collect()
 }
 
+/// The URIs of such a list. `None`: one of them is none.
+pub(super) fn route_uris(headers: &Headers, name: &HeaderName) -> Option<Vec<String>> {
+    let uri = |route: &String| route_uri(route).map(|uri| uri_text(&uri));
+    route_list(headers, name).iter().map(uri).collect()
+}
+
 /// How long a 503 asks to be left alone.
 pub(super) fn retry_after(headers: &Headers) -> Option<std::time::Duration> {
     let value = text(headers, &HeaderName::RetryAfter)?;

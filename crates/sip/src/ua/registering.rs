@@ -298,11 +298,8 @@ impl UserAgent {
         if registering.keep_alive.is_none() && !every.is_zero() {
             registering.keep_alive = Some(self.timers.set(now + every, Due::KeepAlive(id)));
         }
-        let service_route = message::route_list(&response.headers, &HeaderName::ServiceRoute)
-            .iter()
-            .filter_map(|route| message::route_uri(route))
-            .map(|uri| message::uri_text(&uri))
-            .collect();
+        let service_route =
+            message::route_uris(&response.headers, &HeaderName::ServiceRoute).unwrap_or_default();
         self.event(SipEvent::Registered { registration: id, expires, service_route, flow });
     }
 

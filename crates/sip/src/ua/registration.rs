@@ -32,6 +32,9 @@ impl UserAgent {
                 Err(_) => return self.respond_plain(key, request, 400, now),
             }
         }
+        let Some(path) = message::route_uris(headers, &HeaderName::Path) else {
+            return self.respond_with(key, request, 400, Some("Malformed Path header"), &[], now);
+        };
         self.next_request += 1;
         let id = RequestId(self.next_request);
         self.requests.insert(id, (key.clone(), Box::new(request.clone())));
@@ -40,7 +43,7 @@ impl UserAgent {
             user: message::party(headers, message::Side::To).user,
             contacts,
             expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
-            path: message::route_list(headers, &HeaderName::Path),
+            path,
             authorization: authorization(request),
             flow,
         })));

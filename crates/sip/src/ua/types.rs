@@ -194,7 +194,7 @@ pub struct Registration {
     pub contacts: Vec<String>,
     /// For how long, in seconds.
     pub expires: u32,
-    /// The proxies that a call to these contacts has to go by, as Route values (Path, RFC 3327).
+    /// The proxies that a call to these contacts has to go by (Path, RFC 3327), as URIs, the nearest to us first.
     pub path: Vec<String>,
     /// What it brings to show who it is.
     pub authorization: Option<Authorization>,

@@ -1,6 +1,6 @@
 //! Our registrations with others, and Path in those of others with us.
 
-use super::line::{Line, assert_sent, flow_to, header};
+use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;
 
 const A: &str = "127.0.0.2:5060";
@@ -199,9 +199,21 @@ fn the_path_of_those_who_register_is_kept_and_confirmed() {
         Content-Length: 0\r\n\r\n";
     line.hear(flow_to(A), register);
     let Some(SipEvent::Registering(registration)) = line.events.pop() else { panic!("{:?}", line.events) };
-    assert_eq!(registration.path, ["<sip:edge.example;lr>", "<sip:core.example;lr>"]);
+    assert_eq!(registration.path, ["sip:edge.example;lr", "sip:core.example;lr"]);
     let contacts = [("sip:a@10.0.0.1".to_owned(), 60)];
     let answer = line.act(|ua, now| ua.answer_registration(registration.request, &contacts, now)).remove(0);
     let path: Vec<&str> = answer.1.lines().filter(|line| line.starts_with("Path:")).collect();
     assert_eq!(path, ["Path: <sip:edge.example;lr>", "Path: <sip:core.example;lr>"]);
+    // Calls to it go by these, and to the one that it came through.
+    let (route, flow) = (registration.path.clone(), Some(registration.flow));
+    let invite = line.dial(1, DialSpec { route, flow, uri: "sip:a@10.0.0.1".into(), ..to("x") });
+    assert_eq!(invite.0.remote.to_string(), A);
+    let routes: Vec<&str> = invite.1.lines().filter(|line| line.starts_with("Route:")).collect();
+    assert_eq!(routes, ["Route: <sip:edge.example;lr>", "Route: <sip:core.example;lr>"]);
+    let broken = register
+        .replace("CSeq: 1", "CSeq: 2")
+        .replace("hG4bKp", "hG4bKq")
+        .replace("<sip:core.example;lr>", "core");
+    let answer = line.hear(flow_to(A), &broken).remove(0);
+    assert!(answer.1.starts_with("SIP/2.0 400 Malformed Path header"), "{}", answer.1);
 }
