@@ -573,6 +573,83 @@ fn more_calls_than_can_be_served_are_refused_and_those_in_conference_hear_nothin
     talk.hang_up();
 }
 
+/// One more caller for conferences that cost much: everybody talks, and has noise taken out of its voice.
+fn crowd(talk: &Talk, server: &Server, crowd: &Caller, number: usize) -> Result<Call, CallState> {
+    let conference = format!("Crowd{}", number / 20);
+    let uri = server.uri(&format!("conf-{conference}"));
+    let speech = Speech::Tone { hz: 300 + 10 * (number % 20) as u16, dbov: -16.0 };
+    let spec = CallSpec { speech, listens: false, ..CallSpec::default() };
+    let (state, call) = talk.runtime.block_on(async {
+        let mut call = crowd.dial(&uri, spec).await.unwrap();
+        let state = tokio::time::timeout(Duration::from_secs(20), call.answered()).await.unwrap();
+        (state, call)
+    });
+    if state != CallState::Up {
+        return Err(state);
+    }
+    if number.is_multiple_of(20) {
+        let sound = ["-X", "PATCH", "-d", r#"{"noise_suppression": true}"#];
+        assert_eq!(server.curl(&sound, &format!("/service/v1/conference/{conference}/sound")).0, 200);
+    }
+    Ok(call)
+}
+
+/// What a caller of SIP is told now: the status line and Retry-After.
+fn told(server: &Server) -> (String, Option<u32>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let from = socket.local_addr().unwrap();
+    let text = invite(&server.uri("conf-Late"), &from.to_string(), u32::from(from.port()));
+    socket.send_to(text.as_bytes(), &server.sip).unwrap();
+    let mut buffer = [0; 4000];
+    loop {
+        let length = socket.recv(&mut buffer).unwrap();
+        let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        if !answer.starts_with("SIP/2.0 1") {
+            let after =
+                answer.lines().find_map(|line| line.strip_prefix("Retry-After: ")?.trim().parse().ok());
+            return (answer.lines().next().unwrap_or_default().to_owned(), after);
+        }
+    }
+}
+
+/// Nothing is made up here: callers come until the one media thread has as much to do as it can.
+#[test]
+fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it() {
+    let server = Server::start("[media]\nworkers = 1\n");
+    let talk = Talk::begin(&server, "Tea");
+    let caller = talk.runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
+    let (mut inside, began) = (Vec::new(), Instant::now());
+    let refused = loop {
+        assert!(began.elapsed() < Duration::from_secs(120), "{} callers are not too many", inside.len());
+        let refused = talk.assert_stays_perfect(|| {
+            let window = Instant::now();
+            while window.elapsed() < Duration::from_secs(2) {
+                match crowd(&talk, &server, &caller, inside.len()) {
+                    Ok(call) => inside.push(call),
+                    Err(state) => return Some(state),
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            None
+        });
+        if let Some(state) = refused {
+            break state;
+        }
+    };
+    assert!(matches!(refused, CallState::Refused { status: 503, .. }), "{refused:?}");
+    let (status, retry_after) = talk.assert_stays_perfect(|| told(&server));
+    assert_eq!((status.as_str(), retry_after), ("SIP/2.0 503 Service Unavailable", Some(10)));
+    assert_eq!(server.participants("Tea").len(), 2);
+    // As many leave as make it calm.
+    inside.drain(..inside.len() / 2).for_each(|call| call.hang_up());
+    wait_for("calm", || server.log().contains("no longer overloaded").then_some(()));
+    talk.assert_stays_perfect(|| drop(talk.call(&server, "Late", 700.0)));
+    talk.runtime.block_on(caller.stop());
+    talk.assert_is_heard();
+    talk.hang_up();
+}
+
 #[test]
 fn where_media_threads_are_late_new_calls_get_503_until_it_is_calm_again() {
     let server = Server::start("");
