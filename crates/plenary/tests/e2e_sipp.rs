@@ -9,7 +9,7 @@ use std::{
     net::{TcpStream, UdpSocket},
     time::Duration,
 };
-use support::{Server, sipp, wait_for};
+use support::{Server, signal, sipp, wait_for};
 
 const NO_NOTICE: &str = "[reservations]\nmin_notice_minutes = 0\n";
 
@@ -68,6 +68,67 @@ fn sessions_are_refreshed_and_too_short_ones_refused() {
     sipp(&server, "conf-Tea", &["-sf", "session_timer.xml", "-m", "2"]);
 }
 
+/// Both take most of a session of 90 seconds, the shortest there is.
+#[test]
+fn a_session_that_is_not_refreshed_is_over_and_changes_that_cross_come_again() {
+    let server = Server::start("[media]\nrtp_timeout_seconds = 300\n");
+    std::thread::scope(|scope| {
+        for scenario in ["session_expires.xml", "glare.xml"] {
+            let server = &server;
+            scope.spawn(move || sipp(server, "conf-Tea", &["-sf", scenario, "-m", "1", "-timeout", "85s"]));
+        }
+    });
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
+#[test]
+fn a_call_that_is_taken_back_before_it_is_answered_gets_487() {
+    let server = Server::start("");
+    let sent = server.folder.path().join("sent");
+    std::thread::scope(|scope| {
+        // Both are there when it looks: else the answer would be faster than any caller.
+        signal(server.pid(), "STOP");
+        let call = scope.spawn(|| {
+            let file = sent.display().to_string();
+            sipp(
+                &server,
+                "conf-Tea",
+                &["-sf", "cancel_early.xml", "-m", "1", "-trace_msg", "-message_file", &file],
+            );
+        });
+        let is_sent = || {
+            let sent = std::fs::read_to_string(&sent).unwrap_or_default();
+            (sent.contains("CANCEL sip:") || call.is_finished()).then_some(())
+        };
+        wait_for("SIPp to have sent both", is_sent);
+        signal(server.pid(), "CONT");
+        call.join().unwrap();
+    });
+    assert_eq!(server.get("/conference_list"), json!([]));
+}
+
+#[test]
+fn a_call_takes_the_place_of_another() {
+    let server = Server::start("");
+    let said = server.folder.path().join("said");
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let file = said.display().to_string();
+            let log = ["-trace_logs", "-log_file", &file, "-cid_str", "first-leg"];
+            sipp(&server, "conf-Tea", &[&["-sf", "replaced.xml", "-m", "1"][..], &log].concat());
+        });
+        let tag = wait_for("the first call's tag", || {
+            let said = std::fs::read_to_string(&said).unwrap_or_default();
+            let tag = said.split_once("to-tag=")?.1.split_once('.')?.0.to_owned();
+            Some(tag)
+        });
+        server.wait_for_participants("Tea", 1);
+        sipp(&server, "conf-Tea", &["-sf", "replaces.xml", "-m", "1", "-key", "tag", &tag]);
+        first.join().unwrap();
+    });
+    wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
+}
+
 #[test]
 fn a_caller_gives_its_password_when_asked() {
     let server = Server::start("[signalling]\ntrusted = []\n");
@@ -76,6 +137,7 @@ fn a_caller_gives_its_password_when_asked() {
         server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/service/v1/user/alice");
     assert_eq!(user.0, 200);
     sipp(&server, "board", &["-sf", "password.xml", "-m", "2"]);
+    sipp(&server, "board", &["-sf", "stale_nonce.xml", "-m", "2"]);
 }
 
 #[test]

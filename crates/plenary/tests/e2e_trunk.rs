@@ -284,9 +284,16 @@ fn a_trunk_registers_renews_and_unregisters() {
 
 /// SIPp that answers calls, at its address.
 fn sipp_answers() -> (Child, String) {
+    sipp_plays(&["-sn", "uas"])
+}
+
+/// SIPp with a scenario in which it is called, at its address.
+fn sipp_plays(scenario: &[&str]) -> (Child, String) {
     let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new("sipp")
-        .args(["-sn", "uas", "-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-timeout", "60"])
+        .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin", "-timeout", "60"])
+        .args(scenario)
+        .env("TERM", "xterm")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -322,6 +329,32 @@ fn where_the_first_trunk_is_dead_the_second_is_taken() {
     assert_eq!((status, &answer["error"]["code"]), (409, &json!("1209")), "{answer}");
     let _ = sipp.kill();
     let _ = sipp.wait();
+}
+
+#[test]
+fn a_redirection_is_followed_to_whoever_answers() {
+    let server = Server::start("");
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sipp/uas_redirect.xml");
+    let (mut sipp, address) = sipp_plays(&["-sf", scenario, "-m", "1"]);
+    put_trunk(&server, "provider", &json!({ "uri": format!("sip:{address}"), "prefixes": ["*"] }));
+    let path = begin(&server, &json!({ "to": "tel:+441908273800" }));
+    wait_for_state(&server, &path, "answered");
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    let status = wait_for("SIPp to end", || sipp.try_wait().unwrap());
+    assert!(status.success(), "SIPp was called as its scenario says: {status}");
+}
+
+#[test]
+fn a_participant_of_sipp_is_transferred() {
+    let server = Server::start("");
+    let (mut bob, address) = sipp_answers();
+    let trunk = json!({ "uri": format!("sip:{address}"), "hosts": ["127.0.0.1"] });
+    put_trunk(&server, "provider", &trunk);
+    server.put_service("lead", r#"{"conference": {"name": "Tea", "refer": "all"}}"#);
+    support::sipp(&server, "lead", &["-sf", "refer.xml", "-m", "1", "-key", "target", &address]);
+    server.wait_for_participants("Tea", 1);
+    let _ = bob.kill();
+    let _ = bob.wait();
 }
 
 #[test]
