@@ -282,6 +282,47 @@ fn a_changed_configuration_is_taken_over_and_a_broken_one_is_not() {
     assert!(call().contains("403"));
 }
 
+/// Who, from where, what, and with what outcome: of every change and every attempt at one, and of nothing else.
+#[test]
+fn the_audit_log_says_who_did_what() {
+    let server = Server::start("");
+    let password = r#"{"password": "correct-horse"}"#;
+    let asked = [
+        (vec!["-X", "PUT", "-d", r#"{"conference": {"name": "Board"}}"#], "/service/v1/inbound/board", 201),
+        (vec!["-X", "PUT", "-d", password], "/service/v1/user/alice", 200),
+        (vec!["-X", "DELETE"], "/service/v1/inbound/nobody", 404),
+        (vec![], "/conference_reservation_remove?reservation_token=secret-token", 404),
+        (vec!["-X", "DELETE"], "/service/v1/inbound/board", 200),
+        (vec![], "/conference_list", 200),
+        (vec![], "/service/v1/inbound", 200),
+    ];
+    for (arguments, path, status) in &asked {
+        let (got, body) = server.curl(arguments, path);
+        assert_eq!(got, *status, "{path}: {body}");
+    }
+    let stranger =
+        server.curl_as("1-2-0/bob@example.com:guess", &["-X", "DELETE"], "/service/v1/inbound/board");
+    assert_eq!(stranger.0, 401);
+    let log = server.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("audit")).collect();
+    let expected = [
+        ("PUT", "/service/v1/inbound/conf-*", 201),
+        ("PUT", "/service/v1/inbound/board", 201),
+        ("PUT", "/service/v1/user/alice", 200),
+        ("DELETE", "/service/v1/inbound/nobody", 404),
+        ("GET", "/conference_reservation_remove", 404),
+        ("DELETE", "/service/v1/inbound/board", 200),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, (method, path, status)) in lines.iter().zip(expected) {
+        let wanted = format!("source=\"127.0.0.1\" method={method} path=\"{path}\" status={status}");
+        assert!(line.contains(&wanted) && line.contains(LOGIN), "{line}");
+    }
+    for secret in ["correct-horse", "secret-token", &server.key] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
 #[test]
 fn who_guesses_keys_is_held_off_and_changes_are_on_record() {
     let server = Server::start("[web]\nfailures_per_minute = 3\n");
