@@ -307,12 +307,7 @@ impl Phone {
     /// One that is called, at the address that comes with it, and answers at once. `account` is its address and parameters,
     /// as baresip writes them.
     pub fn listen(account: &str, hz: u32) -> (Self, String) {
-        // It listens on both, and does not start where one is taken.
-        let address = wait_for("a port that is free for UDP and TCP", || {
-            let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-            let address = udp.local_addr().unwrap();
-            std::net::TcpListener::bind(address).ok().map(|_| address.to_string())
-        });
+        let address = free_address();
         let phone = Self::start(&[], hz, "PCMU", &format!("{account};answermode=auto"), &address, "");
         wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
         (phone, address)
@@ -369,6 +364,16 @@ pub fn read_wav(path: &Path) -> (Vec<i16>, u32) {
 /// A port that nobody listens on, for programs that can't take a free one themselves.
 pub fn free_port() -> u16 {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An address of loopback with a port that is free for UDP and TCP, for programs that listen on both and do not start where
+/// one is taken. What is free for one may be somebody else's for the other.
+pub fn free_address() -> String {
+    wait_for("a port that is free for UDP and TCP", || {
+        let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = udp.local_addr().unwrap();
+        std::net::TcpListener::bind(address).ok().map(|_| address.to_string())
+    })
 }
 
 /// Ninety seconds of a tone at -16 dBov.
