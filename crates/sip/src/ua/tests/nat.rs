@@ -131,3 +131,37 @@ fn a_telephone_that_is_called_through_its_nat_is_told_so_for_the_whole_call() {
     let contact = "200 OK\r\nContact: <sip:them@127.0.0.3:5080>";
     assert_sent(&line.reply(&invite, "them", contact, OFFER), &[("127.0.0.3:5080", "ACK")]);
 }
+
+#[test]
+fn who_follows_a_conference_from_behind_a_nat_is_told_there_and_over_a_datagram_however_long_it_is() {
+    let mut line = Line::new();
+    let via = format!("{INSIDE};rport");
+    let extra = "Event: conference\r\nExpires: 600\r\n";
+    line.hear(flow_to(OUTSIDE), &message("SUBSCRIBE", 1, &via, INSIDE, "", extra));
+    let Some(SipEvent::Subscribing(asked)) = line.events.pop() else { panic!("{:?}", line.events) };
+    let sent = line.act(|ua, now| {
+        ua.accept_subscription(asked.request, None, "z".repeat(3000), now);
+    });
+    assert_sent(&sent, &[(OUTSIDE, "SIP/2.0 200"), (OUTSIDE, "NOTIFY")]);
+    assert_eq!(sent[1].0.transport, Transport::Udp);
+    line.reply(&sent[1], "", "200 OK", "");
+    // Its NAT has given it another port by the time it renews that.
+    let (moved, tag) =
+        ("127.0.0.9:40999", header(&sent[0].1, "To").split_once(";tag=").unwrap().1.to_owned());
+    line.hear(flow_to(moved), &message("SUBSCRIBE", 2, &via, INSIDE, &format!(";tag={tag}"), extra));
+    let sent = line.act(|ua, now| ua.notify(SubscriptionId(asked.request.0), "z".into(), now));
+    assert_sent(&sent, &[(moved, "NOTIFY")]);
+}
+
+/// The session is refreshed by us: the request for that has to get there as well.
+#[test]
+fn a_session_with_a_caller_behind_a_nat_is_refreshed_there() {
+    let mut line = Line::new();
+    let extra = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nAllow: UPDATE\r\n";
+    call(&mut line, OUTSIDE, &format!("{INSIDE};rport"), INSIDE, extra);
+    let sent = line.wait(46);
+    assert_eq!(
+        sent.first().map(|(flow, text)| (flow.remote.to_string(), &text[..6])),
+        Some((OUTSIDE.to_owned(), "UPDATE"))
+    );
+}
