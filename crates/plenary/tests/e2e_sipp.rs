@@ -170,28 +170,35 @@ fn our_requests_go_through_the_proxies_of_the_call() {
 #[test]
 fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
     let server = Server::start("");
-    let options = |number: usize, more: &str| {
+    // Another branch for each size: the same one would be a repetition, which is answered where the first one came from.
+    let options = |piece: usize, number: usize, more: &str| {
         format!(
-            "OPTIONS sip:conf-Tea@{0} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKs{number}\r\nMax-Forwards: 70\r\n\
+            "OPTIONS sip:conf-Tea@{0} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bKs{piece}x{number}\r\nMax-Forwards: 70\r\n\
              From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:conf-Tea@{0}>\r\nCall-ID: piece{number}\r\nCSeq: 1 OPTIONS\r\n{more}",
             server.sip
         )
     };
     let long = format!("X-Long: {}\r\n", "x".repeat(2000)).repeat(10);
     let body = "y".repeat(20_000);
-    let stream = [
-        options(1, "Content-Length: 0\r\n\r\n"),
-        "\r\n\r\n".to_owned(),
-        options(2, &format!("{long}Content-Length: 0\r\n\r\n")),
-        options(3, &format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len())),
-        options(4, "Content-Length: 0\r\n\r\n"),
-    ]
-    .concat();
-    for piece in [stream.len(), 1000, 61] {
+    let stream = |piece| {
+        [
+            options(piece, 1, "Content-Length: 0\r\n\r\n"),
+            "\r\n\r\n".to_owned(),
+            options(piece, 2, &format!("{long}Content-Length: 0\r\n\r\n")),
+            options(
+                piece,
+                3,
+                &format!("Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+            ),
+            options(piece, 4, "Content-Length: 0\r\n\r\n"),
+        ]
+        .concat()
+    };
+    for piece in [usize::MAX, 1000, 61] {
         let mut connection = TcpStream::connect(&server.sip).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         connection.set_nodelay(true).unwrap();
-        for bytes in stream.as_bytes().chunks(piece) {
+        for bytes in stream(piece).as_bytes().chunks(piece) {
             connection.write_all(bytes).unwrap();
         }
         let mut said = String::new();
@@ -207,7 +214,7 @@ fn a_stream_is_cut_into_messages_wherever_its_pieces_end() {
     // 70,000 octets are more than a message may have: refused at its head, and the connection closed.
     let mut connection = TcpStream::connect(&server.sip).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    connection.write_all(options(5, "Content-Length: 70000\r\n\r\n").as_bytes()).unwrap();
+    connection.write_all(options(5, 5, "Content-Length: 70000\r\n\r\n").as_bytes()).unwrap();
     let mut said = String::new();
     connection.read_to_string(&mut said).unwrap();
     assert!(said.starts_with("SIP/2.0 513 Message Too Large") && said.contains("Call-ID: piece5"), "{said}");
