@@ -1,5 +1,7 @@
 """Scores the recordings of bench/quality and prints the table."""
 
+import json
+import pathlib
 import subprocess
 import sys
 import wave
@@ -36,17 +38,25 @@ def score(folder, codec, rate, mode, loss, jitter):
     return pesq(rate, speech.astype(numpy.int16), heard.astype(numpy.int16), mode)
 
 
+def network(folder, codec, jitter):
+    """What the server measured of the talker's packets, and holds against it, in ms."""
+    members = json.loads(pathlib.Path(f"{folder}/{codec}-{jitter}.json").read_text())
+    # The one who listens sends as evenly as the machine lets him.
+    talker = max((member["statistics"] for member in members), key=lambda statistics: statistics["jitter_ms"])
+    return f"{talker['jitter_ms']:.1f}, {talker['buffer_ms']:.0f} ms"
+
+
 def main():
     folder = sys.argv[1]
-    print("| codec, scale | jitter |" + "".join(f" {loss / 10:g} % lost |" for loss in LOSSES))
-    print("|---|---|" + "---|" * len(LOSSES))
+    print("| codec, scale | jitter | measured jitter, buffer |" + "".join(f" {loss / 10:g} % lost |" for loss in LOSSES))
+    print("|---|---|---|" + "---|" * len(LOSSES))
     scores = {}
     for codec, rate, mode in CODECS:
         for jitter in JITTERS:
             row = [score(folder, codec, rate, mode, loss, jitter) for loss in LOSSES]
             scores.update({(codec, loss, jitter): value for loss, value in zip(LOSSES, row)})
             name = f"{codec}, {'narrowband' if mode == 'nb' else 'wideband'}"
-            print(f"| {name} | {jitter} ms |" + "".join(f" {value:.2f} |" for value in row))
+            print(f"| {name} | {jitter} ms | {network(folder, codec, jitter)} |" + "".join(f" {value:.2f} |" for value in row))
     goals = [(("pcmu", 0, 0), 4.3), (("opus", 0, 0), 4.2), (("pcmu", 30, 20), 3.5)]
     missed = [f"{key}: {scores[key]:.2f} is below {goal}" for key, goal in goals if scores[key] < goal]
     for text in missed:
