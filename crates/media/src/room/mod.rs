@@ -25,6 +25,7 @@ mod pace;
 mod party;
 mod playback;
 mod shield;
+mod stream;
 
 pub(crate) use outbox::{Outbox, Outgoing, Way};
 pub(crate) use playback::{Clip, Playback};

@@ -2,35 +2,29 @@
 
 use super::{
     FRAME_NS, PartyKey, Settings, Tick,
-    ear::{Ear, G711_FRAME},
-    latch::Latch,
-    life::{Finding, Life},
-    mouth::{Mouth, Own},
+    ear::G711_FRAME,
+    life::Finding,
+    mouth::Own,
     outbox::{Outbox, Way},
     pace::Talker,
     playback::Playback,
-    shield::Shield,
+    stream::{Random, Stream},
 };
 use crate::{
     CallStats, MediaCallId, MediaEvent, Protection, Sound, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
-    agc::{self, AutomaticGain},
     codec::{Codec, Encoder, Rate},
     denoise::Denoiser,
-    echo::EchoDetector,
-    level::{self, TalkDetector},
+    level,
     limit::Limiter,
 };
 use plenary_rtp::{
-    dtmf::DtmfReceiver,
     packet::{Kind, Packet},
     quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
-    source::Source,
     srtp::MasterKey,
-    stats::Reception,
     stun,
 };
 use std::net::SocketAddr;
@@ -47,8 +41,6 @@ const SILENCE_DBOV: f32 = -60.0;
 const ABOVE_NOISE_DB: f32 = 6.0;
 /// … unless it is louder than this: whatever it is, somebody wants it heard.
 const LOUD_DBOV: f32 = -46.0;
-/// What is made up counts for the quality for about this many frames, ten seconds.
-const QUALITY_FRAMES: f32 = 500.0;
 /// From a mouth to its packet, and from our packet to an ear, in milliseconds, where nothing better is known.
 const DELAY_ELSEWHERE_MS: f32 = 60.0;
 /// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is
@@ -93,72 +85,6 @@ pub(super) enum Follows {
     Shared(bool),
     /// One of its own.
     Own,
-}
-
-/// The agreed stream, in both directions.
-#[derive(Debug)]
-pub(super) struct Stream {
-    params: StreamParams,
-    latch: Latch,
-    /// Nothing but another agreement moves where it comes from and goes to.
-    is_settled: bool,
-    shield: Shield,
-    /// Of RTCP, where it has a port of its own and so a handshake of its own.
-    rtcp_shield: Option<Shield>,
-    /// Where the handshakes come from, of RTP and of RTCP.
-    dtls_from: [Option<SocketAddr>; 2],
-    incoming: Incoming,
-    life: Life,
-    mouth: Mouth,
-    control: Control,
-}
-
-/// What the party says.
-#[derive(Debug)]
-struct Incoming {
-    ear: Ear,
-    reception: Reception,
-    keys: DtmfReceiver,
-    silent_until_ns: u64,
-    talk: TalkDetector,
-    talking: bool,
-    sounds: bool,
-    /// Something is on the line, be it noise.
-    is_live: bool,
-    /// Frames for which it is summed though it is quiet.
-    lingers: u32,
-    echo: Box<EchoDetector>,
-    /// Linear, as the last sample had it.
-    gain: f32,
-    automatic: Option<Box<AutomaticGain>>,
-    denoiser: Option<Box<Denoiser>>,
-    /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
-    made_up: f32,
-    concealed: u64,
-}
-
-/// RTCP, in both directions.
-#[derive(Debug)]
-struct Control {
-    from: Option<SocketAddr>,
-    next_ns: u64,
-    packets_reported: u64,
-    last: Option<(u32, u64)>,
-}
-
-/// Small, seeded, good enough to spread reports and to choose names that nobody can guess in one try.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    /// SplitMix64.
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
 }
 
 impl Party {
@@ -702,150 +628,6 @@ impl Party {
         }
         stats
     }
-}
-
-impl Stream {
-    fn new(params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) -> Self {
-        let latch = Latch::new(params.remote_rtp);
-        let source = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
-        let mouth = Mouth::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
-        let mean = settings.rtcp_interval_ns;
-        Self {
-            latch,
-            is_settled: false,
-            shield: Shield::new(&params.protection),
-            rtcp_shield: own_rtcp_shield(&params),
-            dtls_from: [None; 2],
-            incoming: Incoming {
-                ear: Ear::new(params.codec, settings, random.next() as u32),
-                reception: Reception::new(params.codec.clock_rate()),
-                keys: DtmfReceiver::new(),
-                silent_until_ns: 0,
-                talk: TalkDetector::new(),
-                talking: false,
-                sounds: false,
-                is_live: false,
-                lingers: 0,
-                echo: Box::default(),
-                gain: 1.0,
-                automatic: None,
-                denoiser: None,
-                made_up: 0.0,
-                concealed: 0,
-            },
-            life: Life::new(now_ns),
-            mouth,
-            control: Control {
-                from: None,
-                // The first report comes after half the usual time (RFC 3550, 6.2).
-                next_ns: now_ns + mean / 4 + random.next() % (mean / 2).max(1),
-                packets_reported: 0,
-                last: None,
-            },
-            params,
-        }
-    }
-
-    fn change(&mut self, params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) {
-        self.shield.change(&params.protection);
-        match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
-            (Some(shield), Some(_)) => shield.change(&params.protection),
-            (shield, own) => *shield = own,
-        }
-        self.is_settled = false;
-        if params.remote_rtp != self.latch.agreed() {
-            self.latch = Latch::new(params.remote_rtp);
-            self.control.from = None;
-        }
-        if params.remote_rtcp != self.params.remote_rtcp || params.rtcp_mux != self.params.rtcp_mux {
-            self.control.from = None;
-        }
-        let (old, incoming) = (&self.params, &mut self.incoming);
-        if params.codec != old.codec {
-            incoming.ear = Ear::new(params.codec, settings, random.next() as u32);
-            incoming.denoiser =
-                incoming.denoiser.as_ref().map(|_| Box::new(Denoiser::new(params.codec.rate())));
-            incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
-            (incoming.sounds, incoming.lingers) = (false, 0);
-        } else if (params.receive, params.receive_payload_type) != (old.receive, old.receive_payload_type) {
-            // What is held was sent before a hold.
-            incoming.hush();
-        }
-        self.life.agree(self.mouth.source.packets(), now_ns);
-        if (params.codec, params.ptime_ms, params.opus_bitrate_max)
-            != (old.codec, old.ptime_ms, old.opus_bitrate_max)
-        {
-            let same_clock = params.codec.clock_rate() == old.codec.clock_rate();
-            let next = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
-            let mouth = Mouth::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
-            let old = std::mem::replace(&mut self.mouth, mouth).into_source();
-            // Another clock is another source (RFC 7160, 4.1), which counts on.
-            self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
-        }
-        self.params = params;
-    }
-
-    /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it
-    /// follows the other side when that is not where it said.
-    fn rtcp_destination(&self) -> SocketAddr {
-        let rtp = self.latch.destination();
-        if self.params.rtcp_mux {
-            return rtp;
-        }
-        let next = SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
-        let agreed =
-            self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
-        self.control.from.or(agreed).unwrap_or(next)
-    }
-}
-
-impl Incoming {
-    /// Forgets what was said; what comes next begins anew.
-    fn hush(&mut self) {
-        self.ear.hush();
-        (self.sounds, self.lingers) = (false, 0);
-    }
-
-    /// Follows what part of the stream has to be made up.
-    fn reckon_quality(&mut self) {
-        let concealed = self.ear.jitter.counters().concealed;
-        let made_up = concealed - std::mem::replace(&mut self.concealed, concealed);
-        self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
-        self.ear.expect_loss(self.made_up);
-    }
-
-    /// Does to a frame that is heard what was asked for.
-    fn make_sound(&mut self, sound: &Sound, level_dbov: f32, talking: bool) {
-        let gain = plenary_audio::linear(sound.gain_db.clamp(-40.0, 20.0));
-        if self.denoiser.is_none() && self.automatic.is_none() && gain == 1.0 && self.gain == 1.0 {
-            return;
-        }
-        let frame = &mut self.ear.frame;
-        if let Some(denoiser) = &mut self.denoiser {
-            denoiser.run(frame);
-        }
-        agc::apply(frame, &mut self.gain, gain);
-        if let Some(automatic) = &mut self.automatic {
-            automatic.run(frame, level_dbov + sound.gain_db, talking);
-        }
-        self.ear.set_changed();
-    }
-
-    fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
-        if talking != std::mem::replace(&mut self.talking, talking) {
-            out.tell(if talking {
-                MediaEvent::TalkStarted { call }
-            } else {
-                MediaEvent::TalkStopped { call }
-            });
-        }
-    }
-}
-
-/// With keys from handshakes RTCP has its own where it has a port of its own (RFC 5764, 4.1).
-fn own_rtcp_shield(params: &StreamParams) -> Option<Shield> {
-    let has_own = matches!(params.protection, Protection::Dtls { .. }) && !params.rtcp_mux;
-    has_own.then(|| Shield::new(&params.protection))
 }
 
 /// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC

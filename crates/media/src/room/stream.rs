@@ -1,0 +1,232 @@
+//! The agreed stream of a party, in both directions: what belongs to it, how another agreement changes it, and what is
+//! done to a voice before it is summed.
+
+use super::{Settings, ear::Ear, latch::Latch, life::Life, mouth::Mouth, outbox::Outbox, shield::Shield};
+use crate::{MediaCallId, MediaEvent, Protection, Sound, StreamParams};
+use plenary_audio::{
+    agc::{self, AutomaticGain},
+    denoise::Denoiser,
+    echo::EchoDetector,
+    level::TalkDetector,
+};
+use plenary_rtp::{dtmf::DtmfReceiver, source::Source, stats::Reception};
+use std::net::SocketAddr;
+
+/// What is made up counts for the quality for about this many frames, ten seconds.
+const QUALITY_FRAMES: f32 = 500.0;
+
+/// The agreed stream, in both directions.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) params: StreamParams,
+    pub(super) latch: Latch,
+    /// Nothing but another agreement moves where it comes from and goes to.
+    pub(super) is_settled: bool,
+    pub(super) shield: Shield,
+    /// Of RTCP, where it has a port of its own and so a handshake of its own.
+    pub(super) rtcp_shield: Option<Shield>,
+    /// Where the handshakes come from, of RTP and of RTCP.
+    pub(super) dtls_from: [Option<SocketAddr>; 2],
+    pub(super) incoming: Incoming,
+    pub(super) life: Life,
+    pub(super) mouth: Mouth,
+    pub(super) control: Control,
+}
+
+/// What the party says.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) ear: Ear,
+    pub(super) reception: Reception,
+    pub(super) keys: DtmfReceiver,
+    pub(super) silent_until_ns: u64,
+    pub(super) talk: TalkDetector,
+    pub(super) talking: bool,
+    pub(super) sounds: bool,
+    /// Something is on the line, be it noise.
+    pub(super) is_live: bool,
+    /// Frames for which it is summed though it is quiet.
+    pub(super) lingers: u32,
+    pub(super) echo: Box<EchoDetector>,
+    /// Linear, as the last sample had it.
+    pub(super) gain: f32,
+    pub(super) automatic: Option<Box<AutomaticGain>>,
+    pub(super) denoiser: Option<Box<Denoiser>>,
+    /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
+    pub(super) made_up: f32,
+    pub(super) concealed: u64,
+}
+
+/// RTCP, in both directions.
+#[derive(Debug)]
+pub(super) struct Control {
+    pub(super) from: Option<SocketAddr>,
+    pub(super) next_ns: u64,
+    pub(super) packets_reported: u64,
+    pub(super) last: Option<(u32, u64)>,
+}
+
+/// Small, seeded, good enough to spread reports and to choose names that nobody can guess in one try.
+#[derive(Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    /// SplitMix64.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+}
+
+impl Stream {
+    pub(super) fn new(params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) -> Self {
+        let latch = Latch::new(params.remote_rtp);
+        let source = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
+        let mouth = Mouth::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
+        let mean = settings.rtcp_interval_ns;
+        Self {
+            latch,
+            is_settled: false,
+            shield: Shield::new(&params.protection),
+            rtcp_shield: own_rtcp_shield(&params),
+            dtls_from: [None; 2],
+            incoming: Incoming {
+                ear: Ear::new(params.codec, settings, random.next() as u32),
+                reception: Reception::new(params.codec.clock_rate()),
+                keys: DtmfReceiver::new(),
+                silent_until_ns: 0,
+                talk: TalkDetector::new(),
+                talking: false,
+                sounds: false,
+                is_live: false,
+                lingers: 0,
+                echo: Box::default(),
+                gain: 1.0,
+                automatic: None,
+                denoiser: None,
+                made_up: 0.0,
+                concealed: 0,
+            },
+            life: Life::new(now_ns),
+            mouth,
+            control: Control {
+                from: None,
+                // The first report comes after half the usual time (RFC 3550, 6.2).
+                next_ns: now_ns + mean / 4 + random.next() % (mean / 2).max(1),
+                packets_reported: 0,
+                last: None,
+            },
+            params,
+        }
+    }
+
+    pub(super) fn change(
+        &mut self,
+        params: StreamParams,
+        settings: &Settings,
+        random: &mut Random,
+        now_ns: u64,
+    ) {
+        self.shield.change(&params.protection);
+        match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
+            (Some(shield), Some(_)) => shield.change(&params.protection),
+            (shield, own) => *shield = own,
+        }
+        self.is_settled = false;
+        if params.remote_rtp != self.latch.agreed() {
+            self.latch = Latch::new(params.remote_rtp);
+            self.control.from = None;
+        }
+        if params.remote_rtcp != self.params.remote_rtcp || params.rtcp_mux != self.params.rtcp_mux {
+            self.control.from = None;
+        }
+        let (old, incoming) = (&self.params, &mut self.incoming);
+        if params.codec != old.codec {
+            incoming.ear = Ear::new(params.codec, settings, random.next() as u32);
+            incoming.denoiser =
+                incoming.denoiser.as_ref().map(|_| Box::new(Denoiser::new(params.codec.rate())));
+            incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
+            (incoming.sounds, incoming.lingers) = (false, 0);
+        } else if (params.receive, params.receive_payload_type) != (old.receive, old.receive_payload_type) {
+            // What is held was sent before a hold.
+            incoming.hush();
+        }
+        self.life.agree(self.mouth.source.packets(), now_ns);
+        if (params.codec, params.ptime_ms, params.opus_bitrate_max)
+            != (old.codec, old.ptime_ms, old.opus_bitrate_max)
+        {
+            let same_clock = params.codec.clock_rate() == old.codec.clock_rate();
+            let next = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
+            let mouth = Mouth::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
+            let old = std::mem::replace(&mut self.mouth, mouth).into_source();
+            // Another clock is another source (RFC 7160, 4.1), which counts on.
+            self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
+        }
+        self.params = params;
+    }
+
+    /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it
+    /// follows the other side when that is not where it said.
+    pub(super) fn rtcp_destination(&self) -> SocketAddr {
+        let rtp = self.latch.destination();
+        if self.params.rtcp_mux {
+            return rtp;
+        }
+        let next = SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
+        let agreed =
+            self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
+        self.control.from.or(agreed).unwrap_or(next)
+    }
+}
+
+impl Incoming {
+    /// Forgets what was said; what comes next begins anew.
+    pub(super) fn hush(&mut self) {
+        self.ear.hush();
+        (self.sounds, self.lingers) = (false, 0);
+    }
+
+    /// Follows what part of the stream has to be made up.
+    pub(super) fn reckon_quality(&mut self) {
+        let concealed = self.ear.jitter.counters().concealed;
+        let made_up = concealed - std::mem::replace(&mut self.concealed, concealed);
+        self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
+        self.ear.expect_loss(self.made_up);
+    }
+
+    /// Does to a frame that is heard what was asked for.
+    pub(super) fn make_sound(&mut self, sound: &Sound, level_dbov: f32, talking: bool) {
+        let gain = plenary_audio::linear(sound.gain_db.clamp(-40.0, 20.0));
+        if self.denoiser.is_none() && self.automatic.is_none() && gain == 1.0 && self.gain == 1.0 {
+            return;
+        }
+        let frame = &mut self.ear.frame;
+        if let Some(denoiser) = &mut self.denoiser {
+            denoiser.run(frame);
+        }
+        agc::apply(frame, &mut self.gain, gain);
+        if let Some(automatic) = &mut self.automatic {
+            automatic.run(frame, level_dbov + sound.gain_db, talking);
+        }
+        self.ear.set_changed();
+    }
+
+    pub(super) fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
+        if talking != std::mem::replace(&mut self.talking, talking) {
+            out.tell(if talking {
+                MediaEvent::TalkStarted { call }
+            } else {
+                MediaEvent::TalkStopped { call }
+            });
+        }
+    }
+}
+
+/// With keys from handshakes RTCP has its own where it has a port of its own (RFC 5764, 4.1).
+fn own_rtcp_shield(params: &StreamParams) -> Option<Shield> {
+    let has_own = matches!(params.protection, Protection::Dtls { .. }) && !params.rtcp_mux;
+    has_own.then(|| Shield::new(&params.protection))
+}
