@@ -389,6 +389,16 @@ fn calls_whose_audio_goes_through_rtpengine() {
     wait_for("the ejected phone to notice", || first.log().contains("closed").then_some(()));
 }
 
+/// A program that ends with the test, however that ends.
+struct Program(std::process::Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Linphone on a pipe: a WAV file is what it says, another what it hears.
 #[test]
 fn linphone_speaks_and_hears() {
@@ -406,7 +416,7 @@ fn linphone_speaks_and_hears() {
     let phone = Phone::call(&server.uri("conf-Lin"), 500, "PCMU");
     server.wait_for_participants("Lin", 1);
     let log = fs::File::create(path.join("log")).unwrap();
-    let mut child = Command::new("linphonec")
+    let child = Command::new("linphonec")
         .args(["-d", "0", "-c"])
         .arg(path.join("linphonerc"))
         .env("HOME", path)
@@ -415,7 +425,8 @@ fn linphone_speaks_and_hears() {
         .stderr(log)
         .spawn()
         .expect("linphonec is installed (make interop does that)");
-    let mut commands = child.stdin.take().unwrap();
+    let mut linphone = Program(child);
+    let mut commands = linphone.0.stdin.take().unwrap();
     let said = || fs::read_to_string(path.join("log")).unwrap_or_default();
     let heard = path.join("heard.wav");
     let mut ask = |text: &str| writeln!(commands, "{text}").unwrap();
@@ -434,7 +445,7 @@ fn linphone_speaks_and_hears() {
     ask("terminate");
     server.wait_for_participants("Lin", 1);
     ask("quit");
-    wait_for("Linphone to end", || child.try_wait().unwrap());
+    wait_for("Linphone to end", || linphone.0.try_wait().unwrap());
     let (samples, rate) = support::read_wav(&heard);
     let recent = &samples[samples.len().saturating_sub(rate as usize)..];
     let level = |hz: f32| plenary_audio::goertzel::power_dbov(recent, rate, hz);
