@@ -121,7 +121,7 @@ pub struct CallStats {
     pub buffer_ms: f32,
     /// What the jitter buffer holds now, in milliseconds.
     pub held_ms: f32,
-    /// Level of what the party last said, in dBov (-127 to 0).
+    /// Level of what the party last said, in dBov (-127 to 0); -127: nothing yet.
     pub level_dbov: f32,
     /// Level of the line while nobody speaks, in dBov (-90 to -30). Above -45 the line is noisy.
     pub noise_floor_dbov: f32,

@@ -107,7 +107,8 @@ impl Party {
             encoder: None,
             cname,
             random,
-            stats: CallStats::default(),
+            // Nothing has been said yet, which is not the same as full scale.
+            stats: CallStats { level_dbov: -127.0, noise_floor_dbov: -90.0, ..CallStats::default() },
         }
     }
 

@@ -315,6 +315,8 @@ fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
     world.room.set_voice(world.phones[0].key, true, true, &mut world.outbox);
     world.run(60);
     assert!((world.level(1, 400.0) + 12.0).abs() < 1.0, "heard again");
+    assert!((world.stats(1).level_dbov + 12.0).abs() < 4.0);
+    assert_eq!(world.stats(2).level_dbov, -127.0, "it has said nothing");
 }
 
 #[test]
