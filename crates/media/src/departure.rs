@@ -11,7 +11,8 @@ pub(crate) const GROUP: usize = 192;
 const HOLD_NS_MAX: u64 = 2_000_000;
 /// Waiting for less than this is not worth being woken for.
 const HOLD_NS_MIN: u64 = 150_000;
-/// The usual time is at what this many of a hundred ticks keep, roughly: it grows faster than it shrinks by so much.
+/// The usual time follows a later one by a part of sixteen, and an earlier one by a part of 512: so it is one that most ticks
+/// keep.
 const GROWS: u64 = 16;
 const SHRINKS: u64 = 512;
 

@@ -36,7 +36,7 @@ use crate::{
 };
 use desk::Desk;
 use mouth::PAYLOAD_BYTES_MAX;
-use pace::Pace;
+use pace::{Pace, Talker};
 use party::{Follows, Party};
 use plenary_audio::{
     bus::Link,
@@ -115,8 +115,9 @@ pub(crate) struct Room {
     heard: Vec<usize>,
     /// Lines on which something was in the last tick, be it noise.
     live_lines: usize,
-    /// When it had better tick.
+    /// When it had better tick, and for whose sake.
     pace: Pace,
+    talkers: Vec<Talker>,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -149,6 +150,7 @@ impl Room {
             heard: Vec::new(),
             live_lines: 0,
             pace: Pace::default(),
+            talkers: Vec::new(),
             #[cfg(test)]
             fails: false,
         }
@@ -184,6 +186,7 @@ impl Room {
             None => {
                 self.parties.push(party);
                 self.heard.reserve(self.parties.len() - self.heard.len());
+                self.talkers.reserve(self.parties.len() - self.talkers.len());
                 PartyKey(self.parties.len() - 1)
             }
         };
@@ -344,9 +347,11 @@ impl Room {
 
     /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk.
     pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> u32 {
-        let Self { heard, parties, pace, .. } = self;
-        let talkers = heard.iter().filter_map(|index| parties.get(*index)?.as_ref());
-        pace.advise(talkers.filter_map(|party| party.waits(time.now_ns + FRAME_NS)), phase_ns)
+        let Self { heard, parties, pace, talkers, .. } = self;
+        let those_heard = heard.iter().filter_map(|index| parties.get(*index)?.as_ref());
+        talkers.clear();
+        talkers.extend(those_heard.filter_map(|party| party.waits(time.now_ns + FRAME_NS)));
+        pace.advise(talkers, phase_ns)
     }
 
     /// How many are in it.

@@ -43,10 +43,10 @@ pub(super) struct Pace {
 
 impl Pace {
     /// By how many phases of `phase_ns` the room should tick sooner from now on.
-    pub(super) fn advise(&mut self, talkers: impl Iterator<Item = Talker> + Clone, phase_ns: u64) -> u32 {
+    pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> u32 {
         self.rest = self.rest.saturating_sub(1);
         let phase_ns = phase_ns as i64;
-        let Some(least_ns) = talkers.clone().map(|talker| talker.spare_ns).min() else { return 0 };
+        let Some(least_ns) = talkers.iter().map(|talker| talker.spare_ns).min() else { return 0 };
         if least_ns > phase_ns + SPARE_NS {
             self.ticks_free += 1;
             if self.ticks_free < TICKS_BEFORE_FREE {
@@ -60,7 +60,7 @@ impl Pace {
         if self.rest > 0 {
             return 0;
         }
-        let best = best_passing(talkers.clone(), phase_ns);
+        let best = best_passing(talkers, phase_ns);
         if best != self.passing {
             self.ticks_passing = self.ticks_passing.saturating_sub(1);
             if self.ticks_passing == 0 {
@@ -73,7 +73,7 @@ impl Pace {
             self.ticks_passing = self.ticks_passing.min(TICKS_BEFORE_PASSING);
             return 0;
         }
-        let mut passed = talkers.filter(|talker| is_passed(*talker, i64::from(best) * phase_ns));
+        let mut passed = talkers.iter().filter(|talker| is_passed(**talker, i64::from(best) * phase_ns));
         let ready = self.ticks_passing >= TICKS_BEFORE_PASSING && passed.all(|talker| talker.is_quiet)
             || self.ticks_passing >= TICKS_BEFORE_PASSING_ALOUD;
         if !ready {
@@ -89,11 +89,11 @@ fn is_passed(talker: Talker, by_ns: i64) -> bool {
 }
 
 /// The move that lets those who talk wait least, in phases; 0: none is worth it.
-fn best_passing(talkers: impl Iterator<Item = Talker> + Clone, phase_ns: i64) -> u32 {
-    let count = talkers.clone().count() as i64;
+fn best_passing(talkers: &[Talker], phase_ns: i64) -> u32 {
+    let count = talkers.len() as i64;
     let change_ns = |phases: i64| -> i64 {
         let by_ns = phases * phase_ns;
-        let passed = talkers.clone().filter(|talker| is_passed(*talker, by_ns)).count() as i64;
+        let passed = talkers.iter().filter(|talker| is_passed(**talker, by_ns)).count() as i64;
         passed * FRAME_NS as i64 - count * by_ns
     };
     let moves = 1..FRAME_NS as i64 / phase_ns.max(1);
@@ -114,8 +114,9 @@ mod tests {
         let mut spares: Vec<i64> = spares_ms.iter().map(|ms| ms * MS).collect();
         let (mut pace, mut passed) = (Pace::default(), 0);
         for _ in 0..ticks {
-            let talkers = spares.iter().map(|spare_ns| Talker { spare_ns: *spare_ns, is_quiet: quiet });
-            let by_ns = i64::from(pace.advise(talkers, PHASE_NS)) * PHASE_NS as i64;
+            let talkers: Vec<Talker> =
+                spares.iter().map(|spare_ns| Talker { spare_ns: *spare_ns, is_quiet: quiet }).collect();
+            let by_ns = i64::from(pace.advise(&talkers, PHASE_NS)) * PHASE_NS as i64;
             for spare in &mut spares {
                 *spare -= by_ns;
                 if *spare < 0 {
@@ -153,8 +154,9 @@ mod tests {
         let moves: Vec<u32> = (0..1000)
             .map(|tick| {
                 let spares = if tick % 150 < 50 { vec![1, 15, 2] } else { vec![1, 15] };
-                let talkers = spares.iter().map(|ms| Talker { spare_ns: ms * MS, is_quiet: true });
-                pace.advise(talkers, PHASE_NS)
+                let talkers: Vec<Talker> =
+                    spares.iter().map(|ms| Talker { spare_ns: ms * MS, is_quiet: true }).collect();
+                pace.advise(&talkers, PHASE_NS)
             })
             .collect();
         assert_eq!(moves.iter().find(|phases| **phases > 0), Some(&7), "to just after the other");
