@@ -15,8 +15,8 @@
 #![allow(unsafe_code, clippy::print_stdout)]
 
 use io_uring::{
-    IoUring, opcode, squeue,
-    types::{Fd, Fixed},
+    IoUring, cqueue, opcode, squeue,
+    types::{BufRingEntry, Fd, Fixed},
 };
 use std::{
     io, mem,
@@ -33,7 +33,10 @@ use std::{
 
 const PACKET: usize = 172;
 const BATCH: usize = 64;
-const WAYS: [&str; 5] = ["woken", "calls", "asked_twice", "io_uring", "one_port"];
+/// `io_uring_enter` runs what is waiting to be completed.
+const IORING_ENTER_GETEVENTS: u32 = 1;
+const WAYS: [&str; 8] =
+    ["woken", "calls", "asked_twice", "multishot", "io_uring", "connected", "stamped", "one_port"];
 
 /// Headers of a batch and all that they point at. Never moved once it is made.
 struct Batch {
@@ -200,18 +203,54 @@ fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) 
                 }
             });
         }
-        _ => reflect_by_ring(sockets, to, stop, way == "io_uring"),
+        "multishot" => reflect_by_multishot(sockets, to, stop),
+        "asked_twice" => reflect_by_ring(sockets, to, stop, Use::AskedTwice),
+        "connected" => reflect_by_ring(sockets, to, stop, Use::Connected),
+        "stamped" => reflect_by_ring(sockets, to, stop, Use::Stamped),
+        _ => reflect_by_ring(sockets, to, stop, Use::ByNumber),
     }
 }
 
-/// `by_number`: the sockets are registered and asked once; else looked up each time and asked until they have nothing.
-fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, by_number: bool) {
+/// How a ring is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Sockets are looked up each time, and asked until they have nothing.
+    AskedTwice,
+    /// Sockets are registered, and asked once.
+    ByNumber,
+    /// The same, and connected: no address goes either way.
+    Connected,
+    /// The same, but the kernel says when each packet came.
+    Stamped,
+}
+
+fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, how: Use) {
     let (packet, name) = ([7; PACKET], name(to));
     let mut batch = Batch::new(512);
+    let mut controls = [[0_u64; 8]; BATCH];
+    let is_connected = matches!(how, Use::Connected | Use::Stamped);
+    if is_connected {
+        for socket in sockets {
+            let _ = socket.connect(to);
+            if how == Use::Stamped {
+                let on: libc::c_int = 1;
+                // SAFETY: the option takes an int, which lives through the call.
+                unsafe {
+                    libc::setsockopt(
+                        socket.as_raw_fd(),
+                        libc::SOL_SOCKET,
+                        libc::SO_TIMESTAMPNS,
+                        ptr::from_ref(&on).cast(),
+                        mem::size_of_val(&on) as libc::socklen_t,
+                    )
+                };
+            }
+        }
+    }
     let build = || -> io::Result<IoUring> {
         let ring: IoUring =
             IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(BATCH as u32)?;
-        if by_number {
+        if how != Use::AskedTwice {
             let fds: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
             ring.submitter().register_files(&fds)?;
         }
@@ -223,15 +262,30 @@ fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, by_
     let mut ask = |again: &[usize], yielded: &mut Vec<usize>| {
         for part in again.chunks(BATCH) {
             for (place, index) in part.iter().enumerate() {
-                batch.headers[place].msg_hdr.msg_namelen = 16;
+                let header = &mut batch.headers[place].msg_hdr;
+                header.msg_namelen = 16;
+                if how == Use::Stamped {
+                    header.msg_control = controls[place].as_mut_ptr().cast();
+                    header.msg_controllen = 64;
+                }
                 let header = &raw mut batch.headers[place].msg_hdr;
-                let receive = match by_number {
-                    true => opcode::RecvMsg::new(Fixed(*index as u32), header),
-                    false => opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header),
+                let receive = match how {
+                    Use::Connected => {
+                        let bytes = batch.bytes[place].as_mut_ptr();
+                        let receive = opcode::Recv::new(Fixed(*index as u32), bytes, 512);
+                        receive.flags(libc::MSG_DONTWAIT).build()
+                    }
+                    Use::ByNumber | Use::Stamped => {
+                        let receive = opcode::RecvMsg::new(Fixed(*index as u32), header);
+                        receive.flags(libc::MSG_DONTWAIT as u32).build()
+                    }
+                    Use::AskedTwice => {
+                        let receive = opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header);
+                        receive.flags(libc::MSG_DONTWAIT as u32).build()
+                    }
                 };
-                let receive = receive.flags(libc::MSG_DONTWAIT as u32).build().user_data(*index as u64);
                 // SAFETY: what it points at stays until it is over, below.
-                let _ = unsafe { ring.submission().push(&receive) };
+                let _ = unsafe { ring.submission().push(&receive.user_data(*index as u64)) };
             }
             let _ = ring.submit_and_wait(part.len());
             yielded.extend(
@@ -247,29 +301,112 @@ fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, by_
         first.clear();
         second.clear();
         ask(&all, &mut first);
-        if !by_number {
+        if how == Use::AskedTwice {
             ask(&first, &mut second);
         }
-        for part in all.chunks(BATCH) {
-            for index in part {
-                let send = match by_number {
-                    true => opcode::Send::new(Fixed(*index as u32), packet.as_ptr(), PACKET as u32),
-                    false => {
-                        let fd = Fd(sockets[*index].as_raw_fd());
-                        opcode::Send::new(fd, packet.as_ptr(), PACKET as u32)
-                    }
-                };
-                let send = send
-                    .flags(libc::MSG_DONTWAIT)
-                    .dest_addr((&raw const name).cast())
-                    .dest_addr_len(16)
-                    .build()
-                    .flags(squeue::Flags::SKIP_SUCCESS);
-                // SAFETY: as above.
-                let _ = unsafe { sender.submission().push(&send) };
-            }
-            let _ = sender.submit();
+        send_by_ring(&mut sender, sockets, &packet, &name, how);
+    });
+}
+
+/// A packet from each socket.
+fn send_by_ring(
+    ring: &mut IoUring,
+    sockets: &[UdpSocket],
+    packet: &[u8; PACKET],
+    name: &libc::sockaddr_in,
+    how: Use,
+) {
+    let all: Vec<usize> = (0..sockets.len()).collect();
+    for part in all.chunks(BATCH) {
+        for index in part {
+            let send = match how {
+                Use::AskedTwice => {
+                    let fd = Fd(sockets[*index].as_raw_fd());
+                    opcode::Send::new(fd, packet.as_ptr(), PACKET as u32)
+                }
+                _ => opcode::Send::new(Fixed(*index as u32), packet.as_ptr(), PACKET as u32),
+            };
+            let send = match how {
+                Use::Connected | Use::Stamped => send,
+                _ => send.dest_addr(ptr::from_ref(name).cast()).dest_addr_len(16),
+            };
+            let send = send.flags(libc::MSG_DONTWAIT).build().flags(squeue::Flags::SKIP_SUCCESS);
+            // SAFETY: what it points at outlives the call below, in which it is over.
+            let _ = unsafe { ring.submission().push(&send) };
         }
+        let _ = ring.submit();
+    }
+}
+
+/// Packets are put into memory that the kernel was given beforehand, and told in the queue of completions: no operation
+/// is handed over for each.
+fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
+    /// Buffers that the kernel may fill; a power of two.
+    const BUFFERS: usize = 4096;
+    const BUFFER: usize = 512;
+    let (packet, name) = ([7; PACKET], name(to));
+    let build = || -> io::Result<IoUring> {
+        let ring: IoUring = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_cqsize(2 * BUFFERS as u32)
+            .build(BATCH as u32)?;
+        let fds: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+        ring.submitter().register_files(&fds)?;
+        Ok(ring)
+    };
+    let (Ok(mut ring), Ok(mut sender)) = (build(), build()) else {
+        return println!("io_uring is not allowed here");
+    };
+    let mut buffers = vec![[0_u8; BUFFER]; BUFFERS];
+    let layout = std::alloc::Layout::from_size_align(BUFFERS * mem::size_of::<BufRingEntry>(), 4096)
+        .expect("a size and an alignment");
+    // SAFETY: the size is not zero. It is not given back while the ring lives.
+    let entries = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<BufRingEntry>();
+    // SAFETY: the memory lives as long as the ring.
+    if unsafe { ring.submitter().register_buf_ring_with_flags(entries as u64, BUFFERS as u16, 0, 0) }.is_err()
+    {
+        return println!("rings of buffers are not known here");
+    }
+    let mut tail = 0_u16;
+    let mut give = |buffer: u16| {
+        // SAFETY: within the ring's memory, of which this thread alone writes.
+        unsafe {
+            let entry = &mut *entries.add(usize::from(tail) % BUFFERS);
+            entry.set_addr(buffers[usize::from(buffer)].as_mut_ptr() as u64);
+            entry.set_len(BUFFER as u32);
+            entry.set_bid(buffer);
+            tail = tail.wrapping_add(1);
+            let shared = BufRingEntry::tail(entries).cast::<std::sync::atomic::AtomicU16>();
+            (*shared).store(tail, std::sync::atomic::Ordering::Release);
+        }
+    };
+    (0..BUFFERS as u16).for_each(&mut give);
+    let mut arm: Vec<u32> = (0..sockets.len() as u32).collect();
+    let mut filled = Vec::new();
+    every_20_ms(stop, || {
+        for part in arm.chunks(BATCH) {
+            for index in part {
+                let receive = opcode::RecvMulti::new(Fixed(*index), 0).build().user_data(u64::from(*index));
+                // SAFETY: it points at nothing of ours but the buffers.
+                let _ = unsafe { ring.submission().push(&receive) };
+            }
+            let _ = ring.submit();
+        }
+        arm.clear();
+        // Carries out what has come in meanwhile.
+        // SAFETY: nothing is handed over.
+        let _ = unsafe { ring.submitter().enter::<libc::sigset_t>(0, 0, IORING_ENTER_GETEVENTS, None) };
+        for done in ring.completion() {
+            if let Some(buffer) = cqueue::buffer_select(done.flags()) {
+                filled.push(buffer);
+            }
+            if !cqueue::more(done.flags()) {
+                arm.push(done.user_data() as u32);
+            }
+        }
+        filled.drain(..).for_each(&mut give);
+        send_by_ring(&mut sender, sockets, &packet, &name, Use::ByNumber);
     });
 }
 
