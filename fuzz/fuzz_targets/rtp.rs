@@ -1,9 +1,10 @@
-//! RTP packets: the header, SRTP, and what telephone events and the jitter buffer make of them.
+//! RTP packets: the header, its extension, SRTP, and what telephone events and the jitter buffer make of them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use plenary_rtp::{
     dtmf::DtmfReceiver,
+    extension::AudioLevel,
     jitter::{JitterBuffer, JitterConfig},
     packet::{Kind, Packet},
     srtp::{MasterKey, Receiver, Sender, Suite},
@@ -23,6 +24,17 @@ fuzz_target!(|data: &[u8]| {
             reception.handle_packet(&parsed.header, parsed.payload.len(), now, true);
             let _ = keys.handle_packet(parsed.header.timestamp, parsed.header.marker, parsed.payload, now);
             jitter.push(&parsed.header, parsed.payload, parsed.payload.len() as u32, now);
+            if let Some(extension) = &parsed.extension {
+                for id in [0, 1, 14, 15, 16, 255] {
+                    if let Some(level) = AudioLevel::read(extension, id) {
+                        assert!(level.level <= 127);
+                        let id = if matches!(id, 0 | 15) { 1 } else { id };
+                        let again = level.header_bytes(&parsed.header, id);
+                        let again = Packet::parse(&again).unwrap().extension.unwrap();
+                        assert_eq!(AudioLevel::read(&again, id), Some(level));
+                    }
+                }
+            }
             let again = parsed.header.to_bytes();
             assert_eq!(Packet::parse(&again).unwrap().header, parsed.header);
         }

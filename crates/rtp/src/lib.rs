@@ -7,6 +7,7 @@
 //! | module | what it does | RFC |
 //! |---|---|---|
 //! | [`packet`] | reads and writes RTP headers, tells RTP from RTCP, STUN and DTLS | 3550, 7983 |
+//! | [`extension`] | elements of header extensions, and the level of a packet | 8285, 6464 |
 //! | [`rtcp`] | reports and goodbyes | 3550 |
 //! | [`jitter`] | puts packets back in order and time, adding as little delay as the network allows | – |
 //! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dtmf;
+pub mod extension;
 pub mod jitter;
 pub mod packet;
 pub mod quality;

@@ -78,7 +78,7 @@ pub struct Packet<'a> {
 /// A header extension (RFC 3550, 5.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extension<'a> {
-    /// Which profile it follows: `0xBEDE` for one-byte elements (RFC 8285).
+    /// Which profile it follows: `0xBEDE` for one-byte elements, `0x100` and four bits for two-byte ones (RFC 8285).
     pub profile: u16,
     /// A whole number of four-byte words.
     pub data: &'a [u8],

@@ -2,7 +2,8 @@
 
 use plenary_rtp::{
     dtmf::DtmfReceiver,
-    packet::{Kind, Packet},
+    extension::AudioLevel,
+    packet::{Extension, Kind, Packet},
     rtcp::{self, REPORT_BYTES_MAX, Report, Sent},
     stats::Reception,
 };
@@ -35,6 +36,21 @@ proptest! {
             }
             let mut keys = DtmfReceiver::new();
             keys.handle_packet(packet.header.timestamp, packet.header.marker, packet.payload, u64::from(now_ms));
+        }
+    }
+
+    #[test]
+    fn elements_of_any_extension_are_read_or_not_there(
+        profile in prop_oneof![Just(0xbede_u16), 0x1000_u16..0x1010, any::<u16>()],
+        data in prop::collection::vec(any::<u8>(), 0..80),
+        id in any::<u8>(),
+    ) {
+        let extension = Extension { profile, data: &data };
+        if let Some(element) = extension.element(id) {
+            prop_assert!(element.len() < data.len() && id != 0);
+        }
+        if let Some(level) = AudioLevel::read(&extension, id) {
+            prop_assert!((-127.0..=0.0).contains(&level.dbov()));
         }
     }
 

@@ -54,8 +54,8 @@ const JUMP_LATER_NS: i64 = 2_000_000_000;
 /// Numbers this far ahead or behind belong to a stream that was restarted (RFC 3550, A.1).
 const SEQUENCE_AHEAD_MAX: i16 = 3000;
 const SEQUENCE_BEHIND_MAX: i16 = -100;
-/// Packets further back than this are not remembered by number.
-const NUMBERS: usize = 128;
+/// Packets further back than this are not remembered by number: those that are held have numbers less than this apart.
+pub const NUMBERS: usize = 128;
 const NO_SLOT: u8 = u8::MAX;
 
 /// How a jitter buffer is set up.
