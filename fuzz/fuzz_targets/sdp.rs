@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use plenary_sip::sdp::{Codec, Direction, IceCredentials, LocalMedia, LocalSecurity, Policy, Preference, Protection, accept, answer};
+use plenary_sip::sdp::{Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection, accept, answer};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -17,6 +17,7 @@ fuzz_target!(|data: &[u8]| {
             direction: Direction::SendRecv,
             security: LocalSecurity { policy, seed: [7; 176], fingerprint: Some([1; 32]), offers_keys: true, offers_dtls: false },
             ice: Some(IceCredentials { ufrag: "abcd".into(), pwd: "0123456789012345678901".into() }),
+            levels: Levels::Read,
         };
         for stream in [answer(text, &local).ok().map(|answer| {
             assert_eq!(answer.sdp.lines().filter(|line| line.starts_with("m=") && !line.contains(" 0 ")).count().max(1), 1);
@@ -25,6 +26,7 @@ fuzz_target!(|data: &[u8]| {
             assert!(matches!(stream.ptime_ms, 10 | 20 | 30 | 40 | 60));
             assert!(policy != Policy::Required || stream.protection.is_on());
             assert!(policy != Policy::Off || !stream.protection.is_on());
+            assert!(stream.levels.is_none_or(|levels| !matches!(levels.id, 0 | 15)));
             if let Protection::Sdes { suite, send, receive, .. } = &stream.protection {
                 assert!(send.len() == suite.key_bytes() && receive.len() == suite.key_bytes());
             }

@@ -9,7 +9,7 @@ use crate::{
 use plenary_audio::{codec, goertzel};
 use plenary_sip::{
     CallId, Credentials, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle, TlsSettings,
-    sdp::{self, Codec, Direction, LocalMedia, LocalSecurity, Preference, Stream},
+    sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Preference, Stream},
 };
 use std::{
     collections::HashMap,
@@ -56,6 +56,8 @@ pub struct CallSpec {
     pub impairment: Impairment,
     /// What to answer with when asked who calls.
     pub credentials: Option<Credentials>,
+    /// Each packet says how loud it is (RFC 6464), where the other side reads that.
+    pub tells_levels: bool,
     /// Its bursts ([`Speech::Marked`]) are looked for by the other calls with this number…
     pub probes: Option<u32>,
     /// … that have this.
@@ -72,6 +74,7 @@ impl Default for CallSpec {
             record_seconds: 0,
             impairment: Impairment::default(),
             credentials: None,
+            tells_levels: false,
             probes: None,
             looks: false,
         }
@@ -189,6 +192,7 @@ impl Caller {
             direction: Direction::SendRecv,
             security: LocalSecurity::off(),
             ice: None,
+            levels: if spec.tells_levels { Levels::Send } else { Levels::Off },
         };
         let mut encoded = HashMap::new();
         for codec in &spec.codecs {
@@ -390,6 +394,7 @@ fn line_of(stream: &Stream) -> Line {
         payload_type: stream.payload_type,
         receive_payload_type: stream.receive_payload_type,
         dtmf_payload_type: stream.dtmf.map(|dtmf| dtmf.send),
+        level_id: stream.levels.map(|levels| levels.id),
         sends: stream.direction.sends(),
     }
 }

@@ -88,6 +88,8 @@ pub(crate) struct Line {
     pub(crate) payload_type: u8,
     pub(crate) receive_payload_type: u8,
     pub(crate) dtmf_payload_type: Option<u8>,
+    /// Under which number each packet says how loud it is.
+    pub(crate) level_id: Option<u8>,
     pub(crate) sends: bool,
 }
 
@@ -515,7 +517,13 @@ impl LineState {
         } else {
             let payload = self.speech.frame(self.frame);
             let header = self.source.next_header(self.line.payload_type, units, payload.len());
-            send(self.line.remote, &header.to_bytes(), payload);
+            match self.line.level_id {
+                None => send(self.line.remote, &header.to_bytes(), payload),
+                Some(id) => {
+                    let level = self.speech.level(self.frame);
+                    send(self.line.remote, &level.header_bytes(&header, id), payload);
+                }
+            }
         }
         self.frame += 1;
     }

@@ -32,6 +32,10 @@ pub struct LoadSpec {
     pub seconds: u32,
     /// The codecs of the callers: each offers one, in turn.
     pub codecs: Vec<Codec>,
+    /// What those who do not talk send: noise of this level, in dBov; `None`: silence.
+    pub noise_dbov: Option<f32>,
+    /// Each packet says how loud it is (RFC 6464).
+    pub audio_levels: bool,
     /// Conferences, at the most, in which the delay is measured, by bursts in what up to three of the talkers say. Where nobody
     /// talks a further caller sends them.
     pub probes: u32,
@@ -237,7 +241,7 @@ async fn fill(
             }
             Some(hz) => Speech::Tone { hz, dbov: TALKER_DBOV },
             None if probe.is_some() => Speech::Marked { tone: None, place: 0 },
-            None => Speech::Silence,
+            None => spec.noise_dbov.map_or(Speech::Silence, |dbov| Speech::Noise { dbov }),
         };
         let codec =
             spec.codecs.get(index as usize % spec.codecs.len().max(1)).copied().unwrap_or(Codec::Pcmu);
@@ -248,6 +252,7 @@ async fn fill(
             speech,
             listens,
             codecs: vec![codec],
+            tells_levels: spec.audio_levels,
             probes: (room < probes).then_some(room),
             looks,
             ..CallSpec::default()

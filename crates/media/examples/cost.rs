@@ -51,6 +51,7 @@ fn main() {
                 send_payload_type: 0,
                 receive_payload_type: 0,
                 dtmf_payload_type: Some(101),
+                level_id: None,
                 ptime_ms: 20,
                 send: true,
                 receive: true,

@@ -413,6 +413,7 @@ mod tests {
             send_payload_type: 0,
             receive_payload_type: 0,
             dtmf_payload_type: None,
+            level_id: None,
             ptime_ms: 20,
             send: true,
             receive: true,

@@ -50,6 +50,9 @@ pub struct StreamParams {
     pub receive_payload_type: u8,
     /// Payload type of the telephone events that we receive (RFC 4733); `None`: none were agreed on.
     pub dtmf_payload_type: Option<u8>,
+    /// The number of the element in which each packet that we receive bears its level (RFC 6464), 1 to 255; `None`: none
+    /// was agreed on.
+    pub level_id: Option<u8>,
     /// Audio in each packet we send: 10, 20, 30, 40 or 60 ms; anything else is taken as 20.
     pub ptime_ms: u32,
     /// The other side wants to hear us. False: it holds us, and nothing is sent.

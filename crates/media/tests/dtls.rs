@@ -232,6 +232,7 @@ fn params(to: SocketAddr, identity: &DtlsIdentity, active: bool, rtcp: Option<So
         send_payload_type: 0,
         receive_payload_type: 0,
         dtmf_payload_type: None,
+        level_id: None,
         ptime_ms: 20,
         send: true,
         receive: true,

@@ -212,6 +212,12 @@ pub(crate) struct Load {
     /// What the callers offer, one codec each, in turn
     #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu")]
     pub(crate) codecs: Vec<CodecName>,
+    /// Those who do not speak send noise of this level instead of silence, in dBov
+    #[arg(long, value_name = "DBOV", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-90..=-30))]
+    pub(crate) noise: Option<i8>,
+    /// Each packet says how loud it is (RFC 6464), where the codec is Opus or G.722
+    #[arg(long)]
+    pub(crate) audio_levels: bool,
     /// Conferences, at the most, in which the delay is measured, by short sounds in what up to three of the talkers say
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub(crate) probes: u32,

@@ -1,8 +1,8 @@
 //! Offers as phones send them, and the answers they get, side by side.
 
 use plenary_sip::sdp::{
-    Codec, Direction, IceCredentials, LocalMedia, LocalSecurity, Policy, Preference, Protection, SdpError,
-    Setup, Stream, Suite, accept, answer, offer,
+    Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection,
+    SdpError, Setup, Stream, Suite, accept, answer, offer,
 };
 
 /// SRTP where it is offered, with keys that are the same in each run.
@@ -28,6 +28,7 @@ fn local() -> LocalMedia {
         direction: Direction::SendRecv,
         security: security(),
         ice: None,
+        levels: Levels::Read,
     }
 }
 
@@ -453,4 +454,97 @@ fn an_offer_of_ours_to_a_browser_is_dtls_with_ice_on_one_port() {
     // Others may share a port or not, and are not spoken to of ICE.
     let plain = offer(&LocalMedia { ice: Some(names), ..all_codecs(Preference::Ours) });
     assert!(plain.contains("RTP/AVP 111 9 0 8") && plain.contains("a=rtcp-mux") && !plain.contains("a=ice"));
+}
+
+/// What is agreed on of levels, and the lines of our answer that say so, for an offer of Opus with these lines more, the
+/// first of the session and the second of the stream.
+#[track_caller]
+fn levels(of_session: &str, of_media: &str) -> (Option<(u8, bool)>, Vec<String>) {
+    let offer = format!(
+        "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{of_session}\
+         m=audio 4000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n{of_media}"
+    );
+    let answer = answer(&offer, &all_codecs(Preference::Theirs)).unwrap();
+    let lines = answer.sdp.lines().filter(|line| line.starts_with("a=extmap")).map(str::to_owned);
+    (answer.stream.levels.map(|levels| (levels.id, levels.vad)), lines.collect())
+}
+
+const LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+
+#[test]
+fn levels_are_agreed_on_under_the_number_that_was_offered() {
+    let answered = |id: u8, rest: &str| vec![format!("a=extmap:{id}/recvonly {LEVEL}{rest}")];
+    for (offered, id, vad, rest) in [
+        (format!("1 {LEVEL}"), 1, true, ""),
+        (format!("14/sendrecv {LEVEL} vad=on"), 14, true, ""),
+        (format!("3/sendonly {LEVEL} vad=off"), 3, false, " vad=off"),
+        (format!("16 {LEVEL} future=yes"), 16, true, ""),
+        (format!("255 {LEVEL}"), 255, true, ""),
+    ] {
+        let line = format!("a=extmap:{offered}\r\n");
+        assert_eq!(levels("", &line), (Some((id, vad)), answered(id, rest)), "{offered}");
+        assert_eq!(levels(&line, "").0, Some((id, vad)), "{offered} for the session");
+    }
+    let both = levels(&format!("a=extmap:9 {LEVEL}\r\n"), &format!("a=extmap:2 {LEVEL}\r\n"));
+    assert_eq!(both.0, Some((2, true)), "what stands at the stream comes first");
+    let mixed = levels("a=extmap-allow-mixed\r\n", &format!("a=extmap:1 {LEVEL}\r\n"));
+    assert_eq!(mixed.1, ["a=extmap-allow-mixed".to_owned(), format!("a=extmap:1/recvonly {LEVEL}")]);
+}
+
+#[test]
+fn a_wrong_offer_of_levels_costs_the_levels_and_not_the_call() {
+    for offered in [
+        format!("0 {LEVEL}"),
+        format!("15 {LEVEL}"),
+        format!("256 {LEVEL}"),
+        format!("4096 {LEVEL}"),
+        format!("-1 {LEVEL}"),
+        format!("x {LEVEL}"),
+        format!("1/sideways {LEVEL}"),
+        // They want to hear of ours and do not send theirs.
+        format!("1/recvonly {LEVEL}"),
+        format!("1/inactive {LEVEL}"),
+        format!("1 {LEVEL} vad=badger"),
+        format!("1 {LEVEL}s"),
+        format!("1 urn:ietf:params:rtp-hdrext:encrypt {LEVEL}"),
+        "1".to_owned(),
+        String::new(),
+        format!("1 {LEVEL}\r\na=extmap:1 urn:example:other"),
+    ] {
+        assert_eq!(levels("", &format!("a=extmap:{offered}\r\n")), (None, vec![]), "{offered}");
+        assert_eq!(levels(&format!("a=extmap:{offered}\r\n"), ""), (None, vec![]), "{offered}");
+    }
+    assert_eq!(levels("a=extmap-allow-mixed\r\n", "a=extmap\r\n"), (None, vec![]));
+    // The next one may be better.
+    let second = format!("a=extmap:15 {LEVEL}\r\na=extmap:5 {LEVEL}\r\n");
+    assert_eq!(levels("", &second).0, Some((5, true)));
+    // G.711 has no use for them.
+    let (media, stream) = answered(&format!("m=audio 4000 RTP/AVP 0\r\na=extmap:1 {LEVEL}\r\n"));
+    assert!(stream.levels.is_none() && !media.contains("extmap"), "{media}");
+}
+
+#[test]
+fn levels_that_we_offer_are_read_where_the_answer_sends_them() {
+    let reads = all_codecs(Preference::Ours);
+    let line = format!("a=extmap:1/recvonly {LEVEL}\r\n");
+    let text = offer(&reads);
+    assert!(text.contains(&line), "{text}");
+    assert!(!offer(&local()).contains("extmap"), "G.711 has no use for them");
+    assert!(!offer(&LocalMedia { levels: Levels::Off, ..reads.clone() }).contains("extmap"));
+    let sends = LocalMedia { levels: Levels::Send, ..all_codecs(Preference::Theirs) };
+    let answer_of_theirs = answer(&text, &sends).unwrap();
+    let agreed = accept(&reads, &answer_of_theirs.sdp).unwrap().levels.expect("agreed on");
+    assert_eq!((agreed.id, agreed.vad, answer_of_theirs.stream.levels), (1, true, Some(agreed)));
+    // Those who would send them to one who does not read them, or under another number, do not.
+    for other in ["a=extmap:1/recvonly", "a=extmap:2/sendonly", "a=extmap:1/inactive"] {
+        let changed = answer_of_theirs.sdp.replace("a=extmap:1/sendonly", other);
+        assert_ne!(changed, answer_of_theirs.sdp);
+        assert_eq!(accept(&reads, &changed).unwrap().levels, None, "{other}");
+    }
+    // The other way round, as the callers of a load do.
+    let answer_of_ours = answer(&offer(&sends), &reads).unwrap();
+    assert!(
+        accept(&sends, &answer_of_ours.sdp).unwrap().levels.is_some() && answer_of_ours.sdp.contains(&line)
+    );
+    assert_eq!(answer(&offer(&sends), &sends).unwrap().stream.levels, None);
 }

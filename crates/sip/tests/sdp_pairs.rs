@@ -6,8 +6,8 @@
 #![allow(missing_docs)]
 
 use plenary_sip::sdp::{
-    Codec, Direction, IceCredentials, LocalMedia, LocalSecurity, Policy, Preference, Protection, Setup,
-    Stream, answer,
+    Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection,
+    Setup, Stream, answer,
 };
 use std::{fmt::Write, fs, path::Path};
 
@@ -28,6 +28,7 @@ fn local() -> LocalMedia {
             offers_dtls: false,
         },
         ice: Some(IceCredentials { ufrag: "ours".into(), pwd: "0123456789abcdefghijkl".into() }),
+        levels: Levels::Read,
     }
 }
 
@@ -40,9 +41,10 @@ fn agreed(stream: &Stream) -> String {
         Protection::Dtls { setup: Setup::Passive, .. } => "DTLS, they begin".to_owned(),
     };
     let ice = stream.ice.as_ref().map_or("no ICE".to_owned(), |ice| format!("ICE with {}", ice.ufrag));
+    let levels = stream.levels.map_or(String::new(), |levels| format!(", levels in {}", levels.id));
     let rtcp = stream.remote_rtcp.map_or("nowhere".to_owned(), |to| to.to_string());
     format!(
-        "{} {} to {}, RTCP to {rtcp}, {}, {} ms, keys {:?}, {protection}, {ice}",
+        "{} {} to {}, RTCP to {rtcp}, {}, {} ms, keys {:?}, {protection}, {ice}{levels}",
         stream.codec.name(),
         stream.payload_type,
         stream.remote_rtp,

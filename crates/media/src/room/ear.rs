@@ -1,18 +1,15 @@
 //! From packets in a jitter buffer to frames of 20 ms, for each codec.
 
-use super::{FRAME_NS, Settings};
-use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, opus, repair::Repairer};
+use super::{FRAME_NS, Settings, doze::Doze};
+use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, level, opus, repair::Repairer};
 use plenary_rtp::{
-    jitter::{Frame, JitterBuffer, JitterConfig},
+    extension::AudioLevel,
+    jitter::{Frame, JitterBuffer, JitterConfig, Pushed},
     packet::Header,
 };
 
 /// Octets of 20 ms of G.711.
 pub(super) const G711_FRAME: usize = 160;
-/// Packets of Opus that are remembered while nobody speaks, so that its decoder is warm when somebody does.
-const REMEMBERED: usize = 2;
-/// Octets of such a packet; longer ones wake the decoder.
-const REMEMBERED_BYTES: usize = 48;
 /// With more than this made up one packet more is held, with less than that no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
@@ -25,6 +22,7 @@ pub(super) struct Ear {
     codec: Codec,
     pub(super) jitter: JitterBuffer,
     decoder: Decoder,
+    doze: Doze,
     /// Decoded, not yet heard.
     waiting: Vec<i16>,
     waiting_samples: usize,
@@ -41,6 +39,9 @@ pub(super) struct Ear {
     is_silent: bool,
     /// The party has been silent.
     is_idle: bool,
+    /// What is waiting, and the frame, were passed over and are all zeros: the level that they are said to have, in dBov.
+    told_dbov: Option<f32>,
+    frame_told_dbov: Option<f32>,
     /// What the other side says its silence sounds like.
     noise: ComfortNoise,
 }
@@ -48,16 +49,7 @@ pub(super) struct Ear {
 #[derive(Debug)]
 enum Decoder {
     Telephony(Box<Repairer>),
-    Opus(Box<OpusDecoder>),
-}
-
-/// Decoding Opus costs, so packets that say themselves that nobody speaks in them are passed over once the party
-/// has been silent.
-#[derive(Debug)]
-struct OpusDecoder {
-    decoder: opus::Decoder,
-    asleep: bool,
-    remembered: [([u8; REMEMBERED_BYTES], usize); REMEMBERED],
+    Opus(Box<opus::Decoder>),
 }
 
 impl Decoder {
@@ -66,11 +58,7 @@ impl Decoder {
             Codec::Pcmu => Self::Telephony(Box::new(Repairer::g711(Law::Mu))),
             Codec::Pcma => Self::Telephony(Box::new(Repairer::g711(Law::A))),
             Codec::G722 => Self::Telephony(Box::new(Repairer::g722())),
-            Codec::Opus => Self::Opus(Box::new(OpusDecoder {
-                decoder: opus::Decoder::new(),
-                asleep: false,
-                remembered: [([0; REMEMBERED_BYTES], 0); REMEMBERED],
-            })),
+            Codec::Opus => Self::Opus(Box::new(opus::Decoder::new())),
         }
     }
 
@@ -95,56 +83,52 @@ impl Decoder {
     fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
         match self {
             Self::Telephony(repairer) => repairer.decode(payload, joins, out),
-            Self::Opus(opus) => opus.decode(payload, out),
+            Self::Opus(decoder) => {
+                let written = decoder.decode(payload, out);
+                out[written..].fill(0);
+            }
+        }
+    }
+
+    /// Decodes what was passed over before a packet, for what it leaves in the decoder. Into `out`, which is not heard.
+    fn warm<'a>(&mut self, passed_over: impl Iterator<Item = &'a [u8]>, out: &mut [i16]) {
+        match self {
+            Self::Telephony(repairer) => {
+                for (place, packet) in passed_over.enumerate() {
+                    // It was as long as this packet or shorter.
+                    if let Some(out) = out.get_mut(..2 * packet.len()) {
+                        repairer.decode(packet, place == 0, out);
+                    }
+                }
+            }
+            Self::Opus(decoder) => {
+                decoder.reset();
+                // Those that were longer than this packet are refused.
+                for packet in passed_over {
+                    decoder.decode(packet, out);
+                }
+            }
         }
     }
 
     fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         match self {
             Self::Telephony(repairer) => repairer.conceal(next, out),
-            Self::Opus(opus) => opus.conceal(next, out),
-        }
-    }
-}
-
-impl OpusDecoder {
-    fn decode(&mut self, packet: &[u8], out: &mut [i16]) {
-        if self.asleep && packet.len() <= REMEMBERED_BYTES && opus::says_silence(packet) {
-            self.remembered.rotate_right(1);
-            let (bytes, length) = &mut self.remembered[0];
-            bytes[..packet.len()].copy_from_slice(packet);
-            *length = packet.len();
-            return out.fill(0);
-        }
-        if std::mem::take(&mut self.asleep) {
-            self.decoder.reset();
-            for (bytes, length) in self.remembered.iter_mut().rev() {
-                let packet = &bytes[..std::mem::take(length)];
-                // It was silence as long as this packet or shorter.
-                if !packet.is_empty() {
-                    self.decoder.decode(packet, out);
-                }
+            Self::Opus(decoder) => {
+                let whole = out.len() / OPUS_PIECE * OPUS_PIECE;
+                let written = match next {
+                    Some(next) => decoder.recover(next, &mut out[..whole]),
+                    None => decoder.conceal(&mut out[..whole]),
+                };
+                out[written..].fill(0);
             }
         }
-        let written = self.decoder.decode(packet, out);
-        out[written..].fill(0);
-    }
-
-    fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
-        if self.asleep {
-            return out.fill(0);
-        }
-        let whole = out.len() / OPUS_PIECE * OPUS_PIECE;
-        let written = match next {
-            Some(next) => self.decoder.recover(next, &mut out[..whole]),
-            None => self.decoder.conceal(&mut out[..whole]),
-        };
-        out[written..].fill(0);
     }
 }
 
 impl Ear {
-    pub(super) fn new(codec: Codec, settings: &Settings, seed: u32) -> Self {
+    /// `has_levels`: packets say how loud they are.
+    pub(super) fn new(codec: Codec, has_levels: bool, settings: &Settings, seed: u32) -> Self {
         let jitter = match codec {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => JitterConfig::G711,
             Codec::Opus => JitterConfig::OPUS,
@@ -156,6 +140,7 @@ impl Ear {
             codec,
             jitter: JitterBuffer::new(jitter),
             decoder: Decoder::new(codec),
+            doze: Doze::new(codec, has_levels, seed),
             // Longer packets find their place when the first one comes.
             waiting: vec![0; 2 * frame],
             waiting_samples: 0,
@@ -166,19 +151,36 @@ impl Ear {
             paused: true,
             is_silent: false,
             is_idle: false,
+            told_dbov: None,
+            frame_told_dbov: None,
             noise: ComfortNoise::new(codec.rate().hz(), seed),
         }
     }
 
-    /// Takes a packet of audio that lasts `units` of the RTP clock.
-    pub(super) fn take(&mut self, header: &Header, payload: &[u8], units: u32, arrival_ns: u64) {
+    /// Another agreement on whether packets say how loud they are.
+    pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
+        self.doze.set_levels(has_levels, seed);
+    }
+
+    /// Takes a packet of audio that lasts `units` of the RTP clock, with the level that it says it has.
+    pub(super) fn take(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        units: u32,
+        level: Option<AudioLevel>,
+        arrival_ns: u64,
+    ) {
         // Most lines of a large conference are silent, and need not be kept.
         let is_silence =
             self.codec.law().is_some_and(|law| payload.iter().all(|octet| *octet == law.silence()));
         if is_silence {
             self.jitter.push_silence(header, units, arrival_ns);
         } else {
-            self.jitter.push(header, payload, units, arrival_ns);
+            match self.jitter.push(header, payload, units, arrival_ns) {
+                Pushed::Kept | Pushed::Restarted => self.doze.note(header.sequence, level),
+                Pushed::Duplicate | Pushed::Late | Pushed::Suspect | Pushed::Refused => {}
+            }
         }
     }
 
@@ -191,21 +193,35 @@ impl Ear {
     pub(super) fn hush(&mut self) {
         self.jitter.reset();
         self.decoder.reset();
+        self.doze.forget();
         self.waiting_samples = 0;
         (self.made_up, self.paused) = (false, true);
     }
 
-    /// The party has been silent: decoding may wait until it no longer is.
-    pub(super) fn may_sleep(&mut self) {
+    /// The party has been silent: decoding may wait until there is more than this, in dBov.
+    pub(super) fn may_sleep(&mut self, below_dbov: f32) {
         self.is_idle = true;
-        if let Decoder::Opus(opus) = &mut self.decoder {
-            opus.asleep = true;
-        }
+        self.doze.may_sleep(below_dbov);
     }
 
-    /// The frame is known to be silence.
-    pub(super) fn is_silent(&self) -> bool {
-        self.is_silent
+    /// The party is heard: everything is decoded.
+    pub(super) fn stay_awake(&mut self) {
+        self.doze.stay_awake();
+    }
+
+    /// The last packets were passed over.
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.doze.is_asleep()
+    }
+
+    /// Level of the frame in dBov; of one that was not decoded, as it was said to be.
+    pub(super) fn level_dbov(&self) -> f32 {
+        match self.frame_told_dbov {
+            _ if self.is_silent => -127.0,
+            Some(told) => told,
+            None => level::dbov(&self.frame),
+        }
     }
 
     /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
@@ -227,6 +243,7 @@ impl Ear {
     /// The frame was changed after it was decoded.
     pub(super) fn set_changed(&mut self) {
         (self.payload_is_frame, self.is_silent, self.is_idle) = (false, false, false);
+        self.frame_told_dbov = None;
     }
 
     /// Puts the next 20 ms into `frame`, silence where there is nothing.
@@ -236,10 +253,11 @@ impl Ear {
         self.payload_is_frame = false;
         let starts_empty = self.waiting_samples == 0;
         let was_silent = std::mem::take(&mut self.is_silent) & std::mem::take(&mut self.is_idle);
+        let was_passed_over = self.frame_told_dbov.take().is_some();
         while self.waiting_samples < length {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
             match self.jitter.pull(now_ns + held_ns) {
-                Frame::Packet { payload, samples, joins, .. } => {
+                Frame::Packet { payload, samples, joins, sequence } => {
                     self.noise.stop();
                     let samples = samples as usize * samples_per_unit;
                     let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
@@ -255,7 +273,27 @@ impl Ear {
                         // The first packet of more than 20 ms: it happens once.
                         self.waiting.resize(end, 0);
                     }
-                    self.decoder.decode(payload, joins, &mut self.waiting[self.waiting_samples..end]);
+                    let out = &mut self.waiting[self.waiting_samples..end];
+                    if let Some(level_dbov) = self.doze.passes_over(payload, sequence) {
+                        if starts_empty && samples == length {
+                            if !was_passed_over {
+                                self.frame.fill(0);
+                            }
+                            self.frame_told_dbov = Some(level_dbov);
+                            return;
+                        }
+                        out.fill(0);
+                        let other = if self.waiting_samples == 0 { Some(level_dbov) } else { self.told_dbov };
+                        self.told_dbov = other.map(|other| other.max(level_dbov));
+                        self.waiting_samples = end;
+                        continue;
+                    }
+                    if let Some(passed_over) = self.doze.wake() {
+                        self.decoder.warm(passed_over, out);
+                    }
+                    self.told_dbov = None;
+                    self.decoder.decode(payload, joins, out);
+                    self.doze.compare(sequence, out);
                     if is_just_silence && let Some(law) = self.codec.law() {
                         self.payload.fill(law.silence());
                         (self.payload_is_frame, self.is_silent) = (true, true);
@@ -277,9 +315,13 @@ impl Ear {
                         (Some([]), Some(silence)) => Some(silence.as_slice()),
                         (next, _) => next,
                     };
-                    self.decoder.conceal(next, &mut self.waiting[self.waiting_samples..end]);
+                    let out = &mut self.waiting[self.waiting_samples..end];
+                    match self.doze.is_asleep() {
+                        true => out.fill(0),
+                        false => self.decoder.conceal(next, out),
+                    }
                     self.waiting_samples = end;
-                    self.made_up = true;
+                    (self.made_up, self.told_dbov) = (true, None);
                 }
                 Frame::Nothing => {
                     let rest = &mut self.waiting[self.waiting_samples..length];
@@ -288,7 +330,7 @@ impl Ear {
                     } else {
                         rest.fill(0)
                     }
-                    self.waiting_samples = length;
+                    (self.waiting_samples, self.told_dbov) = (length, None);
                     if !std::mem::replace(&mut self.paused, true) {
                         // What comes next joins silence and not what was said before it.
                         self.decoder.reset();
@@ -297,6 +339,7 @@ impl Ear {
                 }
             }
         }
+        self.frame_told_dbov = self.told_dbov;
         self.frame.copy_from_slice(&self.waiting[..length]);
         self.waiting.copy_within(length..self.waiting_samples, 0);
         self.waiting_samples -= length;

@@ -16,6 +16,7 @@
 //! nothing of the change of streams.
 
 mod desk;
+mod doze;
 mod ear;
 mod latch;
 mod life;

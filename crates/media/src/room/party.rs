@@ -17,10 +17,10 @@ use crate::{
 use plenary_audio::{
     codec::{Codec, Encoder, Rate},
     denoise::Denoiser,
-    level,
     limit::Limiter,
 };
 use plenary_rtp::{
+    extension::AudioLevel,
     packet::{Kind, Packet},
     quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
@@ -232,7 +232,8 @@ impl Party {
                 }
                 incoming.ear.jitter.push_other(header, arrival_ns);
             } else if let Some(units) = params.codec.payload_units(packet.payload) {
-                incoming.ear.take(header, packet.payload, units, arrival_ns);
+                let level = params.level_id.and_then(|id| AudioLevel::read(packet.extension.as_ref()?, id));
+                incoming.ear.take(header, packet.payload, units, level, arrival_ns);
                 may_have_more |= incoming.ear.jitter.may_have_come(time.now_ns);
             } else {
                 self.stats.packets_malformed += 1;
@@ -399,10 +400,7 @@ impl Party {
             incoming.ear.frame.fill(0);
             incoming.ear.set_changed();
         }
-        let level_dbov = match incoming.ear.is_silent() {
-            true => -127.0,
-            false => level::dbov(&incoming.ear.frame),
-        };
+        let level_dbov = incoming.ear.level_dbov();
         incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
         incoming.is_live = level_dbov > SILENCE_DBOV;
         incoming.echo.update(self.told_dbov, level_dbov, &incoming.ear.frame);
@@ -418,9 +416,12 @@ impl Party {
         };
         incoming.sounds = incoming.lingers > 0;
         if !incoming.sounds {
-            incoming.ear.may_sleep();
+            // Where samples are compared to find an echo, they are needed.
+            let below_dbov = if incoming.echo.compares_samples() { SILENCE_DBOV } else { threshold };
+            incoming.ear.may_sleep(below_dbov);
         }
         if incoming.sounds {
+            incoming.ear.stay_awake();
             incoming.make_sound(&self.sound, level_dbov, talking);
         }
         if talking {

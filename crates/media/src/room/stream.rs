@@ -94,7 +94,7 @@ impl Stream {
             rtcp_shield: own_rtcp_shield(&params),
             dtls_from: [None; 2],
             incoming: Incoming {
-                ear: Ear::new(params.codec, settings, random.next() as u32),
+                ear: Ear::new(params.codec, params.level_id.is_some(), settings, random.next() as u32),
                 reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
                 silent_until_ns: 0,
@@ -145,7 +145,7 @@ impl Stream {
         }
         let (old, incoming) = (&self.params, &mut self.incoming);
         if params.codec != old.codec {
-            incoming.ear = Ear::new(params.codec, settings, random.next() as u32);
+            incoming.ear = Ear::new(params.codec, params.level_id.is_some(), settings, random.next() as u32);
             incoming.denoiser =
                 incoming.denoiser.as_ref().map(|_| Box::new(Denoiser::new(params.codec.rate())));
             incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
@@ -153,6 +153,9 @@ impl Stream {
         } else if (params.receive, params.receive_payload_type) != (old.receive, old.receive_payload_type) {
             // What is held was sent before a hold.
             incoming.hush();
+        }
+        if params.level_id != old.level_id {
+            incoming.ear.set_levels(params.level_id.is_some(), random.next() as u32);
         }
         self.life.agree(self.mouth.source.packets(), now_ns);
         if (params.codec, params.ptime_ms, params.opus_bitrate_max)

@@ -123,6 +123,7 @@ impl Phone {
             send_payload_type: payload_type,
             receive_payload_type: payload_type,
             dtmf_payload_type: Some(EVENTS),
+            level_id: None,
             ptime_ms: 20,
             send: true,
             receive: true,

@@ -23,6 +23,8 @@ pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
         settle: flags.settle,
         seconds: flags.seconds,
         codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
+        noise_dbov: flags.noise.map(f32::from),
+        audio_levels: flags.audio_levels,
         probes: flags.probes,
         ramp: flags.ramp,
         server_pid: flags.server_pid,

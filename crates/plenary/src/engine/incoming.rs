@@ -11,7 +11,7 @@ use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Re
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall,
-    sdp::{self, Codec, Direction, LocalMedia, Policy, SdpError, Stream},
+    sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError, Stream},
 };
 use plenary_store::{Action, InboundService, Refer, Srtp, StoreError};
 use std::net::IpAddr;
@@ -207,6 +207,7 @@ impl Engine {
             direction: Direction::SendRecv,
             security: self.security.local(srtp, call.flow.transport.is_secure()),
             ice: Some(super::security::ice_credentials()),
+            levels: Levels::Read,
         };
         let mut session =
             Session { purpose, local, stream: None, playing: None, speaks: false, listens: false };
@@ -489,6 +490,7 @@ pub(super) fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams
         ptime_ms: stream.ptime_ms,
         send: matches!(stream.direction, Direction::SendRecv | Direction::SendOnly),
         receive: matches!(stream.direction, Direction::SendRecv | Direction::RecvOnly),
+        level_id: stream.levels.map(|levels| levels.id),
         protection: stream_protection(&stream.protection),
         ice: stream
             .ice

@@ -15,7 +15,7 @@ use plenary_conference::{
 };
 use plenary_sip::{
     ReferTo, Replaces, RequestId,
-    sdp::{self, Direction, LocalMedia},
+    sdp::{self, Direction, Levels, LocalMedia},
 };
 use plenary_store::Refer;
 use std::{
@@ -153,6 +153,7 @@ impl Engine {
             direction: Direction::SendRecv,
             security: self.security.local(self.settings.srtp, false),
             ice: Some(super::security::ice_credentials()),
+            levels: Levels::Read,
         };
         let purpose = Purpose::Conference { key: key.clone() };
         let session = Session {

@@ -5,10 +5,12 @@
 
 mod error;
 mod ice;
+mod levels;
 mod security;
 
 pub use error::SdpError;
 pub use ice::IceCredentials;
+pub use levels::LevelExtension;
 pub use security::{LocalSecurity, Policy, Protection, Setup, Suite};
 
 use sdp_types::{Media, Session};
@@ -145,6 +147,18 @@ impl Direction {
     }
 }
 
+/// What we do with the level that each packet may bear (RFC 6464).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Levels {
+    /// Nothing: it is neither offered nor agreed to.
+    #[default]
+    Off,
+    /// We read it and do not send it.
+    Read,
+    /// We send it and do not read it.
+    Send,
+}
+
 /// Our side of the negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalMedia {
@@ -166,6 +180,8 @@ pub struct LocalMedia {
     pub security: LocalSecurity,
     /// Our names in ICE, for those who offer it; `None`: it is passed over.
     pub ice: Option<IceCredentials>,
+    /// What we do with the levels of packets.
+    pub levels: Levels,
 }
 
 /// The payload type under which telephone events travel, each way.
@@ -204,6 +220,8 @@ pub struct Stream {
     pub protection: Protection,
     /// Their names in ICE, where they offer it.
     pub ice: Option<IceCredentials>,
+    /// The level of each packet is in its header, of the side that sends it.
+    pub levels: Option<LevelExtension>,
 }
 
 /// An answer and what it means.
@@ -313,6 +331,7 @@ pub fn offer(local: &LocalMedia) -> String {
     if let (true, Some(ours)) = (is_for_browser, &local.ice) {
         ice::write_media(&mut sdp, ours, local.rtp, true);
     }
+    levels::write_offer(&mut sdp, &local.codecs, local.levels);
     let _ = write!(sdp, "a=ptime:20\r\na=maxptime:{MAXPTIME_MS}\r\na={}\r\n", local.direction.name());
     sdp
 }
@@ -413,6 +432,7 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
         direction: Direction::new(sends, receives),
         protection,
         ice,
+        levels: levels::negotiate(session, media, codec, local.levels, role),
     })
 }
 
@@ -532,6 +552,9 @@ fn media_part(sdp: &mut String, media: &Media, stream: &Stream, local: &LocalMed
     security::write_answer(sdp, &stream.protection, &local.security);
     if let (Some(ours), Some(_)) = (&local.ice, &stream.ice) {
         ice::write_media(sdp, ours, local.rtp, stream.rtcp_mux);
+    }
+    if let Some(agreed) = &stream.levels {
+        levels::write_answer(sdp, agreed, local.levels);
     }
     let _ = write!(
         sdp,

@@ -1,6 +1,7 @@
 //! A room with parties made of arithmetic, in virtual time.
 
 mod codecs;
+mod levels;
 mod sound;
 
 use super::*;
@@ -9,6 +10,7 @@ use crate::{OneWay, Protection};
 use plenary_audio::{g711, g722, goertzel::power_dbov, level::dbov, tone::ToneGenerator};
 use plenary_rtp::{
     dtmf::DtmfSender,
+    extension::AudioLevel,
     packet::Packet,
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
     source::Source,
@@ -32,9 +34,14 @@ const FRAME: usize = 160;
 enum Says {
     Nothing,
     Tone(ToneGenerator),
+    /// These samples.
+    Sound(MakeSound),
     Payload(Box<dyn FnMut(u64) -> [u8; FRAME]>),
     Key(DtmfSender),
 }
+
+type MakeSound = Box<dyn FnMut(&mut [i16])>;
+type Tells = fn(f32) -> Option<AudioLevel>;
 
 struct Phone {
     key: PartyKey,
@@ -44,6 +51,8 @@ struct Phone {
     decoder: Decoder,
     source: Source,
     says: Says,
+    /// What it says of the level of each packet, which it is given in dBov, and under which number.
+    tells: Option<(u8, Tells)>,
     /// Timestamp at which the key was pressed.
     key_began: u32,
     /// What it was told, decoded.
@@ -82,6 +91,7 @@ fn params(address: SocketAddr, codec: Codec) -> StreamParams {
         send_payload_type: payload_type,
         receive_payload_type: payload_type,
         dtmf_payload_type: Some(EVENTS),
+        level_id: None,
         ptime_ms: 20,
         send: true,
         receive: true,
@@ -143,6 +153,7 @@ impl World {
             decoder,
             source,
             says,
+            tells: None,
             key_began: 0,
             heard,
             packets,
@@ -160,16 +171,21 @@ impl World {
         let phone = &mut self.phones[number];
         let codec = phone.codec;
         let mut payload = [0; 1500];
-        let mut length = FRAME;
+        let (mut length, mut level_dbov) = (FRAME, -127.0);
         let units = codec.clock_rate() / 50;
         match &mut phone.says {
             Says::Nothing => {
                 phone.source.pause(units);
                 return None;
             }
-            Says::Tone(tone) => {
+            Says::Tone(_) | Says::Sound(_) => {
                 let mut frame = vec![0; codec.rate().frame()];
-                tone.fill(&mut frame);
+                match &mut phone.says {
+                    Says::Tone(tone) => tone.fill(&mut frame),
+                    Says::Sound(make) => make(&mut frame),
+                    _ => {}
+                }
+                level_dbov = dbov(&frame);
                 length = phone.encoder.encode(&frame, &mut payload);
             }
             Says::Payload(make) => payload[..FRAME].copy_from_slice(&make(self.ticks)),
@@ -184,6 +200,10 @@ impl World {
             }
         }
         let header = phone.source.next_header(payload_type(codec), units, length);
+        let told = phone.tells.and_then(|(id, tells)| Some((id, tells(level_dbov)?)));
+        if let Some((id, level)) = told {
+            return Some([level.header_bytes(&header, id).as_slice(), &payload[..length]].concat());
+        }
         Some([header.to_bytes().as_slice(), &payload[..length]].concat())
     }
 

@@ -1,0 +1,201 @@
+//! What need not be decoded. A packet of a line that has been silent is passed over where it says itself that nobody speaks
+//! in it: by its octets (Opus, DTX) or by its header (RFC 6464). The last few are kept, and decoded first when somebody
+//! speaks, so that the decoder is warm and his first syllable whole.
+//!
+//! What a header says is believed as long as it proves right. Every now and then a packet that might be passed over is
+//! decoded all the same; where several that were said to be silent are loud, nothing that this stream says of itself is
+//! believed any more. Until then it harms nobody but itself: it is not heard.
+
+use plenary_audio::{codec::Codec, level, opus};
+use plenary_rtp::{extension::AudioLevel, jitter};
+
+/// Packets of Opus that are kept. Its encoder makes each frame from what it knows of the one before it.
+const OPUS_KEPT: usize = 2;
+/// Packets of G.722: what its decoder predicts from is forgotten by 63 % in 32 ms (ITU-T G.722, 3.6.3), and with less than
+/// this what is left of the difference would be heard beside the first 60 ms of a voice.
+const G722_KEPT: usize = 10;
+/// Octets of a packet that says by its octets that nobody speaks.
+const BYTES_OF_SILENCE: usize = 48;
+/// Octets of the longest packet that is passed over where its header says so; longer ones are decoded.
+const BYTES_OF_LEVELS: usize = 480;
+/// One of so many packets that might be passed over is decoded: with 20 ms in each, one in two seconds.
+const PACKETS_BEFORE_CHECK: u32 = 100;
+/// What is this much louder than it was said to be, and louder than this, was a lie…
+const LIE_DB: f32 = 15.0;
+const LIE_DBOV: f32 = -45.0;
+/// … and so many of these are enough.
+const LIES: u32 = 3;
+/// No level came with the packet.
+const NOTHING_TOLD: u8 = u8::MAX;
+
+/// Decides for one line.
+#[derive(Debug)]
+pub(super) struct Doze {
+    codec: Codec,
+    /// The line has been silent: what is quieter than this, in dBov, may be passed over.
+    below_dbov: Option<f32>,
+    /// Packets were passed over since the decoder ran.
+    is_asleep: bool,
+    /// What was passed over last, in slots of equal size, and the slot of the oldest.
+    kept: Box<[u8]>,
+    lengths: [usize; G722_KEPT],
+    oldest: usize,
+    levels: Option<Box<Levels>>,
+}
+
+/// What packets say of their level.
+#[derive(Debug)]
+struct Levels {
+    /// Of those that the jitter buffer holds, by their numbers.
+    told: [u8; jitter::NUMBERS],
+    /// What the packet before said that was decoded or passed over.
+    before: u8,
+    until_check: u32,
+    lies: u32,
+}
+
+impl Doze {
+    /// `seed` spreads the checks of many lines.
+    pub(super) fn new(codec: Codec, has_levels: bool, seed: u32) -> Self {
+        let mut doze = Self {
+            codec,
+            below_dbov: None,
+            is_asleep: false,
+            kept: Box::default(),
+            lengths: [0; G722_KEPT],
+            oldest: 0,
+            levels: None,
+        };
+        doze.set_levels(has_levels, seed);
+        doze
+    }
+
+    /// Another agreement: whether packets bear their levels. What was found out about them is forgotten.
+    pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
+        let has_levels = has_levels && self.codec.law().is_none();
+        let levels = || Levels {
+            told: [NOTHING_TOLD; jitter::NUMBERS],
+            before: NOTHING_TOLD,
+            until_check: seed % PACKETS_BEFORE_CHECK,
+            lies: 0,
+        };
+        self.levels = has_levels.then(|| Box::new(levels()));
+        self.forget();
+        let slot = match (self.codec, has_levels) {
+            (Codec::Opus | Codec::G722, true) => BYTES_OF_LEVELS,
+            (Codec::Opus, false) => BYTES_OF_SILENCE,
+            (Codec::Pcmu | Codec::Pcma | Codec::G722, _) => 0,
+        };
+        self.kept = vec![0; slot * self.count()].into();
+    }
+
+    /// How many packets are kept.
+    fn count(&self) -> usize {
+        match self.codec {
+            Codec::Opus => OPUS_KEPT,
+            Codec::Pcmu | Codec::Pcma | Codec::G722 => G722_KEPT,
+        }
+    }
+
+    /// Nothing that was passed over leads to what comes next.
+    pub(super) fn forget(&mut self) {
+        (self.lengths, self.oldest) = ([0; G722_KEPT], 0);
+    }
+
+    /// Takes note of what a packet says that the jitter buffer now holds.
+    pub(super) fn note(&mut self, sequence: u16, level: Option<AudioLevel>) {
+        if let Some(levels) = &mut self.levels {
+            levels.told[usize::from(sequence) % jitter::NUMBERS] =
+                level.map_or(NOTHING_TOLD, |level| level.level);
+        }
+    }
+
+    /// The line is silent: packets quieter than this may be passed over, and those that are empty.
+    pub(super) fn may_sleep(&mut self, below_dbov: f32) {
+        self.below_dbov = Some(below_dbov);
+    }
+
+    /// The line is heard.
+    pub(super) fn stay_awake(&mut self) {
+        self.below_dbov = None;
+    }
+
+    /// Packets were passed over since the decoder ran.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.is_asleep
+    }
+
+    /// Whether a packet is passed over, with the level that is to be taken for its own.
+    pub(super) fn passes_over(&mut self, payload: &[u8], sequence: u16) -> Option<f32> {
+        let below_dbov = self.below_dbov?;
+        let count = self.count();
+        let slot = self.kept.len() / count;
+        if payload.is_empty() || payload.len() > slot {
+            return None;
+        }
+        let told = self.levels.as_ref().and_then(|levels| levels.told(sequence));
+        let told = told.filter(|told| *told < below_dbov);
+        let is_empty = self.codec == Codec::Opus && opus::says_silence(payload);
+        if !is_empty && (told.is_none() || self.levels.as_mut().is_some_and(|levels| levels.is_checked_now()))
+        {
+            return None;
+        }
+        if let Some(levels) = &mut self.levels {
+            levels.before = levels.told[usize::from(sequence) % jitter::NUMBERS];
+        }
+        self.lengths[self.oldest] = payload.len();
+        self.kept[slot * self.oldest..][..payload.len()].copy_from_slice(payload);
+        self.oldest = (self.oldest + 1) % count;
+        self.is_asleep = true;
+        Some(told.unwrap_or(-127.0))
+    }
+
+    /// A packet is to be decoded: those before it that were passed over, oldest first, where there are any.
+    pub(super) fn wake(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
+        self.below_dbov = None;
+        if !std::mem::take(&mut self.is_asleep) {
+            return None;
+        }
+        let (count, oldest, kept) = (self.count(), std::mem::take(&mut self.oldest), &self.kept);
+        let lengths = std::mem::take(&mut self.lengths);
+        let packets = (0..count).map(move |place| {
+            let at = (oldest + place) % count;
+            &kept[kept.len() / count * at..][..lengths[at]]
+        });
+        Some(packets.filter(|packet| !packet.is_empty()))
+    }
+
+    /// A packet was decoded: is it as loud as it said?
+    pub(super) fn compare(&mut self, sequence: u16, decoded: &[i16]) {
+        let Some(levels) = &mut self.levels else { return };
+        let told = levels.told[usize::from(sequence) % jitter::NUMBERS];
+        let before = std::mem::replace(&mut levels.before, told);
+        // The sound of a packet reaches a little into that of the next, so two in a row must have said so. A number that
+        // stands for nothing is the largest there is.
+        let said = told.min(before);
+        if told.max(before) == NOTHING_TOLD || levels.lies >= LIES {
+            return;
+        }
+        let most_dbov = (LIE_DB - f32::from(said)).max(LIE_DBOV);
+        if f32::from(said) > -LIE_DBOV && level::dbov(decoded) > most_dbov {
+            levels.lies += 1;
+        }
+    }
+}
+
+impl Levels {
+    /// What a packet says, in dBov, where it is believed.
+    fn told(&self, sequence: u16) -> Option<f32> {
+        let told = self.told[usize::from(sequence) % jitter::NUMBERS];
+        (told != NOTHING_TOLD && self.lies < LIES).then(|| -f32::from(told))
+    }
+
+    fn is_checked_now(&mut self) -> bool {
+        if self.until_check == 0 {
+            self.until_check = PACKETS_BEFORE_CHECK;
+            return true;
+        }
+        self.until_check -= 1;
+        false
+    }
+}
