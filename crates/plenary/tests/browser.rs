@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 const PAGE: &str = include_str!("browser/page.html");
 
+const LEVELS: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+
 /// What the page said last, and what it is to do next.
 #[derive(Default)]
 struct Talk {
@@ -222,6 +224,10 @@ fn a_browser_hears_a_sip_phone_and_is_heard_by_it() {
         Browser::call(&server.https, "sip:web@conference.invalid;transport=tcp", token, 1100, &[500, 1100]);
     let up = browser.wait_until("the call", |said| said["state"] == "up");
     assert_eq!(up["turn"], serde_json::json!([]), "it asked for servers that help with ICE");
+    // It offers to say how loud each packet is (RFC 6464), and does so.
+    let agreed = |line: &str| line.starts_with("a=extmap:") && line.ends_with(&format!("/recvonly {LEVELS}"));
+    assert!(up["remote"].as_str().unwrap().lines().any(agreed), "{up}");
+    assert_eq!(up["extensions"], serde_json::json!([LEVELS]));
     let ids = server.wait_for_participants("Web", 2);
     browser.wait_to_hear(500, &[1100]);
     support::assert_hears_little_else(&phone, &[1100], &[500, 1100], -50.0);
