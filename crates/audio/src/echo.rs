@@ -9,6 +9,8 @@
 const LAGS: usize = 41;
 /// What is quieter counts as silence, in dBov.
 const FLOOR_DBOV: f32 = -60.0;
+/// A line whose mean level is below has been silent for long.
+const INDIFFERENT_DBOV: f32 = FLOOR_DBOV + 0.05;
 /// What was sent has to be louder than this to be recognised when it comes back.
 const ACTIVE_DBOV: f32 = -45.0;
 /// Part that each frame has in the averages: about six seconds.
@@ -129,6 +131,25 @@ impl EchoDetector {
         self.is_traced
     }
 
+    /// The line says nothing and has not for long, so silence on it tells nothing of an echo.
+    #[must_use]
+    pub fn is_indifferent(&self) -> bool {
+        self.received_mean < INDIFFERENT_DBOV && !self.is_traced
+    }
+
+    /// On a line that is indifferent: takes frames of digital silence, each by the level of what was sent just before it,
+    /// in dBov.
+    pub fn pass_silence(&mut self, sent_dbov: &[f32]) {
+        for level_dbov in sent_dbov {
+            self.note_sent(*level_dbov);
+        }
+    }
+
+    fn note_sent(&mut self, sent_dbov: f32) {
+        self.place = (self.place + LAGS - 1) % LAGS;
+        self.sent[self.place] = sent_dbov.max(FLOOR_DBOV);
+    }
+
     fn compare_samples(&mut self, received: &[i16]) {
         if let Some(trace) = self.trace_mut() {
             trace.compare(received);
@@ -151,11 +172,10 @@ impl EchoDetector {
 
     /// False: these 20 ms say nothing about an echo.
     fn compare_levels(&mut self, sent_dbov: f32, received_dbov: f32) -> bool {
-        self.place = (self.place + LAGS - 1) % LAGS;
-        self.sent[self.place] = sent_dbov.max(FLOOR_DBOV);
+        self.note_sent(sent_dbov);
         let received = received_dbov.max(FLOOR_DBOV);
         // A line that says nothing and has not for long says nothing about its echo either.
-        if received == FLOOR_DBOV && self.received_mean < FLOOR_DBOV + 0.05 {
+        if received == FLOOR_DBOV && self.received_mean < INDIFFERENT_DBOV {
             return false;
         }
         // Nothing can come back while nothing was sent, and silence on both sides is no likeness.

@@ -102,10 +102,10 @@ impl TalkDetector {
             self.follow_floor(level_dbov);
         }
         if loud {
-            self.loud_ms += FRAME_MS;
+            self.loud_ms = self.loud_ms.saturating_add(FRAME_MS);
             self.quiet_ms = 0;
         } else {
-            self.quiet_ms += FRAME_MS;
+            self.quiet_ms = self.quiet_ms.saturating_add(FRAME_MS);
             self.loud_ms = 0;
         }
         if self.loud_ms >= ON_AFTER_MS {
@@ -114,6 +114,13 @@ impl TalkDetector {
             self.talking = false;
         }
         self.talking
+    }
+
+    /// Takes so many frames of digital silence.
+    pub fn pass_silence(&mut self, frames: u32) {
+        self.loud_ms = 0;
+        self.quiet_ms = self.quiet_ms.saturating_add(frames.saturating_mul(FRAME_MS));
+        self.talking &= self.quiet_ms < OFF_AFTER_MS;
     }
 
     fn follow_floor(&mut self, level_dbov: f32) {

@@ -224,6 +224,18 @@ impl Ear {
         }
     }
 
+    /// The frame was silence after silence, for which nothing had to be done.
+    pub(super) fn was_passed_over(&self) -> bool {
+        self.is_silent && self.is_idle && self.waiting_samples == 0
+    }
+
+    /// In a lull ([`JitterBuffer::lull`]): so many packets of silence came, and so many were heard.
+    pub(super) fn pass_silence(&mut self, received: u32, heard: u32) {
+        self.jitter.pass_silence(received, heard);
+        let is_taken = self.decoder.take_silence(heard as usize * self.frame.len());
+        debug_assert!(is_taken, "silence follows on silence");
+    }
+
     /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
     /// is here (Opus packets tell of the one before them, and other sounds need only be led to what comes next), so
     /// where many are lost it pays to hold one more.

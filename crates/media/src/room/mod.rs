@@ -20,6 +20,7 @@ mod doze;
 mod ear;
 mod latch;
 mod life;
+mod lull;
 mod mouth;
 mod outbox;
 mod pace;
@@ -283,8 +284,8 @@ impl Room {
         }
     }
 
-    pub(crate) fn stats(&self, key: PartyKey) -> Option<CallStats> {
-        self.party(key).map(Party::stats)
+    pub(crate) fn stats(&mut self, key: PartyKey) -> Option<CallStats> {
+        self.party_mut(key).map(Party::stats_now)
     }
 
     /// Takes a datagram off an RTP port. False: another one can hardly be there yet.
@@ -371,7 +372,9 @@ impl Room {
         // Streams with a memory are chosen for all before the first frame of any is encoded.
         if self.has_memory() {
             for (index, party) in parties.iter_mut().enumerate() {
-                if let Some(party) = party {
+                if let Some(party) = party
+                    && party.codec_in_lull(time).is_none()
+                {
                     self.choose_stream(PartyKey(index), party);
                 }
             }
@@ -379,6 +382,10 @@ impl Room {
         for (index, party) in parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
             let key = PartyKey(index);
+            if let Some(codec) = party.codec_in_lull(time) {
+                self.tell_in_lull(key, party, codec, out);
+                continue;
+            }
             match party.told_in() {
                 Some(codec) => self.tell(key, party, codec, out),
                 None => party.stay_silent(1),
@@ -400,7 +407,7 @@ impl Room {
         let is_crowded = std::mem::take(&mut self.live_lines) > LINES_BEFORE_CROWDED;
         for (index, party) in self.parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
-            if !party.hear(time, is_crowded, out) {
+            if !party.hear(PartyKey(index), time, is_crowded, out) {
                 continue;
             }
             self.live_lines += usize::from(party.is_live());
@@ -540,6 +547,17 @@ impl Room {
         } else {
             party.may_return = false;
         }
+    }
+
+    /// The same where its line says nothing: it hears what all others hear, unless something is played to it alone.
+    fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
+        if !party.plays.is_empty() || self.plays.iter().any(|(_, except)| *except == Some(key)) {
+            return self.tell(key, party, codec, out);
+        }
+        let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+        let (payload, _, level_dbov) =
+            desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
+        party.tell_in_lull(key, payload, level_dbov, out);
     }
 
     /// Mixes what one party hears into the scratch frame.

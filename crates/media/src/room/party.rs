@@ -145,10 +145,18 @@ impl Party {
     }
 
     pub(crate) fn set_voice(&mut self, speaks: bool, listens: bool, out: &mut Outbox) {
+        self.end_lull();
         (self.speaks, self.listens) = (speaks, listens);
         if !speaks && let Some(stream) = &mut self.stream {
             stream.incoming.hush();
             stream.incoming.set_talking(false, self.call, out);
+        }
+    }
+
+    /// Ends a lull that its line may be in: whoever looks at its stream has to do that first.
+    fn end_lull(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.end_lull();
         }
     }
 
@@ -162,6 +170,12 @@ impl Party {
         time: Tick,
         out: &mut Outbox,
     ) -> bool {
+        if let Some(stream) = &mut self.stream {
+            if stream.lull.takes(from, bytes, arrival_ns) {
+                return false;
+            }
+            stream.end_lull();
+        }
         match Kind::of(bytes) {
             Some(Kind::Rtp) => {}
             Some(Kind::Rtcp) => {
@@ -359,6 +373,7 @@ impl Party {
 
     /// The keys of the handshake.
     pub(crate) fn set_keys(&mut self, channel: Channel, send: &MasterKey, receive: &MasterKey) {
+        self.end_lull();
         if let Some(stream) = &mut self.stream
             && matches!(stream.params.protection, Protection::Dtls { .. })
         {
@@ -383,8 +398,12 @@ impl Party {
     /// Takes what the party says at this tick out of its buffer; see [`Party::voice`].
     /// `is_crowded`: many lines sound, so that one that only brings noise is left out. True: something
     /// is on its line.
-    pub(crate) fn hear(&mut self, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
+    pub(crate) fn hear(&mut self, key: PartyKey, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
         let Some(stream) = &mut self.stream else { return false };
+        if stream.lull.hears(time.now_ns, self.told_dbov) {
+            return false;
+        }
+        stream.end_lull();
         let incoming = &mut stream.incoming;
         (incoming.sounds, incoming.is_live) = (false, false);
         if !self.speaks {
@@ -428,7 +447,17 @@ impl Party {
             self.stats.level_dbov = level_dbov;
         }
         incoming.set_talking(talking, self.call, out);
-        incoming.sounds || incoming.is_live
+        let is_something = incoming.sounds || incoming.is_live;
+        if !is_something {
+            stream.begin_lull(key.0, time.now_ns);
+        }
+        is_something
+    }
+
+    /// The codec of both directions where its line says nothing and this tick went by in that.
+    pub(super) fn codec_in_lull(&self, time: Tick) -> Option<Codec> {
+        let lull = &self.stream.as_ref()?.lull;
+        lull.has_heard(time.now_ns).then_some(lull.codec)
     }
 
     /// What the party says at this tick; `None`: nothing that could be heard.
@@ -510,6 +539,17 @@ impl Party {
         });
     }
 
+    /// Tells it an encoded frame of G.711 in a lull, by nothing but what lies together for that.
+    pub(super) fn tell_in_lull(&mut self, key: PartyKey, frame: &[u8], level_dbov: f32, out: &mut Outbox) {
+        self.told_dbov = level_dbov;
+        let Some(stream) = &mut self.stream else { return };
+        let Stream { lull, mouth, .. } = &mut **stream;
+        let way = Way { party: key, port: self.port, channel: Channel::Rtp, to: lull.from, is_settled: true };
+        mouth.take(frame, frame.len() as u32, lull.payload_type, |header, payload| {
+            out.send(way, header, payload, |_, _| {});
+        });
+    }
+
     /// Lets `frames` pass in which it is told nothing.
     pub(crate) fn stay_silent(&mut self, frames: u32) {
         if let Some(stream) = &mut self.stream {
@@ -544,6 +584,7 @@ impl Party {
 
     /// Says goodbye by RTCP.
     pub(crate) fn leave(&mut self, key: PartyKey, time: Tick, out: &mut Outbox) {
+        self.end_lull();
         self.report(key, true, time, out);
     }
 
@@ -581,6 +622,12 @@ impl Party {
         out.send(way, &bytes[..length], &[], |bytes, start| {
             shield.protect_rtcp(bytes, start);
         });
+    }
+
+    /// Counters and measures up to now.
+    pub(super) fn stats_now(&mut self) -> CallStats {
+        self.end_lull();
+        self.stats()
     }
 
     pub(crate) fn handle_send_error(&mut self) {

@@ -1,7 +1,16 @@
 //! The agreed stream of a party, in both directions: what belongs to it, how another agreement changes it, and what is
 //! done to a voice before it is summed.
 
-use super::{Settings, ear::Ear, latch::Latch, life::Life, mouth::Mouth, outbox::Outbox, shield::Shield};
+use super::{
+    FRAME_NS, Settings,
+    ear::{Ear, G711_FRAME},
+    latch::Latch,
+    life::Life,
+    lull::{Beginning, Lull},
+    mouth::Mouth,
+    outbox::Outbox,
+    shield::Shield,
+};
 use crate::{MediaCallId, MediaEvent, Protection, Sound, StreamParams};
 use plenary_audio::{
     agc::{self, AutomaticGain},
@@ -16,8 +25,13 @@ use std::net::SocketAddr;
 const QUALITY_FRAMES: f32 = 500.0;
 
 /// The agreed stream, in both directions.
+///
+/// What every packet of a silent line looks at stands first and together; see [`super::lull`].
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Stream {
+    pub(super) lull: Lull,
+    pub(super) mouth: Mouth,
     pub(super) params: StreamParams,
     pub(super) latch: Latch,
     /// Nothing but another agreement moves where it comes from and goes to.
@@ -29,7 +43,6 @@ pub(super) struct Stream {
     pub(super) dtls_from: [Option<SocketAddr>; 2],
     pub(super) incoming: Incoming,
     pub(super) life: Life,
-    pub(super) mouth: Mouth,
     pub(super) control: Control,
 }
 
@@ -88,6 +101,7 @@ impl Stream {
         let mouth = Mouth::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
         let mean = settings.rtcp_interval_ns;
         Self {
+            lull: Lull::new(params.remote_rtp),
             latch,
             is_settled: false,
             shield: Shield::new(&params.protection),
@@ -130,6 +144,7 @@ impl Stream {
         random: &mut Random,
         now_ns: u64,
     ) {
+        self.end_lull();
         self.shield.change(&params.protection);
         match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
             (Some(shield), Some(_)) => shield.change(&params.protection),
@@ -169,6 +184,51 @@ impl Stream {
             self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
         }
         self.params = params;
+    }
+
+    /// Begins a lull after a tick in which the line said nothing, if all is as it should be. `number` spreads lines over
+    /// the ticks at which they are looked at.
+    pub(super) fn begin_lull(&mut self, number: usize, now_ns: u64) {
+        let incoming = &self.incoming;
+        let is_calm = incoming.ear.was_passed_over()
+            && !incoming.talking
+            && !incoming.sounds
+            && incoming.echo.is_indifferent()
+            && now_ns >= incoming.silent_until_ns
+            && !incoming.keys.is_key_down(now_ns)
+            && self.is_settled
+            && self.params.send
+            && matches!(self.shield, Shield::Off)
+            && self.mouth.passes_frames();
+        let Some(law) = self.params.codec.law().filter(|_| is_calm) else { return };
+        let Some((held, mut header)) = incoming.ear.jitter.lull(now_ns + FRAME_NS) else { return };
+        header.payload_type = self.params.receive_payload_type;
+        self.lull.begin(Beginning {
+            number,
+            held,
+            law,
+            codec: self.params.codec,
+            header: header.to_bytes(),
+            from: self.latch.destination(),
+            payload_type: self.params.send_payload_type,
+            now_ns,
+        });
+    }
+
+    /// Ends it: the line is told what went by.
+    pub(super) fn end_lull(&mut self) {
+        let Some(passed) = self.lull.end() else { return };
+        let incoming = &mut self.incoming;
+        if passed.received > 0 {
+            incoming.reception.pass(passed.received, G711_FRAME);
+            self.life.rtp(false, passed.last_ns);
+        }
+        incoming.ear.pass_silence(passed.received, passed.heard);
+        incoming.talk.pass_silence(passed.heard);
+        incoming.echo.pass_silence(&passed.sent_dbov[..passed.heard as usize]);
+        for _ in 0..passed.heard {
+            incoming.reckon_quality();
+        }
     }
 
     /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it

@@ -29,6 +29,7 @@
 //! be mixed.
 
 mod delay;
+mod lull;
 
 use crate::packet::Header;
 use delay::DelayWindow;

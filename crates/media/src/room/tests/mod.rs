@@ -2,6 +2,7 @@
 
 mod codecs;
 mod levels;
+mod lull;
 mod sound;
 
 use super::*;
@@ -264,7 +265,7 @@ impl World {
         heard[heard.len() - 8000..].iter().all(|sample| sample.unsigned_abs() <= 8)
     }
 
-    fn stats(&self, number: usize) -> CallStats {
+    fn stats(&mut self, number: usize) -> CallStats {
         self.room.stats(self.phones[number].key).expect("it is in")
     }
 
@@ -543,7 +544,8 @@ fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
                 told.push((second, call.0, one_way));
             }
         }
-        let shown = |number: usize| world.room.stats(world.phones[number].key).expect("it is there").one_way;
+        let mut shown =
+            |number: usize| world.room.stats(world.phones[number].key).expect("it is there").one_way;
         assert_eq!(shown(0), told.iter().rev().find(|(_, call, _)| *call == 0).and_then(|told| told.2));
         assert_eq!(shown(1), told.iter().rev().find(|(_, call, _)| *call == 1).and_then(|told| told.2));
     }

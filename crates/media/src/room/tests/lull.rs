@@ -1,0 +1,110 @@
+//! Lines that say nothing are passed over, and nobody hears a difference.
+
+use super::*;
+
+/// Small and repeatable.
+fn draw(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % below
+}
+
+/// Parties of which most say nothing most of the time, over a network that is calm and rough by turns. Returns what they
+/// heard, what was told of them, and the lulls that there were.
+fn conversation(seed: u64, has_lulls: bool) -> (World, usize) {
+    const PARTIES: usize = 6;
+    let mut world = World::new();
+    let mut random = seed;
+    let mut lulls = 0;
+    for number in 0..PARTIES {
+        world.enter(Says::Payload(Box::new(|_| [0xff; FRAME])), Codec::Pcmu);
+        if !has_lulls {
+            // Checks of ICE may come from anywhere at any time, so such a stream never settles.
+            let ice = Some(crate::Ice { local_ufrag: "u".to_owned(), local_pwd: "p".to_owned() });
+            let (key, address) = (world.phones[number].key, world.phones[number].address);
+            let time = world.time();
+            world.room.set_stream(key, StreamParams { ice, ..params(address, Codec::Pcmu) }, time);
+        }
+    }
+    let mut on_their_way: Vec<(u64, usize, Vec<u8>)> = Vec::new();
+    let mut is_rough = [false; PARTIES];
+    for tick in 0..3000 {
+        let time = world.time();
+        for number in 0..PARTIES {
+            if draw(&mut random, 100) == 0 {
+                let says = match draw(&mut random, 5) {
+                    // Half of them never speak.
+                    0 if number < 3 => tone(TONES[number]),
+                    1 => Says::Nothing,
+                    2 if tick > 300 => Says::Key(DtmfSender::new('5', 800, 160).expect("a key")),
+                    _ => Says::Payload(Box::new(|_| [0xff; FRAME])),
+                };
+                world.say(number, says);
+            }
+            if draw(&mut random, if is_rough[number] { 100 } else { 1000 }) == 0 {
+                is_rough[number] = !is_rough[number];
+            }
+            let late_ns = 2 * MS + draw(&mut random, if is_rough[number] { 50 } else { 2 }) * MS;
+            let is_lost = is_rough[number] && draw(&mut random, 20) == 0;
+            if let Some(datagram) = world.datagrams_of(number)
+                && !is_lost
+            {
+                on_their_way.push((time.now_ns - 8 * MS + late_ns, number, datagram));
+            }
+        }
+        on_their_way.sort_by_key(|(arrival_ns, ..)| *arrival_ns);
+        let here = on_their_way.partition_point(|(arrival_ns, ..)| *arrival_ns <= time.now_ns);
+        for (arrival_ns, number, datagram) in on_their_way.drain(..here) {
+            let (key, from) = (world.phones[number].key, world.phones[number].address);
+            world.room.handle_rtp(key, from, &datagram, arrival_ns, time, &mut world.outbox);
+        }
+        world.room.tick(time, &mut world.outbox);
+        lulls += (0..PARTIES)
+            .filter(|number| {
+                world
+                    .room
+                    .party(world.phones[*number].key)
+                    .is_some_and(|party| party.codec_in_lull(time).is_some())
+            })
+            .count();
+        world.deliver();
+        world.ticks += 1;
+        if tick % 500 == 499 {
+            // Whoever asks is told all that came.
+            let received: u64 = (0..PARTIES).map(|number| world.stats(number).packets_received).sum();
+            assert!(received > 0);
+            let key = world.phones[0].key;
+            world.room.set_voice(key, tick % 1000 == 999, true, &mut world.outbox);
+        }
+    }
+    (world, lulls)
+}
+
+#[test]
+fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
+    for seed in 1..=4 {
+        let (mut ordinary, none) = conversation(seed, false);
+        let (mut with_lulls, lulls) = conversation(seed, true);
+        assert_eq!(none, 0);
+        assert!(lulls > 1000, "{lulls} ticks of 18,000 were in lulls");
+        assert_eq!(ordinary.events, with_lulls.events);
+        for number in 0..6 {
+            let (one, other) = (&ordinary.phones[number], &with_lulls.phones[number]);
+            let differing = one.packets.iter().zip(&other.packets).position(|(one, other)| one != other);
+            assert_eq!(differing, None, "seed {seed}, party {number}");
+            assert_eq!(one.packets.len(), other.packets.len());
+            let (one, other) = (ordinary.stats(number), with_lulls.stats(number));
+            let counted = |stats: &CallStats| {
+                (
+                    [stats.packets_received, stats.bytes_received, stats.packets_lost, stats.packets_late],
+                    [stats.packets_sent, stats.keys],
+                    [stats.level_dbov, stats.noise_floor_dbov, stats.held_ms],
+                )
+            };
+            assert_eq!(counted(&one), counted(&other), "seed {seed}, party {number}");
+            // Of the silence a part is measured, so in it the buffer may grow and shrink at another time.
+            assert!(one.frames_concealed.abs_diff(other.frames_concealed) < 5);
+            assert!(one.frames_skipped.abs_diff(other.frames_skipped) < 5);
+            assert!((one.mos - other.mos).abs() < 0.01 && (one.jitter_ms - other.jitter_ms).abs() < 0.5);
+        }
+    }
+}
