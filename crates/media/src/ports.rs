@@ -37,6 +37,15 @@ pub(crate) struct PortPair {
     connected: Option<SocketAddr>,
 }
 
+/// Whose sockets are asked for what has come in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<K> {
+    pub(crate) key: K,
+    pub(crate) port: PortKey,
+    /// When it came matters little: where that can be saved it is not asked for.
+    pub(crate) is_unstamped: bool,
+}
+
 /// A datagram to be sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'d> {
@@ -86,10 +95,20 @@ impl PortPair {
         self.rtp.local_addr()
     }
 
+    /// An address as the sockets know it.
+    fn reached(&self, to: SocketAddr) -> SocketAddr {
+        match to {
+            // A socket of IPv6 reaches IPv4 under mapped addresses only.
+            SocketAddr::V4(v4) if self.is_v6 => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+            SocketAddr::V4(_) | SocketAddr::V6(_) => to,
+        }
+    }
+
     /// Binds RTP to where it comes from and goes to. `None`: it is.
     fn connect(&mut self, to: SocketAddr) -> Option<SocketAddr> {
         if self.connected != Some(to) {
-            self.connected = (self.has_address && self.rtp.connect(to).is_ok()).then_some(to);
+            let is_connected = self.has_address && self.rtp.connect(self.reached(to)).is_ok();
+            self.connected = is_connected.then_some(to);
         }
         if self.connected.is_some() { None } else { Some(to) }
     }
@@ -194,18 +213,18 @@ impl Ports {
     /// more: asking a socket that has nothing costs nearly as much as a packet.
     pub(crate) fn drain<K: Copy>(
         &mut self,
-        members: &[(K, PortKey)],
+        members: &[Asked<K>],
         channel: Channel,
         mut take: impl FnMut(K, Datagram<'_>) -> bool,
     ) {
         let Self { pairs, receiver, ring, asked, again, .. } = self;
         let pair = |port: PortKey| pairs.get(port.0)?.as_ref();
         let Some(ring) = ring else {
-            for (key, port) in members {
-                if let Some(pair) = pair(*port) {
+            for member in members {
+                if let Some(pair) = pair(member.port) {
                     let socket = pair.socket(channel);
                     receiver.drain(socket, DATAGRAMS_PER_TICK_MAX, |datagram| {
-                        take(*key, datagram);
+                        take(member.key, datagram);
                     });
                 }
             }
@@ -218,11 +237,14 @@ impl Ports {
         for _ in 0..DATAGRAMS_PER_TICK_MAX {
             again.clear();
             let sockets = asked.iter().filter_map(|index| {
-                let port = members[*index].1;
-                Some((*index, ring::Socket { place: port.0, channel, socket: pair(port)?.socket(channel) }))
+                let Asked { port, is_unstamped, .. } = members[*index];
+                let pair = pair(port)?;
+                let socket = ring::Socket { place: port.0, channel, socket: pair.socket(channel) };
+                let from = pair.connected.filter(|_| channel == Channel::Rtp);
+                Some((*index, ring::Asked { socket, from, is_unstamped }))
             });
             ring.receive(sockets, |index, datagram| {
-                if take(members[index].0, datagram) {
+                if take(members[index].key, datagram) {
                     again.push(index);
                 }
             });
@@ -252,14 +274,8 @@ impl Ports {
         for (number, datagram) in datagrams.enumerate() {
             let Outgoing { port, channel, to, is_settled, bytes } = datagram;
             let Some(Some(pair)) = pairs.get_mut(port.0) else { continue };
-            let to = match to {
-                // A socket of IPv6 reaches IPv4 under mapped addresses only.
-                SocketAddr::V4(v4) if pair.is_v6 => {
-                    SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())
-                }
-                SocketAddr::V4(_) | SocketAddr::V6(_) => to,
-            };
             let to = if is_settled && channel == Channel::Rtp { pair.connect(to) } else { Some(to) };
+            let to = to.map(|to| pair.reached(to));
             let socket = pair.socket(channel);
             if let Some(ring) = ring {
                 ring.send(number, ring::Socket { place: port.0, channel, socket }, to, bytes, &mut failed);
@@ -285,6 +301,10 @@ mod tests {
     use std::net::Ipv4Addr;
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    fn asked(port: PortKey) -> [Asked<()>; 1] {
+        [Asked { key: (), port, is_unstamped: true }]
+    }
 
     #[test]
     fn pairs_begin_at_even_ports_and_end_within_the_range() {
@@ -333,7 +353,7 @@ mod tests {
         let mut ports = Ports::new();
         let key = ports.insert(pair);
         let mut from = None;
-        ports.drain(&[((), key)], Channel::Rtp, |(), datagram| {
+        ports.drain(&asked(key), Channel::Rtp, |(), datagram| {
             from = Some(datagram.from);
             false
         });
@@ -363,17 +383,20 @@ mod tests {
                 ports.use_ring();
             }
             let key = ports.insert(pair);
-            let came = |ports: &mut Ports| {
+            let came = |ports: &mut Ports, is_connected: bool| {
                 stranger.send_to(b"a stranger", ours).expect("sent");
                 phone.send_to(b"the phone", ours).expect("sent");
                 let mut lengths = Vec::new();
-                ports.drain(&[((), key)], Channel::Rtp, |(), datagram| {
+                ports.drain(&asked(key), Channel::Rtp, |(), datagram| {
                     lengths.push(datagram.bytes.len());
+                    assert!(!is_connected || datagram.from == phone.local_addr().expect("bound"));
+                    assert_eq!(datagram.is_unstamped, is_connected && with_ring);
+                    assert_eq!(datagram.arrived_wall_ns.is_none(), datagram.is_unstamped);
                     true
                 });
                 lengths
             };
-            assert_eq!(came(&mut ports), [10, 9]);
+            assert_eq!(came(&mut ports, false), [10, 9]);
             for is_settled in [false, true, true] {
                 let to = phone.local_addr().expect("bound");
                 let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
@@ -381,9 +404,9 @@ mod tests {
                 let (length, from) = phone.recv_from(&mut [0; 9]).expect("it comes");
                 assert_eq!((length, from), (5, ours));
             }
-            assert_eq!(came(&mut ports), [9]);
+            assert_eq!(came(&mut ports, true), [9]);
             ports.disconnect(key);
-            assert_eq!(came(&mut ports), [10, 9]);
+            assert_eq!(came(&mut ports, false), [10, 9]);
             let elsewhere = Outgoing {
                 port: key,
                 channel: Channel::Rtp,

@@ -12,7 +12,7 @@ use crate::{
     departure::{self, Departures},
     dtls::DtlsJob,
     handle::Directory,
-    ports::{Channel, Outgoing, PortKey, PortPair, Ports},
+    ports::{Asked, Channel, Outgoing, PortKey, PortPair, Ports},
     room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
     sys,
 };
@@ -42,6 +42,8 @@ const LATE_NS: u64 = 2_000_000;
 const FRAMES_MADE_UP_MAX: u64 = 5;
 /// RTCP may wait: its sockets are looked at five times a second, a few at each tick. The kernel notes when it came.
 const TICKS_PER_RTCP: usize = 10;
+/// Of those who say nothing, and have not for long, once a second: they are not about to shake hands.
+const ROUNDS_PER_RTCP_IN_LULL: usize = 5;
 /// Commands carried out between two ticks.
 const COMMANDS_MAX: usize = 256;
 /// Events that wait for the control side in a worker; beyond that they are lost.
@@ -191,7 +193,7 @@ struct Phase {
 }
 
 /// A party of one of the rooms that tick together, and its sockets.
-type Member = ((usize, PartyKey), PortKey);
+type Member = Asked<(usize, PartyKey)>;
 
 /// Where a call is.
 #[derive(Debug, Clone, Copy)]
@@ -540,16 +542,26 @@ impl Worker {
         let Phase { rooms, ticks, departures, .. } = &mut phases[index];
         members.clear();
         for (place, room) in rooms.iter().enumerate() {
-            members.extend(room.members().iter().map(|(key, port)| ((place, *key), *port)));
+            members.extend(room.members().iter().map(|(key, port)| Asked {
+                key: (place, *key),
+                port: *port,
+                is_unstamped: room.may_be_unmeasured(*key),
+            }));
         }
         reporters.clear();
         let turn = *ticks as usize % TICKS_PER_RTCP;
-        reporters.extend(members.iter().skip(turn).step_by(TICKS_PER_RTCP));
+        let round = *ticks as usize / TICKS_PER_RTCP;
+        let in_turn = members.iter().skip(turn).step_by(TICKS_PER_RTCP).enumerate();
+        let looked_at = in_turn.filter(|(place, member)| {
+            !member.is_unstamped || (place + round).is_multiple_of(ROUNDS_PER_RTCP_IN_LULL)
+        });
+        reporters.extend(looked_at.map(|(_, member)| *member));
         broken.clear();
         broken.resize(rooms.len(), false);
 
         ports.drain(members, Channel::Rtp, |(place, key), datagram| {
-            let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
+            let measured_ns = || arrival_ns(datagram.arrived_wall_ns, time);
+            let arrival_ns = if datagram.is_unstamped { None } else { Some(measured_ns()) };
             in_room(rooms, broken, place, outbox, |room, outbox| {
                 room.handle_rtp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox)
             })

@@ -43,6 +43,8 @@ pub(super) struct Lull {
     pub(super) from: SocketAddr,
     /// Payload type of what is sent.
     pub(super) payload_type: u8,
+    /// RTCP comes through the same port, and of that it matters when.
+    pub(super) has_reports: bool,
     /// Level of what was sent before each tick, in dBov.
     sent_dbov: [f32; TICKS as usize],
 }
@@ -68,6 +70,7 @@ pub(super) struct Beginning {
     pub(super) header: [u8; HEADER],
     pub(super) from: SocketAddr,
     pub(super) payload_type: u8,
+    pub(super) has_reports: bool,
     pub(super) now_ns: u64,
 }
 
@@ -86,13 +89,15 @@ impl Lull {
             last_ns: 0,
             from,
             payload_type: 0,
+            has_reports: false,
             sent_dbov: [0.0; TICKS as usize],
         }
     }
 
     /// Begins one after a tick.
     pub(super) fn begin(&mut self, beginning: Beginning) {
-        let Beginning { number, held, law, codec, header, from, payload_type, now_ns } = beginning;
+        let Beginning { number, held, law, codec, header, from, payload_type, has_reports, now_ns } =
+            beginning;
         let tick = now_ns / FRAME_NS + number as u64;
         *self = Self {
             left: (TICKS - 1 - tick % TICKS) as u8,
@@ -101,13 +106,13 @@ impl Lull {
             codec,
             header,
             due_ns: now_ns + FRAME_NS,
-            from,
             payload_type,
+            has_reports,
             ..Self::new(from)
         };
     }
 
-    /// When a packet comes matters little.
+    /// A packet is compared with what is expected, and no more.
     pub(super) fn is_going_on(&self) -> bool {
         self.left > 0
     }

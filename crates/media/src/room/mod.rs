@@ -288,13 +288,19 @@ impl Room {
         self.party_mut(key).map(Party::stats_now)
     }
 
-    /// Takes a datagram off an RTP port. False: another one can hardly be there yet.
+    /// The next packet of a party's line need not be stamped with the time it came.
+    pub(crate) fn may_be_unmeasured(&self, key: PartyKey) -> bool {
+        self.party(key).is_some_and(Party::may_be_unmeasured)
+    }
+
+    /// Takes a datagram off an RTP port, which came at `arrival_ns`; `None`: since the last tick, nobody knows when.
+    /// False: another one can hardly be there yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
         from: SocketAddr,
         bytes: &[u8],
-        arrival_ns: u64,
+        arrival_ns: Option<u64>,
         time: Tick,
         out: &mut Outbox,
     ) -> bool {

@@ -160,16 +160,19 @@ impl Party {
         }
     }
 
-    /// Takes a datagram off the RTP port. False: another one can hardly be there yet.
+    /// Takes a datagram off the RTP port, which came at `arrival_ns`; `None`: since the last tick, nobody knows when.
+    /// False: another one can hardly be there yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
         from: SocketAddr,
         bytes: &[u8],
-        arrival_ns: u64,
+        arrival_ns: Option<u64>,
         time: Tick,
         out: &mut Outbox,
     ) -> bool {
+        let (is_measured, last_tick_ns) = (arrival_ns.is_some(), time.now_ns - FRAME_NS);
+        let mut arrival_ns = arrival_ns.unwrap_or(last_tick_ns);
         if let Some(stream) = &mut self.stream {
             if stream.lull.takes(from, bytes, arrival_ns) {
                 return false;
@@ -210,6 +213,9 @@ impl Party {
         };
         let params = &stream.params;
         let header = &packet.header;
+        if !is_measured && let Some(expected_ns) = stream.incoming.ear.jitter.expected_ns(header) {
+            arrival_ns = expected_ns.clamp(last_tick_ns, time.now_ns);
+        }
         let is_audio = header.payload_type == params.receive_payload_type;
         let is_key = params.dtmf_payload_type == Some(header.payload_type);
         if !is_audio && !is_key && header.payload_type != COMFORT_NOISE {
@@ -226,7 +232,7 @@ impl Party {
         }
         let incoming = &mut stream.incoming;
         stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
-        incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio);
+        incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
         if is_key {
             if let Some(key) =
                 incoming.keys.handle_packet(header.timestamp, header.marker, packet.payload, arrival_ns)
@@ -238,7 +244,7 @@ impl Party {
             incoming.silent_until_ns = arrival_ns + incoming.ear.jitter.target_ns() + AFTER_KEY_NS;
         }
         // Nobody hears those who may not speak: their packets need no order, and what is left over may wait.
-        let mut may_have_more = !is_audio || arrival_ns + FRAME_NS <= time.now_ns;
+        let mut may_have_more = !is_audio || !is_measured || arrival_ns + FRAME_NS <= time.now_ns;
         if self.speaks {
             if !is_audio {
                 if header.payload_type == COMFORT_NOISE && !is_key {
@@ -537,6 +543,11 @@ impl Party {
                 shield.protect_rtp(bytes, start);
             });
         });
+    }
+
+    /// When its next packet comes matters little, and nobody who is told the time may be among what comes.
+    pub(super) fn may_be_unmeasured(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.lull.is_going_on() && !stream.lull.has_reports)
     }
 
     /// Tells it an encoded frame of G.711 in a lull, by nothing but what lies together for that.

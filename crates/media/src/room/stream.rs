@@ -21,6 +21,8 @@ use plenary_audio::{
 use plenary_rtp::{dtmf::DtmfReceiver, source::Source, stats::Reception};
 use std::net::SocketAddr;
 
+/// What strangers sent before a stream was settled is gone after so long.
+const AFTER_SETTLING_NS: u64 = 1_000_000_000;
 /// What is made up counts for the quality for about this many frames, ten seconds.
 const QUALITY_FRAMES: f32 = 500.0;
 
@@ -197,6 +199,7 @@ impl Stream {
             && now_ns >= incoming.silent_until_ns
             && !incoming.keys.is_key_down(now_ns)
             && self.is_settled
+            && self.latch.is_settled(now_ns.saturating_sub(AFTER_SETTLING_NS))
             && self.params.send
             && matches!(self.shield, Shield::Off)
             && self.mouth.passes_frames();
@@ -211,6 +214,7 @@ impl Stream {
             header: header.to_bytes(),
             from: self.latch.destination(),
             payload_type: self.params.send_payload_type,
+            has_reports: self.params.rtcp_mux,
             now_ns,
         });
     }

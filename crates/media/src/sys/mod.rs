@@ -42,6 +42,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) from: SocketAddr,
     /// When the kernel got it, by the calendar clock in nanoseconds since 1970.
     pub(crate) arrived_wall_ns: Option<u64>,
+    /// It was asked for without that.
+    pub(crate) is_unstamped: bool,
 }
 
 impl Receiver {
@@ -104,7 +106,8 @@ impl Receiver {
             let length = (header.msg_len as usize).min(DATAGRAM_BYTES);
             if let Some(from) = address(&self.names[index]) {
                 let arrived_wall_ns = arrival(&header.msg_hdr);
-                take(Datagram { bytes: &self.datagrams[index][..length], from, arrived_wall_ns });
+                let bytes = &self.datagrams[index][..length];
+                take(Datagram { bytes, from, arrived_wall_ns, is_unstamped: false });
             }
         }
         count

@@ -17,7 +17,9 @@ impl JitterBuffer {
             self.cursor.filter(|_| self.mode == Mode::Playing && self.packet_samples == self.frame)?;
         let is_calm = self.owed == 0 && !self.joins && self.quiet && self.pulls_too_long == 0;
         let held = usize::try_from(self.highest_sequence + 1 - self.next_sequence).ok()?;
+        let uneven_ns = self.delays.needed_ns() - self.delays.earliest_ns();
         if !is_calm
+            || uneven_ns > UNEVEN_NS_MAX
             || self.suspect.is_some()
             || self.pulls_since_start <= PULLS_AFTER_START
             || held > HELD_MAX
@@ -46,6 +48,17 @@ impl JitterBuffer {
             ssrc: self.ssrc?,
         };
         is_kept.then_some((held, header))
+    }
+
+    /// When the packet of this header would have come, were it as quick as the quickest before it; `None`: nobody knows.
+    #[must_use]
+    pub fn expected_ns(&self, header: &Header) -> Option<u64> {
+        if self.ssrc != Some(header.ssrc) || self.delays.is_empty() {
+            return None;
+        }
+        let ahead = i64::from(header.timestamp.wrapping_sub(self.highest_timestamp as u32) as i32);
+        let expected_ns = self.timeline.time_of(self.highest_timestamp + ahead) + self.delays.earliest_ns();
+        u64::try_from(expected_ns).ok()
     }
 
     /// In a lull: does what `received` more packets of silence, one after the other, and `played` pulls, one after the
@@ -80,7 +93,9 @@ mod tests {
     /// When packet `number` comes.
     fn arrival(number: u64, late: bool) -> u64 {
         // So late that every seventh misses the pull it should be there for, and a packet is held for its sake.
-        1_000_000_000 + number * FRAME_NS + if late && number % 7 == 0 { 4_500_000 } else { 1_000_000 }
+        1_000_000_000
+            + number * FRAME_NS
+            + if late && number.is_multiple_of(7) { 4_500_000 } else { 1_000_000 }
     }
 
     #[test]
@@ -126,7 +141,7 @@ mod tests {
     #[test]
     fn there_is_no_lull_in_what_is_not_just_silence() {
         let mut buffer = JitterBuffer::new(JitterConfig::G711);
-        let mut tick = |buffer: &mut JitterBuffer, number: u64, payload: &[u8]| {
+        let tick = |buffer: &mut JitterBuffer, number: u64, payload: &[u8]| {
             let now_ns = arrival(number, false);
             match payload {
                 [] => buffer.push_silence(&header(number), 160, now_ns),
@@ -135,8 +150,8 @@ mod tests {
             buffer.pull(now_ns + 1_500_000);
             buffer.lull(now_ns + 1_500_000 + FRAME_NS).is_some()
         };
-        assert!((0..10).all(|number| !tick(&mut buffer, number, &[])), "it has hardly begun");
-        assert!((10..20).all(|number| tick(&mut buffer, number, &[])));
+        assert!((0..11).all(|number| !tick(&mut buffer, number, &[])), "it has hardly begun");
+        assert!((11..20).all(|number| tick(&mut buffer, number, &[])));
         // The next one is here already, and it is not silence.
         buffer.push(&header(21), &[1; 160], 160, arrival(20, false));
         assert!(!tick(&mut buffer, 20, &[]));

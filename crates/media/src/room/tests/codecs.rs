@@ -237,7 +237,7 @@ fn packets_of_any_length_come_in_without_a_gap() {
                         key,
                         from,
                         &datagram,
-                        time.now_ns - 2 * MS - late_ns,
+                        Some(time.now_ns - 2 * MS - late_ns),
                         time,
                         &mut world.outbox,
                     );

@@ -122,7 +122,7 @@ fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
                 let level = honest(level_dbov).expect("a level").header_bytes(&header, ID);
                 let datagram: Vec<u8> = level.into_iter().chain(encoded.drain(..size)).collect();
                 let arrival_ns = time.now_ns - 2 * MS - encoded.len() as u64 * MS / 8;
-                world.room.handle_rtp(key, from, &datagram, arrival_ns, time, &mut world.outbox);
+                world.room.handle_rtp(key, from, &datagram, Some(arrival_ns), time, &mut world.outbox);
             }
             world.run(1);
             asleep += usize::from(tick < 150 && world.is_asleep(talker));
@@ -287,7 +287,7 @@ fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way
             assert!(Receiver::new(&theirs).open_rtp(&mut datagram.clone()).is_err());
         }
         let (time, key, from) = (world.time(), world.phones[talker].key, world.phones[talker].address);
-        world.room.handle_rtp(key, from, &datagram, time.now_ns - 10 * MS, time, &mut world.outbox);
+        world.room.handle_rtp(key, from, &datagram, Some(time.now_ns - 10 * MS), time, &mut world.outbox);
         world.room.tick(time, &mut world.outbox);
         world.outbox.clear_datagrams();
         world.ticks += 1;

@@ -214,7 +214,14 @@ impl World {
             for number in 0..self.phones.len() {
                 if let Some(datagram) = self.datagrams_of(number) {
                     let (key, from) = (self.phones[number].key, self.phones[number].address);
-                    self.room.handle_rtp(key, from, &datagram, time.now_ns - 10 * MS, time, &mut self.outbox);
+                    self.room.handle_rtp(
+                        key,
+                        from,
+                        &datagram,
+                        Some(time.now_ns - 10 * MS),
+                        time,
+                        &mut self.outbox,
+                    );
                 }
             }
             self.room.tick(time, &mut self.outbox);
@@ -435,7 +442,7 @@ fn audio_that_comes_along_with_a_key_is_not_heard() {
         let datagram = [header.to_bytes().as_slice(), &payload].concat();
         let (time, from, key) = (world.time(), world.phones[0].address, world.phones[0].key);
         world.run(1);
-        world.room.handle_rtp(key, from, &datagram, time.now_ns, time, &mut world.outbox);
+        world.room.handle_rtp(key, from, &datagram, Some(time.now_ns), time, &mut world.outbox);
     }
     assert!(world.phones[1].heard.iter().all(|sample| sample.unsigned_abs() <= 8));
 }
@@ -621,8 +628,9 @@ fn packets_of_strangers_and_of_other_kinds_are_counted_and_nothing_else() {
         [header.to_bytes().as_slice(), &[0x10; FRAME]].concat()
     };
     let sent = world.phones[0].packets.len();
-    let mut give =
-        |from, bytes: &[u8]| world.room.handle_rtp(key, from, bytes, time.now_ns, time, &mut world.outbox);
+    let mut give = |from, bytes: &[u8]| {
+        world.room.handle_rtp(key, from, bytes, Some(time.now_ns), time, &mut world.outbox)
+    };
     give(stranger, &packet(0, 900));
     give(ours, &packet(96, 901));
     give(ours, &packet(0, 902)[..11]);
@@ -640,7 +648,14 @@ fn packets_before_the_stream_is_agreed_are_counted_and_nothing_else() {
     let (key, mut outbox) = (room.add(MediaCallId(1), any_port(), 1), Outbox::default());
     let time = Tick { now_ns: SECOND, wall_ns: SECOND };
     let header = plenary_rtp::packet::Header::default().to_bytes();
-    room.handle_rtp(key, "10.0.0.1:4000".parse().expect("an address"), &header, SECOND, time, &mut outbox);
+    room.handle_rtp(
+        key,
+        "10.0.0.1:4000".parse().expect("an address"),
+        &header,
+        Some(SECOND),
+        time,
+        &mut outbox,
+    );
     room.tick(time, &mut outbox);
     assert_eq!(room.stats(key).expect("it is in").packets_unwanted, 1);
     assert_eq!(outbox.datagrams().count(), 0);
@@ -792,7 +807,14 @@ fn any_bytes_from_anywhere_are_survived() {
                 }
                 let (time, phone) = (world.time(), &world.phones[0]);
                 let arrival = time.now_ns - later_ms * MS;
-                world.room.handle_rtp(phone.key, phone.address, &bytes, arrival, time, &mut world.outbox);
+                world.room.handle_rtp(
+                    phone.key,
+                    phone.address,
+                    &bytes,
+                    Some(arrival),
+                    time,
+                    &mut world.outbox,
+                );
                 world.room.handle_rtcp(phone.key, phone.address, &bytes, arrival, time, &mut world.outbox);
                 world.run(1);
             }

@@ -118,7 +118,7 @@ fn comfort_noise_fills_the_pauses_of_a_stream_that_sends_it() {
     header.marker = false;
     let time = world.time();
     let datagram = [header.to_bytes().as_slice(), &[50, 127]].concat();
-    world.room.handle_rtp(key, from, &datagram, time.now_ns - MS, time, &mut world.outbox);
+    world.room.handle_rtp(key, from, &datagram, Some(time.now_ns - MS), time, &mut world.outbox);
     world.run(60);
     let heard = &world.phones[1].heard;
     let level = dbov(&heard[heard.len() - 4000..]);
@@ -230,7 +230,7 @@ fn a_clock_that_is_300_ppm_off_is_followed_without_a_click() {
                     (time.now_ns as i64 - tick * 20_000_000 + sent * (20_000_000 - 20 * ppm)) as u64;
                 let datagram = world.datagrams_of(0).expect("it talks");
                 let (key, from) = (world.phones[0].key, world.phones[0].address);
-                world.room.handle_rtp(key, from, &datagram, arrival_ns, time, &mut world.outbox);
+                world.room.handle_rtp(key, from, &datagram, Some(arrival_ns), time, &mut world.outbox);
                 sent += 1;
             }
             world.room.tick(time, &mut world.outbox);
