@@ -44,6 +44,9 @@ pub(crate) enum Command {
     /// Makes and lists accounts, and their API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
     Account(Account),
+    /// Shows and lifts bans: sources of SIP that are not answered for a while, since they asked too often for what they may not have
+    #[command(subcommand, after_help = "Example:\n  plenary ban list --data /var/lib/plenary")]
+    Ban(Ban),
     /// Makes a certificate that only those trust who are given it, for trials and closed networks
     #[command(after_help = "Example:\n  plenary certificate --out ./tls conference.example.org 192.0.2.10")]
     Certificate(Certificate),
@@ -104,6 +107,27 @@ pub(crate) enum Account {
     /// Makes, lists and revokes API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com")]
     Key(Key),
+}
+
+/// `plenary ban …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ban {
+    /// Lists who is banned, for how long still, and from what
+    #[command(after_help = "Example:\n  plenary ban list --data /var/lib/plenary")]
+    List,
+    /// Answers a source again; what it did is forgotten
+    #[command(after_help = "Example:\n  plenary ban lift 192.0.2.10 --data /var/lib/plenary")]
+    Lift {
+        /// Its address, as `plenary ban list` shows it
+        #[arg(value_name = "ADDRESS", value_parser = source)]
+        source: IpAddr,
+    },
+}
+
+/// An address, or a network of IPv6 as the list shows it.
+fn source(text: &str) -> Result<IpAddr, String> {
+    let address = text.strip_suffix("/64").filter(|address| address.contains(':')).unwrap_or(text);
+    address.parse().map_err(|_| format!("`{text}` is no IP address. `plenary ban list` shows who is banned."))
 }
 
 /// `plenary account key …`

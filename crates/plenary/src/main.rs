@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod config;
 mod engine;
+mod operator;
 mod overload;
 mod port_range;
 mod server;

@@ -3,6 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
+    operator::Door,
     overload,
     tls::{self, Tls},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     sip_addr: SocketAddr,
     stop_http: watch::Sender<bool>,
     http: JoinSet<()>,
+    _door: Option<Door>,
 }
 
 impl Server {
@@ -138,6 +140,7 @@ impl Server {
         if let Some((listener, tls)) = https {
             http.spawn(plenary_api::serve(listener, Some(tls), router, most, stop(stopped)));
         }
+        let door = Door::open(&config.data, sip.clone()).await;
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {
             config: config.clone(),
@@ -151,6 +154,7 @@ impl Server {
             sip_addr,
             stop_http,
             http,
+            _door: door,
         })
     }
 

@@ -86,6 +86,21 @@ fn accounts_are_asked_for_properly() {
 }
 
 #[test]
+fn bans_are_asked_for_where_a_service_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for command in [&["ban", "list"][..], &["ban", "lift", "192.0.2.1"]] {
+        let arguments = [command, &["--data", data]].concat();
+        assert_refused(&arguments, &["no service runs", data, "--data"]);
+        // What a service left behind that was killed.
+        drop(std::os::unix::net::UnixListener::bind(folder.path().join("operator.sock")));
+        assert_refused(&arguments, &["no service runs", data, "--data"]);
+    }
+    let (success, error) = plenary(&["ban", "lift", "192.0.2.300", "--data", data]);
+    assert!(!success && error.contains("no IP address") && error.contains("plenary ban list"), "{error}");
+}
+
+#[test]
 fn calls_that_cannot_be_placed_say_why() {
     assert_refused(&["call", "hello"], &["hello", "sip:user@host:port"]);
     assert_refused(&["call", "sip:a@127.0.0.1", "--play", "/nowhere.wav"], &["/nowhere.wav"]);
@@ -94,7 +109,7 @@ fn calls_that_cannot_be_placed_say_why() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["serve"],
         &["account"],
@@ -102,6 +117,9 @@ fn every_command_has_help_with_an_example() {
         &["account", "list"],
         &["account", "key"],
         &["account", "key", "new"],
+        &["ban"],
+        &["ban", "list"],
+        &["ban", "lift"],
         &["call"],
         &["demo"],
         &["load"],

@@ -125,6 +125,40 @@ fn who_guesses_is_banned() {
     command.args(["call", &server.uri("guess"), "--seconds", "1"]);
     let silence = run_within(&mut command, Duration::from_secs(3));
     assert!(!text(&silence).contains("403"), "{}", text(&silence));
+
+    let ban = |arguments: &[&str]| {
+        plenary().arg("ban").args(arguments).arg("--data").arg(server.data()).output().unwrap()
+    };
+    let listed = String::from_utf8(ban(&["list"]).stdout).unwrap();
+    let line = listed.lines().nth(1).unwrap_or_default();
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!((listed.lines().count(), fields[0]), (2, "127.0.0.1"), "{listed}");
+    assert!(fields[1].parse::<u32>().is_ok_and(|seconds| seconds <= 3600), "{listed}");
+    let other = ban(&["lift", "192.0.2.1"]);
+    assert!(!other.status.success() && text(&other).contains("plenary ban list"), "{}", text(&other));
+    let lifted = ban(&["lift", "127.0.0.1"]);
+    assert!(lifted.status.success(), "{}", text(&lifted));
+    assert!(call(&server, "guess", &[]).contains("403"), "it is answered again");
+    assert_eq!(ban(&["list"]).stdout.iter().filter(|byte| **byte == b'\n').count(), 1, "only the heading");
+    let log = log();
+    let audit = |line: &&str| line.contains("audit") && line.contains("a ban is to be lifted");
+    let lines: Vec<&str> = log.lines().filter(audit).collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].contains("source=127.0.0.1 lifted=true") && lines[1].contains("uid="), "{lines:?}");
+}
+
+#[test]
+fn the_door_of_the_operator_is_his_alone_and_goes_with_the_service() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut server = Server::start("");
+    let door = server.data().join("operator.sock");
+    assert_eq!(std::fs::metadata(&door).unwrap().permissions().mode() & 0o777, 0o600);
+    // Another one takes the place of one that was killed.
+    server.kill_and_restart();
+    let list = plenary().args(["ban", "list", "--data"]).arg(server.data()).output().unwrap();
+    assert!(list.status.success(), "{}", text(&list));
+    server.terminate();
+    assert!(!door.exists());
 }
 
 #[test]

@@ -90,7 +90,12 @@ struct Failures {
 
 impl Failures {
     fn is_banned(&self, now: Duration) -> bool {
-        self.banned_until.is_some_and(|until| now < until)
+        self.left(now).is_some()
+    }
+
+    /// For how long it is banned still.
+    fn left(&self, now: Duration) -> Option<Duration> {
+        self.banned_until?.checked_sub(now).filter(|left| !left.is_zero())
     }
 
     fn add(&mut self, within: Duration, most: u32, ban: Duration, now: Duration) -> Option<Duration> {
@@ -104,6 +109,17 @@ impl Failures {
         (self.count, self.banned_until) = (0, Some(now + ban));
         Some(ban)
     }
+}
+
+/// A source that is not answered at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ban {
+    /// Its address; of IPv6 that of its network, whose first 64 bits it has.
+    pub source: IpAddr,
+    /// For how long still.
+    pub left: Duration,
+    /// Somebody else may have written its address: only what comes by datagram and without credentials is not answered.
+    pub doubtful: bool,
 }
 
 /// What a source is known by, beside its address.
@@ -213,6 +229,29 @@ impl Guard {
             Proof::Reached => source.proven.add(within, most, ban, now),
             Proof::Doubtful => source.doubtful.add(within, most, ban.min(DOUBTFUL_BAN_MAX), now),
         }
+    }
+
+    /// Who is banned, the longest first.
+    pub(crate) fn bans(&self, now: Duration) -> Vec<Ban> {
+        let ban = |(source, known): (&IpAddr, &Source)| {
+            let proven = known.proven.left(now).map(|left| (left, false));
+            let (left, doubtful) = proven.or(known.doubtful.left(now).map(|left| (left, true)))?;
+            Some(Ban { source: *source, left, doubtful })
+        };
+        let mut bans: Vec<Ban> = self.sources.iter().filter_map(ban).collect();
+        bans.sort_by_key(|ban| (std::cmp::Reverse(ban.left), ban.source));
+        bans
+    }
+
+    /// Forgets what a source did. False: it is not banned, and nothing changes.
+    pub(crate) fn lift(&mut self, source: IpAddr, now: Duration) -> bool {
+        let Some(key) = self.key(source) else { return false };
+        let is_banned = |source: &Source| source.proven.is_banned(now) || source.doubtful.is_banned(now);
+        let lifts = self.sources.get(&key).is_some_and(is_banned);
+        if lifts {
+            self.sources.remove(&key);
+        }
+        lifts
     }
 
     /// It has shown that it may: earlier failures were mistakes.
@@ -357,5 +396,34 @@ mod tests {
         assert!(guard.is_banned(source, at) && !guard.may_connect(source, 0, at));
         guard.set_config(guard.config.clone());
         assert!(!guard.is_banned(source, at));
+    }
+
+    #[test]
+    fn bans_are_listed_with_what_is_left_of_them_and_can_be_lifted() {
+        let mut guard = guard();
+        let (first, second, doubtful) = (ip("192.0.2.1"), ip("2001:db8::7"), ip("192.0.2.3"));
+        let at = Duration::from_secs;
+        for (source, proof, second) in
+            [(first, Proof::Reached, 1), (second, Proof::Reached, 5), (doubtful, Proof::Doubtful, 5)]
+        {
+            for _ in 0..10 {
+                guard.failed(source, proof, at(second));
+            }
+        }
+        guard.failed(ip("192.0.2.4"), Proof::Reached, at(5));
+        let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful };
+        assert_eq!(
+            guard.bans(at(11)),
+            [ban(ip("2001:db8::"), 594, false), ban(first, 590, false), ban(doubtful, 24, true)]
+        );
+        assert!(!guard.lift(ip("192.0.2.4"), at(11)), "it is not banned");
+        assert!(!guard.lift(ip("10.0.0.1"), at(11)), "a trunk never is");
+        // By another address of its network.
+        assert!(guard.lift(ip("2001:db8::1"), at(11)) && !guard.lift(second, at(11)));
+        assert!(!guard.is_banned(second, at(11)) && guard.is_banned(first, at(11)));
+        assert_eq!(guard.failed(second, Proof::Reached, at(11)), None, "its failures are forgotten too");
+        assert!(guard.lift(doubtful, at(11)));
+        assert_eq!(guard.admit(doubtful, false, at(11)), Admission::Welcome);
+        assert_eq!(guard.bans(at(601)), []);
     }
 }

@@ -13,7 +13,7 @@ pub mod sdp;
 mod transport;
 pub mod ua;
 
-pub use guard::GuardConfig;
+pub use guard::{Ban, GuardConfig};
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{
     CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Redirection, ReferTo,

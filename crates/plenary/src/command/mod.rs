@@ -1,6 +1,7 @@
 //! The commands of `plenary`, one module each.
 
 mod account;
+mod ban;
 mod call;
 mod demo;
 mod load;
@@ -25,6 +26,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             log("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
+        }
+        Command::Ban(command) => {
+            log("warn");
+            let config = load(&cli.common, None)?;
+            runtime()?.block_on(ban::run(&config, command))?;
         }
         Command::Call(flags) => {
             log("warn");

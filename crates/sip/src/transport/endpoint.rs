@@ -360,6 +360,9 @@ impl Task {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
                 self.ua.set_limits(allow_from, guard);
             }
+            // Whoever asked may have gone.
+            Command::Bans { reply } => drop(reply.send(self.ua.bans(now))),
+            Command::LiftBan { source, reply } => drop(reply.send(self.ua.lift_ban(source, now))),
             Command::HangUpSaved { call, dialog, reasons } => {
                 if !self.ua.hang_up_saved(call, &dialog, &reasons, now) {
                     tracing::warn!("the dialog of a call that was cut off is not readable");

@@ -2,7 +2,7 @@
 
 use super::{SipError, connection::BoxedStream};
 use crate::{
-    guard::GuardConfig,
+    guard::{Ban, GuardConfig},
     locate::Hop,
     ua::{
         CallId, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
@@ -119,6 +119,13 @@ pub(super) enum Command {
         allow_from: Vec<IpNet>,
         guard: GuardConfig,
     },
+    Bans {
+        reply: oneshot::Sender<Vec<Ban>>,
+    },
+    LiftBan {
+        source: IpAddr,
+        reply: oneshot::Sender<bool>,
+    },
     HangUpSaved {
         call: CallId,
         dialog: String,
@@ -225,6 +232,20 @@ impl SipHandle {
     /// Other networks and limits from now on.
     pub fn set_limits(&self, allow_from: Vec<IpNet>, guard: GuardConfig) {
         self.command(Command::SetLimits { allow_from, guard });
+    }
+
+    /// Sources that are not answered at the moment, the longest first. None once the endpoint has stopped.
+    pub async fn bans(&self) -> Vec<Ban> {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::Bans { reply });
+        answer.await.unwrap_or_default()
+    }
+
+    /// Answers a source again, of IPv6 its whole network. False: it is answered.
+    pub async fn lift_ban(&self, source: IpAddr) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.command(Command::LiftBan { source, reply });
+        answer.await.unwrap_or(false)
     }
 
     /// Agrees to a re-INVITE or UPDATE.

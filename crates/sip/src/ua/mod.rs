@@ -29,7 +29,7 @@ pub use types::{
     SubscriptionId, Target, Transport,
 };
 
-use crate::guard::{self, Admission, Guard, GuardConfig, Proof};
+use crate::guard::{self, Admission, Ban, Guard, GuardConfig, Proof};
 use crate::locate::Hop;
 
 use bytes::Bytes;
@@ -406,6 +406,17 @@ impl UserAgent {
     pub fn set_limits(&mut self, allow_from: Vec<IpNet>, guard: GuardConfig) {
         self.config.allow_from = allow_from;
         self.guard.set_config(guard);
+    }
+
+    /// Sources that are not answered at the moment, the longest first.
+    #[must_use]
+    pub fn bans(&self, now: Duration) -> Vec<Ban> {
+        self.guard.bans(now)
+    }
+
+    /// Answers a source again. False: it was answered.
+    pub fn lift_ban(&mut self, source: IpAddr, now: Duration) -> bool {
+        self.guard.lift(source, now)
     }
 
     /// A request that lacks what every request has is answered without a transaction, if it can be answered at all.
