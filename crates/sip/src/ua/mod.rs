@@ -138,6 +138,8 @@ pub struct UserAgent {
     avoided: HashMap<(Transport, std::net::SocketAddr), Duration>,
     /// Who could not be reached by a connection, and until when that is remembered.
     unconnected: HashMap<std::net::SocketAddr, Duration>,
+    /// What is sent next, where it had to be written before to know how long it is.
+    written: Option<Bytes>,
     buried: HashMap<buried::BuriedKey, buried::Buried>,
     registrations: HashMap<RegistrationId, registering::Registering>,
     guard: Guard,
@@ -204,6 +206,7 @@ impl UserAgent {
             next_lookup: 0,
             avoided: HashMap::new(),
             unconnected: HashMap::new(),
+            written: None,
             buried: HashMap::new(),
             registrations: HashMap::new(),
             guard: Guard::new(config.guard.clone()),
@@ -571,7 +574,14 @@ impl UserAgent {
     }
 
     fn send(&mut self, flow: Flow, message: &Message) {
-        self.outputs.push_back(Output::Send { flow, bytes: message.to_bytes() });
+        let bytes = match self.written.take() {
+            Some(written) => {
+                debug_assert_eq!(written, message.to_bytes(), "what goes first is the request itself");
+                written
+            }
+            None => message.to_bytes(),
+        };
+        self.outputs.push_back(Output::Send { flow, bytes });
     }
 
     fn event(&mut self, event: SipEvent) {
@@ -633,14 +643,16 @@ impl UserAgent {
         now: Duration,
     ) -> Option<TransactionKey> {
         let method = request.method.clone();
-        let flow = self.way_of(&mut request, meant_for, now);
+        let (flow, written) = self.way_of(&mut request, meant_for, now);
         // The first transmission is among the outputs, so what belongs to the transaction is in place before.
         let (key, outputs) = self.layer.send_request(request, reliability(flow))?;
         self.transactions.insert(key.clone(), Transaction::new(flow, call, method));
         if flow != meant_for {
             self.note_oversized(&key, meant_for, now);
         }
+        self.written = written;
         self.run(&key, outputs, now);
+        self.written = None;
         Some(key)
     }
 

@@ -5,6 +5,7 @@
 //! Only what has a transaction, by which that is noticed: an ACK to a 2xx, which is small, has none.
 
 use super::{Flow, Transport, UserAgent, message, timers::Ticket};
+use bytes::Bytes;
 use sipx_sip::{HeaderName, Reliability, Request, TransactionKey, transaction::ClientState};
 use std::{net::SocketAddr, time::Duration};
 
@@ -33,21 +34,26 @@ impl Oversized {
 }
 
 impl UserAgent {
-    /// How a request goes that is meant for this flow. Where that is another way, its Via says so.
-    pub(super) fn way_of(&mut self, request: &mut Request, flow: Flow, now: Duration) -> Flow {
+    /// How a request goes that is meant for this flow, and what it looks like where that had to be found out. Where it goes
+    /// another way, its Via says so.
+    pub(super) fn way_of(
+        &mut self,
+        request: &mut Request,
+        flow: Flow,
+        now: Duration,
+    ) -> (Flow, Option<Bytes>) {
         if !flow.transport.is_datagram() || !may_be_connected_to(request, flow.remote) {
-            return flow;
+            return (flow, None);
         }
         let mut bytes = Vec::with_capacity(DATAGRAM_BYTES_MAX);
         request.write_to(&mut bytes);
-        if bytes.len() <= DATAGRAM_BYTES_MAX {
-            return flow;
-        }
-        if self.unconnected.get(&flow.remote).is_some_and(|until| *until > now) {
-            return flow;
+        let is_unconnected = |until: &Duration| *until > now;
+        if bytes.len() <= DATAGRAM_BYTES_MAX || self.unconnected.get(&flow.remote).is_some_and(is_unconnected)
+        {
+            return (flow, Some(bytes.into()));
         }
         set_transport(request, flow.transport, Transport::Tcp);
-        Flow { transport: Transport::Tcp, ..flow }
+        (Flow { transport: Transport::Tcp, ..flow }, None)
     }
 
     /// A request was sent otherwise than it was meant to be.
