@@ -1,8 +1,11 @@
 //! What a connection may cost: how many there may be, how long one may be silent, how much a message may hold.
 
+mod support;
+
 use futures_util::{SinkExt, StreamExt};
 use plenary_sip::{SipConfig, SipEndpoint, SipEvent, SipHandle};
 use std::time::Duration;
+use support::config;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::TcpStream,
@@ -12,13 +15,7 @@ use tokio::{
 use tokio_websockets::{Message, WebSocketStream};
 
 async fn endpoint(max_connections: usize) -> (SipHandle, Receiver<SipEvent>) {
-    let config = SipConfig {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
-        max_connections,
-        ..SipConfig::default()
-    };
-    SipEndpoint::bind(config).await.unwrap()
+    SipEndpoint::bind(SipConfig { max_connections, ..config() }).await.unwrap()
 }
 
 fn options(transport: &str, number: usize, body: usize) -> String {

@@ -1,7 +1,10 @@
 //! The endpoint over real sockets on loopback.
 
+mod support;
+
 use plenary_sip::{DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle, TlsSettings};
 use std::{sync::Arc, time::Duration};
+use support::{SDP, config, endpoint, next};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
@@ -9,22 +12,6 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::rustls;
-
-const SDP: &str =
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
-
-async fn endpoint() -> (SipHandle, Receiver<SipEvent>) {
-    let config = SipConfig {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
-        ..SipConfig::default()
-    };
-    SipEndpoint::bind(config).await.unwrap()
-}
-
-async fn next(events: &mut Receiver<SipEvent>) -> SipEvent {
-    timeout(Duration::from_secs(10), events.recv()).await.expect("an event within ten seconds").unwrap()
-}
 
 async fn call_over(transport: &str) {
     let (called, called_events) = endpoint().await;
@@ -105,13 +92,7 @@ fn tls() -> TlsSettings {
 }
 
 async fn endpoint_with(tls: TlsSettings) -> (SipHandle, Receiver<SipEvent>) {
-    let config = SipConfig {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        listen_tls: vec![([127, 0, 0, 1], 0).into()],
-        tls,
-        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
-        ..SipConfig::default()
-    };
+    let config = SipConfig { listen_tls: vec![([127, 0, 0, 1], 0).into()], tls, ..config() };
     SipEndpoint::bind(config).await.unwrap()
 }
 

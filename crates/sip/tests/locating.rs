@@ -1,6 +1,8 @@
 //! Servers found in DNS, over real sockets on loopback: a small name server of our own, servers that do not answer, and
 //! others that do.
 
+mod support;
+
 use plenary_sip::{
     Credentials, DialSpec, RegistrationSpec, SipConfig, SipEndpoint, SipEvent, SipHandle, Transport,
 };
@@ -16,15 +18,13 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use support::{SDP, config, endpoint, next, same_port};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, UdpSocket},
+    net::{TcpSocket, UdpSocket},
     sync::mpsc::Receiver,
     time::timeout,
 };
-
-const SDP: &str =
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
 /// A record of our zone, as one might write it in a file.
 #[derive(Clone)]
@@ -79,14 +79,8 @@ fn answer(query: &[u8], zone: &[Entry], truncated: bool) -> Option<Vec<u8>> {
 
 /// Runs until the test ends.
 async fn dns(zone: Vec<Entry>, truncated: bool) -> Dns {
-    // One number for both; what is free for UDP may be somebody else's for TCP.
-    let (udp, tcp, address) = loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = udp.local_addr().unwrap();
-        if let Ok(tcp) = TcpListener::bind(address).await {
-            break (udp, tcp, address);
-        }
-    };
+    let (udp, tcp, address) = same_port().await;
+    let tcp = tcp.listen(16).unwrap();
     let questions = Arc::new(AtomicUsize::new(0));
     let (counted, of_tcp) = (questions.clone(), zone.clone());
     tokio::spawn(async move {
@@ -112,18 +106,8 @@ async fn dns(zone: Vec<Entry>, truncated: bool) -> Dns {
     Dns { address, questions }
 }
 
-async fn endpoint(resolver: Vec<SocketAddr>) -> (SipHandle, Receiver<SipEvent>) {
-    let config = SipConfig {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
-        resolver,
-        ..SipConfig::default()
-    };
-    SipEndpoint::bind(config).await.unwrap()
-}
-
-async fn next(events: &mut Receiver<SipEvent>) -> SipEvent {
-    timeout(Duration::from_secs(40), events.recv()).await.expect("an event in time").unwrap()
+async fn asking(resolver: Vec<SocketAddr>) -> (SipHandle, Receiver<SipEvent>) {
+    SipEndpoint::bind(SipConfig { resolver, ..config() }).await.unwrap()
 }
 
 fn to(uri: &str) -> DialSpec {
@@ -147,7 +131,7 @@ fn refusing() -> (TcpSocket, u16) {
 
 #[tokio::test]
 async fn a_call_goes_to_the_second_server_when_the_first_is_silent() {
-    let (called, mut called_events) = endpoint(vec![]).await;
+    let (called, mut called_events) = endpoint().await;
     let (_dead, dead_port) = silent().await;
     let zone = vec![
         Entry::Srv("_sip._udp.trunk.test", 10, 1, dead_port, "a.trunk.test"),
@@ -156,7 +140,7 @@ async fn a_call_goes_to_the_second_server_when_the_first_is_silent() {
         Entry::A("b.trunk.test", [127, 0, 0, 1]),
     ];
     let dns = dns(zone, false).await;
-    let (caller, mut events) = endpoint(vec![dns.address]).await;
+    let (caller, mut events) = asking(vec![dns.address]).await;
     let begun = Instant::now();
     let call = caller.dial(to("sip:+441908@trunk.test")).unwrap();
     let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };
@@ -182,8 +166,8 @@ async fn a_call_goes_to_the_second_server_when_the_first_is_silent() {
 
 #[tokio::test]
 async fn a_call_goes_on_when_a_connection_is_refused_or_a_server_is_overloaded() {
-    let (called, mut called_events) = endpoint(vec![]).await;
-    let (busy, _busy_events) = endpoint(vec![]).await;
+    let (called, mut called_events) = endpoint().await;
+    let (busy, _busy_events) = endpoint().await;
     busy.set_draining(true);
     let (_closed, closed) = refusing();
     let zone = vec![
@@ -197,7 +181,7 @@ async fn a_call_goes_on_when_a_connection_is_refused_or_a_server_is_overloaded()
     // All of it asked over TCP, and of the second name server: the first one says nothing.
     let dns = dns(zone, true).await;
     let (_dead, dead_port) = silent().await;
-    let (caller, mut events) = endpoint(vec![([127, 0, 0, 1], dead_port).into(), dns.address]).await;
+    let (caller, mut events) = asking(vec![([127, 0, 0, 1], dead_port).into(), dns.address]).await;
     caller.dial(to("sip:room@trunk.test")).unwrap();
     let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };
     assert_eq!(incoming.flow.transport, Transport::Udp);
@@ -207,10 +191,10 @@ async fn a_call_goes_on_when_a_connection_is_refused_or_a_server_is_overloaded()
 
 #[tokio::test]
 async fn a_redirection_to_a_name_is_followed_and_unknown_names_are_named() {
-    let (called, mut called_events) = endpoint(vec![]).await;
+    let (called, mut called_events) = endpoint().await;
     let zone = vec![Entry::A("phone.test", [127, 0, 0, 1])];
     let dns = dns(zone, false).await;
-    let (caller, mut events) = endpoint(vec![dns.address]).await;
+    let (caller, mut events) = asking(vec![dns.address]).await;
     caller.dial(to(&format!("sip:first@{}", called.local_addr()))).unwrap();
     let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };
     let port = called.local_addr().port();
@@ -228,7 +212,7 @@ async fn a_redirection_to_a_name_is_followed_and_unknown_names_are_named() {
 
 #[tokio::test]
 async fn a_registration_moves_to_another_server_and_is_taken_back_at_the_end() {
-    let (registrar, mut registrar_events) = endpoint(vec![]).await;
+    let (registrar, mut registrar_events) = endpoint().await;
     let (_closed, closed) = refusing();
     let (_dead, dead_port) = refusing();
     let zone = vec![
@@ -238,7 +222,7 @@ async fn a_registration_moves_to_another_server_and_is_taken_back_at_the_end() {
         Entry::A("a.trunk.test", [127, 0, 0, 1]),
     ];
     let dns = dns(zone, false).await;
-    let (ours, mut events) = endpoint(vec![dns.address]).await;
+    let (ours, mut events) = asking(vec![dns.address]).await;
     let spec = RegistrationSpec {
         registrar: "sip:trunk.test;transport=tcp".into(),
         address_of_record: "sip:4420@trunk.test".into(),
@@ -271,8 +255,8 @@ async fn a_registration_moves_to_another_server_and_is_taken_back_at_the_end() {
 
 #[tokio::test]
 async fn without_a_name_server_the_system_is_asked() {
-    let (called, mut called_events) = endpoint(vec![]).await;
-    let (caller, _events) = endpoint(vec![]).await;
+    let (called, mut called_events) = endpoint().await;
+    let (caller, _events) = endpoint().await;
     let uri = format!("sip:room@localhost:{}", called.local_addr().port());
     caller.dial(to(&uri)).unwrap();
     let SipEvent::Incoming(incoming) = next(&mut called_events).await else { panic!("not a call") };

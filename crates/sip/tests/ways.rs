@@ -1,32 +1,18 @@
 //! Which way requests of ours take, over real sockets on loopback: those that are too large for a datagram (RFC 3261, section
 //! 18.1.1), and those to a telephone behind a NAT (RFC 3581).
 
-use plenary_sip::{DialSpec, SipConfig, SipEndpoint, SipEvent, SipHandle, Transport};
+mod support;
+
+use plenary_sip::{DialSpec, SipEvent, Transport};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
+use support::{SDP, endpoint, next, same_port};
 use tokio::{
-    net::{TcpListener, TcpSocket, UdpSocket},
-    sync::mpsc::Receiver,
+    net::{TcpListener, UdpSocket},
     time::timeout,
 };
-
-const SDP: &str =
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
-
-async fn endpoint() -> (SipHandle, Receiver<SipEvent>) {
-    let config = SipConfig {
-        listen: vec![([127, 0, 0, 1], 0).into()],
-        allow_from: vec!["127.0.0.0/8".parse().unwrap()],
-        ..SipConfig::default()
-    };
-    SipEndpoint::bind(config).await.unwrap()
-}
-
-async fn next(events: &mut Receiver<SipEvent>) -> SipEvent {
-    timeout(Duration::from_secs(20), events.recv()).await.expect("an event in time").unwrap()
-}
 
 /// An INVITE of some 3,000 octets, as keys and candidates of ICE make it.
 fn large(to: SocketAddr) -> DialSpec {
@@ -41,19 +27,6 @@ fn large(to: SocketAddr) -> DialSpec {
         from_user: "board".into(),
         sdp: candidates,
         ..DialSpec::default()
-    }
-}
-
-/// A socket that takes datagrams, and one for connections with the same number, on which nobody listens yet. What is free for
-/// one may be somebody else's for the other.
-async fn same_port() -> (UdpSocket, TcpSocket, SocketAddr) {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = udp.local_addr().unwrap();
-        let tcp = TcpSocket::new_v4().unwrap();
-        if tcp.bind(address).is_ok() {
-            return (udp, tcp, address);
-        }
     }
 }
 
