@@ -11,7 +11,7 @@ use crate::{
     web::{
         callers,
         conferences::Service,
-        inbound, parties, schema,
+        inbound, named, parties, schema,
         sound::{self, Resource},
         trunks,
         websocket::{self, OnWebSocket},
@@ -194,7 +194,7 @@ async fn route(
         let account = authenticate(state, parts).await?;
         let name = path_segment(encoded)?;
         let body = read(state, body).await?;
-        return inbound::one(state, account.id, method, &name, &body).await;
+        return named::one::<inbound::Services>(state, account.id, method, &name, &body).await;
     }
     if let Some(encoded) = path.strip_prefix(trunks::COLLECTION).and_then(|rest| rest.strip_prefix('/')) {
         let methods = [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
@@ -202,7 +202,7 @@ async fn route(
         let account = authenticate(state, parts).await?;
         let name = path_segment(encoded)?;
         let body = read(state, body).await?;
-        return trunks::one(state, account.id, method, &name, &body).await;
+        return named::one::<trunks::Trunks>(state, account.id, method, &name, &body).await;
     }
     if let Some(encoded) = path.strip_prefix(callers::USERS).and_then(|rest| rest.strip_prefix('/')) {
         allow(method, &[Method::PUT, Method::DELETE], "PUT, DELETE")?;

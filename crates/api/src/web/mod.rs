@@ -3,6 +3,7 @@
 pub(crate) mod callers;
 pub(crate) mod conferences;
 pub(crate) mod inbound;
+pub(crate) mod named;
 pub(crate) mod parties;
 pub(crate) mod sound;
 pub(crate) mod trunks;

@@ -1,14 +1,17 @@
 //! Trunks: the providers through which an account's calls go out and from which they come in.
 
-use super::json;
+use super::{
+    json,
+    named::{self, Named},
+};
 use crate::{
     control::TrunkState,
-    error::{ApiError, BAD_TRUNK, UNKNOWN_TRUNK},
+    error::{ApiError, BAD_TRUNK, Code, UNKNOWN_TRUNK},
     server::ApiState,
 };
 use axum::{
     body::Body,
-    http::{Method, Response, StatusCode},
+    http::{Response, StatusCode},
 };
 use plenary_conference::AccountId;
 use plenary_store::{PutOutcome, ServiceError, StoredTrunk};
@@ -21,6 +24,9 @@ pub(crate) const SCHEMA: &str = include_str!("trunk.schema.json");
 pub(crate) const COLLECTION: &str = "/service/v1/trunk";
 pub(crate) const SCHEMA_PATH: &str = "/service/v1/schema/trunk";
 
+/// Under this name stands how a trunk does.
+const STATUS: &str = "status";
+
 /// The body with its name, and how it does. Never its password.
 fn shown(trunk: StoredTrunk, states: &BTreeMap<String, TrunkState>) -> Value {
     let mut status = states.get(&trunk.name).map_or_else(
@@ -28,11 +34,8 @@ fn shown(trunk: StoredTrunk, states: &BTreeMap<String, TrunkState>) -> Value {
         |state| serde_json::to_value(state).unwrap_or_default(),
     );
     status["has_password"] = trunk.has_password.into();
-    let mut shown = value!({ "name": trunk.name });
-    if let (Value::Object(shown), Value::Object(body)) = (&mut shown, trunk.body) {
-        shown.extend(body);
-        shown.insert("status".to_owned(), status);
-    }
+    let mut shown = named::shown(trunk.name, trunk.body);
+    shown[STATUS] = status;
     shown
 }
 
@@ -43,60 +46,50 @@ pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Respons
     Ok(json(StatusCode::OK, &trunks))
 }
 
-pub(crate) async fn one(
-    state: &ApiState,
-    account: AccountId,
-    method: &Method,
-    name: &str,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    let unknown = || ApiError::coded(UNKNOWN_TRUNK, "there is no trunk of this name");
-    let mut status = StatusCode::OK;
-    match *method {
-        Method::PUT => {
-            let outcome = state.store.put_trunk(account, name, object(body, name)?).await.map_err(error)?;
-            if outcome == PutOutcome::Created {
-                status = StatusCode::CREATED;
-            }
-            state.control.trunks_changed().await?;
-        }
-        Method::PATCH => {
-            state.store.patch_trunk(account, name, object(body, name)?).await.map_err(error)?;
-            state.control.trunks_changed().await?;
-        }
-        Method::DELETE => {
-            if !state.store.delete_trunk(account, name).await? {
-                return Err(unknown());
-            }
-            state.control.trunks_changed().await?;
-            return Ok(json(StatusCode::OK, &value!({ "deleted": true })));
-        }
-        _ => {}
-    }
-    let states = state.control.trunk_states(account).await?;
-    let trunk = state.store.trunk(account, name).await?.ok_or_else(unknown)?;
-    Ok(json(status, &shown(trunk, &states)))
-}
+/// An account's trunks by their names.
+pub(crate) struct Trunks;
 
-/// The body without what `GET` shows beside it: a `name` that repeats the path, and the `status`.
-fn object(body: &[u8], name: &str) -> Result<Value, ApiError> {
-    let mut object: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::coded(BAD_TRUNK, format!("body: must be JSON: {error}")))?;
-    if let Value::Object(fields) = &mut object {
-        fields.remove("status");
-        if let Some(given) = fields.remove("name")
-            && given != name
-        {
-            let text = format!("name: is `{name}` in the path and another in the body");
-            return Err(ApiError::coded(BAD_TRUNK, text));
-        }
+impl Named for Trunks {
+    const BAD: Code = BAD_TRUNK;
+    const SHOWN_BESIDE: &[&str] = &[STATUS];
+
+    fn unknown() -> ApiError {
+        ApiError::coded(UNKNOWN_TRUNK, "there is no trunk of this name")
     }
-    Ok(object)
+
+    async fn put(
+        state: &ApiState,
+        account: AccountId,
+        name: &str,
+        body: Value,
+    ) -> Result<PutOutcome, ApiError> {
+        let outcome = state.store.put_trunk(account, name, body).await.map_err(error)?;
+        state.control.trunks_changed().await?;
+        Ok(outcome)
+    }
+
+    async fn patch(state: &ApiState, account: AccountId, name: &str, patch: Value) -> Result<(), ApiError> {
+        state.store.patch_trunk(account, name, patch).await.map_err(error)?;
+        Ok(state.control.trunks_changed().await?)
+    }
+
+    async fn delete(state: &ApiState, account: AccountId, name: &str) -> Result<bool, ApiError> {
+        let is_deleted = state.store.delete_trunk(account, name).await?;
+        if is_deleted {
+            state.control.trunks_changed().await?;
+        }
+        Ok(is_deleted)
+    }
+
+    async fn read(state: &ApiState, account: AccountId, name: &str) -> Result<Option<Value>, ApiError> {
+        let states = state.control.trunk_states(account).await?;
+        Ok(state.store.trunk(account, name).await?.map(|trunk| shown(trunk, &states)))
+    }
 }
 
 fn error(error: ServiceError) -> ApiError {
     match error {
-        ServiceError::UnknownService => ApiError::coded(UNKNOWN_TRUNK, "there is no trunk of this name"),
+        ServiceError::UnknownService => Trunks::unknown(),
         ServiceError::Invalid(_) | ServiceError::NameTaken => ApiError::coded(BAD_TRUNK, error.to_string()),
         ServiceError::Store(error) => error.into(),
     }

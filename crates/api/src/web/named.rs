@@ -1,0 +1,112 @@
+//! What an account has under a name, made, read, changed and deleted in one way: inbound services and trunks.
+
+use super::json;
+use crate::{
+    error::{ApiError, Code},
+    server::ApiState,
+};
+use axum::{
+    body::Body,
+    http::{Method, Response, StatusCode},
+};
+use plenary_conference::AccountId;
+use plenary_store::PutOutcome;
+use serde::Serialize;
+use serde_json::{Value, json as value};
+use std::future::Future;
+
+/// A kind of such things.
+pub(crate) trait Named {
+    /// The code of a body that cannot be.
+    const BAD: Code;
+    /// What `GET` shows beside what `PUT` takes, and `PUT` therefore passes over. The name is one of them for all.
+    const SHOWN_BESIDE: &[&str];
+
+    /// There is none of this name.
+    fn unknown() -> ApiError;
+
+    /// Makes it, or puts another in its place.
+    fn put(
+        state: &ApiState,
+        account: AccountId,
+        name: &str,
+        body: Value,
+    ) -> impl Future<Output = Result<PutOutcome, ApiError>> + Send;
+
+    /// Changes the parts that are named.
+    fn patch(
+        state: &ApiState,
+        account: AccountId,
+        name: &str,
+        patch: Value,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
+
+    /// False: there was none.
+    fn delete(
+        state: &ApiState,
+        account: AccountId,
+        name: &str,
+    ) -> impl Future<Output = Result<bool, ApiError>> + Send;
+
+    /// As `GET` shows it; `None`: there is none.
+    fn read(
+        state: &ApiState,
+        account: AccountId,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Value>, ApiError>> + Send;
+}
+
+/// Answers a request for one of them.
+pub(crate) async fn one<N: Named>(
+    state: &ApiState,
+    account: AccountId,
+    method: &Method,
+    name: &str,
+    body: &[u8],
+) -> Result<Response<Body>, ApiError> {
+    let mut status = StatusCode::OK;
+    match *method {
+        Method::PUT => {
+            let outcome = N::put(state, account, name, object::<N>(body, name)?).await?;
+            status = match outcome {
+                PutOutcome::Created => StatusCode::CREATED,
+                PutOutcome::Replaced => StatusCode::OK,
+            };
+        }
+        Method::PATCH => N::patch(state, account, name, object::<N>(body, name)?).await?,
+        Method::DELETE => {
+            return match N::delete(state, account, name).await? {
+                true => Ok(json(StatusCode::OK, &value!({ "deleted": true }))),
+                false => Err(N::unknown()),
+            };
+        }
+        _ => {}
+    }
+    let shown = N::read(state, account, name).await?.ok_or_else(N::unknown)?;
+    Ok(json(status, &shown))
+}
+
+/// The body with the name before it: what `PUT` takes, and where.
+pub(crate) fn shown(name: impl Serialize, body: Value) -> Value {
+    let mut shown = value!({ "name": name });
+    if let (Value::Object(shown), Value::Object(body)) = (&mut shown, body) {
+        shown.extend(body);
+    }
+    shown
+}
+
+/// The body without what `GET` shows beside it.
+fn object<N: Named>(body: &[u8], name: &str) -> Result<Value, ApiError> {
+    let bad = |text| ApiError::coded(N::BAD, text);
+    let mut object: Value =
+        serde_json::from_slice(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
+    if let Value::Object(fields) = &mut object {
+        N::SHOWN_BESIDE.iter().for_each(|beside| drop(fields.remove(*beside)));
+        if let Some(given) = fields.remove("name")
+            && given != name
+        {
+            return Err(bad(format!("name: is `{name}` in the path and another in the body")));
+        }
+    }
+    Ok(object)
+}
