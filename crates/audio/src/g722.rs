@@ -35,6 +35,14 @@ const ILB: [i32; 32] = [
     2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896,
     2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
+/// The largest logarithmic scales of the two bands.
+const LOWER_MOST: i32 = 18_432;
+const UPPER_MOST: i32 = 22_528;
+/// Digital silence keeps the upper band's scale at nothing, which not even noise of one bit at 16 bits does, and the lower
+/// one's below this. White noise that has it there is at -65 dBov.
+const LOWER_OF_SILENCE: i32 = 4400;
+/// In an octet: the upper band does not grow louder.
+const UPPER_IS_QUIET: u8 = 0x40;
 /// Samples from an encoder's input to a decoder's output, through the filters of both.
 pub const FILTERS: usize = 22;
 /// Octets that are decoded at once: 20 ms.
@@ -44,6 +52,11 @@ const Q2: i32 = 564;
 
 fn saturate(value: i32) -> i32 {
     value.clamp(-32_768, 32_767)
+}
+
+/// The next logarithmic scale of a band.
+fn follow(log_scale: i32, multiplier: i32, most: i32) -> i32 {
+    (((log_scale * 127) >> 7) + multiplier).clamp(0, most)
 }
 
 /// The adaptive predictor and quantiser scale of one band (blocks 3 and 4), the same in both directions.
@@ -81,7 +94,7 @@ impl Band {
 
     /// Follows the loudness; `shift` is 8 for the lower band and 10 for the upper one.
     fn rescale(&mut self, multiplier: i32, most: i32, shift: i32) {
-        self.log_scale = (((self.log_scale * 127) >> 7) + multiplier).clamp(0, most);
+        self.log_scale = follow(self.log_scale, multiplier, most);
         let fraction = ILB[(self.log_scale >> 6 & 31) as usize];
         let exponent = shift - (self.log_scale >> 11);
         self.scale = if exponent < 0 { fraction << -exponent } else { fraction >> exponent } << 2;
@@ -156,13 +169,13 @@ impl Band {
 
     fn adapt_lower(&mut self, code: usize) -> i32 {
         let difference = (self.scale * QM4[code]) >> 15;
-        self.rescale(WL[RL42[code]], 18_432, 8);
+        self.rescale(WL[RL42[code]], LOWER_MOST, 8);
         difference
     }
 
     fn adapt_upper(&mut self, code: usize) -> i32 {
         let difference = (self.scale * QM2[code]) >> 15;
-        self.rescale(WH[RH2[code]], 22_528, 10);
+        self.rescale(WH[RH2[code]], UPPER_MOST, 10);
         difference
     }
 }
@@ -239,6 +252,30 @@ impl Encoder {
     }
 }
 
+/// How loud a stream is, by the scales of its bands: they follow from the octets alone, at a small part of what decoding
+/// costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scales {
+    lower: i32,
+    upper: i32,
+}
+
+impl Scales {
+    /// Follows the octets of a packet. True: it is digital silence, as a muted telephone sends.
+    pub fn follow_silence(&mut self, payload: &[u8]) -> bool {
+        if self.upper > 0 || payload.iter().any(|octet| octet & UPPER_IS_QUIET == 0) {
+            return false;
+        }
+        let mut most = 0;
+        for octet in payload {
+            let magnitude = RL42[usize::from(octet & 63) >> 2];
+            self.lower = follow(self.lower, WL[magnitude], LOWER_MOST);
+            most = most.max(self.lower);
+        }
+        most < LOWER_OF_SILENCE
+    }
+}
+
 /// Decodes one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoder {
@@ -260,6 +297,12 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self { lower: Band::new(32), upper: Band::new(8), sums: [0; 11], differences: [0; 11] }
+    }
+
+    /// How loud it is now.
+    #[must_use]
+    pub fn scales(&self) -> Scales {
+        Scales { lower: self.lower.log_scale, upper: self.upper.log_scale }
     }
 
     /// Decodes octets into two samples each, as many as both hold. Returns the samples written.
@@ -376,6 +419,46 @@ mod tests {
         let mut samples = vec![0; 32_000];
         Decoder::new().decode(&odd, &mut samples);
         assert_eq!(samples, sipx_audio::g722::Decoder::new().decode(&odd));
+    }
+
+    #[test]
+    fn silence_is_known_by_its_octets_and_nothing_else_is_taken_for_it() {
+        let mut noise = 1_u32;
+        let mut dither = || {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 31) as i16
+        };
+        let sounds: [(&str, Vec<i16>); 6] = [
+            ("silence", vec![0; 32_000]),
+            ("the last bit", (0..32_000).map(|_| dither()).collect()),
+            ("a low tone", tone(16_000, 50.0, -60.0, 2000)),
+            ("a tone", tone(16_000, 1000.0, -66.0, 2000)),
+            ("a tone of the upper band", tone(16_000, 5000.0, -66.0, 2000)),
+            ("hum at full scale", tone(16_000, 100.0, -3.0, 2000)),
+        ];
+        for (name, sound) in sounds {
+            let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+            let mut scales = decoder.scales();
+            // After a second of a voice, and 300 ms in which it fades.
+            let before = [tone(16_000, 300.0, -12.0, 1000), vec![0; 4800]].concat();
+            let mut silent = 0;
+            for (number, frame) in before.chunks(320).chain(sound.chunks(320)).enumerate() {
+                let mut payload = [0; 160];
+                encoder.encode(frame, &mut payload);
+                let is_silent = scales.follow_silence(&payload);
+                decoder.decode(&payload, &mut [0; 320]);
+                if !is_silent {
+                    scales = decoder.scales();
+                }
+                assert_eq!(scales, decoder.scales(), "what is followed is what a decoder does");
+                silent += u32::from(is_silent && number >= 65 + 25);
+            }
+            // 75 packets.
+            match name {
+                "silence" => assert!(silent >= 74, "{silent} of 75 are known to be silent"),
+                _ => assert_eq!(silent, 0, "{name}"),
+            }
+        }
     }
 
     #[test]

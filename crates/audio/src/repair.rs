@@ -87,6 +87,15 @@ impl Repairer {
         matches!(self.decoder, Decoder::G711(_)) && self.concealer.silence(samples)
     }
 
+    /// How loud a stream of G.722 is now; `None`: it is none.
+    #[must_use]
+    pub fn scales(&self) -> Option<g722::Scales> {
+        match &self.decoder {
+            Decoder::G711(_) => None,
+            Decoder::G722(decoder, _) => Some(decoder.scales()),
+        }
+    }
+
     /// Makes up `out`. `next` is the payload after it, where that is here.
     pub fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         let mut after = [0; FRAME];

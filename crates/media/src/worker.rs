@@ -618,8 +618,10 @@ impl Worker {
             let room = &mut self.phases[index].rooms[place];
             let phases = room.phases_sooner(time, PHASE_NS) as usize % PHASES;
             let sooner = (index + PHASES - phases) % PHASES;
-            let there = self.phases[sooner].rooms.iter().map(|room| room.len());
-            if phases == 0 || there.sum::<usize>() + self.phases[index].rooms[place].len() > most {
+            let there: usize = self.phases[sooner].rooms.iter().map(|room| room.len()).sum();
+            // One that goes where nobody is leaves the load as even as it was, however large it is.
+            let is_too_much = there > 0 && there + self.phases[index].rooms[place].len() > most;
+            if phases == 0 || is_too_much {
                 place += 1;
                 continue;
             }

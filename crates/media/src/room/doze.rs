@@ -1,12 +1,12 @@
 //! What need not be decoded. A packet of a line that has been silent is passed over where it says itself that nobody speaks
-//! in it: by its octets (Opus, DTX) or by its header (RFC 6464). The last few are kept, and decoded first when somebody
+//! in it: by its octets (Opus, DTX; G.722, digital silence) or by its header (RFC 6464). The last few are kept, and decoded first when somebody
 //! speaks, so that the decoder is warm and his first syllable whole.
 //!
 //! What a header says is believed as long as it proves right. Every now and then a packet that might be passed over is
 //! decoded all the same; where several that were said to be silent are loud, nothing that this stream says of itself is
 //! believed any more. Until then it harms nobody but itself: it is not heard.
 
-use plenary_audio::{codec::Codec, level, opus};
+use plenary_audio::{codec::Codec, level};
 use plenary_rtp::{extension::AudioLevel, jitter};
 
 /// Packets of Opus that are kept. Its encoder makes each frame from what it knows of the one before it.
@@ -14,8 +14,10 @@ const OPUS_KEPT: usize = 2;
 /// Packets of G.722: what its decoder predicts from is forgotten by 63 % in 32 ms (ITU-T G.722, 3.6.3), and with less than
 /// this what is left of the difference would be heard beside the first 60 ms of a voice.
 const G722_KEPT: usize = 10;
-/// Octets of a packet that says by its octets that nobody speaks.
-const BYTES_OF_SILENCE: usize = 48;
+/// Octets of the longest packet that is passed over where its octets say so: those of Opus are short, and of G.722 these
+/// are 20 ms.
+const OPUS_BYTES_OF_SILENCE: usize = 48;
+const G722_BYTES_OF_SILENCE: usize = 160;
 /// Octets of the longest packet that is passed over where its header says so; longer ones are decoded.
 const BYTES_OF_LEVELS: usize = 480;
 /// One of so many packets that might be passed over is decoded: with 20 ms in each, one in two seconds.
@@ -83,8 +85,9 @@ impl Doze {
         self.forget();
         let slot = match (self.codec, has_levels) {
             (Codec::Opus | Codec::G722, true) => BYTES_OF_LEVELS,
-            (Codec::Opus, false) => BYTES_OF_SILENCE,
-            (Codec::Pcmu | Codec::Pcma | Codec::G722, _) => 0,
+            (Codec::Opus, false) => OPUS_BYTES_OF_SILENCE,
+            (Codec::G722, false) => G722_BYTES_OF_SILENCE,
+            (Codec::Pcmu | Codec::Pcma, _) => 0,
         };
         self.kept = vec![0; slot * self.count()].into();
     }
@@ -126,7 +129,13 @@ impl Doze {
     }
 
     /// Whether a packet is passed over, with the level that is to be taken for its own.
-    pub(super) fn passes_over(&mut self, payload: &[u8], sequence: u16) -> Option<f32> {
+    /// `is_silence`: whether its octets say that it is.
+    pub(super) fn passes_over(
+        &mut self,
+        payload: &[u8],
+        sequence: u16,
+        is_silence: impl FnOnce(&[u8]) -> bool,
+    ) -> Option<f32> {
         let below_dbov = self.below_dbov?;
         let count = self.count();
         let slot = self.kept.len() / count;
@@ -135,8 +144,8 @@ impl Doze {
         }
         let told = self.levels.as_ref().and_then(|levels| levels.told(sequence));
         let told = told.filter(|told| *told < below_dbov);
-        let is_empty = self.codec == Codec::Opus && opus::says_silence(payload);
-        if !is_empty && (told.is_none() || self.levels.as_mut().is_some_and(|levels| levels.is_checked_now()))
+        if !is_silence(payload)
+            && (told.is_none() || self.levels.as_mut().is_some_and(|levels| levels.is_checked_now()))
         {
             return None;
         }

@@ -1,7 +1,7 @@
 //! From packets in a jitter buffer to frames of 20 ms, for each codec.
 
 use super::{FRAME_NS, Settings, doze::Doze};
-use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, level, opus, repair::Repairer};
+use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, g722, level, opus, repair::Repairer};
 use plenary_rtp::{
     extension::AudioLevel,
     jitter::{Frame, JitterBuffer, JitterConfig, Pushed},
@@ -23,6 +23,8 @@ pub(super) struct Ear {
     pub(super) jitter: JitterBuffer,
     decoder: Decoder,
     doze: Doze,
+    /// Of G.722: where the decoder would be had it decoded what was passed over.
+    scales: Option<g722::Scales>,
     /// Decoded, not yet heard.
     waiting: Vec<i16>,
     waiting_samples: usize,
@@ -59,6 +61,14 @@ impl Decoder {
             Codec::Pcma => Self::Telephony(Box::new(Repairer::g711(Law::A))),
             Codec::G722 => Self::Telephony(Box::new(Repairer::g722())),
             Codec::Opus => Self::Opus(Box::new(opus::Decoder::new())),
+        }
+    }
+
+    /// How loud a stream of G.722 is, by its octets.
+    fn scales(&self) -> Option<g722::Scales> {
+        match self {
+            Self::Telephony(repairer) => repairer.scales(),
+            Self::Opus(_) => None,
         }
     }
 
@@ -136,10 +146,12 @@ impl Ear {
         let jitter =
             JitterConfig { min_ms: settings.jitter_ms_min, max_ms: settings.jitter_ms_max, ..jitter };
         let frame = codec.rate().frame();
+        let decoder = Decoder::new(codec);
         Self {
             codec,
             jitter: JitterBuffer::new(jitter),
-            decoder: Decoder::new(codec),
+            scales: decoder.scales(),
+            decoder,
             doze: Doze::new(codec, has_levels, seed),
             // Longer packets find their place when the first one comes.
             waiting: vec![0; 2 * frame],
@@ -286,7 +298,12 @@ impl Ear {
                         self.waiting.resize(end, 0);
                     }
                     let out = &mut self.waiting[self.waiting_samples..end];
-                    if let Some(level_dbov) = self.doze.passes_over(payload, sequence) {
+                    let scales = &mut self.scales;
+                    let is_silence = |payload: &[u8]| match scales {
+                        Some(scales) => scales.follow_silence(payload),
+                        None => opus::says_silence(payload),
+                    };
+                    if let Some(level_dbov) = self.doze.passes_over(payload, sequence, is_silence) {
                         if starts_empty && samples == length {
                             if !was_passed_over {
                                 self.frame.fill(0);
@@ -305,6 +322,7 @@ impl Ear {
                     }
                     self.told_dbov = None;
                     self.decoder.decode(payload, joins, out);
+                    self.scales = self.decoder.scales();
                     self.doze.compare(sequence, out);
                     if is_just_silence && let Some(law) = self.codec.law() {
                         self.payload.fill(law.silence());

@@ -94,6 +94,43 @@ fn what_is_not_decoded_is_not_missed() {
     }
 }
 
+/// What a listener hears of a telephone that speaks G.722 and is muted before and between, and for how many ticks of the
+/// first silence nothing was decoded. `stays_awake`: all is decoded.
+fn heard_of_muted(stays_awake: bool) -> (Vec<i16>, u64) {
+    let silence = || Says::Sound(Box::new(|frame: &mut [i16]| frame.fill(0)));
+    let mut world = World::new();
+    let talker = world.enter(silence(), Codec::G722);
+    let listener = world.enter(Says::Nothing, Codec::Pcmu);
+    let mut asleep = 0;
+    for (turn, says) in [silence(), voice(Codec::G722), silence(), voice(Codec::G722)].into_iter().enumerate()
+    {
+        world.say(talker, says);
+        for _ in 0..75 {
+            let key = world.phones[talker].key;
+            if stays_awake && let Some(stream) = &mut world.room.party_mut(key).expect("it is in").stream {
+                stream.incoming.ear.stay_awake();
+            }
+            asleep += world.ticks_asleep(talker, 1) * u64::from(turn == 0);
+        }
+    }
+    (std::mem::take(&mut world.phones[listener].heard), asleep)
+}
+
+#[test]
+fn digital_silence_of_g722_is_not_decoded_and_what_follows_is_whole() {
+    let ((decoded, never), (passed_over, asleep)) = (heard_of_muted(true), heard_of_muted(false));
+    assert_eq!(never, 0);
+    assert!(asleep > 70, "{asleep} of 75");
+    let mut worst = -127.0_f32;
+    for (one, other) in decoded.chunks(FRAME).zip(passed_over.chunks(FRAME)) {
+        let difference: Vec<i16> = one.iter().zip(other).map(|(a, b)| a.saturating_sub(*b)).collect();
+        worst = worst.max(dbov(&difference));
+    }
+    assert!(worst < -47.0, "{worst} dBov");
+    let first = passed_over[75 * FRAME..].chunks(FRAME).position(|frame| dbov(frame) > -18.0);
+    assert!(first.is_some_and(|first| first <= 3), "heard after {first:?} frames");
+}
+
 #[test]
 fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
     // 10 ms of G.722, and 60.
