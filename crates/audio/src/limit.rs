@@ -2,12 +2,15 @@
 
 /// Brings a sum back to 16 bits. Below full scale it changes nothing, bit for bit. Above it the gain is planned for a
 /// whole frame before its first sample leaves: it begins to fall up to 5 ms before what is too loud, is low enough
-/// when that comes, and takes 500 ms from nothing to 1 on its way back. The state belongs to one output stream.
+/// when that comes, stays there for 200 ms, so that it follows neither the waves of a low voice nor the syllables of a
+/// quick one, and takes up to 500 ms on its way back. The state belongs to one output stream.
 ///
 /// Frames are taken to be 20 ms at any rate: 160, 320 or 960 samples, of which a twentieth is a millisecond.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     gain: f32,
+    /// Blocks for which the gain stays before it comes back.
+    held_blocks: u32,
     /// Magnitude of the last sample that left.
     last: f32,
 }
@@ -18,8 +21,11 @@ const CEILING: f32 = 32_700.0;
 const BLOCKS: usize = 20;
 /// The gain falls over at most this many blocks.
 const ATTACK_BLOCKS: usize = 5;
-/// By how much the gain comes back in a block.
+/// By how much the gain comes back in a block, and how long after the last block that needed it.
 const RELEASE_PER_BLOCK: f32 = 0.002;
+const HOLD_BLOCKS: u32 = 200;
+/// What comes this close to the ceiling needs the gain as well: the samples of a tone seldom fall on its very peaks.
+const NEARLY: f32 = 1.02;
 /// Where the curve for a surprise begins to bend, as a part of the ceiling, at the lowest and at the highest.
 const KNEE_LOWEST: f32 = 0.75;
 const KNEE_HIGHEST: f32 = 0.97;
@@ -34,7 +40,7 @@ impl Limiter {
     /// Transparent until something is too loud.
     #[must_use]
     pub fn new() -> Self {
-        Self { gain: 1.0, last: 0.0 }
+        Self { gain: 1.0, held_blocks: 0, last: 0.0 }
     }
 
     /// It changes nothing at the moment.
@@ -63,7 +69,7 @@ impl Limiter {
         for (needed, block) in needed.iter_mut().zip(sum.chunks(block_samples)) {
             *needed = (CEILING / (peak(block) as f32).max(CEILING)).min(1.0);
         }
-        let plan = plan(self.gain, &needed);
+        let plan = self.plan(&needed);
         for (index, (block, out)) in sum.chunks(block_samples).zip(out.chunks_mut(block_samples)).enumerate()
         {
             let (from, to) = (plan[index], plan[index + 1]);
@@ -80,31 +86,37 @@ impl Limiter {
             self.gain = to;
         }
     }
-}
 
-/// The gain at the edges of all blocks, beginning with the present one.
-fn plan(gain: f32, needed: &[f32; BLOCKS]) -> [f32; BLOCKS + 1] {
-    // Both edges of a block are low enough for it, so everything between them is.
-    let mut most = [1.0_f32; BLOCKS + 1];
-    for (index, needed) in needed.iter().enumerate() {
-        most[index] = most[index].min(*needed);
-        most[index + 1] = most[index + 1].min(*needed);
-    }
-    let mut plan = most;
-    plan[0] = gain;
-    for edge in (1..=BLOCKS).filter(|edge| most[*edge] < 1.0) {
-        // A ramp that comes down to this edge, from 1, or from the present gain where the frame began too late for that.
-        let (length, top) =
-            if edge > ATTACK_BLOCKS { (ATTACK_BLOCKS, 1.0) } else { (edge, gain.max(most[edge])) };
-        for before in 1..length {
-            let ramp = most[edge] + (top - most[edge]) * before as f32 / length as f32;
-            plan[edge - before] = plan[edge - before].min(ramp);
+    /// The gain at the edges of all blocks, beginning with the present one.
+    fn plan(&mut self, needed: &[f32; BLOCKS]) -> [f32; BLOCKS + 1] {
+        // Both edges of a block are low enough for it, so everything between them is.
+        let mut most = [1.0_f32; BLOCKS + 1];
+        for (index, needed) in needed.iter().enumerate() {
+            most[index] = most[index].min(*needed);
+            most[index + 1] = most[index + 1].min(*needed);
         }
+        let mut plan = most;
+        plan[0] = self.gain;
+        for edge in (1..=BLOCKS).filter(|edge| most[*edge] < 1.0) {
+            // A ramp that comes down to this edge, from 1, or from the present gain where the frame began too late for that.
+            let (length, top) =
+                if edge > ATTACK_BLOCKS { (ATTACK_BLOCKS, 1.0) } else { (edge, self.gain.max(most[edge])) };
+            for before in 1..length {
+                let ramp = most[edge] + (top - most[edge]) * before as f32 / length as f32;
+                plan[edge - before] = plan[edge - before].min(ramp);
+            }
+        }
+        for edge in 1..=BLOCKS {
+            let before = plan[edge - 1];
+            if needed[edge - 1] < (before * NEARLY).min(1.0) {
+                self.held_blocks = HOLD_BLOCKS;
+            }
+            let release = if self.held_blocks > 0 { 0.0 } else { RELEASE_PER_BLOCK };
+            self.held_blocks = self.held_blocks.saturating_sub(1);
+            plan[edge] = plan[edge].min(before + release);
+        }
+        plan
     }
-    for edge in 1..=BLOCKS {
-        plan[edge] = plan[edge].min(plan[edge - 1] + RELEASE_PER_BLOCK);
-    }
-    plan
 }
 
 /// A block louder than foreseen: the gain comes down within it, and what is over the knee until then is bent below
@@ -137,7 +149,7 @@ fn peak(samples: &[i32]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::goertzel::power_dbov;
+    use crate::goertzel::{power_dbov, take_apart};
     use std::f64::consts::TAU;
 
     const RATES: [u32; 3] = [8000, 16_000, 48_000];
@@ -212,7 +224,116 @@ mod tests {
             let frames = (1..)
                 .find(|_| limit(&mut limiter, &vec![10_000; frame], rate).iter().all(|s| *s == 10_000))
                 .unwrap();
-            assert!((250..=500).contains(&(frames * 20)), "{rate} Hz: back after {} ms", frames * 20);
+            // It stays for 200 ms and rises by 0.637.
+            assert!((500..=540).contains(&(frames * 20)), "{rate} Hz: back after {} ms", frames * 20);
+        }
+    }
+
+    #[test]
+    fn a_tone_of_full_scale_is_not_touched_and_a_louder_one_stays_a_tone() {
+        for rate in RATES {
+            for hz in [60.0, 100.0, 213.0, 440.0, 1000.0, 3000.0_f32] {
+                for over_db in [0.0, 1.0, 3.0, 6.0, 9.5, 20.0_f32] {
+                    let peak = 32_767.0 * f64::from(crate::linear(over_db));
+                    let sum: Vec<i32> = (0..2 * rate as usize)
+                        .map(|at| (peak * (TAU * f64::from(hz) * at as f64 / f64::from(rate)).sin()) as i32)
+                        .collect();
+                    let out = limit(&mut Limiter::new(), &sum, rate);
+                    if over_db == 0.0 {
+                        assert!(sum.iter().zip(&out).all(|(sum, out)| *sum == i32::from(*out)));
+                        continue;
+                    }
+                    let thd_db = take_apart(&out[rate as usize / 5..], rate, &[hz]).rest_db();
+                    assert!(thd_db < -90.0, "{rate} Hz: {hz} Hz, {over_db} dB over: {thd_db} dB beside it");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn three_loud_talkers_are_turned_down_together_and_nothing_comes_beside_them() {
+        let sets = [
+            [410.0, 733.0, 1187.0],
+            [200.0, 310.0, 450.0],
+            [300.0, 360.0, 425.0],
+            [700.0, 1100.0, 1900.0],
+            // Their beats are as slow as words, so the gain comes back between them.
+            [120.0, 187.0, 251.0_f32],
+        ];
+        for rate in RATES {
+            for (number, set) in sets.iter().enumerate() {
+                let sum: Vec<i32> = (0..3 * rate as usize)
+                    .map(|at| {
+                        let angle = TAU * at as f64 / f64::from(rate);
+                        let tone = |hz: &f32| 32_767.0 * 0.708 * (angle * f64::from(*hz)).sin();
+                        set.iter().map(|hz| tone(hz) as i32).sum()
+                    })
+                    .collect();
+                let out = limit(&mut Limiter::new(), &sum, rate);
+                assert!(out.iter().all(|sample| sample.unsigned_abs() <= 32_700), "{set:?}: clipped");
+                // In pieces of 100 ms. In the first ones the gain falls, from the first peak on to the highest.
+                let beside: Vec<f32> = out
+                    .chunks(rate as usize / 10)
+                    .map(|piece| take_apart(piece, rate, set).rest_db())
+                    .collect();
+                let worst = |pieces: &[f32]| pieces.iter().copied().fold(-127.0, f32::max);
+                let (first, steady) = (worst(&beside[..5]), worst(&beside[5..]));
+                assert!(first < -23.0, "{rate} Hz, {set:?}: {first} dB at first");
+                let bound_db = if number == 4 { -24.0 } else { -80.0 };
+                assert!(steady < bound_db, "{rate} Hz, {set:?}: {steady} dB");
+                // Clipping would leave this much.
+                let clipped: Vec<i16> =
+                    sum.iter().map(|sample| (*sample).clamp(-32_768, 32_767) as i16).collect();
+                assert!(take_apart(&clipped[rate as usize..], rate, set).rest_db() > -13.0);
+            }
+        }
+    }
+
+    /// Something like a voice: syllables of many harmonics of a pitch, with pauses between them, of this peak.
+    fn voice(rate: u32, pitch_hz: f64, syllable_ms: usize, peak: f64, seconds: usize) -> Vec<i32> {
+        let syllable = rate as usize * syllable_ms / 1000;
+        let samples: Vec<f64> = (0..rate as usize * seconds)
+            .map(|at| {
+                let (part, word) = ((at % syllable) as f64 / syllable as f64, at / syllable);
+                let loud = if word % 4 == 3 { 0.0 } else { (part * std::f64::consts::PI).sin() };
+                let angle = TAU * (pitch_hz + (word % 5) as f64 * 4.0) * at as f64 / f64::from(rate);
+                loud * (1..=12).map(|n| (angle * f64::from(n)).sin() / f64::from(n)).sum::<f64>()
+            })
+            .collect();
+        let most = samples.iter().fold(0.0_f64, |most, sample| most.max(sample.abs()));
+        samples.iter().map(|sample| (sample * peak / most) as i32).collect()
+    }
+
+    #[test]
+    fn three_loud_voices_keep_the_shape_of_their_waves() {
+        for rate in RATES {
+            let voices =
+                [(110.0, 180), (157.0, 230), (208.0, 290)].map(|(hz, ms)| voice(rate, hz, ms, 23_198.0, 10));
+            let sum: Vec<i32> =
+                (0..voices[0].len()).map(|at| voices.iter().map(|voice| voice[at]).sum()).collect();
+            let over = sum.iter().filter(|sample| sample.unsigned_abs() > 32_767).count();
+            assert!(over > 100, "{rate} Hz: {over} samples over full scale, up to {}", peak(&sum));
+            let out = limit(&mut Limiter::new(), &sum, rate);
+            assert!(out.iter().all(|sample| sample.unsigned_abs() <= 32_767));
+            // What each 20 ms has that is not the sum, only softer.
+            let mut beside: Vec<f64> = sum
+                .chunks(rate as usize / 50)
+                .zip(out.chunks(rate as usize / 50))
+                .filter(|(sum, _)| peak(sum) > 3000)
+                .map(|(sum, out)| {
+                    let product = |a: &dyn Fn(usize) -> f64, b: &dyn Fn(usize) -> f64| -> f64 {
+                        (0..sum.len()).map(|at| a(at) * b(at)).sum()
+                    };
+                    let (of_sum, of_out) = (|at: usize| f64::from(sum[at]), |at: usize| f64::from(out[at]));
+                    let gain = product(&of_sum, &of_out) / product(&of_sum, &of_sum);
+                    let rest = |at: usize| of_out(at) - gain * of_sum(at);
+                    10.0 * (product(&rest, &rest) / product(&of_out, &of_out)).max(1e-13).log10()
+                })
+                .collect();
+            beside.sort_by(f64::total_cmp);
+            let (median, many, all) =
+                (beside[beside.len() / 2], beside[beside.len() * 95 / 100], beside[beside.len() - 1]);
+            assert!(median < -80.0 && many < -27.0 && all < -19.0, "{rate} Hz: {median}, {many}, {all} dB");
         }
     }
 
