@@ -11,6 +11,8 @@ pub struct Limiter {
     gain: f32,
     /// Blocks for which the gain stays before it comes back.
     held_blocks: u32,
+    /// The gain of another one that it comes to within the next frame.
+    goal: Option<f32>,
     /// Magnitude of the last sample that left.
     last: f32,
 }
@@ -26,6 +28,8 @@ const RELEASE_PER_BLOCK: f32 = 0.002;
 const HOLD_BLOCKS: u32 = 200;
 /// What comes this close to the ceiling needs the gain as well: the samples of a tone seldom fall on its very peaks.
 const NEARLY: f32 = 1.02;
+/// Gains as close as this are the same: 0.01 dB.
+const SAME_GAIN: f32 = 0.001;
 /// Where the curve for a surprise begins to bend, as a part of the ceiling, at the lowest and at the highest.
 const KNEE_LOWEST: f32 = 0.75;
 const KNEE_HIGHEST: f32 = 0.97;
@@ -40,7 +44,7 @@ impl Limiter {
     /// Transparent until something is too loud.
     #[must_use]
     pub fn new() -> Self {
-        Self { gain: 1.0, held_blocks: 0, last: 0.0 }
+        Self { gain: 1.0, held_blocks: 0, goal: None, last: 0.0 }
     }
 
     /// It changes nothing at the moment.
@@ -49,9 +53,24 @@ impl Limiter {
         self.gain >= 1.0
     }
 
+    /// Whether another one that gets the same sums from here on would say the same, but for less than can be heard.
+    #[must_use]
+    pub fn goes_on_like(&self, other: &Self) -> bool {
+        (self.gain - other.gain).abs() <= SAME_GAIN * other.gain
+    }
+
+    /// Comes to what another one is at that gets the same sums, where the two are nearly the same: two that began
+    /// differently may stay a little apart.
+    pub fn approach(&mut self, other: &Self) {
+        let (low, high) = (self.gain.min(other.gain), self.gain.max(other.gain));
+        if high <= low * NEARLY * (1.0 + SAME_GAIN) {
+            (self.goal, self.held_blocks) = (Some(other.gain), other.held_blocks);
+        }
+    }
+
     /// Limits one frame; `out` is as long as `sum`.
     pub fn run(&mut self, sum: &[i32], out: &mut [i16]) {
-        if self.gain >= 1.0 && peak(sum) <= i16::MAX as u32 {
+        if self.gain >= 1.0 && self.goal.is_none() && peak(sum) <= i16::MAX as u32 {
             for (out, sample) in out.iter_mut().zip(sum) {
                 *out = *sample as i16;
             }
@@ -106,6 +125,7 @@ impl Limiter {
                 plan[edge - before] = plan[edge - before].min(ramp);
             }
         }
+        let goal = self.goal.take();
         for edge in 1..=BLOCKS {
             let before = plan[edge - 1];
             if needed[edge - 1] < (before * NEARLY).min(1.0) {
@@ -113,7 +133,10 @@ impl Limiter {
             }
             let release = if self.held_blocks > 0 { 0.0 } else { RELEASE_PER_BLOCK };
             self.held_blocks = self.held_blocks.saturating_sub(1);
-            plan[edge] = plan[edge].min(before + release);
+            let highest = goal.map_or(before + release, |goal| {
+                self.gain + (goal - self.gain) * edge as f32 / BLOCKS as f32
+            });
+            plan[edge] = plan[edge].min(highest);
         }
         plan
     }
@@ -377,6 +400,32 @@ mod tests {
             // The knee begins a little below full scale: a tenth of a decibel.
             let most = 33_000 / frame as i32 + 2 + 375;
             assert!(steps.iter().all(|step| step.abs() <= most), "{rate} Hz: {steps:?}");
+        }
+    }
+
+    #[test]
+    fn two_that_began_differently_come_to_the_same_gain_in_small_steps() {
+        for rate in RATES {
+            let frame = rate as usize / 50;
+            let sum = tones(rate, &[440.0, 910.0], 3.0);
+            let (mut one, mut other) = (Limiter::new(), Limiter::new());
+            let mut out = vec![0; frame];
+            other.run(&vec![90_000; frame], &mut out);
+            let mut meet = None;
+            for (number, sum) in sum.chunks(frame).enumerate() {
+                if meet.is_none() && one.goes_on_like(&other) {
+                    meet = Some(number);
+                }
+                assert!(meet.is_none() || one.goes_on_like(&other), "{rate} Hz: they part again");
+                let before = one.gain;
+                if meet.is_none() {
+                    one.approach(&other);
+                }
+                one.run(sum, &mut out);
+                assert!(number < 3 || (one.gain / before - 1.0).abs() < 0.021, "{rate} Hz: a jump");
+                other.run(sum, &mut out);
+            }
+            assert!(meet.is_some_and(|frames| frames > 3 && frames < 60), "{rate} Hz: {meet:?}");
         }
     }
 

@@ -14,6 +14,9 @@ use plenary_audio::{
     limit::Limiter,
 };
 
+/// Below this a coarse frame is not noticed.
+const QUIET_DBOV: f32 = -45.0;
+
 /// The mix at one rate and what is made of it.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -28,9 +31,13 @@ pub(super) struct Desk {
 #[derive(Debug)]
 pub(super) struct Shared {
     mixed: bool,
+    /// Somebody heard the frame before this one, so its limiter is up to date.
+    is_current: bool,
     frame: Box<[i16]>,
     level_dbov: f32,
-    pub(super) limiter: Limiter,
+    limiter: Limiter,
+    /// The limiter as it was when the tick began.
+    limiter_before: Limiter,
     streams: [Option<Box<SharedStream>>; 4],
 }
 
@@ -51,9 +58,11 @@ impl Desk {
     pub(super) fn new(rate: Rate) -> Self {
         let shared = || Shared {
             mixed: false,
+            is_current: false,
             frame: vec![0; rate.frame()].into(),
             level_dbov: -127.0,
             limiter: Limiter::new(),
+            limiter_before: Limiter::new(),
             streams: [const { None }; 4],
         };
         Self { bus: Bus::new(rate), shared: [shared(), shared()], parties: 0 }
@@ -84,12 +93,47 @@ impl Desk {
     pub(super) fn begin(&mut self) {
         self.bus.begin();
         for shared in &mut self.shared {
-            shared.mixed = false;
+            let mut is_heard = std::mem::take(&mut shared.mixed);
             for stream in shared.streams.iter_mut().flatten() {
                 stream.is_current = std::mem::take(&mut stream.encoded);
                 stream.has_newcomer = false;
+                is_heard |= stream.is_current;
             }
+            if !is_heard {
+                // What it was turned down for is long gone.
+                shared.limiter = Limiter::new();
+            }
+            shared.is_current = is_heard;
+            shared.limiter_before.clone_from(&shared.limiter);
         }
+    }
+
+    /// What a stream of one's own goes on with, for those who come from the shared one.
+    pub(super) fn limiter(&self, listens: bool) -> &Limiter {
+        &self.shared[usize::from(listens)].limiter_before
+    }
+
+    /// Others hear this stream, and something was to be heard on it in the last tick.
+    pub(super) fn is_loud(&self, codec: Codec, listens: bool) -> bool {
+        let shared = &self.shared[usize::from(listens)];
+        let is_current = shared.streams[codec.index()].as_ref().is_some_and(|stream| stream.is_current);
+        is_current && shared.level_dbov > QUIET_DBOV
+    }
+
+    /// Whether somebody whose own stream had this limiter hears no other gain when he comes to the shared one.
+    pub(super) fn may_join(&mut self, listens: bool, limiter: &mut Limiter) -> bool {
+        let shared = &mut self.shared[usize::from(listens)];
+        if !shared.is_current && !shared.mixed {
+            // Nobody else is on it: it goes on where his own ends.
+            shared.limiter.clone_from(limiter);
+            shared.limiter_before.clone_from(limiter);
+            shared.is_current = true;
+        }
+        let may = limiter.goes_on_like(&shared.limiter_before);
+        if !may {
+            limiter.approach(&shared.limiter_before);
+        }
+        may
     }
 
     /// The stream that those hear who say nothing and do, or do not, hear the voices.

@@ -12,8 +12,8 @@
 //!
 //! **Changing streams.** G.722 and Opus remember what they encoded, and so do those who decode it. Whoever begins
 //! to talk gets an encoder that is a copy of the one he has heard so far; whoever falls silent comes back to the
-//! shared stream at a frame that needs none before it. Either way he hears the change of what is said, and
-//! nothing of the change of streams.
+//! shared stream at a frame that needs none before it, once the limiters of both are at the same gain. Either way he
+//! hears the change of what is said, and nothing of the change of streams.
 
 mod desk;
 mod doze;
@@ -51,6 +51,8 @@ use std::net::SocketAddr;
 const LINES_BEFORE_CROWDED: usize = 3;
 /// A change between streams is not heard in what is quieter than this.
 const INAUDIBLE_DBOV: f32 = -60.0;
+/// One who heard a stream of Opus of his own waits this long for a pause in which to go back to the shared one.
+const TICKS_FOR_PAUSE: u8 = 150;
 /// Time between two ticks.
 pub(crate) const FRAME_NS: u64 = 20_000_000;
 
@@ -458,8 +460,12 @@ impl Room {
         if party.has_own() {
             return;
         }
-        let waits = codec == Codec::G722 && party.follows == Follows::Own && !party.may_return;
-        let follows = match self.is_personal(key, party) || waits {
+        let is_personal = self.is_personal(key, party);
+        if is_personal {
+            party.ticks_waited = 0;
+        }
+        let waits = party.follows == Follows::Own && !is_personal && self.must_wait(party, codec);
+        let follows = match is_personal || waits {
             true => Follows::Own,
             false => Follows::Shared(party.listens),
         };
@@ -482,7 +488,7 @@ impl Room {
                 }
                 encoder.set_independent(before == Follows::Nothing);
                 party.encoder = Some(encoder);
-                party.limiter.clone_from(&desk.shared[usize::from(party.listens)].limiter);
+                party.limiter.clone_from(desk.limiter(party.listens));
             }
             Follows::Shared(listens) => {
                 if let Some(stream) = desk.stream(codec, listens) {
@@ -501,6 +507,24 @@ impl Room {
         }
     }
 
+    /// Whether one who says nothing any more stays on his own stream for now, since he would hear the change.
+    fn must_wait(&mut self, party: &mut Party, codec: Codec) -> bool {
+        if self.is_turned_down(party, codec) {
+            return true;
+        }
+        match codec {
+            Codec::Pcmu | Codec::Pcma => false,
+            Codec::G722 => !party.may_return,
+            // A frame that needs none before it sounds coarser, to all who hear it: better in a pause.
+            Codec::Opus => {
+                let desk = &self.desks[codec.rate().index()];
+                party.ticks_waited += 1;
+                party.ticks_waited <= TICKS_FOR_PAUSE
+                    && desk.as_ref().is_some_and(|desk| desk.is_loud(codec, party.listens))
+            }
+        }
+    }
+
     fn give_back(&mut self, party: &mut Party) {
         if let (Some(encoder), Some(codec)) = (party.encoder.take(), party.codec()) {
             self.spare[codec.index()].push(encoder);
@@ -511,13 +535,23 @@ impl Room {
     fn tell(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
         let units = codec.clock_rate() / 50;
         let is_personal = self.is_personal(key, party);
-        let is_apart = is_personal || party.has_own() || party.follows == Follows::Own;
-        if !is_apart {
+        let was_apart = party.is_apart;
+        party.is_apart = is_personal
+            || party.has_own()
+            || party.follows == Follows::Own
+            || was_apart && !codec.has_memory() && self.is_turned_down(party, codec);
+        if !party.is_apart {
             let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
             let (payload, frame, level_dbov) =
                 desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
             party.note_told(frame, level_dbov);
             return party.tell(key, payload, units, out);
+        }
+        if !was_apart
+            && !codec.has_memory()
+            && let Some(desk) = &self.desks[codec.rate().index()]
+        {
+            party.limiter.clone_from(desk.limiter(party.listens));
         }
         self.mix_personal(key, party, codec.rate());
         let Scratch { frame, payload, sum } = &mut *self.scratch;
@@ -555,15 +589,25 @@ impl Room {
         }
     }
 
-    /// The same where its line says nothing: it hears what all others hear, unless something is played to it alone.
+    /// The same where its line says nothing: it hears what all others hear, unless something is played to it alone or was
+    /// until now.
     fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
-        if !party.plays.is_empty() || self.plays.iter().any(|(_, except)| *except == Some(key)) {
+        if party.is_apart
+            || !party.plays.is_empty()
+            || self.plays.iter().any(|(_, except)| *except == Some(key))
+        {
             return self.tell(key, party, codec, out);
         }
         let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
         let (payload, _, level_dbov) =
             desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
         party.tell_in_lull(key, payload, level_dbov, out);
+    }
+
+    /// The limiter of its own stream and that of the shared one are not at the same gain, so it would hear a jump.
+    fn is_turned_down(&mut self, party: &mut Party, codec: Codec) -> bool {
+        let desk = &mut self.desks[codec.rate().index()];
+        desk.as_mut().is_some_and(|desk| !desk.may_join(party.listens, &mut party.limiter))
     }
 
     /// Mixes what one party hears into the scratch frame.

@@ -60,6 +60,10 @@ pub(crate) struct Party {
     pub(crate) listens: bool,
     /// Its own stream says just what the shared one does.
     pub(super) may_return: bool,
+    /// It was told a mix of its own in the last tick.
+    pub(super) is_apart: bool,
+    /// For how long it has waited for a pause.
+    pub(super) ticks_waited: u8,
     /// Whose stream it heard last, where that has a memory.
     pub(super) follows: Follows,
     /// Level of what it was told in the last tick, in dBov.
@@ -104,6 +108,8 @@ impl Party {
             told_dbov: -127.0,
             follows: Follows::Nothing,
             may_return: false,
+            is_apart: false,
+            ticks_waited: 0,
             encoder: None,
             cname,
             random,

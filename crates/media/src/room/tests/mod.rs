@@ -4,11 +4,17 @@ mod codecs;
 mod levels;
 mod lull;
 mod sound;
+mod streams;
 
 use super::*;
 use crate::ports::{Channel, PortPair, Ports};
 use crate::{OneWay, Protection};
-use plenary_audio::{g711, g722, goertzel::power_dbov, level::dbov, tone::ToneGenerator};
+use plenary_audio::{
+    g711, g722,
+    goertzel::{power_dbov, take_apart},
+    level::dbov,
+    tone::ToneGenerator,
+};
 use plenary_rtp::{
     dtmf::DtmfSender,
     extension::AudioLevel,
@@ -265,6 +271,16 @@ impl World {
     fn level(&self, number: usize, hz: f32) -> f32 {
         let (heard, rate) = (&self.phones[number].heard, self.phones[number].codec.rate().hz());
         power_dbov(&heard[heard.len() - rate as usize..], rate, hz)
+    }
+
+    /// The most that is heard beside these tones in 20 ms, in dBov: a click is a burst of everything. Windows lie across
+    /// the edges of frames, so that a jump there is within one.
+    fn beside_dbov(&self, number: usize, tones: &[f32], ticks: std::ops::Range<usize>) -> f32 {
+        let phone = &self.phones[number];
+        let (rate, frame) = (phone.codec.rate().hz(), phone.codec.rate().frame());
+        let part = &phone.heard[ticks.start * frame + frame / 2..ticks.end * frame + frame / 2];
+        let beside = part.chunks(frame).map(|window| take_apart(window, rate, tones).rest_dbov());
+        beside.fold(-127.0, f32::max)
     }
 
     fn is_silent(&self, number: usize) -> bool {
