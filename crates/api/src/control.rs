@@ -81,12 +81,12 @@ pub trait ConferenceControl: Send + Sync {
         which: ConferenceRef,
     ) -> Result<Vec<ParticipantReport>, ControlError>;
 
-    /// Changes how a conference, or one participant of it, is made to sound, and says how that is now.
+    /// Changes how the conferences of an account, one of them, or one participant of it, are made to sound, and says how
+    /// that is now. What is set for an account or a reserved conference outlives a restart.
     async fn change_sound(
         &self,
         account: AccountId,
-        which: ConferenceRef,
-        participant: Option<ParticipantId>,
+        of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError>;
 
@@ -257,8 +257,19 @@ pub struct SoundSettings {
     pub gain_db: Option<f32>,
 }
 
+/// Whose sound is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SoundOf {
+    /// That of all conferences of the account for which nothing else is set.
+    Account,
+    /// That of a conference.
+    Conference(ConferenceRef),
+    /// That of one participant.
+    Participant(ConferenceRef, ParticipantId),
+}
+
 /// What is to be changed: nothing, a value, or back to the default: of a participant the conference's value, of a
-/// conference the configured one.
+/// conference the account's, of an account the configured one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SoundChange {
     /// See [`SoundSettings`].

@@ -20,7 +20,7 @@ mod web;
 
 pub use control::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
-    SoundSettings, TransferState, TrunkState,
+    SoundOf, SoundSettings, TransferState, TrunkState,
 };
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};

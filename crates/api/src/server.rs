@@ -1,7 +1,7 @@
 //! The router, and the server that runs it.
 
 use crate::{
-    ConferenceControl,
+    ConferenceControl, SoundOf,
     auth::{Who, authenticate},
     error::ApiError,
     limits::{Counters, WebLimits},
@@ -176,6 +176,12 @@ async fn route(
             let account = authenticate(state, parts).await?;
             let body = read(state, body).await?;
             return callers::token(state, account.id, &body).await;
+        }
+        sound::OF_ACCOUNT => {
+            allow(method, &[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")?;
+            let account = authenticate(state, parts).await?;
+            let body = read(state, body).await?;
+            return sound::settings(state, account.id, method, SoundOf::Account, &body).await;
         }
         "/healthz" => {
             allow(method, &[Method::GET, Method::HEAD], "GET, HEAD")?;

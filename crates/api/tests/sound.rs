@@ -30,6 +30,9 @@ async fn sound_is_set_for_a_conference_and_for_one_participant() {
     world.control.enter(world.account, "Board", "a.1");
     let of_conference = patch(&world, &format!("{BASE}/sound"), r#"{"automatic_gain": true}"#).await;
     assert_eq!(of_conference, (200, json!({ "automatic_gain": true, "noise_suppression": false })));
+    let of_account = patch(&world, "/service/v1/sound", r#"{"noise_suppression": true}"#).await;
+    assert_eq!(of_account, (200, json!({ "automatic_gain": false, "noise_suppression": true })));
+    assert_eq!(world.get("/service/v1/sound").await.0, 200);
     let one = format!("{BASE}/participants/a.1/sound");
     let of_one = patch(&world, &one, r#"{"gain_db": -6.5, "automatic_gain": null}"#).await;
     assert_eq!(
@@ -56,6 +59,9 @@ async fn what_cannot_be_set_says_why() {
         assert_eq!((status, &text["error"]["code"]), (400, &json!("1004")), "{body}");
         assert!(text.to_string().contains(word), "{body}: {text}");
     }
+    let (status, text) = patch(&world, "/service/v1/sound", r#"{"gain_db": 1}"#).await;
+    assert_eq!((status, &text["error"]["code"]), (400, &json!("1004")));
+    assert_eq!(world.send("PUT", "/service/v1/sound", "application/json", "{}").await.0, 405);
     assert_eq!(world.send("POST", &format!("{BASE}/sound"), "application/json", "{}").await.0, 405);
     assert_eq!(world.get(&format!("{BASE}/loudness")).await.0, 404);
 }

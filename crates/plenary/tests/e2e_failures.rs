@@ -690,6 +690,41 @@ fn where_media_threads_are_late_new_calls_get_503_until_it_is_calm_again() {
 }
 
 #[test]
+fn how_an_account_and_a_reserved_conference_sound_outlives_a_crash() {
+    let mut server = Server::start("");
+    assert_eq!(reserve(&server, "Board", 10).0, 200);
+    let set = |server: &Server, path: &str, body: &str| server.curl(&["-X", "PATCH", "-d", body], path);
+    let (of_account, of_board) = ("/service/v1/sound", "/service/v1/conference/Board/sound");
+    // Long before it begins.
+    let (status, body) = set(&server, of_board, r#"{"automatic_gain": true}"#);
+    assert_eq!(
+        (status, &body["automatic_gain"], &body["noise_suppression"]),
+        (200, &true.into(), &false.into())
+    );
+    assert_eq!(set(&server, of_account, r#"{"noise_suppression": true, "automatic_gain": false}"#).0, 200);
+    let both = serde_json::json!({ "automatic_gain": true, "noise_suppression": true });
+    assert_eq!(server.get(of_board), both, "what is not set for the conference is as for the account");
+    server.kill_and_restart();
+    assert_eq!(server.get(of_board), both);
+    let account = serde_json::json!({ "automatic_gain": false, "noise_suppression": true });
+    assert_eq!(server.get(of_account), account);
+    // Back to the defaults, for good; and it ends with the reservation.
+    assert_eq!(set(&server, of_account, r#"{"noise_suppression": null}"#).0, 200);
+    assert_eq!(set(&server, of_board, r#"{"automatic_gain": null, "noise_suppression": true}"#).0, 200);
+    server.kill_and_restart();
+    let later = serde_json::json!({ "automatic_gain": false, "noise_suppression": true });
+    assert_eq!(server.get(of_board), later);
+    let list = server.get("/conference_list");
+    let token = list[0]["reservation_token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        server.get(&format!("/conference_reservation_remove?reservation_token={token}"))["removed"],
+        true
+    );
+    assert_eq!(reserve(&server, "Board", 10).0, 200);
+    assert_eq!(server.get(of_board)["noise_suppression"], false);
+}
+
+#[test]
 fn after_a_crash_telephones_that_called_over_tcp_are_told_too() {
     let mut server = Server::start("");
     std::thread::scope(|scope| {

@@ -20,6 +20,7 @@ pub mod inbound;
 mod records;
 mod reservations;
 mod services;
+mod sounds;
 mod tokens;
 pub mod trunks;
 mod users;
@@ -33,6 +34,7 @@ pub use inbound::{
 pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, StoredService};
+pub use sounds::{KeptSound, SoundOwner};
 pub use tokens::CallToken;
 pub use trunks::{StoredTrunk, Trunk};
 pub use users::{SipSecret, SipUser, UserError};

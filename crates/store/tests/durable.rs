@@ -1,8 +1,8 @@
 //! What is written is there when the file is opened again, and what can't be opened is explained.
 #![allow(missing_docs)]
 
-use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
-use plenary_store::{Action, CallRecord, Store, StoreError, new_reservation_token};
+use plenary_conference::{AccountId, ConferenceKey, ConferenceName, Reservation, ServiceName, Timestamp};
+use plenary_store::{Action, CallRecord, KeptSound, SoundOwner, Store, StoreError, new_reservation_token};
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
@@ -36,10 +36,20 @@ async fn everything_is_there_after_reopening() {
         trunk: Some("provider".into()),
     };
     store.call_started(&call).await.unwrap();
+    let louder = KeptSound { automatic_gain: Some(true), noise_suppression: None };
+    let purer = KeptSound { automatic_gain: Some(false), noise_suppression: Some(true) };
+    let of_board = SoundOwner::Reservation(reservation.token.clone());
+    assert!(store.keep_sound(&SoundOwner::Account(account.id), louder).await.unwrap());
+    assert!(store.keep_sound(&of_board, purer).await.unwrap());
+    assert!(!store.keep_sound(&SoundOwner::Reservation(new_reservation_token()), purer).await.unwrap());
     store.close().await;
 
     let store = Store::open(folder.path()).await.unwrap();
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), [reservation]);
+    let board = ConferenceKey { account: account.id, name: ConferenceName::new("Board") };
+    assert_eq!(store.reservation_sounds(NOW, 5).await.unwrap(), [(board, purer)]);
+    assert_eq!(store.reservation_sounds(NOW.plus_minutes(46), 5).await.unwrap(), []);
+    assert_eq!(store.account_sounds().await.unwrap(), [(account.id, louder)]);
     let found = store.authenticate("1-2-0/bob@example.com", key.as_str()).await.unwrap().unwrap();
     assert_eq!(found.id, account.id);
     let (service, rest) = store.match_service("board").await.unwrap().unwrap();

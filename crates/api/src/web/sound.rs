@@ -2,7 +2,7 @@
 
 use super::json;
 use crate::{
-    control::SoundChange,
+    control::{SoundChange, SoundOf},
     error::{ApiError, BAD_SOUND},
     server::ApiState,
 };
@@ -13,7 +13,9 @@ use axum::{
 use plenary_conference::{AccountId, ConferenceName, ParticipantId, conferences::ConferenceRef};
 use serde::{Deserialize, Deserializer};
 
-/// What all paths begin with.
+/// What holds for all conferences of an account.
+pub(crate) const OF_ACCOUNT: &str = "/service/v1/sound";
+/// What all paths of one conference begin with.
 pub(crate) const COLLECTION: &str = "/service/v1/conference/";
 
 /// What a path means.
@@ -79,19 +81,32 @@ pub(crate) async fn answer(
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
     let which = |name| ConferenceRef::Name(ConferenceName::new(name));
-    let (which, participant) = match resource {
+    let of = match resource {
         Resource::Participants(name) => {
             let reports = state.control.participant_reports(account, which(name)).await?;
             return Ok(json(StatusCode::OK, &reports));
         }
-        Resource::Sound(name) => (which(name), None),
+        Resource::Sound(name) => SoundOf::Conference(which(name)),
         Resource::ParticipantSound(name, id)
         | Resource::Participant(name, id)
-        | Resource::Transfer(name, id) => (which(name), Some(ParticipantId::new(id))),
+        | Resource::Transfer(name, id) => SoundOf::Participant(which(name), ParticipantId::new(id)),
     };
-    let change =
-        if *method == Method::PATCH { change(body, participant.is_some())? } else { SoundChange::default() };
-    let settings = state.control.change_sound(account, which, participant, change).await?;
+    settings(state, account, method, of, body).await
+}
+
+/// Tells and changes how something sounds.
+pub(crate) async fn settings(
+    state: &ApiState,
+    account: AccountId,
+    method: &Method,
+    of: SoundOf,
+    body: &[u8],
+) -> Result<Response<Body>, ApiError> {
+    let change = match *method == Method::PATCH {
+        true => change(body, matches!(of, SoundOf::Participant(..)))?,
+        false => SoundChange::default(),
+    };
+    let settings = state.control.change_sound(account, of, change).await?;
     Ok(json(StatusCode::OK, &settings))
 }
 
@@ -108,7 +123,7 @@ pub(crate) fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange
         return Err(wrong(format!("gain_db: must be from -40 to 20, not {gain_db}")));
     }
     if body.gain_db.is_some() && !is_of_participant {
-        return Err(wrong("gain_db: is set for each participant, not for a conference".to_owned()));
+        return Err(wrong("gain_db: is set for each participant, not for all".to_owned()));
     }
     let SoundBody { automatic_gain, noise_suppression, gain_db } = body;
     Ok(SoundChange { automatic_gain, noise_suppression, gain_db })

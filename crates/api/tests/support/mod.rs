@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
     ApiState, ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState,
-    SoundChange, SoundSettings, TransferState, TrunkState, router,
+    SoundChange, SoundOf, SoundSettings, TransferState, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -226,15 +226,21 @@ impl ConferenceControl for Control {
     async fn change_sound(
         &self,
         account: AccountId,
-        which: ConferenceRef,
-        participant: Option<ParticipantId>,
+        of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError> {
+        let (which, participant) = match of {
+            SoundOf::Account => (None, None),
+            SoundOf::Conference(which) => (Some(which), None),
+            SoundOf::Participant(which, participant) => (Some(which), Some(participant)),
+        };
         Ok(self.with(|conferences, _| {
-            let key = conferences.resolve(account, &which)?;
-            let (_, parties) = conferences.participants(&key)?;
-            if participant.as_ref().is_some_and(|id| !parties.iter().any(|party| party.id == *id)) {
-                return Err(plenary_conference::Refused::UnknownParticipant);
+            if let Some(which) = which {
+                let key = conferences.resolve(account, &which)?;
+                let (_, parties) = conferences.participants(&key)?;
+                if participant.as_ref().is_some_and(|id| !parties.iter().any(|party| party.id == *id)) {
+                    return Err(plenary_conference::Refused::UnknownParticipant);
+                }
             }
             Ok(SoundSettings {
                 automatic_gain: change.automatic_gain.flatten().unwrap_or_default(),

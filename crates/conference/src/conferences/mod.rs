@@ -282,6 +282,18 @@ impl Conferences {
     #[must_use]
     pub fn reservation(&self, account: AccountId, token: &ReservationToken) -> Option<&Reservation> {
         let key = self.tokens.get(token).filter(|key| key.account == account)?;
+        self.reservation_of(key)
+    }
+
+    /// The conference that a reservation is for, if it is not forgotten.
+    #[must_use]
+    pub fn key_of(&self, token: &ReservationToken) -> Option<&ConferenceKey> {
+        self.tokens.get(token)
+    }
+
+    /// The reservation of a conference; `None`: it has none.
+    #[must_use]
+    pub fn reservation_of(&self, key: &ConferenceKey) -> Option<&Reservation> {
         match self.conferences.get(key)? {
             Conference::Reserved { reservation, .. } => Some(reservation),
             Conference::Unreserved(_) => None,

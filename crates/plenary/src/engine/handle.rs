@@ -4,7 +4,7 @@ use super::{Changeable, Command, clock::Clock};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
-    SoundSettings, TrunkState,
+    SoundOf, SoundSettings, TrunkState,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
@@ -193,6 +193,33 @@ impl EngineHandle {
         self.apply(Event::ReservationExtended { token, duration_minutes }).await
     }
 
+    /// What outlives a restart is in the store before it is heard.
+    async fn keep_sound(
+        self,
+        account: AccountId,
+        of: SoundOf,
+        change: SoundChange,
+    ) -> Result<SoundSettings, ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let plan = self.ask(|reply| Command::PlanSound { account, of: of.clone(), change, reply }).await?;
+        if let Some((owner, sound)) = plan.map_err(ControlError::Refused)? {
+            sales.store.keep_sound(&owner, sound).await.map_err(store_error)?;
+        }
+        self.sound_changed(account, of, change).await
+    }
+
+    async fn sound_changed(
+        &self,
+        account: AccountId,
+        of: SoundOf,
+        change: SoundChange,
+    ) -> Result<SoundSettings, ControlError> {
+        self.ask(|reply| Command::ChangeSound { account, of, change, reply })
+            .await?
+            .map_err(ControlError::Refused)
+    }
+
     async fn remove_now(self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
         let sales = &self.sales;
         let _turn = sales.one_at_a_time.lock().await;
@@ -329,13 +356,14 @@ impl ConferenceControl for EngineHandle {
     async fn change_sound(
         &self,
         account: AccountId,
-        which: ConferenceRef,
-        participant: Option<ParticipantId>,
+        of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError> {
-        self.ask(|reply| Command::ChangeSound { account, which, participant, change, reply })
-            .await?
-            .map_err(ControlError::Refused)
+        let is_asked = change == SoundChange::default();
+        if is_asked || matches!(of, SoundOf::Participant(..)) {
+            return self.sound_changed(account, of, change).await;
+        }
+        to_the_end(self.clone().keep_sound(account, of, change)).await
     }
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {

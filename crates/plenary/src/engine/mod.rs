@@ -35,7 +35,7 @@ use call::{Call, CallNumber, Stage};
 use focus::Followers;
 use handle::{Report, RosterLine};
 use ipnet::IpNet;
-use plenary_api::{ControlError, Invitation, PartyState, SoundChange, SoundSettings, TrunkState};
+use plenary_api::{ControlError, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TrunkState};
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, ParticipantId,
     Refused, Reservation, ReservationLimits, ReservationToken,
@@ -47,9 +47,9 @@ use plenary_sip::{
     digest::{Algorithm, Authenticator},
     sdp::{Codec, Policy, Preference},
 };
-use plenary_store::{InboundService, Store, StoreError, Trunk};
+use plenary_store::{InboundService, KeptSound, SoundOwner, Store, StoreError, Trunk};
 use records::Records;
-use sound::SoundChoice;
+use sound::Sounds;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
@@ -108,10 +108,16 @@ pub(crate) enum Command {
     },
     ChangeSound {
         account: AccountId,
-        which: ConferenceRef,
-        participant: Option<ParticipantId>,
+        of: SoundOf,
         change: SoundChange,
         reply: oneshot::Sender<Result<SoundSettings, Refused>>,
+    },
+    /// What of this change has to be in the store first.
+    PlanSound {
+        account: AccountId,
+        of: SoundOf,
+        change: SoundChange,
+        reply: oneshot::Sender<Result<Option<(SoundOwner, KeptSound)>, Refused>>,
     },
     /// The inbound service of a call has been looked up, and who calls.
     LookedUp {
@@ -241,7 +247,7 @@ pub(crate) struct Engine {
     settings: Changeable,
     authenticator: Authenticator,
     /// What was set for conferences.
-    sounds: HashMap<ConferenceKey, SoundChoice>,
+    sounds: Sounds,
     conferences: Conferences,
     calls: BTreeMap<CallNumber, Call>,
     participants: HashMap<ParticipantId, CallNumber>,
@@ -293,6 +299,11 @@ impl Engine {
         let open =
             parts.store.open_reservations(clock.now().wall, parts.reservations.completed_minutes).await?;
         let count = open.len();
+        let completed_minutes = parts.reservations.completed_minutes;
+        let sounds = Sounds::kept(
+            parts.store.account_sounds().await?,
+            parts.store.reservation_sounds(clock.now().wall, completed_minutes).await?,
+        );
         let cut_off = parts.store.open_dialogs().await?;
         let interrupted = parts.store.interrupt_open_calls(clock.now().wall).await?;
         if interrupted > 0 {
@@ -325,7 +336,7 @@ impl Engine {
                 parts.settings.digest.clone(),
             )?,
             settings: parts.settings,
-            sounds: HashMap::new(),
+            sounds,
             conferences,
             calls: BTreeMap::new(),
             participants: HashMap::new(),
@@ -422,6 +433,11 @@ impl Engine {
                 let _ = reply.send(());
             }
             Command::Apply { event, reply } => {
+                if let Event::ReservationRemoved { token } = &event
+                    && let Some(key) = self.conferences.key_of(token).cloned()
+                {
+                    self.forget_sound(&key);
+                }
                 let _ = reply.send(self.conferences.handle_event(event, now));
             }
             Command::Act { account, which, act, reply } => {
@@ -454,8 +470,11 @@ impl Engine {
             Command::Reports { account, which, reply } => {
                 let _ = reply.send(self.reports(account, &which));
             }
-            Command::ChangeSound { account, which, participant, change, reply } => {
-                let _ = reply.send(self.change_sound(account, &which, participant.as_ref(), &change));
+            Command::ChangeSound { account, of, change, reply } => {
+                let _ = reply.send(self.change_sound(account, &of, &change));
+            }
+            Command::PlanSound { account, of, change, reply } => {
+                let _ = reply.send(self.plan_sound(account, &of, &change));
             }
             Command::LookedUp { call, looked } => self.handle_looked_up(call, looked),
             Command::Diverted { call, found } => self.handle_routed(call, found),

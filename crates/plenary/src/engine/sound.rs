@@ -1,11 +1,34 @@
-//! How conferences and participants are made to sound: settings laid over each other, the nearest one wins.
+//! How conferences and participants are made to sound: settings laid over each other, the nearest one wins. Those of an
+//! account and of a reserved conference are in the store, the others live as long as what they were made for.
 
 use super::{Engine, call::CallNumber, handle::Report};
-use plenary_api::{SoundChange, SoundSettings};
+use plenary_api::{SoundChange, SoundOf, SoundSettings};
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, Refused, conferences::ConferenceRef};
 use plenary_media::Sound;
+use plenary_store::{KeptSound, SoundOwner};
+use std::collections::HashMap;
 
-/// What was set for one conference or participant; `None`: as one level up.
+/// What was set beside the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Sounds {
+    accounts: HashMap<AccountId, SoundChoice>,
+    conferences: HashMap<ConferenceKey, SoundChoice>,
+}
+
+impl Sounds {
+    /// What the store knows.
+    pub(crate) fn kept(
+        accounts: Vec<(AccountId, KeptSound)>,
+        conferences: Vec<(ConferenceKey, KeptSound)>,
+    ) -> Self {
+        Self {
+            accounts: accounts.into_iter().map(|(account, sound)| (account, sound.into())).collect(),
+            conferences: conferences.into_iter().map(|(key, sound)| (key, sound.into())).collect(),
+        }
+    }
+}
+
+/// What was set for an account, one conference or participant; `None`: as one level up.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct SoundChoice {
     automatic_gain: Option<bool>,
@@ -37,6 +60,20 @@ impl SoundChoice {
     }
 }
 
+impl From<KeptSound> for SoundChoice {
+    fn from(kept: KeptSound) -> Self {
+        let KeptSound { automatic_gain, noise_suppression } = kept;
+        Self { automatic_gain, noise_suppression, gain_db: None }
+    }
+}
+
+impl From<SoundChoice> for KeptSound {
+    fn from(choice: SoundChoice) -> Self {
+        let SoundChoice { automatic_gain, noise_suppression, .. } = choice;
+        Self { automatic_gain, noise_suppression }
+    }
+}
+
 fn settings(sound: Sound) -> SoundSettings {
     SoundSettings {
         automatic_gain: sound.automatic_gain,
@@ -47,7 +84,12 @@ fn settings(sound: Sound) -> SoundSettings {
 
 impl Engine {
     fn conference_sound(&self, key: &ConferenceKey) -> Sound {
-        self.sounds.get(key).copied().unwrap_or_default().over(self.settings.sound)
+        let choice = self.sounds.conferences.get(key).copied().unwrap_or_default();
+        choice.over(self.account_sound(key.account))
+    }
+
+    fn account_sound(&self, account: AccountId) -> Sound {
+        self.sounds.accounts.get(&account).copied().unwrap_or_default().over(self.settings.sound)
     }
 
     fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> Sound {
@@ -72,17 +114,27 @@ impl Engine {
     pub(super) fn change_sound(
         &mut self,
         account: AccountId,
-        which: &ConferenceRef,
-        participant: Option<&ParticipantId>,
+        of: &SoundOf,
         change: &SoundChange,
     ) -> Result<SoundSettings, Refused> {
+        let (which, participant) = match of {
+            SoundOf::Account => {
+                self.sounds.accounts.entry(account).or_default().change(change);
+                for conference in self.conferences.list(account) {
+                    self.apply_to_all(&ConferenceKey { account, name: conference.name });
+                }
+                return Ok(SoundSettings { gain_db: None, ..settings(self.account_sound(account)) });
+            }
+            SoundOf::Conference(which) => {
+                let key = self.conferences.resolve(account, which)?;
+                self.sounds.conferences.entry(key.clone()).or_default().change(change);
+                self.apply_to_all(&key);
+                return Ok(SoundSettings { gain_db: None, ..settings(self.conference_sound(&key)) });
+            }
+            SoundOf::Participant(which, participant) => (which, participant),
+        };
         let key = self.conferences.resolve(account, which)?;
         let members = self.members(&key);
-        let Some(participant) = participant else {
-            self.sounds.entry(key.clone()).or_default().change(change);
-            members.iter().for_each(|(_, number, _)| self.apply_sound(&key, *number));
-            return Ok(SoundSettings { gain_db: None, ..settings(self.conference_sound(&key)) });
-        };
         let member = members.iter().find(|(id, ..)| id == participant);
         let (_, number, _) = member.ok_or(Refused::UnknownParticipant)?;
         if let Some(call) = self.calls.get_mut(number) {
@@ -90,6 +142,31 @@ impl Engine {
         }
         self.apply_sound(&key, *number);
         Ok(settings(self.call_sound(&key, *number)))
+    }
+
+    /// What has to be in the store before this change is made; `None`: it does not outlive what it is made for.
+    pub(super) fn plan_sound(
+        &self,
+        account: AccountId,
+        of: &SoundOf,
+        change: &SoundChange,
+    ) -> Result<Option<(SoundOwner, KeptSound)>, Refused> {
+        let (owner, choice) = match of {
+            SoundOf::Account => (SoundOwner::Account(account), self.sounds.accounts.get(&account)),
+            SoundOf::Conference(which) => {
+                let key = self.conferences.resolve(account, which)?;
+                let Some(reservation) = self.conferences.reservation_of(&key) else { return Ok(None) };
+                (SoundOwner::Reservation(reservation.token.clone()), self.sounds.conferences.get(&key))
+            }
+            SoundOf::Participant(..) => return Ok(None),
+        };
+        let mut choice = choice.copied().unwrap_or_default();
+        choice.change(change);
+        Ok(Some((owner, choice.into())))
+    }
+
+    fn apply_to_all(&self, key: &ConferenceKey) {
+        self.members(key).iter().for_each(|(_, number, _)| self.apply_sound(key, *number));
     }
 
     /// Everybody in a conference; the statistics are asked for and come later.
@@ -111,6 +188,6 @@ impl Engine {
 
     /// A conference is gone, and with it what was set for it.
     pub(super) fn forget_sound(&mut self, key: &ConferenceKey) {
-        self.sounds.remove(key);
+        self.sounds.conferences.remove(key);
     }
 }

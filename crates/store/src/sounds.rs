@@ -1,0 +1,92 @@
+//! How voices are made to sound, as far as it outlives the conference that runs: of accounts and of reservations.
+
+use crate::{Store, StoreError};
+use plenary_conference::{AccountId, ConferenceKey, ConferenceName, ReservationToken, Timestamp};
+
+/// What was set; `None`: one level up decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeptSound {
+    /// Voices are brought to the common level.
+    pub automatic_gain: Option<bool>,
+    /// Steady noise is taken out of them.
+    pub noise_suppression: Option<bool>,
+}
+
+/// For whom it was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SoundOwner {
+    /// All conferences of an account.
+    Account(AccountId),
+    /// The conference of a reservation.
+    Reservation(ReservationToken),
+}
+
+impl Store {
+    /// Keeps how voices are made to sound. `false`: there is no such owner.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_sound(&self, owner: &SoundOwner, sound: KeptSound) -> Result<bool, StoreError> {
+        let doing = "keeping how voices sound";
+        let mut transaction = self.write(doing).await?;
+        let update = match owner {
+            SoundOwner::Account(account) => {
+                sqlx::query("UPDATE accounts SET automatic_gain = ?, noise_suppression = ? WHERE id = ?")
+                    .bind(sound.automatic_gain)
+                    .bind(sound.noise_suppression)
+                    .bind(account.0)
+            }
+            SoundOwner::Reservation(token) => sqlx::query(
+                "UPDATE reservations SET automatic_gain = ?, noise_suppression = ? WHERE token = ?",
+            )
+            .bind(sound.automatic_gain)
+            .bind(sound.noise_suppression)
+            .bind(token.as_str()),
+        };
+        let done = update.execute(&mut *transaction).await.map_err(StoreError::when(doing))?;
+        transaction.commit().await.map_err(StoreError::when(doing))?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// What was set for accounts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn account_sounds(&self) -> Result<Vec<(AccountId, KeptSound)>, StoreError> {
+        let rows: Vec<(i64, Option<bool>, Option<bool>)> = sqlx::query_as(
+            "SELECT id, automatic_gain, noise_suppression FROM accounts
+             WHERE automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("reading how voices sound"))?;
+        let sound = |(account, automatic_gain, noise_suppression)| {
+            (AccountId(account), KeptSound { automatic_gain, noise_suppression })
+        };
+        Ok(rows.into_iter().map(sound).collect())
+    }
+
+    /// What was set for the conferences of [`Store::open_reservations`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reservation_sounds(
+        &self,
+        now: Timestamp,
+        completed_minutes: u32,
+    ) -> Result<Vec<(ConferenceKey, KeptSound)>, StoreError> {
+        let rows: Vec<(i64, String, Option<bool>, Option<bool>)> = sqlx::query_as(
+            "SELECT account_id, name, automatic_gain, noise_suppression FROM reservations
+             WHERE ends_at > ? AND (automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL)",
+        )
+        .bind(now.minus_minutes(completed_minutes).0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(StoreError::when("reading how voices sound"))?;
+        let sound = |(account, name, automatic_gain, noise_suppression)| {
+            let key = ConferenceKey { account: AccountId(account), name: ConferenceName::new(name) };
+            (key, KeptSound { automatic_gain, noise_suppression })
+        };
+        Ok(rows.into_iter().map(sound).collect())
+    }
+}
