@@ -1,6 +1,10 @@
 //! How a call sounds, as one number: the E-model with what is known of a stream. Telephony of 3.4 kHz is rated on its own
 //! scale (ITU-T G.107, R up to 93.2), wideband on the wideband one (G.107.1, R up to 129), so that each says how it
 //! sounds to people who are used to it: 4.41 is the best of G.711, 4.34 that of G.722. The two do not compare.
+//!
+//! Taken from the model: the best ratings, how a loss and a delay count, and what becomes of the rating. Left at its defaults,
+//! at which they are part of the best rating or nothing: echo, loudness, noise in rooms and on lines, the advantage of
+//! being mobile.
 
 /// How a codec takes losses: the E-model's equipment impairment without loss, and its robustness against random loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,36 +18,52 @@ pub struct Equipment {
 }
 
 impl Equipment {
-    /// G.711 with concealment (ITU-T G.113, table I.4: Bpl 25.1).
+    /// G.711: Ie 0, and with concealment Bpl 25.1 for random loss (ITU-T G.113, appendix I, provisional planning values).
     pub const G711: Self = Self { impairment: 0.0, robustness: 25.1, is_wideband: false };
-    /// G.722 at 64 kbit/s: Ie,wb 13 (ITU-T G.113, table IV.1). The ITU has published no robustness; this one makes the
-    /// model agree with what `bench/concealment` measures (wideband PESQ, within 0.4 from 1 to 10 % of loss).
+    /// G.722 at 64 kbit/s: Ie,wb 13 (ITU-T G.113, appendix IV, table IV.1, listened to with one ear). The ITU has
+    /// published a robustness for three rates of G.722.2 only (table IV.4: 4.3 to 4.9), none for G.722; this one is
+    /// fitted, to what `bench/concealment` measures of our concealment (wideband PESQ, within 0.4 from 1 to 10 % of loss).
     pub const G722: Self = Self { impairment: 13.0, robustness: 4.0, is_wideband: true };
-    /// Opus. The ITU has published no figures; these make the model agree with what `make quality` measures at our own
-    /// rate with forward error correction.
+    /// Opus. The ITU has published no figures. Both are fitted, to what `make quality` measures at our own rate with
+    /// forward error correction.
     pub const OPUS: Self = Self { impairment: 8.0, robustness: 20.0, is_wideband: true };
 }
 
-/// The rating of transmission (R) with all defaults and no delay (G.107, 7.6), and that of wideband (G.107.1, 7.2).
+/// The rating of transmission (R) with all defaults and no delay (G.107, 7.7), and that of wideband (G.107.1, 7.2).
 const R_BEST: f32 = 93.2;
 const R_BEST_WIDEBAND: f32 = 129.0;
 /// Wideband ratings are brought to the scale of opinions by this (G.107.1, annex A).
 const WIDEBAND_SCALE: f32 = 1.29;
+/// Delay up to this does no harm, in milliseconds (G.107, 7.4, at its default sensitivity).
+const DELAY_UNNOTICED_MS: f32 = 100.0;
 
 /// Mean opinion score, 1 (bad) to 4.41 (the best that 3.4 kHz can be) or 4.5 (wideband), of a stream of which `lost` (0
 /// to 1) had to be made up and which takes `delay_ms` from mouth to ear.
 #[must_use]
 pub fn mos(equipment: Equipment, lost: f32, delay_ms: f32) -> f32 {
-    let percent = lost.clamp(0.0, 1.0) * 100.0;
-    let Equipment { impairment, robustness, is_wideband } = equipment;
-    let by_loss = impairment + (95.0 - impairment) * percent / (percent + robustness);
-    // Talking over each other, by the approximation of Cole and Rosenbluth.
-    let late = (delay_ms - 177.3).max(0.0);
-    let by_delay = 0.024 * delay_ms.max(0.0) + 0.11 * late;
-    let (best, scale) = if is_wideband { (R_BEST_WIDEBAND, WIDEBAND_SCALE) } else { (R_BEST, 1.0) };
-    let r = ((best - by_loss - by_delay) / scale).clamp(0.0, 100.0);
+    let (best, scale) = if equipment.is_wideband { (R_BEST_WIDEBAND, WIDEBAND_SCALE) } else { (R_BEST, 1.0) };
+    let r = (best - by_loss(equipment, lost) - by_delay(delay_ms)) / scale;
+    let r = r.clamp(0.0, 100.0);
     // G.107, annex B; the curve dips below 1 near its lower end.
     (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
+}
+
+/// Ie,eff for random loss (G.107, 7.5; G.107.1, 7.5): the 95 is the same on both scales.
+fn by_loss(equipment: Equipment, lost: f32) -> f32 {
+    let percent = lost.clamp(0.0, 1.0) * 100.0;
+    let Equipment { impairment, robustness, .. } = equipment;
+    impairment + (95.0 - impairment) * percent / (percent + robustness)
+}
+
+/// Idd: what absolute delay does to talking with each other, without any echo (G.107, 7.4). Nobody knows the echo of a
+/// telephone from its packets.
+fn by_delay(delay_ms: f32) -> f32 {
+    if delay_ms <= DELAY_UNNOTICED_MS {
+        return 0.0;
+    }
+    let x = (delay_ms / DELAY_UNNOTICED_MS).log2();
+    let root = |x: f32| (1.0 + x.powi(6)).powf(1.0 / 6.0);
+    25.0 * (root(x) - 3.0 * root(x / 3.0) + 2.0)
 }
 
 #[cfg(test)]
@@ -69,6 +89,27 @@ mod tests {
             let score = mos(Equipment::G722, percent / 100.0, 0.0);
             assert!((score - measured).abs() < 0.4, "{percent} %: {score}, measured {measured}");
         }
+    }
+
+    #[test]
+    fn delay_counts_as_the_model_has_it() {
+        // G.114, figure 1, shows the curve: hardly anything until 150 ms, some 24 points at 400 ms.
+        assert_eq!(by_delay(100.0), 0.0);
+        for (delay_ms, points) in [(150.0, 0.2), (200.0, 3.0), (300.0, 14.8), (400.0, 24.1), (1000.0, 43.8)] {
+            let by = by_delay(delay_ms);
+            assert!((by - points).abs() < 0.2, "{delay_ms} ms: {by}");
+        }
+    }
+
+    #[test]
+    fn loss_counts_as_the_model_has_it() {
+        // G.107: half of what is left to lose at as many percent as the robustness says.
+        assert!((by_loss(Equipment::G711, 0.251) - 47.5).abs() < 0.01);
+        assert!((by_loss(Equipment::G711, 0.01) - 3.64).abs() < 0.01);
+        // An example of G.107.1 with the figures of G.722.2 at 12.65 kbit/s.
+        let of_g722_2 = Equipment { impairment: 20.0, robustness: 4.3, is_wideband: true };
+        assert!((by_loss(of_g722_2, 0.02) - 43.81).abs() < 0.01);
+        assert!((mos(of_g722_2, 0.02, 0.0) - 3.406).abs() < 0.002);
     }
 
     #[test]
