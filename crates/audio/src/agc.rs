@@ -145,6 +145,51 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_comes_to_the_common_level_in_bounded_time_and_stays_there() {
+        for level in [-37.0, -30.0, -26.0, -16.0, -10.0] {
+            let mut agc = AutomaticGain::new();
+            let (mut voice, mut reached, mut gains) =
+                (ToneGenerator::new(8000, 300.0, level + 3.01), None, vec![]);
+            for frame in 0..1000 {
+                let mut samples = [0; 160];
+                voice.fill(&mut samples);
+                // Syllables that differ by 6 dB, and pauses.
+                let factor = match frame % 25 {
+                    0..8 => 1.2,
+                    8..15 => 0.6,
+                    _ => 0.002,
+                };
+                samples.iter_mut().for_each(|sample| *sample = (f32::from(*sample) * factor) as i16);
+                let (before, level_before) = (agc.gain_db(), dbov(&samples));
+                agc.run(&mut samples, level_before, true);
+                // Up 3 dB a second and down 6.
+                let change = agc.gain_db() - before;
+                assert!((-0.121..=0.061).contains(&change), "{level} dBov: {change} dB in a frame");
+                gains.push(agc.gain_db());
+            }
+            let last = gains[999];
+            for (frame, gain) in gains.iter().enumerate() {
+                if reached.is_none() && (gain - last).abs() < 1.5 {
+                    reached = Some(frame);
+                }
+            }
+            // No pumping: from then on the gain moves by less than a syllable does.
+            let after = &gains[reached.unwrap() + 100..];
+            let (low, high) = after
+                .iter()
+                .fold((100.0_f32, -100.0_f32), |(low, high), gain| (low.min(*gain), high.max(*gain)));
+            assert!(high - low < 1.0, "{level} dBov: the gain goes from {low} to {high} dB");
+            // Louder and quieter syllables together are 0.3 dB above the level of the tone.
+            assert!((level + last + 22.0).abs() < 2.5, "{level} dBov: {last} dB");
+            let seconds = last.abs() / if last > 0.0 { 3.0 } else { 6.0 };
+            assert!(
+                (reached.unwrap() as f32) < 50.0 * (seconds * 2.0 + 1.0),
+                "{level} dBov: in {reached:?} frames"
+            );
+        }
+    }
+
+    #[test]
     fn unity_passes_bit_for_bit_and_peaks_are_never_raised_too_far() {
         let mut agc = AutomaticGain::new();
         let mut frame: Vec<i16> = (0..160).map(|i| (i * 400 - 32_000) as i16).collect();

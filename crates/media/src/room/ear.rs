@@ -35,6 +35,10 @@ pub(super) struct Ear {
     payload_is_frame: bool,
     /// The frame before was made up, so the next one is blended with it.
     made_up: bool,
+    /// The last packet said that nobody speaks: the sender may leave out what follows.
+    may_pause: bool,
+    /// Frames that were left out so.
+    frames_not_sent: u64,
     /// Nothing was heard of it in the frame before.
     paused: bool,
     /// The frame is known to be all zeros, and nothing is waiting.
@@ -160,6 +164,8 @@ impl Ear {
             payload: [0; G711_FRAME],
             payload_is_frame: false,
             made_up: false,
+            may_pause: false,
+            frames_not_sent: 0,
             paused: true,
             is_silent: false,
             is_idle: false,
@@ -248,6 +254,12 @@ impl Ear {
         debug_assert!(is_taken, "silence follows on silence");
     }
 
+    /// Frames that were made up since they were lost or late. What a sender of Opus leaves out since nobody speaks (DTX) is
+    /// none of them: its last packet said so.
+    pub(super) fn frames_concealed(&self) -> u64 {
+        self.jitter.counters().concealed.saturating_sub(self.frames_not_sent)
+    }
+
     /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
     /// is here (Opus packets tell of the one before them, and other sounds need only be led to what comes next), so
     /// where many are lost it pays to hold one more.
@@ -283,6 +295,7 @@ impl Ear {
             match self.jitter.pull(now_ns + held_ns) {
                 Frame::Packet { payload, samples, joins, sequence } => {
                     self.noise.stop();
+                    self.may_pause = self.codec == Codec::Opus && opus::says_silence(payload);
                     let samples = samples as usize * samples_per_unit;
                     let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
                     let is_just_silence =
@@ -339,6 +352,9 @@ impl Ear {
                 Frame::Missing { samples, next } => {
                     let samples = (samples as usize * samples_per_unit).min(length);
                     let end = self.waiting_samples + samples;
+                    if self.may_pause && next.is_none() {
+                        self.frames_not_sent += 1;
+                    }
                     // What was pushed as silence has no octets.
                     let silence = self.codec.law().map(|law| [law.silence(); G711_FRAME]);
                     let next = match (next, &silence) {

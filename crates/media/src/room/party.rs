@@ -662,7 +662,7 @@ impl Party {
             stats.jitter_ms = incoming.reception.jitter_ms();
             stats.packets_duplicate = buffer.duplicate;
             stats.packets_late = buffer.late;
-            stats.frames_concealed = buffer.concealed;
+            stats.frames_concealed = incoming.ear.frames_concealed();
             stats.frames_skipped = buffer.skipped;
             stats.buffer_ms = incoming.ear.jitter.target_ns() as f32 / 1e6;
             let (codec, equipment) = match stream.params.codec {

@@ -258,8 +258,8 @@ impl Incoming {
 
     /// Follows what part of the stream has to be made up.
     pub(super) fn reckon_quality(&mut self) {
-        let concealed = self.ear.jitter.counters().concealed;
-        let made_up = concealed - std::mem::replace(&mut self.concealed, concealed);
+        let concealed = self.ear.frames_concealed();
+        let made_up = concealed.saturating_sub(std::mem::replace(&mut self.concealed, concealed));
         self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
         self.ear.expect_loss(self.made_up);
     }

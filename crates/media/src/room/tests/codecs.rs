@@ -181,3 +181,118 @@ fn packets_of_any_length_come_in_without_a_gap() {
         }
     }
 }
+
+#[test]
+fn packets_of_opus_of_any_length_come_in_without_a_gap() {
+    for ptime_ms in [10_usize, 20, 40, 60] {
+        let mut world = World::new();
+        let talker = world.enter(Says::Nothing, Codec::Opus);
+        let listener = world.enter(Says::Nothing, Codec::Pcmu);
+        let mut tone = ToneGenerator::new(48_000, 440.0, -12.0);
+        let mut encoder = opus::Encoder::new(&SETTINGS.opus);
+        let mut source = Source::new(77, 7, 9000);
+        let (mut packer, mut frames_ms) = (opus::Packer::new(1400), 0);
+        for _ in 0..150 {
+            let (time, key, from) = (world.time(), world.phones[talker].key, world.phones[talker].address);
+            let piece_ms = ptime_ms.min(20);
+            for piece in 0..20 / piece_ms {
+                let (mut frame, mut payload, mut packet) = (vec![0; 48 * piece_ms], [0; 1275], [0; 1400]);
+                tone.fill(&mut frame);
+                let length = encoder.encode(&frame, &mut payload);
+                assert!(packer.push(&payload[..length]) || frames_ms > 0);
+                frames_ms += piece_ms;
+                if frames_ms < ptime_ms {
+                    continue;
+                }
+                let length = packer.finish(&mut packet);
+                let header = source.next_header(111, (48 * std::mem::take(&mut frames_ms)) as u32, length);
+                let datagram = [header.to_bytes().as_slice(), &packet[..length]].concat();
+                let arrival_ns = time.now_ns - 2 * MS - (20 - (piece + 1) * piece_ms) as u64 * MS;
+                world.room.handle_rtp(key, from, &datagram, Some(arrival_ns), time, &mut world.outbox);
+            }
+            world.room.tick(time, &mut world.outbox);
+            world.deliver();
+            world.ticks += 1;
+        }
+        let beside = world.beside_dbov(listener, &[440.0], 48..148);
+        assert!(beside < -40.0, "{ptime_ms} ms: beside the tone there is {beside} dBov");
+        assert!((world.level(listener, 440.0) + 12.0).abs() < 0.5, "{ptime_ms} ms");
+        let stats = world.stats(talker);
+        assert_eq!((stats.packets_late, stats.frames_skipped), (0, 0), "{ptime_ms} ms: {stats:?}");
+    }
+}
+
+#[test]
+fn g722_is_packed_into_the_lengths_that_are_asked_for() {
+    for ptime_ms in [10, 20, 30, 40, 60] {
+        let mut world = World::new();
+        world.enter(tone_at(Codec::G722, 700.0), Codec::G722);
+        let listener = world.enter(Says::Nothing, Codec::G722);
+        let (key, address, time) = (world.phones[listener].key, world.phones[listener].address, world.time());
+        world.room.set_stream(key, StreamParams { ptime_ms, ..params(address, Codec::G722) }, time);
+        world.run(120);
+        let phone = &world.phones[listener];
+        assert!(
+            phone.packets.iter().all(|(_, payload)| payload.len() == 8 * ptime_ms as usize),
+            "{ptime_ms}"
+        );
+        assert!(
+            phone.packets.windows(2).all(|pair| pair[1].0.timestamp - pair[0].0.timestamp == 8 * ptime_ms)
+        );
+        assert!((world.level(listener, 700.0) + 12.0).abs() < 0.5, "{ptime_ms} ms");
+    }
+}
+
+#[test]
+fn each_side_is_sent_its_own_payload_type_and_heard_under_ours() {
+    for codec in [Codec::Opus, Codec::G722] {
+        let mut world = World::new();
+        let one = world.enter(tone_at(codec, 700.0), codec);
+        let other = world.enter(Says::Nothing, codec);
+        for number in [one, other] {
+            let (key, address, time) = (world.phones[number].key, world.phones[number].address, world.time());
+            let agreed = StreamParams { send_payload_type: 97 + number as u8, ..params(address, codec) };
+            world.room.set_stream(key, agreed, time);
+        }
+        world.run(100);
+        for number in [one, other] {
+            let is_own = |(header, _): &(plenary_rtp::packet::Header, Vec<u8>)| {
+                header.payload_type == 97 + number as u8
+            };
+            assert!(world.phones[number].packets.iter().all(is_own), "{codec:?}");
+        }
+        assert!((world.level(other, 700.0) + 12.0).abs() < 1.0, "{codec:?}");
+        assert_eq!(world.stats(one).packets_unknown_payload, 0);
+    }
+}
+
+#[test]
+fn keys_are_told_by_the_clock_of_telephony_and_by_that_of_opus() {
+    // 200 ms in steps of 20 ms: 1600 and 160 at 8000, 9600 and 960 at 48 000.
+    for (codec, per_ms) in [(Codec::Pcmu, 8), (Codec::G722, 8), (Codec::Opus, 48), (Codec::Opus, 8)] {
+        let mut world = World::new();
+        let talker = world.enter(tone_at(codec, 400.0), codec);
+        let listener = world.enter(Says::Nothing, Codec::Pcmu);
+        world.run(50);
+        for key in ['7', '7', '#'] {
+            world.say(talker, Says::Key(DtmfSender::new(key, 200 * per_ms, 20 * per_ms).expect("a key")));
+            world.run(14);
+            let heard = &world.phones[listener].heard;
+            assert!(
+                heard[heard.len() - 6 * FRAME..].iter().all(|sample| sample.unsigned_abs() <= 8),
+                "{codec:?}"
+            );
+            world.say(talker, tone_at(codec, 400.0));
+            world.run(60);
+        }
+        let keys: Vec<_> =
+            world.events.iter().filter(|event| matches!(event, MediaEvent::KeyPressed { .. })).collect();
+        let pressed = |key| MediaEvent::KeyPressed { call: MediaCallId(0), key };
+        assert_eq!(
+            keys,
+            [&pressed('7'), &pressed('7'), &pressed('#')],
+            "{codec:?}, {per_ms} in a millisecond"
+        );
+        assert!((world.level(listener, 400.0) + 12.0).abs() < 3.0, "{codec:?}: heard again");
+    }
+}

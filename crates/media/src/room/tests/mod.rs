@@ -3,6 +3,7 @@
 mod codecs;
 mod levels;
 mod lull;
+mod pauses;
 mod sound;
 mod streams;
 
@@ -57,6 +58,8 @@ struct Phone {
     encoder: Encoder,
     decoder: Decoder,
     source: Source,
+    /// It sends no silence.
+    dtx: bool,
     says: Says,
     /// What it says of the level of each packet, which it is given in dBov, and under which number.
     tells: Option<(u8, Tells)>,
@@ -128,6 +131,11 @@ impl World {
         }
     }
 
+    /// With other settings than usual.
+    fn set(settings: Settings) -> Self {
+        Self { room: Room::new(RoomId(1), settings), ..Self::new() }
+    }
+
     /// Parties that speak and listen, one for each.
     fn with(says: impl IntoIterator<Item = Says>) -> Self {
         let mut world = Self::new();
@@ -159,6 +167,7 @@ impl World {
             encoder,
             decoder,
             source,
+            dtx: false,
             says,
             tells: None,
             key_began: 0,
@@ -194,6 +203,11 @@ impl World {
                 }
                 level_dbov = dbov(&frame);
                 length = phone.encoder.encode(&frame, &mut payload);
+                if phone.dtx && length <= 2 {
+                    // Not sent (RFC 6716, 2.1.9); who does not send does not number.
+                    phone.source.pause(units);
+                    return None;
+                }
             }
             Says::Payload(make) => payload[..FRAME].copy_from_slice(&make(self.ticks)),
             Says::Key(sender) => {
