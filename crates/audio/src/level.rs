@@ -80,8 +80,8 @@ impl TalkDetector {
     pub fn new() -> Self {
         Self {
             floor_dbov: FLOOR_FIRST_DBOV,
-            recent: [FLOOR_FIRST_DBOV; MEDIAN_FRAMES],
-            minima: [FLOOR_FIRST_DBOV; SPANS],
+            recent: [f32::NAN; MEDIAN_FRAMES],
+            minima: [FLOOR_MOST_DBOV; SPANS],
             span: 0,
             frames_in_span: 0,
             loud_ms: 0,
@@ -124,6 +124,10 @@ impl TalkDetector {
     }
 
     fn follow_floor(&mut self, level_dbov: f32) {
+        if self.recent[0].is_nan() {
+            // Nothing is known of what was before, so nothing of it holds the floor down.
+            self.recent = [level_dbov; MEDIAN_FRAMES];
+        }
         self.recent.rotate_left(1);
         self.recent[MEDIAN_FRAMES - 1] = level_dbov;
         let mut sorted = self.recent;
@@ -196,6 +200,23 @@ mod tests {
             assert!(detector.update_level(level), "a voice in noise is lost after {frame} frames");
         }
         assert!((detector.floor_dbov() + 40.0).abs() < 2.0, "the voice moved the floor");
+    }
+
+    #[test]
+    fn the_noise_of_a_new_line_is_known_in_two_seconds_and_a_voice_that_begins_at_once_is_none() {
+        let mut detector = TalkDetector::new();
+        let known = (1..).find(|_| {
+            detector.update_level(-52.0);
+            detector.floor_dbov() > -53.0
+        });
+        assert!(known.unwrap() * FRAME_MS <= 2000, "after {known:?} frames");
+        let mut detector = TalkDetector::new();
+        for frame in 0..500 {
+            // Syllables of 240 ms.
+            let talking = detector.update_level(if frame % 17 < 12 { -22.0 } else { -60.0 });
+            assert!(frame < 10 || talking, "lost after {frame} frames");
+        }
+        assert!(detector.floor_dbov() < -55.0, "the floor is {}", detector.floor_dbov());
     }
 
     #[test]
