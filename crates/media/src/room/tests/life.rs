@@ -1,0 +1,196 @@
+//! Calls that vanish, are on hold, go one way or get what is not theirs.
+
+use super::*;
+
+#[test]
+fn who_vanishes_is_told_once_and_who_is_on_hold_is_told_as_such() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    let ticks = 31 * SECOND / FRAME_NS;
+    world.run(10);
+    world.say(0, Says::Nothing);
+    world.say(1, Says::Nothing);
+    let (key, address) = (world.phones[1].key, world.phones[1].address);
+    let time = world.time();
+    world.room.set_stream(key, StreamParams { send: false, ..params(address, Codec::Pcmu) }, time);
+    world.run(2 * ticks);
+    let told = |world: &World| {
+        world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count()
+    };
+    assert_eq!(told(&world), 1);
+    assert!(world.events.contains(&MediaEvent::RtpTimeout { call: MediaCallId(0) }));
+    let on_hold = MediaEvent::HoldTimeout { call: MediaCallId(1) };
+    assert_eq!(world.events.iter().filter(|event| **event == on_hold).count(), 2, "to be asked");
+    world.say(0, tone(400.0));
+    world.run(5);
+    world.say(0, Says::Nothing);
+    world.run(ticks);
+    assert_eq!(told(&world), 2, "vanished again");
+}
+
+/// What a phone reports: the highest number of ours that it received, where it received any.
+fn report_of(world: &mut World, number: usize, highest: Option<u32>, goodbye: bool) {
+    let ours = world.phones[number].packets.last().expect("it was told something").0.ssrc;
+    let received = highest.map(|extended_highest_sequence| {
+        let block = ReceptionReport {
+            ssrc: ours,
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            extended_highest_sequence,
+            jitter: 0,
+        };
+        (block, LastReport::default())
+    });
+    let report = Report { ssrc: 1000 + number as u32, sent: None, received, cname: "phone", goodbye };
+    let mut bytes = [0; REPORT_BYTES_MAX];
+    let length = report.write(&mut bytes);
+    let (time, key, address) = (world.time(), world.phones[number].key, world.phones[number].address);
+    let from = SocketAddr::new(address.ip(), address.port() + 1);
+    world.room.handle_rtcp(key, from, &bytes[..length], time.now_ns, time, &mut world.outbox);
+}
+
+#[test]
+fn a_goodbye_by_rtcp_ends_the_waiting_for_audio() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    world.run(100);
+    world.say(0, Says::Nothing);
+    report_of(&mut world, 0, None, true);
+    report_of(&mut world, 1, None, true);
+    world.run(4 * 50);
+    let gone = MediaEvent::RtpTimeout { call: MediaCallId(0) };
+    assert!(!world.events.contains(&gone));
+    world.run(2 * 50);
+    assert!(world.events.contains(&gone), "{:?}", world.events);
+    world.run(40 * 50);
+    let others = world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count();
+    assert_eq!(others, 1, "the other one talked on after its goodbye");
+}
+
+#[test]
+fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
+    let mut world = World::with([tone(400.0), tone(700.0)]);
+    let mut told = Vec::new();
+    for second in 0..60 {
+        // Of 0 nothing comes from the tenth second to the twentieth.
+        world.say(0, if (10..20).contains(&second) { Says::Nothing } else { tone(400.0) });
+        world.run(50);
+        if second % 5 == 4 {
+            // To 1 nothing of ours gets, from the twentieth second to the fortieth.
+            let highest = world.phones[1].packets.last().expect("packets").0.sequence;
+            let highest = u32::from(highest) * u32::from(!(20..40).contains(&second));
+            report_of(&mut world, 0, Some(second * 50), false);
+            report_of(&mut world, 1, Some(highest), false);
+        }
+        for event in world.events.drain(..) {
+            if let MediaEvent::OneWay { call, one_way } = event {
+                told.push((second, call.0, one_way));
+            }
+        }
+        let mut shown =
+            |number: usize| world.room.stats(world.phones[number].key).expect("it is there").one_way;
+        assert_eq!(shown(0), told.iter().rev().find(|(_, call, _)| *call == 0).and_then(|told| told.2));
+        assert_eq!(shown(1), told.iter().rev().find(|(_, call, _)| *call == 1).and_then(|told| told.2));
+    }
+    let (received, delivered) = (Some(OneWay::NoneReceived), Some(OneWay::NoneDelivered));
+    assert_eq!(told, [(14, 0, received), (20, 0, None), (35, 1, delivered), (45, 1, None)]);
+}
+
+#[test]
+fn on_hold_nothing_is_sent_and_the_clock_goes_on() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, address) = (world.phones[1].key, world.phones[1].address);
+    let time = world.time();
+    world.room.set_stream(
+        key,
+        StreamParams { send: false, receive: false, ..params(address, Codec::Pcmu) },
+        time,
+    );
+    world.run(50);
+    assert_eq!(world.phones[1].packets.len(), 50);
+    let time = world.time();
+    world.room.set_stream(key, params(address, Codec::Pcmu), time);
+    world.run(50);
+    let packets = &world.phones[1].packets;
+    assert_eq!(packets.len(), 100);
+    let (before, after) = (&packets[49].0, &packets[50].0);
+    assert_eq!(after.sequence, before.sequence.wrapping_add(1));
+    assert_eq!(after.timestamp, before.timestamp.wrapping_add(51 * 160));
+    assert!(after.marker);
+    assert_eq!(after.ssrc, before.ssrc);
+}
+
+#[test]
+fn a_held_party_is_not_heard() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, address) = (world.phones[0].key, world.phones[0].address);
+    let time = world.time();
+    world.room.set_stream(
+        key,
+        StreamParams { send: false, receive: false, ..params(address, Codec::Pcmu) },
+        time,
+    );
+    world.run(60);
+    assert!(world.is_silent(1));
+    assert_eq!(world.stats(0).packets_unwanted, 60);
+}
+
+#[test]
+fn a_remote_that_is_no_address_is_sent_nothing() {
+    for address in ["0.0.0.0:4000", "10.0.0.1:0"] {
+        let mut world = World::with([Says::Nothing]);
+        let time = world.time();
+        world.room.set_stream(
+            world.phones[0].key,
+            params(address.parse().expect("parses"), Codec::Pcmu),
+            time,
+        );
+        world.run(500);
+        assert!(world.phones[0].packets.is_empty() && world.phones[0].reports.is_empty(), "{address}");
+    }
+}
+
+#[test]
+fn packets_of_strangers_and_of_other_kinds_are_counted_and_nothing_else() {
+    let mut world = World::with([tone(400.0), Says::Nothing]);
+    world.run(50);
+    let (key, time) = (world.phones[0].key, world.time());
+    let ours = world.phones[0].address;
+    let stranger: SocketAddr = "203.0.113.5:4000".parse().expect("an address");
+    let packet = |payload_type, sequence| {
+        let header = plenary_rtp::packet::Header { payload_type, sequence, ssrc: 1000, ..Default::default() };
+        [header.to_bytes().as_slice(), &[0x10; FRAME]].concat()
+    };
+    let sent = world.phones[0].packets.len();
+    let mut give = |from, bytes: &[u8]| {
+        world.room.handle_rtp(key, from, bytes, Some(time.now_ns), time, &mut world.outbox)
+    };
+    give(stranger, &packet(0, 900));
+    give(ours, &packet(96, 901));
+    give(ours, &packet(0, 902)[..11]);
+    give(ours, b"~~~~~~");
+    give(ours, &[]);
+    let stats = world.stats(0);
+    assert_eq!((stats.packets_stranger, stats.packets_unknown_payload, stats.packets_malformed), (1, 1, 3));
+    world.run(1);
+    assert_eq!(world.phones[0].packets.len(), sent + 1);
+}
+
+#[test]
+fn packets_before_the_stream_is_agreed_are_counted_and_nothing_else() {
+    let mut room = Room::new(RoomId(1), SETTINGS);
+    let (key, mut outbox) = (room.add(MediaCallId(1), any_port(), 1), Outbox::default());
+    let time = Tick { now_ns: SECOND, wall_ns: SECOND };
+    let header = plenary_rtp::packet::Header::default().to_bytes();
+    room.handle_rtp(
+        key,
+        "10.0.0.1:4000".parse().expect("an address"),
+        &header,
+        Some(SECOND),
+        time,
+        &mut outbox,
+    );
+    room.tick(time, &mut outbox);
+    assert_eq!(room.stats(key).expect("it is in").packets_unwanted, 1);
+    assert_eq!(outbox.datagrams().count(), 0);
+}
