@@ -96,7 +96,7 @@ pub struct LoadReport {
     pub server_cpu_percent: Option<f32>,
     /// The same for each caller.
     pub server_cpu_percent_per_participant: Option<f32>,
-    /// The server's resident memory with all callers in, and before the first, in kilobytes.
+    /// The server's own resident memory (`RssAnon`) with all callers in, and before the first, in kilobytes.
     pub server_memory_kb: Option<(u64, u64)>,
     /// CPU time of this process in percent of a core.
     pub own_cpu_percent: f32,
@@ -329,9 +329,11 @@ fn cpu_seconds(pid: u32) -> Option<f32> {
     Some((total_ns as f64 / 1e9) as f32)
 }
 
+/// What a process has written to. Pages of its program are not in it: which of them are resident depends on what else ran
+/// before, they are shared, and the kernel drops them when it needs room.
 fn memory_kb(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 

@@ -105,12 +105,13 @@ impl Reception {
         }
     }
 
-    /// Counts so many packets that followed the last one, one after the other, and whose evenness nobody measured.
-    pub fn pass(&mut self, packets: u32, payload_bytes: usize) {
+    /// Counts so many packets, with so many octets together, that followed the last one, one after the other, and whose
+    /// evenness nobody measured.
+    pub fn pass(&mut self, packets: u32, payload_bytes: u64) {
         if let Some(stream) = &mut self.stream {
             stream.highest += u64::from(packets);
             stream.received += u64::from(packets);
-            self.bytes += u64::from(packets) * payload_bytes as u64;
+            self.bytes += payload_bytes;
         }
     }
 

@@ -10,13 +10,13 @@ use plenary_audio::{codec::Codec, level};
 use plenary_rtp::{extension::AudioLevel, jitter};
 
 /// Packets of Opus that are kept. Its encoder makes each frame from what it knows of the one before it.
-const OPUS_KEPT: usize = 2;
+pub(super) const OPUS_KEPT: usize = 2;
 /// Packets of G.722: what its decoder predicts from is forgotten by 63 % in 32 ms (ITU-T G.722, 3.6.3), and with less than
 /// this what is left of the difference would be heard beside the first 60 ms of a voice.
 const G722_KEPT: usize = 10;
 /// Octets of the longest packet that is passed over where its octets say so: those of Opus are short, and of G.722 these
 /// are 20 ms.
-const OPUS_BYTES_OF_SILENCE: usize = 48;
+pub(super) const OPUS_BYTES_OF_SILENCE: usize = 48;
 const G722_BYTES_OF_SILENCE: usize = 160;
 /// Octets of the longest packet that is passed over where its header says so; longer ones are decoded.
 const BYTES_OF_LEVELS: usize = 480;
@@ -136,6 +136,10 @@ impl Doze {
         sequence: u16,
         is_silence: impl FnOnce(&[u8]) -> bool,
     ) -> Option<f32> {
+        if payload.is_empty() && self.codec == Codec::Opus {
+            // It came in a lull, and its octets were not kept.
+            return Some(-127.0);
+        }
         let below_dbov = self.below_dbov?;
         let count = self.count();
         let slot = self.kept.len() / count;
@@ -152,11 +156,18 @@ impl Doze {
         if let Some(levels) = &mut self.levels {
             levels.before = levels.told[usize::from(sequence) % jitter::NUMBERS];
         }
-        self.lengths[self.oldest] = payload.len();
-        self.kept[slot * self.oldest..][..payload.len()].copy_from_slice(payload);
-        self.oldest = (self.oldest + 1) % count;
+        self.keep(payload);
         self.is_asleep = true;
         Some(told.unwrap_or(-127.0))
+    }
+
+    /// Keeps a packet that was passed over, no longer than a slot.
+    pub(super) fn keep(&mut self, payload: &[u8]) {
+        let (count, place) = (self.count(), self.oldest);
+        let slot = self.kept.len() / count;
+        self.lengths[place] = payload.len();
+        self.kept[slot * place..][..payload.len()].copy_from_slice(payload);
+        self.oldest = (place + 1) % count;
     }
 
     /// A packet is to be decoded: those before it that were passed over, oldest first, where there are any.

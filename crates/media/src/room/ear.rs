@@ -242,16 +242,30 @@ impl Ear {
         }
     }
 
-    /// The frame was silence after silence, for which nothing had to be done.
+    /// The frame was silence after silence by its octets, for which nothing had to be done: G.711, or Opus.
     pub(super) fn was_passed_over(&self) -> bool {
-        self.is_silent && self.is_idle && self.waiting_samples == 0
+        let is_silence = match self.codec {
+            Codec::Pcmu | Codec::Pcma => self.is_silent && self.is_idle,
+            Codec::Opus => self.frame_told_dbov == Some(-127.0) && self.doze.is_asleep(),
+            Codec::G722 => false,
+        };
+        is_silence && self.waiting_samples == 0
     }
 
-    /// In a lull ([`JitterBuffer::lull`]): so many packets of silence came, and so many were heard.
-    pub(super) fn pass_silence(&mut self, received: u32, heard: u32) {
+    /// In a lull ([`JitterBuffer::lull`]): so many packets of silence came, and so many were heard. `last`: those of
+    /// Opus that came last.
+    pub(super) fn pass_silence<'a>(
+        &mut self,
+        received: u32,
+        heard: u32,
+        last: impl Iterator<Item = &'a [u8]>,
+    ) {
         self.jitter.pass_silence(received, heard);
-        let is_taken = self.decoder.take_silence(heard as usize * self.frame.len());
-        debug_assert!(is_taken, "silence follows on silence");
+        last.for_each(|packet| self.doze.keep(packet));
+        if self.codec.law().is_some() {
+            let is_taken = self.decoder.take_silence(heard as usize * self.frame.len());
+            debug_assert!(is_taken, "silence follows on silence");
+        }
     }
 
     /// Frames that were made up since they were lost or late. What a sender of Opus leaves out since nobody speaks (DTX) is

@@ -1,4 +1,4 @@
-//! A line that says nothing: packet after packet of digital silence, as from a muted telephone. In a large conference
+//! A line that says nothing: packet after packet of digital silence in G.711, or of Opus that says so itself. In a large conference
 //! these are most, and what they cost is not so much work as memory: all that is known of a line that speaks, read and
 //! written each 20 ms, does not fit next to that of a thousand others.
 //!
@@ -7,13 +7,15 @@
 //! packet that is another one, at the first tick that has none, and whenever somebody asks. Nothing that is heard depends
 //! on it.
 
-use super::FRAME_NS;
-use plenary_audio::{codec::Codec, g711::Law};
+use super::{
+    FRAME_NS,
+    doze::{OPUS_BYTES_OF_SILENCE, OPUS_KEPT},
+};
+use plenary_audio::{codec::Codec, opus};
 use std::net::SocketAddr;
 
-/// Octets of an RTP header and of 20 ms of G.711.
+/// Octets of an RTP header.
 const HEADER: usize = 12;
-const PACKET: usize = HEADER + 160;
 /// A line is looked at in full once in so many ticks.
 pub(super) const TICKS: u64 = 8;
 
@@ -27,11 +29,10 @@ pub(super) struct Lull {
     left: u8,
     /// Packets that have come and were not heard.
     held: u8,
-    /// Packets that came and ticks that went by, since the line was looked at.
+    /// Packets that came, octets in them, and ticks that went by, since the line was looked at.
     received: u8,
+    bytes: u32,
     heard: u8,
-    /// The octet that is silence.
-    silence: u8,
     /// Of both directions.
     pub(super) codec: Codec,
     /// The packet that comes next begins like this.
@@ -47,15 +48,46 @@ pub(super) struct Lull {
     pub(super) has_reports: bool,
     /// Level of what was sent before each tick, in dBov.
     sent_dbov: [f32; TICKS as usize],
+    /// The last packets of Opus, which its decoder is to hear before a voice that begins.
+    last: Last,
+}
+
+/// Packets of Opus that came last; the newest is the one at `next` less one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Last {
+    octets: [[u8; OPUS_BYTES_OF_SILENCE]; OPUS_KEPT],
+    lengths: [u8; OPUS_KEPT],
+    next: u8,
+}
+
+impl Last {
+    const NONE: Self =
+        Self { octets: [[0; OPUS_BYTES_OF_SILENCE]; OPUS_KEPT], lengths: [0; OPUS_KEPT], next: 0 };
+
+    fn keep(&mut self, packet: &[u8]) {
+        let place = usize::from(self.next);
+        self.octets[place][..packet.len()].copy_from_slice(packet);
+        self.lengths[place] = packet.len() as u8;
+        self.next = ((place + 1) % OPUS_KEPT) as u8;
+    }
+
+    /// The packets, oldest first.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        let places = (0..OPUS_KEPT).map(|place| (usize::from(self.next) + place) % OPUS_KEPT);
+        let packets = places.map(|place| &self.octets[place][..usize::from(self.lengths[place])]);
+        packets.filter(|packet| !packet.is_empty())
+    }
 }
 
 /// What went by in a lull.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passed {
     pub(super) received: u32,
+    pub(super) bytes: u32,
     pub(super) heard: u32,
     pub(super) last_ns: u64,
     pub(super) sent_dbov: [f32; TICKS as usize],
+    pub(super) last: Last,
 }
 
 /// How a lull begins.
@@ -64,7 +96,6 @@ pub(super) struct Beginning {
     /// Spreads lines over the ticks at which they are looked at.
     pub(super) number: usize,
     pub(super) held: usize,
-    pub(super) law: Law,
     pub(super) codec: Codec,
     /// Of the packet that comes next.
     pub(super) header: [u8; HEADER],
@@ -81,8 +112,8 @@ impl Lull {
             left: 0,
             held: 0,
             received: 0,
+            bytes: 0,
             heard: 0,
-            silence: 0,
             codec: Codec::Pcmu,
             header: [0; HEADER],
             due_ns: 0,
@@ -91,18 +122,17 @@ impl Lull {
             payload_type: 0,
             has_reports: false,
             sent_dbov: [0.0; TICKS as usize],
+            last: Last::NONE,
         }
     }
 
     /// Begins one after a tick.
     pub(super) fn begin(&mut self, beginning: Beginning) {
-        let Beginning { number, held, law, codec, header, from, payload_type, has_reports, now_ns } =
-            beginning;
+        let Beginning { number, held, codec, header, from, payload_type, has_reports, now_ns } = beginning;
         let tick = now_ns / FRAME_NS + number as u64;
         *self = Self {
             left: (TICKS - 1 - tick % TICKS) as u8,
             held: held as u8,
-            silence: law.silence(),
             codec,
             header,
             due_ns: now_ns + FRAME_NS,
@@ -119,22 +149,41 @@ impl Lull {
 
     /// Takes a packet if it is the one that was expected. It came at `arrival_ns`, or no sooner.
     pub(super) fn takes(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64) -> bool {
-        if self.left == 0 || bytes.len() != PACKET || from != self.from || self.received == RECEIVED_MAX {
+        if self.left == 0 || bytes.len() < HEADER || from != self.from || self.received == RECEIVED_MAX {
             return false;
         }
         let (header, payload) = bytes.split_at(HEADER);
-        if header != self.header || payload.iter().any(|octet| *octet != self.silence) {
+        let units = self.codec.clock_rate() / 50;
+        if header != self.header
+            || self.codec.payload_units(payload) != Some(units)
+            || !self.is_silence(payload)
+        {
             return false;
         }
         let [_, _, s0, s1, t0, t1, t2, t3, ..] = self.header;
         let sequence = u16::from_be_bytes([s0, s1]).wrapping_add(1);
-        let timestamp = u32::from_be_bytes([t0, t1, t2, t3]).wrapping_add(160);
+        let timestamp = u32::from_be_bytes([t0, t1, t2, t3]).wrapping_add(units);
         self.header[2..4].copy_from_slice(&sequence.to_be_bytes());
         self.header[4..8].copy_from_slice(&timestamp.to_be_bytes());
         self.held += 1;
         self.received += 1;
+        self.bytes += payload.len() as u32;
+        if self.codec == Codec::Opus {
+            self.last.keep(payload);
+        }
         self.last_ns = arrival_ns;
         true
+    }
+
+    fn is_silence(&self, payload: &[u8]) -> bool {
+        match self.codec.law() {
+            Some(law) => payload.iter().all(|octet| *octet == law.silence()),
+            None => {
+                self.codec == Codec::Opus
+                    && payload.len() <= OPUS_BYTES_OF_SILENCE
+                    && opus::says_silence(payload)
+            }
+        }
     }
 
     /// Lets a tick go by. False: it is not the one that was expected, or there is no packet for it.
@@ -163,6 +212,14 @@ impl Lull {
         }
         let received = u32::from(std::mem::take(&mut self.received));
         let heard = u32::from(std::mem::take(&mut self.heard));
-        Some(Passed { received, heard, last_ns: self.last_ns, sent_dbov: self.sent_dbov })
+        let bytes = std::mem::take(&mut self.bytes);
+        Some(Passed {
+            received,
+            bytes,
+            heard,
+            last_ns: self.last_ns,
+            sent_dbov: self.sent_dbov,
+            last: self.last,
+        })
     }
 }

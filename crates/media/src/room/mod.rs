@@ -381,7 +381,7 @@ impl Room {
         if self.has_memory() {
             for (index, party) in parties.iter_mut().enumerate() {
                 if let Some(party) = party
-                    && party.codec_in_lull(time).is_none()
+                    && self.shared_in_lull(PartyKey(index), party, time).is_none()
                 {
                     self.choose_stream(PartyKey(index), party);
                 }
@@ -390,7 +390,7 @@ impl Room {
         for (index, party) in parties.iter_mut().enumerate() {
             let Some(party) = party else { continue };
             let key = PartyKey(index);
-            if let Some(codec) = party.codec_in_lull(time) {
+            if let Some(codec) = self.shared_in_lull(key, party, time) {
                 self.tell_in_lull(key, party, codec, out);
                 continue;
             }
@@ -589,15 +589,19 @@ impl Room {
         }
     }
 
-    /// The same where its line says nothing: it hears what all others hear, unless something is played to it alone or was
-    /// until now.
-    fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
-        if party.is_apart
+    /// The codec of a party whose line is in a lull and which hears what all others hear: nothing is played to it alone, and
+    /// it has come back from a stream of its own.
+    fn shared_in_lull(&self, key: PartyKey, party: &Party, time: Tick) -> Option<Codec> {
+        let codec = party.codec_in_lull(time)?;
+        let is_shared = !codec.has_memory() || party.follows == Follows::Shared(party.listens);
+        let is_alone = party.is_apart
             || !party.plays.is_empty()
-            || self.plays.iter().any(|(_, except)| *except == Some(key))
-        {
-            return self.tell(key, party, codec, out);
-        }
+            || self.plays.iter().any(|(_, except)| *except == Some(key));
+        (is_shared && !is_alone).then_some(codec)
+    }
+
+    /// Tells such a party its 20 ms.
+    fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
         let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
         let (payload, _, level_dbov) =
             desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);

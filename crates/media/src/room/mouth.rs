@@ -130,10 +130,13 @@ impl Mouth {
         }
     }
 
-    /// A packet is just a frame of G.711, and nothing is gathered.
+    /// A packet is just a frame that others hear as well, and nothing is gathered.
     pub(super) fn passes_frames(&self) -> bool {
-        matches!(self.gathered, Gathered::Octets { length: 0, .. })
-            && self.packet_units == self.codec.clock_rate() / 50
+        let is_empty = match &self.gathered {
+            Gathered::Octets { length, .. } => *length == 0,
+            Gathered::Frames { units, .. } => *units == 0,
+        };
+        is_empty && self.own.is_none() && self.packet_units == self.codec.clock_rate() / 50
     }
 
     /// Lets `frames` of 20 ms pass in which nothing is said. What was gathered for a packet that never went out

@@ -556,13 +556,13 @@ impl Party {
         self.stream.as_ref().is_some_and(|stream| stream.lull.is_going_on() && !stream.lull.has_reports)
     }
 
-    /// Tells it an encoded frame of G.711 in a lull, by nothing but what lies together for that.
+    /// Tells it an encoded frame in a lull, by nothing but what lies together for that.
     pub(super) fn tell_in_lull(&mut self, key: PartyKey, frame: &[u8], level_dbov: f32, out: &mut Outbox) {
         self.told_dbov = level_dbov;
         let Some(stream) = &mut self.stream else { return };
         let Stream { lull, mouth, .. } = &mut **stream;
         let way = Way { party: key, port: self.port, channel: Channel::Rtp, to: lull.from, is_settled: true };
-        mouth.take(frame, frame.len() as u32, lull.payload_type, |header, payload| {
+        mouth.take(frame, lull.codec.clock_rate() / 50, lull.payload_type, |header, payload| {
             out.send(way, header, payload, |_, _| {});
         });
     }

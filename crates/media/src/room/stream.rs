@@ -3,7 +3,7 @@
 
 use super::{
     FRAME_NS, Settings,
-    ear::{Ear, G711_FRAME},
+    ear::Ear,
     latch::Latch,
     life::Life,
     lull::{Beginning, Lull},
@@ -203,13 +203,15 @@ impl Stream {
             && self.params.send
             && matches!(self.shield, Shield::Off)
             && self.mouth.passes_frames();
-        let Some(law) = self.params.codec.law().filter(|_| is_calm) else { return };
+        // Where packets say how loud they are each has another header.
+        if !is_calm || self.params.level_id.is_some() {
+            return;
+        }
         let Some((held, mut header)) = incoming.ear.jitter.lull(now_ns + FRAME_NS) else { return };
         header.payload_type = self.params.receive_payload_type;
         self.lull.begin(Beginning {
             number,
             held,
-            law,
             codec: self.params.codec,
             header: header.to_bytes(),
             from: self.latch.destination(),
@@ -224,10 +226,10 @@ impl Stream {
         let Some(passed) = self.lull.end() else { return };
         let incoming = &mut self.incoming;
         if passed.received > 0 {
-            incoming.reception.pass(passed.received, G711_FRAME);
+            incoming.reception.pass(passed.received, u64::from(passed.bytes));
             self.life.rtp(false, passed.last_ns);
         }
-        incoming.ear.pass_silence(passed.received, passed.heard);
+        incoming.ear.pass_silence(passed.received, passed.heard, passed.last.packets());
         incoming.talk.pass_silence(passed.heard);
         incoming.echo.pass_silence(&passed.sent_dbov[..passed.heard as usize]);
         for _ in 0..passed.heard {

@@ -8,21 +8,28 @@ fn draw(state: &mut u64, below: u64) -> u64 {
     (*state >> 33) % below
 }
 
+fn silence(codec: Codec) -> Says {
+    match codec {
+        Codec::Pcmu => Says::Payload(Box::new(|_| [0xff; FRAME])),
+        _ => Says::Sound(Box::new(|frame: &mut [i16]| frame.fill(0))),
+    }
+}
+
 /// Parties of which most say nothing most of the time, over a network that is calm and rough by turns. Returns what they
 /// heard, what was told of them, and the lulls that there were.
-fn conversation(seed: u64, gets_rough: bool, has_lulls: bool) -> (World, usize) {
+fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (World, usize) {
     const PARTIES: usize = 6;
     let mut world = World::new();
     let mut random = seed;
     let (mut lulls, mut unmeasured) = (0, 0);
     for number in 0..PARTIES {
-        world.enter(Says::Payload(Box::new(|_| [0xff; FRAME])), Codec::Pcmu);
+        world.enter(silence(codec), codec);
         if !has_lulls {
             // Checks of ICE may come from anywhere at any time, so such a stream never settles.
             let ice = Some(crate::Ice { local_ufrag: "u".to_owned(), local_pwd: "p".to_owned() });
             let (key, address) = (world.phones[number].key, world.phones[number].address);
             let time = world.time();
-            world.room.set_stream(key, StreamParams { ice, ..params(address, Codec::Pcmu) }, time);
+            world.room.set_stream(key, StreamParams { ice, ..params(address, codec) }, time);
         }
     }
     let mut on_their_way: Vec<(u64, usize, Vec<u8>)> = Vec::new();
@@ -33,10 +40,19 @@ fn conversation(seed: u64, gets_rough: bool, has_lulls: bool) -> (World, usize) 
             if draw(&mut random, 100) == 0 {
                 let says = match draw(&mut random, 5) {
                     // Half of them never speak.
-                    0 if number < 3 => tone(TONES[number]),
+                    0 if number < 3 => {
+                        Says::Tone(ToneGenerator::new(codec.rate().hz(), TONES[number], -12.0))
+                    }
                     1 => Says::Nothing,
-                    2 if tick > 300 => Says::Key(DtmfSender::new('5', 800, 160).expect("a key")),
-                    _ => Says::Payload(Box::new(|_| [0xff; FRAME])),
+                    2 if tick > 300 => Says::Key(
+                        DtmfSender::new(
+                            '5',
+                            (codec.clock_rate() / 10) as u16,
+                            (codec.clock_rate() / 50) as u16,
+                        )
+                        .expect("a key"),
+                    ),
+                    _ => silence(codec),
                 };
                 world.say(number, says);
             }
@@ -94,9 +110,10 @@ fn counted(world: &mut World, number: usize) -> ([u64; 5], [f32; 3]) {
 
 #[test]
 fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
-    for seed in 1..=4 {
-        let (mut ordinary, none) = conversation(seed, false, false);
-        let (mut with_lulls, lulls) = conversation(seed, false, true);
+    let of_g711 = (1..=4).map(|seed| (Codec::Pcmu, seed));
+    for (codec, seed) in of_g711.chain([(Codec::Opus, 2)]) {
+        let (mut ordinary, none) = conversation(codec, seed, false, false);
+        let (mut with_lulls, lulls) = conversation(codec, seed, false, true);
         assert_eq!(none, 0);
         assert!(lulls > 3000, "{lulls} ticks of 18,000 were in lulls");
         assert_eq!(ordinary.events, with_lulls.events);
@@ -117,8 +134,8 @@ fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
 fn on_a_rough_network_as_much_is_made_up_as_ever() {
     let (mut of_ordinary, mut of_lulls) = ([0; 3], [0; 3]);
     for seed in 1..=8 {
-        let (mut ordinary, _) = conversation(seed, true, false);
-        let (mut with_lulls, lulls) = conversation(seed, true, true);
+        let (mut ordinary, _) = conversation(Codec::Pcmu, seed, true, false);
+        let (mut with_lulls, lulls) = conversation(Codec::Pcmu, seed, true, true);
         assert!(lulls > 1000, "{lulls} ticks of 18,000 were in lulls");
         assert_eq!(ordinary.events.len(), with_lulls.events.len());
         for number in 0..6 {
