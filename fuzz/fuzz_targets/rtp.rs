@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = Kind::of(packet);
         if let Ok(parsed) = Packet::parse(packet) {
             reception.handle_packet(&parsed.header, parsed.payload.len(), now, true);
-            let _ = keys.handle_packet(parsed.header.timestamp, parsed.header.marker, parsed.payload, now);
+            let _ = keys.handle_packet(&parsed.header, parsed.payload, now);
             jitter.push(&parsed.header, parsed.payload, parsed.payload.len() as u32, now);
             if let Some(extension) = &parsed.extension {
                 for id in [0, 1, 14, 15, 16, 255] {

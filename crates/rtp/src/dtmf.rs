@@ -1,14 +1,22 @@
 //! Telephone keys as RTP events (RFC 4733, 2).
 //!
 //! A key is a run of packets that all bear the timestamp of its beginning and tell how long it has been
-//! down; the last is repeated three times with the end bit. Any of them may be lost or come twice, so a key
-//! is known by its timestamp.
+//! down; the last is repeated three times with the end bit. Any of them may be lost, come twice or be overtaken, so
+//! a press is known by its timestamp, and by sequence numbers and durations where a sender uses a timestamp twice.
+
+use crate::packet::Header;
 
 /// Bytes of an event's payload.
 pub const EVENT_BYTES: usize = 4;
 /// Without a packet for this long a key is up, though its end was lost (RFC 4733, 2.5.1.2 leaves the time
 /// to the receiver; senders repeat each 20 or 50 ms).
 const SILENCE_NS: u64 = 200_000_000;
+/// A packet this many numbers behind the newest, and this long after it, is an overtaken or repeated one of an earlier press.
+const STRAGGLERS: i16 = 100;
+const STRAGGLER_NS: u64 = 2_000_000_000;
+/// The duration counts to 0xFFFF. A longer press goes on as another segment or, with senders that do not know segments,
+/// from zero. As much as this may be missing to that: packets lost within `SILENCE_NS` at a clock of 48 000 Hz.
+const SEGMENT_MIN: u16 = u16::MAX - 0x2800;
 /// The last packet of an event is sent this often (RFC 4733, 2.5.1.4).
 pub const END_PACKETS: u8 = 3;
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
@@ -66,13 +74,102 @@ pub struct DtmfReceiver {
     current: Option<Current>,
 }
 
+/// The press that packets came of last.
 #[derive(Debug, Clone, Copy)]
 struct Current {
+    ssrc: u32,
     code: u8,
     timestamp: u32,
+    /// The highest number of its packets.
+    sequence: u16,
+    /// The longest of its current segment.
     duration: u16,
     down: bool,
     last_ns: u64,
+}
+
+/// What a packet is to the current press.
+enum Belongs {
+    /// Another packet of it.
+    Same,
+    /// An overtaken or repeated packet of an earlier one.
+    Before,
+    /// The first that came of the next one.
+    Next,
+}
+
+impl Current {
+    fn new(header: &Header, event: Event, now_ns: u64) -> Self {
+        Self {
+            ssrc: header.ssrc,
+            code: event.code,
+            timestamp: header.timestamp,
+            sequence: header.sequence,
+            duration: event.duration,
+            down: !event.end,
+            last_ns: now_ns,
+        }
+    }
+
+    fn judge(&self, header: &Header, event: Event, now_ns: u64) -> Belongs {
+        if header.ssrc != self.ssrc {
+            return Belongs::Next;
+        }
+        let later = header.timestamp.wrapping_sub(self.timestamp) as i32;
+        let ahead = header.sequence.wrapping_sub(self.sequence) as i16;
+        let silence_ns = now_ns.saturating_sub(self.last_ns);
+        let is_fresh = silence_ns < SILENCE_NS;
+        let is_same_key = event.code == self.code;
+        if is_same_key && later == 0 {
+            // A sender may forget to move its timestamp on. What is newer than an end and is none itself is another
+            // press, and so is what begins at the beginning again.
+            let is_shorter = event.duration < self.duration;
+            let begins_anew = match self.down {
+                false => header.marker || is_shorter,
+                true => is_shorter && (header.marker || !is_fresh && self.duration < SEGMENT_MIN),
+            };
+            return if begins_anew && !event.end && ahead > 0 { Belongs::Next } else { Belongs::Same };
+        }
+        if is_same_key && is_fresh && !header.marker && self.goes_on_as(event, later) {
+            return Belongs::Same;
+        }
+        let is_overtaken = (-STRAGGLERS..=0).contains(&ahead) && silence_ns < STRAGGLER_NS;
+        // Repeated ends of the press before may also be sent after the next one has begun.
+        let is_repeated = later < 0 && is_fresh && !header.marker;
+        if is_overtaken || is_repeated { Belongs::Before } else { Belongs::Next }
+    }
+
+    /// Whether a packet of this key without marker, with a timestamp that is `later`, goes on with the press.
+    fn goes_on_as(&self, event: Event, later: i32) -> bool {
+        // A key held for longer than a duration can say goes on as another segment from where the full one ended (RFC
+        // 4733, 2.5.1.3).
+        let next_segment = self.down
+            && self.duration >= SEGMENT_MIN
+            && later > i32::from(SEGMENT_MIN)
+            && later <= 0x1_0000
+            && event.duration <= u16::MAX - SEGMENT_MIN;
+        // Some senders stamp each packet with its own time: then the durations still grow until the end, and the end
+        // is still repeated. A press of its own cannot begin before the last one's duration is over.
+        let grows = match self.down {
+            true => event.duration > self.duration,
+            false => event.end && event.duration == self.duration,
+        };
+        next_segment || grows && later.unsigned_abs() < u32::from(event.duration)
+    }
+
+    fn take(&mut self, header: &Header, event: Event, now_ns: u64) {
+        let wraps = self.down && self.duration >= SEGMENT_MIN && event.duration <= u16::MAX - SEGMENT_MIN;
+        if header.sequence.wrapping_sub(self.sequence) as i16 > 0 {
+            self.sequence = header.sequence;
+            (self.timestamp, self.duration) = match wraps {
+                true => (header.timestamp, event.duration),
+                false => (header.timestamp, event.duration.max(self.duration)),
+            };
+        }
+        self.last_ns = now_ns;
+        // Once up it stays up: packets may overtake the end.
+        self.down &= !event.end;
+    }
 }
 
 impl DtmfReceiver {
@@ -84,60 +181,21 @@ impl DtmfReceiver {
 
     /// Takes an event packet. Returns the key when this is the first that is seen of its press, be it the
     /// beginning, the middle or the end.
-    pub fn handle_packet(
-        &mut self,
-        timestamp: u32,
-        marker: bool,
-        payload: &[u8],
-        now_ns: u64,
-    ) -> Option<char> {
+    pub fn handle_packet(&mut self, header: &Header, payload: &[u8], now_ns: u64) -> Option<char> {
         let event = Event::parse(payload)?;
-        if let Some(current) = &mut self.current {
-            let newer = timestamp.wrapping_sub(current.timestamp) as i32;
-            let fresh = now_ns.saturating_sub(current.last_ns) < SILENCE_NS;
-            if newer < 0 && fresh {
-                // A straggler of the press before.
-                return None;
+        match self.current.as_ref().map_or(Belongs::Next, |current| current.judge(header, event, now_ns)) {
+            Belongs::Same => {
+                if let Some(current) = &mut self.current {
+                    current.take(header, event, now_ns);
+                }
+                None
             }
-            let same_press = newer == 0 && event.code == current.code;
-            // A key held for longer than a duration can say goes on as another segment, without the marker,
-            // from where the full one ended (RFC 4733, 2.5.1.3).
-            let next_segment = event.code == current.code
-                && current.down
-                && fresh
-                && !marker
-                && current.duration >= 0xff00
-                && newer.unsigned_abs().abs_diff(u32::from(current.duration)) < 0x200;
-            // Some senders stamp each packet with its own time: then the durations still grow until the
-            // end, and the end is still repeated. A press of its own cannot begin before the last one's
-            // duration is over.
-            let goes_on = match current.down {
-                true => event.duration > current.duration,
-                false => event.end && event.duration == current.duration,
-            };
-            let stamped_anew = event.code == current.code
-                && fresh
-                && !marker
-                && goes_on
-                && newer.unsigned_abs() < u32::from(event.duration);
-            if same_press || next_segment || stamped_anew {
-                current.timestamp = timestamp;
-                current.duration =
-                    if next_segment { event.duration } else { event.duration.max(current.duration) };
-                current.last_ns = now_ns;
-                // Once up it stays up: packets may overtake the end.
-                current.down &= !event.end;
-                return None;
+            Belongs::Before => None,
+            Belongs::Next => {
+                self.current = Some(Current::new(header, event, now_ns));
+                event.key()
             }
         }
-        self.current = Some(Current {
-            code: event.code,
-            timestamp,
-            duration: event.duration,
-            down: !event.end,
-            last_ns: now_ns,
-        });
-        event.key()
     }
 
     /// Whether a key is down: its end has not come, and something of it came in the last 200 ms.
@@ -215,7 +273,12 @@ mod tests {
         std::iter::from_fn(move || sender.poll_packet()).collect()
     }
 
-    /// Sends the packets at 20 ms each, those in `lost` not at all; returns the keys reported.
+    fn header(sequence: u16, timestamp: u32, marker: bool) -> Header {
+        Header { marker, payload_type: 101, sequence, timestamp, ssrc: 9 }
+    }
+
+    /// Sends the packets at 20 ms each, those in `lost` not at all; returns the keys reported. Numbers go by the time, as
+    /// they do where there are packets of audio between.
     fn receive(
         receiver: &mut DtmfReceiver,
         from_ms: u64,
@@ -226,14 +289,22 @@ mod tests {
         let arrived = packets.iter().enumerate().filter(|(place, _)| !lost.contains(place));
         arrived
             .filter_map(|(place, packet)| {
-                receiver.handle_packet(
-                    timestamp,
-                    packet.marker,
-                    &packet.payload,
-                    (from_ms + place as u64 * 20) * MS,
-                )
+                let at_ms = from_ms + place as u64 * 20;
+                let header = header((at_ms / 20) as u16, timestamp, packet.marker);
+                receiver.handle_packet(&header, &packet.payload, at_ms * MS)
             })
             .collect()
+    }
+
+    /// Payloads with these durations, in steps of 20 ms, the first one marked; `ends` ends follow with the last one.
+    fn payloads(code: u8, durations: impl IntoIterator<Item = u16>, ends: usize) -> Vec<EventPacket> {
+        let mut events: Vec<_> =
+            durations.into_iter().map(|duration| Event { code, end: false, volume: 10, duration }).collect();
+        let end = Event { end: true, ..*events.last().expect("a duration") };
+        events.extend(std::iter::repeat_n(end, ends));
+        let packet =
+            |(place, event): (usize, Event)| EventPacket { payload: event.to_bytes(), marker: place == 0 };
+        events.into_iter().enumerate().map(packet).collect()
     }
 
     fn sender(key: char) -> DtmfSender {
@@ -296,7 +367,12 @@ mod tests {
         let (one, two) = (press(sender('1')), press(sender('2')));
         assert_eq!(receive(&mut receiver, 0, 8000, &one, &[]), "1");
         assert_eq!(receive(&mut receiver, 140, 9120, &two[..2], &[]), "2");
-        assert_eq!(receiver.handle_packet(8000, false, &one[6].payload, 180 * MS), None);
+        assert_eq!(receiver.handle_packet(&header(6, 8000, false), &one[6].payload, 180 * MS), None);
+        assert_eq!(
+            receiver.handle_packet(&header(9, 8000, false), &one[6].payload, 180 * MS),
+            None,
+            "an end that its sender repeats though it has begun the next"
+        );
         assert_eq!(receive(&mut receiver, 200, 9120, &two[2..], &[]), "");
     }
 
@@ -309,26 +385,41 @@ mod tests {
         assert!(!receiver.is_key_down(300 * MS), "its end was lost");
         receive(&mut receiver, 1000, 16_000, &packets, &[]);
         assert!(!receiver.is_key_down(1121 * MS));
-        assert_eq!(receiver.handle_packet(16_000, false, &packets[3].payload, 1125 * MS), None);
+        assert_eq!(receiver.handle_packet(&header(53, 16_000, false), &packets[3].payload, 1125 * MS), None);
         assert!(!receiver.is_key_down(1126 * MS), "overtaken by its end");
     }
 
     #[test]
     fn a_key_held_for_minutes_is_one_press() {
-        const SEGMENT: u32 = 409 * 160;
-        let mut receiver = DtmfReceiver::new();
-        let mut keys = 0;
-        for step in 0..6000_u32 {
-            let (segment, within) = (step * 160 / SEGMENT, step * 160 % SEGMENT);
-            let event = Event { code: 3, end: false, volume: 10, duration: within as u16 + 160 };
-            let timestamp = 5000 + segment * SEGMENT;
-            keys += u32::from(
-                receiver
-                    .handle_packet(timestamp, step == 0, &event.to_bytes(), u64::from(step) * 20 * MS)
-                    .is_some(),
-            );
+        // Steps of 20 ms at 8000 Hz and of 50 ms at 48 000 Hz, and every so many packets lost.
+        for (step, lost_each) in [(160_u16, 0_u32), (160, 7), (2400, 0), (2400, 3)] {
+            let segment = u32::from(u16::MAX / step * step);
+            let mut receiver = DtmfReceiver::new();
+            let mut keys = 0;
+            for number in (0..6000_u32).filter(|number| lost_each == 0 || number % lost_each != 1) {
+                let (began, within) =
+                    (number * u32::from(step) / segment, number * u32::from(step) % segment);
+                let event = Event { code: 3, end: false, volume: 10, duration: within as u16 + step };
+                let header = header(number as u16, 5000 + began * segment, number == 0);
+                let at_ns = u64::from(number) * 20 * MS;
+                keys += u32::from(receiver.handle_packet(&header, &event.to_bytes(), at_ns).is_some());
+                assert!(receiver.is_key_down(at_ns));
+            }
+            assert_eq!(keys, 1, "steps of {step}, each {lost_each}th lost");
         }
-        assert_eq!(keys, 1);
+    }
+
+    #[test]
+    fn a_key_held_for_minutes_by_a_sender_without_segments_is_one_press() {
+        // Its duration turns over, or stays where it is, under the timestamp of the beginning.
+        for turns_over in [true, false] {
+            let durations = (1..2000_u32).map(|step| match turns_over {
+                true => (step * 160) as u16,
+                false => (step * 160).min(0xffff) as u16,
+            });
+            let packets = payloads(3, durations, 3);
+            assert_eq!(receive(&mut DtmfReceiver::new(), 0, 5000, &packets, &[]), "3");
+        }
     }
 
     #[test]
@@ -337,12 +428,8 @@ mod tests {
         let mut keys = String::new();
         for (place, packet) in press(sender('7')).iter().enumerate() {
             let timestamp = 8000 + 160 * place as u32;
-            keys.extend(receiver.handle_packet(
-                timestamp,
-                packet.marker,
-                &packet.payload,
-                place as u64 * 20 * MS,
-            ));
+            let header = header(place as u16, timestamp, packet.marker);
+            keys.extend(receiver.handle_packet(&header, &packet.payload, place as u64 * 20 * MS));
         }
         assert_eq!(keys, "7", "ends included: they come with the full duration");
     }
@@ -350,7 +437,112 @@ mod tests {
     #[test]
     fn flash_and_cut_off_payloads_are_no_keys() {
         let mut receiver = DtmfReceiver::new();
-        assert_eq!(receiver.handle_packet(0, true, &[16, 0x0a, 0, 160], 0), None);
-        assert_eq!(receiver.handle_packet(900, true, &[1, 0x0a, 0], 0), None);
+        assert_eq!(receiver.handle_packet(&header(0, 0, true), &[16, 0x0a, 0, 160], 0), None);
+        assert_eq!(receiver.handle_packet(&header(1, 900, true), &[1, 0x0a, 0], 0), None);
+    }
+
+    #[test]
+    fn the_same_key_twice_under_one_timestamp_is_two_presses() {
+        let packets = press(sender('1'));
+        // What is lost of the first press and of the second.
+        for (first, second) in [
+            (&[][..], &[][..]),
+            (&[0], &[]),
+            (&[4, 5, 6], &[]),
+            (&[4, 5, 6], &[1, 2]),
+            (&[], &[0]),
+            (&[], &[0, 1, 2]),
+            (&[0, 1, 2, 3, 4, 5], &[0]),
+        ] {
+            let mut receiver = DtmfReceiver::new();
+            let lost = format!("{first:?} and {second:?} are lost");
+            assert_eq!(receive(&mut receiver, 0, 8000, &packets, first), "1", "{lost}");
+            assert_eq!(receive(&mut receiver, 340, 8000, &packets, second), "1", "{lost}");
+        }
+        // Its end and its beginning are lost: it begins anew after a silence.
+        let mut receiver = DtmfReceiver::new();
+        assert_eq!(receive(&mut receiver, 0, 8000, &packets, &[4, 5, 6]), "1");
+        assert_eq!(receive(&mut receiver, 1000, 8000, &packets, &[0]), "1");
+        // At once, so that there is no packet of audio between.
+        let mut receiver = DtmfReceiver::new();
+        for from_ms in [0, 140, 280] {
+            assert_eq!(receive(&mut receiver, from_ms, 8000, &packets, &[]), "1");
+        }
+    }
+
+    #[test]
+    fn another_key_under_the_same_timestamp_is_another_press() {
+        let (one, two) = (press(sender('1')), press(sender('2')));
+        let mut receiver = DtmfReceiver::new();
+        assert_eq!(receive(&mut receiver, 0, 8000, &one, &[]), "1");
+        assert_eq!(receive(&mut receiver, 140, 8000, &two[..3], &[]), "2");
+        assert_eq!(
+            receiver.handle_packet(&header(6, 8000, false), &one[6].payload, 200 * MS),
+            None,
+            "overtaken"
+        );
+        assert_eq!(receive(&mut receiver, 200, 8000, &two[3..], &[]), "");
+        assert_eq!(receive(&mut receiver, 340, 8000, &one, &[0]), "1");
+    }
+
+    #[test]
+    fn packets_that_come_twice_or_late_are_no_press_of_their_own() {
+        let packets = press(sender('8'));
+        // Each packet comes again after all others, at once and after a second.
+        for again_ms in [140, 1140] {
+            let mut receiver = DtmfReceiver::new();
+            assert_eq!(receive(&mut receiver, 0, 8000, &packets, &[]), "8");
+            for (place, packet) in packets.iter().enumerate() {
+                let header = header(place as u16, 8000, packet.marker);
+                assert_eq!(receiver.handle_packet(&header, &packet.payload, again_ms * MS), None, "{place}");
+            }
+            assert!(!receiver.is_key_down(again_ms * MS));
+        }
+        // Any two change places.
+        for (a, b) in (0..packets.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
+            let mut order: Vec<_> = (0..packets.len()).collect();
+            order.swap(a, b);
+            let mut receiver = DtmfReceiver::new();
+            let keys: String = order
+                .iter()
+                .zip(0_u64..)
+                .filter_map(|(place, turn)| {
+                    let packet = &packets[*place];
+                    receiver.handle_packet(
+                        &header(*place as u16, 8000, packet.marker),
+                        &packet.payload,
+                        turn * 20 * MS,
+                    )
+                })
+                .collect();
+            assert_eq!(keys, "8", "{a} and {b} changed places");
+        }
+    }
+
+    #[test]
+    fn a_sender_that_marks_every_packet_still_presses_once() {
+        let mut packets = press(sender('4'));
+        packets.iter_mut().for_each(|packet| packet.marker = true);
+        assert_eq!(receive(&mut DtmfReceiver::new(), 0, 8000, &packets, &[]), "4");
+    }
+
+    #[test]
+    fn a_burst_after_a_standstill_of_the_network_is_one_press() {
+        let packets = press(sender('6'));
+        let mut receiver = DtmfReceiver::new();
+        assert_eq!(receive(&mut receiver, 0, 8000, &packets[..2], &[]), "6");
+        for (place, packet) in packets.iter().enumerate().skip(2) {
+            let header = header(place as u16, 8000, packet.marker);
+            assert_eq!(receiver.handle_packet(&header, &packet.payload, 900 * MS), None);
+        }
+    }
+
+    #[test]
+    fn another_source_counts_its_numbers_and_stamps_anew() {
+        let packets = press(sender('0'));
+        let mut receiver = DtmfReceiver::new();
+        assert_eq!(receive(&mut receiver, 2000, 8000, &packets, &[]), "0");
+        let other = Header { ssrc: 10, ..header(90, 8000, true) };
+        assert_eq!(receiver.handle_packet(&other, &packets[0].payload, 2150 * MS), Some('0'));
     }
 }

@@ -35,7 +35,7 @@ proptest! {
                 reception.poll_report();
             }
             let mut keys = DtmfReceiver::new();
-            keys.handle_packet(packet.header.timestamp, packet.header.marker, packet.payload, u64::from(now_ms));
+            keys.handle_packet(&packet.header, packet.payload, u64::from(now_ms));
         }
     }
 

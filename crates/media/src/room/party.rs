@@ -240,9 +240,7 @@ impl Party {
         stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
         incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
         if is_key {
-            if let Some(key) =
-                incoming.keys.handle_packet(header.timestamp, header.marker, packet.payload, arrival_ns)
-            {
+            if let Some(key) = incoming.keys.handle_packet(header, packet.payload, arrival_ns) {
                 self.stats.keys += 1;
                 out.tell(MediaEvent::KeyPressed { call: self.call, key });
             }
