@@ -5,6 +5,8 @@ const BUCKET_PACKETS: u32 = 32;
 const BUCKETS: usize = 8;
 /// In this many packets one may come later than [`DelayWindow::needed_ns`] says.
 const PACKETS_PER_OUTLIER: u32 = 96;
+/// The quickest of this many packets, and of up to as many before them, says how long the path is now.
+const RECENT_PACKETS: u32 = 16;
 /// Outliers that are remembered, and so can be passed over.
 const RANKS: usize = 3;
 
@@ -29,6 +31,9 @@ pub(super) struct DelayWindow {
     packets: u32,
     needed: i64,
     earliest: i64,
+    /// The quickest of the last packets, and of those before them.
+    recent: [i64; 2],
+    in_recent: u32,
     buckets: [Bucket; BUCKETS],
     current: usize,
 }
@@ -42,6 +47,8 @@ impl DelayWindow {
             packets: 0,
             needed: i64::MIN,
             earliest: i64::MAX,
+            recent: [i64::MAX; 2],
+            in_recent: 0,
             buckets: [EMPTY; BUCKETS],
             current: 0,
         }
@@ -59,6 +66,12 @@ impl DelayWindow {
         self.packets = (self.packets + 1).min(BUCKET_PACKETS * BUCKETS as u32);
         self.filling.earliest = self.filling.earliest.min(delay_ns);
         insert(&mut self.filling.latest, delay_ns);
+
+        if self.in_recent == RECENT_PACKETS {
+            (self.recent, self.in_recent) = ([i64::MAX, self.recent[0]], 0);
+        }
+        self.in_recent += 1;
+        self.recent[0] = self.recent[0].min(delay_ns);
 
         self.earliest = self.filling.earliest.min(self.others.earliest);
         let mut latest = self.others.latest;
@@ -85,6 +98,16 @@ impl DelayWindow {
         self.needed
     }
 
+    /// The delay of the quickest of the last packets, 16 to 32 of them.
+    pub(super) fn recent_earliest_ns(&self) -> i64 {
+        self.recent[0].min(self.recent[1])
+    }
+
+    /// How long the path is now is measured anew.
+    pub(super) fn forget_recent(&mut self) {
+        (self.recent, self.in_recent) = ([i64::MAX; 2], 0);
+    }
+
     /// The quickest packet's delay.
     pub(super) fn earliest_ns(&self) -> i64 {
         self.earliest
@@ -92,7 +115,7 @@ impl DelayWindow {
 }
 
 /// Keeps `latest` sorted, latest first. False: `delay` is not among them.
-fn insert(latest: &mut [i64; RANKS], delay: i64) -> bool {
+pub(super) fn insert(latest: &mut [i64; RANKS], delay: i64) -> bool {
     let Some(place) = latest.iter().position(|&other| delay > other) else { return false };
     latest[place..].rotate_right(1);
     latest[place] = delay;

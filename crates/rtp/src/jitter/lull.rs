@@ -1,6 +1,9 @@
 //! A stream of silence that comes as it should: what it does to the buffer can be told beforehand.
 
-use super::{HYSTERESIS_NS, JitterBuffer, MARGIN_NS, Mode, PULLS_AFTER_START};
+use super::{
+    JitterBuffer, MARGIN_NS, Mode,
+    playout::{HYSTERESIS_NS, PULLS_AFTER_START},
+};
 use crate::packet::Header;
 
 /// A stream that holds more packets than this, or whose packets come less evenly, is in no lull: its delays have to be
@@ -26,10 +29,10 @@ impl JitterBuffer {
         {
             return None;
         }
-        let next_timestamp = self.highest_timestamp + self.frame;
+        let next_timestamp = self.stamps.newest + self.frame;
         let is_silent = |sequence| {
-            self.slot_of(sequence).is_some_and(|index| {
-                let slot = &self.slots[usize::from(index)];
+            self.slots.of(sequence).is_some_and(|index| {
+                let slot = self.slots.slot(index);
                 slot.bytes == 0 && slot.samples == self.frame
             })
         };
@@ -44,7 +47,7 @@ impl JitterBuffer {
             marker: false,
             payload_type: 0,
             sequence: self.highest_sequence.wrapping_add(1) as u16,
-            timestamp: next_timestamp as u32,
+            timestamp: self.stamps.wire_after(self.frame),
             ssrc: self.ssrc?,
         };
         is_kept.then_some((held, header))
@@ -56,8 +59,8 @@ impl JitterBuffer {
         if self.ssrc != Some(header.ssrc) || self.delays.is_empty() {
             return None;
         }
-        let ahead = i64::from(header.timestamp.wrapping_sub(self.highest_timestamp as u32) as i32);
-        let expected_ns = self.timeline.time_of(self.highest_timestamp + ahead) + self.delays.earliest_ns();
+        let ahead = i64::from(header.timestamp.wrapping_sub(self.stamps.wire_after(0)) as i32);
+        let expected_ns = self.timeline.time_of(self.stamps.newest + ahead) + self.delays.earliest_ns();
         u64::try_from(expected_ns).ok()
     }
 
@@ -65,15 +68,18 @@ impl JitterBuffer {
     /// other, would have done, but for the measuring of delays. No more are played than were held and received.
     pub fn pass_silence(&mut self, received: u32, played: u32) {
         for _ in 0..received {
-            let (sequence, timestamp) = (self.highest_sequence + 1, self.highest_timestamp + self.frame);
+            let (sequence, timestamp) = (self.highest_sequence + 1, self.stamps.newest + self.frame);
             let arrival_ns = self.timeline.time_of(timestamp) + self.delays.needed_ns();
+            self.note(sequence);
+            self.stamps.advance(timestamp, self.stamps.wire_after(self.frame));
+            self.timeline.follow(timestamp);
+            self.newest_arrival_ns = arrival_ns;
             self.store(sequence, timestamp, &[], self.frame, arrival_ns);
         }
         for _ in 0..played {
-            let Some(index) = self.head() else { return };
-            let slot = self.slots[usize::from(index)];
-            self.pulls_since_start = self.pulls_since_start.saturating_add(1);
-            self.play(index, &slot);
+            if !self.play_head() {
+                return;
+            }
         }
     }
 }
@@ -120,8 +126,8 @@ mod tests {
                         // What is measured apart, the two are the same: both hear the same from here.
                         assert_eq!(buffer.cursor, through.cursor);
                         assert_eq!(
-                            (buffer.next_sequence, buffer.highest_sequence, buffer.highest_timestamp),
-                            (through.next_sequence, through.highest_sequence, through.highest_timestamp)
+                            (buffer.next_sequence, buffer.highest_sequence, buffer.stamps.newest),
+                            (through.next_sequence, through.highest_sequence, through.stamps.newest)
                         );
                         assert_eq!(buffer.packets_held(), through.packets_held());
                         assert_eq!(buffer.pulls_since_start, through.pulls_since_start);

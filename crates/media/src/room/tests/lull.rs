@@ -149,7 +149,9 @@ fn on_a_rough_network_as_much_is_made_up_as_ever() {
     }
     // Of silence a part is measured, so the buffer may grow or shrink a little sooner or later.
     for (ordinary, with_lulls) in of_ordinary.into_iter().zip(of_lulls) {
-        assert!(ordinary > 100);
-        assert!(with_lulls.abs_diff(ordinary) * 50 < ordinary, "{with_lulls} instead of {ordinary}");
+        let least = ordinary.max(100);
+        assert!(with_lulls.abs_diff(ordinary) * 50 < least, "{with_lulls} instead of {ordinary}");
     }
+    let [concealed, skipped, late] = of_ordinary;
+    assert!(concealed > 1000 && skipped > 100 && late > 10, "{of_ordinary:?}: the network is rough");
 }

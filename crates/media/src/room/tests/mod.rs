@@ -215,7 +215,11 @@ impl World {
                 if phone.key_began == 0 {
                     phone.key_began = phone.source.timestamp();
                 }
-                let packet = sender.poll_packet()?;
+                let Some(packet) = sender.poll_packet() else {
+                    // The key is up, and the telephone's clock goes on.
+                    phone.source.pause(units);
+                    return None;
+                };
                 let header = phone.source.event_header(EVENTS, packet.marker, phone.key_began, 4);
                 phone.source.skip(units);
                 return Some([header.to_bytes().as_slice(), &packet.payload].concat());

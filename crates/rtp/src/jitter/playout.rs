@@ -1,0 +1,204 @@
+//! What is played next, and whether the schedule has to grow or may shrink.
+
+use super::{Frame, JitterBuffer, MARGIN_NS, Mode, slots::Slot};
+
+/// Shrinking waits for this much more than a packet, so that it does not undo what growing did.
+pub(super) const HYSTERESIS_NS: i64 = 2_000_000;
+/// With sound going on the schedule must have been too long for this many pulls before a packet is left out; where it is
+/// too long by several packets, for a part of that, and for the least at least.
+const PULLS_BEFORE_SHRINK: u32 = 25;
+const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
+/// After a start the delays must show themselves before anything is left out.
+pub(super) const PULLS_AFTER_START: u32 = 10;
+/// Frames concealed in a row with nothing coming in before the stream counts as paused.
+const CONCEAL_FRAMES_MAX: i64 = 5;
+/// A gap of lost packets longer than this many frames is played as a pause.
+const GAP_FRAMES_MAX: i64 = 8;
+
+enum Choice {
+    Play(u8),
+    /// So much, and the slot of the packet right after it.
+    Missing(i64, Option<u8>),
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Adapt {
+    Keep,
+    Grow,
+    Shrink,
+}
+
+impl JitterBuffer {
+    pub(super) fn next_frame(&mut self, play_at_ns: i64) -> Frame<'_> {
+        match self.choose(play_at_ns) {
+            Choice::Play(index) => {
+                let slot = self.slots.slot(index);
+                let joins = std::mem::take(&mut self.joins);
+                Frame::Packet {
+                    payload: self.slots.payload(index),
+                    sequence: slot.sequence as u16,
+                    samples: slot.samples as u32,
+                    joins,
+                }
+            }
+            Choice::Missing(samples, next) => {
+                self.counters.concealed += 1;
+                Frame::Missing { samples: samples as u32, next: next.map(|index| self.slots.payload(index)) }
+            }
+            Choice::Nothing => Frame::Nothing,
+        }
+    }
+
+    fn choose(&mut self, play_at_ns: i64) -> Choice {
+        // Each turn takes a packet out or ends, so there are no more turns than slots.
+        loop {
+            let Some(index) = self.head() else { return self.choose_without_packets() };
+            let slot = self.slots.slot(index);
+            if slot.samples == 0 {
+                // Not audio: nothing flows past it.
+                self.take(index);
+                self.pause();
+                continue;
+            }
+            if self.mode != Mode::Playing {
+                if !self.is_due(&slot, play_at_ns) {
+                    self.mode = Mode::Waiting;
+                    return Choice::Nothing;
+                }
+                self.mode = Mode::Playing;
+                self.cursor = Some(slot.timestamp);
+                self.owed = 0;
+                self.joins = true;
+                self.pulls_since_start = 0;
+                self.pulls_too_long = 0;
+                return self.play(index, &slot);
+            }
+
+            let cursor = self.cursor.unwrap_or(slot.timestamp);
+            if self.stamps.newest - cursor > self.most_held() {
+                self.skip_head();
+                continue;
+            }
+            let lost = slot.sequence - self.next_sequence;
+            let gap = slot.timestamp - cursor;
+            if lost == 0 && gap > self.frame || gap > GAP_FRAMES_MAX * self.frame {
+                self.pause();
+                continue;
+            }
+            self.pulls_since_start = self.pulls_since_start.saturating_add(1);
+            let schedule_ns = play_at_ns - self.timeline.time_of(cursor);
+            if lost == 0 || gap <= 0 {
+                return match self.adapt(schedule_ns, &slot) {
+                    Adapt::Keep => self.play(index, &slot),
+                    Adapt::Grow => Choice::Missing(self.frame, None),
+                    Adapt::Shrink => {
+                        self.skip_head();
+                        self.pulls_too_long = 0;
+                        continue;
+                    }
+                };
+            }
+            // Packets are missing before this one. What was concealed already stands for them, unless the schedule would
+            // be too short with that: then they may be late rather than lost, and one frame more is spent on waiting.
+            let covered = self.owed.min(gap);
+            let is_short = schedule_ns - self.timeline.ns(covered) < self.needed_ns() - MARGIN_NS;
+            if is_short && self.owed < gap + self.frame {
+                self.owed += self.frame;
+                return Choice::Missing(self.frame, None);
+            }
+            self.owed -= covered;
+            self.cursor = Some(cursor + covered);
+            if gap == covered {
+                return self.play(index, &slot);
+            }
+            // What is concealed now ends where this packet begins.
+            let next = (gap - covered <= self.frame).then_some(index);
+            let samples = self.frame.min(gap - covered);
+            self.cursor = Some(cursor + covered + samples);
+            return Choice::Missing(samples, next);
+        }
+    }
+
+    fn choose_without_packets(&mut self) -> Choice {
+        if self.mode != Mode::Playing {
+            return Choice::Nothing;
+        }
+        if self.owed >= CONCEAL_FRAMES_MAX * self.frame {
+            self.pause();
+            self.mode = Mode::Idle;
+            return Choice::Nothing;
+        }
+        self.pulls_since_start = self.pulls_since_start.saturating_add(1);
+        self.owed += self.frame;
+        Choice::Missing(self.frame, None)
+    }
+
+    /// Play-out stops until the next packet is due by its own timestamp.
+    fn pause(&mut self) {
+        self.mode = Mode::Waiting;
+        self.owed = 0;
+        self.joins = true;
+    }
+
+    fn is_due(&self, slot: &Slot, play_at_ns: i64) -> bool {
+        let scheduled = self.timeline.time_of(slot.timestamp) + self.needed_ns();
+        // Whatever the stamps say, nothing waits longer than the buffer may be deep.
+        let at_most = slot.arrival_ns + i64::from(self.config.max_ms) * 1_000_000;
+        play_at_ns >= scheduled.min(at_most)
+    }
+
+    /// From what is played next to the newest packet there are no more units of the RTP clock than this.
+    fn most_held(&self) -> i64 {
+        let most = i64::from(self.config.max_ms) * i64::from(self.config.clock_rate) / 1000;
+        // Two packets are held at times, however long they are.
+        most.max(self.packet_samples)
+    }
+
+    /// The packet is there: should the schedule change first?
+    fn adapt(&mut self, schedule_ns: i64, slot: &Slot) -> Adapt {
+        let packet_ns = self.timeline.ns(slot.samples);
+        let more = self.slots.of(slot.sequence + 1).is_some();
+        let spare_ns = schedule_ns - self.needed_ns();
+        if self.owed > 0 {
+            // It came after all, while a frame was concealed for it. Played, it makes the schedule longer by
+            // what is owed; if the schedule is long enough without, and the one after it was not as late, what was
+            // concealed stands for it.
+            let straggler = self.pulls_since_start > PULLS_AFTER_START
+                && self.owed >= slot.samples
+                && spare_ns >= packet_ns
+                && more;
+            self.owed = if straggler { self.owed - slot.samples } else { 0 };
+            return if straggler { Adapt::Shrink } else { Adapt::Keep };
+        }
+        if self.quiet && spare_ns < -MARGIN_NS {
+            return Adapt::Grow;
+        }
+        let whole_ns = packet_ns.max(self.frame_ns());
+        if spare_ns < whole_ns + HYSTERESIS_NS || self.pulls_since_start <= PULLS_AFTER_START {
+            self.pulls_too_long = 0;
+            return Adapt::Keep;
+        }
+        self.pulls_too_long += 1;
+        let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
+        let pulls = (PULLS_BEFORE_SHRINK / too_long.max(1)).max(PULLS_BEFORE_SHRINK_MIN);
+        // The packet after it must be there: leaving one out to conceal one would help nobody.
+        if more && (self.quiet || self.pulls_too_long > pulls) { Adapt::Shrink } else { Adapt::Keep }
+    }
+
+    fn play(&mut self, index: u8, slot: &Slot) -> Choice {
+        self.take(index);
+        self.owed = 0;
+        self.cursor = Some(slot.timestamp + slot.samples);
+        Choice::Play(index)
+    }
+
+    /// Plays the packet at the head, as a pull would; see [`Self::pass_silence`]. False: there is none.
+    pub(super) fn play_head(&mut self) -> bool {
+        let Some(index) = self.head() else { return false };
+        let slot = self.slots.slot(index);
+        self.pulls_since_start = self.pulls_since_start.saturating_add(1);
+        self.play(index, &slot);
+        true
+    }
+}
