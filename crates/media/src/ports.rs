@@ -52,7 +52,8 @@ pub(crate) struct Outgoing<'d> {
     pub(crate) port: PortKey,
     pub(crate) channel: Channel,
     pub(crate) to: SocketAddr,
-    /// All that comes through the socket is from there, until [`Ports::disconnect`].
+    /// All that comes through the RTP socket is from there, until [`Ports::disconnect`] or a datagram through it that is
+    /// not settled.
     pub(crate) is_settled: bool,
     pub(crate) bytes: &'d [u8],
 }
@@ -111,6 +112,13 @@ impl PortPair {
             self.connected = is_connected.then_some(to);
         }
         if self.connected.is_some() { None } else { Some(to) }
+    }
+
+    /// Takes RTP from anywhere again.
+    fn disconnect(&mut self) {
+        if self.connected.take().is_some() {
+            sys::disconnect(&self.rtp);
+        }
     }
 
     fn socket(&self, channel: Channel) -> &UdpSocket {
@@ -257,10 +265,8 @@ impl Ports {
 
     /// What comes through the RTP socket may be from anywhere again.
     pub(crate) fn disconnect(&mut self, key: PortKey) {
-        if let Some(Some(pair)) = self.pairs.get_mut(key.0)
-            && pair.connected.take().is_some()
-        {
-            sys::disconnect(&pair.rtp);
+        if let Some(Some(pair)) = self.pairs.get_mut(key.0) {
+            pair.disconnect();
         }
     }
 
@@ -274,7 +280,14 @@ impl Ports {
         for (number, datagram) in datagrams.enumerate() {
             let Outgoing { port, channel, to, is_settled, bytes } = datagram;
             let Some(Some(pair)) = pairs.get_mut(port.0) else { continue };
-            let to = if is_settled && channel == Channel::Rtp { pair.connect(to) } else { Some(to) };
+            let to = match (channel, is_settled) {
+                (Channel::Rtp, true) => pair.connect(to),
+                (Channel::Rtp, false) => {
+                    pair.disconnect();
+                    Some(to)
+                }
+                (Channel::Rtcp, _) => Some(to),
+            };
             let to = to.map(|to| pair.reached(to));
             let socket = pair.socket(channel);
             if let Some(ring) = ring {
@@ -405,6 +418,14 @@ mod tests {
                 assert_eq!((length, from), (5, ours));
             }
             assert_eq!(came(&mut ports, true), [9]);
+            // What is sent while the way is not settled ends it as well, and it can be settled again.
+            for (is_settled, lengths) in [(false, &[10, 9][..]), (true, &[9])] {
+                let to = phone.local_addr().expect("bound");
+                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
+                ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
+                assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
+                assert_eq!(came(&mut ports, is_settled), lengths);
+            }
             ports.disconnect(key);
             assert_eq!(came(&mut ports, false), [10, 9]);
             let elsewhere = Outgoing {

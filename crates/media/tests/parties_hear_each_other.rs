@@ -129,6 +129,24 @@ fn strangers_are_not_heard_and_draw_no_audio_to_themselves() {
 }
 
 #[test]
+fn a_nat_that_gives_a_stream_another_port_after_some_seconds_breaks_it_for_a_second() {
+    let plane = Plane::start(config());
+    let (mut caller, mut other) = (plane.dial(1, 1, tone(440.0)), plane.dial(2, 1, tone(700.0)));
+    // Until its port is the only one that the kernel takes packets from.
+    talk(&mut [&mut caller, &mut other], 5600);
+    assert!(other.level(440.0) > -20.0);
+    let moved = Phone::new(3, Says::Nothing);
+    let old = std::mem::replace(&mut caller.socket, moved.socket);
+    talk(&mut [&mut caller, &mut other], 2000);
+    assert!(other.level(440.0) > -20.0, "it is heard again");
+    assert!(caller.level(700.0) > -20.0, "and hears");
+    // Nothing goes to the old port any more.
+    while old.recv(&mut [0; 1500]).is_ok() {}
+    talk(&mut [&mut caller, &mut other], 200);
+    assert!(old.recv(&mut [0; 1500]).is_err());
+}
+
+#[test]
 fn audio_goes_to_where_it_comes_from_and_anew_after_another_agreement() {
     let plane = Plane::start(config());
     let (mut caller, mut other) = (plane.dial(1, 1, Says::Nothing), plane.dial(2, 1, tone(700.0)));

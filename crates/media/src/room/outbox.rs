@@ -37,7 +37,8 @@ pub(crate) struct Way {
     pub(crate) port: PortKey,
     pub(crate) channel: Channel,
     pub(crate) to: SocketAddr,
-    /// All that comes through the socket is from there, until another stream is agreed on.
+    /// All that comes through the RTP socket is from there, until another stream is agreed on, or a datagram goes through
+    /// it that is not settled.
     pub(crate) is_settled: bool,
 }
 

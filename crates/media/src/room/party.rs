@@ -3,6 +3,7 @@
 use super::{
     FRAME_NS, PartyKey, Settings, Tick,
     ear::G711_FRAME,
+    latch::Seen,
     life::Finding,
     mouth::Own,
     outbox::{Outbox, Way},
@@ -228,7 +229,10 @@ impl Party {
             self.stats.packets_unknown_payload += 1;
             return true;
         }
-        if !stream.latch.is_ours(from, header, arrival_ns) {
+        // With ICE its checks say where the stream goes.
+        let is_authentic = stream.shield.is_on() && params.ice.is_none();
+        let clock_rate = params.codec.clock_rate();
+        if !stream.latch.is_ours(Seen { from, header, is_authentic, clock_rate, at_ns: arrival_ns }) {
             self.stats.packets_stranger += 1;
             return true;
         }
@@ -285,13 +289,14 @@ impl Party {
             self.stats.packets_unwanted += 1;
             return;
         };
+        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
+        // What opens with the call's key is from the other side, wherever it comes from.
         let known = [Some(stream.latch.destination()), stream.params.remote_rtcp];
-        if !known.into_iter().flatten().any(|known| known.ip() == from.ip()) {
+        if !shield.is_on() && !known.into_iter().flatten().any(|known| known.ip() == from.ip()) {
             self.stats.packets_stranger += 1;
             return;
         }
         let mut scratch = None;
-        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
         let Ok(bytes) = shield.open(bytes, true, &mut scratch) else {
             self.stats.packets_not_authentic += 1;
             return;
@@ -584,16 +589,21 @@ impl Party {
             Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
             None => {}
         }
-        if !stream.is_settled {
-            // Checks of ICE, and handshakes, come from elsewhere at any time.
-            let may_settle =
-                stream.params.ice.is_none() && !matches!(stream.params.protection, Protection::Dtls { .. });
-            stream.is_settled = may_settle && stream.latch.is_settled(time.now_ns);
-        }
+        // Checks of ICE, and handshakes, come from elsewhere at any time.
+        let may_settle =
+            stream.params.ice.is_none() && !matches!(stream.params.protection, Protection::Dtls { .. });
+        // And after a silence the stream itself may, where a NAT gives it another port.
+        let is_settled = may_settle
+            && (stream.is_settled || stream.latch.is_settled(time.now_ns))
+            && !stream.latch.is_silent(time.now_ns);
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
             stream.control.next_ns = time.now_ns + mean / 2 + self.random.next() % mean.max(1);
             self.report(key, false, time, out);
+        }
+        // From the next tick on: what goes out in one tick goes out alike.
+        if let Some(stream) = &mut self.stream {
+            stream.is_settled = is_settled;
         }
     }
 
@@ -633,7 +643,9 @@ impl Party {
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
         let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
-        let way = Way { party: key, port: self.port, channel, to, is_settled: false };
+        // Through the RTP socket only as RTP goes, which may connect it or end that.
+        let is_settled = stream.is_settled && channel == Channel::Rtp;
+        let way = Way { party: key, port: self.port, channel, to, is_settled };
         out.send(way, &bytes[..length], &[], |bytes, start| {
             shield.protect_rtcp(bytes, start);
         });

@@ -70,6 +70,11 @@ impl Shield {
         }
     }
 
+    /// What opens is from the other side.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self, Self::On(_))
+    }
+
     /// The name of the cipher in force.
     pub(super) fn suite(&self) -> Option<&'static str> {
         match self {

@@ -36,7 +36,7 @@ pub(super) struct Stream {
     pub(super) mouth: Mouth,
     pub(super) params: StreamParams,
     pub(super) latch: Latch,
-    /// Nothing but another agreement moves where it comes from and goes to.
+    /// Where it comes from and goes to is not about to change: it comes from there, and may not move.
     pub(super) is_settled: bool,
     pub(super) shield: Shield,
     /// Of RTCP, where it has a port of its own and so a handshake of its own.
@@ -228,6 +228,7 @@ impl Stream {
         if passed.received > 0 {
             incoming.reception.pass(passed.received, u64::from(passed.bytes));
             self.life.rtp(false, passed.last_ns);
+            self.latch.pass(passed.received, self.params.codec.clock_rate() / 50, passed.last_ns);
         }
         incoming.ear.pass_silence(passed.received, passed.heard, passed.last.packets());
         incoming.talk.pass_silence(passed.heard);
@@ -247,7 +248,11 @@ impl Stream {
         let next = SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
         let agreed =
             self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
-        self.control.from.or(agreed).unwrap_or(next)
+        // Of another host than RTP's it is only where that was agreed on: else RTP has moved since.
+        let is_there = |from: &SocketAddr| {
+            from.ip() == rtp.ip() || self.params.remote_rtcp.is_some_and(|agreed| agreed.ip() == from.ip())
+        };
+        self.control.from.filter(is_there).or(agreed).unwrap_or(next)
     }
 }
 

@@ -4,6 +4,7 @@ mod codecs;
 mod levels;
 mod life;
 mod lull;
+mod nat;
 mod pauses;
 mod sound;
 mod streams;
