@@ -241,6 +241,12 @@ impl Party {
             return true;
         }
         let incoming = &mut stream.incoming;
+        let units = params.codec.payload_units(packet.payload);
+        if is_audio && (units.is_none() || !incoming.ear.jitter.takes(packet.payload.len())) {
+            // It counts as lost, and not as life.
+            self.stats.packets_malformed += 1;
+            return true;
+        }
         stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
         incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
         if is_key {
@@ -259,12 +265,10 @@ impl Party {
                     incoming.ear.take_noise(packet.payload);
                 }
                 incoming.ear.jitter.push_other(header, arrival_ns);
-            } else if let Some(units) = params.codec.payload_units(packet.payload) {
+            } else if let Some(units) = units {
                 let level = params.level_id.and_then(|id| AudioLevel::read(packet.extension.as_ref()?, id));
                 incoming.ear.take(header, packet.payload, units, level, arrival_ns);
                 may_have_more |= incoming.ear.jitter.may_have_come(time.now_ns);
-            } else {
-                self.stats.packets_malformed += 1;
             }
         }
         may_have_more

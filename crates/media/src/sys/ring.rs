@@ -5,7 +5,7 @@
 //! returns, and nothing of ours is used by the kernel after that. Where io_uring is not there, or not allowed (many
 //! containers forbid it), there is no ring and the calls of [`super::Receiver`] do the same.
 
-use super::{CONTROL_BYTES, Control, DATAGRAM_BYTES, Datagram, address, arrival, point, ready};
+use super::{CONTROL_BYTES, Control, DATAGRAM_BYTES, Datagram, address, arrival, point, ready, whole};
 use crate::ports::Channel;
 use io_uring::{
     IoUring, opcode, squeue,
@@ -205,7 +205,7 @@ impl Ring {
                 let index = completion.user_data() as usize;
                 let Ok(length) = usize::try_from(completion.result()) else { continue };
                 let (number, known, is_unstamped) = batch[index];
-                let bytes = &self.datagrams[index][..length.min(DATAGRAM_BYTES)];
+                let bytes = whole(&self.datagrams[index], length);
                 if let Some(from) = known.or_else(|| address(&self.names[index])) {
                     let stamp = || arrival(&self.headers[index]);
                     let arrived_wall_ns = if is_unstamped { None } else { stamp() };

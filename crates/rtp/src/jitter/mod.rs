@@ -162,8 +162,6 @@ pub struct JitterCounters {
     pub concealed: u64,
     /// Packets left out to bring the schedule down, or to make room.
     pub skipped: u64,
-    /// Packets that were not taken: empty, or longer than the longest payload.
-    pub refused: u64,
     /// Times a stream began anew.
     pub restarts: u64,
 }
@@ -271,8 +269,7 @@ impl JitterBuffer {
 
     /// Takes a packet of audio that lasts `samples` units of the RTP clock and arrived at `arrival_ns`.
     pub fn push(&mut self, header: &Header, payload: &[u8], samples: u32, arrival_ns: u64) -> Pushed {
-        if payload.is_empty() || payload.len() > self.config.payload_bytes_max || samples == 0 {
-            self.counters.refused += 1;
+        if !self.takes(payload.len()) || samples == 0 {
             return Pushed::Refused;
         }
         self.insert(header, payload, i64::from(samples), arrival_ns)
@@ -281,7 +278,6 @@ impl JitterBuffer {
     /// Takes a packet that lasts `samples` and is nothing but silence: when its time comes its payload is empty.
     pub fn push_silence(&mut self, header: &Header, samples: u32, arrival_ns: u64) -> Pushed {
         if samples == 0 {
-            self.counters.refused += 1;
             return Pushed::Refused;
         }
         self.insert(header, &[], i64::from(samples), arrival_ns)
@@ -297,6 +293,12 @@ impl JitterBuffer {
         let is_one_missing = self.next_sequence + self.slots.held() as i64 <= self.highest_sequence;
         let next = self.stamps.newest + self.packet_samples;
         is_one_missing || self.timeline.time_of(next) + self.delays.earliest_ns() <= now_ns as i64
+    }
+
+    /// Whether a payload of so many octets is taken.
+    #[must_use]
+    pub fn takes(&self, payload_bytes: usize) -> bool {
+        (1..=self.config.payload_bytes_max).contains(&payload_bytes)
     }
 
     /// Takes note of a packet that belongs to the stream's numbers but carries no audio, such as a

@@ -1,6 +1,7 @@
 //! Codecs and sample rates side by side, and what is heard of changes between streams.
 
 use super::*;
+use plenary_rtp::packet::Header;
 
 pub(super) fn tone_at(codec: Codec, hz: f32) -> Says {
     Says::Tone(ToneGenerator::new(codec.rate().hz(), hz, -12.0))
@@ -41,6 +42,56 @@ fn wideband_reaches_those_who_have_it_and_is_not_folded_into_narrowband() {
     assert!((world.level(full, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(full, 6000.0));
     assert!((world.level(wide, 6000.0) + 12.0).abs() < 2.0, "{}", world.level(wide, 6000.0));
     assert!(world.level(narrow, 2000.0) < -60.0, "{}", world.level(narrow, 2000.0));
+}
+
+/// A second of a tone from party `number`, in packets of so many milliseconds of G.711, and what is sent besides.
+fn send_long_packets(world: &mut World, number: usize, ms: u32) {
+    let (key, from) = (world.phones[number].key, world.phones[number].address);
+    let mut tone = ToneGenerator::new(8000, 1000.0, -12.0);
+    let octets = ms as usize * 8;
+    let (mut sent, mut sequence) = (0, 500_u16);
+    for tick in 0..(3000 / 20) {
+        let time = world.time();
+        // It is sent when its last sample was spoken.
+        while sent + octets <= tick * FRAME {
+            let mut samples = vec![0; octets];
+            tone.fill(&mut samples);
+            let mut payload = vec![0; octets];
+            plenary_audio::g711::encode(plenary_audio::g711::Law::Mu, &samples, &mut payload);
+            let header = Header { sequence, timestamp: sent as u32, ssrc: 77, ..Header::default() };
+            let datagram = [header.to_bytes().as_slice(), &payload].concat();
+            let arrival = Some(time.now_ns - 3 * MS);
+            world.room.handle_rtp(key, from, &datagram, arrival, time, &mut world.outbox);
+            (sent, sequence) = (sent + octets, sequence.wrapping_add(1));
+        }
+        world.run(1);
+    }
+}
+
+#[test]
+fn packets_of_g711_of_up_to_200_ms_are_heard() {
+    for ms in [70, 80, 100, 160, 200] {
+        let mut world = World::new();
+        let speaker = world.enter(Says::Nothing, Codec::Pcmu);
+        let listener = world.enter(Says::Nothing, Codec::Pcmu);
+        send_long_packets(&mut world, speaker, ms);
+        let level = world.level(listener, 1000.0);
+        assert!((level + 12.0).abs() < 1.0, "{ms} ms: {level} dBov");
+        let stats = world.stats(speaker);
+        assert_eq!((stats.packets_malformed, stats.packets_late, stats.packets_lost), (0, 0, 0), "{ms} ms");
+    }
+}
+
+#[test]
+fn packets_that_cannot_be_heard_leave_no_figure_well() {
+    let mut world = World::new();
+    let speaker = world.enter(Says::Nothing, Codec::Pcmu);
+    world.enter(Says::Nothing, Codec::Pcmu);
+    world.run(400 - 150);
+    send_long_packets(&mut world, speaker, 1000);
+    let stats = world.stats(speaker);
+    assert_eq!((stats.packets_malformed, stats.packets_received), (2, 0));
+    assert_eq!(stats.one_way, Some(crate::OneWay::NoneReceived));
 }
 
 #[test]
