@@ -1,5 +1,6 @@
 //! Digest authentication of those who send us requests (RFC 3261, section 22; RFC 7616; RFC 8760): MD5 and SHA-256, with
-//! `qop=auth`. Nonces say themselves when they were made and for whom, so that nothing is kept of those who only ask.
+//! `qop=auth`. Nonces say themselves when they were made and for whom, so that nothing is kept of those who only ask. Each
+//! challenge has a nonce of its own (RFC 7616, 3.3), for two telephones behind one address may ask within a millisecond.
 
 use hmac::{Hmac, Mac};
 use md5::Md5;
@@ -11,6 +12,8 @@ const NONCE_HOLDS: Duration = Duration::from_secs(120);
 /// Nonces whose counts are followed. More than can be used at 500 calls a second.
 const NONCES_MAX: usize = 65_536;
 const MAC_CHARS: usize = 32;
+/// Credentials that are read of one request. A telephone sends one for each realm that asked it; more is a flood.
+const AUTHORIZATIONS_MAX: usize = 8;
 
 /// A hash of digest authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +67,59 @@ impl fmt::Debug for Authorization {
             Self::Digest(answer) => f.debug_tuple("Digest").field(&answer.username).finish(),
             Self::Bearer(_) => f.write_str("Bearer(…)"),
         }
+    }
+}
+
+/// The credentials that a request carries, in the order in which they stand: a client sends those of every realm that has
+/// asked it (RFC 3261, section 22.2), and ours need not be the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authorizations(Vec<Authorization>);
+
+impl Authorizations {
+    /// Reads header values. What is not readable is passed over.
+    pub(crate) fn parse<'a>(values: impl Iterator<Item = std::borrow::Cow<'a, [u8]>>, method: &str) -> Self {
+        let readable =
+            values.filter_map(|value| Authorization::parse(&String::from_utf8_lossy(&value), method));
+        Self(readable.take(AUTHORIZATIONS_MAX).collect())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Authorization> {
+        self.0.iter()
+    }
+
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first token (RFC 8898).
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        self.0.iter().find_map(|one| match one {
+            Authorization::Bearer(token) => Some(token.as_str()),
+            Authorization::Digest(_) => None,
+        })
+    }
+
+    /// The answer to a challenge of `realm`. Where several name it, the first whose nonce `is_ours` accepts: another server
+    /// may have the same realm.
+    #[must_use]
+    pub fn digest(&self, realm: &str, is_ours: impl Fn(&DigestAnswer) -> bool) -> Option<&DigestAnswer> {
+        let of_realm = || {
+            self.0.iter().filter_map(|one| match one {
+                Authorization::Digest(answer) if answer.realm == realm => Some(&**answer),
+                Authorization::Digest(_) | Authorization::Bearer(_) => None,
+            })
+        };
+        of_realm().find(|answer| is_ours(answer)).or_else(|| of_realm().next())
+    }
+}
+
+impl From<Authorization> for Authorizations {
+    fn from(one: Authorization) -> Self {
+        Self(vec![one])
     }
 }
 
@@ -180,6 +236,8 @@ pub struct Authenticator {
     realm: String,
     algorithms: Vec<Algorithm>,
     key: [u8; 32],
+    /// Challenges so far, which tells their nonces apart.
+    challenges: u64,
     /// The highest count that was used with a nonce, and when the nonce was made.
     counts: HashMap<String, (u32, Duration)>,
 }
@@ -194,7 +252,7 @@ impl Authenticator {
     /// `key`: random, for the nonces. `algorithms`: the best first (RFC 8760, 2.4).
     #[must_use]
     pub fn new(realm: String, algorithms: Vec<Algorithm>, key: [u8; 32]) -> Self {
-        Self { realm, algorithms, key, counts: HashMap::new() }
+        Self { realm, algorithms, key, challenges: 0, counts: HashMap::new() }
     }
 
     /// Another realm and other hashes from now on.
@@ -210,9 +268,10 @@ impl Authenticator {
 
     /// The values of the WWW-Authenticate headers of a challenge to `source`.
     #[must_use]
-    pub fn challenge(&self, source: IpAddr, stale: bool, now: Duration) -> Vec<String> {
-        let made = format!("{:x}", now.as_millis());
-        let nonce = format!("{made}.{}", self.mac(&made, source));
+    pub fn challenge(&mut self, source: IpAddr, stale: bool, now: Duration) -> Vec<String> {
+        self.challenges = self.challenges.wrapping_add(1);
+        let stamp = format!("{:x}-{:x}", now.as_millis(), self.challenges);
+        let nonce = format!("{stamp}.{}", self.mac(&stamp, source));
         let stale = if stale { ",stale=true" } else { "" };
         let challenge = |algorithm: &Algorithm| {
             let realm = self.realm.replace(['"', '\\'], "");
@@ -224,10 +283,10 @@ impl Authenticator {
         self.algorithms.iter().map(challenge).collect()
     }
 
-    fn mac(&self, made: &str, source: IpAddr) -> String {
+    fn mac(&self, stamp: &str, source: IpAddr) -> String {
         let mut mac =
             <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
-        mac.update(format!("{made} {}", source.to_canonical()).as_bytes());
+        mac.update(format!("{stamp} {}", source.to_canonical()).as_bytes());
         hex(&mac.finalize().into_bytes())[..MAC_CHARS].to_owned()
     }
 
@@ -279,11 +338,12 @@ impl Authenticator {
 
     /// When a nonce of ours was made.
     fn made_at(&self, nonce: &str, source: IpAddr) -> Option<Duration> {
-        let (made, mac) = nonce.split_once('.')?;
-        let ours = self.mac(made, source);
+        let (stamp, mac) = nonce.split_once('.')?;
+        let ours = self.mac(stamp, source);
         if !bool::from(subtle::ConstantTimeEq::ct_eq(ours.as_bytes(), mac.as_bytes())) {
             return None;
         }
+        let (made, _) = stamp.split_once('-')?;
         Some(Duration::from_millis(u64::from_str_radix(made, 16).ok()?))
     }
 
@@ -380,6 +440,56 @@ mod tests {
         assert_eq!(of(2, HERE, 3), Verdict::Right);
         assert_eq!(of(3, HERE, 121), Verdict::Stale, "too late");
         assert!(judge.challenge(HERE, true, Duration::ZERO)[0].ends_with(",stale=true"));
+    }
+
+    /// Two telephones behind one address: each has a nonce, and each counts from 1.
+    #[test]
+    fn challenges_of_one_moment_to_one_address_are_apart() {
+        let mut judge = authenticator();
+        let ha1 = Algorithm::Md5.ha1("alice", "plenary", "secret");
+        let nonces = [(); 2].map(|()| nonce(&judge.challenge(HERE, false, Duration::ZERO)));
+        assert_ne!(nonces[0], nonces[1]);
+        for nonce in &nonces {
+            let answer = answer(Algorithm::Md5, nonce, "secret", 1);
+            assert_eq!(judge.judge(&answer, Some(&ha1), HERE, Duration::ZERO), Verdict::Right);
+        }
+        // The part that tells them apart is under the seal as well.
+        let forged = nonces[0].replacen("-1.", "-3.", 1);
+        assert_ne!(forged, nonces[0]);
+        let answer = answer(Algorithm::Md5, &forged, "secret", 1);
+        assert_eq!(judge.judge(&answer, Some(&ha1), HERE, Duration::ZERO), Verdict::Stale);
+    }
+
+    #[test]
+    fn credentials_of_our_realm_are_found_among_others() {
+        let parse = |values: &[String]| {
+            Authorizations::parse(values.iter().map(|value| value.as_bytes().into()), "INVITE")
+        };
+        let digest = |realm: &str, nonce: &str| {
+            format!(
+                "Digest username=\"a\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:x\", response=\"0\""
+            )
+        };
+        let all = parse(&[
+            "Basic YTpi".to_owned(),
+            digest("pbx.example", "n0"),
+            "Bearer abc".to_owned(),
+            digest("plenary", "n1"),
+            digest("plenary", "n2"),
+        ]);
+        assert_eq!(all.iter().count(), 4, "what cannot be read is passed over");
+        assert_eq!(all.bearer(), Some("abc"));
+        let nonce =
+            |is_ours: &str| all.digest("plenary", |answer| answer.nonce == is_ours).unwrap().nonce.clone();
+        assert_eq!(
+            (nonce("n2").as_str(), nonce("n1").as_str()),
+            ("n2", "n1"),
+            "an answer to our own challenge"
+        );
+        assert_eq!(nonce("n9"), "n1", "or the first of the realm");
+        assert!(all.digest("elsewhere", |_| true).is_none());
+        let many: Vec<String> = (0..50).map(|n| digest("pbx.example", &n.to_string())).collect();
+        assert_eq!(parse(&many).iter().count(), AUTHORIZATIONS_MAX);
     }
 
     #[test]

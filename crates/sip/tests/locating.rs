@@ -231,11 +231,11 @@ async fn a_registration_moves_to_another_server_and_is_taken_back_at_the_end() {
     };
     let id = ours.register(spec).unwrap();
     let SipEvent::Registering(first) = next(&mut registrar_events).await else { panic!() };
-    assert_eq!((first.user.as_str(), first.authorization.is_none(), first.expires), ("4420", true, 3600));
+    assert_eq!((first.user.as_str(), first.authorizations.is_empty(), first.expires), ("4420", true, 3600));
     let challenge = "Digest realm=\"r\",nonce=\"n\",qop=\"auth\"".to_owned();
     registrar.refuse_request(first.request, 401, vec![("WWW-Authenticate".into(), challenge)]);
     let SipEvent::Registering(second) = next(&mut registrar_events).await else { panic!() };
-    assert!(second.authorization.is_some() && second.flow.transport == Transport::Tcp);
+    assert!(!second.authorizations.is_empty() && second.flow.transport == Transport::Tcp);
     registrar.answer_registration(second.request, second.contacts.iter().map(|c| (c.clone(), 900)).collect());
     let SipEvent::Registered { registration, expires, .. } = next(&mut events).await else { panic!() };
     assert_eq!((registration, expires), (id, Duration::from_secs(900)));

@@ -2,7 +2,7 @@
 
 use plenary_sip::sdp::{
     Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection,
-    SdpError, Setup, Stream, Suite, accept, answer, offer,
+    SdpError, Setup, Stream, Suite, accept, answer, has_no_audio, offer, without_audio,
 };
 
 /// SRTP where it is offered, with keys that are the same in each run.
@@ -54,6 +54,30 @@ fn refused(media: &str) -> SdpError {
     let offer =
         format!("v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}");
     answer(&offer, &local()).unwrap_err()
+}
+
+/// A stream that is taken away in mid-call keeps its place, with port 0 (RFC 3264, sections 6 and 8.2).
+#[test]
+fn audio_that_is_removed_is_answered_with_port_0() {
+    let described = |media: &str| {
+        format!("v=0\r\no=a 1 2 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\n{media}")
+    };
+    let removed = described("m=video 0 RTP/AVP 34\r\nm=audio 0 RTP/AVP 0 8\r\na=mid:a1\r\n");
+    let expected = format!("{SESSION}m=video 0 RTP/AVP 34\r\nm=audio 0 RTP/AVP 0 8\r\na=mid:a1\r\n");
+    assert_eq!(without_audio(&removed, &local()), Some(expected));
+    assert!(has_no_audio(&removed));
+    for other in [
+        "m=audio 4000 RTP/AVP 0\r\n",
+        "m=audio 0 RTP/AVP 0\r\nm=audio 4000 RTP/AVP 0\r\n",
+        "m=video 0 RTP/AVP 34\r\n",
+        "",
+    ] {
+        assert_eq!(without_audio(&described(other), &local()), None, "{other}");
+        assert!(!has_no_audio(&described(other)), "{other}");
+    }
+    assert_eq!(without_audio("nonsense", &local()), None);
+    // A call does not begin so.
+    assert_eq!(answer(&removed, &local()).unwrap_err().status(), 488);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{
 use plenary_conference::{AccountId, ServiceName};
 use plenary_sip::{
     Registration, Transport,
-    digest::{Algorithm, Authenticator, Authorization, DigestAnswer, Verdict},
+    digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
 use plenary_store::{CallToken, InboundService, SipSecret, Store, StoreError};
@@ -26,17 +26,31 @@ const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 pub(crate) struct Looked {
     /// The service of the dialled name, and what its `*` stood for.
     pub(super) service: Option<(InboundService, String)>,
-    pub(super) identity: Identity,
+    pub(super) claims: Claims,
     /// Somebody may call by password at all.
     has_users: bool,
 }
 
-/// Who the caller says it is, and what there is to hold it against.
+/// Who the caller says it is, and what the store holds to check that: at most one password and one token.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    password: Option<(DigestAnswer, Option<SipSecret>)>,
+    /// The token that was brought, as the store knows it; `Some(None)`: it does not, or it has expired.
+    token: Option<Option<CallToken>>,
+}
+
+impl Claims {
+    /// Something was brought that is meant for us. What is meant for other realms says nothing.
+    fn is_empty(&self) -> bool {
+        self.password.is_none() && self.token.is_none()
+    }
+}
+
+/// What there is to look up of a request's credentials.
 #[derive(Debug)]
-pub(crate) enum Identity {
-    Unknown,
-    User { answer: Box<DigestAnswer>, secret: Option<SipSecret> },
-    Token(Option<CallToken>),
+pub(super) struct Brought {
+    answer: Option<DigestAnswer>,
+    token: Option<String>,
 }
 
 /// What becomes of a call.
@@ -54,60 +68,90 @@ enum Decision {
 pub(super) async fn look_up(
     store: &Store,
     dialled: Option<&str>,
-    authorization: Option<Authorization>,
+    brought: Brought,
 ) -> Result<Looked, StoreError> {
     let service = match dialled {
         Some(dialled) => find_service(store, dialled).await?,
         None => None,
     };
-    let identity = match authorization {
-        None => Identity::Unknown,
-        Some(Authorization::Digest(answer)) => {
-            Identity::User { secret: store.sip_secret(&answer.username).await?, answer }
-        }
-        Some(Authorization::Bearer(token)) => {
-            Identity::Token(store.check_call_token(&token, wall_now()).await?)
-        }
-    };
-    Ok(Looked { service, identity, has_users: store.has_sip_users().await? })
+    let mut claims = Claims::default();
+    if let Some(answer) = brought.answer {
+        let secret = store.sip_secret(&answer.username).await?;
+        claims.password = Some((answer, secret));
+    }
+    if let Some(token) = brought.token {
+        claims.token = Some(store.check_call_token(&token, wall_now()).await?);
+    }
+    Ok(Looked { service, claims, has_users: store.has_sip_users().await? })
 }
 
-/// Who has shown who he is.
-enum Known {
-    Nobody,
-    User {
-        account: AccountId,
-        name: String,
-    },
-    Token(CallToken),
-    /// What was brought is no good.
-    Wrong {
-        stale: bool,
-    },
+/// A user who knows its password.
+#[derive(Debug, Clone)]
+struct KnownUser {
+    account: AccountId,
+    name: String,
+}
+
+/// What the credentials of a request have shown.
+#[derive(Debug, Default)]
+struct Known {
+    user: Option<KnownUser>,
+    token: Option<CallToken>,
+    /// Something was brought that is no good.
+    wrong: Option<Wrong>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wrong {
+    /// The password is right, and a new nonce is all that is needed.
+    stale: bool,
+}
+
+impl Known {
+    /// It is known who this is.
+    fn is_somebody(&self) -> bool {
+        self.user.is_some() || self.token.is_some()
+    }
+
+    /// Whether the challenge that follows says that only the nonce was too old.
+    fn is_stale(&self) -> bool {
+        self.wrong.is_some_and(|wrong| wrong.stale)
+    }
 }
 
 impl Engine {
-    fn know(&mut self, identity: Identity, source: IpAddr) -> Known {
-        match identity {
-            Identity::Unknown => Known::Nobody,
-            Identity::Token(Some(token)) => Known::Token(token),
-            Identity::Token(None) => Known::Wrong { stale: false },
-            Identity::User { answer, secret } => {
-                let secret = secret.filter(|secret| secret.realm == self.authenticator.realm());
-                let ha1 = secret.as_ref().map(|secret| match answer.algorithm() {
-                    Algorithm::Md5 => secret.ha1_md5.as_str(),
-                    Algorithm::Sha256 => secret.ha1_sha256.as_str(),
-                });
-                let now = self.authenticator_now();
-                match (self.authenticator.judge(&answer, ha1, source, now), secret) {
-                    (Verdict::Right, Some(secret)) => {
-                        Known::User { account: secret.account, name: answer.username.clone() }
-                    }
-                    (Verdict::Stale, _) => Known::Wrong { stale: true },
-                    (Verdict::Right | Verdict::Wrong, _) => Known::Wrong { stale: false },
+    /// What of a request's credentials is meant for us: the answer to a challenge of our realm, and a token.
+    pub(super) fn brought(&self, authorizations: &Authorizations, source: IpAddr) -> Brought {
+        let is_ours = |answer: &DigestAnswer| self.authenticator.has_asked(answer, source);
+        Brought {
+            answer: authorizations.digest(self.authenticator.realm(), is_ours).cloned(),
+            token: authorizations.bearer().map(str::to_owned),
+        }
+    }
+
+    fn know(&mut self, claims: Claims, source: IpAddr) -> Known {
+        let mut known = Known::default();
+        match claims.token {
+            Some(Some(token)) => known.token = Some(token),
+            Some(None) => known.wrong = Some(Wrong { stale: false }),
+            None => {}
+        }
+        if let Some((answer, secret)) = claims.password {
+            let secret = secret.filter(|secret| secret.realm == self.authenticator.realm());
+            let ha1 = secret.as_ref().map(|secret| match answer.algorithm() {
+                Algorithm::Md5 => secret.ha1_md5.as_str(),
+                Algorithm::Sha256 => secret.ha1_sha256.as_str(),
+            });
+            let now = self.authenticator_now();
+            match (self.authenticator.judge(&answer, ha1, source, now), secret) {
+                (Verdict::Right, Some(secret)) => {
+                    known.user = Some(KnownUser { account: secret.account, name: answer.username });
                 }
+                (Verdict::Stale, _) => known.wrong = Some(Wrong { stale: true }),
+                (Verdict::Right | Verdict::Wrong, _) => known.wrong = Some(Wrong { stale: false }),
             }
         }
+        known
     }
 
     fn authenticator_now(&self) -> Duration {
@@ -117,10 +161,11 @@ impl Engine {
     /// What we send is known to reach this address: it has a connection, or it answers a challenge of ours. Else somebody
     /// may have written another's address on a datagram.
     fn is_reached(&self, looked: &Looked, flow: Flow) -> bool {
-        let by_answer = match &looked.identity {
-            Identity::User { answer, .. } => self.authenticator.has_asked(answer, flow.remote.ip()),
-            Identity::Unknown | Identity::Token(_) => false,
-        };
+        let by_answer = looked
+            .claims
+            .password
+            .as_ref()
+            .is_some_and(|(answer, _)| self.authenticator.has_asked(answer, flow.remote.ip()));
         by_answer || flow.transport != Transport::Udp
     }
 
@@ -133,18 +178,14 @@ impl Engine {
     fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> (Decision, Option<String>) {
         let source = source.to_canonical();
         let (is_trusted, has_users) = (self.is_trusted(source), looked.has_users);
-        let known = self.know(looked.identity, source);
-        let user = match &known {
-            Known::User { name, .. } => Some(name.clone()),
-            Known::Nobody | Known::Token(_) | Known::Wrong { .. } => None,
-        };
+        let known = self.know(looked.claims, source);
+        let user = known.user.as_ref().map(|user| user.name.clone());
         let Some((service, _)) = &looked.service else {
-            let decision = match known {
-                _ if is_trusted || self.trunks.is_known(source) => Decision::NoSuchService,
-                Known::User { .. } | Known::Token(_) => Decision::NoSuchService,
-                Known::Nobody if has_users => Decision::Challenge { stale: false },
-                Known::Wrong { stale } if has_users => Decision::Challenge { stale },
-                Known::Nobody | Known::Wrong { .. } => Decision::No,
+            let may_know = is_trusted || self.trunks.is_known(source) || known.is_somebody();
+            let decision = match may_know {
+                true => Decision::NoSuchService,
+                false if has_users => Decision::Challenge { stale: known.is_stale() },
+                false => Decision::No,
             };
             return (decision, user);
         };
@@ -155,22 +196,18 @@ impl Engine {
         };
         let trunk = self.trunks.at(service.account, source);
         let by_trunk = trunk.is_some_and(|trunk| access.includes_trunk(&trunk.name));
-        let is_let_in = by_network
-            || by_trunk
-            || match &known {
-                Known::User { account, name } => *account == service.account && access.users.includes(name),
-                Known::Token(token) => {
-                    access.tokens && token.account == service.account && token.service == dialled
-                }
-                Known::Nobody | Known::Wrong { .. } => false,
-            };
-        let decision = match known {
-            _ if is_let_in => Decision::Welcome,
+        let by_password = known
+            .user
+            .as_ref()
+            .is_some_and(|user| user.account == service.account && access.users.includes(&user.name));
+        let by_token = known.token.as_ref().is_some_and(|token| {
+            access.tokens && token.account == service.account && token.service == dialled
+        });
+        let decision = match by_network || by_trunk || by_password || by_token {
+            true => Decision::Welcome,
             // Not for this one, and who it is is known: no password helps.
-            Known::User { .. } | Known::Token(_) => Decision::No,
-            Known::Nobody if has_users => Decision::Challenge { stale: false },
-            Known::Wrong { stale } if has_users => Decision::Challenge { stale },
-            Known::Nobody | Known::Wrong { .. } => Decision::No,
+            false if known.is_somebody() || !has_users => Decision::No,
+            false => Decision::Challenge { stale: known.is_stale() },
         };
         (decision, user)
     }
@@ -189,7 +226,7 @@ impl Engine {
                 return self.refuse(number, 503, "The service is not available");
             }
         };
-        let had_credentials = !matches!(looked.identity, Identity::Unknown);
+        let had_credentials = !looked.claims.is_empty();
         let is_reached = self.is_reached(&looked, flow);
         let service = looked.service.clone();
         let (decision, user) = self.decide(looked, &dialled, source);
@@ -248,7 +285,7 @@ impl Engine {
         flow: Flow,
     ) -> Result<(), (u16, Vec<(String, String)>)> {
         let (source, is_reached) = (flow.remote.ip(), self.is_reached(&looked, flow));
-        let had_credentials = !matches!(looked.identity, Identity::Unknown);
+        let had_credentials = !looked.claims.is_empty();
         match self.decide(looked, dialled, source).0 {
             Decision::Welcome => Ok(()),
             Decision::NoSuchService => Err((404, Vec::new())),
@@ -265,9 +302,10 @@ impl Engine {
         }
     }
 
-    fn challenges(&self, source: IpAddr, stale: bool) -> Vec<(String, String)> {
+    fn challenges(&mut self, source: IpAddr, stale: bool) -> Vec<(String, String)> {
+        let now = self.authenticator_now();
         self.authenticator
-            .challenge(source, stale, self.authenticator_now())
+            .challenge(source, stale, now)
             .into_iter()
             .map(|challenge| ("WWW-Authenticate".to_owned(), challenge))
             .collect()
@@ -276,8 +314,9 @@ impl Engine {
     /// Somebody registers: phones want to before they call.
     pub(super) fn handle_registering(&mut self, registration: Registration) {
         let (store, commands) = (self.store.clone(), self.commands.clone());
+        let brought = self.brought(&registration.authorizations, registration.flow.remote.ip());
         tokio::spawn(async move {
-            let looked = look_up(&store, None, registration.authorization.clone()).await;
+            let looked = look_up(&store, None, brought).await;
             let _ =
                 commands.send(Command::Registering { registration: Box::new(registration), looked }).await;
         });
@@ -295,9 +334,10 @@ impl Engine {
             return self.sip.refuse_request(id, 503, later);
         };
         let is_reached = self.is_reached(&looked, flow);
-        let (has_users, had_credentials) = (looked.has_users, !matches!(looked.identity, Identity::Unknown));
-        match self.know(looked.identity, source) {
-            Known::User { account, name } if name == registration.user => {
+        let (has_users, had_credentials) = (looked.has_users, !looked.claims.is_empty());
+        let known = self.know(looked.claims, source);
+        match known.user.clone() {
+            Some(KnownUser { account, name }) if name == registration.user => {
                 self.sip.report_success(source);
                 let expires = match registration.expires {
                     0 => 0,
@@ -315,17 +355,16 @@ impl Engine {
                 let contacts = self.bindings.register(asked, self.clock.now().mono);
                 self.sip.answer_registration(id, contacts);
             }
-            Known::Nobody if has_users => {
-                self.sip.refuse_request(id, 401, self.challenges(source, false));
-            }
-            Known::Wrong { stale } if has_users => {
+            None if has_users && !known.is_somebody() => {
+                let stale = known.is_stale();
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
                     self.sip.report_failure(source, is_reached);
                 }
-                self.sip.refuse_request(id, 401, self.challenges(source, stale));
+                let challenges = self.challenges(source, stale);
+                self.sip.refuse_request(id, 401, challenges);
             }
-            Known::Nobody | Known::Wrong { .. } | Known::User { .. } | Known::Token(_) => {
+            None | Some(_) => {
                 self.sip.report_failure(source, is_reached);
                 self.sip.refuse_request(id, 403, Vec::new());
             }

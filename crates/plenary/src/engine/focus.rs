@@ -60,9 +60,10 @@ impl Engine {
             return self.follow(&subscribing, key);
         }
         let (store, commands) = (self.store.clone(), self.commands.clone());
+        let brought = self.brought(&subscribing.authorizations, subscribing.flow.remote.ip());
         tokio::spawn(async move {
             let dialled = subscribing.target.user.clone();
-            let looked = access::look_up(&store, Some(&dialled), subscribing.authorization.clone()).await;
+            let looked = access::look_up(&store, Some(&dialled), brought).await;
             let _ = commands.send(Command::Following { subscribing: Box::new(subscribing), looked }).await;
         });
     }

@@ -66,8 +66,9 @@ impl Engine {
             },
         );
         let (store, commands) = (self.store.clone(), self.commands.clone());
+        let brought = self.brought(&incoming.authorizations, incoming.flow.remote.ip());
         tokio::spawn(async move {
-            let looked = access::look_up(&store, Some(&incoming.target.user), incoming.authorization).await;
+            let looked = access::look_up(&store, Some(&incoming.target.user), brought).await;
             let _ = commands.send(Command::LookedUp { call: number, looked }).await;
         });
     }
@@ -334,10 +335,24 @@ impl Engine {
                 self.sip.accept_offer(number.sip(), answer.sdp);
             }
             Err(error) => {
+                if let Some(answer) = sdp::without_audio(&offer, &session.local) {
+                    self.audio_removed(number);
+                    return self.sip.accept_offer(number.sip(), answer);
+                }
                 // The session goes on as it was (RFC 3261, 14.2).
                 info!(call = number.0, %error, "a new offer is not usable: the call goes on as it was");
                 self.sip.reject_offer(number.sip(), error.status());
             }
+        }
+    }
+
+    /// The other side has taken its audio away: the call stays, as if it were on hold, until another offer brings it back.
+    fn audio_removed(&mut self, number: CallNumber) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
+        debug!(call = number.0, "the audio stream was removed");
+        if let Some(stream) = &mut session.stream {
+            stream.direction = Direction::Inactive;
+            self.media.set_stream(number.media(), stream_params(stream, &session.local));
         }
     }
 
@@ -348,6 +363,7 @@ impl Engine {
                 self.media.set_stream(number.media(), stream_params(&stream, &session.local));
                 session.stream = Some(stream);
             }
+            Some(Err(_)) if answer.as_deref().is_some_and(sdp::has_no_audio) => self.audio_removed(number),
             Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
             None => info!(call = number.0, "the ACK brought no answer to our offer"),
         }

@@ -25,9 +25,10 @@ impl Engine {
         }
         let Some(call) = referred.call else {
             let (store, commands) = (self.store.clone(), self.commands.clone());
+            let brought = self.brought(&referred.authorizations, referred.flow.remote.ip());
             tokio::spawn(async move {
                 let dialled = referred.target.user.clone();
-                let looked = access::look_up(&store, Some(&dialled), referred.authorization.clone()).await;
+                let looked = access::look_up(&store, Some(&dialled), brought).await;
                 let _ = commands.send(Command::Referring { referred: Box::new(referred), looked }).await;
             });
             return;

@@ -278,11 +278,7 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
         if index == chosen {
             media_part(&mut sdp, media, &stream, local);
         } else {
-            let _ = write!(sdp, "m={} 0 {} {}\r\n", media.media, media.proto, media.fmt);
-            // Whoever bundles finds the declined ones by their names too (RFC 9143, 7.3).
-            if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
-                let _ = write!(sdp, "a=mid:{mid}\r\n");
-            }
+            declined_part(&mut sdp, media);
         }
     }
     Ok(Answer { sdp, stream })
@@ -296,6 +292,41 @@ fn bundled<'a>(session: &'a Session, media: &'a Media) -> Option<&'a str> {
         words.next().is_some_and(|semantics| semantics == "BUNDLE") && words.any(|word| word == mid)
     });
     is_bundled.then_some(mid)
+}
+
+/// The answer to an offer that removes the audio of a session that is up: every audio stream has port 0, and so has its answer
+/// (RFC 3264, sections 6 and 8.2). `None`: it is not such an offer.
+#[must_use]
+pub fn without_audio(offer: &str, local: &LocalMedia) -> Option<String> {
+    let session = parse(offer).ok().filter(is_without_audio)?;
+    let mut sdp = session_part(local);
+    session.medias.iter().for_each(|media| declined_part(&mut sdp, media));
+    Some(sdp)
+}
+
+/// A description takes the audio away: it has audio streams, and all of them have port 0.
+#[must_use]
+pub fn has_no_audio(sdp: &str) -> bool {
+    parse(sdp).is_ok_and(|session| is_without_audio(&session))
+}
+
+fn is_without_audio(session: &Session) -> bool {
+    let mut audio = session.medias.iter().filter(|media| media.media == "audio").peekable();
+    audio.peek().is_some() && audio.all(|media| media.port == 0 && !is_bundle_only(session, media))
+}
+
+/// Behind another stream of the same bundle a stream has no port of its own (RFC 9143, 6).
+fn is_bundle_only(session: &Session, media: &Media) -> bool {
+    media.has_attribute("bundle-only") && bundled(session, media).is_some()
+}
+
+/// The place of a stream that is not taken (RFC 3264, section 6).
+fn declined_part(sdp: &mut String, media: &Media) {
+    let _ = write!(sdp, "m={} 0 {} {}\r\n", media.media, media.proto, media.fmt);
+    // Whoever bundles finds the declined ones by their names too (RFC 9143, 7.3).
+    if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
+        let _ = write!(sdp, "a=mid:{mid}\r\n");
+    }
 }
 
 /// Makes an offer.
@@ -367,9 +398,7 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     if media.media != "audio" {
         return Err(SdpError::NotAcceptable { code: 304, text: "Only audio is available" });
     }
-    // Behind another stream of the same bundle a stream has no port of its own (RFC 9143, 6).
-    let is_bundle_only = media.has_attribute("bundle-only") && bundled(session, media).is_some();
-    if media.port == 0 && !is_bundle_only {
+    if media.port == 0 && !is_bundle_only(session, media) {
         return Err(SdpError::NotAcceptable { code: 304, text: "The audio stream has port 0" });
     }
     let protection = security::negotiate(session, media, &local.security, role)?;

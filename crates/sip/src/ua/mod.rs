@@ -360,8 +360,9 @@ impl UserAgent {
             self.failed(source, proof_of(flow), now);
             return false;
         }
-        let brings_something =
-            proof_of(flow) == Proof::Reached || request.headers.get(&HeaderName::Authorization).is_some();
+        let brings_something = proof_of(flow) == Proof::Reached
+            || request.headers.get(&HeaderName::Authorization).is_some()
+            || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
         match self.guard.admit(source, brings_something, now) {
             Admission::Welcome => true,
             Admission::Ignored => false,

@@ -87,7 +87,7 @@ impl UserAgent {
             replaces_call,
             referred_by,
             asserted: message::asserted(headers),
-            authorization: super::registration::authorization(request),
+            authorizations: super::registration::authorizations(request),
             flow,
         })));
     }

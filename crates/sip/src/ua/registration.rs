@@ -1,12 +1,14 @@
 //! Those who register with us (RFC 3261, section 10.3): whether they may is the program's decision.
 
 use super::{Registration, RequestId, SipEvent, UserAgent, message};
-use crate::digest::Authorization;
+use crate::digest::Authorizations;
 use sipx_sip::{HeaderName, Request, TransactionKey, headers::ContactValue};
 use std::time::Duration;
 
 /// Where a phone does not say for how long, in seconds.
 const EXPIRES_DEFAULT: u32 = 3600;
+/// Every contact of the address of record (section 10.2.2).
+const ALL: &str = "*";
 
 impl UserAgent {
     pub(super) fn on_register(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
@@ -28,9 +30,16 @@ impl UserAgent {
                         .and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
                     expires = expires.or(own);
                 }
-                Ok(ContactValue::Wildcard) => contacts.push("*".to_owned()),
-                Err(_) => return self.respond_plain(key, request, 400, now),
+                Ok(ContactValue::Wildcard) => contacts.push(ALL.to_owned()),
+                Err(_) => {
+                    return self.respond_with(key, request, 400, Some("Malformed Contact header"), &[], now);
+                }
             }
+        }
+        // `*` takes back every contact and can do nothing else (section 10.3, step 6).
+        if contacts.iter().any(|contact| contact == ALL) && (contacts.len() > 1 || of_message != Some(0)) {
+            let why = "Contact: * needs Expires: 0 and no other contact";
+            return self.respond_with(key, request, 400, Some(why), &[], now);
         }
         let Some(path) = message::route_uris(headers, &HeaderName::Path) else {
             return self.respond_with(key, request, 400, Some("Malformed Path header"), &[], now);
@@ -44,7 +53,7 @@ impl UserAgent {
             contacts,
             expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
             path,
-            authorization: authorization(request),
+            authorizations: authorizations(request),
             flow,
         })));
     }
@@ -70,11 +79,11 @@ impl UserAgent {
     }
 }
 
-/// What a request brings to show who sent it.
-pub(super) fn authorization(request: &Request) -> Option<Authorization> {
+/// What a request brings to show who sent it. We ask as the server that is called (401), but a client that takes us for its
+/// proxy answers in Proxy-Authorization.
+pub(super) fn authorizations(request: &Request) -> Authorizations {
     let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
-    request
-        .headers
-        .get_all(&HeaderName::Authorization)
-        .find_map(|header| Authorization::parse(&String::from_utf8_lossy(&header.value()), &method))
+    let own = request.headers.get_all(&HeaderName::Authorization);
+    let of_proxies = request.headers.get_all(&HeaderName::ProxyAuthorization);
+    Authorizations::parse(own.chain(of_proxies).map(sipx_sip::Header::value), &method)
 }

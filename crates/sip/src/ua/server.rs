@@ -123,7 +123,7 @@ impl UserAgent {
             flow,
             offer,
             sip_call_id,
-            authorization: super::registration::authorization(request),
+            authorizations: super::registration::authorizations(request),
             asserted: message::asserted(headers),
             is_private: message::is_private(headers),
         })));

@@ -81,7 +81,7 @@ impl UserAgent {
             request: id,
             target: message::target(&request.uri),
             call,
-            authorization: super::registration::authorization(request),
+            authorizations: super::registration::authorizations(request),
             flow,
         })));
     }

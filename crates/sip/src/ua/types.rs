@@ -1,6 +1,6 @@
 //! What the user agent says to the program and hears from it.
 
-use crate::digest::Authorization;
+use crate::digest::Authorizations;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -152,7 +152,7 @@ pub struct IncomingCall {
     /// The Call-ID header, for logs.
     pub sip_call_id: String,
     /// What the caller brings to show who it is.
-    pub authorization: Option<Authorization>,
+    pub authorizations: Authorizations,
     /// Who calls by the word of the one who sent it on (P-Asserted-Identity, RFC 3325): worth something where that one
     /// is trusted.
     pub asserted: Option<Party>,
@@ -178,7 +178,7 @@ pub struct Subscribing {
     /// Within this call; `None`: outside of any.
     pub call: Option<CallId>,
     /// What it brings to show who it is.
-    pub authorization: Option<Authorization>,
+    pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
 }
@@ -197,7 +197,7 @@ pub struct Registration {
     /// The proxies that a call to these contacts has to go by (Path, RFC 3327), as URIs, the nearest to us first.
     pub path: Vec<String>,
     /// What it brings to show who it is.
-    pub authorization: Option<Authorization>,
+    pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
 }
@@ -340,7 +340,7 @@ pub struct Referred {
     /// Who asks by the word of the one who sent it on (P-Asserted-Identity).
     pub asserted: Option<Party>,
     /// What it brings to show who it is.
-    pub authorization: Option<Authorization>,
+    pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
 }

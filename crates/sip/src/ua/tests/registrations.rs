@@ -217,3 +217,35 @@ fn the_path_of_those_who_register_is_kept_and_confirmed() {
     let answer = line.hear(flow_to(A), &broken).remove(0);
     assert!(answer.1.starts_with("SIP/2.0 400 Malformed Path header"), "{}", answer.1);
 }
+
+/// A star takes everything back, and can do nothing else (RFC 3261, section 10.3, step 6).
+#[test]
+fn a_star_needs_an_expiry_of_zero_and_no_other_contact() {
+    let mut line = Line::new();
+    let mut cseq = 0;
+    let mut register = |line: &mut Line, contacts: &str| {
+        cseq += 1;
+        let request = format!(
+            "REGISTER sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKs{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:a@127.0.0.1>\r\nCall-ID: s\r\nCSeq: {cseq} REGISTER\r\n{contacts}\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        line.hear(flow_to(A), &request)
+    };
+    for wrong in [
+        "Contact: *",
+        "Contact: *\r\nExpires: 60",
+        "Contact: *\r\nExpires: soon",
+        "Contact: *\r\nContact: <sip:a@10.0.0.1>\r\nExpires: 0",
+        "Contact: *\r\nContact: *\r\nExpires: 0",
+    ] {
+        let answer = register(&mut line, wrong).remove(0).1;
+        assert!(answer.starts_with("SIP/2.0 400 Contact: * needs Expires: 0"), "{wrong}: {answer}");
+        assert_eq!(line.events, [], "{wrong}");
+    }
+    let list = register(&mut line, "Contact: <sip:a@10.0.0.1>, *\r\nExpires: 0").remove(0).1;
+    assert!(list.starts_with("SIP/2.0 400 Malformed Contact header"), "{list}");
+    register(&mut line, "Contact: *\r\nExpires: 0");
+    let Some(SipEvent::Registering(all)) = line.events.pop() else { panic!("{:?}", line.events) };
+    assert_eq!((&all.contacts[..], all.expires), (&["*".to_owned()][..], 0));
+}

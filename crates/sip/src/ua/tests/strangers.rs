@@ -4,7 +4,7 @@ use super::*;
 
 /// Asks for a password with both hashes; says who knew it.
 fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict) {
-    use crate::digest::{Algorithm, Authenticator, Authorization};
+    use crate::digest::{Algorithm, Authenticator};
     let mut judge = Authenticator::new("here".into(), vec![Algorithm::Sha256, Algorithm::Md5], [1; 32]);
     let mut pair = Pair::new();
     let spec = DialSpec {
@@ -18,17 +18,17 @@ fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict)
     pair.dial_with(spec, CallId(1000));
     pair.run(Duration::from_millis(100));
     let first = incoming(&mut pair).expect("a call");
-    assert_eq!(first.authorization, None);
+    assert!(first.authorizations.is_empty());
     let challenges = judge.challenge(source, false, pair.now);
     let challenges: Vec<_> =
         challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect();
     pair.do_at(1, |ua, now| ua.reject(first.call, 401, None, &challenges, now));
     pair.run(Duration::from_millis(200));
     let second = incoming(&mut pair).expect("the call again");
-    let Some(Authorization::Digest(answer)) = second.authorization else { panic!("no answer") };
+    let answer = second.authorizations.digest("here", |_| true).expect("an answer");
     assert_eq!((answer.username.as_str(), answer.algorithm()), (user, Algorithm::Sha256), "the better hash");
     let ha1 = Algorithm::Sha256.ha1("alice", "here", "secret");
-    let verdict = judge.judge(&answer, Some(&ha1), source, pair.now);
+    let verdict = judge.judge(answer, Some(&ha1), source, pair.now);
     match verdict {
         crate::digest::Verdict::Right => {
             pair.do_at(1, |ua, now| ua.answer(second.call, OFFER.into(), false, now))
