@@ -43,6 +43,7 @@ fn the_offer_may_come_in_the_200() {
 fn sessions_are_held_resumed_and_moved() {
     let server = Server::start("");
     sipp(&server, "conf-Tea", &["-sf", "hold.xml", "-m", "2"]);
+    sipp(&server, "conf-Tea", &["-sf", "removed_audio.xml", "-m", "2"]);
     sipp(&server, "conf-Tea", &["-sf", "bad_reinvite.xml", "-m", "2"]);
 }
 
@@ -138,6 +139,7 @@ fn a_caller_gives_its_password_when_asked() {
     assert_eq!(user.0, 200);
     sipp(&server, "board", &["-sf", "password.xml", "-m", "2"]);
     sipp(&server, "board", &["-sf", "stale_nonce.xml", "-m", "2"]);
+    sipp(&server, "board", &["-sf", "other_realms_first.xml", "-m", "2"]);
 }
 
 #[test]

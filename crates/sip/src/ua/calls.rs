@@ -108,7 +108,13 @@ pub(super) enum Cancel {
 #[derive(Debug)]
 pub(super) enum Reoffer {
     /// The program has not answered.
-    Pending { key: TransactionKey, request: Box<Request>, has_offer: bool },
+    Pending {
+        key: TransactionKey,
+        request: Box<Request>,
+        has_offer: bool,
+        /// How the session is to be refreshed if this is agreed to; otherwise that stays as it was (section 14.2).
+        agreed: Option<Accepted>,
+    },
     /// We sent 200 to a re-INVITE; the ACK has not come.
     Answered(Box<Answered>),
 }
@@ -231,7 +237,8 @@ impl UserAgent {
     /// Agrees to a change of the session.
     pub fn accept_offer(&mut self, call: CallId, sdp: String, now: Duration) {
         let Some(entry) = self.calls.get_mut(&call) else { return };
-        let Some(Reoffer::Pending { key, request, has_offer }) = entry.reoffer.take() else { return };
+        let Some(Reoffer::Pending { key, request, has_offer, agreed }) = entry.reoffer.take() else { return };
+        entry.agreed = agreed;
         let flow = entry.dialog.flow;
         if request.method == Method::Invite {
             if let Some(answered) = self.send_200(call, &key, &request, flow, sdp, !has_offer, now)

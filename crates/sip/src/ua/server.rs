@@ -258,13 +258,13 @@ impl UserAgent {
             // Both sides change the session at once (section 14.2).
             return self.respond_plain(key, request, 491, now);
         }
-        match refresh::asked(request) {
-            Ok(agreed) => call.agreed = agreed,
+        let agreed = match refresh::asked(request) {
+            Ok(agreed) => agreed,
             Err(least) => {
                 let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
                 return self.respond_with(key, request, 422, None, &extra, now);
             }
-        }
+        };
         let is_up = matches!(call.state, State::Established { .. });
         if !is_up || call.reoffer.is_some() {
             let extra = [(HeaderName::RetryAfter, RETRY_AFTER_PENDING_S.to_owned())];
@@ -272,7 +272,7 @@ impl UserAgent {
         }
         if request.method == Method::Update && offer.is_none() {
             // Only the target and the timer are refreshed.
-            let agreed = call.agreed;
+            call.agreed = agreed;
             let tag = call.dialog.local_tag.clone();
             if let Some(mut response) =
                 message::response(request, 200, None, Some(&tag), &self.config.product)
@@ -286,6 +286,7 @@ impl UserAgent {
             key: key.clone(),
             request: Box::new(request.clone()),
             has_offer: offer.is_some(),
+            agreed,
         });
         self.event(SipEvent::Reoffer { call: id, offer });
     }

@@ -63,12 +63,12 @@ pub(super) struct Wire {
     now: Duration,
     /// What was sent since the last look, as text.
     sent: Vec<String>,
-    events: Vec<SipEvent>,
+    pub(super) events: Vec<SipEvent>,
     requests: u32,
 }
 
 impl Wire {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::seeded(5070)
     }
 
@@ -88,7 +88,14 @@ impl Wire {
     }
 
     /// Sends a request; `extra`: further headers, each with its line end.
-    fn say(&mut self, method: &str, cseq: u32, to_tag: &str, extra: &str, body: &str) -> Vec<String> {
+    pub(super) fn say(
+        &mut self,
+        method: &str,
+        cseq: u32,
+        to_tag: &str,
+        extra: &str,
+        body: &str,
+    ) -> Vec<String> {
         let to_tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
         self.requests += 1;
         let number = self.requests;
@@ -113,7 +120,7 @@ impl Wire {
         std::mem::take(&mut self.sent)
     }
 
-    fn act(&mut self, act: impl FnOnce(&mut UserAgent, Duration)) -> Vec<String> {
+    pub(super) fn act(&mut self, act: impl FnOnce(&mut UserAgent, Duration)) -> Vec<String> {
         act(&mut self.ua, self.now);
         self.look();
         std::mem::take(&mut self.sent)
@@ -131,7 +138,7 @@ impl Wire {
         std::mem::take(&mut self.sent)
     }
 
-    fn call(&self) -> CallId {
+    pub(super) fn call(&self) -> CallId {
         self.events
             .iter()
             .rev()
@@ -165,12 +172,12 @@ pub(super) fn reply(request: &str, status: &str) -> String {
     format!("SIP/2.0 {status}\r\n{copied}Content-Length: 0\r\n\r\n")
 }
 
-fn tag_of(message: &str) -> String {
+pub(super) fn tag_of(message: &str) -> String {
     let to = message.lines().find(|line| line.starts_with("To:")).unwrap();
     to.split_once(";tag=").unwrap().1.to_owned()
 }
 
-fn header<'a>(message: &'a str, name: &str) -> &'a str {
+pub(super) fn header<'a>(message: &'a str, name: &str) -> &'a str {
     let line = message
         .lines()
         .find(|line| line.to_ascii_lowercase().starts_with(&format!("{}:", name.to_ascii_lowercase())));

@@ -10,6 +10,7 @@ mod outbound;
 mod oversize;
 mod referrals;
 mod registrations;
+mod session_timers;
 mod strangers;
 
 const OFFER: &str =
