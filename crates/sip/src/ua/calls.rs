@@ -3,9 +3,10 @@
 use super::{
     CallId, Credentials, EndCause, Flow, Reason, T1, T2, UserAgent,
     auth::Answers,
+    body,
     dialling::Calling,
     dialog::Dialog,
-    message::{self, ALLOW, SDP_TYPE, SUPPORTED},
+    message::{self, ALLOW, SUPPORTED},
     referring::Referring,
     refresh::{self, Refresh, SessionTimer, Skills},
     reliable::{self, Provisional},
@@ -149,7 +150,7 @@ impl UserAgent {
             message::push(&mut response.headers, HeaderName::Contact, self.contact_of(entry, flow));
         }
         if let Some(sdp) = sdp {
-            message::with_body(&mut response, SDP_TYPE, sdp);
+            message::with_body(&mut response, body::SDP_TYPE, sdp);
         }
         match is_reliable {
             true => self.send_reliably(call, &key, response, now),
@@ -168,7 +169,7 @@ impl UserAgent {
         }
         let Call { dialog, state: State::Incoming { key, request }, .. } = entry else { return };
         let (key, request, flow) = (key.clone(), request.clone(), dialog.flow);
-        let offered = message::sdp(&request.headers, request.body()).is_none();
+        let offered = body::text(&request.headers, request.body(), body::SESSION).is_none();
         let Some(answered) = self.send_200(call, &key, &request, flow, sdp, offered, now) else { return };
         if let Some(entry) = self.calls.get_mut(&call) {
             entry.state = State::Answered(Box::new(answered));
@@ -199,7 +200,7 @@ impl UserAgent {
         message::push(&mut response.headers, HeaderName::Allow, ALLOW);
         message::push(&mut response.headers, HeaderName::Supported, SUPPORTED);
         refresh::write(&mut response.headers, agreed);
-        message::with_body(&mut response, SDP_TYPE, sdp);
+        message::with_body(&mut response, body::SDP_TYPE, sdp);
         let cseq = message::cseq(&request.headers)?;
         // The way for the ACK is open before the 200 goes out.
         let ticket = self.timers.set(now + T1, Due::Retransmit2xx(call));
@@ -255,7 +256,7 @@ impl UserAgent {
             {
                 message::push(&mut response.headers, HeaderName::Contact, contact);
                 refresh::write(&mut response.headers, agreed);
-                message::with_body(&mut response, SDP_TYPE, sdp);
+                message::with_body(&mut response, body::SDP_TYPE, sdp);
                 self.respond(&key, response, now);
                 self.start_session_timer(call, agreed, now);
             }

@@ -1,7 +1,7 @@
 //! Answers to requests of ours (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
 
 use super::{
-    CallId, EndCause, Flow, SipEvent, UserAgent,
+    CallId, EndCause, Flow, SipEvent, UserAgent, body,
     buried::copy_authorization,
     calls::{Call, Cancel, State},
     dialling::Early,
@@ -182,7 +182,7 @@ impl UserAgent {
                 calling.early.len() - 1
             }),
         };
-        let sdp = message::sdp(&response.headers, response.body());
+        let sdp = body::text(&response.headers, response.body(), body::SESSION);
         let is_reliable = refresh::lists(&response.headers, &HeaderName::Require, "100rel");
         if let Some(Ok(RSeq(number))) = response.headers.typed::<RSeq>().filter(|_| is_reliable)
             && let Some(fork) = fork
@@ -228,7 +228,7 @@ impl UserAgent {
         let tag = message::tag_of(&response.headers, Side::To).unwrap_or_default();
         let known = calling.early.iter().position(|early| early.dialog.remote_tag == tag);
         let fork = known.unwrap_or(calling.early.len()) as u32;
-        let mut sdp = message::sdp(&response.headers, response.body());
+        let mut sdp = body::text(&response.headers, response.body(), body::SESSION);
         let dialog = match known {
             Some(known) => {
                 let Early { mut dialog, answer, .. } = calling.early.swap_remove(known);

@@ -3,11 +3,11 @@
 
 use super::{
     CallId, DialSpec, EndCause, Flow, Lookup, LookupId, Output, Party, Reason, Redirection, SipEvent, T1,
-    UserAgent,
+    UserAgent, body,
     calls::{Call, Cancel, State, reason_header},
     client::cancel_of,
     dialog::Dialog,
-    message::{self, ALLOW, Heading, SDP_TYPE, SUPPORTED},
+    message::{self, ALLOW, Heading, SUPPORTED},
     timers::{Due, Ticket},
 };
 use crate::locate::Hop;
@@ -292,7 +292,7 @@ impl UserAgent {
             message::push(headers, name, value);
         }
         if !spec.sdp.is_empty() {
-            message::push(headers, HeaderName::ContentType, SDP_TYPE);
+            message::push(headers, HeaderName::ContentType, body::SDP_TYPE);
             message::set(headers, &HeaderName::ContentLength, spec.sdp.len().to_string());
             invite.set_body(Bytes::from(spec.sdp.clone()));
         }

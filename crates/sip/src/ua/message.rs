@@ -12,7 +12,6 @@ pub(super) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE, NOTIFY, REFER";
 /// The extensions that we know.
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, path, norefersub";
-pub(super) const SDP_TYPE: &str = "application/sdp";
 
 /// The standard phrase of a status.
 pub(super) fn phrase(status: u16) -> &'static str {
@@ -362,34 +361,6 @@ pub(super) fn named(headers: &[(String, String)]) -> Vec<(HeaderName, String)> {
         .iter()
         .map(|(name, value)| (HeaderName::parse(&Bytes::from(name.clone())), value.clone()))
         .collect()
-}
-
-/// The session description of a message, or what its body is instead.
-pub(super) enum Body {
-    None,
-    Sdp(String),
-    Other,
-}
-
-pub(super) fn body(headers: &Headers, body: &Bytes) -> Body {
-    if body.is_empty() {
-        return Body::None;
-    }
-    let is_plain = headers.get(&HeaderName::ContentEncoding).is_none();
-    match headers.typed::<sip::ContentType>() {
-        Some(Ok(content)) if content.is("application", "sdp") && is_plain => {
-            Body::Sdp(String::from_utf8_lossy(body).into_owned())
-        }
-        Some(_) | None => Body::Other,
-    }
-}
-
-/// The session description, where there is one.
-pub(super) fn sdp(headers: &Headers, bytes: &Bytes) -> Option<String> {
-    match body(headers, bytes) {
-        Body::Sdp(sdp) => Some(sdp),
-        Body::None | Body::Other => None,
-    }
 }
 
 pub(super) fn reasons(headers: &Headers) -> Vec<Reason> {

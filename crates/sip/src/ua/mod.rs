@@ -5,6 +5,7 @@
 //! Time is what has passed since the user agent began.
 
 mod auth;
+mod body;
 mod buried;
 mod calls;
 mod client;

@@ -3,6 +3,7 @@
 
 use super::{
     CallId, Referred, RequestId, SipEvent, SubscriptionId, UserAgent,
+    body::{self, Body},
     message::{self, Side},
     server::required,
     subscription::{Package, SUBSCRIPTIONS_MAX},
@@ -26,6 +27,10 @@ impl UserAgent {
             return self.respond_with(key, request, 420, None, &extra, now);
         }
         let headers = &request.headers;
+        // What comes along, as a proof of who asks (RFC 3892, section 3), is not looked at, unless it has to be.
+        if body::find(headers, request.body(), body::SIPFRAG) == Body::Refused {
+            return self.refuse_body(key, request, body::SIPFRAG, now);
+        }
         let bad = |why: &'static str| (400_u16, Some(why));
         let found = match headers.count(&HeaderName::ReferTo) {
             1 => message::text(headers, &HeaderName::ReferTo)

@@ -3,6 +3,7 @@
 
 use super::{
     CallId, ReferTo, SipEvent, UserAgent,
+    body::{self, Body},
     calls::{Call, State},
     message,
     timers::{Due, Ticket},
@@ -99,7 +100,16 @@ impl UserAgent {
         if which.is_some_and(|which| which != referring.cseq) {
             return self.respond_plain(key, request, 481, now);
         }
-        let body = String::from_utf8_lossy(request.body()).into_owned();
+        let body = match body::find(&request.headers, request.body(), body::SIPFRAG) {
+            Body::Known { text, .. } => text,
+            Body::None => String::new(),
+            // Some forget to say of what type it is.
+            Body::Unknown if request.headers.get(&HeaderName::ContentType).is_none() => {
+                String::from_utf8_lossy(request.body()).into_owned()
+            }
+            Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::SIPFRAG, now),
+        };
+        let Some(Call { referring: Some(referring), .. }) = self.calls.get_mut(&id) else { return };
         let told = status_line(&body);
         if let Some((status, _)) = &told {
             referring.last = *status;

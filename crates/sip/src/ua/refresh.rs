@@ -1,9 +1,9 @@
 //! Session timers (RFC 4028): a session that nobody refreshes is over. Requests of ours within a dialog that is up.
 
 use super::{
-    CallId, EndCause, Reason, UserAgent,
+    CallId, EndCause, Reason, UserAgent, body,
     calls::{Call, State},
-    message::{self, SDP_TYPE},
+    message,
     timers::{Due, Ticket},
 };
 use sipx_sip::{
@@ -157,7 +157,7 @@ impl UserAgent {
         message::push(&mut request.headers, HeaderName::Supported, "timer");
         message::push(&mut request.headers, HeaderName::SessionExpires, value);
         if let Some(sdp) = sdp {
-            message::push(&mut request.headers, HeaderName::ContentType, SDP_TYPE);
+            message::push(&mut request.headers, HeaderName::ContentType, body::SDP_TYPE);
             message::set(&mut request.headers, &HeaderName::ContentLength, sdp.len().to_string());
             request.set_body(sdp.into());
         }

@@ -2,6 +2,7 @@
 
 use super::{
     CallId, EndCause, T1, UserAgent,
+    body::{self, Body},
     calls::{Call, State},
     message,
     timers::{Due, Ticket},
@@ -88,7 +89,10 @@ impl UserAgent {
             self.timers.clear(waiting.ticket);
         }
         // Our provisional answers hold no offer, so there is nothing that an offer here could follow.
-        let status = if message::sdp(&request.headers, request.body()).is_some() { 488 } else { 200 };
-        self.respond_plain(key, request, status, now);
+        match body::find(&request.headers, request.body(), body::SESSION) {
+            Body::None => self.respond_plain(key, request, 200, now),
+            Body::Known { .. } => self.respond_plain(key, request, 488, now),
+            Body::Unknown | Body::Refused => self.refuse_body(key, request, body::SESSION, now),
+        }
     }
 }

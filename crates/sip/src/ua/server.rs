@@ -2,9 +2,10 @@
 
 use super::{
     CallId, EndCause, IncomingCall, Replaces, SipEvent, UserAgent,
+    body::{self, Body},
     calls::{Answered, Call, Reoffer, State},
     dialog::Dialog,
-    message::{self, ALLOW, Body, SDP_TYPE, SUPPORTED, Side},
+    message::{self, ALLOW, SUPPORTED, Side},
     refresh::{self, Skills},
 };
 use bytes::Bytes;
@@ -63,10 +64,10 @@ impl UserAgent {
             let extra = [(HeaderName::Unsupported, unsupported)];
             return self.respond_with(key, request, 420, None, &extra, now);
         }
-        let offer = match message::body(headers, request.body()) {
+        let offer = match body::find(headers, request.body(), body::SESSION) {
             Body::None => None,
-            Body::Sdp(sdp) => Some(sdp),
-            Body::Other => return self.refuse_body(key, request, now),
+            Body::Known { text, .. } => Some(text),
+            Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::SESSION, now),
         };
         let invite = (message::call_id(headers), message::tag_of(headers, Side::From).unwrap_or_default());
         if self.invites.contains_key(&invite) {
@@ -150,9 +151,16 @@ impl UserAgent {
         (self.calls.get(&id)?.dialog.remote_tag == replaces.from_tag).then_some(id)
     }
 
-    fn refuse_body(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
+    /// Says which bodies are understood in this place, all of them unpacked.
+    pub(super) fn refuse_body(
+        &mut self,
+        key: &TransactionKey,
+        request: &Request,
+        known: &[&str],
+        now: Duration,
+    ) {
         let extra =
-            [(HeaderName::Accept, SDP_TYPE.to_owned()), (HeaderName::AcceptEncoding, "identity".to_owned())];
+            [(HeaderName::Accept, body::accept(known)), (HeaderName::AcceptEncoding, "identity".to_owned())];
         self.respond_with(key, request, 415, None, &extra, now);
     }
 
@@ -248,10 +256,10 @@ impl UserAgent {
             let extra = [(HeaderName::Unsupported, unsupported)];
             return self.respond_with(key, request, 420, None, &extra, now);
         }
-        let offer = match message::body(&request.headers, request.body()) {
+        let offer = match body::find(&request.headers, request.body(), body::SESSION) {
             Body::None => None,
-            Body::Sdp(sdp) => Some(sdp),
-            Body::Other => return self.refuse_body(key, request, now),
+            Body::Known { text, .. } => Some(text),
+            Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::SESSION, now),
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.refresh.is_some() && offer.is_some() {
@@ -292,18 +300,15 @@ impl UserAgent {
     }
 
     fn on_info(&mut self, key: &TransactionKey, request: &Request, id: CallId, now: Duration) {
-        let content_type = message::text(&request.headers, &HeaderName::ContentType).unwrap_or_default();
-        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let body = String::from_utf8_lossy(request.body()).into_owned();
-        let signal = match content_type.as_str() {
-            "application/dtmf-relay" => body.lines().find_map(|line| {
+        let signal = match body::find(&request.headers, request.body(), body::KEYS) {
+            Body::Known { media_type: body::DTMF_RELAY, text } => text.lines().find_map(|line| {
                 let (name, value) = line.split_once('=')?;
                 name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
             }),
-            "application/dtmf" => Some(body.trim().to_owned()),
+            Body::Known { text, .. } => Some(text.trim().to_owned()),
             // An empty INFO asks whether we are still there.
-            "" if request.body().is_empty() => None,
-            _ => return self.refuse_body(key, request, now),
+            Body::None => None,
+            Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::KEYS, now),
         };
         self.respond_plain(key, request, 200, now);
         let key = match signal.as_deref() {
@@ -322,7 +327,7 @@ impl UserAgent {
     fn respond_options(&mut self, key: &TransactionKey, request: &Request, now: Duration) {
         let extra = [
             (HeaderName::Allow, ALLOW.to_owned()),
-            (HeaderName::Accept, format!("{SDP_TYPE}, application/dtmf-relay, application/dtmf")),
+            (HeaderName::Accept, body::accept(body::ALL)),
             (HeaderName::AcceptEncoding, "identity".to_owned()),
             (HeaderName::Supported, SUPPORTED.to_owned()),
             (HeaderName::AllowEvents, "conference, refer".to_owned()),
@@ -348,7 +353,7 @@ impl UserAgent {
     pub(super) fn on_ack(&mut self, request: &Request, now: Duration) {
         let Some(id) = self.call_of(request) else { return };
         let cseq = message::cseq(&request.headers);
-        let answer = message::sdp(&request.headers, request.body());
+        let answer = body::text(&request.headers, request.body(), body::SESSION);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let is_for = |answered: &Answered| cseq == Some(answered.cseq);
         match &mut call.state {

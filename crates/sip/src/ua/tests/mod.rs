@@ -3,6 +3,7 @@
 use super::*;
 use std::collections::BTreeMap;
 
+mod bodies;
 mod extensions;
 mod line;
 mod nat;
