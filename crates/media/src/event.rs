@@ -154,6 +154,6 @@ pub struct CallStats {
     pub one_way: Option<OneWay>,
     /// The other side has said goodbye by RTCP.
     pub remote_bye: bool,
-    /// Keys pressed.
+    /// Keys pressed: telephone events, and those that [`MediaHandle::count_key`](crate::MediaHandle::count_key) was told of.
     pub keys: u64,
 }

@@ -215,6 +215,11 @@ impl MediaHandle {
         self.tell(call, Command::SetStream { call, params: Box::new(stream) });
     }
 
+    /// A key came by another way than RTP (SIP INFO): it counts among the keys pressed.
+    pub fn count_key(&self, call: MediaCallId) {
+        self.tell(call, Command::CountKey { call });
+    }
+
     /// Says whether the party is heard by its room and whether it hears the room.
     pub fn set_voice(&self, call: MediaCallId, speaks: bool, listens: bool) {
         self.tell(call, Command::SetVoice { call, speaks, listens });

@@ -80,6 +80,10 @@ pub(crate) enum Command {
     StopPlay {
         id: PlayId,
     },
+    /// A key came by another way than RTP.
+    CountKey {
+        call: MediaCallId,
+    },
     Close {
         call: MediaCallId,
     },
@@ -341,6 +345,9 @@ impl Worker {
                 for room in self.phases.iter_mut().flat_map(|phase| &mut phase.rooms) {
                     room.stop_play(id);
                 }
+            }
+            Command::CountKey { call } => {
+                self.with_party(call, |room, key, _| room.count_key(key));
             }
             Command::Close { call } => self.close(call),
             Command::Stats { call, answer } => {

@@ -266,6 +266,13 @@ impl Room {
         }
     }
 
+    /// A key of a party came by another way than RTP.
+    pub(crate) fn count_key(&mut self, key: PartyKey) {
+        if let Some(party) = self.party_mut(key) {
+            party.count_key();
+        }
+    }
+
     /// Plays something to one party.
     pub(crate) fn play_to(&mut self, key: PartyKey, playback: Playback) {
         if let Some(party) = self.party_mut(key) {

@@ -655,6 +655,11 @@ impl Party {
         });
     }
 
+    /// A key came by another way than RTP.
+    pub(crate) fn count_key(&mut self) {
+        self.stats.keys += 1;
+    }
+
     /// Counters and measures up to now.
     pub(super) fn stats_now(&mut self) -> CallStats {
         self.end_lull();

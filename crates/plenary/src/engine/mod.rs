@@ -549,7 +549,11 @@ impl Engine {
             SipEvent::Banned { source, seconds } => {
                 warn!(%source, seconds, "banned: too many requests that were refused");
             }
-            SipEvent::KeyPressed { call, key } => self.handle_key(CallNumber(call.0), key),
+            SipEvent::KeyPressed { call, key } => {
+                let number = CallNumber(call.0);
+                self.media.count_key(number.media());
+                self.handle_key(number, key);
+            }
             SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
             SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
             SipEvent::Referred(referred) => self.handle_referred(*referred),
