@@ -23,8 +23,8 @@ pub enum MediaEvent {
         /// Who.
         call: MediaCallId,
     },
-    /// No valid RTP came for the configured time though the call is not on hold: ten times as long where it had come
-    /// and RTCP goes on, five seconds after RTCP's goodbye. Sent once until RTP comes again or the stream is changed.
+    /// No valid RTP ever came for the configured time though the call is not on hold, or none for five seconds after
+    /// RTCP's goodbye. Sent once until RTP comes again or the stream is changed.
     RtpTimeout {
         /// Which call.
         call: MediaCallId,
@@ -32,6 +32,12 @@ pub enum MediaEvent {
     /// Nothing came for the configured time, and the call is on hold: it may be there or not. Sent again each
     /// time that as much has passed.
     HoldTimeout {
+        /// Which call.
+        call: MediaCallId,
+    },
+    /// RTP came and has ceased for the configured time, ten times as long where RTCP goes on, and the call is not on hold:
+    /// the other side may be muted, or gone. Sent again each time that as much has passed.
+    SilenceTimeout {
         /// Which call.
         call: MediaCallId,
     },

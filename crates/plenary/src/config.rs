@@ -201,7 +201,8 @@ impl Default for Signalling {
 pub(crate) struct Media {
     /// Threads that move and mix audio. 0: one for each core.
     pub(crate) workers: usize,
-    /// A caller from whom no RTP came for this long has vanished and is removed, in seconds.
+    /// A caller from whom no RTP ever came for this long is removed; one whose RTP has ceased is asked by SIP whether it is
+    /// still there, in seconds.
     pub(crate) rtp_timeout_seconds: u64,
     /// The codecs that calls may use, best first.
     pub(crate) codecs: Vec<CodecName>,

@@ -1,4 +1,4 @@
-//! A desk phone that follows a conference, and one that takes over the call of another (raw SIP over UDP).
+//! A desk phone that follows a conference, one that takes over the call of another, and one that is muted (raw SIP over UDP).
 #![allow(missing_docs)]
 
 mod support;
@@ -34,6 +34,11 @@ impl Desk {
 
     /// The next message that begins like this; requests are answered with 200.
     fn wait(&self, beginning: &str) -> String {
+        self.wait_and_answer(beginning, "200 OK")
+    }
+
+    /// The same; that message is answered with `status`.
+    fn wait_and_answer(&self, beginning: &str, status: &str) -> String {
         let mut buffer = [0; 16_384];
         loop {
             let (length, from) = self.socket.recv_from(&mut buffer).expect(beginning);
@@ -47,8 +52,9 @@ impl Desk {
                             .any(|name| line.starts_with(name))
                     })
                     .collect();
+                let status = if text.starts_with(beginning) { status } else { "200 OK" };
                 let answer =
-                    format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", copied.join("\r\n"));
+                    format!("SIP/2.0 {status}\r\n{}\r\nContent-Length: 0\r\n\r\n", copied.join("\r\n"));
                 self.socket.send_to(answer.as_bytes(), from).unwrap();
             }
             if text.starts_with(beginning) {
@@ -120,4 +126,62 @@ fn a_leader_changes_telephones_and_nobody_else_notices() {
     assert_eq!(before[1], after[0], "the member stays");
     assert_ne!(before[0], after[1]);
     assert!(!member.log().contains("session closed"));
+}
+
+/// A desk phone in a conference, and where its audio goes to.
+fn in_conference(server: &Server, rtp: &UdpSocket) -> (Desk, String, std::net::SocketAddr) {
+    let desk = Desk::new(server);
+    let port = rtp.local_addr().unwrap().port();
+    let sdp = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+    );
+    desk.say("INVITE", "muted", 1, "", "Content-Type: application/sdp\r\n", &sdp);
+    let answer = desk.wait("SIP/2.0 200");
+    let port = answer.split_once("m=audio ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    let tag = tag(&answer);
+    desk.say("ACK", "muted", 1, &tag, "", "");
+    server.wait_for_participants("Tea", 1);
+    (desk, tag, ([127, 0, 0, 1], port).into())
+}
+
+fn silence(sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((u32::from(sequence) * 160).to_be_bytes());
+    packet.extend([0, 0, 0, 9]);
+    packet.extend([0xff; 160]);
+    packet
+}
+
+#[test]
+fn a_telephone_that_sends_nothing_while_it_is_muted_stays_while_it_answers() {
+    let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
+    let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (desk, _, to) = in_conference(&server, &rtp);
+    for sequence in 0..5 {
+        rtp.send_to(&silence(sequence), to).unwrap();
+    }
+    for _ in 0..3 {
+        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+    }
+    assert_eq!(server.participants("Tea").len(), 1);
+    desk.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
+    assert!(desk.wait("BYE ").contains("Call-ID: muted"));
+    server.wait_for_participants("Tea", 0);
+}
+
+#[test]
+fn keys_by_info_are_counted() {
+    let server = Server::start("");
+    let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (desk, tag, _) = in_conference(&server, &rtp);
+    for (key, cseq) in [("1", 2), ("#", 3)] {
+        let body = format!("Signal={key}\r\nDuration=160\r\n");
+        desk.say("INFO", "muted", cseq, &tag, "Content-Type: application/dtmf-relay\r\n", &body);
+        desk.wait("SIP/2.0 200");
+    }
+    wait_for("both keys to be counted", || {
+        let participants = server.get("/service/v1/conference/Tea/participants");
+        (participants[0]["statistics"]["keys"] == 2).then_some(())
+    });
 }

@@ -1,18 +1,18 @@
 //! Whether a call still lives, and whether its audio goes both ways.
 //!
-//! - A call that sends and receives lives as long as RTP comes. Without it, it is over after the time-out.
-//! - Reports by RTCP and checks of ICE are life too, but only of a stream that was once there: it may be silent because
-//!   nobody speaks (RFC 3389, RFC 7587's DTX). Then it is over after ten times as long.
+//! - A call that sends and receives lives as long as RTP comes. Where none ever came, it is over after the time-out.
+//! - A stream that was there and ceases may be muted, or silent because nobody speaks (RFC 3389, RFC 7587's DTX). Each time
+//!   that the time-out has passed it is told, so that the other side can be asked. Where RTCP or checks of ICE come, it is
+//!   told after ten times as long.
 //! - RTCP's goodbye ends the waiting: what does not go on within five seconds is over.
-//! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told each time that as much
-//!   has passed, so that the other side can be asked.
+//! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told as well.
 //!
 //! Audio goes one way where we send and nothing comes, or where the other side reports that of what we send nothing
 //! arrives. A pause that was announced by comfort noise is none of that.
 
 use crate::OneWay;
 
-/// RTCP alone keeps a call alive for this many times as long as RTP does.
+/// Where RTCP comes, nobody is asked for this many times as long.
 const SILENT_TIMEOUTS: u64 = 10;
 /// After a goodbye a stream may go on for this long, as some say it when they only change something.
 const GOODBYE_NS: u64 = 5_000_000_000;
@@ -33,8 +33,8 @@ pub(super) struct Life {
     /// RTCP, or a check of ICE.
     control_ns: Option<u64>,
     goodbye_ns: Option<u64>,
-    /// It was last told that nothing comes from one who is on hold.
-    held_ns: Option<u64>,
+    /// It was last told that nothing comes.
+    asked_ns: Option<u64>,
     /// The last packet announced a pause.
     paused: bool,
     timeout_told: bool,
@@ -60,6 +60,8 @@ pub(super) enum Finding {
     Gone,
     /// It is on hold, and nothing comes: it may be there or not; again and again.
     Held,
+    /// It sends no RTP any more: it may be muted or not there; again and again.
+    Silent,
     /// This changed.
     OneWay(Option<OneWay>),
 }
@@ -71,7 +73,7 @@ impl Life {
             rtp_ns: None,
             control_ns: None,
             goodbye_ns: None,
-            held_ns: None,
+            asked_ns: None,
             paused: false,
             timeout_told: false,
             delivery: Delivery { since_ns: now_ns, sent: 0, highest: None, barren: 0 },
@@ -132,21 +134,26 @@ impl Life {
         let since = |at_ns: Option<u64>| now_ns.saturating_sub(at_ns.unwrap_or(0).max(self.agreed_ns));
         let both = sends && receives;
         if both && !self.timeout_told {
-            let limit_ns = match (self.goodbye_ns, self.rtp_ns) {
-                (Some(_), _) => GOODBYE_NS,
-                (None, Some(_)) if self.control_ns.is_some() && since(self.control_ns) <= timeout_ns => {
-                    timeout_ns.saturating_mul(SILENT_TIMEOUTS)
-                }
-                (None, _) => timeout_ns,
+            let is_over = match (self.goodbye_ns, self.rtp_ns) {
+                (Some(_), _) => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS,
+                (None, None) => since(None) > timeout_ns,
+                (None, Some(_)) => false,
             };
-            if since(self.rtp_ns.max(self.goodbye_ns)) > limit_ns {
+            if is_over {
                 self.timeout_told = true;
                 return Some(Finding::Gone);
             }
         }
-        if !both && since(self.rtp_ns.max(self.control_ns).max(self.held_ns)) > timeout_ns {
-            self.held_ns = Some(now_ns);
-            return Some(Finding::Held);
+        let may_be_there = !both || self.rtp_ns.is_some() && self.goodbye_ns.is_none();
+        let has_control = self.control_ns.is_some() && since(self.control_ns) <= timeout_ns;
+        let (heard_ns, limit_ns, finding) = match (both, has_control) {
+            (false, _) => (self.rtp_ns.max(self.control_ns), timeout_ns, Finding::Held),
+            (true, false) => (self.rtp_ns, timeout_ns, Finding::Silent),
+            (true, true) => (self.rtp_ns, timeout_ns.saturating_mul(SILENT_TIMEOUTS), Finding::Silent),
+        };
+        if may_be_there && since(heard_ns.max(self.asked_ns)) > limit_ns {
+            self.asked_ns = Some(now_ns);
+            return Some(finding);
         }
         let delivery = &self.delivery;
         let is_undelivered = sends
@@ -208,16 +215,38 @@ mod tests {
     }
 
     #[test]
-    fn reports_keep_a_silent_stream_alive_ten_times_as_long() {
+    fn one_that_falls_silent_is_asked_about_again_and_again_and_is_never_just_over() {
+        // Also one that announced its pause by comfort noise, which is not one way.
+        for is_noise in [false, true] {
+            let found = live(150, |life, now| {
+                if now < 20.0 {
+                    life.rtp(is_noise, at(now));
+                }
+            });
+            let asked = [50, 80, 111, 141].map(|second| (second, Finding::Silent));
+            let noticed = (!is_noise).then_some((25, NONE_RECEIVED));
+            assert_eq!(found, noticed.into_iter().chain(asked).collect::<Vec<_>>());
+        }
+        // What goes on is not asked about.
+        let found = live(150, |life, now| {
+            if !(20.0..=60.0).contains(&now) {
+                life.rtp(false, at(now));
+            }
+        });
+        assert_eq!(found, [(25, NONE_RECEIVED), (50, Finding::Silent), (60, Finding::OneWay(None))]);
+    }
+
+    #[test]
+    fn where_reports_come_a_silent_stream_is_asked_about_after_ten_times_as_long() {
         let found = live(600, |life, now| {
             if now < 20.0 {
                 life.rtp(false, at(now));
             }
             life.control(at(now));
         });
-        assert_eq!(found, [(25, NONE_RECEIVED), (320, Finding::Gone)]);
+        assert_eq!(found, [(25, NONE_RECEIVED), (320, Finding::Silent)]);
         // Until they cease as well.
-        let found = live(600, |life, now| {
+        let found = live(200, |life, now| {
             if now < 20.0 {
                 life.rtp(false, at(now));
             }
@@ -225,7 +254,8 @@ mod tests {
                 life.control(at(now));
             }
         });
-        assert_eq!(found, [(25, NONE_RECEIVED), (130, Finding::Gone)]);
+        let asked = [130, 160, 191].map(|second| (second, Finding::Silent));
+        assert_eq!(found, [&[(25, NONE_RECEIVED)][..], &asked].concat());
     }
 
     #[test]

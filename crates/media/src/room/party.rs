@@ -590,6 +590,7 @@ impl Party {
         match stream.life.look(agreed, sent, settings.rtp_timeout_ns, time.now_ns) {
             Some(Finding::Gone) => out.tell(MediaEvent::RtpTimeout { call }),
             Some(Finding::Held) => out.tell(MediaEvent::HoldTimeout { call }),
+            Some(Finding::Silent) => out.tell(MediaEvent::SilenceTimeout { call }),
             Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
             None => {}
         }

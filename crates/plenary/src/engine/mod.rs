@@ -585,14 +585,18 @@ impl Engine {
             MediaEvent::TalkStarted { call } => self.set_talking(CallNumber(call.0), true),
             MediaEvent::TalkStopped { call } => self.set_talking(CallNumber(call.0), false),
             MediaEvent::RtpTimeout { call } => {
-                info!(call = call.0, "no RTP for too long: the caller has vanished");
+                info!(call = call.0, "no RTP came, or none after RTCP's goodbye: the call ends");
                 self.end_call(
                     CallNumber(call.0),
                     effects::reasons(408, "No audio was received for too long"),
                 );
             }
-            // Who is on hold need not send anything, so it is asked.
+            // Who is on hold or muted need not send anything, so it is asked.
             MediaEvent::HoldTimeout { call } => self.sip.probe(CallNumber(call.0).sip()),
+            MediaEvent::SilenceTimeout { call } => {
+                debug!(call = call.0, "RTP has ceased: the caller is asked whether it is still there");
+                self.sip.probe(CallNumber(call.0).sip());
+            }
             MediaEvent::OneWay { call, one_way } => match one_way {
                 Some(OneWay::NoneReceived) => {
                     warn!(call = call.0, "audio goes one way: nothing comes from the caller")

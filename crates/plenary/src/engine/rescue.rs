@@ -95,6 +95,7 @@ pub(super) fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
         | MediaEvent::TalkStopped { call }
         | MediaEvent::RtpTimeout { call }
         | MediaEvent::HoldTimeout { call }
+        | MediaEvent::SilenceTimeout { call }
         | MediaEvent::Closed { call, .. } => call,
         // Of a play or a room, or nothing that a call is ended for.
         _ => return None,

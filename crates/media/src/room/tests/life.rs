@@ -3,8 +3,8 @@
 use super::*;
 
 #[test]
-fn who_vanishes_is_told_once_and_who_is_on_hold_is_told_as_such() {
-    let mut world = World::with([tone(400.0), tone(700.0)]);
+fn who_never_comes_is_told_once_and_who_falls_silent_or_is_on_hold_is_told_to_be_asked() {
+    let mut world = World::with([tone(400.0), tone(700.0), Says::Nothing]);
     let ticks = 31 * SECOND / FRAME_NS;
     world.run(10);
     world.say(0, Says::Nothing);
@@ -13,18 +13,23 @@ fn who_vanishes_is_told_once_and_who_is_on_hold_is_told_as_such() {
     let time = world.time();
     world.room.set_stream(key, StreamParams { send: false, ..params(address, Codec::Pcmu) }, time);
     world.run(2 * ticks);
-    let told = |world: &World| {
-        world.events.iter().filter(|event| matches!(event, MediaEvent::RtpTimeout { .. })).count()
-    };
-    assert_eq!(told(&world), 1);
-    assert!(world.events.contains(&MediaEvent::RtpTimeout { call: MediaCallId(0) }));
-    let on_hold = MediaEvent::HoldTimeout { call: MediaCallId(1) };
-    assert_eq!(world.events.iter().filter(|event| **event == on_hold).count(), 2, "to be asked");
+    let told =
+        |world: &World, event: MediaEvent| world.events.iter().filter(|other| **other == event).count();
+    let silent = MediaEvent::SilenceTimeout { call: MediaCallId(0) };
+    assert_eq!(told(&world, silent.clone()), 2, "to be asked");
+    assert_eq!(told(&world, MediaEvent::HoldTimeout { call: MediaCallId(1) }), 2, "to be asked");
+    assert_eq!(told(&world, MediaEvent::RtpTimeout { call: MediaCallId(2) }), 1, "nothing ever came");
+    let all = world.events.iter().filter(|event| !matches!(event, MediaEvent::OneWay { .. }));
+    assert_eq!(
+        all.filter(|event| !matches!(event, MediaEvent::TalkStarted { .. } | MediaEvent::TalkStopped { .. }))
+            .count(),
+        5
+    );
     world.say(0, tone(400.0));
     world.run(5);
     world.say(0, Says::Nothing);
     world.run(ticks);
-    assert_eq!(told(&world), 2, "vanished again");
+    assert_eq!(told(&world, silent), 3, "silent again");
 }
 
 /// What a phone reports: the highest number of ours that it received, where it received any.
