@@ -25,7 +25,7 @@ pub struct InboundService {
     pub srtp: Option<Srtp>,
 }
 
-/// Who may call a service: whoever one of the three lets in.
+/// Who may call a service: every caller that one of these admits.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// Those of these networks: trunks. `None`: the networks that the configuration trusts.
@@ -36,6 +36,8 @@ pub struct Access {
     pub users: Users,
     /// Those who have a token for the dialled name.
     pub tokens: bool,
+    /// Browsers that name an access key of the account, over WebSockets.
+    pub webrtc: bool,
 }
 
 /// Which users of an account.
@@ -72,6 +74,19 @@ pub enum Trunks {
 }
 
 impl Access {
+    /// A caller needs nothing but the name of the service, by where the call comes from. All others bring what names the
+    /// account, so the name need not be unique over the installation.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        let has_networks = self.networks.as_ref().is_none_or(|networks| !networks.is_empty());
+        let has_trunks = match &self.trunks {
+            None => self.networks.is_none(),
+            Some(Trunks::All) => true,
+            Some(Trunks::Named(names)) => !names.is_empty(),
+        };
+        has_networks || has_trunks
+    }
+
     /// A call from the networks of this trunk of the account may come in.
     #[must_use]
     pub fn includes_trunk(&self, name: &str) -> bool {
@@ -224,7 +239,7 @@ fn action(body: &Value, has_rest: bool) -> Result<Action, InboundError> {
 }
 
 fn access(value: &Value) -> Result<Access, InboundError> {
-    let fields = object("access", value, &["networks", "trunks", "users", "tokens"])?;
+    let fields = object("access", value, &["networks", "trunks", "users", "tokens", "webrtc"])?;
     let networks = match fields.get("networks") {
         None => None,
         Some(value) => Some(networks("access.networks", value)?),
@@ -243,7 +258,8 @@ fn access(value: &Value) -> Result<Access, InboundError> {
         Some(value) => Users::Named(texts("access.users", value, "user names, or true for every user")?),
     };
     let tokens = fields.get("tokens").map_or(Ok(false), |value| truth("access.tokens", value))?;
-    Ok(Access { networks, trunks, users, tokens })
+    let webrtc = fields.get("webrtc").map_or(Ok(false), |value| truth("access.webrtc", value))?;
+    Ok(Access { networks, trunks, users, tokens, webrtc })
 }
 
 /// A list of texts.

@@ -24,6 +24,7 @@ mod sounds;
 mod tokens;
 pub mod trunks;
 mod users;
+mod webrtc_keys;
 
 pub use accounts::{Account, ApiKey, KeyId, KeyInfo};
 pub use database::Store;
@@ -33,8 +34,9 @@ pub use inbound::{
 };
 pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
-pub use services::{PutOutcome, ServiceError, StoredService};
+pub use services::{PutOutcome, ServiceError, ServiceScope, StoredService};
 pub use sounds::{KeptSound, SoundOwner};
 pub use tokens::CallToken;
 pub use trunks::{StoredTrunk, Trunk};
 pub use users::{SipSecret, SipUser, UserError};
+pub use webrtc_keys::{WebRtcKey, WebRtcKeyError, is_webrtc_key};

@@ -24,6 +24,8 @@ pub struct CallRecord {
     pub is_outgoing: bool,
     /// The trunk that it came or went through.
     pub trunk: Option<String>,
+    /// What admitted the caller: `network`, `trunk`, `user`, `token`, `webrtc`; `None`: we called.
+    pub admitted_by: Option<String>,
 }
 
 /// A call as it is on record.
@@ -87,8 +89,8 @@ impl Store {
         for entry in entries {
             let query = match entry {
                 CallEntry::Started { call, dialog } => sqlx::query(
-                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog, direction, trunk)
-                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
+                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog, direction, trunk, admitted_by)
+                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
                      ON CONFLICT (id) DO NOTHING",
                 )
                 .bind(&call.id)
@@ -100,7 +102,8 @@ impl Store {
                 .bind(call.started_at.0)
                 .bind(dialog)
                 .bind(if call.is_outgoing { "out" } else { "in" })
-                .bind(&call.trunk),
+                .bind(&call.trunk)
+                .bind(&call.admitted_by),
                 CallEntry::Answered { id, trunk, dialog } => {
                     sqlx::query("UPDATE calls SET trunk = ?, dialog = ? WHERE id = ? AND ended_at IS NULL")
                         .bind(trunk)
@@ -185,7 +188,7 @@ impl Store {
     pub async fn calls(&self, account: AccountId, limit: u32) -> Result<Vec<CallRecordEntry>, StoreError> {
         let rows: Vec<CallRow> = sqlx::query_as(
             "SELECT id, service, conference, caller, called, started_at, ended_at, cause, stats,
-                    direction, trunk
+                    direction, trunk, admitted_by
              FROM calls WHERE account_id = ? ORDER BY started_at DESC, id DESC LIMIT ?",
         )
         .bind(account.0)
@@ -196,18 +199,29 @@ impl Store {
         Ok(rows
             .into_iter()
             .map(|row| {
-                let (id, service, conference, from, to, started, ended, cause, stats, direction, trunk) = row;
+                let (id, service, conference, from, to, started, ended, cause, stats, direction, trunk, by) =
+                    row;
                 let (started_at, ended_at) = (Timestamp(started), ended.map(Timestamp));
                 let is_outgoing = direction == "out";
-                let call =
-                    CallRecord { id, account, service, conference, from, to, started_at, is_outgoing, trunk };
+                let call = CallRecord {
+                    id,
+                    account,
+                    service,
+                    conference,
+                    from,
+                    to,
+                    started_at,
+                    is_outgoing,
+                    trunk,
+                    admitted_by: by,
+                };
                 CallRecordEntry { call, ended_at, cause, stats }
             })
             .collect())
     }
 }
 
-/// id, service, conference, caller, called, started_at, ended_at, cause, stats, direction, trunk
+/// id, service, conference, caller, called, started_at, ended_at, cause, stats, direction, trunk, admitted_by
 type CallRow = (
     String,
     String,
@@ -219,5 +233,6 @@ type CallRow = (
     Option<String>,
     Option<String>,
     String,
+    Option<String>,
     Option<String>,
 );

@@ -28,7 +28,9 @@ pub enum PutOutcome {
 #[derive(Debug, Error)]
 pub enum ServiceError {
     /// The name belongs to another account.
-    #[error("the service name is taken: names are unique over the whole installation")]
+    #[error(
+        "the service name is taken: names are unique over the whole installation, unless `access` has no networks and no trunks (\"networks\": []), so that every caller brings what names the account"
+    )]
     NameTaken,
     /// The account has no service of this name.
     #[error("there is no inbound service of this name")]
@@ -39,6 +41,15 @@ pub enum ServiceError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Which services a call may reach.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceScope<'a> {
+    /// Only those of this account. `None`: of every account those that are reached by their name alone.
+    pub account: Option<AccountId>,
+    /// Only those of accounts of this cloud id.
+    pub cloud_id: Option<&'a str>,
 }
 
 impl Store {
@@ -82,15 +93,14 @@ impl Store {
         name: &str,
         body: &Value,
     ) -> Result<PutOutcome, ServiceError> {
-        InboundService::new(account, name, body)?;
+        let service = InboundService::new(account, name, body)?;
         let doing = "storing an inbound service";
         let mut transaction = self.write(doing).await?;
-        let outcome = match owner_and_body(&mut transaction, name).await? {
-            Some((owner, _)) if owner != account => return Err(ServiceError::NameTaken),
+        let outcome = match body_of(&mut transaction, account, name).await? {
             Some(_) => PutOutcome::Replaced,
             None => PutOutcome::Created,
         };
-        write_body(&mut transaction, account, name, body).await?;
+        write_body(&mut transaction, &service, body).await?;
         transaction.commit().await.map_err(StoreError::when(doing))?;
         Ok(outcome)
     }
@@ -109,18 +119,15 @@ impl Store {
     ) -> Result<StoredService, ServiceError> {
         let doing = "changing an inbound service";
         let mut transaction = self.write(doing).await?;
-        let Some((owner, body)) = owner_and_body(&mut transaction, name).await? else {
+        let Some(body) = body_of(&mut transaction, account, name).await? else {
             return Err(ServiceError::UnknownService);
         };
-        if owner != account {
-            return Err(ServiceError::UnknownService);
-        }
-        let mut service = stored(name.to_owned(), &body)?;
-        merge(&mut service.body, patch);
-        InboundService::new(account, name, &service.body)?;
-        write_body(&mut transaction, account, name, &service.body).await?;
+        let mut patched = stored(name.to_owned(), &body)?;
+        merge(&mut patched.body, patch);
+        let service = InboundService::new(account, name, &patched.body)?;
+        write_body(&mut transaction, &service, &patched.body).await?;
         transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(service)
+        Ok(patched)
     }
 
     /// Deletes the account's service `name`. `false`: it has none of this name.
@@ -132,18 +139,34 @@ impl Store {
         self.delete_named("deleting an inbound service", statement, account, name).await
     }
 
-    /// The service that a call to `user` reaches, of whichever account, and what its `*` stood for (nothing for
-    /// a service without one). A service of exactly this name beats those with a `*`; of these the one with
+    /// The service that a call to `user` reaches by its name alone, of whichever account, and what its `*` stood for
+    /// (nothing for a service without one). A service of exactly this name beats those with a `*`; of these the one with
     /// the longest text before the `*` wins.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn match_service(&self, user: &str) -> Result<Option<(InboundService, String)>, StoreError> {
+        self.match_service_in(ServiceScope::default(), user).await
+    }
+
+    /// The same among the services that `scope` leaves.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn match_service_in(
+        &self,
+        scope: ServiceScope<'_>,
+        user: &str,
+    ) -> Result<Option<(InboundService, String)>, StoreError> {
         let rows: Vec<(i64, String, String)> = sqlx::query_as(
             "SELECT account_id, name, body FROM inbound_services
-             WHERE name IN (SELECT value FROM json_each(?))",
+             WHERE name IN (SELECT value FROM json_each(?1))
+               AND CASE WHEN ?2 IS NULL THEN is_bare = 1 ELSE account_id = ?2 END
+               AND (?3 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = ?3))",
         )
         .bind(Value::from(names_that_match(user)).to_string())
+        .bind(scope.account.map(|account| account.0))
+        .bind(scope.cloud_id)
         .fetch_all(&self.readers)
         .await
         .map_err(StoreError::when("looking for the inbound service of a call"))?;
@@ -177,36 +200,51 @@ fn stored(name: String, body: &str) -> Result<StoredService, StoreError> {
     Ok(StoredService { name: ServiceName::new(name), body })
 }
 
-async fn owner_and_body(
+async fn body_of(
     connection: &mut SqliteConnection,
+    account: AccountId,
     name: &str,
-) -> Result<Option<(AccountId, String)>, StoreError> {
-    let row: Option<(i64, String)> =
-        sqlx::query_as("SELECT account_id, body FROM inbound_services WHERE name = ?")
-            .bind(name)
-            .fetch_optional(connection)
-            .await
-            .map_err(StoreError::when("reading an inbound service"))?;
-    Ok(row.map(|(owner, body)| (AccountId(owner), body)))
+) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT body FROM inbound_services WHERE account_id = ? AND name = ?")
+        .bind(account.0)
+        .bind(name)
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::when("reading an inbound service"))
 }
 
 async fn write_body(
     connection: &mut SqliteConnection,
-    account: AccountId,
-    name: &str,
+    service: &InboundService,
     body: &Value,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO inbound_services (name, account_id, body, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
-         ON CONFLICT (name) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at",
+) -> Result<(), ServiceError> {
+    let doing = "storing an inbound service";
+    let (account, name, is_bare) = (service.account.0, service.name.as_str(), service.access.is_bare());
+    let taken: Option<i64> = sqlx::query_scalar(
+        "SELECT account_id FROM inbound_services WHERE name = ? AND is_bare = 1 AND account_id <> ?",
     )
     .bind(name)
-    .bind(account.0)
+    .bind(account)
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(StoreError::when(doing))?;
+    if is_bare && taken.is_some() {
+        return Err(ServiceError::NameTaken);
+    }
+    sqlx::query(
+        "INSERT INTO inbound_services (account_id, name, body, is_bare, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+         ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
+             updated_at = excluded.updated_at",
+    )
+    .bind(account)
+    .bind(name)
     .bind(body.to_string())
+    .bind(is_bare)
     .bind(now().0)
     .execute(connection)
     .await
-    .map_err(StoreError::when("storing an inbound service"))?;
+    .map_err(StoreError::when(doing))?;
     Ok(())
 }
 

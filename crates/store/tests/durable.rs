@@ -34,6 +34,7 @@ async fn everything_is_there_after_reopening() {
         started_at: NOW,
         is_outgoing: true,
         trunk: Some("provider".into()),
+        admitted_by: Some("trunk".into()),
     };
     store.call_started(&call).await.unwrap();
     let louder = KeptSound { automatic_gain: Some(true), noise_suppression: None };
@@ -57,6 +58,7 @@ async fn everything_is_there_after_reopening() {
     assert!(!action.participant.talker && action.participant.beep_on_entry && rest.is_empty());
     assert_eq!(store.interrupt_open_calls(NOW.plus_minutes(1)).await.unwrap(), 1);
     let calls = store.calls(account.id, 10).await.unwrap();
+    assert_eq!(calls[0].call, call);
     assert_eq!(
         (calls[0].cause.as_deref(), calls[0].ended_at),
         (Some("interrupted"), Some(NOW.plus_minutes(1)))
