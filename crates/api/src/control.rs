@@ -233,8 +233,10 @@ pub enum DialRefused {
 pub struct ParticipantReport {
     /// As `conference_participant_list` shows it.
     pub participant_id: ParticipantId,
-    /// User part of the caller's address.
+    /// User part of the caller's address; of a browser with an access key its client id.
     pub from: String,
+    /// What admitted the caller: `network`, `trunk`, `user`, `token` or `webrtc`; null: we called.
+    pub admitted_by: Option<&'static str>,
     /// May not speak.
     pub muted: bool,
     /// Speaks now.

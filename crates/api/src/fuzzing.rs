@@ -3,7 +3,7 @@
 use crate::{
     auth, pages,
     params::{Params, percent_decode},
-    web::{callers, conferences::Service, sound},
+    web::{callers, conferences::Service, sound, webrtc_keys},
 };
 use axum::http::{HeaderValue, Method, Request, header};
 use plenary_conference::AccountId;
@@ -47,4 +47,5 @@ pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], bo
         }
     }
     callers::read_bodies(body);
+    webrtc_keys::read_body(body);
 }

@@ -13,7 +13,7 @@ use crate::{
         conferences::Service,
         inbound, named, parties, schema,
         sound::{self, Resource},
-        trunks,
+        trunks, webrtc_keys,
         websocket::{self, OnWebSocket},
     },
 };
@@ -177,6 +177,15 @@ async fn route(
             let body = read(state, body).await?;
             return callers::token(state, account.id, &body).await;
         }
+        webrtc_keys::COLLECTION => {
+            allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+            let account = authenticate(state, parts).await?;
+            if *method != Method::POST {
+                return webrtc_keys::list(state, account.id).await;
+            }
+            let body = read(state, body).await?;
+            return webrtc_keys::make(state, account.id, &body).await;
+        }
         sound::OF_ACCOUNT => {
             allow(method, &[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")?;
             let account = authenticate(state, parts).await?;
@@ -209,6 +218,15 @@ async fn route(
         let name = path_segment(encoded)?;
         let body = read(state, body).await?;
         return named::one::<trunks::Trunks>(state, account.id, method, &name, &body).await;
+    }
+    if let Some(encoded) = path.strip_prefix(webrtc_keys::COLLECTION).and_then(|rest| rest.strip_prefix('/'))
+    {
+        let methods = [Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
+        allow(method, &methods, "GET, HEAD, PUT, PATCH, DELETE")?;
+        let account = authenticate(state, parts).await?;
+        let key = path_segment(encoded)?;
+        let body = read(state, body).await?;
+        return webrtc_keys::one(state, account.id, method, &key, &body).await;
     }
     if let Some(encoded) = path.strip_prefix(callers::USERS).and_then(|rest| rest.strip_prefix('/')) {
         allow(method, &[Method::PUT, Method::DELETE], "PUT, DELETE")?;

@@ -71,7 +71,7 @@ async fn who_may_call_a_service_is_checked_field_by_field() {
     let put = async |rest: &str| {
         send(&world, "PUT", path, &format!(r#"{{"conference": {{"name": "Board"}}, {rest}}}"#)).await
     };
-    let good = r#""srtp": "required", "access": {"networks": ["192.0.2.0/24", "2001:db8::1"], "trunks": ["provider"], "users": ["alice"], "tokens": true}"#;
+    let good = r#""srtp": "required", "access": {"networks": ["192.0.2.0/24", "2001:db8::1"], "trunks": ["provider"], "users": ["alice"], "tokens": true, "webrtc": true}"#;
     let (status, shown) = put(good).await;
     assert_eq!((status, &shown["srtp"], &shown["access"]["tokens"]), (201, &json!("required"), &json!(true)));
     for (bad, field) in [
@@ -82,6 +82,7 @@ async fn who_may_call_a_service_is_checked_field_by_field() {
         (r#""access": {"users": "alice"}"#, "access.users"),
         (r#""access": {"users": [1]}"#, "access.users[0]"),
         (r#""access": {"tokens": 1}"#, "access.tokens"),
+        (r#""access": {"webrtc": "yes"}"#, "access.webrtc"),
         (r#""access": {"trunks": "provider"}"#, "access.trunks"),
         (r#""access": {"trunks": [1]}"#, "access.trunks[0]"),
     ] {

@@ -107,6 +107,13 @@ pub(crate) enum Account {
     /// Makes, lists and revokes API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com")]
     Key(Key),
+    /// Makes, lists and revokes access keys of browsers: they say which account a web page calls, and are no secret
+    #[command(
+        subcommand,
+        name = "webrtc-key",
+        after_help = "Example:\n  plenary account webrtc-key new 1-2-0/bob@example.com --service 'conf-*'"
+    )]
+    WebRtcKey(WebRtcKey),
 }
 
 /// `plenary ban …`
@@ -156,6 +163,45 @@ pub(crate) enum Key {
         /// The key's id, as `plenary account key list` shows it
         #[arg(value_name = "KEY-ID")]
         key: i64,
+    },
+}
+
+/// `plenary account webrtc-key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebRtcKey {
+    /// Makes a key; the last line printed is the key. It opens nothing but services with "access": {"webrtc": true}
+    #[command(
+        after_help = "Example:\n  plenary account webrtc-key new 1-2-0/bob@example.com --service 'conf-*' --service support"
+    )]
+    New {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+        /// An inbound service that it may call, by its name; several may be given [default: every one that admits browsers]
+        #[arg(long = "service", value_name = "NAME")]
+        services: Vec<String>,
+        /// The text of the key, where pages carry one already: a-z and 0-9, up to 63 [default: 16 random ones]
+        #[arg(long, value_name = "TEXT")]
+        key: Option<String>,
+    },
+    /// Lists an account's keys, and what each may call
+    #[command(after_help = "Example:\n  plenary account webrtc-key list 1-2-0/bob@example.com")]
+    List {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+    },
+    /// Ends a key: pages that carry it are refused from then on, calls that are up go on
+    #[command(
+        after_help = "Example:\n  plenary account webrtc-key revoke 1-2-0/bob@example.com f3kq7x2mzn4yd5ab"
+    )]
+    Revoke {
+        /// The account's login
+        #[arg(value_name = "CLOUDID/USERNAME")]
+        login: String,
+        /// The key, as `plenary account webrtc-key list` shows it
+        #[arg(value_name = "KEY")]
+        key: String,
     },
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) web: Web,
     /// SIP beyond the listening address.
     pub(crate) signalling: Signalling,
+    /// Browsers that come in by an access key.
+    pub(crate) webrtc: WebRtc,
     /// The media plane.
     pub(crate) media: Media,
     /// The rules of reservations.
@@ -195,6 +197,26 @@ impl Default for Signalling {
     }
 }
 
+/// `[webrtc]`: limits of those who come in by an access key, which is no secret. 0: no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WebRtc {
+    /// Calls at once with one key.
+    pub(crate) calls_per_key: u32,
+    /// Calls at once from one source. An office behind one address is one.
+    pub(crate) calls_per_source: u32,
+    /// Call attempts with one key within a minute.
+    pub(crate) attempts_per_key: u32,
+    /// Call attempts of one source within a minute.
+    pub(crate) attempts_per_source: u32,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { calls_per_key: 350, calls_per_source: 50, attempts_per_key: 600, attempts_per_source: 60 }
+    }
+}
+
 /// `[media]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -317,6 +339,7 @@ impl Default for Config {
             tls: TlsFiles::default(),
             web: Web::default(),
             signalling: Signalling::default(),
+            webrtc: WebRtc::default(),
             media: Media::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),

@@ -241,6 +241,7 @@ fn changeable(config: &Config) -> Changeable {
         realm: config.signalling.realm.clone(),
         digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
         srtp: config.media.srtp.policy(),
+        webrtc: config.webrtc.clone(),
         sound: Sound {
             automatic_gain: config.media.automatic_gain,
             noise_suppression: config.media.noise_suppression,

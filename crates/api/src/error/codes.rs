@@ -33,12 +33,14 @@ codes! {
     BAD_TOKEN = "1006", 400, "A token cannot be made of this";
     BAD_TRUNK = "1007", 400, "A trunk is not valid";
     BAD_TARGET = "1008", 400, "Nobody can be called like this";
+    BAD_WEBRTC_KEY = "1009", 400, "An access key is not valid";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
     UNKNOWN_SERVICE = "1104", 404, "There is no inbound service of this name";
     UNKNOWN_USER = "1105", 404, "There is no SIP user of this name";
     UNKNOWN_TRUNK = "1106", 404, "There is no trunk of this name";
+    UNKNOWN_WEBRTC_KEY = "1107", 404, "There is no such access key";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -50,5 +52,6 @@ codes! {
     TRUNKS_BUSY = "1209", 409, "All lines of the trunk are in use";
     NOT_REGISTERED = "1210", 409, "The user's telephone is not registered";
     NOT_NOW = "1211", 409, "The call is not in a state for this";
+    WEBRTC_KEY_TAKEN = "1212", 409, "The access key is taken";
     NOT_PERMITTED = "1301", 403, "Nothing allows this call to the outside";
 }

@@ -7,6 +7,7 @@ pub(crate) mod named;
 pub(crate) mod parties;
 pub(crate) mod sound;
 pub(crate) mod trunks;
+pub(crate) mod webrtc_keys;
 pub(crate) mod websocket;
 
 use axum::{

@@ -214,6 +214,7 @@ impl ConferenceControl for Control {
             let report = |party: plenary_conference::conferences::ParticipantSummary| ParticipantReport {
                 participant_id: party.id,
                 from: "1001".to_owned(),
+                admitted_by: Some("network"),
                 muted: party.muted,
                 talking: false,
                 sound: SoundSettings::default(),

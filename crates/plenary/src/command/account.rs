@@ -1,7 +1,7 @@
 //! `plenary account …`: works on the database directly, while the server runs or not.
 
 use crate::{
-    cli::{Account, Key},
+    cli::{Account, Key, WebRtcKey},
     config::Config,
 };
 use anyhow::{anyhow, bail};
@@ -49,8 +49,48 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
             }
             writeln!(out, "Key {key} of {login} is revoked.")?;
         }
+        Account::WebRtcKey(command) => webrtc_key(&store, &mut out, command).await?,
     }
     store.close().await;
+    Ok(())
+}
+
+async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> anyhow::Result<()> {
+    match command {
+        WebRtcKey::New { login, services, key } => {
+            let account = find(store, &login).await?;
+            let services = (!services.is_empty()).then_some(services);
+            let key = match key {
+                Some(key) => {
+                    store.put_webrtc_key(account.id, &key, services.as_deref()).await?;
+                    key
+                }
+                None => store.make_webrtc_key(account.id, services).await?.key,
+            };
+            writeln!(out, "Access key of {login} for browsers. It is no secret:\n{key}")?;
+        }
+        WebRtcKey::List { login } => {
+            let account = find(store, &login).await?;
+            writeln!(out, "{:<18} {:<20} {:<28} SERVICES", "KEY", "MADE (UTC)", "STATE")?;
+            for key in store.webrtc_keys(account.id).await? {
+                let state = match key.revoked_at {
+                    Some(at) => format!("revoked {}", text(at)?),
+                    None => "valid".to_owned(),
+                };
+                let services = key.services.map_or_else(|| "all".to_owned(), |names| names.join(" "));
+                writeln!(out, "{:<18} {:<20} {state:<28} {services}", key.key, text(key.created_at)?)?;
+            }
+        }
+        WebRtcKey::Revoke { login, key } => {
+            let account = find(store, &login).await?;
+            if !store.revoke_webrtc_key(account.id, &key).await? {
+                bail!(
+                    "{login} has no valid access key {key}. `plenary account webrtc-key list {login}` shows its keys."
+                );
+            }
+            writeln!(out, "Access key {key} of {login} is revoked.")?;
+        }
+    }
     Ok(())
 }
 

@@ -4,17 +4,18 @@
 use super::{
     Command, Engine,
     bindings::Registering,
-    call::{CallNumber, Stage},
+    call::{AdmittedBy, CallNumber, Stage},
     incoming::find_service,
     wall_now,
+    webrtc::{self, Claim},
 };
 use plenary_conference::{AccountId, ServiceName};
 use plenary_sip::{
-    Registration, Transport,
+    Registration, Target, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
-use plenary_store::{CallToken, InboundService, SipSecret, Store, StoreError};
+use plenary_store::{CallToken, InboundService, ServiceScope, SipSecret, Store, StoreError, WebRtcKey};
 use std::{net::IpAddr, time::Duration};
 use tracing::{info, warn};
 
@@ -27,6 +28,10 @@ pub(crate) struct Looked {
     /// The service of the dialled name, and what its `*` stood for.
     pub(super) service: Option<(InboundService, String)>,
     pub(super) claims: Claims,
+    /// The access key that a browser names.
+    key: NamedKey,
+    /// The cloud id that the dialled host names.
+    dialled_cloud_id: Option<String>,
     /// Somebody may call by password at all.
     has_users: bool,
 }
@@ -53,27 +58,61 @@ pub(super) struct Brought {
     token: Option<String>,
 }
 
+/// The access key that a browser names.
+#[derive(Debug)]
+enum NamedKey {
+    /// It names none, or does not come over a WebSocket.
+    None,
+    /// There is no such key, or not with an account of the cloud id that is named with it.
+    Unknown(Claim),
+    /// A key, valid or revoked, and the cloud id of its account.
+    Known(WebRtcKey, String),
+}
+
+/// What is looked up for a request.
+pub(super) struct Asked<'a> {
+    /// Whom it is for; `None`: for no service.
+    pub(super) target: Option<&'a Target>,
+    pub(super) claim: Option<Claim>,
+    pub(super) brought: Brought,
+}
+
 /// What becomes of a call.
 enum Decision {
-    Welcome,
+    Welcome {
+        by: AdmittedBy,
+        /// The access key, where nothing else admits the caller.
+        key: Option<String>,
+    },
     /// The name is not there; said only to those who may know.
     NoSuchService,
     /// Who is it?
     Challenge {
         stale: bool,
     },
+    /// It brings nothing but an access key, which does not lead there.
+    NotByKey(KeyRefusal),
     No,
 }
 
-pub(super) async fn look_up(
-    store: &Store,
-    dialled: Option<&str>,
-    brought: Brought,
-) -> Result<Looked, StoreError> {
-    let service = match dialled {
-        Some(dialled) => find_service(store, dialled).await?,
-        None => None,
-    };
+/// Why an access key does not lead where it is to.
+struct KeyRefusal {
+    status: u16,
+    phrase: &'static str,
+    /// For the log, which may say more than the caller learns.
+    why: &'static str,
+    /// Somebody may be guessing.
+    is_failure: bool,
+}
+
+/// What was decided, and the user who has shown who it is.
+struct Decided {
+    decision: Decision,
+    user: Option<String>,
+}
+
+pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, StoreError> {
+    let Asked { target, claim, brought } = asked;
     let mut claims = Claims::default();
     if let Some(answer) = brought.answer {
         let secret = store.sip_secret(&answer.username).await?;
@@ -82,7 +121,41 @@ pub(super) async fn look_up(
     if let Some(token) = brought.token {
         claims.token = Some(store.check_call_token(&token, wall_now()).await?);
     }
-    Ok(Looked { service, claims, has_users: store.has_sip_users().await? })
+    let key = match claim {
+        None => NamedKey::None,
+        Some(claim) => match store.find_webrtc_key(&claim.cloud_id, &claim.key).await? {
+            Some(key) => NamedKey::Known(key, claim.cloud_id),
+            None => NamedKey::Unknown(claim),
+        },
+    };
+    let dialled_cloud_id = target.and_then(|target| webrtc::cloud_id_of(&target.host));
+    let mut service = None;
+    if let Some(target) = target {
+        // First in the accounts that the credentials name: their services may have names that others have too.
+        let scopes = accounts_of(&claims, &key).into_iter().map(Some).chain([None]);
+        for account in scopes {
+            let scope = ServiceScope { account, cloud_id: dialled_cloud_id.as_deref() };
+            service = find_service(store, scope, &target.user).await?;
+            if service.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(Looked { service, claims, key, dialled_cloud_id, has_users: store.has_sip_users().await? })
+}
+
+/// The accounts that a caller's credentials name, whether or not they are right.
+fn accounts_of(claims: &Claims, key: &NamedKey) -> Vec<AccountId> {
+    let of_token = claims.token.as_ref().and_then(|token| token.as_ref()).map(|token| token.account);
+    let of_password =
+        claims.password.as_ref().and_then(|(_, secret)| secret.as_ref()).map(|secret| secret.account);
+    let of_key = match key {
+        NamedKey::Known(key, _) => Some(key.account),
+        NamedKey::Unknown(_) | NamedKey::None => None,
+    };
+    let mut accounts: Vec<AccountId> = [of_token, of_password, of_key].into_iter().flatten().collect();
+    accounts.dedup();
+    accounts
 }
 
 /// A user who knows its password.
@@ -174,20 +247,24 @@ impl Engine {
         self.settings.trusted.iter().any(|net| net.contains(&source))
     }
 
-    /// Decides whether whoever calls may reach the service that was found.
-    fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> (Decision, Option<String>) {
+    /// Decides whether the caller may reach the service that was found.
+    fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> Decided {
         let source = source.to_canonical();
         let (is_trusted, has_users) = (self.is_trusted(source), looked.has_users);
+        // A caller that brings nothing but an access key is told what is wrong with the key.
+        let is_by_key = looked.claims.is_empty() && !matches!(looked.key, NamedKey::None);
+        let dialled_cloud_id = looked.dialled_cloud_id.as_deref();
         let known = self.know(looked.claims, source);
         let user = known.user.as_ref().map(|user| user.name.clone());
         let Some((service, _)) = &looked.service else {
             let may_know = is_trusted || self.trunks.is_known(source) || known.is_somebody();
             let decision = match may_know {
                 true => Decision::NoSuchService,
+                false if is_by_key => refused_key(&looked.key, None, dialled_cloud_id),
                 false if has_users => Decision::Challenge { stale: known.is_stale() },
                 false => Decision::No,
             };
-            return (decision, user);
+            return Decided { decision, user };
         };
         let access = &service.access;
         let by_network = match &access.networks {
@@ -203,13 +280,29 @@ impl Engine {
         let by_token = known.token.as_ref().is_some_and(|token| {
             access.tokens && token.account == service.account && token.service == dialled
         });
-        let decision = match by_network || by_trunk || by_password || by_token {
-            true => Decision::Welcome,
-            // Not for this one, and who it is is known: no password helps.
-            false if known.is_somebody() || !has_users => Decision::No,
-            false => Decision::Challenge { stale: known.is_stale() },
+        // What a caller has shown says more than where it comes from.
+        let ways = [
+            (by_password, AdmittedBy::User),
+            (by_token, AdmittedBy::Token),
+            (by_trunk, AdmittedBy::Trunk),
+            (by_network, AdmittedBy::Network),
+        ];
+        let by = ways.into_iter().find_map(|(is_open, by)| is_open.then_some(by));
+        // The access key shows nothing, so it comes last.
+        let by_key = match &looked.key {
+            NamedKey::Known(key, _) if access.webrtc && key_opens(key, service) => Some(key.key.clone()),
+            NamedKey::Known(..) | NamedKey::Unknown(_) | NamedKey::None => None,
         };
-        (decision, user)
+        let decision = match (by, by_key) {
+            (Some(by), _) => Decision::Welcome { by, key: None },
+            (None, Some(key)) => Decision::Welcome { by: AdmittedBy::WebRtc, key: Some(key) },
+            // Not for this one, and who it is is known: no password helps.
+            (None, None) if known.is_somebody() => Decision::No,
+            (None, None) if is_by_key => refused_key(&looked.key, Some(service), dialled_cloud_id),
+            (None, None) if !has_users => Decision::No,
+            (None, None) => Decision::Challenge { stale: known.is_stale() },
+        };
+        Decided { decision, user }
     }
 
     /// What was looked up for a call that came in is here.
@@ -229,19 +322,37 @@ impl Engine {
         let had_credentials = !looked.claims.is_empty();
         let is_reached = self.is_reached(&looked, flow);
         let service = looked.service.clone();
-        let (decision, user) = self.decide(looked, &dialled, source);
+        let claimed = match &looked.key {
+            NamedKey::Known(key, _) => Some(key.key.clone()),
+            NamedKey::Unknown(claim) => Some(claim.key.clone()),
+            NamedKey::None => None,
+        };
+        let Decided { decision, user } = self.decide(looked, &dialled, source);
         if user.is_some() {
             self.sip.report_success(source);
         }
         match decision {
-            Decision::Welcome => {
+            Decision::Welcome { by, key } => {
                 let account = service.as_ref().map(|(service, _)| service.account);
                 let trunk = account.and_then(|account| self.trunks.at(account, source));
                 if trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
                     info!(call = number.0, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
+                if let Some(key) = key {
+                    // Networks that are trusted have no limits of their own.
+                    let limited = Some(source).filter(|source| !self.is_trusted(*source));
+                    let now = self.clock.now().mono;
+                    if let Err(reason) =
+                        self.key_calls.begin(number, &key, limited, &self.settings.webrtc, now)
+                    {
+                        warn!(call = number.0, %source, %key, "a browser is refused: {reason}");
+                        return self.refuse(number, 503, "Too many calls");
+                    }
+                    info!(call = number.0, %source, %key, "admitted by an access key");
+                }
                 if let Some(call) = self.calls.get_mut(&number) {
+                    call.admitted_by = Some(by);
                     match (user, trunk) {
                         // What a caller has shown counts more than what it says.
                         (Some(user), _) => call.from = user,
@@ -269,6 +380,14 @@ impl Engine {
                 self.sip.reject(number.sip(), 401, None, challenges);
                 self.call_is_over(number, "asked for a password");
             }
+            Decision::NotByKey(KeyRefusal { status, phrase, why, is_failure }) => {
+                let key = claimed.unwrap_or_default();
+                info!(call = number.0, %source, %key, %dialled, "a browser is refused: {why}");
+                if is_failure {
+                    self.sip.report_failure(source, is_reached);
+                }
+                self.refuse(number, status, phrase);
+            }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
                 self.sip.report_failure(source, is_reached);
@@ -286,8 +405,8 @@ impl Engine {
     ) -> Result<(), (u16, Vec<(String, String)>)> {
         let (source, is_reached) = (flow.remote.ip(), self.is_reached(&looked, flow));
         let had_credentials = !looked.claims.is_empty();
-        match self.decide(looked, dialled, source).0 {
-            Decision::Welcome => Ok(()),
+        match self.decide(looked, dialled, source).decision {
+            Decision::Welcome { .. } => Ok(()),
             Decision::NoSuchService => Err((404, Vec::new())),
             Decision::Challenge { stale } => {
                 if had_credentials && !stale {
@@ -295,7 +414,7 @@ impl Engine {
                 }
                 Err((401, self.challenges(source, stale)))
             }
-            Decision::No => {
+            Decision::No | Decision::NotByKey(_) => {
                 self.sip.report_failure(source, is_reached);
                 Err((403, Vec::new()))
             }
@@ -316,7 +435,7 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&registration.authorizations, registration.flow.remote.ip());
         tokio::spawn(async move {
-            let looked = look_up(&store, None, brought).await;
+            let looked = look_up(&store, Asked { target: None, claim: None, brought }).await;
             let _ =
                 commands.send(Command::Registering { registration: Box::new(registration), looked }).await;
         });
@@ -377,14 +496,49 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         tokio::spawn(async move {
             // Only the account's own services: a reservation must not reach into another account.
-            let found = match store.match_service(service.as_str()).await {
-                Ok(Some((found, rest))) if found.account == account => Ok(Some((found, rest))),
-                Ok(_) => Ok(None),
-                Err(error) => Err(error),
-            };
+            let scope = ServiceScope { account: Some(account), cloud_id: None };
+            let found = find_service(&store, scope, service.as_str()).await;
             let _ = commands.send(Command::Diverted { call: number, found }).await;
         });
     }
+}
+
+/// The key is valid, and leads to this service.
+fn key_opens(key: &WebRtcKey, service: &InboundService) -> bool {
+    key.revoked_at.is_none() && key.account == service.account && key.includes(service.name.as_str())
+}
+
+/// Why a caller that brings nothing but an access key is refused. `found`: the service of the name that it dials.
+///
+/// Only what nobody does by mistake counts as a failure of its source. Others behind the same address are not to suffer for a
+/// page that is wrong about a name, or older than a revocation; attempts are bounded by the limits of a source.
+fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id: Option<&str>) -> Decision {
+    let refusal =
+        |status, phrase, why, is_failure| Decision::NotByKey(KeyRefusal { status, phrase, why, is_failure });
+    let (key, cloud_id) = match key {
+        NamedKey::None => return Decision::No,
+        NamedKey::Unknown(_) => {
+            let why = "there is no such access key, or not with an account of this cloud id";
+            return refusal(403, "Unknown access key", why, true);
+        }
+        NamedKey::Known(key, cloud_id) => (key, cloud_id),
+    };
+    if key.revoked_at.is_some() {
+        return refusal(403, "The access key is revoked", "the access key is revoked", false);
+    }
+    if dialled_cloud_id.is_some_and(|dialled| dialled != cloud_id) {
+        let why = "the dialled host names the cloud id of another account than the access key";
+        return refusal(403, "The access key is of another cloud id", why, true);
+    }
+    let why = match found.filter(|service| service.account == key.account) {
+        None => "the account of the access key has no inbound service of this name",
+        Some(service) if !service.access.webrtc => {
+            "the service does not admit browsers by access key (access.webrtc)"
+        }
+        Some(_) => "the access key does not name the service",
+    };
+    // All three look the same to the caller: it learns no names.
+    refusal(404, "No such service", why, false)
 }
 
 /// Makes what judges passwords.

@@ -90,6 +90,8 @@ pub(crate) struct Call {
     pub(crate) recorded: bool,
     /// The trunk that it came or goes through.
     pub(crate) trunk: Option<String>,
+    /// What admitted the caller; `None`: not yet, or we called.
+    pub(crate) admitted_by: Option<AdmittedBy>,
     /// Whom it may have called by REFER.
     pub(crate) refer: Refer,
     /// Who calls by the word of the one who sent it on: counts where that one is a trunk of the account.
@@ -98,6 +100,30 @@ pub(crate) struct Call {
     pub(crate) is_withheld: bool,
     /// We placed it.
     pub(crate) outgoing: Option<Box<Outgoing>>,
+}
+
+/// What of a caller, or of where it calls from, an inbound service admits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AdmittedBy {
+    Network,
+    Trunk,
+    User,
+    Token,
+    /// The access key of a browser.
+    WebRtc,
+}
+
+impl AdmittedBy {
+    /// As it is shown.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Trunk => "trunk",
+            Self::User => "user",
+            Self::Token => "token",
+            Self::WebRtc => "webrtc",
+        }
+    }
 }
 
 /// What there is of a call that we place.

@@ -62,8 +62,8 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&subscribing.authorizations, subscribing.flow.remote.ip());
         tokio::spawn(async move {
-            let dialled = subscribing.target.user.clone();
-            let looked = access::look_up(&store, Some(&dialled), brought).await;
+            let asked = access::Asked { target: Some(&subscribing.target), claim: None, brought };
+            let looked = access::look_up(&store, asked).await;
             let _ = commands.send(Command::Following { subscribing: Box::new(subscribing), looked }).await;
         });
     }

@@ -55,6 +55,7 @@ pub(crate) struct RosterLine {
 pub(crate) struct Report {
     pub(crate) participant: ParticipantId,
     pub(crate) from: String,
+    pub(crate) admitted_by: Option<&'static str>,
     pub(crate) muted: bool,
     pub(crate) talking: bool,
     pub(crate) sound: SoundSettings,
@@ -342,13 +343,22 @@ impl ConferenceControl for EngineHandle {
         let asked = self.ask(|reply| Command::Reports { account, which, reply }).await?;
         let mut reports = Vec::new();
         for report in asked.map_err(ControlError::Refused)? {
-            let Report { participant: participant_id, from, muted, talking, sound, statistics } = report;
+            let Report { participant: participant_id, from, admitted_by, muted, talking, sound, statistics } =
+                report;
             // A call that ends just now has none.
             let statistics = match statistics.await {
                 Ok(statistics) => serde_json::to_value(statistics).unwrap_or_default(),
                 Err(_) => serde_json::Value::Null,
             };
-            reports.push(ParticipantReport { participant_id, from, muted, talking, sound, statistics });
+            reports.push(ParticipantReport {
+                participant_id,
+                from,
+                admitted_by,
+                muted,
+                talking,
+                sound,
+                statistics,
+            });
         }
         Ok(reports)
     }

@@ -6,14 +6,15 @@ use super::{
     effects::reasons,
     sound::SoundChoice,
     wall_now,
+    webrtc::Claim,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
-    IncomingCall,
+    IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError, Stream},
 };
-use plenary_store::{Action, InboundService, Refer, Srtp, StoreError};
+use plenary_store::{Action, InboundService, Refer, ServiceScope, Srtp, StoreError};
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
@@ -37,6 +38,9 @@ impl Engine {
         // Only those we trust may say who somebody else is (RFC 3325, 5): of trunks it is not known yet.
         let asserted = incoming.asserted.map(|party| party.user);
         let is_trusted = self.is_trusted(incoming.flow.remote.ip());
+        // An access key counts over WebSockets only.
+        let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
+        let claim = is_browser.then(|| Claim::of(&incoming.from.user, &incoming.from.host)).flatten();
         let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
         let is_withheld = incoming.is_private;
         let shown = if is_withheld { super::call::ANONYMOUS } else { &from };
@@ -59,6 +63,7 @@ impl Engine {
                 srtp: self.settings.srtp,
                 recorded: false,
                 trunk: None,
+                admitted_by: None,
                 refer: Refer::None,
                 asserted,
                 is_withheld,
@@ -68,7 +73,8 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&incoming.authorizations, incoming.flow.remote.ip());
         tokio::spawn(async move {
-            let looked = access::look_up(&store, Some(&incoming.target.user), brought).await;
+            let asked = access::Asked { target: Some(&incoming.target), claim, brought };
+            let looked = access::look_up(&store, asked).await;
             let _ = commands.send(Command::LookedUp { call: number, looked }).await;
         });
     }
@@ -438,11 +444,12 @@ pub(super) fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
 /// The service of the dialled name. A telephone number may be stored with or without its `+`.
 pub(super) async fn find_service(
     store: &plenary_store::Store,
+    scope: ServiceScope<'_>,
     user: &str,
 ) -> Result<Option<(InboundService, String)>, StoreError> {
-    let found = store.match_service(user).await?;
+    let found = store.match_service_in(scope, user).await?;
     match (found, user.strip_prefix('+')) {
-        (None, Some(digits)) => store.match_service(digits).await,
+        (None, Some(digits)) => store.match_service_in(scope, digits).await,
         (found, _) => Ok(found),
     }
 }

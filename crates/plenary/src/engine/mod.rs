@@ -26,11 +26,13 @@ mod security;
 mod sound;
 mod target;
 mod trunks;
+mod webrtc;
 
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 use security::Security;
 
+use crate::config::WebRtc;
 use call::{Call, CallNumber, Stage};
 use focus::Followers;
 use handle::{Report, RosterLine};
@@ -215,6 +217,8 @@ pub(crate) struct Changeable {
     pub(crate) srtp: Policy,
     /// How participants sound where nothing else was set.
     pub(crate) sound: Sound,
+    /// Limits of browsers that come in by an access key.
+    pub(crate) webrtc: WebRtc,
 }
 
 /// What the engine needs to start.
@@ -255,6 +259,8 @@ pub(crate) struct Engine {
     followers: Followers,
     trunks: trunks::Trunks,
     bindings: bindings::Bindings,
+    /// Calls that came in by an access key.
+    key_calls: webrtc::KeyCalls,
     /// What can be read of those we called.
     parties: outgoing::Parties,
     /// Until when whom we call may ring.
@@ -344,6 +350,7 @@ impl Engine {
             followers: Followers::default(),
             trunks: trunks::Trunks::default(),
             bindings: bindings::Bindings::default(),
+            key_calls: webrtc::KeyCalls::default(),
             parties: outgoing::Parties::default(),
             ringing: BTreeSet::new(),
             announcements: HashMap::new(),
@@ -662,6 +669,7 @@ impl Engine {
         self.release_media(number);
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
+        self.key_calls.end(number);
         self.parties.end(&call.participant, cause, self.clock.now().mono);
         debug!(call = number.0, cause, "call over");
         if call.recorded {

@@ -182,6 +182,7 @@ impl Engine {
             srtp: self.settings.srtp,
             recorded: true,
             trunk: None,
+            admitted_by: None,
             refer: Refer::None,
             asserted: None,
             is_withheld: false,

@@ -69,6 +69,7 @@ impl Records {
             started_at: call.began_at,
             is_outgoing: call.outgoing.is_some(),
             trunk: call.trunk.clone(),
+            admitted_by: call.admitted_by.map(|by| by.name().to_owned()),
         };
         self.write(CallEntry::Started { call, dialog });
     }

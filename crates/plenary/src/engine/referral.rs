@@ -27,8 +27,8 @@ impl Engine {
             let (store, commands) = (self.store.clone(), self.commands.clone());
             let brought = self.brought(&referred.authorizations, referred.flow.remote.ip());
             tokio::spawn(async move {
-                let dialled = referred.target.user.clone();
-                let looked = access::look_up(&store, Some(&dialled), brought).await;
+                let asked = access::Asked { target: Some(&referred.target), claim: None, brought };
+                let looked = access::look_up(&store, asked).await;
                 let _ = commands.send(Command::Referring { referred: Box::new(referred), looked }).await;
             });
             return;

@@ -62,6 +62,7 @@ impl Engine {
             if let Some(call) = self.calls.remove(&number) {
                 self.participants.remove(&call.participant);
             }
+            self.key_calls.end(number);
             self.media.close(number.media());
             self.sip.hang_up(number.sip(), reasons(500, "The call failed"));
         }

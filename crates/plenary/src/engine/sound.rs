@@ -1,7 +1,11 @@
 //! How conferences and participants are made to sound: settings laid over each other, the nearest one wins. Those of an
 //! account and of a reserved conference are in the store, the others live as long as what they were made for.
 
-use super::{Engine, call::CallNumber, handle::Report};
+use super::{
+    Engine,
+    call::{AdmittedBy, CallNumber},
+    handle::Report,
+};
 use plenary_api::{SoundChange, SoundOf, SoundSettings};
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, Refused, conferences::ConferenceRef};
 use plenary_media::Sound;
@@ -177,6 +181,7 @@ impl Engine {
             Some(Report {
                 participant,
                 from: call.party_name().to_owned(),
+                admitted_by: call.admitted_by.map(AdmittedBy::name),
                 muted,
                 talking: call.talking,
                 sound: settings(self.call_sound(&key, number)),
