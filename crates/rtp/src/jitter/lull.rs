@@ -1,9 +1,6 @@
 //! A stream of silence that comes as it should: what it does to the buffer can be told beforehand.
 
-use super::{
-    JitterBuffer, MARGIN_NS, Mode,
-    playout::{HYSTERESIS_NS, PULLS_AFTER_START},
-};
+use super::{JitterBuffer, MARGIN_NS, Mode, playout::PULLS_AFTER_START};
 use crate::packet::Header;
 
 /// A stream that holds more packets than this, or whose packets come less evenly, is in no lull: its delays have to be
@@ -42,7 +39,7 @@ impl JitterBuffer {
             return None;
         }
         let spare_ns = play_at_ns as i64 - self.timeline.time_of(cursor) - self.needed_ns();
-        let is_kept = (-MARGIN_NS..self.frame_ns() + HYSTERESIS_NS).contains(&spare_ns);
+        let is_kept = (-MARGIN_NS..self.frame_ns() + self.hysteresis_ns()).contains(&spare_ns);
         let header = Header {
             marker: false,
             payload_type: 0,

@@ -2,8 +2,10 @@
 
 use super::{Frame, JitterBuffer, MARGIN_NS, Mode, slots::Slot};
 
-/// Shrinking waits for this much more than a packet, so that it does not undo what growing did.
-pub(super) const HYSTERESIS_NS: i64 = 2_000_000;
+/// Shrinking waits for this much more than a packet, so that it does not undo what growing did: half the range of the delays, within
+/// these bounds. Where packets come evenly the least is enough, and none is held for a frame longer than it needs to be.
+const HYSTERESIS_NS_MIN: i64 = 300_000;
+const HYSTERESIS_NS_MAX: i64 = 2_000_000;
 /// With sound going on the schedule must have been too long for this many pulls before a packet is left out; where it is
 /// too long by several packets, for a part of that, and for the least at least.
 const PULLS_BEFORE_SHRINK: u32 = 25;
@@ -175,7 +177,7 @@ impl JitterBuffer {
             return Adapt::Grow;
         }
         let whole_ns = packet_ns.max(self.frame_ns());
-        if spare_ns < whole_ns + HYSTERESIS_NS || self.pulls_since_start <= PULLS_AFTER_START {
+        if spare_ns < whole_ns + self.hysteresis_ns() || self.pulls_since_start <= PULLS_AFTER_START {
             self.pulls_too_long = 0;
             return Adapt::Keep;
         }
@@ -184,6 +186,12 @@ impl JitterBuffer {
         let pulls = (PULLS_BEFORE_SHRINK / too_long.max(1)).max(PULLS_BEFORE_SHRINK_MIN);
         // The packet after it must be there: leaving one out to conceal one would help nobody.
         if more && (self.quiet || self.pulls_too_long > pulls) { Adapt::Shrink } else { Adapt::Keep }
+    }
+
+    /// How much longer than a packet the schedule may be without one being left out.
+    pub(super) fn hysteresis_ns(&self) -> i64 {
+        let range_ns = self.delays.needed_ns().saturating_sub(self.delays.recent_earliest_ns());
+        (HYSTERESIS_NS_MIN.saturating_add(range_ns / 2)).clamp(HYSTERESIS_NS_MIN, HYSTERESIS_NS_MAX)
     }
 
     fn play(&mut self, index: u8, slot: &Slot) -> Choice {
