@@ -529,7 +529,7 @@ impl Worker {
                 let _ = dtls.send(DtlsJob::Datagram { call, channel, bytes });
             }
         }
-        self.tick_sooner(index, time);
+        self.move_rooms(index, time);
         let load = &self.load;
         load.ticks.fetch_add(rooms, Relaxed);
         if late_ns > LATE_NS {
@@ -548,7 +548,7 @@ impl Worker {
         let Self { phases, ports, outbox, members, reporters, broken, failed, began, .. } = self;
         let Phase { rooms, ticks, departures, .. } = &mut phases[index];
         members.clear();
-        for (place, room) in rooms.iter().enumerate() {
+        for (place, room) in rooms.iter().enumerate().filter(|(_, room)| room.is_due(time)) {
             members.extend(room.members().iter().map(|(key, port)| Asked {
                 key: (place, *key),
                 port: *port,
@@ -582,6 +582,9 @@ impl Worker {
             .is_some()
         });
         for place in 0..rooms.len() {
+            if !rooms[place].is_due(time) {
+                continue;
+            }
             in_room(rooms, broken, place, outbox, |room, outbox| room.tick(time, outbox));
         }
         failed.clear();
@@ -615,27 +618,30 @@ impl Worker {
         gone.into_iter().for_each(|room| self.give_up(room));
     }
 
-    /// A packet waits for its room's next tick. Where those who talk would wait less for a sooner one the room moves to a
-    /// phase before its own: those who listen get one packet early, and from then on hear everybody that much sooner.
-    fn tick_sooner(&mut self, index: usize, time: Tick) {
+    /// A packet waits for its room's next tick. Where those who talk wait less at another phase the room moves there, one phase
+    /// at a time: those who listen get one packet 2 ms early or late.
+    fn move_rooms(&mut self, index: usize, time: Tick) {
         let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(|room| room.len()).sum();
         let most = parties / PHASES * 2 + PARTIES_OF_PHASE_ANYWAY;
         let mut place = 0;
         while place < self.phases[index].rooms.len() {
             let room = &mut self.phases[index].rooms[place];
-            let phases = room.phases_sooner(time, PHASE_NS) as usize % PHASES;
-            let sooner = (index + PHASES - phases) % PHASES;
-            let there: usize = self.phases[sooner].rooms.iter().map(|room| room.len()).sum();
+            let sooner = if room.is_due(time) { room.phases_sooner(time, PHASE_NS) } else { 0 };
+            let to = (index as i32 - sooner).rem_euclid(PHASES as i32) as usize;
+            let there: usize = self.phases[to].rooms.iter().map(|room| room.len()).sum();
             // One that goes where nobody is leaves the load as even as it was, however large it is.
             let is_too_much = there > 0 && there + self.phases[index].rooms[place].len() > most;
-            if phases == 0 || is_too_much {
+            if to == index || is_too_much {
                 place += 1;
                 continue;
             }
-            let next_ns = self.phases[index].next_ns - phases as u64 * PHASE_NS;
-            let room = self.phases[index].rooms.swap_remove(place);
-            self.phase_of.insert(room.id, sooner);
-            let phase = &mut self.phases[sooner];
+            let next_ns =
+                self.phases[index].next_ns.saturating_add_signed(i64::from(-sooner) * PHASE_NS as i64);
+            let mut room = self.phases[index].rooms.swap_remove(place);
+            // A later phase has its tick of this frame still before it: that one is not the room's.
+            room.note_moved(sooner, next_ns);
+            self.phase_of.insert(room.id, to);
+            let phase = &mut self.phases[to];
             if phase.rooms.is_empty() {
                 phase.next_ns = next_ns;
             }

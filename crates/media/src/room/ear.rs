@@ -268,6 +268,13 @@ impl Ear {
         }
     }
 
+    /// How much sooner the next tick could be and still find its packet; see [`JitterBuffer::spare_ns`]. What is left of a
+    /// longer packet is heard first.
+    pub(super) fn spare_ns(&self, next_tick_ns: u64) -> Option<i64> {
+        let held_ns = self.waiting_samples as u64 * FRAME_NS / self.frame.len() as u64;
+        self.jitter.spare_ns(next_tick_ns + held_ns)
+    }
+
     /// Frames that were made up since they were lost or late. What a sender of Opus leaves out since nobody speaks (DTX) is
     /// none of them: its last packet said so.
     pub(super) fn frames_concealed(&self) -> u64 {

@@ -122,6 +122,8 @@ pub(crate) struct Room {
     /// When it had better tick, and for whose sake.
     pace: Pace,
     talkers: Vec<Talker>,
+    /// It ticks no sooner than this.
+    not_before_ns: u64,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -155,6 +157,7 @@ impl Room {
             live_lines: 0,
             pace: Pace::default(),
             talkers: Vec::new(),
+            not_before_ns: 0,
             #[cfg(test)]
             fails: false,
         }
@@ -191,6 +194,7 @@ impl Room {
                 self.parties.push(party);
                 self.heard.reserve(self.parties.len() - self.heard.len());
                 self.talkers.reserve(self.parties.len() - self.talkers.len());
+                self.pace.reserve(self.parties.len());
                 PartyKey(self.parties.len() - 1)
             }
         };
@@ -205,6 +209,7 @@ impl Room {
         gone.leave(key, time, out);
         let (stats, rate) = (gone.stats(), gone.rate());
         *party = None;
+        self.pace.forget(key.0);
         self.members.retain(|(member, _)| *member != key);
         self.leave_desk(rate);
         for (_, except) in &mut self.plays {
@@ -362,13 +367,25 @@ impl Room {
         }
     }
 
-    /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk.
-    pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> u32 {
+    /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk; negative: later.
+    /// Asked once after each tick.
+    pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> i32 {
         let Self { heard, parties, pace, talkers, .. } = self;
-        let those_heard = heard.iter().filter_map(|index| parties.get(*index)?.as_ref());
+        let those_heard = heard.iter().filter_map(|place| Some((*place, parties.get(*place)?.as_ref()?)));
         talkers.clear();
-        talkers.extend(those_heard.filter_map(|party| party.waits(time.now_ns + FRAME_NS)));
+        talkers.extend(those_heard.filter_map(|(place, party)| party.waits(place, time.now_ns + FRAME_NS)));
         pace.advise(talkers, phase_ns)
+    }
+
+    /// It ticks so many phases sooner from now on, for the first time at `next_ns`.
+    pub(crate) fn note_moved(&mut self, phases: i32, next_ns: u64) {
+        self.pace.note_moved(phases);
+        self.not_before_ns = next_ns;
+    }
+
+    /// Its phase ticks and it does too: it has not come from a sooner phase since its last tick.
+    pub(crate) fn is_due(&self, time: Tick) -> bool {
+        time.now_ns >= self.not_before_ns
     }
 
     /// How many are in it.

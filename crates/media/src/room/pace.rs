@@ -1,190 +1,264 @@
-//! When a room had better tick: a packet waits for the tick after it, so the tick belongs just after the packets of those
-//! who talk.
+//! When a room ticks: a packet waits for the tick after it, so the tick belongs just after the packets of those who talk.
 //!
-//! A room only ever moves to sooner phases of its frame; those who listen get one packet early, which no jitter
-//! buffer minds. A *free* move lets everybody be in time still. Where none is left, one talker may be in the way
-//! of all others: past him he waits for nearly a frame more, and the others for so much less. Such a move makes up one
-//! frame of his, so it has to be worth it, waits for a pause of his, and is rare.
+//! **The clock holds.** A listener gets one packet per tick, so a room that only ever moved its tick to a sooner moment would
+//! send more audio than time goes by, and every listener would have to drop it. So a room moves both ways, and never further
+//! than one phase short of a frame from where it has been: all phases are within reach, and its media clock stays within 20 ms
+//! of real time for as long as the room exists.
+//!
+//! **The usual talkers decide.** Each move lets every listener's jitter buffer adapt, so the phase is chosen for the talk of the
+//! last minutes rather than for whoever talks at this moment. Where people take turns, a phase that suits each of them
+//! somewhat beats one that follows the last of them.
+//!
+//! ```text
+//!   when packets are needed, weighted by talk (20 ms, around a circle)
+//!   ├──▂▅▂──────────▂▇▂─────────────────┤
+//!                     ▲ best tick: just after the second; the first then waits for the rest of the circle
+//! ```
+//!
+//! **A move costs.** Steps are one phase each half second. A phase is worth moving to only if it saves more than the way there
+//! costs, and the ways of a minute are bounded. A talker whose packets a sooner tick passes loses a frame; that waits for a pause.
 
 use super::FRAME_NS;
 
-/// A room ticks sooner only if this much more is to spare: a talker who then comes too late costs a frame.
-const SPARE_NS: i64 = 300_000;
-/// Ticks in a row for which a free move must have been possible, half a second.
-const TICKS_BEFORE_FREE: u32 = 25;
-/// For so many more ticks than not a move past a talker must have been the best, while people come in and fall silent: two
-/// seconds where it can wait for his pause,
-const TICKS_BEFORE_PASSING: u32 = 100;
-/// five if he makes none.
-const TICKS_BEFORE_PASSING_ALOUD: u32 = 250;
-/// A move past a talker must save those who talk so much on the average.
-const WORTH_NS: i64 = 2_500_000;
-/// From one such move to the next: twenty seconds.
-const TICKS_OF_REST: u32 = 1000;
+/// Resolution of the moments at which packets are needed, a quarter of a millisecond, and how many of them make a frame.
+const BIN_NS: i64 = 250_000;
+const BINS: usize = FRAME_NS as usize / BIN_NS as usize;
+/// A packet that is needed so much before the tick is in time all the same: the margin of the jitter buffer absorbs it.
+const MARGIN_NS: i64 = 1_000_000;
+/// A packet may be held for a frame and so much more before its jitter buffer leaves one out.
+const HYSTERESIS_NS: i64 = 2_000_000;
+/// Talk of so many ticks with talk ago counts half: a minute.
+const HALF_LIFE_TICKS: f32 = 3000.0;
+/// Whoever has talked so little of late does not count.
+const WEIGHT_MIN: f32 = 0.1;
+/// Phases are compared after so many ticks with talk: half a second.
+const TICKS_PER_LOOK: u32 = 25;
+/// From one step to the next: half a second.
+const TICKS_PER_STEP: u32 = 25;
+/// A step waits this long for a pause of those it passes: five seconds.
+const TICKS_FOR_PAUSE: u32 = 250;
+/// Waiting for longer than this counts more, by the square of what is beyond: nobody should be the one who always waits longest.
+const LONG_WAIT_MS: f32 = 15.0;
+const LONG_WAIT_WEIGHT: f32 = 3.0;
+/// A move must save so much on the average, in milliseconds,
+const WORTH_MS: f32 = 1.0;
+/// and so much more for each phase on the way,
+const WORTH_MS_PER_PHASE: f32 = 0.1;
+/// and so much more for talkers that lose a frame, times their share of the talk.
+const WORTH_MS_PASSING: f32 = 1.5;
+/// What would have been saved so far, in milliseconds of waiting over all ticks of talk, must be so much for each phase on the way:
+/// at the start little talk is known.
+const SAVED_MS_PER_PHASE: f32 = 40.;
+/// A minute has five phases of movement, 10 ms; what was saved up is enough for one way across the frame.
+const TICKS_PER_PHASE: u32 = 600;
+const CREDIT_MAX: u32 = 10 * TICKS_PER_PHASE;
 
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Talker {
-    /// How much sooner he could be heard.
+    /// The party, by its place in the room.
+    pub(super) place: usize,
+    /// How much sooner the next tick could be and still find its packet.
     pub(super) spare_ns: i64,
-    /// A frame of his could be made up unheard.
+    /// A frame of it can be concealed unheard.
     pub(super) is_quiet: bool,
 }
 
-/// Counts how long a room could have ticked sooner.
-#[derive(Debug, Default)]
+/// How much a party has talked of late, and the moment of the frame at which its packets are needed, counted backwards from the
+/// tick of shift 0. Of one that is silent that is where it was when it talked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Talk {
+    weight: f32,
+    bin: u8,
+}
+
+/// How much talk is needed at each moment of the frame.
+#[derive(Debug)]
+struct Needed {
+    weights: [f32; BINS],
+    total: f32,
+}
+
+/// Chooses the phase of a room.
+#[derive(Debug)]
 pub(super) struct Pace {
-    ticks_free: u32,
-    /// The move past somebody that is best most of the time, in phases, and for how many more ticks than not it was.
-    passing: u32,
-    ticks_passing: u32,
+    /// By the party's place in the room.
+    talk: Vec<Talk>,
+    /// Where the tick is, in phases sooner than at first, and the furthest it has been.
+    shift: i32,
+    soonest: i32,
+    latest: i32,
+    /// Phases to go.
+    to_go: i32,
+    ticks_with_talk: u32,
     rest: u32,
+    ticks_waited: u32,
+    /// Ticks' worth of movement that may be spent.
+    credit: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            talk: Vec::new(),
+            shift: 0,
+            soonest: 0,
+            latest: 0,
+            to_go: 0,
+            ticks_with_talk: 0,
+            rest: 0,
+            ticks_waited: 0,
+            credit: CREDIT_MAX,
+        }
+    }
 }
 
 impl Pace {
-    /// By how many phases of `phase_ns` the room should tick sooner from now on.
-    pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> u32 {
+    /// Makes room for so many parties.
+    pub(super) fn reserve(&mut self, parties: usize) {
+        self.talk.resize(parties.max(self.talk.len()), Talk::default());
+    }
+
+    /// The party at this place has left.
+    pub(super) fn forget(&mut self, place: usize) {
+        if let Some(talk) = self.talk.get_mut(place) {
+            *talk = Talk::default();
+        }
+    }
+
+    /// By how many phases of `phase_ns` the room should tick sooner from now on; negative: later. Once it does, say so by
+    /// [`Self::note_moved`].
+    pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> i32 {
+        let phase_bins = phase_ns as i64 / BIN_NS;
+        self.credit = (self.credit + 1).min(CREDIT_MAX);
         self.rest = self.rest.saturating_sub(1);
-        let phase_ns = phase_ns as i64;
-        let Some(least_ns) = talkers.iter().map(|talker| talker.spare_ns).min() else { return 0 };
-        if least_ns > phase_ns + SPARE_NS {
-            self.ticks_free += 1;
-            if self.ticks_free < TICKS_BEFORE_FREE {
-                return 0;
+        if !talkers.is_empty() {
+            self.note(talkers, phase_bins);
+        }
+        // A way is gone to its end, but not looked at as settled while it waits for a pause.
+        let is_open = self.to_go == 0 || self.ticks_waited > 0;
+        if is_open && self.ticks_with_talk >= TICKS_PER_LOOK {
+            self.ticks_with_talk = 0;
+            self.to_go = self.best(phase_bins);
+            if self.to_go == 0 {
+                self.ticks_waited = 0;
             }
-            // Whoever is to be passed has come nearer.
-            *self = Self { rest: self.rest, ..Self::default() };
-            return 1;
         }
-        self.ticks_free = 0;
-        if self.rest > 0 {
+        if self.to_go == 0 || self.rest > 0 {
             return 0;
         }
-        let best = best_passing(talkers, phase_ns);
-        if best != self.passing {
-            self.ticks_passing = self.ticks_passing.saturating_sub(1);
-            if self.ticks_passing == 0 {
-                self.passing = best;
+        // A later tick makes nobody lose a frame at once: jitter buffers leave one out when it suits.
+        let is_aloud = self.to_go > 0
+            && talkers.iter().any(|talker| !talker.is_quiet && is_passed(*talker, phase_ns as i64));
+        if is_aloud && self.ticks_waited < TICKS_FOR_PAUSE {
+            self.ticks_waited += 1;
+            return 0;
+        }
+        self.to_go.signum()
+    }
+
+    /// The room ticks so many phases sooner than before.
+    pub(super) fn note_moved(&mut self, phases: i32) {
+        self.shift += phases;
+        self.soonest = self.soonest.max(self.shift);
+        self.latest = self.latest.min(self.shift);
+        self.to_go -= phases;
+        self.credit = self.credit.saturating_sub(phases.unsigned_abs() * TICKS_PER_PHASE);
+        (self.rest, self.ticks_waited) = (TICKS_PER_STEP, 0);
+    }
+
+    /// Takes note of who talks in a tick. One whose packets come to be late soon (its clock is slower than ours) counts like one
+    /// that waits for a whole frame: a later phase suits it.
+    fn note(&mut self, talkers: &[Talker], phase_bins: i64) {
+        self.ticks_with_talk += 1;
+        if self.ticks_with_talk.is_multiple_of(TICKS_PER_LOOK) {
+            let keep = 0.5_f32.powf(TICKS_PER_LOOK as f32 / HALF_LIFE_TICKS);
+            self.talk.iter_mut().for_each(|talk| talk.weight *= keep);
+        }
+        let tick = i64::from(self.shift) * phase_bins;
+        for talker in talkers {
+            let frame_ns = FRAME_NS as i64;
+            let spare_ns = match talker.spare_ns {
+                // Held for a whole frame, and for a little less after any sooner tick.
+                spare_ns if (frame_ns..frame_ns + HYSTERESIS_NS).contains(&spare_ns) => frame_ns - 1,
+                spare_ns => spare_ns,
+            };
+            let bin = (tick + spare_ns.div_euclid(BIN_NS)).rem_euclid(BINS as i64);
+            if let Some(talk) = self.talk.get_mut(talker.place) {
+                *talk = Talk { weight: talk.weight + 1.0, bin: bin as u8 };
             }
+        }
+    }
+
+    fn needed(&self) -> Needed {
+        let mut needed = Needed { weights: [0.0; BINS], total: 0.0 };
+        for talk in self.talk.iter().filter(|talk| talk.weight > WEIGHT_MIN) {
+            needed.weights[usize::from(talk.bin)] += talk.weight;
+            needed.total += talk.weight;
+        }
+        needed
+    }
+
+    /// The way to the phase at which those who talk wait least, in phases; 0: it is not worth it.
+    fn best(&self, phase_bins: i64) -> i32 {
+        let needed = self.needed();
+        let total = needed.total;
+        if total == 0.0 {
             return 0;
         }
-        self.ticks_passing += 1;
-        if best == 0 {
-            self.ticks_passing = self.ticks_passing.min(TICKS_BEFORE_PASSING);
-            return 0;
+        let phases = (BINS as i64 / phase_bins.max(1)) as i32;
+        let now_ms = self.cost_ms(0, phase_bins, &needed);
+        let mut best = (0.0, 0);
+        for way in 1 - phases..phases {
+            let to = self.shift + way;
+            let span = self.soonest.max(to) - self.latest.min(to);
+            if way == 0 || span >= phases || way.unsigned_abs() * TICKS_PER_PHASE > self.credit {
+                continue;
+            }
+            let worth_ms = WORTH_MS
+                + WORTH_MS_PER_PHASE * way.unsigned_abs() as f32
+                + WORTH_MS_PASSING * self.passed(way, phase_bins, &needed) / total;
+            let saved_ms = now_ms - self.cost_ms(way, phase_bins, &needed) - worth_ms;
+            let is_known = saved_ms * total >= SAVED_MS_PER_PHASE * way.unsigned_abs() as f32;
+            if is_known && saved_ms > best.0 {
+                best = (saved_ms, way);
+            }
         }
-        let mut passed = talkers.iter().filter(|talker| is_passed(**talker, i64::from(best) * phase_ns));
-        let ready = self.ticks_passing >= TICKS_BEFORE_PASSING && passed.all(|talker| talker.is_quiet)
-            || self.ticks_passing >= TICKS_BEFORE_PASSING_ALOUD;
-        if !ready {
-            return 0;
-        }
-        *self = Self { rest: TICKS_OF_REST, ..Self::default() };
-        best
+        best.1
+    }
+
+    /// What waiting costs on the average if the room ticks so many phases sooner.
+    fn cost_ms(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
+        let tick = i64::from(self.shift + way) * phase_bins;
+        let costs = needed.weights.iter().enumerate().map(|(bin, weight)| {
+            let bins = match (bin as i64 - tick).rem_euclid(BINS as i64) as usize {
+                // It would be just in time, and any unevenness would make it late.
+                0 if way != 0 => BINS,
+                bins => bins,
+            };
+            let wait_ms = (bins as f32 + 0.5) * (BIN_NS as f32 / 1e6);
+            let long_ms = (wait_ms - LONG_WAIT_MS).max(0.0);
+            weight * (wait_ms + LONG_WAIT_WEIGHT * long_ms * long_ms)
+        });
+        costs.sum::<f32>() / needed.total
+    }
+
+    /// How much talk is of those who lose a frame on the way.
+    fn passed(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
+        let tick = i64::from(self.shift) * phase_bins;
+        let by = i64::from(way) * phase_bins;
+        let is_passed = |bin: usize| {
+            let spare = (bin as i64 - tick).rem_euclid(BINS as i64);
+            if way > 0 { spare <= by } else { spare - by >= BINS as i64 }
+        };
+        needed.weights.iter().enumerate().filter(|(bin, _)| is_passed(*bin)).map(|(_, weight)| weight).sum()
     }
 }
 
+/// A tick that is so much sooner comes before the packet.
 fn is_passed(talker: Talker, by_ns: i64) -> bool {
-    talker.spare_ns <= by_ns + SPARE_NS
-}
-
-/// The move that lets those who talk wait least, in phases; 0: none is worth it.
-fn best_passing(talkers: &[Talker], phase_ns: i64) -> u32 {
-    let count = talkers.len() as i64;
-    let change_ns = |phases: i64| -> i64 {
-        let by_ns = phases * phase_ns;
-        let passed = talkers.iter().filter(|talker| is_passed(**talker, by_ns)).count() as i64;
-        passed * FRAME_NS as i64 - count * by_ns
-    };
-    let moves = 1..FRAME_NS as i64 / phase_ns.max(1);
-    let best = moves.map(|phases| (change_ns(phases), phases)).min();
-    best.filter(|(change_ns, _)| *change_ns <= -WORTH_NS * count).map_or(0, |(_, phases)| phases as u32)
+    (-MARGIN_NS..by_ns).contains(&talker.spare_ns)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: i64 = 1_000_000;
-    const PHASE_NS: u64 = 2_000_000;
-
-    /// Talkers whose packets come so long before the tick, as time goes by: how long each waits at the end, and how
-    /// often one of them had to wait for another tick.
-    fn settle(spares_ms: &[i64], quiet: bool, ticks: u32) -> (Vec<i64>, u32) {
-        let mut spares: Vec<i64> = spares_ms.iter().map(|ms| ms * MS).collect();
-        let (mut pace, mut passed) = (Pace::default(), 0);
-        for _ in 0..ticks {
-            let talkers: Vec<Talker> =
-                spares.iter().map(|spare_ns| Talker { spare_ns: *spare_ns, is_quiet: quiet }).collect();
-            let by_ns = i64::from(pace.advise(&talkers, PHASE_NS)) * PHASE_NS as i64;
-            for spare in &mut spares {
-                *spare -= by_ns;
-                if *spare < 0 {
-                    *spare += FRAME_NS as i64;
-                    passed += 1;
-                }
-            }
-        }
-        (spares.iter().map(|spare| spare / MS).collect(), passed)
-    }
-
-    #[test]
-    fn a_room_moves_to_just_after_the_packets_of_one_who_talks() {
-        for spare_ms in 0..20 {
-            let (waits, passed) = settle(&[spare_ms], true, 1000);
-            assert!(waits[0] <= 2, "{spare_ms}: {waits:?}");
-            assert_eq!(passed, 0);
-        }
-        assert!(settle(&[], true, 1000).0.is_empty());
-    }
-
-    #[test]
-    fn one_who_is_in_the_way_of_all_others_is_passed_once() {
-        let (waits, passed) = settle(&[1, 12, 15], true, 3000);
-        assert_eq!((waits, passed), (vec![11, 2, 5], 1));
-        // He talks all the time: it takes longer.
-        assert_eq!(settle(&[1, 12, 15], false, TICKS_BEFORE_PASSING_ALOUD).1, 0);
-        assert_eq!(settle(&[1, 12, 15], false, TICKS_BEFORE_PASSING_ALOUD + 10).1, 1);
-    }
-
-    #[test]
-    fn it_is_the_usual_talkers_that_count() {
-        // Two talk all the time; a third comes in for a second of every three, and would have them where they are.
-        let mut pace = Pace::default();
-        let moves: Vec<u32> = (0..1000)
-            .map(|tick| {
-                let spares = if tick % 150 < 50 { vec![1, 15, 2] } else { vec![1, 15] };
-                let talkers: Vec<Talker> =
-                    spares.iter().map(|ms| Talker { spare_ns: ms * MS, is_quiet: true }).collect();
-                pace.advise(&talkers, PHASE_NS)
-            })
-            .collect();
-        assert_eq!(moves.iter().find(|phases| **phases > 0), Some(&7), "to just after the other");
-        assert!(moves[..100].iter().all(|phases| *phases == 0));
-    }
-
-    #[test]
-    fn nobody_is_passed_for_little() {
-        // Spread evenly, there is nothing to gain.
-        assert_eq!(settle(&[1, 8, 14], true, 3000), (vec![1, 8, 14], 0));
-        let crowd: Vec<i64> = (0..40).map(|number| number % 20).collect();
-        assert_eq!(settle(&crowd, true, 3000).1, 0);
-    }
-
-    #[test]
-    fn wherever_three_talkers_begin_their_waits_are_short() {
-        let mut all = Vec::new();
-        for first in (0..20).step_by(3) {
-            for second in (0..20).step_by(3) {
-                for third in (0..20).step_by(3) {
-                    let (waits, passed) = settle(&[first, second, third], true, 6000);
-                    assert!(passed <= 3, "{first} {second} {third}: {passed}");
-                    all.extend(waits);
-                }
-            }
-        }
-        all.sort_unstable();
-        let median = all[all.len() / 2];
-        assert!(median <= 4, "{median} ms");
-    }
-}
+mod tests;

@@ -497,13 +497,13 @@ impl Party {
     }
 
     /// How the party that talks stands to the next tick; `None`: it does not talk.
-    pub(super) fn waits(&self, next_tick_ns: u64) -> Option<Talker> {
+    pub(super) fn waits(&self, place: usize, next_tick_ns: u64) -> Option<Talker> {
         let incoming = &self.stream.as_ref()?.incoming;
         if !incoming.sounds {
             return None;
         }
-        let jitter = &incoming.ear.jitter;
-        Some(Talker { spare_ns: jitter.spare_ns(next_tick_ns)?, is_quiet: jitter.is_quiet() })
+        let ear = &incoming.ear;
+        Some(Talker { place, spare_ns: ear.spare_ns(next_tick_ns)?, is_quiet: ear.jitter.is_quiet() })
     }
 
     /// The codec of its stream; `None`: it has none.

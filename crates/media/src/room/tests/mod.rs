@@ -5,6 +5,7 @@ mod levels;
 mod life;
 mod lull;
 mod nat;
+mod pacing;
 mod pauses;
 mod sound;
 mod streams;
@@ -83,6 +84,8 @@ enum Decoder {
 struct World {
     room: Room,
     ticks: u64,
+    /// Packets come this long before their tick.
+    early_ns: u64,
     phones: Vec<Phone>,
     outbox: Outbox,
     events: Vec<MediaEvent>,
@@ -127,6 +130,7 @@ impl World {
         Self {
             room: Room::new(RoomId(1), SETTINGS),
             ticks: 0,
+            early_ns: 10 * MS,
             phones: Vec::new(),
             outbox: Outbox::default(),
             events: Vec::new(),
@@ -244,7 +248,7 @@ impl World {
                         key,
                         from,
                         &datagram,
-                        Some(time.now_ns - 10 * MS),
+                        Some(time.now_ns - self.early_ns),
                         time,
                         &mut self.outbox,
                     );
