@@ -103,7 +103,7 @@ pub struct CallStats {
     pub bytes_received: u64,
     /// Packets expected by sequence number, less those received (RFC 3550, A.3).
     pub packets_lost: u64,
-    /// Received twice.
+    /// Received twice; with SRTP also those of a number so old that nobody can tell.
     pub packets_duplicate: u64,
     /// Received after their time to be played had passed.
     pub packets_late: u64,
@@ -113,7 +113,7 @@ pub struct CallStats {
     pub packets_unknown_payload: u64,
     /// Dropped: from somebody else than the one the stream comes from.
     pub packets_stranger: u64,
-    /// Dropped: protected by another key than the agreed one, or a replay.
+    /// Dropped: protected by another key than the agreed ones, or changed on the way.
     pub packets_not_authentic: u64,
     /// Dropped: the call was on hold, or its stream not set yet.
     pub packets_unwanted: u64,

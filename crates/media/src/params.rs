@@ -75,8 +75,8 @@ pub enum Protection {
     Srtp {
         /// Of what we send.
         send: MasterKey,
-        /// Of what we receive.
-        receive: MasterKey,
+        /// Of what we receive: any of these.
+        receive: Vec<MasterKey>,
     },
     /// By SRTP with the keys of a DTLS handshake (RFC 5764).
     Dtls {

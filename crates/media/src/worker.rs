@@ -360,7 +360,8 @@ impl Worker {
             }
             Command::SendDtls { call, channel, bytes } => self.send_dtls(call, channel, &bytes),
             Command::SetKeys { call, channel, keys } => {
-                self.with_party(call, |room, key, _| room.set_keys(key, channel, &keys.0, &keys.1));
+                let time = self.time();
+                self.with_party(call, |room, key, _| room.set_keys(key, channel, &keys.0, &keys.1, time));
             }
             // Told apart before it comes here.
             Command::Shutdown => {}

@@ -2,7 +2,7 @@
 
 use plenary_sip::sdp::{
     Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection,
-    SdpError, Setup, Stream, Suite, accept, answer, has_no_audio, offer, without_audio,
+    SdesKey, SdpError, Setup, Stream, Suite, accept, answer, has_no_audio, offer, without_audio,
 };
 
 /// SRTP where it is offered, with keys that are the same in each run.
@@ -358,10 +358,125 @@ a=maxptime:60
 a=sendrecv
 "
     );
-    let Protection::Sdes { suite, tag, send, receive } = stream.protection else { panic!("not protected") };
+    let Protection::Sdes { suite, tag, send, receive, .. } = stream.protection else {
+        panic!("not protected")
+    };
     assert_eq!((suite, tag), (Suite::AesCm128HmacSha1_32, 2));
-    assert_eq!(send, (0x84..0x84 + 30).collect::<Vec<u8>>());
-    assert_eq!(receive, (0x10..0x10 + 30).collect::<Vec<u8>>());
+    let key = |first: u8| SdesKey { bytes: (first..first + 30).collect(), mki: Vec::new() };
+    assert!(send == key(0x84) && receive == [key(0x10)]);
+}
+
+const KEY: &str = "AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
+const OURS: &str = "AES_CM_128_HMAC_SHA1_80 inline:WFlaW1xdXl9gYWJjZGVmZ2hpamtsbW5vcHFyc3R1";
+
+/// Our line for an offer with this one, and the identifiers of our key and of theirs. `None`: it is not taken.
+#[track_caller]
+fn keys_for(crypto: &str) -> Option<(String, Vec<u8>, Vec<Vec<u8>>)> {
+    let offer = format!("m=audio 4000 RTP/SAVP 0\na=crypto:{crypto}\n");
+    let (media, stream) = match answered_by(&offer, security()) {
+        Ok(answered) => answered,
+        Err(error) => {
+            assert_eq!(error.status(), 488);
+            return None;
+        }
+    };
+    let Protection::Sdes { send, receive, .. } = stream.protection else { panic!("not protected") };
+    let line = media.lines().find_map(|line| line.strip_prefix("a=crypto:")).expect("a line");
+    Some((line.to_owned(), send.mki, receive.into_iter().map(|key| key.mki).collect()))
+}
+
+#[test]
+fn keys_with_identifiers_are_answered_with_a_key_that_has_one() {
+    for (theirs, ours, mki) in [
+        ("|2^31|1:1", "|2^31|1:1", &[1][..]),
+        ("|1:4", "|1:4", &[0, 0, 0, 1]),
+        ("|2^20|66051:4", "|2^20|66051:4", &[0, 1, 2, 3]),
+        ("|1048576|255:1", "|1048576|255:1", &[255]),
+        ("|2^48|0:1", "|2^48|0:1", &[0]),
+        // A lifetime alone says how long their key is good, which ours need not repeat.
+        ("|2^20", "", &[]),
+    ] {
+        let (line, send, receive) = keys_for(&format!("7 {KEY}{theirs}")).expect(theirs);
+        assert_eq!(line, format!("7 {OURS}{ours}"));
+        assert_eq!((send.as_slice(), receive), (mki, vec![mki.to_vec()]));
+    }
+    // The longest that there is.
+    let (line, send, _) = keys_for(&format!("1 {KEY}|2^31|1:128")).expect("128 octets");
+    assert!(line.ends_with("|2^31|1:128"), "{line}");
+    assert_eq!((send.len(), send[126], send[127]), (128, 0, 1));
+    for wrong in [
+        "|2^31|256:1",
+        "|2^31|1:0",
+        "|2^31|1:129",
+        "|2^31|x:1",
+        "|2^31|1:1|1",
+        "|x|1:1",
+        "|0",
+        "|2^0",
+        "|2^x",
+        "|",
+    ] {
+        assert_eq!(keys_for(&format!("1 {KEY}{wrong}")), None, "{wrong}");
+    }
+}
+
+#[test]
+fn of_several_keys_in_a_line_all_are_taken_where_their_identifiers_tell_them_apart() {
+    let other = "inline:EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt";
+    let (line, send, receive) = keys_for(&format!("1 {KEY}|2^20|1:2;{other}|2^20|2:2")).expect("two keys");
+    assert_eq!(line, format!("1 {OURS}|2^20|1:2"));
+    assert_eq!((send, receive), (vec![0, 1], vec![vec![0, 1], vec![0, 2]]));
+    for wrong in [
+        format!("1 {KEY};{other}"),
+        format!("1 {KEY}|2^20|1:2;{other}"),
+        format!("1 {KEY}|2^20|1:2;{other}|2^20|1:2"),
+        format!("1 {KEY}|2^20|1:2;{other}|2^20|2:1"),
+        format!("1 {KEY}|2^20|1:2;"),
+        format!("1 {KEY}|2^20|1:2;inline:AAAA|2^20|2:2"),
+    ] {
+        assert_eq!(keys_for(&wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn parameters_that_change_nothing_are_taken_and_others_are_not() {
+    for (theirs, ours) in [
+        ("WSH=64", ""),
+        ("WSH=1024", ""),
+        ("KDR=0", " KDR=0"),
+        ("KDR=0 WSH=128", " KDR=0"),
+        ("-whatever=1 wsh=64", ""),
+    ] {
+        let (line, ..) = keys_for(&format!("1 {KEY} {theirs}")).expect(theirs);
+        assert_eq!(line, format!("1 {OURS}{ours}"));
+    }
+    for wrong in [
+        "WSH=63",
+        "WSH=many",
+        "KDR=1",
+        "KDR=24",
+        "UNENCRYPTED_SRTCP",
+        "UNENCRYPTED_SRTP",
+        "UNAUTHENTICATED_SRTP",
+        "X=1",
+    ] {
+        assert_eq!(keys_for(&format!("1 {KEY} {wrong}")), None, "{wrong}");
+    }
+    // Another line that can be taken is.
+    let two = format!("1 {KEY} UNENCRYPTED_SRTCP\na=crypto:2 {KEY}");
+    assert_eq!(keys_for(&two).expect("the second").0, format!("2 {OURS}"));
+}
+
+#[test]
+fn an_answer_may_have_identifiers_though_our_offer_has_none() {
+    let secret = LocalMedia { security: LocalSecurity { offers_keys: true, ..security() }, ..local() };
+    let answer = format!(
+        "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\na=crypto:3 {KEY}|2^31|1:1\r\n"
+    );
+    let Protection::Sdes { send, receive, .. } = accept(&secret, &answer).unwrap().protection else {
+        panic!("not protected")
+    };
+    assert_eq!((send.mki.as_slice(), receive[0].mki.as_slice()), (&[][..], &[1][..]));
 }
 
 #[test]

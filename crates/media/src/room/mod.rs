@@ -343,9 +343,10 @@ impl Room {
         channel: Channel,
         send: &crate::MasterKey,
         receive: &crate::MasterKey,
+        time: Tick,
     ) {
         if let Some(party) = self.party_mut(key) {
-            party.set_keys(channel, send, receive);
+            party.set_keys(channel, send, receive, time.now_ns);
         }
     }
 

@@ -25,7 +25,7 @@ use plenary_rtp::{
     packet::{Kind, Packet},
     quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
-    srtp::MasterKey,
+    srtp::{MasterKey, SrtpError},
     stun,
 };
 use std::net::SocketAddr;
@@ -210,9 +210,16 @@ impl Party {
             return true;
         };
         let mut scratch = None;
-        let Ok(bytes) = stream.shield.open(bytes, false, &mut scratch) else {
-            self.stats.packets_not_authentic += 1;
-            return true;
+        let bytes = match stream.shield.open(bytes, false, time.now_ns, &mut scratch) {
+            Ok(bytes) => bytes,
+            Err(SrtpError::Replay) => {
+                self.stats.packets_duplicate += 1;
+                return true;
+            }
+            Err(SrtpError::Malformed | SrtpError::NotAuthentic) => {
+                self.stats.packets_not_authentic += 1;
+                return true;
+            }
         };
         let Ok(packet) = Packet::parse(bytes) else {
             self.stats.packets_malformed += 1;
@@ -301,7 +308,7 @@ impl Party {
             return;
         }
         let mut scratch = None;
-        let Ok(bytes) = shield.open(bytes, true, &mut scratch) else {
+        let Ok(bytes) = shield.open(bytes, true, time.now_ns, &mut scratch) else {
             self.stats.packets_not_authentic += 1;
             return;
         };
@@ -391,14 +398,15 @@ impl Party {
     }
 
     /// The keys of the handshake.
-    pub(crate) fn set_keys(&mut self, channel: Channel, send: &MasterKey, receive: &MasterKey) {
+    pub(crate) fn set_keys(&mut self, channel: Channel, send: &MasterKey, receive: &MasterKey, now_ns: u64) {
         self.end_lull();
+        let receive = std::slice::from_ref(receive);
         if let Some(stream) = &mut self.stream
             && matches!(stream.params.protection, Protection::Dtls { .. })
         {
             match (channel, &mut stream.rtcp_shield) {
-                (Channel::Rtp, _) => stream.shield.set_keys(send, receive),
-                (Channel::Rtcp, Some(shield)) => shield.set_keys(send, receive),
+                (Channel::Rtp, _) => stream.shield.set_keys(send, receive, now_ns),
+                (Channel::Rtcp, Some(shield)) => shield.set_keys(send, receive, now_ns),
                 (Channel::Rtcp, None) => {}
             }
         }
@@ -680,7 +688,7 @@ impl Party {
             stats.bytes_received = incoming.reception.bytes();
             stats.packets_lost = incoming.reception.lost();
             stats.jitter_ms = incoming.reception.jitter_ms();
-            stats.packets_duplicate = buffer.duplicate;
+            stats.packets_duplicate += buffer.duplicate;
             stats.packets_late = buffer.late;
             stats.frames_concealed = incoming.ear.frames_concealed();
             stats.frames_skipped = buffer.skipped;

@@ -22,21 +22,20 @@ pub(super) enum Shield {
 #[derive(Debug)]
 pub(super) struct Keys {
     send: MasterKey,
-    receive: MasterKey,
     sender: srtp::Sender,
-    receiver: srtp::Receiver,
+    receivers: srtp::KeyRing,
 }
 
 impl Shield {
     pub(super) fn new(protection: &Protection) -> Self {
         let mut shield = Self::Off;
-        shield.change(protection);
+        shield.change(protection, 0);
         shield
     }
 
     /// Another protection was agreed on, or the same again. A key that stays keeps its packet counts: with others the
-    /// same key stream would be used twice.
-    pub(super) fn change(&mut self, protection: &Protection) {
+    /// same key stream would be used twice. What is on its way under the keys before is still opened for some seconds.
+    pub(super) fn change(&mut self, protection: &Protection, now_ns: u64) {
         match protection {
             Protection::None => *self = Self::Off,
             // The keys of a handshake hold until there is another one.
@@ -45,26 +44,26 @@ impl Shield {
                     *self = Self::Waiting;
                 }
             }
-            Protection::Srtp { send, receive } => self.set_keys(send, receive),
+            Protection::Srtp { send, receive } => self.set_keys(send, receive, now_ns),
         }
     }
 
-    pub(super) fn set_keys(&mut self, send: &MasterKey, receive: &MasterKey) {
+    pub(super) fn set_keys(&mut self, send: &MasterKey, receive: &[MasterKey], now_ns: u64) {
         match self {
             Self::On(keys) => {
-                if keys.send != *send {
-                    (keys.send, keys.sender) = (send.clone(), srtp::Sender::new(send));
+                if !keys.send.is_same_key(send) {
+                    keys.sender = srtp::Sender::new(send);
+                } else if keys.send != *send {
+                    keys.sender.set_mki(send.mki());
                 }
-                if keys.receive != *receive {
-                    (keys.receive, keys.receiver) = (receive.clone(), srtp::Receiver::new(receive));
-                }
+                keys.send = send.clone();
+                keys.receivers.set_keys(receive, now_ns);
             }
             Self::Off | Self::Waiting => {
                 *self = Self::On(Box::new(Keys {
                     send: send.clone(),
-                    receive: receive.clone(),
                     sender: srtp::Sender::new(send),
-                    receiver: srtp::Receiver::new(receive),
+                    receivers: srtp::KeyRing::new(receive),
                 }));
             }
         }
@@ -88,6 +87,7 @@ impl Shield {
         &mut self,
         bytes: &'s [u8],
         is_rtcp: bool,
+        now_ns: u64,
         scratch: &'s mut Option<[u8; DATAGRAM_MAX]>,
     ) -> Result<&'s [u8], SrtpError> {
         let keys = match self {
@@ -98,8 +98,8 @@ impl Shield {
         let packet = scratch.insert([0; DATAGRAM_MAX]).get_mut(..bytes.len()).ok_or(SrtpError::Malformed)?;
         packet.copy_from_slice(bytes);
         let length = match is_rtcp {
-            true => keys.receiver.open_rtcp(packet)?,
-            false => keys.receiver.open_rtp(packet)?,
+            true => keys.receivers.open_rtcp(packet, now_ns)?,
+            false => keys.receivers.open_rtp(packet, now_ns)?,
         };
         Ok(&packet[..length])
     }

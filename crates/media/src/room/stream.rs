@@ -147,9 +147,9 @@ impl Stream {
         now_ns: u64,
     ) {
         self.end_lull();
-        self.shield.change(&params.protection);
+        self.shield.change(&params.protection, now_ns);
         match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
-            (Some(shield), Some(_)) => shield.change(&params.protection),
+            (Some(shield), Some(_)) => shield.change(&params.protection, now_ns),
             (shield, own) => *shield = own,
         }
         self.is_settled = false;

@@ -484,10 +484,11 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
                 sdp::Suite::AesCm128HmacSha1_80 => plenary_media::Suite::AesCm128HmacSha1_80,
                 sdp::Suite::AesCm128HmacSha1_32 => plenary_media::Suite::AesCm128HmacSha1_32,
             };
-            let key = |bytes: &[u8]| {
-                MasterKey::new(suite, bytes).expect("the negotiation gives keys of the suite's length")
+            let key = |key: &sdp::SdesKey| {
+                let master = MasterKey::new(suite, &key.bytes);
+                master.expect("the negotiation gives keys of the suite's length").with_mki(&key.mki)
             };
-            Protection::Srtp { send: key(send), receive: key(receive) }
+            Protection::Srtp { send: key(send), receive: receive.iter().map(key).collect() }
         }
         sdp::Protection::Dtls { setup, fingerprint } => {
             Protection::Dtls { active: *setup == sdp::Setup::Active, fingerprint: *fingerprint }

@@ -166,6 +166,14 @@ impl Cipher {
         Ok(length)
     }
 
+    /// So many octets stand behind the identifier of a key: the tag, which with GCM is part of what is encrypted.
+    pub(super) fn behind_mki(&self, tag_bytes: usize) -> usize {
+        match self {
+            Self::Cm(_) => tag_bytes,
+            Self::Gcm128 { .. } | Self::Gcm256 { .. } => 0,
+        }
+    }
+
     /// E bit and index of an RTCP packet: before the tag with counter mode, behind it with GCM.
     pub(super) fn trailer(&self, packet: &[u8], tag_bytes: usize) -> Option<u32> {
         let end = match self {

@@ -1,16 +1,19 @@
 //! SRTP and SRTCP (RFC 3711; AES-GCM: RFC 7714): packets are protected and opened in place, without allocation.
 //!
-//! A [`Sender`] and a [`Receiver`] each have one master key. Keys come from SDP (RFC 4568) or from a DTLS handshake
-//! (RFC 5764).
+//! A [`Sender`] and a [`Receiver`] each have one master key; a [`KeyRing`] opens with each of several. Keys come from SDP (RFC
+//! 4568) or from a DTLS handshake (RFC 5764). A key may have an identifier (MKI, RFC 3711, 3.1) that each of its packets bears.
 
 mod cipher;
+mod key_ring;
 mod window;
+
+pub use key_ring::KeyRing;
 
 use cipher::{Cipher, Direction};
 use std::fmt;
 use window::{Replay, Rollover};
 
-/// The longest that protection makes a packet: a tag of 16 octets, and the index of RTCP.
+/// The longest that protection makes a packet: a tag of 16 octets, and the index of RTCP. An identifier of the key comes on top.
 pub const OVERHEAD_MAX: usize = 20;
 /// Sources of one sender that are followed at a time; a phone that changes its source at each hold needs few.
 const SOURCES_MAX: usize = 8;
@@ -86,6 +89,7 @@ impl Suite {
 pub struct MasterKey {
     suite: Suite,
     bytes: [u8; 46],
+    mki: Vec<u8>,
 }
 
 impl MasterKey {
@@ -98,7 +102,26 @@ impl MasterKey {
             return None;
         }
         bytes[..length].copy_from_slice(key_and_salt);
-        Some(Self { suite, bytes })
+        Some(Self { suite, bytes, mki: Vec::new() })
+    }
+
+    /// Its packets bear this identifier (RFC 3711, 3.1); none where it is empty.
+    #[must_use]
+    pub fn with_mki(mut self, mki: &[u8]) -> Self {
+        self.mki = mki.to_vec();
+        self
+    }
+
+    /// What its packets bear to name it; empty: nothing.
+    #[must_use]
+    pub fn mki(&self) -> &[u8] {
+        &self.mki
+    }
+
+    /// The same key with the same salt, whatever its identifier.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        (self.suite, self.bytes) == (other.suite, other.bytes)
     }
 
     /// The suite it is for.
@@ -145,6 +168,7 @@ pub enum SrtpError {
 #[derive(Debug)]
 pub struct Sender {
     suite: Suite,
+    mki: Vec<u8>,
     rtp: Cipher,
     rtcp: Cipher,
     sources: Vec<(u32, Rollover)>,
@@ -157,11 +181,17 @@ impl Sender {
     pub fn new(key: &MasterKey) -> Self {
         Self {
             suite: key.suite,
+            mki: key.mki.clone(),
             rtp: Cipher::derive(key, Direction::Rtp),
             rtcp: Cipher::derive(key, Direction::Rtcp),
             sources: Vec::with_capacity(SOURCES_MAX),
             rtcp_index: 0,
         }
+    }
+
+    /// The key has another identifier from here on. Its packet counts go on.
+    pub fn set_mki(&mut self, mki: &[u8]) {
+        self.mki = mki.to_vec();
     }
 
     /// The suite of the key.
@@ -176,7 +206,9 @@ impl Sender {
         let rollover = of_source(&mut self.sources, head.ssrc, Rollover::new);
         let index = rollover.index_of(head.sequence);
         rollover.advance(index);
-        self.rtp.protect(packet, start, head.bytes, head.ssrc, index, None, self.suite.rtp_tag_bytes());
+        let tag = self.suite.rtp_tag_bytes();
+        self.rtp.protect(packet, start, head.bytes, head.ssrc, index, None, tag);
+        insert_mki(packet, start, &self.mki, self.rtp.behind_mki(tag));
     }
 
     /// Protects the RTCP packet that `packet` is from `start` on; it grows by index and tag. What is not RTCP is removed.
@@ -187,17 +219,21 @@ impl Sender {
         let trailer = Some(index | RTCP_ENCRYPTED);
         let tag = self.suite.rtcp_tag_bytes();
         self.rtcp.protect(packet, start, RTCP_CLEAR, ssrc, u64::from(index), trailer, tag);
+        insert_mki(packet, start, &self.mki, self.rtcp.behind_mki(tag));
     }
 }
 
-/// Opens what we receive.
+/// Opens what we receive under one key.
 #[derive(Debug)]
 pub struct Receiver {
     suite: Suite,
+    mki: Vec<u8>,
     rtp: Cipher,
     rtcp: Cipher,
     sources: Vec<(u32, (Rollover, Replay))>,
     control: Vec<(u32, Replay)>,
+    /// How far sources had come under the key before this one.
+    before: Vec<(u32, Rollover)>,
 }
 
 impl Receiver {
@@ -206,26 +242,56 @@ impl Receiver {
     pub fn new(key: &MasterKey) -> Self {
         Self {
             suite: key.suite,
+            mki: key.mki.clone(),
             rtp: Cipher::derive(key, Direction::Rtp),
             rtcp: Cipher::derive(key, Direction::Rtcp),
             sources: Vec::with_capacity(SOURCES_MAX),
             control: Vec::with_capacity(SOURCES_MAX),
+            before: Vec::new(),
         }
     }
 
-    /// Opens an RTP packet in place; says how long it is without the tag.
+    /// The key follows another one. The rollover counter of a source goes on then (RFC 3711, 3.3.1), but some senders
+    /// begin it anew: the first packet of a source shows which.
+    fn follow(&mut self, before: &Self) {
+        for (ssrc, (rollover, _)) in &before.sources {
+            if !self.before.iter().any(|(known, _)| known == ssrc) && self.before.len() < SOURCES_MAX {
+                self.before.push((*ssrc, *rollover));
+            }
+        }
+    }
+
+    /// Opens an RTP packet in place; says how long it is without tag and key identifier.
     ///
     /// # Errors
-    /// It is not authentic, or came before; then nothing is remembered of it, and what the bytes hold means nothing.
+    /// It is not authentic, or came before; then nothing is remembered of it, and the bytes are as they were.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let behind = self.rtp.behind_mki(self.suite.rtp_tag_bytes());
+        let length = remove_mki(packet, &self.mki, behind)?;
+        let opened = self.open_rtp_without_mki(&mut packet[..length]);
+        if opened.is_err() {
+            put_back_mki(packet, self.mki.len(), behind);
+        }
+        opened
+    }
+
+    fn open_rtp_without_mki(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let head = Head::of(packet).ok_or(SrtpError::Malformed)?;
         let known = self.sources.iter().find(|(ssrc, _)| *ssrc == head.ssrc).map(|(_, state)| state);
-        let index = known.map_or(u64::from(head.sequence), |(rollover, _)| rollover.index_of(head.sequence));
+        let mut index =
+            known.map_or(u64::from(head.sequence), |(rollover, _)| rollover.index_of(head.sequence));
         if known.is_some_and(|(_, replay)| replay.has_come(index)) {
             return Err(SrtpError::Replay);
         }
         let tag = self.suite.rtp_tag_bytes();
-        let length = self.rtp.open(packet, head.bytes, head.ssrc, index, None, tag)?;
+        let went_on = self.before.iter().find(|(ssrc, _)| known.is_none() && *ssrc == head.ssrc);
+        let went_on = went_on.map(|(_, rollover)| rollover.index_of(head.sequence));
+        let mut opened = self.rtp.open(packet, head.bytes, head.ssrc, index, None, tag);
+        if let (Err(_), Some(other)) = (opened, went_on.filter(|other| *other != index)) {
+            index = other;
+            opened = self.rtp.open(packet, head.bytes, head.ssrc, index, None, tag);
+        }
+        let length = opened?;
         let (rollover, replay) =
             of_source(&mut self.sources, head.ssrc, || (Rollover::new(), Replay::default()));
         rollover.advance(index);
@@ -233,11 +299,21 @@ impl Receiver {
         Ok(length)
     }
 
-    /// Opens an RTCP packet in place; says how long it is without index and tag.
+    /// Opens an RTCP packet in place; says how long it is without index, tag and key identifier.
     ///
     /// # Errors
     /// As [`Self::open_rtp`]; also for one that is not encrypted, which is never agreed on here.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        let behind = self.rtcp.behind_mki(self.suite.rtcp_tag_bytes());
+        let length = remove_mki(packet, &self.mki, behind)?;
+        let opened = self.open_rtcp_without_mki(&mut packet[..length]);
+        if opened.is_err() {
+            put_back_mki(packet, self.mki.len(), behind);
+        }
+        opened
+    }
+
+    fn open_rtcp_without_mki(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let tag = self.suite.rtcp_tag_bytes();
         let ssrc = rtcp_ssrc(packet).ok_or(SrtpError::Malformed)?;
         let trailer = self.rtcp.trailer(packet, tag).ok_or(SrtpError::Malformed)?;
@@ -251,6 +327,38 @@ impl Receiver {
         let length = self.rtcp.open(packet, RTCP_CLEAR, ssrc, index, Some(trailer), tag)?;
         of_source(&mut self.control, ssrc, Replay::default).remember(index);
         Ok(length)
+    }
+}
+
+/// Puts the identifier of the key before the last `behind` octets (RFC 3711, 3.1 and 3.4; RFC 7714, 7 and 9).
+fn insert_mki(packet: &mut Vec<u8>, start: usize, mki: &[u8], behind: usize) {
+    // Nothing is there of what may not go out.
+    if packet.len() > start && !mki.is_empty() {
+        packet.extend_from_slice(mki);
+        let from = packet.len() - mki.len() - behind;
+        packet[from..].rotate_right(mki.len());
+    }
+}
+
+/// Moves the identifier behind the packet if it is the right one; says how long the packet is without.
+fn remove_mki(packet: &mut [u8], mki: &[u8], behind: usize) -> Result<usize, SrtpError> {
+    if mki.is_empty() {
+        return Ok(packet.len());
+    }
+    let from = packet.len().checked_sub(behind + mki.len()).ok_or(SrtpError::Malformed)?;
+    if packet[from..from + mki.len()] != *mki {
+        return Err(SrtpError::NotAuthentic);
+    }
+    packet[from..].rotate_left(mki.len());
+    Ok(packet.len() - mki.len())
+}
+
+/// Takes back what [`remove_mki`] did.
+fn put_back_mki(packet: &mut [u8], mki_bytes: usize, behind: usize) {
+    // Where there was one, the packet was long enough for it.
+    if mki_bytes > 0 {
+        let from = packet.len() - behind - mki_bytes;
+        packet[from..].rotate_right(mki_bytes);
     }
 }
 

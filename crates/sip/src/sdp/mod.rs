@@ -11,7 +11,7 @@ mod security;
 pub use error::SdpError;
 pub use ice::IceCredentials;
 pub use levels::LevelExtension;
-pub use security::{LocalSecurity, Policy, Protection, Setup, Suite};
+pub use security::{LocalSecurity, Policy, Protection, SdesKey, Setup, Suite, Terms};
 
 use sdp_types::{Media, Session};
 use security::Role;

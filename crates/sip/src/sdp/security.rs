@@ -8,6 +8,13 @@ use std::fmt::{self, Write};
 
 /// Octets of the longest master key with its salt.
 const KEY_BYTES_MAX: usize = 44;
+/// Octets of the longest identifier of a key (RFC 4568, 6.1), and those of them that may be other than zero here.
+const MKI_BYTES_MAX: usize = 128;
+const MKI_VALUE_BYTES: usize = 16;
+/// Keys that one line may have.
+const KEYS_MAX: usize = 16;
+/// The smallest window against replays that may be asked for (RFC 4568, 6.3.7). Ours is 128.
+const WINDOW_MIN: u32 = 64;
 
 /// A cipher of SRTP by its name in `a=crypto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,6 +139,30 @@ pub enum Setup {
     Passive,
 }
 
+/// A master key with its salt. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SdesKey {
+    /// Key and salt, one after the other.
+    pub bytes: Vec<u8>,
+    /// The identifier (MKI) that each packet under the key bears; empty: none.
+    pub mki: Vec<u8>,
+}
+
+impl fmt::Debug for SdesKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SdesKey").field("mki", &self.mki).finish_non_exhaustive()
+    }
+}
+
+/// What a line of `a=crypto` has beside key and identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// How many packets the key is good for, as it is written (RFC 4568, 6.1).
+    lifetime: Option<String>,
+    /// `KDR=0`: session keys are derived once. Both sides have to say the same (RFC 4568, 6.3.1).
+    kdr: bool,
+}
+
 /// How a stream is protected.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Protection {
@@ -145,9 +176,11 @@ pub enum Protection {
         /// The number of the line that was chosen.
         tag: u32,
         /// Of what we send.
-        send: Vec<u8>,
-        /// Of what we receive.
-        receive: Vec<u8>,
+        send: SdesKey,
+        /// Of what we receive: any of these, of which each has an identifier where there are several.
+        receive: Vec<SdesKey>,
+        /// What our line has beside the key, since theirs has it.
+        terms: Terms,
     },
     /// With keys from a handshake whose certificate has this fingerprint.
     Dtls {
@@ -234,26 +267,96 @@ fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> 
         let tag: u32 = words.next()?.parse().ok()?;
         let name = words.next()?;
         let suite = Suite::ALL.into_iter().find(|suite| suite.name().eq_ignore_ascii_case(name))?;
-        let key = words.next()?;
-        // Key derivation rates, unencrypted streams and the like: whoever insists on them has other lines too.
-        if words.next().is_some() {
-            return None;
-        }
+        let keys = words.next()?;
+        let mut terms = Terms { kdr: session_parameters(words)?, lifetime: None };
         if ours == Role::Offerer && Suite::ALL.get(tag.checked_sub(1)? as usize) != Some(&suite) {
             return None;
         }
-        let (method, info) = key.split_once(':')?;
-        if !method.eq_ignore_ascii_case("inline") || key.contains(';') {
+        let keys: Vec<_> = keys.split(';').map(|key| sdes_key(key, suite)).collect::<Option<_>>()?;
+        let lifetime = keys.first()?.1;
+        let receive: Vec<SdesKey> = keys.into_iter().map(|(key, _)| key).collect();
+        // Of several keys a packet says which one it has: all identifiers are there, differ and have one length.
+        let mki_bytes = receive[0].mki.len();
+        let are_told_apart = receive.iter().enumerate().all(|(place, key)| {
+            key.mki.len() == mki_bytes && receive[..place].iter().all(|other| other.mki != key.mki)
+        });
+        if receive.len() > KEYS_MAX || !are_told_apart {
             return None;
         }
-        let mut parts = info.split('|');
-        let receive = BASE64_NOPAD.decode(parts.next()?.trim_end_matches('=').as_bytes()).ok()?;
-        // A lifetime is longer than any call; a master key identifier would have to be in each packet.
-        if parts.any(|part| part.contains(':')) || receive.len() != suite.key_bytes() {
-            return None;
-        }
-        Some(Protection::Sdes { suite, tag, send: local.key(suite), receive })
+        // The identifier of ours is for us to choose. Whoever has one expects one, so it is that of their first key. In an
+        // offer of ours there was none.
+        let mki = match ours {
+            Role::Answerer => receive[0].mki.clone(),
+            Role::Offerer => Vec::new(),
+        };
+        terms.lifetime = lifetime.filter(|_| !mki.is_empty()).map(str::to_owned);
+        let send = SdesKey { bytes: local.key(suite), mki };
+        Some(Protection::Sdes { suite, tag, send, receive, terms })
     })
+}
+
+/// Reads what follows the keys (RFC 4568, 6.3); says whether `KDR=0` is among it. `None`: something that we do not do, such
+/// as packets that are not encrypted; whoever insists on that has other lines too.
+fn session_parameters<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<bool> {
+    words.try_fold(false, |kdr, word| match word.split_once('=') {
+        // What begins like this may be passed over.
+        _ if word.starts_with('-') => Some(kdr),
+        Some((name, "0")) if name.eq_ignore_ascii_case("KDR") => Some(true),
+        Some((name, size)) if name.eq_ignore_ascii_case("WSH") => {
+            (size.parse::<u32>().ok()? >= WINDOW_MIN).then_some(kdr)
+        }
+        Some(_) | None => None,
+    })
+}
+
+/// Reads a key with what is said of it, and its lifetime: `inline:KEY|LIFETIME|MKI:LENGTH`, of which the latter two may be
+/// left out (RFC 4568, 9.2).
+fn sdes_key(text: &str, suite: Suite) -> Option<(SdesKey, Option<&str>)> {
+    let (method, info) = text.split_once(':')?;
+    if !method.eq_ignore_ascii_case("inline") {
+        return None;
+    }
+    let mut parts = info.split('|');
+    let bytes = BASE64_NOPAD.decode(parts.next()?.trim_end_matches('=').as_bytes()).ok()?;
+    if bytes.len() != suite.key_bytes() {
+        return None;
+    }
+    let (lifetime, identifier) = match (parts.next(), parts.next(), parts.next()) {
+        (Some(lifetime), Some(identifier), None) => (Some(lifetime), Some(identifier)),
+        (Some(identifier), None, None) if identifier.contains(':') => (None, Some(identifier)),
+        (lifetime, None, None) => (lifetime, None),
+        _ => return None,
+    };
+    // No call is as long as a usual lifetime, and its sender has to have another key before it is over.
+    let is_number = |digits: &str| {
+        digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.bytes().any(|digit| digit != b'0')
+    };
+    if !lifetime.is_none_or(|lifetime| is_number(lifetime.strip_prefix("2^").unwrap_or(lifetime))) {
+        return None;
+    }
+    let mki = match identifier {
+        None => Vec::new(),
+        Some(identifier) => {
+            let (value, length) = identifier.split_once(':')?;
+            let (value, length): (u128, usize) = (value.parse().ok()?, length.parse().ok()?);
+            if !(1..=MKI_BYTES_MAX).contains(&length) {
+                return None;
+            }
+            let mut mki = vec![0; MKI_BYTES_MAX - MKI_VALUE_BYTES];
+            mki.extend(value.to_be_bytes());
+            let mki = mki.split_off(MKI_BYTES_MAX - length);
+            // More than fits into the length is no identifier.
+            if mki_value(&mki) != value {
+                return None;
+            }
+            mki
+        }
+    };
+    Some((SdesKey { bytes, mki }, lifetime))
+}
+
+fn mki_value(mki: &[u8]) -> u128 {
+    mki.iter().fold(0, |value, octet| value << 8 | u128::from(*octet))
 }
 
 /// A fingerprint and who begins (RFC 8122, 5; RFC 5763, 5).
@@ -290,7 +393,7 @@ fn dtls(session: &Session, media: &Media, ours: Role) -> Option<Protection> {
 pub(super) fn write_answer(sdp: &mut String, protection: &Protection, local: &LocalSecurity) {
     match protection {
         Protection::None => {}
-        Protection::Sdes { suite, tag, send, .. } => write_crypto(sdp, *tag, *suite, send),
+        Protection::Sdes { suite, tag, send, terms, .. } => write_crypto(sdp, *tag, *suite, send, terms),
         Protection::Dtls { setup, .. } => {
             let setup = match setup {
                 Setup::Active => "active",
@@ -310,12 +413,20 @@ pub(super) fn write_offer(sdp: &mut String, local: &LocalSecurity) {
         return;
     }
     for (suite, tag) in Suite::ALL.into_iter().zip(1..) {
-        write_crypto(sdp, tag, suite, &local.key(suite));
+        let key = SdesKey { bytes: local.key(suite), mki: Vec::new() };
+        write_crypto(sdp, tag, suite, &key, &Terms::default());
     }
 }
 
-fn write_crypto(sdp: &mut String, tag: u32, suite: Suite, key: &[u8]) {
-    let _ = write!(sdp, "a=crypto:{tag} {} inline:{}\r\n", suite.name(), BASE64.encode(key));
+fn write_crypto(sdp: &mut String, tag: u32, suite: Suite, key: &SdesKey, terms: &Terms) {
+    let _ = write!(sdp, "a=crypto:{tag} {} inline:{}", suite.name(), BASE64.encode(&key.bytes));
+    if let Some(lifetime) = &terms.lifetime {
+        let _ = write!(sdp, "|{lifetime}");
+    }
+    if !key.mki.is_empty() {
+        let _ = write!(sdp, "|{}:{}", mki_value(&key.mki), key.mki.len());
+    }
+    sdp.push_str(if terms.kdr { " KDR=0\r\n" } else { "\r\n" });
 }
 
 fn write_fingerprint(sdp: &mut String, local: &LocalSecurity, setup: &str) {

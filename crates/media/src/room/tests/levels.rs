@@ -301,7 +301,7 @@ fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way
     let talker = world.enter(Says::Nothing, Codec::Opus);
     world.agree(talker, |params| StreamParams {
         level_id: Some(ID),
-        protection: Protection::Srtp { send: ours.clone(), receive: theirs.clone() },
+        protection: Protection::Srtp { send: ours.clone(), receive: vec![theirs.clone()] },
         ..params
     });
     let mut sender = Sender::new(&theirs);

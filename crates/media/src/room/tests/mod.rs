@@ -1,6 +1,7 @@
 //! A room with parties made of arithmetic, in virtual time.
 
 mod codecs;
+mod keys;
 mod levels;
 mod life;
 mod lull;
