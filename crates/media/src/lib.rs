@@ -42,3 +42,5 @@ pub use params::{
     StreamParams, Suite,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
+#[doc(hidden)]
+pub use room::listener::{Listener, Piece};

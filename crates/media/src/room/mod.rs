@@ -20,6 +20,7 @@ mod doze;
 mod ear;
 mod latch;
 mod life;
+pub(crate) mod listener;
 mod lull;
 mod mouth;
 mod outbox;

@@ -35,7 +35,7 @@ const COMFORT_NOISE: u8 = 13;
 /// After a key its tone may still echo in the audio that follows.
 const AFTER_KEY_NS: u64 = 60_000_000;
 /// Below this a frame may be left out or repeated and nobody notices.
-const QUIET_DBOV: f32 = -48.0;
+pub(super) const QUIET_DBOV: f32 = -48.0;
 /// What is quieter is a line and not a voice. It is not summed; anything louder is from its first frame on.
 const SILENCE_DBOV: f32 = -60.0;
 /// Where many lines sound, one that is no more than this above its own noise is not summed…
