@@ -3,13 +3,14 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help run test build bench bench-signalling quality interop soak fuzz need need-test clean
+.PHONY: help run test build bench bench-signalling bench-recovery quality interop soak fuzz need need-test clean
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
 	@echo "make test   run every test: the crates', then end to end with SIPp, baresip and curl"
 	@echo "make bench  measure calls and web services beside a raw reflector of packets (ten minutes)"
 	@echo "make bench-signalling  call set-ups a second, their delay, and memory over many calls (two minutes)"
+	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (a few minutes after the first build)"
 	@echo "make quality  score speech through the bridge with PESQ, under loss and jitter (two minutes)"
 	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium, Kamailio, sipsak, sipvicious"
 	@echo "make soak   callers come and go for an hour over a bad network, clients and server are killed (needs root; MINUTES=5 for a short one)"
@@ -38,6 +39,10 @@ bench: build
 bench-signalling: build
 	@./scripts/need test
 	@./bench/signalling
+
+bench-recovery: need
+	@./scripts/need quality
+	@./bench/recovery/run $(ARGUMENTS)
 
 quality: build
 	@./scripts/need quality

@@ -1,0 +1,140 @@
+//! The two receive paths, given the same packets in virtual time.
+
+use crate::{
+    network::{CLOCK_RATE, Network, Packet, START_NS},
+    score::Score,
+};
+use neteq::{AudioPacket, NetEq, NetEqConfig, RtpHeader, codec::AudioDecoder, neteq::SpeechType};
+use plenary_audio::g711::{self, Law};
+use plenary_media::{Codec, Listener, MediaConfig, Piece, Protection, StreamParams};
+use plenary_rtp::packet::Header;
+use std::sync::{Arc, Mutex};
+
+const MS: u64 = 1_000_000;
+const OUR_FRAME_NS: u64 = 20 * MS;
+const NETEQ_FRAME_NS: u64 = 10 * MS;
+/// Octets and samples of a millisecond.
+const SAMPLES_PER_MS: u32 = CLOCK_RATE / 1000;
+/// After the last packet everything that is held is heard within this.
+const LINGER_NS: u64 = 3000 * MS;
+
+/// The payload of each packet: the part of the source that its frame is.
+pub fn payload<'a>(network: &Network, speech: &'a [u8], packet: &Packet) -> &'a [u8] {
+    let length = network.samples as usize;
+    // The source repeats; a frame that does not fit begins anew.
+    let frames = (speech.len() / length).max(1);
+    &speech[packet.place % frames * length..][..length]
+}
+
+fn ticks(network: &Network, frame_ns: u64) -> impl Iterator<Item = u64> {
+    // The clock of the listener is not that of the sender.
+    let phase_ns = network.seed * 7919 % 20_000 * 1000 % frame_ns;
+    let ends_ns = network.ends_ns() + LINGER_NS;
+    (0..).map(move |tick| START_NS + phase_ns + tick * frame_ns).take_while(move |at_ns| *at_ns < ends_ns)
+}
+
+/// Plays the network through the receive path of a room. What is heard goes to `out`.
+pub fn ours(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut Vec<i16>) {
+    let params = StreamParams {
+        remote_rtp: ([127, 0, 0, 1], 9).into(),
+        remote_rtcp: None,
+        rtcp_mux: false,
+        codec: Codec::Pcmu,
+        opus_bitrate_max: None,
+        send_payload_type: 0,
+        receive_payload_type: 0,
+        dtmf_payload_type: None,
+        level_id: None,
+        ptime_ms: 20,
+        send: true,
+        receive: true,
+        protection: Protection::None,
+        ice: None,
+    };
+    let mut listener = Listener::new(params, &MediaConfig::default(), START_NS);
+    let mut packets = network.packets.iter().peekable();
+    let unit_ns = 1_000_000_000 / u64::from(CLOCK_RATE);
+    for now_ns in ticks(network, OUR_FRAME_NS) {
+        while let Some(packet) = packets.next_if(|packet| packet.arrives_ns <= now_ns) {
+            let header = Header {
+                marker: packet.marker,
+                sequence: packet.sequence,
+                timestamp: packet.timestamp,
+                ssrc: 7,
+                ..Header::default()
+            };
+            listener.push(&header, payload(network, speech, packet), packet.arrives_ns);
+        }
+        let frame = listener.pull(now_ns, |piece, at_ns| match piece {
+            Piece::Packet { sequence, .. } => score.play(sequence, at_ns),
+            Piece::Concealed { samples } => score.conceal(at_ns, u64::from(samples) * unit_ns),
+            Piece::Nothing => score.conceal(at_ns, now_ns + OUR_FRAME_NS - at_ns),
+        });
+        out.extend_from_slice(frame);
+    }
+}
+
+/// Decodes µ-law, and notes which packets it was asked for.
+struct Mulaw {
+    /// Numbers of the packets that were decoded since the last pull.
+    decoded: Arc<Mutex<Vec<u16>>>,
+}
+
+impl AudioDecoder for Mulaw {
+    fn sample_rate(&self) -> u32 {
+        CLOCK_RATE
+    }
+
+    fn channels(&self) -> u8 {
+        1
+    }
+
+    /// Two octets with the packet's number stand before its payload.
+    fn decode(&mut self, encoded: &[u8]) -> neteq::Result<Vec<f32>> {
+        let (number, payload) = encoded.split_at(2);
+        let number = u16::from_be_bytes([number[0], number[1]]);
+        self.decoded.lock().expect("no thread panics with it").push(number);
+        let mut samples = vec![0; payload.len()];
+        g711::decode(Law::Mu, payload, &mut samples);
+        Ok(samples.iter().map(|sample| f32::from(*sample) / 32_768.0).collect())
+    }
+}
+
+/// Plays the network through `neteq` as it is set up by default, at 8 kHz.
+pub fn neteq(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut Vec<i16>) {
+    web_time::set_ns(START_NS);
+    let config = NetEqConfig { sample_rate: CLOCK_RATE, ..NetEqConfig::default() };
+    let mut neteq = NetEq::new(config).expect("8 kHz and one channel are allowed");
+    let decoded = Arc::new(Mutex::new(Vec::new()));
+    neteq.register_decoder(0, Box::new(Mulaw { decoded: Arc::clone(&decoded) }));
+    // It compares timestamps as plain numbers, so they must not wrap; one constant added to all changes nothing else.
+    let shift = network.packets.iter().min_by_key(|packet| packet.place);
+    let shift = shift.map_or(0, |first| (1_u32 << 24).wrapping_sub(first.timestamp));
+    let mut packets = network.packets.iter().peekable();
+    for now_ns in ticks(network, NETEQ_FRAME_NS) {
+        while let Some(packet) = packets.next_if(|packet| packet.arrives_ns <= now_ns) {
+            web_time::set_ns(packet.arrives_ns);
+            let timestamp = packet.timestamp.wrapping_add(shift);
+            let header = RtpHeader::new(packet.sequence, timestamp, 7, 0, packet.marker);
+            let mut numbered = packet.sequence.to_be_bytes().to_vec();
+            numbered.extend_from_slice(payload(network, speech, packet));
+            let ms = network.samples / SAMPLES_PER_MS;
+            neteq
+                .insert_packet(AudioPacket::new(header, numbered, CLOCK_RATE, 1, ms))
+                .expect("its errors are of its set-up");
+        }
+        web_time::set_ns(now_ns);
+        // Decoded and not yet heard: that is heard first.
+        let held = neteq.get_statistics().packets_awaiting_decode * network.samples as usize;
+        let mut before = neteq.current_buffer_size_samples().saturating_sub(held) as u64;
+        let frame = neteq.get_audio().expect("its errors are of its set-up");
+        for sequence in decoded.lock().expect("no thread panics with it").drain(..) {
+            score.play(sequence, now_ns + before * 1_000_000_000 / u64::from(CLOCK_RATE));
+            before += u64::from(network.samples);
+        }
+        if frame.speech_type == SpeechType::Expand {
+            score.conceal(now_ns, NETEQ_FRAME_NS);
+        }
+        out.extend(frame.samples.iter().map(|sample| (sample * 32_768.0) as i16));
+    }
+}

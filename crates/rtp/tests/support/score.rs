@@ -1,0 +1,104 @@
+//! What a listener got, compared with what the network brought.
+//!
+//! A frame that arrived counts as not heard when it was never played, or only after a later one.
+
+#![allow(dead_code, unreachable_pub)] // The test and the benchmark each use a part of it.
+
+use crate::network::{Fate, Network, START_NS};
+
+const MS: f64 = 1e6;
+/// Delay and concealment count from here on: what a listener does while it knows nothing of the network yet is another
+/// question.
+const START_UP_NS: u64 = 4_000_000_000;
+
+/// Follows one listener through one network.
+#[derive(Debug)]
+pub struct Score<'a> {
+    network: &'a Network,
+    /// The frame of each sequence number.
+    places: Vec<Option<usize>>,
+    /// Frames before this one can no longer be heard in their place.
+    next: usize,
+    /// When the first sample of each frame was heard.
+    heard: Vec<Option<u64>>,
+    concealed_ns: u64,
+}
+
+/// The figures of one listener in one network.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Figures {
+    /// Frames that arrived and were not heard in their place, in parts of those that arrived.
+    pub unheard: f64,
+    /// Time in which something else than the voice was heard though a frame was owed, in parts of what was sent.
+    pub concealed: f64,
+    /// Mean and 95th percentile, in milliseconds, of the time from when the path alone would have brought a frame until
+    /// its first sample is heard: what the queues of the network take and what the listener holds.
+    pub delay_mean_ms: f64,
+    pub delay_p95_ms: f64,
+}
+
+impl<'a> Score<'a> {
+    pub fn new(network: &'a Network) -> Self {
+        let mut places = vec![None; 1 << 16];
+        for packet in &network.packets {
+            places[usize::from(packet.sequence)] = Some(packet.place);
+        }
+        Self { network, places, next: 0, heard: vec![None; network.frames.len()], concealed_ns: 0 }
+    }
+
+    /// The first sample of this packet is heard at `at_ns`. After a later one it is in nobody's place.
+    pub fn play(&mut self, sequence: u16, at_ns: u64) {
+        if let Some(place) = self.places[usize::from(sequence)]
+            && place >= self.next
+        {
+            self.heard[place] = Some(at_ns);
+            self.next = place + 1;
+        }
+    }
+
+    /// Something else is heard, for so long from `at_ns` on. It counts where a frame is owed that the path would have
+    /// brought by now, be it lost, late or held, and not in pauses
+    /// of the sender.
+    pub fn conceal(&mut self, at_ns: u64, for_ns: u64) {
+        let frames = self.network.frames[self.next..].iter().take_while(|frame| frame.made_ns <= at_ns);
+        let is_owed = frames
+            .into_iter()
+            .any(|frame| frame.fate != Fate::NotSent && frame.made_ns + frame.path_ns <= at_ns);
+        if at_ns >= START_NS + START_UP_NS && is_owed {
+            self.concealed_ns += for_ns;
+        }
+    }
+
+    pub fn figures(&self) -> Figures {
+        let (mut arrived, mut sent, mut unheard) = (0, 0, 0);
+        let mut delays = Vec::new();
+        for (frame, heard) in self.network.frames.iter().zip(&self.heard) {
+            let is_started = frame.made_ns >= START_NS + START_UP_NS;
+            sent += u32::from(is_started && frame.fate != Fate::NotSent);
+            if let Fate::Arrives(_) = frame.fate {
+                arrived += 1;
+                match heard {
+                    Some(_) if !is_started => {}
+                    Some(at_ns) => {
+                        delays.push(at_ns.saturating_sub(frame.made_ns + frame.path_ns) as f64 / MS);
+                    }
+                    None => unheard += 1,
+                }
+            }
+        }
+        let sent_ns = f64::from(sent.max(1)) * self.network.packet_ns() as f64;
+        Figures {
+            unheard: f64::from(unheard) / f64::from(arrived.max(1)),
+            concealed: self.concealed_ns as f64 / sent_ns,
+            delay_mean_ms: delays.iter().sum::<f64>() / delays.len().max(1) as f64,
+            delay_p95_ms: percentile(&mut delays, 95),
+        }
+    }
+}
+
+/// The value that so many in a hundred do not exceed.
+pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() * percent).div_ceil(100).saturating_sub(1);
+    values.get(rank).copied().unwrap_or(0.0)
+}
