@@ -74,6 +74,8 @@ pub struct HubLoad {
     pub phases: u64,
     /// Phases that began more than 5 ms late.
     pub late: u64,
+    /// Those among them that began more than a frame late: what is sent and heard in them has a gap of this process's making.
+    pub behind: u64,
     /// The latest beginning, in milliseconds.
     pub lateness_ms_max: f32,
     /// Datagrams that the system did not take.
@@ -366,6 +368,7 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.load.phases += 1;
         state.load.late += u64::from(lateness > Duration::from_millis(5));
+        state.load.behind += u64::from(lateness > Duration::from_millis(20));
         state.load.lateness_ms_max = state.load.lateness_ms_max.max(lateness.as_secs_f32() * 1000.0);
         let (now_ns, wall_now_ns) = (start.elapsed().as_nanos() as u64, wall_ns());
         loop {

@@ -252,8 +252,7 @@ fn after_a_crash_telephones_are_told_that_their_call_is_over() {
             run_within(plenary().args(["call", &uri, "--seconds", "25"]), Duration::from_secs(40))
         });
         server.wait_for_participants("Tea", 1);
-        // Its record is written behind the call's back.
-        std::thread::sleep(Duration::from_millis(500));
+        server.wait_for_recorded_dialog();
         server.kill_and_restart();
         let output = call.join().unwrap();
         assert!(text(&output).contains("hung up: The service was restarted"), "{}", text(&output));

@@ -152,6 +152,23 @@ impl Server {
         ids.iter().map(|party| party["participant_id"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Waits until a call is on record with its dialog, which is written behind the call's back: a server that starts after a crash
+    /// knows it from there. A copy is looked at, for the server has the folder; one that was made during a write is made again.
+    pub fn wait_for_recorded_dialog(&self) {
+        let copy = self.folder.path().join("copy-of-data");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        wait_for("a call's dialog to be on record", || {
+            let _ = fs::remove_dir_all(&copy);
+            let is_copied =
+                Command::new("cp").arg("-r").arg(self.data()).arg(&copy).status().unwrap().success();
+            let dialogs = runtime.block_on(async {
+                let store = plenary_store::Store::open(&copy).await.ok()?;
+                store.open_dialogs().await.ok()
+            });
+            (is_copied && dialogs.is_some_and(|dialogs| !dialogs.is_empty())).then_some(())
+        });
+    }
+
     pub fn uri(&self, user: &str) -> String {
         format!("sip:{user}@{}", self.sip)
     }
