@@ -20,6 +20,7 @@ pub mod opus;
 pub mod plc;
 pub mod repair;
 pub mod resample;
+pub mod tempo;
 pub mod tone;
 
 /// Length of a frame in milliseconds: the beat of the whole bridge.

@@ -121,6 +121,8 @@ pub struct CallStats {
     pub frames_concealed: u64,
     /// Frames of 20 ms left out to bring the delay down again.
     pub frames_skipped: u64,
+    /// Frames of 20 ms added so that the delay could grow: they stretch what was said.
+    pub frames_added: u64,
     /// Interarrival jitter (RFC 3550, A.8), in milliseconds.
     pub jitter_ms: f32,
     /// What the jitter buffer aims to hold, in milliseconds, the frame being played among it.

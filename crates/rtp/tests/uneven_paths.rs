@@ -2,7 +2,7 @@
 //! pauses unless said.
 
 use plenary_rtp::{
-    jitter::{Frame, JitterBuffer, JitterConfig, JitterCounters},
+    jitter::{Frame, JitterBuffer, JitterConfig, JitterCounters, Tempo},
     packet::Header,
 };
 
@@ -57,11 +57,24 @@ impl Run {
 
 /// Plays packets of `samples`, for so long.
 fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: impl Fn(f64) -> bool) -> Run {
+    play_to(packets, samples, seconds, phase_ms, is_quiet, false)
+}
+
+/// The same; `follows`: to a consumer that changes the tempo each time that it is asked to.
+fn play_to(
+    packets: &[Sent],
+    samples: u32,
+    seconds: f64,
+    phase_ms: u64,
+    is_quiet: impl Fn(f64) -> bool,
+    follows: bool,
+) -> Run {
     let mut order = packets.to_vec();
     order.sort_by(|a, b| a.arrives_ms.total_cmp(&b.arrives_ms));
     let mut arrivals = order.iter().peekable();
     let arrival_ns = |sent: &Sent| START + (sent.arrives_ms * MS as f64) as u64;
     let mut buffer = JitterBuffer::new(JitterConfig::G711);
+    buffer.set_follows_tempo(follows);
     let mut run = Run { ticks: Vec::new(), counters: JitterCounters::default(), heard: 0 };
     let mut waiting = 0;
     for tick in 0..(seconds * 50.0) as u64 {
@@ -73,9 +86,10 @@ fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: i
         }
         buffer.set_quiet(is_quiet(tick as f64 / 50.0));
         let mut this = Tick::Heard(0.0);
-        while waiting < 160 {
+        let mut faster = None;
+        while waiting < if faster.is_some() { 320 } else { 160 } {
             match buffer.pull(now + waiting * 125_000) {
-                Frame::Packet { sequence, samples, .. } => {
+                Frame::Packet { sequence, samples, tempo, .. } => {
                     let came = packets
                         .iter()
                         .filter(|sent| sent.sequence == sequence)
@@ -85,6 +99,14 @@ fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: i
                     this = Tick::Heard((now + waiting * 125_000 - came) as f64 / MS as f64);
                     waiting += u64::from(samples);
                     run.heard += 1;
+                    match tempo {
+                        Tempo::Even => {}
+                        Tempo::Faster { .. } => faster = Some(tempo),
+                        Tempo::Slower { .. } => {
+                            waiting += 160;
+                            buffer.changed_tempo(tempo);
+                        }
+                    }
                 }
                 Frame::Missing { samples, .. } => {
                     this = Tick::Concealed;
@@ -95,6 +117,10 @@ fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: i
                     waiting = 160;
                 }
             }
+        }
+        if let Some(tempo) = faster {
+            waiting -= 160;
+            buffer.changed_tempo(tempo);
         }
         waiting -= 160;
         run.ticks.push(this);
@@ -197,6 +223,26 @@ fn packets_that_are_overtaken_are_heard_after_the_first_two_seconds() {
                 assert!(run.wait_ms(2.0, 10.0) <= deeper, "{what}: {}", run.wait_ms(2.0, 10.0));
             }
         }
+    }
+}
+
+#[test]
+fn with_tempo_the_delay_grows_without_concealing_and_shrinks_without_leaving_out() {
+    for phase in PHASES_MS {
+        // From the fifth second on every third packet is 70 ms late, until the tenth.
+        let packets = stream(1500, |place, sent| {
+            if (250..500).contains(&place) && place % 3 == 0 {
+                sent.arrives_ms += 70.0;
+            }
+        });
+        let run = play_to(&packets, 160, 30.0, phase, NEVER, true);
+        let counters = run.counters;
+        // The first two cannot be foreseen: what is late once is left out. A third is on its way by then.
+        assert!(run.concealed(0.0, 29.9) <= 8 && run.concealed(6.0, 29.9) == 0, "{phase}: {counters:?}");
+        assert!(counters.late <= 3, "{phase}: {counters:?}");
+        assert!(run.heard as u64 + counters.late >= 1499 && counters.skipped == 0, "{phase}: {counters:?}");
+        assert!(counters.put_in >= 1 && counters.taken_out >= 1, "{phase}: {counters:?}");
+        assert!(run.wait_ms(0.0, 5.0) <= 41.0 && run.wait_ms(24.0, 29.9) <= 41.0, "{phase}");
     }
 }
 

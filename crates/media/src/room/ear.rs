@@ -1,10 +1,10 @@
 //! From packets in a jitter buffer to frames of 20 ms, for each codec.
 
 use super::{FRAME_NS, Settings, doze::Doze};
-use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, g722, level, opus, repair::Repairer};
+use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, g722, level, opus, repair::Repairer, tempo};
 use plenary_rtp::{
     extension::AudioLevel,
-    jitter::{Frame, JitterBuffer, JitterConfig, Pushed},
+    jitter::{Frame, JitterBuffer, JitterConfig, Pushed, Tempo},
     packet::Header,
 };
 
@@ -30,6 +30,11 @@ pub(super) struct Ear {
     waiting_samples: usize,
     /// The 20 ms that are heard now.
     pub(super) frame: Box<[i16]>,
+    /// The 20 ms that were heard before them, as they were decoded; meaningless where they were not.
+    previous: Box<[i16]>,
+    is_previous_known: bool,
+    /// A frame on its way into what is heard.
+    inserted: Box<[i16]>,
     /// The frame is just this packet, not decoded.
     payload: [u8; G711_FRAME],
     payload_is_frame: bool,
@@ -151,16 +156,21 @@ impl Ear {
             JitterConfig { min_ms: settings.jitter_ms_min, max_ms: settings.jitter_ms_max, ..jitter };
         let frame = codec.rate().frame();
         let decoder = Decoder::new(codec);
+        let mut jitter = JitterBuffer::new(jitter);
+        jitter.set_follows_tempo(true);
         Self {
             codec,
-            jitter: JitterBuffer::new(jitter),
+            jitter,
             scales: decoder.scales(),
             decoder,
             doze: Doze::new(codec, has_levels, seed),
             // Longer packets find their place when the first one comes.
-            waiting: vec![0; 2 * frame],
+            waiting: vec![0; 3 * frame],
             waiting_samples: 0,
             frame: vec![0; frame].into(),
+            previous: vec![0; frame].into(),
+            is_previous_known: false,
+            inserted: vec![0; frame].into(),
             payload: [0; G711_FRAME],
             payload_is_frame: false,
             made_up: false,
@@ -311,16 +321,19 @@ impl Ear {
         let starts_empty = self.waiting_samples == 0;
         let was_silent = std::mem::take(&mut self.is_silent) & std::mem::take(&mut self.is_idle);
         let was_passed_over = self.frame_told_dbov.take().is_some();
-        while self.waiting_samples < length {
+        let is_previous_known = std::mem::take(&mut self.is_previous_known);
+        // Of two frames one is to be made.
+        let mut faster = None;
+        while self.waiting_samples < if faster.is_some() { 2 * length } else { length } {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
             match self.jitter.pull(now_ns + held_ns) {
-                Frame::Packet { payload, samples, joins, sequence } => {
+                Frame::Packet { payload, samples, joins, sequence, tempo } => {
                     self.noise.stop();
                     self.may_pause = self.codec == Codec::Opus && opus::says_silence(payload);
                     let samples = samples as usize * samples_per_unit;
                     let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
-                    let is_just_silence =
-                        starts_empty && is_untouched && payload.is_empty() && samples == length;
+                    let is_alone = starts_empty && tempo == Tempo::Even && faster.is_none();
+                    let is_just_silence = is_alone && is_untouched && payload.is_empty() && samples == length;
                     (self.made_up, self.paused) = (false, false);
                     if is_just_silence && was_silent && self.decoder.take_silence(samples) {
                         self.is_silent = true;
@@ -338,7 +351,7 @@ impl Ear {
                         None => opus::says_silence(payload),
                     };
                     if let Some(level_dbov) = self.doze.passes_over(payload, sequence, is_silence) {
-                        if starts_empty && samples == length {
+                        if is_alone && samples == length {
                             if !was_passed_over {
                                 self.frame.fill(0);
                             }
@@ -361,14 +374,24 @@ impl Ear {
                     if is_just_silence && let Some(law) = self.codec.law() {
                         self.payload.fill(law.silence());
                         (self.payload_is_frame, self.is_silent) = (true, true);
-                    } else if starts_empty
+                    } else if is_alone
                         && is_untouched
                         && let Ok(payload) = <&[u8; G711_FRAME]>::try_from(payload)
                     {
                         self.payload = *payload;
                         self.payload_is_frame = true;
                     }
+                    let is_first = self.waiting_samples == 0;
                     self.waiting_samples = end;
+                    match tempo {
+                        Tempo::Even => {}
+                        Tempo::Faster { .. } => faster = faster.or(Some(tempo)),
+                        Tempo::Slower { now } => {
+                            if is_first && is_previous_known && samples >= length {
+                                self.put_in(now, tempo);
+                            }
+                        }
+                    }
                 }
                 Frame::Missing { samples, next } => {
                     let samples = (samples as usize * samples_per_unit).min(length);
@@ -382,6 +405,9 @@ impl Ear {
                         (Some([]), Some(silence)) => Some(silence.as_slice()),
                         (next, _) => next,
                     };
+                    if self.waiting.len() < end {
+                        self.waiting.resize(end, 0);
+                    }
                     let out = &mut self.waiting[self.waiting_samples..end];
                     match self.doze.is_asleep() {
                         true => out.fill(0),
@@ -391,6 +417,9 @@ impl Ear {
                     (self.made_up, self.told_dbov) = (true, None);
                 }
                 Frame::Nothing => {
+                    if self.waiting_samples >= length {
+                        break;
+                    }
                     let rest = &mut self.waiting[self.waiting_samples..length];
                     if self.noise.is_active() {
                         self.noise.fill(rest)
@@ -406,9 +435,36 @@ impl Ear {
                 }
             }
         }
+        if let Some(tempo @ Tempo::Faster { now }) = faster
+            && self.waiting_samples >= 2 * length
+            && tempo::faster(&mut self.waiting[..2 * length], now)
+        {
+            self.waiting.copy_within(2 * length..self.waiting_samples, length);
+            self.waiting_samples -= length;
+            self.jitter.changed_tempo(tempo);
+        }
         self.frame_told_dbov = self.told_dbov;
         self.frame.copy_from_slice(&self.waiting[..length]);
+        self.previous.copy_from_slice(&self.waiting[..length]);
+        self.is_previous_known = true;
         self.waiting.copy_within(length..self.waiting_samples, 0);
         self.waiting_samples -= length;
+    }
+
+    /// Puts a frame between what was heard last and what is waiting, which is a frame or more.
+    fn put_in(&mut self, now: bool, tempo: Tempo) {
+        let length = self.frame.len();
+        if !tempo::slower(&self.previous, &self.waiting[..length], &mut self.inserted, now) {
+            return;
+        }
+        let end = self.waiting_samples + length;
+        if self.waiting.len() < end {
+            self.waiting.resize(end, 0);
+        }
+        self.waiting.copy_within(..self.waiting_samples, length);
+        self.waiting[..length].copy_from_slice(&self.inserted);
+        self.waiting_samples = end;
+        self.payload_is_frame = false;
+        self.jitter.changed_tempo(tempo);
     }
 }

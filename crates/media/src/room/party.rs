@@ -691,7 +691,8 @@ impl Party {
             stats.packets_duplicate += buffer.duplicate;
             stats.packets_late = buffer.late;
             stats.frames_concealed = incoming.ear.frames_concealed();
-            stats.frames_skipped = buffer.skipped;
+            stats.frames_skipped = buffer.skipped + buffer.taken_out;
+            stats.frames_added = buffer.put_in;
             stats.buffer_ms = incoming.ear.jitter.target_ns() as f32 / 1e6;
             let (codec, equipment) = match stream.params.codec {
                 Codec::Pcmu => ("PCMU", Equipment::G711),

@@ -1,34 +1,40 @@
 //! How late packets come, compared with each other.
 
-/// Packets in a bucket and buckets in the window: the past 256 packets, five seconds of 20 ms packets.
+/// Packets in a bucket, and buckets that are remembered: ten seconds of 20 ms packets.
 const BUCKET_PACKETS: u32 = 32;
-const BUCKETS: usize = 8;
-/// In this many packets one may come later than [`DelayWindow::needed_ns`] says.
-const PACKETS_PER_OUTLIER: u32 = 96;
+const BUCKETS: usize = 16;
+/// What is late together is not divided, but for this.
+const BUCKET_PACKETS_MAX: u32 = 128;
+/// With so many buckets the latest packets of one of them may come later than [`DelayWindow::needed_ns`] says.
+const BUCKETS_FOR_OUTLIER: u32 = 8;
 /// The quickest of this many packets, and of up to as many before them, says how long the path is now.
 const RECENT_PACKETS: u32 = 16;
-/// Outliers that are remembered, and so can be passed over.
-const RANKS: usize = 3;
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// The latest arrivals, latest first.
-    latest: [i64; RANKS],
+    latest: i64,
     earliest: i64,
 }
 
-const EMPTY: Bucket = Bucket { latest: [i64::MIN; RANKS], earliest: i64::MAX };
+const EMPTY: Bucket = Bucket { latest: i64::MIN, earliest: i64::MAX };
 
 /// The delays of the last few hundred packets, relative to an arbitrary zero that stays the same: arrival
 /// minus the moment the sender's own clock gives to the packet. Network jitter widens their range, clock
 /// drift moves it slowly.
+///
+/// Packets that are late come together: where a path stalls, all that was held back is late at once. So the window counts
+/// how often that happens rather than how many packets it makes late.
 #[derive(Debug, Clone)]
 pub(super) struct DelayWindow {
     /// The bucket that is being filled, and the others together: what every packet looks at lies together.
     filling: Bucket,
-    others: Bucket,
-    in_current: u32,
-    packets: u32,
+    /// The latest of the others, and of those in another bucket than that.
+    latest: [i64; 2],
+    others_earliest: i64,
+    in_filling: u32,
+    /// One in the bucket that is being filled was later than is needed, and those after it are not.
+    was_late: bool,
+    filled: u32,
     needed: i64,
     earliest: i64,
     /// The quickest of the last packets, and of those before them.
@@ -42,9 +48,11 @@ impl DelayWindow {
     pub(super) fn new() -> Self {
         Self {
             filling: EMPTY,
-            others: EMPTY,
-            in_current: 0,
-            packets: 0,
+            latest: [i64::MIN; 2],
+            others_earliest: i64::MAX,
+            in_filling: 0,
+            was_late: false,
+            filled: 0,
             needed: i64::MIN,
             earliest: i64::MAX,
             recent: [i64::MAX; 2],
@@ -55,17 +63,20 @@ impl DelayWindow {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.packets == 0
+        self.in_filling == 0
     }
 
     pub(super) fn add(&mut self, delay_ns: i64) {
-        if self.in_current == BUCKET_PACKETS {
+        // What is late together is in one bucket.
+        let ends = delay_ns <= self.latest[1] || self.filled < 2 || self.in_filling >= BUCKET_PACKETS_MAX;
+        let is_late_again = self.was_late && delay_ns > self.needed;
+        if is_late_again || self.in_filling >= BUCKET_PACKETS && ends {
             self.begin_bucket();
         }
-        self.in_current += 1;
-        self.packets = (self.packets + 1).min(BUCKET_PACKETS * BUCKETS as u32);
+        self.in_filling += 1;
         self.filling.earliest = self.filling.earliest.min(delay_ns);
-        insert(&mut self.filling.latest, delay_ns);
+        self.filling.latest = self.filling.latest.max(delay_ns);
+        self.was_late = self.filling.latest > self.needed && delay_ns <= self.needed;
 
         if self.in_recent == RECENT_PACKETS {
             (self.recent, self.in_recent) = ([i64::MAX, self.recent[0]], 0);
@@ -73,11 +84,11 @@ impl DelayWindow {
         self.in_recent += 1;
         self.recent[0] = self.recent[0].min(delay_ns);
 
-        self.earliest = self.filling.earliest.min(self.others.earliest);
-        let mut latest = self.others.latest;
-        insert_all(&mut latest, &self.filling.latest);
-        let rank = (self.packets / PACKETS_PER_OUTLIER) as usize;
-        self.needed = latest[rank.min(RANKS - 1)];
+        self.earliest = self.filling.earliest.min(self.others_earliest);
+        let mut latest = self.latest;
+        insert(&mut latest, self.filling.latest);
+        // Where none is quick any more the path has become longer.
+        self.needed = latest[usize::from(self.filled >= BUCKETS_FOR_OUTLIER)].max(self.recent_earliest_ns());
     }
 
     /// The oldest bucket is forgotten and filled anew.
@@ -85,15 +96,16 @@ impl DelayWindow {
         self.buckets[self.current] = std::mem::replace(&mut self.filling, EMPTY);
         self.current = (self.current + 1) % BUCKETS;
         self.buckets[self.current] = EMPTY;
-        self.in_current = 0;
-        self.others = EMPTY;
+        (self.in_filling, self.was_late) = (0, false);
+        self.filled = (self.filled + 1).min(BUCKETS as u32);
+        (self.latest, self.others_earliest) = ([i64::MIN; 2], i64::MAX);
         for bucket in &self.buckets {
-            self.others.earliest = self.others.earliest.min(bucket.earliest);
-            insert_all(&mut self.others.latest, &bucket.latest);
+            self.others_earliest = self.others_earliest.min(bucket.earliest);
+            insert(&mut self.latest, bucket.latest);
         }
     }
 
-    /// A packet that is to be heard in time, like all but about one in a hundred before it, may be this late.
+    /// A packet that is to be heard in time, like all those before it but what came late together once, may be this late.
     pub(super) fn needed_ns(&self) -> i64 {
         self.needed
     }
@@ -114,21 +126,11 @@ impl DelayWindow {
     }
 }
 
-/// Keeps `latest` sorted, latest first. False: `delay` is not among them.
-pub(super) fn insert(latest: &mut [i64; RANKS], delay: i64) -> bool {
-    let Some(place) = latest.iter().position(|&other| delay > other) else { return false };
+/// Keeps `latest` sorted, latest first.
+pub(super) fn insert<const RANKS: usize>(latest: &mut [i64; RANKS], delay: i64) {
+    let Some(place) = latest.iter().position(|&other| delay > other) else { return };
     latest[place..].rotate_right(1);
     latest[place] = delay;
-    true
-}
-
-/// Keeps the latest of both in `latest`.
-fn insert_all(latest: &mut [i64; RANKS], others: &[i64; RANKS]) {
-    for &delay in others {
-        if !insert(latest, delay) {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -136,18 +138,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_packets_count_in_full_and_later_single_stragglers_do_not() {
+    fn the_first_packets_count_in_full_and_later_what_is_late_once_does_not() {
         let mut window = DelayWindow::new();
         window.add(5);
         assert_eq!(window.needed_ns(), 5);
-        for _ in 0..250 {
+        for _ in 0..300 {
             window.add(1);
         }
-        window.add(900);
-        window.add(800);
-        assert_eq!(window.needed_ns(), 5, "two in 250 are stragglers");
-        window.add(700);
-        assert_eq!(window.needed_ns(), 700, "three are the network");
+        for late in [900, 800, 700, 600] {
+            window.add(late);
+        }
+        assert_eq!(window.needed_ns(), 5, "late once");
+        for _ in 0..100 {
+            window.add(1);
+        }
+        window.add(650);
+        assert_eq!(window.needed_ns(), 650, "late twice is the network");
+    }
+
+    #[test]
+    fn what_is_late_together_counts_once_wherever_it_begins() {
+        for before in 300..300 + 2 * BUCKET_PACKETS {
+            let mut window = DelayWindow::new();
+            for _ in 0..before {
+                window.add(1);
+            }
+            for late in (1..20).rev() {
+                window.add(100 * late);
+            }
+            for _ in 0..64 {
+                window.add(1);
+            }
+            assert_eq!(window.needed_ns(), 1, "after {before}");
+        }
     }
 
     #[test]
@@ -157,7 +180,7 @@ mod tests {
             window.add(100);
             window.add(-100);
         }
-        for _ in 0..BUCKET_PACKETS * BUCKETS as u32 {
+        for _ in 0..BUCKET_PACKETS * (BUCKETS as u32 + 2) {
             window.add(3);
         }
         assert_eq!((window.needed_ns(), window.earliest_ns()), (3, 3));

@@ -13,15 +13,16 @@
 //! hundred packets of the past five seconds had, so on a clean network a packet waits for the next pull and
 //! no longer.
 //!
-//! **Growing.** Where a packet is missing when it is due, a frame is concealed. If nothing newer is there
+//! **Growing.** Where the schedule is too short for what the network does, the consumer is asked to put a frame in
+//! ([`Tempo`]). Where a packet is missing when it is due, a frame is concealed. If nothing newer is there
 //! either the cursor stays: should the packet still come, it is played and the schedule has grown by a
 //! frame. Should a newer one come first, the concealed frame stands for the lost one if the schedule is long
 //! enough for what the network does; if it is not, packets overtake each other, and one more frame is concealed so that
 //! the schedule grows. A single straggler is left out rather than allowed to push the schedule.
 //!
-//! **Shrinking.** When the schedule has been longer than needed by a whole packet, one is left out: at once
-//! where the consumer said that it is quiet ([`JitterBuffer::set_quiet`]), now and then otherwise, the more often the
-//! longer it is. Clock drift needs nothing of its own: it moves the delays, and growing and shrinking follow.
+//! **Shrinking.** When the schedule has been longer than needed by a whole packet, one is left out at once
+//! where the consumer said that it is quiet ([`JitterBuffer::set_quiet`]); with sound going on the consumer is asked to
+//! take a frame out where that is not heard. Clock drift needs nothing of its own: it moves the delays, and growing and shrinking follow.
 //!
 //! **Pauses.** Consecutive numbers with a gap between the timestamps are a pause of the sender
 //! (discontinuous transmission), not a loss: silence is given until the packet after the gap is due.
@@ -138,6 +139,8 @@ pub enum Frame<'a> {
         samples: u32,
         /// It does not continue what was played before: something was left out, or there was a pause.
         joins: bool,
+        /// What the consumer is asked to do to the time that it takes.
+        tempo: Tempo,
     },
     /// A packet is missing: this much is to be made up, in units of the RTP clock.
     Missing {
@@ -151,6 +154,23 @@ pub enum Frame<'a> {
     Nothing,
 }
 
+/// Whether the schedule should change with a packet; see [`JitterBuffer::set_follows_tempo`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tempo {
+    /// It is played as it is.
+    Even,
+    /// A frame should be taken out of it and those after it, of which two frames are here in all.
+    Faster {
+        /// However it sounds; else only where it is not heard.
+        now: bool,
+    },
+    /// A frame should be put in before it.
+    Slower {
+        /// However it sounds; else only where it is not heard.
+        now: bool,
+    },
+}
+
 /// What the buffer had to do; counted from its making on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JitterCounters {
@@ -162,6 +182,10 @@ pub struct JitterCounters {
     pub concealed: u64,
     /// Packets left out to bring the schedule down, or to make room.
     pub skipped: u64,
+    /// Frames that the consumer took out to bring the schedule down.
+    pub taken_out: u64,
+    /// Frames that the consumer put in so that the schedule grows.
+    pub put_in: u64,
     /// Times a stream began anew.
     pub restarts: u64,
 }
@@ -214,8 +238,10 @@ pub struct JitterBuffer {
     /// What is played next does not continue what was played before.
     joins: bool,
     quiet: bool,
+    follows_tempo: bool,
     pulls_since_start: u32,
     pulls_too_long: u32,
+    frames_too_long: u32,
     /// How long before it is heard a packet may be asked for; see [`head_start_samples`].
     head_start_ns: i64,
     extra_ns: i64,
@@ -257,8 +283,10 @@ impl JitterBuffer {
             owed: 0,
             joins: true,
             quiet: true,
+            follows_tempo: false,
             pulls_since_start: 0,
             pulls_too_long: 0,
+            frames_too_long: 0,
             head_start_ns: 0,
             extra_ns: 0,
             packet_samples: 0,
@@ -323,6 +351,24 @@ impl JitterBuffer {
     /// Says whether what was played last was quiet enough that a frame may be left out or repeated unheard.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
+    }
+
+    /// The consumer changes the tempo where it is asked to ([`Tempo`]), and says so with [`Self::changed_tempo`]. Where it
+    /// does not, packets are left out and frames concealed instead.
+    pub fn set_follows_tempo(&mut self, follows: bool) {
+        self.follows_tempo = follows;
+    }
+
+    /// The consumer did as it was asked.
+    pub fn changed_tempo(&mut self, tempo: Tempo) {
+        match tempo {
+            Tempo::Even => {}
+            Tempo::Faster { .. } => {
+                self.counters.taken_out += 1;
+                self.rest_after_change();
+            }
+            Tempo::Slower { .. } => self.counters.put_in += 1,
+        }
     }
 
     /// What was said of it last; see [`Self::set_quiet`].
@@ -451,7 +497,12 @@ impl JitterBuffer {
             }
             delay_ns = arrival_ns - self.timeline.time_of(timestamp);
         }
-        self.delays.add(delay_ns);
+        // Nobody waits for what was overtaken by more than the buffer may be deep.
+        let most_ns =
+            self.delays.recent_earliest_ns().saturating_add(i64::from(self.config.max_ms) * 1_000_000);
+        if ahead > 0 || delay_ns < most_ns {
+            self.delays.add(delay_ns);
+        }
         if let Some(longer) = &mut self.longer {
             delay::insert(&mut longer.latest, delay_ns);
             longer.packets += 1;

@@ -1,6 +1,6 @@
 //! What is played next, and whether the schedule has to grow or may shrink.
 
-use super::{Frame, JitterBuffer, MARGIN_NS, Mode, slots::Slot};
+use super::{Frame, JitterBuffer, MARGIN_NS, Mode, Tempo, slots::Slot};
 
 /// Shrinking waits for this much more than a packet, so that it does not undo what growing did: half the range of the delays, within
 /// these bounds. Where packets come evenly the least is enough, and none is held for a frame longer than it needs to be.
@@ -10,6 +10,14 @@ const HYSTERESIS_NS_MAX: i64 = 2_000_000;
 /// too long by several packets, for a part of that, and for the least at least.
 const PULLS_BEFORE_SHRINK: u32 = 25;
 const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
+/// For so many pulls with sound going on, until the consumer is asked to take a frame out, and until it has to.
+const PULLS_BEFORE_FASTER: u32 = 10;
+const PULLS_BEFORE_FASTER_NOW: u32 = 60;
+/// Pulls between two frames that are taken out; where the schedule is too long by several frames, and otherwise.
+const PULLS_BETWEEN_FASTER: u32 = 8;
+const PULLS_BETWEEN_FASTER_MIN: u32 = 3;
+/// The schedule may be too short by a part of a frame with sound going on: little of what comes is as late as that.
+const SHORT_PARTS: i64 = 4;
 /// After a start the delays must show themselves before anything is left out.
 pub(super) const PULLS_AFTER_START: u32 = 10;
 /// Frames concealed in a row with nothing coming in before the stream counts as paused.
@@ -18,7 +26,7 @@ const CONCEAL_FRAMES_MAX: i64 = 5;
 const GAP_FRAMES_MAX: i64 = 8;
 
 enum Choice {
-    Play(u8),
+    Play(u8, Tempo),
     /// So much, and the slot of the packet right after it.
     Missing(i64, Option<u8>),
     Nothing,
@@ -26,15 +34,17 @@ enum Choice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Adapt {
-    Keep,
+    Keep(Tempo),
     Grow,
     Shrink,
 }
 
+const KEEP: Adapt = Adapt::Keep(Tempo::Even);
+
 impl JitterBuffer {
     pub(super) fn next_frame(&mut self, play_at_ns: i64) -> Frame<'_> {
         match self.choose(play_at_ns) {
-            Choice::Play(index) => {
+            Choice::Play(index, tempo) => {
                 let slot = self.slots.slot(index);
                 let joins = std::mem::take(&mut self.joins);
                 Frame::Packet {
@@ -42,6 +52,7 @@ impl JitterBuffer {
                     sequence: slot.sequence as u16,
                     samples: slot.samples as u32,
                     joins,
+                    tempo,
                 }
             }
             Choice::Missing(samples, next) => {
@@ -74,7 +85,7 @@ impl JitterBuffer {
                 self.joins = true;
                 self.pulls_since_start = 0;
                 self.pulls_too_long = 0;
-                return self.play(index, &slot);
+                return self.play(index, &slot, Tempo::Even);
             }
 
             let cursor = self.cursor.unwrap_or(slot.timestamp);
@@ -92,7 +103,7 @@ impl JitterBuffer {
             let schedule_ns = play_at_ns - self.timeline.time_of(cursor);
             if lost == 0 || gap <= 0 {
                 return match self.adapt(schedule_ns, &slot) {
-                    Adapt::Keep => self.play(index, &slot),
+                    Adapt::Keep(tempo) => self.play(index, &slot, tempo),
                     Adapt::Grow => Choice::Missing(self.frame, None),
                     Adapt::Shrink => {
                         self.skip_head();
@@ -112,7 +123,7 @@ impl JitterBuffer {
             self.owed -= covered;
             self.cursor = Some(cursor + covered);
             if gap == covered {
-                return self.play(index, &slot);
+                return self.play(index, &slot, Tempo::Even);
             }
             // What is concealed now ends where this packet begins.
             let next = (gap - covered <= self.frame).then_some(index);
@@ -171,21 +182,37 @@ impl JitterBuffer {
                 && spare_ns >= packet_ns
                 && more;
             self.owed = if straggler { self.owed - slot.samples } else { 0 };
-            return if straggler { Adapt::Shrink } else { Adapt::Keep };
+            return if straggler { Adapt::Shrink } else { KEEP };
         }
-        if self.quiet && spare_ns < -MARGIN_NS {
+        let frame_ns = self.frame_ns();
+        if self.follows_tempo {
+            let allowed_ns = if self.quiet { MARGIN_NS } else { frame_ns / SHORT_PARTS };
+            if spare_ns < -allowed_ns {
+                return Adapt::Keep(Tempo::Slower { now: self.quiet });
+            }
+        } else if self.quiet && spare_ns < -MARGIN_NS {
             return Adapt::Grow;
         }
-        let whole_ns = packet_ns.max(self.frame_ns());
-        if spare_ns < whole_ns + self.hysteresis_ns() || self.pulls_since_start <= PULLS_AFTER_START {
+        let whole_ns = packet_ns.max(frame_ns);
+        let least_ns = if self.follows_tempo && !self.quiet { frame_ns } else { whole_ns };
+        if spare_ns < least_ns + self.hysteresis_ns() || self.pulls_since_start <= PULLS_AFTER_START {
             self.pulls_too_long = 0;
-            return Adapt::Keep;
+            return KEEP;
         }
         self.pulls_too_long += 1;
+        self.frames_too_long = u32::try_from(spare_ns / frame_ns).unwrap_or(u32::MAX);
+        if self.quiet {
+            // The packet after it must be there: leaving one out to conceal one would help nobody.
+            return if more && spare_ns >= whole_ns + self.hysteresis_ns() { Adapt::Shrink } else { KEEP };
+        }
+        if self.follows_tempo {
+            let is_asked = self.pulls_too_long > PULLS_BEFORE_FASTER && self.has_two_frames(slot);
+            let now = self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
+            return if is_asked { Adapt::Keep(Tempo::Faster { now }) } else { KEEP };
+        }
         let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
         let pulls = (PULLS_BEFORE_SHRINK / too_long.max(1)).max(PULLS_BEFORE_SHRINK_MIN);
-        // The packet after it must be there: leaving one out to conceal one would help nobody.
-        if more && (self.quiet || self.pulls_too_long > pulls) { Adapt::Shrink } else { Adapt::Keep }
+        if more && self.pulls_too_long > pulls { Adapt::Shrink } else { KEEP }
     }
 
     /// How much longer than a packet the schedule may be without one being left out.
@@ -194,11 +221,32 @@ impl JitterBuffer {
         (HYSTERESIS_NS_MIN.saturating_add(range_ns / 2)).clamp(HYSTERESIS_NS_MIN, HYSTERESIS_NS_MAX)
     }
 
-    fn play(&mut self, index: u8, slot: &Slot) -> Choice {
+    /// The packet and those right after it are two frames or more.
+    fn has_two_frames(&self, first: &Slot) -> bool {
+        let (mut end, mut sequence) = (first.timestamp + first.samples, first.sequence);
+        while end - first.timestamp < 2 * self.frame {
+            sequence += 1;
+            let Some(index) = self.slots.of(sequence) else { return false };
+            let next = self.slots.slot(index);
+            if next.timestamp != end || next.samples == 0 {
+                return false;
+            }
+            end += next.samples;
+        }
+        true
+    }
+
+    /// A frame was taken out: for a while the next one need not be.
+    pub(super) fn rest_after_change(&mut self) {
+        let rest = if self.frames_too_long > 2 { PULLS_BETWEEN_FASTER_MIN } else { PULLS_BETWEEN_FASTER };
+        self.pulls_too_long = PULLS_BEFORE_FASTER - rest;
+    }
+
+    fn play(&mut self, index: u8, slot: &Slot, tempo: Tempo) -> Choice {
         self.take(index);
         self.owed = 0;
         self.cursor = Some(slot.timestamp + slot.samples);
-        Choice::Play(index)
+        Choice::Play(index, tempo)
     }
 
     /// Plays the packet at the head, as a pull would; see [`Self::pass_silence`]. False: there is none.
@@ -206,7 +254,7 @@ impl JitterBuffer {
         let Some(index) = self.head() else { return false };
         let slot = self.slots.slot(index);
         self.pulls_since_start = self.pulls_since_start.saturating_add(1);
-        self.play(index, &slot);
+        self.play(index, &slot, Tempo::Even);
         true
     }
 }

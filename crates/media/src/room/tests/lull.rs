@@ -149,8 +149,9 @@ fn on_a_rough_network_as_much_is_made_up_as_ever() {
     }
     // Of silence a part is measured, so the buffer may grow or shrink a little sooner or later.
     for (ordinary, with_lulls) in of_ordinary.into_iter().zip(of_lulls) {
-        let least = ordinary.max(100);
-        assert!(with_lulls.abs_diff(ordinary) * 50 < least, "{with_lulls} instead of {ordinary}");
+        // Counts differ by about their square root by chance.
+        let by_chance = 3 * (ordinary.max(100) as f64).sqrt() as u64;
+        assert!(with_lulls.abs_diff(ordinary) < by_chance, "{with_lulls} instead of {ordinary}");
     }
     let [concealed, skipped, late] = of_ordinary;
     assert!(concealed > 1000 && skipped > 100 && late > 10, "{of_ordinary:?}: the network is rough");
