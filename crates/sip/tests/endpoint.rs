@@ -290,6 +290,78 @@ async fn tcp_frames_by_length_and_answers_pings() {
     read(&mut stream, "Call-ID: t2").await;
 }
 
+/// Line ends before a request are passed over (RFC 3261, section 7.5), and what is plainly meant is read, in whatever way it
+/// comes.
+#[tokio::test]
+async fn requests_are_read_behind_line_ends_and_with_raw_characters() {
+    use futures_util::{SinkExt, StreamExt};
+    let (handle, _events) = endpoint().await;
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    handle.accept_websocket(
+        Box::new(theirs),
+        "127.0.0.1:8080".parse().unwrap(),
+        "127.0.0.1:50001".parse().unwrap(),
+        false,
+    );
+    let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    udp.connect(handle.local_addr()).await.unwrap();
+    let mut tcp = TcpStream::connect(handle.local_addr()).await.unwrap();
+    let wait = Duration::from_secs(10);
+    for (number, before) in ["", "\r\n", "\r\n\r\n\r\n"].into_iter().enumerate() {
+        for (letter, user) in [("a", "x"), ("b", "9001#")] {
+            let request = |transport: &str| {
+                let branch = format!("{transport}{letter}{number}");
+                before.to_owned()
+                    + &options(transport, &branch).replacen("sip:x@", &format!("sip:{user}@"), 1)
+            };
+            let id = |transport: &str| format!("Call-ID: {transport}{letter}{number}\r\n");
+            let mut buffer = vec![0; 4000];
+            udp.send(request("UDP").as_bytes()).await.unwrap();
+            let length = timeout(wait, udp.recv(&mut buffer)).await.unwrap().unwrap();
+            let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            assert!(said.starts_with("SIP/2.0 200") && said.contains(&id("UDP")), "{user}: {said}");
+            browser.send(tokio_websockets::Message::text(request("WS"))).await.unwrap();
+            let said = timeout(wait, browser.next()).await.unwrap().unwrap().unwrap();
+            let said = said.as_text().unwrap();
+            assert!(said.starts_with("SIP/2.0 200") && said.contains(&id("WS")), "{user}: {said}");
+            // Two in one write, the second cut into two.
+            let both = request("TCP")
+                + &request("TCP").replace("Call-ID: T", "Call-ID: second-T").replace("bKTCP", "bKX");
+            let (begin, end) = both.split_at(both.len() - 2);
+            tcp.write_all(begin.as_bytes()).await.unwrap();
+            tcp.write_all(end.as_bytes()).await.unwrap();
+            let mut said = String::new();
+            while said.matches("SIP/2.0 200").count() < 2 {
+                let length = timeout(wait, tcp.read(&mut buffer)).await.unwrap().unwrap();
+                assert!(length > 0, "closed after {said}");
+                said.push_str(&String::from_utf8_lossy(&buffer[..length]));
+            }
+            assert!(said.contains(&id("TCP")) && said.contains("Call-ID: second-TCP"), "{user}: {said}");
+        }
+    }
+}
+
+/// The end of a WebSocket is said by both sides (RFC 6455, section 5.5.1).
+#[tokio::test]
+async fn a_websocket_that_is_closed_is_told_so() {
+    use futures_util::{SinkExt, StreamExt};
+    let (handle, _events) = endpoint().await;
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    handle.accept_websocket(
+        Box::new(theirs),
+        "127.0.0.1:8080".parse().unwrap(),
+        "127.0.0.1:50002".parse().unwrap(),
+        true,
+    );
+    let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
+    let code = tokio_websockets::CloseCode::try_from(4711).unwrap();
+    browser.send(tokio_websockets::Message::close(Some(code), "bye")).await.unwrap();
+    let close = timeout(Duration::from_secs(10), browser.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(close.as_close().map(|(code, _)| code), Some(code), "the same code comes back");
+    assert!(timeout(Duration::from_secs(10), browser.next()).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn what_a_connection_brings_and_cannot_be_read_is_answered_before_it_closes() {
     let (handle, _events) = endpoint().await;

@@ -2,10 +2,10 @@
 //! message (RFC 7118, section 5). Others open them, and all but WebSockets we open too.
 
 use super::tls::Connector;
-use crate::ua::{Flow, Transport};
+use crate::ua::{Flow, Transport, lenient};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use sipx_sip::{Limits, Message, StreamParser, error::ParseError, parse_datagram};
+use sipx_sip::{Limits, Message, StreamParser, error::ParseError};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -21,7 +21,7 @@ const MESSAGE_MAX: Duration = Duration::from_secs(20);
 /// How long a connection may take to open, with TLS: time for three more SYN, after 1, 3 and 7 s (RFC 6298, section 5.5),
 /// and for a second server before timer B ends it all (RFC 3261, section 17.1.1.2: 32 s).
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long what was answered to the unreadable has to leave.
+/// How long what was answered to the unreadable has to leave, and the end of a WebSocket to be said.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Messages that may wait for a peer that reads slowly.
 const WAITING_MAX: usize = 256;
@@ -162,32 +162,28 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
     let mut buffer = vec![0; READ_BYTES];
     // What the parser holds of a message that is not whole, and the octets that came last.
     let mut unfinished = Vec::new();
+    let mut heads = Heads::default();
     loop {
         let patience = if parser.pending() > 0 { MESSAGE_MAX } else { IDLE_MAX };
         let length = match timeout(patience, reader.read(&mut buffer)).await {
             Ok(Ok(length)) if length > 0 => length,
             Ok(Ok(_) | Err(_)) | Err(_) => return,
         };
-        unfinished.extend_from_slice(&buffer[..length]);
-        let messages = match parser.push(&buffer[..length]) {
-            Ok(messages) => messages,
-            Err(error) => {
-                // Framing is lost; what follows would be guesswork.
-                tracing::debug!(flow = %side.flow, %error, "a connection sent what is not SIP: closed");
-                let begin = unfinished.iter().take_while(|octet| b"\r\n".contains(octet)).count();
-                let bytes = Bytes::from(unfinished).slice(begin..);
-                let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why: error };
-                if side.events.send(event).await.is_ok() {
-                    // Octets that are not read would take the answer with them when the connection closes.
-                    let discard = async { while matches!(reader.read(&mut buffer).await, Ok(1..)) {} };
-                    let _ = timeout(FAREWELL, discard).await;
+        let (mut messages, mut failure) = (Vec::new(), None);
+        for piece in heads.split(&buffer[..length]) {
+            unfinished.extend_from_slice(piece);
+            match push(&mut parser, piece, &unfinished) {
+                Ok(more) => messages.extend(more),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
                 }
-                return;
             }
-        };
-        unfinished.drain(..unfinished.len() - parser.pending().min(unfinished.len()));
+            unfinished.drain(..unfinished.len() - parser.pending().min(unfinished.len()));
+        }
         // Two CRLFs are a ping and want one back; a single one is stray.
-        if parser.take_keepalives() >= 2
+        if failure.is_none()
+            && parser.take_keepalives() >= 2
             && let Some(outgoing) = outgoing.upgrade()
         {
             let _ = outgoing.try_send(PONG);
@@ -198,6 +194,60 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
                 return;
             }
         }
+        let Some(error) = failure else { continue };
+        // Framing is lost; what follows would be guesswork.
+        tracing::debug!(flow = %side.flow, %error, "a connection sent what is not SIP: closed");
+        let bytes = lenient::message_of(&Bytes::from(unfinished));
+        let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why: error };
+        if side.events.send(event).await.is_ok() {
+            // Octets that are not read would take the answer with them when the connection closes.
+            let discard = async { while matches!(reader.read(&mut buffer).await, Ok(1..)) {} };
+            let _ = timeout(FAREWELL, discard).await;
+        }
+        return;
+    }
+}
+
+/// Gives octets to the parser. Where it refuses the message that they complete, `unfinished`, that is given once more with its
+/// first line mended.
+fn push(parser: &mut StreamParser, piece: &[u8], unfinished: &[u8]) -> Result<Vec<Message>, ParseError> {
+    parser.push(piece).or_else(|why| {
+        let begin = unfinished.iter().take_while(|octet| b"\r\n".contains(octet)).count();
+        let Some(mended) = lenient::mend_start_line(&unfinished[begin..]) else { return Err(why) };
+        let mut fresh = StreamParser::new(limits());
+        let messages = fresh.push(&mended)?;
+        *parser = fresh;
+        Ok(messages)
+    })
+}
+
+/// Cuts a stream where the header lines of a message may end, so that no piece completes two messages.
+#[derive(Default)]
+struct Heads {
+    /// Octets of an empty line that came last.
+    matched: usize,
+}
+
+impl Heads {
+    fn split<'a>(&mut self, mut octets: &'a [u8]) -> Vec<&'a [u8]> {
+        const END: &[u8] = b"\r\n\r\n";
+        let (mut pieces, mut at) = (Vec::new(), 0);
+        while let Some(octet) = octets.get(at) {
+            at += 1;
+            self.matched = match (*octet == END[self.matched], *octet) {
+                (true, _) => self.matched + 1,
+                (false, b'\r') => 1,
+                (false, _) => 0,
+            };
+            if self.matched == END.len() {
+                // The second half of an end may be the first half of another one.
+                self.matched = END.len() / 2;
+                pieces.push(&octets[..at]);
+                (octets, at) = (&octets[at..], 0);
+            }
+        }
+        pieces.extend((!octets.is_empty()).then_some(octets));
+        pieces
     }
 }
 
@@ -209,13 +259,21 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
     let mut socket = tokio_websockets::ServerBuilder::new()
         .limits(tokio_websockets::Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
         .serve(stream);
+    exchange(&mut socket, &side, &mut waiting).await;
+    // Whoever began it, both say that it is over (RFC 6455, section 5.5.1); browsers take anything else for a failure.
+    let _ = timeout(FAREWELL, socket.close()).await;
+}
+
+/// Carries messages until one of the two sides has had enough.
+async fn exchange(
+    socket: &mut tokio_websockets::WebSocketStream<BoxedStream>,
+    side: &Side,
+    waiting: &mut mpsc::Receiver<Bytes>,
+) {
     loop {
         tokio::select! {
             bytes = waiting.recv() => {
-                let Some(bytes) = bytes else {
-                    let _ = timeout(MESSAGE_MAX, socket.close()).await;
-                    return;
-                };
+                let Some(bytes) = bytes else { return };
                 // SIP.js and its kin read text; what is not UTF-8 can only travel as octets (RFC 7118, section 5).
                 let message = match String::from_utf8(bytes.to_vec()) {
                     Ok(text) => tokio_websockets::Message::text(text),
@@ -234,7 +292,11 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
                     continue;
                 }
                 let payload = Bytes::from(message.into_payload());
-                if payload.as_ref() == PING {
+                let packet = lenient::message_of(&payload);
+                if packet.is_empty() && payload.len() < PING.len() {
+                    continue;
+                }
+                if packet.is_empty() {
                     let pong = tokio_websockets::Message::text("\r\n".to_owned());
                     if socket.send(pong).await.is_err() {
                         return;
@@ -242,9 +304,9 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
                     continue;
                 }
                 let flow = side.flow;
-                let event = match parse_datagram(payload.clone(), &limits()) {
+                let event = match lenient::parse(&packet, &limits()) {
                     Ok(message) => ConnectionEvent::Message { flow, message: Box::new(message) },
-                    Err(why) => ConnectionEvent::Unreadable { flow, bytes: payload, why },
+                    Err(why) => ConnectionEvent::Unreadable { flow, bytes: packet, why },
                 };
                 if side.events.send(event).await.is_err() {
                     return;

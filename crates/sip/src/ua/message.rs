@@ -213,6 +213,12 @@ pub(super) fn record_route(headers: &Headers) -> Vec<String> {
 
 /// Splits at commas that are in neither quotes nor angle brackets.
 fn split_list(value: &str) -> Vec<String> {
+    let parts = split_at(value, ',').into_iter().map(|part| part.trim().to_owned());
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+/// Splits where a character is in neither quotes nor angle brackets.
+fn split_at(value: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut start) = (Vec::new(), 0);
     let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
     for (at, c) in value.char_indices() {
@@ -222,15 +228,14 @@ fn split_list(value: &str) -> Vec<String> {
             '"' => quoted = !quoted,
             '<' if !quoted => bracketed = true,
             '>' if !quoted => bracketed = false,
-            ',' if !quoted && !bracketed => {
-                parts.push(value[start..at].trim().to_owned());
-                start = at + 1;
+            c if c == separator && !quoted && !bracketed => {
+                parts.push(&value[start..at]);
+                start = at + c.len_utf8();
             }
             _ => {}
         }
     }
-    parts.push(value[start..].trim().to_owned());
-    parts.retain(|part| !part.is_empty());
+    parts.push(&value[start..]);
     parts
 }
 
@@ -386,25 +391,23 @@ pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
     let Ok(via) = Via::parse_one(&value[..end]) else { return };
     let wants_rport = matches!(via.rport(), Some(None));
     let same_host = host_text(&via.host).trim_matches(['[', ']']).parse() == Ok(source.ip());
-    if same_host && !wants_rport {
+    // What the sender itself says there is no more than a guess: only we know.
+    let says_received = via.param("received").is_some();
+    if same_host && !wants_rport && !says_received {
         return;
     }
-    let mut hop = String::from_utf8_lossy(&value[..end]).into_owned();
-    if wants_rport {
-        hop = hop
-            .split(';')
-            .map(|part| {
-                if part.trim().eq_ignore_ascii_case("rport") {
-                    format!("rport={}", source.port())
-                } else {
-                    part.to_owned()
-                }
-            })
-            .collect::<Vec<_>>()
-            .join(";");
-    }
-    if via.received().is_none() {
-        hop = format!("{};received={}", hop.trim_end(), source.ip());
+    let hop = String::from_utf8_lossy(&value[..end]).into_owned();
+    let is_received =
+        |part: &&str| part.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("received"));
+    let parts = split_at(&hop, ';').into_iter().filter(|part| !is_received(part)).map(|part| {
+        match part.trim().eq_ignore_ascii_case("rport") {
+            true => format!("rport={}", source.port()),
+            false => part.trim_end().to_owned(),
+        }
+    });
+    let mut hop = parts.collect::<Vec<_>>().join(";");
+    if !same_host || wants_rport {
+        hop.push_str(&format!(";received={}", source.ip()));
     }
     hop.push_str(&String::from_utf8_lossy(&value[end..]));
     if let Ok(header) = Header::build(HeaderName::Via, hop) {

@@ -11,6 +11,7 @@ mod calls;
 mod client;
 mod dialling;
 mod dialog;
+pub(crate) mod lenient;
 mod message;
 mod oversize;
 mod referral;
@@ -38,7 +39,7 @@ use calls::{Call, State};
 use ipnet::IpNet;
 use sipx_sip::{
     HeaderName, Limits, Message, Method, Output as TransactionOutput, Reliability, Request, Response, Timer,
-    TransactionKey, TransactionLayer, TuEvent, error::ParseError, parse_datagram,
+    TransactionKey, TransactionLayer, TuEvent, error::ParseError,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -261,14 +262,16 @@ impl UserAgent {
         if self.guard.is_banned(flow.remote.ip(), now) {
             return;
         }
-        match parse_datagram(datagram.clone(), &Limits::datagram()) {
+        let packet = lenient::message_of(&datagram);
+        match lenient::parse(&packet, &Limits::datagram()) {
             Ok(message) => self.receive(message, flow, now),
-            Err(error) => self.refuse_unreadable(&datagram, &error, flow, now),
+            Err(error) => self.refuse_unreadable(&packet, &error, flow, now),
         }
     }
 
     /// Takes a message that was framed already.
-    pub(crate) fn receive(&mut self, message: Message, flow: Flow, now: Duration) {
+    pub(crate) fn receive(&mut self, mut message: Message, flow: Flow, now: Duration) {
+        lenient::mend(message.headers_mut());
         match message {
             Message::Request(request) => self.receive_request(request, flow, now),
             Message::Response(response) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 mod bodies;
 mod extensions;
+mod liberal;
 mod line;
 mod nat;
 mod outbound;
