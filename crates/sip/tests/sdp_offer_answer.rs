@@ -213,7 +213,8 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
         ("m=video 4000 RTP/AVP 31\r\n", 488, "304"),
         ("m=audio 0 RTP/AVP 0\r\n", 488, "304"),
         ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 224.2.0.1\r\n", 488, "301"),
-        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 phone.example.com\r\n", 488, "301"),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 198.51.100\r\n", 488, "301"),
+        ("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 -\u{e9}.com\r\n", 488, "301"),
         ("", 400, "399"),
     ] {
         let error = refused(media);
@@ -225,6 +226,59 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
     }
     let no_address = "v=0\r\no=a 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     assert_eq!(answer(no_address, &local()).unwrap_err().status(), 400);
+}
+
+/// What is wrong only in lines that say nothing to us is passed over, and what is plainly meant is read.
+#[test]
+fn descriptions_are_read_liberally() {
+    let proper = "v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nb=AS:64\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let expected = answer(proper, &local()).unwrap();
+    for (from, to) in [
+        ("v=0", "v=0 "),
+        ("v=0", "\r\nv=0"),
+        ("o=- 1 1", "o=My Phone 1 1"),
+        ("o=- 1 1", "o=- 1 -1"),
+        ("o=- 1 1 IN IP4 198.51.100.9", "o="),
+        ("s=-", "s="),
+        ("t=0 0", "t=now"),
+        ("t=0 0\r\n", ""),
+        ("t=0 0\r\n", "t=0 0\r\nr=weekly\r\nz=x\r\nk=y\r\n"),
+        ("b=AS:64", "b=AS:64.5"),
+        ("b=AS:64", "b=64"),
+        ("c=IN IP4", "c=IN  IP4 "),
+        ("m=audio 4000 RTP/AVP 0", "m=audio  4000 RTP/AVP 0 "),
+        ("\r\n", "\n"),
+    ] {
+        let odd = proper.replace(from, to);
+        assert_ne!(odd, proper);
+        assert_eq!(answer(&odd, &local()).as_ref(), Ok(&expected), "{odd}");
+    }
+}
+
+/// A name is not looked up: audio goes to where theirs comes from, and that is no hold.
+#[test]
+fn an_address_may_be_a_name() {
+    for name in ["phone.example.com", "localhost", "a-b_c.Example.", "1.2.3.x"] {
+        let (_, stream) = answered(&format!("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 {name}\r\n"));
+        assert_eq!(stream.remote_rtp, "0.0.0.0:4000".parse().unwrap(), "{name}");
+        assert_eq!(stream.direction, Direction::SendRecv, "{name}");
+    }
+}
+
+#[test]
+fn telephone_events_of_another_clock_are_taken_where_there_is_no_better_one() {
+    let of = |numbers: &str, attributes: &str| {
+        let (media, stream) = answered(&format!("m=audio 4000 RTP/AVP 0 {numbers}\r\n{attributes}"));
+        let line = media.lines().find(|line| line.contains("telephone-event")).unwrap_or_default().to_owned();
+        (stream.dtmf.map(|dtmf| (dtmf.send, dtmf.receive)), line)
+    };
+    let (wide, narrow) = ("a=rtpmap:101 telephone-event/48000\r\n", "a=rtpmap:102 telephone-event/8000\r\n");
+    assert_eq!(of("101", wide), (Some((101, 101)), "a=rtpmap:101 telephone-event/48000".to_owned()));
+    let both = format!("{wide}{narrow}");
+    assert_eq!(of("101 102", &both), (Some((102, 102)), "a=rtpmap:102 telephone-event/8000".to_owned()));
+    let odd = "a=rtpmap:101 telephone-event/16000\r\n";
+    assert_eq!(of("101", odd), (Some((101, 101)), "a=rtpmap:101 telephone-event/16000".to_owned()));
+    assert_eq!(of("101", "a=rtpmap:101 CN/8000\r\n"), (None, String::new()));
 }
 
 #[test]

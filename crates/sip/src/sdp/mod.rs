@@ -391,7 +391,27 @@ pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
 }
 
 fn parse(sdp: &str) -> Result<Session, SdpError> {
-    Session::parse(sdp.as_bytes()).map_err(|_| SdpError::Malformed("its lines do not follow RFC 8866"))
+    Session::parse(read_lines(sdp).as_bytes())
+        .map_err(|_| SdpError::Malformed("its lines do not follow RFC 8866"))
+}
+
+/// The lines that say something to us: version, connection, media and attributes, without stray spaces. What is wrong with
+/// any of the others (a user name of two words and a version of -1 in `o=`, odd numbers in `t=` and `b=`) harms nobody.
+fn read_lines(sdp: &str) -> String {
+    let mut read = String::with_capacity(sdp.len());
+    for line in sdp.trim_start().lines() {
+        match line.get(..2) {
+            Some("o=" | "s=" | "i=" | "u=" | "e=" | "p=" | "b=" | "t=" | "r=" | "z=" | "k=") => continue,
+            Some("v=" | "c=" | "m=") => {
+                let mut words = line.split_ascii_whitespace();
+                read.push_str(words.next().unwrap_or_default());
+                words.for_each(|word| read.extend([" ", word]));
+            }
+            Some(_) | None => read.push_str(line),
+        }
+        read.push_str("\r\n");
+    }
+    read
 }
 
 fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -> Result<Stream, SdpError> {
@@ -403,21 +423,27 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     }
     let protection = security::negotiate(session, media, &local.security, role)?;
     let ice = local.ice.as_ref().and_then(|_| ice::remote(session, media));
-    // Their checks say where they are, so a name that only they know (mDNS) or an address of the other family does no
-    // harm there.
-    let address = match address(session, media) {
-        Ok(address) if ice.is_none() && !address.is_unspecified() => {
+    // Where nobody knows yet, nothing is sent before something has come from there (symmetric RTP, RFC 4961).
+    let nowhere = match local.rtp {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let (address, is_on_hold) = match announced(session, media) {
+        // Their checks say where they are, so a name that only they know (mDNS) or an address of the other family does no
+        // harm there.
+        Ok(Announced::At(address)) if ice.is_some() => (address, false),
+        Err(SdpError::NotAcceptable { .. }) if ice.is_some() => (nowhere, false),
+        // Hold in the manner of RFC 2543: an address of zeros means "do not send".
+        Ok(Announced::At(address)) if address.is_unspecified() => (address, true),
+        Ok(Announced::At(address)) => {
             if address.to_canonical().is_ipv4() != local.rtp.ip().to_canonical().is_ipv4() {
                 let text = "Only the family of addresses of the signalling is available";
                 return Err(SdpError::NotAcceptable { code: 300, text });
             }
-            address
+            (address, false)
         }
-        Err(SdpError::NotAcceptable { .. }) if ice.is_some() => match local.rtp {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        },
-        other => other?,
+        Ok(Announced::ByName) => (nowhere, false),
+        Err(error) => return Err(error),
     };
     let payload_types: Vec<u8> =
         media.fmt.split_ascii_whitespace().filter_map(|fmt| fmt.parse().ok()).collect();
@@ -435,13 +461,12 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
         payload_types.iter().find(has_clock).copied()
     };
     let dtmf = event(codec.event_clock())
-        // Some name only the clock of telephony, whatever the codec.
+        // Some name only the clock of telephony, whatever the codec, and some only another one; the key is the same.
         .or_else(|| event("8000"))
+        .or_else(|| payload_types.iter().copied().find(|number| event_clock(media, *number).is_some()))
         .filter(|_| local.dtmf)
         .map(|payload_type| DtmfPayload { send: payload_type, receive: payload_type });
 
-    // Hold in the manner of RFC 2543: an address of zeros means "do not send".
-    let is_on_hold = address.is_unspecified() && ice.is_none();
     let theirs = direction(session, media);
     let sends = theirs.receives() && !is_on_hold && local.direction.sends();
     let receives = theirs.sends() && local.direction.receives();
@@ -465,20 +490,44 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     })
 }
 
-fn address(session: &Session, media: &Media) -> Result<IpAddr, SdpError> {
+/// What a `c=` line says of where the audio is received.
+enum Announced {
+    At(IpAddr),
+    /// At a host of some name (RFC 8866, section 5.7). It is not looked up: where audio comes from is where it goes to.
+    ByName,
+}
+
+fn announced(session: &Session, media: &Media) -> Result<Announced, SdpError> {
     let connection = media
         .connections
         .first()
         .or(session.connection.as_ref())
         .ok_or(SdpError::Malformed("there is no c= line for the audio"))?;
     let text = connection.connection_address.split('/').next().unwrap_or_default();
-    let address: IpAddr = text
-        .parse()
-        .map_err(|_| SdpError::NotAcceptable { code: 301, text: "The c= line must hold an IP address" })?;
-    if address.is_multicast() {
-        return Err(SdpError::NotAcceptable { code: 301, text: "Multicast is not available" });
+    match text.parse::<IpAddr>() {
+        Ok(address) if address.is_multicast() => {
+            Err(SdpError::NotAcceptable { code: 301, text: "Multicast is not available" })
+        }
+        Ok(address) => Ok(Announced::At(address)),
+        Err(_) if is_host_name(text) => Ok(Announced::ByName),
+        Err(_) => {
+            let text = "The c= line must hold an IP address or a host name";
+            Err(SdpError::NotAcceptable { code: 301, text })
+        }
     }
-    Ok(address)
+}
+
+/// A name of DNS (RFC 1123, section 2.1). Its last label is not a number, or it is an address with a mistake.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= 253
+        && name.split('.').all(is_label)
+        && name.rsplit('.').next().is_some_and(|last| !is_number(last))
 }
 
 /// Where RTCP goes (RFC 3605), by default to the port after RTP's.
