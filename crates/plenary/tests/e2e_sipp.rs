@@ -194,6 +194,10 @@ fn abilities_are_told_and_conferences_followed() {
     sipp(&server, "conf-Tea", &["-sf", "options.xml", "-m", "2"]);
     sipp(&server, "conf-Tea", &["-sf", "follow.xml", "-m", "2"]);
     sipp(&server, "conf-Tea", &["-sf", "unknown_event.xml", "-m", "1"]);
+    // The same names that a call is refused for.
+    for impossible in ["conf-not.a.name", "conf-", &format!("conf-{}", "x".repeat(48))] {
+        sipp(&server, impossible, &["-sf", "unfollowable.xml", "-m", "1"]);
+    }
 }
 
 /// The leader leaves, so all get BYE: by way of the proxies that stayed in the path.

@@ -2,8 +2,9 @@
 
 use ipnet::IpNet;
 use plenary_conference::{
-    AccountId, Digit, ParticipantOptions, ServiceName, participant::PlayList,
-    reservation::CONFERENCE_NAME_LENGTH_MAX,
+    AccountId, ConferenceName, Digit, ParticipantOptions, ServiceName,
+    participant::PlayList,
+    reservation::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -290,6 +291,16 @@ pub(crate) fn networks(field: &str, value: &Value) -> Result<Vec<IpNet>, Inbound
             })
         })
         .collect()
+}
+
+impl ConferenceAction {
+    /// The conference that a caller gets to, `rest` being what the `*` of the service's name stood for. `None`: no conference
+    /// can have such a name.
+    #[must_use]
+    pub fn conference_name(&self, rest: &str) -> Option<ConferenceName> {
+        let name = self.name.replace("{rest}", rest);
+        is_conference_name(&name).then(|| ConferenceName::new(name))
+    }
 }
 
 fn conference_action(value: &Value, has_rest: bool) -> Result<ConferenceAction, InboundError> {

@@ -10,7 +10,9 @@ use axum::{
     body::Body,
     http::{Method, Response, StatusCode},
 };
-use plenary_conference::{AccountId, ConferenceName, ParticipantId, ParticipantOptions};
+use plenary_conference::{
+    AccountId, ConferenceName, ParticipantId, ParticipantOptions, reservation::is_conference_name,
+};
 use plenary_store::inbound;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
@@ -54,7 +56,7 @@ pub(crate) async fn invite(
             "body: must be {{\"to\": \"tel:+…\"}}, with trunk, participant, ring_seconds and from where wanted: {error}"
         ))
     })?;
-    if !(1..=47).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if !is_conference_name(&name) {
         return Err(wrong("conference: its name has 1 to 47 letters and digits"));
     }
     let options = match &body.participant {

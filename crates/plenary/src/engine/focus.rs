@@ -6,7 +6,7 @@ use super::{
     Command, Engine, access,
     call::{Call, Stage},
 };
-use plenary_conference::{ConferenceKey, ConferenceName, Mono, conferences::State};
+use plenary_conference::{ConferenceKey, Mono, conferences::State};
 use plenary_sip::{Subscribing, SubscriptionId};
 use plenary_store::{Action, StoreError};
 use std::{
@@ -82,10 +82,10 @@ impl Engine {
             return self.sip.refuse_request(subscribing.request, status, headers);
         }
         let key = service.and_then(|(service, rest)| match service.action {
-            Action::Conference(conference) => Some(ConferenceKey {
-                account: service.account,
-                name: ConferenceName::new(conference.name.replace("{rest}", &rest)),
-            }),
+            Action::Conference(conference) => {
+                let name = conference.conference_name(&rest)?;
+                Some(ConferenceKey { account: service.account, name })
+            }
             Action::Announcement(_) => None,
         });
         self.follow(subscribing, key);

@@ -8,7 +8,7 @@ use super::{
     wall_now,
     webrtc::Claim,
 };
-use plenary_conference::{ConferenceKey, ConferenceName, Event, ParticipantId, Refused, ServiceName};
+use plenary_conference::{ConferenceKey, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_sip::{
     IncomingCall, Transport,
@@ -116,13 +116,12 @@ impl Engine {
                 self.accept(number, Purpose::Announcement { play }, room);
             }
             Action::Conference(conference) => {
-                let name = conference.name.replace("{rest}", &rest);
-                if !(1..=47).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                    info!(call = number.0, %name, "not a conference name: 1 to 47 letters and digits");
+                let Some(name) = conference.conference_name(&rest) else {
+                    info!(call = number.0, %rest, "not a conference name: 1 to 47 letters and digits");
                     return self.refuse(number, 404, "No such conference");
-                }
+                };
                 call.refer = conference.refer;
-                let key = ConferenceKey { account: service.account, name: ConferenceName::new(name) };
+                let key = ConferenceKey { account: service.account, name };
                 self.admit(number, key, conference.participant);
             }
         }

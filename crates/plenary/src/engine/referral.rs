@@ -10,7 +10,7 @@ use super::{
     target::{Route, Target},
 };
 use plenary_api::{ControlError, DialRefused};
-use plenary_conference::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ParticipantOptions};
+use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
 use plenary_sip::Referred;
 use plenary_store::{Action, Refer, StoreError};
 use tracing::info;
@@ -76,11 +76,10 @@ impl Engine {
             // Only those who are in may: they ask within their call.
             return self.sip.refuse_request(referred.request, 403, Vec::new());
         }
-        let name = conference.name.replace("{rest}", &rest);
-        if !(1..=47).contains(&name.len()) || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        let Some(name) = conference.conference_name(&rest) else {
             return self.sip.refuse_request(referred.request, 404, Vec::new());
-        }
-        let key = ConferenceKey { account: service.account, name: ConferenceName::new(name) };
+        };
+        let key = ConferenceKey { account: service.account, name };
         self.call_by_referral(referred, key, conference.refer, conference.participant, None);
     }
 
