@@ -6,10 +6,12 @@ mod cli;
 mod command;
 mod config;
 mod engine;
+mod log;
 mod operator;
 mod overload;
 mod port_range;
 mod server;
+mod text;
 mod tls;
 
 use clap::Parser;

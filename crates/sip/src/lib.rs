@@ -10,6 +10,7 @@ pub mod digest;
 mod guard;
 pub mod locate;
 pub mod sdp;
+pub mod text;
 mod transport;
 pub mod ua;
 

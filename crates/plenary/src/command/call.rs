@@ -95,7 +95,7 @@ pub(super) async fn run(config: &Config, flags: cli::Call) -> anyhow::Result<Exi
 }
 
 fn say(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{text}")
+    writeln!(std::io::stdout(), "{}", crate::text::line(&text.to_string()))
 }
 
 /// The address this machine would send to the URI's host from; loopback where that can't be told.

@@ -10,30 +10,30 @@ mod serve;
 use crate::{
     cli::{Cli, Command, Common, Serve},
     config::Config,
+    log,
 };
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve(flags) => {
-            log("info");
+            log::start("info");
             let config = load(&cli.common, Some(&flags))?;
             runtime()?.block_on(serve::run(config, || load(&cli.common, Some(&flags))))?;
         }
         Command::Account(command) => {
-            log("warn");
+            log::start("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
         }
         Command::Ban(command) => {
-            log("warn");
+            log::start("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(ban::run(&config, command))?;
         }
         Command::Call(flags) => {
-            log("warn");
+            log::start("warn");
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(call::run(&config, flags));
         }
@@ -47,12 +47,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         }
         Command::Demo(_) => {
-            log("warn");
+            log::start("warn");
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(demo::run(config));
         }
         Command::Load(flags) => {
-            log("warn");
+            log::start("warn");
             load(&cli.common, None)?;
             return runtime()?.block_on(load::run(flags));
         }
@@ -84,12 +84,4 @@ fn load(common: &Common, serve: Option<&Serve>) -> anyhow::Result<Config> {
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-/// Logs go to standard error; standard output belongs to what a command prints. `PLENARY_LOG` sets the level,
-/// as in `PLENARY_LOG=debug` or `PLENARY_LOG=info,plenary_sip=trace`.
-fn log(default: &str) {
-    let filter = EnvFilter::try_from_env("PLENARY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
 }

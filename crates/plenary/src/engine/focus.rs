@@ -6,12 +6,14 @@ use super::{
     Command, Engine, access,
     call::{Call, Stage},
 };
+use crate::text::xml;
 use plenary_conference::{ConferenceKey, Mono, conferences::State};
-use plenary_sip::{Subscribing, SubscriptionId};
+use plenary_sip::{Subscribing, SubscriptionId, text::uri_user};
 use plenary_store::{Action, StoreError};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
+    net::IpAddr,
 };
 use tracing::debug;
 
@@ -95,7 +97,7 @@ impl Engine {
         let Some(key) = key else {
             return self.sip.refuse_request(subscribing.request, 404, Vec::new());
         };
-        let entity = format!("sip:{}@{}", subscribing.target.user, subscribing.target.host);
+        let entity = format!("sip:{}@{}", uri_user(&subscribing.target.user), subscribing.target.host);
         let mut follower = Follower { key, entity, version: 0 };
         let body = self.document(&mut follower);
         debug!(conference = %follower.key.name, flow = %subscribing.flow, "followed");
@@ -129,10 +131,10 @@ impl Engine {
         follower.version += 1;
         let (state, parties) =
             self.conferences.participants(&follower.key).unwrap_or((State::Reserved, Vec::new()));
-        let mut xml = String::with_capacity(512 + parties.len() * 400);
-        let (entity, name) = (escape(&follower.entity), escape(&follower.key.name.to_string()));
+        let mut document = String::with_capacity(512 + parties.len() * 400);
+        let (entity, name) = (xml(&follower.entity), xml(&follower.key.name.to_string()));
         let _ = write!(
-            xml,
+            document,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"{entity}\" state=\"full\" version=\"{}\">\
              <conference-description><display-text>{name}</display-text></conference-description>\
@@ -151,13 +153,13 @@ impl Engine {
             let (speaks, talking) = (!party.muted, call.talking && !party.muted);
             // Whether somebody talks at the moment is not in RFC 4575; a name space of its own holds it.
             let _ = write!(
-                xml,
+                document,
                 "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
                  <endpoint entity=\"{id}\"><status>connected</status><joining-method>{method}</joining-method>\
                  <media id=\"1\"><type>audio</type><status>{}</status>\
                  <talking xmlns=\"urn:plenary:conference-info\">{talking}</talking></media></endpoint></user>",
                 if speaks { "sendrecv" } else { "recvonly" },
-                id = escape(&party.id.to_string()),
+                id = xml(&party.id.to_string()),
             );
         }
         // Those who are being called are not in yet.
@@ -168,42 +170,32 @@ impl Engine {
             let (entity, user) = identity(call);
             let is_ringing = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_ringing);
             let _ = write!(
-                xml,
+                document,
                 "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
                  <endpoint entity=\"{id}\"><status>{}</status><joining-method>dialed-out</joining-method>\
                  </endpoint></user>",
                 if is_ringing { "alerting" } else { "dialing-out" },
-                id = escape(call.participant.as_str()),
+                id = xml(call.participant.as_str()),
             );
         }
-        xml.push_str("</users></conference-info>");
-        xml
+        document.push_str("</users></conference-info>");
+        document
     }
 }
 
 /// The URI of the other side, and its name: nothing of who does not want to be shown.
 fn identity(call: &Call) -> (String, String) {
-    let name = escape(call.party_name());
+    let name = call.party_name();
     let uri = match &call.outgoing {
-        Some(outgoing) => escape(&outgoing.to),
+        Some(outgoing) => outgoing.to.clone(),
         None if call.is_withheld => "sip:anonymous@anonymous.invalid".to_owned(),
-        None => format!("sip:{name}@{}", call.flow.remote.ip().to_canonical()),
-    };
-    (uri, name)
-}
-
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // Not allowed in XML 1.0 in any form.
-            c if c.is_control() => {}
-            c => escaped.push(c),
+        None => {
+            let host = match call.flow.remote.ip().to_canonical() {
+                IpAddr::V4(ip) => ip.to_string(),
+                IpAddr::V6(ip) => format!("[{ip}]"),
+            };
+            format!("sip:{}@{host}", uri_user(name))
         }
-    }
-    escaped
+    };
+    (xml(&uri), xml(name))
 }

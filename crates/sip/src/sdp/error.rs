@@ -1,3 +1,4 @@
+use crate::text::quoted;
 use thiserror::Error;
 
 /// Why a session description is of no use.
@@ -30,8 +31,10 @@ impl SdpError {
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {
-            Self::Malformed(text) => Some(format!("399 plenary \"Session description: {text}\"")),
-            Self::NotAcceptable { code, text } => Some(format!("{code} plenary \"{text}\"")),
+            Self::Malformed(text) => {
+                Some(format!("399 plenary {}", quoted(&format!("Session description: {text}"))))
+            }
+            Self::NotAcceptable { code, text } => Some(format!("{code} plenary {}", quoted(text))),
         }
     }
 }

@@ -120,13 +120,13 @@ pub(super) struct Early {
 impl UserAgent {
     /// Places a call.
     pub fn dial(&mut self, id: CallId, spec: DialSpec, now: Duration) {
-        let Ok(uri) = Uri::parse(Bytes::from(message::clean(&spec.uri))) else {
+        let Ok(uri) = Uri::parse(Bytes::from(crate::text::uri(&spec.uri))) else {
             return self.rejected(id, 400, "Not a SIP URI");
         };
         if let Some(flow) = spec.flow {
             return self.begin_call(id, uri, spec, vec![flow], now, now);
         }
-        let route = spec.route.first().map(|route| Uri::parse(Bytes::from(message::clean(route))));
+        let route = spec.route.first().map(|route| Uri::parse(Bytes::from(crate::text::uri(route))));
         let hop = match &route {
             None => Hop::of(&uri),
             Some(Ok(route)) => Hop::of(route),
@@ -244,16 +244,16 @@ impl UserAgent {
     /// The first INVITE of a call. Via and Contact are those of the flow.
     fn invite(&mut self, uri: &Uri, spec: &DialSpec, user: &str, flow: Flow) -> Request {
         let (local_tag, call_id) = (self.token(8), self.token(16));
-        let from_host = spec.from_host.as_deref().map(message::clean).filter(|host| !host.is_empty());
+        let from_host = spec.from_host.as_deref().map(crate::text::uri).filter(|host| !host.is_empty());
         let host = from_host.unwrap_or_else(|| self.sent_by(flow).to_string());
         let from = if spec.is_private {
             format!("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag={local_tag}")
         } else {
             let name = message::quoted(spec.display_name.as_deref());
-            format!("{name}<sip:{}@{host}>;tag={local_tag}", message::escape_user(user))
+            format!("{name}<sip:{}@{host}>;tag={local_tag}", crate::text::uri_user(user))
         };
         let routes: Vec<String> =
-            spec.route.iter().map(|route| format!("<{}>", message::clean(route))).collect();
+            spec.route.iter().map(|route| format!("<{}>", crate::text::uri(route))).collect();
         let (via, contact) = (self.via(flow), self.contact(flow, user, spec.is_focus));
         let mut invite = message::request(Heading {
             method: Method::Invite,
@@ -283,7 +283,7 @@ impl UserAgent {
             message::push(headers, HeaderName::Replaces, replaces.to_string());
         }
         if let Some(by) = &spec.referred_by {
-            message::push(headers, HeaderName::ReferredBy, format!("<{}>", message::clean(by)));
+            message::push(headers, HeaderName::ReferredBy, format!("<{}>", crate::text::uri(by)));
         }
         let is_free = |name: &str| !OWN.iter().any(|own| own.eq_ignore_ascii_case(name.trim()));
         let extra: Vec<_> =
@@ -532,7 +532,7 @@ impl UserAgent {
 
 /// The value of P-Asserted-Identity.
 fn identity(party: &Party, host: &str) -> String {
-    let host = if party.host.is_empty() { host.to_owned() } else { message::clean(&party.host) };
+    let host = if party.host.is_empty() { host.to_owned() } else { crate::text::uri(&party.host) };
     let name = message::quoted(party.display_name.as_deref());
-    format!("{name}<sip:{}@{host}>", message::escape_user(&party.user))
+    format!("{name}<sip:{}@{host}>", crate::text::uri_user(&party.user))
 }

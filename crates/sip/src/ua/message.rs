@@ -1,6 +1,7 @@
 //! Reading and making messages.
 
 use super::types::{Flow, Party, Reason, Replaces, Target, Transport};
+use crate::text::line;
 use bytes::Bytes;
 use sipx_sip::{
     Address, Header, HeaderName, Headers, Host, Method, Request, RequestBuilder, Response, ResponseBuilder,
@@ -72,9 +73,7 @@ pub(super) fn response(
     product: &str,
 ) -> Option<Response> {
     let code = StatusCode::new(status)?;
-    // A phrase from outside may hold what may not stand in a header.
-    let reason: String =
-        reason.unwrap_or_else(|| phrase(status)).chars().filter(|c| !c.is_control()).collect();
+    let reason = line(reason.unwrap_or_else(|| phrase(status)));
     let mut response = ResponseBuilder::to_request(request, code, reason).ok()?.build();
     if let Some(tag) = to_tag
         && let Some(to) = text(&response.headers, &HeaderName::To)
@@ -194,16 +193,10 @@ pub(super) fn uri_text(uri: &Uri) -> String {
 
 /// A display name in quotes, with the space behind it; nothing for none.
 pub(super) fn quoted(name: Option<&str>) -> String {
-    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-    match name.trim() {
+    match line(name.unwrap_or_default()).trim() {
         "" => String::new(),
-        name => format!("\"{}\" ", name.replace('\\', "\\\\").replace('"', "\\\"")),
+        name => format!("{} ", crate::text::quoted(name)),
     }
-}
-
-/// A URI as it may stand between angle brackets: whatever could end them or begin something else is left out.
-pub(super) fn clean(uri: &str) -> String {
-    uri.chars().filter(|c| !c.is_control() && !"<>\" ".contains(*c)).collect()
 }
 
 /// The Record-Route values from top to bottom, each as it is to be sent in Route.
@@ -289,19 +282,6 @@ pub(super) fn is_private(headers: &Headers) -> bool {
     privacy
         .split(';')
         .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)))
-}
-
-/// A user as it may stand in a URI (RFC 3261, section 25.1).
-pub(super) fn escape_user(user: &str) -> String {
-    let mut escaped = String::with_capacity(user.len());
-    for byte in user.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }
 
 /// The dialog that a call is to take the place of (RFC 3891). `Err`: not readable.

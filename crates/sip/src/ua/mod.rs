@@ -337,8 +337,7 @@ impl UserAgent {
         }
         self.failed(source, proof, now);
         let status = if matches!(why, ParseError::Limit { .. }) { 513 } else { 400 };
-        let why: String =
-            why.to_string().chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(80).collect();
+        let why: String = crate::text::line(&why.to_string()).chars().take(80).collect();
         self.send_salvaged(flow, &format!("{status} {}: {why}", message::phrase(status)), &copied);
     }
 
@@ -673,7 +672,7 @@ impl UserAgent {
     fn contact(&self, flow: Flow, user: &str, is_focus: bool) -> String {
         let focus = if is_focus { ";isfocus" } else { "" };
         let (sent_by, transport) = (self.sent_by(flow), flow.transport.uri_parameter());
-        format!("<sip:{}@{sent_by}{transport}>{focus}", message::escape_user(user))
+        format!("<sip:{}@{sent_by}{transport}>{focus}", crate::text::uri_user(user))
     }
 
     fn contact_of(&self, call: &Call, flow: Flow) -> String {

@@ -150,8 +150,7 @@ impl UserAgent {
         let is_referral = |one: &super::Subscription| matches!(one.package, Package::Referral { .. });
         let Some(subscription) = self.subscriptions.get(&id).filter(|one| is_referral(one)) else { return };
         let left = subscription.expires_at.saturating_sub(now).as_secs().max(1);
-        let phrase: String = phrase.chars().filter(|c| !c.is_control()).collect();
-        let body = format!("SIP/2.0 {} {phrase}\r\n", status.clamp(100, 699));
+        let body = format!("SIP/2.0 {} {}\r\n", status.clamp(100, 699), crate::text::line(phrase));
         if status < 200 {
             return self.send_notify(id, &format!("active;expires={left}"), Some(body), now);
         }

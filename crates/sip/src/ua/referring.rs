@@ -8,6 +8,7 @@ use super::{
     message,
     timers::{Due, Ticket},
 };
+use crate::text;
 use sipx_sip::{Address, HeaderName, Method, Request, Response, TransactionKey, Uri};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ impl UserAgent {
             return self.tell_referral(id, if is_up { 491 } else { 481 }, None, true);
         }
         let target = match to {
-            ReferTo::Uri { uri, replaces } => Some((message::clean(uri), replaces.clone())),
+            ReferTo::Uri { uri, replaces } => Some((text::uri(uri), replaces.clone())),
             ReferTo::Call(other) => self.calls.get(other).and_then(|other| {
                 let is_up = matches!(other.state, State::Established { .. });
                 is_up.then(|| (message::uri_text(other.dialog.target()), Some(other.dialog.replaces())))
@@ -47,7 +48,7 @@ impl UserAgent {
             None => format!("<{uri}>"),
             Some(replaces) => {
                 let begin = if parsed.has_headers() { '&' } else { '?' };
-                format!("<{uri}{begin}Replaces={}>", escape_header(&replaces.to_string()))
+                format!("<{uri}{begin}Replaces={}>", text::uri_header(&replaces.to_string()))
             }
         };
         let referred_by = Address::parse(call.dialog.local().as_bytes(), "From").ok();
@@ -101,7 +102,7 @@ impl UserAgent {
             return self.respond_plain(key, request, 481, now);
         }
         let body = match body::find(&request.headers, request.body(), body::SIPFRAG) {
-            Body::Known { text, .. } => text,
+            Body::Known { text: body, .. } => body,
             Body::None => String::new(),
             // Some forget to say of what type it is.
             Body::Unknown if request.headers.get(&HeaderName::ContentType).is_none() => {
@@ -147,18 +148,5 @@ fn status_line(body: &str) -> Option<(u16, String)> {
         return None;
     }
     let status = parts.next()?.parse().ok().filter(|status| (100..700).contains(status))?;
-    Some((status, parts.next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()))
-}
-
-/// A header value as it may stand in a URI (RFC 3261, section 25.1, `hvalue`).
-fn escape_header(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len() * 2);
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()[]/?:+$".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    Some((status, text::line(parts.next().unwrap_or_default()).chars().take(200).collect()))
 }

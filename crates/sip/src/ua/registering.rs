@@ -61,7 +61,7 @@ pub(super) struct Registering {
 impl UserAgent {
     /// Registers, and keeps the registration up until [`Self::unregister`].
     pub fn register(&mut self, id: RegistrationId, mut spec: RegistrationSpec, now: Duration) {
-        let parse = |uri: &str| Uri::parse(Bytes::from(message::clean(uri)));
+        let parse = |uri: &str| Uri::parse(Bytes::from(crate::text::uri(uri)));
         let (Ok(registrar), Ok(address)) = (parse(&spec.registrar), parse(&spec.address_of_record)) else {
             let phrase = "Not a SIP URI".to_owned();
             let retry_in = Duration::ZERO;
@@ -126,7 +126,7 @@ impl UserAgent {
         registering.flow = None;
         let hop = match registering.spec.route.first() {
             None => Hop::of(&registering.registrar),
-            Some(route) => match Uri::parse(Bytes::from(message::clean(route))) {
+            Some(route) => match Uri::parse(Bytes::from(crate::text::uri(route))) {
                 Ok(route) => Hop::of(&route),
                 Err(error) => Err(format!("its route is not a URI ({error})")),
             },
@@ -169,9 +169,9 @@ impl UserAgent {
         registering.cseq += 1;
         registering.said_leave = registering.is_leaving;
         let expires = if registering.is_leaving { 0 } else { registering.expires.as_secs() };
-        let address = format!("<{}>", message::clean(&registering.spec.address_of_record));
+        let address = format!("<{}>", crate::text::uri(&registering.spec.address_of_record));
         let routes: Vec<String> =
-            registering.spec.route.iter().map(|route| format!("<{}>", message::clean(route))).collect();
+            registering.spec.route.iter().map(|route| format!("<{}>", crate::text::uri(route))).collect();
         let mut request = message::request(Heading {
             method: Method::Register,
             uri: registering.registrar.clone(),

@@ -63,7 +63,9 @@ impl UserAgent {
         let Some((key, request)) = self.requests.remove(&id) else { return };
         let mut extra: Vec<(HeaderName, String)> = contacts
             .iter()
-            .map(|(uri, seconds)| (HeaderName::Contact, format!("<{uri}>;expires={seconds}")))
+            .map(|(uri, seconds)| {
+                (HeaderName::Contact, format!("<{}>;expires={seconds}", crate::text::uri(uri)))
+            })
             .collect();
         // The proxies that added themselves learn that it is kept (RFC 3327, section 5.3).
         let path = message::route_list(&request.headers, &HeaderName::Path);

@@ -108,7 +108,7 @@ impl fmt::Display for Reason {
             write!(f, ";cause={cause}")?;
         }
         if let Some(text) = &self.text {
-            write!(f, ";text=\"{}\"", text.replace(['"', '\\'], "'"))?;
+            write!(f, ";text={}", crate::text::quoted(text))?;
         }
         Ok(())
     }

@@ -1,0 +1,86 @@
+//! The log: lines on standard error, for standard output belongs to what a command prints. What strangers wrote into a field
+//! cannot begin a line of its own or move the cursor of who reads it.
+
+use crate::text;
+use std::fmt;
+use tracing_subscriber::{
+    EnvFilter,
+    field::MakeExt,
+    fmt::{
+        FormatFields, MakeWriter,
+        format::{Writer, debug_fn},
+    },
+    util::SubscriberInitExt,
+};
+
+/// Starts it. `PLENARY_LOG` sets the level, as in `PLENARY_LOG=debug` or `PLENARY_LOG=info,plenary_sip=trace`.
+pub(crate) fn start(default: &str) {
+    let filter = EnvFilter::try_from_env("PLENARY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    subscriber(std::io::stderr, ansi, filter).init();
+}
+
+fn subscriber<W>(writer: W, ansi: bool, filter: EnvFilter) -> impl SubscriberInitExt
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(ansi)
+        .fmt_fields(fields())
+        .finish()
+}
+
+/// `message field=value …`, as the library writes them.
+fn fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
+    debug_fn(|writer: &mut Writer<'_>, field: &tracing::field::Field, value: &dyn fmt::Debug| {
+        let value = text::line(&format!("{value:?}"));
+        match field.name() {
+            "message" => writer.write_str(&value),
+            name if writer.has_ansi_escapes() => {
+                write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{value}")
+            }
+            name => write!(writer, "{name}={value}"),
+        }
+    })
+    .delimited(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_strangers_write_stays_in_its_line() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = subscriber(move || writer.clone(), false, EnvFilter::new("info"));
+        tracing::dispatcher::with_default(&subscriber.into(), || {
+            let from = "eve\n2026-01-01T00:00:00Z ERROR all is lost\u{1b}[2J\u{202e}";
+            tracing::info!(call = 7, from = %from, text = "a \"b\"\n", "incoming call");
+        });
+        let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let expected = "incoming call call=7 from=eve\\n2026-01-01T00:00:00Z ERROR all is lost\\u{1b}[2J\\u{202e} text=\"a \\\"b\\\"\\n\"\n";
+        assert!(log.ends_with(expected), "{log:?}");
+        assert_eq!(log.lines().count(), 1, "{log:?}");
+    }
+}
