@@ -36,7 +36,7 @@ pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, ServiceScope, StoredService};
 pub use sounds::{KeptSound, SoundOwner};
-pub use tokens::CallToken;
+pub use tokens::{CallToken, ClientToken, Token};
 pub use trunks::{StoredTrunk, Trunk};
 pub use users::{SipSecret, SipUser, UserError};
 pub use webrtc_keys::{WebRtcKey, WebRtcKeyError, is_webrtc_key};

@@ -1,23 +1,87 @@
-//! Tokens that let somebody call one service for a while: signed, not stored.
+//! Tokens that let a caller call one service for a while, or a client in a browser register and call other clients: signed,
+//! not stored.
 //!
-//! A token is `SERVICE.ACCOUNT.EXPIRES.SIGNATURE`, the service in base64url, the times in seconds since the epoch, the
-//! signature HMAC-SHA256 in base64url with a key that the installation makes for itself.
+//! A token is a JSON Web Token (RFC 7519) in compact form: header, claims and signature in base64url, two dots between them.
+//! The signature is HMAC-SHA256 with a key that the installation makes for itself. Only the very header that we write is
+//! accepted, so no token can choose another algorithm.
 
 use crate::{Store, StoreError, database::random_bytes};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, Mac};
 use plenary_conference::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 const KEY_NAME: &str = "call_tokens";
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+/// A token of ours is far shorter; what is longer is not looked at.
+const TOKEN_BYTES_MAX: usize = 4096;
 
-/// What a valid token says.
+/// What a valid token for calls says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallToken {
     /// Whose service may be called.
     pub account: AccountId,
     /// The name that may be dialled.
     pub service: String,
+}
+
+/// What a valid token of a client in a browser says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientToken {
+    /// Whose client it is.
+    pub account: AccountId,
+    /// The client's id, unique within the account.
+    pub client: String,
+    /// It may register to be called.
+    pub incoming: bool,
+    /// The clients that it may call: `*`, or their ids separated by commas; `None`: none.
+    pub call_client: Option<String>,
+    /// When the token ends.
+    pub expires: Timestamp,
+}
+
+impl ClientToken {
+    /// Whether its holder may call this client.
+    #[must_use]
+    pub fn may_call(&self, client: &str) -> bool {
+        let listed = |list: &String| list.split(',').map(str::trim).any(|id| id == "*" || id == client);
+        self.call_client.as_ref().is_some_and(listed)
+    }
+}
+
+/// What a token is good for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Calls to one service.
+    Call(CallToken),
+    /// A client in a browser.
+    Client(ClientToken),
+    /// It is one of ours and has ended.
+    Expired,
+    /// It is none of ours.
+    Unknown,
+}
+
+/// The claims (RFC 7519, section 4): `sub` is the service or the client, the times are seconds since the epoch.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    /// `call` or `client`: what `sub` names.
+    r#use: Use,
+    sub: String,
+    account: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    incoming: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    call_client: Option<String>,
+    exp: i64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Use {
+    Call,
+    Client,
 }
 
 impl Store {
@@ -32,17 +96,35 @@ impl Store {
         expires: Timestamp,
     ) -> Result<String, StoreError> {
         let key = self.secret(KEY_NAME).await?;
-        let said = format!(
-            "{}.{}.{}",
-            BASE64URL_NOPAD.encode(service.as_bytes()),
-            account.0,
-            expires.0.div_euclid(1000)
-        );
-        let signature = BASE64URL_NOPAD.encode(&mac(&key, &said).finalize().into_bytes());
-        Ok(format!("{said}.{signature}"))
+        let claims = Claims {
+            r#use: Use::Call,
+            sub: service.to_owned(),
+            account: account.0,
+            incoming: false,
+            call_client: None,
+            exp: expires.0.div_euclid(1000),
+        };
+        Ok(sign(&key, &claims))
     }
 
-    /// What a token says, if it is one of ours and not over.
+    /// Makes a token for a client in a browser.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn make_client_token(&self, token: &ClientToken) -> Result<String, StoreError> {
+        let key = self.secret(KEY_NAME).await?;
+        let claims = Claims {
+            r#use: Use::Client,
+            sub: token.client.clone(),
+            account: token.account.0,
+            incoming: token.incoming,
+            call_client: token.call_client.clone(),
+            exp: token.expires.0.div_euclid(1000),
+        };
+        Ok(sign(&key, &claims))
+    }
+
+    /// What a token for calls says, if it is one of ours and has not ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -51,8 +133,19 @@ impl Store {
         token: &str,
         now: Timestamp,
     ) -> Result<Option<CallToken>, StoreError> {
+        Ok(match self.check_token(token, now).await? {
+            Token::Call(call) => Some(call),
+            Token::Client(_) | Token::Expired | Token::Unknown => None,
+        })
+    }
+
+    /// What a token says.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn check_token(&self, token: &str, now: Timestamp) -> Result<Token, StoreError> {
         let key = self.secret(KEY_NAME).await?;
-        Ok(check(&key, token, now))
+        Ok(check(&key, token, now).unwrap_or(Token::Unknown))
     }
 
     /// A key of the installation, made when it is first needed.
@@ -89,14 +182,101 @@ fn mac(key: &[u8], said: &str) -> Hmac<Sha256> {
     mac
 }
 
-fn check(key: &[u8], token: &str, now: Timestamp) -> Option<CallToken> {
+fn sign(key: &[u8], claims: &Claims) -> String {
+    let claims = serde_json::to_vec(claims).expect("plain data becomes JSON");
+    let said = format!("{}.{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()), BASE64URL_NOPAD.encode(&claims));
+    let signature = BASE64URL_NOPAD.encode(&mac(key, &said).finalize().into_bytes());
+    format!("{said}.{signature}")
+}
+
+fn check(key: &[u8], token: &str, now: Timestamp) -> Option<Token> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
     let (said, signature) = token.rsplit_once('.')?;
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
     // Compares in constant time.
     mac(key, said).verify_slice(&signature).ok()?;
-    let mut parts = said.split('.');
-    let service = String::from_utf8(BASE64URL_NOPAD.decode(parts.next()?.as_bytes()).ok()?).ok()?;
-    let account = AccountId(parts.next()?.parse().ok()?);
-    let expires: i64 = parts.next()?.parse().ok()?;
-    (now.0.div_euclid(1000) < expires).then_some(CallToken { account, service })
+    let (header, claims) = said.split_once('.')?;
+    if BASE64URL_NOPAD.decode(header.as_bytes()).ok()? != HEADER.as_bytes() {
+        return None;
+    }
+    let claims: Claims = serde_json::from_slice(&BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?).ok()?;
+    if now.0.div_euclid(1000) >= claims.exp {
+        return Some(Token::Expired);
+    }
+    let account = AccountId(claims.account);
+    Some(match claims.r#use {
+        Use::Call => Token::Call(CallToken { account, service: claims.sub }),
+        Use::Client => Token::Client(ClientToken {
+            account,
+            client: claims.sub,
+            incoming: claims.incoming,
+            call_client: claims.call_client,
+            expires: Timestamp(claims.exp.saturating_mul(1000)),
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"a key of the installation";
+
+    fn claims(r#use: Use, call_client: Option<&str>) -> Claims {
+        let call_client = call_client.map(str::to_owned);
+        Claims { r#use, sub: "alice".into(), account: 7, incoming: true, call_client, exp: 100 }
+    }
+
+    #[test]
+    fn a_token_has_three_parts_of_base64url_and_says_what_it_is_for_until_it_ends() {
+        let token = sign(KEY, &claims(Use::Client, Some("bob, carol")));
+        let parts: Vec<&str> = token.split('.').collect();
+        assert_eq!(parts.len(), 3);
+        // printf '{"alg":"HS256","typ":"JWT"}' | basenc --base64url
+        assert_eq!(parts[0], "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9");
+        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{token}");
+        let Some(Token::Client(client)) = check(KEY, &token, Timestamp(99_999)) else { panic!("{token}") };
+        assert_eq!((client.account, client.client.as_str(), client.incoming), (AccountId(7), "alice", true));
+        assert_eq!(client.expires, Timestamp(100_000));
+        assert!(client.may_call("bob") && client.may_call("carol"));
+        assert!(!client.may_call("alice") && !client.may_call("bo") && !client.may_call(""));
+        assert_eq!(check(KEY, &token, Timestamp(100_000)), Some(Token::Expired));
+    }
+
+    #[test]
+    fn who_may_be_called_is_anybody_nobody_or_listed() {
+        let may = |list: Option<&str>| {
+            let token = sign(KEY, &claims(Use::Client, list));
+            let Some(Token::Client(client)) = check(KEY, &token, Timestamp(0)) else { panic!("{token}") };
+            client.may_call("bob")
+        };
+        assert_eq!(
+            [Some("*"), None, Some(""), Some("bobby"), Some("bob")].map(may),
+            [true, false, false, false, true]
+        );
+    }
+
+    #[test]
+    fn what_was_changed_or_signed_by_others_is_none_of_ours() {
+        let token = sign(KEY, &claims(Use::Call, None));
+        assert!(matches!(check(KEY, &token, Timestamp(0)), Some(Token::Call(_))));
+        assert_eq!(check(b"another key", &token, Timestamp(0)), None);
+        // The first character of each part: in the last ones of a part some bits say nothing.
+        for at in [0, token.find('.').unwrap() + 1, token.rfind('.').unwrap() + 1] {
+            let mut changed = token.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(check(KEY, std::str::from_utf8(&changed).unwrap(), Timestamp(0)), None, "{at}");
+        }
+        // Signed with the right key, but under another header: none is accepted that we do not write.
+        let (_, rest) = token.split_once('.').unwrap();
+        let said =
+            format!("{}.{}", BASE64URL_NOPAD.encode(br#"{"alg":"none"}"#), rest.split_once('.').unwrap().0);
+        let signature = BASE64URL_NOPAD.encode(&mac(KEY, &said).finalize().into_bytes());
+        assert_eq!(check(KEY, &format!("{said}.{signature}"), Timestamp(0)), None);
+        for odd in ["", ".", "..", "a.b.c", "a.b.c.d", &"x".repeat(100_000)] {
+            assert_eq!(check(KEY, odd, Timestamp(0)), None);
+        }
+    }
 }
