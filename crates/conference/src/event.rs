@@ -34,6 +34,18 @@ pub enum Event {
         /// What it may do there.
         options: ParticipantOptions,
     },
+    /// The same for a call that will take the place of another one in this conference (RFC 3891): it is let in where there is no
+    /// seat left, for the other one's becomes free. One call at a time may do so for each.
+    AdmitInPlace {
+        /// The call's participant id.
+        participant: ParticipantId,
+        /// Where to.
+        conference: ConferenceKey,
+        /// What it may do there.
+        options: ParticipantOptions,
+        /// Who is in, and whose place it takes.
+        of: ParticipantId,
+    },
     /// The admitted call is up (its INVITE transaction is complete): it enters the conference.
     Connected {
         /// Who.

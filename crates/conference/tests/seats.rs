@@ -85,3 +85,34 @@ fn one_call_sits_in_one_conference() {
     let stranger = Event::Connected { participant: party("x") };
     assert_eq!(world.handle(stranger), Err(Refused::UnknownParticipant));
 }
+
+#[test]
+fn who_takes_anothers_place_needs_no_seat_of_its_own_and_nobody_else_gets_that_one() {
+    let limits = ConferenceLimits { unreserved_max_participants: 2 };
+    let mut world = World::with_limits(ReservationLimits::default(), limits);
+    world.enter("a", "Tea", plain());
+    world.enter("b", "Tea", plain());
+    world.enter("x", "Coffee", plain());
+    let in_place = |name: &str, of: &str| Event::AdmitInPlace {
+        participant: party(name),
+        conference: key("Tea"),
+        options: plain(),
+        of: party(of),
+    };
+    assert_eq!(world.handle(in_place("c", "nobody")), Err(Refused::Full));
+    assert_eq!(world.handle(in_place("c", "x")), Err(Refused::Full), "who is in another conference");
+    assert_eq!(world.handle(in_place("a2", "a")), Ok(()));
+    assert_eq!(world.handle(in_place("a3", "a")), Err(Refused::Full), "one at a time");
+    assert_eq!(world.handle(in_place("a3", "a2")), Err(Refused::Full), "who is not in yet has no place");
+    // It gives up, and the next one may.
+    world.leave("a2");
+    assert_eq!(world.handle(in_place("a3", "a")), Ok(()));
+    world.handle(Event::Connected { participant: party("a3") }).unwrap();
+    world.handle(Event::TakenOver { participant: party("a") }).unwrap();
+    assert_eq!(world.admit("c", "Tea", plain()), Err(Refused::Full), "there are as many as before");
+    world.leave("b");
+    assert_eq!(world.admit("c", "Tea", plain()), Ok(()));
+    // With a seat free, whoever is named does not matter.
+    world.leave("c");
+    assert_eq!(world.handle(in_place("d", "nobody")), Ok(()));
+}

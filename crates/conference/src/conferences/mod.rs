@@ -127,7 +127,12 @@ enum Phase {
 #[derive(Debug)]
 enum Seat {
     /// Its seat is taken, it is not up yet.
-    Admitted { conference: ConferenceKey, options: Box<ParticipantOptions> },
+    Admitted {
+        conference: ConferenceKey,
+        options: Box<ParticipantOptions>,
+        /// Whose seat it will have, where it takes another's.
+        in_place_of: Option<ParticipantId>,
+    },
     /// It is in.
     Entered { conference: ConferenceKey, place: Place },
 }
@@ -188,7 +193,10 @@ impl Conferences {
             }
             Event::ReservationRemoved { token } => self.on_reservation_removed(&token),
             Event::Admit { participant, conference, options } => {
-                self.on_admit(participant, conference, options)
+                self.on_admit(participant, conference, options, None)
+            }
+            Event::AdmitInPlace { participant, conference, options, of } => {
+                self.on_admit(participant, conference, options, Some(of))
             }
             Event::Connected { participant } => self.on_connected(&participant),
             Event::Gone { participant } => {
@@ -457,10 +465,12 @@ impl Conferences {
         participant: ParticipantId,
         key: ConferenceKey,
         options: ParticipantOptions,
+        in_place_of: Option<ParticipantId>,
     ) -> Result<(), Refused> {
         if self.seats.contains_key(&participant) {
             return Err(Refused::AlreadyAdmitted);
         }
+        let in_place_of = in_place_of.filter(|other| self.may_be_replaced(other, &key));
         if self.claims.contains(&key) {
             return Err(Refused::Early { divert: None });
         }
@@ -476,16 +486,25 @@ impl Conferences {
             }
             Conference::Reserved { phase: Phase::Over, .. } => return Err(Refused::Over),
         };
-        if room.is_full() {
+        if room.is_full() && in_place_of.is_none() {
             return Err(Refused::Full);
         }
         room.admit(participant.clone());
-        self.seats.insert(participant, Seat::Admitted { conference: key, options: Box::new(options) });
+        let options = Box::new(options);
+        self.seats.insert(participant, Seat::Admitted { conference: key, options, in_place_of });
         Ok(())
     }
 
+    /// It is in this conference, and nobody else is on the way to its seat.
+    fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
+        let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
+        let is_taken =
+            |seat: &Seat| matches!(seat, Seat::Admitted { in_place_of: Some(of), .. } if of == participant);
+        is_in && !self.seats.values().any(is_taken)
+    }
+
     fn on_connected(&mut self, participant: &ParticipantId) -> Result<(), Refused> {
-        let Some(Seat::Admitted { conference, options }) = self.seats.get(participant) else {
+        let Some(Seat::Admitted { conference, options, .. }) = self.seats.get(participant) else {
             return match self.seats.get(participant) {
                 Some(_) => Err(Refused::AlreadyAdmitted),
                 None => Err(Refused::UnknownParticipant),
