@@ -29,6 +29,12 @@ pub enum MediaEvent {
         /// Which call.
         call: MediaCallId,
     },
+    /// The other side has closed its DTLS session (close_notify, RFC 8446, section 6.1), and it was authentic: it will not send
+    /// or take anything more. Browsers do so when a page is closed or loaded again.
+    PeerClosed {
+        /// Which call.
+        call: MediaCallId,
+    },
     /// Nothing came for the configured time, and the call is on hold: it may be there or not. Sent again each
     /// time that as much has passed.
     HoldTimeout {

@@ -225,6 +225,12 @@ impl MediaHandle {
         self.tell(call, Command::SetVoice { call, speaks, listens });
     }
 
+    /// Says that the connection of the call's signalling is closed: from now on it is gone once no RTP has come for five seconds,
+    /// until its stream is set again.
+    pub fn cut_off(&self, call: MediaCallId) {
+        self.tell(call, Command::CutOff { call });
+    }
+
     /// Says what is done to what the party says before others hear it.
     pub fn set_sound(&self, call: MediaCallId, sound: Sound) {
         self.tell(call, Command::SetSound { call, sound });

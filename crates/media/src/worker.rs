@@ -91,6 +91,14 @@ pub(crate) enum Command {
         call: MediaCallId,
         answer: oneshot::Sender<CallStats>,
     },
+    /// The connection of its signalling is closed.
+    CutOff {
+        call: MediaCallId,
+    },
+    /// The other side has closed its DTLS session.
+    DtlsClosed {
+        call: MediaCallId,
+    },
     /// A datagram of the handshake of a call.
     SendDtls {
         call: MediaCallId,
@@ -356,6 +364,14 @@ impl Worker {
                 if let Some(stats) = stats {
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(stats);
+                }
+            }
+            Command::CutOff { call } => {
+                self.with_party(call, |room, key, _| room.cut_off(key));
+            }
+            Command::DtlsClosed { call } => {
+                if self.places.contains_key(&call) {
+                    self.events.push(MediaEvent::PeerClosed { call });
                 }
             }
             Command::SendDtls { call, channel, bytes } => self.send_dtls(call, channel, &bytes),

@@ -115,8 +115,11 @@ impl Classic {
         let result = self.endpoint.read(now, THERE, None, BytesMut::from(bytes));
         self.send(out);
         for event in result.map_err(|error| error.to_string())? {
-            if let EndpointEvent::HandshakeComplete = event {
-                out.push(self.keys()?);
+            match event {
+                EndpointEvent::HandshakeComplete => out.push(self.keys()?),
+                EndpointEvent::PeerClosed => out.push(Outcome::Closed),
+                // Data of applications is none of ours.
+                _ => {}
             }
         }
         Ok(())

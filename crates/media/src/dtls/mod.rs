@@ -67,6 +67,8 @@ enum Outcome {
     Send(Vec<u8>),
     /// It is done, with the announced peer. What keys are made of, and for which cipher.
     Keys(Vec<u8>, Suite),
+    /// The other side has closed the session.
+    Closed,
 }
 
 enum Engine {
@@ -179,6 +181,10 @@ impl Handshakes {
         if session.bytes > BYTES_MAX {
             return;
         }
+        // With the keys there only what is encrypted is of interest: anybody can write the rest.
+        if session.done && !is_encrypted(bytes) {
+            return;
+        }
         let now = Instant::now();
         if let Engine::Waiting = session.engine
             && !session.active
@@ -258,6 +264,12 @@ impl Handshakes {
                     }
                 }
                 Outcome::Keys(..) => {}
+                // Of a handshake that is not done anybody may say so.
+                Outcome::Closed if session.done && key.1 == Channel::Rtp => {
+                    debug!(call = key.0.0, "the other side has closed its DTLS session");
+                    let _ = worker.send(Command::DtlsClosed { call: key.0 });
+                }
+                Outcome::Closed => {}
             }
         }
         let next = match &session.engine {
@@ -281,6 +293,41 @@ impl Handshakes {
             self.sessions.remove(&key);
         }
     }
+}
+
+/// Whether all records of a datagram are encrypted: those of DTLS 1.3 have a header of their own (RFC 9147, section 4), those of 1.2
+/// an epoch that is not the first one (RFC 6347, section 4.1).
+fn is_encrypted(datagram: &[u8]) -> bool {
+    const LEGACY_HEADER: usize = 13;
+    let mut rest = datagram;
+    while let Some(first) = rest.first() {
+        let length = if first & 0b1110_0000 == 0b0010_0000 {
+            let (has_id, has_long_number, has_length) =
+                (first & 0b1_0000 != 0, first & 0b1000 != 0, first & 0b100 != 0);
+            if has_id {
+                // We agree on no connection ids.
+                return false;
+            }
+            let header = if has_long_number { 3 } else { 2 };
+            match (has_length, rest.get(header..header + 2)) {
+                (true, Some(length)) => header + 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
+                (true, None) => return false,
+                (false, _) => rest.len(),
+            }
+        } else {
+            match rest.get(..LEGACY_HEADER) {
+                Some(header) if header[3..5] != [0, 0] => {
+                    LEGACY_HEADER + usize::from(u16::from_be_bytes([header[11], header[12]]))
+                }
+                Some(_) | None => return false,
+            }
+        };
+        match rest.get(length..) {
+            Some(more) => rest = more,
+            None => return false,
+        }
+    }
+    !datagram.is_empty()
 }
 
 /// Whether a datagram begins a handshake (RFC 6347, 4.2.2), and if so whether it offers DTLS 1.3: one of its ciphers
@@ -314,4 +361,24 @@ fn keys(material: &[u8], suite: Suite, active: bool) -> Option<(MasterKey, Maste
     let server = [part(key, key)?, part(2 * key + salt, salt)?].concat();
     let (ours, theirs) = if active { (client, server) } else { (server, client) };
     Some((MasterKey::new(suite, &ours)?, MasterKey::new(suite, &theirs)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_anybody_could_have_written_is_told_from_what_is_encrypted() {
+        let legacy =
+            |kind: u8, epoch: u8| [&[kind, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 9, 0, 2][..], &[1, 0]].concat();
+        let unified = [0b0010_1100, 0, 7, 0, 3, 1, 2, 3];
+        let without_length = [0b0010_1000, 0, 7, 1, 2, 3];
+        assert!(is_encrypted(&legacy(21, 1)) && is_encrypted(&unified) && is_encrypted(&without_length));
+        assert!(is_encrypted(&[&unified[..], &legacy(21, 1), &without_length].concat()));
+        // An alert in the clear, alone or behind a record that is not.
+        assert!(!is_encrypted(&legacy(21, 0)) && !is_encrypted(&[&unified[..], &legacy(21, 0)].concat()));
+        for broken in [&[][..], &unified[..7], &unified[..2], &legacy(21, 1)[..14], &[0b0011_0000, 0, 0, 0]] {
+            assert!(!is_encrypted(broken), "{broken:?}");
+        }
+    }
 }

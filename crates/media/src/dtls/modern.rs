@@ -63,7 +63,7 @@ impl Modern {
                 Output::KeyingMaterial(material, profile) => {
                     self.keys = suite(profile).map(|suite| (material.to_vec(), suite));
                 }
-                Output::CloseNotify => break,
+                Output::CloseNotify => out.push(Outcome::Closed),
                 _ => {}
             }
         }

@@ -4,6 +4,7 @@
 //! - A stream that was there and ceases may be muted, or silent because nobody speaks (RFC 3389, RFC 7587's DTX). Each time
 //!   that the time-out has passed it is told, so that the other side can be asked. Where RTCP or checks of ICE come, it is
 //!   told after ten times as long.
+//! - Where the connection of its signalling is closed, as that of a browser that crashed, five seconds without RTP are enough.
 //! - RTCP's goodbye ends the waiting: what does not go on within five seconds is over.
 //! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told as well.
 //!
@@ -33,6 +34,8 @@ pub(super) struct Life {
     /// RTCP, or a check of ICE.
     control_ns: Option<u64>,
     goodbye_ns: Option<u64>,
+    /// Its signalling is gone: nothing but its packets says that it is there.
+    is_cut_off: bool,
     /// It was last told that nothing comes.
     asked_ns: Option<u64>,
     /// The last packet announced a pause.
@@ -73,6 +76,7 @@ impl Life {
             rtp_ns: None,
             control_ns: None,
             goodbye_ns: None,
+            is_cut_off: false,
             asked_ns: None,
             paused: false,
             timeout_told: false,
@@ -84,7 +88,7 @@ impl Life {
     /// Something else was agreed on, or the same again: the waiting begins anew. `sent`: packets of ours so far.
     pub(super) fn agree(&mut self, sent: u64, now_ns: u64) {
         self.agreed_ns = now_ns;
-        (self.goodbye_ns, self.timeout_told) = (None, false);
+        (self.goodbye_ns, self.timeout_told, self.is_cut_off) = (None, false, false);
         self.delivery = Delivery { since_ns: now_ns, sent, highest: None, barren: 0 };
     }
 
@@ -104,6 +108,11 @@ impl Life {
 
     pub(super) fn goodbye(&mut self, at_ns: u64) {
         self.goodbye_ns.get_or_insert(at_ns);
+    }
+
+    /// The connection of its signalling is closed: from now on its RTP may be missing for five seconds, and no more.
+    pub(super) fn cut_off(&mut self) {
+        self.is_cut_off = true;
     }
 
     /// A report of theirs. `highest`: of our stream, by its number; `None`: it does not name it, for nothing came
@@ -135,6 +144,7 @@ impl Life {
         let both = sends && receives;
         if both && !self.timeout_told {
             let is_over = match (self.goodbye_ns, self.rtp_ns) {
+                _ if self.is_cut_off => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS.min(timeout_ns),
                 (Some(_), _) => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS,
                 (None, None) => since(None) > timeout_ns,
                 (None, Some(_)) => false,
@@ -147,6 +157,9 @@ impl Life {
         let may_be_there = !both || self.rtp_ns.is_some() && self.goodbye_ns.is_none();
         let has_control = self.control_ns.is_some() && since(self.control_ns) <= timeout_ns;
         let (heard_ns, limit_ns, finding) = match (both, has_control) {
+            (false, _) if self.is_cut_off => {
+                (self.rtp_ns.max(self.control_ns), GOODBYE_NS.min(timeout_ns), Finding::Held)
+            }
             (false, _) => (self.rtp_ns.max(self.control_ns), timeout_ns, Finding::Held),
             (true, false) => (self.rtp_ns, timeout_ns, Finding::Silent),
             (true, true) => (self.rtp_ns, timeout_ns.saturating_mul(SILENT_TIMEOUTS), Finding::Silent),
@@ -198,6 +211,46 @@ mod tests {
     }
 
     const NONE_RECEIVED: Finding = Finding::OneWay(Some(OneWay::NoneReceived));
+
+    #[test]
+    fn what_is_cut_off_from_its_signalling_lives_as_long_as_its_rtp() {
+        // Checks of ICE and RTCP go on, as a browser's do whose page hangs: they do not count.
+        let found = live(100, |life, now| {
+            if now == 10.0 {
+                life.cut_off();
+            }
+            if now <= 20.0 {
+                life.rtp(false, at(now));
+            }
+            life.control(at(now));
+        });
+        assert_eq!(found, [(25, Finding::Gone)]);
+        // Agreed on anew, over another connection: as before.
+        let found = live(100, |life, now| {
+            if now <= 10.0 {
+                life.rtp(false, at(now));
+            }
+            if now == 10.0 {
+                life.cut_off();
+            }
+            if now == 12.0 {
+                life.agree(0, at(now));
+            }
+        });
+        assert_eq!(found, [(17, NONE_RECEIVED), (42, Finding::Gone)]);
+    }
+
+    #[test]
+    fn who_is_on_hold_and_cut_off_is_asked_after_five_seconds() {
+        let mut life = Life::new(0);
+        life.cut_off();
+        let mut found = Vec::new();
+        for second in 0..13 {
+            let now = second * SECOND;
+            found.extend(life.look((false, false), 0, TIMEOUT, now).map(|finding| (second, finding)));
+        }
+        assert_eq!(found, [(6, Finding::Held), (12, Finding::Held)]);
+    }
 
     #[test]
     fn a_stream_that_goes_on_lives() {

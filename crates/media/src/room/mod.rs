@@ -337,6 +337,13 @@ impl Room {
         }
     }
 
+    /// The connection of a party's signalling is closed.
+    pub(crate) fn cut_off(&mut self, key: PartyKey) {
+        if let Some(party) = self.party_mut(key) {
+            party.cut_off();
+        }
+    }
+
     /// The keys of a handshake.
     pub(crate) fn set_keys(
         &mut self,

@@ -412,6 +412,14 @@ impl Party {
         }
     }
 
+    /// The connection of its signalling is closed.
+    pub(crate) fn cut_off(&mut self) {
+        self.end_lull();
+        if let Some(stream) = &mut self.stream {
+            stream.life.cut_off();
+        }
+    }
+
     /// Where the handshake goes to.
     pub(crate) fn dtls_destination(&self, channel: Channel) -> Option<SocketAddr> {
         let stream = self.stream.as_ref()?;

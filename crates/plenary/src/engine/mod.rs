@@ -598,6 +598,14 @@ impl Engine {
                     effects::reasons(408, "No audio was received for too long"),
                 );
             }
+            MediaEvent::PeerClosed { call } => {
+                let number = CallNumber(call.0);
+                // Where we or they have hung up already, that is no news.
+                if self.calls.get(&number).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
+                    info!(call = call.0, "the other side has closed its media");
+                    self.end_call(number, effects::reasons(200, "The other side has closed its media"));
+                }
+            }
             // Who is on hold or muted need not send anything, so it is asked.
             MediaEvent::HoldTimeout { call } => self.sip.probe(CallNumber(call.0).sip()),
             MediaEvent::SilenceTimeout { call } => {

@@ -95,6 +95,7 @@ pub(super) fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
         | MediaEvent::TalkStarted { call }
         | MediaEvent::TalkStopped { call }
         | MediaEvent::RtpTimeout { call }
+        | MediaEvent::PeerClosed { call }
         | MediaEvent::HoldTimeout { call }
         | MediaEvent::SilenceTimeout { call }
         | MediaEvent::Closed { call, .. } => call,
