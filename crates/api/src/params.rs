@@ -1,7 +1,7 @@
 //! The parameters of a request, wherever they stand: query string, form, multipart form, JSON object.
 
 use crate::{
-    error::{ApiError, MALFORMED, MISSING, Problem, REPEATED, ZERO},
+    error::{ApiError, MALFORMED, MISSING, OUT_OF_RANGE, Problem, REPEATED, ZERO},
     time,
 };
 use axum::{
@@ -134,8 +134,18 @@ impl Params {
     /// A whole number above zero.
     pub(crate) fn required_number(&mut self, name: &str) -> Option<u32> {
         let text = self.required(name)?;
+        self.number(name, &text)
+    }
+
+    /// A whole number above zero that may be left out.
+    pub(crate) fn optional_number(&mut self, name: &str) -> Option<u32> {
+        let text = self.optional(name)?;
+        self.number(name, &text)
+    }
+
+    fn number(&mut self, name: &str, text: &str) -> Option<u32> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            self.problem(MALFORMED, format!("{name} must be a whole number, not `{}`", shown(&text)));
+            self.problem(MALFORMED, format!("{name} must be a whole number, not `{}`", shown(text)));
             return None;
         }
         // More digits than fit are out of any range; the rules say so.
@@ -179,6 +189,14 @@ impl Params {
     /// Nothing was wrong, or all that was.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::problems(self.problems)) }
+    }
+
+    pub(crate) fn malformed(&mut self, text: String) {
+        self.problem(MALFORMED, text);
+    }
+
+    pub(crate) fn out_of_range(&mut self, text: String) {
+        self.problem(OUT_OF_RANGE, text);
     }
 
     pub(crate) fn missing(&mut self, text: &str) {

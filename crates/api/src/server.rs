@@ -186,6 +186,13 @@ async fn route(
             let body = read(state, body).await?;
             return webrtc_keys::make(state, account.id, &body).await;
         }
+        callers::CLIENT_TOKENS => {
+            allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+            let account = authenticate(state, parts).await?;
+            let body = read(state, body).await?;
+            let params = Params::collect(parts, &body).await?;
+            return callers::client_token(state, account.id, params).await;
+        }
         sound::OF_ACCOUNT => {
             allow(method, &[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")?;
             let account = authenticate(state, parts).await?;

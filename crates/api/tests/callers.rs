@@ -3,6 +3,7 @@
 
 mod support;
 
+use plenary_store::Token;
 use serde_json::{Value, json};
 use support::World;
 
@@ -62,6 +63,54 @@ async fn a_token_says_what_it_is_for_and_ends() {
             "{body}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_client_in_a_browser_gets_a_token_of_the_form_that_it_takes() {
+    let world = World::new().await;
+    let (status, made) = world
+        .get("/webrtc_generate_token?client_id=alice-1&ttl=600&enable_incoming=true&call_client=*")
+        .await;
+    assert_eq!(status, 200, "{made}");
+    let (token, expires) = (made["token"].as_str().unwrap(), made["expires"].as_i64().unwrap());
+    // The client looks at its form before it sends it.
+    let parts: Vec<&str> = token.split('.').collect();
+    let is_base64url = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    assert!(parts.len() == 3 && parts.iter().all(is_base64url), "{token}");
+    let check = async |token: &str, at: i64| {
+        world.store.check_token(token, plenary_conference::Timestamp(at * 1000)).await.unwrap()
+    };
+    let Token::Client(client) = check(token, expires - 1).await else { panic!("{token}") };
+    assert_eq!((client.client.as_str(), client.incoming), ("alice-1", true));
+    assert!(client.may_call("anybody"));
+    assert_eq!(check(token, expires).await, Token::Expired);
+    assert_eq!(world.store.check_call_token(token, plenary_conference::Timestamp(0)).await.unwrap(), None);
+
+    // Nothing is permitted that was not asked for.
+    let (_, _, text) = world
+        .send("POST", "/webrtc_generate_token", "application/x-www-form-urlencoded", "client_id=bob")
+        .await;
+    let made: Value = serde_json::from_str(&text).unwrap();
+    let now = made["expires"].as_i64().unwrap() - 3600;
+    let Token::Client(client) = check(made["token"].as_str().unwrap(), now).await else { panic!("{made}") };
+    assert!(!client.incoming && !client.may_call("alice-1"), "{client:?}");
+
+    for (query, code, field) in [
+        ("", "0001", "client_id"),
+        ("client_id=a%20b", "0002", "client_id"),
+        ("client_id=a&ttl=0", "0004", "ttl"),
+        ("client_id=a&ttl=x", "0002", "ttl"),
+        ("client_id=a&ttl=87601", "1001", "ttl"),
+        ("client_id=a&enable_incoming=yes", "0002", "enable_incoming"),
+        ("client_id=a&call_client=b%2C%2Fc", "0002", "call_client"),
+    ] {
+        let (status, answer) = world.get(&format!("/webrtc_generate_token?{query}")).await;
+        assert_eq!((status, answer["error"]["code"].as_str()), (400, Some(code)), "{query}: {answer}");
+        assert!(answer["error"]["text"].as_str().unwrap().starts_with(field), "{query}: {answer}");
+    }
+    assert_eq!(world.send("PUT", "/webrtc_generate_token?client_id=a", "", "").await.0, 405);
 }
 
 #[tokio::test]

@@ -425,6 +425,7 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::Registered { .. }
             | SipEvent::RegistrationFailed { .. }
             | SipEvent::Unregistered(_)
+            | SipEvent::ConnectionClosed(_)
             | SipEvent::Banned { .. } => {}
             SipEvent::Subscribing(subscribing) => sip.refuse_request(subscribing.request, 403, Vec::new()),
             SipEvent::Referred(referred) => sip.refuse_request(referred.request, 603, Vec::new()),

@@ -1,7 +1,7 @@
 //! The configuration: one typed struct, filled from the defaults, a TOML file, `PLENARY_…` variables and
 //! the flags of `plenary serve`, each overriding the one before it.
 
-use crate::port_range::PortRange;
+use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
@@ -50,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) signalling: Signalling,
     /// Browsers that come in by an access key.
     pub(crate) webrtc: WebRtc,
+    /// What helps browsers with ICE.
+    pub(crate) ice: IceConfig,
     /// The media plane.
     pub(crate) media: Media,
     /// The rules of reservations.
@@ -340,6 +342,7 @@ impl Default for Config {
             web: Web::default(),
             signalling: Signalling::default(),
             webrtc: WebRtc::default(),
+            ice: IceConfig::default(),
             media: Media::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
@@ -443,6 +446,7 @@ impl Config {
         if signalling.realm.is_empty() || signalling.realm.contains(['"', '\\', ':']) {
             bail!("[signalling] realm is a text without quotes, backslashes and colons");
         }
+        self.ice.check()?;
         if self.media.rtp_timeout_seconds == 0 {
             bail!("[media] rtp_timeout_seconds is 0: every caller would be removed at once; 30 is usual");
         }

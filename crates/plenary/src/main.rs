@@ -7,6 +7,7 @@ mod command;
 mod config;
 mod engine;
 mod log;
+mod ice;
 mod operator;
 mod overload;
 mod port_range;

@@ -3,6 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
+    ice::SharedIce,
     operator::Door,
     overload,
     tls::{self, Tls},
@@ -23,6 +24,7 @@ pub(crate) struct Server {
     store: Store,
     engine: EngineHandle,
     sip: SipHandle,
+    ice: SharedIce,
     media: MediaHandle,
     tls: Tls,
     http_addr: SocketAddr,
@@ -62,6 +64,7 @@ impl Server {
         };
         let https_addr = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
 
+        let ice = SharedIce::new(config.ice.clone());
         let (sip, sip_events) = SipEndpoint::bind(SipConfig {
             listen: config.sip.0.clone(),
             listen_tls: config.sips.0.clone(),
@@ -71,6 +74,7 @@ impl Server {
             allow_from: config.signalling.allow_from.clone(),
             guard: config.signalling.guard(),
             resolver: config.signalling.resolver.clone(),
+            ice_servers: ice.for_signalling(),
             ..SipConfig::default()
         })
         .await
@@ -147,6 +151,7 @@ impl Server {
             store,
             engine,
             sip,
+            ice,
             media,
             tls: tls_files,
             http_addr,
@@ -192,6 +197,7 @@ impl Server {
         let mut kept = self.config.clone();
         kept.advertise = config.advertise;
         kept.signalling = config.signalling.clone();
+        kept.ice = config.ice.clone();
         kept.media = crate::config::Media {
             codecs: config.media.codecs.clone(),
             codec_order: config.media.codec_order,
@@ -204,6 +210,7 @@ impl Server {
         if kept != *config {
             warn!("the configuration file has changes that only a restart brings: see docs/configuration.md");
         }
+        self.ice.set(kept.ice.clone());
         self.sip.set_limits(kept.signalling.allow_from.clone(), kept.signalling.guard());
         self.engine.reconfigure(changeable(&kept)).await;
         self.config = kept;

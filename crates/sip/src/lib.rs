@@ -17,7 +17,7 @@ pub mod ua;
 pub use guard::{Ban, GuardConfig};
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{
-    CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, Party, Reason, Redirection, ReferTo,
-    Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing,
-    SubscriptionId, Target, Transport,
+    CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, Party, Reason, Redirection,
+    ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent,
+    Subscribing, SubscriptionId, Target, Transport,
 };

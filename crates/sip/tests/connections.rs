@@ -128,3 +128,47 @@ async fn a_connection_that_is_silent_for_half_an_hour_is_closed_and_one_that_is_
     let minutes = began.elapsed().as_secs() / 60;
     assert!((54..=56).contains(&minutes), "{minutes}");
 }
+
+/// Its URI names a host that nobody can resolve and a transport that nobody but the browser can open (RFC 7118, section 5).
+#[tokio::test]
+async fn a_browser_that_registered_is_called_over_its_websocket_and_not_once_that_is_closed() {
+    let (mut browser, handle, mut events) = browser().await;
+    let register = "REGISTER sip:key.webrtc-1-2-0.example SIP/2.0\r\nVia: SIP/2.0/WSS x1.invalid;branch=z9hG4bK7\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:alice@key.webrtc-1-2-0.example>;tag=1\r\nTo: <sip:alice@key.webrtc-1-2-0.example>\r\n\
+        Call-ID: reg-1\r\nCSeq: 1 REGISTER\r\nContact: <sip:u7@x1.invalid;transport=ws>;expires=600\r\nContent-Length: 0\r\n\r\n";
+    browser.send(Message::text(register.to_owned())).await.unwrap();
+    let SipEvent::Registering(registration) = support::next(&mut events).await else { panic!() };
+    assert_eq!(
+        (registration.user.as_str(), registration.host.as_str()),
+        ("alice", "key.webrtc-1-2-0.example")
+    );
+    assert_eq!((registration.sip_call_id.as_str(), registration.expires), ("reg-1", 600));
+    assert_eq!(registration.contacts, ["sip:u7@x1.invalid;transport=ws"]);
+    handle.answer_registration(registration.request, vec![(registration.contacts[0].clone(), 600)]);
+    assert!(text(&mut browser).await.unwrap().starts_with("SIP/2.0 200 OK"));
+
+    let spec = || plenary_sip::DialSpec {
+        uri: registration.contacts[0].clone(),
+        from_user: "Board".into(),
+        flow: Some(registration.flow),
+        sdp: support::SDP.into(),
+        ..plenary_sip::DialSpec::default()
+    };
+    let call = handle.dial(spec()).unwrap();
+    let invite = text(&mut browser).await.unwrap();
+    assert!(invite.starts_with("INVITE sip:u7@x1.invalid;transport=ws SIP/2.0\r\n"), "{invite}");
+    assert!(invite.contains("\r\nContact: <sip:Board@127.0.0.1:8080;transport=ws>\r\n"), "{invite}");
+
+    browser.close().await.unwrap();
+    drop(browser);
+    assert_eq!(support::next(&mut events).await, SipEvent::ConnectionClosed(registration.flow));
+    let phrase = "Its connection is closed".to_owned();
+    let rejected = |call| SipEvent::Rejected { call, status: 480, phrase: phrase.clone() };
+    assert_eq!(support::next(&mut events).await, rejected(call));
+    // And so is a call that begins after that.
+    let call = handle.dial(spec()).unwrap();
+    assert_eq!(support::next(&mut events).await, SipEvent::ConnectionClosed(registration.flow));
+    assert_eq!(support::next(&mut events).await, rejected(call));
+    // Without such a connection nobody can be called at that URI.
+    assert!(handle.dial(plenary_sip::DialSpec { flow: None, ..spec() }).is_err());
+}

@@ -21,6 +21,7 @@ fn said(file: &Path) -> String {
             advertise: None,
             allow_from: vec!["0.0.0.0/0".parse().unwrap()],
             guard: GuardConfig::default(),
+            ice_servers: plenary_sip::IceServers::default(),
         },
         Box::new(|bytes| bytes.fill(7)),
         Box::new(move || {

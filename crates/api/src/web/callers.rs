@@ -3,6 +3,7 @@
 use super::json;
 use crate::{
     error::{ApiError, BAD_TOKEN, BAD_USER, UNKNOWN_USER, USER_NAME_TAKEN},
+    params::Params,
     server::ApiState,
 };
 use axum::{
@@ -10,13 +11,20 @@ use axum::{
     http::{Method, Response, StatusCode},
 };
 use plenary_conference::{AccountId, Timestamp};
-use plenary_store::{UserError, inbound::NAME_CHARS_MAX};
+use plenary_store::{ClientToken, UserError, inbound::NAME_CHARS_MAX, trunks::is_user};
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
 pub(crate) const USERS: &str = "/service/v1/user";
 pub(crate) const TOKENS: &str = "/service/v1/token";
 
+/// Of the platform, at the root like its seven services for conferences.
+pub(crate) const CLIENT_TOKENS: &str = "/webrtc_generate_token";
+
+const CLIENT_ID: &str = "1 to 64 letters, digits and -_.+";
+const CLIENT_TOKEN_SECONDS_DEFAULT: u32 = 3600;
+const CLIENT_TOKEN_SECONDS_MAX: u32 = 87_600;
+const CALL_CLIENT_BYTES_MAX: usize = 1024;
 const TOKEN_SECONDS_DEFAULT: u32 = 300;
 const TOKEN_SECONDS_MAX: u32 = 86_400;
 
@@ -93,6 +101,38 @@ pub(crate) async fn token(
     let expires = Timestamp(state.control.now().0 + i64::from(body.seconds) * 1000);
     let token = state.store.make_call_token(account, &body.service, expires).await?;
     Ok(json(StatusCode::CREATED, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
+}
+
+/// `webrtc_generate_token`: a token for a client in a browser.
+pub(crate) async fn client_token(
+    state: &ApiState,
+    account: AccountId,
+    mut params: Params,
+) -> Result<Response<Body>, ApiError> {
+    let client = params.required("client_id");
+    if client.as_ref().is_some_and(|client| !is_user(client)) {
+        params.malformed(format!("client_id must be {CLIENT_ID}"));
+    }
+    let seconds = params.optional_number("ttl").unwrap_or(CLIENT_TOKEN_SECONDS_DEFAULT);
+    if !(1..=CLIENT_TOKEN_SECONDS_MAX).contains(&seconds) {
+        params.out_of_range(format!("ttl must be 1 to {CLIENT_TOKEN_SECONDS_MAX} seconds"));
+    }
+    let incoming = params.optional_truth("enable_incoming").unwrap_or(false);
+    let call_client = params.optional("call_client");
+    if let Some(list) = &call_client
+        && (list.len() > CALL_CLIENT_BYTES_MAX
+            || !list.split(',').map(str::trim).all(|id| id == "*" || is_user(id)))
+    {
+        params.malformed(format!(
+            "call_client must be * or client ids separated by commas, {CALL_CLIENT_BYTES_MAX} bytes at the most; each is {CLIENT_ID}"
+        ));
+    }
+    params.finish()?;
+    let expires = Timestamp(state.control.now().0 + i64::from(seconds) * 1000);
+    let client = client.unwrap_or_default();
+    let token = ClientToken { account, client, incoming, call_client, expires };
+    let token = state.store.make_client_token(&token).await?;
+    Ok(json(StatusCode::OK, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
 }
 
 /// Takes the bodies of both services apart.

@@ -3,9 +3,10 @@
 
 use super::{
     Command, Engine,
-    bindings::Registering,
+    bindings::Registrant,
     call::{AdmittedBy, CallNumber, Stage},
     incoming::find_service,
+    registrations::TokenFault,
     wall_now,
     webrtc::{self, Claim},
 };
@@ -15,12 +16,14 @@ use plenary_sip::{
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
-use plenary_store::{CallToken, InboundService, ServiceScope, SipSecret, Store, StoreError, WebRtcKey};
+use plenary_store::{
+    CallToken, ClientToken, InboundService, ServiceScope, SipSecret, Store, StoreError, Token, WebRtcKey,
+};
 use std::{net::IpAddr, time::Duration};
 use tracing::{info, warn};
 
 /// How long a registration lasts at the least and at the most, in seconds.
-const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
+pub(super) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 
 /// What was looked up for a call or a registration.
 #[derive(Debug)]
@@ -40,8 +43,8 @@ pub(crate) struct Looked {
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     password: Option<(DigestAnswer, Option<SipSecret>)>,
-    /// The token that was brought, as the store knows it; `Some(None)`: it does not, or it has expired.
-    token: Option<Option<CallToken>>,
+    /// The token that was brought, and what it is good for.
+    token: Option<Token>,
 }
 
 impl Claims {
@@ -92,6 +95,8 @@ enum Decision {
     },
     /// It brings nothing but an access key, which does not lead there.
     NotByKey(KeyRefusal),
+    /// What it brought as a token is not good.
+    InvalidToken(TokenFault),
     No,
 }
 
@@ -119,7 +124,7 @@ pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, S
         claims.password = Some((answer, secret));
     }
     if let Some(token) = brought.token {
-        claims.token = Some(store.check_call_token(&token, wall_now()).await?);
+        claims.token = Some(store.check_token(&token, wall_now()).await?);
     }
     let key = match claim {
         None => NamedKey::None,
@@ -146,7 +151,11 @@ pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, S
 
 /// The accounts that a caller's credentials name, whether or not they are right.
 fn accounts_of(claims: &Claims, key: &NamedKey) -> Vec<AccountId> {
-    let of_token = claims.token.as_ref().and_then(|token| token.as_ref()).map(|token| token.account);
+    let of_token = match &claims.token {
+        Some(Token::Call(token)) => Some(token.account),
+        Some(Token::Client(token)) => Some(token.account),
+        Some(Token::Expired | Token::Unknown) | None => None,
+    };
     let of_password =
         claims.password.as_ref().and_then(|(_, secret)| secret.as_ref()).map(|secret| secret.account);
     let of_key = match key {
@@ -170,6 +179,8 @@ struct KnownUser {
 struct Known {
     user: Option<KnownUser>,
     token: Option<CallToken>,
+    client: Option<ClientToken>,
+    fault: Option<TokenFault>,
     /// Something was brought that is no good.
     wrong: Option<Wrong>,
 }
@@ -183,7 +194,12 @@ struct Wrong {
 impl Known {
     /// It is known who this is.
     fn is_somebody(&self) -> bool {
-        self.user.is_some() || self.token.is_some()
+        self.user.is_some() || self.token.is_some() || self.client.is_some()
+    }
+
+    /// What becomes of somebody whose token is not good.
+    fn refusal(&self) -> Decision {
+        self.fault.map_or(Decision::No, Decision::InvalidToken)
     }
 
     /// Whether the challenge that follows says that only the nonce was too old.
@@ -205,8 +221,10 @@ impl Engine {
     fn know(&mut self, claims: Claims, source: IpAddr) -> Known {
         let mut known = Known::default();
         match claims.token {
-            Some(Some(token)) => known.token = Some(token),
-            Some(None) => known.wrong = Some(Wrong { stale: false }),
+            Some(Token::Call(token)) => known.token = Some(token),
+            Some(Token::Client(token)) => known.client = Some(token),
+            Some(Token::Expired) => known.fault = Some(TokenFault::Expired),
+            Some(Token::Unknown) => known.fault = Some(TokenFault::Unknown),
             None => {}
         }
         if let Some((answer, secret)) = claims.password {
@@ -259,6 +277,8 @@ impl Engine {
         let Some((service, _)) = &looked.service else {
             let may_know = is_trusted || self.trunks.is_known(source) || known.is_somebody();
             let decision = match may_know {
+                // Whoever brings a token that is not good needs another one, whatever it calls.
+                _ if known.fault.is_some() && !known.is_somebody() => known.refusal(),
                 true => Decision::NoSuchService,
                 false if is_by_key => refused_key(&looked.key, None, dialled_cloud_id),
                 false if has_users => Decision::Challenge { stale: known.is_stale() },
@@ -298,6 +318,7 @@ impl Engine {
             (None, Some(key)) => Decision::Welcome { by: AdmittedBy::WebRtc, key: Some(key) },
             // Not for this one, and who it is is known: no password helps.
             (None, None) if known.is_somebody() => Decision::No,
+            (None, None) if known.fault.is_some() => known.refusal(),
             (None, None) if is_by_key => refused_key(&looked.key, Some(service), dialled_cloud_id),
             (None, None) if !has_users => Decision::No,
             (None, None) => Decision::Challenge { stale: known.is_stale() },
@@ -319,6 +340,9 @@ impl Engine {
                 return self.refuse(number, 503, "The service is not available");
             }
         };
+        if let Some(Token::Client(token)) = &looked.claims.token {
+            return self.call_client(number, token);
+        }
         let had_credentials = !looked.claims.is_empty();
         let is_reached = self.is_reached(&looked, flow);
         let service = looked.service.clone();
@@ -388,6 +412,10 @@ impl Engine {
                 }
                 self.refuse(number, status, phrase);
             }
+            Decision::InvalidToken(fault) => {
+                info!(call = number.0, %source, %dialled, fault = fault.text(), "not permitted");
+                self.refuse_token(number, fault, source, is_reached);
+            }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
                 self.sip.report_failure(source, is_reached);
@@ -413,6 +441,12 @@ impl Engine {
                     self.sip.report_failure(source, is_reached);
                 }
                 Err((401, self.challenges(source, stale)))
+            }
+            Decision::InvalidToken(fault) => {
+                if fault.is_suspicious() {
+                    self.sip.report_failure(source, is_reached);
+                }
+                Err((401, fault.challenge(&self.settings.realm)))
             }
             Decision::No | Decision::NotByKey(_) => {
                 self.sip.report_failure(source, is_reached);
@@ -455,25 +489,26 @@ impl Engine {
         let is_reached = self.is_reached(&looked, flow);
         let (has_users, had_credentials) = (looked.has_users, !looked.claims.is_empty());
         let known = self.know(looked.claims, source);
+        if let Some(token) = &known.client {
+            return self.register_client(token, &registration);
+        }
         match known.user.clone() {
             Some(KnownUser { account, name }) if name == registration.user => {
-                self.sip.report_success(source);
                 let expires = match registration.expires {
                     0 => 0,
                     seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
                 };
-                info!(user = %name, flow = %registration.flow, expires, "registered");
-                let asked = Registering {
-                    account,
-                    user: &name,
-                    contacts: &registration.contacts,
-                    seconds: expires,
-                    path: &registration.path,
-                    flow: registration.flow,
-                };
-                let contacts = self.bindings.register(asked, self.clock.now().mono);
-                self.sip.answer_registration(id, contacts);
+                self.bind(account, Registrant::User(name), &registration, expires);
             }
+            None if known.fault.is_some() => {
+                let fault = known.fault.unwrap_or(TokenFault::Unknown);
+                info!(%source, client = %registration.user, fault = fault.text(), "a registration was refused");
+                if fault.is_suspicious() {
+                    self.sip.report_failure(source, is_reached);
+                }
+                self.sip.refuse_request(id, 401, fault.challenge(&self.settings.realm));
+            }
+            None if !had_credentials && self.unbind(&registration) => {}
             None if has_users && !known.is_somebody() => {
                 let stale = known.is_stale();
                 if had_credentials && !stale {

@@ -1,12 +1,22 @@
-//! Where the telephones of registered users are (RFC 3261, 10.3; RFC 3327; RFC 5626): by what connection they registered,
-//! and until when. Kept in memory: after a restart telephones register again.
+//! Where the telephones and browsers of those who registered are (RFC 3261, 10.3; RFC 3327; RFC 5626): by what connection they
+//! registered, and until when. What registered over a connection is reached over it and forgotten with it. Kept in memory:
+//! after a restart telephones register again.
 
 use plenary_conference::{AccountId, Mono};
-use plenary_sip::ua::Flow;
+use plenary_sip::ua::{Flow, Transport};
 use std::collections::HashMap;
 
 /// Telephones of one user at the most; beyond that the oldest is forgotten.
 const PER_USER_MAX: usize = 10;
+
+/// Who registered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Registrant {
+    /// A SIP user, by name.
+    User(String),
+    /// A client in a browser that came with a token, by the id in it.
+    Client(String),
+}
 
 /// One telephone.
 #[derive(Debug, Clone)]
@@ -15,36 +25,39 @@ pub(super) struct Binding {
     pub(super) contact: String,
     /// Proxies to go by.
     pub(super) path: Vec<String>,
-    /// The way by which it registered, and by which it is called.
+    /// The connection or address from which it registered, and on which it is called.
     pub(super) flow: Flow,
+    /// The domain that it registered with.
+    pub(super) domain: String,
+    sip_call_id: String,
     expires_at: Mono,
 }
 
-/// The telephones of all users, by user name (unique over the installation).
+/// The telephones of all who registered.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
-    of: HashMap<String, (AccountId, Vec<Binding>)>,
+    of: HashMap<(AccountId, Registrant), Vec<Binding>>,
 }
 
 /// What a telephone says when it registers.
 pub(super) struct Registering<'a> {
     pub(super) account: AccountId,
-    pub(super) user: &'a str,
+    pub(super) who: Registrant,
     /// Empty: a question; `*` with no seconds: all go.
     pub(super) contacts: &'a [String],
     pub(super) seconds: u32,
     pub(super) path: &'a [String],
     pub(super) flow: Flow,
+    pub(super) domain: &'a str,
+    pub(super) sip_call_id: &'a str,
 }
 
 impl Bindings {
     /// Takes a registration in, and says which contacts the user has now, each with its seconds.
     pub(super) fn register(&mut self, asked: Registering<'_>, now: Mono) -> Vec<(String, u32)> {
-        let Registering { account, user, contacts, seconds, path, flow } = asked;
-        let (owner, known) = self.of.entry(user.to_owned()).or_insert_with(|| (account, Vec::new()));
-        if *owner != account {
-            (*owner, *known) = (account, Vec::new());
-        }
+        let Registering { account, who, contacts, seconds, path, flow, domain, sip_call_id } = asked;
+        let key = (account, who);
+        let known = self.of.entry(key.clone()).or_default();
         known.retain(|binding| binding.expires_at > now);
         for contact in contacts {
             if contact == "*" {
@@ -55,9 +68,14 @@ impl Bindings {
             }
             known.retain(|binding| binding.contact != *contact);
             if seconds > 0 {
-                let expires_at = now.plus_ms(u64::from(seconds) * 1000);
-                let (contact, path) = (contact.clone(), path.to_vec());
-                known.push(Binding { contact, path, flow, expires_at });
+                known.push(Binding {
+                    contact: contact.clone(),
+                    path: path.to_vec(),
+                    flow,
+                    domain: domain.to_owned(),
+                    sip_call_id: sip_call_id.to_owned(),
+                    expires_at: now.plus_ms(u64::from(seconds) * 1000),
+                });
             }
         }
         let surplus = known.len().saturating_sub(PER_USER_MAX);
@@ -68,49 +86,113 @@ impl Bindings {
         };
         let shown = known.iter().map(left).collect();
         if known.is_empty() {
-            self.of.remove(user);
+            self.of.remove(&key);
         }
         shown
     }
 
-    /// The telephones of a user of the account, the one that registered last first.
-    pub(super) fn of(&self, account: AccountId, user: &str, now: Mono) -> Vec<Binding> {
-        let Some((owner, known)) = self.of.get(user) else { return Vec::new() };
-        let is_good = |binding: &&Binding| *owner == account && binding.expires_at > now;
-        known.iter().rev().filter(is_good).cloned().collect()
+    /// Removes these contacts of a registration for whoever made it: over the very connection and with the same Call-ID,
+    /// which nobody else can use. The contacts that are left; `None`: this is not who made it.
+    pub(super) fn unregister_own(
+        &mut self,
+        user: &str,
+        flow: Flow,
+        sip_call_id: &str,
+        contacts: &[String],
+        now: Mono,
+    ) -> Option<Vec<(String, u32)>> {
+        if !is_connection(flow) {
+            return None;
+        }
+        let is_own = |binding: &Binding| {
+            same_connection(binding.flow, flow)
+                && binding.sip_call_id == sip_call_id
+                && contacts.contains(&binding.contact)
+        };
+        let of_user = |(_, who): &(AccountId, Registrant)| match who {
+            Registrant::User(name) | Registrant::Client(name) => name == user,
+        };
+        let (account, who) = self
+            .of
+            .iter()
+            .find(|(key, known)| of_user(key) && known.iter().any(is_own))
+            .map(|(key, _)| key.clone())?;
+        let asked =
+            Registering { account, who, contacts, seconds: 0, path: &[], flow, domain: "", sip_call_id };
+        Some(self.register(asked, now))
     }
 
-    /// The user of the account whose telephone has this URI.
-    pub(super) fn user_at(&self, account: AccountId, uri: &str, now: Mono) -> Option<&str> {
+    /// The telephones of one who registered, the one that registered last first.
+    pub(super) fn of(&self, account: AccountId, who: &Registrant, now: Mono) -> Vec<Binding> {
+        let Some(known) = self.of.get(&(account, who.clone())) else { return Vec::new() };
+        known.iter().rev().filter(|binding| binding.expires_at > now).cloned().collect()
+    }
+
+    /// Who of the account has a telephone with this URI.
+    pub(super) fn registrant_at(&self, account: AccountId, uri: &str, now: Mono) -> Option<&Registrant> {
         let bare = |text: &str| text.split(';').next().unwrap_or_default().to_ascii_lowercase();
         let wanted = bare(uri);
-        self.of.iter().find_map(|(user, (owner, known))| {
+        self.of.iter().find_map(|((owner, who), known)| {
             let is_it = |binding: &Binding| binding.expires_at > now && bare(&binding.contact) == wanted;
-            (*owner == account && known.iter().any(is_it)).then_some(user.as_str())
+            (*owner == account && known.iter().any(is_it)).then_some(who)
         })
+    }
+
+    /// A connection is closed: nobody is reached over it any more. How many were.
+    pub(super) fn forget_connection(&mut self, flow: Flow) -> usize {
+        let mut count = 0;
+        if is_connection(flow) {
+            self.of.retain(|_, known| {
+                let before = known.len();
+                known.retain(|binding| !same_connection(binding.flow, flow));
+                count += before - known.len();
+                !known.is_empty()
+            });
+        }
+        count
     }
 
     /// Those whose time is up.
     pub(super) fn forget_expired(&mut self, now: Mono) {
-        self.of.retain(|_, (_, known)| {
+        self.of.retain(|_, known| {
             known.retain(|binding| binding.expires_at > now);
             !known.is_empty()
         });
     }
 }
 
+fn is_connection(flow: Flow) -> bool {
+    flow.transport != Transport::Udp
+}
+
+fn same_connection(one: Flow, other: Flow) -> bool {
+    (one.transport, one.remote) == (other.transport, other.remote)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plenary_sip::ua::Transport;
 
-    fn flow(port: u16) -> Flow {
+    fn flow(transport: Transport, port: u16) -> Flow {
         let at = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
-        Flow { transport: Transport::Tcp, local: at(5060), remote: at(port) }
+        Flow { transport, local: at(5060), remote: at(port) }
+    }
+
+    fn alice() -> Registrant {
+        Registrant::User("alice".to_owned())
     }
 
     fn asked<'a>(contacts: &'a [String], seconds: u32) -> Registering<'a> {
-        Registering { account: AccountId(1), user: "alice", contacts, seconds, path: &[], flow: flow(9) }
+        Registering {
+            account: AccountId(1),
+            who: alice(),
+            contacts,
+            seconds,
+            path: &[],
+            flow: flow(Transport::Tcp, 9),
+            domain: "example.com",
+            sip_call_id: "c1",
+        }
     }
 
     #[test]
@@ -120,11 +202,13 @@ mod tests {
         assert_eq!(bindings.register(asked(&a, 60), Mono(0)), [("sip:alice@a".to_owned(), 60)]);
         bindings.register(asked(&b, 120), Mono(1000));
         let of = |bindings: &Bindings, now| {
-            bindings.of(AccountId(1), "alice", Mono(now)).into_iter().map(|b| b.contact).collect::<Vec<_>>()
+            bindings.of(AccountId(1), &alice(), Mono(now)).into_iter().map(|b| b.contact).collect::<Vec<_>>()
         };
         assert_eq!(of(&bindings, 2000), ["sip:alice@b;ob", "sip:alice@a"], "the last one first");
-        assert!(bindings.of(AccountId(2), "alice", Mono(0)).is_empty(), "not another account's");
-        assert_eq!(bindings.user_at(AccountId(1), "sip:ALICE@b", Mono(2000)), Some("alice"));
+        assert!(bindings.of(AccountId(2), &alice(), Mono(0)).is_empty(), "not another account's");
+        let client = Registrant::Client("alice".to_owned());
+        assert!(bindings.of(AccountId(1), &client, Mono(0)).is_empty(), "a client is nobody's telephone");
+        assert_eq!(bindings.registrant_at(AccountId(1), "sip:ALICE@b", Mono(2000)), Some(&alice()));
         assert_eq!(of(&bindings, 60_000), ["sip:alice@b;ob"], "a minute is over");
         assert_eq!(bindings.register(asked(&[], 0), Mono(61_000)), [("sip:alice@b;ob".to_owned(), 60)]);
         assert_eq!(bindings.register(asked(&["*".to_owned()], 0), Mono(62_000)), []);
@@ -138,7 +222,52 @@ mod tests {
             let contacts = [format!("sip:alice@{number}")];
             bindings.register(asked(&contacts, 60), Mono(0));
         }
-        let kept = bindings.of(AccountId(1), "alice", Mono(0));
+        let kept = bindings.of(AccountId(1), &alice(), Mono(0));
         assert_eq!((kept.len(), kept[0].contact.as_str()), (10, "sip:alice@14"));
+    }
+
+    #[test]
+    fn what_registered_over_a_connection_goes_with_it_and_with_no_other() {
+        let mut bindings = Bindings::default();
+        let contacts: Vec<[String; 1]> = (0..4).map(|number| [format!("sip:alice@{number}")]).collect();
+        let flows = [
+            flow(Transport::Wss, 9),
+            flow(Transport::Wss, 10),
+            flow(Transport::Tcp, 9),
+            flow(Transport::Udp, 9),
+        ];
+        for (contact, flow) in contacts.iter().zip(flows) {
+            bindings.register(Registering { flow, ..asked(contact, 60) }, Mono(0));
+        }
+        assert_eq!(bindings.forget_connection(flow(Transport::Udp, 9)), 0, "UDP has no connections");
+        // Our own address may be written in two ways.
+        let other_local = "127.0.0.1:443".parse().unwrap();
+        assert_eq!(bindings.forget_connection(Flow { local: other_local, ..flows[0] }), 1);
+        let left: Vec<String> =
+            bindings.of(AccountId(1), &alice(), Mono(0)).into_iter().map(|binding| binding.contact).collect();
+        assert_eq!(left, ["sip:alice@3", "sip:alice@2", "sip:alice@1"]);
+        assert_eq!(bindings.forget_connection(flow(Transport::Wss, 10)), 1);
+        assert_eq!(bindings.forget_connection(flow(Transport::Tcp, 9)), 1);
+        assert_eq!(bindings.forget_connection(flow(Transport::Tcp, 9)), 0);
+    }
+
+    #[test]
+    fn who_registered_over_a_connection_may_take_that_back_over_it_without_a_password() {
+        let mut bindings = Bindings::default();
+        let (contact, other) = (["sip:a@x.invalid".to_owned()], ["sip:b@x.invalid".to_owned()]);
+        let wss = flow(Transport::Wss, 9);
+        bindings.register(Registering { flow: wss, ..asked(&contact, 60) }, Mono(0));
+        bindings.register(Registering { flow: flow(Transport::Udp, 9), ..asked(&other, 60) }, Mono(0));
+        let mut take = |user: &str, flow, id: &str, contacts: &[String]| {
+            bindings.unregister_own(user, flow, id, contacts, Mono(0))
+        };
+        assert_eq!(take("bob", wss, "c1", &contact), None, "another user");
+        assert_eq!(take("alice", flow(Transport::Wss, 10), "c1", &contact), None, "another connection");
+        assert_eq!(take("alice", wss, "c2", &contact), None, "another registration");
+        assert_eq!(take("alice", wss, "c1", &other), None, "another telephone");
+        assert_eq!(take("alice", wss, "c1", &["*".to_owned()]), None, "all of them");
+        assert_eq!(take("alice", flow(Transport::Udp, 9), "c1", &other), None, "a datagram shows nothing");
+        assert_eq!(take("alice", wss, "c1", &contact), Some(vec![("sip:b@x.invalid".to_owned(), 60)]));
+        assert_eq!(take("alice", wss, "c1", &contact), None, "it is gone");
     }
 }

@@ -98,6 +98,8 @@ pub(crate) struct Call {
     pub(crate) asserted: Option<String>,
     /// Who calls is not to be shown (RFC 3323).
     pub(crate) is_withheld: bool,
+    /// The client that it called, another call.
+    pub(crate) called: Option<CallNumber>,
     /// We placed it.
     pub(crate) outgoing: Option<Box<Outgoing>>,
 }

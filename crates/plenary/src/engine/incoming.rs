@@ -67,6 +67,7 @@ impl Engine {
                 refer: Refer::None,
                 asserted,
                 is_withheld,
+                called: None,
                 outgoing: None,
             },
         );
@@ -127,14 +128,23 @@ impl Engine {
         }
     }
 
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         number: CallNumber,
         key: ConferenceKey,
         options: plenary_conference::ParticipantOptions,
     ) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let ask = Event::Admit { participant: call.participant.clone(), conference: key.clone(), options };
+        let (participant, conference) = (call.participant.clone(), key.clone());
+        let replaced = call.replaces;
+        // Whoever takes a place over needs none of its own, where the conference is full.
+        let ask = match replaced.and_then(|replaced| self.calls.get(&replaced)) {
+            Some(replaced) => {
+                let of = replaced.participant.clone();
+                Event::AdmitInPlace { participant, conference, options, of }
+            }
+            None => Event::Admit { participant, conference, options },
+        };
         match self.conferences.handle_event(ask, self.clock.now()) {
             Ok(()) => {
                 let room = self.conference_room(&key);

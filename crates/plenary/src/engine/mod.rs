@@ -13,6 +13,7 @@ mod access;
 mod bindings;
 mod call;
 mod clock;
+mod direct;
 mod effects;
 mod focus;
 mod handle;
@@ -21,6 +22,7 @@ mod outgoing;
 mod play;
 mod records;
 mod referral;
+mod registrations;
 mod rescue;
 mod security;
 mod sound;
@@ -553,6 +555,7 @@ impl Engine {
             SipEvent::Subscribing(subscribing) => self.handle_subscribing(*subscribing),
             SipEvent::Unsubscribed(subscription) => self.handle_unsubscribed(subscription),
             SipEvent::Registering(registration) => self.handle_registering(*registration),
+            SipEvent::ConnectionClosed(flow) => self.handle_connection_closed(flow),
             SipEvent::Banned { source, seconds } => {
                 warn!(%source, seconds, "banned: too many requests that were refused");
             }
@@ -680,6 +683,9 @@ impl Engine {
         self.key_calls.end(number);
         self.parties.end(&call.participant, cause, self.clock.now().mono);
         debug!(call = number.0, cause, "call over");
+        if let Some(called) = call.called {
+            self.end_called(called);
+        }
         if call.recorded {
             self.records.call_ended(number.0, &call.participant, wall_now(), cause);
         } else {

@@ -82,6 +82,8 @@ pub(super) struct Asked {
     /// The dialog there that our call takes the place of.
     pub(super) replaces: Option<Replaces>,
     pub(super) referred_by: Option<String>,
+    /// A client of ours that waits for the called one to answer.
+    pub(super) caller: Option<CallNumber>,
 }
 
 impl Engine {
@@ -186,6 +188,7 @@ impl Engine {
             refer: Refer::None,
             asserted: None,
             is_withheld: false,
+            called: None,
             outgoing: Some(Box::new(Outgoing {
                 to: target.shown(),
                 routes: routes.into(),
@@ -336,6 +339,10 @@ impl Engine {
             self.parties.change(&call.participant, |party| party.state = "ringing");
             self.followers.note(&key, self.clock.now().mono);
         }
+        if let Some(caller) = outgoing.asked.caller.filter(|_| status == 180) {
+            self.direct_call_rings(caller);
+        }
+        let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get(&number) else { return };
         if let Some(request) = outgoing.asked.request {
             self.sip.report_referral(
                 request,
@@ -359,11 +366,12 @@ impl Engine {
             call.stage = stage;
             return;
         };
-        let (until, request, in_place_of, early) = match &mut call.outgoing {
+        let (until, request, in_place_of, caller, early) = match &mut call.outgoing {
             Some(outgoing) => (
                 outgoing.ring_until,
                 outgoing.asked.request.take(),
                 outgoing.asked.in_place_of,
+                outgoing.asked.caller.take(),
                 outgoing.early.remove(&fork),
             ),
             None => return,
@@ -377,6 +385,9 @@ impl Engine {
             Ok(stream) => stream,
             Err(text) => {
                 info!(call = number.0, %text, "the called side's answer is not usable");
+                if let Some(outgoing) = &mut call.outgoing {
+                    outgoing.asked.caller = caller;
+                }
                 call.stage = Stage::Calling(session);
                 self.outgoing_failed(number, 488, "The session description is not acceptable");
                 return self.end_call(number, reasons(488, "The session description is not acceptable"));
@@ -385,6 +396,7 @@ impl Engine {
         self.media.set_stream(number.media(), stream_params(&stream, &session.local));
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
+        let key = call.conference().cloned();
         self.records.call_answered(call, dialog);
         self.parties.change(&participant, |party| party.state = "answered");
         if let Some(request) = request {
@@ -394,9 +406,15 @@ impl Engine {
         let connected = Event::Connected { participant };
         if let Err(refused) = self.conferences.handle_event(connected, self.clock.now()) {
             info!(call = number.0, %refused, "the conference ended before the called party was in");
+            if let Some(caller) = caller {
+                self.direct_call_failed(caller, 480, &refused.to_string());
+            }
             return self.end_call(number, reasons(486, &refused.to_string()));
         }
         self.carry_out();
+        if let (Some(caller), Some(key)) = (caller, key) {
+            self.direct_call_answered(caller, key);
+        }
         if let Some(old) = in_place_of {
             self.take_over(old, "Another call has taken the place of this one");
         }
@@ -442,9 +460,13 @@ impl Engine {
         if let Some(request) = outgoing.asked.request.take() {
             self.sip.report_referral(request, status, phrase);
         }
+        let caller = outgoing.asked.caller.take();
         self.parties.change(&call.participant, |party| {
             (party.state, party.status, party.reason) = ("failed", Some(status), Some(phrase.to_owned()));
         });
+        if let Some(caller) = caller {
+            self.direct_call_failed(caller, status, phrase);
+        }
     }
 
     /// A call of ours is over of which the signalling knows nothing any more.
@@ -555,8 +577,8 @@ impl Engine {
         let uri = match &target {
             Target::Number(_) => target.shown(),
             Target::Uri { .. } => target.shown(),
-            Target::User(_) => {
-                let text = "a telephone can be asked to call tel: and sip: only; user: is known here alone";
+            Target::User(_) | Target::Client(_) => {
+                let text = "a telephone can be asked to call tel: and sip: only; user: and webrtc: are known here alone";
                 return Err(DialRefused::BadTarget(text.to_owned()).into());
             }
         };

@@ -108,6 +108,7 @@ impl Engine {
             in_place_of,
             replaces: referred.replaces.clone(),
             referred_by: referred.referred_by.clone(),
+            caller: None,
         };
         info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
         // Agreed to first: what becomes of it is told after that.
@@ -135,7 +136,7 @@ impl Engine {
             self.settings.realm.clone(),
         ];
         let target = self.referred_target(account, &referred.refer_to, &ours).map_err(|_| 400_u16)?;
-        if refer == Refer::Members && !matches!(target, Target::User(_)) {
+        if refer == Refer::Members && !matches!(target, Target::User(_) | Target::Client(_)) {
             return Err(403);
         }
         let routes = self.routes(account, &target, None, None).map_err(|refused| -> u16 {

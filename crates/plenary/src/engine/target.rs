@@ -3,7 +3,7 @@
 
 use super::{
     Engine,
-    bindings::Binding,
+    bindings::{Binding, Registrant},
     trunks::{credentials, outbound_route},
 };
 use plenary_api::DialRefused;
@@ -27,12 +27,14 @@ pub(super) enum Target {
     Uri { scheme: &'static str, user: String, host: String, rest: String },
     /// A user of the account.
     User(String),
+    /// A client of the account in a browser, by its id.
+    Client(String),
 }
 
 impl Target {
-    /// Of `tel:…`, `sip:…`, `sips:…` or `user:…`. `Err`: what is wrong with it.
+    /// Of `tel:…`, `sip:…`, `sips:…`, `user:…` or `webrtc:…`. `Err`: what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let forms = "must be tel:+NUMBER, sip:USER@HOST or user:NAME";
+        let forms = "must be tel:+NUMBER, sip:USER@HOST, user:NAME or webrtc:CLIENT";
         let (scheme, rest) = text.split_once(':').ok_or(forms)?;
         match scheme.to_ascii_lowercase().as_str() {
             "tel" => {
@@ -49,6 +51,14 @@ impl Target {
                     Ok(Self::User(rest.to_owned()))
                 } else {
                     Err("user:NAME names a SIP user".to_owned())
+                }
+            }
+            "webrtc" => {
+                if plenary_store::trunks::is_user(rest) {
+                    Ok(Self::Client(rest.to_owned()))
+                } else {
+                    Err("webrtc:CLIENT names a client in a browser: 1 to 64 letters, digits and -_.+"
+                        .to_owned())
                 }
             }
             "sip" => Self::uri("sip", rest),
@@ -110,13 +120,32 @@ impl Target {
             Self::Number(number) => format!("tel:{number}"),
             Self::Uri { scheme, user, host, rest } => format!("{scheme}:{user}@{host}{rest}"),
             Self::User(name) => format!("user:{name}"),
+            Self::Client(id) => format!("webrtc:{id}"),
         }
     }
 
     /// What stands for it in lists: the number, or the user part.
     pub(super) fn name(&self) -> &str {
         match self {
-            Self::Number(name) | Self::Uri { user: name, .. } | Self::User(name) => name,
+            Self::Number(name) | Self::Uri { user: name, .. } | Self::User(name) | Self::Client(name) => name,
+        }
+    }
+
+    /// Who has to be registered here for it to be called.
+    fn registrant(&self) -> Option<Registrant> {
+        match self {
+            Self::User(name) => Some(Registrant::User(name.clone())),
+            Self::Client(id) => Some(Registrant::Client(id.clone())),
+            Self::Number(_) | Self::Uri { .. } => None,
+        }
+    }
+}
+
+impl From<&Registrant> for Target {
+    fn from(who: &Registrant) -> Self {
+        match who {
+            Registrant::User(name) => Self::User(name.clone()),
+            Registrant::Client(id) => Self::Client(id.clone()),
         }
     }
 }
@@ -144,8 +173,8 @@ impl Engine {
         named: Option<&str>,
         from: Option<&str>,
     ) -> Result<Vec<Route>, DialRefused> {
-        if let Target::User(name) = target {
-            let bindings = self.bindings.of(account, name, self.clock.now().mono);
+        if let Some(who) = target.registrant() {
+            let bindings = self.bindings.of(account, &who, self.clock.now().mono);
             if bindings.is_empty() {
                 return Err(DialRefused::NotRegistered);
             }
@@ -154,7 +183,7 @@ impl Engine {
         let serves = |trunk: &Trunk| match target {
             Target::Number(number) => trunk.serves_number(number),
             Target::Uri { host, .. } => trunk.serves_host(host),
-            Target::User(_) => false,
+            Target::User(_) | Target::Client(_) => false,
         };
         let trunks = match named {
             Some(name) => {
@@ -181,7 +210,21 @@ impl Engine {
         Ok(free.into_iter().map(|trunk| self.through(trunk, target, from)).collect())
     }
 
+    /// The ways to a client that another client calls, which sees by the host of From that it is one.
+    pub(super) fn routes_to_client(&self, account: AccountId, id: &str, from: &str) -> Vec<Route> {
+        let bindings = self.bindings.of(account, &Registrant::Client(id.to_owned()), self.clock.now().mono);
+        let route = |binding: Binding| {
+            let from_host = Some(binding.domain.clone());
+            let mut route = self.to_telephone(binding, Some(from));
+            route.spec.from_host = from_host;
+            route.spec.is_focus = false;
+            route
+        };
+        bindings.into_iter().map(route).collect()
+    }
+
     fn to_telephone(&self, binding: Binding, from: Option<&str>) -> Route {
+        let from_host = service_host(&binding.domain);
         let Binding { contact, path, flow, .. } = binding;
         let is_browser = matches!(flow.transport, Transport::Ws | Transport::Wss);
         Route {
@@ -189,6 +232,7 @@ impl Engine {
             spec: DialSpec {
                 uri: contact,
                 from_user: from.unwrap_or("conference").to_owned(),
+                from_host,
                 route: path,
                 flow: Some(flow),
                 is_focus: true,
@@ -215,7 +259,7 @@ impl Engine {
                 let named = trunk.hosts.iter().filter(|host| !host.starts_with("*."));
                 (target.shown(), named.chain([host]).cloned().collect())
             }
-            Target::User(_) => (target.shown(), Vec::new()),
+            Target::User(_) | Target::Client(_) => (target.shown(), Vec::new()),
         };
         let mut route = outbound_route(&trunk);
         route.extend(self.trunks.service_route(&trunk));
@@ -257,14 +301,14 @@ impl Engine {
         ours: &[String],
     ) -> Result<Target, String> {
         let now = self.clock.now().mono;
-        if let Some(user) = self.bindings.user_at(account, uri, now) {
-            return Ok(Target::User(user.to_owned()));
+        if let Some(who) = self.bindings.registrant_at(account, uri, now) {
+            return Ok(who.into());
         }
         let target = Target::parse(uri)?;
         if let Target::Uri { user, host, .. } = &target
             && ours.iter().any(|known| known.eq_ignore_ascii_case(host))
         {
-            if !self.bindings.of(account, user, now).is_empty() {
+            if !self.bindings.of(account, &Registrant::User(user.clone()), now).is_empty() {
                 return Ok(Target::User(user.clone()));
             }
             if let Some(number) = Target::number(user) {
@@ -273,6 +317,13 @@ impl Engine {
         }
         Ok(target)
     }
+}
+
+/// The host that services have for a client that registered with `KEY.webrtc-CLOUD.aculabcloud.net`: it tells its user by that
+/// of From whether a service calls or another client.
+fn service_host(domain: &str) -> Option<String> {
+    let (_, cloud) = domain.split_once(".webrtc-")?;
+    Some(format!("sip-{}.aculab.com", cloud.strip_suffix(".aculabcloud.net")?))
 }
 
 /// The flow of a call that has none yet: nothing was sent, and nothing came.
@@ -286,6 +337,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_client_sees_by_the_host_of_from_that_a_service_calls() {
+        assert_eq!(service_host("k3y.webrtc-1-2-0.aculabcloud.net").as_deref(), Some("sip-1-2-0.aculab.com"));
+        for other in ["", "example.com", "webrtc-1-2-0.aculabcloud.net", "k.webrtc-1-2-0.example.net"] {
+            assert_eq!(service_host(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn targets_are_read_and_what_is_odd_is_refused() {
         for (text, shown) in [
             ("tel:+44-1908.27(3800)", "tel:+441908273800"),
@@ -295,6 +354,7 @@ mod tests {
             ("sips:bob@[2001:db8::1]", "sips:bob@[2001:db8::1]"),
             ("sip:+44@h;user=phone", "sip:+44@h"),
             ("user:alice", "user:alice"),
+            ("webrtc:alice-1.a", "webrtc:alice-1.a"),
         ] {
             assert_eq!(Target::parse(text).unwrap().shown(), shown, "{text}");
         }
@@ -312,6 +372,8 @@ mod tests {
             "sip:a@b>",
             "sip:a@b:0",
             "user:a b",
+            "webrtc:",
+            "webrtc:a@b",
             "http://x",
         ] {
             assert!(Target::parse(text).is_err(), "{text}");

@@ -62,6 +62,8 @@ pub(super) struct Connection {
     pub(super) outgoing: mpsc::Sender<Bytes>,
     /// Tells it from an earlier one between the same addresses.
     pub(super) id: u64,
+    /// The other side opened it.
+    pub(super) is_theirs: bool,
 }
 
 /// What each connection needs of the endpoint.
@@ -75,7 +77,7 @@ pub(super) struct Side {
 /// Starts the tasks of a connection that exists.
 pub(super) fn start(stream: BoxedStream, side: Side) -> Connection {
     let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
-    let connection = Connection { outgoing: outgoing.clone(), id: side.id };
+    let connection = Connection { outgoing: outgoing.clone(), id: side.id, is_theirs: true };
     tokio::spawn(run(stream, side, outgoing.downgrade(), waiting));
     connection
 }
@@ -83,7 +85,7 @@ pub(super) fn start(stream: BoxedStream, side: Side) -> Connection {
 /// Opens a connection; what is sent meanwhile waits.
 pub(super) fn open(host: Option<String>, connector: Option<Connector>, side: Side) -> Connection {
     let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
-    let connection = Connection { outgoing: outgoing.clone(), id: side.id };
+    let connection = Connection { outgoing: outgoing.clone(), id: side.id, is_theirs: false };
     let weak = outgoing.downgrade();
     tokio::spawn(async move {
         let remote = side.flow.remote;

@@ -101,6 +101,7 @@ impl SipEndpoint {
                 advertise: config.advertise,
                 allow_from: config.allow_from.clone(),
                 guard: config.guard.clone(),
+                ice_servers: config.ice_servers.clone(),
             },
             Box::new(|bytes| getrandom::fill(bytes).expect("the system has random numbers")),
             Box::new(move || CallId(calls.fetch_add(1, Ordering::Relaxed))),
@@ -411,8 +412,7 @@ impl Task {
                 let key = (flow.transport, flow.remote);
                 // Another connection between the same addresses may be up by now.
                 if self.connections.get(&key).is_some_and(|connection| connection.id == id) {
-                    self.connections.remove(&key);
-                    self.ua.handle_transport_error(flow, now);
+                    self.close(flow);
                 }
             }
         }
@@ -484,7 +484,7 @@ impl Task {
                 let key = (flow.transport, flow.remote);
                 if !self.connections.contains_key(&key) {
                     if !flow.transport.can_be_opened() {
-                        return self.connection_failed(flow);
+                        return self.close(flow);
                     }
                     let connector = self.config.tls.client.clone().map(Connector);
                     let side = self.side(flow);
@@ -492,8 +492,7 @@ impl Task {
                     self.connections.insert(key, connection::open(host, connector, side));
                 }
                 if self.connections[&key].outgoing.try_send(bytes).is_err() {
-                    self.connections.remove(&key);
-                    self.connection_failed(flow);
+                    self.close(flow);
                 }
             }
         }
@@ -539,8 +538,14 @@ impl Task {
         self.ua.located(lookup, flows, now);
     }
 
-    fn connection_failed(&mut self, flow: Flow) {
+    /// A connection is closed, takes nothing more, or is not there any more. Where the other side had opened it, the program
+    /// hears that before it hears what fails over it.
+    fn close(&mut self, flow: Flow) {
         let now = self.now();
+        let closed = self.connections.remove(&(flow.transport, flow.remote));
+        if closed.map_or(!flow.transport.can_be_opened(), |connection| connection.is_theirs) {
+            self.waiting.push_back(SipEvent::ConnectionClosed(flow));
+        }
         self.ua.handle_transport_error(flow, now);
     }
 

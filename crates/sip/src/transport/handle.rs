@@ -313,8 +313,15 @@ impl SipHandle {
     /// # Errors
     /// Its URI, or that of its first route, is not one that can be called.
     pub fn dial_as(&self, call: CallId, spec: DialSpec) -> Result<(), SipError> {
-        check(&spec.uri)?;
-        spec.route.first().map_or(Ok(()), |route| check(route))?;
+        match spec.flow {
+            // It goes over a connection that is there, so its URI need not lead anywhere: that of a browser names a host
+            // that nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
+            Some(_) => drop(parse(&spec.uri)?),
+            None => {
+                check(&spec.uri)?;
+                spec.route.first().map_or(Ok(()), |route| check(route))?;
+            }
+        }
         let spec = Box::new(spec);
         self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)
     }
@@ -366,8 +373,16 @@ impl SipHandle {
 
 /// Whether a URI leads somewhere.
 fn check(uri: &str) -> Result<(), SipError> {
+    Hop::of(&parse(uri)?).map(drop).map_err(|text| SipError::Uri { uri: uri.to_owned(), text })
+}
+
+/// Whether it is a SIP URI at all.
+fn parse(uri: &str) -> Result<sipx_sip::Uri, SipError> {
     let wrong = |text: String| SipError::Uri { uri: uri.to_owned(), text };
     let parsed =
         sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(error.to_string()))?;
-    Hop::of(&parsed).map(drop).map_err(wrong)
+    match parsed.scheme().is_sip() {
+        true => Ok(parsed),
+        false => Err(wrong("only sip: and sips: can be called".to_owned())),
+    }
 }

@@ -17,7 +17,7 @@ pub use endpoint::SipEndpoint;
 pub use handle::SipHandle;
 pub use tls::TlsSettings;
 
-use crate::guard::GuardConfig;
+use crate::{guard::GuardConfig, ua::IceServers};
 use ipnet::IpNet;
 use std::{
     io,
@@ -47,6 +47,8 @@ pub struct SipConfig {
     pub resolver: Vec<SocketAddr>,
     /// Connections that are open at a time.
     pub max_connections: usize,
+    /// What clients in browsers are told when they ask for servers that help with ICE.
+    pub ice_servers: IceServers,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
     pub max_events: usize,
 }
@@ -63,6 +65,7 @@ impl Default for SipConfig {
             guard: GuardConfig::default(),
             resolver: Vec::new(),
             max_connections: 4096,
+            ice_servers: IceServers::default(),
             max_events: 16_384,
         }
     }

@@ -326,6 +326,11 @@ impl UserAgent {
                 if calling.cancel != Cancel::No {
                     return self.given_up(id);
                 }
+                if calling.is_bound && status == 503 {
+                    // The connection that the called party registered over is closed (RFC 5626, section 5.3): it is not
+                    // a server that is out of order, it is somebody who is not there.
+                    return self.try_next(id, 480, "Its connection is closed", now);
+                }
                 if let Some(flow) = flow {
                     self.avoid(flow, None, now);
                 }

@@ -88,6 +88,8 @@ pub(super) struct Calling {
     visited: Vec<String>,
     redirection: Redirection,
     has_route: bool,
+    /// It goes over the connection or address that the called party registered from, and nowhere else.
+    pub(super) is_bound: bool,
     /// The program knows somebody else to call.
     is_impatient: bool,
     /// When it has rung too long, or CANCEL has shown no effect.
@@ -230,6 +232,7 @@ impl UserAgent {
             redirection: spec.redirection,
             is_impatient: spec.is_impatient,
             has_route: !spec.route.is_empty() || spec.flow.is_some(),
+            is_bound: spec.flow.is_some(),
             ringing,
             impatience: None,
             early: Vec::new(),
@@ -270,8 +273,11 @@ impl UserAgent {
         let headers = &mut invite.headers;
         message::push(headers, HeaderName::Allow, ALLOW);
         message::push(headers, HeaderName::Supported, SUPPORTED);
-        let expires = SessionExpires { interval: DEFAULT_INTERVAL, refresher: None };
-        message::push(headers, HeaderName::SessionExpires, expires.to_string());
+        // Of a browser it is not known whether it takes the offer that a refresh would bring.
+        if !flow.transport.is_websocket() {
+            let expires = SessionExpires { interval: DEFAULT_INTERVAL, refresher: None };
+            message::push(headers, HeaderName::SessionExpires, expires.to_string());
+        }
         if let Some(party) = &spec.asserted {
             message::push(headers, HeaderName::PAssertedIdentity, identity(party, &host));
         }

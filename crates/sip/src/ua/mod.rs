@@ -69,6 +69,8 @@ pub struct UaConfig {
     pub allow_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
+    /// What clients in browsers are told when they ask for servers that help with ICE.
+    pub ice_servers: IceServers,
 }
 
 /// What the user agent wants done.
@@ -116,6 +118,24 @@ enum Lookup {
 
 /// Where randomness comes from: fills the slice.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
+
+/// Which servers help a client with ICE, by the name of the client: a JSON array of `RTCIceServer`. The program gives it, since
+/// credentials depend on the time of day.
+#[derive(Clone)]
+pub struct IceServers(pub std::sync::Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Default for IceServers {
+    fn default() -> Self {
+        Self(std::sync::Arc::new(|_| "[]".to_owned()))
+    }
+}
+
+impl fmt::Debug for IceServers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What it holds is secret.
+        f.debug_struct("IceServers").finish_non_exhaustive()
+    }
+}
 
 /// The user agent.
 pub struct UserAgent {
@@ -232,7 +252,8 @@ impl UserAgent {
         self.is_overloaded = is_overloaded;
     }
 
-    /// New calls are refused with 503, and OPTIONS too, by which proxies know whom to ask.
+    /// New calls are refused with 503, and OPTIONS too, by which proxies know whom to ask. Not those by which clients in browsers
+    /// ask for ICE servers: after a refusal these would not ask for a minute, and calls that are up need new credentials.
     pub fn set_draining(&mut self, is_draining: bool) {
         self.is_draining = is_draining;
     }

@@ -1,7 +1,7 @@
 //! Session timers (RFC 4028): a session that nobody refreshes is over. Requests of ours within a dialog that is up.
 
 use super::{
-    CallId, EndCause, Reason, UserAgent, body,
+    CallId, EndCause, Flow, Reason, UserAgent, body,
     calls::{Call, State},
     message,
     timers::{Due, Ticket},
@@ -73,6 +73,22 @@ pub(super) fn asked(request: &Request) -> Result<Option<Accepted>, Duration> {
         Answer::Accept(accepted) => Ok(Some(accepted)),
         Answer::TooBrief(least) => Err(least),
     }
+}
+
+/// A browser's client may not take an offer of ours within a call, so it is never sent one. Where it knows no UPDATE it is the
+/// client that refreshes, or nobody where it wants that we do (RFC 4028, section 9).
+pub(super) fn without_reoffer(
+    agreed: Option<Accepted>,
+    request: &Request,
+    flow: Flow,
+    skills: Skills,
+) -> Option<Accepted> {
+    if skills.update || !flow.transport.is_websocket() {
+        return agreed;
+    }
+    let asked = request.headers.typed::<SessionExpires>().and_then(Result::ok)?;
+    let is_theirs = asked.refresher != Some(Refresher::Uas);
+    agreed.filter(|_| is_theirs).map(|agreed| Accepted { refresher: Refresher::Uac, require: true, ..agreed })
 }
 
 /// The headers of a 2xx that say what was agreed on.
@@ -149,6 +165,13 @@ impl UserAgent {
         let value =
             SessionExpires { interval: timer.session.interval, refresher: Some(Refresher::Uac) }.to_string();
         let method = if call.skills.update { Method::Update } else { Method::Invite };
+        if method == Method::Invite && call.dialog.flow.transport.is_websocket() {
+            // Without a refresh of ours; how the call fares is seen by its media and its connection.
+            if let Some(timer) = self.calls.get_mut(&id).and_then(|call| call.timer.take()) {
+                self.timers.clear(timer.ticket);
+            }
+            return;
+        }
         let sdp = (method == Method::Invite).then(|| call.local_sdp.clone());
         let flow = call.dialog.next_hop();
         let (contact, via) = (self.contact_of(call, flow), self.via(flow));

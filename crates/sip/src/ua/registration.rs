@@ -44,12 +44,15 @@ impl UserAgent {
         let Some(path) = message::route_uris(headers, &HeaderName::Path) else {
             return self.respond_with(key, request, 400, Some("Malformed Path header"), &[], now);
         };
+        let to = message::party(headers, message::Side::To);
         self.next_request += 1;
         let id = RequestId(self.next_request);
         self.requests.insert(id, (key.clone(), Box::new(request.clone())));
         self.event(SipEvent::Registering(Box::new(Registration {
             request: id,
-            user: message::party(headers, message::Side::To).user,
+            user: to.user,
+            host: to.host,
+            sip_call_id: message::call_id(headers),
             contacts,
             expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
             path,

@@ -39,7 +39,7 @@ impl UserAgent {
         }
         match request.method {
             Method::Invite => self.on_invite(key, request, now),
-            Method::Options if self.is_draining => {
+            Method::Options if self.is_draining && !asks_for_ice_servers(request) => {
                 let extra = [(HeaderName::RetryAfter, RETRY_AFTER_OVERLOAD_S.to_owned())];
                 self.respond_with(key, request, 503, None, &extra, now);
             }
@@ -91,7 +91,7 @@ impl UserAgent {
             );
         };
         let agreed = match refresh::asked(request) {
-            Ok(agreed) => agreed,
+            Ok(agreed) => refresh::without_reoffer(agreed, request, flow, Skills::of(headers)),
             Err(least) => {
                 let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
                 return self.respond_with(key, request, 422, None, &extra, now);
@@ -262,12 +262,13 @@ impl UserAgent {
             Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::SESSION, now),
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let flow = call.dialog.flow;
         if call.refresh.is_some() && offer.is_some() {
             // Both sides change the session at once (section 14.2).
             return self.respond_plain(key, request, 491, now);
         }
         let agreed = match refresh::asked(request) {
-            Ok(agreed) => agreed,
+            Ok(agreed) => refresh::without_reoffer(agreed, request, flow, call.skills),
             Err(least) => {
                 let extra = [(HeaderName::MinSe, least.as_secs().to_string())];
                 return self.respond_with(key, request, 422, None, &extra, now);
@@ -332,11 +333,7 @@ impl UserAgent {
             (HeaderName::Supported, SUPPORTED.to_owned()),
             (HeaderName::AllowEvents, "conference, refer".to_owned()),
         ];
-        // Clients in browsers ask in this way for servers that help with ICE, as a list of `RTCIceServer`. Ours has an
-        // address that can be reached, and needs none.
-        let wants_servers =
-            message::text(&request.headers, &HeaderName::parse(&Bytes::from_static(TURN_REQUEST)));
-        if wants_servers.is_none_or(|value| value != "1") {
+        if !asks_for_ice_servers(request) {
             return self.respond_with(key, request, 200, None, &extra, now);
         }
         let tag = self.token(8);
@@ -345,7 +342,9 @@ impl UserAgent {
         for (name, value) in extra {
             message::push(&mut response.headers, name, value);
         }
-        message::with_body(&mut response, "application/json", "[]".to_owned());
+        let client = message::party(&request.headers, Side::From).user;
+        let servers = (self.config.ice_servers.0)(&client);
+        message::with_body(&mut response, "application/json", servers);
         self.respond(key, response, now);
     }
 
@@ -390,6 +389,12 @@ impl UserAgent {
             State::Answered(_) | State::Incoming { .. } | State::Calling(_) | State::Ending => {}
         }
     }
+}
+
+/// Clients in browsers ask in this way for servers that help with ICE.
+fn asks_for_ice_servers(request: &Request) -> bool {
+    let value = message::text(&request.headers, &HeaderName::parse(&Bytes::from_static(TURN_REQUEST)));
+    value.is_some_and(|value| value == "1")
 }
 
 fn allow() -> [(HeaderName, String); 1] {

@@ -68,6 +68,11 @@ impl Transport {
         matches!(self, Self::Tls | Self::Wss)
     }
 
+    /// At the other end is a browser.
+    pub(crate) const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
     /// The network may lose or reorder messages.
     pub(crate) const fn is_datagram(self) -> bool {
         matches!(self, Self::Udp)
@@ -190,6 +195,10 @@ pub struct Registration {
     pub request: RequestId,
     /// Whose address it is: the user of To.
     pub user: String,
+    /// The host of To.
+    pub host: String,
+    /// The Call-ID header: the same for all registrations of one client run (section 10.2.4).
+    pub sip_call_id: String,
     /// The URIs of Contact, as they came; empty: the registrations are asked for; `*`: all are removed.
     pub contacts: Vec<String>,
     /// For how long, in seconds.
@@ -409,6 +418,9 @@ pub enum SipEvent {
     },
     /// A registration of ours was taken back. Last.
     Unregistered(RegistrationId),
+    /// A connection that the other side had opened is closed: whoever registered over it cannot be reached over it any more
+    /// (RFC 5626, section 4.2.2).
+    ConnectionClosed(Flow),
     /// Nothing of this address is answered from now on, for so many seconds.
     Banned {
         /// Whose.

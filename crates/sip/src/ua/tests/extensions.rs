@@ -57,6 +57,89 @@ fn while_it_drains_calls_go_on_and_none_begin() {
     assert!(pair.peers.iter().all(|peer| peer.ua.is_idle()));
 }
 
+#[test]
+fn clients_in_browsers_learn_ice_servers_also_while_it_drains_and_proxies_that_it_does() {
+    let answer = |is_draining: bool, header: &str| {
+        let mut peer = peer(5070);
+        peer.ua.set_draining(is_draining);
+        let text = request("OPTIONS", "sip:webrtc-1-2-0.example", header, "").replace('\n', "\r\n");
+        let flow =
+            Flow { transport: Transport::Wss, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        peer.ua.receive_datagram(Bytes::from(text), flow, Duration::ZERO);
+        let Some(Output::Send { bytes, .. }) = peer.ua.poll_output() else { panic!("no answer") };
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    for is_draining in [false, true] {
+        let told = answer(is_draining, "X-AculabTurnRequest: 1\n");
+        assert!(told.starts_with("SIP/2.0 200 OK\r\n"), "{told}");
+        assert!(told.contains("\r\nContent-Type: application/json\r\n"), "{told}");
+        // What the program says of the client that From names.
+        assert!(told.ends_with("\r\n\r\n[{\"urls\":\"stun:a\"}]"), "{told}");
+    }
+    assert!(answer(true, "").starts_with("SIP/2.0 503 "));
+    assert!(answer(true, "X-AculabTurnRequest: 0\n").starts_with("SIP/2.0 503 "));
+}
+
+/// The client of a browser may not take an offer within a call, so a refresh of ours never brings one.
+#[test]
+fn a_browser_is_never_sent_an_offer_within_a_call() {
+    // It asks for a timer, in every way in which that can be asked.
+    for (header, agreed) in [
+        ("Supported: timer\nSession-Expires: 90\n", "90;refresher=uac"),
+        ("Supported: timer\nSession-Expires: 90;refresher=uac\n", "90;refresher=uac"),
+        ("Supported: timer\nSession-Expires: 90;refresher=uas\n", ""),
+        ("Supported: timer\n", ""),
+        ("Supported: timer\nAllow: INVITE, UPDATE\nSession-Expires: 90\n", "90;refresher=uas"),
+    ] {
+        let mut peer = peer(5070);
+        let flow =
+            Flow { transport: Transport::Wss, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        let mut now = Duration::ZERO;
+        let mut sent = Vec::new();
+        let mut look = |peer: &mut Peer| {
+            let mut call = None;
+            while let Some(output) = peer.ua.poll_output() {
+                match output {
+                    Output::Send { bytes, .. } => sent.push(String::from_utf8_lossy(&bytes).into_owned()),
+                    Output::Event(SipEvent::Incoming(incoming)) => call = Some(incoming.call),
+                    Output::Event(_) | Output::Locate { .. } => {}
+                }
+            }
+            call
+        };
+        let body = OFFER.replace("\r\n", "\n");
+        let extra = format!("{header}Content-Type: application/sdp\n");
+        let invite = request("INVITE", "sip:b@127.0.0.1", &extra, &body).replace("UDP", "WSS");
+        peer.ua.receive_datagram(Bytes::from(invite.replace('\n', "\r\n")), flow, now);
+        let call = look(&mut peer).expect("a call");
+        peer.ua.answer(call, OFFER.into(), false, now);
+        look(&mut peer);
+        let answer = sent.last().unwrap().clone();
+        let said = answer.lines().find_map(|line| line.strip_prefix("Session-Expires: ")).unwrap_or_default();
+        assert_eq!(said, agreed, "{header}");
+        let to = answer.lines().find(|line| line.starts_with("To: ")).unwrap();
+        let ack = request("ACK", "sip:b@127.0.0.1", "", "").replace("To: <sip:b@127.0.0.1>", to);
+        peer.ua.receive_datagram(Bytes::from(ack.replace("bK1", "bK2").replace('\n', "\r\n")), flow, now);
+        sent.clear();
+        while let Some(at) = peer.ua.poll_timeout().filter(|at| *at < Duration::from_secs(4000)) {
+            now = at;
+            peer.ua.handle_timeout(now);
+            let mut quiet = |peer: &mut Peer| {
+                while let Some(output) = peer.ua.poll_output() {
+                    if let Output::Send { bytes, .. } = output {
+                        sent.push(String::from_utf8_lossy(&bytes).into_owned());
+                    }
+                }
+            };
+            quiet(&mut peer);
+        }
+        assert!(!sent.iter().any(|text| text.starts_with("INVITE ")), "{header}: {sent:#?}");
+        let updates = sent.iter().filter(|text| text.starts_with("UPDATE ")).count();
+        assert_eq!(updates > 0, agreed.ends_with("uas"), "{header}: {sent:#?}");
+        assert!(sent.iter().all(|text| !text.contains("application/sdp")), "{header}: {sent:#?}");
+    }
+}
+
 /// A user agent and a phone of which we write the messages ourselves.
 pub(super) struct Wire {
     ua: UserAgent,

@@ -43,6 +43,9 @@ fn peer(port: u16) -> Peer {
             advertise: None,
             allow_from: vec!["127.0.0.0/8".parse().unwrap()],
             guard: GuardConfig { exempt: vec!["127.0.0.1/32".parse().unwrap()], ..GuardConfig::default() },
+            ice_servers: IceServers(std::sync::Arc::new(|client| {
+                format!("[{{\"urls\":\"stun:{client}\"}}]")
+            })),
         },
         Box::new(move |bytes| bytes.iter_mut().for_each(|byte| *byte = random.next() as u8)),
         Box::new(move || {

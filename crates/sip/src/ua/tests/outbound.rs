@@ -146,8 +146,11 @@ fn a_call_to_a_registered_user_goes_over_its_connection() {
     assert_eq!(sent_on, flow);
     assert_eq!(header(&invite, "Route"), "<sip:edge.example;lr>");
     assert!(line.asked.is_empty(), "nobody was asked");
+    // The connection is gone, and with it the path to the user, who is not there: that is no failure of a server.
     line.act(|ua, now| ua.handle_transport_error(flow, now));
-    assert!(matches!(line.events[..], [SipEvent::Rejected { status: 503, .. }]));
+    let phrase = "Its connection is closed".to_owned();
+    let rejected = SipEvent::Rejected { call: CallId(1), status: 480, phrase };
+    assert_eq!(line.events, [rejected]);
     line.assert_clean();
 }
 
