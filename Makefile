@@ -12,7 +12,7 @@ help:
 	@echo "make bench-signalling  call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (a few minutes after the first build)"
 	@echo "make quality  score speech through the bridge with PESQ, under loss and jitter (two minutes)"
-	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium, Kamailio, sipsak, sipvicious"
+	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
 	@echo "make soak   callers come and go for an hour over a bad network, clients and server are killed (needs root; MINUTES=5 for a short one)"
 	@echo "make fuzz   feed every parser for ten minutes with what a fuzzer makes up (needs a nightly toolchain)"
 	@echo "make build  build target/release/plenary"
@@ -50,7 +50,7 @@ quality: build
 
 interop: need
 	@./scripts/need interop
-	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test browser --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test browser --test client --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
 
 soak: build
 	@./scripts/need soak
