@@ -9,6 +9,8 @@ const BUCKET_PACKETS_MAX: u32 = 128;
 const BUCKETS_FOR_OUTLIER: u32 = 8;
 /// The quickest of this many packets, and of up to as many before them, says how long the path is now.
 const RECENT_PACKETS: u32 = 16;
+/// All of so many packets quicker by so much than any before them: the path has become shorter.
+const SHORTER_NS: i64 = 10_000_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
@@ -39,6 +41,10 @@ pub(super) struct DelayWindow {
     earliest: i64,
     /// The quickest of the last packets, and of those before them.
     recent: [i64; 2],
+    /// The latest of the last packets.
+    recent_latest: i64,
+    /// The quickest of all before the last packets, and of all before as many more.
+    earliest_before: [i64; 2],
     in_recent: u32,
     buckets: [Bucket; BUCKETS],
     current: usize,
@@ -56,6 +62,8 @@ impl DelayWindow {
             needed: i64::MIN,
             earliest: i64::MAX,
             recent: [i64::MAX; 2],
+            recent_latest: i64::MIN,
+            earliest_before: [i64::MAX; 2],
             in_recent: 0,
             buckets: [EMPTY; BUCKETS],
             current: 0,
@@ -66,7 +74,8 @@ impl DelayWindow {
         self.in_filling == 0
     }
 
-    pub(super) fn add(&mut self, delay_ns: i64) {
+    /// `is_newest`: none after it has come yet. Others tell nothing of the path that packets take now.
+    pub(super) fn add(&mut self, delay_ns: i64, is_newest: bool) {
         // What is late together is in one bucket.
         let ends = delay_ns <= self.latest[1] || self.filled < 2 || self.in_filling >= BUCKET_PACKETS_MAX;
         let is_late_again = self.was_late && delay_ns > self.needed;
@@ -78,17 +87,26 @@ impl DelayWindow {
         self.filling.latest = self.filling.latest.max(delay_ns);
         self.was_late = self.filling.latest > self.needed && delay_ns <= self.needed;
 
-        if self.in_recent == RECENT_PACKETS {
-            (self.recent, self.in_recent) = ([i64::MAX, self.recent[0]], 0);
+        if is_newest {
+            self.add_recent(delay_ns);
         }
-        self.in_recent += 1;
-        self.recent[0] = self.recent[0].min(delay_ns);
-
         self.earliest = self.filling.earliest.min(self.others_earliest);
         let mut latest = self.latest;
         insert(&mut latest, self.filling.latest);
         // Where none is quick any more the path has become longer.
         self.needed = latest[usize::from(self.filled >= BUCKETS_FOR_OUTLIER)].max(self.recent_earliest_ns());
+    }
+
+    fn add_recent(&mut self, delay_ns: i64) {
+        if self.in_recent == RECENT_PACKETS {
+            self.follow_shorter_path();
+            (self.recent, self.in_recent) = ([i64::MAX, self.recent[0]], 0);
+            self.recent_latest = i64::MIN;
+            self.earliest_before = [self.earliest, self.earliest_before[0]];
+        }
+        self.recent_latest = self.recent_latest.max(delay_ns);
+        self.in_recent += 1;
+        self.recent[0] = self.recent[0].min(delay_ns);
     }
 
     /// The oldest bucket is forgotten and filled anew.
@@ -98,6 +116,10 @@ impl DelayWindow {
         self.buckets[self.current] = EMPTY;
         (self.in_filling, self.was_late) = (0, false);
         self.filled = (self.filled + 1).min(BUCKETS as u32);
+        self.count_others();
+    }
+
+    fn count_others(&mut self) {
         (self.latest, self.others_earliest) = ([i64::MIN; 2], i64::MAX);
         for bucket in &self.buckets {
             self.others_earliest = self.others_earliest.min(bucket.earliest);
@@ -112,12 +134,34 @@ impl DelayWindow {
 
     /// The delay of the quickest of the last packets, 16 to 32 of them.
     pub(super) fn recent_earliest_ns(&self) -> i64 {
-        self.recent[0].min(self.recent[1])
+        let recent = self.recent[0].min(self.recent[1]);
+        if recent == i64::MAX { self.earliest } else { recent }
     }
 
     /// How long the path is now is measured anew.
     pub(super) fn forget_recent(&mut self) {
         (self.recent, self.in_recent) = ([i64::MAX; 2], 0);
+        self.recent_latest = i64::MIN;
+        self.earliest_before = [self.earliest, self.earliest_before[0]];
+    }
+
+    /// Where the last packets are all quicker than any before them the path has become shorter. How much packets differ is still as
+    /// it was.
+    fn follow_shorter_path(&mut self) {
+        let before_ns = self.earliest_before[1];
+        if before_ns == i64::MAX || self.recent_latest >= before_ns - SHORTER_NS {
+            return;
+        }
+        let shorter_ns = before_ns - self.recent[0];
+        for bucket in &mut self.buckets {
+            for delay in [&mut bucket.latest, &mut bucket.earliest] {
+                if (before_ns..i64::MAX).contains(delay) {
+                    *delay -= shorter_ns;
+                }
+            }
+        }
+        self.filling = Bucket { latest: self.recent_latest, earliest: self.recent[0] };
+        self.count_others();
     }
 
     /// The quickest packet's delay.
@@ -140,19 +184,19 @@ mod tests {
     #[test]
     fn the_first_packets_count_in_full_and_later_what_is_late_once_does_not() {
         let mut window = DelayWindow::new();
-        window.add(5);
+        window.add(5, true);
         assert_eq!(window.needed_ns(), 5);
         for _ in 0..300 {
-            window.add(1);
+            window.add(1, true);
         }
         for late in [900, 800, 700, 600] {
-            window.add(late);
+            window.add(late, true);
         }
         assert_eq!(window.needed_ns(), 5, "late once");
         for _ in 0..100 {
-            window.add(1);
+            window.add(1, true);
         }
-        window.add(650);
+        window.add(650, true);
         assert_eq!(window.needed_ns(), 650, "late twice is the network");
     }
 
@@ -161,27 +205,42 @@ mod tests {
         for before in 300..300 + 2 * BUCKET_PACKETS {
             let mut window = DelayWindow::new();
             for _ in 0..before {
-                window.add(1);
+                window.add(1, true);
             }
             for late in (1..20).rev() {
-                window.add(100 * late);
+                window.add(100 * late, true);
             }
             for _ in 0..64 {
-                window.add(1);
+                window.add(1, true);
             }
             assert_eq!(window.needed_ns(), 1, "after {before}");
         }
     }
 
     #[test]
+    fn a_path_that_becomes_shorter_is_followed_within_48_packets_and_keeps_its_jitter() {
+        const MS: i64 = 1_000_000;
+        let mut window = DelayWindow::new();
+        let jitter = |packet: i64| packet * 7 % 20 * MS;
+        for packet in 0..407 {
+            window.add(300 * MS + jitter(packet), true);
+        }
+        assert_eq!((window.earliest_ns(), window.needed_ns()), (300 * MS, 319 * MS));
+        for packet in 0..48 {
+            window.add(jitter(packet), true);
+        }
+        assert_eq!((window.earliest_ns(), window.needed_ns()), (0, 19 * MS));
+    }
+
+    #[test]
     fn old_delays_are_forgotten() {
         let mut window = DelayWindow::new();
         for _ in 0..10 {
-            window.add(100);
-            window.add(-100);
+            window.add(100, true);
+            window.add(-100, true);
         }
         for _ in 0..BUCKET_PACKETS * (BUCKETS as u32 + 2) {
-            window.add(3);
+            window.add(3, true);
         }
         assert_eq!((window.needed_ns(), window.earliest_ns()), (3, 3));
     }

@@ -69,7 +69,7 @@ impl JitterBuffer {
             let arrival_ns = self.timeline.time_of(timestamp) + self.delays.needed_ns();
             self.note(sequence);
             // So that what was measured before is forgotten in its time.
-            self.delays.add(self.delays.recent_earliest_ns());
+            self.delays.add(self.delays.recent_earliest_ns(), true);
             self.stamps.advance(timestamp, self.stamps.wire_after(self.frame));
             self.timeline.follow(timestamp);
             self.newest_arrival_ns = arrival_ns;

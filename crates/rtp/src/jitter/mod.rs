@@ -53,8 +53,8 @@ use timeline::{Stamps, Timeline};
 const MARGIN_NS: i64 = 1_000_000;
 /// A packet that ends a gap and comes this much later than any before it may be the first of a longer path.
 const LATE_AFTER_GAP_NS: i64 = 20_000_000;
-/// Packets that are looked at to see whether it is one.
-const PACKETS_AFTER_GAP: u32 = 100;
+/// What had queued up comes within so long after it.
+const QUEUE_ENDS_NS: i64 = 300_000_000;
 /// This much quicker than any before it on the longer path, and the path had not become longer.
 const QUICKER_NS: i64 = 5_000_000;
 /// Numbers this far ahead or behind belong to a stream that was restarted (RFC 3550, A.1).
@@ -205,9 +205,8 @@ enum Mode {
 #[derive(Debug, Clone, Copy)]
 struct Longer {
     by_ns: i64,
-    /// The packets since then.
-    packets: u32,
-    /// The latest of them, by the moved timeline.
+    until_ns: i64,
+    /// The latest packets since then, by the moved timeline.
     latest: [i64; 3],
 }
 
@@ -493,7 +492,7 @@ impl JitterBuffer {
                 self.stamps.step(sequence - ahead + 1, step);
                 timestamp += step;
             } else {
-                self.follow_path(delay_ns);
+                self.follow_path(delay_ns, arrival_ns);
             }
             delay_ns = arrival_ns - self.timeline.time_of(timestamp);
         }
@@ -501,11 +500,10 @@ impl JitterBuffer {
         let most_ns =
             self.delays.recent_earliest_ns().saturating_add(i64::from(self.config.max_ms) * 1_000_000);
         if ahead > 0 || delay_ns < most_ns {
-            self.delays.add(delay_ns);
+            self.delays.add(delay_ns, ahead > 0);
         }
         if let Some(longer) = &mut self.longer {
             delay::insert(&mut longer.latest, delay_ns);
-            longer.packets += 1;
         }
         if ahead > 0 {
             self.stamps.advance(timestamp, wire);
@@ -541,26 +539,27 @@ impl JitterBuffer {
     }
 
     /// Follows a path that becomes longer while nothing comes.
-    fn follow_path(&mut self, delay_ns: i64) {
+    fn follow_path(&mut self, delay_ns: i64, arrival_ns: i64) {
         let has_run_out = self.mode != Mode::Playing && self.slots.held() == 0;
         if has_run_out {
             self.delays.forget_recent();
             let by_ns = delay_ns - self.delays.needed_ns();
             if by_ns > LATE_AFTER_GAP_NS {
                 self.timeline.shift(by_ns);
-                self.longer = Some(Longer { by_ns, packets: 0, latest: [i64::MIN; 3] });
+                self.longer =
+                    Some(Longer { by_ns, until_ns: arrival_ns + QUEUE_ENDS_NS, latest: [i64::MIN; 3] });
                 return;
             }
         }
         let Some(longer) = self.longer else { return };
-        if longer.packets >= PACKETS_AFTER_GAP {
+        if arrival_ns > longer.until_ns {
             self.longer = None;
         } else if delay_ns < self.delays.earliest_ns() - QUICKER_NS {
             // They had queued up, and were late.
             self.longer = None;
             self.timeline.shift(-longer.by_ns);
             for latest in longer.latest.into_iter().filter(|latest| *latest > i64::MIN) {
-                self.delays.add(latest + longer.by_ns);
+                self.delays.add(latest + longer.by_ns, false);
             }
         }
     }
@@ -581,7 +580,7 @@ impl JitterBuffer {
         self.timeline.tie(self.stamps.newest, arrival_ns);
         self.newest_arrival_ns = arrival_ns;
         if samples > 0 {
-            self.delays.add(0);
+            self.delays.add(0, true);
         }
         self.store(sequence, self.stamps.newest, payload, samples, arrival_ns);
         Pushed::Restarted
