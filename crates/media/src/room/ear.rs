@@ -1,6 +1,10 @@
 //! From packets in a jitter buffer to frames of 20 ms, for each codec.
 
-use super::{FRAME_NS, Settings, doze::Doze};
+use super::{
+    FRAME_NS, Settings,
+    doze::Doze,
+    listener::{Piece, PlayLog},
+};
 use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, g722, level, opus, repair::Repairer, tempo};
 use plenary_rtp::{
     extension::AudioLevel,
@@ -315,6 +319,11 @@ impl Ear {
 
     /// Puts the next 20 ms into `frame`, silence where there is nothing.
     pub(super) fn listen(&mut self, now_ns: u64) {
+        self.listen_and_log(now_ns, &mut ());
+    }
+
+    /// [`Self::listen`], and notes in `log` what is played. A room's log is `()`, for which nothing is compiled in.
+    pub(super) fn listen_and_log(&mut self, now_ns: u64, log: &mut impl PlayLog) {
         let length = self.frame.len();
         let samples_per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
         self.payload_is_frame = false;
@@ -328,6 +337,7 @@ impl Ear {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
             match self.jitter.pull(now_ns + held_ns) {
                 Frame::Packet { payload, samples, joins, sequence, tempo } => {
+                    let piece = Piece::Packet { sequence, samples };
                     self.noise.stop();
                     self.may_pause = self.codec == Codec::Opus && opus::says_silence(payload);
                     let samples = samples as usize * samples_per_unit;
@@ -337,6 +347,7 @@ impl Ear {
                     (self.made_up, self.paused) = (false, false);
                     if is_just_silence && was_silent && self.decoder.take_silence(samples) {
                         self.is_silent = true;
+                        log.note(piece, 0);
                         return;
                     }
                     let end = self.waiting_samples + samples;
@@ -356,8 +367,10 @@ impl Ear {
                                 self.frame.fill(0);
                             }
                             self.frame_told_dbov = Some(level_dbov);
+                            log.note(piece, 0);
                             return;
                         }
+                        log.note(piece, self.waiting_samples);
                         out.fill(0);
                         let other = if self.waiting_samples == 0 { Some(level_dbov) } else { self.told_dbov };
                         self.told_dbov = other.map(|other| other.max(level_dbov));
@@ -381,20 +394,25 @@ impl Ear {
                         self.payload = *payload;
                         self.payload_is_frame = true;
                     }
-                    let is_first = self.waiting_samples == 0;
+                    let mut begins = self.waiting_samples;
                     self.waiting_samples = end;
                     match tempo {
                         Tempo::Even => {}
                         Tempo::Faster { .. } => faster = faster.or(Some(tempo)),
                         Tempo::Slower { now } => {
-                            if is_first && is_previous_known && samples >= length {
-                                self.put_in(now, tempo);
+                            let is_possible = begins == 0 && is_previous_known && samples >= length;
+                            if is_possible && self.put_in(now, tempo) {
+                                log.note(Piece::PutIn { samples: (length / samples_per_unit) as u32 }, 0);
+                                begins = length;
                             }
                         }
                     }
+                    log.note(piece, begins);
                 }
                 Frame::Missing { samples, next } => {
                     let samples = (samples as usize * samples_per_unit).min(length);
+                    let units = (samples / samples_per_unit) as u32;
+                    log.note(Piece::Concealed { samples: units }, self.waiting_samples);
                     let end = self.waiting_samples + samples;
                     if self.may_pause && next.is_none() {
                         self.frames_not_sent += 1;
@@ -420,6 +438,7 @@ impl Ear {
                     if self.waiting_samples >= length {
                         break;
                     }
+                    log.note(Piece::Nothing, self.waiting_samples);
                     let rest = &mut self.waiting[self.waiting_samples..length];
                     if self.noise.is_active() {
                         self.noise.fill(rest)
@@ -442,6 +461,9 @@ impl Ear {
             self.waiting.copy_within(2 * length..self.waiting_samples, length);
             self.waiting_samples -= length;
             self.jitter.changed_tempo(tempo);
+            // The second frame is heard with the first, so what began in it begins a frame sooner.
+            log.merge(length);
+            log.note(Piece::TakenOut { samples: (length / samples_per_unit) as u32 }, 0);
         }
         self.frame_told_dbov = self.told_dbov;
         self.frame.copy_from_slice(&self.waiting[..length]);
@@ -451,11 +473,12 @@ impl Ear {
         self.waiting_samples -= length;
     }
 
-    /// Puts a frame between what was heard last and what is waiting, which is a frame or more.
-    fn put_in(&mut self, now: bool, tempo: Tempo) {
+    /// Puts a frame between what was heard last and what is waiting, which is a frame or more. False: it would be heard, and
+    /// nothing was done.
+    fn put_in(&mut self, now: bool, tempo: Tempo) -> bool {
         let length = self.frame.len();
         if !tempo::slower(&self.previous, &self.waiting[..length], &mut self.inserted, now) {
-            return;
+            return false;
         }
         let end = self.waiting_samples + length;
         if self.waiting.len() < end {
@@ -466,5 +489,6 @@ impl Ear {
         self.waiting_samples = end;
         self.payload_is_frame = false;
         self.jitter.changed_tempo(tempo);
+        true
     }
 }

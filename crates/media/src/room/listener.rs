@@ -1,5 +1,7 @@
 //! The receive path of one stream without a room, for benchmarks: packets in, frames of 20 ms out, and what was played
 //! in each. Not part of the interface.
+//!
+//! The receive path itself reports what it plays, in a [`PlayLog`]. A room's log is `()`: it costs nothing.
 
 use super::{
     FRAME_NS, Settings,
@@ -7,16 +9,16 @@ use super::{
     stream::{Random, Stream},
 };
 use crate::{MediaConfig, StreamParams};
-use plenary_rtp::{jitter::Frame, packet::Header};
+use plenary_rtp::packet::Header;
 
-/// A piece of what is heard.
+/// A piece of what is heard. Lengths are in units of the RTP clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
-    /// The packet with this number, of so many units of the RTP clock.
+    /// The packet with this number.
     Packet {
         /// Its number on the wire.
         sequence: u16,
-        /// Its length.
+        /// Its length as it was sent, also where a part of it is merged with its neighbour.
         samples: u32,
     },
     /// So many units are concealed.
@@ -26,25 +28,58 @@ pub enum Piece {
     },
     /// The stream has not begun, or pauses, until the end of the frame.
     Nothing,
+    /// A frame made of its neighbours is put in before the next packet, so that the delay grows.
+    PutIn {
+        /// Its length.
+        samples: u32,
+    },
+    /// This frame and the one after it are heard as one, so that the delay shrinks: the packets in both are played.
+    TakenOut {
+        /// By so much less is heard than was sent.
+        samples: u32,
+    },
+}
+
+/// What the receive path plays, piece by piece, as it decides it. Places are in samples since the frame's first one, and may
+/// lie beyond its end: what does is heard with the next frame.
+pub(super) trait PlayLog {
+    /// This is heard from `at` on.
+    fn note(&mut self, piece: Piece, at: usize);
+    /// Two frames of `length` samples became one: what was noted from the second one on is heard a frame sooner.
+    fn merge(&mut self, length: usize);
+}
+
+impl PlayLog for () {
+    fn note(&mut self, _piece: Piece, _at: usize) {}
+    fn merge(&mut self, _length: usize) {}
+}
+
+impl PlayLog for Vec<(Piece, usize)> {
+    fn note(&mut self, piece: Piece, at: usize) {
+        self.push((piece, at));
+    }
+
+    fn merge(&mut self, length: usize) {
+        for (_, at) in self.iter_mut().filter(|(_, at)| *at >= length) {
+            *at -= length;
+        }
+    }
 }
 
 /// Hears one stream as a room does: jitter buffer, decoder, concealment, and what follows from the level of what is heard.
 #[derive(Debug)]
 pub struct Listener {
     stream: Stream,
-    /// Decoded and not yet heard, in units of the RTP clock.
-    waiting: u32,
-    /// A frame in units of the RTP clock.
-    frame: u32,
+    /// What the last frame began with.
+    log: Vec<(Piece, usize)>,
 }
 
 impl Listener {
     /// Hears a stream as it was agreed on, from `now_ns` on.
     #[must_use]
     pub fn new(params: StreamParams, config: &MediaConfig, now_ns: u64) -> Self {
-        let frame = params.codec.clock_rate() / 50;
         let stream = Stream::new(params, &Settings::of(config), &mut Random(1), now_ns);
-        Self { stream, waiting: 0, frame }
+        Self { stream, log: Vec::new() }
     }
 
     /// Takes a packet of audio. Payloads that are no audio of the codec are dropped.
@@ -54,23 +89,16 @@ impl Listener {
         }
     }
 
-    /// The 20 ms that are heard from `now_ns` on; `played` is told each piece that was taken for it, and when it is heard.
+    /// The 20 ms that are heard from `now_ns` on; `played` is told each piece that was taken for it, and when its first
+    /// sample is heard, which may be in a later frame.
     pub fn pull(&mut self, now_ns: u64, mut played: impl FnMut(Piece, u64)) -> &[i16] {
-        // A copy of the buffer gives what the buffer is about to give.
-        let mut buffer = self.stream.incoming.ear.jitter.clone();
-        while self.waiting < self.frame {
-            let at_ns = now_ns + u64::from(self.waiting) * FRAME_NS / u64::from(self.frame);
-            let (piece, samples) = match buffer.pull(at_ns) {
-                Frame::Packet { sequence, samples, .. } => (Piece::Packet { sequence, samples }, samples),
-                Frame::Missing { samples, .. } => (Piece::Concealed { samples }, samples),
-                Frame::Nothing => (Piece::Nothing, self.frame - self.waiting),
-            };
-            self.waiting += samples;
-            played(piece, at_ns);
-        }
-        self.waiting -= self.frame;
         let incoming = &mut self.stream.incoming;
-        incoming.ear.listen(now_ns);
+        self.log.clear();
+        incoming.ear.listen_and_log(now_ns, &mut self.log);
+        let length = incoming.ear.frame.len() as u64;
+        for (piece, at) in self.log.drain(..) {
+            played(piece, now_ns + at as u64 * FRAME_NS / length);
+        }
         let level_dbov = incoming.ear.level_dbov();
         incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
         incoming.reckon_quality();
@@ -82,10 +110,14 @@ impl Listener {
 mod tests {
     use super::*;
     use crate::{Codec, Protection};
+    use plenary_audio::g711::{self, Law};
 
-    /// One packet of twenty is lost.
-    #[test]
-    fn what_is_played_is_told_packet_by_packet() {
+    const START_NS: u64 = 1_000_000_000;
+    const MS: u64 = 1_000_000;
+    /// Samples of a frame of 8 kHz.
+    const FRAME: usize = 160;
+
+    fn listener() -> Listener {
         let params = StreamParams {
             remote_rtp: ([127, 0, 0, 1], 9).into(),
             remote_rtcp: None,
@@ -102,31 +134,129 @@ mod tests {
             protection: Protection::None,
             ice: None,
         };
-        let start_ns = 1_000_000_000_u64;
-        let mut listener = Listener::new(params, &MediaConfig::default(), start_ns);
+        Listener::new(params, &MediaConfig::default(), START_NS)
+    }
+
+    fn header(place: u16, samples: usize) -> Header {
+        Header { sequence: place, timestamp: u32::from(place) * samples as u32, ssrc: 7, ..Header::default() }
+    }
+
+    /// One packet of twenty is lost.
+    #[test]
+    fn what_is_played_is_told_packet_by_packet() {
+        let mut listener = listener();
         let mut pieces = Vec::new();
         for place in 0..20_u16 {
-            let now_ns = start_ns + u64::from(place) * FRAME_NS;
+            let now_ns = START_NS + u64::from(place) * FRAME_NS;
             if place != 10 {
-                let header = Header {
-                    sequence: place,
-                    timestamp: u32::from(place) * 160,
-                    ssrc: 7,
-                    ..Header::default()
-                };
                 // The loudest sample of the law, at half the rate.
                 let payload: Vec<u8> =
-                    (0..160).map(|sample| if sample % 2 == 0 { 0x00 } else { 0x80 }).collect();
-                listener.push(&header, &payload, now_ns - 2_000_000);
+                    (0..FRAME).map(|sample| if sample % 2 == 0 { 0x00 } else { 0x80 }).collect();
+                listener.push(&header(place, FRAME), &payload, now_ns - 2_000_000);
             }
             let frame = listener.pull(now_ns, |piece, at_ns| pieces.push((piece, at_ns)));
             assert!(frame.iter().any(|sample| sample.unsigned_abs() > 8000), "packet {place} is heard");
         }
         let played = |place: u16| {
-            (Piece::Packet { sequence: place, samples: 160 }, start_ns + u64::from(place) * FRAME_NS)
+            (Piece::Packet { sequence: place, samples: 160 }, START_NS + u64::from(place) * FRAME_NS)
         };
         let mut expected: Vec<_> = (0..20).map(played).collect();
         expected[10].0 = Piece::Concealed { samples: 160 };
         assert_eq!(pieces, expected);
+    }
+
+    /// What a packet sounds like: a tone of which 10 ms are five periods, louder or fainter from packet to packet.
+    fn sound(place: u16, samples: usize) -> (Vec<u8>, Vec<i16>) {
+        let peak = [3000.0, 4000.0, 5500.0, 7500.0, 9000.0][usize::from(place % 5)];
+        let tone: Vec<i16> = (0..samples)
+            .map(|index| ((index as f32 / 16.0 * std::f32::consts::TAU).sin() * peak) as i16)
+            .collect();
+        let (mut payload, mut decoded) = (vec![0; samples], vec![0; samples]);
+        g711::encode(Law::Mu, &tone, &mut payload);
+        g711::decode(Law::Mu, &payload, &mut decoded);
+        (payload, decoded)
+    }
+
+    /// Of the first 150 packets each tenth is late by 90 ms, and of the rest none.
+    fn assert_changes_of_tempo(ptime_ms: u64) {
+        let samples = ptime_ms as usize * 8;
+        let (uneven, count) = (150, 1200_u16);
+        let arrives_ns = |place: u16| {
+            let sent_ms = (u64::from(place) + 1) * ptime_ms;
+            let late_ms = if place < uneven && place.is_multiple_of(10) { 90 } else { 0 };
+            START_NS + (sent_ms + late_ms + 1) * MS
+        };
+        let mut order: Vec<u16> = (0..count).collect();
+        order.sort_by_key(|place| arrives_ns(*place));
+        let mut order = order.into_iter().peekable();
+        let mut listener = listener();
+        let (mut heard, mut pieces) = (Vec::new(), Vec::new());
+        let ends_ns = arrives_ns(count - 1);
+        for now_ns in (START_NS..ends_ns + FRAME_NS).step_by(FRAME_NS as usize) {
+            while let Some(place) = order.next_if(|place| arrives_ns(*place) <= now_ns) {
+                listener.push(&header(place, samples), &sound(place, samples).0, arrives_ns(place));
+            }
+            let frame = listener.pull(now_ns, |piece, at_ns| {
+                pieces.push((piece, ((at_ns - START_NS) * 8 / MS) as usize));
+            });
+            heard.extend_from_slice(frame);
+        }
+
+        let (mut packets, mut taken_out, mut put_in) = (Vec::new(), Vec::new(), Vec::new());
+        // By then all that is late has come.
+        let even_from = usize::from(uneven) * samples + 20 * FRAME;
+        // What follows on something concealed is blended with it.
+        let mut is_blended = true;
+        for (piece, at) in pieces {
+            match piece {
+                Piece::Packet { sequence, samples: length } => {
+                    assert_eq!(length as usize, samples);
+                    packets.push((sequence, at, std::mem::take(&mut is_blended)));
+                }
+                Piece::TakenOut { samples: 160 } => taken_out.push(at),
+                Piece::PutIn { samples: 160 } => put_in.push(at),
+                Piece::Concealed { .. } if at < even_from => is_blended = true,
+                Piece::Nothing => assert_eq!(packets, [], "only before it begins"),
+                _ => panic!("{piece:?} at {at}"),
+            }
+        }
+        assert!(!put_in.is_empty() && taken_out.len() >= 2, "{put_in:?}, {taken_out:?}");
+        let later: Vec<u16> =
+            packets.iter().filter(|(_, at, _)| *at >= even_from).map(|(place, ..)| *place).collect();
+        assert_eq!(later, (count - later.len() as u16..count).collect::<Vec<_>>(), "each is played");
+
+        let mut compared = 0;
+        for (place, at, _) in packets.iter().filter(|(.., is_blended)| !is_blended) {
+            let is_in = |from: &usize| *from < at + samples && *at < from + FRAME;
+            if let Some(is) = heard.get(*at..at + samples)
+                && !taken_out.iter().any(is_in)
+            {
+                assert_eq!(is, sound(*place, samples).1, "packet {place} of {ptime_ms} ms from {at} on");
+                compared += 1;
+            }
+        }
+        assert!(compared > usize::from(count) * 9 / 10, "{compared} of {count}");
+        for from in taken_out.iter().filter(|_| samples == FRAME) {
+            // Both packets begin with the frame, which fades from one to the other.
+            let both: Vec<u16> =
+                packets.iter().filter(|(_, at, _)| at == from).map(|(place, ..)| *place).collect();
+            let [first, second] = both[..] else { panic!("{both:?} at {from}") };
+            let (first, second) = (sound(first, FRAME).1, sound(second, FRAME).1);
+            for (index, is) in heard[*from..][..FRAME].iter().enumerate() {
+                let later = (index + 1) as f32 / (FRAME + 1) as f32;
+                let right = f32::from(first[index]) * (1.0 - later) + f32::from(second[index]) * later;
+                assert!(
+                    (f32::from(*is) - right).abs() < 60.0,
+                    "{is} instead of {right}, {index} after {from}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_changes_the_tempo_is_told_and_every_packet_begins_where_it_is_heard() {
+        for ptime_ms in [20, 60] {
+            assert_changes_of_tempo(ptime_ms);
+        }
     }
 }
