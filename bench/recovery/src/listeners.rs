@@ -69,6 +69,8 @@ pub fn ours(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut V
             Piece::Packet { sequence, .. } => score.play(sequence, at_ns),
             Piece::Concealed { samples } => score.conceal(at_ns, u64::from(samples) * unit_ns),
             Piece::Nothing => score.conceal(at_ns, now_ns + OUR_FRAME_NS - at_ns),
+            // As with NetEq, what is put in or taken out to change the tempo is not concealment.
+            Piece::PutIn { .. } | Piece::TakenOut { .. } => {}
         });
         out.extend_from_slice(frame);
     }

@@ -187,7 +187,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
 
 fn print_rows(rows: &BTreeMap<String, Row>) {
     println!(
-        "| network | seeds | not heard, ours (worst) | NetEq (worst) | concealed, ours | NetEq | delay, ours | NetEq |"
+        "| network | seeds | not heard in time, ours (worst) | NetEq (worst) | concealed, ours | NetEq | delay, ours | NetEq |"
     );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, row) in rows {
@@ -212,8 +212,9 @@ fn print_all(all: &Row) {
     );
     println!("|---|---|---|---|---|---|---|---|---|");
     type Figure = (&'static str, &'static str, fn(&Figures) -> f64);
-    let figures: [Figure; 4] = [
-        ("not heard", "%", |figures| 100.0 * figures.unheard),
+    let figures: [Figure; 5] = [
+        ("not heard in time", "%", |figures| 100.0 * figures.unheard),
+        ("not heard of all that arrived", "%", |figures| 100.0 * figures.unheard_of_all),
         ("concealed", "%", |figures| 100.0 * figures.concealed),
         ("delay, mean of a call", "ms", |figures| figures.delay_mean_ms),
         ("delay, p95 of a call", "ms", |figures| figures.delay_p95_ms),
@@ -227,11 +228,18 @@ fn print_all(all: &Row) {
         }
         println!(" {} | {} |", ratio(ours[0], neteq[0]), ratio(ours[1], neteq[1]));
     }
+    let sum = |of: fn(&Figures) -> u32| all.ours.iter().map(of).sum::<u32>();
+    println!(
+        "\nOf {} frames that arrived {} were not there in time, in {} networks.",
+        sum(|figures| figures.arrived),
+        sum(|figures| figures.too_late),
+        all.ours.iter().filter(|figures| figures.too_late > 0).count(),
+    );
 }
 
 fn print_worst(each: &mut [(String, Figures, Figures)], count: usize) {
     each.sort_by(|one, other| other.1.unheard.total_cmp(&one.1.unheard));
-    println!("\nNetworks where ours leaves out most of what arrived:\n");
+    println!("\nNetworks where ours leaves out most of what was there in time:\n");
     for (name, ours, neteq) in each.iter().take(count).filter(|(_, ours, _)| ours.unheard > 0.0) {
         println!(
             "- {:.2} % (NetEq {:.2} %), delay {:.0} ms (NetEq {:.0} ms): {name}",

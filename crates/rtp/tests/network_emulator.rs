@@ -203,3 +203,31 @@ fn each_effect_alone_does_what_it_says() {
         assert!(sent(&network) > network.frames.len() / 2, "{name}");
     }
 }
+
+/// A path that takes 300 ms longer for two seconds, and a queue of up to 300 ms.
+#[test]
+fn late_is_what_the_quickest_way_of_its_moment_beats() {
+    let step = Effect::Step { at_ms: 4000, by_ms: 300, for_ms: Some(2000) };
+    let network = Network::new(1, "step".to_owned(), vec![step], SECONDS);
+    let first_back = network.frames.iter().position(|frame| frame.made_ns == START_NS + 6000 * MS).unwrap();
+    for place in 0..network.frames.len() {
+        // The first frame of the short path is there 20 ms before one that was made 280 ms sooner.
+        let is_overtaken = (first_back - 15..first_back).contains(&place);
+        let late_ns = if is_overtaken { 300 * MS } else { 0 };
+        assert_eq!(network.lateness_ns(place), Some(late_ns), "{place} of {first_back}");
+    }
+
+    let bursts = Effect::Bursts { every_ms: 2000, max_ms: 300 };
+    let lost = Effect::Lost { per_mille: 100 };
+    let network = Network::new(2, "bursts".to_owned(), vec![bursts, lost], SECONDS);
+    let mut most_ns = 0;
+    for (place, frame) in network.frames.iter().enumerate() {
+        let late_ns = network.lateness_ns(place);
+        assert_eq!(late_ns.is_none(), frame.fate == Fate::Lost, "{place}");
+        if let Fate::Arrives(there_ns) = frame.fate {
+            assert_eq!(late_ns, Some(there_ns - frame.made_ns - frame.path_ns), "{place}");
+        }
+        most_ns = most_ns.max(late_ns.unwrap_or(0));
+    }
+    assert!((200 * MS..310 * MS).contains(&most_ns), "{most_ns}");
+}

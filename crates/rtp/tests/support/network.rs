@@ -217,6 +217,18 @@ impl Network {
         }
     }
 
+    /// How much later than by the quickest way of its moment the frame `place` arrived: than by the path alone, or, where
+    /// frames made after it had a shorter path and were there before it, than by the shortest of those. `None`: it did not
+    /// arrive.
+    pub fn lateness_ns(&self, place: usize) -> Option<u64> {
+        let frame = &self.frames[place];
+        let Fate::Arrives(there_ns) = frame.fate else { return None };
+        let later = self.frames[place..].iter().take_while(|later| later.made_ns <= there_ns);
+        let overtakes = |later: &&Frame| later.made_ns + later.path_ns <= there_ns;
+        let path_ns = later.filter(overtakes).map(|later| later.path_ns).min().unwrap_or(frame.path_ns);
+        Some(there_ns - frame.made_ns - path_ns.min(frame.path_ns))
+    }
+
     /// When the last packet arrives, or the last frame is made.
     pub fn ends_ns(&self) -> u64 {
         let made = self.frames.last().map_or(START_NS, |frame| frame.made_ns);

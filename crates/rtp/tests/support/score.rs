@@ -1,6 +1,8 @@
 //! What a listener got, compared with what the network brought.
 //!
-//! A frame that arrived counts as not heard when it was never played, or only after a later one.
+//! A frame counts as not heard when it was never played, or only after a later one. Merged into its neighbour by a
+//! change of tempo it is played. [`Figures::unheard`] is of the frames that were there in time
+//! ([`Network::lateness_ns`]); the others count as lost by the network.
 
 #![allow(dead_code, unreachable_pub)] // The test and the benchmark each use a part of it.
 
@@ -10,6 +12,8 @@ const MS: f64 = 1e6;
 /// Delay and concealment count from here on: what a listener does while it knows nothing of the network yet is another
 /// question.
 const START_UP_NS: u64 = 4_000_000_000;
+/// What is later than this was not there in time: the delay that a room accepts, `jitter_ms_max` by default.
+pub const IN_TIME_NS: u64 = 200_000_000;
 
 /// Follows one listener through one network.
 #[derive(Debug)]
@@ -27,8 +31,14 @@ pub struct Score<'a> {
 /// The figures of one listener in one network.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
-    /// Frames that arrived and were not heard in their place, in parts of those that arrived.
+    /// Frames that were there in time and were not heard in their place, in parts of those that were there in time.
     pub unheard: f64,
+    /// Frames that arrived and were not heard in their place, in parts of those that arrived.
+    pub unheard_of_all: f64,
+    /// Frames that arrived.
+    pub arrived: u32,
+    /// Frames that arrived, but not in time.
+    pub too_late: u32,
     /// Time in which something else than the voice was heard though a frame was owed, in parts of what was sent.
     pub concealed: f64,
     /// Mean and 95th percentile, in milliseconds, of the time from when the path alone would have brought a frame until
@@ -70,25 +80,34 @@ impl<'a> Score<'a> {
     }
 
     pub fn figures(&self) -> Figures {
-        let (mut arrived, mut sent, mut unheard) = (0, 0, 0);
+        let (mut arrived, mut too_late, mut sent) = (0_u32, 0, 0);
+        let (mut unheard, mut unheard_of_all) = (0, 0);
         let mut delays = Vec::new();
-        for (frame, heard) in self.network.frames.iter().zip(&self.heard) {
+        for (place, (frame, heard)) in self.network.frames.iter().zip(&self.heard).enumerate() {
             let is_started = frame.made_ns >= START_NS + START_UP_NS;
             sent += u32::from(is_started && frame.fate != Fate::NotSent);
-            if let Fate::Arrives(_) = frame.fate {
+            if let Some(lateness_ns) = self.network.lateness_ns(place) {
+                let is_in_time = lateness_ns <= IN_TIME_NS;
                 arrived += 1;
+                too_late += u32::from(!is_in_time);
                 match heard {
                     Some(_) if !is_started => {}
                     Some(at_ns) => {
                         delays.push(at_ns.saturating_sub(frame.made_ns + frame.path_ns) as f64 / MS);
                     }
-                    None => unheard += 1,
+                    None => {
+                        unheard_of_all += 1;
+                        unheard += u32::from(is_in_time);
+                    }
                 }
             }
         }
         let sent_ns = f64::from(sent.max(1)) * self.network.packet_ns() as f64;
         Figures {
-            unheard: f64::from(unheard) / f64::from(arrived.max(1)),
+            unheard: f64::from(unheard) / f64::from((arrived - too_late).max(1)),
+            unheard_of_all: f64::from(unheard_of_all) / f64::from(arrived.max(1)),
+            arrived,
+            too_late,
             concealed: self.concealed_ns as f64 / sent_ns,
             delay_mean_ms: delays.iter().sum::<f64>() / delays.len().max(1) as f64,
             delay_p95_ms: percentile(&mut delays, 95),
