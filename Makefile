@@ -10,7 +10,7 @@ help:
 	@echo "make test   run every test: the crates', then end to end with SIPp, baresip and curl"
 	@echo "make bench  measure calls and web services beside a raw reflector of packets (ten minutes)"
 	@echo "make bench-signalling  call set-ups a second, their delay, and memory over many calls (two minutes)"
-	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (a few minutes after the first build)"
+	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (less than a minute after the first build)"
 	@echo "make quality  score speech through the bridge with PESQ, under loss and jitter (two minutes)"
 	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
 	@echo "make soak   callers come and go for an hour over a bad network, clients and server are killed (needs root; MINUTES=5 for a short one)"
