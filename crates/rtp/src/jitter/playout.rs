@@ -18,6 +18,9 @@ const PULLS_BETWEEN_FASTER: u32 = 8;
 const PULLS_BETWEEN_FASTER_MIN: u32 = 3;
 /// The schedule may be too short by a part of a frame with sound going on: little of what comes is as late as that.
 const SHORT_PARTS: i64 = 4;
+/// A consumer that changes the tempo is given more than may be held for as long as it takes to catch up, up to so many
+/// times as much.
+const TOO_MUCH_TIMES: i64 = 2;
 /// After a start the delays must show themselves before anything is left out.
 pub(super) const PULLS_AFTER_START: u32 = 10;
 /// Frames concealed in a row with nothing coming in before the stream counts as paused.
@@ -89,7 +92,9 @@ impl JitterBuffer {
             }
 
             let cursor = self.cursor.unwrap_or(slot.timestamp);
-            if self.stamps.newest - cursor > self.most_held() {
+            let held = self.stamps.newest - cursor;
+            let is_too_much = held > self.most_held();
+            if is_too_much && !(self.follows_tempo && held <= TOO_MUCH_TIMES * self.most_held()) {
                 self.skip_head();
                 continue;
             }
@@ -102,7 +107,7 @@ impl JitterBuffer {
             self.pulls_since_start = self.pulls_since_start.saturating_add(1);
             let schedule_ns = play_at_ns - self.timeline.time_of(cursor);
             if lost == 0 || gap <= 0 {
-                return match self.adapt(schedule_ns, &slot) {
+                return match self.adapt(schedule_ns, &slot, is_too_much) {
                     Adapt::Keep(tempo) => self.play(index, &slot, tempo),
                     Adapt::Grow => Choice::Missing(self.frame, None),
                     Adapt::Shrink => {
@@ -169,15 +174,16 @@ impl JitterBuffer {
     }
 
     /// The packet is there: should the schedule change first?
-    fn adapt(&mut self, schedule_ns: i64, slot: &Slot) -> Adapt {
+    fn adapt(&mut self, schedule_ns: i64, slot: &Slot, is_too_much: bool) -> Adapt {
         let packet_ns = self.timeline.ns(slot.samples);
         let more = self.slots.of(slot.sequence + 1).is_some();
         let spare_ns = schedule_ns - self.needed_ns();
         if self.owed > 0 {
             // It came after all, while a frame was concealed for it. Played, it makes the schedule longer by
             // what is owed; if the schedule is long enough without, and the one after it was not as late, what was
-            // concealed stands for it.
-            let straggler = self.pulls_since_start > PULLS_AFTER_START
+            // concealed stands for it. A consumer that changes the tempo hears it all the same, and catches up.
+            let straggler = !self.follows_tempo
+                && self.pulls_since_start > PULLS_AFTER_START
                 && self.owed >= slot.samples
                 && spare_ns >= packet_ns
                 && more;
@@ -194,21 +200,28 @@ impl JitterBuffer {
             return Adapt::Grow;
         }
         let whole_ns = packet_ns.max(frame_ns);
-        let least_ns = if self.follows_tempo && !self.quiet { frame_ns } else { whole_ns };
+        let least_ns = if self.follows_tempo { frame_ns } else { whole_ns };
         if spare_ns < least_ns + self.hysteresis_ns() || self.pulls_since_start <= PULLS_AFTER_START {
             self.pulls_too_long = 0;
             return KEEP;
         }
         self.pulls_too_long += 1;
         self.frames_too_long = u32::try_from(spare_ns / frame_ns).unwrap_or(u32::MAX);
+        if self.quiet && self.follows_tempo {
+            return if self.has_two_frames(slot) { Adapt::Keep(Tempo::Faster { now: true }) } else { KEEP };
+        }
         if self.quiet {
             // The packet after it must be there: leaving one out to conceal one would help nobody.
             return if more && spare_ns >= whole_ns + self.hysteresis_ns() { Adapt::Shrink } else { KEEP };
         }
         if self.follows_tempo {
-            let is_asked = self.pulls_too_long > PULLS_BEFORE_FASTER && self.has_two_frames(slot);
-            let now = self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
-            return if is_asked { Adapt::Keep(Tempo::Faster { now }) } else { KEEP };
+            let is_asked = is_too_much || self.pulls_too_long > PULLS_BEFORE_FASTER;
+            if !is_asked || !self.has_two_frames(slot) {
+                return KEEP;
+            }
+            let now = self.pulls_too_long
+                > if is_too_much { PULLS_BETWEEN_FASTER_MIN } else { PULLS_BEFORE_FASTER_NOW };
+            return Adapt::Keep(Tempo::Faster { now });
         }
         let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
         let pulls = (PULLS_BEFORE_SHRINK / too_long.max(1)).max(PULLS_BEFORE_SHRINK_MIN);
