@@ -14,7 +14,7 @@ use plenary_rtp::{
 
 /// Octets of 20 ms of G.711.
 pub(super) const G711_FRAME: usize = 160;
-/// With more than this made up one packet more is held, with less than that no longer.
+/// With more than this lost one packet more is held, with less than that no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
 /// The smallest piece that Opus makes up, 2.5 ms.
@@ -295,13 +295,19 @@ impl Ear {
         self.jitter.counters().concealed.saturating_sub(self.frames_not_sent)
     }
 
-    /// Part of the stream, 0 to 1, is made up of late. What is missing is made up far better where the packet after it
+    /// Frames of it that were lost: others after them came. What ends with nothing after it may be a pause.
+    pub(super) fn frames_lost(&self) -> u64 {
+        let frame = u64::from(self.codec.clock_rate() / 50);
+        self.jitter.counters().lost_units / frame
+    }
+
+    /// Part of the stream, 0 to 1, has been lost of late. What is missing is concealed far better where the packet after it
     /// is here (Opus packets tell of the one before them, and other sounds need only be led to what comes next), so
     /// where many are lost it pays to hold one more.
-    pub(super) fn expect_loss(&mut self, made_up: f32) {
-        if made_up > LOSS_TO_HOLD_MORE {
+    pub(super) fn expect_loss(&mut self, lost: f32) {
+        if lost > LOSS_TO_HOLD_MORE {
             self.jitter.set_extra_ms(20);
-        } else if made_up < LOSS_TO_HOLD_LESS {
+        } else if lost < LOSS_TO_HOLD_LESS {
             self.jitter.set_extra_ms(0);
         }
     }

@@ -69,6 +69,9 @@ pub(super) struct Incoming {
     pub(super) denoiser: Option<Box<Denoiser>>,
     /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
     pub(super) made_up: f32,
+    /// Part of the frames that were lost of late, 0 to 1, and the count that it was last reckoned with.
+    pub(super) lost: f32,
+    pub(super) all_lost: u64,
     pub(super) concealed: u64,
 }
 
@@ -124,6 +127,8 @@ impl Stream {
                 automatic: None,
                 denoiser: None,
                 made_up: 0.0,
+                lost: 0.0,
+                all_lost: 0,
                 concealed: 0,
             },
             life: Life::new(now_ns),
@@ -268,7 +273,10 @@ impl Incoming {
         let concealed = self.ear.frames_concealed();
         let made_up = concealed.saturating_sub(std::mem::replace(&mut self.concealed, concealed));
         self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
-        self.ear.expect_loss(self.made_up);
+        let all_lost = self.ear.frames_lost();
+        let lost = all_lost.saturating_sub(std::mem::replace(&mut self.all_lost, all_lost));
+        self.lost += ((lost.min(1) as f32) - self.lost) / QUALITY_FRAMES;
+        self.ear.expect_loss(self.lost);
     }
 
     /// Does to a frame that is heard what was asked for.

@@ -180,6 +180,8 @@ pub struct JitterCounters {
     pub duplicate: u64,
     /// Frames that had to be made up.
     pub concealed: u64,
+    /// Units of the RTP clock that were concealed for packets that never came, or too late: later ones were here.
+    pub lost_units: u64,
     /// Packets left out to bring the schedule down, or to make room.
     pub skipped: u64,
     /// Frames that the consumer took out to bring the schedule down.

@@ -15,12 +15,9 @@ const PULLS_BEFORE_FASTER: u32 = 10;
 const PULLS_BEFORE_FASTER_NOW: u32 = 60;
 /// Pulls between two frames that are taken out; where the schedule is too long by several frames, and otherwise.
 const PULLS_BETWEEN_FASTER: u32 = 8;
-const PULLS_BETWEEN_FASTER_MIN: u32 = 3;
+const PULLS_BETWEEN_FASTER_MIN: u32 = 5;
 /// The schedule may be too short by a part of a frame with sound going on: little of what comes is as late as that.
 const SHORT_PARTS: i64 = 4;
-/// A consumer that changes the tempo is given more than may be held for as long as it takes to catch up, up to so many
-/// times as much.
-const TOO_MUCH_TIMES: i64 = 2;
 /// After a start the delays must show themselves before anything is left out.
 pub(super) const PULLS_AFTER_START: u32 = 10;
 /// Frames concealed in a row with nothing coming in before the stream counts as paused.
@@ -92,9 +89,7 @@ impl JitterBuffer {
             }
 
             let cursor = self.cursor.unwrap_or(slot.timestamp);
-            let held = self.stamps.newest - cursor;
-            let is_too_much = held > self.most_held();
-            if is_too_much && !(self.follows_tempo && held <= TOO_MUCH_TIMES * self.most_held()) {
+            if self.stamps.newest - cursor > self.most_held() {
                 self.skip_head();
                 continue;
             }
@@ -107,7 +102,7 @@ impl JitterBuffer {
             self.pulls_since_start = self.pulls_since_start.saturating_add(1);
             let schedule_ns = play_at_ns - self.timeline.time_of(cursor);
             if lost == 0 || gap <= 0 {
-                return match self.adapt(schedule_ns, &slot, is_too_much) {
+                return match self.adapt(schedule_ns, &slot) {
                     Adapt::Keep(tempo) => self.play(index, &slot, tempo),
                     Adapt::Grow => Choice::Missing(self.frame, None),
                     Adapt::Shrink => {
@@ -127,6 +122,7 @@ impl JitterBuffer {
             }
             self.owed -= covered;
             self.cursor = Some(cursor + covered);
+            self.counters.lost_units += covered as u64;
             if gap == covered {
                 return self.play(index, &slot, Tempo::Even);
             }
@@ -134,6 +130,7 @@ impl JitterBuffer {
             let next = (gap - covered <= self.frame).then_some(index);
             let samples = self.frame.min(gap - covered);
             self.cursor = Some(cursor + covered + samples);
+            self.counters.lost_units += samples as u64;
             return Choice::Missing(samples, next);
         }
     }
@@ -174,7 +171,7 @@ impl JitterBuffer {
     }
 
     /// The packet is there: should the schedule change first?
-    fn adapt(&mut self, schedule_ns: i64, slot: &Slot, is_too_much: bool) -> Adapt {
+    fn adapt(&mut self, schedule_ns: i64, slot: &Slot) -> Adapt {
         let packet_ns = self.timeline.ns(slot.samples);
         let more = self.slots.of(slot.sequence + 1).is_some();
         let spare_ns = schedule_ns - self.needed_ns();
@@ -215,12 +212,10 @@ impl JitterBuffer {
             return if more && spare_ns >= whole_ns + self.hysteresis_ns() { Adapt::Shrink } else { KEEP };
         }
         if self.follows_tempo {
-            let is_asked = is_too_much || self.pulls_too_long > PULLS_BEFORE_FASTER;
-            if !is_asked || !self.has_two_frames(slot) {
+            if self.pulls_too_long <= PULLS_BEFORE_FASTER || !self.has_two_frames(slot) {
                 return KEEP;
             }
-            let now = self.pulls_too_long
-                > if is_too_much { PULLS_BETWEEN_FASTER_MIN } else { PULLS_BEFORE_FASTER_NOW };
+            let now = self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
             return Adapt::Keep(Tempo::Faster { now });
         }
         let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
