@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
         transport: Transport::Udp,
         local: "127.0.0.1:5060".parse().unwrap(),
         remote: "127.0.0.1:5070".parse().unwrap(),
+        is_foreign: false,
     };
     let mut now = Duration::ZERO;
     // Several messages in one input, between octets that no message has.

@@ -7,6 +7,7 @@
 
 mod auth;
 mod control;
+mod door;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -22,6 +23,7 @@ pub use control::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
     SoundOf, SoundSettings, TransferState, TrunkState,
 };
+pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
 pub use peer::{BoxedStream, Duplex, Peer};

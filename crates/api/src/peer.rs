@@ -27,6 +27,8 @@ pub struct Peer {
     pub remote: SocketAddr,
     /// It came under TLS.
     pub is_secure: bool,
+    /// A page of another site opened it: their address is that of its reader and says nothing of who is asking.
+    pub is_foreign_page: bool,
 }
 
 /// How many connections each source has: as many entries as there are connections, at the most.

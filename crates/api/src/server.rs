@@ -3,6 +3,7 @@
 use crate::{
     ConferenceControl, SoundOf,
     auth::{Who, authenticate},
+    door::{self, AllowedOrigins},
     error::ApiError,
     limits::{Counters, WebLimits},
     pages,
@@ -55,6 +56,8 @@ pub struct ApiState {
     pub control: Arc<dyn ConferenceControl>,
     /// How the outside reaches the web services, without a slash at the end; `None`: by each request's Host header.
     pub public_url: Option<String>,
+    /// Pages of which other sites may open a WebSocket.
+    pub allowed_origins: AllowedOrigins,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
     /// A request that is not answered by then is answered 408.
@@ -67,6 +70,13 @@ pub struct ApiState {
     pub realm: String,
     /// What becomes of a WebSocket for SIP; `None`: there are none.
     pub on_websocket: Option<OnWebSocket>,
+}
+
+impl ApiState {
+    /// What is known of origins.
+    pub(crate) fn origins(&self) -> door::Known<'_> {
+        door::Known { public_url: self.public_url.as_deref(), allowed: &self.allowed_origins }
+    }
 }
 
 impl fmt::Debug for ApiState {
@@ -104,7 +114,7 @@ async fn answer(State(state): State<ApiState>, mut request: Request<Body>) -> Re
 fn audit(who: &Who, parts: &Parts, status: StatusCode) {
     let path = parts.uri.path();
     let changes = match Service::at(path) {
-        Some(_) => !path.ends_with("_list"),
+        Some(service) => service.changes(),
         None => !matches!(parts.method, Method::GET | Method::HEAD),
     };
     if let Some(account) = who.0.get().filter(|_| changes) {
@@ -119,7 +129,7 @@ fn base(state: &ApiState, parts: &Parts) -> String {
     if let Some(url) = &state.public_url {
         return url.clone();
     }
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host = door::authority(&parts.uri, &parts.headers).unwrap_or("localhost");
     // What is no host name does not become a link.
     let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
     let scheme =
@@ -133,9 +143,19 @@ async fn route(
     body: Body,
     upgrade: Option<OnUpgrade>,
 ) -> Result<Response<Body>, ApiError> {
+    door::check_host(parts)?;
     let (path, method) = (parts.uri.path(), &parts.method);
+    if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        door::check_page(parts, state.origins())?;
+    }
     if let Some(service) = Service::at(path) {
-        allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+        if service.changes() {
+            // HEAD is safe (RFC 9110, 9.2.1), which these are not by any method.
+            allow(method, &[Method::GET, Method::POST], "GET, POST")?;
+            door::check_page(parts, state.origins())?;
+        } else {
+            allow(method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+        }
         let account = authenticate(state, parts).await?;
         let body = read(state, body).await?;
         let params = Params::collect(parts, &body).await?;
@@ -295,7 +315,9 @@ fn path_segment(encoded: &str) -> Result<String, ApiError> {
 
 /// What every answer says about how it may be used.
 fn harden(response: &mut Response<Body>) {
-    const HEADERS: [(HeaderName, &str); 5] = [
+    const HEADERS: [(HeaderName, &str); 6] = [
+        // Pages of other sites do not embed what we answer.
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         // Whatever a page of ours would hold: nothing is loaded from anywhere else, and nobody frames it.
         (
             header::CONTENT_SECURITY_POLICY,
@@ -347,7 +369,7 @@ pub async fn serve(
         };
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { continue };
-        let peer = Peer { local, remote, is_secure: tls.is_some() };
+        let peer = Peer { local, remote, is_secure: tls.is_some(), is_foreign_page: false };
         let (router, tls, mut stopping) = (router.clone(), tls.clone(), stopping.clone());
         tokio::spawn(async move {
             let stream: BoxedStream = match tls {

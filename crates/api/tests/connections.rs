@@ -24,6 +24,7 @@ impl Serving {
             store: world.store.clone(),
             control: world.control.clone(),
             public_url: None,
+            allowed_origins: plenary_api::AllowedOrigins::default(),
             max_body_bytes: 1000,
             request_timeout: Duration::from_secs(1),
             limits,

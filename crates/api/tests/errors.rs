@@ -219,7 +219,7 @@ async fn what_is_no_parameters_fault() {
     }
     for (method, path, allow) in [
         ("DELETE", "/conference_list", "GET, HEAD, POST"),
-        ("PUT", "/conference_participant_eject", "GET, HEAD, POST"),
+        ("PUT", "/conference_participant_eject", "GET, POST"),
         ("POST", "/service/v1/inbound", "GET, HEAD"),
         ("POST", "/service/v1/inbound/x", "GET, HEAD, PUT, PATCH, DELETE"),
     ] {

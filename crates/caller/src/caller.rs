@@ -426,7 +426,8 @@ async fn follow(mut events: mpsc::Receiver<SipEvent>, book: Arc<Mutex<Book>>, si
             | SipEvent::RegistrationFailed { .. }
             | SipEvent::Unregistered(_)
             | SipEvent::ConnectionClosed(_)
-            | SipEvent::Banned { .. } => {}
+            | SipEvent::Banned { .. }
+            | SipEvent::Blocked { .. } => {}
             SipEvent::Subscribing(subscribing) => sip.refuse_request(subscribing.request, 403, Vec::new()),
             SipEvent::Referred(referred) => sip.refuse_request(referred.request, 603, Vec::new()),
             SipEvent::Registering(registration) => sip.refuse_request(registration.request, 403, Vec::new()),

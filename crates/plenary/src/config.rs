@@ -99,6 +99,9 @@ pub(crate) struct Web {
     /// How the outside reaches the web services, without a slash at the end: the base of the links in errors.
     /// Empty: taken from each request's Host header.
     pub(crate) public_url: String,
+    /// Origins of other sites whose pages may open a WebSocket for SIP; `*`: every page. Such a connection is never trusted
+    /// for the network it comes from.
+    pub(crate) allowed_origins: Vec<String>,
     /// Largest request body in bytes.
     pub(crate) max_body_bytes: usize,
     /// A request that is not answered by then is answered 408, in seconds.
@@ -111,10 +114,18 @@ pub(crate) struct Web {
     pub(crate) connections_per_source: usize,
 }
 
+impl Web {
+    pub(crate) fn origins(&self) -> anyhow::Result<plenary_api::AllowedOrigins> {
+        plenary_api::AllowedOrigins::parse(&self.allowed_origins)
+            .map_err(|(text, error)| anyhow!("[web] allowed_origins: `{text}` {error}; or * for every page"))
+    }
+}
+
 impl Default for Web {
     fn default() -> Self {
         Self {
             public_url: String::new(),
+            allowed_origins: Vec::new(),
             max_body_bytes: 65_536,
             request_timeout_seconds: 30,
             requests_per_second: 1000,
@@ -440,6 +451,7 @@ impl Config {
                 "[signalling] requests_per_second, failures_per_minute and connections_per_source are at least 1: with 0 nobody could call"
             );
         }
+        self.web.origins()?;
         if signalling.digest.is_empty() {
             bail!("[signalling] digest is empty: name at least one of sha-256 and md5");
         }
@@ -657,6 +669,18 @@ mod tests {
         let error = load("", &[("PLENARY_RESERVATIONS_CAPACITY", "many")]).unwrap_err();
         assert!(format!("{error:#}").contains("PLENARY_RESERVATIONS_CAPACITY"), "{error:#}");
         assert!(format!("{error:#}").contains("`many` is not a whole number"), "{error:#}");
+    }
+
+    #[test]
+    fn pages_that_may_connect_are_named_by_their_origins() {
+        let config =
+            load("[web]\nallowed_origins = [\"https://shop.example\", \"http://[::1]:3000\", \"*\"]\n", &[]);
+        assert_eq!(config.unwrap().web.allowed_origins.len(), 3);
+        for odd in ["shop.example", "https://shop.example/", "null", "https://*.shop.example/call"] {
+            let error =
+                load(&format!("[web]\nallowed_origins = [\"{odd}\"]\n"), &[]).unwrap_err().to_string();
+            assert!(error.contains("[web] allowed_origins") && error.contains(odd), "{error}");
+        }
     }
 
     #[test]

@@ -43,12 +43,20 @@ pub(crate) struct Banned {
     pub(crate) seconds: u64,
     /// Only what comes from there by datagram and without a password is not answered, for somebody else may have written it.
     pub(crate) doubtful: bool,
+    /// Only this caller from there, and what it asked for; `None`: all.
+    #[serde(default)]
+    pub(crate) caller: Option<String>,
 }
 
 impl From<Ban> for Banned {
-    fn from(Ban { source, left, doubtful }: Ban) -> Self {
+    fn from(Ban { source, left, doubtful, caller }: Ban) -> Self {
         // The last second is one too.
-        Self { source, seconds: left.as_secs() + 1, doubtful }
+        Self {
+            source,
+            seconds: left.as_secs() + 1,
+            doubtful,
+            caller: caller.map(|caller| caller.to_string()),
+        }
     }
 }
 

@@ -128,6 +128,7 @@ impl Server {
             control: Arc::new(engine.clone()),
             public_url: (!config.web.public_url.is_empty())
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
+            allowed_origins: config.web.origins()?,
             max_body_bytes: config.web.max_body_bytes,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
@@ -263,7 +264,7 @@ fn changeable(config: &Config) -> Changeable {
 /// What becomes of a WebSocket that a browser opens at `/sipproxy`: its SIP goes to the others.
 fn on_websocket(sip: SipHandle) -> plenary_api::OnWebSocket {
     Arc::new(move |stream, peer: plenary_api::Peer| {
-        sip.accept_websocket(Box::new(stream), peer.local, peer.remote, peer.is_secure);
+        sip.accept_websocket(Box::new(stream), peer.local, peer.remote, peer.is_secure, peer.is_foreign_page);
     })
 }
 

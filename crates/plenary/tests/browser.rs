@@ -30,7 +30,9 @@ fn call(https: &str, uri: &str, token: &str, hz: u32, tones: &[u32]) -> Browser 
 fn a_browser_hears_a_sip_phone_and_is_heard_by_it() {
     let folder = tempfile::tempdir().unwrap();
     let tls = certificate(folder.path());
-    let server = Server::start(&format!("https = \"127.0.0.1:0\"\n{tls}[signalling]\ntrusted = []\n"));
+    let server = Server::start(&format!(
+        "https = \"127.0.0.1:0\"\n{tls}[signalling]\ntrusted = []\n[web]\nallowed_origins = [\"*\"]\n"
+    ));
     server.put_service(
         "web",
         r#"{"access": {"tokens": true}, "srtp": "required", "conference": {"name": "Web"}}"#,
@@ -86,10 +88,16 @@ fn a_browser_hears_a_sip_phone_and_is_heard_by_it() {
 fn a_browser_hangs_up_and_one_that_may_not_call_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tls = certificate(folder.path());
-    let server = Server::start(&format!("https = \"127.0.0.1:0\"\n{tls}"));
-    server.put_service("keys", r#"{"conference": {"name": "Web", "participant": {"mute_digit": "5"}}}"#);
+    let server = Server::start(&format!("https = \"127.0.0.1:0\"\n{tls}[web]\nallowed_origins = [\"*\"]\n"));
+    server.put_service(
+        "keys",
+        r#"{"access": {"tokens": true}, "conference": {"name": "Web", "participant": {"mute_digit": "5"}}}"#,
+    );
+    let (status, made) = server.curl(&["-d", r#"{"service": "keys", "seconds": 300}"#], "/service/v1/token");
+    assert!(matches!(status, 200 | 201), "{made}");
+    let token = made["token"].as_str().unwrap();
     server.put_service("closed", r#"{"access": {"networks": []}, "conference": {"name": "Closed"}}"#);
-    let browser = call(&server.https, "sip:keys@conference.invalid", "", 1100, &[500]);
+    let browser = call(&server.https, "sip:keys@conference.invalid", token, 1100, &[500]);
     browser.wait_until("the call", |said| said["state"] == "up" && said["connection"] == "connected");
     server.wait_for_participants("Web", 1);
     // A key that mutes (RFC 4733).

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use support::{Phone, Server, certificate, wait_for};
+use support::{LOGIN, Phone, Server, certificate, plenary, wait_for};
 use tempfile::TempDir;
 
 const PAGE: &str = include_str!("browser/client.html");
@@ -30,14 +30,28 @@ fn start(config: &str) -> (Server, TempDir) {
     let tls = certificate(folder.path());
     let section = config.find('[').unwrap_or(config.len());
     let (keys, sections) = config.split_at(section);
-    (Server::start(&format!("https = \"127.0.0.1:0\"\n{keys}{tls}{sections}")), folder)
+    // The page is of another site, so it may connect because that is configured, and call because of its access key.
+    let web = "[web]\nallowed_origins = [\"*\"]\n";
+    (Server::start(&format!("https = \"127.0.0.1:0\"\n{keys}{tls}{web}{sections}")), folder)
+}
+
+/// A new access key that leads to all services.
+fn access_key(server: &Server) -> String {
+    let run = plenary()
+        .args(["account", "webrtc-key", "new", LOGIN, "--data"])
+        .arg(server.data())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", support::text(&run));
+    String::from_utf8(run.stdout).unwrap().lines().last().unwrap().to_owned()
 }
 
 fn open(server: &Server, client: &str, hz: u32) -> Browser {
+    let key = access_key(server);
     let host = "webrtc-1-2-0.aculabcloud.net";
     let flags = [format!("--host-resolver-rules=MAP {host} {}", server.https)];
     let tones: Vec<String> = TONES.iter().map(ToString::to_string).collect();
-    let query = format!("cloud=1-2-0&key=k3y&client={client}&tones={}", tones.join(","));
+    let query = format!("cloud=1-2-0&key={key}&client={client}&tones={}", tones.join(","));
     Browser::open(PAGE, Some(packages()), &query, hz, &flags)
 }
 
@@ -73,7 +87,7 @@ fn two_browsers_and_a_telephone_hear_each_other_and_keys_mute_and_eject_work() {
     let (server, _folder) = start("");
     server.put_service(
         "web",
-        r#"{"srtp": "required", "conference": {"name": "Web", "participant": {"mute_digit": "5"}}}"#,
+        r#"{"access": {"webrtc": true}, "srtp": "required", "conference": {"name": "Web", "participant": {"mute_digit": "5"}}}"#,
     );
     server.put_service("desk", r#"{"conference": {"name": "Web"}}"#);
     let phone = Phone::call(&server.uri("desk"), 500, "PCMU");
@@ -121,6 +135,7 @@ fn the_user_learns_why_a_call_failed_and_the_client_learns_ice_servers() {
         "[conferences]\nunreserved_max_participants = 1\n\
          [ice]\nstun = [\"stun:127.0.0.1:9\"]\nturn = [\"turn:127.0.0.1:9?transport=udp\"]\nturn_secret = \"s\"\n",
     );
+    server.put_service("conf-*", r#"{"access": {"webrtc": true}, "conference": {"name": "{rest}"}}"#);
     let _phone = Phone::call(&server.uri("conf-Full"), 500, "PCMU");
     server.wait_for_participants("Full", 1);
     let alice = open(&server, "alice", 1100);
@@ -262,8 +277,8 @@ const SOON: Duration = Duration::from_secs(15);
 #[test]
 fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_takes_one_over() {
     let (server, _folder) = start("[conferences]\nunreserved_max_participants = 2\n");
-    server.put_service("room", r#"{"conference": {"name": "Room"}}"#);
-    let leader = r#"{"conference": {"name": "Room", "participant": {"destroy_on_exit": true}}}"#;
+    server.put_service("room", r#"{"access": {"webrtc": true}, "conference": {"name": "Room"}}"#);
+    let leader = r#"{"access": {"webrtc": true}, "conference": {"name": "Room", "participant": {"destroy_on_exit": true}}}"#;
     server.put_service("leader", leader);
     let phone = Phone::call(&server.uri("room"), 500, "PCMU");
     server.wait_for_participants("Room", 1);

@@ -120,11 +120,15 @@ fn who_guesses_is_banned() {
         assert!(call(&server, "guess", &[]).contains("403"));
     }
     let log = || std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
-    wait_for("the ban to be logged", || log().contains("banned").then_some(()));
+    wait_for("the block to be logged", || log().contains("blocked").then_some(()));
+    assert!(call(&server, "other", &[]).contains("403"), "who asks for something else is answered");
     let mut command = plenary();
     command.args(["call", &server.uri("guess"), "--seconds", "1"]);
     let silence = run_within(&mut command, Duration::from_secs(3));
     assert!(!text(&silence).contains("403"), "{}", text(&silence));
+
+    assert!(call(&server, "third", &[]).contains("403"));
+    wait_for("the ban to be logged", || log().contains("banned").then_some(()));
 
     let ban = |arguments: &[&str]| {
         plenary().arg("ban").args(arguments).arg("--data").arg(server.data()).output().unwrap()
@@ -132,7 +136,8 @@ fn who_guesses_is_banned() {
     let listed = String::from_utf8(ban(&["list"]).stdout).unwrap();
     let line = listed.lines().nth(1).unwrap_or_default();
     let fields: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!((listed.lines().count(), fields[0]), (2, "127.0.0.1"), "{listed}");
+    assert_eq!((listed.lines().count(), fields[0]), (3, "127.0.0.1"), "the address and one caller: {listed}");
+    assert!(listed.contains("to guess"), "{listed}");
     assert!(fields[1].parse::<u32>().is_ok_and(|seconds| seconds <= 3600), "{listed}");
     let other = ban(&["lift", "192.0.2.1"]);
     assert!(!other.status.success() && text(&other).contains("plenary ban list"), "{}", text(&other));
@@ -145,6 +150,112 @@ fn who_guesses_is_banned() {
     let lines: Vec<&str> = log.lines().filter(audit).collect();
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[1].contains("source=127.0.0.1 lifted=true") && lines[1].contains("uid="), "{lines:?}");
+}
+
+/// An INVITE without credentials over a WebSocket that a page of this origin opens: the status of its answer, or of the
+/// handshake where that is refused.
+fn invite_from_page(server: &Server, origin: Option<&str>, user: &str) -> u16 {
+    use std::{
+        io::{Read, Write},
+        net::TcpStream,
+    };
+    let mut stream = TcpStream::connect(&server.http).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
+    let head = format!(
+        "GET /sipproxy HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n{origin}\r\n",
+        server.http
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    let mut read_until = |stream: &mut TcpStream, is_done: &dyn Fn(&str) -> bool| {
+        let mut buffer = [0; 4096];
+        loop {
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            if is_done(&text) {
+                return text;
+            }
+            let length = stream.read(&mut buffer).unwrap();
+            assert!(length > 0, "closed after {text}");
+            seen.extend_from_slice(&buffer[..length]);
+        }
+    };
+    let handshake = read_until(&mut stream, &|text| text.contains("\r\n\r\n"));
+    let status: u16 = handshake.split(' ').nth(1).unwrap().parse().unwrap();
+    if status != 101 {
+        return status;
+    }
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9000 RTP/AVP 0\r\n";
+    // A branch of its own for each: else the next would be the same transaction (RFC 3261, section 17.2.3).
+    let port = stream.local_addr().unwrap().port();
+    let invite = format!(
+        "INVITE sip:{user}@plenary.invalid SIP/2.0\r\nVia: SIP/2.0/WS page.invalid;branch=z9hG4bK{port}\r\nMax-Forwards: 70\r\n\
+         From: <sip:page@page.invalid>;tag=1\r\nTo: <sip:{user}@plenary.invalid>\r\nCall-ID: {port}\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:page@page.invalid;transport=ws>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    // A text frame under a mask of zeros (RFC 6455, section 5.2).
+    let mut frame = vec![0x81, 0xfe];
+    frame.extend_from_slice(&u16::try_from(invite.len()).unwrap().to_be_bytes());
+    frame.extend_from_slice(&[0; 4]);
+    frame.extend_from_slice(invite.as_bytes());
+    stream.write_all(&frame).unwrap();
+    let is_final = |line: &str| ["2", "3", "4", "5", "6"].iter().any(|class| line.starts_with(*class));
+    let finals = |text: &str| -> Option<u16> {
+        text.split("SIP/2.0 ").skip(1).find(|rest| is_final(rest)).and_then(|rest| rest[..3].parse().ok())
+    };
+    let text = read_until(&mut stream, &|text| {
+        text.split("SIP/2.0 ").skip(1).any(|rest| rest.len() > 3 && is_final(rest) && rest.contains("\r\n"))
+    });
+    finals(&text).unwrap()
+}
+
+#[test]
+fn pages_of_other_sites_are_not_let_in_by_the_network_of_their_reader() {
+    // Loopback is trusted, as on a fresh install.
+    let server = Server::start("[web]\nallowed_origins = [\"https://shop.example\"]\n");
+    server.put_service(
+        "local",
+        r#"{"access": {"networks": ["127.0.0.0/8"]}, "conference": {"name": "Local"}}"#,
+    );
+    let own = format!("http://{}", server.http);
+    for user in ["conf-Tea", "local"] {
+        assert_eq!(invite_from_page(&server, None, user), 200, "a program: {user}");
+        assert_eq!(invite_from_page(&server, Some(&own), user), 200, "a page of ours: {user}");
+        assert_eq!(
+            invite_from_page(&server, Some("https://shop.example"), user),
+            403,
+            "a page that may connect: {user}"
+        );
+    }
+    assert_eq!(invite_from_page(&server, Some("https://evil.example"), "conf-Tea"), 403);
+    assert_eq!(invite_from_page(&server, Some("null"), "conf-Tea"), 403);
+    // Which names there are is not told either.
+    assert_eq!(invite_from_page(&server, Some("https://shop.example"), "nothing"), 403);
+    assert_eq!(invite_from_page(&server, None, "nothing"), 404);
+}
+
+/// One number, one service, however it is dialled.
+#[test]
+fn numbers_and_codes_are_dialled_in_every_spelling() {
+    let server = Server::start("");
+    for (name, conference) in [("+4930123456", "Phone"), ("*98", "Star"), ("%231", "Hash")] {
+        server.put_service(name, &format!(r#"{{"conference": {{"name": "{conference}"}}}}"#));
+    }
+    for (user, conference) in [
+        ("+4930123456", "Phone"),
+        ("+49-30-123456", "Phone"),
+        ("+49(30)123456", "Phone"),
+        ("4930123456", "Phone"),
+        ("*98", "Star"),
+        ("%231", "Hash"),
+    ] {
+        let said = call(&server, user, &[]);
+        assert!(said.contains("Up, in "), "{user} to {conference}: {said}");
+    }
+    assert!(call(&server, "493012345", &[]).contains("404"));
 }
 
 #[test]

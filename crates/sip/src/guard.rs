@@ -4,7 +4,13 @@
 //! (it has a connection, or it answered a challenge of ours) lead to a ban. Others lead to a short silence towards what
 //! comes by datagram and without credentials: who is written about falsely still gets in with a password, over a connection,
 //! and in the calls that it has.
+//!
+//! An address may be a whole office. So failures count for a *caller*: an address, and the user name that is given there, or who
+//! somebody says they are and what they ask for. A caller who fails often is blocked, and its neighbours are not. Only an
+//! address where many different names fail is banned as a whole, for it tries names out; and not even that where somebody has
+//! lately shown who they are: there each further name is blocked for a moment after one failure.
 
+use crate::ua::Flow;
 use ipnet::IpNet;
 use std::{
     collections::HashMap,
@@ -14,6 +20,15 @@ use std::{
 
 /// Sources that are followed at a time. When there are more, those that did nothing for longest are forgotten.
 const SOURCES_MAX: usize = 100_000;
+/// Callers who failed that are followed at a time, over all sources.
+const CALLERS_MAX: usize = 200_000;
+/// Of one source at least and at the most; in between, as many as lead to a ban of it.
+const CALLERS_OF_SOURCE: std::ops::RangeInclusive<usize> = 64..=1024;
+/// So much is kept of what a caller says.
+const CALLER_CHARS_MAX: usize = 64;
+/// Somebody at an address has shown who they are within this time: there are others behind it than those who fail. A
+/// telephone registers anew within an hour; offices close at night.
+const LATELY: Duration = Duration::from_secs(24 * 3600);
 /// How long the silence towards a source lasts that may not be the one it says, at the most.
 const DOUBTFUL_BAN_MAX: Duration = Duration::from_secs(30);
 /// Names that tools for attacking SIP give themselves, in small letters.
@@ -68,7 +83,108 @@ pub(crate) enum Admission {
     Ignored,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whence {
+    source: IpAddr,
+    /// A page of another site: networks without limits have them for it.
+    is_foreign: bool,
+}
+
+impl From<IpAddr> for Whence {
+    fn from(source: IpAddr) -> Self {
+        Self { source, is_foreign: false }
+    }
+}
+
+impl From<Flow> for Whence {
+    fn from(flow: Flow) -> Self {
+        Self { source: flow.remote.ip(), is_foreign: flow.is_foreign }
+    }
+}
+
+/// Who asks, by their own word, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    who: String,
+    /// Empty where it is the password that is wrong, or where somebody registers.
+    what: String,
+}
+
+impl Caller {
+    /// Somebody who answers a challenge under this name.
+    #[must_use]
+    pub fn with_password(user: &str) -> Self {
+        Self { who: shortened(user), what: String::new() }
+    }
+
+    /// Somebody who calls themselves `from` and asks for `name`.
+    #[must_use]
+    pub fn asking_for(from: &str, name: &str) -> Self {
+        Self { who: shortened(from), what: shortened(name) }
+    }
+
+    /// What somebody who tries names out would try out.
+    fn guess(&self) -> &str {
+        if self.what.is_empty() { &self.who } else { &self.what }
+    }
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.what.as_str() {
+            "" => f.write_str(&self.who),
+            what => write!(f, "{} to {what}", self.who),
+        }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(CALLER_CHARS_MAX).collect()
+}
+
+/// What failures led to, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consequence {
+    /// The whole source is not answered.
+    Banned(Duration),
+    /// This caller is not answered.
+    Blocked(Duration),
+}
+
+/// A caller who failed.
+#[derive(Debug, Clone)]
+struct Failing {
+    caller: Caller,
+    proven: Failures,
+    doubtful: Failures,
+}
+
+impl Failing {
+    fn of(&self, proof: Proof) -> &Failures {
+        match proof {
+            Proof::Reached => &self.proven,
+            Proof::Doubtful => &self.doubtful,
+        }
+    }
+
+    fn of_mut(&mut self, proof: Proof) -> &mut Failures {
+        match proof {
+            Proof::Reached => &mut self.proven,
+            Proof::Doubtful => &mut self.doubtful,
+        }
+    }
+
+    fn is_blocked(&self, now: Duration) -> bool {
+        self.proven.is_banned(now) || self.doubtful.is_banned(now)
+    }
+
+    fn last(&self) -> Duration {
+        self.proven.last.max(self.doubtful.last).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 struct Source {
     /// Requests that it has to its credit, in thousandths, and as of when.
     credit: u64,
@@ -78,6 +194,23 @@ struct Source {
     proven: Failures,
     /// Of datagrams that may come from somebody else.
     doubtful: Failures,
+    /// Those who failed there, in no order.
+    failing: Vec<Failing>,
+    /// When somebody there last showed who they are.
+    succeeded_at: Option<Duration>,
+}
+
+impl Source {
+    fn is_banned(&self, now: Duration) -> bool {
+        let blocked = || self.failing.iter().any(|failing| failing.is_blocked(now));
+        self.proven.is_banned(now) || self.doubtful.is_banned(now) || blocked()
+    }
+
+    /// Different names that were tried there of late, in vain.
+    fn guesses(&self, proof: Proof, within: Duration, now: Duration) -> usize {
+        let recent = self.failing.iter().filter(|failing| failing.of(proof).is_recent(within, now));
+        recent.map(|failing| failing.caller.guess()).collect::<std::collections::BTreeSet<_>>().len()
+    }
 }
 
 /// Failures within a while, and what they led to.
@@ -85,6 +218,7 @@ struct Source {
 struct Failures {
     count: u32,
     since: Duration,
+    last: Option<Duration>,
     banned_until: Option<Duration>,
 }
 
@@ -98,11 +232,16 @@ impl Failures {
         self.banned_until?.checked_sub(now).filter(|left| !left.is_zero())
     }
 
+    fn is_recent(&self, within: Duration, now: Duration) -> bool {
+        self.last.is_some_and(|last| now.saturating_sub(last) <= within)
+    }
+
     fn add(&mut self, within: Duration, most: u32, ban: Duration, now: Duration) -> Option<Duration> {
         if now.saturating_sub(self.since) > within {
             (self.count, self.since) = (0, now);
         }
         self.count += 1;
+        self.last = Some(now);
         if self.count < most || self.is_banned(now) {
             return None;
         }
@@ -112,7 +251,7 @@ impl Failures {
 }
 
 /// A source that is not answered at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
     /// Its address; of IPv6 that of its network, whose first 64 bits it has.
     pub source: IpAddr,
@@ -120,6 +259,8 @@ pub struct Ban {
     pub left: Duration,
     /// Somebody else may have written its address: only what comes by datagram and without credentials is not answered.
     pub doubtful: bool,
+    /// Only this caller from there; `None`: all.
+    pub caller: Option<Caller>,
 }
 
 /// What a source is known by, beside its address.
@@ -136,35 +277,42 @@ pub(crate) enum Proof {
 pub(crate) struct Guard {
     config: GuardConfig,
     sources: HashMap<IpAddr, Source>,
+    /// Callers who failed that may be followed, over all sources.
+    callers: usize,
 }
 
 impl Guard {
     pub(crate) fn new(config: GuardConfig) -> Self {
-        Self { config, sources: HashMap::new() }
+        Self { config, sources: HashMap::new(), callers: 0 }
     }
 
     /// Other limits from now on; what is known of the sources is forgotten, bans too.
     pub(crate) fn set_config(&mut self, config: GuardConfig) {
         self.config = config;
         self.sources.clear();
+        self.callers = 0;
     }
 
     /// Whether a source that has so many connections may open another one.
-    pub(crate) fn may_connect(&self, source: IpAddr, open: usize, now: Duration) -> bool {
-        match self.key(source) {
+    pub(crate) fn may_connect(&self, whence: impl Into<Whence>, open: usize, now: Duration) -> bool {
+        let whence = whence.into();
+        match self.key(whence) {
             None => true,
-            Some(_) => open < self.config.connections_max && !self.is_banned(source, now),
+            Some(_) => open < self.config.connections_max && !self.is_banned(whence, now),
         }
     }
 
     /// Two addresses are those of one source.
-    pub(crate) fn is_same(&self, one: IpAddr, other: IpAddr) -> bool {
+    pub(crate) fn is_same(&self, one: impl Into<Whence>, other: IpAddr) -> bool {
+        let one = one.into();
+        let other = Whence { source: other, is_foreign: one.is_foreign };
         self.key(one).is_some_and(|key| self.key(other) == Some(key))
     }
 
-    fn key(&self, source: IpAddr) -> Option<IpAddr> {
+    fn key(&self, whence: impl Into<Whence>) -> Option<IpAddr> {
+        let Whence { source, is_foreign } = whence.into();
         let source = source.to_canonical();
-        if self.config.exempt.iter().any(|net| net.contains(&source)) {
+        if !is_foreign && self.config.exempt.iter().any(|net| net.contains(&source)) {
             return None;
         }
         Some(match source {
@@ -174,7 +322,7 @@ impl Guard {
     }
 
     /// Nothing of it is answered at the moment.
-    pub(crate) fn is_banned(&self, source: IpAddr, now: Duration) -> bool {
+    pub(crate) fn is_banned(&self, source: impl Into<Whence>, now: Duration) -> bool {
         if self.sources.is_empty() {
             return false;
         }
@@ -184,7 +332,7 @@ impl Guard {
 
     fn of(&mut self, key: IpAddr, now: Duration) -> &mut Source {
         if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&key) {
-            let idle = |source: &Source| !source.proven.is_banned(now) && !source.doubtful.is_banned(now);
+            let idle = |source: &Source| !source.is_banned(now);
             let mut seen: Vec<Duration> = self.sources.values().map(|source| source.seen).collect();
             let median = *seen.select_nth_unstable(SOURCES_MAX / 2).1;
             self.sources.retain(|_, source| !idle(source) || source.seen > median);
@@ -192,14 +340,20 @@ impl Guard {
             if self.sources.len() >= SOURCES_MAX {
                 self.sources.clear();
             }
+            self.callers = self.sources.values().map(|source| source.failing.len()).sum();
         }
         let full = u64::from(self.config.requests_per_second) * 10_000;
         self.sources.entry(key).or_insert(Source { credit: full, told: full, seen: now, ..Source::default() })
     }
 
     /// A request outside of any call came. `brings_something`: a connection, or credentials.
-    pub(crate) fn admit(&mut self, source: IpAddr, brings_something: bool, now: Duration) -> Admission {
-        let Some(key) = self.key(source) else { return Admission::Welcome };
+    pub(crate) fn admit(
+        &mut self,
+        whence: impl Into<Whence>,
+        brings_something: bool,
+        now: Duration,
+    ) -> Admission {
+        let Some(key) = self.key(whence) else { return Admission::Welcome };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
         if source.proven.is_banned(now) || (!brings_something && source.doubtful.is_banned(now)) {
@@ -220,8 +374,118 @@ impl Guard {
         Admission::Welcome
     }
 
-    /// A request of it was refused, for it may not, or cannot be read. `Some`: it is banned from now on, for so long.
-    pub(crate) fn failed(&mut self, source: IpAddr, proof: Proof, now: Duration) -> Option<Duration> {
+    /// Nothing of this caller is answered at the moment. `brings_something`: a connection, or credentials.
+    pub(crate) fn is_blocked(
+        &self,
+        whence: impl Into<Whence>,
+        caller: &Caller,
+        brings_something: bool,
+        now: Duration,
+    ) -> bool {
+        let source = self.key(whence).and_then(|key| self.sources.get(&key));
+        source.is_some_and(|source| {
+            source.failing.iter().any(|failing| {
+                failing.caller == *caller
+                    && (failing.proven.is_banned(now)
+                        || (!brings_something && failing.doubtful.is_banned(now)))
+            })
+        })
+    }
+
+    /// A caller there was refused, for it may not.
+    pub(crate) fn failed_as(
+        &mut self,
+        whence: impl Into<Whence>,
+        caller: &Caller,
+        proof: Proof,
+        now: Duration,
+    ) -> Option<Consequence> {
+        let key = self.key(whence)?;
+        let (within, most) = (self.config.failures_within, self.config.failures_max);
+        let ban = match proof {
+            Proof::Reached => self.config.ban,
+            Proof::Doubtful => self.config.ban.min(DOUBTFUL_BAN_MAX),
+        };
+        let callers_max = (most as usize).clamp(*CALLERS_OF_SOURCE.start(), *CALLERS_OF_SOURCE.end());
+        let names_max = (most as usize).min(callers_max);
+        let is_known = self.of(key, now).failing.iter().any(|failing| failing.caller == *caller);
+        if !is_known {
+            self.make_room(now);
+            self.callers += 1;
+        }
+        let mut dropped = 0;
+        let source = self.of(key, now);
+        if !is_known {
+            if source.failing.len() >= callers_max {
+                let oldest = (0..source.failing.len())
+                    .min_by_key(|at| (source.failing[*at].is_blocked(now), source.failing[*at].last()));
+                oldest.map(|at| source.failing.swap_remove(at));
+                dropped = 1;
+            }
+            let (proven, doubtful) = Default::default();
+            source.failing.push(Failing { caller: caller.clone(), proven, doubtful });
+        }
+        let tries_out = |source: &Source| {
+            let is_full = source.failing.len() >= callers_max;
+            let all_recent = || source.failing.iter().all(|failing| failing.of(proof).is_recent(within, now));
+            source.guesses(proof, within, now) >= names_max || (is_full && all_recent())
+        };
+        let is_tried_out = tries_out(source);
+        let has_others = source.succeeded_at.is_some_and(|at| now.saturating_sub(at) <= LATELY);
+        let failing = source.failing.iter_mut().find(|failing| failing.caller == *caller)?;
+        // One failure is enough of a name among many, where the whole source cannot be banned; but not for long, for somebody
+        // else there may have mistyped a password just then.
+        let (most, block) =
+            if is_tried_out && has_others { (1, ban.min(DOUBTFUL_BAN_MAX)) } else { (most, ban) };
+        let mut consequence = failing.of_mut(proof).add(within, most, block, now).map(Consequence::Blocked);
+        let is_tried_out = is_tried_out || tries_out(source);
+        let of_source = match proof {
+            Proof::Reached => &mut source.proven,
+            Proof::Doubtful => &mut source.doubtful,
+        };
+        if is_tried_out && !has_others && !of_source.is_banned(now) {
+            (of_source.count, of_source.banned_until) = (0, Some(now + ban));
+            consequence = Some(Consequence::Banned(ban));
+        }
+        self.callers -= dropped;
+        consequence
+    }
+
+    /// Before one more caller is followed: callers who did not fail of late are forgotten where there are too many, then those
+    /// who are not blocked, then all.
+    fn make_room(&mut self, now: Duration) {
+        if self.callers < CALLERS_MAX {
+            return;
+        }
+        let within = self.config.failures_within;
+        let is_recent = |failing: &Failing| {
+            failing.proven.is_recent(within, now) || failing.doubtful.is_recent(within, now)
+        };
+        let rules: [&dyn Fn(&Failing) -> bool; 3] = [
+            &|failing| failing.is_blocked(now) || is_recent(failing),
+            &|failing| failing.is_blocked(now),
+            &|_| false,
+        ];
+        for keeps in rules {
+            self.callers = 0;
+            for source in self.sources.values_mut() {
+                source.failing.retain(|failing| keeps(failing));
+                source.failing.shrink_to_fit();
+                self.callers += source.failing.len();
+            }
+            if self.callers < CALLERS_MAX / 2 {
+                return;
+            }
+        }
+    }
+
+    /// A request of it cannot be read, or comes from a tool for attacks. `Some`: it is banned from now on, for so long.
+    pub(crate) fn failed(
+        &mut self,
+        source: impl Into<Whence>,
+        proof: Proof,
+        now: Duration,
+    ) -> Option<Duration> {
         let key = self.key(source)?;
         let (within, most, ban) = (self.config.failures_within, self.config.failures_max, self.config.ban);
         let source = self.of(key, now);
@@ -233,32 +497,51 @@ impl Guard {
 
     /// Who is banned, the longest first.
     pub(crate) fn bans(&self, now: Duration) -> Vec<Ban> {
-        let ban = |(source, known): (&IpAddr, &Source)| {
-            let proven = known.proven.left(now).map(|left| (left, false));
-            let (left, doubtful) = proven.or(known.doubtful.left(now).map(|left| (left, true)))?;
-            Some(Ban { source: *source, left, doubtful })
+        let left = |proven: &Failures, doubtful: &Failures| {
+            let proven = proven.left(now).map(|left| (left, false));
+            proven.or(doubtful.left(now).map(|left| (left, true)))
         };
-        let mut bans: Vec<Ban> = self.sources.iter().filter_map(ban).collect();
-        bans.sort_by_key(|ban| (std::cmp::Reverse(ban.left), ban.source));
+        let mut bans = Vec::new();
+        for (source, known) in &self.sources {
+            let mut add = |held: Option<(Duration, bool)>, caller: Option<&Caller>| {
+                let ban = |(left, doubtful)| Ban { source: *source, left, doubtful, caller: caller.cloned() };
+                bans.extend(held.map(ban));
+            };
+            add(left(&known.proven, &known.doubtful), None);
+            for failing in &known.failing {
+                add(left(&failing.proven, &failing.doubtful), Some(&failing.caller));
+            }
+        }
+        bans.sort_by_key(|ban| {
+            let caller = ban.caller.as_ref().map(ToString::to_string);
+            (std::cmp::Reverse(ban.left), ban.source, caller)
+        });
         bans
     }
 
-    /// Forgets what a source did. False: it is not banned, and nothing changes.
+    /// Forgets what a source and its callers did. False: none of it is banned, and nothing changes.
     pub(crate) fn lift(&mut self, source: IpAddr, now: Duration) -> bool {
         let Some(key) = self.key(source) else { return false };
-        let is_banned = |source: &Source| source.proven.is_banned(now) || source.doubtful.is_banned(now);
-        let lifts = self.sources.get(&key).is_some_and(is_banned);
-        if lifts {
-            self.sources.remove(&key);
-        }
-        lifts
+        let Some(known) = self.sources.get_mut(&key).filter(|source| source.is_banned(now)) else {
+            return false;
+        };
+        (known.proven, known.doubtful) = Default::default();
+        self.callers = self.callers.saturating_sub(known.failing.len());
+        known.failing = Vec::new();
+        true
     }
 
-    /// It has shown that it may: earlier failures were mistakes.
-    pub(crate) fn succeeded(&mut self, source: IpAddr) {
-        if let Some(source) = self.key(source).and_then(|key| self.sources.get_mut(&key)) {
-            (source.proven.count, source.doubtful) = (0, Failures::default());
-        }
+    /// A caller there has shown who it is, by a password or a token: its earlier failures were mistakes, and there are others
+    /// behind the address than those who fail.
+    pub(crate) fn succeeded(&mut self, whence: impl Into<Whence>, caller: &Caller, now: Duration) {
+        let Some(key) = self.key(whence) else { return };
+        let source = self.of(key, now);
+        (source.proven.count, source.doubtful) = (0, Failures::default());
+        source.succeeded_at = Some(now);
+        let before = source.failing.len();
+        source.failing.retain(|failing| failing.caller != *caller);
+        let gone = before - source.failing.len();
+        self.callers = self.callers.saturating_sub(gone);
     }
 }
 
@@ -282,6 +565,146 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    fn alice() -> Caller {
+        Caller::with_password("alice")
+    }
+
+    const OFFICE: &str = "192.0.2.1";
+    const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+    /// A client with an old token, or a forgotten password, tries for ever; its neighbours call as ever.
+    #[test]
+    fn who_fails_often_is_blocked_and_the_neighbours_are_not() {
+        let mut guard = guard();
+        let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+        let (old, new) = (Caller::asking_for("web", "conf-Tea"), Caller::asking_for("bob", "conf-Tea"));
+        let mut consequences = (0..100).filter_map(|_| guard.failed_as(office, &old, Proof::Reached, at));
+        assert_eq!(consequences.next(), Some(Consequence::Blocked(TEN_MINUTES)));
+        assert_eq!(consequences.next(), None, "once");
+        assert!(
+            guard.is_blocked(office, &old, true, at) && !guard.is_blocked(ip("192.0.2.2"), &old, true, at)
+        );
+        assert!(!guard.is_banned(office, at) && guard.may_connect(office, 3, at));
+        for other in [&new, &alice()] {
+            assert!(!guard.is_blocked(office, other, true, at));
+        }
+        assert_eq!(guard.admit(office, false, at), Admission::Welcome);
+        assert_eq!(
+            guard.bans(at),
+            [Ban { source: office, left: TEN_MINUTES, doubtful: false, caller: Some(old.clone()) }]
+        );
+        assert!(!guard.is_blocked(office, &old, true, at + TEN_MINUTES), "it may try again");
+        assert!(guard.lift(office, at) && !guard.is_blocked(office, &old, true, at));
+    }
+
+    #[test]
+    fn many_names_in_vain_ban_the_address() {
+        let numbers = |n: u32| Caller::asking_for("100", &format!("900{n}"));
+        let users = |n: u32| Caller::with_password(&format!("10{n}"));
+        let froms = |n: u32| Caller::asking_for(&format!("f{n}"), "conf-Tea");
+        let kinds: [(&dyn Fn(u32) -> Caller, u32); 3] = [(&numbers, 10), (&users, 10), (&froms, 64)];
+        for (kind, names) in kinds {
+            let (mut guard, source, at) = (guard(), ip(OFFICE), Duration::from_secs(1));
+            let mut tried = 0;
+            let banned = (0..1000).find_map(|n| {
+                tried += 1;
+                guard.failed_as(source, &kind(n), Proof::Reached, at)
+            });
+            assert_eq!((banned, tried), (Some(Consequence::Banned(TEN_MINUTES)), names));
+            assert!(guard.is_banned(source, at) && !guard.is_banned(source, at + TEN_MINUTES));
+            assert_eq!(guard.admit(source, true, at), Admission::Ignored);
+        }
+        // Slowly, over an hour, it is no trying out.
+        let (mut guard, source) = (guard(), ip(OFFICE));
+        for n in 0..100 {
+            let at = Duration::from_secs(u64::from(n) * 61);
+            assert_eq!(guard.failed_as(source, &numbers(n), Proof::Reached, at), None);
+        }
+    }
+
+    #[test]
+    fn where_somebody_has_called_rightly_of_late_nobody_else_loses_by_those_who_try_names_out() {
+        let mut guard = guard();
+        let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+        guard.succeeded(office, &alice(), at);
+        let guess = |n: u32| Caller::with_password(&format!("10{n}"));
+        for n in 0..1000 {
+            let outcome = guard.failed_as(office, &guess(n), Proof::Reached, at);
+            assert!(!matches!(outcome, Some(Consequence::Banned(_))), "{n}: {outcome:?}");
+        }
+        assert!(!guard.is_banned(office, at) && !guard.is_blocked(office, &alice(), true, at));
+        assert!(!guard.is_blocked(office, &Caller::with_password("new"), true, at), "nor does a new one");
+        assert!(guard.is_blocked(office, &guess(999), true, at), "each guess is followed by silence");
+        assert!(!guard.is_blocked(office, &guess(999), true, at + DOUBTFUL_BAN_MAX), "a short one");
+        // A day later there is nobody known there.
+        let later = at + LATELY + Duration::from_secs(1);
+        let outcome = (0..1000).find_map(|n| guard.failed_as(office, &guess(n), Proof::Reached, later));
+        assert_eq!(outcome, Some(Consequence::Banned(TEN_MINUTES)));
+    }
+
+    #[test]
+    fn a_datagram_in_anothers_name_blocks_nobody_who_has_a_password() {
+        let mut guard = guard();
+        let (victim, at) = (ip(OFFICE), Duration::from_secs(1));
+        let outcome = (0..100).find_map(|_| guard.failed_as(victim, &alice(), Proof::Doubtful, at));
+        assert_eq!(outcome, Some(Consequence::Blocked(DOUBTFUL_BAN_MAX)));
+        assert!(
+            guard.is_blocked(victim, &alice(), false, at) && !guard.is_blocked(victim, &alice(), true, at)
+        );
+        for n in 0..1000 {
+            guard.failed_as(victim, &Caller::asking_for("100", &n.to_string()), Proof::Doubtful, at);
+        }
+        assert!(!guard.is_banned(victim, at) && guard.admit(victim, true, at) == Admission::Welcome);
+        assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
+        assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+    }
+
+    #[test]
+    fn a_success_takes_back_what_the_caller_did_before_and_networks_without_limits_have_none() {
+        let mut guard = guard();
+        let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+        for _ in 0..5 {
+            for _ in 0..9 {
+                assert_eq!(guard.failed_as(office, &alice(), Proof::Reached, at), None);
+            }
+            guard.succeeded(office, &alice(), at);
+        }
+        for n in 0..1000 {
+            let caller = Caller::with_password(&n.to_string());
+            assert_eq!(guard.failed_as(ip("10.0.0.1"), &caller, Proof::Reached, at), None);
+        }
+        // A page of another site is none of that network.
+        let page = Whence { source: ip("10.0.0.1"), is_foreign: true };
+        let outcome = (0..1000).find_map(|_| guard.failed_as(page, &alice(), Proof::Reached, at));
+        assert_eq!(outcome, Some(Consequence::Blocked(TEN_MINUTES)));
+        assert!(
+            guard.is_blocked(page, &alice(), true, at)
+                && !guard.is_blocked(ip("10.0.0.1"), &alice(), true, at)
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded_however_many_callers_fail() {
+        let mut guard = guard();
+        let mut most = 0;
+        for n in 0..300_000_u32 {
+            let source = IpAddr::V4(std::net::Ipv4Addr::from(0xc000_0000 + n / 9));
+            guard.failed_as(source, &Caller::with_password(&n.to_string()), Proof::Reached, Duration::ZERO);
+            most = most.max(guard.callers);
+        }
+        let followed: usize = guard.sources.values().map(|source| source.failing.len()).sum();
+        assert_eq!(followed, guard.callers);
+        assert!(most <= CALLERS_MAX && guard.sources.len() <= SOURCES_MAX);
+        let (mut guard, source) = (super::Guard::new(guard.config.clone()), ip(OFFICE));
+        guard.succeeded(source, &alice(), Duration::ZERO);
+        for n in 0..10_000 {
+            guard.failed_as(source, &Caller::with_password(&n.to_string()), Proof::Reached, Duration::ZERO);
+        }
+        assert!(guard.callers <= *CALLERS_OF_SOURCE.start());
+        let long = Caller::asking_for(&"x".repeat(10_000), "\r\n");
+        assert_eq!((long.who.len(), long.what.len()), (CALLER_CHARS_MAX, 0));
     }
 
     #[test]
@@ -331,7 +754,7 @@ mod tests {
             for _ in 0..9 {
                 assert_eq!(guard.failed(source, Proof::Reached, at), None);
             }
-            guard.succeeded(source);
+            guard.succeeded(source, &alice(), at);
         }
         assert_eq!((0..1000).filter_map(|_| guard.failed(ip("10.0.0.1"), Proof::Reached, at)).count(), 0);
     }
@@ -366,7 +789,7 @@ mod tests {
         for _ in 0..10 {
             guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
         }
-        guard.succeeded(victim);
+        guard.succeeded(victim, &alice(), at + 2 * DOUBTFUL_BAN_MAX);
         assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Welcome);
     }
 
@@ -411,7 +834,7 @@ mod tests {
             }
         }
         guard.failed(ip("192.0.2.4"), Proof::Reached, at(5));
-        let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful };
+        let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful, caller: None };
         assert_eq!(
             guard.bans(at(11)),
             [ban(ip("2001:db8::"), 594, false), ban(first, 590, false), ban(doubtful, 24, true)]

@@ -14,7 +14,7 @@ pub mod text;
 mod transport;
 pub mod ua;
 
-pub use guard::{Ban, GuardConfig};
+pub use guard::{Ban, Caller, GuardConfig};
 pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
 pub use ua::{
     CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, Party, Reason, Redirection,

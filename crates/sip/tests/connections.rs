@@ -55,7 +55,7 @@ async fn there_are_so_many_connections_at_a_time_and_one_that_ends_makes_room() 
     // A WebSocket is one more, too.
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let at = |port: u16| ([127, 0, 0, 1], port).into();
-    handle.accept_websocket(Box::new(theirs), at(8080), at(50_000), true);
+    handle.accept_websocket(Box::new(theirs), at(8080), at(50_000), true, false);
     let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
     assert!(browser.next().await.is_none_or(|message| message.is_err()), "it is closed");
     // The three are served as before.
@@ -79,7 +79,7 @@ async fn browser() -> (WebSocketStream<DuplexStream>, SipHandle, Receiver<SipEve
     let (handle, events) = endpoint(10).await;
     let (ours, theirs) = tokio::io::duplex(1024 * 1024);
     let at = |port: u16| ([127, 0, 0, 1], port).into();
-    handle.accept_websocket(Box::new(theirs), at(8080), at(50_000), true);
+    handle.accept_websocket(Box::new(theirs), at(8080), at(50_000), true, false);
     (tokio_websockets::ClientBuilder::new().take_over(ours), handle, events)
 }
 

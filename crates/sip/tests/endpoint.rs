@@ -125,7 +125,7 @@ async fn calls_over_a_websocket() {
     let (called, mut events) = endpoint().await;
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let (local, remote) = ("127.0.0.1:8080".parse().unwrap(), "127.0.0.1:50000".parse().unwrap());
-    called.accept_websocket(Box::new(theirs), local, remote, true);
+    called.accept_websocket(Box::new(theirs), local, remote, true, false);
     let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
     let request = |method: &str, number: u32, cseq: u32, to_tag: &str, body: &str| {
         format!(
@@ -302,6 +302,7 @@ async fn requests_are_read_behind_line_ends_and_with_raw_characters() {
         "127.0.0.1:8080".parse().unwrap(),
         "127.0.0.1:50001".parse().unwrap(),
         false,
+        false,
     );
     let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -353,6 +354,7 @@ async fn a_websocket_that_is_closed_is_told_so() {
         "127.0.0.1:8080".parse().unwrap(),
         "127.0.0.1:50002".parse().unwrap(),
         true,
+        false,
     );
     let mut browser = tokio_websockets::ClientBuilder::new().take_over(ours);
     let code = tokio_websockets::CloseCode::try_from(4711).unwrap();

@@ -33,6 +33,7 @@ fn said(file: &Path) -> String {
         transport: Transport::Udp,
         local: "127.0.0.1:5060".parse().unwrap(),
         remote: "192.0.2.9:5060".parse().unwrap(),
+        is_foreign: false,
     };
     let mut bytes = std::fs::read(file).unwrap();
     // The archive of RFC 5118 has bare line feeds for line ends.

@@ -21,7 +21,7 @@ const FILE: &str = "plenary.db";
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_accounts.sql"),
     include_str!("../migrations/0002_inbound_services.sql"),
     include_str!("../migrations/0003_reservations.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_trunks.sql"),
     include_str!("../migrations/0008_sounds.sql"),
     include_str!("../migrations/0009_webrtc_keys.sql"),
+    include_str!("../migrations/0010_numbers.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

@@ -60,7 +60,7 @@ impl Users {
         match self {
             Self::None => false,
             Self::All => true,
-            Self::Named(names) => names.iter().any(|known| known == name),
+            Self::Named(names) => names.iter().any(|known| plenary_model::is_same_name(known, name)),
         }
     }
 }
@@ -209,11 +209,13 @@ pub(crate) fn wrong(field: impl Into<String>, text: impl Into<String>) -> Inboun
 fn check_name(name: &str) -> Result<(), InboundError> {
     let stem = name.strip_suffix('*').unwrap_or(name);
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.!~'()&=+$,;?#@".contains(c);
-    if name.is_empty() || name.len() > NAME_CHARS_MAX || !stem.chars().all(is_allowed) {
+    // What a telephone's keys can dial; in other names a `*` before the end would look like one that stands for something.
+    let is_code = stem.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
+    if name.is_empty() || name.len() > NAME_CHARS_MAX || !(stem.chars().all(is_allowed) || is_code) {
         return Err(wrong(
             "name",
             format!(
-                "a service name has 1 to {NAME_CHARS_MAX} letters, digits and -_.!~'()&=+$,;?#@, and may end in *, which stands for anything"
+                "a service name has 1 to {NAME_CHARS_MAX} letters, digits and -_.!~'()&=+$,;?#@, or digits, * and # alone; a * at its end stands for anything"
             ),
         ));
     }

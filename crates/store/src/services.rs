@@ -2,9 +2,36 @@
 
 use crate::{InboundError, InboundService, Store, StoreError, database::now, inbound::NAME_CHARS_MAX};
 use plenary_conference::{AccountId, ServiceName};
+use plenary_model::{Likeness, Number, likeness};
 use serde_json::Value;
 use sqlx::SqliteConnection;
+use std::cmp::Reverse;
 use thiserror::Error;
+
+/// A name up to its parameters, without visual separators: the same for all spellings of a number, and indexed as it
+/// stands here.
+macro_rules! number_key {
+    () => {
+        "replace(replace(replace(replace(substr(name, 1, instr(name || ';', ';') - 1), '-', ''), '.', ''), '(', ''), ')', '')"
+    };
+}
+/// The services of these names (1) and of these keys (2), among those of an account (3; null: those that need nothing but
+/// their name) and of a cloud id (4; null: any).
+macro_rules! lookup {
+    () => {
+        concat!(
+            "SELECT account_id, name, body FROM (
+                 SELECT account_id, name, body, is_bare FROM inbound_services
+                 WHERE name IN (SELECT value FROM json_each(?1))
+                 UNION
+                 SELECT account_id, name, body, is_bare FROM inbound_services WHERE ",
+            number_key!(),
+            " IN (SELECT value FROM json_each(?2)))
+             WHERE CASE WHEN ?3 IS NULL THEN is_bare = 1 ELSE account_id = ?3 END
+               AND (?4 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = ?4))"
+        )
+    };
+}
 
 /// A service as its owner sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +56,7 @@ pub enum PutOutcome {
 pub enum ServiceError {
     /// The name belongs to another account.
     #[error(
-        "the service name is taken: names are unique over the whole installation, unless `access` has no networks and no trunks (\"networks\": []), so that every caller brings what names the account"
+        "the service name is taken: names are unique over the whole installation, unless `access` has no networks and no trunks (\"networks\": []), so that every caller brings what names the account; numbers in every spelling"
     )]
     NameTaken,
     /// The account has no service of this name.
@@ -139,14 +166,23 @@ impl Store {
         self.delete_named("deleting an inbound service", statement, account, name).await
     }
 
-    /// The service that a call to `user` reaches by its name alone, of whichever account, and what its `*` stood for
-    /// (nothing for a service without one). A service of exactly this name beats those with a `*`; of these the one with
-    /// the longest text before the `*` wins.
+    /// The service that a call to `dialled` reaches by its name alone, of whichever account, and what its `*` stood for
+    /// (nothing for a service without one). The first of these that there is:
+    ///
+    /// 1. a service of exactly this name,
+    /// 2. of the same number in another spelling (RFC 3966, section 5.1.5),
+    /// 3. of the same number where an extension, a subaddress or a context was dialled beside it,
+    /// 4. of the same number with a `+` where none was dialled, or without one,
+    /// 5. the service whose text before its `*` is the longest that the name begins with, or the number without its
+    ///    separators,
+    /// 6. the same without the `+` of the number that was dialled.
+    ///
+    /// Of several spellings of one number the one without separators comes first, then the lowest in the order of bytes.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn match_service(&self, user: &str) -> Result<Option<(InboundService, String)>, StoreError> {
-        self.match_service_in(ServiceScope::default(), user).await
+    pub async fn match_service(&self, dialled: &str) -> Result<Option<(InboundService, String)>, StoreError> {
+        self.match_service_in(ServiceScope::default(), dialled).await
     }
 
     /// The same among the services that `scope` leaves.
@@ -156,27 +192,32 @@ impl Store {
     pub async fn match_service_in(
         &self,
         scope: ServiceScope<'_>,
-        user: &str,
+        dialled: &str,
     ) -> Result<Option<(InboundService, String)>, StoreError> {
-        let rows: Vec<(i64, String, String)> = sqlx::query_as(
-            "SELECT account_id, name, body FROM inbound_services
-             WHERE name IN (SELECT value FROM json_each(?1))
-               AND CASE WHEN ?2 IS NULL THEN is_bare = 1 ELSE account_id = ?2 END
-               AND (?3 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = ?3))",
-        )
-        .bind(Value::from(names_that_match(user)).to_string())
-        .bind(scope.account.map(|account| account.0))
-        .bind(scope.cloud_id)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("looking for the inbound service of a call"))?;
-        // Every prefix counts as long as it is; the whole name as longer than any.
-        let best = rows.into_iter().max_by_key(|(_, name, _)| match name.strip_suffix('*') {
-            Some(prefix) => prefix.len(),
-            None => usize::MAX,
-        });
-        let Some((account, name, body)) = best else { return Ok(None) };
-        let rest = name.strip_suffix('*').map_or("", |prefix| &user[prefix.len()..]).to_owned();
+        let number = Number::parse(dialled);
+        let mut names = names_that_match(dialled);
+        if let Some(number) = &number {
+            names.extend(names_that_match(&number.subscriber()));
+            names.extend(names_that_match(number.digits()));
+        }
+        let rows: Vec<(i64, String, String)> = sqlx::query_as(lookup!())
+            .bind(Value::from(names).to_string())
+            .bind(number_keys(number.as_ref()))
+            .bind(scope.account.map(|account| account.0))
+            .bind(scope.cloud_id)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(StoreError::when("looking for the inbound service of a call"))?;
+        let best = rows
+            .into_iter()
+            .filter_map(|(account, name, body)| {
+                let (place, rest) = place(dialled, number.as_ref(), &name)?;
+                Some((place, account, name, body, rest))
+            })
+            .min_by(|(one, _, name, ..), (other, _, other_name, ..)| {
+                one.cmp(other).then(name.cmp(other_name))
+            });
+        let Some((_, account, name, body, rest)) = best else { return Ok(None) };
         let body = stored(name, &body)?;
         let service =
             InboundService::new(AccountId(account), body.name.as_str(), &body.body).map_err(|error| {
@@ -184,6 +225,43 @@ impl Store {
             })?;
         Ok(Some((service, rest)))
     }
+}
+
+/// Under which of these keys spellings of a number are found, with and without `+`; none for what is no number.
+fn number_keys(number: Option<&Number>) -> String {
+    let keys = number.map(|number| vec![format!("+{}", number.digits()), number.digits().to_owned()]);
+    Value::from(keys.unwrap_or_default()).to_string()
+}
+
+/// Where a service stands among those that a call may reach, the first first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// Its whole name is what was dialled. `true`: as a number, in another spelling than the plain one.
+    Whole(Likeness, bool),
+    /// What was dialled begins with so many octets of its name. `true`: as it was dialled, separators and all.
+    Beginning(Reverse<usize>, bool),
+    /// The same, without the `+`.
+    BeginningWithoutPlus(Reverse<usize>),
+}
+
+/// Where the service of this name stands for what was dialled, and what its `*` stands for. `None`: it is not reached.
+fn place(dialled: &str, number: Option<&Number>, name: &str) -> Option<(Place, String)> {
+    let Some(prefix) = name.strip_suffix('*') else {
+        let is_odd = Number::parse(name).is_some_and(|number| number.to_string() != name);
+        return likeness(dialled, name).map(|likeness| (Place::Whole(likeness, is_odd), String::new()));
+    };
+    let length = Reverse(prefix.len());
+    let subscriber = number.map(Number::subscriber);
+    // Without separators rather than with them: what the `*` stands for may have to be the name of a conference.
+    if let Some(rest) = subscriber.as_deref().and_then(|number| number.strip_prefix(prefix)) {
+        return Some((Place::Beginning(length, false), rest.to_owned()));
+    }
+    if let Some(rest) = dialled.strip_prefix(prefix) {
+        return Some((Place::Beginning(length, true), rest.to_owned()));
+    }
+    let digits = number.filter(|number| number.is_global())?.digits();
+    let rest = digits.strip_prefix(prefix)?;
+    Some((Place::BeginningWithoutPlus(length), rest.to_owned()))
 }
 
 /// All names under which a service could take a call to `user`: the user itself, and every beginning of it
@@ -213,6 +291,29 @@ async fn body_of(
         .map_err(StoreError::when("reading an inbound service"))
 }
 
+/// Another account has this number, in whatever spelling: its calls are not to be had by writing it differently.
+async fn is_number_of_another(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let number = Number::parse(name);
+    if number.is_none() {
+        return Ok(false);
+    }
+    let others: Vec<String> = sqlx::query_scalar(concat!(
+        "SELECT name FROM inbound_services WHERE account_id <> ?1 AND is_bare = 1 AND ",
+        number_key!(),
+        " IN (SELECT value FROM json_each(?2))"
+    ))
+    .bind(account.0)
+    .bind(number_keys(number.as_ref()))
+    .fetch_all(connection)
+    .await
+    .map_err(StoreError::when("looking for a number of another account"))?;
+    Ok(others.iter().any(|other| likeness(name, other).or(likeness(other, name)).is_some()))
+}
+
 async fn write_body(
     connection: &mut SqliteConnection,
     service: &InboundService,
@@ -229,6 +330,17 @@ async fn write_body(
     .await
     .map_err(StoreError::when(doing))?;
     if is_bare && taken.is_some() {
+        return Err(ServiceError::NameTaken);
+    }
+    // What was there before this was checked stays changeable.
+    let had: Option<bool> =
+        sqlx::query_scalar("SELECT is_bare FROM inbound_services WHERE account_id = ? AND name = ?")
+            .bind(account)
+            .bind(name)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(StoreError::when(doing))?;
+    if is_bare && had != Some(true) && is_number_of_another(connection, service.account, name).await? {
         return Err(ServiceError::NameTaken);
     }
     sqlx::query(
@@ -297,6 +409,24 @@ mod tests {
             merge(&mut target, &patch);
             assert_eq!(target, merged, "{before} patched with {patch}");
         }
+    }
+
+    /// The index of the migration is that of the expression here, so a call does not read every service there is.
+    #[tokio::test]
+    async fn services_are_looked_up_by_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(concat!("EXPLAIN QUERY PLAN ", lookup!()))
+            .bind("[]")
+            .bind("[]")
+            .bind(None::<i64>)
+            .bind(None::<&str>)
+            .fetch_all(&store.readers)
+            .await
+            .unwrap();
+        let steps: Vec<String> = plan.into_iter().map(|(.., step)| step).collect();
+        assert!(steps.iter().any(|step| step.contains("inbound_services_number")), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("SCAN inbound_services")), "{steps:?}");
     }
 
     #[test]

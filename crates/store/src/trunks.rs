@@ -10,6 +10,7 @@ use crate::{
 };
 use ipnet::IpNet;
 use plenary_conference::AccountId;
+use plenary_model::Number;
 use serde_json::Value;
 use std::{fmt, net::IpAddr, ops::RangeInclusive};
 
@@ -239,7 +240,10 @@ impl Trunk {
             asserted_identity: text("asserted_identity")?,
             privacy: truth("privacy", false)?,
             networks: get("networks").map_or(Ok(Vec::new()), |value| networks("networks", value))?,
-            prefixes: list("prefixes", "beginnings of numbers")?,
+            prefixes: list("prefixes", "beginnings of numbers")?
+                .iter()
+                .map(|text| without_separators(text))
+                .collect(),
             hosts: list("hosts", "host names")?.into_iter().map(|host| host.to_ascii_lowercase()).collect(),
             plus: truth("plus", true)?,
             priority: number("priority", &PRIORITY, 100)?,
@@ -319,11 +323,16 @@ impl Trunk {
     }
 }
 
+/// What people put into a number to read it by does not count (RFC 3966, section 5.1.1).
+fn without_separators(text: &str) -> String {
+    text.chars().filter(|c| !"-.()".contains(*c)).collect()
+}
+
 fn asserted(text: &str) -> Option<(String, String)> {
     if let Some(number) = text.strip_prefix("tel:") {
-        let digits = number.strip_prefix('+')?;
-        let is_number = (1..=32).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        return is_number.then(|| (number.to_owned(), String::new()));
+        let number =
+            Number::parse(number).filter(|number| number.is_global() && number.digits().len() <= 32)?;
+        return Some((number.subscriber(), String::new()));
     }
     let (user, host) = text.strip_prefix("sip:")?.split_once('@')?;
     (is_user(user) && is_host(host)).then(|| (user.to_owned(), host.to_owned()))
@@ -549,6 +558,13 @@ mod tests {
         for host in ["b.example", "xb.example", "a.example.evil", "evil"] {
             assert!(!some.serves_host(host), "{host}");
         }
+        let spelt = trunk(json!({
+            "uri": "sip:p", "prefixes": ["+49-30", "(0)"], "asserted_identity": "tel:+49-30-1"
+        }))
+        .unwrap();
+        assert!(spelt.serves_number("+493012") && spelt.serves_number("07") && !spelt.serves_number("49301"));
+        assert_eq!(spelt.asserted(), Some(("+49301".to_owned(), String::new())));
+        assert!(trunk(json!({ "uri": "sip:p", "prefixes": ["-"] })).is_err());
         assert!(trunk(json!({ "uri": "sip:p", "prefixes": ["*"] })).unwrap().serves_number("1"));
     }
 

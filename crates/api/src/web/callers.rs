@@ -69,7 +69,7 @@ pub(crate) async fn one(
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
     if *method == Method::PUT {
-        let body: UserBody = serde_json::from_slice(body).map_err(|error| {
+        let body: UserBody = super::parse(body).map_err(|error| {
             ApiError::coded(BAD_USER, format!("body: must be {{\"password\": \"…\"}}: {error}"))
         })?;
         state.store.put_sip_user(account, name, &state.realm, &body.password).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn token(
     account: AccountId,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let body: TokenBody = serde_json::from_slice(body).map_err(|error| {
+    let body: TokenBody = super::parse(body).map_err(|error| {
         ApiError::coded(BAD_TOKEN, format!("body: must be {{\"service\": \"…\", \"seconds\": 300}}: {error}"))
     })?;
     if body.service.is_empty() || body.service.chars().count() > NAME_CHARS_MAX {
@@ -138,8 +138,8 @@ pub(crate) async fn client_token(
 /// Takes the bodies of both services apart.
 #[cfg(fuzzing)]
 pub(crate) fn read_bodies(body: &[u8]) {
-    let _ = serde_json::from_slice::<UserBody>(body);
-    let _ = serde_json::from_slice::<TokenBody>(body);
+    let _ = super::parse::<UserBody>(body);
+    let _ = super::parse::<TokenBody>(body);
 }
 
 impl From<UserError> for ApiError {

@@ -44,6 +44,18 @@ impl Service {
         })
     }
 
+    /// It changes something, by whatever method it is asked.
+    pub(crate) fn changes(self) -> bool {
+        match self {
+            Self::ReservationCreate
+            | Self::ReservationModify
+            | Self::ReservationRemove
+            | Self::ParticipantSetOptions
+            | Self::ParticipantEject => true,
+            Self::List | Self::ParticipantList => false,
+        }
+    }
+
     pub(crate) async fn run(
         self,
         control: &dyn ConferenceControl,

@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An answer in JSON.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
@@ -24,6 +24,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// What a body in JSON says. A byte order mark before it is passed over (RFC 8259, section 8.1).
+pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
+    serde_json::from_slice(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))
 }
 
 /// The JSON Schema of what a service takes.

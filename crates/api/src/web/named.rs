@@ -99,7 +99,7 @@ pub(crate) fn shown(name: impl Serialize, body: Value) -> Value {
 fn object<N: Named>(body: &[u8], name: &str) -> Result<Value, ApiError> {
     let bad = |text| ApiError::coded(N::BAD, text);
     let mut object: Value =
-        serde_json::from_slice(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
+        super::parse(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
     if let Value::Object(fields) = &mut object {
         N::SHOWN_BESIDE.iter().for_each(|beside| drop(fields.remove(*beside)));
         if let Some(given) = fields.remove("name")

@@ -51,7 +51,7 @@ pub(crate) async fn invite(
     name: String,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let body: InviteBody = serde_json::from_slice(body).map_err(|error| {
+    let body: InviteBody = super::parse(body).map_err(|error| {
         wrong(format!(
             "body: must be {{\"to\": \"tel:+…\"}}, with trunk, participant, ring_seconds and from where wanted: {error}"
         ))
@@ -105,8 +105,8 @@ pub(crate) async fn transfer(
     id: String,
     body: &[u8],
 ) -> Result<Response<Body>, ApiError> {
-    let body: TransferBody = serde_json::from_slice(body)
-        .map_err(|error| wrong(format!("body: must be {{\"to\": \"sip:…\"}}: {error}")))?;
+    let body: TransferBody =
+        super::parse(body).map_err(|error| wrong(format!("body: must be {{\"to\": \"sip:…\"}}: {error}")))?;
     let party =
         state.control.transfer(account, ConferenceName::new(name), ParticipantId::new(id), body.to).await?;
     Ok(json(StatusCode::ACCEPTED, &party))

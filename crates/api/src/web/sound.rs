@@ -112,7 +112,7 @@ pub(crate) async fn settings(
 
 pub(crate) fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {
     let wrong = |text: String| ApiError::coded(BAD_SOUND, text);
-    let body: SoundBody = serde_json::from_slice(body).map_err(|error| {
+    let body: SoundBody = super::parse(body).map_err(|error| {
         wrong(format!(
             "body: {error}; automatic_gain, noise_suppression (true, false, null) and gain_db are known"
         ))

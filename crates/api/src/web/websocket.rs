@@ -1,6 +1,7 @@
 //! `/sipproxy`: where browsers open the WebSocket that their SIP travels on (RFC 6455, section 4.2; RFC 7118, section 4).
 
 use crate::{
+    door::{self, Page},
     error::ApiError,
     peer::{BoxedStream, Peer},
     server::ApiState,
@@ -48,9 +49,10 @@ pub(crate) fn upgrade(
     let key = key
         .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
         .ok_or_else(|| refused("`Sec-WebSocket-Key` must be 16 octets in base64"))?;
+    let is_foreign_page = door::page(parts, state.origins())? == Page::Allowed;
     let upgrade = upgrade.ok_or_else(|| refused("the connection cannot be upgraded"))?;
     let accept = BASE64.encode(&Sha1::digest(format!("{key}{GUID}").as_bytes()));
-    let (on_websocket, peer) = (on_websocket.clone(), *peer);
+    let (on_websocket, peer) = (on_websocket.clone(), Peer { is_foreign_page, ..*peer });
     tokio::spawn(async move {
         match upgrade.await {
             Ok(upgraded) => on_websocket(Box::new(TokioIo::new(upgraded)), peer),

@@ -341,6 +341,7 @@ impl World {
             store: store.clone(),
             control: control.clone(),
             public_url: Some("https://conference.example.com".to_owned()),
+            allowed_origins: plenary_api::AllowedOrigins::default(),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),
             limits: plenary_api::WebLimits::default(),
@@ -370,7 +371,8 @@ impl World {
         content_type: &str,
         body: &str,
     ) -> (u16, HeaderMap, String) {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request =
+            Request::builder().method(method).uri(path).header("Host", "conference.example.com");
         if !credentials.is_empty() {
             let encoded = BASE64.encode(credentials.as_bytes());
             request = request.header("Authorization", format!("Basic {encoded}"));

@@ -15,7 +15,8 @@ pub(super) async fn run(config: &Config, command: Ban) -> anyhow::Result<()> {
                     true => "datagrams without a password",
                     false => "anything",
                 };
-                writeln!(out, "{:<24} {:>8}  {what}", shown(ban.source), ban.seconds)?;
+                let of = ban.caller.map(|caller| format!(" of {caller}")).unwrap_or_default();
+                writeln!(out, "{:<24} {:>8}  {what}{of}", shown(ban.source), ban.seconds)?;
             }
         }
         Ban::Lift { source } => {

@@ -5,14 +5,14 @@ use super::{
     Command, Engine,
     bindings::Registrant,
     call::{AdmittedBy, CallNumber, Stage},
-    incoming::find_service,
     registrations::TokenFault,
     wall_now,
     webrtc::{self, Claim},
 };
 use plenary_conference::{AccountId, ServiceName};
+use plenary_model::is_same_name;
 use plenary_sip::{
-    Registration, Target, Transport,
+    Caller, Registration, Target, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
@@ -31,6 +31,8 @@ pub(crate) struct Looked {
     /// The service of the dialled name, and what its `*` stood for.
     pub(super) service: Option<(InboundService, String)>,
     pub(super) claims: Claims,
+    /// Who asks and for what, as limits count it.
+    caller: Caller,
     /// The access key that a browser names.
     key: NamedKey,
     /// The cloud id that the dialled host names.
@@ -78,6 +80,8 @@ pub(super) struct Asked<'a> {
     pub(super) target: Option<&'a Target>,
     pub(super) claim: Option<Claim>,
     pub(super) brought: Brought,
+    /// Who asks and for what, as limits count it.
+    pub(super) caller: Caller,
 }
 
 /// What becomes of a call.
@@ -117,7 +121,7 @@ struct Decided {
 }
 
 pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, StoreError> {
-    let Asked { target, claim, brought } = asked;
+    let Asked { target, claim, brought, caller } = asked;
     let mut claims = Claims::default();
     if let Some(answer) = brought.answer {
         let secret = store.sip_secret(&answer.username).await?;
@@ -140,13 +144,13 @@ pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, S
         let scopes = accounts_of(&claims, &key).into_iter().map(Some).chain([None]);
         for account in scopes {
             let scope = ServiceScope { account, cloud_id: dialled_cloud_id.as_deref() };
-            service = find_service(store, scope, &target.user).await?;
+            service = store.match_service_in(scope, &target.user).await?;
             if service.is_some() {
                 break;
             }
         }
     }
-    Ok(Looked { service, claims, key, dialled_cloud_id, has_users: store.has_sip_users().await? })
+    Ok(Looked { service, claims, caller, key, dialled_cloud_id, has_users: store.has_sip_users().await? })
 }
 
 /// The accounts that a caller's credentials name, whether or not they are right.
@@ -260,22 +264,25 @@ impl Engine {
         by_answer || flow.transport != Transport::Udp
     }
 
-    pub(super) fn is_trusted(&self, source: IpAddr) -> bool {
-        let source = source.to_canonical();
-        self.settings.trusted.iter().any(|net| net.contains(&source))
+    pub(super) fn is_trusted(&self, flow: Flow) -> bool {
+        network_of(flow).is_some_and(|source| self.settings.trusted.iter().any(|net| net.contains(&source)))
     }
 
     /// Decides whether the caller may reach the service that was found.
-    fn decide(&mut self, looked: Looked, dialled: &str, source: IpAddr) -> Decided {
-        let source = source.to_canonical();
-        let (is_trusted, has_users) = (self.is_trusted(source), looked.has_users);
+    fn decide(&mut self, looked: Looked, dialled: &str, flow: Flow) -> Decided {
+        let (source, network) = (flow.remote.ip().to_canonical(), network_of(flow));
+        let (is_trusted, has_users) = (self.is_trusted(flow), looked.has_users);
         // A caller that brings nothing but an access key is told what is wrong with the key.
         let is_by_key = looked.claims.is_empty() && !matches!(looked.key, NamedKey::None);
         let dialled_cloud_id = looked.dialled_cloud_id.as_deref();
-        let known = self.know(looked.claims, source);
+        let (known, caller) = (self.know(looked.claims, source), looked.caller);
         let user = known.user.as_ref().map(|user| user.name.clone());
         let Some((service, _)) = &looked.service else {
-            let may_know = is_trusted || self.trunks.is_known(source) || known.is_somebody();
+            if user.is_some() {
+                self.sip.report_success(flow, caller);
+            }
+            let is_trunk = network.is_some_and(|source| self.trunks.is_known(source));
+            let may_know = is_trusted || is_trunk || known.is_somebody();
             let decision = match may_know {
                 // Whoever brings a token that is not good needs another one, whatever it calls.
                 _ if known.fault.is_some() && !known.is_somebody() => known.refusal(),
@@ -288,17 +295,17 @@ impl Engine {
         };
         let access = &service.access;
         let by_network = match &access.networks {
-            Some(networks) => networks.iter().any(|net| net.contains(&source)),
+            Some(networks) => network.is_some_and(|source| networks.iter().any(|net| net.contains(&source))),
             None => is_trusted,
         };
-        let trunk = self.trunks.at(service.account, source);
+        let trunk = network.and_then(|source| self.trunks.at(service.account, source));
         let by_trunk = trunk.is_some_and(|trunk| access.includes_trunk(&trunk.name));
         let by_password = known
             .user
             .as_ref()
             .is_some_and(|user| user.account == service.account && access.users.includes(&user.name));
         let by_token = known.token.as_ref().is_some_and(|token| {
-            access.tokens && token.account == service.account && token.service == dialled
+            access.tokens && token.account == service.account && is_for(token, dialled, service)
         });
         // What a caller has shown says more than where it comes from.
         let ways = [
@@ -323,6 +330,10 @@ impl Engine {
             (None, None) if !has_users => Decision::No,
             (None, None) => Decision::Challenge { stale: known.is_stale() },
         };
+        // A token that is good for what was dialled shows as much as a password.
+        if user.is_some() || by_token {
+            self.sip.report_success(flow, caller);
+        }
         Decided { decision, user }
     }
 
@@ -341,31 +352,30 @@ impl Engine {
             }
         };
         if let Some(Token::Client(token)) = &looked.claims.token {
-            return self.call_client(number, token);
+            return self.call_client(number, token, looked.caller);
         }
         let had_credentials = !looked.claims.is_empty();
         let is_reached = self.is_reached(&looked, flow);
-        let service = looked.service.clone();
+        let (service, caller) = (looked.service.clone(), looked.caller.clone());
         let claimed = match &looked.key {
             NamedKey::Known(key, _) => Some(key.key.clone()),
             NamedKey::Unknown(claim) => Some(claim.key.clone()),
             NamedKey::None => None,
         };
-        let Decided { decision, user } = self.decide(looked, &dialled, source);
-        if user.is_some() {
-            self.sip.report_success(source);
-        }
+        let Decided { decision, user } = self.decide(looked, &dialled, flow);
         match decision {
             Decision::Welcome { by, key } => {
                 let account = service.as_ref().map(|(service, _)| service.account);
-                let trunk = account.and_then(|account| self.trunks.at(account, source));
+                let trunk = account
+                    .zip(network_of(flow))
+                    .and_then(|(account, source)| self.trunks.at(account, source));
                 if trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
                     info!(call = number.0, "the trunk has as many calls as it may");
                     return self.refuse(number, 503, "All lines of the trunk are in use");
                 }
                 if let Some(key) = key {
                     // Networks that are trusted have no limits of their own.
-                    let limited = Some(source).filter(|source| !self.is_trusted(*source));
+                    let limited = Some(source).filter(|_| !self.is_trusted(flow));
                     let now = self.clock.now().mono;
                     if let Err(reason) =
                         self.key_calls.begin(number, &key, limited, &self.settings.webrtc, now)
@@ -398,7 +408,7 @@ impl Engine {
                 // The first question is no failure: every phone asks like that. A wrong answer is one.
                 if had_credentials && !stale {
                     info!(call = number.0, %source, "wrong user name or password");
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, caller, is_reached);
                 }
                 let challenges = self.challenges(source, stale);
                 self.sip.reject(number.sip(), 401, None, challenges);
@@ -408,17 +418,17 @@ impl Engine {
                 let key = claimed.unwrap_or_default();
                 info!(call = number.0, %source, %key, %dialled, "a browser is refused: {why}");
                 if is_failure {
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, caller, is_reached);
                 }
                 self.refuse(number, status, phrase);
             }
             Decision::InvalidToken(fault) => {
                 info!(call = number.0, %source, %dialled, fault = fault.text(), "not permitted");
-                self.refuse_token(number, fault, source, is_reached);
+                self.refuse_token(number, fault, caller, is_reached);
             }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
-                self.sip.report_failure(source, is_reached);
+                self.sip.report_failure(flow, caller, is_reached);
                 self.refuse(number, 403, "Forbidden");
             }
         }
@@ -432,24 +442,25 @@ impl Engine {
         flow: Flow,
     ) -> Result<(), (u16, Vec<(String, String)>)> {
         let (source, is_reached) = (flow.remote.ip(), self.is_reached(&looked, flow));
+        let caller = looked.caller.clone();
         let had_credentials = !looked.claims.is_empty();
-        match self.decide(looked, dialled, source).decision {
+        match self.decide(looked, dialled, flow).decision {
             Decision::Welcome { .. } => Ok(()),
             Decision::NoSuchService => Err((404, Vec::new())),
             Decision::Challenge { stale } => {
                 if had_credentials && !stale {
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, caller, is_reached);
                 }
                 Err((401, self.challenges(source, stale)))
             }
             Decision::InvalidToken(fault) => {
                 if fault.is_suspicious() {
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, caller, is_reached);
                 }
                 Err((401, fault.challenge(&self.settings.realm)))
             }
             Decision::No | Decision::NotByKey(_) => {
-                self.sip.report_failure(source, is_reached);
+                self.sip.report_failure(flow, caller, is_reached);
                 Err((403, Vec::new()))
             }
         }
@@ -469,7 +480,11 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&registration.authorizations, registration.flow.remote.ip());
         tokio::spawn(async move {
-            let looked = look_up(&store, Asked { target: None, claim: None, brought }).await;
+            let looked = look_up(
+                &store,
+                Asked { target: None, claim: None, brought, caller: registration.caller.clone() },
+            )
+            .await;
             let _ =
                 commands.send(Command::Registering { registration: Box::new(registration), looked }).await;
         });
@@ -493,7 +508,7 @@ impl Engine {
             return self.register_client(token, &registration);
         }
         match known.user.clone() {
-            Some(KnownUser { account, name }) if name == registration.user => {
+            Some(KnownUser { account, name }) if is_same_name(&name, &registration.user) => {
                 let expires = match registration.expires {
                     0 => 0,
                     seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
@@ -504,7 +519,7 @@ impl Engine {
                 let fault = known.fault.unwrap_or(TokenFault::Unknown);
                 info!(%source, client = %registration.user, fault = fault.text(), "a registration was refused");
                 if fault.is_suspicious() {
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, registration.caller.clone(), is_reached);
                 }
                 self.sip.refuse_request(id, 401, fault.challenge(&self.settings.realm));
             }
@@ -513,13 +528,13 @@ impl Engine {
                 let stale = known.is_stale();
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
-                    self.sip.report_failure(source, is_reached);
+                    self.sip.report_failure(flow, registration.caller.clone(), is_reached);
                 }
                 let challenges = self.challenges(source, stale);
                 self.sip.refuse_request(id, 401, challenges);
             }
             None | Some(_) => {
-                self.sip.report_failure(source, is_reached);
+                self.sip.report_failure(flow, registration.caller.clone(), is_reached);
                 self.sip.refuse_request(id, 403, Vec::new());
             }
         }
@@ -532,7 +547,7 @@ impl Engine {
         tokio::spawn(async move {
             // Only the account's own services: a reservation must not reach into another account.
             let scope = ServiceScope { account: Some(account), cloud_id: None };
-            let found = find_service(&store, scope, service.as_str()).await;
+            let found = store.match_service_in(scope, service.as_str()).await;
             let _ = commands.send(Command::Diverted { call: number, found }).await;
         });
     }
@@ -574,6 +589,19 @@ fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id:
     };
     // All three look the same to the caller: it learns no names.
     refusal(404, "No such service", why, false)
+}
+
+/// The address by whose network somebody may be let in. `None`: a page of another site is behind it, and the network that
+/// its reader sits in is none of its own.
+fn network_of(flow: Flow) -> Option<IpAddr> {
+    (!flow.is_foreign).then(|| flow.remote.ip().to_canonical())
+}
+
+/// A token is good for the name that it was made for: as it was dialled, or as the service that was found is called, unless
+/// that takes many names.
+fn is_for(token: &CallToken, dialled: &str, service: &InboundService) -> bool {
+    let name = service.name.as_str();
+    is_same_name(&token.service, dialled) || (!name.ends_with('*') && is_same_name(&token.service, name))
 }
 
 /// Makes what judges passwords.

@@ -3,6 +3,7 @@
 //! after a restart telephones register again.
 
 use plenary_conference::{AccountId, Mono};
+use plenary_model::is_same_name;
 use plenary_sip::ua::{Flow, Transport};
 use std::collections::HashMap;
 
@@ -110,7 +111,8 @@ impl Bindings {
                 && contacts.contains(&binding.contact)
         };
         let of_user = |(_, who): &(AccountId, Registrant)| match who {
-            Registrant::User(name) | Registrant::Client(name) => name == user,
+            Registrant::User(name) => is_same_name(name, user),
+            Registrant::Client(id) => id == user,
         };
         let (account, who) = self
             .of
@@ -124,7 +126,21 @@ impl Bindings {
 
     /// The telephones of one who registered, the one that registered last first.
     pub(super) fn of(&self, account: AccountId, who: &Registrant, now: Mono) -> Vec<Binding> {
-        let Some(known) = self.of.get(&(account, who.clone())) else { return Vec::new() };
+        let found = self.of.get(&(account, who.clone())).or_else(|| match who {
+            // The same number in another spelling; the lowest name where there are several.
+            Registrant::User(wanted) => {
+                let alike = self.of.iter().filter_map(|((owner, who), known)| match who {
+                    Registrant::User(name) if *owner == account && is_same_name(name, wanted) => {
+                        Some((name, known))
+                    }
+                    Registrant::User(_) | Registrant::Client(_) => None,
+                });
+                alike.min_by_key(|(name, _)| *name).map(|(_, known)| known)
+            }
+            // The id of a client is no number.
+            Registrant::Client(_) => None,
+        });
+        let Some(known) = found else { return Vec::new() };
         known.iter().rev().filter(|binding| binding.expires_at > now).cloned().collect()
     }
 
@@ -175,7 +191,7 @@ mod tests {
 
     fn flow(transport: Transport, port: u16) -> Flow {
         let at = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
-        Flow { transport, local: at(5060), remote: at(port) }
+        Flow { transport, local: at(5060), remote: at(port), is_foreign: false }
     }
 
     fn alice() -> Registrant {
@@ -213,6 +229,29 @@ mod tests {
         assert_eq!(bindings.register(asked(&[], 0), Mono(61_000)), [("sip:alice@b;ob".to_owned(), 60)]);
         assert_eq!(bindings.register(asked(&["*".to_owned()], 0), Mono(62_000)), []);
         assert!(bindings.of.is_empty());
+    }
+
+    #[test]
+    fn a_user_whose_name_is_a_number_is_found_in_every_spelling() {
+        let mut bindings = Bindings::default();
+        let contacts = ["sip:phone@a".to_owned()];
+        bindings.register(
+            Registering { who: Registrant::User("+4930123456".to_owned()), ..asked(&contacts, 60) },
+            Mono(0),
+        );
+        for (account, user, telephones) in [
+            (1, "+4930123456", 1),
+            (1, "+49-30-123456", 1),
+            (2, "+49-30-123456", 0),
+            (1, "+493012345", 0),
+            (1, "4930123456", 0),
+        ] {
+            assert_eq!(
+                bindings.of(AccountId(account), &Registrant::User(user.to_owned()), Mono(0)).len(),
+                telephones,
+                "{user}"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::{
 };
 use plenary_api::ControlError;
 use plenary_conference::{ConferenceKey, ConferenceName, ParticipantOptions};
+use plenary_model::is_same_name;
+use plenary_sip::Caller;
 use plenary_store::ClientToken;
 use tracing::info;
 
@@ -19,19 +21,20 @@ const RING_MS: u64 = 120_000;
 
 impl Engine {
     /// A client calls another one with its token.
-    pub(super) fn call_client(&mut self, number: CallNumber, token: &ClientToken) {
+    pub(super) fn call_client(&mut self, number: CallNumber, token: &ClientToken, caller: Caller) {
         let Some(call) = self.calls.get(&number) else { return };
-        let (source, dialled) = (call.flow.remote.ip(), call.dialled.clone());
+        let (flow, dialled) = (call.flow, call.dialled.clone());
         let fault = match token {
-            token if token.client != call.from => Some(TokenFault::OtherClient),
+            // Where the id reads as a number, the call has it in the one spelling that numbers have.
+            token if !is_same_name(&token.client, &call.from) => Some(TokenFault::OtherClient),
             token if !token.may_call(&dialled) => Some(TokenFault::MayNotCall),
             _ => None,
         };
         if let Some(fault) = fault {
             info!(call = number.0, client = %token.client, %dialled, "the token is not good for this call");
-            return self.refuse_token(number, fault, source, true);
+            return self.refuse_token(number, fault, caller, true);
         }
-        self.sip.report_success(source);
+        self.sip.report_success(flow, caller);
         let routes = self.routes_to_client(token.account, &dialled, &token.client);
         if routes.is_empty() {
             info!(call = number.0, client = %dialled, "the client is not registered");

@@ -64,7 +64,12 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&subscribing.authorizations, subscribing.flow.remote.ip());
         tokio::spawn(async move {
-            let asked = access::Asked { target: Some(&subscribing.target), claim: None, brought };
+            let asked = access::Asked {
+                target: Some(&subscribing.target),
+                claim: None,
+                brought,
+                caller: subscribing.caller.clone(),
+            };
             let looked = access::look_up(&store, asked).await;
             let _ = commands.send(Command::Following { subscribing: Box::new(subscribing), looked }).await;
         });

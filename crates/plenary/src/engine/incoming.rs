@@ -11,11 +11,12 @@ use super::{
 use crate::forecast::{CallKind, TooMuch};
 use plenary_conference::{ConferenceKey, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
+use plenary_model::Number;
 use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError, Stream},
 };
-use plenary_store::{Action, InboundService, Refer, ServiceScope, Srtp, StoreError};
+use plenary_store::{Action, InboundService, Refer, Srtp, StoreError};
 use std::net::IpAddr;
 use tracing::{debug, info, warn};
 
@@ -40,11 +41,13 @@ impl Engine {
         let participant = ParticipantId::new(format!("{:016x}.{}", self.node, number.0));
         // Only those we trust may say who somebody else is (RFC 3325, 5): of trunks it is not known yet.
         let asserted = incoming.asserted.map(|party| party.user);
-        let is_trusted = self.is_trusted(incoming.flow.remote.ip());
+        let is_trusted = self.is_trusted(incoming.flow);
         // An access key counts over WebSockets only.
         let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
         let claim = is_browser.then(|| Claim::of(&incoming.from.user, &incoming.from.host)).flatten();
         let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
+        // One number has one spelling in rosters and records, however the caller's side writes it.
+        let from = Number::parse(&from).map_or(from, |number| number.to_string());
         let is_withheld = incoming.is_private;
         let shown = if is_withheld { super::call::ANONYMOUS } else { &from };
         info!(call = number.0, dialled = %incoming.target.user, from = %shown, source = %incoming.flow, "incoming call");
@@ -77,7 +80,8 @@ impl Engine {
         let (store, commands) = (self.store.clone(), self.commands.clone());
         let brought = self.brought(&incoming.authorizations, incoming.flow.remote.ip());
         tokio::spawn(async move {
-            let asked = access::Asked { target: Some(&incoming.target), claim, brought };
+            let asked =
+                access::Asked { target: Some(&incoming.target), claim, brought, caller: incoming.caller };
             let looked = access::look_up(&store, asked).await;
             let _ = commands.send(Command::LookedUp { call: number, looked }).await;
         });
@@ -505,19 +509,6 @@ pub(super) fn media_address(listening: &[IpAddr], local: IpAddr) -> IpAddr {
         .or_else(|| listening.iter().find(of_family))
         .copied()
         .unwrap_or(local)
-}
-
-/// The service of the dialled name. A telephone number may be stored with or without its `+`.
-pub(super) async fn find_service(
-    store: &plenary_store::Store,
-    scope: ServiceScope<'_>,
-    user: &str,
-) -> Result<Option<(InboundService, String)>, StoreError> {
-    let found = store.match_service_in(scope, user).await?;
-    match (found, user.strip_prefix('+')) {
-        (None, Some(digits)) => store.match_service_in(scope, digits).await,
-        (found, _) => Ok(found),
-    }
 }
 
 fn refused_phrase(refused: &Refused) -> String {

@@ -563,6 +563,9 @@ impl Engine {
             SipEvent::Banned { source, seconds } => {
                 warn!(%source, seconds, "banned: too many requests that were refused");
             }
+            SipEvent::Blocked { source, caller, seconds } => {
+                warn!(%source, %caller, seconds, "blocked: too many refusals of one caller; others from there are answered");
+            }
             SipEvent::KeyPressed { call, key } => {
                 let number = CallNumber(call.0);
                 self.media.count_key(number.media());

@@ -27,7 +27,12 @@ impl Engine {
             let (store, commands) = (self.store.clone(), self.commands.clone());
             let brought = self.brought(&referred.authorizations, referred.flow.remote.ip());
             tokio::spawn(async move {
-                let asked = access::Asked { target: Some(&referred.target), claim: None, brought };
+                let asked = access::Asked {
+                    target: Some(&referred.target),
+                    claim: None,
+                    brought,
+                    caller: referred.caller.clone(),
+                };
                 let looked = access::look_up(&store, asked).await;
                 let _ = commands.send(Command::Referring { referred: Box::new(referred), looked }).await;
             });

@@ -10,11 +10,10 @@ use super::{
 };
 use plenary_conference::AccountId;
 use plenary_sip::{
-    Registration,
+    Caller, Registration,
     ua::{Flow, Transport},
 };
 use plenary_store::ClientToken;
-use std::net::IpAddr;
 use tracing::info;
 
 /// A registration ends with its token, but not sooner than this: clients renew it three seconds before.
@@ -88,7 +87,7 @@ impl Engine {
         registration: &Registration,
         expires: u32,
     ) {
-        self.sip.report_success(registration.flow.remote.ip());
+        self.sip.report_success(registration.flow, registration.caller.clone());
         info!(user = %registration.user, flow = %registration.flow, expires, "registered");
         let asked = Registering {
             account,
@@ -141,11 +140,13 @@ impl Engine {
         &mut self,
         number: CallNumber,
         fault: TokenFault,
-        source: IpAddr,
+        caller: Caller,
         is_reached: bool,
     ) {
-        if fault.is_suspicious() {
-            self.sip.report_failure(source, is_reached);
+        if fault.is_suspicious()
+            && let Some(call) = self.calls.get(&number)
+        {
+            self.sip.report_failure(call.flow, caller, is_reached);
         }
         self.sip.reject(number.sip(), 401, None, fault.challenge(&self.settings.realm));
         self.call_is_over(number, "the token is not valid");

@@ -8,6 +8,7 @@ use super::{
 };
 use plenary_api::DialRefused;
 use plenary_conference::AccountId;
+use plenary_model::Number;
 use plenary_sip::{
     DialSpec, Party, Redirection,
     sdp::Policy,
@@ -39,10 +40,9 @@ impl Target {
         match scheme.to_ascii_lowercase().as_str() {
             "tel" => {
                 // Parameters say nothing that a number does not; visual separators are for people (RFC 3966, 3).
-                let number = rest.split(';').next().unwrap_or_default();
-                let number: String = number.chars().filter(|c| !"-.() ".contains(*c)).collect();
+                let number: String = unescaped(rest).chars().filter(|c| *c != ' ').collect();
                 Self::number(&number).ok_or_else(|| {
-                    format!("a number has 1 to {DIGITS_MAX} digits, with or without a + before them")
+                    format!("a number has 1 to {DIGITS_MAX} digits, with or without a + before them; one without may hold * and # too")
                 })
             }
             "user" => {
@@ -68,10 +68,8 @@ impl Target {
     }
 
     fn number(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('+').unwrap_or(text);
-        let is_number =
-            (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| Self::Number(text.to_owned()))
+        let number = Number::parse(text).filter(|number| number.digits().len() <= DIGITS_MAX)?;
+        Some(Self::Number(number.subscriber()))
     }
 
     fn uri(scheme: &'static str, text: &str) -> Result<Self, String> {
@@ -250,6 +248,8 @@ impl Engine {
         let (uri, hosts) = match target {
             Target::Number(number) => {
                 let number = if trunk.plus { number } else { number.trim_start_matches('+') };
+                // It would end the user part, and more (RFC 3261, 25.1).
+                let number = number.replace('#', "%23");
                 let uri =
                     format!("{}:{number}@{}{}{}", server.scheme, server.host, server.port, server.transport);
                 (uri, vec![server.host.clone()])
@@ -308,10 +308,11 @@ impl Engine {
         if let Target::Uri { user, host, .. } = &target
             && ours.iter().any(|known| known.eq_ignore_ascii_case(host))
         {
+            let user = unescaped(user);
             if !self.bindings.of(account, &Registrant::User(user.clone()), now).is_empty() {
-                return Ok(Target::User(user.clone()));
+                return Ok(Target::User(user));
             }
-            if let Some(number) = Target::number(user) {
+            if let Some(number) = Target::number(&user) {
                 return Ok(number);
             }
         }
@@ -326,10 +327,19 @@ fn service_host(domain: &str) -> Option<String> {
     Some(format!("sip-{}.aculab.com", cloud.strip_suffix(".aculabcloud.net")?))
 }
 
+/// The characters that a number may hold and URIs may escape (RFC 3986, section 2.1).
+fn unescaped(text: &str) -> String {
+    let mut plain = text.to_owned();
+    for (escape, c) in [("%2B", "+"), ("%23", "#"), ("%2A", "*"), ("%28", "("), ("%29", ")"), ("%20", " ")] {
+        plain = plain.replace(escape, c).replace(&escape.to_ascii_lowercase(), c);
+    }
+    plain
+}
+
 /// The flow of a call that has none yet: nothing was sent, and nothing came.
 pub(super) fn no_flow(local: std::net::IpAddr) -> Flow {
     let local = std::net::SocketAddr::new(local, 0);
-    Flow { transport: Transport::Udp, local, remote: local }
+    Flow { transport: Transport::Udp, local, remote: local, is_foreign: false }
 }
 
 #[cfg(test)]
@@ -349,6 +359,13 @@ mod tests {
         for (text, shown) in [
             ("tel:+44-1908.27(3800)", "tel:+441908273800"),
             ("TEL:112;phone-context=+44", "tel:112"),
+            ("tel:*98", "tel:*98"),
+            ("tel:%231", "tel:#1"),
+            ("tel:#31#030-1", "tel:#31#0301"),
+            ("tel:%2b44 1908", "tel:+441908"),
+            ("tel:+44-1908;ext=7", "tel:+441908"),
+            ("sip:*98@example.com", "sip:*98@example.com"),
+            ("sip:%231@example.com", "sip:%231@example.com"),
             ("sip:bob@Example.com", "sip:bob@example.com"),
             ("sip:bob@192.0.2.1:5070;transport=TCP", "sip:bob@192.0.2.1:5070;transport=tcp"),
             ("sips:bob@[2001:db8::1]", "sips:bob@[2001:db8::1]"),
@@ -364,6 +381,7 @@ mod tests {
             "tel:",
             "tel:+",
             "tel:abc",
+            "tel:+44*1",
             "sip:host",
             "sip:@host",
             "sip:a@b?Route=x",

@@ -186,7 +186,7 @@ impl Acceptor {
             }
             let _ = stream.set_nodelay(true);
             let Some(config) = self.tls.clone() else {
-                let flow = Flow { transport: Transport::Tcp, local, remote };
+                let flow = Flow { transport: Transport::Tcp, local, remote, is_foreign: false };
                 if accepted.send(Accepted { stream: Box::new(stream), flow }).await.is_err() {
                     return;
                 }
@@ -198,7 +198,7 @@ impl Acceptor {
             };
             let accepted = accepted.clone();
             tokio::spawn(async move {
-                let flow = Flow { transport: Transport::Tls, local, remote };
+                let flow = Flow { transport: Transport::Tls, local, remote, is_foreign: false };
                 match tls::accept(config, stream).await {
                     Ok(stream) => {
                         let _ = accepted.send(Accepted { stream, flow }).await;
@@ -352,9 +352,11 @@ impl Task {
             Command::RefuseRequest { request, status, extra } => {
                 self.ua.refuse_request(request, status, &extra, now);
             }
-            Command::Report { source, outcome: Outcome::Succeeded } => self.ua.report_success(source),
-            Command::Report { source, outcome: Outcome::Failed { is_reached } } => {
-                self.ua.report_failure(source, is_reached, now);
+            Command::Report { flow, caller, outcome: Outcome::Succeeded } => {
+                self.ua.report_success(flow, &caller, now);
+            }
+            Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
+                self.ua.report_failure(flow, &caller, is_reached, now);
             }
             Command::SetLimits { allow_from, guard } => {
                 self.config.allow_from.clone_from(&allow_from);
@@ -386,7 +388,7 @@ impl Task {
     fn handle_datagram(&mut self, datagram: Datagram) {
         let Some(local) = self.sockets.get(datagram.socket).map(|socket| socket.local) else { return };
         let local = self.local_towards(local, datagram.source.ip());
-        let flow = Flow { transport: Transport::Udp, local, remote: datagram.source };
+        let flow = Flow { transport: Transport::Udp, local, remote: datagram.source, is_foreign: false };
         let now = self.now();
         self.ua.receive_datagram(datagram.bytes, flow, now);
     }
@@ -429,7 +431,7 @@ impl Task {
             return;
         }
         let (open, now) = (self.connections.keys().map(|(_, remote)| remote.ip()), self.now());
-        if !self.ua.may_connect(flow.remote.ip(), open, now) {
+        if !self.ua.may_connect(flow, open, now) {
             tracing::info!(%flow, "a source is banned or has too many connections: one is refused");
             return;
         }
@@ -526,7 +528,12 @@ impl Task {
                     // The domain that was asked for, wherever its servers are (RFC 5922, section 4).
                     self.hosts.insert(remote, host.clone());
                 }
-                flows.push(Flow { transport, local: self.local_for(transport, remote), remote });
+                flows.push(Flow {
+                    transport,
+                    local: self.local_for(transport, remote),
+                    remote,
+                    is_foreign: false,
+                });
             }
             flows
         });

@@ -2,7 +2,7 @@
 
 use super::{SipError, connection::BoxedStream};
 use crate::{
-    guard::{Ban, GuardConfig},
+    guard::{Ban, Caller, GuardConfig},
     locate::Hop,
     ua::{
         CallId, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
@@ -112,7 +112,8 @@ pub(super) enum Command {
         extra: Vec<(String, String)>,
     },
     Report {
-        source: IpAddr,
+        flow: Flow,
+        caller: Caller,
         outcome: Outcome,
     },
     SetLimits {
@@ -162,9 +163,17 @@ impl SipHandle {
     }
 
     /// Takes over a WebSocket whose opening handshake is done (RFC 7118, section 4). `secure`: it came under TLS.
-    pub fn accept_websocket(&self, stream: BoxedStream, local: SocketAddr, remote: SocketAddr, secure: bool) {
+    /// `is_foreign`: a page of another site opened it.
+    pub fn accept_websocket(
+        &self,
+        stream: BoxedStream,
+        local: SocketAddr,
+        remote: SocketAddr,
+        secure: bool,
+        is_foreign: bool,
+    ) {
         let transport = if secure { Transport::Wss } else { Transport::Ws };
-        self.command(Command::Accepted { stream, flow: Flow { transport, local, remote } });
+        self.command(Command::Accepted { stream, flow: Flow { transport, local, remote, is_foreign } });
     }
 
     fn command(&self, command: Command) {
@@ -218,15 +227,15 @@ impl SipHandle {
         self.command(Command::RefuseRequest { request, status, extra });
     }
 
-    /// Says that a source has shown that it may.
-    pub fn report_success(&self, source: IpAddr) {
-        self.command(Command::Report { source, outcome: Outcome::Succeeded });
+    /// Says that a caller has shown who it is, by a password or a token.
+    pub fn report_success(&self, flow: Flow, caller: Caller) {
+        self.command(Command::Report { flow, caller, outcome: Outcome::Succeeded });
     }
 
-    /// Says that a source asked for what it may not have. `is_reached`: what we send reaches it (it has a connection, or
-    /// answered a challenge of ours); else its address may be somebody else's, and it is not banned for long.
-    pub fn report_failure(&self, source: IpAddr, is_reached: bool) {
-        self.command(Command::Report { source, outcome: Outcome::Failed { is_reached } });
+    /// Says that a caller asked for what it may not have. `is_reached`: what we send reaches it (it has a connection, or
+    /// answered a challenge of ours); else its address may be somebody else's, and it is not blocked for long.
+    pub fn report_failure(&self, flow: Flow, caller: Caller, is_reached: bool) {
+        self.command(Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } });
     }
 
     /// Other networks and limits from now on.

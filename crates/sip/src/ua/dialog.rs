@@ -176,6 +176,7 @@ impl Dialog {
             transport: Transport::of_name(beyond_nat.unwrap_or(&transport))?,
             local: next()?.parse().ok()?,
             remote: next()?.parse().ok()?,
+            is_foreign: false,
         };
         Some(Self {
             call_id: next()?,

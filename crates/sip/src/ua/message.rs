@@ -249,7 +249,13 @@ pub(super) fn host_text(host: &Host) -> String {
 
 pub(super) fn target(uri: &Uri) -> Target {
     let user = match uri.tel_parts() {
-        Some(tel) => String::from_utf8_lossy(tel.subscriber()).replace(['-', '.', '(', ')'], ""),
+        // With its parameters: an extension or a context may make it another number (RFC 3966, section 5.1.5), and a SIP URI
+        // has them in its user part as well (RFC 3261, section 19.1.6).
+        Some(tel) => {
+            let number = String::from_utf8_lossy(tel.subscriber()).replace(['-', '.', '(', ')'], "");
+            let text = uri_text(uri);
+            text.split_once(';').map_or(number.clone(), |(_, parameters)| format!("{number};{parameters}"))
+        }
         None => {
             uri.decoded_user().map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default()
         }

@@ -31,7 +31,7 @@ pub use types::{
     SubscriptionId, Target, Transport,
 };
 
-use crate::guard::{self, Admission, Ban, Guard, GuardConfig, Proof};
+use crate::guard::{self, Admission, Ban, Caller, Consequence, Guard, GuardConfig, Proof};
 use crate::locate::Hop;
 
 use bytes::Bytes;
@@ -323,7 +323,7 @@ impl UserAgent {
             sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
         {
             self.refuse_malformed(&request, &finding, flow);
-            self.failed(source, proof_of(flow), now);
+            self.failed(flow, proof_of(flow), now);
             return;
         }
         let method = request.method.clone();
@@ -353,10 +353,10 @@ impl UserAgent {
         }
         let Some(copied) = message::salvage(bytes) else { return };
         let proof = proof_of(flow);
-        if self.guard.admit(source, proof == Proof::Reached, now) != Admission::Welcome {
+        if self.guard.admit(flow, proof == Proof::Reached, now) != Admission::Welcome {
             return;
         }
-        self.failed(source, proof, now);
+        self.failed(flow, proof, now);
         let status = if matches!(why, ParseError::Limit { .. }) { 513 } else { 400 };
         let why: String = crate::text::line(&why.to_string()).chars().take(80).collect();
         self.send_salvaged(flow, &format!("{status} {}: {why}", message::phrase(status)), &copied);
@@ -377,17 +377,19 @@ impl UserAgent {
         if !is_new {
             return true;
         }
-        let source = flow.remote.ip();
         if message::text(&request.headers, &HeaderName::UserAgent)
             .is_some_and(|name| guard::is_scanner(&name))
         {
-            self.failed(source, proof_of(flow), now);
+            self.failed(flow, proof_of(flow), now);
             return false;
         }
         let brings_something = proof_of(flow) == Proof::Reached
             || request.headers.get(&HeaderName::Authorization).is_some()
             || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
-        match self.guard.admit(source, brings_something, now) {
+        if self.guard.is_blocked(flow, &registration::caller(request), brings_something, now) {
+            return false;
+        }
+        match self.guard.admit(flow, brings_something, now) {
             Admission::Welcome => true,
             Admission::Ignored => false,
             Admission::TooMany => {
@@ -402,32 +404,35 @@ impl UserAgent {
         }
     }
 
-    /// Somebody asked for what he may not have. Who does so often is not answered for a while. `is_reached`: what we send
-    /// is known to reach him; else somebody else may have written his address on a datagram.
-    pub fn report_failure(&mut self, source: IpAddr, is_reached: bool, now: Duration) {
-        self.failed(source, if is_reached { Proof::Reached } else { Proof::Doubtful }, now);
-    }
-
-    fn failed(&mut self, source: IpAddr, proof: Proof, now: Duration) {
-        if let Some(ban) = self.guard.failed(source, proof, now) {
-            self.event(SipEvent::Banned { source, seconds: ban.as_secs() });
+    /// A caller asked for what it may not have. Who does so often is not answered for a while. `is_reached`: what we send
+    /// is known to reach it; else somebody else may have written its address on a datagram.
+    pub fn report_failure(&mut self, flow: Flow, caller: &Caller, is_reached: bool, now: Duration) {
+        let proof = if is_reached { Proof::Reached } else { Proof::Doubtful };
+        let source = flow.remote.ip();
+        match self.guard.failed_as(flow, caller, proof, now) {
+            None => {}
+            Some(Consequence::Banned(ban)) => self.event(SipEvent::Banned { source, seconds: ban.as_secs() }),
+            Some(Consequence::Blocked(block)) => {
+                self.event(SipEvent::Blocked { source, caller: caller.clone(), seconds: block.as_secs() });
+            }
         }
     }
 
-    /// Somebody has shown who he is.
-    pub fn report_success(&mut self, source: IpAddr) {
-        self.guard.succeeded(source);
+    fn failed(&mut self, flow: Flow, proof: Proof, now: Duration) {
+        if let Some(ban) = self.guard.failed(flow, proof, now) {
+            self.event(SipEvent::Banned { source: flow.remote.ip(), seconds: ban.as_secs() });
+        }
+    }
+
+    /// A caller has shown who it is.
+    pub fn report_success(&mut self, flow: Flow, caller: &Caller, now: Duration) {
+        self.guard.succeeded(flow, caller, now);
     }
 
     /// Whether a source that has these connections may open another one.
-    pub(crate) fn may_connect(
-        &self,
-        source: IpAddr,
-        open: impl Iterator<Item = IpAddr>,
-        now: Duration,
-    ) -> bool {
-        let open = open.filter(|other| self.guard.is_same(source, *other)).count();
-        self.guard.may_connect(source, open, now)
+    pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
+        let open = open.filter(|other| self.guard.is_same(flow, *other)).count();
+        self.guard.may_connect(flow, open, now)
     }
 
     /// Other limits and networks from now on. Bans are lifted.

@@ -93,6 +93,7 @@ impl UserAgent {
             referred_by,
             asserted: message::asserted(headers),
             authorizations: super::registration::authorizations(request),
+            caller: super::registration::caller(request),
             flow,
         })));
     }

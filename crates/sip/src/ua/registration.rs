@@ -1,8 +1,11 @@
 //! Those who register with us (RFC 3261, section 10.3): whether they may is the program's decision.
 
 use super::{Registration, RequestId, SipEvent, UserAgent, message};
-use crate::digest::Authorizations;
-use sipx_sip::{HeaderName, Request, TransactionKey, headers::ContactValue};
+use crate::{
+    digest::{Authorization, Authorizations},
+    guard::Caller,
+};
+use sipx_sip::{HeaderName, Method, Request, TransactionKey, headers::ContactValue};
 use std::time::Duration;
 
 /// Where a phone does not say for how long, in seconds.
@@ -57,6 +60,7 @@ impl UserAgent {
             expires: expires.or(of_message).unwrap_or(EXPIRES_DEFAULT),
             path,
             authorizations: authorizations(request),
+            caller: caller(request),
             flow,
         })));
     }
@@ -91,4 +95,21 @@ pub(super) fn authorizations(request: &Request) -> Authorizations {
     let own = request.headers.get_all(&HeaderName::Authorization);
     let of_proxies = request.headers.get_all(&HeaderName::ProxyAuthorization);
     Authorizations::parse(own.chain(of_proxies).map(sipx_sip::Header::value), &method)
+}
+
+/// Who sent a request, by its own word, and what for.
+pub(super) fn caller(request: &Request) -> Caller {
+    // Of several passwords the first: whichever it is for, the same client says the same.
+    for one in authorizations(request).iter() {
+        if let Authorization::Digest(answer) = one {
+            return Caller::with_password(&answer.username);
+        }
+    }
+    match request.method {
+        Method::Register => Caller::with_password(&message::party(&request.headers, message::Side::To).user),
+        _ => {
+            let from = message::party(&request.headers, message::Side::From).user;
+            Caller::asking_for(&from, &message::target(&request.uri).user)
+        }
+    }
 }

@@ -125,6 +125,7 @@ impl UserAgent {
             offer,
             sip_call_id,
             authorizations: super::registration::authorizations(request),
+            caller: super::registration::caller(request),
             asserted: message::asserted(headers),
             is_private: message::is_private(headers),
         })));

@@ -82,6 +82,7 @@ impl UserAgent {
             target: message::target(&request.uri),
             call,
             authorizations: super::registration::authorizations(request),
+            caller: super::registration::caller(request),
             flow,
         })));
     }

@@ -1,6 +1,6 @@
 //! What the user agent says to the program and hears from it.
 
-use crate::digest::Authorizations;
+use crate::{digest::Authorizations, guard::Caller};
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -93,6 +93,9 @@ pub struct Flow {
     pub local: SocketAddr,
     /// Theirs.
     pub remote: SocketAddr,
+    /// A browser opened it for a page of another site: `remote` is where the reader of that page sits, who need not know
+    /// of it. Nobody is trusted for coming from there.
+    pub is_foreign: bool,
 }
 
 /// A reason for the end of a call (RFC 3326).
@@ -122,7 +125,7 @@ impl fmt::Display for Reason {
 /// Whom a request is for: its request URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The user part, percent-decoded; the number of a `tel:` URI.
+    /// The user part, percent-decoded; the number of a `tel:` URI, with its parameters.
     pub user: String,
     /// The host, without a port.
     pub host: String,
@@ -163,6 +166,8 @@ pub struct IncomingCall {
     pub asserted: Option<Party>,
     /// Who calls is not to be shown to others (Privacy, RFC 3323).
     pub is_private: bool,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
 }
 
 /// A request outside of any call that the program answers.
@@ -186,6 +191,8 @@ pub struct Subscribing {
     pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
 }
 
 /// Somebody wants to be reachable (RFC 3261, section 10).
@@ -209,6 +216,8 @@ pub struct Registration {
     pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
 }
 
 /// A dialog that a call is to take the place of (RFC 3891), as the one who is asked knows it.
@@ -352,6 +361,8 @@ pub struct Referred {
     pub authorizations: Authorizations,
     /// Where it came from and where to.
     pub flow: Flow,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
 }
 
 /// A user name and its password.
@@ -425,6 +436,15 @@ pub enum SipEvent {
     Banned {
         /// Whose.
         source: IpAddr,
+        /// For how long.
+        seconds: u64,
+    },
+    /// Nothing of this caller is answered from now on, for so many seconds; of others at its address all is.
+    Blocked {
+        /// Where it is.
+        source: IpAddr,
+        /// Who it says it is, and what it asked for.
+        caller: Caller,
         /// For how long.
         seconds: u64,
     },

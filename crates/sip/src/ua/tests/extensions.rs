@@ -63,8 +63,12 @@ fn clients_in_browsers_learn_ice_servers_also_while_it_drains_and_proxies_that_i
         let mut peer = peer(5070);
         peer.ua.set_draining(is_draining);
         let text = request("OPTIONS", "sip:webrtc-1-2-0.example", header, "").replace('\n', "\r\n");
-        let flow =
-            Flow { transport: Transport::Wss, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        let flow = Flow {
+            transport: Transport::Wss,
+            local: peer.address,
+            remote: ([127, 0, 0, 1], 5060).into(),
+            is_foreign: false,
+        };
         peer.ua.receive_datagram(Bytes::from(text), flow, Duration::ZERO);
         let Some(Output::Send { bytes, .. }) = peer.ua.poll_output() else { panic!("no answer") };
         String::from_utf8_lossy(&bytes).into_owned()
@@ -92,8 +96,12 @@ fn a_browser_is_never_sent_an_offer_within_a_call() {
         ("Supported: timer\nAllow: INVITE, UPDATE\nSession-Expires: 90\n", "90;refresher=uas"),
     ] {
         let mut peer = peer(5070);
-        let flow =
-            Flow { transport: Transport::Wss, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        let flow = Flow {
+            transport: Transport::Wss,
+            local: peer.address,
+            remote: ([127, 0, 0, 1], 5060).into(),
+            is_foreign: false,
+        };
         let mut now = Duration::ZERO;
         let mut sent = Vec::new();
         let mut look = |peer: &mut Peer| {
@@ -197,6 +205,7 @@ impl Wire {
             transport: Transport::Udp,
             local: "127.0.0.1:5070".parse().unwrap(),
             remote: "127.0.0.1:5060".parse().unwrap(),
+            is_foreign: false,
         };
         self.ua.receive_datagram(Bytes::from(text.to_owned()), flow, self.now);
         self.look();

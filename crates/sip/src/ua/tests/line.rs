@@ -22,7 +22,12 @@ pub(super) fn flow_to(remote: &str) -> Flow {
         Some(remote) => (Transport::Tcp, remote),
         None => (Transport::Udp, remote),
     };
-    Flow { transport, local: "127.0.0.1:5070".parse().unwrap(), remote: remote.parse().unwrap() }
+    Flow {
+        transport,
+        local: "127.0.0.1:5070".parse().unwrap(),
+        remote: remote.parse().unwrap(),
+        is_foreign: false,
+    }
 }
 
 impl Line {

@@ -92,6 +92,7 @@ impl Pair {
             transport: self.transport,
             local: self.peers[from].address,
             remote: self.peers[1 - from].address,
+            is_foreign: false,
         }
     }
 
@@ -400,7 +401,12 @@ fn keys_come_by_info_too() {
 /// What a user agent says to a text, as first lines.
 fn said(text: &str) -> Vec<String> {
     let mut peer = peer(5070);
-    let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+    let flow = Flow {
+        transport: Transport::Udp,
+        local: peer.address,
+        remote: ([127, 0, 0, 1], 5060).into(),
+        is_foreign: false,
+    };
     let text = text.replace('\n', "\r\n");
     peer.ua.receive_datagram(Bytes::from(text), flow, Duration::ZERO);
     let mut lines = Vec::new();
@@ -479,8 +485,12 @@ fn answers_say_where_the_request_came_from() {
 #[test]
 fn strangers_and_garbage_get_silence() {
     let mut peer = peer(5070);
-    let stranger =
-        Flow { transport: Transport::Udp, local: peer.address, remote: ([192, 0, 2, 1], 5060).into() };
+    let stranger = Flow {
+        transport: Transport::Udp,
+        local: peer.address,
+        remote: ([192, 0, 2, 1], 5060).into(),
+        is_foreign: false,
+    };
     let options = request("OPTIONS", "sip:b@127.0.0.1", "", "").replace('\n', "\r\n");
     peer.ua.receive_datagram(Bytes::from(options), stranger, Duration::ZERO);
     assert!(peer.ua.poll_output().is_none() && peer.ua.is_idle());
@@ -492,7 +502,12 @@ fn strangers_and_garbage_get_silence() {
 #[test]
 fn the_same_invite_on_two_ways_is_a_loop() {
     let mut peer = peer(5070);
-    let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+    let flow = Flow {
+        transport: Transport::Udp,
+        local: peer.address,
+        remote: ([127, 0, 0, 1], 5060).into(),
+        is_foreign: false,
+    };
     let first = request("INVITE", "sip:b@127.0.0.1", "", "").replace('\n', "\r\n");
     let second = first.replace("z9hG4bK1", "z9hG4bK2");
     peer.ua.receive_datagram(Bytes::from(first), flow, Duration::ZERO);
@@ -505,7 +520,12 @@ fn the_same_invite_on_two_ways_is_a_loop() {
 #[test]
 fn ten_thousand_calls_leave_nothing_behind() {
     let mut peer = peer(5070);
-    let flow = Flow { transport: Transport::Tcp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: peer.address,
+        remote: ([127, 0, 0, 1], 5060).into(),
+        is_foreign: false,
+    };
     let mut now = Duration::ZERO;
     for index in 0..10_000 {
         now += Duration::from_millis(1);
@@ -534,7 +554,7 @@ proptest::proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
         let mut peer = peer(5070);
-        let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into(), is_foreign: false };
         peer.ua.receive_datagram(Bytes::from(bytes), flow, Duration::ZERO);
         peer.ua.handle_timeout(Duration::from_secs(100));
     }
@@ -547,7 +567,7 @@ proptest::proptest! {
         text[at % length] = byte;
         text.truncate(length - (cut % length) / 3);
         let mut peer = peer(5070);
-        let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into() };
+        let flow = Flow { transport: Transport::Udp, local: peer.address, remote: ([127, 0, 0, 1], 5060).into(), is_foreign: false };
         peer.ua.receive_datagram(Bytes::from(text), flow, Duration::ZERO);
         peer.ua.handle_timeout(Duration::from_secs(100));
     }

@@ -116,6 +116,7 @@ fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
         transport: Transport::Udp,
         local: "127.0.0.1:5060".parse().unwrap(),
         remote: source.parse().unwrap(),
+        is_foreign: false,
     };
     for number in 0..210 {
         ua.receive_datagram(options("127.0.0.3:9", number, "phone"), flow("127.0.0.3:9"), Duration::ZERO);

@@ -1,0 +1,152 @@
+//! Inbound services whose names are telephone numbers are found however the number is written.
+#![allow(missing_docs)]
+
+use plenary_conference::AccountId;
+use plenary_store::{InboundError, ServiceError, Store};
+use serde_json::json;
+
+struct World {
+    store: Store,
+    account: AccountId,
+    other: AccountId,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new(names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (account, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
+        let (other, _) = store.create_account_login("1-2-0/eve@example.com").await.unwrap();
+        let world = Self { store, account: account.id, other: other.id, _folder: folder };
+        for name in names {
+            world.put(world.account, name).await.unwrap();
+        }
+        world
+    }
+
+    async fn put(&self, account: AccountId, name: &str) -> Result<(), ServiceError> {
+        let conference = if name.ends_with('*') { "Of{rest}" } else { "Tea" };
+        self.store
+            .put_service(account, name, &json!({ "conference": { "name": conference } }))
+            .await
+            .map(drop)
+    }
+
+    /// The name of the service that is reached, and what its `*` stands for.
+    async fn reached(&self, dialled: &str) -> Option<(String, String)> {
+        let found = self.store.match_service(dialled).await.unwrap();
+        found.map(|(service, rest)| (service.name.as_str().to_owned(), rest))
+    }
+
+    async fn assert_reached(&self, expected: &[(&str, Option<&str>)]) {
+        for (dialled, name) in expected {
+            let reached = self.reached(dialled).await.map(|(name, _)| name);
+            assert_eq!(reached.as_deref(), *name, "{dialled}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_reached_in_every_spelling() {
+    let world = World::new(&["+4930123456", "7042", "030-99"]).await;
+    let number = Some("+4930123456");
+    world
+        .assert_reached(&[
+            ("+4930123456", number),
+            ("+49-30-123456", number),
+            ("+49(30)123.456", number),
+            ("+4930123456;ext=7", number),
+            ("+49-30-123456;phone-context=+49", number),
+            ("+4930123456;isub=1;npdi", number),
+            ("4930123456", number),
+            ("49-30-123456", number),
+            ("7042;phone-context=example.com", Some("7042")),
+            ("70-42", Some("7042")),
+            ("+7042", Some("7042")),
+            ("03099", Some("030-99")),
+            // Never the beginning of a number, and no national number for an international one.
+            ("493012345", None),
+            ("+49301234567", None),
+            ("49301234567", None),
+            ("030123456", None),
+            ("030123456;phone-context=+49", None),
+            ("conf-7042", None),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn of_several_the_nearest_is_reached() {
+    let world = World::new(&[
+        "+4930123456",
+        "+49-30-123456",
+        "+4930123456;ext=7",
+        "4930123456",
+        "+49*",
+        "+4930*",
+        "*",
+    ])
+    .await;
+    world
+        .assert_reached(&[
+            ("+4930123456", Some("+4930123456")),
+            ("+49-30-123456", Some("+49-30-123456")),
+            ("+49(30)123456", Some("+4930123456")),
+            ("+4930123456;ext=7", Some("+4930123456;ext=7")),
+            ("+49(30)123456;EXT=7", Some("+4930123456;ext=7")),
+            ("+4930123456;ext=8", Some("+4930123456")),
+            ("4930123456", Some("4930123456")),
+            ("493012345", Some("*")),
+            ("anything", Some("*")),
+        ])
+        .await;
+    let reached = |dialled: &'static str| world.reached(dialled);
+    let of = |name: &str, rest: &str| Some((name.to_owned(), rest.to_owned()));
+    assert_eq!(reached("+4930-77").await, of("+4930*", "77"), "what the star stands for has no separators");
+    assert_eq!(reached("+49-30-77").await, of("+4930*", "77"));
+    assert_eq!(reached("+49-40-77").await, of("+49*", "4077"));
+    // A service of this very number comes before one that takes everything.
+    world.store.delete_service(world.account, "4930123456").await.unwrap();
+    assert_eq!(reached("4930123456").await, of("+4930123456", ""));
+    // Without the + a beginning is none.
+    assert_eq!(reached("493099").await, of("*", "493099"));
+    for name in ["*", "+49*", "+4930*", "+4930123456", "+4930123456;ext=7"] {
+        assert!(world.store.delete_service(world.account, name).await.unwrap());
+    }
+    assert_eq!(reached("493099").await, None);
+    assert_eq!(reached("4930123456").await, of("+49-30-123456", ""));
+}
+
+#[tokio::test]
+async fn codes_with_stars_and_hashes_are_names() {
+    let world = World::new(&["*98", "#1", "**", "*31#*"]).await;
+    let of = |name: &str, rest: &str| Some((name.to_owned(), rest.to_owned()));
+    for (dialled, reached) in [
+        ("*98", of("*98", "")),
+        ("#1", of("#1", "")),
+        ("*97", of("**", "97")),
+        ("*31#030", of("*31#*", "030")),
+        ("98", None),
+        ("1", None),
+        ("#12", None),
+    ] {
+        assert_eq!(world.reached(dialled).await, reached, "{dialled}");
+    }
+    let error = world.put(world.account, "a b").await.unwrap_err();
+    assert!(matches!(error, ServiceError::Invalid(InboundError { field, .. }) if field == "name"));
+}
+
+#[tokio::test]
+async fn a_number_is_one_accounts_however_it_is_written() {
+    let world = World::new(&["+4930123456", "desk"]).await;
+    for name in ["+4930123456", "+49-30-123456", "4930123456", "+4930123456;ext=7", "desk"] {
+        let outcome = world.put(world.other, name).await;
+        assert!(matches!(outcome, Err(ServiceError::NameTaken)), "{name}: {outcome:?}");
+    }
+    for name in ["+493012345", "+49301234567", "*4930123456"] {
+        world.put(world.other, name).await.unwrap();
+    }
+    world.put(world.account, "+49-30-123456").await.unwrap();
+    world.put(world.account, "4930123456").await.unwrap();
+}
