@@ -16,6 +16,7 @@ fuzz_target!(|data: &[u8]| {
         product: "fuzz".into(),
         advertise: None,
         allow_from: vec!["0.0.0.0/0".parse().unwrap()],
+        websockets_from: Vec::new(),
         guard: GuardConfig { exempt: vec!["0.0.0.0/0".parse().unwrap()], ..GuardConfig::default() },
     };
     let mut seed = 1_u8;

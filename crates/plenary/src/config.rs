@@ -210,10 +210,12 @@ impl Default for Signalling {
     }
 }
 
-/// `[webrtc]`: limits of those who come in by an access key, which is no secret. 0: no limit.
+/// `[webrtc]`: browsers. The limits are those of callers with an access key, which is no secret; 0: no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct WebRtc {
+    /// Networks whose WebSockets are taken beside those of `signalling.allow_from`.
+    pub(crate) allow_from: Vec<IpNet>,
     /// Calls at once with one key.
     pub(crate) calls_per_key: u32,
     /// Calls at once from one source. An office behind one address is one.
@@ -226,7 +228,13 @@ pub(crate) struct WebRtc {
 
 impl Default for WebRtc {
     fn default() -> Self {
-        Self { calls_per_key: 350, calls_per_source: 50, attempts_per_key: 600, attempts_per_source: 60 }
+        Self {
+            allow_from: Vec::new(),
+            calls_per_key: 350,
+            calls_per_source: 50,
+            attempts_per_key: 600,
+            attempts_per_source: 60,
+        }
     }
 }
 

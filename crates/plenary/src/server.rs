@@ -73,6 +73,7 @@ impl Server {
             advertise: config.advertise,
             product: concat!("Plenary/", env!("CARGO_PKG_VERSION")).to_owned(),
             allow_from: config.signalling.allow_from.clone(),
+            websockets_from: config.webrtc.allow_from.clone(),
             guard: config.signalling.guard(),
             resolver: config.signalling.resolver.clone(),
             ice_servers: ice.for_signalling(),
@@ -215,7 +216,11 @@ impl Server {
             warn!("the configuration file has changes that only a restart brings: see docs/configuration.md");
         }
         self.ice.set(kept.ice.clone());
-        self.sip.set_limits(kept.signalling.allow_from.clone(), kept.signalling.guard());
+        self.sip.set_limits(
+            kept.signalling.allow_from.clone(),
+            kept.webrtc.allow_from.clone(),
+            kept.signalling.guard(),
+        );
         self.engine.reconfigure(changeable(&kept)).await;
         self.config = kept;
         info!("configuration read again");

@@ -185,6 +185,30 @@ fn a_browser_with_an_access_key_comes_in_over_a_websocket_and_over_nothing_else(
 }
 
 #[test]
+fn browsers_from_everywhere_do_not_open_the_ports_of_sip() {
+    let server = Server::start(
+        "[signalling]\nallow_from = [\"192.0.2.0/24\"]\ntrusted = []\n[webrtc]\nallow_from = [\"0.0.0.0/0\"]\n",
+    );
+    server.put_service("web-*", OPEN);
+    let key = new_key(&server, &[]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let options = format!(
+        "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bKo;rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:anna@127.0.0.1>;tag=o\r\nTo: <sip:{0}>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+        server.sip
+    );
+    socket.send_to(options.as_bytes(), &server.sip).unwrap();
+    let mut browser = Browser::open(&server);
+    let from = format!("anna@{key}.webrtc-1-2-0.example.org");
+    assert_status(&browser.call(&from, "web-Board@sip-1-2-0.example.org", ""), "200");
+    // The datagram came before all of this, and nothing has answered it.
+    socket.set_nonblocking(true).unwrap();
+    let answer = socket.recv(&mut [0; 2048]);
+    assert!(answer.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{answer:?}");
+}
+
+#[test]
 fn a_key_opens_only_what_its_account_and_its_services_let_it() {
     let server = Server::start("[signalling]\ntrusted = []\nfailures_per_minute = 100\n");
     server.put_service("web-*", OPEN);

@@ -20,6 +20,7 @@ fn said(file: &Path) -> String {
             product: "test".into(),
             advertise: None,
             allow_from: vec!["0.0.0.0/0".parse().unwrap()],
+            websockets_from: Vec::new(),
             guard: GuardConfig::default(),
             ice_servers: plenary_sip::IceServers::default(),
         },

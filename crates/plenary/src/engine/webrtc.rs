@@ -258,8 +258,13 @@ mod tests {
         }
     }
 
-    const LIMITS: WebRtc =
-        WebRtc { calls_per_key: 3, calls_per_source: 2, attempts_per_key: 10, attempts_per_source: 4 };
+    const LIMITS: WebRtc = WebRtc {
+        allow_from: Vec::new(),
+        calls_per_key: 3,
+        calls_per_source: 2,
+        attempts_per_key: 10,
+        attempts_per_source: 4,
+    };
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -338,8 +343,13 @@ mod tests {
     #[test]
     fn nothing_is_no_limit_and_networks_without_limits_count_by_key_only() {
         let mut calls = KeyCalls::default();
-        let open =
-            WebRtc { calls_per_key: 0, calls_per_source: 0, attempts_per_key: 0, attempts_per_source: 0 };
+        let open = WebRtc {
+            allow_from: Vec::new(),
+            calls_per_key: 0,
+            calls_per_source: 0,
+            attempts_per_key: 0,
+            attempts_per_source: 0,
+        };
         for number in 0..1000 {
             assert_eq!(calls.begin(CallNumber(number), "one", ip("192.0.2.1"), &open, Mono(0)), Ok(()));
         }

@@ -100,6 +100,7 @@ impl SipEndpoint {
                 product: config.product.clone(),
                 advertise: config.advertise,
                 allow_from: config.allow_from.clone(),
+                websockets_from: config.websockets_from.clone(),
                 guard: config.guard.clone(),
                 ice_servers: config.ice_servers.clone(),
             },
@@ -358,10 +359,9 @@ impl Task {
             Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
                 self.ua.report_failure(flow, &caller, is_reached, now);
             }
-            Command::SetLimits { allow_from, guard } => {
-                self.config.allow_from.clone_from(&allow_from);
+            Command::SetLimits { allow_from, websockets_from, guard } => {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
-                self.ua.set_limits(allow_from, guard);
+                self.ua.set_limits(allow_from, websockets_from, guard);
             }
             // Whoever asked may have gone.
             Command::Bans { reply } => drop(reply.send(self.ua.bans(now))),
@@ -376,8 +376,7 @@ impl Task {
             Command::Fail => panic!("told to fail"),
             Command::SetBusy { busy } => self.program_is_busy = busy,
             Command::Accepted { stream, flow } => {
-                let source = flow.remote.ip().to_canonical();
-                if self.config.allow_from.iter().any(|net| net.contains(&source)) {
+                if self.ua.is_allowed(flow) {
                     self.handle_accepted(Accepted { stream, flow });
                 }
             }

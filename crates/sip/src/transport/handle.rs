@@ -118,6 +118,7 @@ pub(super) enum Command {
     },
     SetLimits {
         allow_from: Vec<IpNet>,
+        websockets_from: Vec<IpNet>,
         guard: GuardConfig,
     },
     Bans {
@@ -239,8 +240,8 @@ impl SipHandle {
     }
 
     /// Other networks and limits from now on.
-    pub fn set_limits(&self, allow_from: Vec<IpNet>, guard: GuardConfig) {
-        self.command(Command::SetLimits { allow_from, guard });
+    pub fn set_limits(&self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
+        self.command(Command::SetLimits { allow_from, websockets_from, guard });
     }
 
     /// Sources that are not answered at the moment, the longest first. None once the endpoint has stopped.

@@ -40,6 +40,8 @@ pub struct SipConfig {
     pub product: String,
     /// Networks whose requests are answered; all others get silence.
     pub allow_from: Vec<IpNet>,
+    /// Networks whose requests are answered beside those where they come over a WebSocket.
+    pub websockets_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
     /// Name servers to ask for the servers of those that we call (RFC 3263). Empty: those of the system, and the system
@@ -62,6 +64,7 @@ impl Default for SipConfig {
             advertise: None,
             product: "Plenary".to_owned(),
             allow_from: Vec::new(),
+            websockets_from: Vec::new(),
             guard: GuardConfig::default(),
             resolver: Vec::new(),
             max_connections: 4096,

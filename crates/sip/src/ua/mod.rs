@@ -67,6 +67,8 @@ pub struct UaConfig {
     pub advertise: Option<IpAddr>,
     /// Whose requests are answered. Everybody else gets silence.
     pub allow_from: Vec<IpNet>,
+    /// Whose requests are answered beside those where they come over a WebSocket.
+    pub websockets_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
     /// What clients in browsers are told when they ask for servers that help with ICE.
@@ -312,7 +314,7 @@ impl UserAgent {
 
     fn receive_request(&mut self, mut request: Request, flow: Flow, now: Duration) {
         let source = flow.remote.ip().to_canonical();
-        if !self.config.allow_from.iter().any(|net| net.contains(&source)) {
+        if !self.is_allowed(flow) {
             return;
         }
         if !self.is_welcome(&request, flow, now) {
@@ -348,7 +350,7 @@ impl UserAgent {
     /// section 21.5.7), as far as it says by whom and where from (RFC 4475, 3.1.2). What is not even that is passed over.
     pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &ParseError, flow: Flow, now: Duration) {
         let source = flow.remote.ip();
-        if !self.config.allow_from.iter().any(|net| net.contains(&source.to_canonical())) {
+        if !self.is_allowed(flow) {
             return;
         }
         let Some(copied) = message::salvage(bytes) else { return };
@@ -435,9 +437,18 @@ impl UserAgent {
         self.guard.may_connect(flow, open, now)
     }
 
+    /// What comes this way is answered at all.
+    pub(crate) fn is_allowed(&self, flow: Flow) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let is_in = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&source));
+        let is_websocket = matches!(flow.transport, Transport::Ws | Transport::Wss);
+        is_in(&self.config.allow_from) || (is_websocket && is_in(&self.config.websockets_from))
+    }
+
     /// Other limits and networks from now on. Bans are lifted.
-    pub fn set_limits(&mut self, allow_from: Vec<IpNet>, guard: GuardConfig) {
+    pub fn set_limits(&mut self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
         self.config.allow_from = allow_from;
+        self.config.websockets_from = websockets_from;
         self.guard.set_config(guard);
     }
 

@@ -42,6 +42,7 @@ fn peer(port: u16) -> Peer {
             product: "test".into(),
             advertise: None,
             allow_from: vec!["127.0.0.0/8".parse().unwrap()],
+            websockets_from: Vec::new(),
             guard: GuardConfig { exempt: vec!["127.0.0.1/32".parse().unwrap()], ..GuardConfig::default() },
             ice_servers: IceServers(std::sync::Arc::new(|client| {
                 format!("[{{\"urls\":\"stun:{client}\"}}]")

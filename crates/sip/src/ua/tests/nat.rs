@@ -75,7 +75,7 @@ fn a_caller_whose_contact_is_elsewhere_and_who_is_not_behind_a_nat_is_told_there
 fn a_private_contact_of_a_public_caller_is_not_believed() {
     let (source, contact) = ("203.0.113.5:5060", "192.168.1.7:5060");
     let mut line = Line::new();
-    line.ua.set_limits(vec!["0.0.0.0/0".parse().unwrap()], GuardConfig::default());
+    line.ua.set_limits(vec!["0.0.0.0/0".parse().unwrap()], Vec::new(), GuardConfig::default());
     // Something on the way has repaired the Via, and forgotten the Contact.
     call(&mut line, source, &format!("{source};rport"), contact, "");
     assert_eq!(bye(&mut line).0, source);
