@@ -400,7 +400,9 @@ fn unquote_printable(bytes: &[u8]) -> Vec<u8> {
             plain.push(*first);
             continue;
         }
-        let digits = behind.get(..2).and_then(|two| std::str::from_utf8(two).ok());
+        // A sign is no digit, though the number would be read.
+        let digits = behind.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|two| std::str::from_utf8(two).ok());
         if let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
             plain.push(byte);
             rest = &behind[2..];
@@ -415,3 +417,11 @@ fn unquote_printable(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod escapes {
+    #[test]
+    fn only_two_hexadecimal_digits_are_an_escape() {
+        assert_eq!(super::unquote_printable(b"v=3D0=0d=\r\n=+5=-1=3"), b"v=0\r=+5=-1=3");
+    }
+}

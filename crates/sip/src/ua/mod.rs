@@ -313,7 +313,6 @@ impl UserAgent {
     }
 
     fn receive_request(&mut self, mut request: Request, flow: Flow, now: Duration) {
-        let source = flow.remote.ip().to_canonical();
         if !self.is_allowed(flow) {
             return;
         }
@@ -349,7 +348,6 @@ impl UserAgent {
     /// What is plainly a request and cannot be read is answered with 400, what is more than we take with 513 (RFC 3261,
     /// section 21.5.7), as far as it says by whom and where from (RFC 4475, 3.1.2). What is not even that is passed over.
     pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &ParseError, flow: Flow, now: Duration) {
-        let source = flow.remote.ip();
         if !self.is_allowed(flow) {
             return;
         }
