@@ -5,8 +5,17 @@
 
 #[path = "../../crates/plenary/src/config.rs"]
 mod config;
+#[path = "../../crates/plenary/src/ice.rs"]
+mod ice;
 #[path = "../../crates/plenary/src/port_range.rs"]
 mod port_range;
+
+/// What the modules above use of the rest of the program.
+mod engine {
+    pub(crate) fn wall_now() -> plenary_conference::Timestamp {
+        plenary_conference::Timestamp(0)
+    }
+}
 
 use config::Config;
 use libfuzzer_sys::fuzz_target;

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use plenary_sip::{
-    CallId, GuardConfig, SipEvent, Transport,
+    CallId, GuardConfig, IceServers, SipEvent, Transport,
     ua::{Flow, Output, UaConfig, UserAgent},
 };
 use std::time::Duration;
@@ -17,6 +17,7 @@ fuzz_target!(|data: &[u8]| {
         advertise: None,
         allow_from: vec!["0.0.0.0/0".parse().unwrap()],
         websockets_from: Vec::new(),
+        ice_servers: IceServers::default(),
         guard: GuardConfig { exempt: vec!["0.0.0.0/0".parse().unwrap()], ..GuardConfig::default() },
     };
     let mut seed = 1_u8;
