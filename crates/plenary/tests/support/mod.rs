@@ -124,8 +124,10 @@ impl Server {
     /// Reserves from the current minute on (the configuration must allow that); the token.
     #[track_caller]
     pub fn reserve_now(&self, name: &str) -> String {
-        // A start is a whole second that must not have passed when the request is there.
-        while jiff::Timestamp::now().subsec_millisecond() > 700 {
+        // A start is a whole second that must not have passed when the request is there; it is rounded down to a minute that has
+        // begun, unless that is the next one.
+        let is_late = |now: jiff::Timestamp| now.subsec_millisecond() > 700 || now.as_second() % 60 == 59;
+        while is_late(jiff::Timestamp::now()) {
             std::thread::sleep(Duration::from_millis(20));
         }
         let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(1);
