@@ -132,7 +132,8 @@ impl Directory {
         if self.calls.contains_key(&call) {
             return None;
         }
-        let fewest = self.fewest_calls();
+        let fewest =
+            (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0);
         let entry = self.rooms.entry(room).or_insert(RoomEntry { worker: fewest, calls: 0 });
         entry.calls += 1;
         self.calls_of_worker[entry.worker] += 1;
@@ -153,10 +154,6 @@ impl Directory {
 
     fn worker_of(&self, call: MediaCallId) -> Option<usize> {
         self.worker_of_room(*self.calls.get(&call)?)
-    }
-
-    fn fewest_calls(&self) -> usize {
-        (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0)
     }
 
     fn worker_of_room(&self, room: RoomId) -> Option<usize> {
@@ -289,19 +286,6 @@ impl MediaHandle {
         let (answer, answered) = oneshot::channel();
         self.tell(call, Command::Stats { call, answer });
         answered
-    }
-
-    /// Which worker has a room, or will have it: its place in [`PlaneLoad::workers`].
-    #[must_use]
-    pub fn worker_for(&self, room: RoomId) -> usize {
-        let directory = self.directory();
-        directory.worker_of_room(room).unwrap_or_else(|| directory.fewest_calls())
-    }
-
-    /// Which worker has a call: its place in [`PlaneLoad::workers`].
-    #[must_use]
-    pub fn worker_of(&self, call: MediaCallId) -> Option<usize> {
-        self.directory().worker_of(call)
     }
 
     /// How busy the workers are.

@@ -6,7 +6,6 @@ mod cli;
 mod command;
 mod config;
 mod engine;
-mod forecast;
 mod ice;
 mod log;
 mod operator;

@@ -4,13 +4,9 @@
 //! Four times a second it is looked at how the last second went: how much of their time the media threads were at work, how
 //! many of their ticks came a frame late, and how long the engine took to answer. Crossing a limit refuses at once; only when all
 //! has been well below for two seconds are there new calls again, or each would tip it over anew. The queue of signalling
-//! is watched by the endpoint itself (`plenary_sip::SipConfig::max_events`). Calls that the measurement does not hold yet count with
-//! what they are expected to cost ([`crate::forecast`]): one that would be too much is refused at once, and so are those after it.
+//! is watched by the endpoint itself (`plenary_sip::SipConfig::max_events`).
 
-use crate::{
-    engine::EngineHandle,
-    forecast::{Admissions, BUSY_SHARE_MAX},
-};
+use crate::engine::EngineHandle;
 use plenary_media::{MediaHandle, PlaneLoad, WorkerLoad};
 use plenary_sip::SipHandle;
 use std::{
@@ -22,7 +18,8 @@ use tracing::{info, warn};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks that make up a second.
 const WINDOW: usize = 4;
-/// Calm: well below [`BUSY_SHARE_MAX`], from which on a media thread is about to be late.
+/// A media thread at work for more than this share of the time is about to be late.
+const BUSY_SHARE_MAX: f64 = 0.85;
 const BUSY_SHARE_CALM: f64 = 0.70;
 /// The share of ticks that were a frame late or more, or left out. One stall of the machine does not make half of them late.
 const LATE_SHARE_MAX: f64 = 0.50;
@@ -44,11 +41,9 @@ struct Look {
 }
 
 /// How the last second went: the worst of all workers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Second {
     busy_share: f64,
-    /// Of each worker.
-    busy_shares: Vec<f64>,
     late_share: f64,
     answered_within: Duration,
 }
@@ -56,12 +51,10 @@ struct Second {
 impl Second {
     fn between(before: &Look, now: &Look, answered_within: Duration) -> Self {
         let elapsed_us = now.at.duration_since(before.at).as_micros().max(1) as f64;
-        let mut second = Self { busy_share: 0.0, busy_shares: Vec::new(), late_share: 0.0, answered_within };
+        let mut second = Self { busy_share: 0.0, late_share: 0.0, answered_within };
         for (before, now) in before.media.workers.iter().zip(&now.media.workers) {
             let since = |count: fn(&WorkerLoad) -> u64| count(now).saturating_sub(count(before));
-            let busy_share = since(|load| load.busy_us) as f64 / elapsed_us;
-            second.busy_share = second.busy_share.max(busy_share);
-            second.busy_shares.push(busy_share);
+            second.busy_share = second.busy_share.max(since(|load| load.busy_us) as f64 / elapsed_us);
             let skipped = since(|load| load.ticks_skipped);
             let ticks = since(|load| load.ticks) + skipped;
             if ticks >= TICKS_MIN {
@@ -94,13 +87,9 @@ struct Judge {
 }
 
 impl Judge {
-    /// How the last second was, once there has been one. `is_refusing`: a call was refused since the last look, for it was
-    /// expected to be too much.
-    fn look(&mut self, look: Look, is_refusing: bool) -> Option<Second> {
+    /// How the last second was, once there has been one.
+    fn look(&mut self, look: Look) -> Option<Second> {
         let at = look.at;
-        if is_refusing {
-            (self.is_overloaded, self.calm_since) = (true, None);
-        }
         self.looks.push_back(look);
         if self.looks.len() <= WINDOW {
             return None;
@@ -110,7 +99,7 @@ impl Judge {
         let second = Second::between(&before, self.looks.back()?, slowest);
         if second.is_too_much() {
             (self.is_overloaded, self.calm_since) = (true, None);
-        } else if !second.is_calm() || is_refusing {
+        } else if !second.is_calm() {
             self.calm_since = None;
         } else if at.duration_since(*self.calm_since.get_or_insert(at)) >= CALM_FOR {
             self.is_overloaded = false;
@@ -120,7 +109,7 @@ impl Judge {
 }
 
 /// Watches until the engine has ended.
-pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHandle, admissions: Admissions) {
+pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHandle) {
     let mut judge = Judge::default();
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -134,29 +123,11 @@ pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHand
         let _ = engine.is_alive(2 * ANSWER_MAX).await;
         let look = Look { at: Instant::now(), media: media.load(), answered_within: asked.elapsed() };
         let was = judge.is_overloaded;
-        let refused = admissions.take_refused();
-        let at = look.at;
-        let second = judge.look(look, refused.is_some());
-        if let Some(second) = &second {
-            admissions.measured(&second.busy_shares, at);
-        }
-        let (busy_share, late_share, answered_within) = match second {
-            Some(Second { busy_share, late_share, answered_within, .. }) => {
-                (busy_share, late_share, answered_within)
-            }
-            None if was != judge.is_overloaded => (0.0, 0.0, Duration::ZERO),
-            None => continue,
-        };
+        let Some(second) = judge.look(look) else { continue };
+        let Second { busy_share, late_share, answered_within } = second;
         match (was, judge.is_overloaded) {
             (false, true) => {
-                let expected_share = refused.map(|refused| refused.expected_share);
-                warn!(
-                    expected_share,
-                    busy_share,
-                    late_share,
-                    ?answered_within,
-                    "overloaded: new calls are refused with 503"
-                );
+                warn!(busy_share, late_share, ?answered_within, "overloaded: new calls are refused with 503");
                 sip.set_busy(true);
             }
             (true, false) => {
@@ -177,17 +148,11 @@ mod tests {
         judge: Judge,
         now: Instant,
         load: WorkerLoad,
-        is_refusing: bool,
     }
 
     impl Plane {
         fn new() -> Self {
-            Self {
-                judge: Judge::default(),
-                now: Instant::now(),
-                load: WorkerLoad::default(),
-                is_refusing: false,
-            }
+            Self { judge: Judge::default(), now: Instant::now(), load: WorkerLoad::default() }
         }
 
         fn run(&mut self, seconds: f64, busy_percent: u64, late_percent: u64, answer_ms: u64) -> bool {
@@ -196,14 +161,11 @@ mod tests {
                 self.load.busy_us += busy_percent * 2500;
                 self.load.ticks += 100;
                 self.load.ticks_behind += late_percent;
-                self.judge.look(
-                    Look {
-                        at: self.now,
-                        media: PlaneLoad { workers: vec![WorkerLoad::default(), self.load] },
-                        answered_within: Duration::from_millis(answer_ms),
-                    },
-                    std::mem::take(&mut self.is_refusing),
-                );
+                self.judge.look(Look {
+                    at: self.now,
+                    media: PlaneLoad { workers: vec![WorkerLoad::default(), self.load] },
+                    answered_within: Duration::from_millis(answer_ms),
+                });
             }
             self.judge.is_overloaded
         }
@@ -226,16 +188,6 @@ mod tests {
         assert!(!plane.run(10.0, 80, 30, 300), "not yet");
         assert!(plane.run(1.0, 95, 30, 300));
         assert!(plane.run(10.0, 80, 5, 1), "still");
-    }
-
-    #[test]
-    fn a_call_that_would_be_too_much_refuses_those_after_it_until_it_is_calm() {
-        let mut plane = Plane::new();
-        assert!(!plane.run(3.0, 60, 0, 1));
-        plane.is_refusing = true;
-        assert!(plane.run(0.25, 60, 0, 1));
-        assert!(plane.run(1.75, 60, 0, 1), "not at once");
-        assert!(!plane.run(0.75, 60, 0, 1));
     }
 
     #[test]

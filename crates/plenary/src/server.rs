@@ -3,7 +3,6 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
-    forecast::Admissions,
     ice::SharedIce,
     operator::Door,
     overload,
@@ -105,9 +104,7 @@ impl Server {
         })
         .context("the media plane cannot be started")?;
 
-        let admissions = Admissions::default();
         let engine = Engine::start(Parts {
-            admissions: admissions.clone(),
             store: store.clone(),
             sip: sip.clone(),
             sip_events,
@@ -121,7 +118,7 @@ impl Server {
         })
         .await?;
 
-        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone(), admissions));
+        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone()));
 
         let (stop_http, stopped) = watch::channel(false);
         let router = plenary_api::router(ApiState {

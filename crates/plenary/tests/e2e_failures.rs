@@ -648,7 +648,8 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
                     Ok(call) => inside.push(call),
                     Err(state) => return Some(state),
                 }
-                std::thread::sleep(Duration::from_millis(50));
+                // Load is measured over a while: whoever fills a thread within a second is told too late.
+                std::thread::sleep(Duration::from_millis(200));
             }
             None
         };

@@ -8,7 +8,6 @@ use super::{
     wall_now,
     webrtc::Claim,
 };
-use crate::forecast::{CallKind, TooMuch};
 use plenary_conference::{ConferenceKey, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_model::Number;
@@ -22,8 +21,6 @@ use tracing::{debug, info, warn};
 
 /// When those may come again who are refused with 503.
 const RETRY_AFTER_S: &str = "30";
-/// The same where there is too much to do; the signalling says so too.
-const RETRY_AFTER_OVERLOAD_S: &str = "10";
 
 impl Engine {
     pub(super) fn handle_incoming(&mut self, incoming: IncomingCall) {
@@ -237,11 +234,6 @@ impl Engine {
         match offer {
             Some(offer) => match sdp::answer(&offer, &session.local) {
                 Ok(answer) => {
-                    let is_encrypted = answer.stream.protection != sdp::Protection::None;
-                    if self.is_too_much(number, &session, room, answer.stream.codec, is_encrypted) {
-                        self.store_session(number, Stage::Accepted(session));
-                        return self.refuse_overloaded(number);
-                    }
                     self.media.set_stream(number.media(), stream_params(&answer.stream, &session.local));
                     session.stream = Some(answer.stream);
                     self.answer(number, session, answer.sdp);
@@ -253,59 +245,10 @@ impl Engine {
                 }
             },
             None => {
-                // What they will choose is not known; most choose what they are offered first.
-                let codec = session.local.codecs.first().copied().unwrap_or(Codec::Pcmu);
-                if self.is_too_much(number, &session, room, codec, srtp == Policy::Required) {
-                    self.store_session(number, Stage::Accepted(session));
-                    return self.refuse_overloaded(number);
-                }
                 let offer = sdp::offer(&session.local);
                 self.answer(number, session, offer);
             }
         }
-    }
-
-    /// Whether the media thread of a room would have too much to do with one more call. If not, the call counts from now on.
-    fn is_too_much(
-        &self,
-        number: CallNumber,
-        session: &Session,
-        room: RoomId,
-        codec: Codec,
-        is_encrypted: bool,
-    ) -> bool {
-        let kind = self.call_kind(number, session, codec, is_encrypted);
-        let admitted = self.admissions.admit(number.0, self.media.worker_for(room), kind);
-        if let Err(TooMuch { expected_share }) = admitted {
-            info!(
-                call = number.0,
-                expected_share, "caller refused: a media thread would have too much to do"
-            );
-        }
-        admitted.is_err()
-    }
-
-    /// What a call costs depends on this.
-    pub(super) fn call_kind(
-        &self,
-        number: CallNumber,
-        session: &Session,
-        codec: Codec,
-        is_encrypted: bool,
-    ) -> CallKind {
-        let noise_suppression = match &session.purpose {
-            Purpose::Conference { key } => self.call_sound(key, number).noise_suppression,
-            Purpose::Announcement { .. } => false,
-        };
-        CallKind { codec: media_codec(codec), is_encrypted, noise_suppression }
-    }
-
-    /// Refuses a call that would be too much, and with it those that come next, until it is calm.
-    fn refuse_overloaded(&mut self, number: CallNumber) {
-        self.sip.set_busy(true);
-        let after = ("Retry-After".to_owned(), RETRY_AFTER_OVERLOAD_S.to_owned());
-        self.sip.reject(number.sip(), 503, None, vec![after]);
-        self.forget_refused(number);
     }
 
     fn answer(&mut self, number: CallNumber, session: Session, sdp: String) {
@@ -553,21 +496,17 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
     }
 }
 
-fn media_codec(codec: Codec) -> plenary_media::Codec {
-    match codec {
-        Codec::Pcmu => plenary_media::Codec::Pcmu,
-        Codec::Pcma => plenary_media::Codec::Pcma,
-        Codec::G722 => plenary_media::Codec::G722,
-        Codec::Opus => plenary_media::Codec::Opus,
-    }
-}
-
 pub(super) fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
     StreamParams {
         remote_rtp: stream.remote_rtp,
         remote_rtcp: stream.remote_rtcp,
         rtcp_mux: stream.rtcp_mux,
-        codec: media_codec(stream.codec),
+        codec: match stream.codec {
+            Codec::Pcmu => plenary_media::Codec::Pcmu,
+            Codec::Pcma => plenary_media::Codec::Pcma,
+            Codec::G722 => plenary_media::Codec::G722,
+            Codec::Opus => plenary_media::Codec::Opus,
+        },
         opus_bitrate_max: stream.opus_bitrate_max,
         send_payload_type: stream.payload_type,
         receive_payload_type: stream.receive_payload_type,

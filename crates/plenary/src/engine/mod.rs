@@ -34,7 +34,7 @@ pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 use security::Security;
 
-use crate::{config::WebRtc, forecast::Admissions};
+use crate::config::WebRtc;
 use call::{Call, CallNumber, Stage};
 use focus::Followers;
 use handle::{Report, RosterLine};
@@ -225,8 +225,6 @@ pub(crate) struct Changeable {
 
 /// What the engine needs to start.
 pub(crate) struct Parts {
-    /// What calls will cost.
-    pub(crate) admissions: Admissions,
     pub(crate) store: Store,
     pub(crate) sip: SipHandle,
     pub(crate) sip_events: mpsc::Receiver<SipEvent>,
@@ -243,7 +241,6 @@ pub(crate) struct Parts {
 
 /// The calls and conferences of this node.
 pub(crate) struct Engine {
-    admissions: Admissions,
     /// The sixteen hexadecimal digits before the dot of every participant id of this run.
     node: u64,
     clock: Clock,
@@ -347,7 +344,6 @@ impl Engine {
                 parts.settings.digest.clone(),
             )?,
             settings: parts.settings,
-            admissions: parts.admissions,
             sounds,
             conferences,
             calls: BTreeMap::new(),
@@ -637,7 +633,6 @@ impl Engine {
             MediaEvent::PlayFinished { id } => self.handle_play_finished(id),
             MediaEvent::PlayFailed { id, text } => warn!(play = id.0, %text, "something could not be played"),
             MediaEvent::Closed { call, stats } => {
-                self.admissions.ended(call.0);
                 let is_known = self.calls.contains_key(&CallNumber(call.0));
                 self.records.media_ended(call.0, &stats, is_known);
             }
