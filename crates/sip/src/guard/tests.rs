@@ -1,0 +1,281 @@
+use super::*;
+
+fn guard() -> Guard {
+    Guard::new(GuardConfig {
+        exempt: vec!["10.0.0.0/8".parse().unwrap()],
+        requests_per_second: 2,
+        ..GuardConfig::default()
+    })
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn alice() -> Caller {
+    Caller::with_password("alice")
+}
+
+const OFFICE: &str = "192.0.2.1";
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+/// A client with an old token, or a forgotten password, tries for ever; its neighbours call as ever.
+#[test]
+fn who_fails_often_is_blocked_and_the_neighbours_are_not() {
+    let mut guard = guard();
+    let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+    let (old, new) = (Caller::asking_for("web", "conf-Tea"), Caller::asking_for("bob", "conf-Tea"));
+    let mut consequences = (0..100).filter_map(|_| guard.failed_as(office, &old, Proof::Reached, at));
+    assert_eq!(consequences.next(), Some(Consequence::Blocked(TEN_MINUTES)));
+    assert_eq!(consequences.next(), None, "once");
+    assert!(guard.is_blocked(office, &old, true, at) && !guard.is_blocked(ip("192.0.2.2"), &old, true, at));
+    assert!(!guard.is_banned(office, at) && guard.may_connect(office, 3, at));
+    for other in [&new, &alice()] {
+        assert!(!guard.is_blocked(office, other, true, at));
+    }
+    assert_eq!(guard.admit(office, false, at), Admission::Welcome);
+    assert_eq!(
+        guard.bans(at),
+        [Ban { source: office, left: TEN_MINUTES, doubtful: false, caller: Some(old.clone()) }]
+    );
+    assert!(!guard.is_blocked(office, &old, true, at + TEN_MINUTES), "it may try again");
+    assert!(guard.lift(office, at) && !guard.is_blocked(office, &old, true, at));
+}
+
+#[test]
+fn many_names_in_vain_ban_the_address() {
+    let numbers = |n: u32| Caller::asking_for("100", &format!("900{n}"));
+    let users = |n: u32| Caller::with_password(&format!("10{n}"));
+    let froms = |n: u32| Caller::asking_for(&format!("f{n}"), "conf-Tea");
+    let kinds: [(&dyn Fn(u32) -> Caller, u32); 3] = [(&numbers, 10), (&users, 10), (&froms, 64)];
+    for (kind, names) in kinds {
+        let (mut guard, source, at) = (guard(), ip(OFFICE), Duration::from_secs(1));
+        let mut tried = 0;
+        let banned = (0..1000).find_map(|n| {
+            tried += 1;
+            guard.failed_as(source, &kind(n), Proof::Reached, at)
+        });
+        assert_eq!((banned, tried), (Some(Consequence::Banned(TEN_MINUTES)), names));
+        assert!(guard.is_banned(source, at) && !guard.is_banned(source, at + TEN_MINUTES));
+        assert_eq!(guard.admit(source, true, at), Admission::Ignored);
+    }
+    // Slowly, over an hour, it is no trying out.
+    let (mut guard, source) = (guard(), ip(OFFICE));
+    for n in 0..100 {
+        let at = Duration::from_secs(u64::from(n) * 61);
+        assert_eq!(guard.failed_as(source, &numbers(n), Proof::Reached, at), None);
+    }
+}
+
+#[test]
+fn where_somebody_has_called_rightly_of_late_nobody_else_loses_by_those_who_try_names_out() {
+    let mut guard = guard();
+    let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+    guard.succeeded(office, &alice(), at);
+    let guess = |n: u32| Caller::with_password(&format!("10{n}"));
+    for n in 0..1000 {
+        let outcome = guard.failed_as(office, &guess(n), Proof::Reached, at);
+        assert!(!matches!(outcome, Some(Consequence::Banned(_))), "{n}: {outcome:?}");
+    }
+    assert!(!guard.is_banned(office, at) && !guard.is_blocked(office, &alice(), true, at));
+    assert!(!guard.is_blocked(office, &Caller::with_password("new"), true, at), "nor does a new one");
+    assert!(guard.is_blocked(office, &guess(999), true, at), "each guess is followed by silence");
+    assert!(!guard.is_blocked(office, &guess(999), true, at + DOUBTFUL_BAN_MAX), "a short one");
+    // A day later there is nobody known there.
+    let later = at + LATELY + Duration::from_secs(1);
+    let outcome = (0..1000).find_map(|n| guard.failed_as(office, &guess(n), Proof::Reached, later));
+    assert_eq!(outcome, Some(Consequence::Banned(TEN_MINUTES)));
+}
+
+#[test]
+fn a_datagram_in_anothers_name_blocks_nobody_who_has_a_password() {
+    let mut guard = guard();
+    let (victim, at) = (ip(OFFICE), Duration::from_secs(1));
+    let outcome = (0..100).find_map(|_| guard.failed_as(victim, &alice(), Proof::Doubtful, at));
+    assert_eq!(outcome, Some(Consequence::Blocked(DOUBTFUL_BAN_MAX)));
+    assert!(guard.is_blocked(victim, &alice(), false, at) && !guard.is_blocked(victim, &alice(), true, at));
+    for n in 0..1000 {
+        guard.failed_as(victim, &Caller::asking_for("100", &n.to_string()), Proof::Doubtful, at);
+    }
+    assert!(!guard.is_banned(victim, at) && guard.admit(victim, true, at) == Admission::Welcome);
+    assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
+    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+}
+
+#[test]
+fn a_success_takes_back_what_the_caller_did_before_and_networks_without_limits_have_none() {
+    let mut guard = guard();
+    let (office, at) = (ip(OFFICE), Duration::from_secs(1));
+    for _ in 0..5 {
+        for _ in 0..9 {
+            assert_eq!(guard.failed_as(office, &alice(), Proof::Reached, at), None);
+        }
+        guard.succeeded(office, &alice(), at);
+    }
+    for n in 0..1000 {
+        let caller = Caller::with_password(&n.to_string());
+        assert_eq!(guard.failed_as(ip("10.0.0.1"), &caller, Proof::Reached, at), None);
+    }
+    // A page of another site is none of that network.
+    let page = Whence { source: ip("10.0.0.1"), is_foreign: true };
+    let outcome = (0..1000).find_map(|_| guard.failed_as(page, &alice(), Proof::Reached, at));
+    assert_eq!(outcome, Some(Consequence::Blocked(TEN_MINUTES)));
+    assert!(
+        guard.is_blocked(page, &alice(), true, at) && !guard.is_blocked(ip("10.0.0.1"), &alice(), true, at)
+    );
+}
+
+#[test]
+fn memory_is_bounded_however_many_callers_fail() {
+    let mut guard = guard();
+    let mut most = 0;
+    for n in 0..300_000_u32 {
+        let source = IpAddr::V4(std::net::Ipv4Addr::from(0xc000_0000 + n / 9));
+        guard.failed_as(source, &Caller::with_password(&n.to_string()), Proof::Reached, Duration::ZERO);
+        most = most.max(guard.callers);
+    }
+    let followed: usize = guard.sources.values().map(|source| source.failing.len()).sum();
+    assert_eq!(followed, guard.callers);
+    assert!(most <= CALLERS_MAX && guard.sources.len() <= SOURCES_MAX);
+    let (mut guard, source) = (super::Guard::new(guard.config.clone()), ip(OFFICE));
+    guard.succeeded(source, &alice(), Duration::ZERO);
+    for n in 0..10_000 {
+        guard.failed_as(source, &Caller::with_password(&n.to_string()), Proof::Reached, Duration::ZERO);
+    }
+    assert!(guard.callers <= *CALLERS_OF_SOURCE.start());
+    let long = Caller::asking_for(&"x".repeat(10_000), "\r\n");
+    assert_eq!((long.who.len(), long.what.len()), (CALLER_CHARS_MAX, 0));
+}
+
+#[test]
+fn a_source_may_burst_and_then_keeps_to_its_rate() {
+    let mut guard = guard();
+    let mut admitted = |source: &str, tries: usize, at: u64| {
+        let at = Duration::from_secs(at);
+        (0..tries).filter(|_| guard.admit(ip(source), true, at) == Admission::Welcome).count()
+    };
+    assert_eq!(admitted("192.0.2.1", 100, 0), 20);
+    assert_eq!(admitted("192.0.2.1", 100, 3), 6);
+    assert_eq!(admitted("192.0.2.2", 100, 3), 20, "each source for itself");
+    assert_eq!(admitted("192.0.2.1", 100, 3600), 20, "never more than the burst");
+    assert_eq!(admitted("10.1.2.3", 1000, 0), 1000, "a trunk has no limit");
+    assert_eq!(admitted("2001:db8::1", 20, 0), 20);
+    assert_eq!(admitted("2001:db8::2", 20, 0), 0, "the same network of IPv6");
+    assert_eq!(admitted("2001:db8:0:1::1", 20, 0), 20);
+}
+
+#[test]
+fn who_fails_too_often_gets_silence_for_a_while() {
+    let mut guard = guard();
+    let source = ip("192.0.2.1");
+    for second in 0..9 {
+        assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(second)), None);
+    }
+    assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(9)), Some(Duration::from_secs(600)));
+    assert!(guard.is_banned(source, Duration::from_secs(10)));
+    assert_eq!(guard.admit(source, true, Duration::from_secs(10)), Admission::Ignored);
+    assert!(!guard.is_banned(ip("192.0.2.2"), Duration::from_secs(10)));
+    assert!(!guard.is_banned(source, Duration::from_secs(610)));
+    assert_eq!(guard.admit(source, true, Duration::from_secs(610)), Admission::Welcome);
+}
+
+#[test]
+fn mistakes_now_and_then_and_those_before_a_success_do_not_count() {
+    let mut guard = guard();
+    let source = ip("192.0.2.1");
+    for minute in 0..100 {
+        assert_eq!(guard.failed(source, Proof::Reached, Duration::from_secs(minute * 61)), None);
+    }
+    let at = Duration::from_secs(7000);
+    for _ in 0..5 {
+        for _ in 0..9 {
+            assert_eq!(guard.failed(source, Proof::Reached, at), None);
+        }
+        guard.succeeded(source, &alice(), at);
+    }
+    assert_eq!((0..1000).filter_map(|_| guard.failed(ip("10.0.0.1"), Proof::Reached, at)).count(), 0);
+}
+
+#[test]
+fn memory_is_bounded_however_many_sources_come() {
+    let mut guard = guard();
+    for n in 0..250_000_u32 {
+        let source = IpAddr::V4(std::net::Ipv4Addr::from(0xc000_0000 + n));
+        guard.admit(source, true, Duration::from_millis(u64::from(n)));
+    }
+    assert!(guard.sources.len() <= SOURCES_MAX);
+}
+
+#[test]
+fn whoever_is_written_about_falsely_is_not_shut_out() {
+    let mut guard = guard();
+    let (victim, at) = (ip("192.0.2.1"), Duration::from_secs(1));
+    let bans: Vec<Duration> = (0..1000).filter_map(|_| guard.failed(victim, Proof::Doubtful, at)).collect();
+    assert_eq!(bans, [DOUBTFUL_BAN_MAX], "a short one");
+    assert!(!guard.is_banned(victim, at));
+    assert!(guard.may_connect(victim, 3, at));
+    assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
+    assert_eq!(guard.admit(victim, true, at), Admission::Welcome, "with a password, or over a connection");
+    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+    // Who has shown that it may is no longer in doubt.
+    for _ in 0..10 {
+        guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
+    }
+    guard.succeeded(victim, &alice(), at + 2 * DOUBTFUL_BAN_MAX);
+    assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Welcome);
+}
+
+#[test]
+fn refusals_are_no_tool_against_others() {
+    let mut guard = guard();
+    let mut answers = |kind| {
+        let at = Duration::from_secs(5);
+        (0..1000).filter(|_| guard.admit(ip("192.0.2.1"), false, at) == kind).count()
+    };
+    assert_eq!(answers(Admission::TooMany), 20, "however many come");
+    assert_eq!(answers(Admission::Ignored), 1000);
+}
+
+#[test]
+fn connections_of_a_source_are_counted_and_a_ban_ends_with_new_limits() {
+    let mut guard = guard();
+    let (source, at) = (ip("192.0.2.1"), Duration::from_secs(1));
+    assert!(guard.may_connect(source, 255, at) && !guard.may_connect(source, 256, at));
+    assert!(guard.may_connect(ip("10.0.0.1"), 4000, at), "a trunk has no limit");
+    assert!(guard.is_same(ip("2001:db8::1"), ip("2001:db8::2")) && !guard.is_same(source, ip("192.0.2.2")));
+    for _ in 0..10 {
+        guard.failed(source, Proof::Reached, at);
+    }
+    assert!(guard.is_banned(source, at) && !guard.may_connect(source, 0, at));
+    guard.set_config(guard.config.clone());
+    assert!(!guard.is_banned(source, at));
+}
+
+#[test]
+fn bans_are_listed_with_what_is_left_of_them_and_can_be_lifted() {
+    let mut guard = guard();
+    let (first, second, doubtful) = (ip("192.0.2.1"), ip("2001:db8::7"), ip("192.0.2.3"));
+    let at = Duration::from_secs;
+    for (source, proof, second) in
+        [(first, Proof::Reached, 1), (second, Proof::Reached, 5), (doubtful, Proof::Doubtful, 5)]
+    {
+        for _ in 0..10 {
+            guard.failed(source, proof, at(second));
+        }
+    }
+    guard.failed(ip("192.0.2.4"), Proof::Reached, at(5));
+    let ban = |source, left, doubtful| Ban { source, left: at(left), doubtful, caller: None };
+    assert_eq!(
+        guard.bans(at(11)),
+        [ban(ip("2001:db8::"), 594, false), ban(first, 590, false), ban(doubtful, 24, true)]
+    );
+    assert!(!guard.lift(ip("192.0.2.4"), at(11)), "it is not banned");
+    assert!(!guard.lift(ip("10.0.0.1"), at(11)), "a trunk never is");
+    // By another address of its network.
+    assert!(guard.lift(ip("2001:db8::1"), at(11)) && !guard.lift(second, at(11)));
+    assert!(!guard.is_banned(second, at(11)) && guard.is_banned(first, at(11)));
+    assert_eq!(guard.failed(second, Proof::Reached, at(11)), None, "its failures are forgotten too");
+    assert!(guard.lift(doubtful, at(11)));
+    assert_eq!(guard.admit(doubtful, false, at(11)), Admission::Welcome);
+    assert_eq!(guard.bans(at(601)), []);
+}
