@@ -18,11 +18,13 @@
 //! either the cursor stays: should the packet still come, it is played and the schedule has grown by a
 //! frame. Should a newer one come first, the concealed frame stands for the lost one if the schedule is long
 //! enough for what the network does; if it is not, packets overtake each other, and one more frame is concealed so that
-//! the schedule grows. A single straggler is left out rather than allowed to push the schedule.
+//! the schedule grows. What is late once does not push the schedule for good: a consumer that changes the tempo hears it and
+//! catches up, for another it is left out.
 //!
-//! **Shrinking.** When the schedule has been longer than needed by a whole packet, one is left out at once
-//! where the consumer said that it is quiet ([`JitterBuffer::set_quiet`]); with sound going on the consumer is asked to
-//! take a frame out where that is not heard. Clock drift needs nothing of its own: it moves the delays, and growing and shrinking follow.
+//! **Shrinking.** When the schedule has been longer than needed, a consumer that changes the tempo is asked to take a
+//! frame out: at once where it said that it is quiet ([`JitterBuffer::set_quiet`]), else where that is not heard. For one that
+//! does not, a whole packet is left out. Clock drift needs nothing of its own: it moves the delays, and growing and
+//! shrinking follow.
 //!
 //! **Pauses.** Consecutive numbers with a gap between the timestamps are a pause of the sender
 //! (discontinuous transmission), not a loss: silence is given until the packet after the gap is due.
