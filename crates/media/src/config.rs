@@ -18,8 +18,8 @@ pub struct MediaConfig {
     pub rtp_ports: RangeInclusive<u16>,
     /// Worker threads; 0 takes one for each core. Default: 0.
     pub workers: usize,
-    /// A call that sends and receives but brings no valid RTP for this long is reported as vanished, in
-    /// milliseconds. Default: 30 000.
+    /// A call that sends and receives but brings no valid RTP for this long is reported as silent, or as vanished where ICE or
+    /// DTLS did not get through, in milliseconds. Default: 30 000.
     pub rtp_timeout_ms: u64,
     /// The folder of the files that are played. Default: `media` in the working directory.
     pub media_dir: PathBuf,

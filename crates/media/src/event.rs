@@ -23,8 +23,8 @@ pub enum MediaEvent {
         /// Who.
         call: MediaCallId,
     },
-    /// No valid RTP ever came for the configured time though the call is not on hold, or none for five seconds after
-    /// RTCP's goodbye. Sent once until RTP comes again or the stream is changed.
+    /// ICE or the DTLS handshake did not end within the configured time though the call is not on hold, or no RTP came for five
+    /// seconds after RTCP's goodbye. Sent once until RTP comes again or the stream is changed.
     RtpTimeout {
         /// Which call.
         call: MediaCallId,
@@ -41,8 +41,8 @@ pub enum MediaEvent {
         /// Which call.
         call: MediaCallId,
     },
-    /// RTP came and has ceased for the configured time, ten times as long where RTCP goes on, and the call is not on hold:
-    /// the other side may be muted, or gone. Sent again each time that as much has passed.
+    /// No RTP came for the configured time, ten times as long where RTCP does, be it that it has ceased or never began, and the
+    /// call is not on hold: the other side may be muted, or gone. Sent again each time that as much has passed.
     SilenceTimeout {
         /// Which call.
         call: MediaCallId,

@@ -1,5 +1,5 @@
-//! A caller of whom nothing comes is reported: once where nothing ever came, and again and again, as what has to be asked, where
-//! it fell silent or is on hold.
+//! A caller of whom nothing comes is reported again and again, as what has to be asked: whether it fell silent, never said
+//! anything or is on hold.
 
 mod support;
 
@@ -7,7 +7,7 @@ use plenary_media::{MediaConfig, MediaEvent, StreamParams};
 use support::{Plane, Says, config, talk, talk_until};
 
 #[test]
-fn a_caller_of_whom_nothing_comes_is_reported_as_gone_silent_or_on_hold() {
+fn a_caller_of_whom_nothing_comes_is_reported_as_silent_or_on_hold() {
     let mut plane = Plane::start(MediaConfig { rtp_timeout_ms: 300, ..config() });
     let (mut silent, mut held) = (plane.dial(1, 1, Says::Nothing), plane.dial(2, 1, Says::Nothing));
     let mut here = plane.dial(3, 1, Says::Nothing);
@@ -17,7 +17,7 @@ fn a_caller_of_whom_nothing_comes_is_reported_as_gone_silent_or_on_hold() {
     plane.media.set_stream(held.call, StreamParams { send: false, ..held.params() });
     let never = plane.dial(4, 1, Says::Nothing);
     let expected = [
-        (MediaEvent::RtpTimeout { call: never.call }, 1),
+        (MediaEvent::SilenceTimeout { call: never.call }, 2),
         (MediaEvent::SilenceTimeout { call: silent.call }, 2),
         (MediaEvent::HoldTimeout { call: held.call }, 2),
     ];
@@ -25,7 +25,6 @@ fn a_caller_of_whom_nothing_comes_is_reported_as_gone_silent_or_on_hold() {
     talk_until(&mut plane, &mut [&mut here], "the reports", |plane| {
         expected.iter().all(|(event, times)| count(plane, event) >= *times)
     });
-    assert_eq!(count(&plane, &expected[0].0), 1, "{:?}", plane.told);
     assert!(
         plane.told.iter().all(|told| expected.iter().any(|(event, _)| event == told)),
         "{:?}",

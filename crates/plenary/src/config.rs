@@ -244,8 +244,8 @@ impl Default for WebRtc {
 pub(crate) struct Media {
     /// Threads that move and mix audio. 0: one for each core.
     pub(crate) workers: usize,
-    /// A caller from whom no RTP ever came for this long is removed; one whose RTP has ceased is asked by SIP whether it is
-    /// still there, in seconds.
+    /// A caller from whom no RTP came for this long is asked by SIP whether it is still there; one whose ICE or DTLS did not get
+    /// through by then is removed. In seconds.
     pub(crate) rtp_timeout_seconds: u64,
     /// The codecs that calls may use, best first.
     pub(crate) codecs: Vec<CodecName>,
@@ -468,7 +468,9 @@ impl Config {
         }
         self.ice.check()?;
         if self.media.rtp_timeout_seconds == 0 {
-            bail!("[media] rtp_timeout_seconds is 0: every caller would be removed at once; 30 is usual");
+            bail!(
+                "[media] rtp_timeout_seconds is 0: every caller would be asked without a pause whether it is there; 30 is usual"
+            );
         }
         let media = &self.media;
         if media.codecs.is_empty() {

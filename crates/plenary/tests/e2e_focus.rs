@@ -171,6 +171,31 @@ fn a_telephone_that_sends_nothing_while_it_is_muted_stays_while_it_answers() {
 }
 
 #[test]
+fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
+    let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
+    let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (desk, _, to) = in_conference(&server, &rtp);
+    for _ in 0..3 {
+        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+    }
+    let one_way = || {
+        let participants = server.get("/service/v1/conference/Tea/participants");
+        participants[0]["statistics"]["one_way"].clone()
+    };
+    wait_for("one way to be noticed", || (one_way() == "none_received").then_some(()));
+    // It is unmuted, and is heard.
+    let mut sequence = 0;
+    wait_for("audio to go both ways", || {
+        rtp.send_to(&silence(sequence), to).unwrap();
+        sequence += 1;
+        one_way().is_null().then_some(())
+    });
+    desk.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
+    assert!(desk.wait("BYE ").contains("Call-ID: muted"));
+    server.wait_for_participants("Tea", 0);
+}
+
+#[test]
 fn keys_by_info_are_counted() {
     let server = Server::start("");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();

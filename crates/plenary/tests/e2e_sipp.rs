@@ -358,9 +358,9 @@ fn keys_told_by_info_act() {
 }
 
 #[test]
-fn a_caller_without_audio_has_vanished() {
+fn a_caller_without_audio_that_does_not_know_of_the_call_has_vanished() {
     let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
-    sipp(&server, "conf-Tea", &["-sf", "hung_up_on.xml", "-m", "2", "-r", "10"]);
+    sipp(&server, "conf-Tea", &["-sf", "asked_and_hung_up_on.xml", "-m", "2", "-r", "10"]);
     wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
 }
 

@@ -90,6 +90,11 @@ impl Latch {
         self.candidate = None;
     }
 
+    /// Packets came from somewhere, or ICE has named where they will come from.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
     /// Nothing came for so long that the stream may go on from another port.
     pub(super) fn is_silent(&self, now_ns: u64) -> bool {
         self.held.is_some_and(|held| now_ns.saturating_sub(held.last_ns) >= SILENT_NS)

@@ -1,9 +1,11 @@
 //! Whether a call still lives, and whether its audio goes both ways.
 //!
-//! - A call that sends and receives lives as long as RTP comes. Where none ever came, it is over after the time-out.
-//! - A stream that was there and ceases may be muted, or silent because nobody speaks (RFC 3389, RFC 7587's DTX). Each time
-//!   that the time-out has passed it is told, so that the other side can be asked. Where RTCP or checks of ICE come, it is
-//!   told after ten times as long.
+//! - A call that sends and receives lives as long as RTP comes.
+//! - A stream that ceases, or that never begins, may be muted, or silent because nobody speaks (RFC 3389, RFC 7587's DTX).
+//!   Each time that the time-out has passed it is told, so that the other side can be asked. Where RTCP or checks of ICE come,
+//!   it is told after ten times as long.
+//! - Where ICE or the DTLS handshake has to come first and does not, nothing can ever be sent: that call is over after the
+//!   time-out.
 //! - Where the connection of its signalling is closed, as that of a browser that crashed, five seconds without RTP are enough.
 //! - RTCP's goodbye ends the waiting: what does not go on within five seconds is over.
 //! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told as well.
@@ -56,6 +58,17 @@ struct Delivery {
     barren: u32,
 }
 
+/// What there is to expect of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    /// Agreed: we send.
+    pub(super) sends: bool,
+    /// Agreed: the other side sends.
+    pub(super) receives: bool,
+    /// ICE and DTLS are through, where they are part of it: packets can come.
+    pub(super) is_connected: bool,
+}
+
 /// What has come to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
@@ -63,7 +76,7 @@ pub(super) enum Finding {
     Gone,
     /// It is on hold, and nothing comes: it may be there or not; again and again.
     Held,
-    /// It sends no RTP any more: it may be muted or not there; again and again.
+    /// It sends no RTP, or none any more: it may be muted or not there; again and again.
     Silent,
     /// This changed.
     OneWay(Option<OneWay>),
@@ -132,10 +145,10 @@ impl Life {
         self.one_way
     }
 
-    /// Looks at what is known. `sends`, `receives`: what was agreed, from our side; `sent`: packets of ours so far.
+    /// Looks at what is known. `sent`: packets of ours so far.
     pub(super) fn look(
         &mut self,
-        (sends, receives): (bool, bool),
+        Expected { sends, receives, is_connected }: Expected,
         sent: u64,
         timeout_ns: u64,
         now_ns: u64,
@@ -146,7 +159,7 @@ impl Life {
             let is_over = match (self.goodbye_ns, self.rtp_ns) {
                 _ if self.is_cut_off => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS.min(timeout_ns),
                 (Some(_), _) => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS,
-                (None, None) => since(None) > timeout_ns,
+                (None, None) => !is_connected && since(None) > timeout_ns,
                 (None, Some(_)) => false,
             };
             if is_over {
@@ -154,7 +167,7 @@ impl Life {
                 return Some(Finding::Gone);
             }
         }
-        let may_be_there = !both || self.rtp_ns.is_some() && self.goodbye_ns.is_none();
+        let may_be_there = !both || (is_connected || self.rtp_ns.is_some()) && self.goodbye_ns.is_none();
         let has_control = self.control_ns.is_some() && since(self.control_ns) <= timeout_ns;
         let (heard_ns, limit_ns, finding) = match (both, has_control) {
             (false, _) if self.is_cut_off => {
@@ -191,17 +204,24 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
     const TIMEOUT: u64 = 30 * SECOND;
+    const BOTH: Expected = Expected { sends: true, receives: true, is_connected: true };
 
     /// A call of this many seconds, in steps of half a second, and what was found when.
-    fn live(seconds: u64, mut each: impl FnMut(&mut Life, f64)) -> Vec<(u64, Finding)> {
+    fn live(seconds: u64, each: impl FnMut(&mut Life, f64)) -> Vec<(u64, Finding)> {
+        live_with(BOTH, seconds, each)
+    }
+
+    fn live_with(
+        expected: Expected,
+        seconds: u64,
+        mut each: impl FnMut(&mut Life, f64),
+    ) -> Vec<(u64, Finding)> {
         let mut life = Life::new(0);
         let mut found = Vec::new();
         for half in 0..seconds * 2 {
             let now = half * SECOND / 2;
             each(&mut life, half as f64 / 2.0);
-            found.extend(
-                life.look((true, true), half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)),
-            );
+            found.extend(life.look(expected, half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)));
         }
         found
     }
@@ -248,7 +268,8 @@ mod tests {
         let mut found = Vec::new();
         for second in 0..13 {
             let now = second * SECOND;
-            found.extend(life.look((false, false), 0, TIMEOUT, now).map(|finding| (second, finding)));
+            let held = Expected { sends: false, receives: false, ..BOTH };
+            found.extend(life.look(held, 0, TIMEOUT, now).map(|finding| (second, finding)));
         }
         assert_eq!(found, [(6, Finding::Held), (12, Finding::Held)]);
     }
@@ -259,13 +280,42 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_noticed_and_then_over() {
-        assert_eq!(live(400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+    fn one_of_whom_nothing_ever_comes_is_asked_as_one_that_falls_silent() {
+        let asked = [30, 61, 91, 122].map(|second| (second, Finding::Silent));
+        assert_eq!(live(150, |_, _| {}), [&[(5, NONE_RECEIVED)][..], &asked].concat());
+        // It is not over later either, when it begins to talk and falls silent again.
+        let found = live(120, |life, now| {
+            if (70.0..80.0).contains(&now) {
+                life.rtp(false, at(now));
+            }
+        });
+        let asked = [30, 61, 110].map(|second| (second, Finding::Silent));
+        let one_way = [(5, NONE_RECEIVED), (70, Finding::OneWay(None)), (85, NONE_RECEIVED)];
+        let mut expected = [&one_way[..], &asked].concat();
+        expected.sort_by_key(|(second, _)| *second);
+        assert_eq!(found, expected);
+        // And a goodbye is one, though nothing came before it.
+        let found = live(60, |life, now| {
+            if now == 10.0 {
+                life.goodbye(at(now));
+            }
+        });
+        assert_eq!(found, [(5, NONE_RECEIVED), (10, Finding::OneWay(None)), (15, Finding::Gone)]);
     }
 
     #[test]
-    fn reports_alone_are_no_life_of_a_stream_that_never_was() {
-        assert_eq!(live(400, |life, now| life.control(at(now))), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+    fn where_reports_come_without_rtp_it_is_asked_after_ten_times_as_long() {
+        let found = live(610, |life, now| life.control(at(now)));
+        assert_eq!(found, [(5, NONE_RECEIVED), (300, Finding::Silent), (601, Finding::Silent)]);
+    }
+
+    #[test]
+    fn what_never_gets_through_ice_or_dtls_is_over() {
+        let waiting = Expected { is_connected: false, ..BOTH };
+        assert_eq!(live_with(waiting, 400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+        // Checks of ICE without a handshake that ends are no life.
+        let found = live_with(waiting, 400, |life, now| life.control(at(now)));
+        assert_eq!(found, [(5, NONE_RECEIVED), (30, Finding::Gone)]);
     }
 
     #[test]
@@ -367,7 +417,8 @@ mod tests {
 
     #[test]
     fn on_hold_nothing_is_expected_but_silence_is_told() {
-        for agreed in [(false, true), (true, false), (false, false)] {
+        for (sends, receives) in [(false, true), (true, false), (false, false)] {
+            let agreed = Expected { sends, receives, ..BOTH };
             let mut life = Life::new(0);
             let mut held = Vec::new();
             for second in 0..200 {
@@ -385,7 +436,7 @@ mod tests {
         }
         let mut life = Life::new(0);
         life.agree(0, 1000 * SECOND);
-        assert_eq!(life.look((true, true), 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
-        assert_eq!(life.look((true, true), 0, TIMEOUT, 1031 * SECOND), Some(Finding::Gone));
+        assert_eq!(life.look(BOTH, 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
+        assert_eq!(life.look(BOTH, 0, TIMEOUT, 1031 * SECOND), Some(Finding::Silent));
     }
 }

@@ -4,7 +4,7 @@ use super::{
     FRAME_NS, PartyKey, Settings, Tick,
     ear::G711_FRAME,
     latch::Seen,
-    life::Finding,
+    life::{Expected, Finding},
     mouth::Own,
     outbox::{Outbox, Way},
     pace::Talker,
@@ -600,10 +600,14 @@ impl Party {
     /// Reports by RTCP when it is time to, and notices when nothing comes any more.
     pub(crate) fn look_after(&mut self, key: PartyKey, settings: &Settings, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
-        let agreed = (stream.params.send, stream.params.receive);
+        let expected = Expected {
+            sends: stream.params.send,
+            receives: stream.params.receive,
+            is_connected: stream.is_connected(),
+        };
         let sent = stream.mouth.source.packets();
         let call = self.call;
-        match stream.life.look(agreed, sent, settings.rtp_timeout_ns, time.now_ns) {
+        match stream.life.look(expected, sent, settings.rtp_timeout_ns, time.now_ns) {
             Some(Finding::Gone) => out.tell(MediaEvent::RtpTimeout { call }),
             Some(Finding::Held) => out.tell(MediaEvent::HoldTimeout { call }),
             Some(Finding::Silent) => out.tell(MediaEvent::SilenceTimeout { call }),

@@ -243,6 +243,13 @@ impl Stream {
         }
     }
 
+    /// ICE has named where it goes to, and the DTLS handshake has brought keys, where they are part of it.
+    pub(super) fn is_connected(&self) -> bool {
+        let has_path = self.params.ice.is_none() || self.latch.is_held();
+        let has_keys = !matches!(self.params.protection, Protection::Dtls { .. }) || self.shield.is_on();
+        has_path && has_keys
+    }
+
     /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it
     /// follows the other side when that is not where it said.
     pub(super) fn rtcp_destination(&self) -> SocketAddr {

@@ -598,7 +598,10 @@ impl Engine {
             MediaEvent::TalkStarted { call } => self.set_talking(CallNumber(call.0), true),
             MediaEvent::TalkStopped { call } => self.set_talking(CallNumber(call.0), false),
             MediaEvent::RtpTimeout { call } => {
-                info!(call = call.0, "no RTP came, or none after RTCP's goodbye: the call ends");
+                info!(
+                    call = call.0,
+                    "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
+                );
                 self.end_call(
                     CallNumber(call.0),
                     effects::reasons(408, "No audio was received for too long"),
@@ -615,7 +618,7 @@ impl Engine {
             // Who is on hold or muted need not send anything, so it is asked.
             MediaEvent::HoldTimeout { call } => self.sip.probe(CallNumber(call.0).sip()),
             MediaEvent::SilenceTimeout { call } => {
-                debug!(call = call.0, "RTP has ceased: the caller is asked whether it is still there");
+                debug!(call = call.0, "no RTP comes: the caller is asked whether it is still there");
                 self.sip.probe(CallNumber(call.0).sip());
             }
             MediaEvent::OneWay { call, one_way } => match one_way {

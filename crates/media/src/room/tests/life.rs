@@ -1,9 +1,11 @@
 //! Calls that vanish, are on hold, go one way or get what is not theirs.
 
 use super::*;
+use crate::Ice;
+use plenary_rtp::srtp::{MasterKey, Suite};
 
 #[test]
-fn who_never_comes_is_told_once_and_who_falls_silent_or_is_on_hold_is_told_to_be_asked() {
+fn who_falls_silent_never_talks_or_is_on_hold_is_told_to_be_asked() {
     let mut world = World::with([tone(400.0), tone(700.0), Says::Nothing]);
     let ticks = 31 * SECOND / FRAME_NS;
     world.run(10);
@@ -18,18 +20,55 @@ fn who_never_comes_is_told_once_and_who_falls_silent_or_is_on_hold_is_told_to_be
     let silent = MediaEvent::SilenceTimeout { call: MediaCallId(0) };
     assert_eq!(told(&world, silent.clone()), 2, "to be asked");
     assert_eq!(told(&world, MediaEvent::HoldTimeout { call: MediaCallId(1) }), 2, "to be asked");
-    assert_eq!(told(&world, MediaEvent::RtpTimeout { call: MediaCallId(2) }), 1, "nothing ever came");
+    assert_eq!(
+        told(&world, MediaEvent::SilenceTimeout { call: MediaCallId(2) }),
+        2,
+        "muted from the beginning"
+    );
     let all = world.events.iter().filter(|event| !matches!(event, MediaEvent::OneWay { .. }));
     assert_eq!(
         all.filter(|event| !matches!(event, MediaEvent::TalkStarted { .. } | MediaEvent::TalkStopped { .. }))
             .count(),
-        5
+        6
     );
     world.say(0, tone(400.0));
     world.run(5);
     world.say(0, Says::Nothing);
     world.run(ticks);
     assert_eq!(told(&world, silent), 3, "silent again");
+}
+
+#[test]
+fn a_browser_that_does_not_get_through_is_told_once_and_one_that_is_muted_is_told_to_be_asked() {
+    let ticks = 31 * SECOND / FRAME_NS;
+    let handshake = Protection::Dtls { active: false, fingerprint: [0; 32] };
+    let ice = || Some(Ice { local_ufrag: "ours".to_owned(), local_pwd: "secret".repeat(4) });
+    // Without ICE, without the handshake, and with both.
+    for (is_nominated, has_keys) in [(false, true), (true, false), (true, true)] {
+        let mut world = World::with([Says::Nothing]);
+        let (key, address, time) = (world.phones[0].key, world.phones[0].address, world.time());
+        let params = params(address, Codec::Pcmu);
+        world.room.set_stream(
+            key,
+            StreamParams { ice: ice(), protection: handshake.clone(), ..params },
+            time,
+        );
+        let party = world.room.party_mut(key).expect("it is in");
+        if is_nominated {
+            party.stream.as_mut().expect("it was agreed").latch.nominate(address, time.now_ns);
+        }
+        if has_keys {
+            let suite = Suite::AesCm128HmacSha1_80;
+            let master = MasterKey::new(suite, &[7; 30]).expect("as long as its key and salt");
+            party.set_keys(Channel::Rtp, &master, &master, time.now_ns);
+        }
+        world.run(3 * ticks);
+        let told = |event: MediaEvent| world.events.iter().filter(|other| **other == event).count();
+        let is_through = is_nominated && has_keys;
+        let call = MediaCallId(0);
+        let found = (told(MediaEvent::RtpTimeout { call }), told(MediaEvent::SilenceTimeout { call }));
+        assert_eq!(found, if is_through { (0, 3) } else { (1, 0) }, "{is_nominated} {has_keys}");
+    }
 }
 
 /// What a phone reports: the highest number of ours that it received, where it received any.
