@@ -5,7 +5,8 @@ mod support;
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use plenary_media::{
-    Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaPlane, Protection, RoomId, StreamParams,
+    CallStats, Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaHandle, MediaPlane, Protection, RoomId,
+    StreamParams,
 };
 use plenary_rtp::{
     packet::Packet,
@@ -30,6 +31,24 @@ use std::{
 fn identity() -> DtlsIdentity {
     let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
     DtlsIdentity { certificate: made.cert.der().to_vec(), key: made.signing_key.serialize_der() }
+}
+
+/// The statistics of a call as soon as they satisfy the test, which fails when they don't within ten seconds: what was sent
+/// is counted when the worker reads it.
+async fn stats_when(
+    media: &MediaHandle,
+    call: MediaCallId,
+    is_enough: impl Fn(&CallStats) -> bool,
+) -> CallStats {
+    let began = Instant::now();
+    loop {
+        let stats = media.stats(call).await.unwrap();
+        if is_enough(&stats) {
+            return stats;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{stats:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 struct Phone {
@@ -131,9 +150,10 @@ async fn keys_protect_both_ways(is_13: bool) {
             .unwrap();
     }
     assert_eq!(heard, 20, "packets in ten seconds");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let stats = media.stats(MediaCallId(1)).await.unwrap();
-    assert!(stats.packets_received >= 15 && stats.packets_not_authentic >= 15, "{stats:?}");
+    let stats = stats_when(&media, MediaCallId(1), |stats| {
+        stats.packets_received >= 15 && stats.packets_not_authentic >= 15
+    })
+    .await;
     assert!(stats.srtp.is_some());
     media.shutdown();
 }
@@ -277,9 +297,8 @@ async fn a_phone_with_an_rsa_certificate_in_either_role() {
             phone.socket.send(&said).unwrap();
         }
         assert_eq!(heard, 20, "packets in ten seconds, we begin: {active}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let stats = media.stats(call).await.unwrap();
-        assert!(stats.packets_received >= 15 && stats.packets_not_authentic == 0, "{stats:?}");
+        let stats = stats_when(&media, call, |stats| stats.packets_received >= 15).await;
+        assert_eq!(stats.packets_not_authentic, 0, "{stats:?}");
         assert_eq!(stats.srtp, Some("AES_CM_128_HMAC_SHA1_80"));
     }
     media.shutdown();
