@@ -50,7 +50,7 @@ quality: build
 
 interop: need
 	@./scripts/need interop
-	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test browser --test client --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
 
 soak: build
 	@./scripts/need soak
