@@ -288,6 +288,12 @@ impl MediaHandle {
         answered
     }
 
+    /// Which worker has a call: its place in [`PlaneLoad::workers`].
+    #[must_use]
+    pub fn worker_of(&self, call: MediaCallId) -> Option<usize> {
+        self.directory().worker_of(call)
+    }
+
     /// How busy the workers are.
     #[must_use]
     pub fn load(&self) -> PlaneLoad {

@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod config;
 mod engine;
+mod forecast;
 mod ice;
 mod log;
 mod operator;

@@ -4,22 +4,26 @@
 //! Four times a second it is looked at how the last second went: how much of their time the media threads were at work, how
 //! many of their ticks came a frame late, and how long the engine took to answer. Crossing a limit refuses at once; only when all
 //! has been well below for two seconds are there new calls again, or each would tip it over anew. The queue of signalling
-//! is watched by the endpoint itself (`plenary_sip::SipConfig::max_events`).
+//! is watched by the endpoint itself (`plenary_sip::SipConfig::max_events`). Calls that no measurement holds yet count with what
+//! they are expected to cost ([`crate::forecast`]): one that would be too much is refused at once, and so are those after it. Where
+//! the next measurements do not bear the forecast out, calls are taken again at once.
 
-use crate::engine::EngineHandle;
+use crate::{
+    engine::EngineHandle,
+    forecast::{Admissions, BUSY_SHARE_MAX},
+};
 use plenary_media::{MediaHandle, PlaneLoad, WorkerLoad};
 use plenary_sip::SipHandle;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Looks that make up a second.
 const WINDOW: usize = 4;
-/// A media thread at work for more than this share of the time is about to be late.
-const BUSY_SHARE_MAX: f64 = 0.85;
+/// Calm: well below [`BUSY_SHARE_MAX`], from which on a media thread is about to be late.
 const BUSY_SHARE_CALM: f64 = 0.70;
 /// The share of ticks that were a frame late or more, or left out. One stall of the machine does not make half of them late.
 const LATE_SHARE_MAX: f64 = 0.50;
@@ -38,6 +42,22 @@ struct Look {
     at: Instant,
     media: PlaneLoad,
     answered_within: Duration,
+}
+
+/// What is expected of the calls that are in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Expected {
+    /// A call was refused since the last look, for with it there would have been too much to do.
+    is_refusing: bool,
+    /// How busy the busiest media thread will be.
+    busy_share: f64,
+}
+
+/// How busy each media thread was between two looks.
+fn busy_shares(before: &Look, now: &Look) -> Vec<f64> {
+    let elapsed_us = now.at.duration_since(before.at).as_micros().max(1) as f64;
+    let workers = before.media.workers.iter().zip(&now.media.workers);
+    workers.map(|(before, now)| now.busy_us.saturating_sub(before.busy_us) as f64 / elapsed_us).collect()
 }
 
 /// How the last second went: the worst of all workers.
@@ -83,13 +103,19 @@ impl Second {
 struct Judge {
     looks: VecDeque<Look>,
     is_overloaded: bool,
+    /// Nothing but the forecast says so.
+    is_only_expected: bool,
     calm_since: Option<Instant>,
 }
 
 impl Judge {
     /// How the last second was, once there has been one.
-    fn look(&mut self, look: Look) -> Option<Second> {
+    fn look(&mut self, look: Look, expected: Expected) -> Option<Second> {
         let at = look.at;
+        if expected.is_refusing {
+            self.is_only_expected |= !self.is_overloaded;
+            (self.is_overloaded, self.calm_since) = (true, None);
+        }
         self.looks.push_back(look);
         if self.looks.len() <= WINDOW {
             return None;
@@ -99,17 +125,24 @@ impl Judge {
         let second = Second::between(&before, self.looks.back()?, slowest);
         if second.is_too_much() {
             (self.is_overloaded, self.calm_since) = (true, None);
+            self.is_only_expected = false;
         } else if !second.is_calm() {
+            // The forecast is borne out, if it was one.
+            (self.is_only_expected, self.calm_since) = (false, None);
+        } else if expected.is_refusing {
             self.calm_since = None;
+        } else if self.is_only_expected && expected.busy_share < BUSY_SHARE_CALM {
+            // The calls cost less than was expected.
+            (self.is_overloaded, self.is_only_expected) = (false, false);
         } else if at.duration_since(*self.calm_since.get_or_insert(at)) >= CALM_FOR {
-            self.is_overloaded = false;
+            (self.is_overloaded, self.is_only_expected) = (false, false);
         }
         Some(second)
     }
 }
 
 /// Watches until the engine has ended.
-pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHandle) {
+pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHandle, admissions: Admissions) {
     let mut judge = Judge::default();
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -123,11 +156,28 @@ pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHand
         let _ = engine.is_alive(2 * ANSWER_MAX).await;
         let look = Look { at: Instant::now(), media: media.load(), answered_within: asked.elapsed() };
         let was = judge.is_overloaded;
-        let Some(second) = judge.look(look) else { continue };
-        let Second { busy_share, late_share, answered_within } = second;
+        let busy_shares = judge.looks.back().map(|before| busy_shares(before, &look)).unwrap_or_default();
+        let busy_share = admissions.measured(&busy_shares, look.at);
+        let refused = admissions.take_refused();
+        trace!(?busy_shares, expected_share = busy_share, "media threads");
+        let second = judge.look(look, Expected { is_refusing: refused.is_some(), busy_share });
+        let (busy_share, late_share, answered_within) = match second {
+            Some(Second { busy_share, late_share, answered_within, .. }) => {
+                (busy_share, late_share, answered_within)
+            }
+            None if was != judge.is_overloaded => (0.0, 0.0, Duration::ZERO),
+            None => continue,
+        };
         match (was, judge.is_overloaded) {
             (false, true) => {
-                warn!(busy_share, late_share, ?answered_within, "overloaded: new calls are refused with 503");
+                let expected_share = refused.map(|refused| refused.expected_share);
+                warn!(
+                    expected_share,
+                    busy_share,
+                    late_share,
+                    ?answered_within,
+                    "overloaded: new calls are refused with 503"
+                );
                 sip.set_busy(true);
             }
             (true, false) => {
@@ -148,11 +198,17 @@ mod tests {
         judge: Judge,
         now: Instant,
         load: WorkerLoad,
+        expected: Expected,
     }
 
     impl Plane {
         fn new() -> Self {
-            Self { judge: Judge::default(), now: Instant::now(), load: WorkerLoad::default() }
+            Self {
+                judge: Judge::default(),
+                now: Instant::now(),
+                load: WorkerLoad::default(),
+                expected: Expected::default(),
+            }
         }
 
         fn run(&mut self, seconds: f64, busy_percent: u64, late_percent: u64, answer_ms: u64) -> bool {
@@ -161,11 +217,15 @@ mod tests {
                 self.load.busy_us += busy_percent * 2500;
                 self.load.ticks += 100;
                 self.load.ticks_behind += late_percent;
-                self.judge.look(Look {
-                    at: self.now,
-                    media: PlaneLoad { workers: vec![WorkerLoad::default(), self.load] },
-                    answered_within: Duration::from_millis(answer_ms),
-                });
+                self.judge.look(
+                    Look {
+                        at: self.now,
+                        media: PlaneLoad { workers: vec![WorkerLoad::default(), self.load] },
+                        answered_within: Duration::from_millis(answer_ms),
+                    },
+                    self.expected,
+                );
+                self.expected.is_refusing = false;
             }
             self.judge.is_overloaded
         }
@@ -188,6 +248,33 @@ mod tests {
         assert!(!plane.run(10.0, 80, 30, 300), "not yet");
         assert!(plane.run(1.0, 95, 30, 300));
         assert!(plane.run(10.0, 80, 5, 1), "still");
+    }
+
+    #[test]
+    fn a_call_that_would_be_too_much_refuses_those_after_it_until_it_is_calm() {
+        let mut plane = Plane::new();
+        assert!(!plane.run(3.0, 60, 0, 1));
+        plane.expected = Expected { is_refusing: true, busy_share: 0.8 };
+        assert!(plane.run(0.25, 65, 0, 1));
+        assert!(plane.run(5.0, 80, 0, 1), "it is as busy as was expected");
+        plane.expected.busy_share = 0.6;
+        assert!(plane.run(2.25, 50, 0, 1), "a window of a second, and calm for two");
+        assert!(!plane.run(0.5, 50, 0, 1));
+    }
+
+    #[test]
+    fn a_forecast_that_was_wrong_refuses_until_the_next_look_only() {
+        let mut plane = Plane::new();
+        plane.run(3.0, 30, 0, 1);
+        plane.expected = Expected { is_refusing: true, busy_share: 0.9 };
+        assert!(plane.run(0.25, 30, 0, 1));
+        assert!(plane.run(0.25, 30, 0, 1), "the calls of before are not held by it yet");
+        plane.expected.busy_share = 0.35;
+        assert!(!plane.run(0.25, 30, 0, 1));
+        // What was measured is lifted by what is measured.
+        plane.run(1.0, 95, 0, 1);
+        plane.expected = Expected { is_refusing: true, busy_share: 0.3 };
+        assert!(plane.run(2.0, 30, 0, 1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Changeable, Engine, EngineHandle, Parts},
+    forecast::Admissions,
     ice::SharedIce,
     operator::Door,
     overload,
@@ -104,7 +105,9 @@ impl Server {
         })
         .context("the media plane cannot be started")?;
 
+        let admissions = Admissions::default();
         let engine = Engine::start(Parts {
+            admissions: admissions.clone(),
             store: store.clone(),
             sip: sip.clone(),
             sip_events,
@@ -118,7 +121,7 @@ impl Server {
         })
         .await?;
 
-        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone()));
+        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone(), admissions));
 
         let (stop_http, stopped) = watch::channel(false);
         let router = plenary_api::router(ApiState {

@@ -8,6 +8,7 @@ use super::{
     wall_now,
     webrtc::Claim,
 };
+use crate::forecast::{CallKind, TooMuch};
 use plenary_conference::{ConferenceKey, Event, ParticipantId, Refused, ServiceName};
 use plenary_media::{Ice, MasterKey, PlayId, PlayTo, Protection, RoomId, StreamParams};
 use plenary_model::Number;
@@ -21,6 +22,8 @@ use tracing::{debug, info, warn};
 
 /// When those may come again who are refused with 503.
 const RETRY_AFTER_S: &str = "30";
+/// The same where there is too much to do; the signalling says so too.
+const RETRY_AFTER_OVERLOAD_S: &str = "10";
 
 impl Engine {
     pub(super) fn handle_incoming(&mut self, incoming: IncomingCall) {
@@ -234,6 +237,11 @@ impl Engine {
         match offer {
             Some(offer) => match sdp::answer(&offer, &session.local) {
                 Ok(answer) => {
+                    let is_encrypted = answer.stream.protection != sdp::Protection::None;
+                    if self.is_too_much(number, &session, answer.stream.codec, is_encrypted) {
+                        self.store_session(number, Stage::Accepted(session));
+                        return self.refuse_overloaded(number);
+                    }
                     self.media.set_stream(number.media(), stream_params(&answer.stream, &session.local));
                     session.stream = Some(answer.stream);
                     self.answer(number, session, answer.sdp);
@@ -245,10 +253,58 @@ impl Engine {
                 }
             },
             None => {
+                // What they will choose is not known; most choose what they are offered first.
+                let codec = session.local.codecs.first().copied().unwrap_or(Codec::Pcmu);
+                if self.is_too_much(number, &session, codec, srtp == Policy::Required) {
+                    self.store_session(number, Stage::Accepted(session));
+                    return self.refuse_overloaded(number);
+                }
                 let offer = sdp::offer(&session.local);
                 self.answer(number, session, offer);
             }
         }
+    }
+
+    /// Whether the media thread of a call would have too much to do with it. If not, it counts from now on.
+    fn is_too_much(&self, number: CallNumber, session: &Session, codec: Codec, is_encrypted: bool) -> bool {
+        let kind = self.call_kind(number, session, codec, is_encrypted);
+        let Some(worker) = self.media.worker_of(number.media()) else { return false };
+        if self.calls.get(&number).is_some_and(|call| call.replaces.is_some()) {
+            // It costs what the one costs that goes.
+            self.admissions.count(number.0, worker, kind);
+            return false;
+        }
+        let admitted = self.admissions.admit(number.0, worker, kind);
+        if let Err(TooMuch { expected_share }) = admitted {
+            info!(
+                call = number.0,
+                expected_share, "caller refused: a media thread would have too much to do"
+            );
+        }
+        admitted.is_err()
+    }
+
+    /// What a call costs depends on this.
+    pub(super) fn call_kind(
+        &self,
+        number: CallNumber,
+        session: &Session,
+        codec: Codec,
+        is_encrypted: bool,
+    ) -> CallKind {
+        let noise_suppression = match &session.purpose {
+            Purpose::Conference { key } => self.call_sound(key, number).noise_suppression,
+            Purpose::Announcement { .. } => false,
+        };
+        CallKind { codec: media_codec(codec), is_encrypted, noise_suppression }
+    }
+
+    /// Refuses a call that would be too much, and with it those that come next, until it is calm.
+    fn refuse_overloaded(&mut self, number: CallNumber) {
+        self.sip.set_busy(true);
+        let after = ("Retry-After".to_owned(), RETRY_AFTER_OVERLOAD_S.to_owned());
+        self.sip.reject(number.sip(), 503, None, vec![after]);
+        self.forget_refused(number);
     }
 
     fn answer(&mut self, number: CallNumber, session: Session, sdp: String) {
@@ -300,6 +356,7 @@ impl Engine {
             }
         }
         call.recorded = true;
+        self.admissions.began(number.0);
         let replaces = call.replaces;
         let conference = match &session.purpose {
             Purpose::Conference { key } => Some(key.clone()),
@@ -410,6 +467,7 @@ impl Engine {
                     self.media.stop_play(id);
                 }
                 self.media.close(number.media());
+                self.admissions.ended(number.0);
                 self.leave_room(&session.purpose);
             }
             Stage::Routing { .. } | Stage::Ending => {}
@@ -496,17 +554,21 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
     }
 }
 
+fn media_codec(codec: Codec) -> plenary_media::Codec {
+    match codec {
+        Codec::Pcmu => plenary_media::Codec::Pcmu,
+        Codec::Pcma => plenary_media::Codec::Pcma,
+        Codec::G722 => plenary_media::Codec::G722,
+        Codec::Opus => plenary_media::Codec::Opus,
+    }
+}
+
 pub(super) fn stream_params(stream: &Stream, local: &LocalMedia) -> StreamParams {
     StreamParams {
         remote_rtp: stream.remote_rtp,
         remote_rtcp: stream.remote_rtcp,
         rtcp_mux: stream.rtcp_mux,
-        codec: match stream.codec {
-            Codec::Pcmu => plenary_media::Codec::Pcmu,
-            Codec::Pcma => plenary_media::Codec::Pcma,
-            Codec::G722 => plenary_media::Codec::G722,
-            Codec::Opus => plenary_media::Codec::Opus,
-        },
+        codec: media_codec(stream.codec),
         opus_bitrate_max: stream.opus_bitrate_max,
         send_payload_type: stream.payload_type,
         receive_payload_type: stream.receive_payload_type,

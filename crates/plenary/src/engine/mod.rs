@@ -34,7 +34,7 @@ pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 use security::Security;
 
-use crate::config::WebRtc;
+use crate::{config::WebRtc, forecast::Admissions};
 use call::{Call, CallNumber, Stage};
 use focus::Followers;
 use handle::{Report, RosterLine};
@@ -225,6 +225,8 @@ pub(crate) struct Changeable {
 
 /// What the engine needs to start.
 pub(crate) struct Parts {
+    /// What calls will cost.
+    pub(crate) admissions: Admissions,
     pub(crate) store: Store,
     pub(crate) sip: SipHandle,
     pub(crate) sip_events: mpsc::Receiver<SipEvent>,
@@ -241,6 +243,7 @@ pub(crate) struct Parts {
 
 /// The calls and conferences of this node.
 pub(crate) struct Engine {
+    admissions: Admissions,
     /// The sixteen hexadecimal digits before the dot of every participant id of this run.
     node: u64,
     clock: Clock,
@@ -344,6 +347,7 @@ impl Engine {
                 parts.settings.digest.clone(),
             )?,
             settings: parts.settings,
+            admissions: parts.admissions,
             sounds,
             conferences,
             calls: BTreeMap::new(),

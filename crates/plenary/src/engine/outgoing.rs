@@ -394,6 +394,7 @@ impl Engine {
             }
         };
         self.media.set_stream(number.media(), stream_params(&stream, &session.local));
+        let (codec, is_encrypted) = (stream.codec, stream.protection != sdp::Protection::None);
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
         let key = call.conference().cloned();
@@ -402,6 +403,7 @@ impl Engine {
         if let Some(request) = request {
             self.sip.report_referral(request, 200, "OK");
         }
+        self.count_answered(number, codec, is_encrypted);
         info!(call = number.0, %participant, "answered");
         let connected = Event::Connected { participant };
         if let Err(refused) = self.conferences.handle_event(connected, self.clock.now()) {
@@ -449,6 +451,16 @@ impl Engine {
         }
         self.outgoing_failed(number, status, phrase);
         self.end_unplaced(number);
+    }
+
+    /// A call that we placed counts from when it is answered: it cannot be refused any more.
+    fn count_answered(&self, number: CallNumber, codec: sdp::Codec, is_encrypted: bool) {
+        let Some(Stage::Up(session)) = self.calls.get(&number).map(|call| &call.stage) else { return };
+        let kind = self.call_kind(number, session, codec, is_encrypted);
+        if let Some(worker) = self.media.worker_of(number.media()) {
+            self.admissions.count(number.0, worker, kind);
+            self.admissions.began(number.0);
+        }
     }
 
     /// Writes down that a call of ours came to nothing, and tells who asked for it.

@@ -64,6 +64,7 @@ impl Engine {
             }
             self.key_calls.end(number);
             self.media.close(number.media());
+            self.admissions.ended(number.0);
             self.sip.hang_up(number.sip(), reasons(500, "The call failed"));
         }
     }

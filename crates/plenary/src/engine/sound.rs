@@ -96,7 +96,7 @@ impl Engine {
         self.sounds.accounts.get(&account).copied().unwrap_or_default().over(self.settings.sound)
     }
 
-    fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> Sound {
+    pub(super) fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> Sound {
         let choice = self.calls.get(&number).map(|call| call.sound).unwrap_or_default();
         choice.over(self.conference_sound(key))
     }
