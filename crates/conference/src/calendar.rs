@@ -4,6 +4,7 @@
 //! from it.
 
 use crate::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// Seats sold for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,54 @@ pub fn available_seats(
     capacity.saturating_sub(peak_seats(bookings, from, to))
 }
 
+/// How many seats are sold at each instant, kept over many sales: a change costs what its own time is long, not what else is
+/// sold.
+#[derive(Debug, Clone, Default)]
+pub struct SeatCalendar {
+    /// From each of these instants on, until the next, so many are sold. Before the first: none.
+    levels: BTreeMap<Timestamp, u64>,
+}
+
+impl SeatCalendar {
+    /// Takes the seats of a booking.
+    pub fn book(&mut self, starts_at: Timestamp, ends_at: Timestamp, seats: u64) {
+        if starts_at >= ends_at {
+            return;
+        }
+        self.cut(starts_at);
+        self.cut(ends_at);
+        for (_, level) in self.levels.range_mut(starts_at..ends_at) {
+            *level = level.saturating_add(seats);
+        }
+    }
+
+    /// The greatest number of seats sold at any one instant of `[from, to)`.
+    #[must_use]
+    pub fn peak(&self, from: Timestamp, to: Timestamp) -> u32 {
+        if from >= to {
+            return 0;
+        }
+        let within = self.levels.range(from..to).map(|(_, level)| *level).max().unwrap_or(0);
+        u32::try_from(within.max(self.level_at(from))).unwrap_or(u32::MAX)
+    }
+
+    /// Forgets what was before `at`; what is sold from then on stays.
+    pub fn forget_before(&mut self, at: Timestamp) {
+        self.cut(at);
+        self.levels = self.levels.split_off(&at);
+    }
+
+    fn level_at(&self, at: Timestamp) -> u64 {
+        self.levels.range(..=at).next_back().map_or(0, |(_, level)| *level)
+    }
+
+    /// Has a level of its own begin at `at`.
+    fn cut(&mut self, at: Timestamp) {
+        let level = self.level_at(at);
+        self.levels.entry(at).or_insert(level);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +139,15 @@ mod tests {
                 })
                 .max()
                 .unwrap_or(0);
-            prop_assert_eq!(peak_seats(bookings, Timestamp(from), Timestamp(from + length)), counted);
+            let mut calendar = SeatCalendar::default();
+            for booking in &bookings {
+                calendar.book(booking.starts_at, booking.ends_at, u64::from(booking.seats));
+            }
+            let (from, to) = (Timestamp(from), Timestamp(from + length));
+            prop_assert_eq!(calendar.peak(from, to), counted);
+            calendar.forget_before(from);
+            prop_assert_eq!(calendar.peak(from, to), counted, "what is past does not count");
+            prop_assert_eq!(peak_seats(bookings, from, to), counted);
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use crate::{
     Store, StoreError,
-    database::{now, random_bytes},
+    database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{AccountId, Timestamp};
 use sha2::{Digest, Sha256};
-use sqlx::SqliteConnection;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use tracing::debug;
@@ -155,19 +154,17 @@ impl Store {
         let doing = "creating an account";
         let created_at = now();
         let mut transaction = self.write(doing).await?;
-        let id: Option<i64> = sqlx::query_scalar(
-            "INSERT INTO accounts (cloud_id, username, created_at) VALUES (?, ?, ?)
+        let id: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
+            "INSERT INTO accounts (cloud_id, username, created_at) VALUES ($1, $2, $3)
              ON CONFLICT DO NOTHING RETURNING id",
         )
         .bind(cloud_id)
         .bind(username)
         .bind(created_at.0)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
+        .fetch_optional(on))?;
         let id = id.ok_or_else(|| StoreError::AccountExists { login: login.to_owned() })?;
         let (_, key) = insert_key(&mut transaction, AccountId(id), created_at).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok((account((id, cloud_id.to_owned(), username.to_owned(), created_at.0)), key))
     }
 
@@ -176,12 +173,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let rows: Vec<AccountRow> = sqlx::query_as(
+        let rows: Vec<AccountRow> = read!(self.base, "listing the accounts", |on| sqlx::query_as(
             "SELECT id, cloud_id, username, created_at FROM accounts ORDER BY cloud_id, username",
         )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("listing the accounts"))?;
+        .fetch_all(on))?;
         Ok(rows.into_iter().map(account).collect())
     }
 
@@ -191,14 +186,13 @@ impl Store {
     /// [`StoreError::Login`] when `login` can't be one.
     pub async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError> {
         let Login { cloud_id, username } = Login::parse(login)?;
-        let row: Option<AccountRow> = sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at FROM accounts WHERE cloud_id = ? AND username = ?",
+        let row: Option<AccountRow> = read!(self.base, "looking up an account", |on| {
+            sqlx::query_as(
+            "SELECT id, cloud_id, username, created_at FROM accounts WHERE cloud_id = $1 AND username = $2",
         )
         .bind(cloud_id)
-        .bind(username)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::when("looking up an account"))?;
+        .bind(username).fetch_optional(on)
+        })?;
         Ok(row.map(account))
     }
 
@@ -209,16 +203,15 @@ impl Store {
     pub async fn key_new(&self, account: AccountId) -> Result<(KeyId, ApiKey), StoreError> {
         let doing = "making a key";
         let mut transaction = self.write(doing).await?;
-        let exists: Option<i64> = sqlx::query_scalar("SELECT id FROM accounts WHERE id = ?")
-            .bind(account.0)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
+        let exists: Option<i64> =
+            within!(transaction, doing, |on| sqlx::query_scalar("SELECT id FROM accounts WHERE id = $1")
+                .bind(account.0)
+                .fetch_optional(on))?;
         if exists.is_none() {
             return Err(StoreError::UnknownAccount);
         }
         let made = insert_key(&mut transaction, account, now()).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok(made)
     }
 
@@ -227,13 +220,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn keys(&self, account: AccountId) -> Result<Vec<KeyInfo>, StoreError> {
-        let rows: Vec<KeyRow> = sqlx::query_as(
-            "SELECT id, prefix, created_at, last_used_at, revoked_at FROM api_keys WHERE account_id = ? ORDER BY id",
+        let rows: Vec<KeyRow> = read!(self.base, "listing keys", |on| {
+            sqlx::query_as(
+            "SELECT id, prefix, created_at, last_used_at, revoked_at FROM api_keys WHERE account_id = $1 ORDER BY id",
         )
-        .bind(account.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("listing keys"))?;
+        .bind(account.0).fetch_all(on)
+        })?;
         Ok(rows
             .into_iter()
             .map(|(id, prefix, created_at, last_used_at, revoked_at)| KeyInfo {
@@ -253,17 +245,14 @@ impl Store {
     pub async fn key_revoke(&self, account: AccountId, key: KeyId) -> Result<bool, StoreError> {
         let doing = "revoking a key";
         let mut transaction = self.write(doing).await?;
-        let done = sqlx::query(
-            "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND account_id = ? AND revoked_at IS NULL",
+        let done = execute!(transaction, doing, sqlx::query(
+            "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL",
         )
         .bind(now().0)
         .bind(key.0)
-        .bind(account.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        .bind(account.0))?;
+        transaction.commit(doing).await?;
+        Ok(done == 1)
     }
 
     /// The account whose login and valid key these are. `None` does not tell which of the two was wrong, nor
@@ -272,17 +261,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Account>, StoreError> {
-        let (cloud_id, username) = login.split_once('/').unwrap_or_default();
-        let rows: Vec<CredentialRow> = sqlx::query_as(
+        let (cloud_id, username) = login.split_once('/').filter(|_| is_storable(login)).unwrap_or_default();
+        let rows: Vec<CredentialRow> = read!(self.base, "checking a key", |on| sqlx::query_as(
             "SELECT accounts.id, accounts.created_at, api_keys.id, api_keys.hash, api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
-             WHERE accounts.cloud_id = ? AND accounts.username = ? AND api_keys.revoked_at IS NULL",
+             WHERE accounts.cloud_id = $1 AND accounts.username = $2 AND api_keys.revoked_at IS NULL",
         )
         .bind(cloud_id)
         .bind(username)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("checking a key"))?;
+        .fetch_all(on))?;
 
         let given = hash(key);
         let mut found = None;
@@ -309,17 +296,28 @@ impl Store {
         if is_recent {
             return;
         }
-        let Some(mut connection) = self.writer.try_acquire() else { return };
-        tokio::spawn(async move {
-            let noted = sqlx::query("UPDATE api_keys SET last_used_at = ? WHERE id = ?")
-                .bind(used_at.0)
-                .bind(key.0)
-                .execute(&mut *connection)
-                .await;
+        let statement = "UPDATE api_keys SET last_used_at = $1 WHERE id = $2";
+        let noted = move |noted: Result<(), sqlx::Error>| {
             if let Err(error) = noted {
                 debug!(key = key.0, %error, "the use of a key could not be noted");
             }
-        });
+        };
+        match &self.base {
+            Base::Sqlite(base) => {
+                let Some(mut connection) = base.writer.try_acquire() else { return };
+                tokio::spawn(async move {
+                    let note = sqlx::query(statement).bind(used_at.0).bind(key.0);
+                    noted(note.execute(&mut *connection).await.map(drop));
+                });
+            }
+            Base::Postgres(base) => {
+                let Some(mut connection) = base.writers.try_acquire() else { return };
+                tokio::spawn(async move {
+                    let note = sqlx::query(statement).bind(used_at.0).bind(key.0);
+                    noted(note.execute(&mut *connection).await.map(drop));
+                });
+            }
+        }
     }
 }
 
@@ -329,21 +327,21 @@ type KeyRow = (i64, String, i64, Option<i64>, Option<i64>);
 type CredentialRow = (i64, i64, i64, Vec<u8>, Option<i64>);
 
 async fn insert_key(
-    connection: &mut SqliteConnection,
+    transaction: &mut Write,
     account: AccountId,
     created_at: Timestamp,
 ) -> Result<(KeyId, ApiKey), StoreError> {
     let key = ApiKey::generate();
-    let id = sqlx::query_scalar(
-        "INSERT INTO api_keys (account_id, prefix, hash, created_at) VALUES (?, ?, ?, ?) RETURNING id",
+    let hashed = hash(&key.0);
+    let id = within!(transaction, "storing a key", |on| {
+        sqlx::query_scalar(
+        "INSERT INTO api_keys (account_id, prefix, hash, created_at) VALUES ($1, $2, $3, $4) RETURNING id",
     )
     .bind(account.0)
     .bind(&key.0[..PREFIX_CHARS])
-    .bind(hash(&key.0).as_slice())
-    .bind(created_at.0)
-    .fetch_one(connection)
-    .await
-    .map_err(StoreError::when("storing a key"))?;
+    .bind(&hashed[..])
+    .bind(created_at.0).fetch_one(on)
+    })?;
     Ok((KeyId(id), key))
 }
 

@@ -27,6 +27,32 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// PostgreSQL cannot be reached, or does not let us in.
+    #[error("{database} cannot be opened{hint}")]
+    Connect {
+        /// Which.
+        database: String,
+        /// What to do about it, after a colon; empty where the cause says it all.
+        hint: &'static str,
+        /// What was said.
+        source: sqlx::Error,
+    },
+    /// The database has tables, but none of ours.
+    #[error(
+        "{database} holds tables of another program: make a database of its own, or name another schema with ?options[search_path]=NAME"
+    )]
+    NotOurs {
+        /// Which.
+        database: String,
+    },
+    /// The answer to a commit did not come: it may have been done or not.
+    #[error("the database cannot be used right now ({doing})")]
+    Unconfirmed {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        source: sqlx::Error,
+    },
     /// The file was written by a newer version.
     #[error("{} was written by a newer version of Plenary (its schema is {found}, this version knows up to {known}): install the newer version again", path.display())]
     NewerSchema {
@@ -88,27 +114,85 @@ pub enum StoreError {
 /// <https://sqlite.org/rescode.html>
 const UNAVAILABLE: [i32; 6] = [5, 6, 7, 10, 13, 14];
 
+/// Beginnings of PostgreSQL's SQLSTATEs for the same: connections, who may log in, a database that is not there (any more), a
+/// serialization that failed, resources, objects in use, intervention of an operator, errors of the system, and a
+/// standby that takes no changes. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const UNAVAILABLE_STATES: [&str; 10] =
+    ["08", "25006", "25P03", "28", "3D000", "40", "53", "55P03", "57", "58"];
+
 impl StoreError {
     /// For `map_err`: what was being done when the database said no.
     pub(crate) fn when(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| match result_code(&source) {
-            Some(code) if UNAVAILABLE.contains(&code) => Self::Unavailable { doing, source },
-            _ if matches!(source, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {
-                Self::Unavailable { doing, source }
-            }
-            _ => Self::Database { doing, source },
+        move |source| match is_passing(&source) {
+            true => Self::Unavailable { doing, source },
+            false => Self::Database { doing, source },
         }
+    }
+
+    /// For `map_err`: what was to be opened, and what may help.
+    pub(crate) fn connect(database: impl Into<String>, source: sqlx::Error) -> Self {
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+        let hint = match &*code {
+            "3D000" => ": make it first, with `createdb --owner USER DATABASE`",
+            "28P01" | "28000" => {
+                ": user and password are in its URL, in PGPASSWORD or in a password file, and pg_hba.conf of the server has to let this user in"
+            }
+            _ if matches!(source, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => {
+                ": does PostgreSQL run, and does it listen there?"
+            }
+            _ => "",
+        };
+        Self::Connect { database: database.into(), hint, source }
     }
 
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::FileGone { .. })
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Unconfirmed { .. }
+                | Self::FileGone { .. }
+                | Self::Connect { .. }
+        )
+    }
+}
+
+impl StoreError {
+    /// The same error for another one who waited for the same: errors of the driver are for one.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { doing, source } | Self::Unconfirmed { doing, source } => {
+                Self::Unavailable { doing, source: sqlx::Error::Protocol(source.to_string()) }
+            }
+            Self::FileGone { path } => Self::FileGone { path: path.clone() },
+            Self::Database { doing, source } => {
+                Self::Database { doing, source: sqlx::Error::Protocol(source.to_string()) }
+            }
+            other => Self::Damaged { what: other.to_string() },
+        }
+    }
+}
+
+fn is_passing(error: &sqlx::Error) -> bool {
+    if let Some(code) = result_code(error) {
+        return UNAVAILABLE.contains(&code);
+    }
+    match error {
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
+            true
+        }
+        sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| UNAVAILABLE_STATES.iter().any(|beginning| code.starts_with(beginning))),
+        _ => false,
     }
 }
 
 /// SQLite's primary result code of an error: the low byte of the extended one.
 pub(crate) fn result_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?;
+    let error = error.as_database_error()?.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    let code = sqlx::error::DatabaseError::code(error)?;
     Some(code.parse::<i32>().ok()? & 0xff)
 }

@@ -1,6 +1,9 @@
 //! Call records: who called, when, and how it ended.
 
-use crate::{Store, StoreError};
+use crate::{
+    Store, StoreError,
+    database::{execute, postgres::Lock, read, storable},
+};
 use plenary_conference::{AccountId, Timestamp};
 
 /// A call that has begun.
@@ -85,43 +88,54 @@ impl Store {
     /// When the database fails.
     pub async fn write_calls(&self, entries: &[CallEntry]) -> Result<(), StoreError> {
         let doing = "writing call records";
-        let mut transaction = self.write(doing).await?;
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
         for entry in entries {
-            let query = match entry {
-                CallEntry::Started { call, dialog } => sqlx::query(
-                    "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at, dialog, direction, trunk, admitted_by)
-                     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = ?2)
-                     ON CONFLICT (id) DO NOTHING",
-                )
-                .bind(&call.id)
-                .bind(call.account.0)
-                .bind(&call.service)
-                .bind(&call.conference)
-                .bind(&call.from)
-                .bind(&call.to)
-                .bind(call.started_at.0)
-                .bind(dialog)
-                .bind(if call.is_outgoing { "out" } else { "in" })
-                .bind(&call.trunk)
-                .bind(&call.admitted_by),
-                CallEntry::Answered { id, trunk, dialog } => {
-                    sqlx::query("UPDATE calls SET trunk = ?, dialog = ? WHERE id = ? AND ended_at IS NULL")
-                        .bind(trunk)
-                        .bind(dialog)
-                        .bind(id)
+            match entry {
+                CallEntry::Started { call, dialog } => {
+                    let insert =
+                        "INSERT INTO calls (id, account_id, service, conference, caller, called, started_at,
+                             dialog, direction, trunk, admitted_by)
+                         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+                         WHERE EXISTS (SELECT 1 FROM accounts WHERE id = $2)
+                         ON CONFLICT (id) DO NOTHING";
+                    execute!(
+                        transaction,
+                        doing,
+                        sqlx::query(insert)
+                            .bind(&call.id)
+                            .bind(call.account.0)
+                            .bind(storable(&call.service))
+                            .bind(call.conference.as_deref().map(storable))
+                            .bind(storable(&call.from))
+                            .bind(storable(&call.to))
+                            .bind(call.started_at.0)
+                            .bind(dialog.as_deref().map(storable))
+                            .bind(if call.is_outgoing { "out" } else { "in" })
+                            .bind(&call.trunk)
+                            .bind(&call.admitted_by)
+                    )?;
                 }
-                CallEntry::Ended { id, at, cause, stats } => sqlx::query(
-                    "UPDATE calls SET ended_at = ?, cause = ?, stats = ?, dialog = NULL
-                     WHERE id = ? AND ended_at IS NULL",
-                )
-                .bind(at.0)
-                .bind(cause)
-                .bind(stats)
-                .bind(id),
-            };
-            query.execute(&mut *transaction).await.map_err(StoreError::when(doing))?;
+                CallEntry::Answered { id, trunk, dialog } => {
+                    let update =
+                        "UPDATE calls SET trunk = $1, dialog = $2 WHERE id = $3 AND ended_at IS NULL";
+                    execute!(
+                        transaction,
+                        doing,
+                        sqlx::query(update).bind(trunk).bind(storable(dialog)).bind(id)
+                    )?;
+                }
+                CallEntry::Ended { id, at, cause, stats } => {
+                    let update = "UPDATE calls SET ended_at = $1, cause = $2, stats = $3, dialog = NULL
+                         WHERE id = $4 AND ended_at IS NULL";
+                    execute!(
+                        transaction,
+                        doing,
+                        sqlx::query(update).bind(at.0).bind(storable(cause)).bind(stats).bind(id)
+                    )?;
+                }
+            }
         }
-        transaction.commit().await.map_err(StoreError::when(doing))
+        transaction.commit(doing).await
     }
 
     /// Writes that a call has begun.
@@ -153,10 +167,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn open_dialogs(&self) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar("SELECT dialog FROM calls WHERE ended_at IS NULL AND dialog IS NOT NULL")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::when("reading the calls that were cut off"))
+        read!(self.base, "reading the calls that were cut off", |on| sqlx::query_scalar(
+            "SELECT dialog FROM calls WHERE ended_at IS NULL AND dialog IS NOT NULL"
+        )
+        .fetch_all(on))
     }
 
     /// Closes the records that a crash left open, with the cause `interrupted`; returns how many. For the process
@@ -169,16 +183,13 @@ impl Store {
         let doing = "closing interrupted call records";
         let mut transaction = self.write(doing).await?;
         // The clock may have been set back meanwhile: no call ends before it began.
-        let done = sqlx::query(
-            "UPDATE calls SET ended_at = max(?, started_at), cause = ?, dialog = NULL WHERE ended_at IS NULL",
+        let done = execute!(transaction, doing, sqlx::query(
+            "UPDATE calls SET ended_at = CASE WHEN started_at > $1 THEN started_at ELSE $1 END, cause = $2, dialog = NULL WHERE ended_at IS NULL",
         )
         .bind(at.0)
-        .bind(INTERRUPTED)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected())
+        .bind(INTERRUPTED))?;
+        transaction.commit(doing).await?;
+        Ok(done)
     }
 
     /// The latest records of an account, newest first, at most `limit`.
@@ -186,16 +197,14 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn calls(&self, account: AccountId, limit: u32) -> Result<Vec<CallRecordEntry>, StoreError> {
-        let rows: Vec<CallRow> = sqlx::query_as(
+        let rows: Vec<CallRow> = read!(self.base, "reading call records", |on| sqlx::query_as(
             "SELECT id, service, conference, caller, called, started_at, ended_at, cause, stats,
                     direction, trunk, admitted_by
-             FROM calls WHERE account_id = ? ORDER BY started_at DESC, id DESC LIMIT ?",
+             FROM calls WHERE account_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2",
         )
         .bind(account.0)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("reading call records"))?;
+        .bind(i64::from(limit))
+        .fetch_all(on))?;
         Ok(rows
             .into_iter()
             .map(|row| {

@@ -1,37 +1,41 @@
 //! Inbound services, by name.
 
-use crate::{InboundError, InboundService, Store, StoreError, database::now, inbound::NAME_CHARS_MAX};
+use crate::{
+    InboundError, InboundService, Store, StoreError,
+    database::{Write, execute, is_storable, list, now, read, within},
+    inbound::NAME_CHARS_MAX,
+};
 use plenary_conference::{AccountId, ServiceName};
 use plenary_model::{Likeness, Number, likeness};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use std::cmp::Reverse;
 use thiserror::Error;
 
-/// A name up to its parameters, without visual separators: the same for all spellings of a number, and indexed as it
-/// stands here.
-macro_rules! number_key {
-    () => {
-        "replace(replace(replace(replace(substr(name, 1, instr(name || ';', ';') - 1), '-', ''), '.', ''), '(', ''), ')', '')"
-    };
-}
-/// The services of these names (1) and of these keys (2), among those of an account (3; null: those that need nothing but
+/// The services of these names (1) and of these numbers (2), among those of an account (3; null: those that need nothing but
 /// their name) and of a cloud id (4; null: any).
 macro_rules! lookup {
-    () => {
+    ($explain:literal, $names:literal, $numbers:literal) => {
         concat!(
+            $explain,
             "SELECT account_id, name, body FROM (
-                 SELECT account_id, name, body, is_bare FROM inbound_services
-                 WHERE name IN (SELECT value FROM json_each(?1))
-                 UNION
-                 SELECT account_id, name, body, is_bare FROM inbound_services WHERE ",
-            number_key!(),
-            " IN (SELECT value FROM json_each(?2)))
-             WHERE CASE WHEN ?3 IS NULL THEN is_bare = 1 ELSE account_id = ?3 END
-               AND (?4 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = ?4))"
+                 SELECT account_id, name, body, is_bare FROM inbound_services WHERE name ",
+            $names,
+            " UNION
+                 SELECT account_id, name, body, is_bare FROM inbound_services WHERE number ",
+            $numbers,
+            ") AS found
+             WHERE CASE WHEN $3 IS NULL THEN is_bare ELSE account_id = $3 END
+               AND ($4 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = $4))"
         )
     };
 }
+const LOOKUP_SQLITE: &str =
+    lookup!("", "IN (SELECT value FROM json_each($1))", "IN (SELECT value FROM json_each($2))");
+const LOOKUP_POSTGRES: &str = lookup!(
+    "",
+    "= ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
+    "= ANY (ARRAY (SELECT json_array_elements_text($2::json)))"
+);
 
 /// A service as its owner sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,12 +89,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn services(&self, account: AccountId) -> Result<Vec<StoredService>, StoreError> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT name, body FROM inbound_services WHERE account_id = ? ORDER BY name")
-                .bind(account.0)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(StoreError::when("listing inbound services"))?;
+        let rows: Vec<(String, String)> = read!(self.base, "listing inbound services", |on| sqlx::query_as(
+            "SELECT name, body FROM inbound_services WHERE account_id = $1 ORDER BY name"
+        )
+        .bind(account.0)
+        .fetch_all(on))?;
         rows.into_iter().map(|(name, body)| stored(name, &body)).collect()
     }
 
@@ -99,13 +102,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn service(&self, account: AccountId, name: &str) -> Result<Option<StoredService>, StoreError> {
-        let body: Option<String> =
-            sqlx::query_scalar("SELECT body FROM inbound_services WHERE account_id = ? AND name = ?")
-                .bind(account.0)
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(StoreError::when("reading an inbound service"))?;
+        if !is_storable(name) {
+            return Ok(None);
+        }
+        let body: Option<String> = read!(self.base, "reading an inbound service", |on| sqlx::query_scalar(
+            "SELECT body FROM inbound_services WHERE account_id = $1 AND name = $2"
+        )
+        .bind(account.0)
+        .bind(name)
+        .fetch_optional(on))?;
         body.map(|body| stored(name.to_owned(), &body)).transpose()
     }
 
@@ -128,7 +133,7 @@ impl Store {
             None => PutOutcome::Created,
         };
         write_body(&mut transaction, &service, body).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok(outcome)
     }
 
@@ -153,7 +158,7 @@ impl Store {
         merge(&mut patched.body, patch);
         let service = InboundService::new(account, name, &patched.body)?;
         write_body(&mut transaction, &service, &patched.body).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok(patched)
     }
 
@@ -162,7 +167,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_service(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM inbound_services WHERE account_id = ? AND name = ?";
+        let statement = "DELETE FROM inbound_services WHERE account_id = $1 AND name = $2";
         self.delete_named("deleting an inbound service", statement, account, name).await
     }
 
@@ -194,20 +199,25 @@ impl Store {
         scope: ServiceScope<'_>,
         dialled: &str,
     ) -> Result<Option<(InboundService, String)>, StoreError> {
+        if !scope.cloud_id.is_none_or(is_storable) {
+            return Ok(None);
+        }
         let number = Number::parse(dialled);
         let mut names = names_that_match(dialled);
         if let Some(number) = &number {
             names.extend(names_that_match(&number.subscriber()));
             names.extend(names_that_match(number.digits()));
         }
-        let rows: Vec<(i64, String, String)> = sqlx::query_as(lookup!())
-            .bind(Value::from(names).to_string())
-            .bind(number_keys(number.as_ref()))
-            .bind(scope.account.map(|account| account.0))
-            .bind(scope.cloud_id)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(StoreError::when("looking for the inbound service of a call"))?;
+        let names = list(names.iter().map(String::as_str));
+        let numbers = number_keys(number.as_ref());
+        let lookup = self.base.text(LOOKUP_SQLITE, LOOKUP_POSTGRES);
+        let rows: Vec<(i64, String, String)> =
+            read!(self.base, "looking for the inbound service of a call", |on| sqlx::query_as(lookup)
+                .bind(&names)
+                .bind(&numbers)
+                .bind(scope.account.map(|account| account.0))
+                .bind(scope.cloud_id)
+                .fetch_all(on))?;
         let best = rows
             .into_iter()
             .filter_map(|(account, name, body)| {
@@ -229,8 +239,8 @@ impl Store {
 
 /// Under which of these keys spellings of a number are found, with and without `+`; none for what is no number.
 fn number_keys(number: Option<&Number>) -> String {
-    let keys = number.map(|number| vec![format!("+{}", number.digits()), number.digits().to_owned()]);
-    Value::from(keys.unwrap_or_default()).to_string()
+    let keys = number.map(|number| [format!("+{}", number.digits()), number.digits().to_owned()]);
+    list(keys.iter().flatten().map(String::as_str))
 }
 
 /// Where a service stands among those that a call may reach, the first first.
@@ -279,21 +289,21 @@ fn stored(name: String, body: &str) -> Result<StoredService, StoreError> {
 }
 
 async fn body_of(
-    connection: &mut SqliteConnection,
+    transaction: &mut Write,
     account: AccountId,
     name: &str,
 ) -> Result<Option<String>, StoreError> {
-    sqlx::query_scalar("SELECT body FROM inbound_services WHERE account_id = ? AND name = ?")
-        .bind(account.0)
-        .bind(name)
-        .fetch_optional(connection)
-        .await
-        .map_err(StoreError::when("reading an inbound service"))
+    within!(transaction, "reading an inbound service", |on| sqlx::query_scalar(
+        "SELECT body FROM inbound_services WHERE account_id = $1 AND name = $2"
+    )
+    .bind(account.0)
+    .bind(name)
+    .fetch_optional(on))
 }
 
 /// Another account has this number, in whatever spelling: its calls are not to be had by writing it differently.
 async fn is_number_of_another(
-    connection: &mut SqliteConnection,
+    transaction: &mut Write,
     account: AccountId,
     name: &str,
 ) -> Result<bool, StoreError> {
@@ -301,62 +311,63 @@ async fn is_number_of_another(
     if number.is_none() {
         return Ok(false);
     }
-    let others: Vec<String> = sqlx::query_scalar(concat!(
-        "SELECT name FROM inbound_services WHERE account_id <> ?1 AND is_bare = 1 AND ",
-        number_key!(),
-        " IN (SELECT value FROM json_each(?2))"
-    ))
-    .bind(account.0)
-    .bind(number_keys(number.as_ref()))
-    .fetch_all(connection)
-    .await
-    .map_err(StoreError::when("looking for a number of another account"))?;
+    let statement = transaction.text(
+        "SELECT name FROM inbound_services WHERE account_id <> $1 AND is_bare
+         AND number IN (SELECT value FROM json_each($2))",
+        "SELECT name FROM inbound_services WHERE account_id <> $1 AND is_bare
+         AND number = ANY (ARRAY (SELECT json_array_elements_text($2::json)))",
+    );
+    let keys = number_keys(number.as_ref());
+    let others: Vec<String> =
+        within!(transaction, "looking for a number of another account", |on| sqlx::query_scalar(statement)
+            .bind(account.0)
+            .bind(&keys)
+            .fetch_all(on))?;
     Ok(others.iter().any(|other| likeness(name, other).or(likeness(other, name)).is_some()))
 }
 
 async fn write_body(
-    connection: &mut SqliteConnection,
+    transaction: &mut Write,
     service: &InboundService,
     body: &Value,
 ) -> Result<(), ServiceError> {
     let doing = "storing an inbound service";
     let (account, name, is_bare) = (service.account.0, service.name.as_str(), service.access.is_bare());
-    let taken: Option<i64> = sqlx::query_scalar(
-        "SELECT account_id FROM inbound_services WHERE name = ? AND is_bare = 1 AND account_id <> ?",
+    let taken: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
+        "SELECT account_id FROM inbound_services WHERE name = $1 AND is_bare AND account_id <> $2",
     )
     .bind(name)
     .bind(account)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(StoreError::when(doing))?;
+    .fetch_optional(on))?;
     if is_bare && taken.is_some() {
         return Err(ServiceError::NameTaken);
     }
     // What was there before this was checked stays changeable.
-    let had: Option<bool> =
-        sqlx::query_scalar("SELECT is_bare FROM inbound_services WHERE account_id = ? AND name = ?")
-            .bind(account)
-            .bind(name)
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(StoreError::when(doing))?;
-    if is_bare && had != Some(true) && is_number_of_another(connection, service.account, name).await? {
-        return Err(ServiceError::NameTaken);
-    }
-    sqlx::query(
-        "INSERT INTO inbound_services (account_id, name, body, is_bare, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-         ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
-             updated_at = excluded.updated_at",
+    let had: Option<bool> = within!(transaction, doing, |on| sqlx::query_scalar(
+        "SELECT is_bare FROM inbound_services WHERE account_id = $1 AND name = $2"
     )
     .bind(account)
     .bind(name)
-    .bind(body.to_string())
-    .bind(is_bare)
-    .bind(now().0)
-    .execute(connection)
-    .await
-    .map_err(StoreError::when(doing))?;
+    .fetch_optional(on))?;
+    if is_bare && had != Some(true) && is_number_of_another(transaction, service.account, name).await? {
+        return Err(ServiceError::NameTaken);
+    }
+    execute!(
+        transaction,
+        doing,
+        sqlx::query(
+            "INSERT INTO inbound_services (account_id, name, body, is_bare, number, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $6)
+         ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
+             number = excluded.number, updated_at = excluded.updated_at",
+        )
+        .bind(account)
+        .bind(name)
+        .bind(body.to_string())
+        .bind(is_bare)
+        .bind(Number::parse(name).map(|number| number.subscriber()))
+        .bind(now().0)
+    )?;
     Ok(())
 }
 
@@ -382,7 +393,20 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::Base;
     use serde_json::json;
+
+    const EXPLAIN_SQLITE: &str = lookup!(
+        "EXPLAIN QUERY PLAN ",
+        "IN (SELECT value FROM json_each($1))",
+        "IN (SELECT value FROM json_each($2))"
+    );
+    #[cfg(feature = "e2e")]
+    const EXPLAIN_POSTGRES: &str = lookup!(
+        "EXPLAIN ",
+        "= ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
+        "= ANY (ARRAY (SELECT json_array_elements_text($2::json)))"
+    );
 
     /// RFC 7396, appendix A.
     #[test]
@@ -411,22 +435,46 @@ mod tests {
         }
     }
 
-    /// The index of the migration is that of the expression here, so a call does not read every service there is.
+    /// A call does not read every service there is.
     #[tokio::test]
     async fn services_are_looked_up_by_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(concat!("EXPLAIN QUERY PLAN ", lookup!()))
+        let Base::Sqlite(base) = &store.base else { panic!("opened as a file") };
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(EXPLAIN_SQLITE)
             .bind("[]")
             .bind("[]")
             .bind(None::<i64>)
             .bind(None::<&str>)
-            .fetch_all(&store.readers)
+            .fetch_all(&base.readers)
             .await
             .unwrap();
         let steps: Vec<String> = plan.into_iter().map(|(.., step)| step).collect();
-        assert!(steps.iter().any(|step| step.contains("inbound_services_number")), "{steps:?}");
+        for index in ["inbound_services_by_number", "inbound_services_by_name"] {
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        }
         assert!(!steps.iter().any(|step| step.contains("SCAN inbound_services")), "{steps:?}");
+    }
+
+    /// The same, where it is left to no choice: a table this small is read as a whole otherwise.
+    #[cfg(feature = "e2e")]
+    #[tokio::test]
+    async fn services_are_looked_up_by_indexes_in_postgres() {
+        let postgres = plenary_testing::Postgres::with_settings(&["enable_seqscan=off"]);
+        let store = Store::open_at(&postgres.url().parse().unwrap()).await.unwrap();
+        let Base::Postgres(base) = &store.base else { panic!("opened by a URL") };
+        let steps: Vec<String> = sqlx::query_scalar(EXPLAIN_POSTGRES)
+            .bind("[]")
+            .bind("[]")
+            .bind(None::<i64>)
+            .bind(None::<&str>)
+            .fetch_all(&base.readers)
+            .await
+            .unwrap();
+        for index in ["inbound_services_by_number", "inbound_services_by_bare_name"] {
+            assert!(steps.iter().any(|step| step.contains(index)), "{steps:?}");
+        }
+        assert!(!steps.iter().any(|step| step.contains("Seq Scan on inbound_services")), "{steps:?}");
     }
 
     #[test]

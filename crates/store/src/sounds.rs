@@ -1,6 +1,9 @@
 //! How voices are made to sound, as far as it outlives the conference that runs: of accounts and of reservations.
 
-use crate::{Store, StoreError};
+use crate::{
+    Store, StoreError,
+    database::{execute, read},
+};
 use plenary_conference::{AccountId, ConferenceKey, ConferenceName, ReservationToken, Timestamp};
 
 /// What was set; `None`: one level up decides.
@@ -29,23 +32,23 @@ impl Store {
     pub async fn keep_sound(&self, owner: &SoundOwner, sound: KeptSound) -> Result<bool, StoreError> {
         let doing = "keeping how voices sound";
         let mut transaction = self.write(doing).await?;
-        let update = match owner {
-            SoundOwner::Account(account) => {
-                sqlx::query("UPDATE accounts SET automatic_gain = ?, noise_suppression = ? WHERE id = ?")
-                    .bind(sound.automatic_gain)
-                    .bind(sound.noise_suppression)
-                    .bind(account.0)
+        let statement = match owner {
+            SoundOwner::Account(_) => {
+                "UPDATE accounts SET automatic_gain = $1, noise_suppression = $2 WHERE id = $3"
             }
-            SoundOwner::Reservation(token) => sqlx::query(
-                "UPDATE reservations SET automatic_gain = ?, noise_suppression = ? WHERE token = ?",
-            )
-            .bind(sound.automatic_gain)
-            .bind(sound.noise_suppression)
-            .bind(token.as_str()),
+            SoundOwner::Reservation(_) => {
+                "UPDATE reservations SET automatic_gain = $1, noise_suppression = $2 WHERE token = $3"
+            }
         };
-        let done = update.execute(&mut *transaction).await.map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let done = execute!(transaction, doing, {
+            let update = sqlx::query(statement).bind(sound.automatic_gain).bind(sound.noise_suppression);
+            match owner {
+                SoundOwner::Account(account) => update.bind(account.0),
+                SoundOwner::Reservation(token) => update.bind(token.as_str()),
+            }
+        })?;
+        transaction.commit(doing).await?;
+        Ok(done == 1)
     }
 
     /// What was set for accounts.
@@ -53,13 +56,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn account_sounds(&self) -> Result<Vec<(AccountId, KeptSound)>, StoreError> {
-        let rows: Vec<(i64, Option<bool>, Option<bool>)> = sqlx::query_as(
-            "SELECT id, automatic_gain, noise_suppression FROM accounts
+        let rows: Vec<(i64, Option<bool>, Option<bool>)> =
+            read!(self.base, "reading how voices sound", |on| sqlx::query_as(
+                "SELECT id, automatic_gain, noise_suppression FROM accounts
              WHERE automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("reading how voices sound"))?;
+            )
+            .fetch_all(on))?;
         let sound = |(account, automatic_gain, noise_suppression)| {
             (AccountId(account), KeptSound { automatic_gain, noise_suppression })
         };
@@ -75,14 +77,13 @@ impl Store {
         now: Timestamp,
         completed_minutes: u32,
     ) -> Result<Vec<(ConferenceKey, KeptSound)>, StoreError> {
-        let rows: Vec<(i64, String, Option<bool>, Option<bool>)> = sqlx::query_as(
-            "SELECT account_id, name, automatic_gain, noise_suppression FROM reservations
-             WHERE ends_at > ? AND (automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL)",
-        )
-        .bind(now.minus_minutes(completed_minutes).0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("reading how voices sound"))?;
+        let rows: Vec<(i64, String, Option<bool>, Option<bool>)> =
+            read!(self.base, "reading how voices sound", |on| sqlx::query_as(
+                "SELECT account_id, name, automatic_gain, noise_suppression FROM reservations
+             WHERE ends_at > $1 AND (automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL)",
+            )
+            .bind(now.minus_minutes(completed_minutes).0)
+            .fetch_all(on))?;
         let sound = |(account, name, automatic_gain, noise_suppression)| {
             let key = ConferenceKey { account: AccountId(account), name: ConferenceName::new(name) };
             (key, KeptSound { automatic_gain, noise_suppression })

@@ -5,7 +5,10 @@
 //! The signature is HMAC-SHA256 with a key that the installation makes for itself. Only the very header that we write is
 //! accepted, so no token can choose another algorithm.
 
-use crate::{Store, StoreError, database::random_bytes};
+use crate::{
+    Store, StoreError,
+    database::{execute, random_bytes, read, within},
+};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, Mac};
 use plenary_conference::{AccountId, Timestamp};
@@ -151,27 +154,27 @@ impl Store {
     /// A key of the installation, made when it is first needed.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let doing = "reading a key of the installation";
-        let known: Option<Vec<u8>> = sqlx::query_scalar("SELECT value FROM secrets WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(StoreError::when(doing))?;
+        let known: Option<Vec<u8>> =
+            read!(self.base, doing, |on| sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")
+                .bind(name)
+                .fetch_optional(on))?;
         if let Some(known) = known {
             return Ok(known);
         }
         let mut transaction = self.write(doing).await?;
-        sqlx::query("INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING")
-            .bind(name)
-            .bind(&random_bytes::<32>()[..])
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        let key: Vec<u8> = sqlx::query_scalar("SELECT value FROM secrets WHERE name = ?")
-            .bind(name)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        execute!(
+            transaction,
+            doing,
+            sqlx::query("INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")
+                .bind(name)
+                .bind(&random_bytes::<32>()[..])
+        )?;
+        let key: Vec<u8> = within!(transaction, doing, |on| sqlx::query_scalar(
+            "SELECT value FROM secrets WHERE name = $1"
+        )
+        .bind(name)
+        .fetch_one(on))?;
+        transaction.commit(doing).await?;
         Ok(key)
     }
 }

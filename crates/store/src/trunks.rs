@@ -4,7 +4,7 @@
 
 use crate::{
     InboundError, PutOutcome, ServiceError, Srtp, Store, StoreError,
-    database::now,
+    database::{Write, execute, is_storable, now, read, within},
     inbound::{networks, object, srtp, texts, truth, wrong},
     services::merge,
 };
@@ -353,12 +353,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn trunks(&self, account: AccountId) -> Result<Vec<StoredTrunk>, StoreError> {
-        let rows: Vec<Row> =
-            sqlx::query_as("SELECT name, body, password FROM trunks WHERE account_id = ? ORDER BY name")
-                .bind(account.0)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(StoreError::when("listing trunks"))?;
+        let rows: Vec<Row> = read!(self.base, "listing trunks", |on| sqlx::query_as(
+            "SELECT name, body, password FROM trunks WHERE account_id = $1 ORDER BY name"
+        )
+        .bind(account.0)
+        .fetch_all(on))?;
         rows.into_iter().map(|row| stored(row).map(|(trunk, _)| trunk)).collect()
     }
 
@@ -367,13 +366,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn trunk(&self, account: AccountId, name: &str) -> Result<Option<StoredTrunk>, StoreError> {
-        let row: Option<Row> =
-            sqlx::query_as("SELECT name, body, password FROM trunks WHERE account_id = ? AND name = ?")
-                .bind(account.0)
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(StoreError::when("reading a trunk"))?;
+        if !is_storable(name) {
+            return Ok(None);
+        }
+        let row: Option<Row> = read!(self.base, "reading a trunk", |on| sqlx::query_as(
+            "SELECT name, body, password FROM trunks WHERE account_id = $1 AND name = $2"
+        )
+        .bind(account.0)
+        .bind(name)
+        .fetch_optional(on))?;
         row.map(|row| stored(row).map(|(trunk, _)| trunk)).transpose()
     }
 
@@ -383,10 +384,10 @@ impl Store {
     /// When the database fails.
     pub async fn all_trunks(&self) -> Result<Vec<Trunk>, StoreError> {
         let rows: Vec<(i64, String, String, Option<String>)> =
-            sqlx::query_as("SELECT account_id, name, body, password FROM trunks ORDER BY account_id, name")
-                .fetch_all(&self.readers)
-                .await
-                .map_err(StoreError::when("reading the trunks"))?;
+            read!(self.base, "reading the trunks", |on| sqlx::query_as(
+                "SELECT account_id, name, body, password FROM trunks ORDER BY account_id, name"
+            )
+            .fetch_all(on))?;
         rows.into_iter()
             .map(|(account, name, body, password)| {
                 let (trunk, password) = stored((name, body, password))?;
@@ -410,18 +411,17 @@ impl Store {
         Trunk::new(account, name, &body, password.as_deref())?;
         let doing = "storing a trunk";
         let mut transaction = self.write(doing).await?;
-        let (count, known): (i64, i64) =
-            sqlx::query_as("SELECT count(*), coalesce(sum(name = ?2), 0) FROM trunks WHERE account_id = ?1")
-                .bind(account.0)
-                .bind(name)
-                .fetch_one(&mut *transaction)
-                .await
-                .map_err(StoreError::when(doing))?;
+        let (count, known): (i64, i64) = within!(transaction, doing, |on| sqlx::query_as(
+            "SELECT count(*), count(*) FILTER (WHERE name = $2) FROM trunks WHERE account_id = $1"
+        )
+        .bind(account.0)
+        .bind(name)
+        .fetch_one(on))?;
         if known == 0 && count >= TRUNKS_MAX {
             return Err(wrong("name", format!("an account has at most {TRUNKS_MAX} trunks")).into());
         }
         write(&mut transaction, account, name, &body, password.as_deref()).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok(if known == 0 { PutOutcome::Created } else { PutOutcome::Replaced })
     }
 
@@ -440,20 +440,19 @@ impl Store {
         let doing = "changing a trunk";
         let new_password = take_password(&mut patch)?;
         let mut transaction = self.write(doing).await?;
-        let row: Option<Row> =
-            sqlx::query_as("SELECT name, body, password FROM trunks WHERE account_id = ? AND name = ?")
-                .bind(account.0)
-                .bind(name)
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(StoreError::when(doing))?;
+        let row: Option<Row> = within!(transaction, doing, |on| sqlx::query_as(
+            "SELECT name, body, password FROM trunks WHERE account_id = $1 AND name = $2"
+        )
+        .bind(account.0)
+        .bind(name)
+        .fetch_optional(on))?;
         let Some(row) = row else { return Err(ServiceError::UnknownService) };
         let (mut trunk, old_password) = stored(row)?;
         merge(&mut trunk.body, &patch);
         let password = new_password.unwrap_or(old_password);
         Trunk::new(account, name, &trunk.body, password.as_deref())?;
         write(&mut transaction, account, name, &trunk.body, password.as_deref()).await?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        transaction.commit(doing).await?;
         Ok(())
     }
 
@@ -462,7 +461,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_trunk(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM trunks WHERE account_id = ? AND name = ?";
+        let statement = "DELETE FROM trunks WHERE account_id = $1 AND name = $2";
         self.delete_named("deleting a trunk", statement, account, name).await
     }
 }
@@ -484,26 +483,27 @@ fn stored((name, body, password): Row) -> Result<(StoredTrunk, Option<String>), 
 }
 
 async fn write(
-    connection: &mut sqlx::SqliteConnection,
+    transaction: &mut Write,
     account: AccountId,
     name: &str,
     body: &Value,
     password: Option<&str>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO trunks (account_id, name, body, password, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+    execute!(
+        transaction,
+        "storing a trunk",
+        sqlx::query(
+            "INSERT INTO trunks (account_id, name, body, password, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $5)
          ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, password = excluded.password,
              updated_at = excluded.updated_at",
-    )
-    .bind(account.0)
-    .bind(name)
-    .bind(body.to_string())
-    .bind(password)
-    .bind(now().0)
-    .execute(connection)
-    .await
-    .map_err(StoreError::when("storing a trunk"))?;
+        )
+        .bind(account.0)
+        .bind(name)
+        .bind(body.to_string())
+        .bind(password)
+        .bind(now().0)
+    )?;
     Ok(())
 }
 

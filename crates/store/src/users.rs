@@ -1,7 +1,10 @@
 //! Those who may call by user name and password (digest authentication, RFC 7616). Passwords are not kept; what is kept
 //! is what the authentication needs, and is as good as the password within its realm.
 
-use crate::{Store, StoreError, database::now};
+use crate::{
+    Store, StoreError,
+    database::{execute, is_storable, now, read, within},
+};
 use data_encoding::HEXLOWER;
 use md5::Md5;
 use plenary_conference::{AccountId, Timestamp};
@@ -68,13 +71,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn sip_users(&self, account: AccountId) -> Result<Vec<SipUser>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-            "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = ? ORDER BY name",
+        let rows: Vec<(String, i64, i64)> = read!(self.base, "listing SIP users", |on| sqlx::query_as(
+            "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = $1 ORDER BY name",
         )
         .bind(account.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("listing SIP users"))?;
+        .fetch_all(on))?;
         let user = |(name, created_at, updated_at)| SipUser {
             name,
             created_at: Timestamp(created_at),
@@ -107,30 +108,31 @@ impl Store {
         let text = format!("{name}:{realm}:{password}");
         let doing = "storing a SIP user";
         let mut transaction = self.write(doing).await?;
-        let owner: Option<i64> = sqlx::query_scalar("SELECT account_id FROM sip_users WHERE name = ?")
-            .bind(name)
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
+        let owner: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
+            "SELECT account_id FROM sip_users WHERE name = $1"
+        )
+        .bind(name)
+        .fetch_optional(on))?;
         if owner.is_some_and(|owner| owner != account.0) {
             return Err(UserError::NameTaken);
         }
-        sqlx::query(
-            "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+        execute!(
+            transaction,
+            doing,
+            sqlx::query(
+                "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6)
              ON CONFLICT (name) DO UPDATE SET realm = excluded.realm, ha1_md5 = excluded.ha1_md5,
                  ha1_sha256 = excluded.ha1_sha256, updated_at = excluded.updated_at",
-        )
-        .bind(name)
-        .bind(account.0)
-        .bind(realm)
-        .bind(HEXLOWER.encode(&Md5::digest(text.as_bytes())))
-        .bind(HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
-        .bind(now().0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+            )
+            .bind(name)
+            .bind(account.0)
+            .bind(realm)
+            .bind(HEXLOWER.encode(&Md5::digest(text.as_bytes())))
+            .bind(HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
+            .bind(now().0)
+        )?;
+        transaction.commit(doing).await?;
         Ok(())
     }
 
@@ -139,7 +141,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_sip_user(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM sip_users WHERE account_id = ? AND name = ?";
+        let statement = "DELETE FROM sip_users WHERE account_id = $1 AND name = $2";
         self.delete_named("deleting a SIP user", statement, account, name).await
     }
 
@@ -148,12 +150,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn sip_secret(&self, name: &str) -> Result<Option<SipSecret>, StoreError> {
+        if !is_storable(name) {
+            return Ok(None);
+        }
         let row: Option<(i64, String, String, String)> =
-            sqlx::query_as("SELECT account_id, realm, ha1_md5, ha1_sha256 FROM sip_users WHERE name = ?")
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(StoreError::when("reading a SIP user"))?;
+            read!(self.base, "reading a SIP user", |on| sqlx::query_as(
+                "SELECT account_id, realm, ha1_md5, ha1_sha256 FROM sip_users WHERE name = $1"
+            )
+            .bind(name)
+            .fetch_optional(on))?;
         Ok(row.map(|(account, realm, ha1_md5, ha1_sha256)| SipSecret {
             account: AccountId(account),
             realm,
@@ -167,10 +172,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn has_sip_users(&self) -> Result<bool, StoreError> {
-        let found: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sip_users)")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(StoreError::when("looking for SIP users"))?;
-        Ok(found != 0)
+        let found: bool = read!(self.base, "looking for SIP users", |on| sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sip_users)"
+        )
+        .fetch_one(on))?;
+        Ok(found)
     }
 }

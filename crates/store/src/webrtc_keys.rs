@@ -5,7 +5,7 @@
 
 use crate::{
     PutOutcome, Store, StoreError,
-    database::{now, random_bytes},
+    database::{execute, is_storable, now, random_bytes, read, within},
     inbound::NAME_CHARS_MAX,
 };
 use data_encoding::BASE32_NOPAD;
@@ -130,41 +130,37 @@ impl Store {
         }
         let doing = "storing an access key";
         let mut transaction = self.write(doing).await?;
-        let known: Option<(i64, Option<i64>)> =
-            sqlx::query_as("SELECT account_id, revoked_at FROM webrtc_keys WHERE key = ?")
-                .bind(key)
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(StoreError::when(doing))?;
+        let known: Option<(i64, Option<i64>)> = within!(transaction, doing, |on| sqlx::query_as(
+            "SELECT account_id, revoked_at FROM webrtc_keys WHERE key = $1"
+        )
+        .bind(key)
+        .fetch_optional(on))?;
         let outcome = match known {
             Some((owner, _)) if owner != account.0 => return Err(WebRtcKeyError::Taken),
             Some((_, None)) => PutOutcome::Replaced,
             Some((_, Some(_))) => PutOutcome::Created,
             None => {
-                let count: i64 = sqlx::query_scalar("SELECT count(*) FROM webrtc_keys WHERE account_id = ?")
-                    .bind(account.0)
-                    .fetch_one(&mut *transaction)
-                    .await
-                    .map_err(StoreError::when(doing))?;
+                let count: i64 = within!(transaction, doing, |on| sqlx::query_scalar(
+                    "SELECT count(*) FROM webrtc_keys WHERE account_id = $1"
+                )
+                .bind(account.0)
+                .fetch_one(on))?;
                 if count >= KEYS_MAX {
                     return Err(WebRtcKeyError::TooMany);
                 }
                 PutOutcome::Created
             }
         };
-        sqlx::query(
-            "INSERT INTO webrtc_keys (key, account_id, services, created_at) VALUES (?1, ?2, ?3, ?4)
+        execute!(transaction, doing, sqlx::query(
+            "INSERT INTO webrtc_keys (key, account_id, services, created_at) VALUES ($1, $2, $3, $4)
              ON CONFLICT (key) DO UPDATE SET services = excluded.services, revoked_at = NULL,
-                 created_at = CASE WHEN revoked_at IS NULL THEN created_at ELSE excluded.created_at END",
+                 created_at = CASE WHEN webrtc_keys.revoked_at IS NULL THEN webrtc_keys.created_at ELSE excluded.created_at END",
         )
         .bind(key)
         .bind(account.0)
         .bind(services.map(|names| serde_json::json!(names).to_string()))
-        .bind(now().0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        .bind(now().0))?;
+        transaction.commit(doing).await?;
         Ok(outcome)
     }
 
@@ -173,14 +169,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn webrtc_keys(&self, account: AccountId) -> Result<Vec<WebRtcKey>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Row> = read!(self.base, "listing access keys", |on| sqlx::query_as(
             "SELECT key, account_id, services, created_at, revoked_at FROM webrtc_keys
-             WHERE account_id = ? ORDER BY created_at, key",
+             WHERE account_id = $1 ORDER BY created_at, key",
         )
         .bind(account.0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("listing access keys"))?;
+        .fetch_all(on))?;
         rows.into_iter().map(read).collect()
     }
 
@@ -189,15 +183,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn webrtc_key(&self, account: AccountId, key: &str) -> Result<Option<WebRtcKey>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        if !is_storable(key) {
+            return Ok(None);
+        }
+        let row: Option<Row> = read!(self.base, "reading an access key", |on| sqlx::query_as(
             "SELECT key, account_id, services, created_at, revoked_at FROM webrtc_keys
-             WHERE account_id = ? AND key = ?",
+             WHERE account_id = $1 AND key = $2",
         )
         .bind(account.0)
         .bind(key)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::when("reading an access key"))?;
+        .fetch_optional(on))?;
         row.map(read).transpose()
     }
 
@@ -206,16 +201,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn find_webrtc_key(&self, cloud_id: &str, key: &str) -> Result<Option<WebRtcKey>, StoreError> {
-        let row: Option<Row> = sqlx::query_as(
+        if !is_storable(key) || !is_storable(cloud_id) {
+            return Ok(None);
+        }
+        let row: Option<Row> = read!(self.base, "looking up an access key", |on| sqlx::query_as(
             "SELECT webrtc_keys.key, account_id, services, webrtc_keys.created_at, revoked_at
              FROM webrtc_keys JOIN accounts ON accounts.id = account_id
-             WHERE webrtc_keys.key = ? AND accounts.cloud_id = ?",
+             WHERE webrtc_keys.key = $1 AND accounts.cloud_id = $2",
         )
         .bind(key)
         .bind(cloud_id)
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(StoreError::when("looking up an access key"))?;
+        .fetch_optional(on))?;
         row.map(read).transpose()
     }
 
@@ -225,18 +221,18 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_webrtc_key(&self, account: AccountId, key: &str) -> Result<bool, StoreError> {
+        if !is_storable(key) {
+            return Ok(false);
+        }
         let doing = "revoking an access key";
         let mut transaction = self.write(doing).await?;
-        let done = sqlx::query(
-            "UPDATE webrtc_keys SET revoked_at = ? WHERE account_id = ? AND key = ? AND revoked_at IS NULL",
+        let done = execute!(transaction, doing, sqlx::query(
+            "UPDATE webrtc_keys SET revoked_at = $1 WHERE account_id = $2 AND key = $3 AND revoked_at IS NULL",
         )
         .bind(now().0)
         .bind(account.0)
-        .bind(key)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        .bind(key))?;
+        transaction.commit(doing).await?;
+        Ok(done == 1)
     }
 }

@@ -1,16 +1,25 @@
 //! What is written is there when the file is opened again, and what can't be opened is explained.
 #![allow(missing_docs)]
 
+#[macro_use]
+mod support;
+
+use support::Database;
+
 use plenary_conference::{AccountId, ConferenceKey, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_store::{Action, CallRecord, KeptSound, SoundOwner, Store, StoreError, new_reservation_token};
 use serde_json::json;
 
+on_both![
+    everything_is_there_after_reopening,
+    the_longest_name_wins_and_an_exact_one_always,
+    bodies_are_checked_field_by_field,
+];
+
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-#[tokio::test]
-async fn everything_is_there_after_reopening() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+async fn everything_is_there_after_reopening(database: &Database) {
+    let store = database.open().await;
     let (account, key) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
     let body = json!({ "conference": { "name": "Board", "participant": { "talker": false } } });
     store.put_service(account.id, "board", &body).await.unwrap();
@@ -45,7 +54,7 @@ async fn everything_is_there_after_reopening() {
     assert!(!store.keep_sound(&SoundOwner::Reservation(new_reservation_token()), purer).await.unwrap());
     store.close().await;
 
-    let store = Store::open(folder.path()).await.unwrap();
+    let store = database.open().await;
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), [reservation]);
     let board = ConferenceKey { account: account.id, name: ConferenceName::new("Board") };
     assert_eq!(store.reservation_sounds(NOW, 5).await.unwrap(), [(board, purer)]);
@@ -84,10 +93,8 @@ async fn a_folder_that_cannot_be_made_is_named() {
     assert!(error.to_string().contains("/proc/no/such/folder"), "{error}");
 }
 
-#[tokio::test]
-async fn the_longest_name_wins_and_an_exact_one_always() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+async fn the_longest_name_wins_and_an_exact_one_always(database: &Database) {
+    let store = database.open().await;
     let (account, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
     for name in ["*", "conf-*", "conf-big-*", "conf-big-exact"] {
         store
@@ -112,10 +119,8 @@ async fn the_longest_name_wins_and_an_exact_one_always() {
     assert!(!store.delete_service(AccountId(999), "conf-*").await.unwrap());
 }
 
-#[tokio::test]
-async fn bodies_are_checked_field_by_field() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+async fn bodies_are_checked_field_by_field(database: &Database) {
+    let store = database.open().await;
     let (account, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
     let participant =
         |options: serde_json::Value| json!({ "conference": { "name": "A", "participant": options } });

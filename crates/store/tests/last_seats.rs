@@ -1,21 +1,32 @@
 //! Many clients race for the last seats, through two handles on one file as two processes would.
 #![allow(missing_docs)]
 
+#[macro_use]
+mod support;
+
 use plenary_conference::{
     ConferenceName, Reservation, Timestamp,
     calendar::{Booking, peak_seats},
 };
 use plenary_store::{Account, ReserveError, Store, new_reservation_token};
+use support::Database;
 
 const CAPACITY: u32 = 500;
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
-async fn stores() -> (tempfile::TempDir, Vec<Store>, Account) {
-    let folder = tempfile::tempdir().unwrap();
-    let first = Store::open(folder.path()).await.unwrap();
+on_both![
+    the_sum_never_exceeds_the_capacity,
+    one_name_is_sold_once,
+    extensions_take_seats_too,
+    a_name_is_free_again_five_minutes_after_the_end,
+    each_of_many_that_come_at_once_is_decided_by_itself,
+];
+
+async fn stores(database: &Database) -> (Vec<Store>, Account) {
+    let first = database.open().await;
     let (account, _) = first.create_account_login("1-2-0/bob@example.com").await.unwrap();
-    let second = Store::open(folder.path()).await.unwrap();
-    (folder, vec![first, second], account)
+    let second = database.open().await;
+    (vec![first, second], account)
 }
 
 fn reservation(account: &Account, name: &str, seats: u32, from_minute: u32, minutes: u32) -> Reservation {
@@ -30,9 +41,8 @@ fn reservation(account: &Account, name: &str, seats: u32, from_minute: u32, minu
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_sum_never_exceeds_the_capacity() {
-    let (_folder, stores, account) = stores().await;
+async fn the_sum_never_exceeds_the_capacity(database: &Database) {
+    let (stores, account) = stores(database).await;
     let mut clients = Vec::new();
     for client in 0..60_u32 {
         let store = stores[client as usize % 2].clone();
@@ -63,9 +73,8 @@ async fn the_sum_never_exceeds_the_capacity() {
     assert_eq!(stored.len(), sold.len(), "what was answered with success is there, and nothing else");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_name_is_sold_once() {
-    let (_folder, stores, account) = stores().await;
+async fn one_name_is_sold_once(database: &Database) {
+    let (stores, account) = stores(database).await;
     let mut clients = Vec::new();
     for client in 0..20 {
         let store = stores[client % 2].clone();
@@ -83,9 +92,8 @@ async fn one_name_is_sold_once() {
     assert_eq!(won, 1);
 }
 
-#[tokio::test]
-async fn extensions_take_seats_too() {
-    let (_folder, stores, account) = stores().await;
+async fn extensions_take_seats_too(database: &Database) {
+    let (stores, account) = stores(database).await;
     let store = &stores[0];
     let first = reservation(&account, "First", 300, 0, 30);
     store.reserve(&first, CAPACITY, 5, NOW).await.unwrap();
@@ -100,13 +108,50 @@ async fn extensions_take_seats_too() {
     assert!(matches!(unknown, Err(ReserveError::UnknownReservation)), "{unknown:?}");
 }
 
-#[tokio::test]
-async fn a_name_is_free_again_five_minutes_after_the_end() {
-    let (_folder, stores, account) = stores().await;
+async fn a_name_is_free_again_five_minutes_after_the_end(database: &Database) {
+    let (stores, account) = stores(database).await;
     let store = &stores[0];
     store.reserve(&reservation(&account, "Board", 40, 0, 30), CAPACITY, 5, NOW).await.unwrap();
     let again = reservation(&account, "Board", 40, 100, 30);
     let refused = store.reserve(&again, CAPACITY, 5, NOW.plus_minutes(34)).await;
     assert!(matches!(refused, Err(ReserveError::NameTaken)), "{refused:?}");
     store.reserve(&again, CAPACITY, 5, NOW.plus_minutes(35)).await.unwrap();
+}
+
+/// They share transactions, and nothing else.
+async fn each_of_many_that_come_at_once_is_decided_by_itself(database: &Database) {
+    let (stores, account) = stores(database).await;
+    let mut clients = Vec::new();
+    for client in 0..100_u32 {
+        let store = stores[0].clone();
+        // Ten want one name, ten want more than there is, the others want each a name of its own.
+        let (name, seats) = match client % 10 {
+            0 => ("Board".to_owned(), 1),
+            1 => (format!("Huge{client}"), CAPACITY + 1),
+            _ => (format!("Room{client}"), 1),
+        };
+        let reservation = reservation(&account, &name, seats, 10, 60);
+        clients.push(tokio::spawn(async move {
+            let outcome = store.reserve(&reservation, CAPACITY, 5, NOW).await;
+            (name, reservation.token, outcome)
+        }));
+    }
+    let (mut tokens, mut boards) = (Vec::new(), 0);
+    for client in clients {
+        let (name, token, outcome) = client.await.unwrap();
+        match outcome {
+            Ok(()) if name == "Board" => boards += 1,
+            Ok(()) => assert!(name.starts_with("Room"), "{name}"),
+            Err(ReserveError::NameTaken) => assert_eq!(name, "Board"),
+            Err(ReserveError::NoSeats { available }) => {
+                assert!(name.starts_with("Huge") && available <= CAPACITY, "{name} {available}");
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+        if stores[1].open_reservations(NOW, 5).await.unwrap().iter().any(|stored| stored.token == token) {
+            tokens.push(token);
+        }
+    }
+    assert_eq!(boards, 1, "one of those who wanted the same name got it");
+    assert_eq!(tokens.len(), 81, "what was answered with success is there, and nothing else");
 }

@@ -1,24 +1,33 @@
 //! Inbound services whose names are telephone numbers are found however the number is written.
 #![allow(missing_docs)]
 
+#[macro_use]
+mod support;
+
 use plenary_conference::AccountId;
 use plenary_store::{InboundError, ServiceError, Store};
 use serde_json::json;
+use support::Database;
+
+on_both![
+    a_number_is_reached_in_every_spelling,
+    of_several_the_nearest_is_reached,
+    codes_with_stars_and_hashes_are_names,
+    a_number_is_one_accounts_however_it_is_written,
+];
 
 struct World {
     store: Store,
     account: AccountId,
     other: AccountId,
-    _folder: tempfile::TempDir,
 }
 
 impl World {
-    async fn new(names: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
+    async fn new(database: &Database, names: &[&str]) -> Self {
+        let store = database.open().await;
         let (account, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
         let (other, _) = store.create_account_login("1-2-0/eve@example.com").await.unwrap();
-        let world = Self { store, account: account.id, other: other.id, _folder: folder };
+        let world = Self { store, account: account.id, other: other.id };
         for name in names {
             world.put(world.account, name).await.unwrap();
         }
@@ -47,9 +56,8 @@ impl World {
     }
 }
 
-#[tokio::test]
-async fn a_number_is_reached_in_every_spelling() {
-    let world = World::new(&["+4930123456", "7042", "030-99"]).await;
+async fn a_number_is_reached_in_every_spelling(database: &Database) {
+    let world = World::new(database, &["+4930123456", "7042", "030-99"]).await;
     let number = Some("+4930123456");
     world
         .assert_reached(&[
@@ -76,17 +84,11 @@ async fn a_number_is_reached_in_every_spelling() {
         .await;
 }
 
-#[tokio::test]
-async fn of_several_the_nearest_is_reached() {
-    let world = World::new(&[
-        "+4930123456",
-        "+49-30-123456",
-        "+4930123456;ext=7",
-        "4930123456",
-        "+49*",
-        "+4930*",
-        "*",
-    ])
+async fn of_several_the_nearest_is_reached(database: &Database) {
+    let world = World::new(
+        database,
+        &["+4930123456", "+49-30-123456", "+4930123456;ext=7", "4930123456", "+49*", "+4930*", "*"],
+    )
     .await;
     world
         .assert_reached(&[
@@ -118,9 +120,8 @@ async fn of_several_the_nearest_is_reached() {
     assert_eq!(reached("4930123456").await, of("+49-30-123456", ""));
 }
 
-#[tokio::test]
-async fn codes_with_stars_and_hashes_are_names() {
-    let world = World::new(&["*98", "#1", "**", "*31#*"]).await;
+async fn codes_with_stars_and_hashes_are_names(database: &Database) {
+    let world = World::new(database, &["*98", "#1", "**", "*31#*"]).await;
     let of = |name: &str, rest: &str| Some((name.to_owned(), rest.to_owned()));
     for (dialled, reached) in [
         ("*98", of("*98", "")),
@@ -137,9 +138,8 @@ async fn codes_with_stars_and_hashes_are_names() {
     assert!(matches!(error, ServiceError::Invalid(InboundError { field, .. }) if field == "name"));
 }
 
-#[tokio::test]
-async fn a_number_is_one_accounts_however_it_is_written() {
-    let world = World::new(&["+4930123456", "desk"]).await;
+async fn a_number_is_one_accounts_however_it_is_written(database: &Database) {
+    let world = World::new(database, &["+4930123456", "desk"]).await;
     for name in ["+4930123456", "+49-30-123456", "4930123456", "+4930123456;ext=7", "desk"] {
         let outcome = world.put(world.other, name).await;
         assert!(matches!(outcome, Err(ServiceError::NameTaken)), "{name}: {outcome:?}");

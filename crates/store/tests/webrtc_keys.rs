@@ -1,29 +1,38 @@
 //! Access keys of browsers, and the services that they lead to.
 #![allow(missing_docs)]
 
+#[macro_use]
+mod support;
+
 use plenary_conference::AccountId;
 use plenary_store::{PutOutcome, ServiceError, ServiceScope, Store, WebRtcKeyError, is_webrtc_key};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use support::Database;
+
+on_both![
+    a_key_is_found_by_its_text_and_the_cloud_id_of_its_account,
+    a_revoked_key_stays_with_its_account_and_can_be_made_valid_again,
+    what_cannot_be_a_key_is_refused,
+    two_accounts_may_have_services_of_one_name_where_callers_name_the_account,
+    a_name_is_looked_for_in_the_cloud_id_that_the_host_names,
+];
 
 struct World {
     store: Store,
     bob: AccountId,
     eve: AccountId,
-    _folder: tempfile::TempDir,
 }
 
-async fn world() -> World {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).await.unwrap();
+async fn world(database: &Database) -> World {
+    let store = database.open().await;
     let bob = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
     let eve = store.create_account_login("3-4-5/eve@example.com").await.unwrap().0.id;
-    World { store, bob, eve, _folder: folder }
+    World { store, bob, eve }
 }
 
-#[tokio::test]
-async fn a_key_is_found_by_its_text_and_the_cloud_id_of_its_account() {
-    let World { store, bob, _folder, .. } = world().await;
+async fn a_key_is_found_by_its_text_and_the_cloud_id_of_its_account(database: &Database) {
+    let World { store, bob, .. } = world(database).await;
     let made = store.make_webrtc_key(bob, Some(vec!["conf-*".into()])).await.unwrap();
     assert_eq!(made.key.len(), 16);
     assert!(is_webrtc_key(&made.key), "{}", made.key);
@@ -35,9 +44,8 @@ async fn a_key_is_found_by_its_text_and_the_cloud_id_of_its_account() {
     assert!(open.includes("conf-*") && open.includes("support") && open.key != made.key);
 }
 
-#[tokio::test]
-async fn a_revoked_key_stays_with_its_account_and_can_be_made_valid_again() {
-    let World { store, bob, eve, _folder } = world().await;
+async fn a_revoked_key_stays_with_its_account_and_can_be_made_valid_again(database: &Database) {
+    let World { store, bob, eve } = world(database).await;
     assert_eq!(store.put_webrtc_key(bob, "acc2", None).await.unwrap(), PutOutcome::Created);
     assert_eq!(store.put_webrtc_key(bob, "acc2", None).await.unwrap(), PutOutcome::Replaced);
     assert!(!store.revoke_webrtc_key(eve, "acc2").await.unwrap(), "of another account");
@@ -56,9 +64,8 @@ async fn a_revoked_key_stays_with_its_account_and_can_be_made_valid_again() {
     assert_eq!(store.webrtc_key(eve, "acc2").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn what_cannot_be_a_key_is_refused() {
-    let World { store, bob, _folder, .. } = world().await;
+async fn what_cannot_be_a_key_is_refused(database: &Database) {
+    let World { store, bob, .. } = world(database).await;
     let longest = "a".repeat(63);
     assert!(store.put_webrtc_key(bob, &longest, None).await.is_ok());
     for bad in ["", &format!("{longest}a"), "Upper", "with-dash", "with.dot", "ü"] {
@@ -75,9 +82,8 @@ fn service(access: &Value) -> Value {
     json!({ "conference": { "name": "Board" }, "access": access })
 }
 
-#[tokio::test]
-async fn two_accounts_may_have_services_of_one_name_where_callers_name_the_account() {
-    let World { store, bob, eve, _folder } = world().await;
+async fn two_accounts_may_have_services_of_one_name_where_callers_name_the_account(database: &Database) {
+    let World { store, bob, eve } = world(database).await;
     let closed = service(&json!({ "networks": [], "webrtc": true }));
     assert_eq!(store.put_service(bob, "board", &closed).await.unwrap(), PutOutcome::Created);
     assert_eq!(store.put_service(eve, "board", &closed).await.unwrap(), PutOutcome::Created);
@@ -109,9 +115,8 @@ async fn two_accounts_may_have_services_of_one_name_where_callers_name_the_accou
     assert_eq!(store.match_service("board").await.unwrap().unwrap().0.account, eve);
 }
 
-#[tokio::test]
-async fn a_name_is_looked_for_in_the_cloud_id_that_the_host_names() {
-    let World { store, bob, _folder, .. } = world().await;
+async fn a_name_is_looked_for_in_the_cloud_id_that_the_host_names(database: &Database) {
+    let World { store, bob, .. } = world(database).await;
     store.put_service(bob, "conf-*", &json!({ "conference": { "name": "{rest}" } })).await.unwrap();
     let find = async |cloud_id| {
         let scope = ServiceScope { account: None, cloud_id };
@@ -131,14 +136,14 @@ async fn services_of_an_older_database_are_kept() {
         SqliteConnectOptions::new().filename(folder.path().join("plenary.db")).create_if_missing(true);
     let mut old = SqliteConnection::connect_with(&options).await.unwrap();
     for step in [
-        include_str!("../migrations/0001_accounts.sql"),
-        include_str!("../migrations/0002_inbound_services.sql"),
-        include_str!("../migrations/0003_reservations.sql"),
-        include_str!("../migrations/0004_calls.sql"),
-        include_str!("../migrations/0005_users.sql"),
-        include_str!("../migrations/0006_dialogs.sql"),
-        include_str!("../migrations/0007_trunks.sql"),
-        include_str!("../migrations/0008_sounds.sql"),
+        include_str!("../migrations/sqlite/0001_accounts.sql"),
+        include_str!("../migrations/sqlite/0002_inbound_services.sql"),
+        include_str!("../migrations/sqlite/0003_reservations.sql"),
+        include_str!("../migrations/sqlite/0004_calls.sql"),
+        include_str!("../migrations/sqlite/0005_users.sql"),
+        include_str!("../migrations/sqlite/0006_dialogs.sql"),
+        include_str!("../migrations/sqlite/0007_trunks.sql"),
+        include_str!("../migrations/sqlite/0008_sounds.sql"),
         "INSERT INTO accounts (id, cloud_id, username, created_at) VALUES (1, '1-2-0', 'bob', 1), (2, '1-2-0', 'eve', 1);
          INSERT INTO inbound_services (name, account_id, body, created_at, updated_at)
              VALUES ('board', 1, '{\"conference\": {\"name\": \"Board\"}}', 2, 3);

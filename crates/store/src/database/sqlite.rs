@@ -1,7 +1,7 @@
-//! The database file: opened, checked, brought up to date, closed.
+//! SQLite: one file, opened, checked, brought up to date.
 
+use super::{Base, Looked};
 use crate::{StoreError, error::result_code};
-use plenary_conference::{AccountId, Timestamp};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -10,28 +10,26 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::time::{Instant, sleep};
-
-/// The database's name in the data folder.
-const FILE: &str = "plenary.db";
 
 /// SQLite's `application_id` of our files: "PLNY". Another program's database is never touched.
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-const MIGRATIONS: [&str; 10] = [
-    include_str!("../migrations/0001_accounts.sql"),
-    include_str!("../migrations/0002_inbound_services.sql"),
-    include_str!("../migrations/0003_reservations.sql"),
-    include_str!("../migrations/0004_calls.sql"),
-    include_str!("../migrations/0005_users.sql"),
-    include_str!("../migrations/0006_dialogs.sql"),
-    include_str!("../migrations/0007_trunks.sql"),
-    include_str!("../migrations/0008_sounds.sql"),
-    include_str!("../migrations/0009_webrtc_keys.sql"),
-    include_str!("../migrations/0010_numbers.sql"),
+pub(crate) const MIGRATIONS: [&str; 11] = [
+    include_str!("../../migrations/sqlite/0001_accounts.sql"),
+    include_str!("../../migrations/sqlite/0002_inbound_services.sql"),
+    include_str!("../../migrations/sqlite/0003_reservations.sql"),
+    include_str!("../../migrations/sqlite/0004_calls.sql"),
+    include_str!("../../migrations/sqlite/0005_users.sql"),
+    include_str!("../../migrations/sqlite/0006_dialogs.sql"),
+    include_str!("../../migrations/sqlite/0007_trunks.sql"),
+    include_str!("../../migrations/sqlite/0008_sounds.sql"),
+    include_str!("../../migrations/sqlite/0009_webrtc_keys.sql"),
+    include_str!("../../migrations/sqlite/0010_numbers.sql"),
+    include_str!("../../migrations/sqlite/0011_calendar.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.
@@ -43,9 +41,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for a connection of our own: one turn of a writer that waits, and some.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A handle on the database. Clones share its connections.
+/// The file, with the connections to it.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct SqliteBase {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
     file: Arc<OpenFile>,
@@ -83,19 +81,14 @@ fn identity(_: &Path) -> Option<(u64, u64)> {
     None
 }
 
-impl Store {
-    /// Opens `plenary.db` in `data_dir`, making folder and file when missing and bringing an older schema up
-    /// to date. Several processes may do so at once.
-    ///
-    /// # Errors
-    /// [`StoreError::Folder`] and [`StoreError::ReadOnly`] when folder or file can't be made or written,
-    /// [`StoreError::NotADatabase`] when the file is something else, [`StoreError::NewerSchema`] when a newer
-    /// version wrote it.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+impl SqliteBase {
+    /// Opens the file, making it and its folder when missing and bringing an older schema up to date. Several processes may
+    /// do so at once.
+    pub(crate) async fn open(file: &Path) -> Result<Self, StoreError> {
+        let data_dir = folder_of(file);
         make_folder(data_dir)?;
-        let file = data_dir.join(FILE);
         let options = SqliteConnectOptions::new()
-            .filename(&file)
+            .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -120,23 +113,21 @@ impl Store {
         };
 
         let writer = pool().max_connections(1).connect_lazy_with(options.clone());
-        if let Err(error) = bring_up_to_date(&writer, &file).await {
+        if let Err(error) = bring_up_to_date(&writer, file).await {
             writer.close().await;
-            return Err(explain(error, data_dir, &file));
+            return Err(explain(error, data_dir, file));
         }
         let readers =
             pool().max_connections(READERS_MAX).connect_lazy_with(options.pragma("query_only", "ON"));
-        Ok(Self { writer, readers, file: Arc::new(OpenFile::of(file)) })
+        Ok(Self { writer, readers, file: Arc::new(OpenFile::of(file.to_owned())) })
     }
 
-    /// Closes every connection once its current work is done. Clones can't be used any more either.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 
-    /// A transaction that holds the right to write from its first statement on, so that what it has read is
-    /// still true when it writes. Dropped without a commit, it changes nothing.
+    /// A transaction that holds the right to write from its first statement on.
     pub(crate) async fn write(
         &self,
         doing: &'static str,
@@ -146,42 +137,69 @@ impl Store {
         }
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::when(doing))
     }
+}
 
-    /// Deletes what an account has under a name, by a statement that takes both. `false`: there is nothing of this name.
-    pub(crate) async fn delete_named(
-        &self,
-        doing: &'static str,
-        statement: &'static str,
-        account: AccountId,
-        name: &str,
-    ) -> Result<bool, StoreError> {
-        let mut transaction = self.write(doing).await?;
-        let done = sqlx::query(statement)
-            .bind(account.0)
-            .bind(name)
-            .execute(&mut *transaction)
+/// Opens a file that is there as it is, and looks for damage.
+pub(super) async fn look(file: &Path) -> Result<Looked, StoreError> {
+    let data_dir = folder_of(file);
+    let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT);
+    let pool =
+        SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.pragma("query_only", "ON"));
+    let looked = async {
+        let doing = "looking it over";
+        let mut connection = pool.acquire().await.map_err(StoreError::when(doing))?;
+        let schema = steps_taken(&mut connection, file).await?;
+        let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+            .fetch_one(&mut *connection)
             .await
             .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let mut problems: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(20)")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::when(doing))?;
+        problems.retain(|said| said != "ok");
+        let astray: Vec<(String, Option<i64>, String)> =
+            sqlx::query_as("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check LIMIT 20")
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(StoreError::when(doing))?;
+        problems.extend(astray.into_iter().map(|(table, _, parent)| {
+            format!("a row of {table} refers to a row of {parent} that is not there")
+        }));
+        Ok((schema, format!("SQLite {version}"), problems))
+    };
+    match looked.await {
+        Ok((schema, server, problems)) => Ok(Looked {
+            base: Base::Sqlite(SqliteBase {
+                writer: pool.clone(),
+                readers: pool,
+                file: Arc::new(OpenFile::of(file.to_owned())),
+            }),
+            server,
+            schema,
+            schema_known: MIGRATIONS.len(),
+            problems,
+        }),
+        Err(error) => {
+            pool.close().await;
+            Err(explain(error, data_dir, file))
+        }
     }
 }
 
-/// Calendar time, for the columns that say when something was written.
-pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// Bytes nobody can guess.
-pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).expect("the kernel's generator does not fail once the system has started");
-    bytes
+/// The folder that a file is in.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Makes the data folder where it is missing. It will hold hashes of keys and tokens: nobody else's business.
-fn make_folder(path: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Folder`], [`StoreError::ReadOnly`].
+pub fn make_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

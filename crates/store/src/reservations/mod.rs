@@ -1,13 +1,24 @@
 //! Reservations: names and seats, sold in one transaction.
 
-use crate::{Store, StoreError, database::random_bytes};
+mod counter;
+
+pub(crate) use counter::Counter;
+
+use crate::{
+    Store, StoreError,
+    database::{Write, execute, postgres::Lock, random_bytes, read, within},
+};
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{
     AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp,
     calendar::{Booking, peak_seats},
 };
-use sqlx::SqliteConnection;
+use std::time::Duration;
 use thiserror::Error;
+use tokio::time::timeout;
+
+/// How long to look for what became of a commit that was not answered.
+const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Why a reservation was not made or extended.
 #[derive(Debug, Error)]
@@ -51,42 +62,7 @@ impl Store {
         completed_minutes: u32,
         now: Timestamp,
     ) -> Result<(), ReserveError> {
-        let doing = "making a reservation";
-        let mut transaction = self.write(doing).await?;
-        let taken: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM reservations WHERE account_id = ? AND name = ? AND ends_at > ? LIMIT 1",
-        )
-        .bind(reservation.account.0)
-        .bind(reservation.name.as_str())
-        .bind(now.minus_minutes(completed_minutes).0)
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        if taken.is_some() {
-            return Err(ReserveError::NameTaken);
-        }
-
-        let sold = seats_sold(&mut transaction, None, reservation.starts_at, reservation.ends_at()).await?;
-        enough_seats(reservation.max_participants, sold, capacity)?;
-
-        sqlx::query(
-            "INSERT INTO reservations
-                 (token, account_id, name, max_participants, starts_at, duration_minutes, divert, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(reservation.token.as_str())
-        .bind(reservation.account.0)
-        .bind(reservation.name.as_str())
-        .bind(reservation.max_participants)
-        .bind(reservation.starts_at.0)
-        .bind(reservation.duration_minutes)
-        .bind(reservation.divert.as_ref().map(ServiceName::as_str))
-        .bind(now.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(())
+        self.counter.reserve(reservation, capacity, completed_minutes, now).await
     }
 
     /// Makes the whole duration of a reservation `duration_minutes`, if its seats are free for the time that is
@@ -101,28 +77,43 @@ impl Store {
         duration_minutes: u32,
         capacity: u32,
     ) -> Result<(), ReserveError> {
+        match self.extend_once(token, duration_minutes, capacity).await {
+            Err(ReserveError::Store(unconfirmed @ StoreError::Unconfirmed { .. })) => {
+                // What was done is found done.
+                let again = timeout(SETTLE_WITHIN, self.extend_once(token, duration_minutes, capacity)).await;
+                again.unwrap_or(Err(unconfirmed.into()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn extend_once(
+        &self,
+        token: &ReservationToken,
+        duration_minutes: u32,
+        capacity: u32,
+    ) -> Result<(), ReserveError> {
         let doing = "extending a reservation";
-        let mut transaction = self.write(doing).await?;
-        let row: Option<(u32, i64, i64)> =
-            sqlx::query_as("SELECT max_participants, starts_at, ends_at FROM reservations WHERE token = ?")
-                .bind(token.as_str())
-                .fetch_optional(&mut *transaction)
-                .await
-                .map_err(StoreError::when(doing))?;
+        let mut transaction = self.base.write(doing, Lock::Sales).await?;
+        let row: Option<(i64, i64, i64)> = within!(transaction, doing, |on| sqlx::query_as(
+            "SELECT max_participants, starts_at, ends_at FROM reservations WHERE token = $1"
+        )
+        .bind(token.as_str())
+        .fetch_optional(on))?;
         let Some((seats, starts_at, ends_at)) = row else { return Err(ReserveError::UnknownReservation) };
         let new_end = Timestamp(starts_at).plus_minutes(duration_minutes);
         if new_end.0 <= ends_at {
             return Ok(());
         }
-        let sold = seats_sold(&mut transaction, Some(token), Timestamp(ends_at), new_end).await?;
-        enough_seats(seats, sold, capacity)?;
-        sqlx::query("UPDATE reservations SET duration_minutes = ? WHERE token = ?")
-            .bind(duration_minutes)
-            .bind(token.as_str())
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
+        let sold = seats_sold(&mut transaction, token, Timestamp(ends_at), new_end).await?;
+        enough_seats(whole(seats), sold, capacity)?;
+        let update = "UPDATE reservations SET duration_minutes = $1 WHERE token = $2";
+        execute!(
+            transaction,
+            doing,
+            sqlx::query(update).bind(i64::from(duration_minutes)).bind(token.as_str())
+        )?;
+        transaction.commit(doing).await?;
         Ok(())
     }
 
@@ -131,15 +122,23 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, token: &ReservationToken) -> Result<bool, StoreError> {
+        match self.remove_once(token).await {
+            Err(unconfirmed @ StoreError::Unconfirmed { .. }) => {
+                // Whichever of the two did it, it is gone.
+                let again = timeout(SETTLE_WITHIN, self.remove_once(token)).await;
+                again.map_or(Err(unconfirmed), |outcome| outcome.map(|_| true))
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn remove_once(&self, token: &ReservationToken) -> Result<bool, StoreError> {
         let doing = "removing a reservation";
-        let mut transaction = self.write(doing).await?;
-        let done = sqlx::query("DELETE FROM reservations WHERE token = ?")
-            .bind(token.as_str())
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::when(doing))?;
-        transaction.commit().await.map_err(StoreError::when(doing))?;
-        Ok(done.rows_affected() == 1)
+        let mut transaction = self.base.write(doing, Lock::Sales).await?;
+        let delete = "DELETE FROM reservations WHERE token = $1";
+        let deleted = execute!(transaction, doing, sqlx::query(delete).bind(token.as_str()))?;
+        transaction.commit(doing).await?;
+        Ok(deleted == 1)
     }
 
     /// The reservations whose name is still taken at `now`: those that are not over since `completed_minutes`.
@@ -152,14 +151,12 @@ impl Store {
         now: Timestamp,
         completed_minutes: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        let rows: Vec<ReservationRow> = sqlx::query_as(
+        let rows: Vec<ReservationRow> = read!(self.base, "reading the reservations", |on| sqlx::query_as(
             "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert
-             FROM reservations WHERE ends_at > ? ORDER BY starts_at, token",
+                 FROM reservations WHERE ends_at > $1 ORDER BY starts_at, token"
         )
         .bind(now.minus_minutes(completed_minutes).0)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(StoreError::when("reading the reservations"))?;
+        .fetch_all(on))?;
         Ok(rows
             .into_iter()
             .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert)| {
@@ -167,9 +164,9 @@ impl Store {
                     token: ReservationToken::new(token),
                     account: AccountId(account),
                     name: ConferenceName::new(name),
-                    max_participants,
+                    max_participants: whole(max_participants),
                     starts_at: Timestamp(starts_at),
-                    duration_minutes,
+                    duration_minutes: whole(duration_minutes),
                     divert: divert.map(ServiceName::new),
                 }
             })
@@ -178,31 +175,35 @@ impl Store {
 }
 
 /// token, account_id, name, max_participants, starts_at, duration_minutes, divert
-type ReservationRow = (String, i64, String, u32, i64, u32, Option<String>);
+type ReservationRow = (String, i64, String, i64, i64, i64, Option<String>);
 
 /// The most seats sold at any instant of `from..to`, the reservation `but` left out.
 async fn seats_sold(
-    connection: &mut SqliteConnection,
-    but: Option<&ReservationToken>,
+    transaction: &mut Write,
+    but: &ReservationToken,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<u32, StoreError> {
-    let rows: Vec<(i64, i64, u32)> = sqlx::query_as(
+    let doing = "counting the seats that are sold";
+    let rows: Vec<(i64, i64, i64)> = within!(transaction, doing, |on| sqlx::query_as(
         "SELECT starts_at, ends_at, max_participants FROM reservations
-         WHERE ends_at > ? AND starts_at < ? AND token IS NOT ?",
+         WHERE ends_at > $1 AND starts_at < $2 AND token <> $3"
     )
     .bind(from.0)
     .bind(to.0)
-    .bind(but.map(ReservationToken::as_str))
-    .fetch_all(connection)
-    .await
-    .map_err(StoreError::when("counting the seats that are sold"))?;
+    .bind(but.as_str())
+    .fetch_all(on))?;
     let bookings = rows.into_iter().map(|(starts_at, ends_at, seats)| Booking {
         starts_at: Timestamp(starts_at),
         ends_at: Timestamp(ends_at),
-        seats,
+        seats: whole(seats),
     });
     Ok(peak_seats(bookings, from, to))
+}
+
+/// A count of a column that we fill from 32 bits.
+fn whole(count: i64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn enough_seats(wanted: u32, sold: u32, capacity: u32) -> Result<(), ReserveError> {

@@ -1,0 +1,165 @@
+//! A database is copied into another one as a whole, or not at all.
+#![cfg(feature = "e2e")]
+#![allow(missing_docs)]
+
+mod support;
+
+use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
+use plenary_store::{
+    CallEntry, CallRecord, CopyError, KeptSound, Location, SoundOwner, Store, copy_database,
+    inspect_database, new_reservation_token,
+};
+use serde_json::json;
+use support::Database;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+fn call(number: i64) -> CallEntry {
+    let call = CallRecord {
+        id: format!("01234567a1b1c1c2.{number}"),
+        account: AccountId(2),
+        service: "board".into(),
+        conference: Some("Board".into()),
+        from: "+49 30 – ä".into(),
+        to: "board".into(),
+        started_at: NOW,
+        is_outgoing: false,
+        trunk: None,
+        admitted_by: Some("network".into()),
+    };
+    CallEntry::Started { call, dialog: None }
+}
+
+/// Something of everything, with all kinds of values, absent ones among them; calls enough for several turns.
+async fn fill(store: &Store) -> String {
+    let (bob, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
+    let (eve, key) = store.create_account_login("3-4-5/eve@example.com").await.unwrap();
+    store.key_new(bob.id).await.unwrap();
+    store.put_webrtc_key(bob.id, "abc", None).await.unwrap();
+    store.put_webrtc_key(eve.id, "def", Some(&["conf-*".to_owned()])).await.unwrap();
+    for name in ["b", "A", "_", "+49-30-123456"] {
+        store.put_service(bob.id, name, &json!({ "conference": { "name": "Tea" } })).await.unwrap();
+    }
+    store.put_trunk(eve.id, "p", json!({ "uri": "sip:p", "user": "u", "password": "x" })).await.unwrap();
+    store.put_sip_user(bob.id, "desk", "plenary", "correct horse").await.unwrap();
+    store
+        .keep_sound(
+            &SoundOwner::Account(eve.id),
+            KeptSound { automatic_gain: Some(false), noise_suppression: None },
+        )
+        .await
+        .unwrap();
+    store.make_call_token(bob.id, "b", Timestamp(0)).await.unwrap();
+    for (name, divert) in [("Board", Some(ServiceName::new("early"))), ("Tea", None)] {
+        let reservation = Reservation {
+            token: new_reservation_token(),
+            account: bob.id,
+            name: ConferenceName::new(name),
+            max_participants: 130,
+            starts_at: NOW.plus_minutes(10),
+            duration_minutes: 30,
+            divert,
+        };
+        store.reserve(&reservation, 3500, 5, NOW).await.unwrap();
+    }
+    let calls: Vec<CallEntry> = (0..1200).map(call).collect();
+    store.write_calls(&calls).await.unwrap();
+    key.as_str().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_to_postgres_and_back() {
+    let (sqlite, postgres, third) = (Database::sqlite(), Database::postgres(), Database::sqlite());
+    let store = sqlite.open().await;
+    let key = fill(&store).await;
+    let reservations = store.open_reservations(NOW, 5).await.unwrap();
+    store.close().await;
+
+    let mut seen = Vec::new();
+    let there =
+        copy_database(&sqlite.location, &postgres.location, |progress| seen.push(progress)).await.unwrap();
+    assert!(seen.iter().any(|at| at.table == "calls" && at.rows == 500 && at.of == 1200), "{seen:?}");
+    let rows: Vec<_> = there.iter().map(|table| (table.table, table.rows)).collect();
+    let expected = [
+        ("accounts", 2),
+        ("api_keys", 3),
+        ("webrtc_keys", 2),
+        ("inbound_services", 4),
+        ("trunks", 1),
+        ("sip_users", 1),
+        ("secrets", 1),
+        ("reservations", 2),
+        ("calls", 1200),
+    ];
+    assert_eq!(rows, expected);
+    let back = copy_database(&postgres.location, &third.location, |_| {}).await.unwrap();
+    assert_eq!(back, there, "the same hashes");
+
+    for database in [&postgres, &third] {
+        let store = database.open().await;
+        assert!(store.authenticate("3-4-5/eve@example.com", &key).await.unwrap().is_some());
+        assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), reservations);
+        assert_eq!(store.match_service("+4930123456").await.unwrap().unwrap().0.account, AccountId(1));
+        // What is counted goes on where it was.
+        let (account, _) = store.create_account_login("6-7-8/new@example.com").await.unwrap();
+        assert_eq!(account.id, AccountId(3));
+        assert_eq!(store.keys(account.id).await.unwrap()[0].id.0, 4);
+        let inspection = inspect_database(&database.location).await.unwrap();
+        assert_eq!(inspection.schema, inspection.schema_known);
+        assert_eq!(inspection.rows.iter().find(|(table, _)| *table == "calls"), Some(&("calls", 1200)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_use_is_not_copied_over() {
+    let (sqlite, postgres) = (Database::sqlite(), Database::postgres());
+    fill(&sqlite.open().await).await;
+    let store = postgres.open().await;
+    store.create_account_login("9-9-9/own@example.com").await.unwrap();
+    let refused = copy_database(&sqlite.location, &postgres.location, |_| {}).await.unwrap_err();
+    assert!(matches!(refused, CopyError::NotEmpty { table: "accounts", rows: 1, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("rows in its table accounts: 1"), "{refused}");
+    assert_eq!(store.list_accounts().await.unwrap().len(), 1);
+    let same = copy_database(&sqlite.location, &sqlite.location, |_| {}).await;
+    assert!(matches!(same, Err(CopyError::Same { .. })), "{same:?}");
+    let nowhere = Location::in_folder(&sqlite.folder.path().join("nowhere"));
+    let nothing = copy_database(&nowhere, &postgres.location, |_| {}).await;
+    assert!(matches!(nothing, Err(CopyError::NoSource { .. })), "{nothing:?}");
+    assert!(!sqlite.folder.path().join("nowhere").exists(), "nothing is made where nothing was");
+}
+
+/// A copy that is found wrong is not there afterwards: half of it would be taken for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_differs_is_found_and_taken_back() {
+    let (sqlite, postgres) = (Database::sqlite(), Database::postgres());
+    fill(&sqlite.open().await).await;
+    postgres.open().await.close().await;
+    let server = postgres.postgres.as_ref().unwrap();
+    server.execute(
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN NEW.caller := 'somebody else'; RETURN NEW; END $$;
+         CREATE TRIGGER spoil BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION spoil()",
+    );
+    let differs = copy_database(&sqlite.location, &postgres.location, |_| {}).await;
+    assert!(
+        matches!(differs, Err(CopyError::Differs { table: "calls", rows: 1200, copied: 1200 })),
+        "{differs:?}"
+    );
+    assert_eq!(server.execute("SELECT count(*) FROM accounts"), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_changes_nothing_and_says_what_is_wrong() {
+    let postgres = Database::postgres();
+    let before = inspect_database(&postgres.location).await.unwrap();
+    assert_eq!((before.schema, before.rows.len()), (0, 0));
+    assert!(
+        before.problems.iter().any(|problem| problem.starts_with("fsync")),
+        "as these tests run it: {before:?}"
+    );
+    let server = postgres.postgres.as_ref().unwrap();
+    assert_eq!(server.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
+    server.execute("CREATE TABLE something (of_others INT)");
+    let error = Store::open_at(&postgres.location).await.unwrap_err().to_string();
+    assert!(error.contains("holds tables of another program"), "{error}");
+}
