@@ -7,7 +7,7 @@ export CARGO_TERM_COLOR ?= auto
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
-	@echo "make test   run every test: the crates', then end to end with SIPp, baresip and curl"
+	@echo "make test   run every test: the crates', then end to end with SIPp, baresip, curl and PostgreSQL"
 	@echo "make bench  measure calls and web services beside a raw reflector of packets (ten minutes)"
 	@echo "make bench-signalling  call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (less than a minute after the first build)"

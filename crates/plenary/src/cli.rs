@@ -2,6 +2,7 @@
 
 use crate::{config::CodecName, port_range::PortRange};
 use clap::{Args, Parser, Subcommand};
+use plenary_store::Location;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     /// Makes and lists accounts, and their API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
     Account(Account),
+    /// Looks the database over, brings its schema up to date, copies it into another one
+    #[command(
+        subcommand,
+        after_help = "Example:\n  plenary database copy --from sqlite:///var/lib/plenary/plenary.db --to postgres://plenary@db.example.org/plenary"
+    )]
+    Database(Database),
     /// Shows and lifts bans: sources of SIP that are not answered for a while, since they asked too often for what they may not have
     #[command(subcommand, after_help = "Example:\n  plenary ban list --data /var/lib/plenary")]
     Ban(Ban),
@@ -114,6 +121,33 @@ pub(crate) enum Account {
         after_help = "Example:\n  plenary account webrtc-key new 1-2-0/bob@example.com --service 'conf-*'"
     )]
     WebRtcKey(WebRtcKey),
+}
+
+/// `plenary database …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Database {
+    /// Says which database is configured, whether it can be used, what is in it, and what is wrong with it; changes nothing
+    #[command(
+        after_help = "Example:\n  PLENARY_DATABASE=postgres://plenary@db.example.org/plenary plenary database check"
+    )]
+    Check,
+    /// Makes the tables of an empty database, or brings those of an older version up to date; `plenary serve` does the same
+    #[command(
+        after_help = "Example:\n  PLENARY_DATABASE=postgres://plenary@db.example.org/plenary plenary database migrate"
+    )]
+    Migrate,
+    /// Copies everything into another database, which must be empty, and compares both; the service should be stopped
+    #[command(
+        after_help = "Examples:\n  plenary database copy --from sqlite:///var/lib/plenary/plenary.db --to postgres://plenary@db.example.org/plenary\n  plenary database copy --from postgres://plenary@db.example.org/plenary --to sqlite:///var/lib/plenary/plenary.db"
+    )]
+    Copy {
+        /// The database that is copied; it stays as it is, but for its schema, which is brought up to date
+        #[arg(long, value_name = "URL")]
+        from: Location,
+        /// The empty database that it goes to
+        #[arg(long, value_name = "URL")]
+        to: Location,
+    },
 }
 
 /// `plenary ban …`

@@ -11,6 +11,7 @@ use plenary_sip::{
     digest::Algorithm,
     sdp::{Codec, Policy},
 };
+use plenary_store::Location;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -24,6 +25,8 @@ use std::{
 pub(crate) struct Config {
     /// Folder of the database, of `media/` and of whatever else must last. Made when missing.
     pub(crate) data: PathBuf,
+    /// The database, where it is not the file in the data folder.
+    pub(crate) database: Option<DatabaseUrl>,
     /// Where the web services listen.
     pub(crate) http: SocketAddr,
     /// Where they listen under TLS.
@@ -344,10 +347,29 @@ impl Default for Media {
     }
 }
 
+/// The URL of a database. Written, it has no password.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DatabaseUrl(pub(crate) Location);
+
+impl Serialize for DatabaseUrl {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // What was given is not repeated: there may be a password in it.
+        text.parse().map(Self).map_err(|error| serde::de::Error::custom(format!("database {error}")))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             data: PathBuf::from("./plenary-data"),
+            database: None,
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: None,
             sip: Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 5060))]),
@@ -503,7 +525,15 @@ impl Config {
         Ok(())
     }
 
-    /// The file with the durable state.
+    /// Where accounts, reservations and records are.
+    pub(crate) fn database(&self) -> Location {
+        match &self.database {
+            Some(DatabaseUrl(location)) => location.clone(),
+            None => Location::in_folder(&self.data),
+        }
+    }
+
+    /// The folder of the sounds.
     pub(crate) fn media_dir(&self) -> PathBuf {
         self.data.join("media")
     }
@@ -591,6 +621,7 @@ fn known_keys() -> Vec<KnownKey> {
     // A key without a default is left out when serialised, so it gets a value here.
     let file = || Some(PathBuf::from("file.pem"));
     let sample = Config {
+        database: Some(DatabaseUrl(Location::in_folder(Path::new("/")))),
         advertise: Some(IpAddr::from([127, 0, 0, 1])),
         https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
@@ -668,6 +699,19 @@ mod tests {
     }
 
     #[test]
+    fn the_database_is_the_file_of_the_data_folder_unless_a_url_names_another() {
+        let shown = |text: &str, environment: &[(&str, &str)]| {
+            load(text, environment).unwrap().database().to_string()
+        };
+        let file = "data = \"/var/lib/plenary\"\n";
+        assert_eq!(shown(file, &[]), "sqlite:///var/lib/plenary/plenary.db");
+        let with_url = "data = \"/var/lib/plenary\"\ndatabase = \"postgres://plenary:secret@db/plenary\"\n";
+        assert_eq!(shown(with_url, &[]), "postgres://plenary@db/plenary");
+        let variable = [("PLENARY_DATABASE", "postgresql://other@db2/plenary")];
+        assert_eq!(shown(with_url, &variable), "postgresql://other@db2/plenary");
+    }
+
+    #[test]
     fn a_mistake_names_the_file_the_line_and_the_key() {
         let error = load("[reservations]\nmin_notice = 3\n", &[]).unwrap_err().to_string();
         assert!(
@@ -676,6 +720,12 @@ mod tests {
         );
         let error = load("http = \"nowhere\"\n", &[]).unwrap_err().to_string();
         assert!(error.contains("line 1") && error.contains("socket address"), "{error}");
+        // There may be a password in it.
+        let error = load("database = \"mysql://plenary:secret@db/plenary\"\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains("postgres://USER"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+        let error = load("", &[("PLENARY_DATABASE", "plenary:secret")]).unwrap_err().to_string();
+        assert!(error.contains("postgres://USER") && !error.contains("secret"), "{error}");
         let error = load("", &[("PLENARY_RESERVATIONS_CAPACITY", "many")]).unwrap_err();
         assert!(format!("{error:#}").contains("PLENARY_RESERVATIONS_CAPACITY"), "{error:#}");
         assert!(format!("{error:#}").contains("`many` is not a whole number"), "{error:#}");

@@ -39,7 +39,9 @@ pub(crate) struct Server {
 impl Server {
     /// Starts everything, or says which part can't be started and what to do.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
-        let store = Store::open(&config.data).await?;
+        // It will hold media, and what only this user may ask the running service for.
+        plenary_store::make_folder(&config.data)?;
+        let store = Store::open_at(&config.database()).await?;
         let media_dir = config.media_dir();
         std::fs::create_dir_all(&media_dir)
             .with_context(|| format!("the folder {} cannot be made", media_dir.display()))?;

@@ -16,120 +16,16 @@ use std::{
     process::Command,
     time::{Duration, Instant},
 };
-use support::{LOGIN, Server, plenary, run_within, signal, text, wait_for};
+use support::{
+    LOGIN, Server, plenary, run_within, signal,
+    talk::{Talk, reserve},
+    text, wait_for,
+};
 use tokio::runtime::Runtime;
 
 const NO_NOTICE: &str = "[reservations]\nmin_notice_minutes = 0\n";
 /// 127.0.0.1 is trusted, the rest of loopback are strangers.
 const STRANGERS: &str = "[signalling]\nallow_from = [\"127.0.0.0/8\"]\ntrusted = [\"127.0.0.1/32\"]\n";
-const TONES: [f32; 2] = [500.0, 1100.0];
-
-/// Two callers who talk with each other, each in a tone of its own.
-struct Talk {
-    runtime: Runtime,
-    caller: Caller,
-    calls: Vec<Call>,
-}
-
-impl Talk {
-    fn begin(server: &Server, conference: &str) -> Self {
-        let runtime = Runtime::new().unwrap();
-        let caller = runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
-        let mut talk = Self { runtime, caller, calls: Vec::new() };
-        for hz in TONES {
-            let call = talk.call(server, conference, hz);
-            talk.calls.push(call);
-        }
-        talk.assert_is_heard();
-        talk
-    }
-
-    fn call(&self, server: &Server, conference: &str, hz: f32) -> Call {
-        let (state, call) = self.dial(server, conference, hz);
-        assert_eq!(state, CallState::Up, "{}", server.log());
-        call
-    }
-
-    fn dial(&self, server: &Server, conference: &str, hz: f32) -> (CallState, Call) {
-        let uri = server.uri(&format!("conf-{conference}"));
-        let speech = Speech::Tone { hz: hz as u16, dbov: -16.0 };
-        self.runtime.block_on(async {
-            let mut call = self.caller.dial(&uri, CallSpec { speech, ..CallSpec::default() }).await.unwrap();
-            let state = tokio::time::timeout(Duration::from_secs(40), call.answered()).await.unwrap();
-            (state, call)
-        })
-    }
-
-    /// Each hears the other and not itself, right now.
-    #[track_caller]
-    fn assert_is_heard(&self) {
-        let began = Instant::now();
-        loop {
-            let heard: Vec<Vec<bool>> =
-                self.calls.iter().map(|call| call.hears_tones(&TONES, 600, -25.0)).collect();
-            if heard == [[false, true], [true, false]] {
-                return;
-            }
-            assert!(began.elapsed() < Duration::from_secs(10), "heard: {heard:?}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Does something that takes three seconds at the most, and looks whether a sound was lost meanwhile: no packet, and
-    /// the other's tone in every tenth of a second but two (this machine may stall, and the ear with it). The telephones note where
-    /// they were late themselves by more than a frame: what they did not send in time nobody could hear in time.
-    #[track_caller]
-    fn assert_stays_perfect<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
-        let before: Vec<_> = self.calls.iter().map(Call::stats).collect();
-        let behind_before = self.caller.load().behind;
-        let began = Instant::now();
-        let result = meanwhile();
-        // Long enough that what is just on its way at either end does not count for much.
-        std::thread::sleep(Duration::from_secs(2).saturating_sub(began.elapsed()));
-        let took = began.elapsed();
-        let last_ms = (took.as_millis() as u32).clamp(500, 3500);
-        for (number, call) in self.calls.iter().enumerate() {
-            let (stats, hz) = (call.stats(), TONES[1 - number]);
-            assert_eq!(stats.lost - before[number].lost, 0, "packets lost on the way to caller {number}");
-            let received = (stats.received - before[number].received) as u128;
-            assert!(received * 20 * 10 >= took.as_millis() * 9, "{received} packets in {took:?}");
-            let heard = call.heard(last_ms);
-            let gaps = heard
-                .chunks_exact(call.rate_hz() as usize / 10)
-                .filter(|part| {
-                    let level = plenary_audio::goertzel::power_dbov(part, call.rate_hz(), hz);
-                    !(-19.0..-13.0).contains(&level)
-                })
-                .count();
-            // A standstill of a tenth of a second makes 40 of their phases late.
-            let behind = (self.caller.load().behind - behind_before).div_ceil(10) as usize;
-            assert!(
-                gaps <= 2 + behind,
-                "caller {number} missed {gaps} tenths of a second of {took:?}; the telephones themselves for {behind}"
-            );
-        }
-        result
-    }
-
-    fn hang_up(self) {
-        self.runtime.block_on(async {
-            for mut call in self.calls {
-                call.hang_up();
-                let _ = tokio::time::timeout(Duration::from_secs(10), call.ended()).await;
-            }
-            self.caller.stop().await;
-        });
-    }
-}
-
-fn reserve(server: &Server, name: &str, in_minutes: i64) -> (u16, serde_json::Value) {
-    let start = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(in_minutes);
-    let start = start.strftime("%Y-%m-%d_%H:%M:%S");
-    server.curl(
-        &[],
-        &format!("/conference_reservation_create?conference_name={name}&max_participants=40&start_time={start}&duration=30"),
-    )
-}
 
 /// A number out of `/proc/PID/status`, in KiB.
 fn memory_kib(server: &Server) -> u64 {

@@ -10,7 +10,7 @@ use plenary_store::Store;
 use std::io::Write;
 
 pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()> {
-    let store = Store::open(&config.data).await?;
+    let store = Store::open_at(&config.database()).await?;
     let mut out = std::io::stdout().lock();
     match command {
         Account::Create { login } => {

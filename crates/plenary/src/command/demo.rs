@@ -36,6 +36,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a folder for the demonstration cannot be made")?;
     // The rules are the configured ones but for the notice: nobody wants to wait five minutes.
     let mut config = Config {
+        database: None,
         data: folder.path().to_owned(),
         http: ([127, 0, 0, 1], 0).into(),
         sip: Addresses(vec![([127, 0, 0, 1], 0).into()]),

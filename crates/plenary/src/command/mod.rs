@@ -3,6 +3,7 @@
 mod account;
 mod ban;
 mod call;
+mod database;
 mod demo;
 mod load;
 mod serve;
@@ -26,6 +27,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             log::start("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
+        }
+        Command::Database(command) => {
+            log::start("warn");
+            let config = load(&cli.common, None)?;
+            return runtime()?.block_on(database::run(&config, command));
         }
         Command::Ban(command) => {
             log::start("warn");

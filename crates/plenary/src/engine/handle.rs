@@ -30,8 +30,8 @@ pub(crate) struct EngineHandle {
     sales: Arc<Sales>,
 }
 
-/// What it takes to sell seats. Sales go one after the other: SQLite has one writer anyway, and two extensions
-/// of the same reservation must add up rather than overwrite each other.
+/// What it takes to sell seats. New reservations go side by side; what changes those that are there goes one after the
+/// other: two extensions of the same reservation must add up rather than overwrite each other.
 #[derive(Debug)]
 struct Sales {
     store: Store,
@@ -146,8 +146,8 @@ impl EngineHandle {
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<ReservationToken, ControlError> {
+        // Without a turn: the name is claimed, and the store makes those that come at once together.
         let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
         let now = sales.clock.now().wall;
         let starts_at = check_new(&request, &sales.limits, now).map_err(ControlError::Refused)?;
         let key = ConferenceKey { account, name: request.name.clone() };
@@ -395,7 +395,7 @@ impl ConferenceControl for EngineHandle {
     ) -> Result<PartyState, ControlError> {
         if let Some(name) = invitation.to.strip_prefix("user:") {
             let found = self.sales.store.sip_secret(name).await;
-            let found = found.map_err(|error| ControlError::Internal(error.into()))?;
+            let found = found.map_err(store_error)?;
             if found.is_none_or(|user| user.account != account) {
                 return Err(DialRefused::UnknownUser.into());
             }

@@ -3,6 +3,8 @@
 //! Everything listens on free ports of loopback and is ended by its process id.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
 
+pub mod talk;
+
 use serde_json::Value;
 use std::{
     fs,
@@ -46,10 +48,17 @@ impl Server {
     pub fn start_by(config: &str, wrapper: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let created = plenary().args(["account", "create", LOGIN, "--data"]).arg(&data).output().unwrap();
+        let file = folder.path().join("plenary.toml");
+        fs::write(&file, config).unwrap();
+        let created = plenary()
+            .args(["account", "create", LOGIN, "--data"])
+            .arg(&data)
+            .arg("--config")
+            .arg(&file)
+            .output()
+            .unwrap();
         assert!(created.status.success(), "{}", text(&created));
         let key = String::from_utf8(created.stdout).unwrap().lines().last().unwrap().to_owned();
-        fs::write(folder.path().join("plenary.toml"), config).unwrap();
         let wrapper = wrapper(folder.path());
         let Serving { child, http, https, sip, sips } = serve(folder.path(), &wrapper);
         let server = Self { child, http, https, sip, sips, key, folder, wrapper };
