@@ -39,7 +39,7 @@ impl JitterBuffer {
             return None;
         }
         let spare_ns = play_at_ns as i64 - self.timeline.time_of(cursor) - self.needed_ns();
-        let is_kept = (-MARGIN_NS..self.frame_ns() + self.hysteresis_ns()).contains(&spare_ns);
+        let is_kept = (-MARGIN_NS..self.frame_ns()).contains(&spare_ns);
         let header = Header {
             marker: false,
             payload_type: 0,

@@ -198,24 +198,31 @@ impl JitterBuffer {
         }
         let whole_ns = packet_ns.max(frame_ns);
         let least_ns = if self.follows_tempo { frame_ns } else { whole_ns };
-        if spare_ns < least_ns + self.hysteresis_ns() || self.pulls_since_start <= PULLS_AFTER_START {
+        let is_far_too_long = spare_ns >= least_ns + self.hysteresis_ns();
+        // What is a frame too long for good, as where the consumer pulls a little later from now on, is a frame of delay for nothing:
+        // it goes where that is not heard.
+        let is_too_long = is_far_too_long || (self.quiet || self.follows_tempo) && spare_ns >= least_ns;
+        if !is_too_long || self.pulls_since_start <= PULLS_AFTER_START {
             self.pulls_too_long = 0;
             return KEEP;
         }
         self.pulls_too_long += 1;
+        if !is_far_too_long && self.pulls_too_long <= PULLS_BEFORE_SHRINK {
+            return KEEP;
+        }
         self.frames_too_long = u32::try_from(spare_ns / frame_ns).unwrap_or(u32::MAX);
         if self.quiet && self.follows_tempo {
             return if self.has_two_frames(slot) { Adapt::Keep(Tempo::Faster { now: true }) } else { KEEP };
         }
         if self.quiet {
             // The packet after it must be there: leaving one out to conceal one would help nobody.
-            return if more && spare_ns >= whole_ns + self.hysteresis_ns() { Adapt::Shrink } else { KEEP };
+            return if more && spare_ns >= whole_ns { Adapt::Shrink } else { KEEP };
         }
         if self.follows_tempo {
             if self.pulls_too_long <= PULLS_BEFORE_FASTER || !self.has_two_frames(slot) {
                 return KEEP;
             }
-            let now = self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
+            let now = is_far_too_long && self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
             return Adapt::Keep(Tempo::Faster { now });
         }
         let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
