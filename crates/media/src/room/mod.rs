@@ -48,6 +48,11 @@ use plenary_audio::{
 };
 use std::net::SocketAddr;
 
+/// In a room of no more than this the lines that say nothing are looked at, as often as this, for when their packets come.
+const PARTIES_LOOKED_AT: usize = 32;
+const TICKS_PER_LOOK_AT_SILENT: u32 = 250;
+/// For the first time after so many, when jitter buffers have begun.
+const TICKS_BEFORE_LOOK_AT_SILENT: u32 = 25;
 /// Where something is on more lines than this, those that bring nothing but their own noise are left out.
 const LINES_BEFORE_CROWDED: usize = 3;
 /// A change between streams is not heard in what is quieter than this.
@@ -123,6 +128,7 @@ pub(crate) struct Room {
     /// When it had better tick, and for whose sake.
     pace: Pace,
     talkers: Vec<Talker>,
+    ticks_paced: u32,
     /// It ticks no sooner than this.
     not_before_ns: u64,
     #[cfg(test)]
@@ -158,6 +164,7 @@ impl Room {
             live_lines: 0,
             pace: Pace::default(),
             talkers: Vec::new(),
+            ticks_paced: 0,
             not_before_ns: 0,
             #[cfg(test)]
             fails: false,
@@ -379,6 +386,11 @@ impl Room {
     /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk; negative: later.
     /// Asked once after each tick.
     pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> i32 {
+        self.ticks_paced = self.ticks_paced.wrapping_add(1);
+        let is_turn = self.ticks_paced % TICKS_PER_LOOK_AT_SILENT == TICKS_BEFORE_LOOK_AT_SILENT;
+        if is_turn && self.members.len() <= PARTIES_LOOKED_AT {
+            self.look_at_silent(time, phase_ns);
+        }
         let Self { heard, parties, pace, talkers, .. } = self;
         let those_heard = heard.iter().filter_map(|place| Some((*place, parties.get(*place)?.as_ref()?)));
         talkers.clear();
@@ -386,9 +398,21 @@ impl Room {
         pace.advise(talkers, phase_ns)
     }
 
-    /// It ticks so many phases sooner from now on, for the first time at `next_ns`.
-    pub(crate) fn note_moved(&mut self, phases: i32, next_ns: u64) {
-        self.pace.note_moved(phases);
+    /// Tells the pace when packets of those come who do not talk now, and may be the next who do.
+    fn look_at_silent(&mut self, time: Tick, phase_ns: u64) {
+        let Self { parties, pace, .. } = self;
+        for (place, party) in parties.iter_mut().enumerate() {
+            if let Some(spare_ns) =
+                party.as_mut().and_then(|party| party.waits_silent(time.now_ns + FRAME_NS))
+            {
+                pace.note_silent(place, spare_ns, phase_ns);
+            }
+        }
+    }
+
+    /// It ticks so many phases of `phase_ns` sooner from now on, for the first time at `next_ns`.
+    pub(crate) fn note_moved(&mut self, phases: i32, phase_ns: u64, next_ns: u64) {
+        self.pace.note_moved(phases, phase_ns);
         self.not_before_ns = next_ns;
     }
 

@@ -1,13 +1,8 @@
-//! When a room ticks: a packet waits for the tick after it, so the tick belongs just after the packets of those who talk.
+//! When a room ticks: a packet waits for the tick after it, so the tick belongs just after the packets of the talkers.
 //!
-//! **The clock holds.** A listener gets one packet per tick, so a room that only ever moved its tick to a sooner moment would
-//! send more audio than time goes by, and every listener would have to drop it. So a room moves both ways, and never further
-//! than one phase short of a frame from where it has been: all phases are within reach, and its media clock stays within 20 ms
-//! of real time for as long as the room exists.
-//!
-//! **The usual talkers decide.** Each move lets every listener's jitter buffer adapt, so the phase is chosen for the talk of the
-//! last minutes rather than for whoever talks at this moment. Where people take turns, a phase that suits each of them
-//! somewhat beats one that follows the last of them.
+//! **The least wait.** A listener gets one packet per tick, and it holds 20 ms without a gap. So a talker whose packets come `w` after
+//! the tick waits at least `20 ms - w`, and no mixing at a finer grain changes that: samples that have not come cannot be sent. Of
+//! several talkers the longest wait is at least a frame less the largest gap between two of them around the circle.
 //!
 //! ```text
 //!   when packets are needed, weighted by talk (20 ms, around a circle)
@@ -15,8 +10,17 @@
 //!                     ▲ best tick: just after the second; the first then waits for the rest of the circle
 //! ```
 //!
-//! **A move costs.** Steps are one phase each half second. A phase is worth moving to only if it saves more than the way there
-//! costs, and the ways of a minute are bounded. A talker whose packets a sooner tick passes loses a frame; that waits for a pause.
+//! **The clock holds.** A room that only ever moved its tick to a sooner moment would send more audio than time goes by, and every
+//! listener would have to drop it. So a room moves both ways, and never further than one phase short of a frame from where it has
+//! been: all phases are within reach, and its media clock stays within 20 ms of real time for as long as the room exists.
+//!
+//! **The usual talkers decide.** Each move is jitter for every listener, whose jitter buffer holds what the latest packets of the last
+//! seconds ask for. So the phase is chosen for the talk of the last minutes rather than for whoever talks at this moment. Where
+//! people take turns, a phase that suits each of them somewhat beats one that follows the last of them. In a small room the lines
+//! that have not talked yet count a little too, for each may be the next.
+//!
+//! **A move costs.** A phase is worth moving to only if it saves more than the way there costs, and the ways of a minute are bounded.
+//! A talker whose packets a sooner tick passes loses a frame; that waits for a pause.
 
 use super::FRAME_NS;
 
@@ -25,33 +29,35 @@ const BIN_NS: i64 = 250_000;
 const BINS: usize = FRAME_NS as usize / BIN_NS as usize;
 /// A packet that is needed so much before the tick is in time all the same: the margin of the jitter buffer absorbs it.
 const MARGIN_NS: i64 = 1_000_000;
-/// A packet may be held for a frame and so much more before its jitter buffer leaves one out.
-const HYSTERESIS_NS: i64 = 2_000_000;
+/// So much of that margin is used, and the rest is left for clocks that differ.
+const EDGE_NS: i64 = 500_000;
 /// Talk of so many ticks with talk ago counts half: a minute.
 const HALF_LIFE_TICKS: f32 = 3000.0;
 /// Whoever has talked so little of late does not count.
 const WEIGHT_MIN: f32 = 0.1;
+/// A line that could talk counts like one that has talked for so many ticks.
+const WEIGHT_OF_SILENT: f32 = 20.0;
 /// Phases are compared after so many ticks with talk: half a second.
 const TICKS_PER_LOOK: u32 = 25;
-/// From one step to the next: half a second.
-const TICKS_PER_STEP: u32 = 25;
 /// A step waits this long for a pause of those it passes: five seconds.
 const TICKS_FOR_PAUSE: u32 = 250;
 /// Waiting for longer than this counts more, by the square of what is beyond: nobody should be the one who always waits longest.
-const LONG_WAIT_MS: f32 = 15.0;
-const LONG_WAIT_WEIGHT: f32 = 3.0;
+const LONG_WAIT_MS: f32 = 14.0;
+const LONG_WAIT_WEIGHT: f32 = 10.0;
 /// A move must save so much on the average, in milliseconds,
-const WORTH_MS: f32 = 1.0;
-/// and so much more for each phase on the way,
-const WORTH_MS_PER_PHASE: f32 = 0.1;
+const WORTH_MS: f32 = 0.5;
+/// and such a part of the way,
+const WORTH_PART: f32 = 0.05;
 /// and so much more for talkers that lose a frame, times their share of the talk.
 const WORTH_MS_PASSING: f32 = 1.5;
-/// What would have been saved so far, in milliseconds of waiting over all ticks of talk, must be so much for each phase on the way:
-/// at the start little talk is known.
-const SAVED_MS_PER_PHASE: f32 = 40.;
-/// A minute has five phases of movement, 10 ms; what was saved up is enough for one way across the frame.
-const TICKS_PER_PHASE: u32 = 600;
-const CREDIT_MAX: u32 = 10 * TICKS_PER_PHASE;
+/// What would have been saved so far, in milliseconds of waiting over all ticks of talk, must be so much for each millisecond of the
+/// way: at the start little talk is known.
+const SAVED_MS_PER_MS: f32 = 20.;
+/// From one step to the next there are so many ticks for each millisecond of the step: 4 ms in a second.
+const TICKS_PER_MS_OF_STEP: f32 = 12.5;
+/// A minute has 10 ms of movement, so a millisecond takes so many ticks; what was saved up is enough for one way across the frame.
+const CREDIT_PER_MS: u32 = 300;
+const CREDIT_MAX: u32 = 20 * CREDIT_PER_MS;
 
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +76,20 @@ pub(super) struct Talker {
 struct Talk {
     weight: f32,
     bin: u8,
+    /// The moment is known, though the party may not have talked.
+    is_line: bool,
 }
 
-/// How much talk is needed at each moment of the frame.
+/// How much talk is needed at each moment of the frame: the first `count` of `talk` have some.
 #[derive(Debug)]
 struct Needed {
-    weights: [f32; BINS],
+    talk: [Talk; BINS],
+    count: usize,
     total: f32,
 }
+
+/// What waiting costs, by the bins between a moment and the tick; the last entry is a whole frame.
+static COSTS: [f32; BINS + 1] = costs();
 
 /// Chooses the phase of a room.
 #[derive(Debug)]
@@ -93,7 +105,7 @@ pub(super) struct Pace {
     ticks_with_talk: u32,
     rest: u32,
     ticks_waited: u32,
-    /// Ticks' worth of movement that may be spent.
+    /// Movement that may be spent; see [`CREDIT_PER_MS`].
     credit: u32,
 }
 
@@ -127,9 +139,9 @@ impl Pace {
     }
 
     /// By how many phases of `phase_ns` the room should tick sooner from now on; negative: later. Once it does, say so by
-    /// [`Self::note_moved`].
+    /// [`Self::note_moved`]. Phases are whole bins.
     pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> i32 {
-        let phase_bins = phase_ns as i64 / BIN_NS;
+        let phase_bins = (phase_ns as i64 / BIN_NS).max(1);
         self.credit = (self.credit + 1).min(CREDIT_MAX);
         self.rest = self.rest.saturating_sub(1);
         if !talkers.is_empty() {
@@ -148,23 +160,24 @@ impl Pace {
             return 0;
         }
         // A later tick makes nobody lose a frame at once: jitter buffers leave one out when it suits.
-        let is_aloud = self.to_go > 0
-            && talkers.iter().any(|talker| !talker.is_quiet && is_passed(*talker, phase_ns as i64));
-        if is_aloud && self.ticks_waited < TICKS_FOR_PAUSE {
+        let must_wait =
+            self.to_go > 0 && talkers.iter().any(|talker| waits_for_pause(*talker, phase_ns as i64));
+        if must_wait && self.ticks_waited < TICKS_FOR_PAUSE {
             self.ticks_waited += 1;
             return 0;
         }
         self.to_go.signum()
     }
 
-    /// The room ticks so many phases sooner than before.
-    pub(super) fn note_moved(&mut self, phases: i32) {
+    /// The room ticks so many phases of `phase_ns` sooner than before.
+    pub(super) fn note_moved(&mut self, phases: i32, phase_ns: u64) {
         self.shift += phases;
         self.soonest = self.soonest.max(self.shift);
         self.latest = self.latest.min(self.shift);
         self.to_go -= phases;
-        self.credit = self.credit.saturating_sub(phases.unsigned_abs() * TICKS_PER_PHASE);
-        (self.rest, self.ticks_waited) = (TICKS_PER_STEP, 0);
+        let way_ms = phases.unsigned_abs() as f32 * phase_ns as f32 / 1e6;
+        self.credit = self.credit.saturating_sub((way_ms * CREDIT_PER_MS as f32) as u32);
+        (self.rest, self.ticks_waited) = ((way_ms * TICKS_PER_MS_OF_STEP) as u32, 0);
     }
 
     /// Takes note of who talks in a tick. One whose packets come to be late soon (its clock is slower than ours) counts like one
@@ -175,26 +188,45 @@ impl Pace {
             let keep = 0.5_f32.powf(TICKS_PER_LOOK as f32 / HALF_LIFE_TICKS);
             self.talk.iter_mut().for_each(|talk| talk.weight *= keep);
         }
-        let tick = i64::from(self.shift) * phase_bins;
         for talker in talkers {
-            let frame_ns = FRAME_NS as i64;
-            let spare_ns = match talker.spare_ns {
-                // Held for a whole frame, and for a little less after any sooner tick.
-                spare_ns if (frame_ns..frame_ns + HYSTERESIS_NS).contains(&spare_ns) => frame_ns - 1,
-                spare_ns => spare_ns,
-            };
-            let bin = (tick + spare_ns.div_euclid(BIN_NS)).rem_euclid(BINS as i64);
+            let bin = self.bin(talker.spare_ns, phase_bins);
             if let Some(talk) = self.talk.get_mut(talker.place) {
-                *talk = Talk { weight: talk.weight + 1.0, bin: bin as u8 };
+                *talk = Talk { weight: talk.weight + 1.0, bin, is_line: talk.is_line };
             }
         }
     }
 
+    /// The moment at which the packets of a party are needed whose next one has so much to spare.
+    fn bin(&self, spare_ns: i64, phase_bins: i64) -> u8 {
+        // What is held for more than a frame is taken out in the next pause, so it counts like what came a frame later. What is held
+        // for a little less stays.
+        let (frame_ns, tick) = (FRAME_NS as i64, i64::from(self.shift) * phase_bins);
+        let stays = (frame_ns - EDGE_NS..frame_ns).contains(&spare_ns);
+        let spare_ns = if stays { frame_ns - 1 } else { spare_ns + EDGE_NS };
+        (tick + spare_ns.div_euclid(BIN_NS)).rem_euclid(BINS as i64) as u8
+    }
+
+    /// Takes note of a party that may come to talk: its next packet has so much to spare.
+    pub(super) fn note_silent(&mut self, place: usize, spare_ns: i64, phase_ns: u64) {
+        let bin = self.bin(spare_ns, (phase_ns as i64 / BIN_NS).max(1));
+        if let Some(talk) = self.talk.get_mut(place) {
+            (talk.bin, talk.is_line) = (bin, true);
+        }
+    }
+
     fn needed(&self) -> Needed {
-        let mut needed = Needed { weights: [0.0; BINS], total: 0.0 };
-        for talk in self.talk.iter().filter(|talk| talk.weight > WEIGHT_MIN) {
-            needed.weights[usize::from(talk.bin)] += talk.weight;
-            needed.total += talk.weight;
+        let mut weights = [0.0; BINS];
+        for talk in &self.talk {
+            let weight = talk.weight + if talk.is_line { WEIGHT_OF_SILENT } else { 0.0 };
+            if weight > WEIGHT_MIN {
+                weights[usize::from(talk.bin)] += weight;
+            }
+        }
+        let mut needed = Needed { talk: [Talk::default(); BINS], count: 0, total: 0.0 };
+        for (weight, bin) in weights.into_iter().zip(0..).filter(|(weight, _)| *weight > 0.0) {
+            needed.talk[needed.count] = Talk { weight, bin, is_line: false };
+            needed.count += 1;
+            needed.total += weight;
         }
         needed
     }
@@ -202,24 +234,25 @@ impl Pace {
     /// The way to the phase at which those who talk wait least, in phases; 0: it is not worth it.
     fn best(&self, phase_bins: i64) -> i32 {
         let needed = self.needed();
-        let total = needed.total;
-        if total == 0.0 {
+        if needed.count == 0 {
             return 0;
         }
-        let phases = (BINS as i64 / phase_bins.max(1)) as i32;
+        let phases = (BINS as i64 / phase_bins) as i32;
+        let phase_ms = (phase_bins * BIN_NS) as f32 / 1e6;
         let now_ms = self.cost_ms(0, phase_bins, &needed);
         let mut best = (0.0, 0);
         for way in 1 - phases..phases {
             let to = self.shift + way;
             let span = self.soonest.max(to) - self.latest.min(to);
-            if way == 0 || span >= phases || way.unsigned_abs() * TICKS_PER_PHASE > self.credit {
+            let way_ms = way.unsigned_abs() as f32 * phase_ms;
+            if way == 0 || span >= phases || way_ms * CREDIT_PER_MS as f32 > self.credit as f32 {
                 continue;
             }
             let worth_ms = WORTH_MS
-                + WORTH_MS_PER_PHASE * way.unsigned_abs() as f32
-                + WORTH_MS_PASSING * self.passed(way, phase_bins, &needed) / total;
+                + WORTH_PART * way_ms
+                + WORTH_MS_PASSING * self.passed(way, phase_bins, &needed) / needed.total;
             let saved_ms = now_ms - self.cost_ms(way, phase_bins, &needed) - worth_ms;
-            let is_known = saved_ms * total >= SAVED_MS_PER_PHASE * way.unsigned_abs() as f32;
+            let is_known = saved_ms * needed.total >= SAVED_MS_PER_MS * way_ms;
             if is_known && saved_ms > best.0 {
                 best = (saved_ms, way);
             }
@@ -230,15 +263,13 @@ impl Pace {
     /// What waiting costs on the average if the room ticks so many phases sooner.
     fn cost_ms(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
         let tick = i64::from(self.shift + way) * phase_bins;
-        let costs = needed.weights.iter().enumerate().map(|(bin, weight)| {
-            let bins = match (bin as i64 - tick).rem_euclid(BINS as i64) as usize {
+        let costs = needed.talk().map(|talk| {
+            let bins = match (i64::from(talk.bin) - tick).rem_euclid(BINS as i64) as usize {
                 // It would be just in time, and any unevenness would make it late.
                 0 if way != 0 => BINS,
                 bins => bins,
             };
-            let wait_ms = (bins as f32 + 0.5) * (BIN_NS as f32 / 1e6);
-            let long_ms = (wait_ms - LONG_WAIT_MS).max(0.0);
-            weight * (wait_ms + LONG_WAIT_WEIGHT * long_ms * long_ms)
+            talk.weight * COSTS[bins]
         });
         costs.sum::<f32>() / needed.total
     }
@@ -247,17 +278,40 @@ impl Pace {
     fn passed(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
         let tick = i64::from(self.shift) * phase_bins;
         let by = i64::from(way) * phase_bins;
-        let is_passed = |bin: usize| {
-            let spare = (bin as i64 - tick).rem_euclid(BINS as i64);
+        let is_passed = |talk: &&Talk| {
+            let spare = (i64::from(talk.bin) - tick).rem_euclid(BINS as i64);
             if way > 0 { spare <= by } else { spare - by >= BINS as i64 }
         };
-        needed.weights.iter().enumerate().filter(|(bin, _)| is_passed(*bin)).map(|(_, weight)| weight).sum()
+        needed.talk().filter(is_passed).map(|talk| talk.weight).sum()
     }
 }
 
-/// A tick that is so much sooner comes before the packet.
-fn is_passed(talker: Talker, by_ns: i64) -> bool {
-    (-MARGIN_NS..by_ns).contains(&talker.spare_ns)
+impl Needed {
+    fn talk(&self) -> impl Iterator<Item = &Talk> {
+        self.talk[..self.count].iter()
+    }
+}
+
+/// In milliseconds, each beyond [`LONG_WAIT_MS`] with more than its own.
+const fn costs() -> [f32; BINS + 1] {
+    let mut costs = [0.0; BINS + 1];
+    let mut bins = 0;
+    while bins <= BINS {
+        let wait_ns = bins as i64 * BIN_NS + BIN_NS / 2 + MARGIN_NS - EDGE_NS;
+        let wait_ms = wait_ns as f32 / 1e6;
+        let long_ms = if wait_ms > LONG_WAIT_MS { wait_ms - LONG_WAIT_MS } else { 0.0 };
+        costs[bins] = wait_ms + LONG_WAIT_WEIGHT * long_ms * long_ms;
+        bins += 1;
+    }
+    costs
+}
+
+/// A tick that is so much sooner comes before the packet of one who is loud, or there would be no reason any more to take out the
+/// frame that one holds too much.
+fn waits_for_pause(talker: Talker, by_ns: i64) -> bool {
+    let frame_ns = FRAME_NS as i64;
+    let is_passed = (-MARGIN_NS..by_ns - EDGE_NS).contains(&talker.spare_ns);
+    is_passed && !talker.is_quiet || (frame_ns..frame_ns + by_ns).contains(&talker.spare_ns)
 }
 
 #[cfg(test)]

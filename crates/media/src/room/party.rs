@@ -522,6 +522,17 @@ impl Party {
         Some(Talker { place, spare_ns: ear.spare_ns(next_tick_ns)?, is_quiet: ear.jitter.is_quiet() })
     }
 
+    /// How much sooner the next tick could be and still find the packet of a party that may talk and does not; `None`: it does, or
+    /// nothing comes.
+    pub(super) fn waits_silent(&mut self, next_tick_ns: u64) -> Option<i64> {
+        if !self.speaks {
+            return None;
+        }
+        self.end_lull();
+        let incoming = &self.stream.as_ref()?.incoming;
+        if incoming.sounds { None } else { incoming.ear.spare_ns(next_tick_ns) }
+    }
+
     /// The codec of its stream; `None`: it has none.
     pub(crate) fn codec(&self) -> Option<Codec> {
         Some(self.stream.as_ref()?.params.codec)

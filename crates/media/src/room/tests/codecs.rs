@@ -151,7 +151,7 @@ fn a_room_ticks_sooner_when_all_who_talk_would_still_be_in_time_and_only_then() 
             let sooner = world.room.phases_sooner(time, phase_ms * MS);
             if sooner != 0 {
                 steps.push(sooner);
-                world.room.note_moved(sooner, 0);
+                world.room.note_moved(sooner, phase_ms * MS, 0);
                 world.early_ns =
                     world.early_ns.saturating_add_signed(i64::from(-sooner) * (phase_ms * MS) as i64);
             }

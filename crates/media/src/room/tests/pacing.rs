@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PHASE_NS: u64 = 2 * MS;
+const PHASE_NS: u64 = MS;
 const TALKERS: usize = 6;
 /// Octets that tell one frame from all others: each a digit, in codes that are loud and that a mix of one voice leaves alone.
 const DIGITS: usize = 6;
@@ -71,7 +71,7 @@ fn listeners_get_one_packet_in_20_ms_whoever_talks_and_soon() {
         now_ns = (now_ns + FRAME_NS).saturating_add_signed(i64::from(-sooner) * PHASE_NS as i64);
         if sooner != 0 {
             moves += 1;
-            world.room.note_moved(sooner, now_ns);
+            world.room.note_moved(sooner, PHASE_NS, now_ns);
             assert!(world.room.is_due(Tick { now_ns, ..time }));
             assert!(!world.room.is_due(Tick { now_ns: now_ns - 1, ..time }));
         }
