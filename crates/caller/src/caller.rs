@@ -2,7 +2,7 @@
 
 use crate::{
     CallStats, CallerError, Speech,
-    hub::{Hub, HubLoad, Impairment, Line, LineId, Role},
+    hub::{Hub, HubLoad, Impairment, Line, LineId, Role, Turn},
     measure::DurationQuantiles,
     speech::Encoded,
 };
@@ -62,6 +62,8 @@ pub struct CallSpec {
     pub probes: Option<u32>,
     /// … that have this.
     pub looks: bool,
+    /// It says nothing but in its turn.
+    pub turn: Option<Turn>,
 }
 
 impl Default for CallSpec {
@@ -77,6 +79,7 @@ impl Default for CallSpec {
             tells_levels: false,
             probes: None,
             looks: false,
+            turn: None,
         }
     }
 }
@@ -218,6 +221,7 @@ impl Caller {
             impairment: spec.impairment,
             probes: spec.probes,
             looks: spec.looks,
+            turn: spec.turn,
         };
         book.calls.insert(id, Entry { state, line, local, encoded, role, codec });
         Ok(Call {

@@ -9,7 +9,7 @@ use crate::{
     batch::{Batch, stamp_arrivals},
     ear::Ear,
     measure::{BurstDetector, DurationQuantiles, Durations},
-    speech::{BURST_FRAMES, Encoded},
+    speech::{BURST_FRAMES, Encoded, Speech},
 };
 use plenary_audio::codec::Codec;
 use plenary_rtp::{
@@ -39,6 +39,9 @@ const PHASE: Duration = Duration::from_millis(20 / PHASES);
 /// A key is down for 120 ms, and 80 ms pass before the next.
 const KEY_FRAMES: u32 = 6;
 const KEY_GAP_FRAMES: u32 = 4;
+/// A turn lasts for half a second to five.
+const TURN_FRAMES_MIN: u64 = 25;
+const TURN_FRAMES_MAX: u64 = 250;
 /// A comma among the keys waits half a second.
 const PAUSE_FRAMES: u32 = 25;
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
@@ -65,6 +68,8 @@ pub struct CallStats {
     pub jitter_ms: f32,
     /// The longest time between two packets, in milliseconds.
     pub gap_ms_max: f32,
+    /// The clock of what comes (its timestamps) and real time part by this much at the most, in milliseconds.
+    pub clock_ms: f32,
 }
 
 /// How well the thread keeps time; what is late here is not the other side's fault.
@@ -105,6 +110,43 @@ pub(crate) struct Role {
     pub(crate) probes: Option<u32>,
     /// … and have this.
     pub(crate) looks: bool,
+    /// It speaks when it is its turn, and sends silence otherwise.
+    pub(crate) turn: Option<Turn>,
+}
+
+/// Those who take turns: one of them speaks for half a second to five, then any of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    /// Those with this number take turns with each other.
+    pub group: u32,
+    /// Which of them this is, from 0.
+    pub place: u32,
+    /// How many they are; at least 1.
+    pub of: u32,
+}
+
+/// Whose turn it is, and up to which frame.
+#[derive(Debug)]
+struct Speaker {
+    place: u32,
+    until: u64,
+    random: u64,
+}
+
+impl Speaker {
+    fn new(group: u32) -> Self {
+        Self { place: 0, until: 0, random: u64::from(group) }
+    }
+
+    /// Whether this one speaks in a frame. Frames come in order.
+    fn is(&mut self, turn: Turn, frame: u64) -> bool {
+        while frame >= self.until {
+            self.place = (draw(&mut self.random) % u64::from(turn.of.max(1))) as u32;
+            let frames = TURN_FRAMES_MIN + draw(&mut self.random) % (TURN_FRAMES_MAX - TURN_FRAMES_MIN);
+            self.until = self.until.max(frame) + frames;
+        }
+        self.place == turn.place
+    }
 }
 
 /// Names a call in the hub.
@@ -128,6 +170,8 @@ struct State {
     load: HubLoad,
     /// When the last burst of each group was sent, in nanoseconds since the start.
     bursts: HashMap<u32, u64>,
+    /// Of each group of those who take turns.
+    speakers: HashMap<u32, Speaker>,
     delays: Durations,
     /// How far packets are off the grid of 20 ms that those before them made.
     unevenness: Durations,
@@ -153,6 +197,8 @@ struct LineState {
     line: Line,
     source: Source,
     speech: Encoded,
+    /// What it says when it is not its turn.
+    silence: Option<Encoded>,
     frame: u64,
     keys: VecDeque<char>,
     pressing: Option<(DtmfSender, u32)>,
@@ -162,6 +208,7 @@ struct LineState {
     /// When the next packet is due by those before it.
     due_ns: Option<f64>,
     gap_ns_max: u64,
+    clock: Option<Clock>,
     ear: Option<Box<Ear>>,
     detector: Option<Box<BurstDetector>>,
     role: Role,
@@ -217,6 +264,7 @@ impl Hub {
                 line,
                 source,
                 speech,
+                silence: role.turn.and_then(|_| Encoded::new(&Speech::Silence, codec).ok()),
                 frame: 0,
                 keys: VecDeque::new(),
                 pressing: None,
@@ -225,6 +273,7 @@ impl Hub {
                 last_arrival_ns: None,
                 due_ns: None,
                 gap_ns_max: 0,
+                clock: None,
                 ear,
                 detector,
                 role,
@@ -277,13 +326,14 @@ impl Hub {
             lost: line.reception.lost(),
             jitter_ms: line.reception.jitter_ms(),
             gap_ms_max: line.gap_ns_max as f32 / 1e6,
+            clock_ms: line.clock.map_or(0.0, |clock| ((clock.most_ns - clock.least_ns) / 1e6) as f32),
         })
         .unwrap_or_default()
     }
 
-    /// Forgets the longest gap, for what happens while many calls are being set up is not what is measured.
+    /// Forgets the longest gap and how the clocks parted, for what happens while many calls are being set up is not what is measured.
     pub(crate) fn reset_gap(&self, id: LineId) {
-        self.with(id, |line| line.gap_ns_max = 0);
+        self.with(id, |line| (line.gap_ns_max, line.clock) = (0, None));
     }
 
     pub(crate) fn heard(&self, id: LineId, last_ms: u32) -> Vec<i16> {
@@ -418,6 +468,12 @@ impl State {
             let gap_ns = at_ns.saturating_sub(last_ns);
             line.gap_ns_max = line.gap_ns_max.max(gap_ns);
         }
+        let timestamp = packet.header.timestamp;
+        line.clock.get_or_insert(Clock::new(timestamp, at_ns)).note(
+            timestamp,
+            line.line.codec.clock_rate(),
+            at_ns,
+        );
         let off_ns = line.due_ns.map_or(0.0, |due_ns| at_ns as f64 - due_ns);
         if packet.header.marker || off_ns.abs() > 1e9 {
             line.due_ns = None;
@@ -463,14 +519,19 @@ impl State {
                 // All go by one clock, so that their bursts stay apart.
                 line.frame = frame;
             }
-            let is_burst = line.speech.burst.is_some_and(|place| line.frame % BURST_FRAMES == place);
+            let is_silent = line.role.turn.is_some_and(|turn| {
+                let speaker = self.speakers.entry(turn.group).or_insert_with(|| Speaker::new(turn.group));
+                !speaker.is(turn, frame)
+            });
+            let is_burst =
+                !is_silent && line.speech.burst.is_some_and(|place| line.frame % BURST_FRAMES == place);
             if line.role.impairment == Impairment::default() {
-                line.speak(|to, header, payload| outgoing.push(to, header, payload));
+                line.speak(is_silent, |to, header, payload| outgoing.push(to, header, payload));
                 waiting += 1;
             } else {
                 let impairment = line.role.impairment;
                 let (held, random) = (&mut self.held, &mut self.random);
-                line.speak(|_, header, payload| {
+                line.speak(is_silent, |_, header, payload| {
                     if draw(random) % 1000 < u64::from(impairment.loss_permille) {
                         return;
                     }
@@ -505,9 +566,30 @@ fn draw(state: &mut u64) -> u64 {
     z ^ z >> 31
 }
 
+/// How the timestamps of a stream run beside real time.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    first: (u32, u64),
+    least_ns: f64,
+    most_ns: f64,
+}
+
+impl Clock {
+    fn new(timestamp: u32, at_ns: u64) -> Self {
+        Self { first: (timestamp, at_ns), least_ns: 0.0, most_ns: 0.0 }
+    }
+
+    fn note(&mut self, timestamp: u32, clock_rate: u32, at_ns: u64) {
+        let (first, first_ns) = self.first;
+        let media_ns = f64::from(timestamp.wrapping_sub(first) as i32) * 1e9 / f64::from(clock_rate);
+        let ahead_ns = media_ns - (at_ns as f64 - first_ns as f64);
+        (self.least_ns, self.most_ns) = (self.least_ns.min(ahead_ns), self.most_ns.max(ahead_ns));
+    }
+}
+
 impl LineState {
     /// The packet of this 20 ms: a key while one is down, else speech.
-    fn speak(&mut self, mut send: impl FnMut(SocketAddr, &[u8], &[u8])) {
+    fn speak(&mut self, is_silent: bool, mut send: impl FnMut(SocketAddr, &[u8], &[u8])) {
         let units = self.line.codec.clock_rate() / 50;
         if !self.line.sends {
             self.source.pause(units);
@@ -518,12 +600,13 @@ impl LineState {
             send(self.line.remote, &header.to_bytes(), &event.payload);
             self.source.skip(units);
         } else {
-            let payload = self.speech.frame(self.frame);
+            let speech = self.silence.as_ref().filter(|_| is_silent).unwrap_or(&self.speech);
+            let payload = speech.frame(self.frame);
             let header = self.source.next_header(self.line.payload_type, units, payload.len());
             match self.line.level_id {
                 None => send(self.line.remote, &header.to_bytes(), payload),
                 Some(id) => {
-                    let level = self.speech.level(self.frame);
+                    let level = speech.level(self.frame);
                     send(self.line.remote, &level.header_bytes(&header, id), payload);
                 }
             }
@@ -554,5 +637,41 @@ impl LineState {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_speaks_at_a_time_and_each_in_turn() {
+        const OF: u32 = 3;
+        let mut speaker = Speaker::new(7);
+        let (mut turns, mut spoken) = (Vec::new(), [0; OF as usize]);
+        for frame in 0..50_000 {
+            let speaks: Vec<u32> =
+                (0..OF).filter(|place| speaker.is(Turn { group: 7, place: *place, of: OF }, frame)).collect();
+            let [place] = speaks[..] else { panic!("{speaks:?} speak") };
+            spoken[place as usize] += 1;
+            match turns.last_mut() {
+                Some((last, frames)) if *last == place => *frames += 1,
+                _ => turns.push((place, 1)),
+            }
+        }
+        assert!(spoken.iter().all(|frames| *frames > 10_000), "{spoken:?}");
+        turns.pop();
+        assert!(turns.iter().all(|(_, frames)| *frames >= TURN_FRAMES_MIN), "{turns:?}");
+    }
+
+    #[test]
+    fn a_packet_too_many_is_20_ms_ahead() {
+        let mut clock = Clock::new(4_294_967_000, 500_000_000);
+        for packet in 0..100_u64 {
+            let is_ahead = u64::from(packet >= 50);
+            let timestamp = 4_294_967_000_u32.wrapping_add(160 * (packet + is_ahead) as u32);
+            clock.note(timestamp, 8000, 500_000_000 + packet * FRAME_NS);
+        }
+        assert!((clock.most_ns - clock.least_ns - 20e6).abs() < 1.0, "{clock:?}");
     }
 }

@@ -19,7 +19,7 @@ pub mod wav;
 
 pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig, check_keys};
 pub use error::CallerError;
-pub use hub::{CallStats, Impairment};
+pub use hub::{CallStats, Impairment, Turn};
 pub use measure::DurationQuantiles;
 pub use plenary_sip::sdp::Codec;
 pub use speech::Speech;

@@ -5,7 +5,8 @@
 
 use crate::{
     Call, CallSpec, CallState, Caller, CallerConfig, CallerError, Codec, DurationQuantiles, Speech,
-    hub::HubLoad, speech::BURST_APART_FRAMES,
+    hub::{HubLoad, Turn},
+    speech::BURST_APART_FRAMES,
 };
 use serde::Serialize;
 use std::{
@@ -26,6 +27,8 @@ pub struct LoadSpec {
     pub rooms: u32,
     /// Talkers in each.
     pub talkers: u32,
+    /// The talkers of a conference take turns: one speaks for half a second to five, then any of them.
+    pub in_turn: bool,
     /// How long to wait once all are in, in seconds, until jitter buffers, limiters and the phases of rooms have settled.
     pub settle: u32,
     /// How long to measure after that, in seconds.
@@ -84,6 +87,8 @@ pub struct LoadReport {
     pub jitter_ms: Percentiles,
     /// Longest time between two packets of a caller, in milliseconds.
     pub gap_ms: Percentiles,
+    /// How far the clock of what a caller hears and real time part while measuring, in milliseconds, over the callers.
+    pub clock_ms: Percentiles,
     /// How far packets come off the grid of 20 ms that those before them made, in milliseconds, over all packets.
     pub off_grid_ms: DurationQuantiles,
     /// From a packet's leaving here to the return of its sound, in milliseconds.
@@ -174,7 +179,8 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     let memory_after = spec.server_pid.and_then(memory_kb);
     let (delay_ms, off_grid_ms) = caller.measures();
 
-    let (tones_right, tones_wrong) = check_tones(&members);
+    // Of those who take turns one is to be heard at a time.
+    let (tones_right, tones_wrong) = if spec.in_turn { (0, 0) } else { check_tones(&members) };
     let calls_lost = members.iter().filter(|member| member.call.state().is_over()).count() as u32;
     let sum = |count: fn(&crate::CallStats) -> u64| {
         before.iter().zip(&after).map(|(before, after)| count(after) - count(before)).sum::<u64>()
@@ -202,6 +208,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
         missing_percent: percent_of(expected - received as f32, expected),
         jitter_ms: Percentiles::of(after.iter().map(|stats| stats.jitter_ms).collect()),
         gap_ms: Percentiles::of(after.iter().map(|stats| stats.gap_ms_max).collect()),
+        clock_ms: Percentiles::of(after.iter().map(|stats| stats.clock_ms).collect()),
         off_grid_ms,
         delay_ms,
         tones_right,
@@ -235,6 +242,9 @@ async fn fill(
         let listens =
             room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
         let speech = match tone {
+            Some(hz) if room < probes && spec.in_turn => {
+                Speech::Marked { tone: Some((hz, TALKER_DBOV)), place: 0 }
+            }
             Some(hz) if room < probes && place < MARKED_MAX => {
                 let tone = Some((hz, TALKER_DBOV));
                 Speech::Marked { tone, place: u64::from(place) * BURST_APART_FRAMES }
@@ -255,6 +265,7 @@ async fn fill(
             tells_levels: spec.audio_levels,
             probes: (room < probes).then_some(room),
             looks,
+            turn: (spec.in_turn && tone.is_some()).then_some(Turn { group: room, place, of: spec.talkers }),
             ..CallSpec::default()
         };
         sleep_until(began + Duration::from_secs_f64(f64::from(index) / f64::from(spec.ramp))).await;

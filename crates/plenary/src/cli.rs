@@ -307,6 +307,9 @@ pub(crate) struct Load {
     /// How many in each conference speak; the others send silence
     #[arg(long, value_name = "T", default_value_t = 3)]
     pub(crate) talkers: u32,
+    /// The speakers of a conference take turns: one speaks for half a second to five, then any of them
+    #[arg(long)]
+    pub(crate) in_turn: bool,
     /// How long to wait once all are in, until jitter buffers and the phases of conferences have settled, in seconds
     #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub(crate) settle: u32,

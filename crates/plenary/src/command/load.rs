@@ -20,6 +20,7 @@ pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
         participants: flags.participants,
         rooms: flags.rooms,
         talkers: flags.talkers,
+        in_turn: flags.in_turn,
         settle: flags.settle,
         seconds: flags.seconds,
         codecs: flags.codecs.iter().map(|codec| codec.codec()).collect(),
@@ -60,6 +61,7 @@ fn print(out: &mut impl Write, report: &LoadReport) -> std::io::Result<()> {
         report.missing_percent
     )?;
     writeln!(out, "Jitter         {} ms", quantiles(report.jitter_ms))?;
+    writeln!(out, "Media clock    {} ms apart from real time", quantiles(report.clock_ms))?;
     let fine = |q: DurationQuantiles| {
         format!("p50 {:.1}, p99 {:.1}, p99.9 {:.1}, max {:.1}", q.p50, q.p99, q.p999, q.max)
     };
