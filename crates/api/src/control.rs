@@ -1,9 +1,11 @@
 //! The door behind which the conferences are.
 
 use async_trait::async_trait;
+pub use plenary_calls::{
+    DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
+};
 use plenary_conference::{
-    AccountId, ConferenceName, ParticipantId, ParticipantOptions, Refused, ReservationLimits,
-    ReservationToken, Timestamp,
+    AccountId, ConferenceName, ParticipantId, Refused, ReservationLimits, ReservationToken, Timestamp,
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::ReservationRequest,
 };
@@ -130,104 +132,6 @@ pub trait ConferenceControl: Send + Sync {
     ) -> Result<PartyState, ControlError>;
 }
 
-/// Whom to call into a conference.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invitation {
-    /// `tel:+441908273800`, `sip:user@host` or `user:alice`.
-    pub to: String,
-    /// The trunk; `None`: the first that serves it, and the next where that one fails.
-    pub trunk: Option<String>,
-    /// What the party may do.
-    pub options: ParticipantOptions,
-    /// For how long it may ring, in seconds.
-    pub ring_seconds: u32,
-    /// The user part of From.
-    pub from: Option<String>,
-}
-
-/// How a trunk does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TrunkState {
-    /// Calls that are up or being placed, both ways.
-    pub calls: u32,
-    /// `off`, `registering`, `registered` or `failed`.
-    pub registration: &'static str,
-    /// Until when, in seconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub registered_until: Option<i64>,
-    /// What went wrong last, in registering or in calling: a status and a phrase.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// When, in seconds since the epoch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error_at: Option<i64>,
-}
-
-/// How the call of a party is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartyState {
-    /// As `conference_participant_list` shows it once it is in.
-    pub participant_id: ParticipantId,
-    /// `in` or `out`.
-    pub direction: &'static str,
-    /// Whom it calls or who called.
-    pub to: String,
-    /// Who calls.
-    pub from: String,
-    /// `calling`, `ringing`, `answered`, `failed` or `ended`.
-    pub state: &'static str,
-    /// The SIP status of a call that failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// Why it failed or ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The trunk that it goes through.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trunk: Option<String>,
-    /// What came of a transfer that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transfer: Option<TransferState>,
-}
-
-/// What came of asking a telephone to call somebody else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct TransferState {
-    /// Whom.
-    pub to: String,
-    /// `asked`, `trying`, `done` or `failed`.
-    pub state: &'static str,
-    /// The last SIP status that it told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-}
-
-/// Why nobody is called.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DialRefused {
-    /// Not something that can be called.
-    #[error("to: {0}")]
-    BadTarget(String),
-    /// The account has no such trunk.
-    #[error("trunk: the account has no trunk of this name")]
-    UnknownTrunk,
-    /// No rule allows it.
-    #[error("to: {0}")]
-    NotPermitted(String),
-    /// Every trunk that serves it has as many calls as it may.
-    #[error("every trunk that serves this has as many calls as its calls_max allows")]
-    TrunksBusy,
-    /// The account has no such user.
-    #[error("to: the account has no SIP user of this name")]
-    UnknownUser,
-    /// Its telephone has not registered.
-    #[error("to: the user is not registered")]
-    NotRegistered,
-    /// A transfer cannot be asked for now.
-    #[error("{0}")]
-    NotNow(String),
-}
-
 /// Somebody in a conference, with what is measured of the call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ParticipantReport {
@@ -245,41 +149,6 @@ pub struct ParticipantReport {
     pub sound: SoundSettings,
     /// Counters and measures of the media; null while the call has none.
     pub statistics: serde_json::Value,
-}
-
-/// How a voice is made to sound.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct SoundSettings {
-    /// It is brought to the common level.
-    pub automatic_gain: bool,
-    /// Steady noise is taken out.
-    pub noise_suppression: bool,
-    /// Further gain, in dB; of participants only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gain_db: Option<f32>,
-}
-
-/// Whose sound is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SoundOf {
-    /// That of all conferences of the account for which nothing else is set.
-    Account,
-    /// That of a conference.
-    Conference(ConferenceRef),
-    /// That of one participant.
-    Participant(ConferenceRef, ParticipantId),
-}
-
-/// What is to be changed: nothing, a value, or back to the default: of a participant the conference's value, of a
-/// conference the account's, of an account the configured one.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SoundChange {
-    /// See [`SoundSettings`].
-    pub automatic_gain: Option<Option<bool>>,
-    /// See [`SoundSettings`].
-    pub noise_suppression: Option<Option<bool>>,
-    /// See [`SoundSettings`].
-    pub gain_db: Option<Option<f32>>,
 }
 
 /// Why the conferences did not do it.

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Effect {
     /// Whether `participant` is heard by the others and hears them. Sent when it enters and whenever it changes.
     SetVoice {
+        /// Which conference decided it.
+        conference: ConferenceKey,
         /// Who.
         participant: ParticipantId,
         /// The others hear it.
@@ -27,6 +29,8 @@ pub enum Effect {
     },
     /// Plays `what` in a loop to one party until [`Effect::StopLoop`].
     StartLoop {
+        /// Which conference decided it.
+        conference: ConferenceKey,
         /// To whom.
         participant: ParticipantId,
         /// What.
@@ -34,11 +38,15 @@ pub enum Effect {
     },
     /// Ends the loop of that party.
     StopLoop {
+        /// Which conference decided it.
+        conference: ConferenceKey,
         /// Whose.
         participant: ParticipantId,
     },
     /// Ends the call; the party is already out of the conference and no `Gone` is awaited for it.
     HangUp {
+        /// Which conference decided it.
+        conference: ConferenceKey,
         /// Whose call.
         participant: ParticipantId,
         /// Why; becomes the BYE's Reason header.
@@ -46,6 +54,21 @@ pub enum Effect {
     },
     /// A fact for logs, records and event streams.
     Notify(Notice),
+}
+
+impl Effect {
+    /// The conference that decided it.
+    #[must_use]
+    pub fn conference(&self) -> &ConferenceKey {
+        match self {
+            Self::SetVoice { conference, .. }
+            | Self::StartLoop { conference, .. }
+            | Self::StopLoop { conference, .. }
+            | Self::HangUp { conference, .. } => conference,
+            Self::Play { to: Audience::All(conference) | Audience::AllBut(conference, _), .. } => conference,
+            Self::Notify(notice) => notice.conference(),
+        }
+    }
 }
 
 /// Who hears a sound.
@@ -95,4 +118,23 @@ pub enum Notice {
     ParticipantEntered { conference: ConferenceKey, participant: ParticipantId },
     ParticipantLeft { conference: ConferenceKey, participant: ParticipantId },
     OptionsChanged { conference: ConferenceKey, participant: ParticipantId, muted: bool, dtmf_enabled: bool },
+}
+
+impl Notice {
+    /// The conference that it is about.
+    #[must_use]
+    pub fn conference(&self) -> &ConferenceKey {
+        match self {
+            Self::ReservationOpened { conference, .. }
+            | Self::ReservationCompleted { conference, .. }
+            | Self::ReservationForgotten { conference, .. }
+            | Self::ConferenceCreated { conference }
+            | Self::ConferenceStarted { conference }
+            | Self::ConferenceStopped { conference }
+            | Self::ConferenceGone { conference }
+            | Self::ParticipantEntered { conference, .. }
+            | Self::ParticipantLeft { conference, .. }
+            | Self::OptionsChanged { conference, .. } => conference,
+        }
+    }
 }

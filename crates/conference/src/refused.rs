@@ -2,10 +2,12 @@
 //! web-service error code and one SIP answer, chosen in one place each.
 
 use crate::{conferences::State, id::ServiceName};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// A request that makes no sense now, or at all.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
 pub enum Refused {
     /// A parameter's value is out of range; every such parameter of the request is listed.
     #[error("{} parameter(s) out of range", .0.len())]
@@ -67,10 +69,10 @@ pub enum Refused {
 }
 
 /// One parameter that is out of range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutOfRange {
     /// The parameter's name in the web service.
-    pub parameter: &'static str,
+    pub parameter: Cow<'static, str>,
     /// What is allowed, as a sentence about the parameter: "must be between 40 and 350, not 12".
     pub text: String,
 }

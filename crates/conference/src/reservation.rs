@@ -72,7 +72,7 @@ pub fn check_new(
     let name = request.name.as_str();
     if !is_conference_name(name) {
         wrong.push(OutOfRange {
-            parameter: "conference_name",
+            parameter: "conference_name".into(),
             text: format!("must be 1 to {CONFERENCE_NAME_LENGTH_MAX} letters and digits"),
         });
     }
@@ -87,7 +87,7 @@ pub fn check_new(
     let latest = now.plus_minutes(limits.max_notice_minutes);
     if request.starts_at < earliest || request.starts_at > latest {
         wrong.push(OutOfRange {
-            parameter: "start_time",
+            parameter: "start_time".into(),
             text: format!(
                 "must be at least {} minutes and at most {} minutes in the future (UTC)",
                 limits.min_notice_minutes, limits.max_notice_minutes
@@ -163,7 +163,7 @@ fn check_range(
 ) {
     if !(low..=high).contains(&value) {
         wrong.push(OutOfRange {
-            parameter,
+            parameter: parameter.into(),
             text: format!("must be between {low} and {high}{unit}, not {value}"),
         });
     }

@@ -25,7 +25,10 @@ fn a_reservation_is_reserved_holding_active_completed_and_forgotten() {
     assert_eq!(world.state("Board"), Some(State::Active));
     world.effects();
     world.pass_minutes(30);
-    world.assert_deeds(&[hang_up("a", EndReason::TimeIsUp), hang_up("b", EndReason::TimeIsUp)]);
+    world.assert_deeds(&[
+        hang_up("Board", "a", EndReason::TimeIsUp),
+        hang_up("Board", "b", EndReason::TimeIsUp),
+    ]);
     assert_eq!(world.state("Board"), Some(State::Completed));
     assert!(world.names("Board").is_empty());
     world.pass_ms(5 * 60_000 - 1);
@@ -120,7 +123,10 @@ fn a_clock_that_jumps_back_undoes_nothing_and_one_that_jumps_on_ends_what_is_ove
     assert_eq!(world.state("Board"), Some(State::Active));
     world.effects();
     world.correct_clock_minutes(90);
-    world.assert_deeds(&[hang_up("a", EndReason::TimeIsUp), hang_up("b", EndReason::TimeIsUp)]);
+    world.assert_deeds(&[
+        hang_up("Board", "a", EndReason::TimeIsUp),
+        hang_up("Board", "b", EndReason::TimeIsUp),
+    ]);
     assert_eq!(world.state("Board"), Some(State::Completed));
     world.correct_clock_minutes(1000);
     assert_eq!(world.state("Board"), None);

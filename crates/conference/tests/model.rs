@@ -244,13 +244,13 @@ struct Ears {
 impl Ears {
     fn take(&mut self, effect: &Effect) {
         match effect {
-            Effect::SetVoice { participant, speaks, listens } => {
+            Effect::SetVoice { participant, speaks, listens, .. } => {
                 self.voices.insert(participant.to_string(), (*speaks, *listens));
             }
             Effect::StartLoop { participant, .. } => {
                 assert_ne!(self.loops.insert(participant.to_string(), true), Some(true), "started twice");
             }
-            Effect::StopLoop { participant } => {
+            Effect::StopLoop { participant, .. } => {
                 assert_eq!(
                     self.loops.insert(participant.to_string(), false),
                     Some(true),

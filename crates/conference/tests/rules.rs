@@ -19,12 +19,14 @@ fn request() -> ReservationRequest {
     }
 }
 
-fn wrong(change: impl FnOnce(&mut ReservationRequest)) -> Vec<&'static str> {
+fn wrong(change: impl FnOnce(&mut ReservationRequest)) -> Vec<String> {
     let mut request = request();
     change(&mut request);
     match check_new(&request, &ReservationLimits::default(), EPOCH) {
         Ok(_) => Vec::new(),
-        Err(Refused::OutOfRange(wrong)) => wrong.into_iter().map(|wrong| wrong.parameter).collect(),
+        Err(Refused::OutOfRange(wrong)) => {
+            wrong.into_iter().map(|wrong| wrong.parameter.into_owned()).collect()
+        }
         Err(other) => panic!("{other:?}"),
     }
 }

@@ -13,15 +13,15 @@ use support::*;
 fn nobody_hears_anybody_until_two_are_in() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
-    world.assert_deeds(&[voice("a", false, false)]);
+    world.assert_deeds(&[voice("Tea", "a", false, false)]);
     world.enter("b", "Tea", plain());
-    world.assert_deeds(&[voice("a", true, true), voice("b", true, true)]);
+    world.assert_deeds(&[voice("Tea", "a", true, true), voice("Tea", "b", true, true)]);
     world.enter("c", "Tea", plain());
-    world.assert_deeds(&[voice("c", true, true)]);
+    world.assert_deeds(&[voice("Tea", "c", true, true)]);
     world.leave("c");
     world.assert_deeds(&[]);
     world.leave("b");
-    world.assert_deeds(&[voice("a", false, false)]);
+    world.assert_deeds(&[voice("Tea", "a", false, false)]);
     assert_eq!(world.state("Tea"), Some(State::Holding));
 }
 
@@ -33,9 +33,16 @@ fn members_wait_for_their_leader_and_go_with_him() {
     assert_eq!(world.state("Class"), Some(State::Holding));
     world.effects();
     world.enter("boss", "Class", leader());
-    world.assert_deeds(&[voice("m1", true, true), voice("m2", true, true), voice("boss", true, true)]);
+    world.assert_deeds(&[
+        voice("Class", "m1", true, true),
+        voice("Class", "m2", true, true),
+        voice("Class", "boss", true, true),
+    ]);
     world.leave("boss");
-    world.assert_deeds(&[hang_up("m1", EndReason::LeaderLeft), hang_up("m2", EndReason::LeaderLeft)]);
+    world.assert_deeds(&[
+        hang_up("Class", "m1", EndReason::LeaderLeft),
+        hang_up("Class", "m2", EndReason::LeaderLeft),
+    ]);
     assert_eq!(world.state("Class"), None);
 }
 
@@ -57,7 +64,11 @@ fn without_anybody_who_may_speak_nothing_starts() {
     assert_eq!(world.state("Tea"), Some(State::Holding));
     world.effects();
     world.enter("c", "Tea", plain());
-    world.assert_deeds(&[voice("a", false, true), voice("b", false, true), voice("c", true, true)]);
+    world.assert_deeds(&[
+        voice("Tea", "a", false, true),
+        voice("Tea", "b", false, true),
+        voice("Tea", "c", true, true),
+    ]);
 }
 
 #[test]
@@ -83,9 +94,9 @@ fn in_a_reserved_conference_the_leader_ends_the_calls_and_not_the_conference() {
     world.effects();
     world.eject("Board", "boss").unwrap();
     world.assert_deeds(&[
-        hang_up("boss", EndReason::Ejected),
-        hang_up("m1", EndReason::LeaderLeft),
-        hang_up("late", EndReason::LeaderLeft),
+        hang_up("Board", "boss", EndReason::Ejected),
+        hang_up("Board", "m1", EndReason::LeaderLeft),
+        hang_up("Board", "late", EndReason::LeaderLeft),
     ]);
     assert_eq!(world.state("Board"), Some(State::Holding));
     world.enter("again", "Board", leader());
@@ -103,7 +114,7 @@ fn a_leader_who_changes_telephones_does_not_end_the_conference() {
     world.assert_deeds(&[]);
     assert_eq!(world.names("Tea"), ["m1", "boss2"]);
     world.leave("boss2");
-    world.assert_deeds(&[hang_up("m1", EndReason::LeaderLeft)]);
+    world.assert_deeds(&[hang_up("Tea", "m1", EndReason::LeaderLeft)]);
 }
 
 #[test]
@@ -113,12 +124,12 @@ fn muting_takes_the_voice_and_leaves_the_ear() {
     world.enter("b", "Tea", plain());
     world.effects();
     world.set_options("Tea", "a", Some(true), None).unwrap();
-    world.assert_deeds(&[voice("a", false, true)]);
+    world.assert_deeds(&[voice("Tea", "a", false, true)]);
     assert!(world.roster("Tea")[0].muted && !world.roster("Tea")[1].muted);
     world.set_options("Tea", "a", Some(true), None).unwrap();
     world.assert_deeds(&[]);
     world.set_options("Tea", "a", Some(false), Some(false)).unwrap();
-    world.assert_deeds(&[voice("a", true, true)]);
+    world.assert_deeds(&[voice("Tea", "a", true, true)]);
     assert!(!world.roster("Tea")[0].dtmf_enabled);
 }
 
@@ -143,7 +154,7 @@ fn a_muted_party_stays_muted_through_a_stop() {
     world.leave("b");
     world.effects();
     world.enter("c", "Tea", plain());
-    world.assert_deeds(&[voice("a", false, true), voice("c", true, true)]);
+    world.assert_deeds(&[voice("Tea", "a", false, true), voice("Tea", "c", true, true)]);
 }
 
 #[test]
@@ -207,7 +218,8 @@ fn the_exit_key_leaves_and_disabled_keys_do_nothing() {
     world.assert_deeds(&[]);
     world.set_options("Tea", "a", None, Some(true)).unwrap();
     world.press("a", '#');
-    world.assert_deeds(&[hang_up("a", EndReason::ExitKey), hang_up("b", EndReason::LeaderLeft)]);
+    world
+        .assert_deeds(&[hang_up("Tea", "a", EndReason::ExitKey), hang_up("Tea", "b", EndReason::LeaderLeft)]);
     world.leave("a");
     world.assert_deeds(&[]);
 }
@@ -251,12 +263,16 @@ fn announcements_name_who_comes_and_goes() {
 fn those_who_wait_hear_their_music() {
     let mut world = World::new();
     let music = || ParticipantOptions { while_stopped_media: Some(list(&["music.wav"])), ..plain() };
-    let begins = |name| Effect::StartLoop { participant: party(name), what: list(&["music.wav"]) };
-    let ends = |name| Effect::StopLoop { participant: party(name) };
+    let begins = |name| Effect::StartLoop {
+        conference: key("Tea"),
+        participant: party(name),
+        what: list(&["music.wav"]),
+    };
+    let ends = |name| Effect::StopLoop { conference: key("Tea"), participant: party(name) };
     world.enter("a", "Tea", music());
-    world.assert_deeds(&[voice("a", false, false), begins("a")]);
+    world.assert_deeds(&[voice("Tea", "a", false, false), begins("a")]);
     world.enter("b", "Tea", music());
-    world.assert_deeds(&[ends("a"), voice("a", true, true), voice("b", true, true)]);
+    world.assert_deeds(&[ends("a"), voice("Tea", "a", true, true), voice("Tea", "b", true, true)]);
     world.leave("b");
-    world.assert_deeds(&[voice("a", false, false), begins("a")]);
+    world.assert_deeds(&[voice("Tea", "a", false, false), begins("a")]);
 }

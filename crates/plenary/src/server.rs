@@ -2,7 +2,7 @@
 
 use crate::{
     config::{CodecOrder, Config},
-    engine::{Changeable, Engine, EngineHandle, Parts},
+    engine::{Engine, EngineHandle, Parts},
     forecast::Admissions,
     ice::SharedIce,
     operator::Door,
@@ -11,7 +11,8 @@ use crate::{
 };
 use anyhow::{Context, anyhow};
 use plenary_api::ApiState;
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings, Sound};
+use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
+use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -119,7 +120,7 @@ impl Server {
             conferences: config.conferences.clone(),
             listening: config.sip.0.iter().map(SocketAddr::ip).collect(),
             fingerprint: Some(fingerprint),
-            settings: changeable(config),
+            settings: settings(config),
         })
         .await?;
 
@@ -223,7 +224,7 @@ impl Server {
             kept.webrtc.allow_from.clone(),
             kept.signalling.guard(),
         );
-        self.engine.reconfigure(changeable(&kept)).await;
+        self.engine.reconfigure(settings(&kept)).await;
         self.config = kept;
         info!("configuration read again");
     }
@@ -247,8 +248,8 @@ impl Server {
 }
 
 /// What of the configuration may change while the service runs.
-fn changeable(config: &Config) -> Changeable {
-    Changeable {
+fn settings(config: &Config) -> Settings {
+    Settings {
         advertise: config.advertise,
         codecs: config.media.codecs.iter().map(|name| name.codec()).collect(),
         preference: match config.media.codec_order {
@@ -259,8 +260,13 @@ fn changeable(config: &Config) -> Changeable {
         realm: config.signalling.realm.clone(),
         digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
         srtp: config.media.srtp.policy(),
-        webrtc: config.webrtc.clone(),
-        sound: Sound {
+        key_limits: KeyLimits {
+            calls_per_key: config.webrtc.calls_per_key,
+            calls_per_source: config.webrtc.calls_per_source,
+            attempts_per_key: config.webrtc.attempts_per_key,
+            attempts_per_source: config.webrtc.attempts_per_source,
+        },
+        processing: AudioProcessing {
             automatic_gain: config.media.automatic_gain,
             noise_suppression: config.media.noise_suppression,
             gain_db: 0.0,

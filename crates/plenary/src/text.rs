@@ -1,24 +1,7 @@
-//! Text of others where people read it: in documents of XML and in lines of the log. JSON is written by serde_json, headers of
-//! SIP by `plenary_sip::text`.
+//! Text of others in lines that people read. JSON is written by serde_json, headers of SIP by `plenary_sip::text`, documents of
+//! XML by `plenary_calls`.
 
 use std::fmt::Write;
-
-/// As content or attribute of XML 1.0: escaped, and without what no document may hold in any form (section 2.2).
-pub(crate) fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            c if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
 
 /// In a line that people read one by one: what would end it, move the cursor, or turn the order of what follows
 /// (Unicode, section 23.2) is shown by its number.
@@ -44,14 +27,6 @@ pub(crate) fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn documents_hold_only_characters_of_xml() {
-        assert_eq!(
-            xml("<a b=\"c\">'&\u{0}\u{1b}\u{FFFE}\u{FFFF}\u{FFFD}é\u{10FFFF}"),
-            "&lt;a b=&quot;c&quot;&gt;&apos;&amp;\u{FFFD}é\u{10FFFF}"
-        );
-    }
 
     #[test]
     fn a_line_stays_one_line() {

@@ -150,7 +150,7 @@ impl DigestAnswer {
 impl Authorization {
     /// Reads the value of an Authorization header.
     #[must_use]
-    pub(crate) fn parse(value: &str, method: &str) -> Option<Self> {
+    pub fn parse(value: &str, method: &str) -> Option<Self> {
         let (scheme, rest) = value.trim().split_once(char::is_whitespace)?;
         if scheme.eq_ignore_ascii_case("bearer") {
             return Some(Self::Bearer(rest.trim().to_owned()));

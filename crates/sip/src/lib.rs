@@ -15,7 +15,10 @@ mod transport;
 pub mod ua;
 
 pub use guard::{Ban, Caller, GuardConfig};
-pub use transport::{BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings};
+pub use transport::{
+    BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings, check_dial,
+    check_registration,
+};
 pub use ua::{
     CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, Party, Reason, Redirection,
     ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent,

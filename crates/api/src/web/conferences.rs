@@ -127,7 +127,7 @@ async fn modify(
         && !range.contains(&minutes)
     {
         params.add_problems(out_of_range(vec![plenary_conference::refused::OutOfRange {
-            parameter: "duration",
+            parameter: "duration".into(),
             text: format!("must be between {} and {} minutes, not {minutes}", range.start(), range.end()),
         }]));
     }

@@ -69,7 +69,7 @@ pub struct ConferenceSummary {
 }
 
 /// One line of the participant list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParticipantSummary {
     /// Its id.
     pub id: ParticipantId,

@@ -110,9 +110,9 @@ impl Room {
         if !self.started && self.may_start() {
             self.started = true;
             effects.push_back(Effect::Notify(Notice::ConferenceStarted { conference: key.clone() }));
-            self.refresh_all(effects);
+            self.refresh_all(key, effects);
         } else {
-            self.refresh(place, effects);
+            self.refresh(key, place, effects);
         }
         if self.started {
             if beep {
@@ -144,7 +144,11 @@ impl Room {
     ) -> bool {
         let Some(party) = self.parties.remove(&place) else { return false };
         if let Some(reason) = hang_up {
-            effects.push_back(Effect::HangUp { participant: party.id.clone(), reason });
+            effects.push_back(Effect::HangUp {
+                conference: key.clone(),
+                participant: party.id.clone(),
+                reason,
+            });
         }
         effects.push_back(Effect::Notify(Notice::ParticipantLeft {
             conference: key.clone(),
@@ -156,7 +160,7 @@ impl Room {
         if self.started && self.parties.len() < 2 {
             self.started = false;
             effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
-            self.refresh_all(effects);
+            self.refresh_all(key, effects);
         }
         if self.started
             && let Some(list) = announcement(&party.options, &party.options.has_left_message)
@@ -175,7 +179,11 @@ impl Room {
     ) -> Vec<ParticipantId> {
         let mut gone = Vec::with_capacity(self.parties.len() + self.admitted.len());
         for party in std::mem::take(&mut self.parties).into_values() {
-            effects.push_back(Effect::HangUp { participant: party.id.clone(), reason });
+            effects.push_back(Effect::HangUp {
+                conference: key.clone(),
+                participant: party.id.clone(),
+                reason,
+            });
             effects.push_back(Effect::Notify(Notice::ParticipantLeft {
                 conference: key.clone(),
                 participant: party.id.clone(),
@@ -183,7 +191,7 @@ impl Room {
             gone.push(party.id);
         }
         for id in std::mem::take(&mut self.admitted) {
-            effects.push_back(Effect::HangUp { participant: id.clone(), reason });
+            effects.push_back(Effect::HangUp { conference: key.clone(), participant: id.clone(), reason });
             gone.push(id);
         }
         if self.started {
@@ -241,7 +249,7 @@ impl Room {
             muted,
             dtmf_enabled,
         }));
-        self.refresh(place, effects);
+        self.refresh(key, place, effects);
     }
 
     pub(super) fn party(&self, place: Place) -> Option<&Party> {
@@ -255,17 +263,17 @@ impl Room {
         }
     }
 
-    fn refresh_all(&mut self, effects: &mut VecDeque<Effect>) {
+    fn refresh_all(&mut self, key: &ConferenceKey, effects: &mut VecDeque<Effect>) {
         let started = self.started;
         for party in self.parties.values_mut() {
-            party.refresh(started, effects);
+            party.refresh(key, started, effects);
         }
     }
 
-    fn refresh(&mut self, place: Place, effects: &mut VecDeque<Effect>) {
+    fn refresh(&mut self, key: &ConferenceKey, place: Place, effects: &mut VecDeque<Effect>) {
         let started = self.started;
         if let Some(party) = self.parties.get_mut(&place) {
-            party.refresh(started, effects);
+            party.refresh(key, started, effects);
         }
     }
 }
@@ -276,15 +284,16 @@ impl Party {
     }
 
     /// Says what has changed in what this party may hear and be heard of.
-    fn refresh(&mut self, started: bool, effects: &mut VecDeque<Effect>) {
+    fn refresh(&mut self, key: &ConferenceKey, started: bool, effects: &mut VecDeque<Effect>) {
         let voice = Voice { speaks: started && self.options.talker && !self.muted, listens: started };
         // The loop ends before the conference is heard, and begins after it has fallen silent.
         if started && std::mem::take(&mut self.looping) {
-            effects.push_back(Effect::StopLoop { participant: self.id.clone() });
+            effects.push_back(Effect::StopLoop { conference: key.clone(), participant: self.id.clone() });
         }
         if self.voice != Some(voice) {
             self.voice = Some(voice);
             effects.push_back(Effect::SetVoice {
+                conference: key.clone(),
                 participant: self.id.clone(),
                 speaks: voice.speaks,
                 listens: voice.listens,
@@ -295,7 +304,11 @@ impl Party {
             && !self.looping
         {
             self.looping = true;
-            effects.push_back(Effect::StartLoop { participant: self.id.clone(), what: what.clone() });
+            effects.push_back(Effect::StartLoop {
+                conference: key.clone(),
+                participant: self.id.clone(),
+                what: what.clone(),
+            });
         }
     }
 }

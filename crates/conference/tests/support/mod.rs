@@ -192,12 +192,12 @@ impl World {
     }
 }
 
-pub fn voice(name: &str, speaks: bool, listens: bool) -> Effect {
-    Effect::SetVoice { participant: party(name), speaks, listens }
+pub fn voice(conference: &str, name: &str, speaks: bool, listens: bool) -> Effect {
+    Effect::SetVoice { conference: key(conference), participant: party(name), speaks, listens }
 }
 
-pub fn hang_up(name: &str, reason: EndReason) -> Effect {
-    Effect::HangUp { participant: party(name), reason }
+pub fn hang_up(conference: &str, name: &str, reason: EndReason) -> Effect {
+    Effect::HangUp { conference: key(conference), participant: party(name), reason }
 }
 
 pub fn beep(conference: &str) -> Effect {

@@ -1,10 +1,14 @@
 //! The door of the engine for the web services: questions and commands, answered one at a time.
 
-use super::{Changeable, Command, clock::Clock};
+use super::{Command, clock::Clock, failed, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
     SoundOf, SoundSettings, TrunkState,
+};
+use plenary_calls::{
+    Settings, Unable,
+    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question, Report},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
@@ -12,7 +16,7 @@ use plenary_conference::{
     conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
-use plenary_media::CallStats;
+use plenary_media::MediaHandle;
 use plenary_store::{ReserveError, Store, StoreError};
 use std::{
     collections::BTreeMap,
@@ -27,6 +31,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 #[derive(Debug, Clone)]
 pub(crate) struct EngineHandle {
     commands: mpsc::Sender<Command>,
+    media: MediaHandle,
     sales: Arc<Sales>,
 }
 
@@ -50,27 +55,17 @@ pub(crate) struct RosterLine {
     pub(crate) talking: bool,
 }
 
-/// A participant, and where the statistics of the call will come from.
-#[derive(Debug)]
-pub(crate) struct Report {
-    pub(crate) participant: ParticipantId,
-    pub(crate) from: String,
-    pub(crate) admitted_by: Option<&'static str>,
-    pub(crate) muted: bool,
-    pub(crate) talking: bool,
-    pub(crate) sound: SoundSettings,
-    pub(crate) statistics: oneshot::Receiver<CallStats>,
-}
-
 impl EngineHandle {
     pub(super) fn new(
         commands: mpsc::Sender<Command>,
         store: Store,
+        media: MediaHandle,
         limits: ReservationLimits,
         clock: Clock,
     ) -> Self {
         Self {
             commands,
+            media,
             sales: Arc::new(Sales {
                 store,
                 limits,
@@ -81,15 +76,27 @@ impl EngineHandle {
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, ControlError> {
+    async fn ask(&self, question: Question) -> Result<Answer, ControlError> {
         let (reply, answer) = oneshot::channel();
         let stopping = || ControlError::Unavailable("the service is stopping".to_owned());
-        self.commands.send(command(reply)).await.map_err(|_| stopping())?;
+        self.commands.send(Command::Ask(Box::new(question), reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }
 
+    /// Asks for something to be done.
+    async fn have_done(&self, question: Question) -> Result<(), ControlError> {
+        match self.ask(question).await? {
+            Answer::Done(done) => done.map_err(ControlError::Refused),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn ask_home(&self, question: HomeQuestion) -> Result<Answer, ControlError> {
+        self.ask(Question::Home(question)).await
+    }
+
     async fn apply(&self, event: Event) -> Result<(), ControlError> {
-        self.ask(|reply| Command::Apply { event, reply }).await?.map_err(ControlError::Refused)
+        self.have_done(Question::Home(HomeQuestion::Reservation(event))).await
     }
 
     async fn reservation(
@@ -97,19 +104,43 @@ impl EngineHandle {
         account: AccountId,
         token: ReservationToken,
     ) -> Result<(Reservation, State), ControlError> {
-        self.ask(|reply| Command::Reservation { account, token, reply })
-            .await?
-            .ok_or(ControlError::Refused(Refused::UnknownReservation))
+        match self.ask_home(HomeQuestion::Find { account, token }).await? {
+            Answer::Reservation(found) => found.ok_or(ControlError::Refused(Refused::UnknownReservation)),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn reports(&self, account: AccountId, which: ConferenceRef) -> Result<Vec<Report>, ControlError> {
+        match self.ask(Question::Parties { account, which, what: PartiesQuestion::Reports }).await? {
+            Answer::Reports(reports) => reports.map_err(ControlError::Refused),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn ask_about_party(&self, question: EdgeQuestion) -> Result<PartyState, ControlError> {
+        match self.ask(Question::Edge(question)).await? {
+            Answer::Party(party) => party.map_err(|unable| match unable {
+                Unable::Refused(refused) => ControlError::Refused(refused),
+                Unable::Dial(refused) => ControlError::Dial(refused),
+                Unable::Unavailable(text) => ControlError::Unavailable(text),
+            }),
+            other => Err(odd(&other)),
+        }
     }
 
     /// Who is in a conference, and who of them is talking.
     pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
-        self.ask(|reply| Command::Roster { key, reply }).await
+        let reports = match self.reports(key.account, ConferenceRef::Name(key.name)).await {
+            Err(ControlError::Refused(_)) => Vec::new(),
+            reports => reports?,
+        };
+        let line = |Report { from, muted, talking, .. }| RosterLine { from, muted, talking };
+        Ok(reports.into_iter().map(line).collect())
     }
 
     /// The engine answers within `within`.
     pub(crate) async fn is_alive(&self, within: std::time::Duration) -> bool {
-        tokio::time::timeout(within, self.ask(|reply| Command::Ping { reply }))
+        tokio::time::timeout(within, self.ask(Question::Edge(EdgeQuestion::Ping)))
             .await
             .is_ok_and(|answer| answer.is_ok())
     }
@@ -121,24 +152,30 @@ impl EngineHandle {
 
     /// Has what is done next for this call fail, as a mistake of ours would.
     #[cfg(test)]
-    pub(crate) async fn fail(&self, call: Option<super::CallNumber>) {
+    pub(crate) async fn fail(&self, call: Option<plenary_calls::CallNumber>) {
         let _ = self.commands.send(Command::Fail { call }).await;
     }
 
     /// Other settings from now on.
-    pub(crate) async fn reconfigure(&self, settings: Changeable) {
+    pub(crate) async fn reconfigure(&self, settings: Settings) {
         let _ = self.commands.send(Command::Reconfigure(Box::new(settings))).await;
     }
 
     /// Takes no new calls; returns when the last one is over.
     pub(crate) async fn drain(&self) {
         self.sales.is_draining.store(true, Relaxed);
-        let _ = self.ask(|reply| Command::Drain { reply }).await;
+        let _ = self.ask(Question::Edge(EdgeQuestion::Drain)).await;
     }
 
     /// Hangs up every call and ends the engine; returns when the last BYE is answered or `within` has passed.
     pub(crate) async fn stop(&self, within: std::time::Duration) {
-        let _ = tokio::time::timeout(within, self.ask(|reply| Command::Stop { reply })).await;
+        let (reply, stopped) = oneshot::channel();
+        let stop = async {
+            if self.commands.send(Command::Stop(reply)).await.is_ok() {
+                let _ = stopped.await;
+            }
+        };
+        let _ = tokio::time::timeout(within, stop).await;
     }
 
     async fn reserve_now(
@@ -151,7 +188,7 @@ impl EngineHandle {
         let now = sales.clock.now().wall;
         let starts_at = check_new(&request, &sales.limits, now).map_err(ControlError::Refused)?;
         let key = ConferenceKey { account, name: request.name.clone() };
-        self.ask(|reply| Command::Claim { key: key.clone(), reply }).await?.map_err(ControlError::Refused)?;
+        self.have_done(Question::Home(HomeQuestion::Claim(key.clone()))).await?;
         let reservation = Reservation {
             token: plenary_store::new_reservation_token(),
             account,
@@ -172,7 +209,7 @@ impl EngineHandle {
                 Ok(token)
             }
             Err(error) => {
-                self.ask(|reply| Command::Release { key, reply }).await?;
+                self.have_done(Question::Home(HomeQuestion::Release(key))).await?;
                 Err(reserve_error(error))
             }
         }
@@ -203,8 +240,17 @@ impl EngineHandle {
     ) -> Result<SoundSettings, ControlError> {
         let sales = &self.sales;
         let _turn = sales.one_at_a_time.lock().await;
-        let plan = self.ask(|reply| Command::PlanSound { account, of: of.clone(), change, reply }).await?;
-        if let Some((owner, sound)) = plan.map_err(ControlError::Refused)? {
+        let question = match of.clone() {
+            SoundOf::Account => Question::Edge(EdgeQuestion::PlanAccountSound(account, change)),
+            SoundOf::Conference(which) | SoundOf::Participant(which, _) => {
+                Question::Parties { account, which, what: PartiesQuestion::PlanSound(change) }
+            }
+        };
+        let plan = match self.ask(question).await? {
+            Answer::SoundPlan(plan) => plan.map_err(ControlError::Refused)?,
+            other => return Err(odd(&other)),
+        };
+        if let Some((owner, sound)) = plan {
             sales.store.keep_sound(&owner, sound).await.map_err(store_error)?;
         }
         self.sound_changed(account, of, change).await
@@ -216,9 +262,21 @@ impl EngineHandle {
         of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError> {
-        self.ask(|reply| Command::ChangeSound { account, of, change, reply })
-            .await?
-            .map_err(ControlError::Refused)
+        let question = match of {
+            SoundOf::Account => Question::Edge(EdgeQuestion::ChangeAccountSound(account, change)),
+            SoundOf::Conference(which) => {
+                Question::Parties { account, which, what: PartiesQuestion::ChangeSound(None, change) }
+            }
+            SoundOf::Participant(which, participant) => Question::Parties {
+                account,
+                which,
+                what: PartiesQuestion::ChangeSound(Some(participant), change),
+            },
+        };
+        match self.ask(question).await? {
+            Answer::Sound(sound) => sound.map_err(ControlError::Refused),
+            other => Err(odd(&other)),
+        }
     }
 
     async fn remove_now(self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
@@ -230,6 +288,11 @@ impl EngineHandle {
         sales.store.remove(&token).await.map_err(store_error)?;
         self.apply(Event::ReservationRemoved { token }).await
     }
+}
+
+/// An answer to another question: a mistake of ours.
+fn odd(answer: &Answer) -> ControlError {
+    ControlError::Internal(format!("an answer to another question: {answer:?}").into())
 }
 
 fn reserve_error(error: ReserveError) -> ControlError {
@@ -296,7 +359,10 @@ impl ConferenceControl for EngineHandle {
     }
 
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {
-        self.ask(|reply| Command::List { account, reply }).await
+        match self.ask_home(HomeQuestion::List(account)).await? {
+            Answer::Conferences(conferences) => Ok(conferences),
+            other => Err(odd(&other)),
+        }
     }
 
     async fn participants(
@@ -304,9 +370,10 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         which: ConferenceRef,
     ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
-        self.ask(|reply| Command::Participants { account, which, reply })
-            .await?
-            .map_err(ControlError::Refused)
+        match self.ask_home(HomeQuestion::Participants { account, which }).await? {
+            Answer::Participants(found) => found.map_err(ControlError::Refused),
+            other => Err(odd(&other)),
+        }
     }
 
     async fn set_options(
@@ -317,10 +384,9 @@ impl ConferenceControl for EngineHandle {
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
     ) -> Result<(), ControlError> {
-        let act = move |conference| Event::SetOptions { conference, participant, muted, dtmf_enabled };
-        self.ask(|reply| Command::Act { account, which, act: Box::new(act), reply })
-            .await?
-            .map_err(ControlError::Refused)
+        let change = PartyChange::Options { muted, dtmf_enabled };
+        let question = HomeQuestion::Change { account, which, participant, change };
+        self.have_done(Question::Home(question)).await
     }
 
     async fn eject(
@@ -329,10 +395,8 @@ impl ConferenceControl for EngineHandle {
         which: ConferenceRef,
         participant: ParticipantId,
     ) -> Result<(), ControlError> {
-        let act = move |conference| Event::Eject { conference, participant };
-        self.ask(|reply| Command::Act { account, which, act: Box::new(act), reply })
-            .await?
-            .map_err(ControlError::Refused)
+        let question = HomeQuestion::Change { account, which, participant, change: PartyChange::Eject };
+        self.have_done(Question::Home(question)).await
     }
 
     async fn participant_reports(
@@ -340,10 +404,15 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         which: ConferenceRef,
     ) -> Result<Vec<ParticipantReport>, ControlError> {
-        let asked = self.ask(|reply| Command::Reports { account, which, reply }).await?;
+        let asked = self.reports(account, which).await?.into_iter();
+        // All are asked for before the first is waited for.
+        let asked = asked.map(|report| {
+            let statistics = self.media.ask_stats(media_plane::id(report.call));
+            (report, statistics)
+        });
         let mut reports = Vec::new();
-        for report in asked.map_err(ControlError::Refused)? {
-            let Report { participant: participant_id, from, admitted_by, muted, talking, sound, statistics } =
+        for (report, statistics) in asked.collect::<Vec<_>>() {
+            let Report { participant: participant_id, from, admitted_by, muted, talking, sound, call: _ } =
                 report;
             // A call that ends just now has none.
             let statistics = match statistics.await {
@@ -379,12 +448,15 @@ impl ConferenceControl for EngineHandle {
     async fn trunks_changed(&self) -> Result<(), ControlError> {
         // One after the other: what was read first must not be told last.
         let _turn = self.sales.one_at_a_time.lock().await;
-        let trunks = self.sales.store.all_trunks().await;
-        self.ask(|reply| Command::Trunks { trunks, reply }).await
+        let trunks = self.sales.store.all_trunks().await.map_err(failed);
+        self.have_done(Question::Edge(EdgeQuestion::Trunks(trunks))).await
     }
 
     async fn trunk_states(&self, account: AccountId) -> Result<BTreeMap<String, TrunkState>, ControlError> {
-        self.ask(|reply| Command::TrunkStates { account, reply }).await
+        match self.ask(Question::Edge(EdgeQuestion::TrunkStates(account))).await? {
+            Answer::TrunkStates(states) => Ok(states),
+            other => Err(odd(&other)),
+        }
     }
 
     async fn invite(
@@ -401,7 +473,7 @@ impl ConferenceControl for EngineHandle {
             }
         }
         let invitation = Box::new(invitation);
-        self.ask(|reply| Command::Invite { account, conference, invitation, reply }).await?
+        self.ask_about_party(EdgeQuestion::Invite { account, conference, invitation }).await
     }
 
     async fn party(
@@ -410,9 +482,7 @@ impl ConferenceControl for EngineHandle {
         conference: ConferenceName,
         participant: ParticipantId,
     ) -> Result<PartyState, ControlError> {
-        self.ask(|reply| Command::Party { account, conference, participant, reply })
-            .await?
-            .map_err(ControlError::Refused)
+        self.ask_about_party(EdgeQuestion::Party { account, conference, participant }).await
     }
 
     async fn end_party(
@@ -421,9 +491,7 @@ impl ConferenceControl for EngineHandle {
         conference: ConferenceName,
         participant: ParticipantId,
     ) -> Result<(), ControlError> {
-        self.ask(|reply| Command::EndParty { account, conference, participant, reply })
-            .await?
-            .map_err(ControlError::Refused)
+        self.have_done(Question::Edge(EdgeQuestion::EndParty { account, conference, participant })).await
     }
 
     async fn transfer(
@@ -433,6 +501,6 @@ impl ConferenceControl for EngineHandle {
         participant: ParticipantId,
         to: String,
     ) -> Result<PartyState, ControlError> {
-        self.ask(|reply| Command::Transfer { account, conference, participant, to, reply }).await?
+        self.ask_about_party(EdgeQuestion::Transfer { account, conference, participant, to }).await
     }
 }

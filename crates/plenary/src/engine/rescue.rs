@@ -4,9 +4,8 @@
 //! again sits deeper than one call: then the engine ends, the process with it, and whoever watches over it starts it anew;
 //! reservations are read back and telephones are told ([`super::Engine::start`]).
 
-use super::{Command, Engine, call::CallNumber, effects::reasons};
-use plenary_media::MediaEvent;
-use plenary_sip::SipEvent;
+use super::Engine;
+use plenary_calls::CallNumber;
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -39,80 +38,37 @@ impl Rescues {
 impl Engine {
     /// Does something that concerns `call`, and all that follows from it.
     pub(super) fn guarded(&mut self, call: Option<CallNumber>, act: impl FnOnce(&mut Self)) {
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            act(self);
-            self.carry_out();
-            self.tell_followers();
-        }));
-        if done.is_ok() {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_ok() {
             return;
         }
         self.rescues.add(Instant::now());
-        let Some(number) = call else {
-            return error!("the engine failed: what it was doing is left, everything else goes on");
-        };
-        error!(call = number.0, "the engine failed over a call: that call ends, all others go on");
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            self.end_call(number, reasons(500, "The call failed"));
+        match call {
+            Some(number) => {
+                error!(call = number.0, "the engine failed over a call: that call ends, all others go on");
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    self.node.handle_failure(number, self.clock.now());
+                    self.carry_out();
+                }));
+                if ended.is_ok() {
+                    return;
+                }
+                self.rescues.add(Instant::now());
+                self.rescue(|engine| engine.node.abandon(number, engine.clock.now()));
+            }
+            None => error!("the engine failed: what it was doing is left, everything else goes on"),
+        }
+        // What was decided before is carried out all the same.
+        self.rescue(|engine| engine.node.settle(engine.clock.now()));
+    }
+
+    fn rescue(&mut self, act: impl FnOnce(&mut Self)) {
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            act(self);
             self.carry_out();
         }));
-        if ended.is_err() {
-            // Not even that: then nothing of it is left here, and its two other sides are told.
+        if done.is_err() {
             self.rescues.add(Instant::now());
-            if let Some(call) = self.calls.remove(&number) {
-                self.participants.remove(&call.participant);
-            }
-            self.key_calls.end(number);
-            self.media.close(number.media());
-            self.admissions.ended(number.0);
-            self.sip.hang_up(number.sip(), reasons(500, "The call failed"));
         }
-    }
-}
-
-/// Whose call an event is about.
-pub(super) fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
-    let call = match event {
-        SipEvent::Incoming(incoming) => incoming.call,
-        SipEvent::Confirmed { call, .. }
-        | SipEvent::Reoffer { call, .. }
-        | SipEvent::ReofferAnswer { call, .. }
-        | SipEvent::KeyPressed { call, .. }
-        | SipEvent::Cancelled { call, .. }
-        | SipEvent::Progress { call, .. }
-        | SipEvent::Answered { call, .. }
-        | SipEvent::Rejected { call, .. }
-        | SipEvent::ReferralProgress { call, .. }
-        | SipEvent::Ended { call, .. } => *call,
-        // Of nobody, or of a call that the engine has no hand in yet.
-        _ => return None,
-    };
-    Some(CallNumber(call.0))
-}
-
-pub(super) fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
-    let call = match event {
-        MediaEvent::KeyPressed { call, .. }
-        | MediaEvent::TalkStarted { call }
-        | MediaEvent::TalkStopped { call }
-        | MediaEvent::RtpTimeout { call }
-        | MediaEvent::PeerClosed { call }
-        | MediaEvent::HoldTimeout { call }
-        | MediaEvent::SilenceTimeout { call }
-        | MediaEvent::Closed { call, .. } => call,
-        // Of a play or a room, or nothing that a call is ended for.
-        _ => return None,
-    };
-    Some(CallNumber(call.0))
-}
-
-pub(super) fn call_of_command(command: &Command) -> Option<CallNumber> {
-    match command {
-        Command::LookedUp { call, .. } | Command::Diverted { call, .. } => Some(*call),
-        #[cfg(test)]
-        Command::Fail { call } => *call,
-        // Of the web services and of those who are not in a call.
-        _ => None,
     }
 }
 

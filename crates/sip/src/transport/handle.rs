@@ -323,15 +323,7 @@ impl SipHandle {
     /// # Errors
     /// Its URI, or that of its first route, is not one that can be called.
     pub fn dial_as(&self, call: CallId, spec: DialSpec) -> Result<(), SipError> {
-        match spec.flow {
-            // It goes over a connection that is there, so its URI need not lead anywhere: that of a browser names a host
-            // that nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
-            Some(_) => drop(parse(&spec.uri)?),
-            None => {
-                check(&spec.uri)?;
-                spec.route.first().map_or(Ok(()), |route| check(route))?;
-            }
-        }
+        check_dial(&spec)?;
         let spec = Box::new(spec);
         self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)
     }
@@ -342,13 +334,19 @@ impl SipHandle {
     /// # Errors
     /// The URI of the registrar, of the user or of the first route is not one.
     pub fn register(&self, spec: RegistrationSpec) -> Result<RegistrationId, SipError> {
-        check(&spec.registrar)?;
-        check(&spec.address_of_record)?;
-        spec.route.first().map_or(Ok(()), |route| check(route))?;
         let registration = RegistrationId(self.next_call.fetch_add(1, Ordering::Relaxed));
-        let spec = Box::new(spec);
-        self.commands.send(Command::Register { registration, spec }).map_err(|_| SipError::Stopped)?;
+        self.register_as(registration, spec)?;
         Ok(registration)
+    }
+
+    /// [`Self::register`] under an id of the caller's; the two are not to be mixed.
+    ///
+    /// # Errors
+    /// Those of [`Self::register`].
+    pub fn register_as(&self, registration: RegistrationId, spec: RegistrationSpec) -> Result<(), SipError> {
+        check_registration(&spec)?;
+        let spec = Box::new(spec);
+        self.commands.send(Command::Register { registration, spec }).map_err(|_| SipError::Stopped)
     }
 
     /// Takes a registration back; `Unregistered` follows. [`Self::shutdown`] does so for all.
@@ -379,6 +377,33 @@ impl SipHandle {
         self.command(Command::Shutdown { done });
         let _ = stopped.await;
     }
+}
+
+/// Whether a call can be placed like this, as [`SipHandle::dial`] would find out.
+///
+/// # Errors
+/// Its URI, or that of its first route, is not one that can be called.
+pub fn check_dial(spec: &DialSpec) -> Result<(), SipError> {
+    match spec.flow {
+        // It goes over a connection that is there, so its URI need not lead anywhere: that of a browser names a host
+        // that nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
+        Some(_) => drop(parse(&spec.uri)?),
+        None => {
+            check(&spec.uri)?;
+            spec.route.first().map_or(Ok(()), |route| check(route))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a registration can be kept up like this, as [`SipHandle::register`] would find out.
+///
+/// # Errors
+/// The URI of the registrar, of the user or of the first route is not one.
+pub fn check_registration(spec: &RegistrationSpec) -> Result<(), SipError> {
+    check(&spec.registrar)?;
+    check(&spec.address_of_record)?;
+    spec.route.first().map_or(Ok(()), |route| check(route))
 }
 
 /// Whether a URI leads somewhere.

@@ -14,7 +14,7 @@ mod udp;
 
 pub use connection::{BoxedStream, Duplex};
 pub use endpoint::SipEndpoint;
-pub use handle::SipHandle;
+pub use handle::{SipHandle, check_dial, check_registration};
 pub use tls::TlsSettings;
 
 use crate::{guard::GuardConfig, ua::IceServers};

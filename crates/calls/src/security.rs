@@ -1,5 +1,6 @@
 //! What the service brings to the protection of audio.
 
+use crate::random::Random;
 use data_encoding::BASE64_NOPAD;
 use plenary_sip::sdp::{IceCredentials, LocalSecurity, Policy};
 
@@ -16,10 +17,10 @@ impl Security {
     }
 
     /// Of one call: keys that nobody else has. `is_secret`: its signalling is encrypted.
-    pub(crate) fn local(&self, policy: Policy, is_secret: bool) -> LocalSecurity {
+    pub(crate) fn local(&self, policy: Policy, is_secret: bool, random: &mut Random) -> LocalSecurity {
         let mut local = LocalSecurity { policy, ..LocalSecurity::off() };
         if policy != Policy::Off {
-            getrandom::fill(&mut local.seed).expect("the system has random numbers");
+            random.fill(&mut local.seed);
             local.fingerprint = self.fingerprint;
             local.offers_keys = is_secret;
         }
@@ -28,8 +29,7 @@ impl Security {
 }
 
 /// Names in ICE that nobody can guess: 24 bits tell calls apart, 144 keep strangers out (RFC 8445, 5.3).
-pub(super) fn ice_credentials() -> IceCredentials {
-    let mut random = [0; 24];
-    getrandom::fill(&mut random).expect("the system has random numbers");
+pub(crate) fn ice_credentials(random: &mut Random) -> IceCredentials {
+    let random: [u8; 24] = random.bytes();
     IceCredentials { ufrag: BASE64_NOPAD.encode(&random[..6]), pwd: BASE64_NOPAD.encode(&random[6..]) }
 }

@@ -1,87 +1,64 @@
 //! Who may call what. Nobody may, unless the service says so: by the network a call comes from, by user name and
 //! password, or by a token. Those who may not learn nothing of which names there are.
 
-use super::{
-    Command, Engine,
+use crate::{
+    Calls,
     bindings::Registrant,
+    browser_keys::BrowserClaim,
     call::{AdmittedBy, CallNumber, Stage},
+    calls::Pending,
+    lookup::{CallerLookup, CallerQuery, Claims, Lookup, NamedKey, StoreFailed},
     registrations::TokenFault,
-    wall_now,
-    webrtc::{self, Claim},
 };
-use plenary_conference::{AccountId, ServiceName};
+use plenary_conference::AccountId;
 use plenary_model::is_same_name;
 use plenary_sip::{
     Caller, Registration, Target, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
-use plenary_store::{
-    CallToken, ClientToken, InboundService, ServiceScope, SipSecret, Store, StoreError, Token, WebRtcKey,
-};
+use plenary_store::{CallToken, ClientToken, InboundService, Token, WebRtcKey};
 use std::{net::IpAddr, time::Duration};
 use tracing::{info, warn};
 
 /// How long a registration lasts at the least and at the most, in seconds.
-pub(super) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
+pub(crate) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 
-/// What was looked up for a call or a registration.
+/// What judges passwords and says what of a request's credentials is meant for us.
 #[derive(Debug)]
-pub(crate) struct Looked {
-    /// The service of the dialled name, and what its `*` stood for.
-    pub(super) service: Option<(InboundService, String)>,
-    pub(super) claims: Claims,
-    /// Who asks and for what, as limits count it.
-    caller: Caller,
-    /// The access key that a browser names.
-    key: NamedKey,
-    /// The cloud id that the dialled host names.
-    dialled_cloud_id: Option<String>,
-    /// Somebody may call by password at all.
-    has_users: bool,
+pub(crate) struct Access {
+    authenticator: Authenticator,
 }
 
-/// Who the caller says it is, and what the store holds to check that: at most one password and one token.
-#[derive(Debug, Default)]
-pub(crate) struct Claims {
-    password: Option<(DigestAnswer, Option<SipSecret>)>,
-    /// The token that was brought, and what it is good for.
-    token: Option<Token>,
-}
-
-impl Claims {
-    /// Something was brought that is meant for us. What is meant for other realms says nothing.
-    fn is_empty(&self) -> bool {
-        self.password.is_none() && self.token.is_none()
+impl Access {
+    /// `key`: random, for the nonces of challenges.
+    pub(crate) fn new(realm: String, algorithms: Vec<Algorithm>, key: [u8; 32]) -> Self {
+        Self { authenticator: Authenticator::new(realm, algorithms, key) }
     }
-}
 
-/// What there is to look up of a request's credentials.
-#[derive(Debug)]
-pub(super) struct Brought {
-    answer: Option<DigestAnswer>,
-    token: Option<String>,
-}
+    /// Another realm and other hashes from now on.
+    pub(crate) fn set(&mut self, realm: String, algorithms: Vec<Algorithm>) {
+        self.authenticator.set(realm, algorithms);
+    }
 
-/// The access key that a browser names.
-#[derive(Debug)]
-enum NamedKey {
-    /// It names none, or does not come over a WebSocket.
-    None,
-    /// There is no such key, or not with an account of the cloud id that is named with it.
-    Unknown(Claim),
-    /// A key, valid or revoked, and the cloud id of its account.
-    Known(WebRtcKey, String),
-}
-
-/// What is looked up for a request.
-pub(super) struct Asked<'a> {
-    /// Whom it is for; `None`: for no service.
-    pub(super) target: Option<&'a Target>,
-    pub(super) claim: Option<Claim>,
-    pub(super) brought: Brought,
-    /// Who asks and for what, as limits count it.
-    pub(super) caller: Caller,
+    /// What the store has to be asked for a request: of its credentials the answer to a challenge of our realm, and a token.
+    pub(crate) fn query(
+        &self,
+        target: Option<Target>,
+        claim: Option<BrowserClaim>,
+        authorizations: &Authorizations,
+        flow: Flow,
+        caller: Caller,
+    ) -> CallerQuery {
+        let is_ours = |answer: &DigestAnswer| self.authenticator.has_asked(answer, flow.remote.ip());
+        CallerQuery {
+            target,
+            claim,
+            answer: authorizations.digest(self.authenticator.realm(), is_ours).cloned(),
+            token: authorizations.bearer().map(str::to_owned),
+            caller,
+        }
+    }
 }
 
 /// What becomes of a call.
@@ -118,57 +95,6 @@ struct KeyRefusal {
 struct Decided {
     decision: Decision,
     user: Option<String>,
-}
-
-pub(super) async fn look_up(store: &Store, asked: Asked<'_>) -> Result<Looked, StoreError> {
-    let Asked { target, claim, brought, caller } = asked;
-    let mut claims = Claims::default();
-    if let Some(answer) = brought.answer {
-        let secret = store.sip_secret(&answer.username).await?;
-        claims.password = Some((answer, secret));
-    }
-    if let Some(token) = brought.token {
-        claims.token = Some(store.check_token(&token, wall_now()).await?);
-    }
-    let key = match claim {
-        None => NamedKey::None,
-        Some(claim) => match store.find_webrtc_key(&claim.cloud_id, &claim.key).await? {
-            Some(key) => NamedKey::Known(key, claim.cloud_id),
-            None => NamedKey::Unknown(claim),
-        },
-    };
-    let dialled_cloud_id = target.and_then(|target| webrtc::cloud_id_of(&target.host));
-    let mut service = None;
-    if let Some(target) = target {
-        // First in the accounts that the credentials name: their services may have names that others have too.
-        let scopes = accounts_of(&claims, &key).into_iter().map(Some).chain([None]);
-        for account in scopes {
-            let scope = ServiceScope { account, cloud_id: dialled_cloud_id.as_deref() };
-            service = store.match_service_in(scope, &target.user).await?;
-            if service.is_some() {
-                break;
-            }
-        }
-    }
-    Ok(Looked { service, claims, caller, key, dialled_cloud_id, has_users: store.has_sip_users().await? })
-}
-
-/// The accounts that a caller's credentials name, whether or not they are right.
-fn accounts_of(claims: &Claims, key: &NamedKey) -> Vec<AccountId> {
-    let of_token = match &claims.token {
-        Some(Token::Call(token)) => Some(token.account),
-        Some(Token::Client(token)) => Some(token.account),
-        Some(Token::Expired | Token::Unknown) | None => None,
-    };
-    let of_password =
-        claims.password.as_ref().and_then(|(_, secret)| secret.as_ref()).map(|secret| secret.account);
-    let of_key = match key {
-        NamedKey::Known(key, _) => Some(key.account),
-        NamedKey::Unknown(_) | NamedKey::None => None,
-    };
-    let mut accounts: Vec<AccountId> = [of_token, of_password, of_key].into_iter().flatten().collect();
-    accounts.dedup();
-    accounts
 }
 
 /// A user who knows its password.
@@ -212,16 +138,7 @@ impl Known {
     }
 }
 
-impl Engine {
-    /// What of a request's credentials is meant for us: the answer to a challenge of our realm, and a token.
-    pub(super) fn brought(&self, authorizations: &Authorizations, source: IpAddr) -> Brought {
-        let is_ours = |answer: &DigestAnswer| self.authenticator.has_asked(answer, source);
-        Brought {
-            answer: authorizations.digest(self.authenticator.realm(), is_ours).cloned(),
-            token: authorizations.bearer().map(str::to_owned),
-        }
-    }
-
+impl Calls {
     fn know(&mut self, claims: Claims, source: IpAddr) -> Known {
         let mut known = Known::default();
         match claims.token {
@@ -232,13 +149,13 @@ impl Engine {
             None => {}
         }
         if let Some((answer, secret)) = claims.password {
-            let secret = secret.filter(|secret| secret.realm == self.authenticator.realm());
+            let secret = secret.filter(|secret| secret.realm == self.access.authenticator.realm());
             let ha1 = secret.as_ref().map(|secret| match answer.algorithm() {
                 Algorithm::Md5 => secret.ha1_md5.as_str(),
                 Algorithm::Sha256 => secret.ha1_sha256.as_str(),
             });
             let now = self.authenticator_now();
-            match (self.authenticator.judge(&answer, ha1, source, now), secret) {
+            match (self.access.authenticator.judge(&answer, ha1, source, now), secret) {
                 (Verdict::Right, Some(secret)) => {
                     known.user = Some(KnownUser { account: secret.account, name: answer.username });
                 }
@@ -250,26 +167,26 @@ impl Engine {
     }
 
     fn authenticator_now(&self) -> Duration {
-        Duration::from_millis(self.clock.now().mono.0)
+        Duration::from_millis(self.now.mono.0)
     }
 
     /// What we send is known to reach this address: it has a connection, or it answers a challenge of ours. Else somebody
     /// may have written another's address on a datagram.
-    fn is_reached(&self, looked: &Looked, flow: Flow) -> bool {
+    fn is_reached(&self, looked: &CallerLookup, flow: Flow) -> bool {
         let by_answer = looked
             .claims
             .password
             .as_ref()
-            .is_some_and(|(answer, _)| self.authenticator.has_asked(answer, flow.remote.ip()));
+            .is_some_and(|(answer, _)| self.access.authenticator.has_asked(answer, flow.remote.ip()));
         by_answer || flow.transport != Transport::Udp
     }
 
-    pub(super) fn is_trusted(&self, flow: Flow) -> bool {
+    pub(crate) fn is_trusted(&self, flow: Flow) -> bool {
         network_of(flow).is_some_and(|source| self.settings.trusted.iter().any(|net| net.contains(&source)))
     }
 
     /// Decides whether the caller may reach the service that was found.
-    fn decide(&mut self, looked: Looked, dialled: &str, flow: Flow) -> Decided {
+    fn decide(&mut self, looked: CallerLookup, dialled: &str, flow: Flow) -> Decided {
         let (source, network) = (flow.remote.ip().to_canonical(), network_of(flow));
         let (is_trusted, has_users) = (self.is_trusted(flow), looked.has_users);
         // A caller that brings nothing but an access key is told what is wrong with the key.
@@ -279,7 +196,7 @@ impl Engine {
         let user = known.user.as_ref().map(|user| user.name.clone());
         let Some((service, _)) = &looked.service else {
             if user.is_some() {
-                self.sip.report_success(flow, caller);
+                self.out.report_success(flow, caller);
             }
             let is_trunk = network.is_some_and(|source| self.trunks.is_known(source));
             let may_know = is_trusted || is_trunk || known.is_somebody();
@@ -332,13 +249,13 @@ impl Engine {
         };
         // A token that is good for what was dialled shows as much as a password.
         if user.is_some() || by_token {
-            self.sip.report_success(flow, caller);
+            self.out.report_success(flow, caller);
         }
         Decided { decision, user }
     }
 
     /// What was looked up for a call that came in is here.
-    pub(super) fn handle_looked_up(&mut self, number: CallNumber, looked: Result<Looked, StoreError>) {
+    pub(crate) fn handle_looked_up(&mut self, number: CallNumber, looked: Result<CallerLookup, StoreFailed>) {
         // It may have been cancelled meanwhile.
         let Some(call) = self.calls.get(&number) else { return };
         let Stage::Routing { .. } = call.stage else { return };
@@ -376,9 +293,9 @@ impl Engine {
                 if let Some(key) = key {
                     // Networks that are trusted have no limits of their own.
                     let limited = Some(source).filter(|_| !self.is_trusted(flow));
-                    let now = self.clock.now().mono;
+                    let now = self.now.mono;
                     if let Err(reason) =
-                        self.key_calls.begin(number, &key, limited, &self.settings.webrtc, now)
+                        self.key_calls.begin(number, &key, limited, &self.settings.key_limits, now)
                     {
                         warn!(call = number.0, %source, %key, "a browser is refused: {reason}");
                         return self.refuse(number, 503, "Too many calls");
@@ -400,7 +317,7 @@ impl Engine {
                         (None, None) => {}
                     }
                 }
-                self.sip.ring(number.sip(), None);
+                self.out.ring(number);
                 self.handle_routed(number, Ok(service));
             }
             Decision::NoSuchService => self.handle_routed(number, Ok(None)),
@@ -408,17 +325,17 @@ impl Engine {
                 // The first question is no failure: every phone asks like that. A wrong answer is one.
                 if had_credentials && !stale {
                     info!(call = number.0, %source, "wrong user name or password");
-                    self.sip.report_failure(flow, caller, is_reached);
+                    self.out.report_failure(flow, caller, is_reached);
                 }
                 let challenges = self.challenges(source, stale);
-                self.sip.reject(number.sip(), 401, None, challenges);
+                self.out.reject(number, 401, None, challenges);
                 self.call_is_over(number, "asked for a password");
             }
             Decision::NotByKey(KeyRefusal { status, phrase, why, is_failure }) => {
                 let key = claimed.unwrap_or_default();
                 info!(call = number.0, %source, %key, %dialled, "a browser is refused: {why}");
                 if is_failure {
-                    self.sip.report_failure(flow, caller, is_reached);
+                    self.out.report_failure(flow, caller, is_reached);
                 }
                 self.refuse(number, status, phrase);
             }
@@ -428,16 +345,16 @@ impl Engine {
             }
             Decision::No => {
                 info!(call = number.0, %source, %dialled, "not permitted");
-                self.sip.report_failure(flow, caller, is_reached);
+                self.out.report_failure(flow, caller, is_reached);
                 self.refuse(number, 403, "Forbidden");
             }
         }
     }
 
     /// Whether somebody outside of a call may reach what it asks for. `Err`: status and headers of the refusal.
-    pub(super) fn may_reach(
+    pub(crate) fn may_reach(
         &mut self,
-        looked: Looked,
+        looked: CallerLookup,
         dialled: &str,
         flow: Flow,
     ) -> Result<(), (u16, Vec<(String, String)>)> {
@@ -449,18 +366,18 @@ impl Engine {
             Decision::NoSuchService => Err((404, Vec::new())),
             Decision::Challenge { stale } => {
                 if had_credentials && !stale {
-                    self.sip.report_failure(flow, caller, is_reached);
+                    self.out.report_failure(flow, caller, is_reached);
                 }
                 Err((401, self.challenges(source, stale)))
             }
             Decision::InvalidToken(fault) => {
                 if fault.is_suspicious() {
-                    self.sip.report_failure(flow, caller, is_reached);
+                    self.out.report_failure(flow, caller, is_reached);
                 }
                 Err((401, fault.challenge(&self.settings.realm)))
             }
             Decision::No | Decision::NotByKey(_) => {
-                self.sip.report_failure(flow, caller, is_reached);
+                self.out.report_failure(flow, caller, is_reached);
                 Err((403, Vec::new()))
             }
         }
@@ -468,7 +385,8 @@ impl Engine {
 
     fn challenges(&mut self, source: IpAddr, stale: bool) -> Vec<(String, String)> {
         let now = self.authenticator_now();
-        self.authenticator
+        self.access
+            .authenticator
             .challenge(source, stale, now)
             .into_iter()
             .map(|challenge| ("WWW-Authenticate".to_owned(), challenge))
@@ -476,36 +394,33 @@ impl Engine {
     }
 
     /// Somebody registers: phones want to before they call.
-    pub(super) fn handle_registering(&mut self, registration: Registration) {
-        let (store, commands) = (self.store.clone(), self.commands.clone());
-        let brought = self.brought(&registration.authorizations, registration.flow.remote.ip());
-        tokio::spawn(async move {
-            let looked = look_up(
-                &store,
-                Asked { target: None, claim: None, brought, caller: registration.caller.clone() },
-            )
-            .await;
-            let _ =
-                commands.send(Command::Registering { registration: Box::new(registration), looked }).await;
-        });
+    pub(crate) fn handle_registering(&mut self, registration: Registration) {
+        let query = self.access.query(
+            None,
+            None,
+            &registration.authorizations,
+            registration.flow,
+            registration.caller.clone(),
+        );
+        self.look_up(Pending::Registering(Box::new(registration)), Lookup::Caller(Box::new(query)));
     }
 
-    pub(super) fn handle_registration(
+    pub(crate) fn handle_registration(
         &mut self,
-        registration: Registration,
-        looked: Result<Looked, StoreError>,
+        registration: &Registration,
+        looked: Result<CallerLookup, StoreFailed>,
     ) {
         let (id, flow) = (registration.request, registration.flow);
         let source = flow.remote.ip();
         let Ok(looked) = looked else {
             let later = vec![("Retry-After".to_owned(), "30".to_owned())];
-            return self.sip.refuse_request(id, 503, later);
+            return self.out.refuse_request(id, 503, later);
         };
         let is_reached = self.is_reached(&looked, flow);
         let (has_users, had_credentials) = (looked.has_users, !looked.claims.is_empty());
         let known = self.know(looked.claims, source);
         if let Some(token) = &known.client {
-            return self.register_client(token, &registration);
+            return self.register_client(token, registration);
         }
         match known.user.clone() {
             Some(KnownUser { account, name }) if is_same_name(&name, &registration.user) => {
@@ -513,43 +428,31 @@ impl Engine {
                     0 => 0,
                     seconds => seconds.clamp(*REGISTRATION_S.start(), *REGISTRATION_S.end()),
                 };
-                self.bind(account, Registrant::User(name), &registration, expires);
+                self.bind(account, Registrant::User(name), registration, expires);
             }
             None if known.fault.is_some() => {
                 let fault = known.fault.unwrap_or(TokenFault::Unknown);
                 info!(%source, client = %registration.user, fault = fault.text(), "a registration was refused");
                 if fault.is_suspicious() {
-                    self.sip.report_failure(flow, registration.caller.clone(), is_reached);
+                    self.out.report_failure(flow, registration.caller.clone(), is_reached);
                 }
-                self.sip.refuse_request(id, 401, fault.challenge(&self.settings.realm));
+                self.out.refuse_request(id, 401, fault.challenge(&self.settings.realm));
             }
-            None if !had_credentials && self.unbind(&registration) => {}
+            None if !had_credentials && self.unbind(registration) => {}
             None if has_users && !known.is_somebody() => {
                 let stale = known.is_stale();
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
-                    self.sip.report_failure(flow, registration.caller.clone(), is_reached);
+                    self.out.report_failure(flow, registration.caller.clone(), is_reached);
                 }
                 let challenges = self.challenges(source, stale);
-                self.sip.refuse_request(id, 401, challenges);
+                self.out.refuse_request(id, 401, challenges);
             }
             None | Some(_) => {
-                self.sip.report_failure(flow, registration.caller.clone(), is_reached);
-                self.sip.refuse_request(id, 403, Vec::new());
+                self.out.report_failure(flow, registration.caller.clone(), is_reached);
+                self.out.refuse_request(id, 403, Vec::new());
             }
         }
-    }
-
-    /// An early caller goes to the service that the reservation names: of the same account, and the caller may reach the
-    /// conference, so it may hear why it does not.
-    pub(super) fn look_up_divert(&mut self, number: CallNumber, account: AccountId, service: ServiceName) {
-        let (store, commands) = (self.store.clone(), self.commands.clone());
-        tokio::spawn(async move {
-            // Only the account's own services: a reservation must not reach into another account.
-            let scope = ServiceScope { account: Some(account), cloud_id: None };
-            let found = store.match_service_in(scope, service.as_str()).await;
-            let _ = commands.send(Command::Diverted { call: number, found }).await;
-        });
     }
 }
 
@@ -602,12 +505,4 @@ fn network_of(flow: Flow) -> Option<IpAddr> {
 fn is_for(token: &CallToken, dialled: &str, service: &InboundService) -> bool {
     let name = service.name.as_str();
     is_same_name(&token.service, dialled) || (!name.ends_with('*') && is_same_name(&token.service, name))
-}
-
-/// Makes what judges passwords.
-pub(super) fn authenticator(realm: String, algorithms: Vec<Algorithm>) -> anyhow::Result<Authenticator> {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key)
-        .map_err(|error| anyhow::anyhow!("no random numbers from the system: {error}"))?;
-    Ok(Authenticator::new(realm, algorithms, key))
 }

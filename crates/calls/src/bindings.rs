@@ -5,14 +5,14 @@
 use plenary_conference::{AccountId, Mono};
 use plenary_model::is_same_name;
 use plenary_sip::ua::{Flow, Transport};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Telephones of one user at the most; beyond that the oldest is forgotten.
 const PER_USER_MAX: usize = 10;
 
 /// Who registered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Registrant {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Registrant {
     /// A SIP user, by name.
     User(String),
     /// A client in a browser that came with a token, by the id in it.
@@ -21,41 +21,41 @@ pub(super) enum Registrant {
 
 /// One telephone.
 #[derive(Debug, Clone)]
-pub(super) struct Binding {
+pub(crate) struct Binding {
     /// Its URI, which goes into the request line.
-    pub(super) contact: String,
+    pub(crate) contact: String,
     /// Proxies to go by.
-    pub(super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// The connection or address from which it registered, and on which it is called.
-    pub(super) flow: Flow,
+    pub(crate) flow: Flow,
     /// The domain that it registered with.
-    pub(super) domain: String,
+    pub(crate) domain: String,
     sip_call_id: String,
     expires_at: Mono,
 }
 
 /// The telephones of all who registered.
 #[derive(Debug, Default)]
-pub(super) struct Bindings {
-    of: HashMap<(AccountId, Registrant), Vec<Binding>>,
+pub(crate) struct Bindings {
+    of: BTreeMap<(AccountId, Registrant), Vec<Binding>>,
 }
 
 /// What a telephone says when it registers.
-pub(super) struct Registering<'a> {
-    pub(super) account: AccountId,
-    pub(super) who: Registrant,
+pub(crate) struct Registering<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) who: Registrant,
     /// Empty: a question; `*` with no seconds: all go.
-    pub(super) contacts: &'a [String],
-    pub(super) seconds: u32,
-    pub(super) path: &'a [String],
-    pub(super) flow: Flow,
-    pub(super) domain: &'a str,
-    pub(super) sip_call_id: &'a str,
+    pub(crate) contacts: &'a [String],
+    pub(crate) seconds: u32,
+    pub(crate) path: &'a [String],
+    pub(crate) flow: Flow,
+    pub(crate) domain: &'a str,
+    pub(crate) sip_call_id: &'a str,
 }
 
 impl Bindings {
     /// Takes a registration in, and says which contacts the user has now, each with its seconds.
-    pub(super) fn register(&mut self, asked: Registering<'_>, now: Mono) -> Vec<(String, u32)> {
+    pub(crate) fn register(&mut self, asked: Registering<'_>, now: Mono) -> Vec<(String, u32)> {
         let Registering { account, who, contacts, seconds, path, flow, domain, sip_call_id } = asked;
         let key = (account, who);
         let known = self.of.entry(key.clone()).or_default();
@@ -94,7 +94,7 @@ impl Bindings {
 
     /// Removes these contacts of a registration for whoever made it: over the very connection and with the same Call-ID,
     /// which nobody else can use. The contacts that are left; `None`: this is not who made it.
-    pub(super) fn unregister_own(
+    pub(crate) fn unregister_own(
         &mut self,
         user: &str,
         flow: Flow,
@@ -125,7 +125,7 @@ impl Bindings {
     }
 
     /// The telephones of one who registered, the one that registered last first.
-    pub(super) fn of(&self, account: AccountId, who: &Registrant, now: Mono) -> Vec<Binding> {
+    pub(crate) fn of(&self, account: AccountId, who: &Registrant, now: Mono) -> Vec<Binding> {
         let found = self.of.get(&(account, who.clone())).or_else(|| match who {
             // The same number in another spelling; the lowest name where there are several.
             Registrant::User(wanted) => {
@@ -145,7 +145,7 @@ impl Bindings {
     }
 
     /// Who of the account has a telephone with this URI.
-    pub(super) fn registrant_at(&self, account: AccountId, uri: &str, now: Mono) -> Option<&Registrant> {
+    pub(crate) fn registrant_at(&self, account: AccountId, uri: &str, now: Mono) -> Option<&Registrant> {
         let bare = |text: &str| text.split(';').next().unwrap_or_default().to_ascii_lowercase();
         let wanted = bare(uri);
         self.of.iter().find_map(|((owner, who), known)| {
@@ -155,7 +155,7 @@ impl Bindings {
     }
 
     /// A connection is closed: nobody is reached over it any more. How many were.
-    pub(super) fn forget_connection(&mut self, flow: Flow) -> usize {
+    pub(crate) fn forget_connection(&mut self, flow: Flow) -> usize {
         let mut count = 0;
         if is_connection(flow) {
             self.of.retain(|_, known| {
@@ -169,7 +169,7 @@ impl Bindings {
     }
 
     /// Those whose time is up.
-    pub(super) fn forget_expired(&mut self, now: Mono) {
+    pub(crate) fn forget_expired(&mut self, now: Mono) {
         self.of.retain(|_, known| {
             known.retain(|binding| binding.expires_at > now);
             !known.is_empty()

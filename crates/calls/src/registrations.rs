@@ -1,12 +1,11 @@
 //! Registrations of users and clients: whose they are, what a token permits, and what becomes of them when their connection is
 //! closed (RFC 3261, section 10; RFC 5626; RFC 8898).
 
-use super::{
-    Engine,
+use crate::{
+    Calls,
     access::REGISTRATION_S,
     bindings::{Registering, Registrant},
     call::{Call, CallNumber},
-    wall_now,
 };
 use plenary_conference::AccountId;
 use plenary_sip::{
@@ -21,7 +20,7 @@ const REGISTRATION_BY_TOKEN_S_MIN: i64 = 10;
 
 /// What is wrong with a token. The text is for people: whoever issues tokens reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenFault {
+pub(crate) enum TokenFault {
     Unknown,
     Expired,
     OtherClient,
@@ -30,7 +29,7 @@ pub(super) enum TokenFault {
 }
 
 impl TokenFault {
-    pub(super) fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Unknown => "The token was not issued here",
             Self::Expired => "The token has expired",
@@ -41,7 +40,7 @@ impl TokenFault {
     }
 
     /// A challenge as in RFC 6750, section 3, and RFC 8898: clients look for `error="invalid_token"` in the first one.
-    pub(super) fn challenge(self, realm: &str) -> Vec<(String, String)> {
+    pub(crate) fn challenge(self, realm: &str) -> Vec<(String, String)> {
         let value = format!(
             "Bearer realm=\"{}\", error=\"invalid_token\", error_description=\"{}\"",
             realm.replace(['"', '\\'], "'"),
@@ -51,14 +50,14 @@ impl TokenFault {
     }
 
     /// It may be somebody who guesses; a token of ours that is too old or for something else is not.
-    pub(super) fn is_suspicious(self) -> bool {
+    pub(crate) fn is_suspicious(self) -> bool {
         self == Self::Unknown
     }
 }
 
-impl Engine {
+impl Calls {
     /// A client in a browser registers with its token.
-    pub(super) fn register_client(&mut self, token: &ClientToken, registration: &Registration) {
+    pub(crate) fn register_client(&mut self, token: &ClientToken, registration: &Registration) {
         let fault = match token {
             token if token.client != registration.user => Some(TokenFault::OtherClient),
             token if !token.incoming => Some(TokenFault::NoIncoming),
@@ -68,9 +67,9 @@ impl Engine {
             let source = registration.flow.remote.ip();
             info!(%source, client = %token.client, fault = fault.text(), "a registration was refused");
             let challenge = fault.challenge(&self.settings.realm);
-            return self.sip.refuse_request(registration.request, 401, challenge);
+            return self.out.refuse_request(registration.request, 401, challenge);
         }
-        let left = (token.expires.0 - wall_now().0) / 1000;
+        let left = (token.expires.0 - self.now.wall.0) / 1000;
         let longest = left.clamp(REGISTRATION_BY_TOKEN_S_MIN, i64::from(*REGISTRATION_S.end()));
         let longest = u32::try_from(longest).unwrap_or(*REGISTRATION_S.end());
         let expires = match registration.expires {
@@ -80,14 +79,14 @@ impl Engine {
         self.bind(token.account, Registrant::Client(token.client.clone()), registration, expires);
     }
 
-    pub(super) fn bind(
+    pub(crate) fn bind(
         &mut self,
         account: AccountId,
         who: Registrant,
         registration: &Registration,
         expires: u32,
     ) {
-        self.sip.report_success(registration.flow, registration.caller.clone());
+        self.out.report_success(registration.flow, registration.caller.clone());
         info!(user = %registration.user, flow = %registration.flow, expires, "registered");
         let asked = Registering {
             account,
@@ -99,28 +98,28 @@ impl Engine {
             domain: &registration.host,
             sip_call_id: &registration.sip_call_id,
         };
-        let contacts = self.bindings.register(asked, self.clock.now().mono);
-        self.sip.answer_registration(registration.request, contacts);
+        let contacts = self.bindings.register(asked, self.now.mono);
+        self.out.answer_registration(registration.request, contacts);
     }
 
     /// Browsers take their registration back without showing who they are, over the connection that they registered over.
     /// False: it is not such a request.
-    pub(super) fn unbind(&mut self, registration: &Registration) -> bool {
+    pub(crate) fn unbind(&mut self, registration: &Registration) -> bool {
         if registration.expires != 0 || registration.contacts.is_empty() {
             return false;
         }
         let Registration { user, flow, sip_call_id, contacts, .. } = registration;
-        let now = self.clock.now().mono;
+        let now = self.now.mono;
         let Some(left) = self.bindings.unregister_own(user, *flow, sip_call_id, contacts, now) else {
             return false;
         };
         info!(%user, %flow, "unregistered");
-        self.sip.answer_registration(registration.request, left);
+        self.out.answer_registration(registration.request, left);
         true
     }
 
     /// Whoever registered over a connection that is closed has to register again.
-    pub(super) fn handle_connection_closed(&mut self, flow: Flow) {
+    pub(crate) fn handle_connection_closed(&mut self, flow: Flow) {
         let count = self.bindings.forget_connection(flow);
         if count > 0 {
             info!(%flow, count, "registrations ended with their connection");
@@ -129,14 +128,14 @@ impl Engine {
         if matches!(flow.transport, Transport::Ws | Transport::Wss) {
             let is_its =
                 |call: &Call| (call.flow.transport, call.flow.remote) == (flow.transport, flow.remote);
-            for number in self.calls.iter().filter(|(_, call)| is_its(call)).map(|(number, _)| *number) {
-                self.media.cut_off(number.media());
+            for (number, _) in self.calls.iter().filter(|(_, call)| is_its(call)) {
+                self.out.cut_off(*number);
             }
         }
     }
 
     /// Refuses a call whose token is not good for it.
-    pub(super) fn refuse_token(
+    pub(crate) fn refuse_token(
         &mut self,
         number: CallNumber,
         fault: TokenFault,
@@ -146,9 +145,9 @@ impl Engine {
         if fault.is_suspicious()
             && let Some(call) = self.calls.get(&number)
         {
-            self.sip.report_failure(call.flow, caller, is_reached);
+            self.out.report_failure(call.flow, caller, is_reached);
         }
-        self.sip.reject(number.sip(), 401, None, fault.challenge(&self.settings.realm));
+        self.out.reject(number, 401, None, fault.challenge(&self.settings.realm));
         self.call_is_over(number, "the token is not valid");
     }
 }

@@ -1,26 +1,20 @@
 //! The trunks of all accounts as calls need them: which of them serve a target, how many calls they have, and whether we
 //! are registered there.
 
-use super::{Engine, call::Call, wall_now};
-use plenary_api::TrunkState;
+use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed};
 use plenary_conference::{AccountId, Timestamp};
 use plenary_sip::{Credentials, RegistrationId, RegistrationSpec};
-use plenary_store::{StoreError, Trunk};
-use std::{
-    collections::{BTreeMap, HashMap},
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use plenary_store::Trunk;
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tracing::{info, warn};
 
 type Key = (AccountId, String);
 
 /// Every trunk.
 #[derive(Debug, Default)]
-pub(super) struct Trunks {
+pub(crate) struct Trunks {
     of: BTreeMap<Key, Line>,
-    registrations: HashMap<RegistrationId, Key>,
+    registrations: BTreeMap<RegistrationId, Key>,
 }
 
 /// A trunk and how it does.
@@ -36,12 +30,12 @@ struct Line {
 }
 
 impl Trunks {
-    pub(super) fn get(&self, account: AccountId, name: &str) -> Option<Arc<Trunk>> {
+    pub(crate) fn get(&self, account: AccountId, name: &str) -> Option<Arc<Trunk>> {
         self.of.get(&(account, name.to_owned())).map(|line| line.trunk.clone())
     }
 
     /// Those of the account that serve what `serves` asks for, the one to be tried first first.
-    pub(super) fn serving(&self, account: AccountId, serves: impl Fn(&Trunk) -> bool) -> Vec<Arc<Trunk>> {
+    pub(crate) fn serving(&self, account: AccountId, serves: impl Fn(&Trunk) -> bool) -> Vec<Arc<Trunk>> {
         let mut found: Vec<Arc<Trunk>> = self
             .of
             .range((account, String::new())..)
@@ -54,7 +48,7 @@ impl Trunks {
     }
 
     /// The trunk of the account whose networks this address is of.
-    pub(super) fn at(&self, account: AccountId, source: IpAddr) -> Option<Arc<Trunk>> {
+    pub(crate) fn at(&self, account: AccountId, source: IpAddr) -> Option<Arc<Trunk>> {
         let source = source.to_canonical();
         self.serving(account, |trunk| trunk.networks.iter().any(|net| net.contains(&source)))
             .into_iter()
@@ -62,27 +56,27 @@ impl Trunks {
     }
 
     /// Some account has a trunk there.
-    pub(super) fn is_known(&self, source: IpAddr) -> bool {
+    pub(crate) fn is_known(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         self.of.values().any(|line| line.trunk.networks.iter().any(|net| net.contains(&source)))
     }
 
-    pub(super) fn service_route(&self, trunk: &Trunk) -> Vec<String> {
+    pub(crate) fn service_route(&self, trunk: &Trunk) -> Vec<String> {
         let line = self.of.get(&(trunk.account, trunk.name.clone()));
         line.map(|line| line.service_route.clone()).unwrap_or_default()
     }
 
     /// A call through it failed, or a registration.
-    pub(super) fn note_error(&mut self, account: AccountId, name: &str, text: String) {
+    pub(crate) fn note_error(&mut self, account: AccountId, name: &str, text: String, at: Timestamp) {
         if let Some(line) = self.of.get_mut(&(account, name.to_owned())) {
-            line.last_error = Some((text, wall_now()));
+            line.last_error = Some((text, at));
         }
     }
 }
 
-impl Engine {
+impl Calls {
     /// Reads the trunks again, registers where it is new, and takes back what is no more.
-    pub(super) fn set_trunks(&mut self, trunks: Result<Vec<Trunk>, StoreError>) {
+    pub(crate) fn set_trunks(&mut self, trunks: Result<Vec<Trunk>, StoreFailed>) {
         let trunks = match trunks {
             Ok(trunks) => trunks,
             Err(error) => return warn!(%error, "the trunks cannot be read: they stay as they were"),
@@ -123,14 +117,16 @@ impl Engine {
                 route: outbound_route(&trunk),
                 ..RegistrationSpec::default()
             };
-            match self.sip.register(spec) {
-                Ok(id) => {
+            match plenary_sip::check_registration(&spec) {
+                Ok(()) => {
+                    let id = RegistrationId(self.registration_numbers.draw());
+                    self.out.register(id, spec);
                     self.trunks.registrations.insert(id, (trunk.account, trunk.name.clone()));
                     (line.registration, line.state) = (Some(id), "registering");
                 }
                 Err(error) => {
                     warn!(trunk = %trunk.name, %error, "a trunk cannot be registered with");
-                    (line.state, line.last_error) = ("failed", Some((error.to_string(), wall_now())));
+                    (line.state, line.last_error) = ("failed", Some((error.to_string(), self.now.wall)));
                 }
             }
         }
@@ -140,7 +136,7 @@ impl Engine {
     fn unregister(&mut self, line: &Line) {
         if let Some(id) = line.registration {
             self.trunks.registrations.remove(&id);
-            self.sip.unregister(id);
+            self.out.unregister(id);
         }
     }
 
@@ -149,40 +145,42 @@ impl Engine {
         self.trunks.of.get_mut(key).filter(|line| line.registration == Some(id))
     }
 
-    pub(super) fn handle_registered(&mut self, id: RegistrationId, expires: Duration, route: Vec<String>) {
+    pub(crate) fn handle_registered(&mut self, id: RegistrationId, expires: Duration, route: Vec<String>) {
+        let now = self.now.wall;
         let Some(line) = self.line_of(id) else { return };
         if line.state != "registered" {
             info!(trunk = %line.trunk.name, account = line.trunk.account.0, ?expires, "registered with a trunk");
         }
-        let until = wall_now().0 + i64::try_from(expires.as_millis()).unwrap_or(i64::MAX / 2);
+        let until = now.0 + i64::try_from(expires.as_millis()).unwrap_or(i64::MAX / 2);
         (line.state, line.registered_until, line.service_route) =
             ("registered", Some(Timestamp(until)), route);
     }
 
-    pub(super) fn handle_registration_failed(
+    pub(crate) fn handle_registration_failed(
         &mut self,
         id: RegistrationId,
         status: u16,
         phrase: &str,
         retry_in: Duration,
     ) {
+        let now = self.now.wall;
         let Some(line) = self.line_of(id) else { return };
         warn!(trunk = %line.trunk.name, account = line.trunk.account.0, status, phrase, ?retry_in, "registration with a trunk failed");
         (line.state, line.registered_until) = ("failed", None);
-        line.last_error = Some((format!("registration: {status} {phrase}"), wall_now()));
+        line.last_error = Some((format!("registration: {status} {phrase}"), now));
     }
 
     /// Calls of a trunk that are up or being placed, both ways.
-    pub(super) fn calls_of(&self, account: AccountId, name: &str) -> u32 {
+    pub(crate) fn calls_of(&self, account: AccountId, name: &str) -> u32 {
         let is_of = |call: &&Call| call.trunk.as_deref() == Some(name) && call.account == Some(account);
         u32::try_from(self.calls.values().filter(is_of).count()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn has_free_line(&self, trunk: &Trunk) -> bool {
+    pub(crate) fn has_free_line(&self, trunk: &Trunk) -> bool {
         self.calls_of(trunk.account, &trunk.name) < trunk.calls_max
     }
 
-    pub(super) fn trunk_states(&self, account: AccountId) -> BTreeMap<String, TrunkState> {
+    pub(crate) fn trunk_states(&self, account: AccountId) -> BTreeMap<String, TrunkState> {
         self.trunks
             .of
             .range((account, String::new())..)
@@ -202,12 +200,12 @@ impl Engine {
     }
 }
 
-pub(super) fn credentials(trunk: &Trunk) -> Option<Credentials> {
+pub(crate) fn credentials(trunk: &Trunk) -> Option<Credentials> {
     let user = trunk.user.clone()?;
     Some(Credentials { user, password: trunk.password.clone()? })
 }
 
 /// The proxy that everything goes by, as a loose route.
-pub(super) fn outbound_route(trunk: &Trunk) -> Vec<String> {
+pub(crate) fn outbound_route(trunk: &Trunk) -> Vec<String> {
     trunk.outbound_proxy.iter().map(|proxy| format!("{proxy};lr")).collect()
 }

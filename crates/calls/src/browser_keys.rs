@@ -2,8 +2,7 @@
 //! is dialled. A key is in the source of a web page, so it proves nothing: it says whose service is called, and whoever comes
 //! in by it has limits of its own. Nothing in here reads a clock.
 
-use super::call::CallNumber;
-use crate::config::WebRtc;
+use crate::call::CallNumber;
 use plenary_conference::Mono;
 use plenary_store::is_webrtc_key;
 use std::{
@@ -21,14 +20,16 @@ const MINUTE_MS: u64 = 60_000;
 
 /// What the From of a browser claims: `sip:{clientId}@{key}.webrtc-{cloudId}.DOMAIN`. DOMAIN is whatever leads to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(super) key: String,
-    pub(super) cloud_id: String,
+pub struct BrowserClaim {
+    /// The access key.
+    pub key: String,
+    /// The cloud id of the account.
+    pub cloud_id: String,
 }
 
-impl Claim {
+impl BrowserClaim {
     /// `None`: the address is not of this form.
-    pub(super) fn of(user: &str, host: &str) -> Option<Self> {
+    pub(crate) fn of(user: &str, host: &str) -> Option<Self> {
         let is_client_id = (1..=CLIENT_ID_CHARS_MAX).contains(&user.len())
             && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.".contains(&byte));
         let host = host.to_ascii_lowercase();
@@ -41,7 +42,7 @@ impl Claim {
 
 /// The cloud id that a dialled host names: `sip-{cloudId}.DOMAIN`, `webrtc-{cloudId}.DOMAIN`, or the latter behind an access
 /// key.
-pub(super) fn cloud_id_of(host: &str) -> Option<String> {
+pub(crate) fn cloud_id_of(host: &str) -> Option<String> {
     let host = host.to_ascii_lowercase();
     let behind_key = || host.split_once('.').and_then(|(_, rest)| cloud_id_after("webrtc-", rest));
     cloud_id_after("sip-", &host)
@@ -59,9 +60,22 @@ fn cloud_id_after<'a>(prefix: &str, host: &'a str) -> Option<&'a str> {
     (is_cloud_id && !domain.is_empty()).then_some(cloud_id)
 }
 
+/// Limits of browsers that come in by an access key; 0: none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyLimits {
+    /// Calls at a time with one key.
+    pub calls_per_key: u32,
+    /// Calls at a time from one address.
+    pub calls_per_source: u32,
+    /// Attempts in a minute with one key.
+    pub attempts_per_key: u32,
+    /// Attempts in a minute from one address.
+    pub attempts_per_source: u32,
+}
+
 /// Which limit a call would exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TooMany {
+pub(crate) enum TooMany {
     AttemptsOfKey,
     AttemptsOfSource,
     CallsOfKey,
@@ -81,7 +95,7 @@ impl fmt::Display for TooMany {
 
 /// Counts the calls that came in by an access key, and the attempts.
 #[derive(Debug, Default)]
-pub(super) struct KeyCalls {
+pub(crate) struct KeyCalls {
     up: BTreeMap<CallNumber, (String, Option<IpAddr>)>,
     of_key: BTreeMap<String, u32>,
     of_source: BTreeMap<IpAddr, u32>,
@@ -92,12 +106,12 @@ pub(super) struct KeyCalls {
 impl KeyCalls {
     /// A call wants in by this key. `source`: where it comes from; `None`: from a network without limits. `Ok`: it counts
     /// until [`Self::end`].
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         call: CallNumber,
         key: &str,
         source: Option<IpAddr>,
-        limits: &WebRtc,
+        limits: &KeyLimits,
         now: Mono,
     ) -> Result<(), TooMany> {
         let source = source.map(network);
@@ -126,7 +140,7 @@ impl KeyCalls {
     }
 
     /// A call is over, however it came in.
-    pub(super) fn end(&mut self, call: CallNumber) {
+    pub(crate) fn end(&mut self, call: CallNumber) {
         let Some((key, source)) = self.up.remove(&call) else { return };
         less(&mut self.of_key, &key);
         if let Some(source) = source {
@@ -205,7 +219,8 @@ mod tests {
 
     #[test]
     fn the_address_of_a_browser_says_its_key_and_its_cloud_id() {
-        let claim = |user: &str, host: &str| Claim::of(user, host).map(|claim| (claim.key, claim.cloud_id));
+        let claim =
+            |user: &str, host: &str| BrowserClaim::of(user, host).map(|claim| (claim.key, claim.cloud_id));
         let said = |key: &str, cloud_id: &str| Some((key.to_owned(), cloud_id.to_owned()));
         assert_eq!(claim("anna", "f3kq.webrtc-1-2-0.example.org"), said("f3kq", "1-2-0"));
         assert_eq!(
@@ -258,13 +273,8 @@ mod tests {
         }
     }
 
-    const LIMITS: WebRtc = WebRtc {
-        allow_from: Vec::new(),
-        calls_per_key: 3,
-        calls_per_source: 2,
-        attempts_per_key: 10,
-        attempts_per_source: 4,
-    };
+    const LIMITS: KeyLimits =
+        KeyLimits { calls_per_key: 3, calls_per_source: 2, attempts_per_key: 10, attempts_per_source: 4 };
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -343,13 +353,8 @@ mod tests {
     #[test]
     fn nothing_is_no_limit_and_networks_without_limits_count_by_key_only() {
         let mut calls = KeyCalls::default();
-        let open = WebRtc {
-            allow_from: Vec::new(),
-            calls_per_key: 0,
-            calls_per_source: 0,
-            attempts_per_key: 0,
-            attempts_per_source: 0,
-        };
+        let open =
+            KeyLimits { calls_per_key: 0, calls_per_source: 0, attempts_per_key: 0, attempts_per_source: 0 };
         for number in 0..1000 {
             assert_eq!(calls.begin(CallNumber(number), "one", ip("192.0.2.1"), &open, Mono(0)), Ok(()));
         }

@@ -1,11 +1,11 @@
-//! Play lists as they are written in inbound services, turned into what the media plane plays.
+//! Play lists as they are written in inbound services, read as clips.
 
-use plenary_media::PlayItem;
+use crate::media::Clip;
 use tracing::warn;
 
 /// The items of a list. They were checked when the inbound service was stored; one that is not understood
 /// all the same (stored by another version) is left out rather than ending a call.
-pub(super) fn items(list: &[String]) -> Vec<PlayItem> {
+pub(crate) fn items(list: &[String]) -> Vec<Clip> {
     list.iter()
         .filter_map(|text| {
             let item = item(text);
@@ -17,15 +17,15 @@ pub(super) fn items(list: &[String]) -> Vec<PlayItem> {
         .collect()
 }
 
-fn item(text: &str) -> Option<PlayItem> {
+fn item(text: &str) -> Option<Clip> {
     if let Some(tone) = text.strip_prefix("tone:") {
         let (hz, ms) = tone.split_once('/')?;
-        return Some(PlayItem::Tone { hz: hz.parse().ok()?, ms: ms.parse().ok()? });
+        return Some(Clip::Tone { hz: hz.parse().ok()?, ms: ms.parse().ok()? });
     }
     if let Some(ms) = text.strip_prefix("silence:") {
-        return Some(PlayItem::Silence { ms: ms.parse().ok()? });
+        return Some(Clip::Silence { ms: ms.parse().ok()? });
     }
-    Some(PlayItem::File(text.to_owned()))
+    Some(Clip::File(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -38,7 +38,7 @@ mod tests {
             ["welcome.wav", "tone:440/1000", "silence:500", "tone:many"].map(str::to_owned).into();
         assert!(matches!(
             items(&list).as_slice(),
-            [PlayItem::File(name), PlayItem::Tone { hz: 440, ms: 1000 }, PlayItem::Silence { ms: 500 }] if name == "welcome.wav"
+            [Clip::File(name), Clip::Tone { hz: 440, ms: 1000 }, Clip::Silence { ms: 500 }] if name == "welcome.wav"
         ));
     }
 }

@@ -1,34 +1,25 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use super::{outgoing::Asked, sound::SoundChoice, target::Route};
-use plenary_conference::{AccountId, ConferenceKey, Mono, ParticipantId, ServiceName, Timestamp};
-use plenary_media::PlayId;
+use crate::{audio_settings::SoundChoice, media::PlayNumber, outgoing::Asked, target::Route};
+use plenary_conference::{
+    AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, ServiceName, Timestamp,
+};
 use plenary_sip::{
     sdp::{LocalMedia, Policy, Stream},
     ua::Flow,
 };
 use plenary_store::Refer;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What is shown of a caller who does not want to be.
 pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// A call's number: unique in this run of the process, and the same in SIP, media and participant id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct CallNumber(pub(crate) u64);
-
-impl CallNumber {
-    pub(crate) fn sip(self) -> plenary_sip::CallId {
-        plenary_sip::CallId(self.0)
-    }
-
-    pub(crate) fn media(self) -> plenary_media::MediaCallId {
-        plenary_media::MediaCallId(self.0)
-    }
-}
+pub struct CallNumber(pub u64);
 
 /// What an inbound service made of the call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Purpose {
     /// A party of a conference.
     Conference { key: ConferenceKey },
@@ -41,6 +32,14 @@ pub(crate) enum Purpose {
 pub(crate) enum Stage {
     /// The inbound service it wants is being looked up.
     Routing { offer: Option<String>, diverted: bool },
+    /// The home of the conference is asked for a seat.
+    Admitting { offer: Option<String>, diverted: bool },
+    /// The media plane opens its ports.
+    Opening { offer: Option<String>, purpose: Purpose },
+    /// The offer is answered, or made, and whether there is time enough for its audio is being asked.
+    Weighing { session: Box<Session>, sdp: String },
+    /// It is to be called: a seat is asked for, then ports are opened.
+    Preparing { key: ConferenceKey, has_room: bool },
     /// We call it; it has not answered.
     Calling(Session),
     /// Accepted with 200; the ACK is awaited.
@@ -60,7 +59,7 @@ pub(crate) struct Session {
     /// What was agreed; `None` until the ACK brings the answer to our offer.
     pub(crate) stream: Option<Stream>,
     /// What is played to this call alone, until it ends by itself or is stopped.
-    pub(crate) playing: Option<PlayId>,
+    pub(crate) playing: Option<PlayNumber>,
     pub(crate) speaks: bool,
     pub(crate) listens: bool,
 }
@@ -75,6 +74,10 @@ pub(crate) struct Call {
     pub(crate) from: String,
     pub(crate) flow: Flow,
     pub(crate) service: Option<ServiceName>,
+    /// The conference whose home has been asked for a seat and has not been told that it is free again.
+    pub(crate) seat: Option<ConferenceKey>,
+    /// What it may do in the conference.
+    pub(crate) options: ParticipantOptions,
     /// Whose service it is.
     pub(crate) account: Option<AccountId>,
     pub(crate) began_at: Timestamp,
@@ -134,12 +137,12 @@ pub(crate) struct Outgoing {
     /// Whom it calls, as it was asked for.
     pub(crate) to: String,
     /// Ways that have not been tried.
-    pub(super) routes: VecDeque<Route>,
+    pub(crate) routes: VecDeque<Route>,
     pub(crate) ring_until: Mono,
     pub(crate) is_ringing: bool,
     /// Answers that came before the call was answered, by telephone.
-    pub(crate) early: HashMap<u32, String>,
-    pub(super) asked: Asked,
+    pub(crate) early: BTreeMap<u32, String>,
+    pub(crate) asked: Asked,
 }
 
 impl Call {
@@ -155,20 +158,35 @@ impl Call {
 
     /// The conference that it is a party of.
     pub(crate) fn conference(&self) -> Option<&ConferenceKey> {
-        match &self.stage {
-            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => match &session.purpose
-            {
-                Purpose::Conference { key } => Some(key),
-                Purpose::Announcement { .. } => None,
-            },
-            Stage::Routing { .. } | Stage::Ending => None,
+        let session = match &self.stage {
+            Stage::Weighing { session, .. } => session,
+            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => session,
+            Stage::Routing { .. }
+            | Stage::Admitting { .. }
+            | Stage::Opening { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ending => return None,
+        };
+        match &session.purpose {
+            Purpose::Conference { key } => Some(key),
+            Purpose::Announcement { .. } => None,
         }
+    }
+
+    /// It is in, starts its conference and ends it for everyone.
+    pub(crate) fn is_leader(&self) -> bool {
+        matches!(self.stage, Stage::Up(_)) && self.options.start_on_entry && self.options.destroy_on_exit
     }
 
     pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {
         match &mut self.stage {
+            Stage::Weighing { session, .. } => Some(session),
             Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => Some(session),
-            Stage::Routing { .. } | Stage::Ending => None,
+            Stage::Routing { .. }
+            | Stage::Admitting { .. }
+            | Stage::Opening { .. }
+            | Stage::Preparing { .. }
+            | Stage::Ending => None,
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Calls from one client in a browser to another: the caller waits until the called one has answered, and both are the only
 //! parties of a conference that ends with either of them.
 
-use super::{
-    Engine,
+use crate::{
+    Calls,
     call::{Call, CallNumber, Stage},
     effects::reasons,
     outgoing::Asked,
     registrations::TokenFault,
     target::Target,
 };
-use plenary_api::ControlError;
 use plenary_conference::{ConferenceKey, ConferenceName, ParticipantOptions};
 use plenary_model::is_same_name;
 use plenary_sip::Caller;
@@ -19,9 +18,9 @@ use tracing::info;
 /// How long the called client may ring, in milliseconds.
 const RING_MS: u64 = 120_000;
 
-impl Engine {
+impl Calls {
     /// A client calls another one with its token.
-    pub(super) fn call_client(&mut self, number: CallNumber, token: &ClientToken, caller: Caller) {
+    pub(crate) fn call_client(&mut self, number: CallNumber, token: &ClientToken, caller: Caller) {
         let Some(call) = self.calls.get(&number) else { return };
         let (flow, dialled) = (call.flow, call.dialled.clone());
         let fault = match token {
@@ -34,7 +33,7 @@ impl Engine {
             info!(call = number.0, client = %token.client, %dialled, "the token is not good for this call");
             return self.refuse_token(number, fault, caller, true);
         }
-        self.sip.report_success(flow, caller);
+        self.out.report_success(flow, caller);
         let routes = self.routes_to_client(token.account, &dialled, &token.client);
         if routes.is_empty() {
             info!(call = number.0, client = %dialled, "the client is not registered");
@@ -45,32 +44,30 @@ impl Engine {
         let asked = Asked { caller: Some(number), ..Asked::default() };
         match self.place(key, &Target::Client(dialled), routes, options(), RING_MS, asked) {
             Ok(called) => {
-                // It may have failed within this very call, and then the caller is refused already.
-                let called = self.participants.get(&called).copied();
                 if let Some(call) = self.calls.get_mut(&number) {
-                    (call.account, call.called) = (Some(token.account), called);
+                    (call.account, call.called) = (Some(token.account), Some(called));
                 }
             }
-            Err(ControlError::Refused(refused)) => self.refuse(number, 486, &refused.to_string()),
-            Err(ControlError::Dial(_) | ControlError::Unavailable(_) | ControlError::Internal(_)) => {
-                self.refuse(number, 503, "The service is full");
-            }
+            Err(_) => self.refuse(number, 503, "The service is full"),
         }
     }
 
     /// The called client rings.
-    pub(super) fn direct_call_rings(&self, caller: CallNumber) {
-        self.sip.ring(caller.sip(), None);
+    pub(crate) fn direct_call_rings(&mut self, caller: CallNumber) {
+        self.out.ring(caller);
     }
 
     /// The called client has answered and is in: now the caller is answered.
-    pub(super) fn direct_call_answered(&mut self, caller: CallNumber, key: ConferenceKey) {
+    pub(crate) fn direct_call_answered(&mut self, caller: CallNumber, key: ConferenceKey) {
         self.admit(caller, key, options());
     }
 
     /// The called client refused or was not reached.
-    pub(super) fn direct_call_failed(&mut self, caller: CallNumber, status: u16, phrase: &str) {
+    pub(crate) fn direct_call_failed(&mut self, caller: CallNumber, status: u16, phrase: &str) {
         let Some(call) = self.calls.get_mut(&caller) else { return };
+        if !matches!(call.stage, Stage::Routing { .. }) {
+            return;
+        }
         // What is over need not be ended together with its caller.
         call.called = None;
         // That nobody answered, or that a connection failed, is no fault of the caller's, or of the service.
@@ -82,8 +79,9 @@ impl Engine {
     }
 
     /// A caller is gone: whoever it called is not wanted any more.
-    pub(super) fn end_called(&mut self, called: CallNumber) {
-        let is_there = |call: &Call| matches!(call.stage, Stage::Calling(_) | Stage::Up(_));
+    pub(crate) fn end_called(&mut self, called: CallNumber) {
+        let is_there =
+            |call: &Call| matches!(call.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_));
         if self.calls.get(&called).is_some_and(is_there) {
             self.end_call(called, reasons(200, "The caller hung up"));
         }

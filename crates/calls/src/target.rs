@@ -1,12 +1,12 @@
 //! Whom somebody wants to have called: read, and found out by which ways that may be done. Nothing is called that no rule
 //! names.
 
-use super::{
-    Engine,
+use crate::{
+    Calls,
     bindings::{Binding, Registrant},
+    control::DialRefused,
     trunks::{credentials, outbound_route},
 };
-use plenary_api::DialRefused;
 use plenary_conference::AccountId;
 use plenary_model::Number;
 use plenary_sip::{
@@ -21,7 +21,7 @@ const DIGITS_MAX: usize = 32;
 
 /// Whom to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// A telephone number: digits, with `+` before them where it is a global one.
     Number(String),
     /// Somebody at a host.
@@ -34,7 +34,7 @@ pub(super) enum Target {
 
 impl Target {
     /// Of `tel:…`, `sip:…`, `sips:…`, `user:…` or `webrtc:…`. `Err`: what is wrong with it.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let forms = "must be tel:+NUMBER, sip:USER@HOST, user:NAME or webrtc:CLIENT";
         let (scheme, rest) = text.split_once(':').ok_or(forms)?;
         match scheme.to_ascii_lowercase().as_str() {
@@ -113,7 +113,7 @@ impl Target {
     }
 
     /// As one reads it.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Self::Number(number) => format!("tel:{number}"),
             Self::Uri { scheme, user, host, rest } => format!("{scheme}:{user}@{host}{rest}"),
@@ -123,7 +123,7 @@ impl Target {
     }
 
     /// What stands for it in lists: the number, or the user part.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Number(name) | Self::Uri { user: name, .. } | Self::User(name) | Self::Client(name) => name,
         }
@@ -150,21 +150,21 @@ impl From<&Registrant> for Target {
 
 /// One way to reach somebody.
 #[derive(Debug, Clone)]
-pub(super) struct Route {
+pub(crate) struct Route {
     /// The trunk it goes through; `None`: a telephone that has registered here.
-    pub(super) trunk: Option<Arc<Trunk>>,
+    pub(crate) trunk: Option<Arc<Trunk>>,
     /// Where to and by what way. The offer comes later.
-    pub(super) spec: DialSpec,
-    pub(super) srtp: Policy,
+    pub(crate) spec: DialSpec,
+    pub(crate) srtp: Policy,
     /// What is said on the way is encrypted: keys may be in it.
-    pub(super) is_secure: bool,
+    pub(crate) is_secure: bool,
     /// A browser: it knows nothing but DTLS and ICE.
-    pub(super) is_browser: bool,
+    pub(crate) is_browser: bool,
 }
 
-impl Engine {
+impl Calls {
     /// The ways to a target, the one to be tried first first.
-    pub(super) fn routes(
+    pub(crate) fn routes(
         &self,
         account: AccountId,
         target: &Target,
@@ -172,7 +172,7 @@ impl Engine {
         from: Option<&str>,
     ) -> Result<Vec<Route>, DialRefused> {
         if let Some(who) = target.registrant() {
-            let bindings = self.bindings.of(account, &who, self.clock.now().mono);
+            let bindings = self.bindings.of(account, &who, self.now.mono);
             if bindings.is_empty() {
                 return Err(DialRefused::NotRegistered);
             }
@@ -209,8 +209,8 @@ impl Engine {
     }
 
     /// The ways to a client that another client calls, which sees by the host of From that it is one.
-    pub(super) fn routes_to_client(&self, account: AccountId, id: &str, from: &str) -> Vec<Route> {
-        let bindings = self.bindings.of(account, &Registrant::Client(id.to_owned()), self.clock.now().mono);
+    pub(crate) fn routes_to_client(&self, account: AccountId, id: &str, from: &str) -> Vec<Route> {
+        let bindings = self.bindings.of(account, &Registrant::Client(id.to_owned()), self.now.mono);
         let route = |binding: Binding| {
             let from_host = Some(binding.domain.clone());
             let mut route = self.to_telephone(binding, Some(from));
@@ -294,13 +294,13 @@ impl Engine {
 
     /// Whom a telephone means by the URI that it wants to have called: a user of the account whose telephone is there or
     /// who is named at our address, a number at our address, or what the URI says.
-    pub(super) fn referred_target(
+    pub(crate) fn referred_target(
         &self,
         account: AccountId,
         uri: &str,
         ours: &[String],
     ) -> Result<Target, String> {
-        let now = self.clock.now().mono;
+        let now = self.now.mono;
         if let Some(who) = self.bindings.registrant_at(account, uri, now) {
             return Ok(who.into());
         }
@@ -337,7 +337,7 @@ fn unescaped(text: &str) -> String {
 }
 
 /// The flow of a call that has none yet: nothing was sent, and nothing came.
-pub(super) fn no_flow(local: std::net::IpAddr) -> Flow {
+pub(crate) fn no_flow(local: std::net::IpAddr) -> Flow {
     let local = std::net::SocketAddr::new(local, 0);
     Flow { transport: Transport::Udp, local, remote: local, is_foreign: false }
 }

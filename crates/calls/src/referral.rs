@@ -2,49 +2,47 @@
 //! outside asks a conference to invite (RFC 4579, 5.5), a leader has a participant removed (RFC 4579, 5.11). Who may
 //! is said by the inbound service that the asking one came in by; whom, by the rules of calls to the outside.
 
-use super::{
-    Command, Engine, access,
+use crate::{
+    Calls,
     call::{Call, CallNumber, Stage},
+    calls::Pending,
+    control::DialRefused,
     effects::reasons,
+    lookup::{CallerLookup, Lookup, StoreFailed},
     outgoing::Asked,
     target::{Route, Target},
 };
-use plenary_api::{ControlError, DialRefused};
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
 use plenary_sip::Referred;
-use plenary_store::{Action, Refer, StoreError};
+use plenary_store::{Action, Refer};
 use tracing::info;
 
 /// How long somebody who is called by REFER may ring, in milliseconds.
 const RING_MS: u64 = 45_000;
 
-impl Engine {
-    pub(super) fn handle_referred(&mut self, referred: Referred) {
-        if self.stopping.is_some() || self.draining.is_some() {
-            return self.sip.refuse_request(referred.request, 503, vec![("Retry-After".into(), "30".into())]);
+impl Calls {
+    pub(crate) fn handle_referred(&mut self, referred: Referred) {
+        if self.is_stopping || self.is_draining {
+            return self.out.refuse_request(referred.request, 503, vec![("Retry-After".into(), "30".into())]);
         }
         let Some(call) = referred.call else {
-            let (store, commands) = (self.store.clone(), self.commands.clone());
-            let brought = self.brought(&referred.authorizations, referred.flow.remote.ip());
-            tokio::spawn(async move {
-                let asked = access::Asked {
-                    target: Some(&referred.target),
-                    claim: None,
-                    brought,
-                    caller: referred.caller.clone(),
-                };
-                let looked = access::look_up(&store, asked).await;
-                let _ = commands.send(Command::Referring { referred: Box::new(referred), looked }).await;
-            });
+            let query = self.access.query(
+                Some(referred.target.clone()),
+                None,
+                &referred.authorizations,
+                referred.flow,
+                referred.caller.clone(),
+            );
+            self.look_up(Pending::Referred(Box::new(referred)), Lookup::Caller(Box::new(query)));
             return;
         };
         let number = CallNumber(call.0);
         let Some(call @ Call { stage: Stage::Up(_), .. }) = self.calls.get(&number) else {
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         };
-        let (participant, refer) = (call.participant.clone(), call.refer);
+        let (participant, refer, options) = (call.participant.clone(), call.refer, call.options.clone());
         let Some(key) = call.conference().cloned() else {
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         };
         if referred.method == "BYE" {
             return self.remove_by_referral(&referred, &key, &participant);
@@ -53,36 +51,35 @@ impl Engine {
             // Both calls end here: the other one takes the place of this one.
             return self.join_by_referral(&referred, number, CallNumber(other.0));
         }
-        let options = self.conferences.options(&participant).cloned().unwrap_or_default();
         self.call_by_referral(&referred, key, refer, options, Some(number));
     }
 
     /// What was looked up for somebody who asks from outside of a call is here.
-    pub(super) fn handle_referring(
+    pub(crate) fn handle_referring(
         &mut self,
         referred: &Referred,
-        looked: Result<access::Looked, StoreError>,
+        looked: Result<CallerLookup, StoreFailed>,
     ) {
         let Ok(looked) = looked else {
             let later = vec![("Retry-After".to_owned(), "30".to_owned())];
-            return self.sip.refuse_request(referred.request, 503, later);
+            return self.out.refuse_request(referred.request, 503, later);
         };
         let service = looked.service.clone();
         if let Err((status, headers)) = self.may_reach(looked, &referred.target.user, referred.flow) {
-            return self.sip.refuse_request(referred.request, status, headers);
+            return self.out.refuse_request(referred.request, status, headers);
         }
         let Some((service, rest)) = service else {
-            return self.sip.refuse_request(referred.request, 404, Vec::new());
+            return self.out.refuse_request(referred.request, 404, Vec::new());
         };
         let Action::Conference(conference) = service.action else {
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         };
         if referred.method == "BYE" {
             // Only those who are in may: they ask within their call.
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         }
         let Some(name) = conference.conference_name(&rest) else {
-            return self.sip.refuse_request(referred.request, 404, Vec::new());
+            return self.out.refuse_request(referred.request, 404, Vec::new());
         };
         let key = ConferenceKey { account: service.account, name };
         self.call_by_referral(referred, key, conference.refer, conference.participant, None);
@@ -105,10 +102,11 @@ impl Engine {
             Ok(found) => found,
             Err(status) => {
                 info!(conference = %key.name, to = %referred.refer_to, status, "not called for a REFER");
-                return self.sip.refuse_request(referred.request, status, Vec::new());
+                return self.out.refuse_request(referred.request, status, Vec::new());
             }
         };
         let asked = Asked {
+            question: None,
             request: Some(referred.request),
             in_place_of,
             replaces: referred.replaces.clone(),
@@ -117,15 +115,10 @@ impl Engine {
         };
         info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
         // Agreed to first: what becomes of it is told after that.
-        self.sip.accept_referral(referred.request);
+        self.out.accept_referral(referred.request);
         if let Err(error) = self.place(key, &target, routes, options, RING_MS, asked) {
-            let (status, phrase) = match error {
-                ControlError::Refused(refused) => (486, refused.to_string()),
-                ControlError::Dial(_) | ControlError::Unavailable(_) | ControlError::Internal(_) => {
-                    (503, "Service Unavailable".to_owned())
-                }
-            };
-            self.sip.report_referral(referred.request, status, &phrase);
+            info!(%error, "not called for a REFER");
+            self.out.report_referral(referred.request, 503, "Service Unavailable");
         }
     }
 
@@ -163,10 +156,10 @@ impl Engine {
         });
         let refer = self.calls.get(&number).map_or(Refer::None, |call| call.refer);
         if !is_same || other == number || refer == Refer::None {
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         }
-        self.sip.accept_referral(referred.request);
-        self.sip.report_referral(referred.request, 200, "OK");
+        self.out.accept_referral(referred.request);
+        self.out.report_referral(referred.request, 200, "OK");
         self.take_over(number, "Another call has taken the place of this one");
     }
 
@@ -179,14 +172,19 @@ impl Engine {
             is_in && (call.participant.as_str() == wanted || call.party_name() == wanted)
         });
         let Some((number, call)) = found.map(|(number, call)| (*number, call)) else {
-            return self.sip.refuse_request(referred.request, 404, Vec::new());
+            return self.out.refuse_request(referred.request, 404, Vec::new());
         };
-        let may = call.participant == *asking || self.conferences.is_leader(asking);
+        let leads = self
+            .participants
+            .get(asking)
+            .and_then(|number| self.calls.get(number))
+            .is_some_and(Call::is_leader);
+        let may = call.participant == *asking || leads;
         if !may {
-            return self.sip.refuse_request(referred.request, 403, Vec::new());
+            return self.out.refuse_request(referred.request, 403, Vec::new());
         }
-        self.sip.accept_referral(referred.request);
-        self.sip.report_referral(referred.request, 200, "OK");
+        self.out.accept_referral(referred.request);
+        self.out.report_referral(referred.request, 200, "OK");
         self.end_call(number, reasons(200, "Removed by the leader"));
     }
 }

@@ -1,41 +1,38 @@
-//! Carrying out what the conferences decide.
+//! Carrying out what the homes of conferences decide.
 
-use super::{
-    Engine,
+use crate::{
+    Calls,
     call::{Call, CallNumber, Purpose, Session, Stage},
+    media::{Clip, PlayNumber, PlayTo},
     play,
 };
 use plenary_conference::{
     ConferenceKey, Effect, ParticipantId,
     effect::{Audience, EndReason, Notice, Sound},
 };
-use plenary_media::{PlayId, PlayItem, PlayTo};
 use plenary_sip::Reason;
 use tracing::{debug, info};
 
-impl Engine {
-    /// Drains the effects in order.
-    pub(super) fn carry_out(&mut self) {
-        while let Some(effect) = self.conferences.poll_effect() {
-            match effect {
-                Effect::SetVoice { participant, speaks, listens } => {
-                    if let Some((number, session)) = self.session_of(&participant) {
-                        (session.speaks, session.listens) = (speaks, listens);
-                        self.media.set_voice(number.media(), speaks, listens);
-                    }
+impl Calls {
+    pub(crate) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::SetVoice { participant, speaks, listens, .. } => {
+                if let Some((number, session)) = self.session_of(&participant) {
+                    (session.speaks, session.listens) = (speaks, listens);
+                    self.out.set_voice(number, speaks, listens);
                 }
-                Effect::Play { to, what } => self.play_to(&to, &what),
-                Effect::StartLoop { participant, what } => self.start_loop(&participant, &what.0),
-                Effect::StopLoop { participant } => self.stop_loop(&participant),
-                Effect::HangUp { participant, reason } => {
-                    if let Some(number) = self.participants.get(&participant).copied() {
-                        let (cause, text) = end_reason(reason);
-                        info!(call = number.0, text, "hanging up");
-                        self.drop_call(number, reasons(cause, text));
-                    }
-                }
-                Effect::Notify(notice) => self.notice(&notice),
             }
+            Effect::Play { to, what } => self.play_to(&to, &what),
+            Effect::StartLoop { participant, what, .. } => self.start_loop(&participant, &what.0),
+            Effect::StopLoop { participant, .. } => self.stop_loop(&participant),
+            Effect::HangUp { participant, reason, .. } => {
+                if let Some(number) = self.participants.get(&participant).copied() {
+                    let (cause, text) = end_reason(reason);
+                    info!(call = number.0, text, "hanging up");
+                    self.drop_call(number, reasons(cause, text));
+                }
+            }
+            Effect::Notify(notice) => self.notice(&notice),
         }
     }
 
@@ -47,30 +44,30 @@ impl Engine {
 
     fn play_to(&mut self, to: &Audience, what: &Sound) {
         let items = match what {
-            Sound::Beep => vec![PlayItem::Beep],
+            Sound::Beep => vec![Clip::Beep],
             Sound::List(list) => play::items(&list.0),
         };
-        let room = |key: &ConferenceKey| self.rooms.get(key).map(|room| room.id);
+        let room = |key: &ConferenceKey| self.rooms.get(key).map(|room| room.number);
         let target = match to {
             Audience::All(key) => room(key).map(PlayTo::Room),
             Audience::AllBut(key, participant) => match (room(key), self.participants.get(participant)) {
-                (Some(room), Some(number)) => Some(PlayTo::RoomBut(room, number.media())),
+                (Some(room), Some(number)) => Some(PlayTo::RoomBut(room, *number)),
                 (room, None) => room.map(PlayTo::Room),
                 (None, Some(_)) => None,
             },
         };
         if let Some(target) = target {
-            let id = PlayId(self.play_numbers.draw());
-            self.media.play(target, id, items, false);
+            let id = PlayNumber(self.play_numbers.draw());
+            self.out.play(target, id, items, false);
         }
     }
 
     fn start_loop(&mut self, participant: &ParticipantId, what: &[String]) {
-        let id = PlayId(self.play_numbers.draw());
+        let id = PlayNumber(self.play_numbers.draw());
         let items = play::items(what);
         if let Some((number, session)) = self.session_of(participant) {
             session.playing = Some(id);
-            self.media.play(PlayTo::Call(number.media()), id, items, true);
+            self.out.play(PlayTo::Call(number), id, items, true);
         }
     }
 
@@ -78,12 +75,12 @@ impl Engine {
         if let Some((_, session)) = self.session_of(participant)
             && let Some(id) = session.playing.take()
         {
-            self.media.stop_play(id);
+            self.out.stop_play(id);
         }
     }
 
     /// An announcement that has been heard ends its call.
-    pub(super) fn handle_play_finished(&mut self, id: PlayId) {
+    pub(crate) fn handle_play_finished(&mut self, id: PlayNumber) {
         let Some(number) = self.announcements.remove(&id) else { return };
         if let Some(Call { stage: Stage::Up(session), .. }) = self.calls.get(&number)
             && matches!(session.purpose, Purpose::Announcement { .. })
@@ -100,7 +97,7 @@ impl Engine {
         | Notice::ParticipantLeft { conference, .. }
         | Notice::OptionsChanged { conference, .. } = notice
         {
-            self.followers.note(conference, self.clock.now().mono);
+            self.subscribers.note(conference, self.now.mono);
         }
         match notice {
             Notice::ReservationOpened { conference, .. } => {
@@ -140,7 +137,7 @@ impl Engine {
 }
 
 /// Both names of a cause, so that phones (Q.850) and programs (SIP) find the one they know (RFC 3326).
-pub(super) fn reasons(sip_cause: u16, text: &str) -> Vec<Reason> {
+pub(crate) fn reasons(sip_cause: u16, text: &str) -> Vec<Reason> {
     let q850 = match sip_cause {
         486 => (17, "User busy"),
         408 => (102, "Recovery on timer expiry"),

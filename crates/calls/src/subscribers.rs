@@ -2,14 +2,19 @@
 //! always the whole picture; changes are gathered for a moment, for a conference that fills would tell one document for
 //! each who enters.
 
-use super::{
-    Command, Engine, access,
-    call::{Call, Stage},
+use crate::{
+    Calls,
+    call::{Call, CallNumber, Stage},
+    calls::Pending,
+    lookup::{CallerLookup, Lookup, StoreFailed},
+    text::xml,
 };
-use crate::text::xml;
-use plenary_conference::{ConferenceKey, Mono, conferences::State};
+use plenary_conference::{
+    ConferenceKey, Mono, ToHome,
+    conferences::{ParticipantSummary, State},
+};
 use plenary_sip::{Subscribing, SubscriptionId, text::uri_user};
-use plenary_store::{Action, StoreError};
+use plenary_store::Action;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -24,69 +29,76 @@ const CALLING_MAX: usize = 100;
 
 /// Who follows what.
 #[derive(Debug, Default)]
-pub(super) struct Followers {
-    of: BTreeMap<SubscriptionId, Follower>,
+pub(crate) struct Subscribers {
+    of: BTreeMap<SubscriptionId, Subscriber>,
     changed: BTreeSet<ConferenceKey>,
     tell_at: Option<Mono>,
+    /// Documents that wait for the home to say who is in.
+    awaiting: BTreeMap<ConferenceKey, Awaited>,
+}
+
+/// What is written once it is known who is in.
+#[derive(Debug, Default)]
+struct Awaited {
+    /// The first document for these.
+    first: Vec<Subscribing>,
+    /// Another one for those who subscribe already.
+    others: bool,
 }
 
 #[derive(Debug)]
-struct Follower {
+struct Subscriber {
     key: ConferenceKey,
     /// What the document says it is about.
     entity: String,
     version: u32,
 }
 
-impl Followers {
+impl Subscribers {
     /// Something changed that a document shows.
-    pub(super) fn note(&mut self, key: &ConferenceKey, now: Mono) {
-        if !self.of.is_empty() && self.of.values().any(|follower| follower.key == *key) {
+    pub(crate) fn note(&mut self, key: &ConferenceKey, now: Mono) {
+        if !self.of.is_empty() && self.of.values().any(|subscriber| subscriber.key == *key) {
             self.changed.insert(key.clone());
             self.tell_at.get_or_insert(now.plus_ms(GATHER_MS));
         }
     }
 
     /// When documents are due.
-    pub(super) fn due(&self) -> Option<Mono> {
+    pub(crate) fn due(&self) -> Option<Mono> {
         self.tell_at
     }
 }
 
-impl Engine {
+impl Calls {
     /// Somebody wants to follow a conference: whoever is in it may, and whoever may call it.
-    pub(super) fn handle_subscribing(&mut self, subscribing: Subscribing) {
-        let call = subscribing.call.and_then(|call| self.calls.get(&super::CallNumber(call.0)));
+    pub(crate) fn handle_subscribing(&mut self, subscribing: Subscribing) {
+        let call = subscribing.call.and_then(|call| self.calls.get(&CallNumber(call.0)));
         if subscribing.call.is_some() {
             let key = call.and_then(|call| call.conference()).cloned();
-            return self.follow(&subscribing, key);
+            return self.follow(subscribing, key);
         }
-        let (store, commands) = (self.store.clone(), self.commands.clone());
-        let brought = self.brought(&subscribing.authorizations, subscribing.flow.remote.ip());
-        tokio::spawn(async move {
-            let asked = access::Asked {
-                target: Some(&subscribing.target),
-                claim: None,
-                brought,
-                caller: subscribing.caller.clone(),
-            };
-            let looked = access::look_up(&store, asked).await;
-            let _ = commands.send(Command::Following { subscribing: Box::new(subscribing), looked }).await;
-        });
+        let query = self.access.query(
+            Some(subscribing.target.clone()),
+            None,
+            &subscribing.authorizations,
+            subscribing.flow,
+            subscribing.caller.clone(),
+        );
+        self.look_up(Pending::Subscribing(Box::new(subscribing)), Lookup::Caller(Box::new(query)));
     }
 
-    pub(super) fn handle_following(
+    pub(crate) fn handle_following(
         &mut self,
-        subscribing: &Subscribing,
-        looked: Result<access::Looked, StoreError>,
+        subscribing: Subscribing,
+        looked: Result<CallerLookup, StoreFailed>,
     ) {
         let Ok(looked) = looked else {
             let later = vec![("Retry-After".to_owned(), "30".to_owned())];
-            return self.sip.refuse_request(subscribing.request, 503, later);
+            return self.out.refuse_request(subscribing.request, 503, later);
         };
         let service = looked.service.clone();
         if let Err((status, headers)) = self.may_reach(looked, &subscribing.target.user, subscribing.flow) {
-            return self.sip.refuse_request(subscribing.request, status, headers);
+            return self.out.refuse_request(subscribing.request, status, headers);
         }
         let key = service.and_then(|(service, rest)| match service.action {
             Action::Conference(conference) => {
@@ -98,53 +110,68 @@ impl Engine {
         self.follow(subscribing, key);
     }
 
-    fn follow(&mut self, subscribing: &Subscribing, key: Option<ConferenceKey>) {
-        let Some(key) = key else {
-            return self.sip.refuse_request(subscribing.request, 404, Vec::new());
+    fn follow(&mut self, subscribing: Subscribing, key: Option<ConferenceKey>) {
+        let Some(conference) = key else {
+            return self.out.refuse_request(subscribing.request, 404, Vec::new());
         };
-        let entity = format!("sip:{}@{}", uri_user(&subscribing.target.user), subscribing.target.host);
-        let mut follower = Follower { key, entity, version: 0 };
-        let body = self.document(&mut follower);
-        debug!(conference = %follower.key.name, flow = %subscribing.flow, "followed");
-        self.sip.accept_subscription(subscribing.request, subscribing.call, body);
-        self.followers.of.insert(SubscriptionId(subscribing.request.0), follower);
+        self.subscribers.awaiting.entry(conference.clone()).or_default().first.push(subscribing);
+        self.out.home(ToHome::Roster { conference });
     }
 
-    pub(super) fn handle_unsubscribed(&mut self, subscription: SubscriptionId) {
-        self.followers.of.remove(&subscription);
+    pub(crate) fn handle_unsubscribed(&mut self, subscription: SubscriptionId) {
+        self.subscribers.of.remove(&subscription);
     }
 
-    /// Tells what has changed, when it is time to.
-    pub(super) fn tell_followers(&mut self) {
-        let now = self.clock.now().mono;
-        if self.followers.tell_at.is_none_or(|at| at > now) {
+    /// Asks who is in where something has changed, when it is time to tell.
+    pub(crate) fn tell_subscribers(&mut self) {
+        if self.subscribers.tell_at.is_none_or(|at| at > self.now.mono) {
             return;
         }
-        let mut followers = std::mem::take(&mut self.followers);
-        for (id, follower) in &mut followers.of {
-            if followers.changed.contains(&follower.key) {
-                let body = self.document(follower);
-                self.sip.notify(*id, body);
+        self.subscribers.tell_at = None;
+        for conference in std::mem::take(&mut self.subscribers.changed) {
+            self.subscribers.awaiting.entry(conference.clone()).or_default().others = true;
+            self.out.home(ToHome::Roster { conference });
+        }
+    }
+
+    /// The home says who is in.
+    pub(crate) fn handle_roster(
+        &mut self,
+        key: &ConferenceKey,
+        state: State,
+        participants: &[ParticipantSummary],
+    ) {
+        let Some(Awaited { first, others }) = self.subscribers.awaiting.remove(key) else { return };
+        let mut subscribers = std::mem::take(&mut self.subscribers.of);
+        if others {
+            for (id, subscriber) in subscribers.iter_mut().filter(|(_, subscriber)| subscriber.key == *key) {
+                let body = self.document(subscriber, state, participants);
+                self.out.notify(*id, body);
             }
         }
-        (followers.changed, followers.tell_at) = (BTreeSet::new(), None);
-        self.followers = followers;
+        for subscribing in first {
+            let entity = format!("sip:{}@{}", uri_user(&subscribing.target.user), subscribing.target.host);
+            let mut subscriber = Subscriber { key: key.clone(), entity, version: 0 };
+            let body = self.document(&mut subscriber, state, participants);
+            debug!(conference = %key.name, flow = %subscribing.flow, "subscribed");
+            self.out.accept_subscription(subscribing.request, subscribing.call, body);
+            subscribers.insert(SubscriptionId(subscribing.request.0), subscriber);
+        }
+        self.subscribers.of = subscribers;
     }
 
     /// The whole picture of a conference.
-    fn document(&self, follower: &mut Follower) -> String {
-        follower.version += 1;
-        let (state, parties) =
-            self.conferences.participants(&follower.key).unwrap_or((State::Reserved, Vec::new()));
+    fn document(&self, subscriber: &mut Subscriber, state: State, parties: &[ParticipantSummary]) -> String {
+        subscriber.version += 1;
         let mut document = String::with_capacity(512 + parties.len() * 400);
-        let (entity, name) = (xml(&follower.entity), xml(&follower.key.name.to_string()));
+        let (entity, name) = (xml(&subscriber.entity), xml(&subscriber.key.name.to_string()));
         let _ = write!(
             document,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"{entity}\" state=\"full\" version=\"{}\">\
              <conference-description><display-text>{name}</display-text></conference-description>\
              <conference-state><user-count>{}</user-count><active>{}</active></conference-state><users state=\"full\">",
-            follower.version,
+            subscriber.version,
             parties.len(),
             state == State::Active,
         );
@@ -169,7 +196,7 @@ impl Engine {
         }
         // Those who are being called are not in yet.
         let calling = self.calls.values().filter(|call| {
-            matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(&follower.key)
+            matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(&subscriber.key)
         });
         for call in calling.take(CALLING_MAX) {
             let (entity, user) = identity(call);

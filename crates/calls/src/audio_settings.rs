@@ -1,0 +1,208 @@
+//! How conferences and participants are made to sound: settings laid over each other, the nearest one wins. Those of an
+//! account and of a reserved conference are in the store, the others live as long as what they were made for.
+
+use crate::{
+    Calls,
+    call::{AdmittedBy, CallNumber, Stage},
+    control::{SoundChange, SoundSettings},
+    media::AudioProcessing,
+    question::{Answer, PartiesQuery, PartiesQuestion, Report},
+};
+use plenary_conference::{
+    AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, conferences::ParticipantSummary,
+};
+use plenary_store::{KeptSound, SoundOwner};
+use std::collections::BTreeMap;
+
+/// What was set beside the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct StoredAudioSettings {
+    accounts: BTreeMap<AccountId, SoundChoice>,
+    conferences: BTreeMap<ConferenceKey, SoundChoice>,
+}
+
+impl StoredAudioSettings {
+    /// What the store knows.
+    pub(crate) fn new(
+        accounts: Vec<(AccountId, KeptSound)>,
+        conferences: Vec<(ConferenceKey, KeptSound)>,
+    ) -> Self {
+        Self {
+            accounts: accounts.into_iter().map(|(account, sound)| (account, sound.into())).collect(),
+            conferences: conferences.into_iter().map(|(key, sound)| (key, sound.into())).collect(),
+        }
+    }
+}
+
+/// What was set for an account, one conference or participant; `None`: as one level up.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct SoundChoice {
+    automatic_gain: Option<bool>,
+    noise_suppression: Option<bool>,
+    gain_db: Option<f32>,
+}
+
+impl SoundChoice {
+    fn change(&mut self, change: &SoundChange) {
+        let SoundChange { automatic_gain, noise_suppression, gain_db } = change;
+        if let Some(automatic_gain) = automatic_gain {
+            self.automatic_gain = *automatic_gain;
+        }
+        if let Some(noise_suppression) = noise_suppression {
+            self.noise_suppression = *noise_suppression;
+        }
+        if let Some(gain_db) = gain_db {
+            self.gain_db = *gain_db;
+        }
+    }
+
+    /// What holds where `under` is one level up.
+    fn over(self, under: AudioProcessing) -> AudioProcessing {
+        AudioProcessing {
+            automatic_gain: self.automatic_gain.unwrap_or(under.automatic_gain),
+            noise_suppression: self.noise_suppression.unwrap_or(under.noise_suppression),
+            gain_db: self.gain_db.unwrap_or(under.gain_db),
+        }
+    }
+}
+
+impl From<KeptSound> for SoundChoice {
+    fn from(kept: KeptSound) -> Self {
+        let KeptSound { automatic_gain, noise_suppression } = kept;
+        Self { automatic_gain, noise_suppression, gain_db: None }
+    }
+}
+
+impl From<SoundChoice> for KeptSound {
+    fn from(choice: SoundChoice) -> Self {
+        let SoundChoice { automatic_gain, noise_suppression, .. } = choice;
+        Self { automatic_gain, noise_suppression }
+    }
+}
+
+fn settings(sound: AudioProcessing) -> SoundSettings {
+    SoundSettings {
+        automatic_gain: sound.automatic_gain,
+        noise_suppression: sound.noise_suppression,
+        gain_db: Some(sound.gain_db),
+    }
+}
+
+impl Calls {
+    fn conference_sound(&self, key: &ConferenceKey) -> AudioProcessing {
+        let choice = self.sounds.conferences.get(key).copied().unwrap_or_default();
+        choice.over(self.account_sound(key.account))
+    }
+
+    fn account_sound(&self, account: AccountId) -> AudioProcessing {
+        self.sounds.accounts.get(&account).copied().unwrap_or_default().over(self.settings.processing)
+    }
+
+    pub(crate) fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> AudioProcessing {
+        let choice = self.calls.get(&number).map(|call| call.sound).unwrap_or_default();
+        choice.over(self.conference_sound(key))
+    }
+
+    /// Tells the media plane how a call of a conference is to sound.
+    pub(crate) fn apply_sound(&mut self, key: &ConferenceKey, number: CallNumber) {
+        let processing = self.call_sound(key, number);
+        self.out.set_processing(number, processing);
+    }
+
+    pub(crate) fn change_account_sound(&mut self, account: AccountId, change: &SoundChange) -> SoundSettings {
+        self.sounds.accounts.entry(account).or_default().change(change);
+        self.apply_to_all(|key| key.account == account);
+        SoundSettings { gain_db: None, ..settings(self.account_sound(account)) }
+    }
+
+    /// What has to be in the store before this change is made.
+    pub(crate) fn plan_account_sound(
+        &self,
+        account: AccountId,
+        change: &SoundChange,
+    ) -> (SoundOwner, KeptSound) {
+        let mut choice = self.sounds.accounts.get(&account).copied().unwrap_or_default();
+        choice.change(change);
+        (SoundOwner::Account(account), choice.into())
+    }
+
+    /// Answers what is asked about the parties of a conference, by what its home says of it.
+    pub fn handle_parties_question(
+        &mut self,
+        id: QuestionId,
+        query: PartiesQuery,
+        now: plenary_conference::Now,
+    ) {
+        self.now = now;
+        let PartiesQuery { conference, reservation, participants, what } = query;
+        let answer = match what {
+            PartiesQuestion::Reports => Answer::Reports(Ok(self.reports(&conference, participants))),
+            PartiesQuestion::ChangeSound(None, change) => {
+                self.sounds.conferences.entry(conference.clone()).or_default().change(&change);
+                self.apply_to_all(|key| *key == conference);
+                let sound = self.conference_sound(&conference);
+                Answer::Sound(Ok(SoundSettings { gain_db: None, ..settings(sound) }))
+            }
+            PartiesQuestion::ChangeSound(Some(participant), change) => {
+                Answer::Sound(self.change_party_sound(&conference, &participant, &change))
+            }
+            PartiesQuestion::PlanSound(change) => {
+                let mut choice = self.sounds.conferences.get(&conference).copied().unwrap_or_default();
+                choice.change(&change);
+                // Without a reservation it does not outlive the conference.
+                Answer::SoundPlan(
+                    Ok(reservation.map(|token| (SoundOwner::Reservation(token), choice.into()))),
+                )
+            }
+        };
+        self.out.reply(id, answer);
+    }
+
+    fn change_party_sound(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        change: &SoundChange,
+    ) -> Result<SoundSettings, Refused> {
+        let (number, call) = self.call_with_seat(key, participant).ok_or(Refused::UnknownParticipant)?;
+        if !matches!(call.stage, Stage::Up(_)) {
+            return Err(Refused::UnknownParticipant);
+        }
+        call.sound.change(change);
+        self.apply_sound(key, number);
+        Ok(settings(self.call_sound(key, number)))
+    }
+
+    fn apply_to_all(&mut self, is_meant: impl Fn(&ConferenceKey) -> bool) {
+        let meant = self.calls.iter().filter_map(|(number, call)| {
+            let key = call.conference().filter(|key| is_meant(key))?;
+            Some((key.clone(), *number))
+        });
+        for (key, number) in meant.collect::<Vec<_>>() {
+            self.apply_sound(&key, number);
+        }
+    }
+
+    /// Everybody in a conference; their statistics are with the media plane.
+    fn reports(&self, key: &ConferenceKey, participants: Vec<ParticipantSummary>) -> Vec<Report> {
+        let report = |party: ParticipantSummary| {
+            let number = *self.participants.get(&party.id)?;
+            let call = self.calls.get(&number)?;
+            Some(Report {
+                participant: party.id,
+                call: number,
+                from: call.party_name().to_owned(),
+                admitted_by: call.admitted_by.map(AdmittedBy::name),
+                muted: party.muted,
+                talking: call.talking,
+                sound: settings(self.call_sound(key, number)),
+            })
+        };
+        participants.into_iter().filter_map(report).collect()
+    }
+
+    /// A conference or its reservation is gone, and with it what was set for it.
+    pub fn forget_sound(&mut self, key: &ConferenceKey) {
+        self.sounds.conferences.remove(key);
+    }
+}

@@ -1,0 +1,611 @@
+//! The machine: every call of this node, and the maps that are shared by what is decided about them.
+
+use crate::{
+    access::Access,
+    audio_settings::StoredAudioSettings,
+    bindings::Bindings,
+    browser_keys::{KeyCalls, KeyLimits},
+    call::{Call, CallNumber, Stage},
+    effects::reasons,
+    lookup::{Found, Lookup, LookupId},
+    media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
+    output::{Output, Outputs},
+    parties::Parties,
+    question::{Answer, EdgeQuestion},
+    random::Random,
+    records::Records,
+    security::Security,
+    subscribers::Subscribers,
+    trunks::Trunks,
+};
+use ipnet::IpNet;
+use plenary_conference::{ConferenceKey, Mono, Now, ParticipantId, QuestionId, ToEdge, ToHome};
+use plenary_sip::{
+    EndCause, Reason, Referred, Registration, SipEvent, Subscribing,
+    digest::Algorithm,
+    sdp::{Codec, Policy, Preference},
+};
+use plenary_store::KeptSound;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+use tracing::{debug, info, warn};
+
+/// Settings that may change while it runs. Calls that are up keep what they have.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address put into SDP instead of the one listened on.
+    pub advertise: Option<IpAddr>,
+    /// The codecs of calls, best first, and whose order decides.
+    pub codecs: Vec<Codec>,
+    /// Whose order of codecs decides.
+    pub preference: Preference,
+    /// Networks whose callers may call services that name no networks of their own.
+    pub trusted: Vec<IpNet>,
+    /// The realm of digest authentication.
+    pub realm: String,
+    /// Its algorithms, the best first.
+    pub digest: Vec<Algorithm>,
+    /// Whether audio has to be protected where a service says nothing.
+    pub srtp: Policy,
+    /// How participants sound where nothing else was set.
+    pub processing: AudioProcessing,
+    /// Limits of browsers that come in by an access key.
+    pub key_limits: KeyLimits,
+}
+
+/// What the machine needs to start.
+#[derive(Debug)]
+pub struct Start {
+    /// The sixteen hexadecimal digits before the dot of every participant id of this run.
+    pub node: u64,
+    /// 32 bytes that nobody can guess: from them come the keys and passwords of calls.
+    pub seed: [u8; 32],
+    /// SHA-256 of the certificate for DTLS; `None`: there is no DTLS.
+    pub fingerprint: Option<[u8; 32]>,
+    /// See [`Settings`].
+    pub settings: Settings,
+    /// What was set for accounts and how they sound.
+    pub account_sounds: Vec<(plenary_conference::AccountId, KeptSound)>,
+    /// The same of reserved conferences.
+    pub conference_sounds: Vec<(ConferenceKey, KeptSound)>,
+}
+
+/// The calls of this node.
+#[derive(Debug)]
+pub struct Calls {
+    pub(crate) node: u64,
+    /// The time of the input that is being handled.
+    pub(crate) now: Now,
+    pub(crate) out: Outputs,
+    pub(crate) settings: Settings,
+    pub(crate) random: Random,
+    pub(crate) security: Security,
+    pub(crate) access: Access,
+    pub(crate) records: Records,
+    pub(crate) sounds: StoredAudioSettings,
+    pub(crate) calls: BTreeMap<CallNumber, Call>,
+    pub(crate) participants: BTreeMap<ParticipantId, CallNumber>,
+    pub(crate) rooms: BTreeMap<ConferenceKey, MediaRoom>,
+    pub(crate) subscribers: Subscribers,
+    pub(crate) trunks: Trunks,
+    pub(crate) bindings: Bindings,
+    pub(crate) key_calls: KeyCalls,
+    /// What can be read of those we called.
+    pub(crate) parties: Parties,
+    /// Until when whom we call may ring.
+    pub(crate) ringing: BTreeSet<(Mono, CallNumber)>,
+    /// Calls to hang up on when what is played to them has ended.
+    pub(crate) announcements: BTreeMap<PlayNumber, CallNumber>,
+    /// What the store is being asked for.
+    lookups: BTreeMap<LookupId, Pending>,
+    lookup_numbers: Numbers,
+    pub(crate) room_numbers: Numbers,
+    pub(crate) play_numbers: Numbers,
+    pub(crate) registration_numbers: Numbers,
+    /// The number of the next call that we place.
+    pub(crate) spare_number: Option<CallNumber>,
+    /// No new calls are taken or placed.
+    pub(crate) is_draining: bool,
+    /// Who waits for the last call to be over.
+    draining: Option<QuestionId>,
+    pub(crate) is_stopping: bool,
+}
+
+/// For whom the store is being asked.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// A call that came in.
+    Call(CallNumber),
+    /// An early caller that is diverted.
+    Diverted(CallNumber),
+    Subscribing(Box<Subscribing>),
+    Registering(Box<Registration>),
+    Referred(Box<Referred>),
+}
+
+/// Numbers that are never drawn twice.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// A conference's place in the media plane.
+#[derive(Debug)]
+pub(crate) struct MediaRoom {
+    pub(crate) number: RoomNumber,
+    pub(crate) calls: usize,
+}
+
+impl Calls {
+    /// No calls yet.
+    #[must_use]
+    pub fn new(start: Start, now: Now) -> Self {
+        let Start { node, seed, fingerprint, settings, account_sounds, conference_sounds } = start;
+        let mut random = Random::new(seed);
+        Self {
+            node,
+            now,
+            out: Outputs::default(),
+            access: Access::new(settings.realm.clone(), settings.digest.clone(), random.bytes()),
+            settings,
+            random,
+            security: Security::new(fingerprint),
+            records: Records::default(),
+            sounds: StoredAudioSettings::new(account_sounds, conference_sounds),
+            calls: BTreeMap::new(),
+            participants: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            subscribers: Subscribers::default(),
+            trunks: Trunks::default(),
+            bindings: Bindings::default(),
+            key_calls: KeyCalls::default(),
+            parties: Parties::default(),
+            ringing: BTreeSet::new(),
+            announcements: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            lookup_numbers: Numbers::default(),
+            room_numbers: Numbers::default(),
+            play_numbers: Numbers::default(),
+            registration_numbers: Numbers::default(),
+            spare_number: None,
+            is_draining: false,
+            draining: None,
+            is_stopping: false,
+        }
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.poll()
+    }
+
+    /// When to call [`Self::handle_timeout`] next. Registrations that have expired are not found any more whenever that is;
+    /// their memory is given back at the next [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        [self.subscribers.due(), self.ringing_due()].into_iter().flatten().min()
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.now = now;
+        self.stop_ringing();
+        self.tell_subscribers();
+        self.bindings.forget_expired(now.mono);
+        self.finish_draining();
+    }
+
+    /// Nothing is left of any call.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// No record waits for the statistics of its media.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.records.is_settled()
+    }
+
+    /// The number of the next call that is placed is wanted: see [`Self::give_number`].
+    #[must_use]
+    pub fn wants_number(&self) -> bool {
+        self.spare_number.is_none()
+    }
+
+    /// The number of the next call that is placed here. Calls that come in are numbered by the user agent, so it is the user
+    /// agent that numbers these too. Every input that may place a call, which none does more than once, needs one.
+    pub fn give_number(&mut self, number: CallNumber) {
+        self.spare_number = Some(number);
+    }
+
+    /// Whose call the answer of the store is about.
+    #[must_use]
+    pub fn call_of_lookup(&self, id: LookupId) -> Option<CallNumber> {
+        match self.lookups.get(&id)? {
+            Pending::Call(number) | Pending::Diverted(number) => Some(*number),
+            Pending::Subscribing(_) | Pending::Registering(_) | Pending::Referred(_) => None,
+        }
+    }
+
+    /// Other settings from now on.
+    pub fn handle_settings(&mut self, settings: Settings) {
+        self.access.set(settings.realm.clone(), settings.digest.clone());
+        self.settings = settings;
+    }
+
+    /// Ends every call; no more are taken.
+    pub fn handle_stop(&mut self, now: Now) {
+        self.now = now;
+        info!(calls = self.calls.len(), "stopping: hanging up every call");
+        self.is_stopping = true;
+        for number in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.end_call(number, reasons(200, "The service is stopping"));
+        }
+        self.finish_draining();
+    }
+
+    /// Writes down what records still wait for: no more is coming.
+    pub fn finish_records(&mut self) {
+        self.records.finish(&mut self.out);
+    }
+
+    /// A mistake of ours in the handling of this call: it ends, and all others go on.
+    pub fn handle_failure(&mut self, number: CallNumber, now: Now) {
+        self.now = now;
+        self.end_call(number, reasons(500, "The call failed"));
+    }
+
+    /// The same where even that fails: nothing of it is left here, and its two other sides are told.
+    pub fn abandon(&mut self, number: CallNumber) {
+        if let Some(call) = self.calls.remove(&number) {
+            self.participants.remove(&call.participant);
+        }
+        self.key_calls.end(number);
+        self.out.close(number);
+        self.out.hang_up(number, reasons(500, "The call failed"));
+    }
+
+    /// Takes what the user agent says.
+    pub fn handle_sip(&mut self, event: SipEvent, now: Now) {
+        self.now = now;
+        match event {
+            SipEvent::Incoming(incoming) => self.handle_incoming(*incoming),
+            SipEvent::Confirmed { call, answer, dialog } => {
+                self.handle_confirmed(CallNumber(call.0), answer, dialog);
+            }
+            SipEvent::Reoffer { call, offer } => self.handle_reoffer(CallNumber(call.0), offer),
+            SipEvent::ReofferAnswer { call, answer } => {
+                self.handle_reoffer_answer(CallNumber(call.0), answer)
+            }
+            SipEvent::Subscribing(subscribing) => self.handle_subscribing(*subscribing),
+            SipEvent::Unsubscribed(subscription) => self.handle_unsubscribed(subscription),
+            SipEvent::Registering(registration) => self.handle_registering(*registration),
+            SipEvent::ConnectionClosed(flow) => self.handle_connection_closed(flow),
+            SipEvent::Banned { source, seconds } => {
+                warn!(%source, seconds, "banned: too many requests that were refused");
+            }
+            SipEvent::Blocked { source, caller, seconds } => {
+                warn!(%source, %caller, seconds, "blocked: too many refusals of one caller; others from there are answered");
+            }
+            SipEvent::KeyPressed { call, key } => {
+                let number = CallNumber(call.0);
+                self.out.count_key(number);
+                self.handle_key(number, key);
+            }
+            SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
+            SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
+            SipEvent::Referred(referred) => self.handle_referred(*referred),
+            SipEvent::ReferralProgress { call, status, phrase, is_final } => {
+                self.handle_referral_progress(CallNumber(call.0), status, &phrase, is_final);
+            }
+            SipEvent::Registered { registration, expires, service_route, .. } => {
+                self.handle_registered(registration, expires, service_route);
+            }
+            SipEvent::RegistrationFailed { registration, status, phrase, retry_in } => {
+                self.handle_registration_failed(registration, status, &phrase, retry_in);
+            }
+            SipEvent::Unregistered(registration) => debug!(registration = registration.0, "unregistered"),
+            SipEvent::Progress { call, fork, status, sdp } => {
+                self.handle_progress(CallNumber(call.0), fork, status, sdp);
+            }
+            SipEvent::Answered { call, fork, sdp, dialog } => {
+                self.handle_answered(CallNumber(call.0), fork, sdp, dialog);
+            }
+            SipEvent::Rejected { call, status, phrase } => {
+                self.handle_rejected(CallNumber(call.0), status, &phrase);
+            }
+        }
+        self.after_input();
+    }
+
+    /// Takes what the media plane says.
+    pub fn handle_media(&mut self, event: MediaEvent, now: Now) {
+        self.now = now;
+        match event {
+            MediaEvent::Opened { call, at } => self.handle_opened(call, at),
+            MediaEvent::Weighed { call, afforded } => self.handle_weighed(call, afforded),
+            MediaEvent::KeyPressed { call, key } => self.handle_key(call, key),
+            MediaEvent::Talking { call, talking } => self.set_talking(call, talking),
+            MediaEvent::RtpTimeout { call } => {
+                info!(
+                    call = call.0,
+                    "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
+                );
+                self.end_call(call, reasons(408, "No audio was received for too long"));
+            }
+            MediaEvent::PeerClosed { call } => {
+                // Where we or they have hung up already, that is no news.
+                if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
+                    info!(call = call.0, "the other side has closed its media");
+                    self.end_call(call, reasons(200, "The other side has closed its media"));
+                }
+            }
+            // Who is on hold or muted need not send anything, so it is asked.
+            MediaEvent::HoldTimeout { call } => self.out.probe(call),
+            MediaEvent::SilenceTimeout { call } => {
+                debug!(call = call.0, "no RTP comes: the caller is asked whether it is still there");
+                self.out.probe(call);
+            }
+            MediaEvent::OneWay { call, one_way } => match one_way {
+                Some(OneWay::NoneReceived) => {
+                    warn!(call = call.0, "audio goes one way: nothing comes from the caller")
+                }
+                Some(OneWay::NoneDelivered) => {
+                    warn!(
+                        call = call.0,
+                        "audio goes one way: the caller reports that nothing of ours arrives"
+                    );
+                }
+                None => info!(call = call.0, "audio no longer goes one way"),
+            },
+            MediaEvent::PlayFinished { play } => self.handle_play_finished(play),
+            MediaEvent::PlayFailed { play, text } => {
+                warn!(play = play.0, %text, "something could not be played");
+            }
+            MediaEvent::Closed { call, stats } => {
+                let is_known = self.calls.contains_key(&call);
+                self.records.media_ended(call, stats, is_known, &mut self.out);
+            }
+            MediaEvent::RoomFailed { room, calls } => {
+                warn!(room = room.0, calls = calls.len(), "a room of the media plane failed: its calls end");
+                for call in calls {
+                    self.end_call(call, reasons(500, "The conference failed"));
+                }
+            }
+        }
+        self.after_input();
+    }
+
+    /// Takes what the home of a conference says.
+    pub fn handle_home(&mut self, message: ToEdge, now: Now) {
+        self.now = now;
+        match message {
+            ToEdge::Granted { conference, participant } => self.handle_granted(&conference, &participant),
+            ToEdge::Entered { conference, participant } => self.handle_entered(&conference, &participant),
+            ToEdge::Refused { conference, participant, refused } => {
+                self.handle_refused(&conference, &participant, refused);
+            }
+            ToEdge::Do { conference, seq, effects } => {
+                for effect in effects {
+                    self.carry_out(effect);
+                }
+                self.out.home(ToHome::Done { conference, seq });
+            }
+            ToEdge::Roster { conference, state, participants } => {
+                self.handle_roster(&conference, state, &participants);
+            }
+        }
+        self.after_input();
+    }
+
+    /// Takes what the store says to a [`Output::Lookup`].
+    pub fn handle_found(&mut self, id: LookupId, found: Found, now: Now) {
+        self.now = now;
+        match (self.lookups.remove(&id), found) {
+            (Some(Pending::Call(number)), Found::Caller(found)) => {
+                self.handle_looked_up(number, found.map(|found| *found));
+            }
+            (Some(Pending::Diverted(number)), Found::Service(found)) => {
+                self.handle_routed(number, found.map(|found| found.map(|found| *found)));
+            }
+            (Some(Pending::Registering(registration)), Found::Caller(found)) => {
+                self.handle_registration(&registration, found.map(|found| *found));
+            }
+            (Some(Pending::Subscribing(subscribing)), Found::Caller(found)) => {
+                self.handle_following(*subscribing, found.map(|found| *found));
+            }
+            (Some(Pending::Referred(referred)), Found::Caller(found)) => {
+                self.handle_referring(&referred, found.map(|found| *found));
+            }
+            (None, _) => debug!(lookup = id.0, "an answer of the store that nothing was asked for"),
+            (Some(pending), Found::Caller(_) | Found::Service(_)) => {
+                warn!(lookup = id.0, ?pending, "an answer of the store to another question");
+            }
+        }
+        self.after_input();
+    }
+
+    /// Takes a question; [`Output::Reply`] answers it once.
+    pub fn handle_question(&mut self, id: QuestionId, question: EdgeQuestion, now: Now) {
+        self.now = now;
+        let answer = match question {
+            EdgeQuestion::ChangeAccountSound(account, change) => {
+                Answer::Sound(Ok(self.change_account_sound(account, &change)))
+            }
+            EdgeQuestion::PlanAccountSound(account, change) => {
+                Answer::SoundPlan(Ok(Some(self.plan_account_sound(account, &change))))
+            }
+            EdgeQuestion::Trunks(trunks) => {
+                self.set_trunks(trunks);
+                Answer::Done(Ok(()))
+            }
+            EdgeQuestion::TrunkStates(account) => Answer::TrunkStates(self.trunk_states(account)),
+            EdgeQuestion::Invite { account, conference, invitation } => {
+                match self.invite(id, account, conference, &invitation) {
+                    // Answered when there is a seat and a port.
+                    Ok(_) => return self.after_input(),
+                    Err(unable) => Answer::Party(Err(unable)),
+                }
+            }
+            EdgeQuestion::Party { account, conference, participant } => {
+                let key = ConferenceKey { account, name: conference };
+                Answer::Party(self.party(&key, &participant).map_err(Into::into))
+            }
+            EdgeQuestion::EndParty { account, conference, participant } => {
+                let key = ConferenceKey { account, name: conference };
+                Answer::Done(self.end_party(&key, &participant))
+            }
+            EdgeQuestion::Transfer { account, conference, participant, to } => {
+                let key = ConferenceKey { account, name: conference };
+                Answer::Party(self.transfer(&key, &participant, &to))
+            }
+            EdgeQuestion::Ping => Answer::Done(Ok(())),
+            EdgeQuestion::Drain => {
+                info!(calls = self.calls.len(), "draining: no new calls");
+                self.out.set_draining();
+                self.is_draining = true;
+                self.draining = Some(id);
+                return self.after_input();
+            }
+        };
+        self.out.reply(id, answer);
+        self.after_input();
+    }
+
+    fn after_input(&mut self) {
+        self.tell_subscribers();
+        self.finish_draining();
+    }
+
+    fn finish_draining(&mut self) {
+        if self.calls.is_empty()
+            && let Some(question) = self.draining.take()
+        {
+            self.out.reply(question, Answer::Done(Ok(())));
+        }
+    }
+
+    pub(crate) fn look_up(&mut self, pending: Pending, lookup: Lookup) {
+        let id = LookupId(self.lookup_numbers.draw());
+        self.lookups.insert(id, pending);
+        self.out.look_up(id, lookup);
+    }
+
+    fn set_talking(&mut self, number: CallNumber, talking: bool) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.talking = talking;
+            if let Some(key) = call.conference() {
+                self.subscribers.note(key, self.now.mono);
+            }
+        }
+    }
+
+    /// Ends a call from our side: out of the conference, silent, BYE (or a refusal when it is not up yet).
+    pub(crate) fn end_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
+        if !self.calls.contains_key(&number) {
+            return;
+        }
+        self.leave_conference(number);
+        self.drop_call(number, reasons);
+    }
+
+    /// The same for a call that is out of its conference already.
+    pub(crate) fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.seat = None;
+        match call.stage {
+            Stage::Ending => {}
+            // The signalling knows nothing of it.
+            Stage::Preparing { .. } => self.give_up_placing(number),
+            Stage::Routing { .. }
+            | Stage::Admitting { .. }
+            | Stage::Opening { .. }
+            | Stage::Weighing { .. }
+            | Stage::Calling(_)
+            | Stage::Accepted(_)
+            | Stage::Up(_) => {
+                self.forget_ringing(number);
+                self.release_media(number);
+                self.out.hang_up(number, reasons);
+            }
+        }
+    }
+
+    /// The signalling's last word on a call: nothing of it may stay behind.
+    pub(crate) fn call_is_over(&mut self, number: CallNumber, cause: &str) {
+        if !self.calls.contains_key(&number) {
+            return;
+        }
+        self.leave_conference(number);
+        self.forget_ringing(number);
+        self.release_media(number);
+        let call = self.calls.remove(&number).expect("looked up above");
+        self.participants.remove(&call.participant);
+        self.key_calls.end(number);
+        self.parties.end(&call.participant, cause, self.now.mono);
+        debug!(call = number.0, cause, "call over");
+        if let Some(called) = call.called {
+            self.end_called(called);
+        }
+        // Whoever waits for it to answer need not wait any longer.
+        if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.asked.caller) {
+            self.direct_call_failed(caller, 480, "The called client is gone");
+        }
+        if call.recorded {
+            self.records.call_ended(number, &call.participant, self.now.wall, cause, &mut self.out);
+        } else {
+            self.records.forget(number);
+        }
+    }
+
+    pub(crate) fn leave_conference(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let (participant, seat, key) =
+            (call.participant.clone(), call.seat.take(), call.conference().cloned());
+        if let Some(conference) = seat {
+            // Somebody is being called in its place: then nothing ends with it.
+            let is_followed = self.calls.values().any(|other| {
+                matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_))
+                    && other
+                        .outgoing
+                        .as_ref()
+                        .is_some_and(|outgoing| outgoing.asked.in_place_of == Some(number))
+            });
+            self.out.home(match is_followed {
+                true => ToHome::TakenOver { conference, participant },
+                false => ToHome::Gone { conference, participant },
+            });
+        }
+        if let Some(key) = key {
+            self.subscribers.note(&key, self.now.mono);
+        }
+    }
+
+    /// The call of a participant whose seat is in this conference.
+    pub(crate) fn call_with_seat(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+    ) -> Option<(CallNumber, &mut Call)> {
+        let number = *self.participants.get(participant)?;
+        let call = self.calls.get_mut(&number)?;
+        (call.seat.as_ref() == Some(conference)).then_some((number, call))
+    }
+}
+
+fn end_cause_text(cause: &EndCause) -> &str {
+    match cause {
+        EndCause::ByRemote { .. } => "caller hung up",
+        EndCause::ByUs => "hung up by the service",
+        EndCause::AckTimeout => "no ACK",
+        EndCause::Transport => "unreachable",
+    }
+}

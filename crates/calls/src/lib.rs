@@ -1,0 +1,67 @@
+//! What becomes of every call at this node, decided without a socket, a clock or a database.
+//!
+//! ```text
+//!   inputs                             state                                   outputs
+//!   ──────                             ─────                                   ───────
+//!   handle_sip       user agent  ─┐    calls: stage, session, seat        ┌─▶ Sip(SipCommand)
+//!   handle_media     media plane ─┤    trunks, bindings, key counters     ├─▶ Media(MediaCommand)
+//!   handle_found     store       ─┼─▶  audio settings                     ┼─▶ Lookup { id, .. }
+//!   handle_home      home        ─┤    subscribers, parties               ├─▶ Home(ToHome)
+//!   handle_question  web service ─┤    what is asked and not answered     ├─▶ Record(CallEntry)
+//!   handle_timeout   time        ─┘                                       └─▶ Reply { question, .. }
+//! ```
+//!
+//! Order of calls: one `handle_*`, then every [`Calls::poll_output`] in order, then [`Calls::poll_timeout`]. Whatever takes time
+//! (the store, the ports of a call, a seat in a conference) goes out as a value, and its outcome comes back as another input; the
+//! call may be over by then. [`Node`] joins this machine to the home of the conferences for a service on one machine.
+//!
+//! | a call comes in | `incoming`, `access` (who may), `browser_keys`, `registrations` (tokens), `session` |
+//! |---|---|
+//! | we place one | `target` (whom, by which ways), `trunks`, `bindings`, `outgoing`, `direct` (client to client) |
+//! | one is sent elsewhere | `referral` (asked by a telephone), `parties` (asked by a web service) |
+//! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
+//! | it is over | `calls`, `records` |
+//!
+//! Log lines are written with `tracing`, which does nothing unless the program installs something. The nouns that the store keeps
+//! (services, trunks, tokens) are the store's; nothing here may name its handle, and `clippy.toml` sees to that.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod audio_settings;
+mod bindings;
+mod browser_keys;
+mod call;
+mod calls;
+mod control;
+mod direct;
+mod effects;
+mod incoming;
+pub mod lookup;
+pub mod media;
+mod node;
+mod outgoing;
+mod output;
+mod parties;
+mod play;
+pub mod question;
+mod random;
+mod records;
+mod referral;
+mod registrations;
+mod security;
+mod session;
+mod subscribers;
+mod target;
+mod text;
+mod trunks;
+
+pub use browser_keys::{BrowserClaim, KeyLimits};
+pub use call::CallNumber;
+pub use calls::{Calls, Settings, Start};
+pub use control::{
+    DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
+    Unable,
+};
+pub use node::{Input, Node};
+pub use output::{Headers, Output, SipCommand};

@@ -1,0 +1,127 @@
+//! What is asked of the store for a call or a request, and what it says. What it says is brought back under the number of the
+//! question; nobody waits for it.
+
+use crate::browser_keys::BrowserClaim;
+use plenary_conference::{AccountId, ServiceName};
+use plenary_sip::{Caller, Target, digest::DigestAnswer};
+use plenary_store::{InboundService, SipSecret, Token, WebRtcKey};
+
+/// A question to the store. Drawn by [`crate::Calls`], never twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LookupId(pub u64);
+
+/// What is to be looked up.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// Who asks, and which service is meant. [`Found::Caller`] answers.
+    Caller(Box<CallerQuery>),
+    /// The service of this name, among those of this account alone. [`Found::Service`] answers.
+    Service {
+        /// Whose.
+        account: AccountId,
+        /// Its name, or one that it takes.
+        service: ServiceName,
+    },
+}
+
+/// What a request brings that the store has to be asked about.
+#[derive(Debug, Clone)]
+pub struct CallerQuery {
+    /// Whom it is for; `None`: for no service.
+    pub target: Option<Target>,
+    /// The access key that a browser names.
+    pub claim: Option<BrowserClaim>,
+    /// The answer to a challenge of ours.
+    pub answer: Option<DigestAnswer>,
+    /// A token.
+    pub token: Option<String>,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
+}
+
+impl CallerQuery {
+    /// The cloud id that the dialled host names.
+    #[must_use]
+    pub fn dialled_cloud_id(&self) -> Option<String> {
+        self.target.as_ref().and_then(|target| crate::browser_keys::cloud_id_of(&target.host))
+    }
+}
+
+/// What the store says.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// Of a [`Lookup::Caller`].
+    Caller(Result<Box<CallerLookup>, StoreFailed>),
+    /// Of a [`Lookup::Service`]: the service, and what its `*` stood for.
+    Service(Result<Option<Box<(InboundService, String)>>, StoreFailed>),
+}
+
+/// The store could not be asked. The text is for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreFailed(pub String);
+
+/// What was looked up for a call or a request.
+#[derive(Debug, Clone)]
+pub struct CallerLookup {
+    /// The service of the dialled name, and what its `*` stood for.
+    pub service: Option<(InboundService, String)>,
+    /// Who the caller says it is.
+    pub claims: Claims,
+    /// Who asks and for what, as limits count it.
+    pub caller: Caller,
+    /// The access key that a browser names.
+    pub key: NamedKey,
+    /// The cloud id that the dialled host names.
+    pub dialled_cloud_id: Option<String>,
+    /// Somebody may call by password at all.
+    pub has_users: bool,
+}
+
+impl CallerLookup {
+    /// The accounts that a caller's credentials name, whether or not they are right: services are looked for there first.
+    #[must_use]
+    pub fn accounts_of(claims: &Claims, key: &NamedKey) -> Vec<AccountId> {
+        let of_token = match &claims.token {
+            Some(Token::Call(token)) => Some(token.account),
+            Some(Token::Client(token)) => Some(token.account),
+            Some(Token::Expired | Token::Unknown) | None => None,
+        };
+        let of_password =
+            claims.password.as_ref().and_then(|(_, secret)| secret.as_ref()).map(|secret| secret.account);
+        let of_key = match key {
+            NamedKey::Known(key, _) => Some(key.account),
+            NamedKey::Unknown(_) | NamedKey::None => None,
+        };
+        let mut accounts: Vec<AccountId> = [of_token, of_password, of_key].into_iter().flatten().collect();
+        accounts.dedup();
+        accounts
+    }
+}
+
+/// Who the caller says it is, and what the store holds to check that: at most one password and one token.
+#[derive(Debug, Clone, Default)]
+pub struct Claims {
+    /// The answer to a challenge, and what is kept of the user that it names.
+    pub password: Option<(DigestAnswer, Option<SipSecret>)>,
+    /// What the token that was brought is good for.
+    pub token: Option<Token>,
+}
+
+impl Claims {
+    /// Nothing was brought that is meant for us. What is meant for other realms says nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.password.is_none() && self.token.is_none()
+    }
+}
+
+/// The access key that a browser names.
+#[derive(Debug, Clone)]
+pub enum NamedKey {
+    /// It names none, or does not come over a WebSocket.
+    None,
+    /// There is no such key, or not with an account of the cloud id that is named with it.
+    Unknown(BrowserClaim),
+    /// A key, valid or revoked, and the cloud id of its account.
+    Known(WebRtcKey, String),
+}

@@ -1,0 +1,280 @@
+//! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
+
+use crate::call::CallNumber;
+use plenary_sip::sdp::{Codec, IceCredentials, Stream};
+use std::net::{IpAddr, SocketAddr};
+
+/// Those who can hear each other: a conference's place in the media plane. Drawn by [`crate::Calls`], never twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoomNumber(pub u64);
+
+/// Something that is being played. Drawn by [`crate::Calls`], never twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PlayNumber(pub u64);
+
+/// Who hears what is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlayTo {
+    /// One call.
+    Call(CallNumber),
+    /// All calls of a room, also those that enter while it is going on.
+    Room(RoomNumber),
+    /// All calls of a room but one.
+    RoomBut(RoomNumber, CallNumber),
+}
+
+/// One thing of a play list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clip {
+    /// A WAV file, by its name inside the media folder.
+    File(String),
+    /// A sine.
+    Tone {
+        /// Frequency, in Hz.
+        hz: u32,
+        /// Length, in milliseconds.
+        ms: u32,
+    },
+    /// Nothing, for so many milliseconds.
+    Silence {
+        /// Length, in milliseconds.
+        ms: u32,
+    },
+    /// The short beep that marks an entry.
+    Beep,
+}
+
+/// What is done to a voice before others hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AudioProcessing {
+    /// Its level is brought to the common one.
+    pub automatic_gain: bool,
+    /// Steady noise is taken out.
+    pub noise_suppression: bool,
+    /// Gain beside the automatic one, in dB.
+    pub gain_db: f32,
+}
+
+/// The address of ours at which a call's RTP has to arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Where the call's signalling arrives.
+    At(IpAddr),
+    /// The one by which the system reaches this address; nothing has come from there yet. `None`: it is not known yet.
+    Towards(Option<IpAddr>),
+}
+
+/// What the work for a call depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallKind {
+    /// The codec; where we made the offer, the one that was offered first.
+    pub codec: Codec,
+    /// Its audio is protected.
+    pub is_encrypted: bool,
+    /// Steady noise is taken out of its voice.
+    pub noise_suppression: bool,
+}
+
+/// What the media plane is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaCommand {
+    /// Opens the ports of a call in a room. [`MediaEvent::Opened`] answers.
+    Open {
+        /// Which call.
+        call: CallNumber,
+        /// Where its audio is mixed.
+        room: RoomNumber,
+        /// Where its RTP has to arrive.
+        reach: Reach,
+    },
+    /// Asks whether there is time enough for the work of a call, which counts from now on if so. [`MediaEvent::Weighed`]
+    /// answers.
+    Weigh {
+        /// Which call.
+        call: CallNumber,
+        /// What its work depends on.
+        kind: CallKind,
+    },
+    /// Counts the work of a call that cannot be refused.
+    Count {
+        /// Which call.
+        call: CallNumber,
+        /// What its work depends on.
+        kind: CallKind,
+    },
+    /// The work of a call that counts has begun.
+    Began {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// Sets or changes what was agreed on.
+    SetStream {
+        /// Which call.
+        call: CallNumber,
+        /// What was agreed on.
+        stream: Box<Stream>,
+        /// Our names in ICE; used where the stream has ICE.
+        ice: Option<IceCredentials>,
+    },
+    /// Who is heard, and who hears.
+    SetVoice {
+        /// Which call.
+        call: CallNumber,
+        /// The others hear it.
+        speaks: bool,
+        /// It hears the others.
+        listens: bool,
+    },
+    /// What is done to the voice of a call.
+    SetProcessing {
+        /// Which call.
+        call: CallNumber,
+        /// What.
+        processing: AudioProcessing,
+    },
+    /// A key came by signalling: it counts among the keys pressed.
+    CountKey {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// The connection of the call's signalling is closed: no RTP for five seconds ends it.
+    CutOff {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// Plays a list over whatever else is heard.
+    Play {
+        /// To whom.
+        to: PlayTo,
+        /// Under which number.
+        play: PlayNumber,
+        /// What, in order.
+        clips: Vec<Clip>,
+        /// From the beginning again until it is stopped.
+        repeat: bool,
+    },
+    /// Stops what is being played.
+    StopPlay {
+        /// What.
+        play: PlayNumber,
+    },
+    /// Closes the ports of a call. [`MediaEvent::Closed`] follows.
+    Close {
+        /// Which call.
+        call: CallNumber,
+    },
+}
+
+/// Why a call has no ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoMedia {
+    /// The same may succeed once other calls have ended.
+    pub is_temporary: bool,
+    /// For the log.
+    pub text: String,
+}
+
+/// Which way audio does not go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OneWay {
+    /// Nothing of theirs comes.
+    NoneReceived,
+    /// Nothing of ours arrives, by their reports.
+    NoneDelivered,
+}
+
+/// What the media plane says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaEvent {
+    /// The ports of a call are open, or cannot be had.
+    Opened {
+        /// Which call.
+        call: CallNumber,
+        /// The address that RTP is received at, where it is not all of them, and the address of ours that the other side
+        /// reaches it by.
+        at: Result<OpenedAt, NoMedia>,
+    },
+    /// There is time enough for the work of a call, or not.
+    Weighed {
+        /// Which call.
+        call: CallNumber,
+        /// `Err`: the share of its time that a media thread would be at work, 1 being all of it.
+        afforded: Result<(), f64>,
+    },
+    /// A telephone key was pressed (RFC 4733).
+    KeyPressed {
+        /// Whose telephone.
+        call: CallNumber,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        key: char,
+    },
+    /// The party has begun or stopped to talk.
+    Talking {
+        /// Which call.
+        call: CallNumber,
+        /// It has begun.
+        talking: bool,
+    },
+    /// ICE or DTLS did not get through in time, or no RTP came after RTCP's goodbye.
+    RtpTimeout {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// The other side has closed its DTLS session.
+    PeerClosed {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// Nothing came for long; the call is on hold.
+    HoldTimeout {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// No RTP comes, be it that it has ceased or never began; the call is not on hold.
+    SilenceTimeout {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// Audio goes one way, or both again.
+    OneWay {
+        /// Which call.
+        call: CallNumber,
+        /// Which way it does not go; `None`: it goes both ways.
+        one_way: Option<OneWay>,
+    },
+    /// What was played is over.
+    PlayFinished {
+        /// What.
+        play: PlayNumber,
+    },
+    /// Something of a play list is left out.
+    PlayFailed {
+        /// Of which.
+        play: PlayNumber,
+        /// What is wrong, for the operator.
+        text: String,
+    },
+    /// The ports of a call are closed.
+    Closed {
+        /// Which call.
+        call: CallNumber,
+        /// Its statistics, as they are kept in the record of the call.
+        stats: String,
+    },
+    /// A room was given up because of an error of ours, and its calls are closed.
+    RoomFailed {
+        /// Which.
+        room: RoomNumber,
+        /// The calls that were in it.
+        calls: Vec<CallNumber>,
+    },
+}
+
+/// Where a call's RTP is received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenedAt {
+    /// Address and port; the address may be that of all interfaces.
+    pub rtp: SocketAddr,
+    /// The address of ours that the other side reaches it by.
+    pub local: IpAddr,
+}

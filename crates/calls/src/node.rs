@@ -1,0 +1,305 @@
+//! Edge and home on one machine: their messages are handed over by function call, in the order in which they are made.
+
+use crate::{
+    CallNumber, Calls, Output, Settings, Start,
+    lookup::{Found, LookupId},
+    media::MediaEvent,
+    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuery, PartyChange, Question},
+};
+use plenary_conference::{Conferences, Event, Home, Mono, Now, QuestionId, Refused};
+use plenary_sip::SipEvent;
+use std::collections::VecDeque;
+
+/// Something that has happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The user agent says this.
+    Sip(SipEvent),
+    /// The media plane says this.
+    Media(MediaEvent),
+    /// The store says this to a [`Output::Lookup`].
+    Found(LookupId, Found),
+    /// Somebody asks this.
+    Question(QuestionId, Question),
+    /// Other settings from now on.
+    Settings(Box<Settings>),
+    /// Every call is to end.
+    Stop,
+    /// Time has passed.
+    Timeout,
+}
+
+impl Input {
+    /// A call may be placed because of it, one at the most: it is to have a number ([`Node::give_number`]).
+    #[must_use]
+    pub fn may_place_a_call(&self) -> bool {
+        match self {
+            Self::Sip(event) => matches!(event, SipEvent::Referred(_)),
+            Self::Found(..) | Self::Question(_, Question::Edge(EdgeQuestion::Invite { .. })) => true,
+            Self::Question(..) | Self::Media(_) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
+        }
+    }
+}
+
+/// The calls of this node, and the conferences, all of which are at home here.
+#[derive(Debug)]
+pub struct Node {
+    calls: Calls,
+    home: Home,
+    outputs: VecDeque<Output>,
+}
+
+impl Node {
+    /// No calls yet; the conferences as they were read back.
+    #[must_use]
+    pub fn new(start: Start, conferences: Conferences, now: Now) -> Self {
+        let mut node =
+            Self { calls: Calls::new(start, now), home: Home::new(conferences), outputs: VecDeque::new() };
+        node.handle(Input::Timeout, now);
+        node
+    }
+
+    /// Takes one input, and all that follows from it within this machine.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Sip(event) => self.calls.handle_sip(event, now),
+            Input::Media(event) => self.calls.handle_media(event, now),
+            Input::Found(id, found) => self.calls.handle_found(id, found, now),
+            Input::Question(id, question) => self.handle_question(id, question, now),
+            Input::Settings(settings) => self.calls.handle_settings(*settings),
+            Input::Stop => self.calls.handle_stop(now),
+            Input::Timeout => {
+                self.home.handle_timeout(now);
+                self.calls.handle_timeout(now);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to do outside of this machine, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due, given the present offset between the two clocks. The calendar clock may be corrected at
+    /// any time, so it should come once a second in any case.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        [self.home.poll_timeout(now), self.calls.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// The calls.
+    #[must_use]
+    pub fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// The conferences.
+    #[must_use]
+    pub fn conferences(&self) -> &Conferences {
+        self.home.conferences()
+    }
+
+    /// See [`Calls::give_number`].
+    pub fn give_number(&mut self, number: CallNumber) {
+        self.calls.give_number(number);
+    }
+
+    /// See [`Calls::finish_records`].
+    pub fn finish_records(&mut self, now: Now) {
+        self.calls.finish_records();
+        self.settle(now);
+    }
+
+    /// The call that an input is about.
+    #[must_use]
+    pub fn call_of(&self, input: &Input) -> Option<CallNumber> {
+        match input {
+            Input::Sip(event) => call_of_sip(event),
+            Input::Media(event) => call_of_media(event),
+            Input::Found(id, _) => self.calls.call_of_lookup(*id),
+            Input::Question(..) | Input::Settings(_) | Input::Stop | Input::Timeout => None,
+        }
+    }
+
+    /// A mistake of ours in the handling of this call, a panic for one: the call ends, and all others go on.
+    pub fn handle_failure(&mut self, call: CallNumber, now: Now) {
+        self.calls.handle_failure(call, now);
+        self.settle(now);
+    }
+
+    /// Takes everything that is under way within this machine further; after a mistake something may be left.
+    pub fn settle(&mut self, now: Now) {
+        loop {
+            if let Some(message) = self.home.poll_message() {
+                self.calls.handle_home(message, now);
+            } else if let Some((question, done)) = self.home.poll_answer() {
+                self.outputs.push_back(Output::Reply { question, answer: Answer::Done(done) });
+            } else if let Some(output) = self.calls.poll_output() {
+                match output {
+                    Output::Home(message) => self.home.handle_message(message, now),
+                    Output::Sip(_)
+                    | Output::Media(_)
+                    | Output::Lookup { .. }
+                    | Output::Record(_)
+                    | Output::Reply { .. } => self.outputs.push_back(output),
+                }
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// See [`Calls::abandon`]: nothing of the call is left, neither here nor in its conference.
+    pub fn abandon(&mut self, call: CallNumber, now: Now) {
+        self.calls.abandon(call);
+        self.settle(now);
+    }
+
+    fn handle_question(&mut self, id: QuestionId, question: Question, now: Now) {
+        // Questions are answered as of this moment, also when the timer has not run yet.
+        self.home.handle_timeout(now);
+        match question {
+            Question::Edge(question) => self.calls.handle_question(id, question, now),
+            Question::Home(question) => {
+                if let Some(answer) = self.ask_home(id, question, now) {
+                    self.reply_after_messages(id, answer, now);
+                }
+            }
+            Question::Parties { account, which, what } => {
+                let conferences = self.home.conferences();
+                let found = conferences.resolve(account, &which);
+                let query = found.map(|conference| PartiesQuery {
+                    reservation: conferences
+                        .reservation_of(&conference)
+                        .map(|reservation| reservation.token.clone()),
+                    participants: conferences
+                        .participants(&conference)
+                        .map(|(_, participants)| participants)
+                        .unwrap_or_default(),
+                    conference,
+                    what: what.clone(),
+                });
+                match query {
+                    Ok(query) => self.calls.handle_parties_question(id, query, now),
+                    Err(refused) => {
+                        let answer = what.refused(refused);
+                        self.outputs.push_back(Output::Reply { question: id, answer });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the home decides at once is told first: whoever is answered finds it done.
+    fn reply_after_messages(&mut self, question: QuestionId, answer: Answer, now: Now) {
+        self.settle(now);
+        self.outputs.push_back(Output::Reply { question, answer });
+    }
+
+    /// The answer; `None`: it comes once the edge has done what is asked for.
+    fn ask_home(&mut self, id: QuestionId, question: HomeQuestion, now: Now) -> Option<Answer> {
+        let home = &mut self.home;
+        Some(match question {
+            HomeQuestion::Claim(key) => Answer::Done(home.claim_name(&key, now)),
+            HomeQuestion::Release(key) => {
+                home.release_name(&key);
+                Answer::Done(Ok(()))
+            }
+            HomeQuestion::Reservation(event) => {
+                if let Event::ReservationRemoved { token } = &event
+                    && let Some(key) = home.conferences().key_of(token)
+                {
+                    self.calls.forget_sound(key);
+                }
+                home.handle_question(id, event, now);
+                return None;
+            }
+            HomeQuestion::Change { account, which, participant, change } => {
+                let conference = match home.conferences().resolve(account, &which) {
+                    Ok(conference) => conference,
+                    Err(refused) => return Some(Answer::Done(Err(refused))),
+                };
+                let event = match change {
+                    PartyChange::Options { muted, dtmf_enabled } => {
+                        Event::SetOptions { conference, participant, muted, dtmf_enabled }
+                    }
+                    PartyChange::Eject => Event::Eject { conference, participant },
+                };
+                home.handle_question(id, event, now);
+                return None;
+            }
+            HomeQuestion::List(account) => Answer::Conferences(home.conferences().list(account)),
+            HomeQuestion::Participants { account, which } => {
+                let conferences = home.conferences();
+                let found = conferences.resolve(account, &which);
+                Answer::Participants(found.and_then(|key| conferences.participants(&key)))
+            }
+            HomeQuestion::Find { account, token } => {
+                let conferences = home.conferences();
+                let found = conferences.reservation(account, &token).cloned().and_then(|reservation| {
+                    let key = conferences.key_of(&token)?;
+                    conferences.state(key).map(|state| (reservation, state))
+                });
+                Answer::Reservation(found)
+            }
+        })
+    }
+}
+
+impl crate::question::PartiesQuestion {
+    fn refused(&self, refused: Refused) -> Answer {
+        match self {
+            Self::Reports => Answer::Reports(Err(refused)),
+            Self::ChangeSound(..) => Answer::Sound(Err(refused)),
+            Self::PlanSound(_) => Answer::SoundPlan(Err(refused)),
+        }
+    }
+}
+
+fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
+    let call = match event {
+        SipEvent::Incoming(incoming) => incoming.call,
+        SipEvent::Confirmed { call, .. }
+        | SipEvent::Reoffer { call, .. }
+        | SipEvent::ReofferAnswer { call, .. }
+        | SipEvent::KeyPressed { call, .. }
+        | SipEvent::Cancelled { call, .. }
+        | SipEvent::Progress { call, .. }
+        | SipEvent::Answered { call, .. }
+        | SipEvent::Rejected { call, .. }
+        | SipEvent::ReferralProgress { call, .. }
+        | SipEvent::Ended { call, .. } => *call,
+        // Of nobody, or of a call that the machine has no hand in yet.
+        SipEvent::Subscribing(_)
+        | SipEvent::Unsubscribed(_)
+        | SipEvent::Registering(_)
+        | SipEvent::Referred(_)
+        | SipEvent::Registered { .. }
+        | SipEvent::RegistrationFailed { .. }
+        | SipEvent::Unregistered(_)
+        | SipEvent::ConnectionClosed(_)
+        | SipEvent::Banned { .. }
+        | SipEvent::Blocked { .. } => return None,
+    };
+    Some(CallNumber(call.0))
+}
+
+fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
+    match event {
+        MediaEvent::Opened { call, .. }
+        | MediaEvent::Weighed { call, .. }
+        | MediaEvent::KeyPressed { call, .. }
+        | MediaEvent::Talking { call, .. }
+        | MediaEvent::RtpTimeout { call }
+        | MediaEvent::PeerClosed { call }
+        | MediaEvent::HoldTimeout { call }
+        | MediaEvent::SilenceTimeout { call }
+        | MediaEvent::Closed { call, .. } => Some(*call),
+        // Of a play or a room, or nothing that a call is ended for.
+        MediaEvent::OneWay { .. }
+        | MediaEvent::PlayFinished { .. }
+        | MediaEvent::PlayFailed { .. }
+        | MediaEvent::RoomFailed { .. } => None,
+    }
+}

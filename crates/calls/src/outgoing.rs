@@ -1,0 +1,512 @@
+//! Calls that we place: a seat first, then ports, then one way after the other until somebody answers, who enters like a caller.
+//!
+//! ```text
+//!   asked for ─▶ Preparing ── the home ── the media plane ─▶ Calling ── way 1, way 2 … ─▶ Up, or over
+//! ```
+
+use crate::{
+    Calls, Unable,
+    audio_settings::SoundChoice,
+    call::{Call, CallNumber, Outgoing, Purpose, Session, Stage},
+    control::{DialRefused, Invitation, PartyState},
+    effects::reasons,
+    media::{NoMedia, OpenedAt, Reach},
+    question::Answer,
+    records,
+    target::{Route, Target, no_flow},
+};
+use plenary_conference::{
+    AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
+};
+use plenary_sip::{Replaces, RequestId, sdp};
+use plenary_store::Refer;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+use tracing::{info, warn};
+
+/// Calls that are being placed for one account at a time: each may cost somebody money.
+const PLACING_MAX: usize = 500;
+
+/// Who asked for a call, and what is to happen.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// The web service that waits to hear that there is a seat.
+    pub(crate) question: Option<QuestionId>,
+    /// To be told how it goes.
+    pub(crate) request: Option<RequestId>,
+    /// The participant whose place the called one takes.
+    pub(crate) in_place_of: Option<CallNumber>,
+    /// The dialog there that our call takes the place of.
+    pub(crate) replaces: Option<Replaces>,
+    pub(crate) referred_by: Option<String>,
+    /// A client of ours that waits for the called one to answer.
+    pub(crate) caller: Option<CallNumber>,
+}
+
+impl Calls {
+    /// Calls somebody into a conference, for the web service.
+    pub(crate) fn invite(
+        &mut self,
+        question: QuestionId,
+        account: AccountId,
+        conference: ConferenceName,
+        invitation: &Invitation,
+    ) -> Result<CallNumber, Unable> {
+        if self.is_stopping || self.is_draining {
+            return Err(Unable::Unavailable("the service is stopping".to_owned()));
+        }
+        let target = Target::parse(&invitation.to).map_err(DialRefused::BadTarget)?;
+        let (trunk, from) = (invitation.trunk.as_deref(), invitation.from.as_deref());
+        let routes = self.routes(account, &target, trunk, from)?;
+        let key = ConferenceKey { account, name: conference };
+        let ring_ms = u64::from(invitation.ring_seconds) * 1000;
+        let asked = Asked { question: Some(question), ..Asked::default() };
+        self.place(key, &target, routes, invitation.options.clone(), ring_ms, asked)
+    }
+
+    /// Asks for a seat for somebody who is to be called. What becomes of it is told to whoever asked.
+    pub(crate) fn place(
+        &mut self,
+        key: ConferenceKey,
+        target: &Target,
+        routes: Vec<Route>,
+        options: ParticipantOptions,
+        ring_ms: u64,
+        asked: Asked,
+    ) -> Result<CallNumber, Unable> {
+        let is_placing = |call: &&Call| {
+            matches!(call.stage, Stage::Preparing { .. } | Stage::Calling(_))
+                && call.account == Some(key.account)
+        };
+        if self.calls.values().filter(is_placing).count() >= PLACING_MAX {
+            return Err(Unable::Unavailable(format!(
+                "the account is placing {PLACING_MAX} calls already; try again"
+            )));
+        }
+        let number = self.spare_number.take().ok_or_else(|| {
+            Unable::Unavailable("there is no number for another call; try again".to_owned())
+        })?;
+        let participant = self.participant_id(number);
+        let from = routes.first().map(|route| route.spec.from_user.clone()).unwrap_or_default();
+        self.participants.insert(participant.clone(), number);
+        let call = Call {
+            participant: participant.clone(),
+            stage: Stage::Preparing { key: key.clone(), has_room: false },
+            dialled: target.name().to_owned(),
+            from,
+            flow: no_flow(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            seat: Some(key.clone()),
+            options: options.clone(),
+            account: Some(key.account),
+            service: None,
+            began_at: self.now.wall,
+            talking: false,
+            sound: SoundChoice::default(),
+            replaces: None,
+            srtp: self.settings.srtp,
+            recorded: false,
+            trunk: None,
+            admitted_by: None,
+            refer: Refer::None,
+            asserted: None,
+            is_withheld: false,
+            called: None,
+            outgoing: Some(Box::new(Outgoing {
+                to: target.shown(),
+                routes: routes.into(),
+                ring_until: self.now.mono.plus_ms(ring_ms),
+                is_ringing: false,
+                early: BTreeMap::new(),
+                asked,
+            })),
+        };
+        self.calls.insert(number, call);
+        self.out.home(ToHome::Admit { conference: key, participant, options, in_place_of: None });
+        Ok(number)
+    }
+
+    /// There is a seat: now for the media.
+    pub(crate) fn open_for_placing(&mut self, number: CallNumber) {
+        let Some(Call { stage: Stage::Preparing { key, has_room }, outgoing: Some(outgoing), .. }) =
+            self.calls.get_mut(&number)
+        else {
+            return;
+        };
+        *has_room = true;
+        let (key, reach) = (key.clone(), reach_of(outgoing.routes.front()));
+        let room = self.conference_room(&key);
+        self.out.open(number, room, reach);
+    }
+
+    /// There are ports for the call, or there are none.
+    pub(crate) fn handle_opened_for_placing(&mut self, number: CallNumber, at: Result<OpenedAt, NoMedia>) {
+        let OpenedAt { mut rtp, local } = match at {
+            Ok(at) => at,
+            Err(NoMedia { text, .. }) => {
+                warn!(call = number.0, error = %text, "no media for a call");
+                self.leave_conference(number);
+                let text = "there is no port for the audio of another call".to_owned();
+                return self.placing_failed(number, Unable::Unavailable(text));
+            }
+        };
+        if let Some(advertise) = self.settings.advertise.filter(|ip| ip.is_ipv4() == local.is_ipv4()) {
+            rtp.set_ip(advertise);
+        } else if rtp.ip().is_unspecified() {
+            rtp.set_ip(local);
+        }
+        let local_media = self.local_media(number, rtp, self.settings.srtp, false);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Preparing { key, .. } = &call.stage else { return };
+        let Some(outgoing) = &mut call.outgoing else { return };
+        let key = key.clone();
+        let (to, ring_until, question) =
+            (outgoing.to.clone(), outgoing.ring_until, outgoing.asked.question.take());
+        call.stage = Stage::Calling(Session {
+            purpose: Purpose::Conference { key: key.clone() },
+            local: local_media,
+            stream: None,
+            playing: None,
+            speaks: false,
+            listens: false,
+        });
+        (call.flow, call.recorded) = (no_flow(local), true);
+        let (participant, from) = (call.participant.clone(), call.from.clone());
+        records::call_started(call, Some(&key), None, &mut self.out);
+        self.ringing.insert((ring_until, number));
+        self.parties.begin(
+            key.clone(),
+            PartyState {
+                participant_id: participant.clone(),
+                direction: "out",
+                to,
+                from,
+                state: "calling",
+                status: None,
+                reason: None,
+                trunk: None,
+                transfer: None,
+            },
+        );
+        self.apply_sound(&key, number);
+        self.dial_next(number, 503, "Nobody to ask");
+        self.subscribers.note(&key, self.now.mono);
+        if let (Some(question), Some(party)) = (question, self.parties.get(&key, &participant)) {
+            self.out.reply(question, Answer::Party(Ok(party.clone())));
+        }
+    }
+
+    /// A call came to nothing before anybody was called: nothing is left of it, and whoever asked is told.
+    pub(crate) fn placing_failed(&mut self, number: CallNumber, unable: Unable) {
+        self.release_media(number);
+        let Some(call) = self.calls.remove(&number) else { return };
+        self.participants.remove(&call.participant);
+        let Some(outgoing) = call.outgoing else { return };
+        let Asked { question, request, caller, .. } = outgoing.asked;
+        let (status, phrase) = match &unable {
+            Unable::Refused(refused) => (486, refused.to_string()),
+            Unable::Dial(_) | Unable::Unavailable(_) => (503, "The service is full".to_owned()),
+        };
+        if let Some(request) = request {
+            let phrase = if status == 503 { "Service Unavailable" } else { &phrase };
+            self.out.report_referral(request, status, phrase);
+        }
+        if let Some(caller) = caller {
+            if let Some(call) = self.calls.get_mut(&caller) {
+                call.called = None;
+            }
+            self.refuse(caller, status, &phrase);
+        }
+        if let Some(question) = question {
+            self.out.reply(question, Answer::Party(Err(unable)));
+        }
+    }
+
+    /// A call is ended by us before anybody was called.
+    pub(crate) fn give_up_placing(&mut self, number: CallNumber) {
+        if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number)
+            && let Some(request) = outgoing.asked.request.take()
+        {
+            self.out.report_referral(request, 487, "Request Terminated");
+        }
+        self.placing_failed(number, Unable::Unavailable("the call was given up".to_owned()));
+    }
+
+    /// Takes the next way; where there is none, the call has failed as the last one did.
+    fn dial_next(&mut self, number: CallNumber, mut status: u16, phrase: &str) {
+        let mut phrase = phrase.to_owned();
+        loop {
+            let Some(Call { outgoing: Some(outgoing), stage: Stage::Calling(_), .. }) =
+                self.calls.get_mut(&number)
+            else {
+                return;
+            };
+            let Some(route) = outgoing.routes.pop_front() else { break };
+            let has_more = !outgoing.routes.is_empty();
+            outgoing.early.clear();
+            outgoing.is_ringing = false;
+            if route.trunk.as_ref().is_some_and(|trunk| !self.has_free_line(trunk)) {
+                (status, phrase) = (503, "All lines of the trunk are in use".to_owned());
+                continue;
+            }
+            match self.dial(number, route, has_more) {
+                Ok(()) => return,
+                Err(error) => (status, phrase) = (400, error),
+            }
+        }
+        self.outgoing_failed(number, status, &phrase);
+        self.end_unplaced(number);
+    }
+
+    fn dial(&mut self, number: CallNumber, route: Route, has_more: bool) -> Result<(), String> {
+        let is_secure = route.is_secure || route.spec.flow.is_some_and(|flow| flow.transport.is_secure());
+        let mut security = self.security.local(route.srtp, is_secure, &mut self.random);
+        security.offers_dtls = route.is_browser;
+        let Some(call) = self.calls.get_mut(&number) else { return Ok(()) };
+        let Stage::Calling(session) = &mut call.stage else { return Ok(()) };
+        let Some(outgoing) = &call.outgoing else { return Ok(()) };
+        session.local.security = security;
+        session.local.version += 1;
+        let name = route.trunk.as_ref().map(|trunk| trunk.name.clone());
+        (call.srtp, call.trunk) = (route.srtp, name.clone());
+        if let Some(flow) = route.spec.flow {
+            call.flow = flow;
+        }
+        let mut spec = route.spec;
+        spec.sdp = sdp::offer(&session.local);
+        spec.replaces.clone_from(&outgoing.asked.replaces);
+        spec.referred_by.clone_from(&outgoing.asked.referred_by);
+        let left = outgoing.ring_until.0.saturating_sub(self.now.mono.0);
+        // We give up ourselves; this is for the case that we should not come to it.
+        spec.ring_for = Some(Duration::from_millis(left + 5000));
+        spec.is_impatient = has_more;
+        info!(call = number.0, to = %outgoing.to, uri = %spec.uri, trunk = name.as_deref().unwrap_or_default(), "calling");
+        let participant = call.participant.clone();
+        self.parties.change(&participant, |party| party.trunk = name);
+        plenary_sip::check_dial(&spec).map_err(|error| error.to_string())?;
+        self.out.dial(number, spec);
+        Ok(())
+    }
+
+    /// The called side rings. What it plays before it answers is for nobody: the conference does not hear it.
+    pub(crate) fn handle_progress(
+        &mut self,
+        number: CallNumber,
+        fork: u32,
+        status: u16,
+        sdp: Option<String>,
+    ) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Calling(session) = &call.stage else { return };
+        let Purpose::Conference { key } = &session.purpose else { return };
+        let (key, Some(outgoing)) = (key.clone(), &mut call.outgoing) else { return };
+        if let Some(sdp) = sdp {
+            outgoing.early.insert(fork, sdp);
+        }
+        if !std::mem::replace(&mut outgoing.is_ringing, true) {
+            self.parties.change(&call.participant, |party| party.state = "ringing");
+            self.subscribers.note(&key, self.now.mono);
+        }
+        if let Some(caller) = outgoing.asked.caller.filter(|_| status == 180) {
+            self.direct_call_rings(caller);
+        }
+        let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get(&number) else { return };
+        if let Some(request) = outgoing.asked.request {
+            self.out.report_referral(
+                request,
+                status,
+                if status == 180 { "Ringing" } else { "Session Progress" },
+            );
+        }
+    }
+
+    /// The called side has answered: the party enters.
+    pub(crate) fn handle_answered(
+        &mut self,
+        number: CallNumber,
+        fork: u32,
+        sdp: Option<String>,
+        dialog: String,
+    ) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let stage = std::mem::replace(&mut call.stage, Stage::Ending);
+        let Stage::Calling(mut session) = stage else {
+            call.stage = stage;
+            return;
+        };
+        let (until, request, early) = match &mut call.outgoing {
+            Some(outgoing) => {
+                (outgoing.ring_until, outgoing.asked.request.take(), outgoing.early.remove(&fork))
+            }
+            None => return,
+        };
+        self.ringing.remove(&(until, number));
+        let answer = sdp.or(early).ok_or_else(|| "the answer has no session description".to_owned());
+        let stream =
+            answer.and_then(|sdp| sdp::accept(&session.local, &sdp).map_err(|error| error.to_string()));
+        let participant = call.participant.clone();
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(text) => {
+                info!(call = number.0, %text, "the called side's answer is not usable");
+                call.stage = Stage::Calling(session);
+                self.outgoing_failed(number, 488, "The session description is not acceptable");
+                return self.end_call(number, reasons(488, "The session description is not acceptable"));
+            }
+        };
+        self.out.set_stream(number, &stream, session.local.ice.as_ref());
+        let (codec, is_encrypted) = (stream.codec, stream.protection != sdp::Protection::None);
+        session.stream = Some(stream);
+        call.stage = Stage::Up(session);
+        let key = call.conference().cloned();
+        records::call_answered(call, dialog, &mut self.out);
+        self.parties.change(&participant, |party| party.state = "answered");
+        if let Some(request) = request {
+            self.out.report_referral(request, 200, "OK");
+        }
+        // It counts from now on: it cannot be refused any more.
+        if let Some(Call { stage: Stage::Up(session), .. }) = self.calls.get(&number) {
+            let kind = self.call_kind(number, session, codec, is_encrypted);
+            self.out.count(number, kind);
+            self.out.began(number);
+        }
+        info!(call = number.0, %participant, "answered");
+        if let Some(conference) = key {
+            self.out.home(ToHome::Connected { conference, participant });
+        }
+    }
+
+    /// A party is in. For a caller that came in that is all; one that was called lets others go on.
+    pub(crate) fn handle_entered(&mut self, conference: &ConferenceKey, participant: &ParticipantId) {
+        let Some((_, call)) = self.call_with_seat(conference, participant) else { return };
+        let Some(outgoing) = &mut call.outgoing else { return };
+        let (caller, old) = (outgoing.asked.caller.take(), outgoing.asked.in_place_of.take());
+        if let Some(caller) = caller {
+            self.direct_call_answered(caller, conference.clone());
+        }
+        if let Some(old) = old {
+            self.take_over(old, "Another call has taken the place of this one");
+        }
+    }
+
+    /// The called side refused, or was not reached.
+    pub(crate) fn handle_rejected(&mut self, number: CallNumber, status: u16, phrase: &str) {
+        let Some(call) = self.calls.get(&number) else { return };
+        if let (Some(name), Some(account)) = (&call.trunk, call.account)
+            && (status >= 500 || matches!(status, 401 | 403 | 407 | 408))
+            && status < 600
+        {
+            self.trunks.note_error(account, name, format!("call: {status} {phrase}"), self.now.wall);
+        }
+        let Some(Call { outgoing: Some(outgoing), stage: Stage::Calling(_), trunk, .. }) =
+            self.calls.get(&number)
+        else {
+            return self.call_is_over(number, "refused");
+        };
+        let is_silent = !outgoing.is_ringing;
+        let may_go_on = match trunk {
+            // Nobody there, or nobody who can: another one may.
+            Some(_) => (500..600).contains(&status) || (status == 408 && is_silent),
+            // A telephone that is switched off, or has another address by now.
+            None => {
+                (500..600).contains(&status) || (matches!(status, 404 | 408 | 410 | 430 | 480) && is_silent)
+            }
+        };
+        if may_go_on && !outgoing.routes.is_empty() {
+            info!(call = number.0, status, phrase, "not reached by this way: trying the next");
+            return self.dial_next(number, status, phrase);
+        }
+        self.outgoing_failed(number, status, phrase);
+        self.end_unplaced(number);
+    }
+
+    /// Writes down that a call of ours came to nothing, and tells who asked for it.
+    fn outgoing_failed(&mut self, number: CallNumber, status: u16, phrase: &str) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(outgoing) = &mut call.outgoing else { return };
+        self.ringing.remove(&(outgoing.ring_until, number));
+        info!(call = number.0, to = %outgoing.to, status, phrase, "not answered");
+        if let Some(request) = outgoing.asked.request.take() {
+            self.out.report_referral(request, status, phrase);
+        }
+        let caller = outgoing.asked.caller.take();
+        self.parties.change(&call.participant, |party| {
+            (party.state, party.status, party.reason) = ("failed", Some(status), Some(phrase.to_owned()));
+        });
+        if let Some(caller) = caller {
+            self.direct_call_failed(caller, status, phrase);
+        }
+    }
+
+    /// A call of ours is over of which the signalling knows nothing any more.
+    fn end_unplaced(&mut self, number: CallNumber) {
+        let party = self.calls.get(&number).and_then(|call| self.parties.of(&call.participant));
+        let cause = party.and_then(|party| Some(format!("{} {}", party.status?, party.reason.as_deref()?)));
+        self.call_is_over(number, cause.as_deref().unwrap_or("refused"));
+    }
+
+    /// When somebody has rung long enough.
+    pub(crate) fn ringing_due(&self) -> Option<Mono> {
+        self.ringing.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn stop_ringing(&mut self) {
+        let now = self.now.mono;
+        while let Some((at, number)) = self.ringing.first().copied()
+            && at <= now
+        {
+            self.ringing.remove(&(at, number));
+            if matches!(self.calls.get(&number), Some(Call { stage: Stage::Calling(_), .. })) {
+                self.outgoing_failed(number, 408, "No answer");
+                self.end_call(number, reasons(408, "No answer"));
+            }
+        }
+    }
+
+    /// A call that is being placed is ended by us, for whatever reason: nobody is asked any more.
+    pub(crate) fn forget_ringing(&mut self, number: CallNumber) {
+        if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number) {
+            let until = outgoing.ring_until;
+            if let Some(request) = outgoing.asked.request.take() {
+                self.out.report_referral(request, 487, "Request Terminated");
+            }
+            self.ringing.remove(&(until, number));
+        }
+    }
+
+    /// A participant leaves because another call has taken its place: that ends nothing for anybody else.
+    pub(crate) fn take_over(&mut self, old: CallNumber, text: &str) {
+        if let Some(call) = self.calls.get_mut(&old)
+            && let Some(conference) = call.seat.take()
+        {
+            let participant = call.participant.clone();
+            self.out.home(ToHome::TakenOver { conference, participant });
+        }
+        self.end_call(old, reasons(200, text));
+    }
+}
+
+/// Where the called party's RTP can reach us: by the way of the flow, or of the address that the URI names. Of a name nothing
+/// is known yet.
+fn reach_of(route: Option<&Route>) -> Reach {
+    if let Some(flow) = route.and_then(|route| route.spec.flow) {
+        return Reach::At(flow.local.ip().to_canonical());
+    }
+    let host = route.map(|route| {
+        let next = route.spec.route.first().unwrap_or(&route.spec.uri);
+        let host = next.rsplit('@').next().unwrap_or_default();
+        host.trim_start_matches("sips:").trim_start_matches("sip:").to_owned()
+    });
+    let literal = host.and_then(|host| {
+        let end = host.find(';').unwrap_or(host.len());
+        let address = &host[..end];
+        let (ip, _) = match address.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None => address.split_once(':').unwrap_or((address, "")),
+        };
+        ip.parse::<IpAddr>().ok()
+    });
+    Reach::Towards(literal)
+}

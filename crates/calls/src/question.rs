@@ -1,0 +1,206 @@
+//! What the web services, the terminal and the operator ask, and what they are answered. A reply carries the number of its
+//! question; who waits for it is the loop's business.
+
+use crate::{
+    Unable,
+    call::CallNumber,
+    control::{Invitation, PartyState, SoundChange, SoundSettings, TrunkState},
+    lookup::StoreFailed,
+};
+use plenary_conference::{
+    AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
+    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+};
+use plenary_store::{KeptSound, SoundOwner, Trunk};
+use std::collections::BTreeMap;
+
+/// A question or a command.
+#[derive(Debug)]
+pub enum Question {
+    /// To the home of conferences.
+    Home(HomeQuestion),
+    /// About what a conference's parties are at their edge: the home says who they are.
+    Parties {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        which: ConferenceRef,
+        /// What about them.
+        what: PartiesQuestion,
+    },
+    /// To the edge.
+    Edge(EdgeQuestion),
+}
+
+/// What is asked of the home.
+#[derive(Debug)]
+pub enum HomeQuestion {
+    /// Keeps a name while its reservation is on its way to the database. [`Answer::Done`].
+    Claim(ConferenceKey),
+    /// Gives a claimed name back. [`Answer::Done`].
+    Release(ConferenceKey),
+    /// A reservation was made, extended or removed. [`Answer::Done`].
+    Reservation(Event),
+    /// Changes a party; [`Answer::Done`] once its edge has done it.
+    Change {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        which: ConferenceRef,
+        /// Which party.
+        participant: ParticipantId,
+        /// What becomes of it.
+        change: PartyChange,
+    },
+    /// Every conference of the account. [`Answer::Conferences`].
+    List(AccountId),
+    /// State and parties. [`Answer::Participants`].
+    Participants {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        which: ConferenceRef,
+    },
+    /// A reservation and the state of its conference. [`Answer::Reservation`].
+    Find {
+        /// Whose.
+        account: AccountId,
+        /// Which one.
+        token: ReservationToken,
+    },
+}
+
+/// What becomes of a party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartyChange {
+    /// What is given is set, and the rest left.
+    Options {
+        /// It may not speak.
+        muted: Option<bool>,
+        /// Its keys do something.
+        dtmf_enabled: Option<bool>,
+    },
+    /// It is thrown out.
+    Eject,
+}
+
+/// What is asked about the parties of one conference.
+#[derive(Debug, Clone)]
+pub enum PartiesQuestion {
+    /// A report of each. [`Answer::Reports`].
+    Reports,
+    /// How they are to sound, all or one of them. [`Answer::Sound`].
+    ChangeSound(Option<ParticipantId>, SoundChange),
+    /// What of this change has to be in the store first. [`Answer::SoundPlan`].
+    PlanSound(SoundChange),
+}
+
+/// What is asked of the edge.
+#[derive(Debug)]
+pub enum EdgeQuestion {
+    /// How all conferences of an account are to sound. [`Answer::Sound`].
+    ChangeAccountSound(AccountId, SoundChange),
+    /// What of this change has to be in the store first. [`Answer::SoundPlan`].
+    PlanAccountSound(AccountId, SoundChange),
+    /// The trunks have been read again. [`Answer::Done`].
+    Trunks(Result<Vec<Trunk>, StoreFailed>),
+    /// How the account's trunks do. [`Answer::TrunkStates`].
+    TrunkStates(AccountId),
+    /// Calls somebody into a conference. [`Answer::Party`] once there is a seat.
+    Invite {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        conference: ConferenceName,
+        /// Whom to call, and how.
+        invitation: Box<Invitation>,
+    },
+    /// How the call of a party is doing. [`Answer::Party`].
+    Party {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        conference: ConferenceName,
+        /// Which party.
+        participant: ParticipantId,
+    },
+    /// Gives up calling, or hangs up. [`Answer::Done`].
+    EndParty {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        conference: ConferenceName,
+        /// Which party.
+        participant: ParticipantId,
+    },
+    /// Has the telephone of a party call somebody else. [`Answer::Party`].
+    Transfer {
+        /// Whose conference.
+        account: AccountId,
+        /// Which one.
+        conference: ConferenceName,
+        /// Which party.
+        participant: ParticipantId,
+        /// Whom to call.
+        to: String,
+    },
+    /// [`Answer::Done`], at once.
+    Ping,
+    /// No new calls; [`Answer::Done`] when the last one is over.
+    Drain,
+}
+
+/// What is asked about the parties of a conference, with what its home knows of them.
+#[derive(Debug)]
+pub struct PartiesQuery {
+    /// The conference.
+    pub conference: ConferenceKey,
+    /// Its reservation, if it has one.
+    pub reservation: Option<ReservationToken>,
+    /// Who is in, in the order in which they entered.
+    pub participants: Vec<ParticipantSummary>,
+    /// What about them.
+    pub what: PartiesQuestion,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    /// It was done, or refused.
+    Done(Result<(), Refused>),
+    /// Conferences.
+    Conferences(Vec<ConferenceSummary>),
+    /// A conference's state and parties.
+    Participants(Result<(State, Vec<ParticipantSummary>), Refused>),
+    /// A reservation and the state of its conference.
+    Reservation(Option<(Reservation, State)>),
+    /// A report of each party.
+    Reports(Result<Vec<Report>, Refused>),
+    /// How it sounds now.
+    Sound(Result<SoundSettings, Refused>),
+    /// What has to be in the store first; `None`: nothing.
+    SoundPlan(Result<Option<(SoundOwner, KeptSound)>, Refused>),
+    /// How trunks do, by name.
+    TrunkStates(BTreeMap<String, TrunkState>),
+    /// How the call of a party is doing.
+    Party(Result<PartyState, Unable>),
+}
+
+/// A party of a conference. Its statistics are with the media plane, under the number of its call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Its id.
+    pub participant: ParticipantId,
+    /// The number of its call.
+    pub call: CallNumber,
+    /// Who it is, as far as others may see.
+    pub from: String,
+    /// What admitted it; `None`: we called.
+    pub admitted_by: Option<&'static str>,
+    /// May not speak.
+    pub muted: bool,
+    /// Speaks now.
+    pub talking: bool,
+    /// What is done to its voice.
+    pub sound: SoundSettings,
+}

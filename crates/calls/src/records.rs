@@ -1,0 +1,114 @@
+//! When the record of a call is written and completed: its beginning when it is up or placed, its end as soon as both its
+//! signalling has ended and its media has reported, whichever comes first.
+
+use crate::{
+    call::{Call, CallNumber},
+    output::Outputs,
+};
+use plenary_conference::{ConferenceKey, ParticipantId, Timestamp};
+use plenary_store::{CallEntry, CallRecord};
+use std::collections::BTreeMap;
+
+/// What the ends of calls wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    /// What the media plane said of calls whose signalling has not ended yet.
+    stats: BTreeMap<CallNumber, String>,
+    /// Calls that are over and whose media has not reported yet.
+    ending: BTreeMap<CallNumber, Ending>,
+}
+
+#[derive(Debug)]
+struct Ending {
+    id: String,
+    at: Timestamp,
+    cause: String,
+}
+
+impl Ending {
+    fn entry(self, stats: Option<String>) -> CallEntry {
+        let Self { id, at, cause } = self;
+        CallEntry::Ended { id, at, cause, stats }
+    }
+}
+
+/// A call is up, or is being placed.
+pub(crate) fn call_started(
+    call: &Call,
+    conference: Option<&ConferenceKey>,
+    dialog: Option<String>,
+    out: &mut Outputs,
+) {
+    let Some(account) = call.account else { return };
+    let call = CallRecord {
+        id: call.participant.to_string(),
+        account,
+        service: call.service.as_ref().map(ToString::to_string).unwrap_or_default(),
+        conference: conference.map(|key| key.name.to_string()),
+        from: call.shown_from().to_owned(),
+        to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
+        started_at: call.began_at,
+        is_outgoing: call.outgoing.is_some(),
+        trunk: call.trunk.clone(),
+        admitted_by: call.admitted_by.map(|by| by.name().to_owned()),
+    };
+    out.record(CallEntry::Started { call, dialog });
+}
+
+/// A call of ours was answered.
+pub(crate) fn call_answered(call: &Call, dialog: String, out: &mut Outputs) {
+    let (id, trunk) = (call.participant.to_string(), call.trunk.clone());
+    out.record(CallEntry::Answered { id, trunk, dialog });
+}
+
+impl Records {
+    /// The media of a call is closed. `is_known`: its signalling has not ended.
+    pub(crate) fn media_ended(
+        &mut self,
+        number: CallNumber,
+        stats: String,
+        is_known: bool,
+        out: &mut Outputs,
+    ) {
+        if let Some(ending) = self.ending.remove(&number) {
+            out.record(ending.entry(Some(stats)));
+        } else if is_known {
+            self.stats.insert(number, stats);
+        }
+    }
+
+    /// A recorded call is over.
+    pub(crate) fn call_ended(
+        &mut self,
+        number: CallNumber,
+        participant: &ParticipantId,
+        at: Timestamp,
+        cause: &str,
+        out: &mut Outputs,
+    ) {
+        let ending = Ending { id: participant.to_string(), at, cause: cause.to_owned() };
+        match self.stats.remove(&number) {
+            Some(stats) => out.record(ending.entry(Some(stats))),
+            None => {
+                self.ending.insert(number, ending);
+            }
+        }
+    }
+
+    /// A call without a record is over.
+    pub(crate) fn forget(&mut self, number: CallNumber) {
+        self.stats.remove(&number);
+    }
+
+    /// No record waits for anything.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.ending.is_empty()
+    }
+
+    /// What waits is written as it is.
+    pub(crate) fn finish(&mut self, out: &mut Outputs) {
+        for ending in std::mem::take(&mut self.ending).into_values() {
+            out.record(ending.entry(None));
+        }
+    }
+}

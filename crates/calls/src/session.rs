@@ -1,0 +1,126 @@
+//! What a call has while it lasts: changes of its session by re-INVITE and UPDATE, keys, and its place in a room of the media
+//! plane.
+
+use crate::{
+    Calls,
+    call::{Call, CallNumber, Purpose, Session, Stage},
+    calls::MediaRoom,
+    media::RoomNumber,
+};
+use plenary_conference::{ConferenceKey, ToHome};
+use plenary_sip::sdp::{self, Direction};
+use tracing::{debug, info};
+
+impl Calls {
+    /// A re-INVITE or UPDATE: hold, resume, another address, another codec.
+    pub(crate) fn handle_reoffer(&mut self, number: CallNumber, offer: Option<String>) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else {
+            return self.out.reject_offer(number, 481);
+        };
+        session.local.version += 1;
+        let Some(offer) = offer else {
+            let ours = sdp::offer(&session.local);
+            return self.out.accept_offer(number, ours);
+        };
+        match sdp::answer(&offer, &session.local) {
+            Ok(answer) => {
+                debug!(call = number.0, remote = %answer.stream.remote_rtp, direction = ?answer.stream.direction, "session changed");
+                self.out.set_stream(number, &answer.stream, session.local.ice.as_ref());
+                session.stream = Some(answer.stream);
+                self.out.accept_offer(number, answer.sdp);
+            }
+            Err(error) => {
+                if let Some(answer) = sdp::without_audio(&offer, &session.local) {
+                    self.audio_removed(number);
+                    return self.out.accept_offer(number, answer);
+                }
+                // The session goes on as it was (RFC 3261, 14.2).
+                info!(call = number.0, %error, "a new offer is not usable: the call goes on as it was");
+                self.out.reject_offer(number, error.status());
+            }
+        }
+    }
+
+    /// The other side has taken its audio away: the call stays, as if it were on hold, until another offer brings it back.
+    fn audio_removed(&mut self, number: CallNumber) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
+        debug!(call = number.0, "the audio stream was removed");
+        if let Some(stream) = &mut session.stream {
+            stream.direction = Direction::Inactive;
+            self.out.set_stream(number, stream, session.local.ice.as_ref());
+        }
+    }
+
+    pub(crate) fn handle_reoffer_answer(&mut self, number: CallNumber, answer: Option<String>) {
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
+        match answer.as_deref().map(|answer| sdp::accept(&session.local, answer)) {
+            Some(Ok(stream)) => {
+                self.out.set_stream(number, &stream, session.local.ice.as_ref());
+                session.stream = Some(stream);
+            }
+            Some(Err(_)) if answer.as_deref().is_some_and(sdp::has_no_audio) => self.audio_removed(number),
+            Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
+            None => info!(call = number.0, "the ACK brought no answer to our offer"),
+        }
+    }
+
+    pub(crate) fn handle_key(&mut self, number: CallNumber, key: char) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(key) = plenary_conference::Digit::new(key) else { return };
+        if let Stage::Up(Session { purpose: Purpose::Conference { key: conference }, .. }) = &call.stage {
+            let (conference, participant) = (conference.clone(), call.participant.clone());
+            self.out.home(ToHome::Key { conference, participant, key });
+        }
+    }
+
+    /// Gives back what the call holds in the media plane; only its signalling may still be ending.
+    pub(crate) fn release_media(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.talking = false;
+        match std::mem::replace(&mut call.stage, Stage::Ending) {
+            Stage::Weighing { session, .. } => {
+                self.out.close(number);
+                self.leave_room(&session.purpose);
+            }
+            Stage::Calling(session) | Stage::Accepted(session) | Stage::Up(session) => {
+                if let Some(id) = session.playing {
+                    self.announcements.remove(&id);
+                    self.out.stop_play(id);
+                }
+                self.out.close(number);
+                self.leave_room(&session.purpose);
+            }
+            Stage::Opening { purpose, .. } => {
+                self.out.close(number);
+                self.leave_room(&purpose);
+            }
+            Stage::Preparing { key, has_room } => {
+                if has_room {
+                    self.out.close(number);
+                    self.leave_room(&Purpose::Conference { key });
+                }
+            }
+            Stage::Routing { .. } | Stage::Admitting { .. } | Stage::Ending => {}
+        }
+    }
+
+    pub(crate) fn conference_room(&mut self, key: &ConferenceKey) -> RoomNumber {
+        if !self.rooms.contains_key(key) {
+            let number = RoomNumber(self.room_numbers.draw());
+            self.rooms.insert(key.clone(), MediaRoom { number, calls: 0 });
+        }
+        let room = self.rooms.get_mut(key).expect("inserted above when it was missing");
+        room.calls += 1;
+        room.number
+    }
+
+    pub(crate) fn leave_room(&mut self, purpose: &Purpose) {
+        let Purpose::Conference { key } = purpose else { return };
+        if let Some(room) = self.rooms.get_mut(key) {
+            room.calls -= 1;
+            if room.calls == 0 {
+                self.rooms.remove(key);
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The home of conferences: [`Conferences`] behind the messages of [`crate::message`].
+//!
+//! Order of calls: one `handle_*`, then every [`Home::poll_message`] and [`Home::poll_answer`], then [`Home::poll_timeout`].
+
+use crate::{
+    Conferences, Effect, Event, Mono, Now, Refused,
+    conferences::State,
+    id::ConferenceKey,
+    message::{ToEdge, ToHome},
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Something that was asked; the number is chosen by the one who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// What is decided about conferences, and who waits for it to be done.
+#[derive(Debug)]
+pub struct Home {
+    conferences: Conferences,
+    messages: VecDeque<ToEdge>,
+    /// The number of the last [`ToEdge::Do`].
+    seq: u64,
+    /// Who is answered when the effects of this number have been carried out.
+    waiting: BTreeMap<u64, QuestionId>,
+    answers: VecDeque<(QuestionId, Result<(), Refused>)>,
+}
+
+impl Home {
+    /// Of these conferences.
+    #[must_use]
+    pub fn new(conferences: Conferences) -> Self {
+        Self {
+            conferences,
+            messages: VecDeque::new(),
+            seq: 0,
+            waiting: BTreeMap::new(),
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// The conferences, for questions. What they say is true as of the last `handle_*`.
+    #[must_use]
+    pub fn conferences(&self) -> &Conferences {
+        &self.conferences
+    }
+
+    /// Keeps a name from being used: see [`Conferences::claim_name`].
+    ///
+    /// # Errors
+    /// [`Refused::NameTaken`].
+    pub fn claim_name(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
+        let claimed = self.conferences.claim_name(key, now);
+        self.collect();
+        claimed
+    }
+
+    /// Gives a claimed name back.
+    pub fn release_name(&mut self, key: &ConferenceKey) {
+        self.conferences.release_name(key);
+    }
+
+    /// Takes an event that nobody waits for to be carried out.
+    ///
+    /// # Errors
+    /// The event makes no sense now.
+    pub fn handle_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
+        let outcome = self.conferences.handle_event(event, now);
+        self.collect();
+        outcome
+    }
+
+    /// Takes an event, and answers the question once the edges have carried out what follows from it; at once where it is
+    /// refused or nothing follows.
+    pub fn handle_question(&mut self, question: QuestionId, event: Event, now: Now) {
+        // What time has brought about is not what is waited for.
+        self.handle_timeout(now);
+        let outcome = self.conferences.handle_event(event, now);
+        match (outcome, self.collect()) {
+            (Ok(()), Some(seq)) => {
+                self.waiting.insert(seq, question);
+            }
+            (outcome, _) => self.answers.push_back((question, outcome)),
+        }
+    }
+
+    /// Takes a message of an edge.
+    pub fn handle_message(&mut self, message: ToHome, now: Now) {
+        let event = match message {
+            ToHome::Admit { conference, participant, options, in_place_of } => {
+                let granted =
+                    ToEdge::Granted { conference: conference.clone(), participant: participant.clone() };
+                let event = match in_place_of {
+                    Some(of) => Event::AdmitInPlace { participant, conference, options, of },
+                    None => Event::Admit { participant, conference, options },
+                };
+                let outcome = self.handle_event(event, now);
+                return self.answer(granted, outcome);
+            }
+            ToHome::Connected { conference, participant } => {
+                let entered = ToEdge::Entered { conference, participant: participant.clone() };
+                let outcome = self.handle_event(Event::Connected { participant }, now);
+                return self.answer(entered, outcome);
+            }
+            ToHome::Gone { participant, .. } => Event::Gone { participant },
+            ToHome::TakenOver { participant, .. } => Event::TakenOver { participant },
+            ToHome::Key { participant, key, .. } => Event::KeyPressed { participant, key },
+            ToHome::Roster { conference } => {
+                self.handle_timeout(now);
+                let (state, participants) =
+                    self.conferences.participants(&conference).unwrap_or((State::Reserved, Vec::new()));
+                return self.messages.push_back(ToEdge::Roster { conference, state, participants });
+            }
+            ToHome::Done { seq, .. } => {
+                if let Some(question) = self.waiting.remove(&seq) {
+                    self.answers.push_back((question, Ok(())));
+                }
+                return;
+            }
+        };
+        // Leaving and pressing keys is never refused.
+        let _ = self.handle_event(event, now);
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.conferences.handle_timeout(now);
+        self.collect();
+    }
+
+    /// The next message to an edge, oldest first.
+    pub fn poll_message(&mut self) -> Option<ToEdge> {
+        self.messages.pop_front()
+    }
+
+    /// The next question that is answered.
+    pub fn poll_answer(&mut self) -> Option<(QuestionId, Result<(), Refused>)> {
+        self.answers.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
+        self.conferences.poll_timeout(now)
+    }
+
+    fn answer(&mut self, granted: ToEdge, outcome: Result<(), Refused>) {
+        let message = match (outcome, granted) {
+            (
+                Err(refused),
+                ToEdge::Granted { conference, participant } | ToEdge::Entered { conference, participant },
+            ) => ToEdge::Refused { conference, participant, refused },
+            (_, granted) => granted,
+        };
+        self.messages.push_back(message);
+    }
+
+    /// Makes messages of the effects, one for each run of effects of one conference. The number of the last one.
+    fn collect(&mut self) -> Option<u64> {
+        let mut last = None;
+        let mut run: Vec<Effect> = Vec::new();
+        while let Some(effect) = self.conferences.poll_effect() {
+            if run.first().is_some_and(|first| first.conference() != effect.conference()) {
+                last = Some(self.have_done(std::mem::take(&mut run)));
+            }
+            run.push(effect);
+        }
+        if run.is_empty() { last } else { Some(self.have_done(run)) }
+    }
+
+    fn have_done(&mut self, effects: Vec<Effect>) -> u64 {
+        self.seq += 1;
+        let conference = effects[0].conference().clone();
+        self.messages.push_back(ToEdge::Do { conference, seq: self.seq, effects });
+        self.seq
+    }
+}

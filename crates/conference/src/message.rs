@@ -1,0 +1,129 @@
+//! What the edge of a call and the home of its conference say to each other.
+//!
+//! The *edge* is the node that the call reaches: it has the call's signalling and media. The *home* is the node that decides
+//! about the conference. On one machine both are in one loop and these messages are handed over by function call; they are
+//! plain values, so that a link between two machines can carry them as they are.
+//!
+//! ```text
+//!   edge                                    home
+//!    │ Admit ──────────────────────────────▶ │  a seat is taken
+//!    │ ◀────────────────── Granted, Refused  │
+//!    │ Connected ──────────────────────────▶ │  the party enters
+//!    │ ◀──── Do { seq, effects }             │
+//!    │ ◀────────────────── Entered, Refused  │
+//!    │ Done { seq } ───────────────────────▶ │  whoever asked for the change is answered
+//!    │ Key, Gone, TakenOver ───────────────▶ │
+//! ```
+
+use crate::{
+    conferences::{ParticipantSummary, State},
+    effect::Effect,
+    id::{ConferenceKey, ParticipantId},
+    participant::{Digit, ParticipantOptions},
+    refused::Refused,
+};
+use serde::{Deserialize, Serialize};
+
+/// From the edge of a call to the home of its conference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToHome {
+    /// A call asks for a seat. [`ToEdge::Granted`] or [`ToEdge::Refused`] answers.
+    Admit {
+        /// Where to.
+        conference: ConferenceKey,
+        /// The call's participant id.
+        participant: ParticipantId,
+        /// What it may do there.
+        options: ParticipantOptions,
+        /// The party whose place it takes (RFC 3891), where there is no other seat.
+        in_place_of: Option<ParticipantId>,
+    },
+    /// The admitted call is up. [`ToEdge::Entered`] or [`ToEdge::Refused`] answers.
+    Connected {
+        /// Where it was admitted.
+        conference: ConferenceKey,
+        /// The call's participant id.
+        participant: ParticipantId,
+    },
+    /// The call has ended, whoever ended it; also frees the seat of a call that never connected. Not answered.
+    Gone {
+        /// Where it was admitted.
+        conference: ConferenceKey,
+        /// The call's participant id.
+        participant: ParticipantId,
+    },
+    /// Another call has entered in place of this one, whose leaving ends nothing for the others. Not answered.
+    TakenOver {
+        /// Where it was admitted.
+        conference: ConferenceKey,
+        /// The participant id of the call that leaves.
+        participant: ParticipantId,
+    },
+    /// A telephone key was pressed. Not answered.
+    Key {
+        /// The conference that the party is in.
+        conference: ConferenceKey,
+        /// The party's id.
+        participant: ParticipantId,
+        /// Which key.
+        key: Digit,
+    },
+    /// Asks who is in: [`ToEdge::Roster`] answers.
+    Roster {
+        /// Of which conference.
+        conference: ConferenceKey,
+    },
+    /// The effects of [`ToEdge::Do`] have been carried out.
+    Done {
+        /// Of which conference.
+        conference: ConferenceKey,
+        /// The number of the [`ToEdge::Do`].
+        seq: u64,
+    },
+}
+
+/// From the home of a conference to the edge of its calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToEdge {
+    /// The seat is taken.
+    Granted {
+        /// Where.
+        conference: ConferenceKey,
+        /// For this call.
+        participant: ParticipantId,
+    },
+    /// The party is in. The effects of its entering came before.
+    Entered {
+        /// Where.
+        conference: ConferenceKey,
+        /// Which party.
+        participant: ParticipantId,
+    },
+    /// There is no seat for this call, or its seat is gone.
+    Refused {
+        /// Where.
+        conference: ConferenceKey,
+        /// Which call.
+        participant: ParticipantId,
+        /// Why.
+        refused: Refused,
+    },
+    /// To be carried out in this order, then [`ToHome::Done`].
+    Do {
+        /// The conference that decided all of them.
+        conference: ConferenceKey,
+        /// Counts up over all that this home has others do.
+        seq: u64,
+        /// What to do.
+        effects: Vec<Effect>,
+    },
+    /// Who is in, in the order in which they entered; nobody where there is no such conference.
+    Roster {
+        /// Of which conference.
+        conference: ConferenceKey,
+        /// Its state; [`State::Reserved`] where there is none.
+        state: State,
+        /// Those who are in.
+        participants: Vec<ParticipantSummary>,
+    },
+}
