@@ -1,0 +1,269 @@
+//! A node under random events, and beside it what must hold whatever comes: no seat is sold twice, each participant enters before it
+//! leaves and leaves once, each question is answered exactly once, and nothing is left when all have gone.
+
+mod support;
+
+use plenary_calls::{
+    Input,
+    question::{Answer, PartyChange},
+};
+use plenary_sip::{CallId, SipEvent};
+use plenary_store::CallEntry;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use support::{From, World, trunk};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Incoming { replaces: Option<u8> },
+    Invite,
+    Refer { who: u8 },
+    Confirm { who: u8 },
+    Cancel { who: u8 },
+    Bye { who: u8 },
+    Answered { who: u8 },
+    Rejected { who: u8, status: u16 },
+    Mute { who: u8, muted: bool },
+    Eject { who: u8 },
+    SlowStore(bool),
+    SlowPorts(bool),
+    AnswerLookups,
+    OpenPorts,
+    StoreFails(bool),
+    Pass { seconds: u16 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => proptest::option::weighted(0.2, 0..8_u8).prop_map(|replaces| Step::Incoming { replaces }),
+        2 => Just(Step::Invite),
+        1 => (0..8_u8).prop_map(|who| Step::Refer { who }),
+        4 => (0..8_u8).prop_map(|who| Step::Confirm { who }),
+        1 => (0..8_u8).prop_map(|who| Step::Cancel { who }),
+        3 => (0..8_u8).prop_map(|who| Step::Bye { who }),
+        3 => (0..8_u8).prop_map(|who| Step::Answered { who }),
+        1 => (0..8_u8, prop_oneof![Just(486_u16), Just(503), Just(404)])
+            .prop_map(|(who, status)| Step::Rejected { who, status }),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, muted)| Step::Mute { who, muted }),
+        1 => (0..8_u8).prop_map(|who| Step::Eject { who }),
+        1 => any::<bool>().prop_map(Step::SlowStore),
+        1 => any::<bool>().prop_map(Step::SlowPorts),
+        2 => Just(Step::AnswerLookups),
+        2 => Just(Step::OpenPorts),
+        1 => any::<bool>().prop_map(Step::StoreFails),
+        1 => (0..40_u16).prop_map(|seconds| Step::Pass { seconds }),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+/// What the user agent knows of a call, from what was said to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leg {
+    /// It came in and has not been answered.
+    Ringing,
+    /// Our 200 is on its way.
+    Answered,
+    /// We call it.
+    Dialling,
+    Up,
+    /// We have hung up; the end has not been told.
+    HungUp,
+    Over,
+}
+
+struct Model {
+    world: World,
+    legs: BTreeMap<u64, Leg>,
+    questions: BTreeSet<u64>,
+    seen_records: usize,
+    started: BTreeSet<String>,
+    ended: BTreeSet<String>,
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut world = World::new();
+        world.set_trunks(vec![trunk("one", 1), trunk("two", 2)]);
+        Self {
+            world,
+            legs: BTreeMap::new(),
+            questions: BTreeSet::new(),
+            seen_records: 0,
+            started: BTreeSet::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+
+    fn pick(&self, who: u8, wanted: &[Leg]) -> Option<u64> {
+        let of: Vec<u64> =
+            self.legs.iter().filter(|(_, leg)| wanted.contains(leg)).map(|(call, _)| *call).collect();
+        (!of.is_empty()).then(|| of[usize::from(who) % of.len()])
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Incoming { replaces } => {
+                let replaces = replaces.and_then(|who| self.pick(who, &[Leg::Up]));
+                // Its leg is known before anything is said to it.
+                let call = self.world.incoming("conf-Tea", From { replaces, ..From::default() });
+                self.legs.insert(call, Leg::Ringing);
+            }
+            Step::Invite => {
+                let question = self.world.invite("tel:+441908273800");
+                self.questions.insert(question);
+            }
+            Step::Refer { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                    self.world.refer(Some(call), "tel:+441908273800", |_| {});
+                }
+            }
+            Step::Confirm { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Answered]) {
+                    self.legs.insert(call, Leg::Up);
+                    self.world.confirm(call);
+                }
+            }
+            Step::Cancel { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Ringing]) {
+                    self.legs.insert(call, Leg::Over);
+                    let reasons = Vec::new();
+                    self.world.sip_event(SipEvent::Cancelled { call: CallId(call), reasons });
+                }
+            }
+            Step::Bye { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up, Leg::HungUp, Leg::Answered]) {
+                    self.legs.insert(call, Leg::Over);
+                    self.world.bye(call);
+                }
+            }
+            Step::Answered { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Dialling]) {
+                    self.legs.insert(call, Leg::Up);
+                    self.world.answered(call);
+                }
+            }
+            Step::Rejected { who, status } => {
+                if let Some(call) = self.pick(*who, &[Leg::Dialling]) {
+                    self.legs.insert(call, Leg::Over);
+                    self.world.rejected(call, *status);
+                }
+            }
+            Step::Mute { who, muted } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                    let change = PartyChange::Options { muted: Some(*muted), dtmf_enabled: None };
+                    let question = self.world.change(&self.world.participant(call), change);
+                    self.questions.insert(question);
+                }
+            }
+            Step::Eject { who } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                    let question = self.world.change(&self.world.participant(call), PartyChange::Eject);
+                    self.questions.insert(question);
+                }
+            }
+            Step::SlowStore(slow) => self.world.store_is_slow = *slow,
+            Step::SlowPorts(slow) => self.world.ports_are_slow = *slow,
+            Step::AnswerLookups => self.world.answer_lookups(),
+            Step::OpenPorts => self.world.open_ports(),
+            Step::StoreFails(fails) => self.world.store_fails = *fails,
+            Step::Pass { seconds } => self.world.pass_ms(u64::from(*seconds) * 1000),
+        }
+        self.listen();
+        self.check();
+    }
+
+    /// Takes over what was said to the user agent.
+    fn listen(&mut self) {
+        for line in self.world.said() {
+            let words: Vec<&str> = line.split([' ', ':']).collect();
+            let (verb, call) = match words.as_slice() {
+                ["hang", "up", call, ..] => ("hang up", call),
+                [verb @ ("answer" | "reject" | "dial" | "ring"), call, ..] => (*verb, call),
+                _ => continue,
+            };
+            let call: u64 = call.parse().unwrap();
+            let before = self.legs.get(&call).copied();
+            let after = match (verb, before) {
+                ("ring", Some(Leg::Ringing)) => Leg::Ringing,
+                ("answer", Some(Leg::Ringing)) => Leg::Answered,
+                // Refused, and for the machine over at once.
+                ("reject", Some(Leg::Ringing)) => Leg::Over,
+                // Another way is tried under the same number.
+                ("dial", None | Some(Leg::Over)) => Leg::Dialling,
+                ("hang up", Some(Leg::Ringing | Leg::Answered | Leg::Dialling | Leg::Up)) => Leg::HungUp,
+                (verb, before) => panic!("{verb} {call}, which is {before:?}"),
+            };
+            self.legs.insert(call, after);
+        }
+    }
+
+    fn check(&mut self) {
+        let roster = self.world.roster("Tea");
+        assert!(roster.len() <= 3, "more than there are seats: {roster:?}");
+        for call in &roster {
+            assert_eq!(self.legs.get(call), Some(&Leg::Up), "{call} is in");
+            assert!(self.world.open.contains(call), "{call} is in and has no port");
+        }
+        for call in &self.world.open {
+            assert!(
+                !matches!(self.legs.get(call), Some(Leg::Over | Leg::HungUp)),
+                "{call} is over and has a port"
+            );
+        }
+        for entry in &self.world.records[self.seen_records..] {
+            match entry {
+                CallEntry::Started { call, .. } => assert!(self.started.insert(call.id.clone()), "twice"),
+                CallEntry::Answered { id, .. } => {
+                    assert!(self.started.contains(id) && !self.ended.contains(id));
+                }
+                CallEntry::Ended { id, .. } => {
+                    assert!(self.started.contains(id), "{id} ends before it has begun");
+                    assert!(self.ended.insert(id.clone()), "{id} ends twice");
+                }
+            }
+        }
+        self.seen_records = self.world.records.len();
+    }
+
+    /// Everybody goes.
+    fn finish(mut self) {
+        self.world.store_fails = false;
+        self.world.answer_lookups();
+        self.listen();
+        self.world.open_ports();
+        self.listen();
+        self.world.input(Input::Stop);
+        self.world.answer_lookups();
+        self.world.open_ports();
+        self.listen();
+        for (call, leg) in self.legs.clone() {
+            if leg != Leg::Over {
+                assert_eq!(leg, Leg::HungUp, "{call} is not hung up on");
+                self.legs.insert(call, Leg::Over);
+                self.world.ended(call);
+            }
+        }
+        self.listen();
+        self.check();
+        self.world.assert_clean();
+        assert_eq!(self.started, self.ended, "every record that was begun is completed");
+        for question in std::mem::take(&mut self.questions) {
+            match self.world.answer_to(question) {
+                Answer::Party(_) | Answer::Done(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn what_must_hold_holds_whatever_comes(steps in steps()) {
+        let mut model = Model::new();
+        for step in &steps {
+            model.step(step);
+        }
+        model.finish();
+    }
+}

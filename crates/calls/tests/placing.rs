@@ -1,0 +1,320 @@
+//! Calls that are placed: seats, ways and what is tried next, and what whoever asked is told.
+
+mod support;
+
+use plenary_calls::{
+    DialRefused, Unable,
+    question::{Answer, EdgeQuestion, Question},
+};
+use plenary_conference::{ConferenceName, Refused};
+use plenary_sip::Transport;
+use plenary_store::CallEntry;
+use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, trunk};
+
+const NUMBER: &str = "tel:+441908273800";
+
+fn with_trunks() -> World {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1), trunk("two", 2)]);
+    world
+}
+
+/// The one that was called last.
+fn called(world: &World) -> u64 {
+    *world.dials.keys().last().unwrap()
+}
+
+#[test]
+fn a_party_that_answers_is_in_under_the_id_that_was_told() {
+    let mut world = with_trunks();
+    let question = world.invite(NUMBER);
+    let party = world.party_of(question).unwrap();
+    let call = called(&world);
+    assert_eq!((party.state, party.trunk.as_deref()), ("calling", Some("one")));
+    assert_eq!(party.participant_id, world.participant(call));
+    assert_eq!(world.said(), [format!("dial {call} sip:+441908273800@one.example")]);
+    assert!(world.roster("Tea").is_empty());
+    world.progress(call, 180);
+    assert_eq!(world.party_state(&party.participant_id).state, "ringing");
+    world.answered(call);
+    assert_eq!(world.roster("Tea"), [call]);
+    assert_eq!(world.party_state(&party.participant_id).state, "answered");
+    world.bye(call);
+    let after = world.party_state(&party.participant_id);
+    assert_eq!((after.state, after.reason.as_deref()), ("ended", Some("caller hung up")));
+    world.assert_clean();
+    let kinds: Vec<_> = world
+        .records
+        .iter()
+        .map(|entry| match entry {
+            CallEntry::Started { .. } => "started",
+            CallEntry::Answered { .. } => "answered",
+            CallEntry::Ended { .. } => "ended",
+        })
+        .collect();
+    assert_eq!(kinds, ["started", "answered", "ended"]);
+}
+
+#[test]
+fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses() {
+    // Status, whether it rang before, whether the second trunk is tried.
+    for (status, rang, goes_on) in [
+        (503, false, true),
+        (500, true, true),
+        (599, false, true),
+        (408, false, true),
+        (408, true, false),
+        (404, false, false),
+        (486, false, false),
+        (480, false, false),
+        (403, false, false),
+        (600, false, false),
+        (603, false, false),
+    ] {
+        let mut world = with_trunks();
+        let question = world.invite(NUMBER);
+        let party = world.party_of(question).unwrap().participant_id;
+        let call = called(&world);
+        if rang {
+            world.progress(call, 180);
+        }
+        world.said();
+        world.rejected(call, status);
+        let state = world.party_state(&party);
+        if goes_on {
+            assert_eq!(
+                world.said(),
+                [format!("dial {call} sip:+441908273800@two.example")],
+                "{status} {rang}"
+            );
+            assert_eq!(state.trunk.as_deref(), Some("two"));
+            world.rejected(call, 503);
+        } else {
+            assert!(world.said().is_empty(), "{status} {rang}");
+            assert_eq!((state.state, state.status), ("failed", Some(status)));
+        }
+        assert_eq!(world.party_state(&party).state, "failed");
+        world.assert_clean();
+    }
+}
+
+#[test]
+fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
+    for (status, rang, goes_on) in
+        [(404, false, true), (480, false, true), (480, true, false), (503, true, true), (486, false, false)]
+    {
+        let mut world = World::new();
+        world.store.users.insert("alice".to_owned(), ACCOUNT);
+        for port in [7000, 7001] {
+            let telephone = flow(Transport::Tcp, [10, 0, 0, 2], port);
+            world.register("alice", telephone, Default::default());
+            let answer = world.answer_to_challenge("alice", PASSWORD, "REGISTER");
+            let request = world.register("alice", telephone, answer);
+            assert_eq!(world.said().last().unwrap(), &format!("registered {request}"));
+        }
+        let question = world.invite("user:alice");
+        let party = world.party_of(question).unwrap().participant_id;
+        let call = called(&world);
+        assert_eq!(world.said(), [format!("dial {call} sip:alice@10.0.0.2:7001")], "the last one first");
+        if rang {
+            world.progress(call, 180);
+        }
+        world.rejected(call, status);
+        let expected = goes_on.then(|| format!("dial {call} sip:alice@10.0.0.2:7000"));
+        assert_eq!(world.said(), Vec::from_iter(expected), "{status} {rang}");
+        if goes_on {
+            world.answered(call);
+            assert_eq!(world.roster("Tea"), [call]);
+        } else {
+            assert_eq!(world.party_state(&party).status, Some(status));
+        }
+    }
+}
+
+#[test]
+fn who_rings_too_long_is_given_up() {
+    let mut world = with_trunks();
+    let question = world.invite(NUMBER);
+    let party = world.party_of(question).unwrap().participant_id;
+    let call = called(&world);
+    world.progress(call, 180);
+    world.said();
+    world.pass_ms(29_999);
+    assert!(world.said().is_empty());
+    world.pass_ms(1);
+    assert_eq!(world.said(), [format!("hang up {call}: No answer")]);
+    let state = world.party_state(&party);
+    assert_eq!((state.state, state.status), ("failed", Some(408)));
+    // It answers just then: it is hung up on, and is not in.
+    world.sip_event(plenary_sip::SipEvent::Answered {
+        call: plenary_sip::CallId(call),
+        sdp: None,
+        fork: 0,
+        dialog: "d".to_owned(),
+    });
+    assert!(world.roster("Tea").is_empty());
+    world.ended(call);
+    world.assert_clean();
+}
+
+#[test]
+fn an_answer_without_a_usable_session_fails_the_call() {
+    let mut world = with_trunks();
+    let question = world.invite(NUMBER);
+    let party = world.party_of(question).unwrap().participant_id;
+    let call = called(&world);
+    world.said();
+    world.sip_event(plenary_sip::SipEvent::Answered {
+        call: plenary_sip::CallId(call),
+        sdp: Some("nonsense".to_owned()),
+        fork: 0,
+        dialog: "d".to_owned(),
+    });
+    assert_eq!(world.said(), [format!("hang up {call}: The session description is not acceptable")]);
+    assert_eq!(world.party_state(&party).status, Some(488));
+    world.ended(call);
+    world.assert_clean();
+}
+
+#[test]
+fn what_no_rule_serves_is_not_called() {
+    let mut world = with_trunks();
+    for (to, expected) in [
+        ("tel:", "BadTarget"),
+        ("sip:bob@elsewhere.invalid", "NotPermitted"),
+        ("user:nobody", "NotRegistered"),
+        ("mailto:bob@example.com", "BadTarget"),
+    ] {
+        let question = world.invite(to);
+        match world.party_of(question) {
+            Err(Unable::Dial(refused)) => assert!(format!("{refused:?}").starts_with(expected), "{to}"),
+            other => panic!("{to}: {other:?}"),
+        }
+    }
+    assert!(world.said().is_empty());
+    world.assert_clean();
+}
+
+#[test]
+fn a_trunk_is_not_called_beyond_its_number_of_calls() {
+    let mut world = World::new();
+    let mut only = trunk("only", 1);
+    only.calls_max = 1;
+    world.set_trunks(vec![only]);
+    let first = world.invite(NUMBER);
+    world.party_of(first).unwrap();
+    let second = world.invite(NUMBER);
+    assert_eq!(world.party_of(second), Err(Unable::Dial(DialRefused::TrunksBusy)));
+}
+
+#[test]
+fn where_there_is_no_seat_or_no_port_nobody_is_called_and_nothing_is_left() {
+    let mut world = with_trunks();
+    world.reserve("Tea", 60, None);
+    let question = world.invite(NUMBER);
+    assert_eq!(world.party_of(question), Err(Unable::Refused(Refused::Early { divert: None })));
+    let mut world = with_trunks();
+    world.no_ports = Some(true);
+    let question = world.invite(NUMBER);
+    assert!(matches!(world.party_of(question), Err(Unable::Unavailable(_))));
+    assert!(world.said().is_empty() && world.records.is_empty());
+    world.assert_clean();
+}
+
+#[test]
+fn a_call_that_is_ended_before_there_is_a_port_answers_whoever_asked() {
+    let mut world = with_trunks();
+    world.ports_are_slow = true;
+    let question = world.invite(NUMBER);
+    assert!(world.answers.is_empty(), "nobody knows yet");
+    world.input(plenary_calls::Input::Stop);
+    assert!(matches!(world.party_of(question), Err(Unable::Unavailable(_))));
+    world.open_ports();
+    assert!(world.said().is_empty());
+    world.assert_clean();
+}
+
+#[test]
+fn ending_a_party_is_answered_and_it_rings_no_longer() {
+    let mut world = with_trunks();
+    let question = world.invite(NUMBER);
+    let participant = world.party_of(question).unwrap().participant_id;
+    let call = called(&world);
+    world.said();
+    let conference = ConferenceName::new("Tea");
+    let question =
+        world.ask(Question::Edge(EdgeQuestion::EndParty { account: ACCOUNT, conference, participant }));
+    assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
+    assert_eq!(world.said(), [format!("hang up {call}: Not wanted any more")]);
+    world.rejected(call, 487);
+    world.assert_clean();
+}
+
+/// Anna's browser, which has registered, and Bob who calls her with a token.
+fn with_clients() -> (World, u64) {
+    let mut world = World::new();
+    world.store.tokens.insert("anna".to_owned(), client("anna", None));
+    world.store.tokens.insert("bob".to_owned(), client("bob", Some("anna")));
+    world.register("anna", browser(9000), bearer("anna"));
+    world.said();
+    let bob = From { user: "bob", flow: browser(9001), authorizations: bearer("bob"), ..From::default() };
+    let call = world.incoming("anna", bob);
+    (world, call)
+}
+
+#[test]
+fn a_client_that_calls_another_is_answered_when_that_one_has_answered() {
+    let (mut world, caller) = with_clients();
+    let called = called(&world);
+    assert_eq!(world.said(), ["success".to_owned(), format!("dial {called} sip:anna@198.51.100.7:9000")]);
+    world.progress(called, 180);
+    assert_eq!(world.said(), [format!("ring {caller}")]);
+    world.answered(called);
+    assert_eq!(world.said(), [format!("answer {caller}")]);
+    world.confirm(caller);
+    assert!(world.media.contains(&format!("voice {caller} +speaks +listens")), "{:?}", world.media);
+    // Either of the two ends it.
+    world.bye(called);
+    assert_eq!(world.said(), [format!("hang up {caller}: The leader has ended the conference")]);
+    world.ended(caller);
+    world.assert_clean();
+}
+
+#[test]
+fn a_client_hears_why_the_other_one_was_not_reached() {
+    for (status, told) in [(486, 486), (603, 603), (503, 480), (408, 480), (500, 480)] {
+        let (mut world, caller) = with_clients();
+        let called = called(&world);
+        world.said();
+        world.rejected(called, status);
+        assert_eq!(world.said(), [format!("reject {caller} {told}")], "{status}");
+        world.assert_clean();
+    }
+}
+
+#[test]
+fn who_called_a_client_and_hangs_up_lets_it_ring_no_longer() {
+    let (mut world, caller) = with_clients();
+    let called = called(&world);
+    world.said();
+    world.sip_event(plenary_sip::SipEvent::Cancelled {
+        call: plenary_sip::CallId(caller),
+        reasons: Vec::new(),
+    });
+    assert_eq!(world.said(), [format!("hang up {called}: The caller hung up")]);
+    world.rejected(called, 487);
+    world.assert_clean();
+}
+
+#[test]
+fn a_client_without_a_telephone_and_a_token_without_the_right_are_told_so() {
+    let (mut world, _) = with_clients();
+    world.said();
+    world.store.tokens.insert("far".to_owned(), client("bob", Some("*")));
+    let from =
+        |token| From { user: "bob", flow: browser(9001), authorizations: bearer(token), ..From::default() };
+    world.incoming("nobody", from("far"));
+    assert_eq!(world.said().last().unwrap(), "reject 2 480");
+    world.incoming("carol", from("bob"));
+    assert_eq!(world.said().last().unwrap(), "reject 3 401");
+}

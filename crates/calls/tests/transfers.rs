@@ -1,0 +1,237 @@
+//! Transfers of every kind: asked for by a telephone (REFER) or by a web service, and calls that take another's place.
+
+mod support;
+
+use plenary_calls::question::{EdgeQuestion, Question};
+use plenary_conference::{ConferenceName, ParticipantOptions};
+use plenary_sip::{CallId, SipEvent};
+use plenary_store::{Action, Refer};
+use support::{ACCOUNT, From, World, plain, replaces, service, trunk};
+
+const NUMBER: &str = "tel:+441908273800";
+
+/// Two are in, and there is a trunk.
+fn with_two() -> (World, u64, u64) {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    let (a, b) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
+    world.said();
+    (world, a, b)
+}
+
+fn called(world: &World) -> u64 {
+    *world.dials.keys().last().unwrap()
+}
+
+fn with_refer(refer: Refer, options: ParticipantOptions) -> World {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    let service = &mut world.store.services[0];
+    if let Action::Conference(conference) = &mut service.action {
+        (conference.refer, conference.participant) = (refer, options);
+    }
+    world
+}
+
+#[test]
+fn a_telephone_hands_its_place_to_whom_it_names() {
+    let (mut world, a, b) = with_two();
+    let request = world.refer(Some(a), NUMBER, |_| {});
+    let new = called(&world);
+    assert_eq!(
+        world.said(),
+        [format!("accept referral {request}"), format!("dial {new} sip:+441908273800@one.example")]
+    );
+    world.progress(new, 180);
+    assert_eq!(world.said(), [format!("report referral {request} 180")]);
+    assert_eq!(world.roster("Tea"), [a, b], "until the other answers");
+    world.answered(new);
+    assert_eq!(
+        world.said(),
+        [
+            format!("report referral {request} 200"),
+            format!("hang up {a}: Another call has taken the place of this one")
+        ]
+    );
+    assert_eq!(world.roster("Tea"), [b, new]);
+    world.ended(a);
+    world.bye(b);
+    world.bye(new);
+    world.assert_clean();
+}
+
+#[test]
+fn a_leader_who_hands_its_place_over_and_hangs_up_ends_nothing() {
+    let mut world = with_refer(Refer::All, ParticipantOptions { destroy_on_exit: true, ..plain() });
+    let (a, b) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
+    world.refer(Some(a), NUMBER, |_| {});
+    let new = called(&world);
+    world.said();
+    world.bye(a);
+    assert_eq!(world.roster("Tea"), [b]);
+    assert!(world.said().is_empty(), "nobody is hung up on");
+    world.answered(new);
+    assert_eq!(world.roster("Tea"), [b, new]);
+    world.bye(b);
+    assert_eq!(world.said().last().unwrap(), &format!("hang up {new}: The leader has ended the conference"));
+    world.ended(new);
+    world.assert_clean();
+}
+
+#[test]
+fn a_transfer_that_fails_leaves_everybody_where_they_are() {
+    let (mut world, a, b) = with_two();
+    let request = world.refer(Some(a), NUMBER, |_| {});
+    let new = called(&world);
+    world.said();
+    world.rejected(new, 486);
+    assert_eq!(world.said(), [format!("report referral {request} 486")]);
+    assert_eq!(world.roster("Tea"), [a, b]);
+}
+
+#[test]
+fn an_attended_transfer_takes_the_dialog_along() {
+    let (mut world, a, _) = with_two();
+    world.refer(Some(a), NUMBER, |referred| {
+        referred.replaces = Some(replaces());
+        referred.referred_by = Some("sip:bob@example.com".to_owned());
+    });
+    let spec = &world.dials[&called(&world)];
+    assert_eq!(spec.replaces, Some(replaces()));
+    assert_eq!(spec.referred_by.as_deref(), Some("sip:bob@example.com"));
+}
+
+#[test]
+fn of_two_calls_with_us_one_takes_the_place_of_the_other() {
+    let (mut world, a, b) = with_two();
+    let request =
+        world.refer(Some(a), "sip:x@192.0.2.1", |referred| referred.replaces_call = Some(CallId(b)));
+    assert_eq!(
+        world.said(),
+        [
+            format!("accept referral {request}"),
+            format!("report referral {request} 200"),
+            format!("hang up {a}: Another call has taken the place of this one")
+        ]
+    );
+    assert_eq!(world.roster("Tea"), [b]);
+}
+
+#[test]
+fn whom_a_service_lets_be_called_by_refer() {
+    for (refer, to, status) in [
+        (Refer::None, NUMBER, Some(403)),
+        (Refer::Members, NUMBER, Some(403)),
+        (Refer::All, NUMBER, None),
+        (Refer::All, "sip:bob@elsewhere.invalid", Some(403)),
+        (Refer::Members, "user:alice", Some(480)),
+        (Refer::All, "nonsense:x", Some(400)),
+    ] {
+        let mut world = with_refer(refer, plain());
+        let a = world.enter("conf-Tea");
+        world.said();
+        let request = world.refer(Some(a), to, |_| {});
+        match status {
+            Some(status) => assert_eq!(world.said(), [format!("refuse {request} {status}")], "{to}"),
+            None => assert_eq!(world.said()[0], format!("accept referral {request}"), "{to}"),
+        }
+    }
+}
+
+#[test]
+fn who_is_outside_may_have_somebody_invited_where_they_may_call() {
+    let (mut world, a, b) = with_two();
+    let request = world.refer(None, NUMBER, |_| {});
+    let new = called(&world);
+    assert_eq!(world.said()[0], format!("accept referral {request}"));
+    world.answered(new);
+    assert_eq!(world.roster("Tea"), [a, b, new], "beside those who are in");
+    let request = world.refer(None, NUMBER, |referred| {
+        referred.flow.remote = "203.0.113.1:5060".parse().unwrap();
+    });
+    assert_eq!(world.said().last().unwrap(), &format!("refuse {request} 403"));
+}
+
+#[test]
+fn where_there_is_no_seat_a_referral_says_so() {
+    let (mut world, _, _) = with_two();
+    world.enter("conf-Tea");
+    world.said();
+    let request = world.refer(None, NUMBER, |_| {});
+    assert_eq!(
+        world.said(),
+        [format!("accept referral {request}"), format!("report referral {request} 486")]
+    );
+}
+
+#[test]
+fn a_leader_removes_a_participant_and_others_only_themselves() {
+    let mut world = with_refer(Refer::All, plain());
+    let mut chair = service("chair-*", support::from_networks("10.0.0.0/8"));
+    if let Action::Conference(conference) = &mut chair.action {
+        conference.participant = ParticipantOptions { destroy_on_exit: true, ..plain() };
+    }
+    world.store.services.push(chair);
+    let (leader, member, other) =
+        (world.enter("chair-Tea"), world.enter("conf-Tea"), world.enter("conf-Tea"));
+    let remove = |world: &mut World, who: u64, whom: u64| {
+        world.said();
+        let id = world.participant(whom).to_string();
+        world.refer(Some(who), &format!("sip:{id}@192.0.2.1"), |referred| referred.method = "BYE".to_owned())
+    };
+    let request = remove(&mut world, member, other);
+    assert_eq!(world.said(), [format!("refuse {request} 403")]);
+    remove(&mut world, leader, other);
+    assert_eq!(world.said().last().unwrap(), &format!("hang up {other}: Removed by the leader"));
+    remove(&mut world, member, member);
+    assert_eq!(world.roster("Tea"), [leader]);
+    let request = remove(&mut world, leader, other);
+    assert_eq!(world.said(), [format!("refuse {request} 404")], "it is gone");
+}
+
+#[test]
+fn a_web_service_has_a_telephone_call_somebody_else() {
+    let (mut world, a, b) = with_two();
+    let transfer = |world: &mut World| {
+        let (conference, participant) = (ConferenceName::new("Tea"), world.participant(a));
+        let to = NUMBER.to_owned();
+        let question = EdgeQuestion::Transfer { account: ACCOUNT, conference, participant, to };
+        let question = world.ask(Question::Edge(question));
+        world.party_of(question)
+    };
+    let state = transfer(&mut world).unwrap().transfer.unwrap();
+    assert_eq!((state.state, state.to.as_str()), ("asked", NUMBER));
+    assert_eq!(world.said(), [format!("refer {a} to {NUMBER}")]);
+    assert!(transfer(&mut world).is_err(), "one at a time");
+    let progress = |world: &mut World, status, is_final| {
+        world.sip_event(SipEvent::ReferralProgress {
+            call: CallId(a),
+            status,
+            phrase: "x".to_owned(),
+            is_final,
+        });
+        let state = world.party_state(&world.participant(a)).transfer.unwrap();
+        (state.state, state.status)
+    };
+    assert_eq!(progress(&mut world, 180, false), ("trying", Some(180)));
+    assert_eq!(progress(&mut world, 486, true), ("failed", Some(486)));
+    assert_eq!(world.roster("Tea"), [a, b]);
+    transfer(&mut world).unwrap();
+    world.said();
+    assert_eq!(progress(&mut world, 200, true), ("done", Some(200)));
+    assert_eq!(world.said(), [format!("hang up {a}: Transferred")]);
+    assert_eq!(world.roster("Tea"), [b]);
+}
+
+#[test]
+fn a_call_with_replaces_has_the_seat_of_the_other_also_where_all_are_taken() {
+    let (mut world, a, b) = with_two();
+    let c = world.enter("conf-Tea");
+    world.said();
+    let new = world.incoming("anything", From { replaces: Some(b), ..From::default() });
+    assert_eq!(world.said(), [format!("ring {new}"), format!("answer {new}")]);
+    assert_eq!(world.roster("Tea"), [a, b, c], "until the new one is up");
+    world.confirm(new);
+    assert_eq!(world.said(), [format!("hang up {b}: Another call has taken the place of this one")]);
+    assert_eq!(world.roster("Tea"), [a, c, new]);
+}
