@@ -3,7 +3,7 @@
 use crate::{
     CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, Protection,
     RoomId, Sound, StreamParams,
-    dtls::{DtlsJob, Handshakes},
+    dtls::{HandshakeQueue, Handshakes},
     files::Library,
     ports::{self, Channel, PortPair},
     room::{FRAME_NS, Playback, Settings},
@@ -48,7 +48,7 @@ impl MediaPlane {
         let directory = Arc::new(Mutex::new(Directory::new(count)));
         let mut threads = Vec::new();
         let mut workers = Vec::new();
-        let (dtls, dtls_jobs) = std_mpsc::channel();
+        let (dtls, dtls_jobs) = HandshakeQueue::new();
         let dtls = config.dtls.as_ref().map(|_| dtls);
         for index in 0..count {
             let (sender, commands) = std_mpsc::channel();
@@ -98,7 +98,7 @@ struct Shared {
     directory: Arc<Mutex<Directory>>,
     workers: Vec<WorkerDoor>,
     loader: Sender<Job>,
-    dtls: Option<Sender<DtlsJob>>,
+    dtls: Option<HandshakeQueue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -208,7 +208,7 @@ impl MediaHandle {
             // RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
             let channels = if rtcp_mux { &[Channel::Rtp][..] } else { &[Channel::Rtp, Channel::Rtcp] };
             for channel in channels {
-                let _ = dtls.send(DtlsJob::Begin { call, channel: *channel, worker, active, fingerprint });
+                dtls.begin(call, *channel, worker, active, fingerprint);
             }
             return;
         }
@@ -271,7 +271,7 @@ impl MediaHandle {
             let _ = self.shared.workers[worker].commands.send(Command::Close { call });
         }
         if let Some(dtls) = &self.shared.dtls {
-            let _ = dtls.send(DtlsJob::End { call });
+            dtls.end(call);
         }
     }
 
@@ -307,7 +307,7 @@ impl MediaHandle {
         }
         let _ = self.shared.loader.send(Job::Shutdown);
         if let Some(dtls) = &self.shared.dtls {
-            let _ = dtls.send(DtlsJob::Shutdown);
+            dtls.shut_down();
         }
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
@@ -336,7 +336,7 @@ impl MediaHandle {
     }
 }
 
-/// What the loader is told to do.
+/// What the loader is told to do. The queue has no bound: each is an effect of a conference, a few for each call.
 #[derive(Debug)]
 enum Job {
     Play { worker: Option<usize>, to: Target, id: PlayId, list: Vec<PlayItem>, repeat: bool },

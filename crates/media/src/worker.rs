@@ -10,7 +10,7 @@
 use crate::{
     CallStats, MasterKey, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
     departure::{self, Departures},
-    dtls::DtlsJob,
+    dtls::HandshakeQueue,
     handle::Directory,
     ports::{Asked, Channel, Outgoing, PortKey, PortPair, Ports},
     room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
@@ -22,7 +22,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -52,7 +52,8 @@ const EVENTS_WAITING_MAX: usize = 100_000;
 /// The monotonic clock does not begin at zero, so that times before its beginning can be told.
 const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
 
-/// What a worker is told to do.
+/// What a worker is told to do. The queue has no bound: a command follows an event or a request, a few for each call, and a
+/// worker takes all of them at each tick.
 #[derive(Debug)]
 pub(crate) enum Command {
     Open {
@@ -238,7 +239,7 @@ pub(crate) struct Worker {
     failed: Vec<usize>,
     began: Instant,
     /// Who does the handshakes.
-    dtls: Option<Sender<DtlsJob>>,
+    dtls: Option<HandshakeQueue>,
 }
 
 impl Worker {
@@ -250,7 +251,7 @@ impl Worker {
         directory: Arc<Mutex<Directory>>,
         load: Arc<LoadCells>,
         offset_ns: u64,
-        dtls: Option<Sender<DtlsJob>>,
+        dtls: Option<HandshakeQueue>,
     ) -> Self {
         let phases = std::array::from_fn(|phase| Phase {
             next_ns: CLOCK_BEGINS_NS + offset_ns + phase as u64 * (FRAME_NS / PHASES as u64),
@@ -544,7 +545,7 @@ impl Worker {
         }
         for (call, channel, bytes) in self.outbox.drain_dtls() {
             if let Some(dtls) = &self.dtls {
-                let _ = dtls.send(DtlsJob::Datagram { call, channel, bytes });
+                dtls.take(call, channel, bytes);
             }
         }
         self.move_rooms(index, time);

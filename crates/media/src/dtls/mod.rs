@@ -16,7 +16,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     time::{Duration, Instant},
 };
@@ -25,6 +26,9 @@ use tracing::{debug, info, warn};
 /// How often sessions are looked at when none of them wants to be sooner.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
 const DATAGRAM_BYTES: usize = 2048;
+/// Datagrams that wait for the thread. Beyond that they are dropped, as a network drops what is too much: handshakes send
+/// again what was lost.
+const DATAGRAMS_WAITING_MAX: usize = 4096;
 /// Handshakes at a time: each holds some 20 kB.
 const SESSIONS_MAX: usize = 20_000;
 /// How long a handshake may take, from the answer of the call on.
@@ -36,26 +40,76 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// What the thread is told.
 #[derive(Debug)]
-pub(crate) enum DtlsJob {
+enum Job {
+    Begin { key: Key, worker: usize, active: bool, fingerprint: [u8; 32] },
+    Datagram { key: Key, bytes: Vec<u8> },
+    End { call: MediaCallId },
+    Shutdown,
+}
+
+/// The way to the thread. Only datagrams are bounded: the other jobs are a few for each call.
+#[derive(Debug, Clone)]
+pub(crate) struct HandshakeQueue {
+    jobs: Sender<Job>,
+    datagrams_waiting: Arc<AtomicUsize>,
+}
+
+/// The thread's end of it.
+#[derive(Debug)]
+pub(crate) struct HandshakeJobs {
+    jobs: Receiver<Job>,
+    datagrams_waiting: Arc<AtomicUsize>,
+}
+
+impl HandshakeQueue {
+    pub(crate) fn new() -> (Self, HandshakeJobs) {
+        let (sender, receiver) = channel();
+        let datagrams_waiting = Arc::new(AtomicUsize::new(0));
+        (
+            Self { jobs: sender, datagrams_waiting: Arc::clone(&datagrams_waiting) },
+            HandshakeJobs { jobs: receiver, datagrams_waiting },
+        )
+    }
+
     /// A stream is to be protected by a handshake.
-    Begin {
+    pub(crate) fn begin(
+        &self,
         call: MediaCallId,
         channel: Channel,
         worker: usize,
         active: bool,
         fingerprint: [u8; 32],
-    },
-    /// A datagram of it came.
-    Datagram {
-        call: MediaCallId,
-        channel: Channel,
-        bytes: Vec<u8>,
-    },
-    /// Its call is over.
-    End {
-        call: MediaCallId,
-    },
-    Shutdown,
+    ) {
+        let _ = self.jobs.send(Job::Begin { key: (call, channel), worker, active, fingerprint });
+    }
+
+    /// A datagram of it came. It is dropped where too many wait.
+    pub(crate) fn take(&self, call: MediaCallId, channel: Channel, bytes: Vec<u8>) {
+        if self.datagrams_waiting.fetch_add(1, Ordering::Relaxed) < DATAGRAMS_WAITING_MAX {
+            let _ = self.jobs.send(Job::Datagram { key: (call, channel), bytes });
+        } else {
+            self.datagrams_waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The call is over.
+    pub(crate) fn end(&self, call: MediaCallId) {
+        let _ = self.jobs.send(Job::End { call });
+    }
+
+    pub(crate) fn shut_down(&self) {
+        let _ = self.jobs.send(Job::Shutdown);
+    }
+}
+
+impl HandshakeJobs {
+    fn next(&self, within: Duration) -> Result<Job, RecvTimeoutError> {
+        let job = self.jobs.recv_timeout(within)?;
+        if matches!(job, Job::Datagram { .. }) {
+            self.datagrams_waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        Ok(job)
+    }
 }
 
 /// A session: RTP and RTCP have one each where they have a port each.
@@ -112,24 +166,24 @@ impl Handshakes {
     }
 
     /// Runs until told to stop or until nobody is left who could.
-    pub(crate) fn run(mut self, jobs: &Receiver<DtlsJob>) {
+    pub(crate) fn run(mut self, jobs: &HandshakeJobs) {
         loop {
             let now = Instant::now();
             let next =
                 self.sessions.values().filter(|session| !session.done).map(|session| session.next).min();
             let wait =
                 next.map_or(LOOK_AT_LEAST, |next| next.saturating_duration_since(now).min(LOOK_AT_LEAST));
-            match jobs.recv_timeout(wait) {
-                Ok(DtlsJob::Begin { call, channel, worker, active, fingerprint }) => {
-                    self.begin((call, channel), worker, active, fingerprint);
+            match jobs.next(wait) {
+                Ok(Job::Begin { key, worker, active, fingerprint }) => {
+                    self.begin(key, worker, active, fingerprint);
                 }
-                Ok(DtlsJob::Datagram { call, channel, bytes }) => self.take((call, channel), &bytes),
-                Ok(DtlsJob::End { call }) => {
+                Ok(Job::Datagram { key, bytes }) => self.take(key, &bytes),
+                Ok(Job::End { call }) => {
                     for channel in [Channel::Rtp, Channel::Rtcp] {
                         self.sessions.remove(&(call, channel));
                     }
                 }
-                Ok(DtlsJob::Shutdown) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Job::Shutdown) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.look_after(Instant::now());
@@ -380,5 +434,23 @@ mod tests {
         for broken in [&[][..], &unified[..7], &unified[..2], &legacy(21, 1)[..14], &[0b0011_0000, 0, 0, 0]] {
             assert!(!is_encrypted(broken), "{broken:?}");
         }
+    }
+
+    #[test]
+    fn a_flood_of_datagrams_is_dropped_and_other_jobs_are_not() {
+        let (queue, jobs) = HandshakeQueue::new();
+        let call = MediaCallId(1);
+        let flood =
+            || (0..DATAGRAMS_WAITING_MAX + 100).for_each(|_| queue.take(call, Channel::Rtp, vec![22; 100]));
+        let waiting = || std::iter::from_fn(|| jobs.next(Duration::ZERO).ok()).collect::<Vec<_>>();
+        flood();
+        queue.begin(MediaCallId(2), Channel::Rtp, 0, false, [0; 32]);
+        queue.end(call);
+        let all = waiting();
+        assert_eq!(all.len(), DATAGRAMS_WAITING_MAX + 2);
+        assert!(matches!(all[all.len() - 2..], [Job::Begin { .. }, Job::End { .. }]));
+        // What was read makes room again.
+        flood();
+        assert_eq!(waiting().len(), DATAGRAMS_WAITING_MAX);
     }
 }
