@@ -11,6 +11,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -149,10 +150,10 @@ impl Patience {
         &self,
         answer: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
+        let mut answer = pin!(timeout_at(self.deadline, answer));
+        // Dropped before the question is, whose connection then goes back to the pool: it is looked at there.
         let mut asking = Asking { abandoned: &self.abandoned, is_answered: false };
-        let Ok(answer) = timeout_at(self.deadline, answer).await else {
-            return Err(sqlx::Error::PoolTimedOut);
-        };
+        let Ok(answer) = answer.as_mut().await else { return Err(sqlx::Error::PoolTimedOut) };
         asking.is_answered = true;
         answer
     }
