@@ -1,6 +1,6 @@
 //! Basic authentication (RFC 7617): user name `cloudID/username`, password an API Access Key.
 
-use crate::{error::ApiError, peer::Peer, server::ApiState};
+use crate::{error::ApiError, peer::Peer, state::ApiState};
 use axum::http::{StatusCode, header, request::Parts};
 use data_encoding::BASE64;
 use plenary_store::Account;

@@ -1,9 +1,9 @@
 //! What strangers and clients write, taken apart as the services do it: for `fuzz/fuzz_targets/http.rs` only.
 
 use crate::{
-    auth, pages,
+    auth,
     params::{Params, percent_decode},
-    web::{callers, conferences::Service, sound, webrtc_keys},
+    web::{seven, sound, tokens, users, webrtc_keys},
 };
 use axum::http::{HeaderValue, Method, Request, header};
 use plenary_conference::AccountId;
@@ -22,7 +22,6 @@ pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], bo
         assert!(!login.contains(':'), "a user name holds no colon");
     }
     let path = parts.uri.path();
-    let _ = (Service::at(path), pages::page(path));
     for segment in path.split('/') {
         if let Some(name) = percent_decode(segment.as_bytes())
             && let Ok(body) = serde_json::from_slice(body)
@@ -30,14 +29,10 @@ pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], bo
             let _ = InboundService::new(AccountId(1), &name, &body);
         }
     }
-    if let Ok(mut params) = Params::collect(&parts, body).await {
-        for name in ["conference_name", "max_participants", "start_time", "duration", "muted"] {
-            let _ = params.required(name);
-            assert_ne!(params.required_number(name), Some(0));
-            let _ = (params.required_time(name), params.optional_truth(name));
+    for service in &seven::SERVICES {
+        if let Ok(params) = Params::collect(&parts, body).await {
+            seven::take_apart(service, params);
         }
-        // All that is wrong can be told.
-        let _ = params.finish();
     }
     for is_of_participant in [false, true] {
         if let Ok(change) = sound::change(body, is_of_participant)
@@ -46,6 +41,7 @@ pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], bo
             assert!((-40.0..=20.0).contains(&gain_db));
         }
     }
-    callers::read_bodies(body);
+    users::read_body(body);
+    tokens::read_body(body);
     webrtc_keys::read_body(body);
 }

@@ -6,19 +6,25 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod caller;
 mod control;
 mod door;
 mod error;
+mod extract;
+mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod limits;
 mod pages;
 mod params;
 mod peer;
+mod router;
 mod server;
+mod state;
 mod time;
 mod web;
 
+pub use caller::TrustedProxies;
 pub use control::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
     SoundOf, SoundSettings, TransferState, TrunkState,
@@ -27,5 +33,7 @@ pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
 pub use peer::{BoxedStream, Duplex, Peer};
-pub use server::{ApiState, router, serve};
+pub use router::router;
+pub use server::{ConnectionLimits, serve};
+pub use state::ApiState;
 pub use web::websocket::OnWebSocket;

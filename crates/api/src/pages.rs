@@ -1,8 +1,11 @@
 //! The pages of our documentation that errors point to, as the binary carries them.
 
+use crate::{router::only, state::App};
 use axum::{
+    Router,
     body::Body,
     http::{HeaderValue, Response, header},
+    routing::get,
 };
 use pulldown_cmark::{Options, Parser, html};
 
@@ -14,13 +17,21 @@ code,pre{font-family:ui-monospace,monospace;background:#f2f4f7}pre{padding:.8rem
 table{border-collapse:collapse}th,td{border:1px solid #ccd3dc;padding:.3rem .6rem;text-align:left;vertical-align:top}\
 h3:target{background:#fff3c4}";
 
-/// The page at a path, if there is one.
-pub(crate) fn page(path: &str) -> Option<Response<Body>> {
-    let (title, markdown) = match path {
-        "/docs/errors" | "/docs/errors.md" => ("Errors", ERRORS),
-        "/docs/web-services" | "/docs/web-services.md" => ("Web services", WEB_SERVICES),
-        _ => return None,
-    };
+/// Each page, with and without the ending by which the texts name each other.
+const PAGES: [(&str, &str, &str); 4] = [
+    ("/docs/errors", "Errors", ERRORS),
+    ("/docs/errors.md", "Errors", ERRORS),
+    ("/docs/web-services", "Web services", WEB_SERVICES),
+    ("/docs/web-services.md", "Web services", WEB_SERVICES),
+];
+
+pub(crate) fn routes() -> Router<App> {
+    PAGES.into_iter().fold(Router::new(), |router, (path, title, markdown)| {
+        router.route(path, only("GET, HEAD", get(move || async move { page(title, markdown) })))
+    })
+}
+
+fn page(title: &str, markdown: &str) -> Response<Body> {
     let mut body = String::new();
     let options = Options::ENABLE_TABLES | Options::ENABLE_HEADING_ATTRIBUTES;
     html::push_html(&mut body, Parser::new_ext(markdown, options));
@@ -36,5 +47,5 @@ pub(crate) fn page(path: &str) -> Option<Response<Body>> {
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
     );
-    Some(response)
+    response
 }

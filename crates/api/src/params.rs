@@ -131,19 +131,14 @@ impl Params {
         value
     }
 
-    /// A whole number above zero.
-    pub(crate) fn required_number(&mut self, name: &str) -> Option<u32> {
-        let text = self.required(name)?;
-        self.number(name, &text)
-    }
-
     /// A whole number above zero that may be left out.
     pub(crate) fn optional_number(&mut self, name: &str) -> Option<u32> {
         let text = self.optional(name)?;
         self.number(name, &text)
     }
 
-    fn number(&mut self, name: &str, text: &str) -> Option<u32> {
+    /// A text as a whole number above zero. `None`: it is none, which is noted.
+    pub(crate) fn number(&mut self, name: &str, text: &str) -> Option<u32> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             self.problem(MALFORMED, format!("{name} must be a whole number, not `{}`", shown(text)));
             return None;
@@ -157,16 +152,15 @@ impl Params {
         Some(number)
     }
 
-    /// A date and time.
-    pub(crate) fn required_time(&mut self, name: &str) -> Option<Timestamp> {
-        let text = self.required(name)?;
-        let parsed = time::parse(&text);
+    /// A text as a date and time.
+    pub(crate) fn time(&mut self, name: &str, text: &str) -> Option<Timestamp> {
+        let parsed = time::parse(text);
         if parsed.is_none() {
             self.problem(
                 MALFORMED,
                 format!(
                     "{name} must be a UTC time as YYYY-MM-DD_hh:mm:ss or YYYY-MM-DD-hh-mm, not `{}`",
-                    shown(&text)
+                    shown(text)
                 ),
             );
         }
@@ -176,11 +170,16 @@ impl Params {
     /// `true` or `false`.
     pub(crate) fn optional_truth(&mut self, name: &str) -> Option<bool> {
         let text = self.optional(name)?;
+        self.truth(name, &text)
+    }
+
+    /// A text as `true` or `false`.
+    pub(crate) fn truth(&mut self, name: &str, text: &str) -> Option<bool> {
         match text.to_ascii_lowercase().as_str() {
             "true" => Some(true),
             "false" => Some(false),
             _ => {
-                self.problem(MALFORMED, format!("{name} must be `true` or `false`, not `{}`", shown(&text)));
+                self.problem(MALFORMED, format!("{name} must be `true` or `false`, not `{}`", shown(text)));
                 None
             }
         }
@@ -203,8 +202,8 @@ impl Params {
         self.problem(MISSING, text.to_owned());
     }
 
-    pub(crate) fn has_problems(&self) -> bool {
-        !self.problems.is_empty()
+    pub(crate) fn problem_count(&self) -> usize {
+        self.problems.len()
     }
 }
 

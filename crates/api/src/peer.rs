@@ -76,13 +76,13 @@ impl Drop for Place {
     }
 }
 
-/// A connection with its place.
-pub(crate) struct Placed {
+/// A connection with its place, which it keeps for as long as it is there; `P`: what holds the place.
+pub(crate) struct Placed<P> {
     pub(crate) stream: BoxedStream,
-    pub(crate) _place: Place,
+    pub(crate) _place: P,
 }
 
-impl AsyncRead for Placed {
+impl<P: Unpin> AsyncRead for Placed<P> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -92,7 +92,7 @@ impl AsyncRead for Placed {
     }
 }
 
-impl AsyncWrite for Placed {
+impl<P: Unpin> AsyncWrite for Placed<P> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

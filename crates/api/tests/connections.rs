@@ -25,6 +25,7 @@ impl Serving {
             control: world.control.clone(),
             public_url: None,
             allowed_origins: plenary_api::AllowedOrigins::default(),
+            trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
             request_timeout: Duration::from_secs(1),
             limits,
@@ -44,7 +45,7 @@ impl Serving {
             listener,
             None,
             router,
-            connections_per_source,
+            plenary_api::ConnectionLimits { per_source: connections_per_source, ..Default::default() },
             std::future::pending(),
         ));
         Self { world, address }

@@ -158,6 +158,7 @@ impl Serving {
             control: world.control.clone(),
             public_url: None,
             allowed_origins: AllowedOrigins::parse(allowed).unwrap(),
+            trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
             request_timeout: Duration::from_secs(10),
             limits: WebLimits::default(),
@@ -170,7 +171,13 @@ impl Serving {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(plenary_api::serve(listener, None, router, 0, std::future::pending()));
+        tokio::spawn(plenary_api::serve(
+            listener,
+            None,
+            router,
+            plenary_api::ConnectionLimits::default(),
+            std::future::pending(),
+        ));
         let login = data_encoding::BASE64.encode(format!("{LOGIN}:{}", world.key).as_bytes());
         Self { address, login, opened, _world: world }
     }

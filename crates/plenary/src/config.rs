@@ -105,6 +105,8 @@ pub(crate) struct Web {
     /// Origins of other sites whose pages may open a WebSocket for SIP; `*`: every page. Such a connection is never trusted
     /// for the network it comes from.
     pub(crate) allowed_origins: Vec<String>,
+    /// Reverse proxies that say in `X-Forwarded-For` or `Forwarded` who calls.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     /// Largest request body in bytes.
     pub(crate) max_body_bytes: usize,
     /// A request that is not answered by then is answered 408, in seconds.
@@ -129,6 +131,7 @@ impl Default for Web {
         Self {
             public_url: String::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             max_body_bytes: 65_536,
             request_timeout_seconds: 30,
             requests_per_second: 1000,

@@ -127,12 +127,14 @@ impl Server {
         tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone(), admissions));
 
         let (stop_http, stopped) = watch::channel(false);
+        let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
             control: Arc::new(engine.clone()),
             public_url: (!config.web.public_url.is_empty())
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             allowed_origins: config.web.origins()?,
+            trusted_proxies: trusted_proxies.clone(),
             max_body_bytes: config.web.max_body_bytes,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
@@ -147,10 +149,11 @@ impl Server {
             let _ = stopped.wait_for(|stop| *stop).await;
         };
         let mut http = JoinSet::new();
-        let most = config.web.connections_per_source;
-        http.spawn(plenary_api::serve(listener, None, router.clone(), most, stop(stopped.clone())));
+        let limits =
+            plenary_api::ConnectionLimits { per_source: config.web.connections_per_source, trusted_proxies };
+        http.spawn(plenary_api::serve(listener, None, router.clone(), limits.clone(), stop(stopped.clone())));
         if let Some((listener, tls)) = https {
-            http.spawn(plenary_api::serve(listener, Some(tls), router, most, stop(stopped)));
+            http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped)));
         }
         let door = Door::open(&config.data, sip.clone()).await;
         info!(http = %http_addr, sip = %sip_addr, "started");

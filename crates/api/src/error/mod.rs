@@ -16,6 +16,7 @@ use crate::{
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
+    response::IntoResponse,
 };
 use codes::{
     NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOT_NOW, NOT_PERMITTED, NOT_REGISTERED, TOO_LATE_TO_EXTEND,
@@ -24,7 +25,7 @@ use codes::{
 };
 use plenary_conference::{Refused, Timestamp};
 use serde::Serialize;
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 /// What is wrong with one parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +76,14 @@ impl ApiError {
         Self { details, ..Self::coded(code, "several parameters are wrong, see details") }
     }
 
+    /// No path of ours.
+    pub(crate) fn nothing_here() -> Self {
+        Self::plain(StatusCode::NOT_FOUND, "there is nothing at this path")
+    }
+
     /// The answer. `request` is when the request came and for which path; `base` is where our pages are.
     pub(crate) fn response(
-        self,
+        &self,
         path: &str,
         asked_at: Timestamp,
         now: Timestamp,
@@ -91,8 +97,8 @@ impl ApiError {
         let body = ErrorBody {
             error: ErrorPart {
                 code,
-                text: self.text,
-                details: self.details,
+                text: &self.text,
+                details: &self.details,
                 datetime: time::with_seconds(now),
                 link: format!("{base}/docs/errors#{anchor}"),
             },
@@ -114,18 +120,28 @@ impl ApiError {
     }
 }
 
+/// A refusal travels to the frame around all handlers, which knows what of the request stands in it.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
 #[derive(Serialize)]
 struct ErrorBody<'a> {
-    error: ErrorPart,
+    error: ErrorPart<'a>,
     request: RequestPart<'a>,
 }
 
 #[derive(Serialize)]
-struct ErrorPart {
+struct ErrorPart<'a> {
     code: String,
-    text: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    details: Vec<String>,
+    text: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    details: &'a [String],
     datetime: String,
     link: String,
 }

@@ -1,38 +1,42 @@
 //! Inbound services: what becomes of a call to a name.
 
 use super::{
-    json,
+    Answer, json,
     named::{self, Named},
+    schema,
 };
 use crate::{
     error::{ApiError, BAD_SERVICE, Code, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
-    server::ApiState,
+    extract::Account,
+    router::only,
+    state::{ApiState, App},
 };
-use axum::{
-    body::Body,
-    http::{Response, StatusCode},
-};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
 use plenary_store::{PutOutcome, ServiceError, StoredService};
 use serde_json::Value;
 
 /// The JSON Schema of a service's body, written for people and held against the types by a test.
-pub(crate) const SCHEMA: &str = include_str!("inbound.schema.json");
+const SCHEMA: &str = include_str!("inbound.schema.json");
 
-pub(crate) const COLLECTION: &str = "/service/v1/inbound";
-pub(crate) const SCHEMA_PATH: &str = "/service/v1/schema/inbound";
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/service/v1/inbound", only("GET, HEAD", get(list)))
+        .route("/service/v1/inbound/{name}", named::methods::<Services>())
+        .route("/service/v1/schema/inbound", only("GET, HEAD", get(|_: Account| async { schema(SCHEMA) })))
+}
 
 fn shown(service: StoredService) -> Value {
     named::shown(service.name, service.body)
 }
 
-pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Response<Body>, ApiError> {
+async fn list(State(state): State<App>, Account(account): Account) -> Answer {
     let services: Vec<Value> = state.store.services(account).await?.into_iter().map(shown).collect();
     Ok(json(StatusCode::OK, &services))
 }
 
 /// An account's inbound services by their names.
-pub(crate) struct Services;
+struct Services;
 
 impl Named for Services {
     const BAD: Code = BAD_SERVICE;

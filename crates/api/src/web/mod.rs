@@ -1,20 +1,27 @@
-//! The services, and what all answers have in common.
+//! The resources, one file each, and what all answers have in common.
 
-pub(crate) mod callers;
-pub(crate) mod conferences;
+pub(crate) mod health;
 pub(crate) mod inbound;
 pub(crate) mod named;
-pub(crate) mod parties;
+pub(crate) mod participants;
+pub(crate) mod seven;
 pub(crate) mod sound;
+pub(crate) mod tokens;
 pub(crate) mod trunks;
+pub(crate) mod users;
 pub(crate) mod webrtc_keys;
 pub(crate) mod websocket;
 
+use crate::{ControlError, error::ApiError};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
+
+/// What a handler gives.
+pub(crate) type Answer = Result<Response<Body>, ApiError>;
 
 /// An answer in JSON.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
@@ -36,4 +43,15 @@ pub(crate) fn schema(text: &str) -> Response<Body> {
     let schema: serde_json::Value =
         serde_json::from_str(text).expect("the schema is JSON, which a test proves");
     json(StatusCode::OK, &schema)
+}
+
+/// Runs a change to its end even when its client disconnects or its time is up: a handler is dropped then, and what is
+/// half done, stored and not yet effective, would stay so.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(change.in_current_span()).await {
+        Ok(outcome) => outcome,
+        Err(panicked) => Err(ControlError::Internal(panicked.into()).into()),
+    }
 }

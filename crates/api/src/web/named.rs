@@ -1,13 +1,16 @@
 //! What an account has under a name, made, read, changed and deleted in one way: inbound services and trunks.
 
-use super::json;
+use super::{Answer, json, to_the_end};
 use crate::{
     error::{ApiError, Code},
-    server::ApiState,
+    extract::{Account, Segments, Whole},
+    router::only,
+    state::{ApiState, App},
 };
 use axum::{
-    body::Body,
-    http::{Method, Response, StatusCode},
+    extract::State,
+    http::StatusCode,
+    routing::{MethodRouter, get},
 };
 use plenary_conference::AccountId;
 use plenary_store::PutOutcome;
@@ -21,6 +24,9 @@ pub(crate) trait Named {
     const BAD: Code;
     /// What `GET` shows beside what `PUT` takes, and `PUT` therefore passes over. The name is one of them for all.
     const SHOWN_BESIDE: &[&str];
+
+    /// What an answer to DELETE says.
+    const DELETED: &str = "deleted";
 
     /// There is none of this name.
     fn unknown() -> ApiError;
@@ -56,32 +62,66 @@ pub(crate) trait Named {
     ) -> impl Future<Output = Result<Option<Value>, ApiError>> + Send;
 }
 
-/// Answers a request for one of them.
-pub(crate) async fn one<N: Named>(
-    state: &ApiState,
-    account: AccountId,
-    method: &Method,
-    name: &str,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    let mut status = StatusCode::OK;
-    match *method {
-        Method::PUT => {
-            let outcome = N::put(state, account, name, object::<N>(body, name)?).await?;
-            status = match outcome {
-                PutOutcome::Created => StatusCode::CREATED,
-                PutOutcome::Replaced => StatusCode::OK,
-            };
+/// What is done with one of them, at a path whose only variable segment is its name.
+pub(crate) fn methods<N: Named + 'static>() -> MethodRouter<App> {
+    let methods = get(one::<N>).put(replace::<N>).patch(patch::<N>).delete(delete::<N>);
+    only("GET, HEAD, PUT, PATCH, DELETE", methods)
+}
+
+async fn one<N: Named>(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name]): Segments<1>,
+) -> Answer {
+    show::<N>(StatusCode::OK, &state, account, &name).await
+}
+
+async fn replace<N: Named + 'static>(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name]): Segments<1>,
+    Whole(body): Whole,
+) -> Answer {
+    let body = object::<N>(&body, &name)?;
+    to_the_end(async move {
+        let status = match N::put(&state, account, &name, body).await? {
+            PutOutcome::Created => StatusCode::CREATED,
+            PutOutcome::Replaced => StatusCode::OK,
+        };
+        show::<N>(status, &state, account, &name).await
+    })
+    .await
+}
+
+async fn patch<N: Named + 'static>(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name]): Segments<1>,
+    Whole(body): Whole,
+) -> Answer {
+    let body = object::<N>(&body, &name)?;
+    to_the_end(async move {
+        N::patch(&state, account, &name, body).await?;
+        show::<N>(StatusCode::OK, &state, account, &name).await
+    })
+    .await
+}
+
+async fn delete<N: Named + 'static>(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name]): Segments<1>,
+) -> Answer {
+    to_the_end(async move {
+        match N::delete(&state, account, &name).await? {
+            true => Ok(json(StatusCode::OK, &value!({ N::DELETED: true }))),
+            false => Err(N::unknown()),
         }
-        Method::PATCH => N::patch(state, account, name, object::<N>(body, name)?).await?,
-        Method::DELETE => {
-            return match N::delete(state, account, name).await? {
-                true => Ok(json(StatusCode::OK, &value!({ "deleted": true }))),
-                false => Err(N::unknown()),
-            };
-        }
-        _ => {}
-    }
+    })
+    .await
+}
+
+async fn show<N: Named>(status: StatusCode, state: &ApiState, account: AccountId, name: &str) -> Answer {
     let shown = N::read(state, account, name).await?.ok_or_else(N::unknown)?;
     Ok(json(status, &shown))
 }

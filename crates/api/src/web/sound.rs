@@ -1,59 +1,48 @@
-//! How participants sound: what is measured of each call, and what is done to it. Ours, not the specification's.
+//! How participants sound: what is done to the audio of an account's conferences, of one of them, of one participant.
 
-use super::json;
+use super::{Answer, json, to_the_end};
 use crate::{
     control::{SoundChange, SoundOf},
     error::{ApiError, BAD_SOUND},
-    server::ApiState,
+    extract::{Account, Segments, Whole},
+    router::only,
+    state::App,
 };
 use axum::{
-    body::Body,
-    http::{Method, Response, StatusCode},
+    Router,
+    extract::{FromRequestParts, State},
+    http::{StatusCode, request::Parts},
+    routing::get,
 };
-use plenary_conference::{AccountId, ConferenceName, ParticipantId, conferences::ConferenceRef};
+use plenary_conference::{ConferenceName, ParticipantId, conferences::ConferenceRef};
 use serde::{Deserialize, Deserializer};
 
-/// What holds for all conferences of an account.
-pub(crate) const OF_ACCOUNT: &str = "/service/v1/sound";
-/// What all paths of one conference begin with.
-pub(crate) const COLLECTION: &str = "/service/v1/conference/";
-
-/// What a path means.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Resource {
-    Participants(String),
-    Sound(String),
-    ParticipantSound(String, String),
-    Participant(String, String),
-    Transfer(String, String),
+pub(crate) fn routes() -> Router<App> {
+    const OF_CONFERENCE: &str = "/service/v1/conference/{name}/sound";
+    const OF_PARTICIPANT: &str = "/service/v1/conference/{name}/participants/{id}/sound";
+    let methods = || only("GET, HEAD, PATCH", get(read).patch(patch));
+    Router::new()
+        .route("/service/v1/sound", methods())
+        .route(OF_CONFERENCE, methods())
+        .route(OF_PARTICIPANT, methods())
 }
 
-impl Resource {
-    /// Of the decoded segments after the collection.
-    pub(crate) fn of(segments: &[String]) -> Option<Self> {
-        match segments {
-            [name, last] if last == "participants" => Some(Self::Participants(name.clone())),
-            [name, last] if last == "sound" => Some(Self::Sound(name.clone())),
-            [name, part, id] if part == "participants" => Some(Self::Participant(name.clone(), id.clone())),
-            [name, part, id, last] if part == "participants" && last == "transfer" => {
-                Some(Self::Transfer(name.clone(), id.clone()))
-            }
-            [name, part, id, last] if part == "participants" && last == "sound" => {
-                Some(Self::ParticipantSound(name.clone(), id.clone()))
-            }
-            _ => None,
-        }
-    }
+/// Whose sound a path means.
+struct Of(SoundOf);
 
-    pub(crate) fn methods(&self) -> (&'static [Method], &'static str) {
-        match self {
-            Self::Participants(_) => (&[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST"),
-            Self::Participant(..) => (&[Method::GET, Method::HEAD, Method::DELETE], "GET, HEAD, DELETE"),
-            Self::Transfer(..) => (&[Method::POST], "POST"),
-            Self::Sound(_) | Self::ParticipantSound(..) => {
-                (&[Method::GET, Method::HEAD, Method::PATCH], "GET, HEAD, PATCH")
-            }
+impl FromRequestParts<App> for Of {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        let conference = |name| ConferenceRef::Name(ConferenceName::new(name));
+        if let Ok(Segments([])) = Segments::<0>::from_request_parts(parts, state).await {
+            return Ok(Self(SoundOf::Account));
         }
+        if let Ok(Segments([name])) = Segments::<1>::from_request_parts(parts, state).await {
+            return Ok(Self(SoundOf::Conference(conference(name))));
+        }
+        let Segments([name, id]) = Segments::<2>::from_request_parts(parts, state).await?;
+        Ok(Self(SoundOf::Participant(conference(name), ParticipantId::new(id))))
     }
 }
 
@@ -73,41 +62,23 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
     Option::deserialize(from).map(Some)
 }
 
-pub(crate) async fn answer(
-    state: &ApiState,
-    account: AccountId,
-    method: &Method,
-    resource: Resource,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    let which = |name| ConferenceRef::Name(ConferenceName::new(name));
-    let of = match resource {
-        Resource::Participants(name) => {
-            let reports = state.control.participant_reports(account, which(name)).await?;
-            return Ok(json(StatusCode::OK, &reports));
-        }
-        Resource::Sound(name) => SoundOf::Conference(which(name)),
-        Resource::ParticipantSound(name, id)
-        | Resource::Participant(name, id)
-        | Resource::Transfer(name, id) => SoundOf::Participant(which(name), ParticipantId::new(id)),
-    };
-    settings(state, account, method, of, body).await
+async fn read(State(state): State<App>, Account(account): Account, Of(of): Of) -> Answer {
+    let settings = state.control.change_sound(account, of, SoundChange::default()).await?;
+    Ok(json(StatusCode::OK, &settings))
 }
 
-/// Tells and changes how something sounds.
-pub(crate) async fn settings(
-    state: &ApiState,
-    account: AccountId,
-    method: &Method,
-    of: SoundOf,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    let change = match *method == Method::PATCH {
-        true => change(body, matches!(of, SoundOf::Participant(..)))?,
-        false => SoundChange::default(),
-    };
-    let settings = state.control.change_sound(account, of, change).await?;
-    Ok(json(StatusCode::OK, &settings))
+async fn patch(
+    State(state): State<App>,
+    Account(account): Account,
+    Of(of): Of,
+    Whole(body): Whole,
+) -> Answer {
+    let change = change(&body, matches!(of, SoundOf::Participant(..)))?;
+    to_the_end(async move {
+        let settings = state.control.change_sound(account, of, change).await?;
+        Ok(json(StatusCode::OK, &settings))
+    })
+    .await
 }
 
 pub(crate) fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {

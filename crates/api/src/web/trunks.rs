@@ -1,28 +1,32 @@
 //! Trunks: the providers through which an account's calls go out and from which they come in.
 
 use super::{
-    json,
+    Answer, json,
     named::{self, Named},
+    schema,
 };
 use crate::{
     control::TrunkState,
     error::{ApiError, BAD_TRUNK, Code, UNKNOWN_TRUNK},
-    server::ApiState,
+    extract::Account,
+    router::only,
+    state::{ApiState, App},
 };
-use axum::{
-    body::Body,
-    http::{Response, StatusCode},
-};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
 use plenary_store::{PutOutcome, ServiceError, StoredTrunk};
 use serde_json::{Value, json as value};
 use std::collections::BTreeMap;
 
 /// The JSON Schema of a trunk's body, written for people and held against the types by a test.
-pub(crate) const SCHEMA: &str = include_str!("trunk.schema.json");
+const SCHEMA: &str = include_str!("trunk.schema.json");
 
-pub(crate) const COLLECTION: &str = "/service/v1/trunk";
-pub(crate) const SCHEMA_PATH: &str = "/service/v1/schema/trunk";
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/service/v1/trunk", only("GET, HEAD", get(list)))
+        .route("/service/v1/trunk/{name}", named::methods::<Trunks>())
+        .route("/service/v1/schema/trunk", only("GET, HEAD", get(|_: Account| async { schema(SCHEMA) })))
+}
 
 /// Under this name stands how a trunk does.
 const STATUS: &str = "status";
@@ -39,7 +43,7 @@ fn shown(trunk: StoredTrunk, states: &BTreeMap<String, TrunkState>) -> Value {
     shown
 }
 
-pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Response<Body>, ApiError> {
+async fn list(State(state): State<App>, Account(account): Account) -> Answer {
     let states = state.control.trunk_states(account).await?;
     let trunks = state.store.trunks(account).await?;
     let trunks: Vec<Value> = trunks.into_iter().map(|trunk| shown(trunk, &states)).collect();
@@ -47,7 +51,7 @@ pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Respons
 }
 
 /// An account's trunks by their names.
-pub(crate) struct Trunks;
+struct Trunks;
 
 impl Named for Trunks {
     const BAD: Code = BAD_TRUNK;

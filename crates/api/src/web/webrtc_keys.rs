@@ -1,22 +1,26 @@
 //! Access keys of browsers: which account a page calls, and what it may call there. They are no secret.
 
 use super::{
-    json,
+    Answer, json,
     named::{self, Named},
+    to_the_end,
 };
 use crate::{
     error::{ApiError, BAD_WEBRTC_KEY, Code, UNKNOWN_WEBRTC_KEY, WEBRTC_KEY_TAKEN},
-    server::ApiState,
+    extract::{Account, Whole},
+    router::only,
+    state::{ApiState, App},
 };
-use axum::{
-    body::Body,
-    http::{Method, Response, StatusCode},
-};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::{AccountId, Timestamp};
 use plenary_store::{PutOutcome, WebRtcKey, WebRtcKeyError};
 use serde_json::{Value, json as value};
 
-pub(crate) const COLLECTION: &str = "/service/v1/webrtc_key";
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/service/v1/webrtc_key", only("GET, HEAD, POST", get(list).post(make)))
+        .route("/service/v1/webrtc_key/{key}", named::methods::<Keys>())
+}
 
 fn shown(key: WebRtcKey) -> Value {
     value!({
@@ -27,40 +31,23 @@ fn shown(key: WebRtcKey) -> Value {
     })
 }
 
-pub(crate) async fn list(state: &ApiState, account: AccountId) -> Result<Response<Body>, ApiError> {
+async fn list(State(state): State<App>, Account(account): Account) -> Answer {
     let keys: Vec<Value> = state.store.webrtc_keys(account).await?.into_iter().map(shown).collect();
     Ok(json(StatusCode::OK, &keys))
 }
 
 /// Makes a key with a text of ours. Without a body it may call every service that admits browsers.
-pub(crate) async fn make(
-    state: &ApiState,
-    account: AccountId,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    let body = match body {
+async fn make(State(state): State<App>, Account(account): Account, Whole(body): Whole) -> Answer {
+    let body = match &body[..] {
         [] => value!({}),
         body => serde_json::from_slice(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?,
     };
-    let made = state.store.make_webrtc_key(account, services(&body)?).await?;
-    Ok(json(StatusCode::CREATED, &shown(made)))
-}
-
-/// One key. It is revoked rather than deleted, and can still be read afterwards.
-pub(crate) async fn one(
-    state: &ApiState,
-    account: AccountId,
-    method: &Method,
-    key: &str,
-    body: &[u8],
-) -> Result<Response<Body>, ApiError> {
-    if *method != Method::DELETE {
-        return named::one::<Keys>(state, account, method, key, body).await;
-    }
-    match state.store.revoke_webrtc_key(account, key).await? {
-        true => Ok(json(StatusCode::OK, &value!({ "revoked": true }))),
-        false => Err(Keys::unknown()),
-    }
+    let services = services(&body)?;
+    to_the_end(async move {
+        let made = state.store.make_webrtc_key(account, services).await?;
+        Ok(json(StatusCode::CREATED, &shown(made)))
+    })
+    .await
 }
 
 /// An account's access keys by their texts.
@@ -68,6 +55,8 @@ struct Keys;
 
 impl Named for Keys {
     const BAD: Code = BAD_WEBRTC_KEY;
+    /// It is revoked rather than deleted, and can still be read afterwards.
+    const DELETED: &str = "revoked";
     const SHOWN_BESIDE: &[&str] = &["created_at", "revoked_at"];
 
     fn unknown() -> ApiError {

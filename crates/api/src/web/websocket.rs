@@ -3,12 +3,16 @@
 use crate::{
     door::{self, Page},
     error::ApiError,
-    peer::{BoxedStream, Peer},
-    server::ApiState,
+    peer::{BoxedStream, Peer, Place, Placed},
+    router::only_but_head,
+    state::App,
 };
 use axum::{
+    Router,
     body::Body,
-    http::{HeaderMap, HeaderName, Response, StatusCode, header, request::Parts},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, Response, StatusCode, header},
+    routing::get,
 };
 use data_encoding::BASE64;
 use hyper::upgrade::OnUpgrade;
@@ -16,7 +20,6 @@ use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 use std::sync::Arc;
 
-pub(crate) const PATH: &str = "/sipproxy";
 /// What the key is hashed with (RFC 6455, section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const SUBPROTOCOL: &str = "sip";
@@ -24,15 +27,18 @@ const SUBPROTOCOL: &str = "sip";
 /// Takes over a WebSocket whose opening handshake is done.
 pub type OnWebSocket = Arc<dyn Fn(BoxedStream, Peer) + Send + Sync>;
 
-pub(crate) fn upgrade(
-    state: &ApiState,
-    parts: &Parts,
-    upgrade: Option<OnUpgrade>,
-) -> Result<Response<Body>, ApiError> {
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/sipproxy", only_but_head("GET", get(upgrade)))
+}
+
+async fn upgrade(State(state): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
+    let (mut parts, _) = request.into_parts();
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let place = parts.extensions.remove::<Arc<Place>>();
     let refused = |text: &str| ApiError::plain(StatusCode::BAD_REQUEST, text);
     let headers = &parts.headers;
     let (Some(on_websocket), Some(peer)) = (&state.on_websocket, parts.extensions.get::<Peer>()) else {
-        return Err(ApiError::plain(StatusCode::NOT_FOUND, "there is nothing at this path"));
+        return Err(ApiError::nothing_here());
     };
     if !names(headers, &header::UPGRADE, "websocket") || !names(headers, &header::CONNECTION, "upgrade") {
         return Err(refused(
@@ -49,13 +55,16 @@ pub(crate) fn upgrade(
     let key = key
         .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
         .ok_or_else(|| refused("`Sec-WebSocket-Key` must be 16 octets in base64"))?;
-    let is_foreign_page = door::page(parts, state.origins())? == Page::Allowed;
+    let is_foreign_page = door::page(&parts, state.origins())? == Page::Allowed;
     let upgrade = upgrade.ok_or_else(|| refused("the connection cannot be upgraded"))?;
     let accept = BASE64.encode(&Sha1::digest(format!("{key}{GUID}").as_bytes()));
     let (on_websocket, peer) = (on_websocket.clone(), Peer { is_foreign_page, ..*peer });
     tokio::spawn(async move {
         match upgrade.await {
-            Ok(upgraded) => on_websocket(Box::new(TokioIo::new(upgraded)), peer),
+            Ok(upgraded) => {
+                let stream: BoxedStream = Box::new(TokioIo::new(upgraded));
+                on_websocket(Box::new(Placed { stream, _place: place }), peer);
+            }
             Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
         }
     });

@@ -23,7 +23,10 @@ use plenary_store::{ReserveError, Store};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 use tower::ServiceExt;
@@ -46,6 +49,10 @@ pub struct Control {
     store: Store,
     limits: ReservationLimits,
     state: Mutex<(Conferences, Timestamp)>,
+    /// Who holds it for writing keeps trunks that were stored from taking effect.
+    pub trunks_gate: tokio::sync::RwLock<()>,
+    /// How often trunks have taken effect.
+    pub trunks_taken: AtomicUsize,
 }
 
 impl Control {
@@ -252,6 +259,8 @@ impl ConferenceControl for Control {
     }
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {
+        let _open = self.trunks_gate.read().await;
+        self.trunks_taken.fetch_add(1, SeqCst);
         Ok(())
     }
 
@@ -336,12 +345,15 @@ impl World {
             store: store.clone(),
             limits: limits.clone(),
             state: Mutex::new((Conferences::new(limits, ConferenceLimits::default()), NOW)),
+            trunks_gate: tokio::sync::RwLock::new(()),
+            trunks_taken: AtomicUsize::new(0),
         });
         let router = router(ApiState {
             store: store.clone(),
             control: control.clone(),
             public_url: Some("https://conference.example.com".to_owned()),
             allowed_origins: plenary_api::AllowedOrigins::default(),
+            trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 65_536,
             request_timeout: Duration::from_secs(10),
             limits: plenary_api::WebLimits::default(),

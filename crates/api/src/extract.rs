@@ -1,0 +1,90 @@
+//! What handlers ask of a request. Extractors run in the order of a handler's arguments: the account first, so that
+//! strangers have no body read.
+
+use crate::{
+    auth, door,
+    error::ApiError,
+    params::{Params, percent_decode},
+    state::App,
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
+    http::{StatusCode, request::Parts},
+};
+use http_body_util::{BodyExt, Limited};
+use plenary_conference::AccountId;
+
+/// The account whose key the request carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Account(pub(crate) AccountId);
+
+impl FromRequestParts<App> for Account {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        Ok(Self(auth::authenticate(state, parts).await?.id))
+    }
+}
+
+/// The request changes something although its method is safe: no page of another site sent it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnPage;
+
+impl FromRequestParts<App> for OwnPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        door::check_page(parts, state.origins()).map(|()| Self)
+    }
+}
+
+/// The variable segments of a path, decoded: percent-encoded UTF-8, in which `%2F` is part of a name.
+#[derive(Debug)]
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+impl<const N: usize> FromRequestParts<App> for Segments<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        let pattern = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let variable = pattern.split('/').zip(parts.uri.path().split('/'));
+        let variable = variable.filter(|(pattern, _)| pattern.starts_with('{'));
+        let decoded: Option<Vec<String>> =
+            variable.map(|(_, segment)| percent_decode(segment.as_bytes())).collect();
+        decoded.and_then(|decoded| decoded.try_into().ok()).map(Self).ok_or_else(ApiError::nothing_here)
+    }
+}
+
+/// The body, if it is not too large.
+#[derive(Debug)]
+pub(crate) struct Whole(pub(crate) Bytes);
+
+impl FromRequest<App> for Whole {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &App) -> Result<Self, ApiError> {
+        read(state.max_body_bytes, request.into_body()).await.map(Self)
+    }
+}
+
+impl FromRequest<App> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &App) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let body = read(state.max_body_bytes, body).await?;
+        Self::collect(&parts, &body).await
+    }
+}
+
+async fn read(most: usize, body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, most).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::plain(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body may have at most {most} bytes"),
+        )),
+        Err(_) => Err(ApiError::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole")),
+    }
+}

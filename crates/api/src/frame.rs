@@ -1,0 +1,165 @@
+//! What surrounds every request, whichever path it is for: where it comes from, what may not even be asked, its time limit,
+//! the form of a refusal, the headers of every answer, the audit log.
+
+use crate::{
+    auth::Who,
+    caller::{Contradiction, caller},
+    door,
+    error::ApiError,
+    peer::{Peer, Place, Sources},
+    state::{ApiState, App},
+    web::seven,
+};
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts},
+    middleware::Next,
+    response::IntoResponse,
+};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+use tracing::Instrument;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) async fn around(State(state): State<App>, request: Request, next: Next) -> Response<Body> {
+    let asked_at = state.control.now();
+    let id = new_request_id();
+    let span = tracing::info_span!("request", id);
+    let who = Who::default();
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(who.clone());
+    let asked = Asked::new(&state, &parts);
+    let outcome = async {
+        let _place = asked.enter(&state, &mut parts)?;
+        let answer = next.run(Request::from_parts(parts, body));
+        let timely = tokio::time::timeout(state.request_timeout, answer).await;
+        timely
+            .map_err(|_| ApiError::plain(StatusCode::REQUEST_TIMEOUT, "the request took too long; try again"))
+    };
+    let outcome = outcome.instrument(span.clone()).await;
+    let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
+    if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
+        let now = state.control.now();
+        response = error.response(asked.uri.path(), asked_at, now, &asked.base(&state));
+    }
+    harden(&mut response);
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    span.in_scope(|| asked.audit(&who, response.status()));
+    response
+}
+
+/// What is still known of a request when it is answered.
+struct Asked {
+    method: Method,
+    uri: Uri,
+    host: Option<HeaderValue>,
+    peer: Option<Peer>,
+    /// The peer, or whom it passes on.
+    remote: Result<Option<SocketAddr>, Contradiction>,
+}
+
+impl Asked {
+    fn new(state: &ApiState, parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<Peer>().copied();
+        let remote = peer.map(|peer| caller(peer.remote, &parts.headers, &state.trusted_proxies)).transpose();
+        Self {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            host: parts.headers.get(header::HOST).cloned(),
+            peer,
+            remote,
+        }
+    }
+
+    /// Refuses what no handler should see. A caller behind a proxy has so many requests and WebSockets open at a time as
+    /// others have connections; the place is one of them.
+    fn enter(&self, state: &ApiState, parts: &mut Parts) -> Result<Option<Arc<Place>>, ApiError> {
+        door::check_host(parts)?;
+        let remote = self.remote.map_err(|Contradiction| {
+            let text =
+                "X-Forwarded-For and Forwarded name different callers: the proxy must set both or remove one";
+            ApiError::plain(StatusCode::BAD_REQUEST, text)
+        })?;
+        let mut place = None;
+        if let (Some(peer), Some(remote)) = (self.peer, remote)
+            && peer.remote != remote
+        {
+            parts.extensions.insert(Peer { remote, ..peer });
+            if let Some(sources) = parts.extensions.get::<Sources>() {
+                let too_many = || {
+                    let text = "your address has too many requests and WebSockets open; close some";
+                    ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text)
+                };
+                let taken = Arc::new(sources.place(remote.ip()).ok_or_else(too_many)?);
+                parts.extensions.insert(taken.clone());
+                place = Some(taken);
+            }
+        }
+        if !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            door::check_page(parts, state.origins())?;
+        }
+        Ok(place)
+    }
+
+    /// Where our pages are, as the client reaches them.
+    fn base(&self, state: &ApiState) -> String {
+        if let Some(url) = &state.public_url {
+            return url.clone();
+        }
+        let host = door::authority(&self.uri, self.host.as_ref()).unwrap_or("localhost");
+        // What is no host name does not become a link.
+        let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
+        let scheme = if self.peer.is_some_and(|peer| peer.is_secure) { "https" } else { "http" };
+        if is_host { format!("{scheme}://{host}") } else { format!("{scheme}://localhost") }
+    }
+
+    /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
+    fn audit(&self, who: &Who, status: StatusCode) {
+        let path = self.uri.path();
+        let changes = match seven::at(path) {
+            Some(service) => service.changes,
+            None => !matches!(self.method, Method::GET | Method::HEAD),
+        };
+        if let Some(account) = who.0.get().filter(|_| changes) {
+            let source = self.remote.ok().flatten().map(|remote| remote.ip().to_string()).unwrap_or_default();
+            tracing::info!(target: "audit", account, source, method = %self.method, path, status = status.as_u16());
+        }
+    }
+}
+
+/// 16 hexadecimal digits: which run of the server, which request of it.
+fn new_request_id() -> String {
+    static RUN: LazyLock<u32> = LazyLock::new(|| RandomState::new().build_hasher().finish() as u32);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{:08x}{:08x}", *RUN, NEXT.fetch_add(1, Relaxed) as u32)
+}
+
+/// What every answer says about how it may be used.
+fn harden(response: &mut Response<Body>) {
+    const HEADERS: [(HeaderName, &str); 6] = [
+        // Pages of other sites do not embed what we answer.
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        // Whatever a page of ours would hold: nothing is loaded from anywhere else, and nobody frames it.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,54 @@
+//! What the web services work with.
+
+use crate::{
+    ConferenceControl,
+    caller::TrustedProxies,
+    door::{self, AllowedOrigins},
+    limits::{Counters, WebLimits},
+    web::websocket::OnWebSocket,
+};
+use plenary_store::Store;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// What the web services work with.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Accounts and inbound services.
+    pub store: Store,
+    /// The conferences.
+    pub control: Arc<dyn ConferenceControl>,
+    /// How the network reaches the web services, without a slash at the end; `None`: by each request's Host header.
+    pub public_url: Option<String>,
+    /// Pages of which other sites may open a WebSocket.
+    pub allowed_origins: AllowedOrigins,
+    /// Whose word counts about the address that a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// Largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// A request that is not answered by then is answered 408.
+    pub request_timeout: Duration,
+    /// What accounts may ask and sources may guess, and what has been counted.
+    pub limits: WebLimits,
+    /// Begins empty.
+    pub counters: Arc<Counters>,
+    /// The realm of digest authentication: part of what is kept of users' passwords.
+    pub realm: String,
+    /// What becomes of a WebSocket for SIP; `None`: there are none.
+    pub on_websocket: Option<OnWebSocket>,
+}
+
+/// The state as handlers share it: a clone is one count.
+pub(crate) type App = Arc<ApiState>;
+
+impl ApiState {
+    /// What is known of origins.
+    pub(crate) fn origins(&self) -> door::Known<'_> {
+        door::Known { public_url: self.public_url.as_deref(), allowed: &self.allowed_origins }
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,16 @@
+//! `/healthz`: whether new calls and requests should come here.
+
+use crate::{router::only, state::App};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/healthz", only("GET, HEAD", get(health)))
+}
+
+async fn health(State(state): State<App>) -> (StatusCode, &'static str) {
+    if state.control.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else {
+        (StatusCode::OK, "ok\n")
+    }
+}

@@ -1,0 +1,143 @@
+//! Participants of conferences: who is in, calling one, how a call is doing, ending it, sending it elsewhere.
+
+use super::{Answer, json, to_the_end};
+use crate::{
+    control::Invitation,
+    error::{ApiError, BAD_TARGET},
+    extract::{Account, Segments, Whole},
+    router::only,
+    state::App,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
+use plenary_conference::{
+    ConferenceName, ParticipantId, ParticipantOptions, conferences::ConferenceRef,
+    reservation::is_conference_name,
+};
+use plenary_store::inbound;
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+use std::ops::RangeInclusive;
+
+const RING_SECONDS: RangeInclusive<u32> = 5..=180;
+const RING_SECONDS_DEFAULT: u32 = 45;
+
+pub(crate) fn routes() -> Router<App> {
+    const OF: &str = "/service/v1/conference/{name}/participants";
+    Router::new()
+        .route(OF, only("GET, HEAD, POST", get(list).post(invite)))
+        .route(&format!("{OF}/{{id}}"), only("GET, HEAD, DELETE", get(one).delete(end)))
+        .route(&format!("{OF}/{{id}}/transfer"), only("POST", post(transfer)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InviteBody {
+    to: String,
+    #[serde(default)]
+    trunk: Option<String>,
+    #[serde(default)]
+    participant: Option<Value>,
+    #[serde(default)]
+    ring_seconds: Option<u32>,
+    #[serde(default)]
+    from: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TransferBody {
+    to: String,
+}
+
+fn wrong(text: impl Into<String>) -> ApiError {
+    ApiError::coded(BAD_TARGET, text)
+}
+
+/// Each with what is measured of the call.
+async fn list(State(state): State<App>, Account(account): Account, Segments([name]): Segments<1>) -> Answer {
+    let which = ConferenceRef::Name(ConferenceName::new(name));
+    let reports = state.control.participant_reports(account, which).await?;
+    Ok(json(StatusCode::OK, &reports))
+}
+
+async fn invite(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name]): Segments<1>,
+    Whole(body): Whole,
+) -> Answer {
+    let body: InviteBody = super::parse(&body).map_err(|error| {
+        wrong(format!(
+            "body: must be {{\"to\": \"tel:+…\"}}, with trunk, participant, ring_seconds and from where wanted: {error}"
+        ))
+    })?;
+    if !is_conference_name(&name) {
+        return Err(wrong("conference: its name has 1 to 47 letters and digits"));
+    }
+    let options = match &body.participant {
+        None => ParticipantOptions::default(),
+        Some(options) => {
+            inbound::participant("participant", options).map_err(|error| wrong(error.to_string()))?
+        }
+    };
+    let ring_seconds = body.ring_seconds.unwrap_or(RING_SECONDS_DEFAULT);
+    if !RING_SECONDS.contains(&ring_seconds) {
+        return Err(wrong(format!(
+            "ring_seconds: must be {} to {}",
+            RING_SECONDS.start(),
+            RING_SECONDS.end()
+        )));
+    }
+    if body.from.as_deref().is_some_and(|from| !plenary_store::trunks::is_user(from)) {
+        return Err(wrong("from: has 1 to 64 letters, digits and -_.+"));
+    }
+    let InviteBody { to, trunk, from, .. } = body;
+    let invitation = Invitation { to, trunk, options, ring_seconds, from };
+    to_the_end(async move {
+        let party = state.control.invite(account, ConferenceName::new(name), invitation).await?;
+        Ok(json(StatusCode::ACCEPTED, &party))
+    })
+    .await
+}
+
+async fn one(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name, id]): Segments<2>,
+) -> Answer {
+    let party = state.control.party(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
+    Ok(json(StatusCode::OK, &party))
+}
+
+async fn end(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name, id]): Segments<2>,
+) -> Answer {
+    to_the_end(async move {
+        state.control.end_party(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
+        Ok(json(StatusCode::OK, &value!({ "ended": true })))
+    })
+    .await
+}
+
+async fn transfer(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name, id]): Segments<2>,
+    Whole(body): Whole,
+) -> Answer {
+    let body: TransferBody = super::parse(&body)
+        .map_err(|error| wrong(format!("body: must be {{\"to\": \"sip:…\"}}: {error}")))?;
+    let (name, id) = (ConferenceName::new(name), ParticipantId::new(id));
+    to_the_end(async move {
+        let party = state.control.transfer(account, name, id, body.to).await?;
+        Ok(json(StatusCode::ACCEPTED, &party))
+    })
+    .await
+}
