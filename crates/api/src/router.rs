@@ -13,7 +13,7 @@ use axum::{
 };
 use std::sync::Arc;
 
-/// The web services. Every refusal, down to an unknown path, has the form of [`ApiError`].
+/// The web services. Every refusal, down to an unknown path, has the form of `ApiError`.
 pub fn router(state: ApiState) -> Router {
     let state = Arc::new(state);
     let resources = [
