@@ -1,6 +1,6 @@
 //! The door of the engine for the web services: questions and commands, answered one at a time.
 
-use super::{Command, clock::Clock, failed, media_plane};
+use super::{Command, clock::Clock, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
@@ -24,8 +24,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::warn;
+
+/// How soon trunks that have changed are read again where they could not be read.
+const TRUNKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// A clone for whoever needs to ask or command the engine.
 #[derive(Debug, Clone)]
@@ -139,7 +144,7 @@ impl EngineHandle {
     }
 
     /// The engine answers within `within`.
-    pub(crate) async fn is_alive(&self, within: std::time::Duration) -> bool {
+    pub(crate) async fn is_alive(&self, within: Duration) -> bool {
         tokio::time::timeout(within, self.ask(Question::Edge(EdgeQuestion::Ping)))
             .await
             .is_ok_and(|answer| answer.is_ok())
@@ -168,7 +173,7 @@ impl EngineHandle {
     }
 
     /// Hangs up every call and ends the engine; returns when the last BYE is answered or `within` has passed.
-    pub(crate) async fn stop(&self, within: std::time::Duration) {
+    pub(crate) async fn stop(&self, within: Duration) {
         let (reply, stopped) = oneshot::channel();
         let stop = async {
             if self.commands.send(Command::Stop(reply)).await.is_ok() {
@@ -446,10 +451,19 @@ impl ConferenceControl for EngineHandle {
     }
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {
-        // One after the other: what was read first must not be told last.
-        let _turn = self.sales.one_at_a_time.lock().await;
-        let trunks = self.sales.store.all_trunks().await.map_err(failed);
-        self.have_done(Question::Edge(EdgeQuestion::Trunks(trunks))).await
+        loop {
+            // One after the other: what was read first must not be told last.
+            let turn = self.sales.one_at_a_time.lock().await;
+            match self.sales.store.all_trunks().await {
+                Ok(trunks) => return self.have_done(Question::Edge(EdgeQuestion::Trunks(Ok(trunks)))).await,
+                // What is stored has to take effect, though its client may be told before that its time is up.
+                Err(error) => {
+                    warn!(%error, "trunks have changed and cannot be read; trying again in a second")
+                }
+            }
+            drop(turn);
+            tokio::time::sleep(TRUNKS_AGAIN).await;
+        }
     }
 
     async fn trunk_states(&self, account: AccountId) -> Result<BTreeMap<String, TrunkState>, ControlError> {
