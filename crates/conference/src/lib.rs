@@ -14,13 +14,13 @@ pub mod conferences;
 pub mod effect;
 pub mod event;
 pub mod home;
-pub mod id;
 pub mod limits;
 pub mod message;
-pub mod participant;
 pub mod refused;
 pub mod reservation;
 pub mod time;
+
+pub use plenary_model::{id, participant};
 
 pub use conferences::Conferences;
 pub use effect::Effect;
