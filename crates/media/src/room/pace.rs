@@ -37,6 +37,10 @@ const HALF_LIFE_TICKS: f32 = 3000.0;
 const WEIGHT_MIN: f32 = 0.1;
 /// A line that could talk counts like one that has talked for so many ticks.
 const WEIGHT_OF_SILENT: f32 = 20.0;
+/// and for so many more as long as nothing has been said, falling to none when there were so many ticks of talk: at first each line
+/// may be the next to talk, and whoever spoke first is no better guess than the others.
+const WEIGHT_OF_SILENT_AT_FIRST: f32 = 60.0;
+const TICKS_UNTIL_KNOWN: f32 = 2000.0;
 /// Phases are compared after so many ticks with talk: half a second.
 const TICKS_PER_LOOK: u32 = 25;
 /// A step waits this long for a pause of those it passes: five seconds.
@@ -52,12 +56,14 @@ const WORTH_PART: f32 = 0.05;
 const WORTH_MS_PASSING: f32 = 1.5;
 /// What would have been saved so far, in milliseconds of waiting over all ticks of talk, must be so much for each millisecond of the
 /// way: at the start little talk is known.
-const SAVED_MS_PER_MS: f32 = 20.;
+const SAVED_MS_PER_MS: f32 = 20.0;
 /// From one step to the next there are so many ticks for each millisecond of the step: 4 ms in a second.
 const TICKS_PER_MS_OF_STEP: f32 = 12.5;
-/// A minute has 10 ms of movement, so a millisecond takes so many ticks; what was saved up is enough for one way across the frame.
+/// A minute has 10 ms of movement, so a millisecond takes so many ticks; what was saved up is enough for one way across the frame, and
+/// at first for two: the first way is chosen when little talk is known, and what is known a minute later may ask for another.
 const CREDIT_PER_MS: u32 = 300;
 const CREDIT_MAX: u32 = 20 * CREDIT_PER_MS;
+const CREDIT_AT_FIRST: u32 = 2 * CREDIT_MAX;
 
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +126,7 @@ impl Default for Pace {
             ticks_with_talk: 0,
             rest: 0,
             ticks_waited: 0,
-            credit: CREDIT_MAX,
+            credit: CREDIT_AT_FIRST,
         }
     }
 }
@@ -142,7 +148,9 @@ impl Pace {
     /// [`Self::note_moved`]. Phases are whole bins.
     pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> i32 {
         let phase_bins = (phase_ns as i64 / BIN_NS).max(1);
-        self.credit = (self.credit + 1).min(CREDIT_MAX);
+        if self.credit < CREDIT_MAX {
+            self.credit += 1;
+        }
         self.rest = self.rest.saturating_sub(1);
         if !talkers.is_empty() {
             self.note(talkers, phase_bins);
@@ -216,8 +224,11 @@ impl Pace {
 
     fn needed(&self) -> Needed {
         let mut weights = [0.0; BINS];
+        let talked: f32 = self.talk.iter().map(|talk| talk.weight).sum();
+        let unknown = (1.0 - talked / TICKS_UNTIL_KNOWN).max(0.0);
+        let of_silent = WEIGHT_OF_SILENT + WEIGHT_OF_SILENT_AT_FIRST * unknown;
         for talk in &self.talk {
-            let weight = talk.weight + if talk.is_line { WEIGHT_OF_SILENT } else { 0.0 };
+            let weight = talk.weight + if talk.is_line { of_silent } else { 0.0 };
             if weight > WEIGHT_MIN {
                 weights[usize::from(talk.bin)] += weight;
             }

@@ -15,9 +15,9 @@ const PHASE_NS: u64 = 1_000_000;
 const MINUTE: usize = 3000;
 /// Ticks after which a room looks at its silent lines again.
 const LOOK: usize = 250;
-/// Milliseconds that a minute of moves may take, and those of the first way across the frame besides.
+/// Milliseconds that a minute of moves may take, and those of the first two ways across the frame besides.
 const MS_OF_MOVES_A_MINUTE: u32 = 10;
-const MS_OF_MOVES_AT_FIRST: u32 = 20;
+const MS_OF_MOVES_AT_FIRST: u32 = 40;
 /// Ticks after which a room has settled where all talk from the start.
 const TEN_SECONDS: usize = 500;
 
@@ -330,11 +330,9 @@ fn of_twenty_those_who_take_turns_wait_no_longer_than_9_ms_at_p50_and_17_at_p99(
             percentile_ms(&least_longest_us, 90),
         );
         assert!(p50 <= 9.0 && p99 <= 17.0, "{count} of 20: {p50} ms at p50, {p99} ms at p99");
-        assert!(
-            percentile_ms(&early_us, 50) <= 9.0,
-            "{count} of 20: {} ms at first",
-            percentile_ms(&early_us, 50)
-        );
+        // Who talks is learnt meanwhile, and ten at random leave little.
+        let (p50, p99) = (percentile_ms(&early_us, 50), percentile_ms(&early_us, 99));
+        assert!(p50 <= 9.0 && p99 <= 19.0, "{count} of 20 at first: {p50} ms at p50, {p99} ms at p99");
     }
 }
 
