@@ -1,6 +1,8 @@
 //! What has to be done because of an event or of time passing.
 
 use crate::{
+    conferences::MutedBy,
+    controls::Controls,
     id::{ConferenceKey, ParticipantId, ReservationToken},
     participant::PlayList,
 };
@@ -101,6 +103,8 @@ pub enum EndReason {
     Ejected,
     /// It pressed its exit key.
     ExitKey,
+    /// The conference was ended for everybody by the web service.
+    Ended,
 }
 
 /// A fact that a user would notice.
@@ -108,16 +112,49 @@ pub enum EndReason {
 #[serde(tag = "notice", rename_all = "snake_case")]
 #[allow(missing_docs)] // The variants and their fields are their own words.
 pub enum Notice {
-    ReservationOpened { conference: ConferenceKey, token: ReservationToken },
-    ReservationCompleted { conference: ConferenceKey, token: ReservationToken },
-    ReservationForgotten { conference: ConferenceKey, token: ReservationToken },
-    ConferenceCreated { conference: ConferenceKey },
-    ConferenceStarted { conference: ConferenceKey },
-    ConferenceStopped { conference: ConferenceKey },
-    ConferenceGone { conference: ConferenceKey },
-    ParticipantEntered { conference: ConferenceKey, participant: ParticipantId },
-    ParticipantLeft { conference: ConferenceKey, participant: ParticipantId },
-    OptionsChanged { conference: ConferenceKey, participant: ParticipantId, muted: bool, dtmf_enabled: bool },
+    ReservationOpened {
+        conference: ConferenceKey,
+        token: ReservationToken,
+    },
+    ReservationCompleted {
+        conference: ConferenceKey,
+        token: ReservationToken,
+    },
+    ReservationForgotten {
+        conference: ConferenceKey,
+        token: ReservationToken,
+    },
+    ConferenceCreated {
+        conference: ConferenceKey,
+    },
+    ConferenceStarted {
+        conference: ConferenceKey,
+    },
+    ConferenceStopped {
+        conference: ConferenceKey,
+    },
+    ConferenceGone {
+        conference: ConferenceKey,
+    },
+    ParticipantEntered {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+    },
+    ParticipantLeft {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+    },
+    OptionsChanged {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+        muted: bool,
+        muted_by: Option<MutedBy>,
+        dtmf_enabled: bool,
+    },
+    ControlsChanged {
+        conference: ConferenceKey,
+        controls: Controls,
+    },
 }
 
 impl Notice {
@@ -134,7 +171,8 @@ impl Notice {
             | Self::ConferenceGone { conference }
             | Self::ParticipantEntered { conference, .. }
             | Self::ParticipantLeft { conference, .. }
-            | Self::OptionsChanged { conference, .. } => conference,
+            | Self::OptionsChanged { conference, .. }
+            | Self::ControlsChanged { conference, .. } => conference,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What happens to conferences.
 
 use crate::{
+    controls::ControlsChange,
     id::{ConferenceKey, ParticipantId, ReservationToken},
     participant::{Digit, ParticipantOptions},
     reservation::Reservation,
@@ -33,6 +34,8 @@ pub enum Event {
         conference: ConferenceKey,
         /// What it may do there.
         options: ParticipantOptions,
+        /// We call it: a locked conference lets it in.
+        is_called: bool,
     },
     /// The same for a call that will take the place of another one in this conference (RFC 3891): it is let in where there is no
     /// seat left, for the other one's becomes free. One call at a time may do so for each.
@@ -86,5 +89,47 @@ pub enum Event {
         conference: ConferenceKey,
         /// Who has to leave.
         participant: ParticipantId,
+    },
+    /// Changes a party in whatever state the conference is; of one who is on the way in, what it will enter with.
+    ChangeParty {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which party.
+        participant: ParticipantId,
+        /// New value of `muted`.
+        muted: Option<bool>,
+        /// New value of `dtmf_enabled`.
+        dtmf_enabled: Option<bool>,
+    },
+    /// Removes a party in whatever state the conference is, also one who is on the way in.
+    RemoveParty {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Who has to leave.
+        participant: ParticipantId,
+    },
+    /// Mutes all who are in, or undoes that.
+    MuteAll {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Whether they are to be muted.
+        muted: bool,
+        /// Leaders are left as they are.
+        except_leaders: bool,
+        /// New value of [`crate::Controls::self_unmute`].
+        self_unmute: Option<bool>,
+    },
+    /// Changes what is set for a conference that is open.
+    ChangeControls {
+        /// The conference.
+        conference: ConferenceKey,
+        /// What changes.
+        change: ControlsChange,
+    },
+    /// Ends an open conference that nobody reserved, for everybody. A reserved one ends with its reservation
+    /// ([`Event::ReservationRemoved`]).
+    End {
+        /// The conference.
+        conference: ConferenceKey,
     },
 }

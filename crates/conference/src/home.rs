@@ -87,12 +87,12 @@ impl Home {
     /// Takes a message of an edge.
     pub fn handle_message(&mut self, message: ToHome, now: Now) {
         let event = match message {
-            ToHome::Admit { conference, participant, options, in_place_of } => {
+            ToHome::Admit { conference, participant, options, in_place_of, is_called } => {
                 let granted =
                     ToEdge::Granted { conference: conference.clone(), participant: participant.clone() };
                 let event = match in_place_of {
                     Some(of) => Event::AdmitInPlace { participant, conference, options, of },
-                    None => Event::Admit { participant, conference, options },
+                    None => Event::Admit { participant, conference, options, is_called },
                 };
                 let outcome = self.handle_event(event, now);
                 return self.answer(granted, outcome);

@@ -11,6 +11,7 @@
 
 pub mod calendar;
 pub mod conferences;
+pub mod controls;
 pub mod effect;
 pub mod event;
 pub mod home;
@@ -23,6 +24,7 @@ pub mod time;
 pub use plenary_model::{id, participant};
 
 pub use conferences::Conferences;
+pub use controls::{Controls, ControlsChange};
 pub use effect::Effect;
 pub use event::Event;
 pub use home::{Home, QuestionId};

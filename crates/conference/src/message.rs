@@ -37,6 +37,8 @@ pub enum ToHome {
         options: ParticipantOptions,
         /// The party whose place it takes (RFC 3891), where there is no other seat.
         in_place_of: Option<ParticipantId>,
+        /// We call it: a locked conference lets it in.
+        is_called: bool,
     },
     /// The admitted call is up. [`ToEdge::Entered`] or [`ToEdge::Refused`] answers.
     Connected {

@@ -60,6 +60,9 @@ pub enum Refused {
     /// A caller came within the minutes after the end in which the name is still taken.
     #[error("the conference is over")]
     Over,
+    /// The conference takes no new callers.
+    #[error("the conference is locked")]
+    Locked,
     /// All seats are taken.
     #[error("the conference is full")]
     Full,

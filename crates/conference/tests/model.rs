@@ -3,7 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    ConferenceLimits, Digit, Effect, Event, ParticipantOptions, ReservationLimits, conferences::State,
+    ConferenceLimits, ControlsChange, Digit, Effect, Event, ParticipantOptions, ReservationLimits,
+    conferences::State,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -21,6 +22,11 @@ enum Step {
     Press { who: u8, key: char },
     Options { who: u8, room: u8, muted: Option<bool>, dtmf: Option<bool> },
     Eject { who: u8, room: u8 },
+    Change { who: u8, room: u8, muted: Option<bool>, dtmf: Option<bool> },
+    Remove { who: u8, room: u8 },
+    MuteAll { room: u8, muted: bool, except_leaders: bool, self_unmute: Option<bool> },
+    Controls { room: u8, change: ControlsChange },
+    End { room: u8 },
     Pass { seconds: u16 },
 }
 
@@ -48,7 +54,18 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (who.clone(), prop::sample::select(vec!['1', '9', '5'])).prop_map(|(who, key)| Step::Press { who, key }),
         2 => (who.clone(), room.clone(), any::<Option<bool>>(), any::<Option<bool>>())
             .prop_map(|(who, room, muted, dtmf)| Step::Options { who, room, muted, dtmf }),
-        1 => (who, room).prop_map(|(who, room)| Step::Eject { who, room }),
+        1 => (who.clone(), room.clone()).prop_map(|(who, room)| Step::Eject { who, room }),
+        2 => (who.clone(), room.clone(), any::<Option<bool>>(), any::<Option<bool>>())
+            .prop_map(|(who, room, muted, dtmf)| Step::Change { who, room, muted, dtmf }),
+        1 => (who, room.clone()).prop_map(|(who, room)| Step::Remove { who, room }),
+        1 => (room.clone(), any::<bool>(), any::<bool>(), any::<Option<bool>>()).prop_map(
+            |(room, muted, except_leaders, self_unmute)| Step::MuteAll { room, muted, except_leaders, self_unmute }
+        ),
+        2 => (room.clone(), any::<[Option<bool>; 4]>()).prop_map(|(room, flags)| {
+            let [locked, lecture, muted_on_entry, self_unmute] = flags;
+            Step::Controls { room, change: ControlsChange { locked, lecture, muted_on_entry, self_unmute } }
+        }),
+        1 => room.prop_map(|room| Step::End { room }),
         2 => (0..600_u16).prop_map(|seconds| Step::Pass { seconds }),
     ]
 }
@@ -59,8 +76,39 @@ struct Sitting {
     room: usize,
     options: ParticipantOptions,
     entered: Option<u64>,
-    muted: bool,
+    /// By itself, by the leader, by the lecture.
+    muted: [bool; 3],
+    /// What was set before it was in.
+    preset: Option<bool>,
     dtmf: bool,
+}
+
+impl Sitting {
+    fn leads(&self) -> bool {
+        self.options.start_on_entry && self.options.destroy_on_exit
+    }
+
+    fn is_muted(&self) -> bool {
+        self.muted.contains(&true)
+    }
+
+    fn set(&mut self, muted: Option<bool>, dtmf: Option<bool>) {
+        match muted {
+            Some(true) => self.muted[1] = true,
+            Some(false) => self.muted = [false; 3],
+            None => {}
+        }
+        self.dtmf = dtmf.unwrap_or(self.dtmf);
+    }
+}
+
+/// What is set for a room.
+#[derive(Debug, Default, Clone, Copy)]
+struct Set {
+    locked: bool,
+    lecture: bool,
+    muted_on_entry: bool,
+    no_self_unmute: bool,
 }
 
 /// As simple as can be: a map of people, and one flag for each room.
@@ -68,6 +116,7 @@ struct Sitting {
 struct Model {
     people: BTreeMap<u8, Sitting>,
     started: [bool; 3],
+    set: [Set; 3],
     seconds: u64,
     entries: u64,
 }
@@ -110,6 +159,32 @@ impl Model {
         if self.inside(room).len() < 2 {
             self.started[room] = false;
         }
+        if room != 2 && self.people.values().all(|sitting| sitting.room != room) {
+            self.set[room] = Set::default();
+        }
+    }
+
+    /// What may be controlled: the board while it is open, another room while somebody is in or on the way in.
+    fn is_open(&self, room: usize) -> bool {
+        if room == 2 && (self.is_board_open() || self.board().is_some()) {
+            return self.is_board_open();
+        }
+        self.people.values().any(|sitting| sitting.room == room)
+    }
+
+    fn control(&mut self, room: usize, change: ControlsChange) {
+        let set = &mut self.set[room];
+        set.locked = change.locked.unwrap_or(set.locked);
+        set.muted_on_entry = change.muted_on_entry.unwrap_or(set.muted_on_entry);
+        set.no_self_unmute = change.self_unmute.map_or(set.no_self_unmute, |may| !may);
+        if let Some(lecture) = change.lecture.filter(|lecture| *lecture != set.lecture) {
+            set.lecture = lecture;
+            for sitting in self.people.values_mut().filter(|other| other.room == room) {
+                if sitting.entered.is_some() {
+                    sitting.muted[2] = lecture && !sitting.leads();
+                }
+            }
+        }
     }
 
     fn remove(&mut self, who: u8) {
@@ -126,9 +201,10 @@ impl Model {
                 let room = usize::from(*room);
                 let closed = room == 2 && self.board().is_some();
                 let seats = self.people.values().filter(|sitting| sitting.room == room).count();
-                if !self.people.contains_key(who) && !closed && seats < 5 {
-                    let sitting =
-                        Sitting { room, options: options.clone(), entered: None, muted: false, dtmf: true };
+                if !self.people.contains_key(who) && !closed && seats < 5 && !self.set[room].locked {
+                    let options = options.clone();
+                    let (muted, preset) = ([false; 3], None);
+                    let sitting = Sitting { room, options, entered: None, muted, preset, dtmf: true };
                     self.people.insert(*who, sitting);
                 }
             }
@@ -140,6 +216,9 @@ impl Model {
                 self.entries += 1;
                 sitting.entered = Some(self.entries);
                 let room = sitting.room;
+                let (set, leads) = (self.set[room], sitting.leads());
+                sitting.muted[1] = sitting.preset.unwrap_or(set.muted_on_entry && !leads);
+                sitting.muted[2] = set.lecture && !leads && sitting.preset != Some(false);
                 let inside: Vec<&Sitting> = self
                     .people
                     .values()
@@ -161,7 +240,13 @@ impl Model {
                 if sitting.dtmf && sitting.options.exit_digit.is_some() {
                     match key {
                         '9' => self.remove(*who),
-                        '1' => sitting.muted = !sitting.muted,
+                        '1' if sitting.is_muted() => {
+                            sitting.muted[0] = false;
+                            if !self.set[sitting.room].no_self_unmute || sitting.leads() {
+                                sitting.muted[1] = false;
+                            }
+                        }
+                        '1' => sitting.muted[0] = true,
                         _ => {}
                     }
                 }
@@ -173,8 +258,49 @@ impl Model {
                     && sitting.room == room
                     && sitting.entered.is_some()
                 {
-                    sitting.muted = muted.unwrap_or(sitting.muted);
-                    sitting.dtmf = dtmf.unwrap_or(sitting.dtmf);
+                    sitting.set(*muted, *dtmf);
+                }
+            }
+            Step::Change { who, room, muted, dtmf } => {
+                let sitting = self.people.get_mut(who).filter(|sitting| sitting.room == usize::from(*room));
+                match sitting {
+                    Some(sitting) if sitting.entered.is_some() => sitting.set(*muted, *dtmf),
+                    Some(sitting) => {
+                        sitting.preset = muted.or(sitting.preset);
+                        sitting.dtmf = dtmf.unwrap_or(sitting.dtmf);
+                    }
+                    None => {}
+                }
+            }
+            Step::Remove { who, room } => {
+                if self.people.get(who).is_some_and(|sitting| sitting.room == usize::from(*room)) {
+                    self.remove(*who);
+                }
+            }
+            Step::MuteAll { room, muted, except_leaders, self_unmute } => {
+                let room = usize::from(*room);
+                if self.is_open(room) {
+                    let change = ControlsChange { self_unmute: *self_unmute, ..ControlsChange::default() };
+                    self.control(room, change);
+                    for sitting in self.people.values_mut().filter(|other| other.room == room) {
+                        if sitting.entered.is_some() && !(*except_leaders && sitting.leads()) {
+                            sitting.muted[1] = *muted;
+                        }
+                    }
+                }
+            }
+            Step::Controls { room, change } => {
+                if self.is_open(usize::from(*room)) {
+                    self.control(usize::from(*room), *change);
+                }
+            }
+            Step::End { room } => {
+                let room = usize::from(*room);
+                let is_reserved = room == 2 && (self.is_board_open() || self.board().is_some());
+                if !is_reserved {
+                    self.people.retain(|_, sitting| sitting.room != room);
+                    self.started[room] = false;
+                    self.set[room] = Set::default();
                 }
             }
             Step::Eject { who, room } => {
@@ -194,6 +320,7 @@ impl Model {
                 if was_open && !self.is_board_open() {
                     self.people.retain(|_, sitting| sitting.room != 2);
                     self.started[2] = false;
+                    self.set[2] = Set::default();
                 }
             }
         }
@@ -203,7 +330,7 @@ impl Model {
     fn voice(&self, who: u8) -> (bool, bool) {
         let sitting = &self.people[&who];
         let started = self.started[sitting.room];
-        (started && sitting.options.talker && !sitting.muted, started)
+        (started && sitting.options.talker && !sitting.is_muted(), started)
     }
 }
 
@@ -227,6 +354,25 @@ fn apply(world: &mut World, step: &Step) {
             world.set_options(ROOMS[usize::from(*room)], &name(*who), *muted, *dtmf)
         }
         Step::Eject { who, room } => world.eject(ROOMS[usize::from(*room)], &name(*who)),
+        Step::Change { who, room, muted, dtmf } => world.handle(Event::ChangeParty {
+            conference: key(ROOMS[usize::from(*room)]),
+            participant: party(&name(*who)),
+            muted: *muted,
+            dtmf_enabled: *dtmf,
+        }),
+        Step::Remove { who, room } => world.handle(Event::RemoveParty {
+            conference: key(ROOMS[usize::from(*room)]),
+            participant: party(&name(*who)),
+        }),
+        Step::MuteAll { room, muted, except_leaders, self_unmute } => world.handle(Event::MuteAll {
+            conference: key(ROOMS[usize::from(*room)]),
+            muted: *muted,
+            except_leaders: *except_leaders,
+            self_unmute: *self_unmute,
+        }),
+        Step::Controls { room, change } => world
+            .handle(Event::ChangeControls { conference: key(ROOMS[usize::from(*room)]), change: *change }),
+        Step::End { room } => world.handle(Event::End { conference: key(ROOMS[usize::from(*room)]) }),
         Step::Pass { seconds } => {
             world.pass_ms(u64::from(*seconds) * 1000);
             Ok(())
@@ -292,7 +438,7 @@ proptest! {
                 prop_assert_eq!(world.names(conference), inside, "{} after {:?}", conference, step);
                 for (summary, who) in world.roster(conference).iter().zip(model.inside(room)) {
                     let sitting = &model.people[&who];
-                    prop_assert_eq!((summary.muted, summary.dtmf_enabled), (sitting.muted, sitting.dtmf));
+                    prop_assert_eq!((summary.muted, summary.dtmf_enabled), (sitting.is_muted(), sitting.dtmf));
                 }
             }
             let expected: BTreeMap<String, (bool, bool)> = model

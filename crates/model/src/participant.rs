@@ -95,6 +95,14 @@ pub struct ParticipantOptions {
     pub has_left_message: Option<PlayList>,
 }
 
+impl ParticipantOptions {
+    /// A leader: starts the conference, and ends it for everyone by leaving.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.start_on_entry && self.destroy_on_exit
+    }
+}
+
 impl Default for ParticipantOptions {
     fn default() -> Self {
         Self {

@@ -11,7 +11,13 @@
 //! Order of calls: one `handle_*`, then every [`Conferences::poll_effect`], then [`Conferences::poll_timeout`].
 //! What the reading methods say is true as of the last `handle_*`.
 
+mod controlling;
+mod muting;
+mod overview;
 mod room;
+
+pub use muting::MutedBy;
+pub use overview::ConferenceOverview;
 
 use crate::{
     effect::{Effect, EndReason, Notice},
@@ -23,7 +29,7 @@ use crate::{
     reservation::Reservation,
     time::{Mono, Now, Timestamp},
 };
-use room::{KeyAction, Place, Room};
+use room::{Entering, KeyAction, Place, Preset, Room};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -73,10 +79,16 @@ pub struct ConferenceSummary {
 pub struct ParticipantSummary {
     /// Its id.
     pub id: ParticipantId,
-    /// Muted by a key or by the web service. A listen-only party is not muted by being so.
+    /// Muted, by whomever. A listen-only party is not muted by being so.
     pub muted: bool,
+    /// By whom.
+    pub muted_by: Option<MutedBy>,
     /// Whether its keys do anything.
     pub dtmf_enabled: bool,
+    /// It starts the conference, and ends it for everyone by leaving.
+    pub is_leader: bool,
+    /// When it entered.
+    pub entered_at: Timestamp,
 }
 
 /// A conference named the way the web services do: by name, by token, or by both.
@@ -132,6 +144,8 @@ enum Seat {
         options: Box<ParticipantOptions>,
         /// Whose seat it will have, where it takes another's.
         in_place_of: Option<ParticipantId>,
+        /// What was set for it meanwhile.
+        preset: Preset,
     },
     /// It is in.
     Entered { conference: ConferenceKey, place: Place },
@@ -192,13 +206,13 @@ impl Conferences {
                 self.on_reservation_extended(&token, duration_minutes)
             }
             Event::ReservationRemoved { token } => self.on_reservation_removed(&token),
-            Event::Admit { participant, conference, options } => {
-                self.on_admit(participant, conference, options, None)
+            Event::Admit { participant, conference, options, is_called } => {
+                self.on_admit(participant, conference, options, None, is_called)
             }
             Event::AdmitInPlace { participant, conference, options, of } => {
-                self.on_admit(participant, conference, options, Some(of))
+                self.on_admit(participant, conference, options, Some(of), false)
             }
-            Event::Connected { participant } => self.on_connected(&participant),
+            Event::Connected { participant } => self.on_connected(&participant, now.wall),
             Event::Gone { participant } => {
                 self.remove_party(&participant, None);
                 Ok(())
@@ -220,6 +234,15 @@ impl Conferences {
                 self.on_set_options(&conference, &participant, muted, dtmf_enabled)
             }
             Event::Eject { conference, participant } => self.on_eject(&conference, &participant),
+            Event::ChangeParty { conference, participant, muted, dtmf_enabled } => {
+                self.on_change_party(&conference, &participant, muted, dtmf_enabled)
+            }
+            Event::RemoveParty { conference, participant } => self.on_remove_party(&conference, &participant),
+            Event::MuteAll { conference, muted, except_leaders, self_unmute } => {
+                self.on_mute_all(&conference, muted, except_leaders, self_unmute)
+            }
+            Event::ChangeControls { conference, change } => self.on_change_controls(&conference, change),
+            Event::End { conference } => self.on_end(&conference),
         }
     }
 
@@ -341,9 +364,7 @@ impl Conferences {
     pub fn participants(&self, key: &ConferenceKey) -> Result<(State, Vec<ParticipantSummary>), Refused> {
         let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
         let state = conference.state().ok_or(Refused::UnknownConference)?;
-        let summaries = conference.room().into_iter().flat_map(Room::parties).map(|party| {
-            ParticipantSummary { id: party.id.clone(), muted: party.muted, dtmf_enabled: party.dtmf_enabled }
-        });
+        let summaries = conference.room().into_iter().flat_map(Room::parties).map(room::Party::summary);
         Ok((state, summaries.collect()))
     }
 
@@ -370,9 +391,7 @@ impl Conferences {
     #[must_use]
     pub fn is_leader(&self, participant: &ParticipantId) -> bool {
         matches!(self.seats.get(participant), Some(Seat::Entered { .. }))
-            && self
-                .options(participant)
-                .is_some_and(|options| options.start_on_entry && options.destroy_on_exit)
+            && self.options(participant).is_some_and(ParticipantOptions::is_leader)
     }
 
     fn on_reservation_added(&mut self, reservation: Reservation, now: Timestamp) -> Result<(), Refused> {
@@ -425,7 +444,7 @@ impl Conferences {
         };
         self.deadlines.retain(|(_, other)| *other != key);
         if let Some(room) = conference.room_mut() {
-            for id in room.close(&key, EndReason::TimeIsUp, &mut self.effects) {
+            for id in room.close(&key, EndReason::Ended, &mut self.effects) {
                 self.seats.remove(&id);
             }
         }
@@ -466,6 +485,7 @@ impl Conferences {
         key: ConferenceKey,
         options: ParticipantOptions,
         in_place_of: Option<ParticipantId>,
+        is_called: bool,
     ) -> Result<(), Refused> {
         if self.seats.contains_key(&participant) {
             return Err(Refused::AlreadyAdmitted);
@@ -486,12 +506,18 @@ impl Conferences {
             }
             Conference::Reserved { phase: Phase::Over, .. } => return Err(Refused::Over),
         };
+        if room.controls.locked && in_place_of.is_none() && !is_called {
+            return Err(Refused::Locked);
+        }
         if room.is_full() && in_place_of.is_none() {
             return Err(Refused::Full);
         }
         room.admit(participant.clone());
         let options = Box::new(options);
-        self.seats.insert(participant, Seat::Admitted { conference: key, options, in_place_of });
+        self.seats.insert(
+            participant,
+            Seat::Admitted { conference: key, options, in_place_of, preset: Preset::default() },
+        );
         Ok(())
     }
 
@@ -503,18 +529,19 @@ impl Conferences {
         is_in && !self.seats.values().any(is_taken)
     }
 
-    fn on_connected(&mut self, participant: &ParticipantId) -> Result<(), Refused> {
-        let Some(Seat::Admitted { conference, options, .. }) = self.seats.get(participant) else {
+    fn on_connected(&mut self, participant: &ParticipantId, at: Timestamp) -> Result<(), Refused> {
+        let Some(Seat::Admitted { conference, options, preset, .. }) = self.seats.get(participant) else {
             return match self.seats.get(participant) {
                 Some(_) => Err(Refused::AlreadyAdmitted),
                 None => Err(Refused::UnknownParticipant),
             };
         };
-        let (key, options) = (conference.clone(), (**options).clone());
+        let key = conference.clone();
+        let entering = Entering { options: (**options).clone(), preset: *preset, at };
         let Some(room) = self.conferences.get_mut(&key).and_then(Conference::room_mut) else {
             return Err(Refused::UnknownConference);
         };
-        let place = room.enter(&key, participant, options, &mut self.effects);
+        let place = room.enter(&key, participant, entering, &mut self.effects);
         self.seats.insert(participant.clone(), Seat::Entered { conference: key, place });
         Ok(())
     }
@@ -563,9 +590,6 @@ impl Conferences {
         let place = self.active_place(key, participant)?;
         let room =
             self.conferences.get_mut(key).and_then(Conference::room_mut).expect("active, so it has a room");
-        let party = room.party(place).expect("a seat's place is in its room");
-        let (muted, dtmf_enabled) =
-            (muted.unwrap_or(party.muted), dtmf_enabled.unwrap_or(party.dtmf_enabled));
         room.set_options(key, place, muted, dtmf_enabled, &mut self.effects);
         Ok(())
     }

@@ -1,9 +1,12 @@
 //! A conference that people are in: who they are, and who hears whom.
 
+use super::{ParticipantSummary, muting::Muting};
 use crate::{
+    controls::{Controls, ControlsChange},
     effect::{Audience, Effect, EndReason, Notice, Sound},
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions, PlayList},
+    time::Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,7 +18,9 @@ pub(super) struct Place(u64);
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) max_participants: u32,
-    started: bool,
+    /// Since when its parties hear each other; `None`: they do not.
+    started_at: Option<Timestamp>,
+    pub(super) controls: Controls,
     /// Calls that have a seat but are not up yet: they count, and nothing else.
     admitted: BTreeSet<ParticipantId>,
     parties: BTreeMap<Place, Party>,
@@ -27,8 +32,9 @@ pub(super) struct Room {
 pub(super) struct Party {
     pub(super) id: ParticipantId,
     options: ParticipantOptions,
-    pub(super) muted: bool,
-    pub(super) dtmf_enabled: bool,
+    muting: Muting,
+    dtmf_enabled: bool,
+    entered_at: Timestamp,
     /// What was last said about its voice, so that only changes are said.
     voice: Option<Voice>,
     looping: bool,
@@ -38,6 +44,21 @@ pub(super) struct Party {
 struct Voice {
     speaks: bool,
     listens: bool,
+}
+
+/// What a party enters with.
+#[derive(Debug)]
+pub(super) struct Entering {
+    pub(super) options: ParticipantOptions,
+    pub(super) preset: Preset,
+    pub(super) at: Timestamp,
+}
+
+/// What was set for a party before it was in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Preset {
+    pub(super) muted: Option<bool>,
+    pub(super) dtmf_enabled: Option<bool>,
 }
 
 /// What a key press means to the one who pressed it.
@@ -51,7 +72,8 @@ impl Room {
     pub(super) fn new(max_participants: u32) -> Self {
         Self {
             max_participants,
-            started: false,
+            started_at: None,
+            controls: Controls::default(),
             admitted: BTreeSet::new(),
             parties: BTreeMap::new(),
             next_place: 0,
@@ -59,7 +81,15 @@ impl Room {
     }
 
     pub(super) fn is_started(&self) -> bool {
-        self.started
+        self.started_at.is_some()
+    }
+
+    pub(super) fn started_at(&self) -> Option<Timestamp> {
+        self.started_at
+    }
+
+    pub(super) fn party_count(&self) -> usize {
+        self.parties.len()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -92,29 +122,45 @@ impl Room {
         &mut self,
         key: &ConferenceKey,
         id: &ParticipantId,
-        options: ParticipantOptions,
+        entering: Entering,
         effects: &mut VecDeque<Effect>,
     ) -> Place {
+        let Entering { options, preset, at } = entering;
         self.admitted.remove(id);
         let place = Place(self.next_place);
         self.next_place += 1;
         let (beep, joined) = (options.beep_on_entry, announcement(&options, &options.has_joined_message));
+        let is_leader = options.is_leader();
+        let muting = Muting {
+            own: false,
+            by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
+            // Whoever was unmuted before entering has the floor.
+            by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
+        };
         self.parties.insert(
             place,
-            Party { id: id.clone(), options, muted: false, dtmf_enabled: true, voice: None, looping: false },
+            Party {
+                id: id.clone(),
+                options,
+                muting,
+                dtmf_enabled: preset.dtmf_enabled.unwrap_or(true),
+                entered_at: at,
+                voice: None,
+                looping: false,
+            },
         );
         effects.push_back(Effect::Notify(Notice::ParticipantEntered {
             conference: key.clone(),
             participant: id.clone(),
         }));
-        if !self.started && self.may_start() {
-            self.started = true;
+        if !self.is_started() && self.may_start() {
+            self.started_at = Some(at);
             effects.push_back(Effect::Notify(Notice::ConferenceStarted { conference: key.clone() }));
             self.refresh_all(key, effects);
         } else {
             self.refresh(key, place, effects);
         }
-        if self.started {
+        if self.is_started() {
             if beep {
                 effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::Beep });
             }
@@ -157,12 +203,12 @@ impl Room {
         if party.options.destroy_on_exit {
             return true;
         }
-        if self.started && self.parties.len() < 2 {
-            self.started = false;
+        if self.is_started() && self.parties.len() < 2 {
+            self.started_at = None;
             effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
             self.refresh_all(key, effects);
         }
-        if self.started
+        if self.is_started()
             && let Some(list) = announcement(&party.options, &party.options.has_left_message)
         {
             effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::List(list) });
@@ -194,8 +240,7 @@ impl Room {
             effects.push_back(Effect::HangUp { conference: key.clone(), participant: id.clone(), reason });
             gone.push(id);
         }
-        if self.started {
-            self.started = false;
+        if self.started_at.take().is_some() {
             effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
         }
         gone
@@ -220,33 +265,99 @@ impl Room {
         // One key for both, or a mute key alone, is a switch.
         let toggles = mutes && (unmutes || party.options.unmute_digit.is_none());
         let muted = match (toggles, mutes, unmutes) {
-            (true, _, _) => !party.muted,
+            (true, _, _) => !party.muting.is_muted(),
             (false, true, _) => true,
             (false, false, true) => false,
             (false, false, false) => return KeyAction::Nothing,
         };
-        let dtmf_enabled = party.dtmf_enabled;
-        self.set_options(key, place, muted, dtmf_enabled, effects);
+        let may_unmute = self.controls.self_unmute || party.options.is_leader();
+        let (muting, dtmf_enabled) = (party.muting.with_key(muted, may_unmute), party.dtmf_enabled);
+        self.set(key, place, muting, dtmf_enabled, effects);
         KeyAction::Nothing
     }
 
+    /// Sets what is given, for whoever has the right to.
     pub(super) fn set_options(
         &mut self,
         key: &ConferenceKey,
         place: Place,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        let Some(party) = self.parties.get(&place) else { return };
+        let muting = muted.map_or(party.muting, |muted| party.muting.with_leader(muted));
+        let dtmf_enabled = dtmf_enabled.unwrap_or(party.dtmf_enabled);
+        self.set(key, place, muting, dtmf_enabled, effects);
+    }
+
+    /// Mutes all who are in, or undoes that for all: whoever muted itself stays so.
+    pub(super) fn mute_all(
+        &mut self,
+        key: &ConferenceKey,
         muted: bool,
+        except_leaders: bool,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        self.set_each(key, effects, |party| match except_leaders && party.options.is_leader() {
+            true => party.muting,
+            false => Muting { by_leader: muted, ..party.muting },
+        });
+    }
+
+    /// Changes what is set for the conference as a whole, with what follows for those who are in.
+    pub(super) fn change_controls(
+        &mut self,
+        key: &ConferenceKey,
+        change: ControlsChange,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        let (before, now) = (self.controls, self.controls.changed(change));
+        if before == now {
+            return;
+        }
+        self.controls = now;
+        effects.push_back(Effect::Notify(Notice::ControlsChanged { conference: key.clone(), controls: now }));
+        if before.lecture != now.lecture {
+            self.set_each(key, effects, |party| Muting {
+                by_lecture: now.lecture && !party.options.is_leader(),
+                ..party.muting
+            });
+        }
+    }
+
+    fn set_each(
+        &mut self,
+        key: &ConferenceKey,
+        effects: &mut VecDeque<Effect>,
+        muting: impl Fn(&Party) -> Muting,
+    ) {
+        let places: Vec<Place> = self.parties.keys().copied().collect();
+        for place in places {
+            let party = &self.parties[&place];
+            let (muting, dtmf_enabled) = (muting(party), party.dtmf_enabled);
+            self.set(key, place, muting, dtmf_enabled, effects);
+        }
+    }
+
+    fn set(
+        &mut self,
+        key: &ConferenceKey,
+        place: Place,
+        muting: Muting,
         dtmf_enabled: bool,
         effects: &mut VecDeque<Effect>,
     ) {
         let Some(party) = self.parties.get_mut(&place) else { return };
-        if (party.muted, party.dtmf_enabled) == (muted, dtmf_enabled) {
+        if (party.muting, party.dtmf_enabled) == (muting, dtmf_enabled) {
             return;
         }
-        (party.muted, party.dtmf_enabled) = (muted, dtmf_enabled);
+        (party.muting, party.dtmf_enabled) = (muting, dtmf_enabled);
         effects.push_back(Effect::Notify(Notice::OptionsChanged {
             conference: key.clone(),
             participant: party.id.clone(),
-            muted,
+            muted: muting.is_muted(),
+            muted_by: muting.muted_by(),
             dtmf_enabled,
         }));
         self.refresh(key, place, effects);
@@ -264,14 +375,14 @@ impl Room {
     }
 
     fn refresh_all(&mut self, key: &ConferenceKey, effects: &mut VecDeque<Effect>) {
-        let started = self.started;
+        let started = self.is_started();
         for party in self.parties.values_mut() {
             party.refresh(key, started, effects);
         }
     }
 
     fn refresh(&mut self, key: &ConferenceKey, place: Place, effects: &mut VecDeque<Effect>) {
-        let started = self.started;
+        let started = self.is_started();
         if let Some(party) = self.parties.get_mut(&place) {
             party.refresh(key, started, effects);
         }
@@ -283,9 +394,21 @@ impl Party {
         &self.options
     }
 
+    pub(super) fn summary(&self) -> ParticipantSummary {
+        ParticipantSummary {
+            id: self.id.clone(),
+            muted: self.muting.is_muted(),
+            muted_by: self.muting.muted_by(),
+            dtmf_enabled: self.dtmf_enabled,
+            is_leader: self.options.is_leader(),
+            entered_at: self.entered_at,
+        }
+    }
+
     /// Says what has changed in what this party may hear and be heard of.
     fn refresh(&mut self, key: &ConferenceKey, started: bool, effects: &mut VecDeque<Effect>) {
-        let voice = Voice { speaks: started && self.options.talker && !self.muted, listens: started };
+        let voice =
+            Voice { speaks: started && self.options.talker && !self.muting.is_muted(), listens: started };
         // The loop ends before the conference is heard, and begins after it has fallen silent.
         if started && std::mem::take(&mut self.looping) {
             effects.push_back(Effect::StopLoop { conference: key.clone(), participant: self.id.clone() });

@@ -140,7 +140,12 @@ impl World {
         conference: &str,
         options: ParticipantOptions,
     ) -> Result<(), Refused> {
-        self.handle(Event::Admit { participant: party(name), conference: key(conference), options })
+        self.handle(Event::Admit {
+            participant: party(name),
+            conference: key(conference),
+            options,
+            is_called: false,
+        })
     }
 
     /// Admitted and connected; the effects stay to be looked at.

@@ -1,0 +1,118 @@
+//! What may be done to a conference and its parties in every state, for the management API. The seven web services keep their
+//! refusals: see `on_set_options` and `on_eject`.
+
+use super::{Conference, Conferences, Phase, Room, Seat, State};
+use crate::{
+    controls::ControlsChange,
+    effect::{Effect, EndReason, Notice},
+    id::{ConferenceKey, ParticipantId},
+    refused::Refused,
+};
+
+impl Conferences {
+    pub(super) fn on_change_party(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+    ) -> Result<(), Refused> {
+        match self.seats.get_mut(participant) {
+            Some(Seat::Entered { conference, place }) if conference == key => {
+                if let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) {
+                    room.set_options(key, *place, muted, dtmf_enabled, &mut self.effects);
+                }
+                Ok(())
+            }
+            Some(Seat::Admitted { conference, preset, .. }) if conference == key => {
+                preset.muted = muted.or(preset.muted);
+                preset.dtmf_enabled = dtmf_enabled.or(preset.dtmf_enabled);
+                Ok(())
+            }
+            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => Err(Refused::UnknownParticipant),
+        }
+    }
+
+    pub(super) fn on_remove_party(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+    ) -> Result<(), Refused> {
+        let reason = EndReason::Ejected;
+        match self.seats.get(participant) {
+            Some(Seat::Entered { conference, .. }) if conference == key => {
+                self.remove_party(participant, Some(reason));
+            }
+            Some(Seat::Admitted { conference, .. }) if conference == key => {
+                self.effects.push_back(Effect::HangUp {
+                    conference: key.clone(),
+                    participant: participant.clone(),
+                    reason,
+                });
+                self.remove_party(participant, None);
+            }
+            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => {
+                return Err(Refused::UnknownParticipant);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_mute_all(
+        &mut self,
+        key: &ConferenceKey,
+        muted: bool,
+        except_leaders: bool,
+        self_unmute: Option<bool>,
+    ) -> Result<(), Refused> {
+        let effects = &mut self.effects;
+        let room = open_room(self.conferences.get_mut(key))?;
+        room.change_controls(key, ControlsChange { self_unmute, ..ControlsChange::default() }, effects);
+        room.mute_all(key, muted, except_leaders, effects);
+        Ok(())
+    }
+
+    pub(super) fn on_change_controls(
+        &mut self,
+        key: &ConferenceKey,
+        change: ControlsChange,
+    ) -> Result<(), Refused> {
+        let effects = &mut self.effects;
+        open_room(self.conferences.get_mut(key))?.change_controls(key, change, effects);
+        Ok(())
+    }
+
+    pub(super) fn on_end(&mut self, key: &ConferenceKey) -> Result<(), Refused> {
+        match self.conferences.get_mut(key) {
+            Some(Conference::Unreserved(room)) => {
+                for id in room.close(key, EndReason::Ended, &mut self.effects) {
+                    self.seats.remove(&id);
+                }
+                self.conferences.remove(key);
+                self.notify(Notice::ConferenceGone { conference: key.clone() });
+                Ok(())
+            }
+            Some(conference @ Conference::Reserved { .. }) => {
+                let state = conference.state().unwrap_or(State::Reserved);
+                Err(Refused::WrongState { state })
+            }
+            None => Err(Refused::UnknownConference),
+        }
+    }
+}
+
+/// The room of a conference that people may be in; also of one whose first caller is on the way in.
+fn open_room(conference: Option<&mut Conference>) -> Result<&mut Room, Refused> {
+    match conference {
+        Some(Conference::Unreserved(room) | Conference::Reserved { phase: Phase::Open(room), .. }) => {
+            Ok(room)
+        }
+        Some(Conference::Reserved { phase: Phase::Booked, .. }) => {
+            Err(Refused::WrongState { state: State::Reserved })
+        }
+        Some(Conference::Reserved { phase: Phase::Over, .. }) => {
+            Err(Refused::WrongState { state: State::Completed })
+        }
+        None => Err(Refused::UnknownConference),
+    }
+}

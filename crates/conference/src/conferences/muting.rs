@@ -1,0 +1,50 @@
+//! Whether a participant is muted, and by whom. The reasons are kept apart, so that the end of one does not end another: a
+//! lecture that is over opens nobody's microphone that its owner has muted.
+
+use serde::{Deserialize, Serialize};
+
+/// Who has muted a participant; where more than one has, the one that is hardest to undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MutedBy {
+    /// The participant, with a key.
+    #[serde(rename = "self")]
+    Own,
+    /// The leader, or a program, or the conference's `muted_on_entry`.
+    Leader,
+    /// The conference's `lecture`.
+    Lecture,
+}
+
+/// The reasons for which a participant is muted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Muting {
+    pub(super) own: bool,
+    pub(super) by_leader: bool,
+    pub(super) by_lecture: bool,
+}
+
+impl Muting {
+    pub(super) fn muted_by(self) -> Option<MutedBy> {
+        match self {
+            Self { by_leader: true, .. } => Some(MutedBy::Leader),
+            Self { by_lecture: true, .. } => Some(MutedBy::Lecture),
+            Self { own: true, .. } => Some(MutedBy::Own),
+            Self { own: false, by_leader: false, by_lecture: false } => None,
+        }
+    }
+
+    pub(super) fn is_muted(self) -> bool {
+        self.muted_by().is_some()
+    }
+
+    /// The participant mutes or unmutes itself with a key. `may_unmute`: also where the leader has muted it.
+    pub(super) fn with_key(self, muted: bool, may_unmute: bool) -> Self {
+        Self { own: muted, by_leader: self.by_leader && (muted || !may_unmute), ..self }
+    }
+
+    /// The leader or a program mutes or unmutes this participant, whatever it was muted by.
+    pub(super) fn with_leader(self, muted: bool) -> Self {
+        if muted { Self { by_leader: true, ..self } } else { Self::default() }
+    }
+}

@@ -1,0 +1,75 @@
+//! Conferences as the management API shows them.
+
+use super::{Conference, Conferences, State};
+use crate::{
+    controls::Controls,
+    id::{AccountId, ConferenceKey, ConferenceName},
+    reservation::Reservation,
+    time::Timestamp,
+};
+
+/// A conference with what is going on in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceOverview {
+    /// Its name.
+    pub name: ConferenceName,
+    /// Its state; HOLDING where the first of its participants is still being called.
+    pub state: State,
+    /// The reservation behind it, if it is a reserved conference.
+    pub reservation: Option<Reservation>,
+    /// Its seats.
+    pub max_participants: u32,
+    /// Those who are in while it is ACTIVE.
+    pub participants: usize,
+    /// Those who are in and wait for it to start.
+    pub waiting: usize,
+    /// Since when it is ACTIVE.
+    pub started_at: Option<Timestamp>,
+    /// What is set for it; `None` where it is not open.
+    pub controls: Option<Controls>,
+}
+
+impl Conferences {
+    /// All conferences of an account from a name on, ordered by name.
+    pub fn overviews(
+        &self,
+        account: AccountId,
+        after: Option<&ConferenceName>,
+    ) -> impl Iterator<Item = ConferenceOverview> {
+        let name = after.cloned().unwrap_or_else(|| ConferenceName::new(""));
+        let first = ConferenceKey { account, name };
+        let is_after = after.is_some();
+        self.conferences
+            .range(first.clone()..)
+            .skip_while(move |(key, _)| is_after && **key == first)
+            .take_while(move |(key, _)| key.account == account)
+            .map(|(key, conference)| overview(key, conference))
+    }
+
+    /// One conference; `None`: it is neither reserved nor open.
+    #[must_use]
+    pub fn overview(&self, key: &ConferenceKey) -> Option<ConferenceOverview> {
+        self.conferences.get(key).map(|conference| overview(key, conference))
+    }
+}
+
+fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview {
+    let room = conference.room();
+    let (reservation, max_participants) = match conference {
+        Conference::Unreserved(room) => (None, room.max_participants),
+        Conference::Reserved { reservation, .. } => (Some(reservation.clone()), reservation.max_participants),
+    };
+    let inside = room.map_or(0, |room| room.party_count());
+    let started_at = room.and_then(|room| room.started_at());
+    let (participants, waiting) = if started_at.is_some() { (inside, 0) } else { (0, inside) };
+    ConferenceOverview {
+        name: key.name.clone(),
+        state: conference.state().unwrap_or(State::Holding),
+        reservation,
+        max_participants,
+        participants,
+        waiting,
+        started_at,
+        controls: room.map(|room| room.controls),
+    }
+}
