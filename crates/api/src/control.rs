@@ -4,12 +4,13 @@ use async_trait::async_trait;
 pub use plenary_calls::{
     DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
+pub use plenary_calls::participants::{Direction, Participant, ParticipantState};
 use plenary_conference::{
-    AccountId, ConferenceName, ParticipantId, Refused, ReservationLimits, ReservationToken, Timestamp,
-    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    AccountId, ConferenceName, ControlsChange, ParticipantId, Refused, ReservationLimits, ReservationToken,
+    Timestamp,
+    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::ReservationRequest,
 };
-use serde::Serialize;
 use std::{collections::BTreeMap, error::Error as StdError};
 use thiserror::Error;
 
@@ -76,12 +77,66 @@ pub trait ConferenceControl: Send + Sync {
         participant: ParticipantId,
     ) -> Result<(), ControlError>;
 
-    /// Everybody who is in a conference, with what is measured of the call.
-    async fn participant_reports(
+    /// Conferences of the account by name: those after `after` that are in `state`, where these are given, `limit` at the most.
+    async fn conferences(
         &self,
         account: AccountId,
-        which: ConferenceRef,
+        after: Option<ConferenceName>,
+        state: Option<State>,
+        limit: usize,
+    ) -> Result<Vec<ConferenceOverview>, ControlError>;
+
+    /// One conference.
+    async fn conference(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+    ) -> Result<ConferenceOverview, ControlError>;
+
+    /// Changes a conference that is open.
+    async fn change_conference(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        change: ConferenceChange,
+    ) -> Result<(), ControlError>;
+
+    /// Ends a conference for everybody, in whatever state it is. The reservation of a reserved one is removed: its seats and its
+    /// name are free from then on.
+    async fn end_conference(&self, account: AccountId, conference: ConferenceName)
+    -> Result<(), ControlError>;
+
+    /// Who is in a conference, waits in it or is being called into it, with what is measured of the calls.
+    async fn roster(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
     ) -> Result<Vec<ParticipantReport>, ControlError>;
+
+    /// One of them; one that was called also for a while after its end.
+    async fn participant(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<ParticipantReport, ControlError>;
+
+    /// Changes a participant in whatever state it and the conference are.
+    async fn change_participant(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+        change: ParticipantChange,
+    ) -> Result<(), ControlError>;
+
+    /// Throws a participant out, or gives up calling it, in whatever state the conference is.
+    async fn remove_participant(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError>;
 
     /// Changes how the conferences of an account, one of them, or one participant of it, are made to sound, and says how
     /// that is now. What is set for an account or a reserved conference outlives a restart.
@@ -106,22 +161,6 @@ pub trait ConferenceControl: Send + Sync {
         invitation: Invitation,
     ) -> Result<PartyState, ControlError>;
 
-    /// How the call of a party is doing: somebody who was called, also for a while after its end, or who is in.
-    async fn party(
-        &self,
-        account: AccountId,
-        conference: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<PartyState, ControlError>;
-
-    /// Gives up calling, or hangs up.
-    async fn end_party(
-        &self,
-        account: AccountId,
-        conference: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<(), ControlError>;
-
     /// Asks the telephone of a party to call somebody else instead (REFER, RFC 3515).
     async fn transfer(
         &self,
@@ -132,23 +171,42 @@ pub trait ConferenceControl: Send + Sync {
     ) -> Result<PartyState, ControlError>;
 }
 
-/// Somebody in a conference, with what is measured of the call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A participant, with what is measured of its call.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParticipantReport {
-    /// As `conference_participant_list` shows it.
-    pub participant_id: ParticipantId,
-    /// User part of the caller's address; of a browser with an access key its client id.
-    pub from: String,
-    /// What admitted the caller: `network`, `trunk`, `user`, `token` or `webrtc`; null: we called.
-    pub admitted_by: Option<&'static str>,
-    /// May not speak.
-    pub muted: bool,
-    /// Speaks now.
-    pub talking: bool,
-    /// What is done to the voice.
-    pub sound: SoundSettings,
+    /// The participant.
+    pub participant: Participant,
     /// Counters and measures of the media; null while the call has none.
     pub statistics: serde_json::Value,
+}
+
+/// What becomes of a participant: what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ParticipantChange {
+    /// It may not speak.
+    pub muted: Option<bool>,
+    /// Its keys do something.
+    pub dtmf_enabled: Option<bool>,
+    /// The name by which it is shown, or that it has none.
+    pub display_name: Option<Option<String>>,
+    /// How it is made to sound.
+    pub sound: SoundChange,
+}
+
+/// What becomes of a conference as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConferenceChange {
+    /// What is set for it.
+    Controls(ControlsChange),
+    /// All who are in are muted, or that is undone.
+    MuteAll {
+        /// Whether they are to be muted.
+        muted: bool,
+        /// Leaders are left as they are.
+        except_leaders: bool,
+        /// Whether they may unmute themselves from now on; `None`: as before.
+        self_unmute: Option<bool>,
+    },
 }
 
 /// Why the conferences did not do it.

@@ -26,8 +26,9 @@ mod web;
 
 pub use caller::TrustedProxies;
 pub use control::{
-    ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
-    SoundOf, SoundSettings, TransferState, TrunkState,
+    ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
+    ParticipantChange, ParticipantReport, ParticipantState, PartyState, SoundChange, SoundOf, SoundSettings,
+    TransferState, TrunkState,
 };
 pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};

@@ -3,14 +3,12 @@
 
 use crate::{
     Calls,
-    call::{AdmittedBy, CallNumber, Stage},
+    call::CallNumber,
     control::{SoundChange, SoundSettings},
     media::AudioProcessing,
-    question::{Answer, PartiesQuery, PartiesQuestion, Report},
+    question::{Answer, PartiesQuery, PartiesQuestion},
 };
-use plenary_conference::{
-    AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, conferences::ParticipantSummary,
-};
+use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused};
 use plenary_store::{KeptSound, SoundOwner};
 use std::collections::BTreeMap;
 
@@ -98,6 +96,10 @@ impl Calls {
         self.sounds.accounts.get(&account).copied().unwrap_or_default().over(self.settings.processing)
     }
 
+    pub(crate) fn sound_of_call(&self, key: &ConferenceKey, number: CallNumber) -> SoundSettings {
+        settings(self.call_sound(key, number))
+    }
+
     pub(crate) fn call_sound(&self, key: &ConferenceKey, number: CallNumber) -> AudioProcessing {
         let choice = self.calls.get(&number).map(|call| call.sound).unwrap_or_default();
         choice.over(self.conference_sound(key))
@@ -134,9 +136,13 @@ impl Calls {
         now: plenary_conference::Now,
     ) {
         self.now = now;
-        let PartiesQuery { conference, reservation, participants, what } = query;
+        let PartiesQuery { conference, reservation, state, participants, what } = query;
         let answer = match what {
-            PartiesQuestion::Reports => Answer::Reports(Ok(self.reports(&conference, participants))),
+            PartiesQuestion::Roster => Answer::Roster(self.roster(&conference, state, participants)),
+            PartiesQuestion::One(id) => {
+                let one = self.one_participant(&conference, &id, state, participants);
+                Answer::Roster(one.map(|participant| vec![participant]))
+            }
             PartiesQuestion::ChangeSound(None, change) => {
                 self.sounds.conferences.entry(conference.clone()).or_default().change(&change);
                 self.apply_to_all(|key| *key == conference);
@@ -165,11 +171,11 @@ impl Calls {
         change: &SoundChange,
     ) -> Result<SoundSettings, Refused> {
         let (number, call) = self.call_with_seat(key, participant).ok_or(Refused::UnknownParticipant)?;
-        if !matches!(call.stage, Stage::Up(_)) {
-            return Err(Refused::UnknownParticipant);
-        }
         call.sound.change(change);
-        self.apply_sound(key, number);
+        // Of one that has no media yet it is said once it has.
+        if call.session_mut().is_some() {
+            self.apply_sound(key, number);
+        }
         Ok(settings(self.call_sound(key, number)))
     }
 
@@ -181,24 +187,6 @@ impl Calls {
         for (key, number) in meant.collect::<Vec<_>>() {
             self.apply_sound(&key, number);
         }
-    }
-
-    /// Everybody in a conference; their statistics are with the media plane.
-    fn reports(&self, key: &ConferenceKey, participants: Vec<ParticipantSummary>) -> Vec<Report> {
-        let report = |party: ParticipantSummary| {
-            let number = *self.participants.get(&party.id)?;
-            let call = self.calls.get(&number)?;
-            Some(Report {
-                participant: party.id,
-                call: number,
-                from: call.party_name().to_owned(),
-                admitted_by: call.admitted_by.map(AdmittedBy::name),
-                muted: party.muted,
-                talking: call.talking,
-                sound: settings(self.call_sound(key, number)),
-            })
-        };
-        participants.into_iter().filter_map(report).collect()
     }
 
     /// A conference or its reservation is gone, and with it what was set for it.

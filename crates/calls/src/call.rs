@@ -72,6 +72,10 @@ pub(crate) struct Call {
     /// The user part that was dialled.
     pub(crate) dialled: String,
     pub(crate) from: String,
+    /// The display name of the other side, by its own word.
+    pub(crate) display_name: Option<String>,
+    /// The name that it was given here instead, or that it has none.
+    pub(crate) given_name: Option<Option<String>>,
     pub(crate) flow: Flow,
     pub(crate) service: Option<ServiceName>,
     /// The conference whose home has been asked for a seat and has not been told that it is free again.
@@ -151,6 +155,14 @@ impl Call {
         if self.is_withheld { ANONYMOUS } else { &self.from }
     }
 
+    /// The name by which the other side is shown: the given one, or its own where it does not hide.
+    pub(crate) fn shown_display_name(&self) -> Option<&str> {
+        match &self.given_name {
+            Some(given) => given.as_deref(),
+            None => self.display_name.as_deref().filter(|_| !self.is_withheld),
+        }
+    }
+
     /// Who the other side is, as far as others may see it.
     pub(crate) fn party_name(&self) -> &str {
         if self.outgoing.is_some() { &self.dialled } else { self.shown_from() }
@@ -175,7 +187,7 @@ impl Call {
 
     /// It is in, starts its conference and ends it for everyone.
     pub(crate) fn is_leader(&self) -> bool {
-        matches!(self.stage, Stage::Up(_)) && self.options.start_on_entry && self.options.destroy_on_exit
+        matches!(self.stage, Stage::Up(_)) && self.options.is_leader()
     }
 
     pub(crate) fn session_mut(&mut self) -> Option<&mut Session> {

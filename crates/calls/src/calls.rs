@@ -455,13 +455,8 @@ impl Calls {
                     Err(unable) => Answer::Party(Err(unable)),
                 }
             }
-            EdgeQuestion::Party { account, conference, participant } => {
-                let key = ConferenceKey { account, name: conference };
-                Answer::Party(self.party(&key, &participant).map_err(Into::into))
-            }
-            EdgeQuestion::EndParty { account, conference, participant } => {
-                let key = ConferenceKey { account, name: conference };
-                Answer::Done(self.end_party(&key, &participant))
+            EdgeQuestion::Rename { conference, participant, display_name } => {
+                Answer::Done(self.rename(&conference, &participant, display_name))
             }
             EdgeQuestion::Transfer { account, conference, participant, to } => {
                 let key = ConferenceKey { account, name: conference };

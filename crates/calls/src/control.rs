@@ -17,6 +17,8 @@ pub struct Invitation {
     pub ring_seconds: u32,
     /// The user part of From.
     pub from: Option<String>,
+    /// The name by which the party is shown.
+    pub display_name: Option<String>,
 }
 
 /// How a trunk does.
@@ -48,6 +50,9 @@ pub struct PartyState {
     pub to: String,
     /// Who calls.
     pub from: String,
+    /// The name by which it is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// `calling`, `ringing`, `answered`, `failed` or `ended`.
     pub state: &'static str,
     /// The SIP status of a call that failed.

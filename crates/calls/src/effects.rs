@@ -29,6 +29,7 @@ impl Calls {
                 if let Some(number) = self.participants.get(&participant).copied() {
                     let (cause, text) = end_reason(reason);
                     info!(call = number.0, text, "hanging up");
+                    self.parties.change(&participant, |party| party.reason = Some(text.to_owned()));
                     self.drop_call(number, reasons(cause, text));
                 }
             }
@@ -95,7 +96,8 @@ impl Calls {
         | Notice::ConferenceGone { conference }
         | Notice::ParticipantEntered { conference, .. }
         | Notice::ParticipantLeft { conference, .. }
-        | Notice::OptionsChanged { conference, .. } = notice
+        | Notice::OptionsChanged { conference, .. }
+        | Notice::ControlsChanged { conference, .. } = notice
         {
             self.subscribers.note(conference, self.now.mono);
         }
@@ -129,8 +131,11 @@ impl Calls {
             Notice::ParticipantLeft { conference, participant } => {
                 info!(conference = %conference.name, %participant, "participant left")
             }
-            Notice::OptionsChanged { conference, participant, muted, dtmf_enabled } => {
-                info!(conference = %conference.name, %participant, muted, dtmf_enabled, "participant options changed");
+            Notice::OptionsChanged { conference, participant, muted, muted_by, dtmf_enabled } => {
+                info!(conference = %conference.name, %participant, muted, ?muted_by, dtmf_enabled, "participant options changed");
+            }
+            Notice::ControlsChanged { conference, controls } => {
+                info!(conference = %conference.name, ?controls, "conference controls changed");
             }
         }
     }
@@ -158,5 +163,6 @@ fn end_reason(reason: EndReason) -> (u16, &'static str) {
         EndReason::LeaderLeft => (200, "The leader has ended the conference"),
         EndReason::Ejected => (200, "Ejected from the conference"),
         EndReason::ExitKey => (200, "Exit key pressed"),
+        EndReason::Ended => (200, "The conference was ended"),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     effects::reasons,
     lookup::{Lookup, StoreFailed},
     media::{CallKind, NoMedia, OpenedAt, PlayNumber, PlayTo, Reach, RoomNumber},
-    records, security,
+    records, security, text,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
@@ -51,6 +51,11 @@ impl Calls {
         // An access key counts over WebSockets only.
         let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
         let claim = is_browser.then(|| BrowserClaim::of(&incoming.from.user, &incoming.from.host)).flatten();
+        let display_name = match incoming.asserted.as_ref().filter(|_| is_trusted) {
+            Some(asserted) => asserted.display_name.clone(),
+            None => incoming.from.display_name.clone(),
+        };
+        let display_name = display_name.and_then(|name| text::display_name(&name));
         let from = asserted.clone().filter(|_| is_trusted).unwrap_or(incoming.from.user);
         // One number has one spelling in rosters and records, however the caller's side writes it.
         let from = Number::parse(&from).map_or(from, |number| number.to_string());
@@ -65,6 +70,8 @@ impl Calls {
                 stage: Stage::Routing { offer: incoming.offer, diverted: false },
                 dialled: incoming.target.user.clone(),
                 from,
+                display_name,
+                given_name: None,
                 flow: incoming.flow,
                 seat: None,
                 options: ParticipantOptions::default(),
@@ -166,7 +173,7 @@ impl Calls {
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
-        self.out.home(ToHome::Admit { conference, participant, options, in_place_of });
+        self.out.home(ToHome::Admit { conference, participant, options, in_place_of, is_called: false });
     }
 
     /// There is a seat: now for the media.
@@ -493,6 +500,7 @@ fn refused_phrase(refused: &Refused) -> String {
     match refused {
         Refused::Early { .. } => "The conference has not started".to_owned(),
         Refused::Over => "The conference is over".to_owned(),
+        Refused::Locked => "The conference is locked".to_owned(),
         Refused::Full => "The conference is full".to_owned(),
         other @ (Refused::OutOfRange(_)
         | Refused::UnknownConference

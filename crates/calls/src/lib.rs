@@ -19,6 +19,7 @@
 //! |---|---|
 //! | we place one | `target` (whom, by which ways), `trunks`, `bindings`, `outgoing`, `direct` (client to client) |
 //! | one is sent elsewhere | `referral` (asked by a telephone), `parties` (asked by a web service) |
+//! | who is asked about | `participants` |
 //! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
 //! | it is over | `calls`, `records` |
 //!
@@ -42,6 +43,7 @@ pub mod media;
 mod node;
 mod outgoing;
 mod output;
+pub mod participants;
 mod parties;
 mod play;
 pub mod question;
@@ -65,3 +67,4 @@ pub use control::{
 };
 pub use node::{Input, Node};
 pub use output::{Headers, Output, SipCommand};
+pub use text::DISPLAY_NAME_LENGTH_MAX;

@@ -6,7 +6,9 @@ use crate::{
     media::MediaEvent,
     question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuery, PartyChange, Question},
 };
-use plenary_conference::{Conferences, Event, Home, Mono, Now, QuestionId, Refused};
+use plenary_conference::{
+    ConferenceKey, Conferences, Event, Home, Mono, Now, QuestionId, Refused, conferences::ConferenceRef,
+};
 use plenary_sip::SipEvent;
 use std::collections::VecDeque;
 
@@ -168,17 +170,22 @@ impl Node {
             }
             Question::Parties { account, which, what } => {
                 let conferences = self.home.conferences();
-                let found = conferences.resolve(account, &which);
-                let query = found.map(|conference| PartiesQuery {
-                    reservation: conferences
-                        .reservation_of(&conference)
-                        .map(|reservation| reservation.token.clone()),
-                    participants: conferences
-                        .participants(&conference)
-                        .map(|(_, participants)| participants)
-                        .unwrap_or_default(),
-                    conference,
-                    what: what.clone(),
+                let found = match (&which, what.is_of_all_states()) {
+                    (ConferenceRef::Name(name), true) => Ok(ConferenceKey { account, name: name.clone() }),
+                    _ => conferences.resolve(account, &which),
+                };
+                let query = found.map(|conference| {
+                    let inside = conferences.participants(&conference);
+                    let mut participants = inside.map(|(_, inside)| inside).unwrap_or_default();
+                    participants.extend(conferences.expected(&conference));
+                    let reservation = conferences.reservation_of(&conference);
+                    PartiesQuery {
+                        reservation: reservation.map(|reservation| reservation.token.clone()),
+                        state: conferences.overview(&conference).map(|overview| overview.state),
+                        participants,
+                        conference,
+                        what: what.clone(),
+                    }
                 });
                 match query {
                     Ok(query) => self.calls.handle_parties_question(id, query, now),
@@ -229,6 +236,16 @@ impl Node {
                 home.handle_question(id, event, now);
                 return None;
             }
+            HomeQuestion::Control(event) => {
+                home.handle_question(id, event, now);
+                return None;
+            }
+            HomeQuestion::Overviews { account, after, state, limit } => {
+                let overviews = home.conferences().overviews(account, after.as_ref());
+                let meant = overviews.filter(|one| state.is_none_or(|state| one.state == state));
+                Answer::Overviews(meant.take(limit).collect())
+            }
+            HomeQuestion::Overview(key) => Answer::Overview(home.conferences().overview(&key).map(Box::new)),
             HomeQuestion::List(account) => Answer::Conferences(home.conferences().list(account)),
             HomeQuestion::Participants { account, which } => {
                 let conferences = home.conferences();
@@ -248,9 +265,14 @@ impl Node {
 }
 
 impl crate::question::PartiesQuestion {
+    /// It is about participants also where the conference has none that is in.
+    const fn is_of_all_states(&self) -> bool {
+        matches!(self, Self::Roster | Self::One(_) | Self::ChangeSound(Some(_), _))
+    }
+
     fn refused(&self, refused: Refused) -> Answer {
         match self {
-            Self::Reports => Answer::Reports(Err(refused)),
+            Self::Roster | Self::One(_) => Answer::Roster(Err(refused)),
             Self::ChangeSound(..) => Answer::Sound(Err(refused)),
             Self::PlanSound(_) => Answer::SoundPlan(Err(refused)),
         }

@@ -64,7 +64,11 @@ impl Calls {
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
         let asked = Asked { question: Some(question), ..Asked::default() };
-        self.place(key, &target, routes, invitation.options.clone(), ring_ms, asked)
+        let number = self.place(key, &target, routes, invitation.options.clone(), ring_ms, asked)?;
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.display_name.clone_from(&invitation.display_name);
+        }
+        Ok(number)
     }
 
     /// Asks for a seat for somebody who is to be called. What becomes of it is told to whoever asked.
@@ -97,6 +101,8 @@ impl Calls {
             stage: Stage::Preparing { key: key.clone(), has_room: false },
             dialled: target.name().to_owned(),
             from,
+            display_name: None,
+            given_name: None,
             flow: no_flow(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             seat: Some(key.clone()),
             options: options.clone(),
@@ -124,7 +130,13 @@ impl Calls {
             })),
         };
         self.calls.insert(number, call);
-        self.out.home(ToHome::Admit { conference: key, participant, options, in_place_of: None });
+        self.out.home(ToHome::Admit {
+            conference: key,
+            participant,
+            options,
+            in_place_of: None,
+            is_called: true,
+        });
         Ok(number)
     }
 
@@ -174,6 +186,7 @@ impl Calls {
         });
         (call.flow, call.recorded) = (no_flow(local), true);
         let (participant, from) = (call.participant.clone(), call.from.clone());
+        let display_name = call.shown_display_name().map(str::to_owned);
         records::call_started(call, Some(&key), None, &mut self.out);
         self.ringing.insert((ring_until, number));
         self.parties.begin(
@@ -183,6 +196,7 @@ impl Calls {
                 direction: "out",
                 to,
                 from,
+                display_name,
                 state: "calling",
                 status: None,
                 reason: None,

@@ -69,7 +69,7 @@ impl Calls {
         (call.conference() == Some(key)).then_some(number)
     }
 
-    pub(crate) fn party(&self, key: &ConferenceKey, id: &ParticipantId) -> Result<PartyState, Refused> {
+    fn party(&self, key: &ConferenceKey, id: &ParticipantId) -> Result<PartyState, Refused> {
         if let Some(party) = self.parties.get(key, id) {
             return Ok(party.clone());
         }
@@ -80,20 +80,13 @@ impl Calls {
             direction: "in",
             to: call.dialled.clone(),
             from: call.shown_from().to_owned(),
+            display_name: call.shown_display_name().map(str::to_owned),
             state: "answered",
             status: None,
             reason: None,
             trunk: call.trunk.clone(),
             transfer: None,
         })
-    }
-
-    pub(crate) fn end_party(&mut self, key: &ConferenceKey, id: &ParticipantId) -> Result<(), Refused> {
-        let number = self.party_call(key, id).ok_or(Refused::UnknownParticipant)?;
-        let is_up = matches!(self.calls[&number].stage, Stage::Up(_));
-        self.parties.change(id, |party| party.reason = Some("ended by the web service".to_owned()));
-        self.end_call(number, reasons(200, if is_up { "Ended" } else { "Not wanted any more" }));
-        Ok(())
     }
 
     /// Asks a participant's telephone to call somebody else.

@@ -3,13 +3,13 @@
 
 use crate::{
     Unable,
-    call::CallNumber,
     control::{Invitation, PartyState, SoundChange, SoundSettings, TrunkState},
     lookup::StoreFailed,
+    participants::Participant,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
-    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
 use plenary_store::{KeptSound, SoundOwner, Trunk};
 use std::collections::BTreeMap;
@@ -52,8 +52,24 @@ pub enum HomeQuestion {
         /// What becomes of it.
         change: PartyChange,
     },
+    /// Changes or ends a conference, or changes or removes a party, in whatever state it is; [`Answer::Done`] once the edges
+    /// have done it.
+    Control(Event),
     /// Every conference of the account. [`Answer::Conferences`].
     List(AccountId),
+    /// Conferences of the account by name. [`Answer::Overviews`].
+    Overviews {
+        /// Whose.
+        account: AccountId,
+        /// Those after this name.
+        after: Option<ConferenceName>,
+        /// Those in this state.
+        state: Option<State>,
+        /// So many at the most.
+        limit: usize,
+    },
+    /// One conference. [`Answer::Overview`].
+    Overview(ConferenceKey),
     /// State and parties. [`Answer::Participants`].
     Participants {
         /// Whose conference.
@@ -87,8 +103,10 @@ pub enum PartyChange {
 /// What is asked about the parties of one conference.
 #[derive(Debug, Clone)]
 pub enum PartiesQuestion {
-    /// A report of each. [`Answer::Reports`].
-    Reports,
+    /// Who is in, waits or is being called. [`Answer::Roster`].
+    Roster,
+    /// One of them, also for a while after its end. [`Answer::Roster`].
+    One(ParticipantId),
     /// How they are to sound, all or one of them. [`Answer::Sound`].
     ChangeSound(Option<ParticipantId>, SoundChange),
     /// What of this change has to be in the store first. [`Answer::SoundPlan`].
@@ -115,23 +133,14 @@ pub enum EdgeQuestion {
         /// Whom to call, and how.
         invitation: Box<Invitation>,
     },
-    /// How the call of a party is doing. [`Answer::Party`].
-    Party {
-        /// Whose conference.
-        account: AccountId,
-        /// Which one.
-        conference: ConferenceName,
+    /// Changes the name by which a party is shown. [`Answer::Done`].
+    Rename {
+        /// The conference.
+        conference: ConferenceKey,
         /// Which party.
         participant: ParticipantId,
-    },
-    /// Gives up calling, or hangs up. [`Answer::Done`].
-    EndParty {
-        /// Whose conference.
-        account: AccountId,
-        /// Which one.
-        conference: ConferenceName,
-        /// Which party.
-        participant: ParticipantId,
+        /// The name; `None`: it has none.
+        display_name: Option<String>,
     },
     /// Has the telephone of a party call somebody else. [`Answer::Party`].
     Transfer {
@@ -157,7 +166,9 @@ pub struct PartiesQuery {
     pub conference: ConferenceKey,
     /// Its reservation, if it has one.
     pub reservation: Option<ReservationToken>,
-    /// Who is in, in the order in which they entered.
+    /// Its state; `None`: the home knows no conference of this name.
+    pub state: Option<State>,
+    /// Who is in, in the order in which they entered, then those who are on the way in.
     pub participants: Vec<ParticipantSummary>,
     /// What about them.
     pub what: PartiesQuestion,
@@ -174,8 +185,12 @@ pub enum Answer {
     Participants(Result<(State, Vec<ParticipantSummary>), Refused>),
     /// A reservation and the state of its conference.
     Reservation(Option<(Reservation, State)>),
-    /// A report of each party.
-    Reports(Result<Vec<Report>, Refused>),
+    /// Conferences.
+    Overviews(Vec<ConferenceOverview>),
+    /// A conference.
+    Overview(Option<Box<ConferenceOverview>>),
+    /// Parties.
+    Roster(Result<Vec<Participant>, Refused>),
     /// How it sounds now.
     Sound(Result<SoundSettings, Refused>),
     /// What has to be in the store first; `None`: nothing.
@@ -184,23 +199,4 @@ pub enum Answer {
     TrunkStates(BTreeMap<String, TrunkState>),
     /// How the call of a party is doing.
     Party(Result<PartyState, Unable>),
-}
-
-/// A party of a conference. Its statistics are with the media plane, under the number of its call.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// Its id.
-    pub participant: ParticipantId,
-    /// The number of its call.
-    pub call: CallNumber,
-    /// Who it is, as far as others may see.
-    pub from: String,
-    /// What admitted it; `None`: we called.
-    pub admitted_by: Option<&'static str>,
-    /// May not speak.
-    pub muted: bool,
-    /// Speaks now.
-    pub talking: bool,
-    /// What is done to its voice.
-    pub sound: SoundSettings,
 }

@@ -14,9 +14,9 @@ use support::{
 /// What admitted those who are in, and who they are.
 fn admitted_by(world: &mut World) -> Vec<(String, Option<&'static str>)> {
     let which = ConferenceRef::Name(ConferenceName::new("Tea"));
-    let question = world.ask(Question::Parties { account: ACCOUNT, which, what: PartiesQuestion::Reports });
+    let question = world.ask(Question::Parties { account: ACCOUNT, which, what: PartiesQuestion::Roster });
     match world.answer_to(question) {
-        Answer::Reports(reports) => {
+        Answer::Roster(reports) => {
             reports.unwrap().into_iter().map(|report| (report.from, report.admitted_by)).collect()
         }
         other => panic!("{other:?}"),
@@ -89,9 +89,9 @@ fn trunks_bring_callers_up_to_their_number_of_calls_and_say_who_they_are() {
     let question = world.ask(Question::Parties {
         account: ACCOUNT,
         which: ConferenceRef::Name(ConferenceName::new("lines")),
-        what: PartiesQuestion::Reports,
+        what: PartiesQuestion::Roster,
     });
-    let Answer::Reports(Ok(reports)) = world.answer_to(question) else { panic!("no reports") };
+    let Answer::Roster(Ok(reports)) = world.answer_to(question) else { panic!("no reports") };
     assert_eq!((reports[0].from.as_str(), reports[0].admitted_by), ("+4930123456", Some("trunk")));
     world.bye(first);
     world.incoming("lines", by_trunk());

@@ -2,14 +2,11 @@
 
 mod support;
 
-use plenary_calls::{
-    DialRefused, Unable,
-    question::{Answer, EdgeQuestion, Question},
-};
-use plenary_conference::{ConferenceName, Refused};
+use plenary_calls::{DialRefused, Unable, participants::ParticipantState};
+use plenary_conference::{Event, Refused};
 use plenary_sip::Transport;
 use plenary_store::CallEntry;
-use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, trunk};
+use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, key, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
 
@@ -35,13 +32,13 @@ fn a_party_that_answers_is_in_under_the_id_that_was_told() {
     assert_eq!(world.said(), [format!("dial {call} sip:+441908273800@one.example")]);
     assert!(world.roster("Tea").is_empty());
     world.progress(call, 180);
-    assert_eq!(world.party_state(&party.participant_id).state, "ringing");
+    assert_eq!(world.shown(&party.participant_id).state, ParticipantState::Ringing);
     world.answered(call);
     assert_eq!(world.roster("Tea"), [call]);
-    assert_eq!(world.party_state(&party.participant_id).state, "answered");
+    assert_eq!(world.shown(&party.participant_id).state, ParticipantState::Waiting);
     world.bye(call);
-    let after = world.party_state(&party.participant_id);
-    assert_eq!((after.state, after.reason.as_deref()), ("ended", Some("caller hung up")));
+    let after = world.shown(&party.participant_id);
+    assert_eq!((after.state, after.reason.as_deref()), (ParticipantState::Ended, Some("caller hung up")));
     world.assert_clean();
     let kinds: Vec<_> = world
         .records
@@ -80,7 +77,7 @@ fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses(
         }
         world.said();
         world.rejected(call, status);
-        let state = world.party_state(&party);
+        let state = world.shown(&party);
         if goes_on {
             assert_eq!(
                 world.said(),
@@ -91,9 +88,9 @@ fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses(
             world.rejected(call, 503);
         } else {
             assert!(world.said().is_empty(), "{status} {rang}");
-            assert_eq!((state.state, state.status), ("failed", Some(status)));
+            assert_eq!((state.state, state.status), (ParticipantState::Failed, Some(status)));
         }
-        assert_eq!(world.party_state(&party).state, "failed");
+        assert_eq!(world.shown(&party).state, ParticipantState::Failed);
         world.assert_clean();
     }
 }
@@ -126,7 +123,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
             world.answered(call);
             assert_eq!(world.roster("Tea"), [call]);
         } else {
-            assert_eq!(world.party_state(&party).status, Some(status));
+            assert_eq!(world.shown(&party).status, Some(status));
         }
     }
 }
@@ -143,8 +140,8 @@ fn who_rings_too_long_is_given_up() {
     assert!(world.said().is_empty());
     world.pass_ms(1);
     assert_eq!(world.said(), [format!("hang up {call}: No answer")]);
-    let state = world.party_state(&party);
-    assert_eq!((state.state, state.status), ("failed", Some(408)));
+    let state = world.shown(&party);
+    assert_eq!((state.state, state.status), (ParticipantState::Failed, Some(408)));
     // It answers just then: it is hung up on, and is not in.
     world.sip_event(plenary_sip::SipEvent::Answered {
         call: plenary_sip::CallId(call),
@@ -171,7 +168,7 @@ fn an_answer_without_a_usable_session_fails_the_call() {
         dialog: "d".to_owned(),
     });
     assert_eq!(world.said(), [format!("hang up {call}: The session description is not acceptable")]);
-    assert_eq!(world.party_state(&party).status, Some(488));
+    assert_eq!(world.shown(&party).status, Some(488));
     world.ended(call);
     world.assert_clean();
 }
@@ -241,11 +238,9 @@ fn ending_a_party_is_answered_and_it_rings_no_longer() {
     let participant = world.party_of(question).unwrap().participant_id;
     let call = called(&world);
     world.said();
-    let conference = ConferenceName::new("Tea");
-    let question =
-        world.ask(Question::Edge(EdgeQuestion::EndParty { account: ACCOUNT, conference, participant }));
-    assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
-    assert_eq!(world.said(), [format!("hang up {call}: Not wanted any more")]);
+    let remove = Event::RemoveParty { conference: key("Tea"), participant };
+    assert_eq!(world.control(remove), Ok(()));
+    assert_eq!(world.said(), [format!("hang up {call}: Ejected from the conference")]);
     world.rejected(call, 487);
     world.assert_clean();
 }

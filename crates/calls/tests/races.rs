@@ -6,6 +6,7 @@ mod support;
 use plenary_calls::{
     Input,
     media::MediaEvent,
+    participants::ParticipantState,
     question::{Answer, PartyChange},
 };
 use plenary_conference::{Refused, conferences::State};
@@ -143,7 +144,7 @@ fn bye_and_answer_cross() {
     world.confirm(call);
     world.said();
     world.assert_clean();
-    assert_eq!(world.party_state(&party).state, "failed");
+    assert_eq!(world.shown(&party).state, ParticipantState::Failed);
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_web_service_has_a_telephone_call_somebody_else() {
             phrase: "x".to_owned(),
             is_final,
         });
-        let state = world.party_state(&world.participant(a)).transfer.unwrap();
+        let state = world.shown(&world.participant(a)).transfer.unwrap();
         (state.state, state.status)
     };
     assert_eq!(progress(&mut world, 180, false), ("trying", Some(180)));

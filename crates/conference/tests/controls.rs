@@ -89,6 +89,8 @@ fn what_is_set_while_somebody_is_called_holds_when_they_enter() {
         .handle(Event::ChangeParty { conference, participant, muted: Some(true), dtmf_enabled: Some(false) })
         .unwrap();
     assert_eq!(world.names("Tea"), ["a"], "it is not in by that");
+    let [expected] = &world.conferences.expected(&key("Tea"))[..] else { panic!("one is on the way in") };
+    assert_eq!((expected.muted_by, expected.entered_at), (Some(MutedBy::Leader), None));
     world.effects();
     world.handle(Event::Connected { participant: party("b") }).unwrap();
     world.assert_deeds(&[voice("Tea", "a", true, true), voice("Tea", "b", false, true)]);
@@ -109,8 +111,8 @@ fn who_waits_or_is_called_can_be_removed() {
     remove(&mut world, "Tea", "a").unwrap();
     world.assert_deeds(&[hang_up("Tea", "a", EndReason::Ejected)]);
     assert_eq!(world.state("Tea"), None, "its last one has left");
-    assert_eq!(remove(&mut world, "Tea", "a"), Err(Refused::UnknownParticipant));
-    assert_eq!(change(&mut world, "Tea", "a", Some(true)), Err(Refused::UnknownParticipant));
+    assert_eq!(remove(&mut world, "Tea", "a"), Err(Refused::UnknownConference));
+    assert_eq!(change(&mut world, "Tea", "a", Some(true)), Err(Refused::UnknownConference));
 }
 
 #[test]
@@ -307,7 +309,7 @@ fn an_overview_tells_who_waits_and_since_when_the_others_talk() {
     world.pass_minutes(3);
     world.enter("c", "Tea", plain());
     assert_eq!(counts(&world), (State::Active, 3, 0, Some(since)));
-    assert_eq!(world.roster("Tea")[2].entered_at, world.wall);
+    assert_eq!(world.roster("Tea")[2].entered_at, Some(world.wall));
     // One that is only called into is shown here, and not by the seven.
     assert_eq!(of(&world, "Zoo").unwrap().state, State::Holding);
     assert_eq!(world.conferences.list(ACCOUNT).len(), 2);

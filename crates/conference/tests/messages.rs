@@ -181,14 +181,14 @@ fn to_home() -> impl Strategy<Value = ToHome> {
 }
 
 fn to_edge() -> impl Strategy<Value = ToEdge> {
-    let summary = (participant(), any::<[bool; 3]>(), muted_by(), any::<i64>()).prop_map(
+    let summary = (participant(), any::<[bool; 3]>(), muted_by(), any::<Option<i64>>()).prop_map(
         |(id, [muted, dtmf_enabled, is_leader], muted_by, entered_at)| ParticipantSummary {
             id,
             muted,
             muted_by,
             dtmf_enabled,
             is_leader,
-            entered_at: Timestamp(entered_at),
+            entered_at: entered_at.map(Timestamp),
         },
     );
     prop_oneof![

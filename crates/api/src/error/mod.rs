@@ -220,6 +220,7 @@ impl From<Refused> for ApiError {
             Refused::TooLateToExtend => coded(TOO_LATE_TO_EXTEND),
             Refused::TooLong { .. } => coded(TOO_LONG),
             Refused::NoSeats { .. } | Refused::Full => coded(NO_SEATS),
+            Refused::Locked => coded(LOCKED),
             Refused::AlreadyAdmitted => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

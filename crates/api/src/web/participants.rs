@@ -2,7 +2,9 @@
 
 use super::{Answer, json, to_the_end};
 use crate::{
-    control::Invitation,
+    control::{
+        Direction, Invitation, Participant, ParticipantReport, ParticipantState, PartyState, SoundSettings,
+    },
     error::{ApiError, BAD_TARGET},
     extract::{Account, Segments, Whole},
     router::only,
@@ -15,11 +17,11 @@ use axum::{
     routing::{get, post},
 };
 use plenary_conference::{
-    ConferenceName, ParticipantId, ParticipantOptions, conferences::ConferenceRef,
+    ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy,
     reservation::is_conference_name,
 };
 use plenary_store::inbound;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 use std::ops::RangeInclusive;
 
@@ -58,11 +60,71 @@ fn wrong(text: impl Into<String>) -> ApiError {
     ApiError::coded(BAD_TARGET, text)
 }
 
+/// A line of the list.
+#[derive(Serialize)]
+struct Line<'a> {
+    participant_id: &'a ParticipantId,
+    display_name: Option<&'a str>,
+    from: &'a str,
+    admitted_by: Option<&'static str>,
+    muted: bool,
+    muted_by: Option<MutedBy>,
+    leader: bool,
+    state: ParticipantState,
+    talking: bool,
+    sound: Option<SoundSettings>,
+    statistics: &'a Value,
+}
+
+impl<'a> From<&'a ParticipantReport> for Line<'a> {
+    fn from(report: &'a ParticipantReport) -> Self {
+        let ParticipantReport { participant, statistics } = report;
+        Self {
+            participant_id: &participant.id,
+            display_name: participant.display_name.as_deref(),
+            from: &participant.name,
+            admitted_by: participant.admitted_by,
+            muted: participant.muted_by.is_some(),
+            muted_by: participant.muted_by,
+            leader: participant.is_leader,
+            state: participant.state,
+            talking: participant.talking,
+            sound: participant.sound,
+            statistics,
+        }
+    }
+}
+
+/// How the call of a participant is doing.
+fn party(participant: Participant) -> PartyState {
+    PartyState {
+        participant_id: participant.id,
+        direction: match participant.direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        },
+        to: participant.to,
+        from: participant.from,
+        display_name: participant.display_name,
+        state: match participant.state {
+            ParticipantState::Calling => "calling",
+            ParticipantState::Ringing => "ringing",
+            ParticipantState::Waiting | ParticipantState::In | ParticipantState::Held => "answered",
+            ParticipantState::Ended => "ended",
+            ParticipantState::Failed => "failed",
+        },
+        status: participant.status,
+        reason: participant.reason,
+        trunk: participant.trunk,
+        transfer: participant.transfer,
+    }
+}
+
 /// Each with what is measured of the call.
 async fn list(State(state): State<App>, Account(account): Account, Segments([name]): Segments<1>) -> Answer {
-    let which = ConferenceRef::Name(ConferenceName::new(name));
-    let reports = state.control.participant_reports(account, which).await?;
-    Ok(json(StatusCode::OK, &reports))
+    let roster = state.control.roster(account, ConferenceName::new(name)).await?;
+    let inside = roster.iter().filter(|report| report.participant.entered_at.is_some());
+    Ok(json(StatusCode::OK, &inside.map(Line::from).collect::<Vec<_>>()))
 }
 
 async fn invite(
@@ -97,7 +159,7 @@ async fn invite(
         return Err(wrong("from: has 1 to 64 letters, digits and -_.+"));
     }
     let InviteBody { to, trunk, from, .. } = body;
-    let invitation = Invitation { to, trunk, options, ring_seconds, from };
+    let invitation = Invitation { to, trunk, options, ring_seconds, from, display_name: None };
     to_the_end(async move {
         let party = state.control.invite(account, ConferenceName::new(name), invitation).await?;
         Ok(json(StatusCode::ACCEPTED, &party))
@@ -110,8 +172,9 @@ async fn one(
     Account(account): Account,
     Segments([name, id]): Segments<2>,
 ) -> Answer {
-    let party = state.control.party(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
-    Ok(json(StatusCode::OK, &party))
+    let report =
+        state.control.participant(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
+    Ok(json(StatusCode::OK, &party(report.participant)))
 }
 
 async fn end(
@@ -120,7 +183,7 @@ async fn end(
     Segments([name, id]): Segments<2>,
 ) -> Answer {
     to_the_end(async move {
-        state.control.end_party(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
+        state.control.remove_participant(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
         Ok(json(StatusCode::OK, &value!({ "ended": true })))
     })
     .await

@@ -79,6 +79,7 @@ impl Control {
                 participant: participant.clone(),
                 conference: key,
                 options: ParticipantOptions::default(),
+                is_called: false,
             };
             conferences.handle_event(admit, now).unwrap();
             conferences.handle_event(Event::Connected { participant }, now).unwrap();
@@ -210,25 +211,122 @@ impl ConferenceControl for Control {
         })?)
     }
 
-    async fn participant_reports(
+    async fn conferences(
         &self,
         account: AccountId,
-        which: ConferenceRef,
-    ) -> Result<Vec<ParticipantReport>, ControlError> {
+        after: Option<ConferenceName>,
+        state: Option<State>,
+        limit: usize,
+    ) -> Result<Vec<ConferenceOverview>, ControlError> {
         Ok(self.with(|conferences, _| {
-            let key = conferences.resolve(account, &which)?;
-            let (_, parties) = conferences.participants(&key)?;
-            let report = |party: plenary_conference::conferences::ParticipantSummary| ParticipantReport {
-                participant_id: party.id,
-                from: "1001".to_owned(),
-                admitted_by: Some("network"),
-                muted: party.muted,
-                talking: false,
-                sound: SoundSettings::default(),
-                statistics: serde_json::json!({ "mos": 4.4 }),
+            let found = conferences.overviews(account, after.as_ref());
+            found.filter(|one| state.is_none_or(|state| one.state == state)).take(limit).collect()
+        }))
+    }
+
+    async fn conference(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+    ) -> Result<ConferenceOverview, ControlError> {
+        let key = ConferenceKey { account, name };
+        let found = self.with(|conferences, _| conferences.overview(&key));
+        found.ok_or(ControlError::Refused(Refused::UnknownConference))
+    }
+
+    async fn change_conference(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        change: ConferenceChange,
+    ) -> Result<(), ControlError> {
+        let conference = ConferenceKey { account, name };
+        let event = match change {
+            ConferenceChange::Controls(change) => Event::ChangeControls { conference, change },
+            ConferenceChange::MuteAll { muted, except_leaders, self_unmute } => {
+                Event::MuteAll { conference, muted, except_leaders, self_unmute }
+            }
+        };
+        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+    }
+
+    async fn end_conference(&self, account: AccountId, name: ConferenceName) -> Result<(), ControlError> {
+        let key = ConferenceKey { account, name };
+        let overview = self.conference(account, key.name.clone()).await?;
+        let event = match overview.reservation {
+            Some(reservation) => {
+                self.store.remove(&reservation.token).await.unwrap();
+                Event::ReservationRemoved { token: reservation.token }
+            }
+            None => Event::End { conference: key },
+        };
+        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+    }
+
+    async fn roster(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+    ) -> Result<Vec<ParticipantReport>, ControlError> {
+        let key = ConferenceKey { account, name };
+        let (state, inside) = self.with(|conferences, _| conferences.participants(&key))?;
+        let report = |party: ParticipantSummary| {
+            let is_active = state == State::Active;
+            let participant = Participant {
+                id: party.id,
+                muted_by: party.muted_by,
+                dtmf_enabled: party.dtmf_enabled,
+                is_leader: party.is_leader,
+                entered_at: party.entered_at,
+                state: if is_active { ParticipantState::In } else { ParticipantState::Waiting },
+                ..participant("1001".to_owned(), Direction::In)
             };
-            Ok::<_, plenary_conference::Refused>(parties.into_iter().map(report).collect::<Vec<_>>())
-        })?)
+            ParticipantReport { participant, statistics: serde_json::json!({ "mos": 4.4 }) }
+        };
+        Ok(inside.into_iter().map(report).collect())
+    }
+
+    async fn participant(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        id: ParticipantId,
+    ) -> Result<ParticipantReport, ControlError> {
+        // What is whose is the engine's business; here the first account has one party that is being called.
+        if account.0 == 1 && id.as_str() == CALLED {
+            let participant = participant("tel:+44".to_owned(), Direction::Out);
+            return Ok(ParticipantReport { participant, statistics: Value::Null });
+        }
+        let inside = self.roster(account, name).await.unwrap_or_default();
+        let found = inside.into_iter().find(|report| report.participant.id == id);
+        found.ok_or(ControlError::Refused(Refused::UnknownParticipant))
+    }
+
+    async fn change_participant(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+        change: ParticipantChange,
+    ) -> Result<(), ControlError> {
+        let ParticipantChange { muted, dtmf_enabled, .. } = change;
+        let conference = ConferenceKey { account, name };
+        let event = Event::ChangeParty { conference, participant, muted, dtmf_enabled };
+        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+    }
+
+    async fn remove_participant(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        if account.0 == 1 && participant.as_str() == CALLED {
+            return Ok(());
+        }
+        let conference = ConferenceKey { account, name };
+        let event = Event::RemoveParty { conference, participant };
+        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 
     async fn change_sound(
@@ -282,28 +380,6 @@ impl ConferenceControl for Control {
         }
     }
 
-    async fn party(
-        &self,
-        account: AccountId,
-        _: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<PartyState, ControlError> {
-        // What is whose is the engine's business; here the first account has one party.
-        if account.0 == 1 && participant.as_str() == "01234567a1b1c1c2.7" {
-            return Ok(party("tel:+44".to_owned(), "ringing"));
-        }
-        Err(Refused::UnknownParticipant.into())
-    }
-
-    async fn end_party(
-        &self,
-        account: AccountId,
-        conference: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<(), ControlError> {
-        self.party(account, conference, participant).await.map(drop)
-    }
-
     async fn transfer(
         &self,
         account: AccountId,
@@ -311,9 +387,39 @@ impl ConferenceControl for Control {
         participant: ParticipantId,
         to: String,
     ) -> Result<PartyState, ControlError> {
-        let mut party = self.party(account, conference, participant).await?;
+        self.participant(account, conference, participant).await?;
+        let mut party = party("tel:+44".to_owned(), "ringing");
         party.transfer = Some(TransferState { to, state: "asked", status: None });
         Ok(party)
+    }
+}
+
+/// The party that is being called.
+const CALLED: &str = "01234567a1b1c1c2.7";
+
+fn participant(of: String, direction: Direction) -> Participant {
+    let is_called = direction == Direction::Out;
+    let (from, to) = if is_called { ("conference", of.as_str()) } else { (of.as_str(), "conf-Board") };
+    Participant {
+        id: ParticipantId::new(CALLED),
+        call: None,
+        display_name: None,
+        from: from.to_owned(),
+        to: to.to_owned(),
+        name: of,
+        direction,
+        state: ParticipantState::Ringing,
+        is_leader: false,
+        muted_by: None,
+        dtmf_enabled: true,
+        talking: false,
+        entered_at: None,
+        sound: Some(SoundSettings::default()),
+        admitted_by: (!is_called).then_some("network"),
+        trunk: None,
+        status: None,
+        reason: None,
+        transfer: None,
     }
 }
 
@@ -324,6 +430,7 @@ fn party(to: String, state: &'static str) -> PartyState {
         direction: "out",
         to,
         from: "conference".to_owned(),
+        display_name: None,
         state,
         status: None,
         reason: None,

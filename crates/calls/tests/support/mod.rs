@@ -6,12 +6,13 @@ use plenary_calls::{
     CallNumber, Input, Invitation, KeyLimits, Node, Output, PartyState, Settings, SipCommand, Start, Unable,
     lookup::{CallerLookup, CallerQuery, Claims, Found, Lookup, LookupId, NamedKey, StoreFailed},
     media::{AudioProcessing, Clip, MediaCommand, MediaEvent, NoMedia, OpenedAt, PlayNumber, PlayTo},
-    question::{Answer, EdgeQuestion, HomeQuestion, PartyChange, Question},
+    participants::Participant,
+    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
-    ParticipantOptions, QuestionId, Reservation, ReservationLimits, ReservationToken, ServiceName, Timestamp,
-    conferences::ConferenceRef, participant::PlayList,
+    ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken, ServiceName,
+    Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_sip::{
     CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, Party, ReferTo, Referred, Registration, Replaces,
@@ -222,6 +223,8 @@ pub struct From {
     pub flow: Flow,
     pub authorizations: Authorizations,
     pub asserted: Option<&'static str>,
+    pub display_name: Option<&'static str>,
+    pub is_private: bool,
     pub replaces: Option<u64>,
     pub offer: Option<String>,
 }
@@ -234,6 +237,8 @@ impl Default for From {
             flow: flow(Transport::Udp, [10, 0, 0, 1], 5060),
             authorizations: Authorizations::default(),
             asserted: None,
+            display_name: None,
+            is_private: false,
             replaces: None,
             offer: Some(offer()),
         }
@@ -295,6 +300,13 @@ impl World {
         self.assert_timeout_is_sane();
     }
 
+    /// The other side puts the call on hold, or resumes it.
+    pub fn hold(&mut self, call: u64, is_held: bool) {
+        let direction = if is_held { Direction::SendOnly } else { Direction::SendRecv };
+        let offer = sdp::offer(&LocalMedia { direction, version: 2, ..their_media() });
+        self.sip_event(SipEvent::Reoffer { call: CallId(call), offer: Some(offer) });
+    }
+
     pub fn sip_event(&mut self, event: SipEvent) {
         self.input(Input::Sip(event));
     }
@@ -326,14 +338,18 @@ impl World {
         self.sip_event(SipEvent::Incoming(Box::new(IncomingCall {
             call,
             target: Target { user: dialled.to_owned(), host: "192.0.2.1".to_owned() },
-            from: Party { display_name: None, user: from.user.to_owned(), host: from.host.to_owned() },
+            from: Party {
+                display_name: from.display_name.map(str::to_owned),
+                user: from.user.to_owned(),
+                host: from.host.to_owned(),
+            },
             flow: from.flow,
             replaces: from.replaces.map(CallId),
             offer: from.offer,
             sip_call_id: format!("call-{}", call.0),
             authorizations: from.authorizations,
             asserted: from.asserted.map(party),
-            is_private: false,
+            is_private: from.is_private,
             caller: Caller::asking_for(from.user, dialled),
         })));
         call.0
@@ -448,6 +464,7 @@ impl World {
             options: plain(),
             ring_seconds: 30,
             from: None,
+            display_name: None,
         });
         let conference = ConferenceName::new("Tea");
         self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
@@ -462,12 +479,35 @@ impl World {
     }
 
     #[track_caller]
-    pub fn party_state(&mut self, participant: &ParticipantId) -> PartyState {
-        let conference = ConferenceName::new("Tea");
-        let participant = participant.clone();
-        let question =
-            self.ask(Question::Edge(EdgeQuestion::Party { account: ACCOUNT, conference, participant }));
-        self.party_of(question).unwrap()
+    pub fn shown(&mut self, participant: &ParticipantId) -> Participant {
+        let mut found = self.parties(PartiesQuestion::One(participant.clone())).unwrap();
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    #[track_caller]
+    pub fn parties(&mut self, what: PartiesQuestion) -> Result<Vec<Participant>, Refused> {
+        let which = ConferenceRef::Name(ConferenceName::new("Tea"));
+        let question = self.ask(Question::Parties { account: ACCOUNT, which, what });
+        match self.answer_to(question) {
+            Answer::Roster(roster) => roster,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The question and whether it has been answered with success.
+    #[track_caller]
+    pub fn control(&mut self, event: Event) -> Result<(), Refused> {
+        let question = self.ask(Question::Home(HomeQuestion::Control(event)));
+        self.done(question)
+    }
+
+    #[track_caller]
+    pub fn done(&mut self, question: u64) -> Result<(), Refused> {
+        match self.answer_to(question) {
+            Answer::Done(done) => done,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub fn change(&mut self, participant: &ParticipantId, change: PartyChange) -> u64 {

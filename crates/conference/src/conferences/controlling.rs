@@ -17,6 +17,7 @@ impl Conferences {
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
     ) -> Result<(), Refused> {
+        self.check_known(key)?;
         match self.seats.get_mut(participant) {
             Some(Seat::Entered { conference, place }) if conference == key => {
                 if let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) {
@@ -38,6 +39,7 @@ impl Conferences {
         key: &ConferenceKey,
         participant: &ParticipantId,
     ) -> Result<(), Refused> {
+        self.check_known(key)?;
         let reason = EndReason::Ejected;
         match self.seats.get(participant) {
             Some(Seat::Entered { conference, .. }) if conference == key => {
@@ -56,6 +58,10 @@ impl Conferences {
             }
         }
         Ok(())
+    }
+
+    fn check_known(&self, key: &ConferenceKey) -> Result<(), Refused> {
+        self.conferences.contains_key(key).then_some(()).ok_or(Refused::UnknownConference)
     }
 
     pub(super) fn on_mute_all(

@@ -87,8 +87,8 @@ pub struct ParticipantSummary {
     pub dtmf_enabled: bool,
     /// It starts the conference, and ends it for everyone by leaving.
     pub is_leader: bool,
-    /// When it entered.
-    pub entered_at: Timestamp,
+    /// When it entered; `None`: it is on the way in.
+    pub entered_at: Option<Timestamp>,
 }
 
 /// A conference named the way the web services do: by name, by token, or by both.

@@ -1,6 +1,6 @@
 //! Conferences as the management API shows them.
 
-use super::{Conference, Conferences, State};
+use super::{Conference, Conferences, ParticipantSummary, Seat, State};
 use crate::{
     controls::Controls,
     id::{AccountId, ConferenceKey, ConferenceName},
@@ -50,6 +50,17 @@ impl Conferences {
     #[must_use]
     pub fn overview(&self, key: &ConferenceKey) -> Option<ConferenceOverview> {
         self.conferences.get(key).map(|conference| overview(key, conference))
+    }
+
+    /// Those who are on the way into a conference, as they would enter now.
+    #[must_use]
+    pub fn expected(&self, key: &ConferenceKey) -> Vec<ParticipantSummary> {
+        let Some(room) = self.conferences.get(key).and_then(Conference::room) else { return Vec::new() };
+        let expected = room.admitted().filter_map(|id| match self.seats.get(id)? {
+            Seat::Admitted { options, preset, .. } => Some(room.expected(id, options, *preset)),
+            Seat::Entered { .. } => None,
+        });
+        expected.collect()
     }
 }
 

@@ -130,13 +130,7 @@ impl Room {
         let place = Place(self.next_place);
         self.next_place += 1;
         let (beep, joined) = (options.beep_on_entry, announcement(&options, &options.has_joined_message));
-        let is_leader = options.is_leader();
-        let muting = Muting {
-            own: false,
-            by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
-            // Whoever was unmuted before entering has the floor.
-            by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
-        };
+        let muting = self.muting_on_entry(&options, preset);
         self.parties.insert(
             place,
             Party {
@@ -170,6 +164,40 @@ impl Room {
             }
         }
         place
+    }
+
+    /// What a party is muted by when it enters.
+    fn muting_on_entry(&self, options: &ParticipantOptions, preset: Preset) -> Muting {
+        let is_leader = options.is_leader();
+        Muting {
+            own: false,
+            by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
+            // Whoever was unmuted before entering has the floor.
+            by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
+        }
+    }
+
+    /// A party that is on the way in, as it would enter now.
+    pub(super) fn expected(
+        &self,
+        id: &ParticipantId,
+        options: &ParticipantOptions,
+        preset: Preset,
+    ) -> ParticipantSummary {
+        let muting = self.muting_on_entry(options, preset);
+        ParticipantSummary {
+            id: id.clone(),
+            muted: muting.is_muted(),
+            muted_by: muting.muted_by(),
+            dtmf_enabled: preset.dtmf_enabled.unwrap_or(true),
+            is_leader: options.is_leader(),
+            entered_at: None,
+        }
+    }
+
+    /// Calls that have a seat and are not up yet.
+    pub(super) fn admitted(&self) -> impl Iterator<Item = &ParticipantId> {
+        self.admitted.iter()
     }
 
     /// A `start_on_entry` party is in with at least one more, and one of them may speak.
@@ -401,7 +429,7 @@ impl Party {
             muted_by: self.muting.muted_by(),
             dtmf_enabled: self.dtmf_enabled,
             is_leader: self.options.is_leader(),
-            entered_at: self.entered_at,
+            entered_at: Some(self.entered_at),
         }
     }
 

@@ -3,17 +3,17 @@
 use super::{Command, clock::Clock, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
-    ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState, SoundChange,
-    SoundOf, SoundSettings, TrunkState,
+    ConferenceChange, ConferenceControl, ControlError, DialRefused, Invitation, Participant,
+    ParticipantChange, ParticipantReport, PartyState, SoundChange, SoundOf, SoundSettings, TrunkState,
 };
 use plenary_calls::{
     Settings, Unable,
-    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question, Report},
+    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
     ReservationToken, Timestamp,
-    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
 use plenary_media::MediaHandle;
@@ -115,10 +115,57 @@ impl EngineHandle {
         }
     }
 
-    async fn reports(&self, account: AccountId, which: ConferenceRef) -> Result<Vec<Report>, ControlError> {
-        match self.ask(Question::Parties { account, which, what: PartiesQuestion::Reports }).await? {
-            Answer::Reports(reports) => reports.map_err(ControlError::Refused),
+    async fn parties(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        what: PartiesQuestion,
+    ) -> Result<Vec<Participant>, ControlError> {
+        let which = ConferenceRef::Name(conference);
+        match self.ask(Question::Parties { account, which, what }).await? {
+            Answer::Roster(roster) => roster.map_err(ControlError::Refused),
             other => Err(odd(&other)),
+        }
+    }
+
+    /// Puts beside participants what is measured of their calls.
+    async fn measured(&self, participants: Vec<Participant>) -> Vec<ParticipantReport> {
+        // All are asked for before the first is waited for.
+        let asked = participants.into_iter().map(|participant| {
+            let statistics = participant.call.map(|call| self.media.ask_stats(media_plane::id(call)));
+            (participant, statistics)
+        });
+        let mut reports = Vec::new();
+        for (participant, statistics) in asked.collect::<Vec<_>>() {
+            // A call that ends just now has none.
+            let statistics = match statistics {
+                Some(statistics) => statistics.await.ok(),
+                None => None,
+            };
+            let statistics = serde_json::to_value(statistics).unwrap_or_default();
+            reports.push(ParticipantReport { participant, statistics });
+        }
+        reports
+    }
+
+    /// Has a conference or a party changed; returns when the edges have done it.
+    async fn control(&self, event: Event) -> Result<(), ControlError> {
+        self.have_done(Question::Home(HomeQuestion::Control(event))).await
+    }
+
+    async fn end_now(self, key: ConferenceKey) -> Result<(), ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let overview = match self.ask_home(HomeQuestion::Overview(key.clone())).await? {
+            Answer::Overview(overview) => overview,
+            other => return Err(odd(&other)),
+        };
+        match overview.ok_or(ControlError::Refused(Refused::UnknownConference))?.reservation {
+            Some(reservation) => {
+                sales.store.remove(&reservation.token).await.map_err(store_error)?;
+                self.apply(Event::ReservationRemoved { token: reservation.token }).await
+            }
+            None => self.control(Event::End { conference: key }).await,
         }
     }
 
@@ -135,12 +182,16 @@ impl EngineHandle {
 
     /// Who is in a conference, and who of them is talking.
     pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
-        let reports = match self.reports(key.account, ConferenceRef::Name(key.name)).await {
+        let inside = match self.parties(key.account, key.name, PartiesQuestion::Roster).await {
             Err(ControlError::Refused(_)) => Vec::new(),
-            reports => reports?,
+            inside => inside?,
         };
-        let line = |Report { from, muted, talking, .. }| RosterLine { from, muted, talking };
-        Ok(reports.into_iter().map(line).collect())
+        let line = |one: Participant| RosterLine {
+            from: one.name,
+            muted: one.muted_by.is_some(),
+            talking: one.talking,
+        };
+        Ok(inside.into_iter().filter(|one| one.entered_at.is_some()).map(line).collect())
     }
 
     /// The engine answers within `within`.
@@ -404,37 +455,103 @@ impl ConferenceControl for EngineHandle {
         self.have_done(Question::Home(question)).await
     }
 
-    async fn participant_reports(
+    async fn conferences(
         &self,
         account: AccountId,
-        which: ConferenceRef,
-    ) -> Result<Vec<ParticipantReport>, ControlError> {
-        let asked = self.reports(account, which).await?.into_iter();
-        // All are asked for before the first is waited for.
-        let asked = asked.map(|report| {
-            let statistics = self.media.ask_stats(media_plane::id(report.call));
-            (report, statistics)
-        });
-        let mut reports = Vec::new();
-        for (report, statistics) in asked.collect::<Vec<_>>() {
-            let Report { participant: participant_id, from, admitted_by, muted, talking, sound, call: _ } =
-                report;
-            // A call that ends just now has none.
-            let statistics = match statistics.await {
-                Ok(statistics) => serde_json::to_value(statistics).unwrap_or_default(),
-                Err(_) => serde_json::Value::Null,
-            };
-            reports.push(ParticipantReport {
-                participant_id,
-                from,
-                admitted_by,
-                muted,
-                talking,
-                sound,
-                statistics,
-            });
+        after: Option<ConferenceName>,
+        state: Option<State>,
+        limit: usize,
+    ) -> Result<Vec<ConferenceOverview>, ControlError> {
+        match self.ask_home(HomeQuestion::Overviews { account, after, state, limit }).await? {
+            Answer::Overviews(overviews) => Ok(overviews),
+            other => Err(odd(&other)),
         }
-        Ok(reports)
+    }
+
+    async fn conference(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+    ) -> Result<ConferenceOverview, ControlError> {
+        match self.ask_home(HomeQuestion::Overview(ConferenceKey { account, name })).await? {
+            Answer::Overview(Some(overview)) => Ok(*overview),
+            Answer::Overview(None) => Err(ControlError::Refused(Refused::UnknownConference)),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn change_conference(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        change: ConferenceChange,
+    ) -> Result<(), ControlError> {
+        let conference = ConferenceKey { account, name };
+        self.control(match change {
+            ConferenceChange::Controls(change) => Event::ChangeControls { conference, change },
+            ConferenceChange::MuteAll { muted, except_leaders, self_unmute } => {
+                Event::MuteAll { conference, muted, except_leaders, self_unmute }
+            }
+        })
+        .await
+    }
+
+    async fn end_conference(&self, account: AccountId, name: ConferenceName) -> Result<(), ControlError> {
+        to_the_end(self.clone().end_now(ConferenceKey { account, name })).await
+    }
+
+    async fn roster(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+    ) -> Result<Vec<ParticipantReport>, ControlError> {
+        let participants = self.parties(account, conference, PartiesQuestion::Roster).await?;
+        Ok(self.measured(participants).await)
+    }
+
+    async fn participant(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<ParticipantReport, ControlError> {
+        let found = self.parties(account, conference, PartiesQuestion::One(participant)).await?;
+        let report = self.measured(found).await.pop();
+        report.ok_or(ControlError::Refused(Refused::UnknownParticipant))
+    }
+
+    async fn change_participant(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+        change: ParticipantChange,
+    ) -> Result<(), ControlError> {
+        let ParticipantChange { muted, dtmf_enabled, display_name, sound } = change;
+        let conference = ConferenceKey { account, name: name.clone() };
+        // The home says whether there is such a participant, also where nothing of its own changes.
+        let id = participant.clone();
+        self.control(Event::ChangeParty { conference: conference.clone(), participant: id, muted, dtmf_enabled })
+            .await?;
+        if let Some(display_name) = display_name {
+            let participant = participant.clone();
+            let rename = EdgeQuestion::Rename { conference, participant, display_name };
+            self.have_done(Question::Edge(rename)).await?;
+        }
+        if sound != SoundChange::default() {
+            let of = SoundOf::Participant(ConferenceRef::Name(name), participant);
+            self.sound_changed(account, of, sound).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_participant(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        participant: ParticipantId,
+    ) -> Result<(), ControlError> {
+        self.control(Event::RemoveParty { conference: ConferenceKey { account, name }, participant }).await
     }
 
     async fn change_sound(
@@ -488,24 +605,6 @@ impl ConferenceControl for EngineHandle {
         }
         let invitation = Box::new(invitation);
         self.ask_about_party(EdgeQuestion::Invite { account, conference, invitation }).await
-    }
-
-    async fn party(
-        &self,
-        account: AccountId,
-        conference: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<PartyState, ControlError> {
-        self.ask_about_party(EdgeQuestion::Party { account, conference, participant }).await
-    }
-
-    async fn end_party(
-        &self,
-        account: AccountId,
-        conference: ConferenceName,
-        participant: ParticipantId,
-    ) -> Result<(), ControlError> {
-        self.have_done(Question::Edge(EdgeQuestion::EndParty { account, conference, participant })).await
     }
 
     async fn transfer(

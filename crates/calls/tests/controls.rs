@@ -1,0 +1,282 @@
+//! What the management API asks of participants and conferences, in every state that they may be in.
+
+mod support;
+
+use plenary_calls::{
+    SoundChange,
+    participants::{Direction, ParticipantState},
+    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, Question},
+};
+use plenary_conference::{
+    ConferenceName, ControlsChange, Event, ParticipantId, Refused, ReservationToken,
+    conferences::{ConferenceRef, MutedBy, State},
+};
+use support::{ACCOUNT, From, World, key, trunk};
+
+const NUMBER: &str = "tel:+441908273800";
+
+fn mute(participant: &ParticipantId, muted: bool) -> Event {
+    let (conference, participant) = (key("Tea"), participant.clone());
+    Event::ChangeParty { conference, participant, muted: Some(muted), dtmf_enabled: None }
+}
+
+fn remove(participant: &ParticipantId) -> Event {
+    Event::RemoveParty { conference: key("Tea"), participant: participant.clone() }
+}
+
+/// Somebody is being called into Tea: its id and the number of its call.
+fn calling(world: &mut World) -> (ParticipantId, u64) {
+    world.set_trunks(vec![trunk("one", 1)]);
+    let question = world.invite(NUMBER);
+    let id = world.party_of(question).unwrap().participant_id;
+    let call = *world.dials.keys().last().unwrap();
+    (id, call)
+}
+
+fn states(world: &mut World) -> Vec<(u64, ParticipantState)> {
+    let roster = world.parties(PartiesQuestion::Roster).unwrap();
+    roster.into_iter().map(|one| (one.call.unwrap().0, one.state)).collect()
+}
+
+#[test]
+fn participants_are_shown_from_calling_to_the_end() {
+    let mut world = World::new();
+    assert_eq!(world.parties(PartiesQuestion::Roster), Err(Refused::UnknownConference));
+    let (id, call) = calling(&mut world);
+    let one = world.shown(&id);
+    assert_eq!(
+        (one.state, one.direction, one.to.as_str()),
+        (ParticipantState::Calling, Direction::Out, NUMBER)
+    );
+    assert_eq!((one.trunk.as_deref(), one.entered_at, one.admitted_by), (Some("one"), None, None));
+    world.progress(call, 180);
+    assert_eq!(states(&mut world), [(call, ParticipantState::Ringing)]);
+    world.answered(call);
+    assert_eq!(states(&mut world), [(call, ParticipantState::Waiting)]);
+    assert_eq!(world.shown(&id).entered_at, Some(world.now.wall));
+    let caller = world.enter("conf-Tea");
+    assert_eq!(
+        states(&mut world),
+        [(call, ParticipantState::In), (caller, ParticipantState::In)],
+        "in the order in which they entered"
+    );
+    world.hold(caller, true);
+    assert_eq!(states(&mut world)[1], (caller, ParticipantState::Held));
+    world.hold(caller, false);
+    assert_eq!(states(&mut world)[1], (caller, ParticipantState::In));
+    world.bye(call);
+    assert_eq!(states(&mut world), [(caller, ParticipantState::Waiting)], "alone again");
+    let after = world.shown(&id);
+    assert_eq!((after.state, after.reason.as_deref()), (ParticipantState::Ended, Some("caller hung up")));
+    world.bye(caller);
+    world.assert_clean();
+}
+
+#[test]
+fn a_caller_is_in_the_list_once_it_is_in() {
+    let mut world = World::new();
+    let call = world.incoming("conf-Tea", From::default());
+    assert!(states(&mut world).is_empty(), "it has not sent its ACK");
+    world.confirm(call);
+    let one = world.shown(&world.participant(call));
+    assert_eq!((one.direction, one.from.as_str(), one.to.as_str()), (Direction::In, "bob", "conf-Tea"));
+    assert_eq!(one.admitted_by, Some("network"));
+    assert_eq!(world.parties(PartiesQuestion::One(world.participant(77))), Err(Refused::UnknownParticipant));
+}
+
+#[test]
+fn names_are_those_of_from_or_those_that_were_given() {
+    let mut world = World::new();
+    let zoe = From { display_name: Some(" Zoë\u{7} "), ..From::default() };
+    let call = world.incoming("conf-Tea", zoe);
+    world.confirm(call);
+    let id = world.participant(call);
+    assert_eq!(world.shown(&id).display_name.as_deref(), Some("Zoë"));
+    let rename = |name: Option<&str>| EdgeQuestion::Rename {
+        conference: key("Tea"),
+        participant: id.clone(),
+        display_name: name.map(str::to_owned),
+    };
+    let question = world.ask(Question::Edge(rename(Some("Line 1"))));
+    assert_eq!(world.done(question), Ok(()));
+    assert_eq!(world.shown(&id).display_name.as_deref(), Some("Line 1"));
+    let question = world.ask(Question::Edge(rename(None)));
+    assert_eq!(world.done(question), Ok(()));
+    assert_eq!(world.shown(&id).display_name, None);
+    let hidden = From { display_name: Some("Zoë"), is_private: true, ..From::default() };
+    let call = world.incoming("conf-Tea", hidden);
+    world.confirm(call);
+    let shown = world.shown(&world.participant(call));
+    assert_eq!((shown.display_name, shown.from.as_str()), (None, "anonymous"));
+}
+
+#[test]
+fn a_participant_is_muted_in_every_state() {
+    let mut world = World::new();
+    let (id, call) = calling(&mut world);
+    assert_eq!(world.control(mute(&id, true)), Ok(()), "while it is called");
+    assert_eq!(world.shown(&id).muted_by, Some(MutedBy::Leader));
+    world.answered(call);
+    assert_eq!(world.shown(&id).muted_by, Some(MutedBy::Leader), "it enters muted");
+    assert_eq!(world.control(mute(&id, false)), Ok(()), "while it waits");
+    assert_eq!(world.control(mute(&id, true)), Ok(()));
+    world.media.clear();
+    let caller = world.enter("conf-Tea");
+    assert!(world.media.contains(&format!("voice {call} -speaks +listens")), "{:?}", world.media);
+    world.hold(call, true);
+    world.media.clear();
+    assert_eq!(world.control(mute(&id, false)), Ok(()), "while it is on hold");
+    assert!(world.media.contains(&format!("voice {call} +speaks +listens")), "{:?}", world.media);
+    // Answered only when the edge has done it: the media plane has been told by then.
+    world.media.clear();
+    assert_eq!(world.control(mute(&world.participant(caller), true)), Ok(()), "while it talks");
+    assert!(world.media.contains(&format!("voice {caller} -speaks +listens")), "{:?}", world.media);
+    world.bye(call);
+    assert_eq!(world.control(mute(&id, true)), Err(Refused::UnknownParticipant), "after its end");
+}
+
+#[test]
+fn a_participant_is_removed_in_every_state() {
+    let ejected = |call: u64| format!("hang up {call}: Ejected from the conference");
+    // While it is called, while it rings, while it waits.
+    for stage in 0..3 {
+        let mut world = World::new();
+        let (id, call) = calling(&mut world);
+        if stage == 1 {
+            world.progress(call, 180);
+        }
+        if stage == 2 {
+            world.answered(call);
+        }
+        world.said();
+        assert_eq!(world.control(remove(&id)), Ok(()), "{stage}");
+        assert_eq!(world.said(), [ejected(call)], "{stage}");
+        match stage {
+            2 => world.ended(call),
+            _ => world.rejected(call, 487),
+        }
+        let after = world.shown(&id);
+        assert_eq!(
+            (after.state, after.reason.as_deref()),
+            (ParticipantState::Ended, Some("Ejected from the conference")),
+            "{stage}"
+        );
+        world.assert_clean();
+    }
+    // On its way in, and on hold.
+    let mut world = World::new();
+    let caller = world.incoming("conf-Tea", From::default());
+    world.said();
+    assert_eq!(world.control(remove(&world.participant(caller))), Ok(()));
+    assert_eq!(world.said(), [ejected(caller)]);
+    world.ended(caller);
+    world.assert_clean();
+    let (a, b) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
+    world.hold(b, true);
+    world.said();
+    assert_eq!(world.control(remove(&world.participant(b))), Ok(()));
+    assert_eq!(world.said(), [ejected(b)]);
+    assert_eq!(states(&mut world), [(a, ParticipantState::Waiting)]);
+}
+
+#[test]
+fn one_that_is_removed_before_there_is_a_port_is_gone_and_whoever_asked_is_told() {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    world.ports_are_slow = true;
+    let question = world.invite(NUMBER);
+    let id = world.participant(901);
+    assert_eq!(states(&mut world), [(901, ParticipantState::Calling)]);
+    assert_eq!(world.control(remove(&id)), Ok(()));
+    assert!(world.party_of(question).is_err());
+    world.open_ports();
+    assert!(world.dials.is_empty(), "nobody is called any more");
+    world.assert_clean();
+}
+
+#[test]
+fn the_sound_of_one_who_is_called_holds_when_it_answers() {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    world.ports_are_slow = true;
+    world.invite(NUMBER);
+    let change = SoundChange { gain_db: Some(Some(-6.0)), ..SoundChange::default() };
+    let question = world.ask(Question::Parties {
+        account: ACCOUNT,
+        which: ConferenceRef::Name(ConferenceName::new("Tea")),
+        what: PartiesQuestion::ChangeSound(Some(world.participant(901)), change),
+    });
+    let Answer::Sound(Ok(sound)) = world.answer_to(question) else { panic!("it can be set") };
+    assert_eq!(sound.gain_db, Some(-6.0));
+    assert!(!world.media.contains(&"processing 901 -6 dB".to_owned()), "it has no media yet");
+    world.open_ports();
+    assert!(world.media.contains(&"processing 901 -6 dB".to_owned()), "{:?}", world.media);
+}
+
+#[test]
+fn a_locked_conference_is_busy_to_callers_and_calls_whom_it_likes() {
+    let mut world = World::new();
+    let boss = world.enter("conf-Tea");
+    let change = ControlsChange { locked: Some(true), ..ControlsChange::default() };
+    assert_eq!(world.control(Event::ChangeControls { conference: key("Tea"), change }), Ok(()));
+    world.said();
+    let refused = world.incoming("conf-Tea", From::default());
+    assert_eq!(world.said(), [format!("ring {refused}"), format!("reject {refused} 486")]);
+    let (_, call) = calling(&mut world);
+    world.answered(call);
+    assert_eq!(world.roster("Tea"), [boss, call]);
+    let replacing = From { replaces: Some(boss), ..From::default() };
+    let again = world.incoming("conf-Tea", replacing);
+    world.confirm(again);
+    assert_eq!(world.roster("Tea"), [call, again], "whoever takes the place of one who is in may");
+}
+
+#[test]
+fn ending_a_conference_hangs_up_on_all_and_gives_up_calling() {
+    let mut world = World::new();
+    let (_, call) = calling(&mut world);
+    let caller = world.enter("conf-Tea");
+    world.said();
+    assert_eq!(world.control(Event::End { conference: key("Tea") }), Ok(()));
+    let text = "The conference was ended";
+    assert_eq!(world.said(), [format!("hang up {caller}: {text}"), format!("hang up {call}: {text}")]);
+    world.ended(caller);
+    world.rejected(call, 487);
+    world.assert_clean();
+}
+
+#[test]
+fn a_reserved_conference_is_ended_with_its_reservation() {
+    let mut world = World::new();
+    world.reserve("Tea", 0, None);
+    let caller = world.enter("conf-Tea");
+    world.said();
+    let event = Event::ReservationRemoved { token: ReservationToken::new("TOKENTea") };
+    let question = world.ask(Question::Home(HomeQuestion::Reservation(event)));
+    assert_eq!(world.done(question), Ok(()));
+    assert_eq!(world.said(), [format!("hang up {caller}: The conference was ended")]);
+    world.ended(caller);
+    world.assert_clean();
+}
+
+#[test]
+fn conferences_are_listed_by_state_and_from_a_name_on() {
+    let mut world = World::new();
+    for name in ["Alpha", "Board", "Zulu"] {
+        world.reserve(name, 10, None);
+    }
+    world.enter("conf-Mike");
+    let mut names = |after: Option<&str>, state: Option<State>, limit: usize| -> Vec<String> {
+        let after = after.map(ConferenceName::new);
+        let question = HomeQuestion::Overviews { account: ACCOUNT, after, state, limit };
+        let question = world.ask(Question::Home(question));
+        match world.answer_to(question) {
+            Answer::Overviews(found) => found.into_iter().map(|one| one.name.to_string()).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(names(None, None, 10), ["Alpha", "Board", "Mike", "Zulu"]);
+    assert_eq!(names(None, Some(State::Reserved), 2), ["Alpha", "Board"]);
+    assert_eq!(names(Some("Board"), Some(State::Reserved), 2), ["Zulu"]);
+    assert_eq!(names(None, Some(State::Holding), 10), ["Mike"]);
+}
