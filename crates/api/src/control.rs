@@ -1,10 +1,10 @@
 //! The door behind which the conferences are.
 
 use async_trait::async_trait;
+pub use plenary_calls::participants::{Direction, Participant, ParticipantState};
 pub use plenary_calls::{
     DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
-pub use plenary_calls::participants::{Direction, Participant, ParticipantState};
 use plenary_conference::{
     AccountId, ConferenceName, ControlsChange, ParticipantId, Refused, ReservationLimits, ReservationToken,
     Timestamp,
@@ -103,8 +103,11 @@ pub trait ConferenceControl: Send + Sync {
 
     /// Ends a conference for everybody, in whatever state it is. The reservation of a reserved one is removed: its seats and its
     /// name are free from then on.
-    async fn end_conference(&self, account: AccountId, conference: ConferenceName)
-    -> Result<(), ControlError>;
+    async fn end_conference(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+    ) -> Result<(), ControlError>;
 
     /// Who is in a conference, waits in it or is being called into it, with what is measured of the calls.
     async fn roster(

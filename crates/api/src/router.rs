@@ -4,7 +4,10 @@ use crate::{
     error::ApiError,
     frame, pages,
     state::{ApiState, App},
-    web::{health, inbound, participants, seven, sound, tokens, trunks, users, webrtc_keys, websocket},
+    web::{
+        conferences, health, inbound, participants, seven, sound, tokens, trunks, users, webrtc_keys,
+        websocket,
+    },
 };
 use axum::{
     Router,
@@ -24,6 +27,7 @@ pub fn router(state: ApiState) -> Router {
         tokens::routes(),
         webrtc_keys::routes(),
         sound::routes(),
+        conferences::routes(),
         participants::routes(),
         websocket::routes(),
         health::routes(),

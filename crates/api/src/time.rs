@@ -15,6 +15,11 @@ pub(crate) fn with_minutes(at: Timestamp) -> String {
     text(at, WITH_MINUTES)
 }
 
+/// `YYYY-MM-DDThh:mm:ssZ` (RFC 3339).
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    text(at, "%Y-%m-%dT%H:%M:%SZ")
+}
+
 fn text(at: Timestamp, format: &str) -> String {
     // Years beyond 9999 can't be written; no clock of ours shows them.
     let at = jiff::Timestamp::from_second(at.seconds()).unwrap_or_default();
@@ -48,6 +53,7 @@ mod tests {
         let at = Timestamp::from_seconds(1_561_043_700);
         assert_eq!(with_seconds(at), "2019-06-20_15:15:00");
         assert_eq!(with_minutes(at), "2019-06-20-15-15");
+        assert_eq!(rfc3339(at), "2019-06-20T15:15:00Z");
         assert_eq!(parse("2019-06-20_15:15:00"), Some(at));
         assert_eq!(parse("2019-06-20-15-15"), Some(at));
         assert_eq!(parse("2024-02-29_23:59:59").map(with_seconds).as_deref(), Some("2024-02-29_23:59:59"));

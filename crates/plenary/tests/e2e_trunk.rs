@@ -155,7 +155,7 @@ fn a_party_that_is_called_answers_hears_and_is_heard() {
     assert_eq!(server.get("/service/v1/trunk/office")["status"]["calls"], 1);
     assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
     server.wait_for_participants("Tea", 1);
-    assert_eq!(wait_for_state(&server, &path, "ended")["reason"], "ended by the web service");
+    assert_eq!(wait_for_state(&server, &path, "ended")["reason"], "Ejected from the conference");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn who_does_not_answer_in_time_or_is_not_wanted_any_more_is_cancelled() {
     provider.answer(&request, "183 Session Progress", "", SDP);
     wait_for_state(&server, &path, "ringing");
     assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
-    assert_eq!(cancelled(&path, &request, "ended")["reason"], "ended by the web service");
+    assert_eq!(cancelled(&path, &request, "ended")["reason"], "Ejected from the conference");
 }
 
 #[test]

@@ -53,7 +53,6 @@ codes! {
     NOT_REGISTERED = "1210", 409, "The user's telephone is not registered";
     NOT_NOW = "1211", 409, "The call is not in a state for this";
     WEBRTC_KEY_TAKEN = "1212", 409, "The access key is taken";
-    LOCKED = "1213", 409, "The conference is locked";
     NOT_PERMITTED = "1301", 403, "Nothing allows this call to the outside";
     FOREIGN_PAGE = "1302", 403, "A page of another site may not do this";
 }

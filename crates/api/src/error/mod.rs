@@ -214,13 +214,14 @@ impl From<Refused> for ApiError {
             Refused::UnknownReservation => coded(UNKNOWN_RESERVATION),
             Refused::UnknownParticipant => coded(UNKNOWN_PARTICIPANT),
             Refused::NameTokenMismatch => coded(NAME_TOKEN_MISMATCH),
-            Refused::WrongState { .. } | Refused::Early { .. } | Refused::Over => coded(WRONG_STATE),
+            Refused::WrongState { .. } | Refused::Early { .. } | Refused::Over | Refused::Locked => {
+                coded(WRONG_STATE)
+            }
             Refused::NameTaken => coded(NAME_TAKEN),
             Refused::TooLateToRemove => coded(TOO_LATE_TO_REMOVE),
             Refused::TooLateToExtend => coded(TOO_LATE_TO_EXTEND),
             Refused::TooLong { .. } => coded(TOO_LONG),
             Refused::NoSeats { .. } | Refused::Full => coded(NO_SEATS),
-            Refused::Locked => coded(LOCKED),
             Refused::AlreadyAdmitted => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

@@ -1,5 +1,6 @@
 //! The resources, one file each, and what all answers have in common.
 
+pub(crate) mod conferences;
 pub(crate) mod health;
 pub(crate) mod inbound;
 pub(crate) mod named;

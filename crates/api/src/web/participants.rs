@@ -3,12 +3,14 @@
 use super::{Answer, json, to_the_end};
 use crate::{
     control::{
-        Direction, Invitation, Participant, ParticipantReport, ParticipantState, PartyState, SoundSettings,
+        Direction, Invitation, Participant, ParticipantChange, ParticipantReport, ParticipantState,
+        PartyState, SoundChange, SoundSettings,
     },
-    error::{ApiError, BAD_TARGET},
+    error::{ApiError, BAD_TARGET, OUT_OF_RANGE},
     extract::{Account, Segments, Whole},
     router::only,
     state::App,
+    time,
 };
 use axum::{
     Router,
@@ -16,12 +18,12 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{
-    ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy,
-    reservation::is_conference_name,
+    ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy, reservation::is_conference_name,
 };
 use plenary_store::inbound;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json as value};
 use std::ops::RangeInclusive;
 
@@ -32,7 +34,7 @@ pub(crate) fn routes() -> Router<App> {
     const OF: &str = "/service/v1/conference/{name}/participants";
     Router::new()
         .route(OF, only("GET, HEAD, POST", get(list).post(invite)))
-        .route(&format!("{OF}/{{id}}"), only("GET, HEAD, DELETE", get(one).delete(end)))
+        .route(&format!("{OF}/{{id}}"), only("GET, HEAD, PATCH, DELETE", get(one).patch(change).delete(end)))
         .route(&format!("{OF}/{{id}}/transfer"), only("POST", post(transfer)))
 }
 
@@ -48,6 +50,39 @@ struct InviteBody {
     ring_seconds: Option<u32>,
     #[serde(default)]
     from: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
+}
+
+/// What is left out stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChangeBody {
+    muted: Option<bool>,
+    dtmf_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    display_name: Option<Option<String>>,
+    sound: Option<Value>,
+}
+
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// A name that can be shown as it is.
+fn check_display_name(name: Option<&str>) -> Result<(), ApiError> {
+    let fits = |name: &str| {
+        (1..=DISPLAY_NAME_LENGTH_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+    };
+    if name.is_none_or(fits) {
+        return Ok(());
+    }
+    Err(ApiError::coded(
+        OUT_OF_RANGE,
+        format!(
+            "display_name: has 1 to {DISPLAY_NAME_LENGTH_MAX} characters, none of them a control character"
+        ),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -66,9 +101,12 @@ struct Line<'a> {
     participant_id: &'a ParticipantId,
     display_name: Option<&'a str>,
     from: &'a str,
+    direction: Direction,
     admitted_by: Option<&'static str>,
     muted: bool,
     muted_by: Option<MutedBy>,
+    dtmf_enabled: bool,
+    entered_at: Option<String>,
     leader: bool,
     state: ParticipantState,
     talking: bool,
@@ -83,9 +121,12 @@ impl<'a> From<&'a ParticipantReport> for Line<'a> {
             participant_id: &participant.id,
             display_name: participant.display_name.as_deref(),
             from: &participant.name,
+            direction: participant.direction,
             admitted_by: participant.admitted_by,
             muted: participant.muted_by.is_some(),
             muted_by: participant.muted_by,
+            dtmf_enabled: participant.dtmf_enabled,
+            entered_at: participant.entered_at.map(time::rfc3339),
             leader: participant.is_leader,
             state: participant.state,
             talking: participant.talking,
@@ -123,8 +164,7 @@ fn party(participant: Participant) -> PartyState {
 /// Each with what is measured of the call.
 async fn list(State(state): State<App>, Account(account): Account, Segments([name]): Segments<1>) -> Answer {
     let roster = state.control.roster(account, ConferenceName::new(name)).await?;
-    let inside = roster.iter().filter(|report| report.participant.entered_at.is_some());
-    Ok(json(StatusCode::OK, &inside.map(Line::from).collect::<Vec<_>>()))
+    Ok(json(StatusCode::OK, &roster.iter().map(Line::from).collect::<Vec<_>>()))
 }
 
 async fn invite(
@@ -158,8 +198,9 @@ async fn invite(
     if body.from.as_deref().is_some_and(|from| !plenary_store::trunks::is_user(from)) {
         return Err(wrong("from: has 1 to 64 letters, digits and -_.+"));
     }
-    let InviteBody { to, trunk, from, .. } = body;
-    let invitation = Invitation { to, trunk, options, ring_seconds, from, display_name: None };
+    check_display_name(body.display_name.as_deref())?;
+    let InviteBody { to, trunk, from, display_name, .. } = body;
+    let invitation = Invitation { to, trunk, options, ring_seconds, from, display_name };
     to_the_end(async move {
         let party = state.control.invite(account, ConferenceName::new(name), invitation).await?;
         Ok(json(StatusCode::ACCEPTED, &party))
@@ -175,6 +216,28 @@ async fn one(
     let report =
         state.control.participant(account, ConferenceName::new(name), ParticipantId::new(id)).await?;
     Ok(json(StatusCode::OK, &party(report.participant)))
+}
+
+async fn change(
+    State(state): State<App>,
+    Account(account): Account,
+    Segments([name, id]): Segments<2>,
+    Whole(body): Whole,
+) -> Answer {
+    let ChangeBody { muted, dtmf_enabled, display_name, sound } = super::conferences::read(&body)?;
+    check_display_name(display_name.as_ref().and_then(Option::as_deref))?;
+    let sound = match sound {
+        Some(sound) => super::sound::change(sound.to_string().as_bytes(), true)?,
+        None => SoundChange::default(),
+    };
+    let change = ParticipantChange { muted, dtmf_enabled, display_name, sound };
+    let (name, id) = (ConferenceName::new(name), ParticipantId::new(id));
+    to_the_end(async move {
+        state.control.change_participant(account, name.clone(), id.clone(), change).await?;
+        let report = state.control.participant(account, name, id).await?;
+        Ok(json(StatusCode::OK, &Line::from(&report)))
+    })
+    .await
 }
 
 async fn end(

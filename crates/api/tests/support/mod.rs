@@ -10,13 +10,14 @@ use axum::{
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
-    ApiState, ConferenceControl, ControlError, DialRefused, Invitation, ParticipantReport, PartyState,
-    SoundChange, SoundOf, SoundSettings, TransferState, TrunkState, router,
+    ApiState, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation,
+    Participant, ParticipantChange, ParticipantReport, ParticipantState, PartyState, SoundChange, SoundOf,
+    SoundSettings, TransferState, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
     ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
-    conferences::{ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
 use plenary_store::{ReserveError, Store};

@@ -1,6 +1,6 @@
 //! Conferences as the management API shows them.
 
-use super::{Conference, Conferences, ParticipantSummary, Seat, State};
+use super::{Conference, Conferences, ParticipantSummary, Room, Seat, State};
 use crate::{
     controls::Controls,
     id::{AccountId, ConferenceKey, ConferenceName},
@@ -70,8 +70,8 @@ fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview 
         Conference::Unreserved(room) => (None, room.max_participants),
         Conference::Reserved { reservation, .. } => (Some(reservation.clone()), reservation.max_participants),
     };
-    let inside = room.map_or(0, |room| room.party_count());
-    let started_at = room.and_then(|room| room.started_at());
+    let inside = room.map_or(0, Room::party_count);
+    let started_at = room.and_then(Room::started_at);
     let (participants, waiting) = if started_at.is_some() { (inside, 0) } else { (0, inside) };
     ConferenceOverview {
         name: key.name.clone(),

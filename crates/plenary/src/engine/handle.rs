@@ -531,8 +531,13 @@ impl ConferenceControl for EngineHandle {
         let conference = ConferenceKey { account, name: name.clone() };
         // The home says whether there is such a participant, also where nothing of its own changes.
         let id = participant.clone();
-        self.control(Event::ChangeParty { conference: conference.clone(), participant: id, muted, dtmf_enabled })
-            .await?;
+        self.control(Event::ChangeParty {
+            conference: conference.clone(),
+            participant: id,
+            muted,
+            dtmf_enabled,
+        })
+        .await?;
         if let Some(display_name) = display_name {
             let participant = participant.clone();
             let rename = EdgeQuestion::Rename { conference, participant, display_name };
