@@ -5,6 +5,7 @@
 
 use anyhow::{Context, anyhow, bail};
 use plenary_sip::{Ban, SipHandle};
+use plenary_store::Store;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -32,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 enum Question {
     Bans,
     LiftBan(IpAddr),
+    /// Keys were changed in the database.
+    KeysChanged,
 }
 
 /// A source that is not answered.
@@ -69,14 +72,14 @@ pub(crate) struct Door {
 
 impl Door {
     /// Opens it in this data folder. That it cannot be opened is logged: calls do not depend on it.
-    pub(crate) async fn open(data: &Path, sip: SipHandle) -> Option<Self> {
+    pub(crate) async fn open(data: &Path, sip: SipHandle, store: Store) -> Option<Self> {
         let path = data.join(NAME);
         match listen(&path).await {
             Ok(listener) => {
                 let task = tokio::spawn(async move {
                     loop {
                         match listener.accept().await {
-                            Ok((stream, _)) => drop(tokio::spawn(serve(stream, sip.clone()))),
+                            Ok((stream, _)) => drop(tokio::spawn(serve(stream, sip.clone(), store.clone()))),
                             // Out of file descriptors, most likely: waiting helps, spinning does not.
                             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                         }
@@ -115,7 +118,7 @@ async fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(stream: UnixStream, sip: SipHandle) {
+async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
     let by = stream.peer_cred().map(|who| who.uid()).ok();
     let mut stream = BufReader::new(stream.take(QUESTION_BYTES_MAX));
     let mut line = String::new();
@@ -131,6 +134,10 @@ async fn serve(stream: UnixStream, sip: SipHandle) {
             let lifted = sip.lift_ban(source).await;
             info!(target: "audit", uid = by, %source, lifted, "a ban is to be lifted");
             serde_json::json!({ "lifted": lifted })
+        }
+        Ok(Question::KeysChanged) => {
+            store.forget_keys();
+            serde_json::json!({ "keys_changed": true })
         }
         Err(error) => serde_json::json!({ "error": error.to_string() }),
     };
@@ -154,6 +161,19 @@ pub(crate) async fn lift_ban(data: &Path, source: IpAddr) -> anyhow::Result<bool
         lifted: bool,
     }
     Ok(ask::<Answer>(data, &Question::LiftBan(source)).await?.lifted)
+}
+
+/// The service of this data folder looks keys up again. Where none runs, or does not answer, nothing is lost: it believes what it
+/// has looked up for a second and no longer.
+pub(crate) async fn keys_changed(data: &Path) {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "keys_changed")]
+        _done: bool,
+    }
+    if let Err(error) = ask::<Answer>(data, &Question::KeysChanged).await {
+        tracing::debug!(%error, "no service was told that keys have changed");
+    }
 }
 
 async fn ask<T: for<'a> Deserialize<'a>>(data: &Path, question: &Question) -> anyhow::Result<T> {

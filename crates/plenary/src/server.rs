@@ -155,7 +155,7 @@ impl Server {
         if let Some((listener, tls)) = https {
             http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped)));
         }
-        let door = Door::open(&config.data, sip.clone()).await;
+        let door = Door::open(&config.data, sip.clone(), store.clone()).await;
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {
             config: config.clone(),

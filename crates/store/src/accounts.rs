@@ -7,7 +7,7 @@ use crate::{
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{AccountId, Timestamp};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::{fmt, time::Instant};
 use subtle::ConstantTimeEq;
 use tracing::debug;
 
@@ -238,7 +238,7 @@ impl Store {
             .collect())
     }
 
-    /// Ends a key at once. `false`: the account has no such key, or it was revoked before.
+    /// Ends a key: in this process at once, in every other within a second. `false`: the account has no such key, or it was revoked before.
     ///
     /// # Errors
     /// When the database fails.
@@ -252,15 +252,24 @@ impl Store {
         .bind(key.0)
         .bind(account.0))?;
         transaction.commit(doing).await?;
+        self.forget_keys();
         Ok(done == 1)
     }
 
     /// The account whose login and valid key these are. `None` does not tell which of the two was wrong, nor
-    /// does the time it takes: an unknown login is hashed and compared like a known one.
+    /// does the time it takes: an unknown login is hashed and compared like a known one. What was right is believed for a
+    /// second more; what revokes a key in this process, or in another that says so ([`Self::forget_keys`]), ends that.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Account>, StoreError> {
+        let given = hash(key);
+        // The hash of the key has a fixed length, so no two pairs are written alike.
+        let asked = Sha256::new().chain_update(given).chain_update(login).finalize().into();
+        let look = match self.known_keys.get(&asked, Instant::now()) {
+            Ok(account) => return Ok(Some(account)),
+            Err(look) => look,
+        };
         let (cloud_id, username) = login.split_once('/').filter(|_| is_storable(login)).unwrap_or_default();
         let rows: Vec<CredentialRow> = read!(self.base, "checking a key", |on| sqlx::query_as(
             "SELECT accounts.id, accounts.created_at, api_keys.id, api_keys.hash, api_keys.last_used_at
@@ -271,7 +280,6 @@ impl Store {
         .bind(username)
         .fetch_all(on))?;
 
-        let given = hash(key);
         let mut found = None;
         if rows.is_empty() {
             let _ = given.ct_eq(&[0; 32]);
@@ -283,8 +291,15 @@ impl Store {
         }
         Ok(found.map(|(id, created_at, key, last_used_at)| {
             self.note_use(key, last_used_at);
-            account((id, cloud_id.to_owned(), username.to_owned(), created_at))
+            let account = account((id, cloud_id.to_owned(), username.to_owned(), created_at));
+            self.known_keys.keep(asked, look, account.clone());
+            account
         }))
+    }
+
+    /// Another process has changed keys: from now on each is looked up again.
+    pub fn forget_keys(&self) {
+        self.known_keys.forget();
     }
 
     /// Remembers that a key was used. It may be lost, and must never delay or fail a request: where the writing

@@ -19,6 +19,7 @@ mod accounts;
 mod database;
 mod error;
 pub mod inbound;
+mod known;
 mod records;
 mod reservations;
 mod services;

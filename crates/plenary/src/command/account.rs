@@ -3,6 +3,7 @@
 use crate::{
     cli::{Account, Key, WebRtcKey},
     config::Config,
+    operator,
 };
 use anyhow::{anyhow, bail};
 use jiff::Timestamp;
@@ -47,6 +48,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
             if !store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
                 bail!("{login} has no valid key {key}. `plenary account key list {login}` shows its keys.");
             }
+            operator::keys_changed(&config.data).await;
             writeln!(out, "Key {key} of {login} is revoked.")?;
         }
         Account::WebRtcKey(command) => webrtc_key(&store, &mut out, command).await?,

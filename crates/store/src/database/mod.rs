@@ -8,7 +8,7 @@ pub(crate) mod sqlite;
 pub use location::{Location, LocationError};
 pub use sqlite::make_folder;
 
-use crate::{StoreError, reservations::Counter};
+use crate::{Account, StoreError, known::Known, reservations::Counter};
 use plenary_conference::{AccountId, Timestamp};
 use postgres::{Lock, Patience, PostgresBase};
 use sqlite::SqliteBase;
@@ -25,6 +25,8 @@ pub struct Store {
     pub(crate) base: Base,
     /// Where reservations are made.
     pub(crate) counter: Counter,
+    /// Whose keys were right a moment ago.
+    pub(crate) known_keys: Known<Account>,
 }
 
 /// The connections, of one database or the other.
@@ -218,7 +220,7 @@ impl Store {
     /// As [`Store::open`]; [`StoreError::Connect`] where PostgreSQL cannot be reached or does not let us in.
     pub async fn open_at(location: &Location) -> Result<Self, StoreError> {
         let base = Base::open(location).await?;
-        Ok(Self { counter: Counter::open(base.clone()), base })
+        Ok(Self { counter: Counter::open(base.clone()), base, known_keys: Known::default() })
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.
