@@ -5,7 +5,7 @@
 use hmac::{Hmac, Mac};
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use std::{collections::HashMap, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
 /// How long a nonce holds. Longer than a caller needs to answer a challenge, too short to be worth keeping.
 const NONCE_HOLDS: Duration = Duration::from_secs(120);
@@ -239,7 +239,7 @@ pub struct Authenticator {
     /// Challenges so far, which tells their nonces apart.
     challenges: u64,
     /// The highest count that was used with a nonce, and when the nonce was made.
-    counts: HashMap<String, (u32, Duration)>,
+    counts: BTreeMap<String, (u32, Duration)>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -252,7 +252,7 @@ impl Authenticator {
     /// `key`: random, for the nonces. `algorithms`: the best first (RFC 8760, 2.4).
     #[must_use]
     pub fn new(realm: String, algorithms: Vec<Algorithm>, key: [u8; 32]) -> Self {
-        Self { realm, algorithms, key, challenges: 0, counts: HashMap::new() }
+        Self { realm, algorithms, key, challenges: 0, counts: BTreeMap::new() }
     }
 
     /// Another realm and other hashes from now on.

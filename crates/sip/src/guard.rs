@@ -13,7 +13,7 @@
 use crate::ua::Flow;
 use ipnet::IpNet;
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::{IpAddr, Ipv6Addr},
     time::Duration,
 };
@@ -276,14 +276,14 @@ pub(crate) enum Proof {
 #[derive(Debug)]
 pub(crate) struct Guard {
     config: GuardConfig,
-    sources: HashMap<IpAddr, Source>,
+    sources: BTreeMap<IpAddr, Source>,
     /// Callers who failed that may be followed, over all sources.
     callers: usize,
 }
 
 impl Guard {
     pub(crate) fn new(config: GuardConfig) -> Self {
-        Self { config, sources: HashMap::new(), callers: 0 }
+        Self { config, sources: BTreeMap::new(), callers: 0 }
     }
 
     /// Other limits from now on; what is known of the sources is forgotten, bans too.

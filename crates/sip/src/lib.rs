@@ -11,6 +11,7 @@ mod guard;
 pub mod locate;
 pub mod sdp;
 pub mod text;
+#[allow(clippy::disallowed_types, reason = "it decides nothing")]
 mod transport;
 pub mod ua;
 

@@ -452,3 +452,53 @@ pub(super) fn request(heading: Heading<'_>) -> Request {
     push(headers, HeaderName::ContentLength, "0");
     request
 }
+
+/// An ACK to a 2xx brings what the INVITE brought (section 22.1).
+pub(super) fn copy_authorization(invite: &Request, ack: &mut Request) {
+    for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+        for header in invite.headers.get_all(&name) {
+            ack.headers.push(header.clone());
+        }
+    }
+}
+
+pub(super) fn reason_header(reasons: &[Reason]) -> Vec<(HeaderName, String)> {
+    if reasons.is_empty() {
+        return Vec::new();
+    }
+    let values: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    vec![(HeaderName::Reason, values.join(", "))]
+}
+
+/// The CANCEL of an INVITE: the same branch, the same CSeq number (section 9.1).
+pub(super) fn cancel_of(invite: &Request) -> Request {
+    let mut cancel = RequestBuilder::new(Method::Cancel, invite.uri.clone()).build();
+    for name in [
+        HeaderName::Via,
+        HeaderName::MaxForwards,
+        HeaderName::Route,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+    ] {
+        for header in invite.headers.get_all(&name) {
+            cancel.headers.push(header.clone());
+        }
+    }
+    let cseq = cseq(&invite.headers).unwrap_or(1);
+    push(&mut cancel.headers, HeaderName::CSeq, format!("{cseq} CANCEL"));
+    cancel
+}
+
+/// The extensions that a request insists on and that we do not know (section 8.2.2.3).
+pub(super) fn required(request: &Request) -> Option<String> {
+    let tags: Vec<String> = request
+        .headers
+        .typed_all::<sip::Require>()
+        .filter_map(Result::ok)
+        .flat_map(|require| require.0.0)
+        .map(|tag| String::from_utf8_lossy(&tag).into_owned())
+        .filter(|tag| !SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag)))
+        .collect();
+    (!tags.is_empty()).then(|| tags.join(", "))
+}

@@ -540,3 +540,10 @@ pub enum EndCause {
     /// They could not be reached any more.
     Transport,
 }
+
+/// Where an endpoint that is named by transport only is heard, in logs.
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.transport.name().to_ascii_lowercase(), self.remote)
+    }
+}

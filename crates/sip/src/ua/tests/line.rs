@@ -176,7 +176,7 @@ impl Line {
     pub(super) fn assert_clean(&mut self) {
         self.wait(100);
         assert!(self.ua.is_idle(), "{:?}", self.ua);
-        assert!(self.ua.timers.is_empty() && self.ua.layer.is_empty());
+        assert!(self.ua.has_forgotten_all());
     }
 }
 

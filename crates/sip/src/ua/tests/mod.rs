@@ -1,6 +1,7 @@
 //! Two user agents in virtual time, over a link that may lose datagrams.
 
 use super::*;
+use sipx_sip::{HeaderName, Method};
 use std::collections::BTreeMap;
 
 mod bodies;
@@ -197,8 +198,7 @@ impl Pair {
         self.run_for(100_000);
         for peer in &self.peers {
             assert!(peer.ua.is_idle(), "{:?}", peer.ua);
-            assert!(peer.ua.timers.is_empty());
-            assert!(peer.ua.layer.is_empty());
+            assert!(peer.ua.has_forgotten_all());
         }
     }
 }
@@ -344,16 +344,16 @@ fn in_dialog(
     body: Option<(&str, &str)>,
 ) -> CallId {
     let flow = pair.flow(0);
-    let (via, contact) = (pair.peers[0].ua.via(flow), pair.peers[0].ua.contact(flow, "plenary", false));
     let now = pair.now;
-    let ua = &mut pair.peers[0].ua;
-    let mut request = ua.calls.get_mut(&caller).unwrap().dialog.request(method, via, contact, "test");
-    if let Some((content_type, body)) = body {
-        message::push(&mut request.headers, HeaderName::ContentType, content_type.to_owned());
-        message::set(&mut request.headers, &HeaderName::ContentLength, body.len().to_string());
-        request.set_body(Bytes::from(body.to_owned()));
-    }
-    ua.send_request(request, flow, caller, now);
+    pair.peers[0].ua.send_in_dialog(caller, flow, now, |dialog, via, contact| {
+        let mut request = dialog.request(method, via, contact, "test");
+        if let Some((content_type, body)) = body {
+            message::push(&mut request.headers, HeaderName::ContentType, content_type.to_owned());
+            message::set(&mut request.headers, &HeaderName::ContentLength, body.len().to_string());
+            request.set_body(Bytes::from(body.to_owned()));
+        }
+        request
+    });
     pair.collect();
     caller
 }
@@ -548,7 +548,7 @@ fn ten_thousand_calls_leave_nothing_behind() {
     }
     peer.ua.handle_timeout(now + Duration::from_secs(64));
     assert!(peer.ua.is_idle(), "{:?}", peer.ua);
-    assert!(peer.ua.timers.is_empty() && peer.ua.layer.is_empty());
+    assert!(peer.ua.has_forgotten_all());
 }
 
 proptest::proptest! {

@@ -1,15 +1,17 @@
 //! REFERs of ours (RFC 3515): the other side of a call is asked to call somebody, which takes it out of here, and says how
 //! that goes.
 
-use super::{
-    CallId, ReferTo, SipEvent, UserAgent,
-    body::{self, Body},
-    calls::{Call, State},
-    message,
-    timers::{Due, Ticket},
+use super::{Call, CallId, Calls, Due, SipEvent, State, Ticket};
+use crate::{
+    text,
+    ua::{
+        body::{self, Body},
+        context::{Context, Owner, Received},
+        message,
+        types::ReferTo,
+    },
 };
-use crate::text;
-use sipx_sip::{Address, HeaderName, Method, Request, Response, TransactionKey, Uri};
+use sipx_sip::{Address, HeaderName, Method, Response, Uri};
 use std::time::Duration;
 
 /// How long the other side may take to tell how its call ended.
@@ -24,25 +26,25 @@ pub(super) struct Referring {
     last: u16,
 }
 
-impl UserAgent {
+impl Calls {
     /// Asks the other side of a call to call somebody. `ReferralProgress` tells how that goes; the call goes on until it
     /// is hung up.
-    pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
-        let Some(call) = self.calls.get(&id) else { return };
+    pub(in crate::ua) fn refer(&mut self, cx: &mut Context, id: CallId, to: &ReferTo) {
+        let Some(call) = self.open.get(&id) else { return };
         let is_up = matches!(call.state, State::Established { .. });
         if !is_up || call.referring.is_some() {
-            return self.tell_referral(id, if is_up { 491 } else { 481 }, None, true);
+            return self.tell_referral(cx, id, if is_up { 491 } else { 481 }, None, true);
         }
         let target = match to {
             ReferTo::Uri { uri, replaces } => Some((text::uri(uri), replaces.clone())),
-            ReferTo::Call(other) => self.calls.get(other).and_then(|other| {
+            ReferTo::Call(other) => self.open.get(other).and_then(|other| {
                 let is_up = matches!(other.state, State::Established { .. });
                 is_up.then(|| (message::uri_text(other.dialog.target()), Some(other.dialog.replaces())))
             }),
         };
-        let Some((uri, replaces)) = target else { return self.tell_referral(id, 481, None, true) };
+        let Some((uri, replaces)) = target else { return self.tell_referral(cx, id, 481, None, true) };
         let Ok(parsed) = Uri::parse(uri.clone().into()) else {
-            return self.tell_referral(id, 400, Some("Not a URI"), true);
+            return self.tell_referral(cx, id, 400, Some("Not a URI"), true);
         };
         let refer_to = match replaces {
             None => format!("<{uri}>"),
@@ -53,53 +55,54 @@ impl UserAgent {
         };
         let referred_by = Address::parse(call.dialog.local().as_bytes(), "From").ok();
         let flow = call.dialog.next_hop();
-        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let mut request = call.dialog.request(Method::Refer, via, contact, &self.config.product);
+        let (contact, via) = (call.contact(cx, flow), cx.via(flow));
+        let Some(call) = self.open.get_mut(&id) else { return };
+        let mut request = call.dialog.request(Method::Refer, via, contact, &cx.product);
         message::push(&mut request.headers, HeaderName::ReferTo, refer_to);
         if let Some(by) = referred_by {
             let by = format!("<{}>", message::uri_text(&by.uri));
             message::push(&mut request.headers, HeaderName::ReferredBy, by);
         }
-        let ticket = self.timers.set(now + OUTCOME_MAX, Due::Referral(id));
+        let ticket = self.timers.set(cx.now + OUTCOME_MAX, Due::Referral(id));
         let cseq = message::cseq(&request.headers).unwrap_or_default();
         call.referring = Some(Referring { cseq, ticket, last: 100 });
         call.answers.begin();
-        self.sign(id, &mut request);
-        self.send_request(request, flow, id, now);
+        self.sign(cx, id, &mut request);
+        cx.send_request(request, flow, Owner::Call(id));
     }
 
-    pub(super) fn on_refer_response(&mut self, id: CallId, response: &Response) {
-        let Some(Call { referring: Some(referring), .. }) = self.calls.get(&id) else { return };
+    pub(super) fn on_refer_response(&mut self, cx: &mut Context, id: CallId, response: &Response) {
+        let Some(Call { referring: Some(referring), .. }) = self.open.get(&id) else { return };
         let status = response.status.code();
         if message::cseq(&response.headers) == Some(referring.cseq) && status >= 300 {
             let phrase = String::from_utf8_lossy(&response.reason).into_owned();
-            self.end_referral(id, status, Some(&phrase));
+            self.end_referral(cx, id, status, Some(&phrase));
         }
     }
 
-    pub(super) fn on_refer_failure(&mut self, id: CallId, status: u16) {
-        self.end_referral(id, status, None);
+    pub(super) fn on_refer_failure(&mut self, cx: &mut Context, id: CallId, status: u16) {
+        self.end_referral(cx, id, status, None);
     }
 
-    pub(super) fn on_referral_due(&mut self, id: CallId) {
-        self.end_referral(id, 408, None);
+    pub(super) fn on_referral_due(&mut self, cx: &mut Context, id: CallId) {
+        self.end_referral(cx, id, 408, None);
     }
 
     /// The other side tells how its call goes (section 2.4.4).
-    pub(super) fn on_notify(&mut self, key: &TransactionKey, request: &Request, id: CallId, now: Duration) {
+    pub(super) fn on_notify(&mut self, cx: &mut Context, received: &Received, id: CallId) {
+        let request = &received.request;
         let event = message::text(&request.headers, &HeaderName::Event).unwrap_or_default();
         let mut event = event.split(';').map(str::trim);
         if !event.next().unwrap_or_default().eq_ignore_ascii_case("refer") {
             let extra = [(HeaderName::AllowEvents, "conference, refer".to_owned())];
-            return self.respond_with(key, request, 489, None, &extra, now);
+            return cx.respond_with(received, 489, None, &extra);
         }
         let which = event.find_map(|part| part.strip_prefix("id=")?.parse::<u32>().ok());
-        let Some(Call { referring: Some(referring), .. }) = self.calls.get_mut(&id) else {
-            return self.respond_plain(key, request, 481, now);
+        let Some(Call { referring: Some(referring), .. }) = self.open.get_mut(&id) else {
+            return cx.respond_plain(received, 481);
         };
         if which.is_some_and(|which| which != referring.cseq) {
-            return self.respond_plain(key, request, 481, now);
+            return cx.respond_plain(received, 481);
         }
         let body = match body::find(&request.headers, request.body(), body::SIPFRAG) {
             Body::Known { text: body, .. } => body,
@@ -108,36 +111,43 @@ impl UserAgent {
             Body::Unknown if request.headers.get(&HeaderName::ContentType).is_none() => {
                 String::from_utf8_lossy(request.body()).into_owned()
             }
-            Body::Unknown | Body::Refused => return self.refuse_body(key, request, body::SIPFRAG, now),
+            Body::Unknown | Body::Refused => return cx.refuse_body(received, body::SIPFRAG),
         };
-        let Some(Call { referring: Some(referring), .. }) = self.calls.get_mut(&id) else { return };
+        let Some(Call { referring: Some(referring), .. }) = self.open.get_mut(&id) else { return };
         let told = status_line(&body);
         if let Some((status, _)) = &told {
             referring.last = *status;
         }
         let last = referring.last;
-        self.respond_plain(key, request, 200, now);
+        cx.respond_plain(received, 200);
         let state = message::text(&request.headers, &HeaderName::SubscriptionState).unwrap_or_default();
         let is_over = state.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("terminated");
         match told {
             Some((status, phrase)) if status >= 200 || is_over => {
-                self.end_referral(id, status, Some(&phrase));
+                self.end_referral(cx, id, status, Some(&phrase));
             }
-            Some((status, phrase)) => self.tell_referral(id, status, Some(&phrase), false),
-            None if is_over => self.end_referral(id, last, None),
+            Some((status, phrase)) => self.tell_referral(cx, id, status, Some(&phrase), false),
+            None if is_over => self.end_referral(cx, id, last, None),
             None => {}
         }
     }
 
-    fn end_referral(&mut self, id: CallId, status: u16, phrase: Option<&str>) {
-        let Some(referring) = self.calls.get_mut(&id).and_then(|call| call.referring.take()) else { return };
+    fn end_referral(&mut self, cx: &mut Context, id: CallId, status: u16, phrase: Option<&str>) {
+        let Some(referring) = self.open.get_mut(&id).and_then(|call| call.referring.take()) else { return };
         self.timers.clear(referring.ticket);
-        self.tell_referral(id, status, phrase, true);
+        self.tell_referral(cx, id, status, phrase, true);
     }
 
-    fn tell_referral(&mut self, call: CallId, status: u16, phrase: Option<&str>, is_final: bool) {
+    fn tell_referral(
+        &mut self,
+        cx: &mut Context,
+        call: CallId,
+        status: u16,
+        phrase: Option<&str>,
+        is_final: bool,
+    ) {
         let phrase = phrase.unwrap_or_else(|| message::phrase(status)).to_owned();
-        self.event(SipEvent::ReferralProgress { call, status, phrase, is_final });
+        cx.event(SipEvent::ReferralProgress { call, status, phrase, is_final });
     }
 }
 

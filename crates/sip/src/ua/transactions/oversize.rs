@@ -4,10 +4,11 @@
 //!
 //! Only what has a transaction, by which that is noticed: an ACK to a 2xx, which is small, has none.
 
-use super::{Flow, Transport, UserAgent, message, timers::Ticket};
+use super::{Due, Flow, Steps, Ticket, Transactions};
+use crate::ua::{message, types::Transport};
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Reliability, Request, TransactionKey, transaction::ClientState};
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 /// The most where nobody knows what the path takes (RFC 3261, section 18.1.1).
 const DATAGRAM_BYTES_MAX: usize = 1300;
@@ -33,85 +34,83 @@ impl Oversized {
     }
 }
 
-impl UserAgent {
+/// Who could not be reached by a connection, and until when that is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Unconnected(BTreeMap<SocketAddr, Duration>);
+
+impl Unconnected {
     /// How a request goes that is meant for this flow, and what it looks like where that had to be found out. Where it goes
     /// another way, its Via says so.
-    pub(super) fn way_of(
-        &mut self,
-        request: &mut Request,
-        flow: Flow,
-        now: Duration,
-    ) -> (Flow, Option<Bytes>) {
+    pub(super) fn route(&self, request: &mut Request, flow: Flow, now: Duration) -> (Flow, Option<Bytes>) {
         if !flow.transport.is_datagram() || !may_be_connected_to(request, flow.remote) {
             return (flow, None);
         }
         let mut bytes = Vec::with_capacity(DATAGRAM_BYTES_MAX);
         request.write_to(&mut bytes);
-        let is_unconnected = |until: &Duration| *until > now;
-        if bytes.len() <= DATAGRAM_BYTES_MAX || self.unconnected.get(&flow.remote).is_some_and(is_unconnected)
-        {
+        let is_known = |until: &Duration| *until > now;
+        if bytes.len() <= DATAGRAM_BYTES_MAX || self.0.get(&flow.remote).is_some_and(is_known) {
             return (flow, Some(bytes.into()));
         }
         set_transport(request, flow.transport, Transport::Tcp);
         (Flow { transport: Transport::Tcp, ..flow }, None)
     }
 
+    /// Something came over a connection from there, so it can be had.
+    pub(super) fn handle_message(&mut self, flow: Flow) {
+        if flow.transport == Transport::Tcp && !self.0.is_empty() {
+            self.0.remove(&flow.remote);
+        }
+    }
+
+    fn remember(&mut self, remote: SocketAddr, now: Duration) {
+        if self.0.len() >= REMEMBERED_MAX {
+            self.0.retain(|_, until| *until > now);
+        }
+        if self.0.len() < REMEMBERED_MAX {
+            self.0.insert(remote, now + REMEMBERED_FOR);
+        }
+    }
+}
+
+impl Transactions {
     /// A request was sent otherwise than it was meant to be.
     pub(super) fn note_oversized(&mut self, key: &TransactionKey, datagram: Flow, now: Duration) {
-        let ticket = Some(self.timers.set(now + PATIENCE, super::Due::Oversized(key.clone())));
-        if let Some(transaction) = self.transactions.get_mut(key) {
+        let ticket = Some(self.timers.set(now + PATIENCE, Due::Oversized(key.clone())));
+        if let Some(transaction) = self.open.get_mut(key) {
             transaction.oversized = Some(Oversized { datagram, ticket });
         }
     }
 
-    /// An answer came: the connection serves.
-    pub(super) fn has_answered(&mut self, key: &TransactionKey) {
-        let oversized = self.transactions.get_mut(key).and_then(|transaction| transaction.oversized.as_mut());
+    /// An answer came over the connection.
+    pub(super) fn connection_serves(&mut self, key: &TransactionKey) {
+        let oversized = self.open.get_mut(key).and_then(|transaction| transaction.oversized.as_mut());
         if let Some(ticket) = oversized.and_then(|oversized| oversized.ticket.take()) {
             self.timers.clear(ticket);
         }
     }
 
-    /// Something came over a connection from there, so it can be had.
-    pub(super) fn is_connected(&mut self, flow: Flow) {
-        if flow.transport == Transport::Tcp && !self.unconnected.is_empty() {
-            self.unconnected.remove(&flow.remote);
-        }
-    }
-
-    /// Sends a request as a datagram that got no answer over its connection. False: it is none of those, or was answered for
-    /// good.
-    pub(super) fn send_as_datagram(&mut self, key: &TransactionKey, now: Duration) -> bool {
+    /// Sends a request as a datagram that got no answer over its connection. `None`: it is none of those, or was answered
+    /// for good.
+    pub(super) fn send_as_datagram(&mut self, key: &TransactionKey, now: Duration) -> Option<Steps> {
         let is_open = matches!(
             self.layer.client_state(key),
             Some(ClientState::Calling | ClientState::Trying | ClientState::Proceeding)
         );
-        let (Some(transaction), true) = (self.transactions.get_mut(key), is_open) else { return false };
-        let Some(Oversized { datagram, ticket }) = transaction.oversized.take() else { return false };
-        let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
+        let transaction = self.open.get_mut(key).filter(|_| is_open)?;
+        let Oversized { datagram, ticket } = transaction.oversized.take()?;
+        let mut request = self.layer.client_request(key).cloned()?;
         let over_connection = transaction.flow;
         transaction.flow = datagram;
         let old = std::mem::take(&mut transaction.timers);
         old.into_iter().map(|(_, ticket)| ticket).chain(ticket).for_each(|ticket| self.timers.clear(ticket));
         if ticket.is_some() {
-            self.remember_unconnected(datagram.remote, now);
+            self.unconnected.remember(datagram.remote, now);
         }
         // The transaction begins anew under the same branch. That the old one is over is nobody's business.
         drop(self.layer.on_transport_error(key));
         set_transport(&mut request, over_connection.transport, datagram.transport);
-        if let Some((key, outputs)) = self.layer.send_request(request, Reliability::Unreliable) {
-            self.run(&key, outputs, now);
-        }
-        true
-    }
-
-    fn remember_unconnected(&mut self, remote: SocketAddr, now: Duration) {
-        if self.unconnected.len() >= REMEMBERED_MAX {
-            self.unconnected.retain(|_, until| *until > now);
-        }
-        if self.unconnected.len() < REMEMBERED_MAX {
-            self.unconnected.insert(remote, now + REMEMBERED_FOR);
-        }
+        let begun = self.layer.send_request(request, Reliability::Unreliable);
+        Some(begun.unwrap_or_else(|| (key.clone(), Vec::new())))
     }
 }
 

@@ -2,15 +2,19 @@
 //! they expire, tried again later and elsewhere where they fail (RFC 3263, 4.3; RFC 5626, 4.5).
 
 use super::{
-    Flow, Lookup, Output, RegistrationId, RegistrationSpec, SipEvent, UserAgent,
+    Flow, RegistrationId, RegistrationSpec, SipEvent,
     auth::Answers,
+    context::{Action, Context, Lookup, Owner},
     message::{self, Heading},
-    timers::{Due, Ticket},
+    timers::{Ticket, Timers},
 };
 use crate::locate::Hop;
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Method, Response, TransactionKey, Uri, headers::ContactValue};
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 /// For how long is asked where nothing is said.
 const EXPIRES: Duration = Duration::from_secs(3600);
@@ -34,7 +38,7 @@ const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 
 /// A registration of ours.
 #[derive(Debug)]
-pub(super) struct Registering {
+struct Registering {
     spec: RegistrationSpec,
     registrar: Uri,
     call_id: String,
@@ -58,15 +62,50 @@ pub(super) struct Registering {
     keep_alive: Option<Ticket>,
 }
 
-impl UserAgent {
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// It is to be refreshed, or tried again.
+    Refresh(RegistrationId),
+    /// Its way is kept open.
+    KeepAlive(RegistrationId),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    kept: BTreeMap<RegistrationId, Registering>,
+    timers: Timers<Due>,
+}
+
+impl Registrations {
+    pub(super) fn is_idle(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    /// The next thing that is due.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
+        match self.timers.pop_due(cx.now) {
+            Some((_, Due::Refresh(id))) => self.on_refresh_due(cx, id),
+            Some((_, Due::KeepAlive(id))) => self.on_keep_alive_due(cx, id),
+            None => {}
+        }
+    }
+
     /// Registers, and keeps the registration up until [`Self::unregister`].
-    pub fn register(&mut self, id: RegistrationId, mut spec: RegistrationSpec, now: Duration) {
+    pub(super) fn register(&mut self, cx: &mut Context, id: RegistrationId, mut spec: RegistrationSpec) {
         let parse = |uri: &str| Uri::parse(Bytes::from(crate::text::uri(uri)));
         let (Ok(registrar), Ok(address)) = (parse(&spec.registrar), parse(&spec.address_of_record)) else {
             let phrase = "Not a SIP URI".to_owned();
             let retry_in = Duration::ZERO;
-            self.event(SipEvent::RegistrationFailed { registration: id, status: 400, phrase, retry_in });
-            return self.event(SipEvent::Unregistered(id));
+            cx.event(SipEvent::RegistrationFailed { registration: id, status: 400, phrase, retry_in });
+            return cx.event(SipEvent::Unregistered(id));
         };
         if spec.contact_user.is_empty() {
             spec.contact_user = message::target(&address).user;
@@ -75,8 +114,8 @@ impl UserAgent {
             expires: spec.expires.unwrap_or(EXPIRES).clamp(EXPIRES_MIN, EXPIRES_MAX),
             spec,
             registrar,
-            call_id: self.token(16),
-            local_tag: self.token(8),
+            call_id: cx.token(16),
+            local_tag: cx.token(8),
             cseq: 0,
             answers: Answers::default(),
             attempts: 0,
@@ -90,39 +129,33 @@ impl UserAgent {
             ticket: None,
             keep_alive: None,
         };
-        self.registrations.insert(id, registering);
-        self.find_registrar(id, now);
+        self.kept.insert(id, registering);
+        self.find_registrar(cx, id);
     }
 
     /// Takes a registration back. `Unregistered` follows.
-    pub fn unregister(&mut self, id: RegistrationId, now: Duration) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    pub(super) fn unregister(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.is_leaving = true;
         if registering.key.is_some() {
             // Its answer comes first.
             return;
         }
         if !registering.is_up || registering.flow.is_none() {
-            return self.forget_registration(id);
+            return self.forget_registration(cx, id);
         }
         registering.attempts = 0;
-        self.send_register(id, now);
+        self.send_register(cx, id);
     }
 
     /// Takes all of them back.
-    pub fn unregister_all(&mut self, now: Duration) {
-        let all: Vec<RegistrationId> = self.registrations.keys().copied().collect();
-        all.into_iter().for_each(|id| self.unregister(id, now));
+    pub(super) fn unregister_all(&mut self, cx: &mut Context) {
+        let all: Vec<RegistrationId> = self.kept.keys().copied().collect();
+        all.into_iter().for_each(|id| self.unregister(cx, id));
     }
 
-    /// Registrations that are kept up or are being taken back.
-    #[must_use]
-    pub fn registrations(&self) -> usize {
-        self.registrations.len()
-    }
-
-    fn find_registrar(&mut self, id: RegistrationId, now: Duration) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    fn find_registrar(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.flow = None;
         let hop = match registering.spec.route.first() {
             None => Hop::of(&registering.registrar),
@@ -132,40 +165,41 @@ impl UserAgent {
             },
         };
         match hop {
-            Ok(hop) => drop(self.look_up(Lookup::Register(id), hop)),
-            Err(why) => self.registration_failed(id, 400, &why, now),
+            Ok(hop) => cx.push(Action::Locate { lookup: Lookup::Register(id), hop }),
+            Err(why) => self.registration_failed(cx, id, 400, &why),
         }
     }
 
-    pub(super) fn on_registrar_found(
+    /// The servers of a registrar, or why there are none.
+    pub(super) fn handle_located(
         &mut self,
+        cx: &mut Context,
         id: RegistrationId,
         found: Result<Vec<Flow>, String>,
-        now: Duration,
     ) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         if registering.is_leaving {
-            return self.forget_registration(id);
+            return self.forget_registration(cx, id);
         }
         match found {
             Ok(flows) => {
                 registering.servers = flows.into();
                 registering.flow = registering.servers.pop_front();
                 registering.attempts = 0;
-                self.send_register(id, now);
+                self.send_register(cx, id);
             }
-            Err(why) => self.registration_failed(id, 503, &why, now),
+            Err(why) => self.registration_failed(cx, id, 503, &why),
         }
     }
 
-    fn send_register(&mut self, id: RegistrationId, now: Duration) {
-        let Some(flow) = self.registrations.get(&id).and_then(|registering| registering.flow) else {
-            return self.find_registrar(id, now);
+    fn send_register(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(flow) = self.kept.get(&id).and_then(|registering| registering.flow) else {
+            return self.find_registrar(cx, id);
         };
-        let (via, cnonce) = (self.via(flow), self.token(8));
-        let Some(user) = self.registrations.get(&id).map(|one| one.spec.contact_user.clone()) else { return };
-        let contact = self.contact(flow, &user, false);
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        let (via, cnonce) = (cx.via(flow), cx.token(8));
+        let Some(user) = self.kept.get(&id).map(|one| one.spec.contact_user.clone()) else { return };
+        let contact = cx.contact(flow, &user, false);
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.cseq += 1;
         registering.said_leave = registering.is_leaving;
         let expires = if registering.is_leaving { 0 } else { registering.expires.as_secs() };
@@ -182,7 +216,7 @@ impl UserAgent {
             cseq: registering.cseq,
             routes: &routes,
             contact: Some(format!("{contact};expires={expires}")),
-            product: &self.config.product,
+            product: &cx.product,
         });
         message::push(&mut request.headers, HeaderName::Expires, expires.to_string());
         message::push(&mut request.headers, HeaderName::Supported, "path");
@@ -196,28 +230,32 @@ impl UserAgent {
         }
         // Known before anything can come of it.
         registering.key = TransactionKey::from_sent_request(&request);
-        let key = self.send_request_of(request, flow, None, now);
-        if let Some(transaction) = key.and_then(|key| self.transactions.get_mut(&key)) {
-            transaction.registration = Some(id);
+        cx.send_request(request, flow, Owner::Registration(id));
+    }
+
+    /// Whether this is the REGISTER that is waited for.
+    fn is_current(&self, id: RegistrationId, key: &TransactionKey) -> bool {
+        self.kept.get(&id).is_some_and(|one| one.key.as_ref() == Some(key))
+    }
+
+    pub(super) fn handle_response(
+        &mut self,
+        cx: &mut Context,
+        id: RegistrationId,
+        key: &TransactionKey,
+        response: &Response,
+    ) {
+        if !self.is_current(id, key) {
+            return;
         }
-    }
-
-    /// The registration whose REGISTER this is, if it is waited for.
-    fn registration_of(&self, key: &TransactionKey) -> Option<RegistrationId> {
-        let id = self.transactions.get(key)?.registration?;
-        (self.registrations.get(&id)?.key.as_ref() == Some(key)).then_some(id)
-    }
-
-    pub(super) fn on_register_response(&mut self, key: &TransactionKey, response: &Response, now: Duration) {
-        let Some(id) = self.registration_of(key) else { return };
         let status = response.status.code();
         if status < 200 {
             return;
         }
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.key = None;
         if status < 300 {
-            return self.on_registered(id, response, now);
+            return self.on_registered(cx, id, response);
         }
         registering.attempts += 1;
         let may_try_again = registering.attempts <= ATTEMPTS_MAX;
@@ -227,7 +265,7 @@ impl UserAgent {
                     && registering.spec.credentials.is_some()
                     && registering.answers.learn(response) =>
             {
-                return self.send_register(id, now);
+                return self.send_register(cx, id);
             }
             423 if may_try_again && !registering.is_leaving => {
                 let least = message::text(&response.headers, &HeaderName::MinExpires)
@@ -237,51 +275,66 @@ impl UserAgent {
                     least.filter(|least| *least > registering.expires && *least <= EXPIRES_MAX)
                 {
                     registering.expires = least;
-                    return self.send_register(id, now);
+                    return self.send_register(cx, id);
                 }
             }
-            503 => return self.on_server_failed(id, message::retry_after(&response.headers), status, now),
+            503 => return self.on_server_failed(cx, id, message::retry_after(&response.headers), status),
             _ => {}
         }
         let phrase = String::from_utf8_lossy(&response.reason).into_owned();
-        self.registration_failed(id, status, &phrase, now);
+        self.registration_failed(cx, id, status, &phrase);
     }
 
-    pub(super) fn on_register_failure(&mut self, key: &TransactionKey, status: u16, now: Duration) {
-        let Some(id) = self.registration_of(key) else { return };
-        if let Some(registering) = self.registrations.get_mut(&id) {
+    /// A REGISTER got no answer.
+    pub(super) fn handle_failure(
+        &mut self,
+        cx: &mut Context,
+        id: RegistrationId,
+        key: &TransactionKey,
+        status: u16,
+    ) {
+        if !self.is_current(id, key) {
+            return;
+        }
+        if let Some(registering) = self.kept.get_mut(&id) {
             registering.key = None;
         }
-        self.on_server_failed(id, None, status, now);
+        self.on_server_failed(cx, id, None, status);
     }
 
     /// A server does not answer or has too much to do: the next one.
-    fn on_server_failed(&mut self, id: RegistrationId, wait: Option<Duration>, status: u16, now: Duration) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    fn on_server_failed(
+        &mut self,
+        cx: &mut Context,
+        id: RegistrationId,
+        wait: Option<Duration>,
+        status: u16,
+    ) {
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         let failed = registering.flow.take();
         registering.flow = registering.servers.pop_front();
         let has_next = registering.flow.is_some() && !registering.is_leaving;
         if let Some(flow) = failed {
-            self.avoid(flow, wait, now);
+            cx.push(Action::Avoid { flow, wait });
         }
         match has_next {
-            true => self.send_register(id, now),
-            false => self.registration_failed(id, status, message::phrase(status), now),
+            true => self.send_register(cx, id),
+            false => self.registration_failed(cx, id, status, message::phrase(status)),
         }
     }
 
-    fn on_registered(&mut self, id: RegistrationId, response: &Response, now: Duration) {
-        let Some(Registering { flow: Some(flow), .. }) = self.registrations.get(&id) else { return };
+    fn on_registered(&mut self, cx: &mut Context, id: RegistrationId, response: &Response) {
+        let Some(Registering { flow: Some(flow), .. }) = self.kept.get(&id) else { return };
         let flow = *flow;
-        let ours = self.sent_by(flow);
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+        let ours = cx.sent_by(flow);
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.answers.begin();
         if registering.is_leaving {
             registering.is_up = true;
             return match registering.said_leave {
-                true => self.forget_registration(id),
+                true => self.forget_registration(cx, id),
                 // That was the answer to one that was under way.
-                false => self.send_register(id, now),
+                false => self.send_register(cx, id),
             };
         }
         let expires = granted(response, ours, registering.expires);
@@ -291,25 +344,24 @@ impl UserAgent {
             true => expires - REFRESH_BEFORE,
             false => expires / 2,
         };
-        registering.ticket = Some(self.timers.set(now + refresh_in, Due::Registration(id)));
+        registering.ticket = Some(self.timers.set(cx.now + refresh_in, Due::Refresh(id)));
         let is_datagram = flow.transport.is_datagram();
         let usual = if is_datagram { KEEP_ALIVE_DATAGRAM } else { KEEP_ALIVE_STREAM };
         let every = registering.spec.keep_alive.unwrap_or(usual);
         if registering.keep_alive.is_none() && !every.is_zero() {
-            registering.keep_alive = Some(self.timers.set(now + every, Due::KeepAlive(id)));
+            registering.keep_alive = Some(self.timers.set(cx.now + every, Due::KeepAlive(id)));
         }
         let service_route =
             message::route_uris(&response.headers, &HeaderName::ServiceRoute).unwrap_or_default();
-        self.event(SipEvent::Registered { registration: id, expires, service_route, flow });
+        cx.event(SipEvent::Registered { registration: id, expires, service_route, flow });
     }
 
     /// It is tried again after a pause, the longer the more often it has failed.
-    fn registration_failed(&mut self, id: RegistrationId, status: u16, phrase: &str, now: Duration) {
-        let mut random = [0; 2];
-        (self.random)(&mut random);
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    fn registration_failed(&mut self, cx: &mut Context, id: RegistrationId, status: u16, phrase: &str) {
+        let random = cx.random::<2>();
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         if registering.is_leaving {
-            return self.forget_registration(id);
+            return self.forget_registration(cx, id);
         }
         let pause = PAUSE.saturating_mul(1 << registering.failures.min(6)).min(PAUSE_MAX);
         // Between half of it and all of it, so that not all who lost a server come back at once.
@@ -319,45 +371,45 @@ impl UserAgent {
         registering.is_up = false;
         registering.flow = None;
         let old = [
-            registering.ticket.replace(self.timers.set(now + retry_in, Due::Registration(id))),
+            registering.ticket.replace(self.timers.set(cx.now + retry_in, Due::Refresh(id))),
             registering.keep_alive.take(),
         ];
         old.into_iter().flatten().for_each(|ticket| self.timers.clear(ticket));
         let phrase = phrase.to_owned();
-        self.event(SipEvent::RegistrationFailed { registration: id, status, phrase, retry_in });
+        cx.event(SipEvent::RegistrationFailed { registration: id, status, phrase, retry_in });
     }
 
-    fn forget_registration(&mut self, id: RegistrationId) {
-        let Some(registering) = self.registrations.remove(&id) else { return };
+    fn forget_registration(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(registering) = self.kept.remove(&id) else { return };
         [registering.ticket, registering.keep_alive].into_iter().flatten().for_each(|t| self.timers.clear(t));
-        self.lookups.retain(|_, lookup| !matches!(lookup, Lookup::Register(one) if *one == id));
-        self.event(SipEvent::Unregistered(id));
+        cx.push(Action::ForgetRegistrar(id));
+        cx.event(SipEvent::Unregistered(id));
     }
 
     /// It is time to refresh it, or to try again.
-    pub(super) fn on_registration_due(&mut self, id: RegistrationId, now: Duration) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    fn on_refresh_due(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.ticket = None;
         (registering.attempts, registering.servers) = (0, VecDeque::new());
         match registering.is_up && registering.flow.is_some() {
-            true => self.send_register(id, now),
-            false => self.find_registrar(id, now),
+            true => self.send_register(cx, id),
+            false => self.find_registrar(cx, id),
         }
     }
 
-    pub(super) fn on_keep_alive_due(&mut self, id: RegistrationId, now: Duration) {
-        let Some(registering) = self.registrations.get_mut(&id) else { return };
+    fn on_keep_alive_due(&mut self, cx: &mut Context, id: RegistrationId) {
+        let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.keep_alive = None;
         let Some(flow) = registering.flow.filter(|_| registering.is_up) else { return };
         let usual = if flow.transport.is_datagram() { KEEP_ALIVE_DATAGRAM } else { KEEP_ALIVE_STREAM };
         let every = registering.spec.keep_alive.unwrap_or(usual);
-        registering.keep_alive = Some(self.timers.set(now + every, Due::KeepAlive(id)));
-        self.outputs.push_back(Output::Send { flow, bytes: PING });
+        registering.keep_alive = Some(self.timers.set(cx.now + every, Due::KeepAlive(id)));
+        cx.push(Action::Send { flow, bytes: PING });
     }
 
     /// The connection of a registration is gone: calls would not come any more.
-    pub(super) fn on_registration_flow_gone(&mut self, flow: Flow, now: Duration) {
-        if self.registrations.is_empty() {
+    pub(super) fn handle_flow_gone(&mut self, cx: &Context, flow: Flow) {
+        if self.kept.is_empty() {
             return;
         }
         let is_its = |one: &Registering| {
@@ -365,10 +417,10 @@ impl UserAgent {
                 && one.key.is_none()
                 && one.is_up
         };
-        for (id, registering) in self.registrations.iter_mut().filter(|(_, one)| is_its(one)) {
+        for (id, registering) in self.kept.iter_mut().filter(|(_, one)| is_its(one)) {
             (registering.is_up, registering.flow) = (false, None);
-            let due = Due::Registration(*id);
-            let old = registering.ticket.replace(self.timers.set(now + PAUSE_LOST, due));
+            let due = Due::Refresh(*id);
+            let old = registering.ticket.replace(self.timers.set(cx.now + PAUSE_LOST, due));
             [old, registering.keep_alive.take()]
                 .into_iter()
                 .flatten()

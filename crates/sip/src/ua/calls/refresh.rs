@@ -1,10 +1,10 @@
 //! Session timers (RFC 4028): a session that nobody refreshes is over. Requests of ours within a dialog that is up.
 
-use super::{
-    CallId, EndCause, Flow, Reason, UserAgent, body,
-    calls::{Call, State},
+use super::{Call, CallId, Calls, Due, EndCause, Flow, Reason, State, Ticket};
+use crate::ua::{
+    body,
+    context::{Context, Owner},
     message,
-    timers::{Due, Ticket},
 };
 use sipx_sip::{
     HeaderName, Headers, Message, Method, Request, Response,
@@ -101,82 +101,82 @@ pub(super) fn write(headers: &mut Headers, accepted: Option<Accepted>) {
     }
 }
 
-impl UserAgent {
+impl Calls {
     /// The time of a session begins, or begins anew.
-    pub(super) fn start_session_timer(&mut self, id: CallId, accepted: Option<Accepted>, now: Duration) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+    pub(super) fn start_session_timer(&mut self, cx: &mut Context, id: CallId, accepted: Option<Accepted>) {
+        let Some(call) = self.open.get_mut(&id) else { return };
         if let Some(old) = call.timer.take() {
             self.timers.clear(old.ticket);
         }
         let Some(accepted) = accepted else { return };
         let session =
             Session { interval: accepted.interval, we_refresh: accepted.refresher == Refresher::Uas };
-        let over_at = now + Session { we_refresh: false, ..session }.act_after();
-        let ticket = self.timers.set(now + session.act_after(), Due::Session(id));
+        let over_at = cx.now + Session { we_refresh: false, ..session }.act_after();
+        let ticket = self.timers.set(cx.now + session.act_after(), Due::Session(id));
         call.timer = Some(SessionTimer { session, over_at, ticket });
     }
 
-    pub(super) fn on_session_due(&mut self, id: CallId, now: Duration) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+    pub(super) fn on_session_due(&mut self, cx: &mut Context, id: CallId) {
+        let Some(call) = self.open.get_mut(&id) else { return };
         let (Some(timer), State::Established { .. }) = (&mut call.timer, &call.state) else { return };
-        if !timer.session.we_refresh || now >= timer.over_at {
+        if !timer.session.we_refresh || cx.now >= timer.over_at {
             let text = "The session was not refreshed in time".to_owned();
             let reason = Reason { protocol: "SIP".to_owned(), cause: Some(408), text: Some(text) };
             call.timer = None;
-            self.send_bye(id, &[reason], now);
-            return self.end(id, EndCause::Transport);
+            self.send_bye(cx, id, &[reason]);
+            return self.end(cx, id, EndCause::Transport);
         }
         timer.ticket = self.timers.set(timer.over_at, Due::Session(id));
         // While they change the session it is refreshed anyway.
         if call.refresh.is_none() && call.reoffer.is_none() {
-            self.send_refresh(id, now);
+            self.send_refresh(cx, id);
         }
     }
 
     /// Asks whether the other side still knows the call (OPTIONS within the dialog); where it does not, or nobody
     /// answers, the call ends.
-    pub fn probe(&mut self, id: CallId, now: Duration) {
-        let Some(call) = self.calls.get(&id) else { return };
+    pub(in crate::ua) fn probe(&mut self, cx: &mut Context, id: CallId) {
+        let Some(call) = self.open.get(&id) else { return };
         if !matches!(call.state, State::Established { .. }) {
             return;
         }
         let flow = call.dialog.next_hop();
-        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let request = call.dialog.request(Method::Options, via, contact, &self.config.product);
-        self.send_request(request, flow, id, now);
+        let (contact, via) = (call.contact(cx, flow), cx.via(flow));
+        let Some(call) = self.open.get_mut(&id) else { return };
+        let request = call.dialog.request(Method::Options, via, contact, &cx.product);
+        cx.send_request(request, flow, Owner::Call(id));
     }
 
     /// What came of a probe.
-    pub(super) fn on_probed(&mut self, id: CallId, status: u16, now: Duration) {
-        let is_up = self.calls.get(&id).is_some_and(|call| matches!(call.state, State::Established { .. }));
+    pub(super) fn on_probed(&mut self, cx: &mut Context, id: CallId, status: u16) {
+        let is_up = self.open.get(&id).is_some_and(|call| matches!(call.state, State::Established { .. }));
         // Every other answer comes from somebody who is there (RFC 3261, section 12.2.1.2).
         if is_up && matches!(status, 408 | 481) {
             let text = "The caller did not answer any more".to_owned();
             let reason = Reason { protocol: "SIP".to_owned(), cause: Some(408), text: Some(text) };
-            self.send_bye(id, &[reason], now);
-            self.end(id, EndCause::Transport);
+            self.send_bye(cx, id, &[reason]);
+            self.end(cx, id, EndCause::Transport);
         }
     }
 
-    fn send_refresh(&mut self, id: CallId, now: Duration) {
-        let Some(call) = self.calls.get(&id) else { return };
+    fn send_refresh(&mut self, cx: &mut Context, id: CallId) {
+        let Some(call) = self.open.get(&id) else { return };
         let Some(timer) = &call.timer else { return };
         let value =
             SessionExpires { interval: timer.session.interval, refresher: Some(Refresher::Uac) }.to_string();
         let method = if call.skills.update { Method::Update } else { Method::Invite };
         if method == Method::Invite && call.dialog.flow.transport.is_websocket() {
             // Without a refresh of ours; how the call fares is seen by its media and its connection.
-            if let Some(timer) = self.calls.get_mut(&id).and_then(|call| call.timer.take()) {
+            if let Some(timer) = self.open.get_mut(&id).and_then(|call| call.timer.take()) {
                 self.timers.clear(timer.ticket);
             }
             return;
         }
         let sdp = (method == Method::Invite).then(|| call.local_sdp.clone());
         let flow = call.dialog.next_hop();
-        let (contact, via) = (self.contact_of(call, flow), self.via(flow));
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let mut request = call.dialog.request(method, via, contact, &self.config.product);
+        let (contact, via) = (call.contact(cx, flow), cx.via(flow));
+        let Some(call) = self.open.get_mut(&id) else { return };
+        let mut request = call.dialog.request(method, via, contact, &cx.product);
         message::push(&mut request.headers, HeaderName::Supported, "timer");
         message::push(&mut request.headers, HeaderName::SessionExpires, value);
         if let Some(sdp) = sdp {
@@ -184,22 +184,22 @@ impl UserAgent {
             message::set(&mut request.headers, &HeaderName::ContentLength, sdp.len().to_string());
             request.set_body(sdp.into());
         }
-        self.sign(id, &mut request);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        self.sign(cx, id, &mut request);
+        let Some(call) = self.open.get_mut(&id) else { return };
         call.answers.begin();
         call.refresh = Some(Refresh { cseq: message::cseq(&request.headers).unwrap_or_default() });
-        self.send_request(request, flow, id, now);
+        cx.send_request(request, flow, Owner::Call(id));
     }
 
     /// An answer to a refresh of ours. False: it is to something else.
     pub(super) fn on_refresh_response(
         &mut self,
+        cx: &mut Context,
         id: CallId,
         method: &Method,
         response: &Response,
-        now: Duration,
     ) -> bool {
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.open.get_mut(&id) else { return false };
         let Some(refresh) = &call.refresh else { return false };
         if message::cseq(&response.headers) != Some(refresh.cseq) {
             return false;
@@ -212,38 +212,34 @@ impl UserAgent {
         if status < 300 {
             if *method == Method::Invite {
                 let flow = call.dialog.next_hop();
-                let contact = self.calls.get(&id).map(|call| self.contact_of(call, flow)).unwrap_or_default();
-                let via = self.via(flow);
-                if let Some(call) = self.calls.get_mut(&id) {
-                    let cseq = message::cseq(&response.headers).unwrap_or_default();
-                    let ack = call.dialog.ack(cseq, via, contact, &self.config.product);
-                    self.send(flow, &Message::Request(ack));
-                }
+                let (contact, via) = (call.contact(cx, flow), cx.via(flow));
+                let cseq = message::cseq(&response.headers).unwrap_or_default();
+                let ack = call.dialog.ack(cseq, via, contact, &cx.product);
+                cx.send(flow, &Message::Request(ack));
             }
             let accepted =
                 response.headers.typed::<SessionExpires>().and_then(Result::ok).map(super::client::agreed);
-            self.start_session_timer(id, accepted, now);
+            self.start_session_timer(cx, id, accepted);
             return true;
         }
         match status {
             408 | 481 => {
-                self.send_bye(id, &[], now);
-                self.end(id, EndCause::Transport);
+                self.send_bye(cx, id, &[]);
+                self.end(cx, id, EndCause::Transport);
             }
             405 | 501 if *method == Method::Update => {
                 call.skills.update = false;
-                self.send_refresh(id, now);
+                self.send_refresh(cx, id);
             }
             // Glare, or they are busy: once more, a moment later.
             _ => {
-                let mut random = [0; 2];
-                (self.random)(&mut random);
-                let is_ours = self.calls.get(&id).is_some_and(|call| call.is_ours);
+                let random = cx.random::<2>();
+                let is_ours = self.open.get(&id).is_some_and(|call| call.is_ours);
                 let range = if is_ours { GLARE_OURS_MS } else { GLARE_THEIRS_MS };
                 let steps = (range.end - range.start) / 10 + 1;
                 let spread = u64::from(u16::from_be_bytes(random)) % steps * 10;
-                let at = now + Duration::from_millis(range.start + spread);
-                if let Some(Call { timer: Some(timer), .. }) = self.calls.get_mut(&id) {
+                let at = cx.now + Duration::from_millis(range.start + spread);
+                if let Some(Call { timer: Some(timer), .. }) = self.open.get_mut(&id) {
                     self.timers.clear(timer.ticket);
                     timer.ticket = self.timers.set(at, Due::Session(id));
                 }

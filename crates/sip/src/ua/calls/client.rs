@@ -1,72 +1,77 @@
 //! Answers to requests of ours (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
 
 use super::{
-    CallId, EndCause, Flow, SipEvent, UserAgent, body,
-    buried::copy_authorization,
-    calls::{Call, Cancel, State},
+    Call, CallId, Calls, Cancel, EndCause, Flow, SipEvent, State,
     dialling::Early,
-    dialog::Dialog,
-    message::{self, Side},
     refresh::{self, Skills},
 };
+use crate::ua::{
+    body,
+    context::{Action, Context, Owner},
+    dialog::Dialog,
+    message::{self, Side, copy_authorization},
+};
 use sipx_sip::{
-    HeaderName, Message, Method, Request, RequestBuilder, Response, TransactionKey,
+    HeaderName, Message, Method, Request, Response, TransactionKey,
     rel::{RSeq, Received, Sequence},
     session::{Accepted, MinSe, Refresher, SessionExpires},
 };
-use std::time::Duration;
 
 /// Telephones that one call may ring. More are not told apart.
 const FORKS_MAX: usize = 16;
-const ELSEWHERE: &str = "Call completed elsewhere";
 
-impl UserAgent {
-    pub(super) fn on_response(
+/// A request of ours, as its transaction knows it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ua) struct Sent<'a> {
+    pub(in crate::ua) key: &'a TransactionKey,
+    /// The flow that it was meant for, whatever its size made of that.
+    pub(in crate::ua) flow: Flow,
+    pub(in crate::ua) method: &'a Method,
+    /// `None`: its transaction is over with this answer.
+    pub(in crate::ua) request: Option<&'a Request>,
+}
+
+impl Calls {
+    /// An answer to a request of a call. False: it is to an INVITE that nobody waits for any more.
+    pub(in crate::ua) fn handle_response(
         &mut self,
-        key: &TransactionKey,
-        call: Option<CallId>,
-        method: &Method,
+        cx: &mut Context,
+        id: CallId,
+        sent: Sent<'_>,
         response: &Response,
-        now: Duration,
-    ) {
-        match method {
-            Method::Notify => return self.on_notify_response(key, response),
-            Method::Register => return self.on_register_response(key, response, now),
-            Method::Invite if response.status.is_success() && self.is_buried(response) => return,
-            _ => {}
+    ) -> bool {
+        let method = sent.method;
+        if matches!(response.status.code(), 401 | 407) && self.answer_challenge(cx, id, sent, response) {
+            return true;
         }
-        let Some(id) = call else { return };
-        if matches!(response.status.code(), 401 | 407) && self.answer_challenge(id, key, response, now) {
-            return;
-        }
-        if self.on_refresh_response(id, method, response, now) {
-            return;
+        if self.on_refresh_response(cx, id, method, response) {
+            return true;
         }
         match method {
-            Method::Invite => self.on_invite_response(key, id, response, now),
-            Method::Refer => self.on_refer_response(id, response),
+            Method::Invite => return self.on_invite_response(cx, id, sent, response),
+            Method::Refer => self.on_refer_response(cx, id, response),
             // Whatever they say to our BYE, the call is over.
-            Method::Bye if response.status.is_final() => self.end(id, EndCause::ByUs),
+            Method::Bye if response.status.is_final() => self.end(cx, id, EndCause::ByUs),
             Method::Options if response.status.is_final() => {
-                self.on_probed(id, response.status.code(), now);
+                self.on_probed(cx, id, response.status.code());
             }
             // 487 to the INVITE is what ends a cancelled call.
             _ => {}
         }
+        true
     }
 
     /// Sends a request within a call again, with an answer to a challenge (section 22.2). False: there is none.
     fn answer_challenge(
         &mut self,
+        cx: &mut Context,
         id: CallId,
-        key: &TransactionKey,
+        sent: Sent<'_>,
         response: &Response,
-        now: Duration,
     ) -> bool {
-        let Some(flow) = self.transactions.get(key).map(super::Transaction::meant_for) else { return false };
-        let Some(mut request) = self.layer.client_request(key).cloned() else { return false };
+        let Sent { flow, request: Some(request), .. } = sent else { return false };
         let cseq = message::cseq(&request.headers);
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.open.get_mut(&id) else { return false };
         // INVITEs of calls that are not up have a way of their own, and those of servers that were given up have none.
         let is_refresh = call.refresh.as_ref().is_some_and(|refresh| Some(refresh.cseq) == cseq);
         let is_of_dialog =
@@ -80,90 +85,77 @@ impl UserAgent {
             .filter(|refresh| Some(refresh.cseq) == old)
             .for_each(|refresh| refresh.cseq = new);
         call.referring.iter_mut().filter(|one| Some(one.cseq) == old).for_each(|one| one.cseq = new);
+        let mut request = request.clone();
         let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
         message::set(&mut request.headers, &HeaderName::CSeq, format!("{new} {method}"));
-        let via = self.via(flow);
+        let via = cx.via(flow);
         message::set_first(&mut request.headers, HeaderName::Via, via);
-        self.sign(id, &mut request);
-        self.send_request(request, flow, id, now);
+        self.sign(cx, id, &mut request);
+        cx.send_request(request, flow, Owner::Call(id));
         true
     }
 
-    fn on_invite_response(&mut self, key: &TransactionKey, id: CallId, response: &Response, now: Duration) {
-        let Some(flow) = self.transactions.get(key).map(super::Transaction::meant_for) else { return };
-        let is_current = match self.calls.get(&id) {
-            None => false,
-            Some(Call { state: State::Calling(calling), .. }) => calling.key.as_ref() == Some(key),
+    fn on_invite_response(
+        &mut self,
+        cx: &mut Context,
+        id: CallId,
+        sent: Sent<'_>,
+        response: &Response,
+    ) -> bool {
+        let tag = message::tag_of(&response.headers, Side::To).unwrap_or_default();
+        let calling = match self.open.get(&id) {
+            None => return false,
+            Some(Call { state: State::Calling(calling), .. }) if calling.key.as_ref() == Some(sent.key) => {
+                calling
+            }
+            Some(Call { state: State::Calling(_), .. }) => return false,
             Some(Call { state: State::Established { ack: Some(ack) }, dialog, .. }) => {
-                let is_ours =
-                    message::tag_of(&response.headers, Side::To).unwrap_or_default() == dialog.remote_tag;
-                if is_ours && response.status.is_success() {
+                let is_again = tag == dialog.remote_tag && response.status.is_success();
+                if is_again {
                     // The 200 came again: our ACK was lost (section 13.2.2.4).
-                    let (ack, flow) = (ack.as_ref().clone(), dialog.next_hop());
-                    return self.send(flow, &Message::Request(ack));
+                    cx.send(dialog.next_hop(), &Message::Request(ack.as_ref().clone()));
                 }
-                false
+                return is_again;
             }
-            Some(Call { dialog, .. }) => {
-                // Ending: this one has its BYE.
-                if message::tag_of(&response.headers, Side::To).unwrap_or_default() == dialog.remote_tag {
-                    return;
-                }
-                false
-            }
+            // Ending: this one has its BYE.
+            Some(Call { dialog, .. }) => return tag == dialog.remote_tag,
         };
-        if !is_current {
-            return self.on_unwanted(key, flow, response, now);
-        }
+        let is_cancelled = calling.cancel != Cancel::No;
         if response.status.is_provisional() {
-            return self.on_provisional(id, response, now);
+            self.on_provisional(cx, id, response);
+            return true;
         }
         self.has_patience(id);
         if response.status.is_success() {
-            return self.on_answered(id, flow, response, now);
+            self.on_answered(cx, id, sent.flow, response);
+        } else if is_cancelled {
+            self.given_up(cx, id);
+        } else if !self.try_again(cx, id, sent.flow, response) {
+            self.on_refused(cx, id, response);
         }
-        let Some(Call { state: State::Calling(calling), .. }) = self.calls.get(&id) else { return };
-        if calling.cancel != Cancel::No {
-            return self.given_up(id);
-        }
-        if self.try_again(id, flow, response, now) {
-            return;
-        }
+        true
+    }
+
+    fn on_refused(&mut self, cx: &mut Context, id: CallId, response: &Response) {
         let phrase = String::from_utf8_lossy(&response.reason).into_owned();
         let status = response.status.code();
         if status >= 600 {
             // Nobody else will answer either (section 21.6).
-            self.remove_call(id);
-            return self.event(SipEvent::Rejected { call: id, status, phrase });
+            self.remove(cx, id);
+            return cx.event(SipEvent::Rejected { call: id, status, phrase });
         }
-        self.try_next(id, status, &phrase, now);
+        self.try_next(cx, id, status, &phrase);
     }
 
-    /// An answer to an INVITE that nobody waits for: it went to another telephone, or to a server that was given up.
-    fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response, now: Duration) {
-        let Some(invite) = self.layer.client_request(key).cloned() else { return };
-        if response.status.is_success() {
-            return self.bury(&invite, response, flow, ELSEWHERE, now);
-        }
-        if response.status.is_provisional()
-            && let Some(transaction) = self.transactions.get_mut(key)
-            && !transaction.is_cancelled
-        {
-            transaction.is_cancelled = true;
-            let flow = transaction.flow;
-            self.send_request_of(cancel_of(&invite), flow, None, now);
-        }
-    }
-
-    fn on_provisional(&mut self, id: CallId, response: &Response, now: Duration) {
+    fn on_provisional(&mut self, cx: &mut Context, id: CallId, response: &Response) {
         self.has_patience(id);
-        let Some(Call { dialog, state: State::Calling(calling), .. }) = self.calls.get_mut(&id) else {
+        let Some(Call { dialog, state: State::Calling(calling), .. }) = self.open.get_mut(&id) else {
             return;
         };
         calling.is_ringing = true;
         let status = response.status.code();
         if calling.cancel == Cancel::Wanted {
-            return self.cancel_if_ringing(id, now);
+            return self.cancel_if_ringing(cx, id);
         }
         if status == 100 || calling.cancel != Cancel::No {
             return;
@@ -192,37 +184,37 @@ impl UserAgent {
                     if sdp.is_some() {
                         calling.early[fork].answer.clone_from(&sdp);
                     }
-                    self.send_prack(id, fork, number, now);
+                    self.send_prack(cx, id, fork, number);
                 }
                 Received::Duplicate | Received::OutOfOrder => return,
             }
         }
         let fork = fork.unwrap_or_default() as u32;
-        self.event(SipEvent::Progress { call: id, fork, status, sdp });
+        cx.event(SipEvent::Progress { call: id, fork, status, sdp });
     }
 
     /// Acknowledges a provisional answer (RFC 3262, section 4).
-    fn send_prack(&mut self, id: CallId, fork: usize, number: u32, now: Duration) {
-        let hop = match self.calls.get(&id) {
+    fn send_prack(&mut self, cx: &mut Context, id: CallId, fork: usize, number: u32) {
+        let hop = match self.open.get(&id) {
             Some(Call { state: State::Calling(calling), .. }) => {
                 calling.early.get(fork).map(|early| early.dialog.next_hop())
             }
             Some(_) | None => None,
         };
         let Some(hop) = hop else { return };
-        let via = self.via(hop);
-        let Some(Call { state: State::Calling(calling), .. }) = self.calls.get_mut(&id) else { return };
+        let via = cx.via(hop);
+        let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id) else { return };
         let cseq = message::cseq(&calling.request.headers).unwrap_or(1);
         let Some(early) = calling.early.get_mut(fork) else { return };
-        let mut prack = early.dialog.request(Method::Prack, via, String::new(), &self.config.product);
+        let mut prack = early.dialog.request(Method::Prack, via, String::new(), &cx.product);
         prack.headers.remove_all(&HeaderName::Contact);
         message::push(&mut prack.headers, HeaderName::RAck, format!("{number} {cseq} INVITE"));
-        self.sign(id, &mut prack);
-        self.send_request_of(prack, hop, None, now);
+        self.sign(cx, id, &mut prack);
+        cx.send_request(prack, hop, Owner::Nobody);
     }
 
-    fn on_answered(&mut self, id: CallId, flow: Flow, response: &Response, now: Duration) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+    fn on_answered(&mut self, cx: &mut Context, id: CallId, flow: Flow, response: &Response) {
+        let Some(call) = self.open.get_mut(&id) else { return };
         let State::Calling(calling) = &mut call.state else { return };
         let is_cancelled = calling.cancel != Cancel::No;
         let tag = message::tag_of(&response.headers, Side::To).unwrap_or_default();
@@ -245,39 +237,38 @@ impl UserAgent {
         (call.dialog, call.skills) = (dialog, Skills::of(&response.headers));
         call.answers.begin();
         let next_hop = call.dialog.next_hop();
-        let contact = self.calls.get(&id).map(|call| self.contact_of(call, next_hop)).unwrap_or_default();
-        let via = self.via(next_hop);
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let contact = call.contact(cx, next_hop);
+        let via = cx.via(next_hop);
         let cseq = message::cseq(&invite.headers).unwrap_or(1);
-        let mut ack = call.dialog.ack(cseq, via, contact, &self.config.product);
+        let mut ack = call.dialog.ack(cseq, via, contact, &cx.product);
         copy_authorization(&invite, &mut ack);
         call.state = State::Established { ack: Some(Box::new(ack.clone())) };
-        self.send(next_hop, &Message::Request(ack));
+        cx.send(next_hop, &Message::Request(ack));
         if is_cancelled {
             // CANCEL and 200 crossed: the call is up, so BYE ends it.
-            return self.send_bye(id, &[], now);
+            return self.send_bye(cx, id, &[]);
         }
         let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok).map(agreed);
-        self.start_session_timer(id, agreed, now);
-        let dialog = self.calls.get(&id).map(|call| call.dialog.to_text()).unwrap_or_default();
-        self.event(SipEvent::Answered { call: id, sdp, fork, dialog });
+        self.start_session_timer(cx, id, agreed);
+        let dialog = self.open.get(&id).map(|call| call.dialog.to_text()).unwrap_or_default();
+        cx.event(SipEvent::Answered { call: id, sdp, fork, dialog });
     }
 
     /// Answers a challenge (section 22.2), asks another server (RFC 3263, 4.3), goes where a redirection says (section
     /// 8.1.3.4), or asks for a longer session (RFC 4028, 7.3). False: there is nothing to try.
-    fn try_again(&mut self, id: CallId, flow: Flow, response: &Response, now: Duration) -> bool {
+    fn try_again(&mut self, cx: &mut Context, id: CallId, flow: Flow, response: &Response) -> bool {
         let status = response.status.code();
         if status == 503 {
-            self.avoid(flow, message::retry_after(&response.headers), now);
-            return self.next_server(id, now);
+            cx.push(Action::Avoid { flow, wait: message::retry_after(&response.headers) });
+            return self.next_server(cx, id);
         }
         if matches!(status, 300 | 301 | 302 | 305) {
-            return self.follow(id, message::contacts(&response.headers), now);
+            return self.follow(cx, id, message::contacts(&response.headers));
         }
         if !matches!(status, 401 | 407 | 422) {
             return false;
         }
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.open.get_mut(&id) else { return false };
         let State::Calling(calling) = &mut call.state else { return false };
         if !calling.may_try_again() {
             return false;
@@ -296,60 +287,51 @@ impl UserAgent {
         } else if call.credentials.is_none() || !call.answers.learn(response) {
             return false;
         }
-        self.resend_invite(id, request, flow, now);
+        self.resend_invite(cx, id, request, flow);
         true
     }
 
-    /// A request of ours, or a final answer to an INVITE, got no reply.
-    pub(super) fn on_failure(
+    /// A request of ours, or a final answer to an INVITE (`sent` is `None`), got no reply.
+    pub(in crate::ua) fn handle_failure(
         &mut self,
-        key: &TransactionKey,
-        call: Option<CallId>,
+        cx: &mut Context,
+        id: CallId,
         method: &Method,
+        sent: Option<(&TransactionKey, Flow)>,
         status: u16,
-        now: Duration,
     ) {
-        match method {
-            Method::Notify => return self.on_notify_failure(key),
-            Method::Register => return self.on_register_failure(key, status, now),
-            _ => {}
-        }
-        let Some(id) = call else { return };
-        let is_client = self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none();
-        let flow = self.transactions.get(key).map(super::Transaction::meant_for);
-        let Some(call) = self.calls.get(&id) else { return };
+        let is_client = sent.is_some();
+        let Some(call) = self.open.get(&id) else { return };
         match (&call.state, method) {
-            (State::Calling(calling), Method::Invite) if is_client => {
-                if calling.key.as_ref() != Some(key) {
+            (State::Calling(calling), Method::Invite) => {
+                let Some((_, flow)) = sent.filter(|(key, _)| calling.key.as_ref() == Some(*key)) else {
                     return;
-                }
+                };
                 if calling.cancel != Cancel::No {
-                    return self.given_up(id);
+                    return self.given_up(cx, id);
                 }
                 if calling.is_bound && status == 503 {
                     // The connection that the called party registered over is closed (RFC 5626, section 5.3): it is not
                     // a server that is out of order, it is somebody who is not there.
-                    return self.try_next(id, 480, "Its connection is closed", now);
+                    return self.try_next(cx, id, 480, "Its connection is closed");
                 }
-                if let Some(flow) = flow {
-                    self.avoid(flow, None, now);
-                }
-                if !self.next_server(id, now) {
-                    self.try_next(id, status, message::phrase(status), now);
+                cx.push(Action::Avoid { flow, wait: None });
+                if !self.next_server(cx, id) {
+                    self.try_next(cx, id, status, message::phrase(status));
                 }
             }
             (State::Established { .. }, Method::Update | Method::Invite)
                 if is_client && call.refresh.is_some() =>
             {
                 // Nobody there any more (RFC 4028, section 10).
-                self.send_bye(id, &[], now);
-                self.end(id, EndCause::Transport);
+                self.send_bye(cx, id, &[]);
+                self.end(cx, id, EndCause::Transport);
             }
             // A connection that cannot be opened is a telephone that is gone, too.
-            (State::Established { .. }, Method::Options) if is_client => self.on_probed(id, 408, now),
-            (_, Method::Refer) if is_client => self.on_refer_failure(id, status),
-            (State::Ending, Method::Bye) => self.end(id, EndCause::Transport),
-            (State::Incoming { .. }, Method::Invite) => self.end(id, EndCause::Transport),
+            (State::Established { .. }, Method::Options) if is_client => self.on_probed(cx, id, 408),
+            (_, Method::Refer) if is_client => self.on_refer_failure(cx, id, status),
+            (State::Ending, Method::Bye) => self.end(cx, id, EndCause::Transport),
+            (State::Incoming { .. }, Method::Invite) => self.end(cx, id, EndCause::Transport),
             _ => {}
         }
     }
@@ -365,24 +347,4 @@ pub(super) fn agreed(agreed: SessionExpires) -> Accepted {
         },
         require: false,
     }
-}
-
-/// The CANCEL of an INVITE: the same branch, the same CSeq number (section 9.1).
-pub(super) fn cancel_of(invite: &Request) -> Request {
-    let mut cancel = RequestBuilder::new(Method::Cancel, invite.uri.clone()).build();
-    for name in [
-        HeaderName::Via,
-        HeaderName::MaxForwards,
-        HeaderName::Route,
-        HeaderName::From,
-        HeaderName::To,
-        HeaderName::CallId,
-    ] {
-        for header in invite.headers.get_all(&name) {
-            cancel.headers.push(header.clone());
-        }
-    }
-    let cseq = message::cseq(&invite.headers).unwrap_or(1);
-    message::push(&mut cancel.headers, HeaderName::CSeq, format!("{cseq} CANCEL"));
-    cancel
 }

@@ -1,0 +1,765 @@
+//! Takes what comes in to the part that it is for, and carries out what the parts want.
+
+use super::{
+    CallId, DialSpec, EndCause, Flow, IceServers, LookupId, Output, Reason, ReferTo, RegistrationId,
+    RegistrationSpec, RequestId, SipEvent, SubscriptionId, UaConfig, body,
+    calls::{Calls, Sent},
+    context::{Action, Context, Lookup, Owner, RETRY_AFTER_OVERLOAD_S, Random, Received},
+    gate::Gate,
+    lenient,
+    message::{self, ALLOW, SUPPORTED, Side, cancel_of, required},
+    registrations::Registrations,
+    requests::{Pending, Requests},
+    servers::Servers,
+    subscriptions::Subscriptions,
+    surplus::SurplusDialogs,
+    transactions::{Arrival, Outcome, Steps, Transactions},
+};
+use crate::guard::{Ban, Caller, GuardConfig};
+use bytes::Bytes;
+use ipnet::IpNet;
+use sipx_sip::{
+    HeaderName, Limits, Message, Method, Request, Response, TransactionKey, TuEvent, error::ParseError,
+};
+use std::{collections::VecDeque, fmt, net::IpAddr, time::Duration};
+
+const ELSEWHERE: &str = "Call completed elsewhere";
+/// Of the clients in browsers that ask with OPTIONS for servers that help with ICE.
+const TURN_REQUEST: &[u8] = b"X-AculabTurnRequest";
+
+/// The user agent.
+pub struct UserAgent {
+    cx: Context,
+    gate: Gate,
+    transactions: Transactions,
+    calls: Calls,
+    subscriptions: Subscriptions,
+    registrations: Registrations,
+    /// Requests outside of calls that the program has not answered.
+    requests: Requests,
+    servers: Servers,
+    surplus: SurplusDialogs,
+    ice_servers: IceServers,
+    outputs: VecDeque<Output>,
+}
+
+impl fmt::Debug for UserAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserAgent")
+            .field("calls", &self.calls.len())
+            .field("transactions", &self.transactions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What comes in.
+impl UserAgent {
+    /// A user agent with no calls.
+    #[must_use]
+    pub fn new(config: UaConfig, random: Random, next_call: Box<dyn FnMut() -> CallId + Send>) -> Self {
+        Self {
+            cx: Context::new(&config, random),
+            gate: Gate::new(&config),
+            transactions: Transactions::new(),
+            calls: Calls::new(next_call),
+            subscriptions: Subscriptions::default(),
+            registrations: Registrations::default(),
+            requests: Requests::default(),
+            servers: Servers::default(),
+            surplus: SurplusDialogs::default(),
+            ice_servers: config.ice_servers,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes a datagram. What is not SIP is passed over.
+    pub fn receive_datagram(&mut self, datagram: Bytes, flow: Flow, now: Duration) {
+        if self.gate.is_banned(flow, now) {
+            return;
+        }
+        let packet = lenient::message_of(&datagram);
+        match lenient::parse(&packet, &Limits::datagram()) {
+            Ok(message) => self.receive(message, flow, now),
+            Err(error) => self.refuse_unreadable(&packet, &error, flow, now),
+        }
+    }
+
+    /// Takes a message that was framed already.
+    pub(crate) fn receive(&mut self, mut message: Message, flow: Flow, now: Duration) {
+        self.cx.now = now;
+        lenient::mend(message.headers_mut());
+        let arrival = match message {
+            Message::Request(request) => self.receive_request(request, flow),
+            Message::Response(response) => self.transactions.handle_response(response, flow),
+        };
+        match arrival {
+            Arrival::Steps(steps) => self.run(steps),
+            Arrival::Ack(request) => self.calls.handle_ack(&mut self.cx, &request),
+            Arrival::Nothing => {}
+        }
+        self.carry_out();
+    }
+
+    fn receive_request(&mut self, mut request: Request, flow: Flow) -> Arrival {
+        if !self.gate.is_allowed(flow) || !self.gate.admits(&mut self.cx, &request, flow) {
+            return Arrival::Nothing;
+        }
+        message::mark_source(&mut request, flow.remote);
+        if let Some(finding) =
+            sipx_sip::validate_request(&request).into_iter().find(|finding| !finding.is_repairable())
+        {
+            self.refuse_malformed(&request, &finding, flow);
+            self.gate.failed(&mut self.cx, flow);
+            return Arrival::Nothing;
+        }
+        self.transactions.handle_request(request, flow)
+    }
+
+    /// What is plainly a request and cannot be read is answered with 400, what is more than we take with 513 (RFC 3261,
+    /// section 21.5.7), as far as it says by whom and where from (RFC 4475, 3.1.2). What is not even that is passed over.
+    pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &ParseError, flow: Flow, now: Duration) {
+        self.cx.now = now;
+        if !self.gate.is_allowed(flow) {
+            return;
+        }
+        let Some(copied) = message::salvage(bytes) else { return };
+        if !self.gate.admits_unreadable(&mut self.cx, flow) {
+            return;
+        }
+        let status = if matches!(why, ParseError::Limit { .. }) { 513 } else { 400 };
+        let why: String = crate::text::line(&why.to_string()).chars().take(80).collect();
+        self.send_salvaged(flow, &format!("{status} {}: {why}", message::phrase(status)), &copied);
+        self.carry_out();
+    }
+
+    /// Refuses a request of which nothing but these lines is known.
+    fn send_salvaged(&mut self, flow: Flow, status: &str, copied: &str) {
+        let product = &self.cx.product;
+        let text = format!("SIP/2.0 {status}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
+        self.cx.push(Action::Send { flow, bytes: text.into() });
+    }
+
+    /// A request that lacks what every request has is answered without a transaction, if it can be answered at all.
+    fn refuse_malformed(&mut self, request: &Request, finding: &sipx_sip::Finding, flow: Flow) {
+        if request.method == Method::Ack {
+            return;
+        }
+        let why = match finding {
+            sipx_sip::Finding::MissingRequiredHeader(name) => format!("Missing {name} header"),
+            sipx_sip::Finding::MalformedRequiredHeader(name) => format!("Malformed {name} header"),
+            sipx_sip::Finding::RepeatedSingleValueHeader(name) => format!("More than one {name} header"),
+            sipx_sip::Finding::CSeqMethodMismatch => "CSeq names another method".to_owned(),
+            sipx_sip::Finding::UnsupportedVersion => message::phrase(505).to_owned(),
+            sipx_sip::Finding::RequestUriHasHeaders => "Headers in the request URI".to_owned(),
+            _ => message::phrase(400).to_owned(),
+        };
+        let tag = self.cx.token(8);
+        let response = message::response(request, finding.status(), Some(&why), Some(&tag), &self.cx.product);
+        let back = message::response_flow(request, flow);
+        if let Some(response) = response {
+            self.cx.send(back, &Message::Response(response));
+        } else if let Some(copied) = message::salvage(&Message::Request(request.clone()).to_bytes()) {
+            // It lacks what a proper answer has to repeat.
+            self.send_salvaged(back, &format!("400 {why}"), &copied);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.cx.now = now;
+        while let Some(at) = self.poll_timeout().filter(|at| *at <= now) {
+            if self.transactions.poll_timeout() == Some(at) {
+                if let Some(steps) = self.transactions.handle_timeout(now) {
+                    self.run(steps);
+                }
+            } else if self.calls.poll_timeout() == Some(at) {
+                self.calls.handle_timeout(&mut self.cx);
+            } else if self.subscriptions.poll_timeout() == Some(at) {
+                self.subscriptions.handle_timeout(&mut self.cx);
+            } else if self.registrations.poll_timeout() == Some(at) {
+                self.registrations.handle_timeout(&mut self.cx);
+            } else {
+                self.surplus.handle_timeout(&self.cx);
+            }
+            self.carry_out();
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let parts = [
+            self.transactions.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.subscriptions.poll_timeout(),
+            self.registrations.poll_timeout(),
+            self.surplus.poll_timeout(),
+        ];
+        parts.into_iter().flatten().min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A message could not be sent on this flow, or its connection has gone.
+    pub fn handle_transport_error(&mut self, flow: Flow, now: Duration) {
+        self.cx.now = now;
+        if !flow.transport.is_datagram() {
+            self.calls.handle_flow_gone(flow);
+        }
+        self.registrations.handle_flow_gone(&self.cx, flow);
+        for key in self.transactions.on_flow(flow) {
+            let steps = self.transactions.handle_transport_error(&key, now);
+            self.run(steps);
+        }
+        self.carry_out();
+    }
+
+    /// The servers of a hop, the first to be tried first, or why there are none.
+    pub fn located(&mut self, lookup: LookupId, found: Result<Vec<Flow>, String>, now: Duration) {
+        self.cx.now = now;
+        let Some(lookup) = self.servers.take(lookup) else { return };
+        let found = found.map(|flows| self.servers.sorted(flows, now));
+        match lookup {
+            Lookup::Dial { call, uri, spec, begun } => {
+                self.calls.handle_located(&mut self.cx, call, uri, *spec, found, begun);
+            }
+            Lookup::Redirect { call, uri } => {
+                self.calls.handle_redirect_located(&mut self.cx, call, uri, found);
+            }
+            Lookup::Register(id) => self.registrations.handle_located(&mut self.cx, id, found),
+        }
+        self.carry_out();
+    }
+
+    /// Carries out what a transaction wants.
+    fn run(&mut self, (key, steps): Steps) {
+        for step in steps {
+            match self.transactions.handle_step(&key, step, self.cx.now) {
+                Some(Outcome::Send { flow, bytes }) => self.outputs.push_back(Output::Send { flow, bytes }),
+                Some(Outcome::Tell(event)) => {
+                    self.tell(&key, event);
+                    self.carry_out();
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Takes what a transaction says to whom it belongs.
+    fn tell(&mut self, key: &TransactionKey, event: TuEvent) {
+        let Some(flow) = self.transactions.flow(key) else { return };
+        match event {
+            TuEvent::Request(request) => {
+                self.on_request(Received { key: key.clone(), request, flow, tag: None });
+            }
+            TuEvent::Ack(request) => self.calls.handle_ack(&mut self.cx, &request),
+            TuEvent::Response(response) => self.on_response(key, &response),
+            TuEvent::Timeout => self.on_failure(key, 408),
+            TuEvent::TransportError => self.on_failure(key, 503),
+            _ => {}
+        }
+    }
+
+    fn on_response(&mut self, key: &TransactionKey, response: &Response) {
+        let (Some(owner), Some(method), Some(flow)) =
+            (self.transactions.owner(key), self.transactions.method(key), self.transactions.meant_for(key))
+        else {
+            return;
+        };
+        let cx = &mut self.cx;
+        if *method == Method::Invite
+            && response.status.is_success()
+            && self.surplus.handle_answer(cx, response)
+        {
+            return;
+        }
+        match owner {
+            Owner::Nobody => {}
+            Owner::Subscription(id) => self.subscriptions.handle_response(cx, id, response.status.code()),
+            Owner::Registration(id) => self.registrations.handle_response(cx, id, key, response),
+            Owner::Call(id) => {
+                let sent = Sent { key, flow, method, request: self.transactions.request(key) };
+                if !self.calls.handle_response(cx, id, sent, response) {
+                    self.on_unwanted(key, flow, response);
+                }
+            }
+        }
+    }
+
+    /// An answer to an INVITE that nobody waits for: it went to another telephone, or to a server that was given up.
+    fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response) {
+        let Some(invite) = self.transactions.request(key).cloned() else { return };
+        if response.status.is_success() {
+            return self.surplus.end(&mut self.cx, &invite, response, flow, ELSEWHERE);
+        }
+        if response.status.is_provisional()
+            && let Some(flow) = self.transactions.cancel_unwanted(key)
+        {
+            self.cx.send_request(cancel_of(&invite), flow, Owner::Nobody);
+        }
+    }
+
+    /// A request of ours, or a final answer to an INVITE, got no reply.
+    fn on_failure(&mut self, key: &TransactionKey, status: u16) {
+        let (Some(owner), Some(method), Some(flow)) =
+            (self.transactions.owner(key), self.transactions.method(key), self.transactions.meant_for(key))
+        else {
+            return;
+        };
+        match owner {
+            Owner::Nobody => {}
+            Owner::Subscription(id) => self.subscriptions.forget(&mut self.cx, id),
+            Owner::Registration(id) => self.registrations.handle_failure(&mut self.cx, id, key, status),
+            Owner::Call(id) => {
+                let sent = self.transactions.is_client(key).then_some((key, flow));
+                self.calls.handle_failure(&mut self.cx, id, method, sent, status);
+            }
+        }
+    }
+
+    /// Carries out what the parts want, in order; what one action leads to comes before the next one.
+    fn carry_out(&mut self) {
+        for action in self.cx.take_actions() {
+            self.act(action);
+            self.carry_out();
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
+            Action::Event(event) => self.outputs.push_back(Output::Event(event)),
+            Action::Respond { key, response } => {
+                let steps = self.transactions.send_response(&key, *response);
+                self.run((key, steps));
+            }
+            Action::RespondAgain { key, response, flow } => {
+                if self.transactions.flow(&key).is_some() {
+                    let steps = self.transactions.send_response(&key, *response);
+                    self.run((key, steps));
+                } else {
+                    let bytes = Message::Response(*response).to_bytes();
+                    self.outputs.push_back(Output::Send { flow, bytes });
+                }
+            }
+            Action::Request { request, flow, owner } => self.send_request(*request, flow, owner),
+            Action::Cancel { call, key, invite, flow, extra } => {
+                // It follows its INVITE, and has the same Via.
+                let sent = key.as_ref();
+                let flow = sent.and_then(|key| self.transactions.flow(key)).unwrap_or(flow);
+                let invite = sent.and_then(|key| self.transactions.request(key)).unwrap_or(&invite);
+                let mut cancel = cancel_of(invite);
+                for (name, value) in extra {
+                    message::push(&mut cancel.headers, name, value);
+                }
+                self.send_request(cancel, flow, Owner::Call(call));
+            }
+            Action::StopRepeating(key) => self.transactions.stop_repeating(&key),
+            Action::Abandon(key) => self.transactions.abandon(&key),
+            Action::Locate { lookup, hop } => {
+                let lookup = self.servers.look_up(lookup);
+                self.outputs.push_back(Output::Locate { lookup, hop });
+            }
+            Action::ForgetRedirect(call) => self.servers.forget_redirect(call),
+            Action::ForgetRegistrar(id) => self.servers.forget_registrar(id),
+            Action::Avoid { flow, wait } => self.servers.avoid(flow, wait, self.cx.now),
+            Action::NotifyInCall { call, subscription, notice } => {
+                if !self.calls.notify(&mut self.cx, call, subscription, *notice) {
+                    self.subscriptions.forget(&mut self.cx, subscription);
+                }
+            }
+            Action::CallOver { call, dialog, contact_user } => {
+                self.subscriptions.handle_call_over(&mut self.cx, call, &dialog, &contact_user);
+            }
+        }
+    }
+
+    fn send_request(&mut self, request: Request, flow: Flow, owner: Owner) {
+        if let Some(steps) = self.transactions.send_request(request, flow, owner, self.cx.now) {
+            self.run(steps);
+        }
+    }
+}
+
+/// Requests that begin a transaction (RFC 3261, section 8.2).
+impl UserAgent {
+    fn on_request(&mut self, received: Received) {
+        let request = &received.request;
+        if request.method == Method::Cancel {
+            return self.on_cancel(received);
+        }
+        if message::tag_of(&request.headers, Side::To).is_some() {
+            return self.on_request_in_dialog(received);
+        }
+        let has_room = self.has_room_for_subscription();
+        let cx = &mut self.cx;
+        if matches!(request.method, Method::Options | Method::Register | Method::Subscribe | Method::Refer) {
+            if !request.uri.scheme().is_sip() && request.uri.tel_parts().is_none() {
+                return cx.respond_plain(&received, 416);
+            }
+            if let Some(unsupported) = required(request) {
+                let extra = [(HeaderName::Unsupported, unsupported)];
+                return cx.respond_with(&received, 420, None, &extra);
+            }
+        }
+        match request.method {
+            Method::Invite => {
+                let (key, may_begin) = (received.key.clone(), !self.gate.is_closed());
+                if let Some(call) = self.calls.handle_invite(cx, received, may_begin) {
+                    self.transactions.set_owner(&key, Owner::Call(call));
+                }
+            }
+            Method::Options if self.gate.is_draining && !asks_for_ice_servers(request) => {
+                let extra = [(HeaderName::RetryAfter, RETRY_AFTER_OVERLOAD_S.to_owned())];
+                cx.respond_with(&received, 503, None, &extra);
+            }
+            Method::Options => self.respond_options(&received),
+            Method::Register => self.requests.handle_register(cx, received, self.gate.is_overloaded),
+            Method::Subscribe => {
+                self.requests.handle_subscribe(cx, Pending { received, call: None }, has_room);
+            }
+            Method::Refer => {
+                let calls = &self.calls;
+                let pending = Pending { received, call: None };
+                self.requests.handle_refer(cx, pending, has_room, |replaces| calls.named(replaces));
+            }
+            Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
+                cx.respond_plain(&received, 481);
+            }
+            Method::Other(_) => cx.respond_with(&received, 501, None, &allow()),
+            _ => cx.respond_with(&received, 405, None, &allow()),
+        }
+    }
+
+    fn has_room_for_subscription(&self) -> bool {
+        !self.gate.is_closed() && !self.subscriptions.is_full()
+    }
+
+    fn on_cancel(&mut self, mut received: Received) {
+        let invite = TransactionKey::for_cancelled_invite(&received.request);
+        let Some(owner) = invite.and_then(|invite| self.transactions.owner(&invite)) else {
+            return self.cx.respond_plain(&received, 481);
+        };
+        let call = if let Owner::Call(call) = owner { Some(call) } else { None };
+        // The answer to CANCEL carries the tag of the INVITE's answers (section 9.2).
+        received.tag = call.and_then(|call| self.calls.tag(call));
+        self.cx.respond_plain(&received, 200);
+        if let Some(call) = call {
+            self.calls.handle_cancel(&mut self.cx, call, &received.request);
+        }
+    }
+
+    fn on_request_in_dialog(&mut self, received: Received) {
+        let request = &received.request;
+        let cx = &mut self.cx;
+        if request.method == Method::Subscribe {
+            let tag = message::tag_of(&request.headers, Side::To).unwrap_or_default();
+            let call = self.calls.of_dialog(message::call_id(&request.headers), tag);
+            if let Some(id) = self.subscriptions.find(request, call) {
+                let dialog = call.and_then(|call| self.calls.dialog_of(call));
+                return self.subscriptions.handle_resubscribe(cx, &received, id, dialog);
+            }
+        }
+        let Some(call) = self.calls.of_request(request) else {
+            return cx.respond_plain(&received, 481);
+        };
+        self.transactions.set_owner(&received.key, Owner::Call(call));
+        let Some(received) = self.calls.handle_request(cx, call, received) else { return };
+        let has_room = !self.gate.is_closed() && !self.subscriptions.is_full();
+        match received.request.method {
+            Method::Subscribe => {
+                self.requests.handle_subscribe(cx, Pending { received, call: Some(call) }, has_room);
+            }
+            Method::Refer => {
+                let calls = &self.calls;
+                let pending = Pending { received, call: Some(call) };
+                self.requests.handle_refer(cx, pending, has_room, |replaces| calls.named(replaces));
+            }
+            Method::Options => self.respond_options(&received),
+            Method::Other(_) => cx.respond_with(&received, 501, None, &allow()),
+            _ => cx.respond_with(&received, 405, None, &allow()),
+        }
+    }
+
+    fn respond_options(&mut self, received: &Received) {
+        let request = &received.request;
+        let extra = [
+            (HeaderName::Allow, ALLOW.to_owned()),
+            (HeaderName::Accept, body::accept(body::ALL)),
+            (HeaderName::AcceptEncoding, "identity".to_owned()),
+            (HeaderName::Supported, SUPPORTED.to_owned()),
+            (HeaderName::AllowEvents, "conference, refer".to_owned()),
+        ];
+        if !asks_for_ice_servers(request) {
+            return self.cx.respond_with(received, 200, None, &extra);
+        }
+        let tag = self.cx.token(8);
+        let response = message::response(request, 200, None, Some(&tag), &self.cx.product);
+        let Some(mut response) = response else { return };
+        for (name, value) in extra {
+            message::push(&mut response.headers, name, value);
+        }
+        let client = message::party(&request.headers, Side::From).user;
+        let servers = (self.ice_servers.0)(&client);
+        message::with_body(&mut response, "application/json", servers);
+        self.cx.respond(&received.key, response);
+    }
+}
+
+/// What the program asks.
+impl UserAgent {
+    /// New calls are refused with 503 while the program cannot keep up.
+    pub fn set_overloaded(&mut self, is_overloaded: bool) {
+        self.gate.is_overloaded = is_overloaded;
+    }
+
+    /// New calls are refused with 503, and OPTIONS too, by which proxies know whom to ask. Not those by which clients in browsers
+    /// ask for ICE servers: after a refusal these would not ask for a minute, and calls that are up need new credentials.
+    pub fn set_draining(&mut self, is_draining: bool) {
+        self.gate.is_draining = is_draining;
+    }
+
+    /// Calls that are not over yet.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Registrations that are kept up or are being taken back.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        self.registrations.len()
+    }
+
+    /// Nothing is under way: no call, no transaction, no timer.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_idle()
+            && self.transactions.is_idle()
+            && self.requests.is_idle()
+            && self.subscriptions.is_idle()
+            && self.servers.is_idle()
+            && self.surplus.is_idle()
+            && self.registrations.is_idle()
+    }
+
+    /// A caller asked for what it may not have. Who does so often is not answered for a while. `is_reached`: what we send
+    /// is known to reach it; else somebody else may have written its address on a datagram.
+    pub fn report_failure(&mut self, flow: Flow, caller: &Caller, is_reached: bool, now: Duration) {
+        self.with(now, |ua| ua.gate.report_failure(&mut ua.cx, flow, caller, is_reached));
+    }
+
+    /// A caller has shown who it is.
+    pub fn report_success(&mut self, flow: Flow, caller: &Caller, now: Duration) {
+        self.with(now, |ua| ua.gate.report_success(&ua.cx, flow, caller));
+    }
+
+    /// Whether a source that has these connections may open another one.
+    pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
+        self.gate.may_connect(flow, open, now)
+    }
+
+    /// What comes this way is answered at all.
+    pub(crate) fn is_allowed(&self, flow: Flow) -> bool {
+        self.gate.is_allowed(flow)
+    }
+
+    /// Other limits and networks from now on. Bans are lifted.
+    pub fn set_limits(&mut self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
+        self.gate.set_limits(allow_from, websockets_from, guard);
+    }
+
+    /// Sources that are not answered at the moment, the longest first.
+    #[must_use]
+    pub fn bans(&self, now: Duration) -> Vec<Ban> {
+        self.gate.bans(now)
+    }
+
+    /// Answers a source again. False: it was answered.
+    pub fn lift_ban(&mut self, source: IpAddr, now: Duration) -> bool {
+        self.gate.lift_ban(source, now)
+    }
+
+    /// Places a call.
+    pub fn dial(&mut self, id: CallId, spec: DialSpec, now: Duration) {
+        self.with(now, |ua| ua.calls.dial(&mut ua.cx, id, spec));
+    }
+
+    /// Sends 180, or 183 with early media.
+    pub fn ring(&mut self, call: CallId, sdp: Option<String>, now: Duration) {
+        self.with(now, |ua| ua.calls.ring(&mut ua.cx, call, sdp));
+    }
+
+    /// Sends 200 with a session description: the answer, or the offer when the INVITE had none.
+    /// `is_focus`: it is a conference that answers (RFC 4579).
+    pub fn answer(&mut self, call: CallId, sdp: String, is_focus: bool, now: Duration) {
+        self.with(now, |ua| ua.calls.answer(&mut ua.cx, call, sdp, is_focus));
+    }
+
+    /// Refuses a call that came in. It is over for the program at once.
+    pub fn reject(
+        &mut self,
+        call: CallId,
+        status: u16,
+        reason: Option<&str>,
+        extra: &[(String, String)],
+        now: Duration,
+    ) {
+        self.with(now, |ua| ua.calls.reject(&mut ua.cx, call, status, reason, extra));
+    }
+
+    /// Agrees to a change of the session.
+    pub fn accept_offer(&mut self, call: CallId, sdp: String, now: Duration) {
+        self.with(now, |ua| ua.calls.accept_offer(&mut ua.cx, call, sdp));
+    }
+
+    /// Declines a change of the session; it goes on as it was.
+    pub fn reject_offer(&mut self, call: CallId, status: u16, now: Duration) {
+        self.with(now, |ua| ua.calls.reject_offer(&mut ua.cx, call, status));
+    }
+
+    /// Ends a call, whatever state it is in. `Ended` follows when the other side knows.
+    pub fn hang_up(&mut self, call: CallId, reasons: Vec<Reason>, now: Duration) {
+        self.with(now, |ua| {
+            if ua.calls.contains(call) {
+                ua.calls.hang_up(&mut ua.cx, call, reasons);
+            } else if ua.servers.forget_dial(call) {
+                ua.cx.event(SipEvent::Ended { call, cause: EndCause::ByUs });
+            }
+        });
+    }
+
+    /// Ends a call of another run of ours. `Ended` follows. False: the text is not that of a dialog.
+    pub fn hang_up_saved(&mut self, id: CallId, dialog: &str, reasons: &[Reason], now: Duration) -> bool {
+        self.with(now, |ua| ua.calls.hang_up_saved(&mut ua.cx, id, dialog, reasons))
+    }
+
+    /// Asks whether the other side still knows the call (OPTIONS within the dialog); where it does not, or nobody
+    /// answers, the call ends.
+    pub fn probe(&mut self, id: CallId, now: Duration) {
+        self.with(now, |ua| ua.calls.probe(&mut ua.cx, id));
+    }
+
+    /// Asks the other side of a call to call somebody. `ReferralProgress` tells how that goes; the call goes on until it
+    /// is hung up.
+    pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
+        self.with(now, |ua| ua.calls.refer(&mut ua.cx, id, to));
+    }
+
+    /// Registers, and keeps the registration up until [`Self::unregister`].
+    pub fn register(&mut self, id: RegistrationId, spec: RegistrationSpec, now: Duration) {
+        self.with(now, |ua| ua.registrations.register(&mut ua.cx, id, spec));
+    }
+
+    /// Takes a registration back. `Unregistered` follows.
+    pub fn unregister(&mut self, id: RegistrationId, now: Duration) {
+        self.with(now, |ua| ua.registrations.unregister(&mut ua.cx, id));
+    }
+
+    /// Takes all of them back.
+    pub fn unregister_all(&mut self, now: Duration) {
+        self.with(now, |ua| ua.registrations.unregister_all(&mut ua.cx));
+    }
+
+    /// Says which contacts are registered, each with its seconds.
+    pub fn answer_registration(&mut self, id: RequestId, contacts: &[(String, u32)], now: Duration) {
+        self.with(now, |ua| ua.requests.answer_registration(&mut ua.cx, id, contacts));
+    }
+
+    /// Refuses a registration or a subscription, or asks who it is (401 with WWW-Authenticate).
+    pub fn refuse_request(&mut self, id: RequestId, status: u16, extra: &[(String, String)], now: Duration) {
+        self.with(now, |ua| ua.requests.refuse(&mut ua.cx, id, status, extra));
+    }
+
+    /// Agrees to a subscription, under the number of its request; `body` is the first document. For how long is what was
+    /// asked for, within bounds; for nothing means that this document is all that was wanted.
+    pub fn accept_subscription(
+        &mut self,
+        id: RequestId,
+        call: Option<CallId>,
+        body: String,
+        now: Duration,
+    ) -> Option<SubscriptionId> {
+        self.with(now, |ua| {
+            let Pending { received, .. } = ua.requests.take(id)?;
+            ua.transactions.flow(&received.key)?;
+            let dialog = call.and_then(|call| ua.calls.dialog_of(call));
+            ua.subscriptions.accept(&mut ua.cx, id, &received, dialog, body)
+        })
+    }
+
+    /// Tells a document to one who follows.
+    pub fn notify(&mut self, id: SubscriptionId, body: String, now: Duration) {
+        self.with(now, |ua| ua.subscriptions.notify(&mut ua.cx, id, body));
+    }
+
+    /// Ends a subscription: what was followed is no more.
+    pub fn end_subscription(&mut self, id: SubscriptionId, now: Duration) {
+        self.with(now, |ua| ua.subscriptions.end(&mut ua.cx, id));
+    }
+
+    /// Agrees to call whom somebody asks for: 202, and the first word on how that goes. [`Self::report_referral`] tells the
+    /// rest.
+    pub fn accept_referral(&mut self, id: RequestId, now: Duration) {
+        self.with(now, |ua| {
+            let Some(Pending { received, call }) = ua.requests.take(id) else { return };
+            if ua.transactions.flow(&received.key).is_none() {
+                return;
+            }
+            if let Some(call) = call {
+                ua.calls.count_referral(call);
+            }
+            let dialog = call.and_then(|call| ua.calls.dialog_of(call));
+            ua.subscriptions.accept_referral(&mut ua.cx, id, &received, dialog);
+        });
+    }
+
+    /// Tells who asked for a call how it goes, by the status that it has: final from 200 on.
+    pub fn report_referral(&mut self, id: RequestId, status: u16, phrase: &str, now: Duration) {
+        self.with(now, |ua| ua.subscriptions.report_referral(&mut ua.cx, id, status, phrase));
+    }
+
+    /// Puts something to the parts, and carries out what they want.
+    fn with<T>(&mut self, now: Duration, put: impl FnOnce(&mut Self) -> T) -> T {
+        self.cx.now = now;
+        let answer = put(self);
+        self.carry_out();
+        answer
+    }
+}
+
+#[cfg(test)]
+impl UserAgent {
+    /// No part has a deadline, and the library no transaction.
+    pub(super) fn has_forgotten_all(&self) -> bool {
+        self.poll_timeout().is_none() && self.transactions.is_library_idle()
+    }
+
+    /// Sends a request within a dialog that the user agent itself would not send.
+    pub(super) fn send_in_dialog(
+        &mut self,
+        call: CallId,
+        flow: Flow,
+        now: Duration,
+        write: impl FnOnce(&mut super::dialog::Dialog, String, String) -> Request,
+    ) {
+        self.with(now, |ua| {
+            let (via, contact) = (ua.cx.via(flow), ua.cx.contact(flow, "plenary", false));
+            let request = write(ua.calls.dialog_mut(call), via, contact);
+            ua.cx.send_request(request, flow, Owner::Call(call));
+        });
+    }
+}
+
+/// Clients in browsers ask in this way for servers that help with ICE.
+fn asks_for_ice_servers(request: &Request) -> bool {
+    let value = message::text(&request.headers, &HeaderName::parse(&Bytes::from_static(TURN_REQUEST)));
+    value.is_some_and(|value| value == "1")
+}
+
+fn allow() -> [(HeaderName, String); 1] {
+    [(HeaderName::Allow, ALLOW.to_owned())]
+}

@@ -1,0 +1,143 @@
+//! Who is answered at all: networks, limits for each source, and whether anything new is taken.
+
+use super::{
+    Flow, Transport, UaConfig,
+    context::{Context, RETRY_AFTER_S},
+    message, requests,
+    types::SipEvent,
+};
+use crate::guard::{self, Admission, Ban, Caller, Consequence, Guard, GuardConfig, Proof};
+use ipnet::IpNet;
+use sipx_sip::{HeaderName, Message, Method, Request};
+use std::{net::IpAddr, time::Duration};
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    allow_from: Vec<IpNet>,
+    websockets_from: Vec<IpNet>,
+    guard: Guard,
+    /// New calls are refused with 503 while the program cannot keep up.
+    pub(super) is_overloaded: bool,
+    /// New calls are refused with 503, since this process is about to end.
+    pub(super) is_draining: bool,
+}
+
+impl Gate {
+    pub(super) fn new(config: &UaConfig) -> Self {
+        Self {
+            allow_from: config.allow_from.clone(),
+            websockets_from: config.websockets_from.clone(),
+            guard: Guard::new(config.guard.clone()),
+            is_overloaded: false,
+            is_draining: false,
+        }
+    }
+
+    /// Nothing that lasts is begun at the moment.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_overloaded || self.is_draining
+    }
+
+    pub(super) fn set_limits(&mut self, allow: Vec<IpNet>, websockets: Vec<IpNet>, guard: GuardConfig) {
+        (self.allow_from, self.websockets_from) = (allow, websockets);
+        self.guard.set_config(guard);
+    }
+
+    pub(super) fn bans(&self, now: Duration) -> Vec<Ban> {
+        self.guard.bans(now)
+    }
+
+    pub(super) fn lift_ban(&mut self, source: IpAddr, now: Duration) -> bool {
+        self.guard.lift(source, now)
+    }
+
+    pub(super) fn is_banned(&self, flow: Flow, now: Duration) -> bool {
+        self.guard.is_banned(flow.remote.ip(), now)
+    }
+
+    /// What comes this way is answered at all.
+    pub(super) fn is_allowed(&self, flow: Flow) -> bool {
+        let source = flow.remote.ip().to_canonical();
+        let is_in = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&source));
+        let is_websocket = matches!(flow.transport, Transport::Ws | Transport::Wss);
+        is_in(&self.allow_from) || (is_websocket && is_in(&self.websockets_from))
+    }
+
+    /// Whether a source that has these connections may open another one.
+    pub(super) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
+        let open = open.filter(|other| self.guard.is_same(flow, *other)).count();
+        self.guard.may_connect(flow, open, now)
+    }
+
+    /// Whether a request is looked at: strangers have limits for what begins something new. What belongs to a call that
+    /// is up always is, or a ban would cut off those behind the same NAT.
+    pub(super) fn admits(&mut self, cx: &mut Context, request: &Request, flow: Flow) -> bool {
+        let is_new = !matches!(request.method, Method::Ack | Method::Cancel)
+            && message::tag_of(&request.headers, message::Side::To).is_none();
+        if !is_new {
+            return true;
+        }
+        if message::text(&request.headers, &HeaderName::UserAgent)
+            .is_some_and(|name| guard::is_scanner(&name))
+        {
+            self.failed(cx, flow);
+            return false;
+        }
+        let brings_something = proof_of(flow) == Proof::Reached
+            || request.headers.get(&HeaderName::Authorization).is_some()
+            || request.headers.get(&HeaderName::ProxyAuthorization).is_some();
+        if self.guard.is_blocked(flow, &requests::caller(request), brings_something, cx.now) {
+            return false;
+        }
+        match self.guard.admit(flow, brings_something, cx.now) {
+            Admission::Welcome => true,
+            Admission::Ignored => false,
+            Admission::TooMany => {
+                if let Some(mut response) = message::response(request, 503, None, None, &cx.product) {
+                    message::push(&mut response.headers, HeaderName::RetryAfter, RETRY_AFTER_S);
+                    let back = message::response_flow(request, flow);
+                    cx.send(back, &Message::Response(response));
+                }
+                false
+            }
+        }
+    }
+
+    /// Whether what cannot be read is answered. It counts as a failure of its source.
+    pub(super) fn admits_unreadable(&mut self, cx: &mut Context, flow: Flow) -> bool {
+        if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Welcome {
+            return false;
+        }
+        self.failed(cx, flow);
+        true
+    }
+
+    /// A source sent what nobody in earnest sends.
+    pub(super) fn failed(&mut self, cx: &mut Context, flow: Flow) {
+        if let Some(ban) = self.guard.failed(flow, proof_of(flow), cx.now) {
+            cx.event(SipEvent::Banned { source: flow.remote.ip(), seconds: ban.as_secs() });
+        }
+    }
+
+    /// A caller asked for what it may not have.
+    pub(super) fn report_failure(&mut self, cx: &mut Context, flow: Flow, caller: &Caller, is_reached: bool) {
+        let proof = if is_reached { Proof::Reached } else { Proof::Doubtful };
+        let source = flow.remote.ip();
+        match self.guard.failed_as(flow, caller, proof, cx.now) {
+            None => {}
+            Some(Consequence::Banned(ban)) => cx.event(SipEvent::Banned { source, seconds: ban.as_secs() }),
+            Some(Consequence::Blocked(block)) => {
+                cx.event(SipEvent::Blocked { source, caller: caller.clone(), seconds: block.as_secs() });
+            }
+        }
+    }
+
+    pub(super) fn report_success(&mut self, cx: &Context, flow: Flow, caller: &Caller) {
+        self.guard.succeeded(flow, caller, cx.now);
+    }
+}
+
+/// A connection cannot be had in another's name.
+fn proof_of(flow: Flow) -> Proof {
+    if flow.transport.is_datagram() { Proof::Doubtful } else { Proof::Reached }
+}

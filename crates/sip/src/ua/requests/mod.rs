@@ -1,0 +1,121 @@
+//! Requests that the program answers and that are not those of a call: registrations, subscriptions, referrals. What they
+//! say is read here; they wait under a number until the program has decided.
+
+mod referral;
+mod registration;
+
+use super::{
+    CallId, RequestId, SipEvent, Subscribing,
+    context::{Context, RETRY_AFTER_S, Received},
+    message,
+    subscriptions::{CONFERENCE_INFO, PACKAGE},
+};
+use crate::{
+    digest::{Authorization, Authorizations},
+    guard::Caller,
+};
+use sipx_sip::{HeaderName, Method, Request};
+use std::collections::BTreeMap;
+
+/// One that waits for the program.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) received: Received,
+    /// In whose dialog it came.
+    pub(super) call: Option<CallId>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    pending: BTreeMap<RequestId, Pending>,
+    issued: u64,
+}
+
+impl Requests {
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    fn wait(&mut self, pending: Pending) -> RequestId {
+        self.issued += 1;
+        let id = RequestId(self.issued);
+        self.pending.insert(id, pending);
+        id
+    }
+
+    /// The program has decided.
+    pub(super) fn take(&mut self, id: RequestId) -> Option<Pending> {
+        self.pending.remove(&id)
+    }
+
+    /// Refuses, or asks who it is (401 with WWW-Authenticate).
+    pub(super) fn refuse(
+        &mut self,
+        cx: &mut Context,
+        id: RequestId,
+        status: u16,
+        extra: &[(String, String)],
+    ) {
+        let Some(pending) = self.pending.remove(&id) else { return };
+        let extra = message::named(extra);
+        cx.respond_with(&pending.received, status.clamp(300, 699), None, &extra);
+    }
+
+    /// `has_room`: another subscription may begin.
+    pub(super) fn handle_subscribe(&mut self, cx: &mut Context, pending: Pending, has_room: bool) {
+        let (request, flow) = (&pending.received.request, pending.received.flow);
+        let headers = &request.headers;
+        let refuse = |cx: &mut Context, status: u16, name: HeaderName, value: &str| {
+            let extra = [(name, value.to_owned())];
+            cx.respond_with(&pending.received, status, None, &extra);
+        };
+        let event = message::text(headers, &HeaderName::Event).unwrap_or_default();
+        if !event.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(PACKAGE) {
+            return refuse(cx, 489, HeaderName::AllowEvents, PACKAGE);
+        }
+        if message::text(headers, &HeaderName::Accept)
+            .is_some_and(|accept| !accept.contains(CONFERENCE_INFO) && !accept.contains("*/*"))
+        {
+            return refuse(cx, 406, HeaderName::Accept, CONFERENCE_INFO);
+        }
+        if !has_room {
+            return refuse(cx, 503, HeaderName::RetryAfter, RETRY_AFTER_S);
+        }
+        let mut subscribing = Subscribing {
+            request: RequestId(0),
+            target: message::target(&request.uri),
+            call: pending.call,
+            authorizations: authorizations(request),
+            caller: caller(request),
+            flow,
+        };
+        subscribing.request = self.wait(pending);
+        cx.event(SipEvent::Subscribing(Box::new(subscribing)));
+    }
+}
+
+/// What a request brings to show who sent it. We ask as the server that is called (401), but a client that takes us for its
+/// proxy answers in Proxy-Authorization.
+pub(super) fn authorizations(request: &Request) -> Authorizations {
+    let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
+    let own = request.headers.get_all(&HeaderName::Authorization);
+    let of_proxies = request.headers.get_all(&HeaderName::ProxyAuthorization);
+    Authorizations::parse(own.chain(of_proxies).map(sipx_sip::Header::value), &method)
+}
+
+/// Who sent a request, by its own word, and what for.
+pub(super) fn caller(request: &Request) -> Caller {
+    // Of several passwords the first: whichever it is for, the same client says the same.
+    for one in authorizations(request).iter() {
+        if let Authorization::Digest(answer) = one {
+            return Caller::with_password(&answer.username);
+        }
+    }
+    match request.method {
+        Method::Register => Caller::with_password(&message::party(&request.headers, message::Side::To).user),
+        _ => {
+            let from = message::party(&request.headers, message::Side::From).user;
+            Caller::asking_for(&from, &message::target(&request.uri).user)
+        }
+    }
+}

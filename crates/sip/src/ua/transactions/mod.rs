@@ -1,0 +1,312 @@
+//! Transactions (RFC 3261, section 17): where each one's messages go, whom it belongs to, its timers.
+//!
+//! The machines themselves are the library's. What they want comes back as [`Step`]s; the user agent hands each to
+//! [`Transactions::handle_step`], which answers with what has to be sent, or told to the owner.
+
+mod oversize;
+
+use super::{
+    Flow,
+    context::Owner,
+    message,
+    timers::{Ticket, Timers},
+};
+use bytes::Bytes;
+use oversize::{Oversized, Unconnected};
+use sipx_sip::{
+    Message, Method, Output as Step, Reliability, Request, Response, Timer, TransactionKey, TransactionLayer,
+    TuEvent, transaction::Dispatch,
+};
+use std::time::Duration;
+
+/// What a transaction has come to, which the user agent carries out step by step.
+pub(super) type Steps = (TransactionKey, Vec<Step>);
+
+/// What a step comes to outside of the transaction.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Send { flow: Flow, bytes: Bytes },
+    Tell(TuEvent),
+}
+
+/// A message that came in.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// It belongs to a transaction.
+    Steps(Steps),
+    /// The ACK to a 2xx, which has no transaction.
+    Ack(Box<Request>),
+    /// A stray answer, or one to a transaction long over.
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Due {
+    /// A timer of RFC 3261, section 17.
+    Timer(TransactionKey, Timer),
+    /// A request that is too large for a datagram has got no answer over its connection.
+    Oversized(TransactionKey),
+}
+
+/// What we keep beside each of the library's transactions.
+#[derive(Debug)]
+struct Transaction {
+    /// Transactions in the order in which they began.
+    number: u64,
+    flow: Flow,
+    owner: Owner,
+    method: Method,
+    /// An INVITE that nobody waits for any more, for which CANCEL has been sent.
+    is_cancelled: bool,
+    /// It goes over a connection since it is too large for a datagram.
+    oversized: Option<Oversized>,
+    timers: Vec<(Timer, Ticket)>,
+}
+
+pub(super) struct Transactions {
+    layer: TransactionLayer,
+    /// The library's keys have no order. Entries are looked up; what concerns several of them goes by their numbers.
+    #[expect(clippy::disallowed_types, reason = "its order decides nothing")]
+    open: std::collections::HashMap<TransactionKey, Transaction>,
+    begun: u64,
+    timers: Timers<Due>,
+    unconnected: Unconnected,
+    /// What is sent next, where it had to be written before to know how long it is.
+    written: Option<Bytes>,
+}
+
+impl Transactions {
+    pub(super) fn new() -> Self {
+        Self {
+            layer: TransactionLayer::new(sipx_sip::Timers::default()),
+            open: Default::default(),
+            begun: 0,
+            timers: Timers::default(),
+            unconnected: Unconnected::default(),
+            written: None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_library_idle(&self) -> bool {
+        self.layer.is_empty()
+    }
+
+    /// How the other side of a transaction was last heard of, or is to be reached.
+    pub(super) fn flow(&self, key: &TransactionKey) -> Option<Flow> {
+        self.open.get(key).map(|transaction| transaction.flow)
+    }
+
+    /// The flow that a request of ours was meant for, whatever its size made of that.
+    pub(super) fn meant_for(&self, key: &TransactionKey) -> Option<Flow> {
+        let transaction = self.open.get(key)?;
+        Some(transaction.oversized.map_or(transaction.flow, |oversized| oversized.datagram))
+    }
+
+    pub(super) fn owner(&self, key: &TransactionKey) -> Option<Owner> {
+        self.open.get(key).map(|transaction| transaction.owner)
+    }
+
+    pub(super) fn method(&self, key: &TransactionKey) -> Option<&Method> {
+        self.open.get(key).map(|transaction| &transaction.method)
+    }
+
+    pub(super) fn set_owner(&mut self, key: &TransactionKey, owner: Owner) {
+        if let Some(transaction) = self.open.get_mut(key) {
+            transaction.owner = owner;
+        }
+    }
+
+    /// The request of ours that began a transaction.
+    pub(super) fn request(&self, key: &TransactionKey) -> Option<&Request> {
+        self.layer.client_request(key)
+    }
+
+    /// Whether a transaction is not one of requests that came in.
+    pub(super) fn is_client(&self, key: &TransactionKey) -> bool {
+        self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none()
+    }
+
+    pub(super) fn handle_request(&mut self, request: Request, flow: Flow) -> Arrival {
+        let method = request.method.clone();
+        let back = message::response_flow(&request, flow);
+        match self.layer.receive(Message::Request(request), reliability(flow)) {
+            Dispatch::Created { key, outputs } => {
+                self.begin(&key, back, Owner::Nobody, method);
+                Arrival::Steps((key, outputs))
+            }
+            Dispatch::Matched { key, outputs } => Arrival::Steps((key, outputs)),
+            Dispatch::Unmatched(message) => match *message {
+                Message::Request(request) if request.method == Method::Ack => Arrival::Ack(Box::new(request)),
+                Message::Request(_) | Message::Response(_) => Arrival::Nothing,
+            },
+        }
+    }
+
+    pub(super) fn handle_response(&mut self, response: Response, flow: Flow) -> Arrival {
+        self.unconnected.handle_message(flow);
+        match self.layer.receive(Message::Response(response), reliability(flow)) {
+            Dispatch::Matched { key, outputs } | Dispatch::Created { key, outputs } => {
+                Arrival::Steps((key, outputs))
+            }
+            Dispatch::Unmatched(_) => Arrival::Nothing,
+        }
+    }
+
+    fn begin(&mut self, key: &TransactionKey, flow: Flow, owner: Owner, method: Method) {
+        self.begun += 1;
+        let transaction = Transaction {
+            number: self.begun,
+            flow,
+            owner,
+            method,
+            is_cancelled: false,
+            oversized: None,
+            timers: Vec::new(),
+        };
+        self.open.insert(key.clone(), transaction);
+    }
+
+    /// Sends a request in a transaction of its own.
+    pub(super) fn send_request(
+        &mut self,
+        mut request: Request,
+        meant_for: Flow,
+        owner: Owner,
+        now: Duration,
+    ) -> Option<Steps> {
+        let method = request.method.clone();
+        let (flow, written) = self.unconnected.route(&mut request, meant_for, now);
+        // The first transmission is among the steps, so what belongs to the transaction is in place before.
+        let (key, steps) = self.layer.send_request(request, reliability(flow))?;
+        self.begin(&key, flow, owner, method);
+        if flow != meant_for {
+            self.note_oversized(&key, meant_for, now);
+        }
+        self.written = written.filter(|_| matches!(steps.first(), Some(Step::Send(_))));
+        Some((key, steps))
+    }
+
+    /// Answers a request.
+    pub(super) fn send_response(&mut self, key: &TransactionKey, response: Response) -> Vec<Step> {
+        self.layer.send_response(key, response)
+    }
+
+    /// An INVITE that nobody waits for is being dealt with: its CANCEL is due, unless that has been sent. Its flow.
+    pub(super) fn cancel_unwanted(&mut self, key: &TransactionKey) -> Option<Flow> {
+        let transaction = self.open.get_mut(key).filter(|transaction| !transaction.is_cancelled)?;
+        transaction.is_cancelled = true;
+        Some(transaction.flow)
+    }
+
+    /// An INVITE is not sent again.
+    pub(super) fn stop_repeating(&mut self, key: &TransactionKey) {
+        self.clear_timer(key, Timer::A);
+    }
+
+    /// Ends a transaction. Its owner is not told.
+    pub(super) fn abandon(&mut self, key: &TransactionKey) {
+        drop(self.layer.on_transport_error(key));
+        self.forget(key);
+    }
+
+    /// Carries out one step of a transaction.
+    pub(super) fn handle_step(&mut self, key: &TransactionKey, step: Step, now: Duration) -> Option<Outcome> {
+        match step {
+            Step::Send(message) => {
+                let written = self.written.take();
+                let flow = self.flow(key)?;
+                debug_assert!(
+                    written.as_ref().is_none_or(|written| *written == message.to_bytes()),
+                    "what goes first is the request itself"
+                );
+                return Some(Outcome::Send { flow, bytes: written.unwrap_or_else(|| message.to_bytes()) });
+            }
+            Step::SetTimer { timer, after } => {
+                if let Some(transaction) = self.open.get_mut(key) {
+                    let ticket = self.timers.set(now + after, Due::Timer(key.clone(), timer));
+                    transaction.timers.push((timer, ticket));
+                }
+            }
+            Step::ClearTimer(timer) => self.clear_timer(key, timer),
+            Step::ToTu(event) => {
+                if matches!(*event, TuEvent::Response(_)) {
+                    self.connection_serves(key);
+                }
+                return Some(Outcome::Tell(*event));
+            }
+            Step::Terminated(_) => self.forget(key),
+            // The library may grow steps; none that it has today is passed over.
+            _ => {}
+        }
+        None
+    }
+
+    fn clear_timer(&mut self, key: &TransactionKey, timer: Timer) {
+        let Some(transaction) = self.open.get_mut(key) else { return };
+        transaction.timers.retain(|(other, ticket)| {
+            let is_it = *other == timer;
+            if is_it {
+                self.timers.clear(*ticket);
+            }
+            !is_it
+        });
+    }
+
+    fn forget(&mut self, key: &TransactionKey) {
+        if let Some(transaction) = self.open.remove(key) {
+            let oversized = transaction.oversized.and_then(|oversized| oversized.ticket());
+            for ticket in transaction.timers.into_iter().map(|(_, ticket)| ticket).chain(oversized) {
+                self.timers.clear(ticket);
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    /// The next thing that is due.
+    pub(super) fn handle_timeout(&mut self, now: Duration) -> Option<Steps> {
+        let (ticket, due) = self.timers.pop_due(now)?;
+        match due {
+            Due::Timer(key, timer) => {
+                if let Some(transaction) = self.open.get_mut(&key) {
+                    transaction.timers.retain(|(_, other)| *other != ticket);
+                }
+                let steps = self.layer.on_timer(&key, timer);
+                Some((key, steps))
+            }
+            Due::Oversized(key) => self.send_as_datagram(&key, now),
+        }
+    }
+
+    /// The transactions whose messages go this way, the oldest first.
+    pub(super) fn on_flow(&self, flow: Flow) -> Vec<TransactionKey> {
+        let mut found: Vec<(u64, &TransactionKey)> = self
+            .open
+            .iter()
+            .filter(|(_, one)| (one.flow.transport, one.flow.remote) == (flow.transport, flow.remote))
+            .map(|(key, one)| (one.number, key))
+            .collect();
+        found.sort_unstable_by_key(|(number, _)| *number);
+        found.into_iter().map(|(_, key)| key.clone()).collect()
+    }
+
+    /// A message of a transaction could not be sent, or its connection has gone.
+    pub(super) fn handle_transport_error(&mut self, key: &TransactionKey, now: Duration) -> Steps {
+        self.send_as_datagram(key, now).unwrap_or_else(|| (key.clone(), self.layer.on_transport_error(key)))
+    }
+}
+
+fn reliability(flow: Flow) -> Reliability {
+    if flow.transport.is_datagram() { Reliability::Unreliable } else { Reliability::Reliable }
+}
