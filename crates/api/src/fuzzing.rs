@@ -7,7 +7,7 @@ use crate::{
 };
 use axum::http::{HeaderValue, Method, Request, header};
 use plenary_conference::AccountId;
-use plenary_store::InboundService;
+use plenary_model::InboundService;
 
 /// A request: its path and query, the values of two headers, and its body.
 pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], body: &[u8]) {

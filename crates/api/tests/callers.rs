@@ -3,7 +3,7 @@
 
 mod support;
 
-use plenary_store::Token;
+use plenary_model::Token;
 use serde_json::{Value, json};
 use support::World;
 

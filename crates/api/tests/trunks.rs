@@ -36,7 +36,10 @@ async fn a_trunk_is_made_shown_merged_and_deleted_and_its_password_never_shown()
     let (status, merged) = send(&world, "PATCH", TRUNK, r#"{"priority": 5, "register": null}"#).await;
     assert_eq!((status, &merged["priority"], merged.get("register")), (200, &json!(5), None));
     let kept = &world.store.all_trunks().await.unwrap()[0];
-    assert_eq!((kept.password.as_deref(), kept.priority, kept.register), (Some("open sesame"), 5, false));
+    assert_eq!(
+        (kept.password.as_deref(), kept.settings.priority, kept.settings.register),
+        (Some("open sesame"), 5, false)
+    );
     let (status, _) = send(&world, "PATCH", TRUNK, r#"{"password": null}"#).await;
     assert_eq!((status, world.store.all_trunks().await.unwrap()[0].password.as_deref()), (200, None));
 

@@ -11,13 +11,12 @@ use crate::{
     registrations::TokenFault,
 };
 use plenary_conference::AccountId;
-use plenary_model::is_same_name;
+use plenary_model::{CallToken, ClientToken, InboundService, Token, WebRtcKey, is_same_name};
 use plenary_sip::{
     Caller, Registration, Target, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
-use plenary_store::{CallToken, ClientToken, InboundService, Token, WebRtcKey};
 use std::{net::IpAddr, time::Duration};
 use tracing::{info, warn};
 
@@ -220,7 +219,7 @@ impl Calls {
         let by_password = known
             .user
             .as_ref()
-            .is_some_and(|user| user.account == service.account && access.users.includes(&user.name));
+            .is_some_and(|user| user.account == service.account && access.includes_user(&user.name));
         let by_token = known.token.as_ref().is_some_and(|token| {
             access.tokens && token.account == service.account && is_for(token, dialled, service)
         });

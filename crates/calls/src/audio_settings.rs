@@ -9,7 +9,7 @@ use crate::{
     question::{Answer, PartiesQuery, PartiesQuestion},
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused};
-use plenary_store::{KeptSound, SoundOwner};
+use plenary_model::{AudioOwner, StoredAudio};
 use std::collections::BTreeMap;
 
 /// What was set beside the configuration.
@@ -22,8 +22,8 @@ pub(crate) struct StoredAudioSettings {
 impl StoredAudioSettings {
     /// What the store knows.
     pub(crate) fn new(
-        accounts: Vec<(AccountId, KeptSound)>,
-        conferences: Vec<(ConferenceKey, KeptSound)>,
+        accounts: Vec<(AccountId, StoredAudio)>,
+        conferences: Vec<(ConferenceKey, StoredAudio)>,
     ) -> Self {
         Self {
             accounts: accounts.into_iter().map(|(account, sound)| (account, sound.into())).collect(),
@@ -64,14 +64,14 @@ impl SoundChoice {
     }
 }
 
-impl From<KeptSound> for SoundChoice {
-    fn from(kept: KeptSound) -> Self {
-        let KeptSound { automatic_gain, noise_suppression } = kept;
+impl From<StoredAudio> for SoundChoice {
+    fn from(kept: StoredAudio) -> Self {
+        let StoredAudio { automatic_gain, noise_suppression } = kept;
         Self { automatic_gain, noise_suppression, gain_db: None }
     }
 }
 
-impl From<SoundChoice> for KeptSound {
+impl From<SoundChoice> for StoredAudio {
     fn from(choice: SoundChoice) -> Self {
         let SoundChoice { automatic_gain, noise_suppression, .. } = choice;
         Self { automatic_gain, noise_suppression }
@@ -122,10 +122,10 @@ impl Calls {
         &self,
         account: AccountId,
         change: &SoundChange,
-    ) -> (SoundOwner, KeptSound) {
+    ) -> (AudioOwner, StoredAudio) {
         let mut choice = self.sounds.accounts.get(&account).copied().unwrap_or_default();
         choice.change(change);
-        (SoundOwner::Account(account), choice.into())
+        (AudioOwner::Account(account), choice.into())
     }
 
     /// Answers what is asked about the parties of a conference, by what its home says of it.
@@ -157,7 +157,7 @@ impl Calls {
                 choice.change(&change);
                 // Without a reservation it does not outlive the conference.
                 Answer::SoundPlan(
-                    Ok(reservation.map(|token| (SoundOwner::Reservation(token), choice.into()))),
+                    Ok(reservation.map(|token| (AudioOwner::Reservation(token), choice.into()))),
                 )
             }
         };

@@ -4,7 +4,7 @@
 
 use crate::call::CallNumber;
 use plenary_conference::Mono;
-use plenary_store::is_webrtc_key;
+use plenary_model::is_webrtc_key;
 use std::{
     collections::BTreeMap,
     fmt,

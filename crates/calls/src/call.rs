@@ -4,11 +4,11 @@ use crate::{audio_settings::SoundChoice, media::PlayNumber, outgoing::Asked, tar
 use plenary_conference::{
     AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, ServiceName, Timestamp,
 };
+use plenary_model::Refer;
 use plenary_sip::{
     sdp::{LocalMedia, Policy, Stream},
     ua::Flow,
 };
-use plenary_store::Refer;
 use std::collections::{BTreeMap, VecDeque};
 
 /// What is shown of a caller who does not want to be.

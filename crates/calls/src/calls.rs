@@ -20,12 +20,12 @@ use crate::{
 };
 use ipnet::IpNet;
 use plenary_conference::{ConferenceKey, Mono, Now, ParticipantId, QuestionId, ToEdge, ToHome};
+use plenary_model::StoredAudio;
 use plenary_sip::{
     EndCause, Reason, Referred, Registration, SipEvent, Subscribing,
     digest::Algorithm,
     sdp::{Codec, Policy, Preference},
 };
-use plenary_store::KeptSound;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -67,9 +67,9 @@ pub struct Start {
     /// See [`Settings`].
     pub settings: Settings,
     /// What was set for accounts and how they sound.
-    pub account_sounds: Vec<(plenary_conference::AccountId, KeptSound)>,
+    pub account_sounds: Vec<(plenary_conference::AccountId, StoredAudio)>,
     /// The same of reserved conferences.
-    pub conference_sounds: Vec<(ConferenceKey, KeptSound)>,
+    pub conference_sounds: Vec<(ConferenceKey, StoredAudio)>,
 }
 
 /// The calls of this node.

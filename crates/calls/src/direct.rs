@@ -10,9 +10,8 @@ use crate::{
     target::Target,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, ParticipantOptions};
-use plenary_model::is_same_name;
+use plenary_model::{ClientToken, is_same_name};
 use plenary_sip::Caller;
-use plenary_store::ClientToken;
 use tracing::info;
 
 /// How long the called client may ring, in milliseconds.

@@ -19,12 +19,11 @@ use crate::{
 use plenary_conference::{
     AccountId, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
 };
-use plenary_model::Number;
+use plenary_model::{Action, InboundService, Number, Refer, Srtp};
 use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError},
 };
-use plenary_store::{Action, InboundService, Refer, Srtp};
 use tracing::{info, warn};
 
 /// When those may come again who are refused with 503.

@@ -3,8 +3,8 @@
 
 use crate::browser_keys::BrowserClaim;
 use plenary_conference::{AccountId, ServiceName};
+use plenary_model::{InboundService, SipSecret, Token, WebRtcKey};
 use plenary_sip::{Caller, Target, digest::DigestAnswer};
-use plenary_store::{InboundService, SipSecret, Token, WebRtcKey};
 
 /// A question to the store. Drawn by [`crate::Calls`], never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -18,8 +18,8 @@ use crate::{
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
 };
+use plenary_model::Refer;
 use plenary_sip::{Replaces, RequestId, sdp};
-use plenary_store::Refer;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},

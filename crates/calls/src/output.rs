@@ -7,11 +7,11 @@ use crate::{
     question::Answer,
 };
 use plenary_conference::{QuestionId, ToHome};
+use plenary_model::CallEntry;
 use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
 };
-use plenary_store::CallEntry;
 use std::collections::VecDeque;
 
 /// Something that has to be done.

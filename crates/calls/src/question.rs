@@ -11,7 +11,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
     conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
 };
-use plenary_store::{KeptSound, SoundOwner, Trunk};
+use plenary_model::{AudioOwner, StoredAudio, Trunk};
 use std::collections::BTreeMap;
 
 /// A question or a command.
@@ -194,7 +194,7 @@ pub enum Answer {
     /// How it sounds now.
     Sound(Result<SoundSettings, Refused>),
     /// What has to be in the store first; `None`: nothing.
-    SoundPlan(Result<Option<(SoundOwner, KeptSound)>, Refused>),
+    SoundPlan(Result<Option<(AudioOwner, StoredAudio)>, Refused>),
     /// How trunks do, by name.
     TrunkStates(BTreeMap<String, TrunkState>),
     /// How the call of a party is doing.

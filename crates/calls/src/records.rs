@@ -6,7 +6,7 @@ use crate::{
     output::Outputs,
 };
 use plenary_conference::{ConferenceKey, ParticipantId, Timestamp};
-use plenary_store::{CallEntry, CallRecord};
+use plenary_model::{CallEntry, CallRecord};
 use std::collections::BTreeMap;
 
 /// What the ends of calls wait for.

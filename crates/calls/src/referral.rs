@@ -13,8 +13,8 @@ use crate::{
     target::{Route, Target},
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
+use plenary_model::{Action, Refer};
 use plenary_sip::Referred;
-use plenary_store::{Action, Refer};
 use tracing::info;
 
 /// How long somebody who is called by REFER may ring, in milliseconds.

@@ -8,11 +8,11 @@ use crate::{
     call::{Call, CallNumber},
 };
 use plenary_conference::AccountId;
+use plenary_model::ClientToken;
 use plenary_sip::{
     Caller, Registration,
     ua::{Flow, Transport},
 };
-use plenary_store::ClientToken;
 use tracing::info;
 
 /// A registration ends with its token, but not sooner than this: clients renew it three seconds before.

@@ -13,8 +13,8 @@ use plenary_conference::{
     ConferenceKey, Mono, ToHome,
     conferences::{ParticipantSummary, State},
 };
+use plenary_model::Action;
 use plenary_sip::{Subscribing, SubscriptionId, text::uri_user};
-use plenary_store::Action;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,

@@ -8,13 +8,12 @@ use crate::{
     trunks::{credentials, outbound_route},
 };
 use plenary_conference::AccountId;
-use plenary_model::Number;
+use plenary_model::{Number, Srtp, Trunk, is_host};
 use plenary_sip::{
     DialSpec, Party, Redirection,
     sdp::Policy,
     ua::{Flow, Transport},
 };
-use plenary_store::{Srtp, Trunk, trunks::is_host};
 use std::sync::Arc;
 
 const DIGITS_MAX: usize = 32;
@@ -46,7 +45,7 @@ impl Target {
                 })
             }
             "user" => {
-                let is_name = plenary_store::trunks::is_user(rest);
+                let is_name = plenary_model::is_user(rest);
                 if is_name {
                     Ok(Self::User(rest.to_owned()))
                 } else {
@@ -54,7 +53,7 @@ impl Target {
                 }
             }
             "webrtc" => {
-                if plenary_store::trunks::is_user(rest) {
+                if plenary_model::is_user(rest) {
                     Ok(Self::Client(rest.to_owned()))
                 } else {
                     Err("webrtc:CLIENT names a client in a browser: 1 to 64 letters, digits and -_.+"
@@ -244,10 +243,10 @@ impl Calls {
     }
 
     fn through(&self, trunk: Arc<Trunk>, target: &Target, from: Option<&str>) -> Route {
-        let server = &trunk.uri;
+        let server = &trunk.settings.uri;
         let (uri, hosts) = match target {
             Target::Number(number) => {
-                let number = if trunk.plus { number } else { number.trim_start_matches('+') };
+                let number = if trunk.settings.plus { number } else { number.trim_start_matches('+') };
                 // It would end the user part, and more (RFC 3261, 25.1).
                 let number = number.replace('#', "%23");
                 let uri =
@@ -256,34 +255,37 @@ impl Calls {
             }
             // A redirection may lead to where the trunk could have been asked to go.
             Target::Uri { host, .. } => {
-                let named = trunk.hosts.iter().filter(|host| !host.starts_with("*."));
+                let named = trunk.settings.hosts.iter().filter(|host| !host.starts_with("*."));
                 (target.shown(), named.chain([host]).cloned().collect())
             }
             Target::User(_) | Target::Client(_) => (target.shown(), Vec::new()),
         };
         let mut route = outbound_route(&trunk);
         route.extend(self.trunks.service_route(&trunk));
-        let is_secure = match (&trunk.outbound_proxy, target) {
+        let is_secure = match (&trunk.settings.outbound_proxy, target) {
             (Some(proxy), _) => proxy.scheme == "sips" || proxy.transport.ends_with("tls"),
             (None, Target::Number(_)) => server.scheme == "sips" || server.transport.ends_with("tls"),
             (None, _) => uri.starts_with("sips:") || uri.ends_with("transport=tls"),
         };
-        let from_user =
-            from.or(trunk.from_user.as_deref()).or(trunk.user.as_deref()).unwrap_or("conference").to_owned();
+        let from_user = from
+            .or(trunk.settings.from_user.as_deref())
+            .or(trunk.settings.user.as_deref())
+            .unwrap_or("conference")
+            .to_owned();
         let asserted = trunk.asserted().map(|(user, host)| Party { display_name: None, user, host });
         let spec = DialSpec {
             uri,
             from_user,
             from_host: Some(server.host.clone()),
             asserted,
-            is_private: trunk.privacy,
+            is_private: trunk.settings.privacy,
             is_focus: true,
             credentials: credentials(&trunk),
             route,
             redirection: Redirection::Within(hosts),
             ..DialSpec::default()
         };
-        let srtp = match trunk.srtp {
+        let srtp = match trunk.settings.srtp {
             Some(Srtp::Required) => Policy::Required,
             Some(Srtp::Preferred) => Policy::Preferred,
             Some(Srtp::Off) => Policy::Off,

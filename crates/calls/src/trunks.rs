@@ -3,8 +3,8 @@
 
 use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed};
 use plenary_conference::{AccountId, Timestamp};
+use plenary_model::Trunk;
 use plenary_sip::{Credentials, RegistrationId, RegistrationSpec};
-use plenary_store::Trunk;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tracing::{info, warn};
 
@@ -43,14 +43,14 @@ impl Trunks {
             .map(|(_, line)| line.trunk.clone())
             .filter(|trunk| serves(trunk))
             .collect();
-        found.sort_by_key(|trunk| trunk.priority);
+        found.sort_by_key(|trunk| trunk.settings.priority);
         found
     }
 
     /// The trunk of the account whose networks this address is of.
     pub(crate) fn at(&self, account: AccountId, source: IpAddr) -> Option<Arc<Trunk>> {
         let source = source.to_canonical();
-        self.serving(account, |trunk| trunk.networks.iter().any(|net| net.contains(&source)))
+        self.serving(account, |trunk| trunk.settings.networks.iter().any(|net| net.contains(&source)))
             .into_iter()
             .next()
     }
@@ -58,7 +58,7 @@ impl Trunks {
     /// Some account has a trunk there.
     pub(crate) fn is_known(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        self.of.values().any(|line| line.trunk.networks.iter().any(|net| net.contains(&source)))
+        self.of.values().any(|line| line.trunk.settings.networks.iter().any(|net| net.contains(&source)))
     }
 
     pub(crate) fn service_route(&self, trunk: &Trunk) -> Vec<String> {
@@ -108,12 +108,15 @@ impl Calls {
             service_route: Vec::new(),
         };
         let trunk = line.trunk.clone();
-        if let (true, Some(user)) = (trunk.register, &trunk.user) {
+        if let (true, Some(user)) = (trunk.settings.register, &trunk.settings.user) {
             let spec = RegistrationSpec {
-                registrar: trunk.uri.to_string(),
-                address_of_record: format!("{}:{user}@{}", trunk.uri.scheme, trunk.uri.host),
+                registrar: trunk.settings.uri.to_string(),
+                address_of_record: format!(
+                    "{}:{user}@{}",
+                    trunk.settings.uri.scheme, trunk.settings.uri.host
+                ),
                 credentials: credentials(&trunk),
-                expires: Some(Duration::from_secs(trunk.register_seconds.into())),
+                expires: Some(Duration::from_secs(trunk.settings.register_seconds.into())),
                 route: outbound_route(&trunk),
                 ..RegistrationSpec::default()
             };
@@ -177,7 +180,7 @@ impl Calls {
     }
 
     pub(crate) fn has_free_line(&self, trunk: &Trunk) -> bool {
-        self.calls_of(trunk.account, &trunk.name) < trunk.calls_max
+        self.calls_of(trunk.account, &trunk.name) < trunk.settings.calls_max
     }
 
     pub(crate) fn trunk_states(&self, account: AccountId) -> BTreeMap<String, TrunkState> {
@@ -201,11 +204,11 @@ impl Calls {
 }
 
 pub(crate) fn credentials(trunk: &Trunk) -> Option<Credentials> {
-    let user = trunk.user.clone()?;
+    let user = trunk.settings.user.clone()?;
     Some(Credentials { user, password: trunk.password.clone()? })
 }
 
 /// The proxy that everything goes by, as a loose route.
 pub(crate) fn outbound_route(trunk: &Trunk) -> Vec<String> {
-    trunk.outbound_proxy.iter().map(|proxy| format!("{proxy};lr")).collect()
+    trunk.settings.outbound_proxy.iter().map(|proxy| format!("{proxy};lr")).collect()
 }

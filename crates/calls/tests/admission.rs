@@ -4,8 +4,8 @@ mod support;
 
 use plenary_calls::question::{Answer, PartiesQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
+use plenary_model::{Access, WebRtcKey};
 use plenary_sip::Transport;
-use plenary_store::{Access, WebRtcKey};
 use support::{
     ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, flow, from_networks,
     from_trunks, nobody, service, token, trunk,
@@ -79,7 +79,7 @@ fn trunks_bring_callers_up_to_their_number_of_calls_and_say_who_they_are() {
     let mut world = World::new();
     world.store.services.push(service("lines", from_trunks()));
     let mut provider = trunk("provider", 1);
-    (provider.networks, provider.calls_max) = (vec!["172.16.0.0/12".parse().unwrap()], 1);
+    (provider.settings.networks, provider.settings.calls_max) = (vec!["172.16.0.0/12".parse().unwrap()], 1);
     world.set_trunks(vec![provider]);
     let by_trunk = || From { asserted: Some("+4930123456"), ..at([172, 16, 0, 9]) };
     let first = world.incoming("lines", by_trunk());

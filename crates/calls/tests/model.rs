@@ -7,8 +7,8 @@ use plenary_calls::{
     Input,
     question::{Answer, PartyChange},
 };
+use plenary_model::CallEntry;
 use plenary_sip::{CallId, SipEvent};
-use plenary_store::CallEntry;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use support::{From, World, trunk};

@@ -4,8 +4,8 @@ mod support;
 
 use plenary_calls::{DialRefused, Unable, participants::ParticipantState};
 use plenary_conference::{Event, Refused};
+use plenary_model::CallEntry;
 use plenary_sip::Transport;
-use plenary_store::CallEntry;
 use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, key, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
@@ -196,7 +196,7 @@ fn what_no_rule_serves_is_not_called() {
 fn a_trunk_is_not_called_beyond_its_number_of_calls() {
     let mut world = World::new();
     let mut only = trunk("only", 1);
-    only.calls_max = 1;
+    only.settings.calls_max = 1;
     world.set_trunks(vec![only]);
     let first = world.invite(NUMBER);
     world.party_of(first).unwrap();

@@ -4,8 +4,8 @@ mod support;
 
 use plenary_calls::question::{EdgeQuestion, Question};
 use plenary_conference::{ConferenceName, ParticipantOptions};
+use plenary_model::{Action, Refer};
 use plenary_sip::{CallId, SipEvent};
-use plenary_store::{Action, Refer};
 use support::{ACCOUNT, From, World, plain, replaces, service, trunk};
 
 const NUMBER: &str = "tel:+441908273800";

@@ -7,6 +7,8 @@ use crate::{
     refused::{OutOfRange, Refused},
     time::Timestamp,
 };
+use plenary_model::id::CONFERENCE_NAME_LENGTH_MAX;
+pub use plenary_model::id::is_conference_name;
 use serde::{Deserialize, Serialize};
 
 /// A conference booked for a time and a number of seats.
@@ -49,16 +51,6 @@ pub struct ReservationRequest {
     pub duration_minutes: u32,
     /// The inbound service for callers that come early. It need not exist yet.
     pub divert: Option<ServiceName>,
-}
-
-/// Longest conference name: "fewer than 48 alphabetic or numeric characters".
-pub const CONFERENCE_NAME_LENGTH_MAX: usize = 47;
-
-/// Whether a conference may have this name: 1 to 47 ASCII letters and digits.
-#[must_use]
-pub fn is_conference_name(name: &str) -> bool {
-    (1..=CONFERENCE_NAME_LENGTH_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Judges a new reservation. The start is judged as asked; what comes back is the start rounded down to the

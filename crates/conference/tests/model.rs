@@ -159,7 +159,9 @@ impl Model {
         if self.inside(room).len() < 2 {
             self.started[room] = false;
         }
-        if room != 2 && self.people.values().all(|sitting| sitting.room != room) {
+        // Once the reservation is over, its name is that of a conference like any other.
+        let is_reserved = room == 2 && (self.is_board_open() || self.board().is_some());
+        if !is_reserved && self.people.values().all(|sitting| sitting.room != room) {
             self.set[room] = Set::default();
         }
     }

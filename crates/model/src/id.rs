@@ -63,3 +63,13 @@ pub struct ConferenceKey {
     /// Its name.
     pub name: ConferenceName,
 }
+
+/// Longest conference name: "fewer than 48 alphabetic or numeric characters".
+pub const CONFERENCE_NAME_LENGTH_MAX: usize = 47;
+
+/// Whether a conference may have this name: 1 to 47 ASCII letters and digits.
+#[must_use]
+pub fn is_conference_name(name: &str) -> bool {
+    (1..=CONFERENCE_NAME_LENGTH_MAX).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}

@@ -7,16 +7,35 @@
 
 #![forbid(unsafe_code)]
 
+mod audio;
+mod call_record;
 mod de;
+mod fields;
 pub mod id;
 mod number;
 pub mod participant;
 mod read;
+mod service;
 mod time;
+mod token;
+mod trunk;
+mod user;
+mod webrtc_key;
 
+pub use audio::{AudioOwner, StoredAudio};
+pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
 pub use de::nearest;
+pub use fields::{Selection, is_user};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, ParticipantOptions, PlayList};
 pub use read::{FieldError, json, read, read_value};
+pub use service::{
+    Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
+    ServiceBody, Srtp, StoredService,
+};
 pub use time::Timestamp;
+pub use token::{CallToken, ClientToken, Token};
+pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
+pub use user::{SipSecret, SipUser, check_user};
+pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};

@@ -1,10 +1,21 @@
 //! What a party may do, as set by the inbound service that connected it.
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, SeqAccess, Visitor},
+};
+use std::{fmt, ops::RangeInclusive};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr,
+        schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
+    },
+};
 
 /// A key of a telephone: `0`–`9`, `*`, `#`, `A`–`D`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
 pub struct Digit(char);
 
 impl Digit {
@@ -22,15 +33,27 @@ impl Digit {
     }
 }
 
-impl TryFrom<String> for Digit {
-    type Error = String;
+impl<'de> Deserialize<'de> for Digit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Key;
 
-    fn try_from(text: String) -> Result<Self, String> {
-        let mut chars = text.chars();
-        match (chars.next().and_then(Self::new), chars.next()) {
-            (Some(digit), None) => Ok(digit),
-            _ => Err(format!("`{text}` is not a telephone key: allowed is one of 0-9, *, #, A-D")),
+        impl Visitor<'_> for Key {
+            type Value = Digit;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one telephone key as a text: 0-9, *, #, A-D")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Digit, E> {
+                let mut chars = text.chars();
+                match (chars.next().and_then(Digit::new), chars.next()) {
+                    (Some(digit), None) => Ok(digit),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
         }
+
+        from.deserialize_str(Key)
     }
 }
 
@@ -40,58 +63,155 @@ impl From<Digit> for String {
     }
 }
 
+impl PartialSchema for Digit {
+    fn schema() -> RefOr<Schema> {
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[0-9*#A-Da-d]$"));
+        key.description(Some("A key of a telephone.")).into()
+    }
+}
+
+impl ToSchema for Digit {}
+
 /// Something to play, in order: names of WAV files, `tone:HZ/MS`, `silence:MS`. JSON takes one text or a list.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "OneOrMany", into = "Vec<String>")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
 pub struct PlayList(pub Vec<String>);
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
+/// Items of a play list at the most.
+const PLAY_ITEMS_MAX: usize = 64;
+const TONE_HZ: RangeInclusive<u32> = 20..=3900;
+const PLAY_MS: RangeInclusive<u32> = 10..=60_000;
+
+/// What is wrong with an item of a play list.
+fn check_item(item: &str) -> Result<(), String> {
+    let is_in =
+        |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
+    let ms = format!("{} to {}", PLAY_MS.start(), PLAY_MS.end());
+    if let Some(tone) = item.strip_prefix("tone:") {
+        return match tone.split_once('/') {
+            Some((hz, ms)) if is_in(hz, &TONE_HZ) && is_in(ms, &PLAY_MS) => Ok(()),
+            _ => Err(format!(
+                "a tone is tone:HZ/MS with {} to {} Hz and {ms} ms",
+                TONE_HZ.start(),
+                TONE_HZ.end()
+            )),
+        };
+    }
+    if let Some(length) = item.strip_prefix("silence:") {
+        return match is_in(length, &PLAY_MS) {
+            true => Ok(()),
+            false => Err(format!("a silence is silence:MS with {ms} ms")),
+        };
+    }
+    let is_file = !item.starts_with('.')
+        && (5..=255).contains(&item.len())
+        && !item.contains(['/', '\\', '\0'])
+        && item.to_ascii_lowercase().ends_with(".wav");
+    match is_file {
+        true => Ok(()),
+        false => Err(
+            "must be tone:HZ/MS, silence:MS, or the name of a .wav file in the media folder, without a path"
+                .to_owned(),
+        ),
+    }
 }
 
-impl From<OneOrMany> for PlayList {
-    fn from(value: OneOrMany) -> Self {
-        match value {
-            OneOrMany::One(item) => Self(vec![item]),
-            OneOrMany::Many(items) => Self(items),
+/// An item that is allowed.
+struct PlayItem(String);
+
+impl<'de> Deserialize<'de> for PlayItem {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let item = String::deserialize(from)?;
+        check_item(&item).map_err(D::Error::custom)?;
+        Ok(Self(item))
+    }
+}
+
+impl<'de> Deserialize<'de> for PlayList {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Items;
+
+        impl<'de> Visitor<'de> for Items {
+            type Value = PlayList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")
+            }
+
+            fn visit_str<E: Error>(self, item: &str) -> Result<PlayList, E> {
+                check_item(item).map_err(E::custom)?;
+                Ok(PlayList(vec![item.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<PlayList, A::Error> {
+                let mut list = Vec::new();
+                while let Some(PlayItem(item)) = items.next_element()? {
+                    list.push(item);
+                    if list.len() > PLAY_ITEMS_MAX {
+                        break;
+                    }
+                }
+                match (1..=PLAY_ITEMS_MAX).contains(&list.len()) {
+                    true => Ok(PlayList(list)),
+                    false => Err(A::Error::custom(format!("must have 1 to {PLAY_ITEMS_MAX} items"))),
+                }
+            }
         }
+
+        from.deserialize_any(Items)
     }
 }
 
-impl From<PlayList> for Vec<String> {
-    fn from(list: PlayList) -> Self {
-        list.0
+impl PartialSchema for PlayList {
+    fn schema() -> RefOr<Schema> {
+        let item = || {
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .pattern(Some(r"^(tone:[0-9]+/[0-9]+|silence:[0-9]+|[^./\\][^/\\]*\.[Ww][Aa][Vv])$"))
+                .description(Some(format!(
+                    "A WAV file of the media folder, tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
+                    TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end()
+                )))
+        };
+        let items = ArrayBuilder::new().items(item()).min_items(Some(1)).max_items(Some(PLAY_ITEMS_MAX));
+        OneOfBuilder::new().item(item()).item(items).into()
     }
 }
+
+impl ToSchema for PlayList {}
 
 /// The options of a party. Names and defaults are part of the public inbound-service format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParticipantOptions {
     /// May speak; `false` is listen-only.
     pub talker: bool,
-    /// The conference starts when this party enters (and another is there).
+    /// The conference starts when the party enters (and another is there).
     pub start_on_entry: bool,
-    /// The conference ends for everyone when this party leaves.
+    /// The conference ends for everyone when the party leaves.
     pub destroy_on_exit: bool,
     /// All hear a beep when it enters.
     pub beep_on_entry: bool,
     /// Key with which the party leaves.
+    #[schema(inline)]
     pub exit_digit: Option<Digit>,
     /// Key that mutes; without `unmute_digit` it toggles.
+    #[schema(inline)]
     pub mute_digit: Option<Digit>,
     /// Key that unmutes.
+    #[schema(inline)]
     pub unmute_digit: Option<Digit>,
-    /// Played in a loop to this party while the conference is stopped.
+    /// Played in a loop to the party while the conference is stopped.
+    #[schema(inline)]
     pub while_stopped_media: Option<PlayList>,
     /// Announces who it is, before `has_joined_message` and `has_left_message`.
+    #[schema(inline)]
     pub name: Option<PlayList>,
     /// Played to the others when it enters.
+    #[schema(inline)]
     pub has_joined_message: Option<PlayList>,
     /// Played to the others when it leaves.
+    #[schema(inline)]
     pub has_left_message: Option<PlayList>,
 }
 

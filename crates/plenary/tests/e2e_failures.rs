@@ -5,7 +5,7 @@
 mod support;
 
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
-use plenary_store::CallRecordEntry;
+use plenary_model::CallRecordEntry;
 use serde_json::json;
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use std::{

@@ -1,5 +1,6 @@
 //! What can go wrong with the database.
 
+use plenary_model::FieldError;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -156,6 +157,11 @@ impl StoreError {
                 | Self::Connect { .. }
         )
     }
+}
+
+/// All that is wrong with a body, as one text that begins with the first member.
+pub(crate) fn listed(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl StoreError {

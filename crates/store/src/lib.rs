@@ -10,7 +10,7 @@
 //! connection, in PostgreSQL behind an advisory lock that ends with its transaction. Reservations that come at once
 //! share a transaction. Readers have connections of their own.
 //!
-//! What it leaves out: the rules. Whether a reservation may be made is `plenary-conference`'s business; here
+//! What it leaves out: the rules. What a body may hold is `plenary-model`'s business; whether a reservation may be made is `plenary-conference`'s; here
 //! only what must hold in the database itself is checked: names that are taken, and seats.
 
 #![forbid(unsafe_code)]
@@ -18,7 +18,6 @@
 mod accounts;
 mod database;
 mod error;
-pub mod inbound;
 mod known;
 mod records;
 mod reservations;
@@ -26,22 +25,15 @@ mod services;
 mod sounds;
 mod tokens;
 mod transfer;
-pub mod trunks;
+mod trunks;
 mod users;
 mod webrtc_keys;
 
 pub use accounts::{Account, ApiKey, KeyId, KeyInfo};
 pub use database::{Location, LocationError, Store, make_folder};
 pub use error::StoreError;
-pub use inbound::{
-    Access, Action, Announcement, ConferenceAction, InboundError, InboundService, Refer, Srtp, Trunks, Users,
-};
-pub use records::{CallEntry, CallRecord, CallRecordEntry};
 pub use reservations::{ReserveError, new_reservation_token};
-pub use services::{PutOutcome, ServiceError, ServiceScope, StoredService};
-pub use sounds::{KeptSound, SoundOwner};
-pub use tokens::{CallToken, ClientToken, Token};
+pub use services::{PutOutcome, ServiceError, ServiceScope};
 pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_database, inspect_database};
-pub use trunks::{StoredTrunk, Trunk};
-pub use users::{SipSecret, SipUser, UserError};
-pub use webrtc_keys::{WebRtcKey, WebRtcKeyError, is_webrtc_key};
+pub use users::UserError;
+pub use webrtc_keys::WebRtcKeyError;

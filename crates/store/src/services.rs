@@ -1,12 +1,14 @@
 //! Inbound services, by name.
 
 use crate::{
-    InboundError, InboundService, Store, StoreError,
+    Store, StoreError,
     database::{Write, execute, is_storable, list, now, read, within},
-    inbound::NAME_CHARS_MAX,
+    error::listed,
 };
-use plenary_conference::{AccountId, ServiceName};
-use plenary_model::{Likeness, Number, likeness};
+use plenary_model::{
+    AccountId, FieldError, InboundService, Likeness, Number, SERVICE_NAME_CHARS_MAX, ServiceName,
+    StoredService, likeness,
+};
 use serde_json::Value;
 use std::cmp::Reverse;
 use thiserror::Error;
@@ -37,15 +39,6 @@ const LOOKUP_POSTGRES: &str = lookup!(
     "= ANY (ARRAY (SELECT json_array_elements_text($2::json)))"
 );
 
-/// A service as its owner sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredService {
-    /// Its name.
-    pub name: ServiceName,
-    /// Its body, as it was put: an object with `conference` or `announcement`.
-    pub body: Value,
-}
-
 /// What a put did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
@@ -67,11 +60,17 @@ pub enum ServiceError {
     #[error("there is no inbound service of this name")]
     UnknownService,
     /// The name or the body is not allowed.
-    #[error(transparent)]
-    Invalid(#[from] InboundError),
+    #[error("{}", listed(.0))]
+    Invalid(Vec<FieldError>),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Vec<FieldError>> for ServiceError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Invalid(errors)
+    }
 }
 
 /// Which services a call may reach.
@@ -230,8 +229,8 @@ impl Store {
         let Some((_, account, name, body, rest)) = best else { return Ok(None) };
         let body = stored(name, &body)?;
         let service =
-            InboundService::new(AccountId(account), body.name.as_str(), &body.body).map_err(|error| {
-                StoreError::Damaged { what: format!("inbound service {}: {error}", body.name) }
+            InboundService::new(AccountId(account), body.name.as_str(), &body.body).map_err(|errors| {
+                StoreError::Damaged { what: format!("inbound service {}: {}", body.name, listed(&errors)) }
             })?;
         Ok(Some((service, rest)))
     }
@@ -277,8 +276,9 @@ fn place(dialled: &str, number: Option<&Number>, name: &str) -> Option<(Place, S
 /// All names under which a service could take a call to `user`: the user itself, and every beginning of it
 /// with a `*` behind it.
 fn names_that_match(user: &str) -> Vec<String> {
-    let exact = (user.chars().count() <= NAME_CHARS_MAX && !user.ends_with('*')).then(|| user.to_owned());
-    let beginnings = (0..=user.len()).filter(|end| user.is_char_boundary(*end)).take(NAME_CHARS_MAX);
+    let exact =
+        (user.chars().count() <= SERVICE_NAME_CHARS_MAX && !user.ends_with('*')).then(|| user.to_owned());
+    let beginnings = (0..=user.len()).filter(|end| user.is_char_boundary(*end)).take(SERVICE_NAME_CHARS_MAX);
     exact.into_iter().chain(beginnings.map(|end| format!("{}*", &user[..end]))).collect()
 }
 

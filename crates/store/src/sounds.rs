@@ -4,47 +4,29 @@ use crate::{
     Store, StoreError,
     database::{execute, read},
 };
-use plenary_conference::{AccountId, ConferenceKey, ConferenceName, ReservationToken, Timestamp};
-
-/// What was set; `None`: one level up decides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KeptSound {
-    /// Voices are brought to the common level.
-    pub automatic_gain: Option<bool>,
-    /// Steady noise is taken out of them.
-    pub noise_suppression: Option<bool>,
-}
-
-/// For whom it was set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SoundOwner {
-    /// All conferences of an account.
-    Account(AccountId),
-    /// The conference of a reservation.
-    Reservation(ReservationToken),
-}
+use plenary_model::{AccountId, AudioOwner, ConferenceKey, ConferenceName, StoredAudio, Timestamp};
 
 impl Store {
     /// Keeps how voices are made to sound. `false`: there is no such owner.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_sound(&self, owner: &SoundOwner, sound: KeptSound) -> Result<bool, StoreError> {
+    pub async fn keep_sound(&self, owner: &AudioOwner, sound: StoredAudio) -> Result<bool, StoreError> {
         let doing = "keeping how voices sound";
         let mut transaction = self.write(doing).await?;
         let statement = match owner {
-            SoundOwner::Account(_) => {
+            AudioOwner::Account(_) => {
                 "UPDATE accounts SET automatic_gain = $1, noise_suppression = $2 WHERE id = $3"
             }
-            SoundOwner::Reservation(_) => {
+            AudioOwner::Reservation(_) => {
                 "UPDATE reservations SET automatic_gain = $1, noise_suppression = $2 WHERE token = $3"
             }
         };
         let done = execute!(transaction, doing, {
             let update = sqlx::query(statement).bind(sound.automatic_gain).bind(sound.noise_suppression);
             match owner {
-                SoundOwner::Account(account) => update.bind(account.0),
-                SoundOwner::Reservation(token) => update.bind(token.as_str()),
+                AudioOwner::Account(account) => update.bind(account.0),
+                AudioOwner::Reservation(token) => update.bind(token.as_str()),
             }
         })?;
         transaction.commit(doing).await?;
@@ -55,7 +37,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn account_sounds(&self) -> Result<Vec<(AccountId, KeptSound)>, StoreError> {
+    pub async fn account_sounds(&self) -> Result<Vec<(AccountId, StoredAudio)>, StoreError> {
         let rows: Vec<(i64, Option<bool>, Option<bool>)> =
             read!(self.base, "reading how voices sound", |on| sqlx::query_as(
                 "SELECT id, automatic_gain, noise_suppression FROM accounts
@@ -63,7 +45,7 @@ impl Store {
             )
             .fetch_all(on))?;
         let sound = |(account, automatic_gain, noise_suppression)| {
-            (AccountId(account), KeptSound { automatic_gain, noise_suppression })
+            (AccountId(account), StoredAudio { automatic_gain, noise_suppression })
         };
         Ok(rows.into_iter().map(sound).collect())
     }
@@ -76,7 +58,7 @@ impl Store {
         &self,
         now: Timestamp,
         completed_minutes: u32,
-    ) -> Result<Vec<(ConferenceKey, KeptSound)>, StoreError> {
+    ) -> Result<Vec<(ConferenceKey, StoredAudio)>, StoreError> {
         let rows: Vec<(i64, String, Option<bool>, Option<bool>)> =
             read!(self.base, "reading how voices sound", |on| sqlx::query_as(
                 "SELECT account_id, name, automatic_gain, noise_suppression FROM reservations
@@ -86,7 +68,7 @@ impl Store {
             .fetch_all(on))?;
         let sound = |(account, name, automatic_gain, noise_suppression)| {
             let key = ConferenceKey { account: AccountId(account), name: ConferenceName::new(name) };
-            (key, KeptSound { automatic_gain, noise_suppression })
+            (key, StoredAudio { automatic_gain, noise_suppression })
         };
         Ok(rows.into_iter().map(sound).collect())
     }

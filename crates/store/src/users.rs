@@ -7,56 +7,16 @@ use crate::{
 };
 use data_encoding::HEXLOWER;
 use md5::Md5;
-use plenary_conference::{AccountId, Timestamp};
+use plenary_model::{AccountId, FieldError, SipSecret, SipUser, Timestamp, check_user};
 use sha2::{Digest, Sha256};
-use std::fmt;
 use thiserror::Error;
-
-const NAME_CHARS_MAX: usize = 64;
-const PASSWORD_CHARS_MIN: usize = 8;
-const PASSWORD_CHARS_MAX: usize = 128;
-
-/// What may be told about a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SipUser {
-    /// The name that the phone says.
-    pub name: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When its password was last set.
-    pub updated_at: Timestamp,
-}
-
-/// What an answer to a challenge is held against.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SipSecret {
-    /// Whose user it is.
-    pub account: AccountId,
-    /// The realm that both hashes are for.
-    pub realm: String,
-    /// MD5 of name, realm and password.
-    pub ha1_md5: String,
-    /// SHA-256 of the same.
-    pub ha1_sha256: String,
-}
-
-impl fmt::Debug for SipSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SipSecret").field("account", &self.account).finish_non_exhaustive()
-    }
-}
 
 /// Why a user was not stored.
 #[derive(Debug, Error)]
 pub enum UserError {
-    /// The name is not allowed.
-    #[error("name: a user name has 1 to {NAME_CHARS_MAX} letters, digits and -_.+")]
-    Name,
-    /// The password is not allowed.
-    #[error(
-        "password: has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters, none of them a control character"
-    )]
-    Password,
+    /// The name or the password is not allowed.
+    #[error("{}", crate::error::listed(.0))]
+    Invalid(Vec<FieldError>),
     /// The name belongs to another account.
     #[error("the user name is taken: names are unique over the whole installation")]
     NameTaken,
@@ -95,15 +55,9 @@ impl Store {
         realm: &str,
         password: &str,
     ) -> Result<(), UserError> {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
-        if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(is_allowed) {
-            return Err(UserError::Name);
-        }
-        let length = password.chars().count();
-        if !(PASSWORD_CHARS_MIN..=PASSWORD_CHARS_MAX).contains(&length)
-            || password.chars().any(char::is_control)
-        {
-            return Err(UserError::Password);
+        let errors = check_user(name, password);
+        if !errors.is_empty() {
+            return Err(UserError::Invalid(errors));
         }
         let text = format!("{name}:{realm}:{password}");
         let doing = "storing a SIP user";

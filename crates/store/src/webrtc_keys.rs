@@ -6,45 +6,17 @@
 use crate::{
     PutOutcome, Store, StoreError,
     database::{execute, is_storable, now, random_bytes, read, within},
-    inbound::NAME_CHARS_MAX,
 };
 use data_encoding::BASE32_NOPAD;
-use plenary_conference::{AccountId, Timestamp};
-use std::ops::RangeInclusive;
+use plenary_model::{
+    AccountId, Timestamp, WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key,
+};
 use thiserror::Error;
 
-/// Length of a key. It is one label of a host name (RFC 1035, section 2.3.4).
-const KEY_CHARS: RangeInclusive<usize> = 1..=63;
 /// Random bytes of a key that we make: 16 characters.
 const KEY_BYTES: usize = 10;
 /// Keys of an account at the most, revoked ones among them.
 const KEYS_MAX: i64 = 1000;
-/// Services that a key names at the most.
-const SERVICES_MAX: usize = 256;
-
-/// An access key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebRtcKey {
-    /// Its text: 1 to 63 of `a`-`z` and `0`-`9`.
-    pub key: String,
-    /// The account that a browser with it calls.
-    pub account: AccountId,
-    /// The names of the inbound services that it may call, as they are stored: `conf-*`. `None`: every one of the account
-    /// that admits browsers.
-    pub services: Option<Vec<String>>,
-    /// When it was made, or last made valid.
-    pub created_at: Timestamp,
-    /// When it was revoked.
-    pub revoked_at: Option<Timestamp>,
-}
-
-impl WebRtcKey {
-    /// The key may call the inbound service of this name, if that one admits browsers.
-    #[must_use]
-    pub fn includes(&self, service: &str) -> bool {
-        self.services.as_ref().is_none_or(|names| names.iter().any(|name| name == service))
-    }
-}
 
 /// Why a key was not stored.
 #[derive(Debug, Error)]
@@ -54,7 +26,7 @@ pub enum WebRtcKeyError {
     Key,
     /// The list of services is not allowed.
     #[error(
-        "services: must be a list of 1 to {SERVICES_MAX} names of inbound services, as in [\"conf-*\"], or null for every one that admits browsers"
+        "services: must be a list of 1 to {WEBRTC_KEY_SERVICES_MAX} names of inbound services, as in [\"conf-*\"], or null for every one that admits browsers"
     )]
     Services,
     /// The key belongs to another account.
@@ -69,13 +41,6 @@ pub enum WebRtcKeyError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The text may be an access key.
-#[must_use]
-pub fn is_webrtc_key(text: &str) -> bool {
-    KEY_CHARS.contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 type Row = (String, i64, Option<String>, i64, Option<i64>);
@@ -122,10 +87,7 @@ impl Store {
         if !is_webrtc_key(key) {
             return Err(WebRtcKeyError::Key);
         }
-        let is_name = |name: &String| (1..=NAME_CHARS_MAX).contains(&name.len());
-        if services
-            .is_some_and(|names| !(1..=SERVICES_MAX).contains(&names.len()) || !names.iter().all(is_name))
-        {
+        if services.is_some_and(|names| !are_webrtc_key_services(names)) {
             return Err(WebRtcKeyError::Services);
         }
         let doing = "storing an access key";

@@ -5,10 +5,8 @@
 mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
-use plenary_store::{
-    CallEntry, CallRecord, CopyError, KeptSound, Location, SoundOwner, Store, copy_database,
-    inspect_database, new_reservation_token,
-};
+use plenary_model::{AudioOwner, CallEntry, CallRecord, StoredAudio};
+use plenary_store::{CopyError, Location, Store, copy_database, inspect_database, new_reservation_token};
 use serde_json::json;
 use support::Database;
 
@@ -44,8 +42,8 @@ async fn fill(store: &Store) -> String {
     store.put_sip_user(bob.id, "desk", "plenary", "correct horse").await.unwrap();
     store
         .keep_sound(
-            &SoundOwner::Account(eve.id),
-            KeptSound { automatic_gain: Some(false), noise_suppression: None },
+            &AudioOwner::Account(eve.id),
+            StoredAudio { automatic_gain: Some(false), noise_suppression: None },
         )
         .await
         .unwrap();

@@ -7,7 +7,8 @@ mod support;
 use support::Database;
 
 use plenary_conference::{AccountId, ConferenceKey, ConferenceName, Reservation, ServiceName, Timestamp};
-use plenary_store::{Action, CallRecord, KeptSound, SoundOwner, Store, StoreError, new_reservation_token};
+use plenary_model::{Action, AudioOwner, CallRecord, StoredAudio};
+use plenary_store::{Store, StoreError, new_reservation_token};
 use serde_json::json;
 
 on_both![
@@ -46,12 +47,12 @@ async fn everything_is_there_after_reopening(database: &Database) {
         admitted_by: Some("trunk".into()),
     };
     store.call_started(&call).await.unwrap();
-    let louder = KeptSound { automatic_gain: Some(true), noise_suppression: None };
-    let purer = KeptSound { automatic_gain: Some(false), noise_suppression: Some(true) };
-    let of_board = SoundOwner::Reservation(reservation.token.clone());
-    assert!(store.keep_sound(&SoundOwner::Account(account.id), louder).await.unwrap());
+    let louder = StoredAudio { automatic_gain: Some(true), noise_suppression: None };
+    let purer = StoredAudio { automatic_gain: Some(false), noise_suppression: Some(true) };
+    let of_board = AudioOwner::Reservation(reservation.token.clone());
+    assert!(store.keep_sound(&AudioOwner::Account(account.id), louder).await.unwrap());
     assert!(store.keep_sound(&of_board, purer).await.unwrap());
-    assert!(!store.keep_sound(&SoundOwner::Reservation(new_reservation_token()), purer).await.unwrap());
+    assert!(!store.keep_sound(&AudioOwner::Reservation(new_reservation_token()), purer).await.unwrap());
     store.close().await;
 
     let store = database.open().await;

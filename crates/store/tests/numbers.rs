@@ -5,7 +5,7 @@
 mod support;
 
 use plenary_conference::AccountId;
-use plenary_store::{InboundError, ServiceError, Store};
+use plenary_store::{ServiceError, Store};
 use serde_json::json;
 use support::Database;
 
@@ -135,7 +135,7 @@ async fn codes_with_stars_and_hashes_are_names(database: &Database) {
         assert_eq!(world.reached(dialled).await, reached, "{dialled}");
     }
     let error = world.put(world.account, "a b").await.unwrap_err();
-    assert!(matches!(error, ServiceError::Invalid(InboundError { field, .. }) if field == "name"));
+    assert!(matches!(error, ServiceError::Invalid(errors) if errors[0].pointer == "/name"));
 }
 
 async fn a_number_is_one_accounts_however_it_is_written(database: &Database) {

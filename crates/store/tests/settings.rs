@@ -5,10 +5,8 @@
 mod support;
 
 use plenary_conference::{AccountId, Timestamp};
-use plenary_store::{
-    CallEntry, CallRecord, CallToken, ClientToken, PutOutcome, ServiceError, Store, StoreError, Token,
-    UserError,
-};
+use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, Token};
+use plenary_store::{PutOutcome, ServiceError, Store, StoreError, UserError};
 use serde_json::json;
 use support::Database;
 
@@ -90,7 +88,7 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
     assert!(kept.has_password, "what a patch does not name stays");
     let all = store.all_trunks().await.unwrap();
     assert_eq!(
-        all.iter().map(|trunk| (trunk.account, trunk.priority)).collect::<Vec<_>>(),
+        all.iter().map(|trunk| (trunk.account, trunk.settings.priority)).collect::<Vec<_>>(),
         [(bob, 5), (eve, 100)]
     );
     assert_eq!(all[0].password.as_deref(), Some("secret"));

@@ -5,7 +5,8 @@
 mod support;
 
 use plenary_conference::AccountId;
-use plenary_store::{PutOutcome, ServiceError, ServiceScope, Store, WebRtcKeyError, is_webrtc_key};
+use plenary_model::is_webrtc_key;
+use plenary_store::{PutOutcome, ServiceError, ServiceScope, Store, WebRtcKeyError};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::Database;

@@ -3,7 +3,6 @@
 use super::{
     Answer, json,
     named::{self, Named},
-    schema,
 };
 use crate::{
     error::{ApiError, BAD_SERVICE, Code, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
@@ -13,21 +12,24 @@ use crate::{
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
-use plenary_store::{PutOutcome, ServiceError, StoredService};
+use plenary_model::{InboundService, StoredService};
+use plenary_store::{PutOutcome, ServiceError};
 use serde_json::Value;
-
-/// The JSON Schema of a service's body, written for people and held against the types by a test.
-const SCHEMA: &str = include_str!("inbound.schema.json");
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/service/v1/inbound", only("GET, HEAD", get(list)))
         .route("/service/v1/inbound/{name}", named::methods::<Services>())
-        .route("/service/v1/schema/inbound", only("GET, HEAD", get(|_: Account| async { schema(SCHEMA) })))
+        .route("/service/v1/schema/inbound", only("GET, HEAD", get(schema)))
 }
 
 fn shown(service: StoredService) -> Value {
     named::shown(service.name, service.body)
+}
+
+/// The JSON Schema of a service's body.
+async fn schema(_: Account) -> Answer {
+    Ok(json(StatusCode::OK, &InboundService::json_schema()))
 }
 
 async fn list(State(state): State<App>, Account(account): Account) -> Answer {
@@ -74,7 +76,7 @@ impl From<ServiceError> for ApiError {
         match error {
             ServiceError::NameTaken => Self::coded(SERVICE_NAME_TAKEN, error.to_string()),
             ServiceError::UnknownService => Self::coded(UNKNOWN_SERVICE, error.to_string()),
-            ServiceError::Invalid(invalid) => Self::coded(BAD_SERVICE, invalid.to_string()),
+            ServiceError::Invalid(_) => Self::coded(BAD_SERVICE, error.to_string()),
             ServiceError::Store(error) => error.into(),
         }
     }

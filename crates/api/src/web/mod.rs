@@ -39,13 +39,6 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Resul
     serde_json::from_slice(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))
 }
 
-/// The JSON Schema of what a service takes.
-pub(crate) fn schema(text: &str) -> Response<Body> {
-    let schema: serde_json::Value =
-        serde_json::from_str(text).expect("the schema is JSON, which a test proves");
-    json(StatusCode::OK, &schema)
-}
-
 /// Runs a change to its end even when its client disconnects or its time is up: a handler is dropped then, and what is
 /// half done, stored and not yet effective, would stay so.
 pub(crate) async fn to_the_end<T: Send + 'static>(

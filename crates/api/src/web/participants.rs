@@ -22,7 +22,7 @@ use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{
     ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy, reservation::is_conference_name,
 };
-use plenary_store::inbound;
+use plenary_model::FieldError;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json as value};
 use std::ops::RangeInclusive;
@@ -89,6 +89,15 @@ fn check_display_name(name: Option<&str>) -> Result<(), ApiError> {
 #[serde(deny_unknown_fields)]
 struct TransferBody {
     to: String,
+}
+
+/// What is wrong is named below `participant`.
+fn participant_options(options: &Value) -> Result<ParticipantOptions, ApiError> {
+    plenary_model::read_value(options.clone()).map_err(|mut errors| {
+        let first = errors.swap_remove(0);
+        let pointer = format!("/participant{}", first.pointer);
+        wrong(FieldError { pointer, ..first }.to_string())
+    })
 }
 
 fn wrong(text: impl Into<String>) -> ApiError {
@@ -183,9 +192,7 @@ async fn invite(
     }
     let options = match &body.participant {
         None => ParticipantOptions::default(),
-        Some(options) => {
-            inbound::participant("participant", options).map_err(|error| wrong(error.to_string()))?
-        }
+        Some(options) => participant_options(options)?,
     };
     let ring_seconds = body.ring_seconds.unwrap_or(RING_SECONDS_DEFAULT);
     if !RING_SECONDS.contains(&ring_seconds) {
@@ -195,7 +202,7 @@ async fn invite(
             RING_SECONDS.end()
         )));
     }
-    if body.from.as_deref().is_some_and(|from| !plenary_store::trunks::is_user(from)) {
+    if body.from.as_deref().is_some_and(|from| !plenary_model::is_user(from)) {
         return Err(wrong("from: has 1 to 64 letters, digits and -_.+"));
     }
     check_display_name(body.display_name.as_deref())?;

@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use plenary_conference::Timestamp;
-use plenary_store::{ClientToken, inbound::NAME_CHARS_MAX, trunks::is_user};
+use plenary_model::{ClientToken, SERVICE_NAME_CHARS_MAX, is_user};
 use serde::Deserialize;
 use serde_json::json as value;
 
@@ -49,8 +49,9 @@ async fn make(State(state): State<App>, Account(account): Account, Whole(body): 
     let body: TokenBody = super::parse(&body).map_err(|error| {
         ApiError::coded(BAD_TOKEN, format!("body: must be {{\"service\": \"…\", \"seconds\": 300}}: {error}"))
     })?;
-    if body.service.is_empty() || body.service.chars().count() > NAME_CHARS_MAX {
-        let text = format!("service: must be the name that is dialled, 1 to {NAME_CHARS_MAX} characters");
+    if body.service.is_empty() || body.service.chars().count() > SERVICE_NAME_CHARS_MAX {
+        let text =
+            format!("service: must be the name that is dialled, 1 to {SERVICE_NAME_CHARS_MAX} characters");
         return Err(ApiError::coded(BAD_TOKEN, text));
     }
     if !(1..=TOKEN_SECONDS_MAX).contains(&body.seconds) {

@@ -3,7 +3,6 @@
 use super::{
     Answer, json,
     named::{self, Named},
-    schema,
 };
 use crate::{
     control::TrunkState,
@@ -14,18 +13,16 @@ use crate::{
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
-use plenary_store::{PutOutcome, ServiceError, StoredTrunk};
+use plenary_model::{StoredTrunk, TrunkSettings};
+use plenary_store::{PutOutcome, ServiceError};
 use serde_json::{Value, json as value};
 use std::collections::BTreeMap;
-
-/// The JSON Schema of a trunk's body, written for people and held against the types by a test.
-const SCHEMA: &str = include_str!("trunk.schema.json");
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/service/v1/trunk", only("GET, HEAD", get(list)))
         .route("/service/v1/trunk/{name}", named::methods::<Trunks>())
-        .route("/service/v1/schema/trunk", only("GET, HEAD", get(|_: Account| async { schema(SCHEMA) })))
+        .route("/service/v1/schema/trunk", only("GET, HEAD", get(schema)))
 }
 
 /// Under this name stands how a trunk does.
@@ -41,6 +38,11 @@ fn shown(trunk: StoredTrunk, states: &BTreeMap<String, TrunkState>) -> Value {
     let mut shown = named::shown(trunk.name, trunk.body);
     shown[STATUS] = status;
     shown
+}
+
+/// The JSON Schema of a trunk's body.
+async fn schema(_: Account) -> Answer {
+    Ok(json(StatusCode::OK, &TrunkSettings::json_schema()))
 }
 
 async fn list(State(state): State<App>, Account(account): Account) -> Answer {

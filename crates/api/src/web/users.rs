@@ -83,7 +83,7 @@ pub(crate) fn read_body(body: &[u8]) {
 impl From<UserError> for ApiError {
     fn from(error: UserError) -> Self {
         match error {
-            UserError::Name | UserError::Password => Self::coded(BAD_USER, error.to_string()),
+            UserError::Invalid(_) => Self::coded(BAD_USER, error.to_string()),
             UserError::NameTaken => Self::coded(USER_NAME_TAKEN, error.to_string()),
             UserError::Store(error) => error.into(),
         }

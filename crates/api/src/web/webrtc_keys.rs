@@ -13,7 +13,8 @@ use crate::{
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::{AccountId, Timestamp};
-use plenary_store::{PutOutcome, WebRtcKey, WebRtcKeyError};
+use plenary_model::WebRtcKey;
+use plenary_store::{PutOutcome, WebRtcKeyError};
 use serde_json::{Value, json as value};
 
 pub(crate) fn routes() -> Router<App> {

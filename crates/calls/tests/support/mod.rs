@@ -14,15 +14,15 @@ use plenary_conference::{
     ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken, ServiceName,
     Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
+use plenary_model::{
+    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, InboundService, Refer,
+    Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
+};
 use plenary_sip::{
     CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, Party, ReferTo, Referred, Registration, Replaces,
     RequestId, SipEvent, Target, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
-};
-use plenary_store::{
-    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, InboundService, Refer,
-    SipSecret, Token, Trunk, Trunks, Users, WebRtcKey, trunks::SipUri,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -175,9 +175,7 @@ pub fn from_networks(network: &str) -> Access {
 }
 
 pub fn trunk(name: &str, priority: u32) -> Trunk {
-    Trunk {
-        account: ACCOUNT,
-        name: name.to_owned(),
+    let settings = TrunkSettings {
         uri: SipUri::parse(&format!("sip:{name}.example")).unwrap(),
         outbound_proxy: None,
         user: None,
@@ -194,7 +192,8 @@ pub fn trunk(name: &str, priority: u32) -> Trunk {
         priority,
         calls_max: 10,
         srtp: None,
-    }
+    };
+    Trunk { account: ACCOUNT, name: name.to_owned(), settings, password: None }
 }
 
 fn their_media() -> LocalMedia {
@@ -814,9 +813,9 @@ pub fn browser(port: u16) -> Flow {
 }
 
 pub fn all_users() -> Access {
-    Access { users: Users::All, ..nobody() }
+    Access { users: Selection::All, ..nobody() }
 }
 
 pub fn from_trunks() -> Access {
-    Access { trunks: Some(Trunks::All), ..nobody() }
+    Access { trunks: Some(Selection::All), ..nobody() }
 }

@@ -1,6 +1,7 @@
 //! The writer of call records, behind the engine's back: a slow disk may delay a record, never a call.
 
-use plenary_store::{CallEntry, Store};
+use plenary_model::CallEntry;
+use plenary_store::Store;
 use std::time::Duration;
 use tokio::{
     sync::{mpsc, watch},
