@@ -6,8 +6,8 @@ pub use plenary_calls::{
     DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
 use plenary_conference::{
-    AccountId, ConferenceName, ControlsChange, ParticipantId, Refused, ReservationLimits, ReservationToken,
-    Timestamp,
+    AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Refused,
+    ReservationLimits, ReservationToken, Timestamp,
     conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
     reservation::ReservationRequest,
 };
@@ -210,6 +210,19 @@ pub enum ConferenceChange {
         /// Whether they may unmute themselves from now on; `None`: as before.
         self_unmute: Option<bool>,
     },
+}
+
+impl ConferenceChange {
+    /// As the conferences are told of it.
+    #[must_use]
+    pub fn event(self, conference: ConferenceKey) -> Event {
+        match self {
+            Self::Controls(change) => Event::ChangeControls { conference, change },
+            Self::MuteAll { muted, except_leaders, self_unmute } => {
+                Event::MuteAll { conference, muted, except_leaders, self_unmute }
+            }
+        }
+    }
 }
 
 /// Why the conferences did not do it.

@@ -241,13 +241,7 @@ impl ConferenceControl for Control {
         name: ConferenceName,
         change: ConferenceChange,
     ) -> Result<(), ControlError> {
-        let conference = ConferenceKey { account, name };
-        let event = match change {
-            ConferenceChange::Controls(change) => Event::ChangeControls { conference, change },
-            ConferenceChange::MuteAll { muted, except_leaders, self_unmute } => {
-                Event::MuteAll { conference, muted, except_leaders, self_unmute }
-            }
-        };
+        let event = change.event(ConferenceKey { account, name });
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 

@@ -486,14 +486,7 @@ impl ConferenceControl for EngineHandle {
         name: ConferenceName,
         change: ConferenceChange,
     ) -> Result<(), ControlError> {
-        let conference = ConferenceKey { account, name };
-        self.control(match change {
-            ConferenceChange::Controls(change) => Event::ChangeControls { conference, change },
-            ConferenceChange::MuteAll { muted, except_leaders, self_unmute } => {
-                Event::MuteAll { conference, muted, except_leaders, self_unmute }
-            }
-        })
-        .await
+        self.control(change.event(ConferenceKey { account, name })).await
     }
 
     async fn end_conference(&self, account: AccountId, name: ConferenceName) -> Result<(), ControlError> {
