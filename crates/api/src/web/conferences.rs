@@ -1,9 +1,9 @@
 //! Conferences in progress: which there are, what is set for one, muting all, ending it.
 
-use super::{Answer, json, to_the_end};
+use super::{Answer, json, read, to_the_end};
 use crate::{
     control::ConferenceChange,
-    error::{ApiError, MALFORMED, OUT_OF_RANGE},
+    error::{ApiError, OUT_OF_RANGE},
     extract::{Account, Segments, Whole},
     params::Params,
     router::only,
@@ -164,9 +164,4 @@ async fn end(State(state): State<App>, Account(account): Account, Segments([name
         Ok(response)
     })
     .await
-}
-
-/// What a body says.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    super::parse(body).map_err(|error| ApiError::coded(MALFORMED, format!("body: {error}")))
 }

@@ -13,12 +13,15 @@ pub(crate) mod users;
 pub(crate) mod webrtc_keys;
 pub(crate) mod websocket;
 
-use crate::{ControlError, error::ApiError};
+use crate::{
+    ControlError,
+    error::{ApiError, MALFORMED},
+};
 use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tracing::Instrument;
 
 /// What a handler gives.
@@ -37,6 +40,18 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> 
 /// What a body in JSON says. A byte order mark before it is passed over (RFC 8259, section 8.1).
 pub(crate) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> serde_json::Result<T> {
     serde_json::from_slice(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))
+}
+
+/// As [`parse`], refused in our form.
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    parse(body).map_err(|error| ApiError::coded(MALFORMED, format!("body: {error}")))
+}
+
+/// A member of a change: null is a value, and not the same as left out.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// Runs a change to its end even when its client disconnects or its time is up: a handler is dropped then, and what is

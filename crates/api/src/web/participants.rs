@@ -1,6 +1,6 @@
 //! Participants of conferences: who is in, calling one, how a call is doing, ending it, sending it elsewhere.
 
-use super::{Answer, json, to_the_end};
+use super::{Answer, given, json, read, to_the_end};
 use crate::{
     control::{
         Direction, Invitation, Participant, ParticipantChange, ParticipantReport, ParticipantState,
@@ -23,7 +23,7 @@ use plenary_conference::{
     ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy, reservation::is_conference_name,
 };
 use plenary_model::FieldError;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 use std::ops::RangeInclusive;
 
@@ -63,10 +63,6 @@ struct ChangeBody {
     #[serde(default, deserialize_with = "given")]
     display_name: Option<Option<String>>,
     sound: Option<Value>,
-}
-
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }
 
 /// A name that can be shown as it is.
@@ -231,7 +227,7 @@ async fn change(
     Segments([name, id]): Segments<2>,
     Whole(body): Whole,
 ) -> Answer {
-    let ChangeBody { muted, dtmf_enabled, display_name, sound } = super::conferences::read(&body)?;
+    let ChangeBody { muted, dtmf_enabled, display_name, sound } = read(&body)?;
     check_display_name(display_name.as_ref().and_then(Option::as_deref))?;
     let sound = match sound {
         Some(sound) => super::sound::change(sound.to_string().as_bytes(), true)?,

@@ -1,6 +1,6 @@
 //! How participants sound: what is done to the audio of an account's conferences, of one of them, of one participant.
 
-use super::{Answer, json, to_the_end};
+use super::{Answer, given, json, to_the_end};
 use crate::{
     control::{SoundChange, SoundOf},
     error::{ApiError, BAD_SOUND},
@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use plenary_conference::{ConferenceName, ParticipantId, conferences::ConferenceRef};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 pub(crate) fn routes() -> Router<App> {
     const OF_CONFERENCE: &str = "/service/v1/conference/{name}/sound";
@@ -56,10 +56,6 @@ struct SoundBody {
     noise_suppression: Option<Option<bool>>,
     #[serde(default, deserialize_with = "given")]
     gain_db: Option<Option<f32>>,
-}
-
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }
 
 async fn read(State(state): State<App>, Account(account): Account, Of(of): Of) -> Answer {
