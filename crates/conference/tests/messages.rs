@@ -30,8 +30,13 @@ fn digit() -> impl Strategy<Value = Digit> {
     select("0123456789*#ABCD".chars().collect::<Vec<_>>()).prop_map(|key| Digit::new(key).unwrap())
 }
 
-/// What can be played: only that is read.
+/// What effects play: names of announcements and messages after them are put together, so there is no rule for them.
 fn play_list() -> impl Strategy<Value = PlayList> {
+    prop::collection::vec(text(), 0..130).prop_map(PlayList)
+}
+
+/// What options hold: it was configured, and is checked as it is read.
+fn configured() -> impl Strategy<Value = PlayList> {
     let item = select(vec!["tone:440/200", "silence:1000", "hello.wav", "Grüß Gott, \"Anna\".WAV"]);
     prop::collection::vec(item.prop_map(str::to_owned), 1..4).prop_map(PlayList)
 }
@@ -39,8 +44,12 @@ fn play_list() -> impl Strategy<Value = PlayList> {
 fn options() -> impl Strategy<Value = ParticipantOptions> {
     let flags = any::<[bool; 4]>();
     let keys = [option::of(digit()), option::of(digit()), option::of(digit())];
-    let lists =
-        [option::of(play_list()), option::of(play_list()), option::of(play_list()), option::of(play_list())];
+    let lists = [
+        option::of(configured()),
+        option::of(configured()),
+        option::of(configured()),
+        option::of(configured()),
+    ];
     (flags, keys, lists).prop_map(|(flags, keys, lists)| {
         let [talker, start_on_entry, destroy_on_exit, beep_on_entry] = flags;
         let [exit_digit, mute_digit, unmute_digit] = keys;

@@ -72,8 +72,9 @@ impl PartialSchema for Digit {
 
 impl ToSchema for Digit {}
 
-/// Something to play, in order: names of WAV files, `tone:HZ/MS`, `silence:MS`. JSON takes one text or a list.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+/// Something to play, in order: names of WAV files, `tone:HZ/MS`, `silence:MS`. What is configured is checked as it is read
+/// (`play_list`); messages carry lists that are put together of several.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlayList(pub Vec<String>);
 
@@ -127,39 +128,51 @@ impl<'de> Deserialize<'de> for PlayItem {
     }
 }
 
-impl<'de> Deserialize<'de> for PlayList {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Items;
+/// A list as it is configured: one text or a list of texts, each of them allowed, and not too many.
+pub(crate) fn play_list<'de, D: Deserializer<'de>>(from: D) -> Result<PlayList, D::Error> {
+    struct Items;
 
-        impl<'de> Visitor<'de> for Items {
-            type Value = PlayList;
+    impl<'de> Visitor<'de> for Items {
+        type Value = PlayList;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")
-            }
-
-            fn visit_str<E: Error>(self, item: &str) -> Result<PlayList, E> {
-                check_item(item).map_err(E::custom)?;
-                Ok(PlayList(vec![item.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<PlayList, A::Error> {
-                let mut list = Vec::new();
-                while let Some(PlayItem(item)) = items.next_element()? {
-                    list.push(item);
-                    if list.len() > PLAY_ITEMS_MAX {
-                        break;
-                    }
-                }
-                match (1..=PLAY_ITEMS_MAX).contains(&list.len()) {
-                    true => Ok(PlayList(list)),
-                    false => Err(A::Error::custom(format!("must have 1 to {PLAY_ITEMS_MAX} items"))),
-                }
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")
         }
 
-        from.deserialize_any(Items)
+        fn visit_str<E: Error>(self, item: &str) -> Result<PlayList, E> {
+            check_item(item).map_err(E::custom)?;
+            Ok(PlayList(vec![item.to_owned()]))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<PlayList, A::Error> {
+            let mut list = Vec::new();
+            while let Some(PlayItem(item)) = items.next_element()? {
+                list.push(item);
+                if list.len() > PLAY_ITEMS_MAX {
+                    break;
+                }
+            }
+            match (1..=PLAY_ITEMS_MAX).contains(&list.len()) {
+                true => Ok(PlayList(list)),
+                false => Err(A::Error::custom(format!("must have 1 to {PLAY_ITEMS_MAX} items"))),
+            }
+        }
     }
+
+    from.deserialize_any(Items)
+}
+
+/// As [`play_list`]; null is none.
+fn optional_play_list<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PlayList>, D::Error> {
+    struct Configured(PlayList);
+
+    impl<'de> Deserialize<'de> for Configured {
+        fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            play_list(from).map(Self)
+        }
+    }
+
+    Ok(Option::<Configured>::deserialize(from)?.map(|Configured(list)| list))
 }
 
 impl PartialSchema for PlayList {
@@ -202,15 +215,19 @@ pub struct ParticipantOptions {
     #[schema(inline)]
     pub unmute_digit: Option<Digit>,
     /// Played in a loop to the party while the conference is stopped.
+    #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub while_stopped_media: Option<PlayList>,
     /// Announces who it is, before `has_joined_message` and `has_left_message`.
+    #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub name: Option<PlayList>,
     /// Played to the others when it enters.
+    #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub has_joined_message: Option<PlayList>,
     /// Played to the others when it leaves.
+    #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub has_left_message: Option<PlayList>,
 }

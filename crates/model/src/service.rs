@@ -198,6 +198,7 @@ pub enum Refer {
 #[serde(deny_unknown_fields)]
 pub struct Announcement {
     /// What is played, in order.
+    #[serde(deserialize_with = "crate::participant::play_list")]
     #[schema(inline)]
     pub play: PlayList,
 }
