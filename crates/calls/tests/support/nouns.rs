@@ -1,0 +1,109 @@
+//! What a test configures, and who calls.
+
+use super::*;
+
+pub fn key(name: &str) -> ConferenceKey {
+    ConferenceKey { account: ACCOUNT, name: ConferenceName::new(name) }
+}
+
+pub fn plain() -> ParticipantOptions {
+    ParticipantOptions { beep_on_entry: false, ..ParticipantOptions::default() }
+}
+
+pub fn flow(transport: Transport, ip: [u8; 4], port: u16) -> Flow {
+    let local = SocketAddr::from(([192, 0, 2, 1], 5060));
+    Flow { transport, local, remote: SocketAddr::from((ip, port)), is_foreign: false }
+}
+
+/// A service that leads to the conference of its rest.
+pub fn service(name: &str, access: Access) -> InboundService {
+    let conference = ConferenceAction {
+        name: if name.ends_with('*') { "{rest}".to_owned() } else { name.to_owned() },
+        participant: plain(),
+        refer: Refer::All,
+    };
+    InboundService {
+        account: ACCOUNT,
+        name: ServiceName::new(name),
+        action: Action::Conference(conference),
+        access,
+        srtp: None,
+    }
+}
+
+pub fn announcement(name: &str, files: &[&str]) -> InboundService {
+    let play = PlayList(files.iter().map(|file| (*file).to_owned()).collect());
+    InboundService {
+        action: Action::Announcement(Announcement { play }),
+        ..service(name, from_networks("10.0.0.0/8"))
+    }
+}
+
+pub fn nobody() -> Access {
+    Access { networks: Some(Vec::new()), ..Access::default() }
+}
+
+pub fn from_networks(network: &str) -> Access {
+    Access { networks: Some(vec![network.parse().unwrap()]), ..Access::default() }
+}
+
+pub fn trunk(name: &str, priority: u32) -> Trunk {
+    let settings = TrunkSettings {
+        uri: SipUri::parse(&format!("sip:{name}.example")).unwrap(),
+        outbound_proxy: None,
+        user: None,
+        password: None,
+        register: false,
+        register_seconds: 300,
+        from_user: None,
+        asserted_identity: None,
+        privacy: false,
+        networks: Vec::new(),
+        prefixes: vec!["*".to_owned()],
+        hosts: vec!["*.example".to_owned()],
+        plus: true,
+        priority,
+        calls_max: 10,
+        srtp: None,
+    };
+    Trunk { account: ACCOUNT, name: name.to_owned(), settings, password: None }
+}
+
+pub fn token(account: AccountId, service: &str) -> Token {
+    Token::Call(CallToken { account, service: service.to_owned() })
+}
+
+pub fn client(id: &str, may_call: Option<&str>) -> Token {
+    Token::Client(ClientToken {
+        account: ACCOUNT,
+        client: id.to_owned(),
+        incoming: true,
+        call_client: may_call.map(str::to_owned),
+        expires: Timestamp(EPOCH.0 + 3_600_000),
+    })
+}
+
+pub fn bearer(token: &str) -> Authorizations {
+    Authorization::Bearer(token.to_owned()).into()
+}
+
+pub fn replaces() -> Replaces {
+    Replaces {
+        call_id: "there".to_owned(),
+        to_tag: "t".to_owned(),
+        from_tag: "f".to_owned(),
+        early_only: false,
+    }
+}
+
+pub fn browser(port: u16) -> Flow {
+    flow(Transport::Wss, [198, 51, 100, 7], port)
+}
+
+pub fn all_users() -> Access {
+    Access { users: Selection::All, ..nobody() }
+}
+
+pub fn from_trunks() -> Access {
+    Access { trunks: Some(Selection::All), ..nobody() }
+}
