@@ -569,15 +569,28 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
         }
     };
     assert!(matches!(refused, CallState::Refused { status: 503, .. }), "{refused:?}");
-    let (worked_before, before) = (worked(&server), Instant::now());
-    let (status, retry_after) =
-        if is_judged { talk.assert_stays_perfect(|| told(&server)) } else { told(&server) };
-    assert_eq!((status.as_str(), retry_after), ("SIP/2.0 503 Service Unavailable", Some(10)));
-    if is_judged {
+    // Whatever else the machine does can only make the same work take longer: of some windows, the least says how much it is.
+    let mut least_share = f64::INFINITY;
+    for window in 0..5 {
+        let (worked_before, before) = (worked(&server), Instant::now());
+        let (status, retry_after) =
+            if is_judged { talk.assert_stays_perfect(|| told(&server)) } else { told(&server) };
+        assert_eq!((status.as_str(), retry_after), ("SIP/2.0 503 Service Unavailable", Some(10)));
+        if !is_judged {
+            break;
+        }
         let share = (worked(&server) - worked_before).as_secs_f64() / before.elapsed().as_secs_f64();
-        assert!(share < 0.92, "with {} callers the media thread has no time left: {share}", inside.len());
-        assert!(share > 0.6, "{} callers are not too many: {share}", inside.len());
+        assert!(window > 0 || share > 0.6, "{} callers are not too many: {share}", inside.len());
+        least_share = least_share.min(share);
+        if least_share < 0.92 {
+            break;
+        }
     }
+    assert!(
+        !is_judged || least_share < 0.92,
+        "with {} callers the media thread has no time left: {least_share}",
+        inside.len()
+    );
     assert_eq!(server.participants("Tea").len(), 2);
     // As many leave as make it calm.
     inside.drain(..inside.len() / 2).for_each(|call| call.hang_up());
