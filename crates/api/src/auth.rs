@@ -3,6 +3,7 @@
 use crate::{error::ApiError, peer::Peer, state::ApiState};
 use axum::http::{StatusCode, header, request::Parts};
 use data_encoding::BASE64;
+use plenary_model::Scopes;
 use plenary_store::Account;
 use std::{
     sync::{Arc, OnceLock},
@@ -26,10 +27,10 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Acco
         ));
     }
     let found = match credentials(parts) {
-        Some((login, key)) => state.store.authenticate(&login, &key).await?.map(|account| (login, account)),
+        Some((login, key)) => state.store.authenticate(&login, &key).await?.map(|access| (login, access)),
         None => None,
     };
-    let Some((login, account)) = found else {
+    let Some((login, access)) = found else {
         if let Some(source) = source
             && state.counters.failed(source, limits, now)
         {
@@ -37,13 +38,21 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Acco
         }
         return Err(refused());
     };
-    if !state.counters.admit(account.id, limits, now) {
+    if !state.counters.admit(access.account.id, limits, now) {
         return Err(too_many("the account sends more requests than it may; slow down"));
+    }
+    if access.conference.is_some() || !Scopes::account().is_subset(access.scopes) {
+        let text = format!(
+            "the key may not do this: it has the scopes `{}`, and what is asked for takes a key of the whole account (`{}`)",
+            access.scopes,
+            Scopes::account()
+        );
+        return Err(ApiError::plain(StatusCode::FORBIDDEN, text));
     }
     if let Some(who) = parts.extensions.get::<Who>() {
         let _ = who.0.set(login);
     }
-    Ok(account)
+    Ok(access.account.clone())
 }
 
 /// Whose request it turned out to be, for the audit log.

@@ -2,6 +2,7 @@
 
 use crate::{config::CodecName, port_range::PortRange};
 use clap::{Args, Parser, Subcommand};
+use plenary_model::Scope;
 use plenary_store::Location;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -175,13 +176,28 @@ fn source(text: &str) -> Result<IpAddr, String> {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     /// Makes a further key; the last line printed is the key, shown this once. The others keep working.
-    #[command(after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com")]
+    #[command(
+        after_help = "Example:\n  plenary account key new 1-2-0/bob@example.com\n  plenary account key new 1-2-0/bob@example.com --label dashboard --scope read,records --expires-in-days 90\n  plenary account key new 1-2-0/bob@example.com --label 'leader of Board' --conference Board"
+    )]
     New {
         /// The account's login
         #[arg(value_name = "CLOUDID/USERNAME")]
         login: String,
+        /// What people call it: 1 to 100 characters
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// What it may do; several may be given, or with commas between: read, control, book, records, config, operator
+        /// [default: all but operator; with --conference: read,control]
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<Scope>,
+        /// The only conference that it is for [default: all of the account]
+        #[arg(long, value_name = "NAME")]
+        conference: Option<String>,
+        /// For how many days it is valid [default: until it is revoked]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        expires_in_days: Option<u32>,
     },
-    /// Lists an account's keys: id, when made, whether revoked; never the key itself
+    /// Lists an account's keys: id, when made, whether valid, what each may do; never the key itself
     #[command(after_help = "Example:\n  plenary account key list 1-2-0/bob@example.com")]
     List {
         /// The account's login

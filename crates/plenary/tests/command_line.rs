@@ -83,6 +83,57 @@ fn accounts_are_asked_for_properly() {
         &["account", "key", "revoke", "1-2-0/bob@example.com", "77", "--data", data],
         &["no valid key 77"],
     );
+    let new = ["account", "key", "new", "1-2-0/bob@example.com", "--data", data];
+    let with = |arguments: &[&'static str]| [&new[..], arguments].concat();
+    let (success, error) = plenary(&with(&["--scope", "read,contrl"]));
+    assert!(!success && error.contains("`contrl` is no scope; did you mean `control`?"), "{error}");
+    assert_refused(&with(&["--conference", "Board", "--scope", "book"]), &["scopes", "`read` and `control`"]);
+    assert_refused(&with(&["--conference", "the board"]), &["conference", "1 to 47 letters and digits"]);
+    assert_refused(&with(&["--label", ""]), &["label", "1 to 100 characters"]);
+    let (success, error) = plenary(&with(&["--expires-in-days", "0"]));
+    assert!(!success && error.contains("--expires-in-days") && error.contains("1..=36500"), "{error}");
+}
+
+#[test]
+fn what_a_key_may_do_is_said_when_it_is_made_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let account = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_plenary"))
+            .arg("account")
+            .args(arguments)
+            .arg("--data")
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let login = "1-2-0/bob@example.com";
+    account(&["create", login]);
+    let made = account(&["key", "new", login, "--label", "leader of Board", "--conference", "Board"]);
+    assert!(made.contains("Key 2") && made.contains("the scopes read control;"), "{made}");
+    account(&[
+        "key",
+        "new",
+        login,
+        "--scope",
+        "operator",
+        "--scope",
+        "records,read",
+        "--expires-in-days",
+        "90",
+    ]);
+    let list = account(&["key", "list", login]);
+    let lines: Vec<String> =
+        list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let [head, first, bound, operator] = &lines[..] else { panic!("{list}") };
+    assert_eq!(head, "ID BEGINS MADE (UTC) STATE SCOPES CONFERENCE LABEL");
+    assert!(first.ends_with(" valid read control book records config all -"), "{first}");
+    assert!(bound.ends_with(" valid read control Board leader of Board"), "{bound}");
+    assert!(
+        operator.contains(" until 2") && operator.ends_with(" read records operator all -"),
+        "{operator}"
+    );
 }
 
 #[test]

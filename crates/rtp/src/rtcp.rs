@@ -1,6 +1,6 @@
-//! RTCP: sender and receiver reports, and BYE (RFC 3550, 6).
+//! RTCP: reports on what was sent and received, and goodbyes (RFC 3550, 6).
 //!
-//! Reading uses `rtcp-types`. Writing does not: its builders allocate, and a media thread must not.
+//! Reading stands on `rtcp-types`. Writing does not: its builders allocate, and a media thread must not.
 
 use crate::{packet::Kind, stats::ReceptionReport};
 use rtcp_types::{Bye, ReceiverReport, ReportBlock, RtcpPacketParser, SenderReport};
@@ -12,26 +12,26 @@ const GOODBYE: u8 = 203;
 /// Description item: the canonical name.
 const CNAME: u8 = 1;
 
-/// The most bytes that [`Report::write`] writes: a sender report with one block, a description with the longest name,
-/// a BYE.
+/// The most bytes [`Report::write`] writes: a sender report with one block, a description with the longest
+/// name, a goodbye.
 pub const REPORT_BYTES_MAX: usize = 28 + 24 + (4 + 4 + 2 + 255 + 3) + 8;
 
-/// The content of a report.
+/// What we tell about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
-    /// The reporting stream, which this side sends.
+    /// Whose report: the stream that we send.
     pub ssrc: u32,
-    /// What was sent; `None` if nothing was since the last two reports, which makes a receiver report.
+    /// What we sent; `None`: nothing since the last two reports, so a receiver report is made.
     pub sent: Option<Sent>,
-    /// What was received, and when the other side's last sender report arrived.
+    /// What we received, and when the other side's last sender report came.
     pub received: Option<(ReceptionReport, LastReport)>,
-    /// This side's canonical name; cut at 255 bytes.
+    /// Our canonical name; cut at 255 bytes.
     pub cname: &'a str,
-    /// The stream ends (BYE).
+    /// The stream ends.
     pub goodbye: bool,
 }
 
-/// What a sender report says of the sent stream.
+/// What a sender report says of the stream sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// Wall clock as an NTP timestamp: seconds since 1900 in the upper 32 bits, their fraction in the lower.
@@ -44,12 +44,12 @@ pub struct Sent {
     pub bytes: u32,
 }
 
-/// The other side's last sender report, as report blocks state it (LSR and DLSR).
+/// The other side's last sender report, as our report blocks tell it (LSR and DLSR).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LastReport {
-    /// The middle 32 bits of its NTP timestamp; 0 if none has arrived.
+    /// The middle 32 bits of its NTP timestamp; 0: none came.
     pub middle_ntp: u32,
-    /// Time since its arrival, in 65 536ths of a second.
+    /// How long ago it came, in 65 536ths of a second.
     pub delay: u32,
 }
 
@@ -57,8 +57,7 @@ impl Report<'_> {
     /// Writes the compound packet to the front of `out`. Returns its length.
     ///
     /// # Panics
-    ///
-    /// If `out` is shorter than [`REPORT_BYTES_MAX`].
+    /// When `out` is shorter than [`REPORT_BYTES_MAX`].
     #[must_use]
     pub fn write(&self, out: &mut [u8]) -> usize {
         assert!(out.len() >= REPORT_BYTES_MAX, "a report takes up to {REPORT_BYTES_MAX} bytes");
@@ -128,48 +127,48 @@ impl Writer<'_> {
     }
 }
 
-/// An item of a received compound packet.
+/// Something that the other side told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// The other side sends, and this was its clock.
+    /// It sends, and this was its clock.
     Sends {
         /// Its stream.
         ssrc: u32,
         /// The middle 32 bits of its NTP timestamp, for [`LastReport`].
         middle_ntp: u32,
     },
-    /// The other side reports; [`Told::Receives`] follows for each stream that it receives.
+    /// It reports; what it receives follows, one by one, and nothing where it receives nothing.
     Reports {
-        /// The reporting stream.
+        /// It.
         ssrc: u32,
     },
     /// How it receives a stream.
     Receives {
-        /// The reported stream.
+        /// The stream it talks of.
         ssrc: u32,
-        /// The highest sequence number that it received, extended by the count of wraps.
+        /// The highest number that it received, with the count of its wraps above it.
         highest: u32,
         /// Lost since its last report, in 256ths.
         fraction_lost: u8,
-        /// Expected minus received since the stream began.
+        /// Expected less received since the stream began.
         cumulative_lost: i32,
         /// Interarrival jitter, in units of the stream's clock.
         jitter: u32,
-        /// The last report of this side that it received.
+        /// Our report that it saw last.
         last: LastReport,
     },
-    /// One of its streams has ended.
+    /// A stream of it has ended.
     Goodbye {
-        /// That stream.
+        /// Which.
         ssrc: u32,
     },
 }
 
-/// Reads a compound packet and calls `told` for each item of interest. A malformed item ends the reading; items
-/// before it count.
+/// Reads a compound packet and calls `told` for everything of interest. What is malformed ends the reading;
+/// what came before it counts.
 ///
-/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with any RTCP
-/// packet in reduced-size RTCP (RFC 5506).
+/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with
+/// anything of RTCP for those who use reduced size (RFC 5506).
 pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
     let mut any = false;
     while let Some(&[first, packet_type, high, low]) = bytes.first_chunk::<4>() {
@@ -205,7 +204,7 @@ fn receives(block: &ReportBlock<'_>) -> Told {
         ssrc: block.ssrc(),
         highest: block.extended_sequence_number(),
         fraction_lost: block.fraction_lost(),
-        // 24 bits, signed.
+        // 24 bits with a sign.
         cumulative_lost: (block.cumulative_lost() << 8) as i32 >> 8,
         jitter: block.interarrival_jitter(),
         last: LastReport {
@@ -215,8 +214,8 @@ fn receives(block: &ReportBlock<'_>) -> Told {
     }
 }
 
-/// The round-trip time by a report that arrived at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second.
-/// `None`: the other side has not received a report yet, or its times make no sense.
+/// The round trip by a report that came at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second.
+/// `None`: the other side has seen no report of ours yet, or its times make no sense.
 ///
 /// ```text
 ///   we    ──SR(n)────────────────────────── now ──▶
@@ -229,7 +228,7 @@ pub fn round_trip(now_middle_ntp: u32, last: LastReport) -> Option<u32> {
         return None;
     }
     let since = now_middle_ntp.wrapping_sub(last.middle_ntp);
-    // Half a minute or more means that a clock was set.
+    // Half a minute and more is a clock that was set.
     since.checked_sub(last.delay).filter(|round_trip| *round_trip < 30 << 16)
 }
 

@@ -1,4 +1,4 @@
-//! SRTP compared with another implementation, and under tampering.
+//! SRTP against another implementation, and against those who tamper.
 #![allow(missing_docs)]
 
 use plenary_rtp::srtp::{KeyRing, MasterKey, Receiver, Sender, SrtpError, Suite};

@@ -81,6 +81,15 @@ pub enum StoreError {
     /// There is no such account.
     #[error("there is no such account")]
     UnknownAccount,
+    /// The settings of a key are not allowed.
+    #[error("{}", listed(.0))]
+    KeySettings(Vec<FieldError>),
+    /// The account has too many keys that were not revoked.
+    #[error("an account has at most {most} keys that are not revoked: revoke those that nobody needs")]
+    TooManyKeys {
+        /// How many it may have.
+        most: i64,
+    },
     /// Another program keeps the database locked, or the disk is full: it may work later.
     #[error("the database cannot be used right now ({doing})")]
     Unavailable {

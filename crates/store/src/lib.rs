@@ -16,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod change;
 mod database;
 mod error;
+mod keys;
 mod known;
 mod records;
 mod reservations;
@@ -29,9 +31,11 @@ mod trunks;
 mod users;
 mod webrtc_keys;
 
-pub use accounts::{Account, ApiKey, KeyId, KeyInfo};
+pub use accounts::Account;
+pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, Store, make_folder};
 pub use error::StoreError;
+pub use keys::{Access, ApiKey, KeyId, KeyInfo};
 pub use reservations::{ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, ServiceScope};
 pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_database, inspect_database};

@@ -5,7 +5,7 @@
 mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
-use plenary_model::{AudioOwner, CallEntry, CallRecord, StoredAudio};
+use plenary_model::{AudioOwner, CallEntry, CallRecord, KeySettings, Scopes, StoredAudio};
 use plenary_store::{CopyError, Location, Store, copy_database, inspect_database, new_reservation_token};
 use serde_json::json;
 use support::Database;
@@ -32,7 +32,13 @@ fn call(number: i64) -> CallEntry {
 async fn fill(store: &Store) -> String {
     let (bob, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
     let (eve, key) = store.create_account_login("3-4-5/eve@example.com").await.unwrap();
-    store.key_new(bob.id).await.unwrap();
+    let bound = KeySettings {
+        label: Some("a leader's link".into()),
+        scopes: Scopes::conference(),
+        conference: Some(ConferenceName::new("Board")),
+        expires_at: Some(Timestamp(i64::MAX)),
+    };
+    store.key_new(bob.id, &bound).await.unwrap();
     store.put_webrtc_key(bob.id, "abc", None).await.unwrap();
     store.put_webrtc_key(eve.id, "def", Some(&["conf-*".to_owned()])).await.unwrap();
     for name in ["b", "A", "_", "+49-30-123456"] {
@@ -71,6 +77,8 @@ async fn everything_goes_to_postgres_and_back() {
     let store = sqlite.open().await;
     let key = fill(&store).await;
     let reservations = store.open_reservations(NOW, 5).await.unwrap();
+    let keys = store.keys(AccountId(1)).await.unwrap();
+    assert!(keys[1].label.is_some() && keys[1].conference.is_some() && keys[1].expires_at.is_some());
     store.close().await;
 
     let mut seen = Vec::new();
@@ -98,6 +106,7 @@ async fn everything_goes_to_postgres_and_back() {
         assert!(store.authenticate("3-4-5/eve@example.com", &key).await.unwrap().is_some());
         assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), reservations);
         assert_eq!(store.match_service("+4930123456").await.unwrap().unwrap().0.account, AccountId(1));
+        assert_eq!(store.keys(AccountId(1)).await.unwrap(), keys);
         // What is counted goes on where it was.
         let (account, _) = store.create_account_login("6-7-8/new@example.com").await.unwrap();
         assert_eq!(account.id, AccountId(3));

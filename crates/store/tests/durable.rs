@@ -62,7 +62,7 @@ async fn everything_is_there_after_reopening(database: &Database) {
     assert_eq!(store.reservation_sounds(NOW.plus_minutes(46), 5).await.unwrap(), []);
     assert_eq!(store.account_sounds().await.unwrap(), [(account.id, louder)]);
     let found = store.authenticate("1-2-0/bob@example.com", key.as_str()).await.unwrap().unwrap();
-    assert_eq!(found.id, account.id);
+    assert_eq!(found.account.id, account.id);
     let (service, rest) = store.match_service("board").await.unwrap().unwrap();
     let Action::Conference(action) = service.action else { panic!("{service:?}") };
     assert!(!action.participant.talker && action.participant.beep_on_entry && rest.is_empty());

@@ -5,7 +5,7 @@
 mod support;
 
 use plenary_conference::{AccountId, Timestamp};
-use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, Token};
+use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, KeySettings, Scopes, Token};
 use plenary_store::{PutOutcome, ServiceError, Store, StoreError, UserError};
 use serde_json::json;
 use support::Database;
@@ -34,10 +34,13 @@ async fn keys_of_an_account_are_valid_until_they_are_revoked(database: &Database
     assert!(matches!(again, Err(StoreError::AccountExists { .. })), "{again:?}");
     assert_eq!(store.find_account(login).await.unwrap(), Some(account.clone()));
     assert_eq!(store.list_accounts().await.unwrap(), std::slice::from_ref(&account));
-    let (id, second) = store.key_new(account.id).await.unwrap();
-    assert!(matches!(store.key_new(AccountId(99)).await, Err(StoreError::UnknownAccount)));
+    let (made, second) = store.key_new(account.id, &KeySettings::default()).await.unwrap();
+    let id = made.id;
+    let of_nobody = store.key_new(AccountId(99), &KeySettings::default()).await;
+    assert!(matches!(of_nobody, Err(StoreError::UnknownAccount)), "{of_nobody:?}");
     for key in [&first, &second] {
-        assert_eq!(store.authenticate(login, key.as_str()).await.unwrap(), Some(account.clone()));
+        let access = store.authenticate(login, key.as_str()).await.unwrap().unwrap();
+        assert_eq!((&access.account, access.scopes), (&account, Scopes::account()));
     }
     assert!(store.key_revoke(account.id, id).await.unwrap());
     assert!(!store.key_revoke(account.id, id).await.unwrap(), "once only");

@@ -7,7 +7,8 @@ use crate::{
 };
 use anyhow::{anyhow, bail};
 use jiff::Timestamp;
-use plenary_store::Store;
+use plenary_model::{ConferenceName, KeySettings, Scopes};
+use plenary_store::{KeyInfo, Store};
 use std::io::Write;
 
 pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()> {
@@ -23,24 +24,43 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
                 writeln!(out, "{}/{}", account.cloud_id, account.username)?;
             }
         }
-        Account::Key(Key::New { login }) => {
+        Account::Key(Key::New { login, label, scopes, conference, expires_in_days }) => {
             let account = find(&store, &login).await?;
-            let (id, key) = store.key_new(account.id).await?;
+            let settings = KeySettings {
+                label,
+                scopes: match (&scopes[..], &conference) {
+                    ([], None) => Scopes::account(),
+                    ([], Some(_)) => Scopes::conference(),
+                    _ => scopes.into_iter().collect(),
+                },
+                conference: conference.map(ConferenceName::new),
+                expires_at: expires_in_days.map(|days| now().plus_minutes(days * 24 * 60)),
+            };
+            let (made, key) = store.key_new(account.id, &settings).await?;
             writeln!(
                 out,
-                "Key {id} of {login} made; its older keys keep working. The key, shown this once:\n{key}"
+                "Key {} of {login} made, with the scopes {}; its older keys keep working. The key, shown this once:\n{key}",
+                made.id, made.scopes
             )?;
         }
         Account::Key(Key::List { login }) => {
             let account = find(&store, &login).await?;
-            writeln!(out, "{:<6} {:<8} {:<20} STATE", "ID", "BEGINS", "MADE (UTC)")?;
+            let now = now();
+            writeln!(
+                out,
+                "{:<6} {:<8} {:<20} {:<28} {:<36} {:<16} LABEL",
+                "ID", "BEGINS", "MADE (UTC)", "STATE", "SCOPES", "CONFERENCE"
+            )?;
             for key in store.keys(account.id).await? {
-                let state = match key.revoked_at {
-                    Some(at) => format!("revoked {}", text(at)?),
-                    None => "valid".to_owned(),
-                };
-                let (id, prefix, made) = (key.id.to_string(), key.prefix, text(key.created_at)?);
-                writeln!(out, "{id:<6} {prefix:<8} {made:<20} {state}")?;
+                let state = state(&key, now)?;
+                let (id, made, scopes) = (key.id.to_string(), text(key.created_at)?, key.scopes.to_string());
+                let conference = key.conference.as_ref().map_or("all", ConferenceName::as_str);
+                let label = key.label.as_deref().unwrap_or("-");
+                writeln!(
+                    out,
+                    "{id:<6} {:<8} {made:<20} {state:<28} {scopes:<36} {conference:<16} {label}",
+                    key.prefix
+                )?;
             }
         }
         Account::Key(Key::Revoke { login, key }) => {
@@ -55,6 +75,20 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
     }
     store.close().await;
     Ok(())
+}
+
+/// Whether a key is valid, and until when, or since when it is not.
+fn state(key: &KeyInfo, now: plenary_model::Timestamp) -> anyhow::Result<String> {
+    Ok(match (key.revoked_at, key.expires_at) {
+        (Some(at), _) => format!("revoked {}", text(at)?),
+        (None, Some(end)) if end <= now => format!("expired {}", text(end)?),
+        (None, Some(end)) => format!("until {}", text(end)?),
+        (None, None) => "valid".to_owned(),
+    })
+}
+
+fn now() -> plenary_model::Timestamp {
+    plenary_model::Timestamp(Timestamp::now().as_millisecond())
 }
 
 async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> anyhow::Result<()> {

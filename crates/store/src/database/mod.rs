@@ -8,7 +8,7 @@ pub(crate) mod sqlite;
 pub use location::{Location, LocationError};
 pub use sqlite::make_folder;
 
-use crate::{Account, StoreError, known::Known, reservations::Counter};
+use crate::{StoreError, keys::KnownKey, known::Known, reservations::Counter};
 use plenary_conference::{AccountId, Timestamp};
 use postgres::{Lock, Patience, PostgresBase};
 use sqlite::SqliteBase;
@@ -26,7 +26,7 @@ pub struct Store {
     /// Where reservations are made.
     pub(crate) counter: Counter,
     /// Whose keys were right a moment ago.
-    pub(crate) known_keys: Known<Account>,
+    pub(crate) known_keys: Known<KnownKey>,
 }
 
 /// The connections, of one database or the other.

@@ -1,0 +1,6 @@
+-- What an API Access Key may do, for which conference (null: all of the account), and until when (null: no end). Those that
+-- were made before this may do all that an account may.
+ALTER TABLE api_keys ADD COLUMN label TEXT;
+ALTER TABLE api_keys ADD COLUMN scopes TEXT NOT NULL DEFAULT 'read control book records config'; -- names with spaces between
+ALTER TABLE api_keys ADD COLUMN conference TEXT;
+ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
