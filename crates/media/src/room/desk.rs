@@ -1,9 +1,9 @@
-//! What a room mixes and encodes at one sample rate.
+//! The mix of a room at one sample rate, and its encoding.
 //!
 //! ```text
-//!   voices ─▶ bus ─┬─ all ──────▶ limiter ─▶ encode once per codec ─▶ all who are silent
-//!                  └─ minus own ─▶ limiter ─▶ encode ─▶ each who is heard
-//!                      what is played is laid over either
+//!   voices ─▶ bus ─┬─ total ─────▶ limiter ─▶ encode once per codec ─▶ all listeners
+//!                  └─ minus own ─▶ limiter ─▶ encode ─▶ each talker
+//!                      announcements are added to either
 //! ```
 
 use super::{Playback, Settings, mouth::PAYLOAD_BYTES_MAX};
@@ -14,43 +14,43 @@ use plenary_audio::{
     limit::Limiter,
 };
 
-/// Below this a coarse frame is not noticed.
+/// Below this level the coarser sound of an independent frame is not noticed.
 const QUIET_DBOV: f32 = -45.0;
 
-/// The mix at one rate and what is made of it.
+/// The mix at one rate and its encodings.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) bus: Bus,
-    /// What those who are silent are told, by whether they hear the voices.
+    /// What listeners hear, by whether they hear the voices.
     pub(super) shared: [Shared; 2],
     /// Streams of this rate in the room.
     pub(super) parties: usize,
 }
 
-/// A frame for many: mixed when the first one needs it, and encoded when the first one needs it in his codec.
+/// A frame for many listeners: mixed when the first one needs it, and encoded when the first one needs it in a codec.
 #[derive(Debug)]
 pub(super) struct Shared {
     mixed: bool,
-    /// Somebody heard the frame before this one, so its limiter is up to date.
+    /// The previous frame was sent, so the limiter is up to date.
     is_current: bool,
     frame: Box<[i16]>,
     level_dbov: f32,
     limiter: Limiter,
-    /// The limiter as it was when the tick began.
+    /// The limiter as it was at the start of the tick.
     limiter_before: Limiter,
     streams: [Option<Box<SharedStream>>; 4],
 }
 
-/// One encoded stream that many hear.
+/// One encoded stream with many listeners.
 #[derive(Debug)]
 pub(super) struct SharedStream {
     pub(super) encoder: Encoder,
     payload: Box<[u8]>,
     length: usize,
     encoded: bool,
-    /// Somebody heard the frame before this one, so its encoder is up to date.
+    /// The previous frame was sent, so the encoder is up to date.
     is_current: bool,
-    /// Somebody comes from another stream: this frame may need none before it.
+    /// A participant joins from another stream: this frame may have to be independent of earlier ones.
     pub(super) has_newcomer: bool,
 }
 
@@ -68,7 +68,7 @@ impl Desk {
         Self { bus: Bus::new(rate), shared: [shared(), shared()], parties: 0 }
     }
 
-    /// Makes ready for listeners of a codec.
+    /// Prepares for listeners of a codec.
     pub(super) fn prepare(&mut self, codec: Codec, settings: &Settings) {
         for shared in &mut self.shared {
             shared.streams[codec.index()].get_or_insert_with(|| {
@@ -84,7 +84,7 @@ impl Desk {
         }
     }
 
-    /// Somebody may listen in a codec whose frames depend on those before them.
+    /// There may be listeners in a codec with state.
     pub(super) fn has_memory(&self) -> bool {
         Codec::ALL.iter().any(|codec| codec.has_memory() && self.shared[0].streams[codec.index()].is_some())
     }
@@ -100,7 +100,7 @@ impl Desk {
                 is_heard |= stream.is_current;
             }
             if !is_heard {
-                // What it was turned down for is long gone.
+                // The peak that reduced its gain is long gone.
                 shared.limiter = Limiter::new();
             }
             shared.is_current = is_heard;
@@ -108,23 +108,23 @@ impl Desk {
         }
     }
 
-    /// What a stream of one's own goes on with, for those who come from the shared one.
+    /// The limiter with which a stream of its own continues for a participant who leaves the shared one.
     pub(super) fn limiter(&self, listens: bool) -> &Limiter {
         &self.shared[usize::from(listens)].limiter_before
     }
 
-    /// Others hear this stream, and something was to be heard on it in the last tick.
+    /// This stream has listeners, and was not silent in the last tick.
     pub(super) fn is_loud(&self, codec: Codec, listens: bool) -> bool {
         let shared = &self.shared[usize::from(listens)];
         let is_current = shared.streams[codec.index()].as_ref().is_some_and(|stream| stream.is_current);
         is_current && shared.level_dbov > QUIET_DBOV
     }
 
-    /// Whether somebody whose own stream had this limiter hears no other gain when he comes to the shared one.
+    /// Whether a participant whose own stream had this limiter would hear the same gain on the shared one.
     pub(super) fn may_join(&mut self, listens: bool, limiter: &mut Limiter) -> bool {
         let shared = &mut self.shared[usize::from(listens)];
         if !shared.is_current && !shared.mixed {
-            // Nobody else is on it: it goes on where his own ends.
+            // Nobody else is on it: it continues where their own ends.
             shared.limiter.clone_from(limiter);
             shared.limiter_before.clone_from(limiter);
             shared.is_current = true;
@@ -136,13 +136,13 @@ impl Desk {
         may
     }
 
-    /// The stream that those hear who say nothing and do, or do not, hear the voices.
+    /// The stream of listeners who do, or do not, hear the voices.
     pub(super) fn stream(&mut self, codec: Codec, listens: bool) -> Option<&mut SharedStream> {
         self.shared[usize::from(listens)].streams[codec.index()].as_deref_mut()
     }
 
-    /// The one voice alone reaches those who share its law as it came, where the mix would say the same: nothing
-    /// is lost by decoding and encoding, not even between a positive and a negative zero.
+    /// Passes a single voice through unchanged to listeners with the same law, if the mix would be identical: nothing
+    /// is lost by decoding and encoding, not even the sign of zero.
     pub(super) fn pass_through(&mut self, codec: Codec, payload: &[u8], voice: &[i16]) {
         let is_same = self.bus.total().iter().zip(voice).all(|(sum, sample)| *sum == i32::from(*sample));
         let shared = &mut self.shared[usize::from(true)];
@@ -157,7 +157,7 @@ impl Desk {
         }
     }
 
-    /// The payload of this tick, what it says and how loud, in dBov.
+    /// The payload of this tick, its samples, and its level in dBov.
     pub(super) fn shared_payload(
         &mut self,
         codec: Codec,
@@ -191,12 +191,12 @@ impl Desk {
 }
 
 impl SharedStream {
-    /// Its encoder has encoded what its listeners heard last.
+    /// Its encoder encoded what its listeners heard last.
     pub(super) fn is_current(&self) -> bool {
         self.is_current
     }
 
-    /// Its encoder goes on from here.
+    /// Its encoder continues from here.
     pub(super) fn set_current(&mut self) {
         self.is_current = true;
     }

@@ -1,56 +1,55 @@
-//! What need not be decoded. A packet of a line that has been silent is passed over where it says itself that nobody speaks
-//! in it: by its octets (Opus, DTX; G.722, digital silence) or by its header (RFC 6464). The last few are kept, and decoded first when somebody
-//! speaks, so that the decoder is warm and his first syllable whole.
+//! Skips decoding. A packet of a line that has been silent is not decoded if it says itself that nobody is speaking:
+//! by its octets (Opus DTX; G.722, digital silence) or by its header (RFC 6464). The last few are kept, and decoded
+//! first when speech resumes, so that the decoder's state is right and the first syllable whole.
 //!
-//! What a header says is believed as long as it proves right. Every now and then a packet that might be passed over is
-//! decoded all the same; where several that were said to be silent are loud, nothing that this stream says of itself is
-//! believed any more. Until then it harms nobody but itself: it is not heard.
+//! A level in the header is believed as long as it proves right. Now and then a packet that might be skipped is
+//! decoded all the same; if several that claimed silence are loud, this stream's levels are ignored from then on.
+//! Until then it harms nobody but itself: it is not heard.
 
 use plenary_audio::{codec::Codec, level};
 use plenary_rtp::{extension::AudioLevel, jitter};
 
-/// Packets of Opus that are kept. Its encoder makes each frame from what it knows of the one before it.
+/// Packets of Opus that are kept. Its decoder predicts each frame from the one before it.
 pub(super) const OPUS_KEPT: usize = 2;
-/// Packets of G.722: what its decoder predicts from is forgotten by 63 % in 32 ms (ITU-T G.722, 3.6.3), and with less than
-/// this what is left of the difference would be heard beside the first 60 ms of a voice.
+/// Packets of G.722 that are kept: the state of its decoder decays by 63 % in 32 ms (ITU-T G.722, 3.6.3), and with
+/// fewer the remaining difference would be heard in the first 60 ms of a voice.
 const G722_KEPT: usize = 10;
-/// Octets of the longest packet that is passed over where its octets say so: those of Opus are short, and of G.722 these
-/// are 20 ms.
+/// Octets of the longest packet skipped by its octets: those of Opus are short, and those of G.722 last 20 ms.
 pub(super) const OPUS_BYTES_OF_SILENCE: usize = 48;
 const G722_BYTES_OF_SILENCE: usize = 160;
-/// Octets of the longest packet that is passed over where its header says so; longer ones are decoded.
+/// Octets of the longest packet skipped by its header; longer ones are decoded.
 const BYTES_OF_LEVELS: usize = 480;
-/// One of so many packets that might be passed over is decoded: with 20 ms in each, one in two seconds.
+/// One in this many packets that might be skipped is decoded: at 20 ms each, one in two seconds.
 const PACKETS_BEFORE_CHECK: u32 = 100;
-/// What is this much louder than it was said to be, and louder than this, was a lie…
+/// A packet this much louder than its header said, and louder than this, had a wrong level…
 const LIE_DB: f32 = 15.0;
 const LIE_DBOV: f32 = -45.0;
-/// … and so many of these are enough.
+/// … and this many are enough.
 const LIES: u32 = 3;
-/// No level came with the packet.
+/// The packet had no level.
 const NOTHING_TOLD: u8 = u8::MAX;
 
 /// Decides for one line.
 #[derive(Debug)]
 pub(super) struct Doze {
     codec: Codec,
-    /// The line has been silent: what is quieter than this, in dBov, may be passed over.
+    /// The line has been silent: packets below this level, in dBov, may be skipped.
     below_dbov: Option<f32>,
-    /// Packets were passed over since the decoder ran.
+    /// Packets were skipped since the decoder ran.
     is_asleep: bool,
-    /// What was passed over last, in slots of equal size, and the slot of the oldest.
+    /// The last skipped packets, in slots of equal size, and the slot of the oldest.
     kept: Box<[u8]>,
     lengths: [usize; G722_KEPT],
     oldest: usize,
     levels: Option<Box<Levels>>,
 }
 
-/// What packets say of their level.
+/// Levels from packet headers.
 #[derive(Debug)]
 struct Levels {
-    /// Of those that the jitter buffer holds, by their numbers.
+    /// Of the packets in the jitter buffer, by sequence number.
     told: [u8; jitter::NUMBERS],
-    /// What the packet before said that was decoded or passed over.
+    /// The level of the previous packet, decoded or skipped.
     before: u8,
     until_check: u32,
     lies: u32,
@@ -72,7 +71,7 @@ impl Doze {
         doze
     }
 
-    /// Another agreement: whether packets bear their levels. What was found out about them is forgotten.
+    /// A new session description: whether packets have levels. What was learnt about them is forgotten.
     pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
         let has_levels = has_levels && self.codec.law().is_none();
         let levels = || Levels {
@@ -92,7 +91,7 @@ impl Doze {
         self.kept = vec![0; slot * self.count()].into();
     }
 
-    /// How many packets are kept.
+    /// The number of packets kept.
     fn count(&self) -> usize {
         match self.codec {
             Codec::Opus => OPUS_KEPT,
@@ -100,12 +99,12 @@ impl Doze {
         }
     }
 
-    /// Nothing that was passed over leads to what comes next.
+    /// The skipped packets do not lead to what comes next.
     pub(super) fn forget(&mut self) {
         (self.lengths, self.oldest) = ([0; G722_KEPT], 0);
     }
 
-    /// Takes note of what a packet says that the jitter buffer now holds.
+    /// Records the level of a packet that the jitter buffer now holds.
     pub(super) fn note(&mut self, sequence: u16, level: Option<AudioLevel>) {
         if let Some(levels) = &mut self.levels {
             levels.told[usize::from(sequence) % jitter::NUMBERS] =
@@ -113,7 +112,7 @@ impl Doze {
         }
     }
 
-    /// The line is silent: packets quieter than this may be passed over, and those that are empty.
+    /// The line is silent: packets quieter than this, and empty ones, may be skipped.
     pub(super) fn may_sleep(&mut self, below_dbov: f32) {
         self.below_dbov = Some(below_dbov);
     }
@@ -123,13 +122,13 @@ impl Doze {
         self.below_dbov = None;
     }
 
-    /// Packets were passed over since the decoder ran.
+    /// Packets were skipped since the decoder ran.
     pub(super) fn is_asleep(&self) -> bool {
         self.is_asleep
     }
 
-    /// Whether a packet is passed over, with the level that is to be taken for its own.
-    /// `is_silence`: whether its octets say that it is.
+    /// Whether a packet is skipped, with the level to assume for it. `is_silence`: whether its octets say that it is
+    /// silence.
     pub(super) fn passes_over(
         &mut self,
         payload: &[u8],
@@ -137,7 +136,7 @@ impl Doze {
         is_silence: impl FnOnce(&[u8]) -> bool,
     ) -> Option<f32> {
         if payload.is_empty() && self.codec == Codec::Opus {
-            // It came in a lull, and its octets were not kept.
+            // It arrived on the fast path for silence, and its octets were not kept.
             return Some(-127.0);
         }
         let below_dbov = self.below_dbov?;
@@ -161,7 +160,7 @@ impl Doze {
         Some(told.unwrap_or(-127.0))
     }
 
-    /// Keeps a packet that was passed over, no longer than a slot.
+    /// Keeps a skipped packet if it fits a slot.
     pub(super) fn keep(&mut self, payload: &[u8]) {
         let (count, place) = (self.count(), self.oldest);
         let slot = self.kept.len() / count;
@@ -170,7 +169,7 @@ impl Doze {
         self.oldest = (place + 1) % count;
     }
 
-    /// A packet is to be decoded: those before it that were passed over, oldest first, where there are any.
+    /// A packet is about to be decoded: the skipped packets before it, oldest first, if there are any.
     pub(super) fn wake(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
         self.below_dbov = None;
         if !std::mem::take(&mut self.is_asleep) {
@@ -185,13 +184,13 @@ impl Doze {
         Some(packets.filter(|packet| !packet.is_empty()))
     }
 
-    /// A packet was decoded: is it as loud as it said?
+    /// A packet was decoded: checks the level that it stated.
     pub(super) fn compare(&mut self, sequence: u16, decoded: &[i16]) {
         let Some(levels) = &mut self.levels else { return };
         let told = levels.told[usize::from(sequence) % jitter::NUMBERS];
         let before = std::mem::replace(&mut levels.before, told);
-        // The sound of a packet reaches a little into that of the next, so two in a row must have said so. A number that
-        // stands for nothing is the largest there is.
+        // The sound of a packet extends a little into the next, so two in a row must have stated silence. The number
+        // for "no level" is the largest there is.
         let said = told.min(before);
         if told.max(before) == NOTHING_TOLD || levels.lies >= LIES {
             return;
@@ -204,7 +203,7 @@ impl Doze {
 }
 
 impl Levels {
-    /// What a packet says, in dBov, where it is believed.
+    /// The level that a packet states, in dBov, if it is believed.
     fn told(&self, sequence: u16) -> Option<f32> {
         let told = self.told[usize::from(sequence) % jitter::NUMBERS];
         (told != NOTHING_TOLD && self.lies < LIES).then(|| -f32::from(told))

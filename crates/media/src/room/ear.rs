@@ -1,4 +1,4 @@
-//! From packets in a jitter buffer to frames of 20 ms, for each codec.
+//! The receive path: from packets in a jitter buffer to frames of 20 ms, for each codec.
 
 use super::{
     FRAME_NS, Settings,
@@ -14,50 +14,50 @@ use plenary_rtp::{
 
 /// Octets of 20 ms of G.711.
 pub(super) const G711_FRAME: usize = 160;
-/// With more than this lost one packet more is held, with less than that no longer.
+/// Above this loss one more packet is held, below the second value no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
-/// The smallest piece that Opus makes up, 2.5 ms.
+/// The smallest piece that Opus conceals, 2.5 ms.
 const OPUS_PIECE: usize = 120;
 
-/// Hears one stream.
+/// Receives one stream.
 #[derive(Debug)]
 pub(super) struct Ear {
     codec: Codec,
     pub(super) jitter: JitterBuffer,
     decoder: Decoder,
     doze: Doze,
-    /// Of G.722: where the decoder would be had it decoded what was passed over.
+    /// For G.722: the state that the decoder would have had it decoded the skipped packets.
     scales: Option<g722::Scales>,
-    /// Decoded, not yet heard.
+    /// Decoded, not yet played.
     waiting: Vec<i16>,
     waiting_samples: usize,
-    /// The 20 ms that are heard now.
+    /// The present 20 ms.
     pub(super) frame: Box<[i16]>,
-    /// The 20 ms that were heard before them, as they were decoded; meaningless where they were not.
+    /// The previous 20 ms, as they were decoded; meaningless if they were not.
     previous: Box<[i16]>,
     is_previous_known: bool,
-    /// A frame on its way into what is heard.
+    /// A frame that is being inserted.
     inserted: Box<[i16]>,
-    /// The frame is just this packet, not decoded.
+    /// The payload, if the frame is exactly this packet and was not decoded.
     payload: [u8; G711_FRAME],
     payload_is_frame: bool,
-    /// The frame before was made up, so the next one is blended with it.
+    /// The previous frame was concealed, so the next one is blended with it.
     made_up: bool,
-    /// The last packet said that nobody speaks: the sender may leave out what follows.
+    /// The last packet said that nobody is speaking: the sender may omit what follows.
     may_pause: bool,
-    /// Frames that were left out so.
+    /// Frames that were omitted that way.
     frames_not_sent: u64,
-    /// Nothing was heard of it in the frame before.
+    /// The previous frame was a pause.
     paused: bool,
     /// The frame is known to be all zeros, and nothing is waiting.
     is_silent: bool,
-    /// The party has been silent.
+    /// The participant has been silent.
     is_idle: bool,
-    /// What is waiting, and the frame, were passed over and are all zeros: the level that they are said to have, in dBov.
+    /// The waiting samples and the frame were skipped and are all zeros: their stated level, in dBov.
     told_dbov: Option<f32>,
     frame_told_dbov: Option<f32>,
-    /// What the other side says its silence sounds like.
+    /// The other side's comfort noise.
     noise: ComfortNoise,
 }
 
@@ -77,7 +77,7 @@ impl Decoder {
         }
     }
 
-    /// How loud a stream of G.722 is, by its octets.
+    /// Loudness of a G.722 stream by its octets.
     fn scales(&self) -> Option<g722::Scales> {
         match self {
             Self::Telephony(repairer) => repairer.scales(),
@@ -85,7 +85,8 @@ impl Decoder {
         }
     }
 
-    /// Takes a frame of silence that follows on silence, for which nothing has to be done. False: it has to be decoded.
+    /// Accounts for a frame of silence after silence, for which nothing has to be done. False if it has to be
+    /// decoded.
     fn take_silence(&mut self, samples: usize) -> bool {
         match self {
             Self::Telephony(repairer) => repairer.silence(samples),
@@ -93,16 +94,16 @@ impl Decoder {
         }
     }
 
-    /// What comes next begins anew.
+    /// The next packet starts afresh.
     fn reset(&mut self) {
         match self {
             Self::Telephony(repairer) => repairer.reset(),
-            // It joins by itself, and a pause is no reason to forget the sound of a voice.
+            // It blends by itself, and a pause is no reason to forget the sound of a voice.
             Self::Opus(_) => {}
         }
     }
 
-    /// Decodes a packet that lasts `out`. `joins`: it does not follow what was heard before.
+    /// Decodes a packet that lasts `out`. `joins`: it does not continue the previous audio.
     fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
         match self {
             Self::Telephony(repairer) => repairer.decode(payload, joins, out),
@@ -113,7 +114,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes what was passed over before a packet, for what it leaves in the decoder. Into `out`, which is not heard.
+    /// Decodes the packets skipped before a packet, for their effect on the decoder. Into `out`, which is not played.
     fn warm<'a>(&mut self, passed_over: impl Iterator<Item = &'a [u8]>, out: &mut [i16]) {
         match self {
             Self::Telephony(repairer) => {
@@ -126,7 +127,7 @@ impl Decoder {
             }
             Self::Opus(decoder) => {
                 decoder.reset();
-                // Those that were longer than this packet are refused.
+                // Packets longer than this one are refused.
                 for packet in passed_over {
                     decoder.decode(packet, out);
                 }
@@ -150,7 +151,7 @@ impl Decoder {
 }
 
 impl Ear {
-    /// `has_levels`: packets say how loud they are.
+    /// `has_levels`: packets carry their level.
     pub(super) fn new(codec: Codec, has_levels: bool, settings: &Settings, seed: u32) -> Self {
         let jitter = match codec {
             Codec::Pcmu | Codec::Pcma | Codec::G722 => JitterConfig::G711,
@@ -168,7 +169,7 @@ impl Ear {
             scales: decoder.scales(),
             decoder,
             doze: Doze::new(codec, has_levels, seed),
-            // Longer packets find their place when the first one comes.
+            // Longer packets get their space when the first one arrives.
             waiting: vec![0; 3 * frame],
             waiting_samples: 0,
             frame: vec![0; frame].into(),
@@ -189,12 +190,12 @@ impl Ear {
         }
     }
 
-    /// Another agreement on whether packets say how loud they are.
+    /// A new session description: whether packets carry their level.
     pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
         self.doze.set_levels(has_levels, seed);
     }
 
-    /// Takes a packet of audio that lasts `units` of the RTP clock, with the level that it says it has.
+    /// Takes an audio packet that lasts `units` of the RTP clock, with its stated level.
     pub(super) fn take(
         &mut self,
         header: &Header,
@@ -203,7 +204,7 @@ impl Ear {
         level: Option<AudioLevel>,
         arrival_ns: u64,
     ) {
-        // Most lines of a large conference are silent, and need not be kept.
+        // Most lines of a large conference are silent, and need not be stored.
         let is_silence =
             self.codec.law().is_some_and(|law| payload.iter().all(|octet| *octet == law.silence()));
         if is_silence {
@@ -216,12 +217,12 @@ impl Ear {
         }
     }
 
-    /// Takes a packet of comfort noise (RFC 3389): the pause that follows sounds like this.
+    /// Takes a packet of comfort noise (RFC 3389) for the pause that follows.
     pub(super) fn take_noise(&mut self, payload: &[u8]) {
         self.noise.update(payload);
     }
 
-    /// Forgets what was said; what comes next begins anew.
+    /// Discards what is held; the next packet starts afresh.
     pub(super) fn hush(&mut self) {
         self.jitter.reset();
         self.decoder.reset();
@@ -230,24 +231,24 @@ impl Ear {
         (self.made_up, self.paused) = (false, true);
     }
 
-    /// The party has been silent: decoding may wait until there is more than this, in dBov.
+    /// The participant has been silent: decoding may be skipped below this level, in dBov.
     pub(super) fn may_sleep(&mut self, below_dbov: f32) {
         self.is_idle = true;
         self.doze.may_sleep(below_dbov);
     }
 
-    /// The party is heard: everything is decoded.
+    /// The participant is heard: everything is decoded.
     pub(super) fn stay_awake(&mut self) {
         self.doze.stay_awake();
     }
 
-    /// The last packets were passed over.
+    /// The last packets were skipped.
     #[cfg(test)]
     pub(super) fn is_asleep(&self) -> bool {
         self.doze.is_asleep()
     }
 
-    /// Level of the frame in dBov; of one that was not decoded, as it was said to be.
+    /// Level of the frame in dBov; the stated one if it was not decoded.
     pub(super) fn level_dbov(&self) -> f32 {
         match self.frame_told_dbov {
             _ if self.is_silent => -127.0,
@@ -266,8 +267,8 @@ impl Ear {
         is_silence && self.waiting_samples == 0
     }
 
-    /// In a lull ([`JitterBuffer::lull`]): so many packets of silence came, and so many were heard. `last`: those of
-    /// Opus that came last.
+    /// On the fast path for silence ([`JitterBuffer::lull`]): this many packets arrived, and this many were played.
+    /// `last`: the latest of Opus.
     pub(super) fn pass_silence<'a>(
         &mut self,
         received: u32,
@@ -282,28 +283,28 @@ impl Ear {
         }
     }
 
-    /// How much sooner the next tick could be and still find its packet; see [`JitterBuffer::spare_ns`]. What is left of a
-    /// longer packet is heard first.
+    /// How much earlier the next tick could be and still find its packet; see [`JitterBuffer::spare_ns`]. The rest of
+    /// a longer packet is played first.
     pub(super) fn spare_ns(&self, next_tick_ns: u64) -> Option<i64> {
         let held_ns = self.waiting_samples as u64 * FRAME_NS / self.frame.len() as u64;
         self.jitter.spare_ns(next_tick_ns + held_ns)
     }
 
-    /// Frames that were made up since they were lost or late. What a sender of Opus leaves out since nobody speaks (DTX) is
-    /// none of them: its last packet said so.
+    /// Frames that were concealed because they were lost or late. Frames omitted by Opus DTX do not count: the packet
+    /// before them said so.
     pub(super) fn frames_concealed(&self) -> u64 {
         self.jitter.counters().concealed.saturating_sub(self.frames_not_sent)
     }
 
-    /// Frames of it that were lost: others after them came. What ends with nothing after it may be a pause.
+    /// Frames that were lost: later ones arrived. An end with nothing after it may be a pause.
     pub(super) fn frames_lost(&self) -> u64 {
         let frame = u64::from(self.codec.clock_rate() / 50);
         self.jitter.counters().lost_units / frame
     }
 
-    /// Part of the stream, 0 to 1, has been lost of late. What is missing is concealed far better where the packet after it
-    /// is here (Opus packets tell of the one before them, and other sounds need only be led to what comes next), so
-    /// where many are lost it pays to hold one more.
+    /// The recent loss of the stream, 0 to 1. A loss is concealed far better if the packet after it has arrived (Opus
+    /// packets contain a copy of the one before, and other codecs need only be led to what follows), so with many
+    /// losses it pays to hold one more.
     pub(super) fn expect_loss(&mut self, lost: f32) {
         if lost > LOSS_TO_HOLD_MORE {
             self.jitter.set_extra_ms(20);
@@ -312,18 +313,18 @@ impl Ear {
         }
     }
 
-    /// The frame as it came, where it came in a packet of just this frame of G.711 and was not changed.
+    /// The payload, if the frame came in a packet of exactly one frame of G.711 and was not changed.
     pub(super) fn payload(&self) -> Option<(Codec, &[u8; G711_FRAME])> {
         self.payload_is_frame.then_some((self.codec, &self.payload))
     }
 
-    /// The frame was changed after it was decoded.
+    /// The frame was changed after decoding.
     pub(super) fn set_changed(&mut self) {
         (self.payload_is_frame, self.is_silent, self.is_idle) = (false, false, false);
         self.frame_told_dbov = None;
     }
 
-    /// Puts the next 20 ms into `frame`, silence where there is nothing.
+    /// Puts the next 20 ms into `frame`, silence if there is nothing.
     pub(super) fn listen(&mut self, now_ns: u64) {
         self.listen_and_log(now_ns, &mut ());
     }
@@ -337,7 +338,7 @@ impl Ear {
         let was_silent = std::mem::take(&mut self.is_silent) & std::mem::take(&mut self.is_idle);
         let was_passed_over = self.frame_told_dbov.take().is_some();
         let is_previous_known = std::mem::take(&mut self.is_previous_known);
-        // Of two frames one is to be made.
+        // Two frames are merged into one.
         let mut faster = None;
         while self.waiting_samples < if faster.is_some() { 2 * length } else { length } {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
@@ -358,7 +359,7 @@ impl Ear {
                     }
                     let end = self.waiting_samples + samples;
                     if self.waiting.len() < end {
-                        // The first packet of more than 20 ms: it happens once.
+                        // The first packet of more than 20 ms, which happens once.
                         self.waiting.resize(end, 0);
                     }
                     let out = &mut self.waiting[self.waiting_samples..end];
@@ -423,7 +424,7 @@ impl Ear {
                     if self.may_pause && next.is_none() {
                         self.frames_not_sent += 1;
                     }
-                    // What was pushed as silence has no octets.
+                    // Packets pushed as silence have no octets.
                     let silence = self.codec.law().map(|law| [law.silence(); G711_FRAME]);
                     let next = match (next, &silence) {
                         (Some([]), Some(silence)) => Some(silence.as_slice()),
@@ -453,7 +454,7 @@ impl Ear {
                     }
                     (self.waiting_samples, self.told_dbov) = (length, None);
                     if !std::mem::replace(&mut self.paused, true) {
-                        // What comes next joins silence and not what was said before it.
+                        // What comes next joins silence and not the audio before it.
                         self.decoder.reset();
                         self.made_up = false;
                     }
@@ -467,7 +468,7 @@ impl Ear {
             self.waiting.copy_within(2 * length..self.waiting_samples, length);
             self.waiting_samples -= length;
             self.jitter.changed_tempo(tempo);
-            // The second frame is heard with the first, so what began in it begins a frame sooner.
+            // The second frame is played with the first, so what began in it begins a frame earlier.
             log.merge(length);
             log.note(Piece::TakenOut { samples: (length / samples_per_unit) as u32 }, 0);
         }
@@ -479,8 +480,8 @@ impl Ear {
         self.waiting_samples -= length;
     }
 
-    /// Puts a frame between what was heard last and what is waiting, which is a frame or more. False: it would be heard, and
-    /// nothing was done.
+    /// Inserts a frame between what was played last and what is waiting, which is a frame or more. False: it would be
+    /// heard, and nothing was done.
     fn put_in(&mut self, now: bool, tempo: Tempo) -> bool {
         let length = self.frame.len();
         if !tempo::slower(&self.previous, &self.waiting[..length], &mut self.inserted, now) {

@@ -1,29 +1,31 @@
-//! Where a stream comes from, and so where ours goes (symmetric RTP, RFC 4961; latching, RFC 7362).
+//! The peer address of a stream (symmetric RTP, RFC 4961; latching, RFC 7362).
 
 use plenary_rtp::packet::Header;
 use std::net::SocketAddr;
 
-/// After this long where a stream comes from is settled until the other side agrees on something else.
+/// After this time the address is settled until the next session description.
 const SETTLING_NS: u64 = 5_000_000_000;
-/// While it settles, this many packets in a row from elsewhere, and none from where it came before, move it.
+/// Before that, this many consecutive packets from elsewhere, with none from the old address, move it.
 const PACKETS_TO_MOVE: u32 = 5;
-/// After this long without a packet the stream may go on from another port.
+/// After this long without a packet the stream may continue from another port.
 pub(super) const SILENT_NS: u64 = 1_000_000_000;
-/// Packets a second of a stream that goes on, at the most: 10 ms each. More than [`SEQUENCE_MAX`] ahead is another stream.
+/// Upper bound of packets per second of a stream that continues: 10 ms each. More than [`SEQUENCE_MAX`] ahead is
+/// another stream.
 const PACKETS_PER_SECOND: u64 = 100;
 const SEQUENCE_MAX: u64 = 3000;
 
-/// Knows where a call's packets come from and takes them from there only.
+/// Tracks where a call's packets come from, and accepts them from there only.
 ///
-/// The first valid packet says it, wherever it is from, for the address that a phone behind a NAT names is
-/// not the one that its packets bear. In the first seconds it may change, for phones that move their media
-/// while a call is set up: at once to an address that fits better to what was agreed, and to one that
-/// fits as well by a run of packets that nothing from the old one interrupts; never to one that fits less. After
-/// that it may not, so nobody can draw a call's audio to himself.
+/// The first valid packet defines the address, wherever it is from, because the address that a telephone behind a NAT
+/// announces is not the one on its packets. In the first seconds it may change, for telephones that move their media
+/// during call set-up: at once to a better match of the announced address, and to an equal match after a run of
+/// packets that nothing from the old address interrupts; never to a worse match. After that it may not, so nobody can
+/// divert a call's audio to themselves.
 ///
-/// At any time the same stream may go on from somewhere else, as it does when a NAT gives it another port. With SRTP
-/// the first packet that is authentic and newer shows it. Without, the old port has to be silent for a second; then the same
-/// host may go on with the same SSRC, the next numbers and timestamps, which nobody knows who does not see the packets.
+/// At any time the same stream may continue from elsewhere, as when a NAT gives it another port. With SRTP the first
+/// newer authentic packet proves it. Without, the old port has to be silent for a second; then the same host may
+/// continue with the same SSRC and the next sequence numbers and timestamps, which are unknown to anyone who does not
+/// see the packets.
 #[derive(Debug, Clone)]
 pub(crate) struct Latch {
     agreed: SocketAddr,
@@ -35,7 +37,7 @@ pub(crate) struct Latch {
 struct Held {
     from: SocketAddr,
     first_ns: u64,
-    /// The last packet from there came then, or ICE named it then.
+    /// Arrival of the last packet from there, or the time at which ICE nominated it.
     last_ns: u64,
     newest: Option<Newest>,
 }
@@ -53,7 +55,7 @@ struct Newest {
 pub(super) struct Seen<'h> {
     pub(super) from: SocketAddr,
     pub(super) header: &'h Header,
-    /// It is protected with the call's key, and no replay.
+    /// It is protected with the call's key, and is not a replay.
     pub(super) is_authentic: bool,
     /// Of its timestamps, in Hz.
     pub(super) clock_rate: u32,
@@ -69,38 +71,38 @@ struct Candidate {
 }
 
 impl Latch {
-    /// Nothing came yet. `agreed` is what the other side said it would use.
+    /// Before the first packet. `agreed` is the address in the session description.
     pub(crate) fn new(agreed: SocketAddr) -> Self {
         Self { agreed, held: None, candidate: None }
     }
 
-    /// Where to send to.
+    /// The address to send to.
     pub(crate) fn destination(&self) -> SocketAddr {
         self.held.map_or(self.agreed, |held| held.from)
     }
 
-    /// Where the stream comes from can no longer change by packets that come.
+    /// The address can no longer change by packets alone.
     pub(crate) fn is_settled(&self, now_ns: u64) -> bool {
         self.held.is_some_and(|held| now_ns.saturating_sub(held.first_ns) >= SETTLING_NS)
     }
 
-    /// The other side has shown by a check of ICE that it is there, and wants to be sent to there.
+    /// An ICE check of the other side nominated this address.
     pub(crate) fn nominate(&mut self, from: SocketAddr, now_ns: u64) {
         self.held = Some(Held { from, first_ns: now_ns, last_ns: now_ns, newest: None });
         self.candidate = None;
     }
 
-    /// Packets came from somewhere, or ICE has named where they will come from.
+    /// The address is known, from packets or from ICE.
     pub(super) fn is_held(&self) -> bool {
         self.held.is_some()
     }
 
-    /// Nothing came for so long that the stream may go on from another port.
+    /// Nothing has arrived for so long that the stream may continue from another port.
     pub(super) fn is_silent(&self, now_ns: u64) -> bool {
         self.held.is_some_and(|held| now_ns.saturating_sub(held.last_ns) >= SILENT_NS)
     }
 
-    /// So many more packets that last `units` each came from where the stream comes from, the last one then.
+    /// Accounts for `packets` more packets of `units` each from the present address, the last one at `last_ns`.
     pub(super) fn pass(&mut self, packets: u32, units: u32, last_ns: u64) {
         if let Some(Held { last_ns: last, newest: Some(newest), .. }) = &mut self.held {
             *last = last_ns.max(*last);
@@ -109,12 +111,12 @@ impl Latch {
         }
     }
 
-    /// What was agreed on.
+    /// The address in the session description.
     pub(crate) fn agreed(&self) -> SocketAddr {
         self.agreed
     }
 
-    /// Judges a valid packet. False: it is a stranger's.
+    /// Judges a valid packet. False if it is from a stranger.
     pub(super) fn is_ours(&mut self, seen: Seen<'_>) -> bool {
         let Seen { from, header, at_ns, .. } = seen;
         let newest = Some(Newest::of(header));
@@ -157,7 +159,7 @@ impl Latch {
         true
     }
 
-    /// How well an address fits to what was agreed.
+    /// How well an address matches the announced one.
     fn fit(&self, from: SocketAddr) -> u8 {
         match from {
             _ if from == self.agreed => 2,
@@ -174,7 +176,7 @@ impl Newest {
 }
 
 impl Held {
-    /// A packet came from there.
+    /// Records a packet from the present address.
     fn note(&mut self, header: &Header, at_ns: u64) {
         self.last_ns = at_ns.max(self.last_ns);
         let is_older = self.newest.is_some_and(|newest| {
@@ -185,7 +187,7 @@ impl Held {
         }
     }
 
-    /// A packet from elsewhere goes on with the stream that came from here.
+    /// A packet from elsewhere continues the stream from here.
     fn goes_on_with(&self, seen: Seen<'_>) -> bool {
         let Seen { from, header, is_authentic, clock_rate, at_ns } = seen;
         let Some(newest) = self.newest else { return false };
@@ -199,8 +201,8 @@ impl Held {
         }
         let most = (silent_ns.saturating_mul(PACKETS_PER_SECOND) / 1_000_000_000 + PACKETS_PER_SECOND)
             .min(SEQUENCE_MAX);
-        // The clock of some senders stands still while they send nothing, and all packets of a key bear the time of its
-        // beginning: then it is behind. It is never ahead, but for what two clocks differ by.
+        // The clock of some senders stops while they send nothing, and all packets of a key carry the time of its
+        // beginning: then the timestamp is behind. It is never ahead, except by the drift of the two clocks.
         let clock_rate = i64::from(clock_rate);
         let passed = i64::from(header.timestamp.wrapping_sub(newest.timestamp) as i32);
         let expected = (i128::from(silent_ns) * i128::from(clock_rate) / 1_000_000_000) as i64;
@@ -223,7 +225,7 @@ mod tests {
     }
 
     impl Latch {
-        /// Judges a packet that is not protected.
+        /// Judges an unprotected packet.
         fn takes(&mut self, from: SocketAddr, header: &Header, at_ns: u64) -> bool {
             self.is_ours(Seen { from, header, is_authentic: false, clock_rate: 8000, at_ns })
         }
@@ -275,7 +277,8 @@ mod tests {
         assert_eq!(latch.destination(), at("198.51.100.7:1"));
     }
 
-    /// What RFC 7362, section 5, warns of: who guesses the port and is faster than the caller, who is behind a NAT.
+    /// What RFC 7362, section 5, warns of: an attacker who guesses the port and is faster than the caller behind a
+    /// NAT.
     #[test]
     fn a_faster_stranger_has_the_stream_of_a_caller_behind_a_nat_until_he_pauses() {
         let agreed = at("10.0.0.1:4000");
@@ -332,7 +335,7 @@ mod tests {
         (latch, last.0, last.1)
     }
 
-    /// So many packets of 20 ms later.
+    /// The header `packets` of 20 ms later.
     fn later(header: &Header, packets: u16) -> Header {
         Header {
             sequence: header.sequence.wrapping_add(packets),
@@ -351,7 +354,7 @@ mod tests {
         assert!(latch.takes(at(NEW), &later(&last, 50), at_ns + SECOND));
         assert_eq!(latch.destination(), at(NEW));
         assert!(!latch.takes(at(OLD), &later(&last, 51), at_ns + SECOND), "it was the one that moved");
-        // And on, from yet another.
+        // And again, from yet another.
         assert!(latch.takes(at(OLD), &later(&last, 101), at_ns + 2 * SECOND + SECOND / 50));
     }
 

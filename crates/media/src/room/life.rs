@@ -1,44 +1,44 @@
-//! Whether a call still lives, and whether its audio goes both ways.
+//! Whether a call is still alive, and whether its audio flows both ways.
 //!
-//! - A call that sends and receives lives as long as RTP comes.
-//! - A stream that ceases, or that never begins, may be muted, or silent because nobody speaks (RFC 3389, RFC 7587's DTX).
-//!   Each time that the time-out has passed it is told, so that the other side can be asked. Where RTCP or checks of ICE come,
-//!   it is told after ten times as long.
-//! - Where ICE or the DTLS handshake has to come first and does not, nothing can ever be sent: that call is over after the
-//!   time-out.
-//! - Where the connection of its signalling is closed, as that of a browser that crashed, five seconds without RTP are enough.
-//! - RTCP's goodbye ends the waiting: what does not go on within five seconds is over.
-//! - On hold nothing is expected. Where nothing comes for the time-out, not even RTCP, it is told as well.
+//! - A call that sends and receives is alive while RTP arrives.
+//! - A stream that ceases, or never begins, may be muted, or silent because nobody is speaking (RFC 3389, RFC 7587's DTX).
+//!   It is reported each time the timeout passes, so that the other side can be asked. If RTCP or ICE checks arrive, it is
+//!   reported after ten times as long.
+//! - If ICE or the DTLS handshake has to complete first and does not, nothing can ever be sent: the call is over after the
+//!   timeout.
+//! - If the signalling connection is closed, as that of a crashed browser, five seconds without RTP are enough.
+//! - RTCP BYE ends the waiting: a stream that does not continue within five seconds is over.
+//! - On hold nothing is expected. If nothing arrives for the timeout, not even RTCP, that is reported too.
 //!
-//! Audio goes one way where we send and nothing comes, or where the other side reports that of what we send nothing
-//! arrives. A pause that was announced by comfort noise is none of that.
+//! Audio flows one way if this side sends and nothing arrives, or if the other side reports that it receives nothing. A
+//! pause announced by comfort noise does not count.
 
 use crate::OneWay;
 
-/// Where RTCP comes, nobody is asked for this many times as long.
+/// If RTCP arrives, the other side is asked after this many times as long.
 const SILENT_TIMEOUTS: u64 = 10;
-/// After a goodbye a stream may go on for this long, as some say it when they only change something.
+/// After an RTCP BYE a stream may continue for this long, because some send it when they only change something.
 const GOODBYE_NS: u64 = 5_000_000_000;
-/// So much without audio that should be there is noticed.
+/// Missing audio is reported after this long.
 const ONE_WAY_NS: u64 = 5_000_000_000;
-/// And so long, and so many packets of ours, without a report that some arrived.
+/// Non-delivery is reported after this long, and this many sent packets, without a report of any arrival.
 const UNDELIVERED_NS: u64 = 10_000_000_000;
 const UNDELIVERED_PACKETS: u64 = 200;
-/// Reports that agree on it.
+/// Reports that have to agree on it.
 const UNDELIVERED_REPORTS: u32 = 2;
 
-/// What is known of a call's life.
+/// What is known about whether a call is alive.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Life {
-    /// The stream was agreed on, or on something else.
+    /// Time of the last session description.
     agreed_ns: u64,
     rtp_ns: Option<u64>,
-    /// RTCP, or a check of ICE.
+    /// RTCP, or an ICE check.
     control_ns: Option<u64>,
     goodbye_ns: Option<u64>,
-    /// Its signalling is gone: nothing but its packets says that it is there.
+    /// Its signalling is gone: only its packets show that it is alive.
     is_cut_off: bool,
-    /// It was last told that nothing comes.
+    /// Time at which silence was last reported.
     asked_ns: Option<u64>,
     /// The last packet announced a pause.
     paused: bool,
@@ -47,36 +47,36 @@ pub(super) struct Life {
     one_way: Option<OneWay>,
 }
 
-/// What the other side says of what we send.
+/// The other side's reports on what is sent.
 #[derive(Debug, Clone, Copy)]
 struct Delivery {
-    /// It last reported something new then, and so many packets were sent by then.
+    /// Time of its last report of something new, and packets sent until then.
     since_ns: u64,
     sent: u64,
     highest: Option<u32>,
-    /// Reports since then, that tell of nothing new.
+    /// Reports since then with nothing new.
     barren: u32,
 }
 
-/// What there is to expect of a stream.
+/// What is expected of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
-    /// Agreed: we send.
+    /// Negotiated: this side sends.
     pub(super) sends: bool,
-    /// Agreed: the other side sends.
+    /// Negotiated: the other side sends.
     pub(super) receives: bool,
-    /// ICE and DTLS are through, where they are part of it: packets can come.
+    /// ICE and DTLS, if used, have completed: packets can arrive.
     pub(super) is_connected: bool,
 }
 
-/// What has come to be known.
+/// A finding to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// The other side is not there any more; once.
+    /// The other side is gone; once.
     Gone,
-    /// It is on hold, and nothing comes: it may be there or not; again and again.
+    /// It is on hold, and nothing arrives: it may be there or not; repeatedly.
     Held,
-    /// It sends no RTP, or none any more: it may be muted or not there; again and again.
+    /// It sends no RTP, or none any more: it may be muted or gone; repeatedly.
     Silent,
     /// This changed.
     OneWay(Option<OneWay>),
@@ -98,14 +98,14 @@ impl Life {
         }
     }
 
-    /// Something else was agreed on, or the same again: the waiting begins anew. `sent`: packets of ours so far.
+    /// A session description, new or the same again: the waiting starts over. `sent`: packets sent so far.
     pub(super) fn agree(&mut self, sent: u64, now_ns: u64) {
         self.agreed_ns = now_ns;
         (self.goodbye_ns, self.timeout_told, self.is_cut_off) = (None, false, false);
         self.delivery = Delivery { since_ns: now_ns, sent, highest: None, barren: 0 };
     }
 
-    /// A valid packet of theirs. `is_noise`: it says what the pause sounds like that begins with it.
+    /// A valid packet from the other side. `is_noise`: it describes the noise of a pause that begins.
     pub(super) fn rtp(&mut self, is_noise: bool, at_ns: u64) {
         self.rtp_ns = Some(at_ns);
         (self.paused, self.timeout_told) = (is_noise, false);
@@ -114,7 +114,7 @@ impl Life {
         }
     }
 
-    /// RTCP of theirs, or a check of ICE.
+    /// RTCP from the other side, or an ICE check.
     pub(super) fn control(&mut self, at_ns: u64) {
         self.control_ns = Some(at_ns);
     }
@@ -123,16 +123,16 @@ impl Life {
         self.goodbye_ns.get_or_insert(at_ns);
     }
 
-    /// The connection of its signalling is closed: from now on its RTP may be missing for five seconds, and no more.
+    /// The signalling connection is closed: from now on RTP may be missing for five seconds only.
     pub(super) fn cut_off(&mut self) {
         self.is_cut_off = true;
     }
 
-    /// A report of theirs. `highest`: of our stream, by its number; `None`: it does not name it, for nothing came
-    /// since the last one (RFC 3550, 6.4). `sent`: packets of ours so far.
+    /// A report from the other side. `highest`: the extended sequence number of our stream; `None` if it does not
+    /// name the stream, because nothing arrived since the last report (RFC 3550, 6.4). `sent`: packets sent so far.
     pub(super) fn report(&mut self, highest: Option<u32>, sent: u64, at_ns: u64) {
         let delivery = &mut self.delivery;
-        // Another number than before: there is a beginning, or it goes on.
+        // Another number than before: the stream began, or continues.
         if highest.is_some() && highest != delivery.highest {
             *delivery = Delivery { since_ns: at_ns, sent, highest, barren: 0 };
         } else {
@@ -140,12 +140,12 @@ impl Life {
         }
     }
 
-    /// Audio goes one way.
+    /// Audio flows one way.
     pub(super) fn one_way(&self) -> Option<OneWay> {
         self.one_way
     }
 
-    /// Looks at what is known. `sent`: packets of ours so far.
+    /// Evaluates what is known. `sent`: packets sent so far.
     pub(super) fn look(
         &mut self,
         Expected { sends, receives, is_connected }: Expected,
@@ -206,7 +206,7 @@ mod tests {
     const TIMEOUT: u64 = 30 * SECOND;
     const BOTH: Expected = Expected { sends: true, receives: true, is_connected: true };
 
-    /// A call of this many seconds, in steps of half a second, and what was found when.
+    /// A call of this many seconds, in steps of half a second, and the findings with their times.
     fn live(seconds: u64, each: impl FnMut(&mut Life, f64)) -> Vec<(u64, Finding)> {
         live_with(BOTH, seconds, each)
     }
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_from_its_signalling_lives_as_long_as_its_rtp() {
-        // Checks of ICE and RTCP go on, as a browser's do whose page hangs: they do not count.
+        // ICE checks and RTCP continue, as from a browser whose page hangs: they do not count.
         let found = live(100, |life, now| {
             if now == 10.0 {
                 life.cut_off();
@@ -245,7 +245,7 @@ mod tests {
             life.control(at(now));
         });
         assert_eq!(found, [(25, Finding::Gone), (26, NONE_RECEIVED)]);
-        // Agreed on anew, over another connection: as before.
+        // A new session description, over another connection: as before.
         let found = live(100, |life, now| {
             if now <= 10.0 {
                 life.rtp(false, at(now));
@@ -294,7 +294,7 @@ mod tests {
         let mut expected = [&one_way[..], &asked].concat();
         expected.sort_by_key(|(second, _)| *second);
         assert_eq!(found, expected);
-        // And a goodbye is one, though nothing came before it.
+        // And an RTCP BYE is one, though nothing came before it.
         let found = live(60, |life, now| {
             if now == 10.0 {
                 life.goodbye(at(now));
@@ -313,14 +313,14 @@ mod tests {
     fn what_never_gets_through_ice_or_dtls_is_over() {
         let waiting = Expected { is_connected: false, ..BOTH };
         assert_eq!(live_with(waiting, 400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
-        // Checks of ICE without a handshake that ends are no life.
+        // ICE checks without a completed handshake do not keep a call alive.
         let found = live_with(waiting, 400, |life, now| life.control(at(now)));
         assert_eq!(found, [(5, NONE_RECEIVED), (30, Finding::Gone)]);
     }
 
     #[test]
     fn one_that_falls_silent_is_asked_about_again_and_again_and_is_never_just_over() {
-        // Also one that announced its pause by comfort noise, which is not one way.
+        // Also one that announced its pause by comfort noise, which is not one-way audio.
         for is_noise in [false, true] {
             let found = live(150, |life, now| {
                 if now < 20.0 {
@@ -331,7 +331,7 @@ mod tests {
             let noticed = (!is_noise).then_some((25, NONE_RECEIVED));
             assert_eq!(found, noticed.into_iter().chain(asked).collect::<Vec<_>>());
         }
-        // What goes on is not asked about.
+        // A stream that continues is not asked about.
         let found = live(150, |life, now| {
             if !(20.0..=60.0).contains(&now) {
                 life.rtp(false, at(now));
@@ -401,7 +401,7 @@ mod tests {
             life.rtp(false, at(now));
             if now % 5.0 == 4.0 {
                 let sent = (now * 50.0) as u64;
-                // From 20 to 40 seconds the number stands still, or there is none.
+                // From 20 to 40 seconds the number stays the same, or is absent.
                 let highest = match now {
                     ..20.0 => Some(sent as u32),
                     ..30.0 => Some(950),

@@ -1,5 +1,5 @@
-//! The receive path of one stream without a room, for benchmarks: packets in, frames of 20 ms out, and what was played
-//! in each. Not part of the interface.
+//! The receive path of one stream without a room, for benchmarks: packets in, frames of 20 ms out, and what was
+//! played in each. Not part of the interface.
 //!
 //! The receive path itself reports what it plays, in a [`PlayLog`]. A room's log is `()`: it costs nothing.
 
@@ -11,41 +11,41 @@ use super::{
 use crate::{MediaConfig, StreamParams};
 use plenary_rtp::packet::Header;
 
-/// A piece of what is heard. Lengths are in units of the RTP clock.
+/// A piece of what is played. Lengths are in RTP clock units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece {
     /// The packet with this number.
     Packet {
-        /// Its number on the wire.
+        /// Its sequence number.
         sequence: u16,
-        /// Its length as it was sent, also where a part of it is merged with its neighbour.
+        /// Its length as sent, also if part of it is merged with its neighbour.
         samples: u32,
     },
-    /// So many units are concealed.
+    /// A concealment.
     Concealed {
         /// Its length.
         samples: u32,
     },
     /// The stream has not begun, or pauses, until the end of the frame.
     Nothing,
-    /// A frame made of its neighbours is put in before the next packet, so that the delay grows.
+    /// A frame made of its neighbours is inserted before the next packet, so that the delay grows.
     PutIn {
         /// Its length.
         samples: u32,
     },
-    /// This frame and the one after it are heard as one, so that the delay shrinks: the packets in both are played.
+    /// This frame and the one after it are merged, so that the delay shrinks: the packets in both are played.
     TakenOut {
-        /// By so much less is heard than was sent.
+        /// The output is shorter than the input by this.
         samples: u32,
     },
 }
 
-/// What the receive path plays, piece by piece, as it decides it. Places are in samples since the frame's first one, and may
-/// lie beyond its end: what does is heard with the next frame.
+/// What the receive path plays, piece by piece, as it decides it. Positions are in samples from the start of the
+/// frame, and may be beyond its end: such pieces are played with the next frame.
 pub(super) trait PlayLog {
-    /// This is heard from `at` on.
+    /// This is played from `at` on.
     fn note(&mut self, piece: Piece, at: usize);
-    /// Two frames of `length` samples became one: what was noted from the second one on is heard a frame sooner.
+    /// Two frames of `length` samples became one: pieces from the second one on are played a frame earlier.
     fn merge(&mut self, length: usize);
 }
 
@@ -66,7 +66,8 @@ impl PlayLog for Vec<(Piece, usize)> {
     }
 }
 
-/// Hears one stream as a room does: jitter buffer, decoder, concealment, and what follows from the level of what is heard.
+/// Receives one stream as a room does: jitter buffer, decoder, concealment, and what depends on the level of the
+/// output.
 #[derive(Debug)]
 pub struct Listener {
     stream: Stream,
@@ -75,22 +76,22 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Hears a stream as it was agreed on, from `now_ns` on.
+    /// Receives a stream as negotiated, from `now_ns` on.
     #[must_use]
     pub fn new(params: StreamParams, config: &MediaConfig, now_ns: u64) -> Self {
         let stream = Stream::new(params, &Settings::of(config), &mut Random(1), now_ns);
         Self { stream, log: Vec::new() }
     }
 
-    /// Takes a packet of audio. Payloads that are no audio of the codec are dropped.
+    /// Takes an audio packet. Payloads that the codec does not have are dropped.
     pub fn push(&mut self, header: &Header, payload: &[u8], arrival_ns: u64) {
         if let Some(units) = self.stream.params.codec.payload_units(payload) {
             self.stream.incoming.ear.take(header, payload, units, None, arrival_ns);
         }
     }
 
-    /// The 20 ms that are heard from `now_ns` on; `played` is told each piece that was taken for it, and when its first
-    /// sample is heard, which may be in a later frame.
+    /// The 20 ms from `now_ns` on; `played` is called with each piece taken for it, and when its first sample is
+    /// heard, which may be in a later frame.
     pub fn pull(&mut self, now_ns: u64, mut played: impl FnMut(Piece, u64)) -> &[i16] {
         let incoming = &mut self.stream.incoming;
         self.log.clear();
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(pieces, expected);
     }
 
-    /// What a packet sounds like: a tone of which 10 ms are five periods, louder or fainter from packet to packet.
+    /// The sound of a packet: a tone of which 10 ms are five periods, louder or fainter from packet to packet.
     fn sound(place: u16, samples: usize) -> (Vec<u8>, Vec<i16>) {
         let peak = [3000.0, 4000.0, 5500.0, 7500.0, 9000.0][usize::from(place % 5)];
         let tone: Vec<i16> = (0..samples)
@@ -203,9 +204,9 @@ mod tests {
         }
 
         let (mut packets, mut taken_out, mut put_in) = (Vec::new(), Vec::new(), Vec::new());
-        // By then all that is late has come.
+        // By then everything late has arrived.
         let even_from = usize::from(uneven) * samples + 20 * FRAME;
-        // What follows on something concealed is blended with it.
+        // What follows a concealment is blended with it.
         let mut is_blended = true;
         for (piece, at) in pieces {
             match piece {

@@ -1,11 +1,11 @@
-//! A line that says nothing: packet after packet of digital silence in G.711, or of Opus that says so itself. In a large conference
-//! these are most, and what they cost is not so much work as memory: all that is known of a line that speaks, read and
-//! written each 20 ms, does not fit next to that of a thousand others.
+//! The fast path for silence: a line that sends packet after packet of digital silence in G.711, or of Opus DTX. In a
+//! large conference most lines do, and they cost memory rather than computation: the whole state of a line, read and
+//! written every 20 ms, does not fit the cache next to that of a thousand others.
 //!
-//! So while such a line goes on as it did, its packets are only compared with what was expected, and its frames counted.
-//! Every [`TICKS`]th tick the line gets all that was counted at once and is looked at in full, and so it is at the first
-//! packet that is another one, at the first tick that has none, and whenever somebody asks. Nothing that is heard depends
-//! on it.
+//! So while such a line continues unchanged, its packets are only compared with the expected ones, and its frames
+//! counted. Every [`TICKS`]th tick the line gets all that was counted and a full pass, and so it does at the first
+//! packet that differs, at the first tick without a packet, and whenever statistics are requested. Nothing that is
+//! heard depends on it.
 
 use super::{
     FRAME_NS,
@@ -16,43 +16,43 @@ use std::net::SocketAddr;
 
 /// Octets of an RTP header.
 const HEADER: usize = 12;
-/// A line is looked at in full once in so many ticks.
+/// Ticks between full passes.
 pub(super) const TICKS: u64 = 8;
 
-/// Packets that may come in it; more is a flood.
+/// Packets between full passes; more is a flood.
 const RECEIVED_MAX: u8 = 2 * TICKS as u8;
 
-/// What is known of a line's silence. Everything that a packet or a tick of it needs lies together.
+/// The state of the fast path. Everything that a packet or a tick of it needs is adjacent.
 #[derive(Debug)]
 pub(super) struct Lull {
-    /// Ticks that may still go by in it; none: there is no lull.
+    /// Ticks left on the fast path; zero: the line is not on it.
     left: u8,
-    /// Packets that have come and were not heard.
+    /// Packets that arrived and were not played.
     held: u8,
-    /// Packets that came, octets in them, and ticks that went by, since the line was looked at.
+    /// Packets that arrived, octets in them, and ticks that passed, since the last full pass.
     received: u8,
     bytes: u32,
     heard: u8,
     /// Of both directions.
     pub(super) codec: Codec,
-    /// The packet that comes next begins like this.
+    /// The header expected of the next packet.
     header: [u8; HEADER],
     /// The next tick.
     due_ns: u64,
-    /// The last packet came no sooner.
+    /// Lower bound of the last packet's arrival.
     last_ns: u64,
     pub(super) from: SocketAddr,
     /// Payload type of what is sent.
     pub(super) payload_type: u8,
-    /// RTCP comes through the same port, and of that it matters when.
+    /// RTCP uses the same port, and its arrival time matters.
     pub(super) has_reports: bool,
     /// Level of what was sent before each tick, in dBov.
     sent_dbov: [f32; TICKS as usize],
-    /// The last packets of Opus, which its decoder is to hear before a voice that begins.
+    /// The last packets of Opus, which its decoder needs before speech that begins.
     last: Last,
 }
 
-/// Packets of Opus that came last; the newest is the one at `next` less one.
+/// The latest packets of Opus; the newest is the one before `next`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Last {
     octets: [[u8; OPUS_BYTES_OF_SILENCE]; OPUS_KEPT],
@@ -79,7 +79,7 @@ impl Last {
     }
 }
 
-/// What went by in a lull.
+/// What passed on the fast path.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Passed {
     pub(super) received: u32,
@@ -90,14 +90,14 @@ pub(super) struct Passed {
     pub(super) last: Last,
 }
 
-/// How a lull begins.
+/// The state with which the fast path begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beginning {
-    /// Spreads lines over the ticks at which they are looked at.
+    /// Spreads lines over the ticks of their full passes.
     pub(super) number: usize,
     pub(super) held: usize,
     pub(super) codec: Codec,
-    /// Of the packet that comes next.
+    /// Of the next packet.
     pub(super) header: [u8; HEADER],
     pub(super) from: SocketAddr,
     pub(super) payload_type: u8,
@@ -106,7 +106,7 @@ pub(super) struct Beginning {
 }
 
 impl Lull {
-    /// There is none.
+    /// Not on the fast path.
     pub(super) fn new(from: SocketAddr) -> Self {
         Self {
             left: 0,
@@ -126,7 +126,7 @@ impl Lull {
         }
     }
 
-    /// Begins one after a tick.
+    /// Begins after a tick.
     pub(super) fn begin(&mut self, beginning: Beginning) {
         let Beginning { number, held, codec, header, from, payload_type, has_reports, now_ns } = beginning;
         let tick = now_ns / FRAME_NS + number as u64;
@@ -142,12 +142,12 @@ impl Lull {
         };
     }
 
-    /// A packet is compared with what is expected, and no more.
+    /// The next packet is only compared with the expected one.
     pub(super) fn is_going_on(&self) -> bool {
         self.left > 0
     }
 
-    /// Takes a packet if it is the one that was expected. It came at `arrival_ns`, or no sooner.
+    /// Takes a packet if it is the expected one. It arrived at `arrival_ns`, or later.
     pub(super) fn takes(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64) -> bool {
         if self.left == 0 || bytes.len() < HEADER || from != self.from || self.received == RECEIVED_MAX {
             return false;
@@ -186,7 +186,7 @@ impl Lull {
         }
     }
 
-    /// Lets a tick go by. False: it is not the one that was expected, or there is no packet for it.
+    /// Counts a tick. False if it is not the expected one, or there is no packet for it.
     pub(super) fn hears(&mut self, now_ns: u64, sent_dbov: f32) -> bool {
         if self.left == 0 || self.held == 0 || self.due_ns != now_ns {
             return false;
@@ -199,12 +199,12 @@ impl Lull {
         true
     }
 
-    /// This tick went by in it.
+    /// This tick was counted.
     pub(super) fn has_heard(&self, now_ns: u64) -> bool {
         self.heard > 0 && self.due_ns == now_ns + FRAME_NS
     }
 
-    /// Ends it; `None`: nothing went by.
+    /// Ends it; `None` if nothing passed.
     pub(super) fn end(&mut self) -> Option<Passed> {
         self.left = 0;
         if self.received == 0 && self.heard == 0 {

@@ -1,19 +1,19 @@
-//! A room: what its parties say at a tick, made into what each of them is told.
+//! A room: from what its participants send to what each of them hears, tick by tick.
 //!
-//! Decides, and does nothing else: time comes in with each call, datagrams come in as bytes and go out
-//! through the [`Outbox`]. After the parties are in, no call takes memory.
+//! It only decides: time comes in with each call, datagrams come in as bytes and go out through the [`Outbox`]. Once the
+//! participants have joined, no call allocates.
 //!
 //! ```text
-//!   jitter ─▶ decode ─▶ voice ─┐                  ┌─▶ shared  ─▶ encode once per codec ─▶ all who are silent
+//!   jitter ─▶ decode ─▶ voice ─┐                  ┌─▶ total ────▶ encode once per codec ─▶ all listeners
 //!   jitter ─▶ decode ─▶ voice ─┼─▶ bus per rate ──┤
-//!   (silent: not decoded)      ┘                  └─▶ minus own ─▶ encode ─▶ each who is heard
-//!                                 what is played is laid over either
+//!   (silence: not decoded)     ┘                  └─▶ minus own ─▶ encode ─▶ each talker
+//!                                 announcements are added to either
 //! ```
 //!
-//! **Changing streams.** G.722 and Opus remember what they encoded, and so do those who decode it. Whoever begins
-//! to talk gets an encoder that is a copy of the one he has heard so far; whoever falls silent comes back to the
-//! shared stream at a frame that needs none before it, once the limiters of both are at the same gain. Either way he
-//! hears the change of what is said, and nothing of the change of streams.
+//! **Changing streams.** G.722 and Opus encoders and decoders carry state. A participant who begins to talk gets an encoder
+//! that is a copy of the one they were hearing; one who falls silent returns to the shared stream at an independent frame,
+//! once the limiters of both streams have the same gain. Either way they hear the change of content, and not the change of
+//! streams.
 
 mod desk;
 mod doze;
@@ -48,21 +48,21 @@ use plenary_audio::{
 };
 use std::net::SocketAddr;
 
-/// In a room of no more than this the lines that say nothing are looked at, as often as this, for when their packets come.
+/// In a room of up to this many participants, silent lines are checked this often for when their packets arrive.
 const PARTIES_LOOKED_AT: usize = 32;
 const TICKS_PER_LOOK_AT_SILENT: u32 = 250;
-/// For the first time after so many, when jitter buffers have begun.
+/// For the first time after this many ticks, when jitter buffers have started.
 const TICKS_BEFORE_LOOK_AT_SILENT: u32 = 25;
-/// Where something is on more lines than this, those that bring nothing but their own noise are left out.
+/// If more lines than this carry sound, lines with nothing but their own noise are left out.
 const LINES_BEFORE_CROWDED: usize = 3;
-/// A change between streams is not heard in what is quieter than this.
+/// Below this level a change of streams is not heard.
 const INAUDIBLE_DBOV: f32 = -60.0;
-/// One who heard a stream of Opus of his own waits this long for a pause in which to go back to the shared one.
+/// A participant with an Opus stream of their own waits this long for a pause in which to return to the shared one.
 const TICKS_FOR_PAUSE: u8 = 150;
 /// Time between two ticks.
 pub(crate) const FRAME_NS: u64 = 20_000_000;
 
-/// The moment of a tick on both clocks: the monotonic one counts, the calendar's goes into reports.
+/// The time of a tick on both clocks: the monotonic one counts, that of the calendar goes into reports.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tick {
     pub(crate) now_ns: u64,
@@ -70,13 +70,13 @@ pub(crate) struct Tick {
 }
 
 impl Tick {
-    /// What the calendar's clock showed when the monotonic one showed `at_ns`.
+    /// The calendar time when the monotonic clock showed `at_ns`.
     fn wall_ns_at(self, at_ns: u64) -> u64 {
         (self.wall_ns + at_ns).saturating_sub(self.now_ns)
     }
 }
 
-/// What of the configuration matters in here.
+/// The settings that matter in a room.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) rtp_timeout_ns: u64,
@@ -98,7 +98,7 @@ impl Settings {
     }
 }
 
-/// Names a party within its room. Used again after the party has left.
+/// Identifies a participant within its room. Reused after the participant has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PartyKey(usize);
 
@@ -108,34 +108,34 @@ pub(crate) struct Room {
     pub(crate) id: RoomId,
     settings: Settings,
     parties: Vec<Option<Party>>,
-    /// How many things are played to one party alone, or were in the last tick.
+    /// Playbacks for single participants, now or in the last tick.
     plays_to_one: usize,
-    /// What is played to all, or to all but one.
+    /// Playbacks for all, or for all but one.
     plays: Vec<(Playback, Option<PartyKey>)>,
-    /// The mix at each rate that somebody has.
+    /// The mix at each rate in use.
     desks: [Option<Box<Desk>>; 3],
     /// From each rate (second) to each other (first).
     links: [[Option<Box<Link>>; 3]; 3],
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
-    /// Who is in it, with their sockets.
+    /// The participants, with their sockets.
     members: Vec<(PartyKey, PortKey)>,
     /// Those who were heard in the last tick.
     heard: Vec<usize>,
-    /// Lines on which something was in the last tick, be it noise.
+    /// Lines with sound in the last tick, even if only noise.
     live_lines: usize,
-    /// When it had better tick, and for whose sake.
+    /// Chooses when the room ticks.
     pace: Pace,
     talkers: Vec<Talker>,
     ticks_paced: u32,
-    /// It ticks no sooner than this.
+    /// It ticks no earlier than this.
     not_before_ns: u64,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
 
-/// Memory for one frame on its way.
+/// Scratch space for one frame.
 #[derive(Debug)]
 struct Scratch {
     sum: [i32; opus::FRAME_SAMPLES],
@@ -175,12 +175,12 @@ impl Room {
         self.members.is_empty()
     }
 
-    /// Who is in it, with their sockets.
+    /// The participants, with their sockets.
     pub(crate) fn members(&self) -> &[(PartyKey, PortKey)] {
         &self.members
     }
 
-    /// The sockets of a party; `None`: there is nobody under this key.
+    /// The sockets of a participant; `None` if the key is unused.
     pub(crate) fn port(&self, key: PartyKey) -> Option<PortKey> {
         self.party(key).map(|party| party.port)
     }
@@ -190,7 +190,7 @@ impl Room {
         self.parties.iter().flatten().map(|party| (party.call, party.port, party.stats()))
     }
 
-    /// Lets a party in; it neither speaks nor listens yet.
+    /// Adds a participant that neither speaks nor listens yet.
     pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> PartyKey {
         let party = Some(Party::new(call, port, seed));
         let key = match self.parties.iter().position(Option::is_none) {
@@ -210,7 +210,7 @@ impl Room {
         key
     }
 
-    /// Lets a party out, with a goodbye to it. What was played to it alone is over without a word.
+    /// Removes a participant, with an RTCP BYE. Playbacks for it alone end without an event.
     pub(crate) fn remove(&mut self, key: PartyKey, time: Tick, out: &mut Outbox) -> Option<CallStats> {
         let party = self.parties.get_mut(key.0)?;
         let gone = party.as_mut()?;
@@ -221,7 +221,7 @@ impl Room {
         self.members.retain(|(member, _)| *member != key);
         self.leave_desk(rate);
         for (_, except) in &mut self.plays {
-            // Whoever comes next under this key is not the one that was to be left out.
+            // The next participant under this key is not the one to be left out.
             except.take_if(|except| *except == key);
         }
         Some(stats)
@@ -239,7 +239,7 @@ impl Room {
         }
     }
 
-    /// Makes ready for a stream of this codec.
+    /// Prepares for a stream of this codec.
     fn enter_desk(&mut self, codec: Codec) {
         let rate = codec.rate();
         let desk = self.desks[rate.index()].get_or_insert_with(|| Box::new(Desk::new(rate)));
@@ -279,14 +279,14 @@ impl Room {
         }
     }
 
-    /// A key of a party came by another way than RTP.
+    /// A key arrived otherwise than by RTP.
     pub(crate) fn count_key(&mut self, key: PartyKey) {
         if let Some(party) = self.party_mut(key) {
             party.count_key();
         }
     }
 
-    /// Plays something to one party.
+    /// Plays something to one participant.
     pub(crate) fn play_to(&mut self, key: PartyKey, playback: Playback) {
         if let Some(party) = self.party_mut(key) {
             party.plays.push(playback);
@@ -310,13 +310,13 @@ impl Room {
         self.party_mut(key).map(Party::stats_now)
     }
 
-    /// The next packet of a party's line need not be stamped with the time it came.
+    /// The next packet of this line needs no arrival time.
     pub(crate) fn may_be_unmeasured(&self, key: PartyKey) -> bool {
         self.party(key).is_some_and(Party::may_be_unmeasured)
     }
 
-    /// Takes a datagram off an RTP port, which came at `arrival_ns`; `None`: since the last tick, nobody knows when.
-    /// False: another one can hardly be there yet.
+    /// Takes a datagram from an RTP port that arrived at `arrival_ns`; `None`: at an unknown time since the last
+    /// tick. False: another one can hardly have arrived yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
@@ -344,7 +344,7 @@ impl Room {
         }
     }
 
-    /// The connection of a party's signalling is closed.
+    /// The signalling connection of a participant is closed.
     pub(crate) fn cut_off(&mut self, key: PartyKey) {
         if let Some(party) = self.party_mut(key) {
             party.cut_off();
@@ -365,7 +365,7 @@ impl Room {
         }
     }
 
-    /// Where the handshake of a party goes to.
+    /// The peer address of a participant's handshake.
     pub(crate) fn dtls_destination(&self, key: PartyKey, channel: Channel) -> Option<SocketAddr> {
         self.party(key)?.dtls_destination(channel)
     }
@@ -376,15 +376,15 @@ impl Room {
         }
     }
 
-    /// Time went by in which no tick could be made.
+    /// Time passed in which no tick could be made.
     pub(crate) fn skip(&mut self, frames: u32) {
         for party in self.parties.iter_mut().flatten() {
             party.stay_silent(frames);
         }
     }
 
-    /// By how many phases of `phase_ns` it should tick sooner from now on, for the sake of those who talk; negative: later.
-    /// Asked once after each tick.
+    /// By how many phases of `phase_ns` the room should tick earlier from now on, for its talkers; negative: later.
+    /// Called once after each tick.
     pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> i32 {
         self.ticks_paced = self.ticks_paced.wrapping_add(1);
         let is_turn = self.ticks_paced % TICKS_PER_LOOK_AT_SILENT == TICKS_BEFORE_LOOK_AT_SILENT;
@@ -398,7 +398,7 @@ impl Room {
         pace.advise(talkers, phase_ns)
     }
 
-    /// Tells the pace when packets of those come who do not talk now, and may be the next who do.
+    /// Tells [`Pace`] when the packets of silent lines arrive, because they may be the next to talk.
     fn look_at_silent(&mut self, time: Tick, phase_ns: u64) {
         let Self { parties, pace, .. } = self;
         for (place, party) in parties.iter_mut().enumerate() {
@@ -410,23 +410,23 @@ impl Room {
         }
     }
 
-    /// It ticks so many phases of `phase_ns` sooner from now on, for the first time at `next_ns`.
+    /// From now on it ticks this many phases of `phase_ns` earlier, for the first time at `next_ns`.
     pub(crate) fn note_moved(&mut self, phases: i32, phase_ns: u64, next_ns: u64) {
         self.pace.note_moved(phases, phase_ns);
         self.not_before_ns = next_ns;
     }
 
-    /// Its phase ticks and it does too: it has not come from a sooner phase since its last tick.
+    /// Its phase ticks and so does the room: it has not moved from an earlier phase since its last tick.
     pub(crate) fn is_due(&self, time: Tick) -> bool {
         time.now_ns >= self.not_before_ns
     }
 
-    /// How many are in it.
+    /// Number of participants.
     pub(crate) fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// 20 ms: takes what everybody says and tells everybody what is to be heard.
+    /// One tick of 20 ms: receives from and sends to every participant.
     pub(crate) fn tick(&mut self, time: Tick, out: &mut Outbox) {
         #[cfg(test)]
         assert!(!self.fails, "told to fail by a test");
@@ -434,7 +434,7 @@ impl Room {
         self.hear(time, out);
         self.mix();
         let mut parties = std::mem::take(&mut self.parties);
-        // Streams with a memory are chosen for all before the first frame of any is encoded.
+        // Streams with state are chosen for all before the first frame of any is encoded.
         if self.has_memory() {
             for (index, party) in parties.iter_mut().enumerate() {
                 if let Some(party) = party
@@ -460,12 +460,12 @@ impl Room {
         self.parties = parties;
     }
 
-    /// Somebody is told something in a codec whose frames depend on those before them.
+    /// There is a listener in a codec with state.
     fn has_memory(&self) -> bool {
         self.desks.iter().flatten().any(|desk| desk.has_memory())
     }
 
-    /// Sums what everybody says, and notes who says something.
+    /// Sums the voices, and records who is heard.
     fn hear(&mut self, time: Tick, out: &mut Outbox) {
         self.desks.iter_mut().flatten().for_each(|desk| desk.begin());
         self.heard.clear();
@@ -485,7 +485,7 @@ impl Room {
         }
     }
 
-    /// Brings what is said at each rate to all others.
+    /// Converts the sum of each rate to all others.
     fn mix(&mut self) {
         self.desks.iter_mut().flatten().for_each(|desk| desk.bus.close());
         for to in 0..3 {
@@ -507,8 +507,7 @@ impl Room {
         }
     }
 
-    /// Which stream a party hears in this tick, and what has to be done before anything is encoded when that is
-    /// another one than in the tick before.
+    /// Chooses the stream that a participant hears in this tick, and prepares a change before anything is encoded.
     fn choose_stream(&mut self, key: PartyKey, party: &mut Party) {
         let Some(codec) = party.told_in().filter(|codec| codec.has_memory()) else {
             party.follows = Follows::Nothing;
@@ -550,7 +549,7 @@ impl Room {
             Follows::Shared(listens) => {
                 if let Some(stream) = desk.stream(codec, listens) {
                     match &party.encoder {
-                        // Nobody else is on it: it goes on where his own ends.
+                        // Nobody else is on it: it continues where their own ends.
                         Some(encoder) if !stream.is_current() => {
                             stream.encoder.copy_from(encoder);
                             stream.set_current();
@@ -564,7 +563,8 @@ impl Room {
         }
     }
 
-    /// Whether one who says nothing any more stays on his own stream for now, since he would hear the change.
+    /// Whether a participant who has fallen silent stays on their own stream for now, because the change would be
+    /// heard.
     fn must_wait(&mut self, party: &mut Party, codec: Codec) -> bool {
         if self.is_turned_down(party, codec) {
             return true;
@@ -572,7 +572,7 @@ impl Room {
         match codec {
             Codec::Pcmu | Codec::Pcma => false,
             Codec::G722 => !party.may_return,
-            // A frame that needs none before it sounds coarser, to all who hear it: better in a pause.
+            // An independent frame sounds coarser, to all its listeners: better in a pause.
             Codec::Opus => {
                 let desk = &self.desks[codec.rate().index()];
                 party.ticks_waited += 1;
@@ -588,7 +588,7 @@ impl Room {
         }
     }
 
-    /// Tells a party its 20 ms.
+    /// Sends a participant its 20 ms.
     fn tell(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
         let units = codec.clock_rate() / 50;
         let is_personal = self.is_personal(key, party);
@@ -633,8 +633,8 @@ impl Room {
             (None, None) => return party.stay_silent(1),
         };
         party.tell(key, &payload[..length], units, out);
-        // An encoder of G.722 cannot make a frame that needs none before it. Who heard his own stream goes back
-        // to the shared one when both say the same, or when there is nothing to be heard in either.
+        // A G.722 encoder cannot code an independent frame. A participant with a stream of their own returns to the
+        // shared one when both produce the same output, or when neither is audible.
         if codec == Codec::G722
             && !is_personal
             && let Some(desk) = &mut self.desks[codec.rate().index()]
@@ -646,8 +646,8 @@ impl Room {
         }
     }
 
-    /// The codec of a party whose line is in a lull and which hears what all others hear: nothing is played to it alone, and
-    /// it has come back from a stream of its own.
+    /// The codec of a participant on the fast path for silence who hears the shared stream: nothing is played to it
+    /// alone, and it has returned from a stream of its own.
     fn shared_in_lull(&self, key: PartyKey, party: &Party, time: Tick) -> Option<Codec> {
         let codec = party.codec_in_lull(time)?;
         let is_shared = !codec.has_memory() || party.follows == Follows::Shared(party.listens);
@@ -657,7 +657,7 @@ impl Room {
         (is_shared && !is_alone).then_some(codec)
     }
 
-    /// Tells such a party its 20 ms.
+    /// Sends such a participant its 20 ms.
     fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
         let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
         let (payload, _, level_dbov) =
@@ -665,13 +665,13 @@ impl Room {
         party.tell_in_lull(key, payload, level_dbov, out);
     }
 
-    /// The limiter of its own stream and that of the shared one are not at the same gain, so it would hear a jump.
+    /// The limiters of its own stream and of the shared one have different gains, so a jump would be heard.
     fn is_turned_down(&mut self, party: &mut Party, codec: Codec) -> bool {
         let desk = &mut self.desks[codec.rate().index()];
         desk.as_mut().is_some_and(|desk| !desk.may_join(party.listens, &mut party.limiter))
     }
 
-    /// Mixes what one party hears into the scratch frame.
+    /// Mixes what one participant hears into the scratch frame.
     fn mix_personal(&mut self, key: PartyKey, party: &mut Party, rate: Rate) {
         let Some(desk) = &self.desks[rate.index()] else { return };
         let Scratch { sum, frame, .. } = &mut *self.scratch;

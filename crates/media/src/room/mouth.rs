@@ -1,4 +1,4 @@
-//! From encoded frames to packets, of the length that the other side wants.
+//! The send path: from encoded frames to packets of the length that the other side wants.
 
 use super::Settings;
 use plenary_audio::{
@@ -7,21 +7,21 @@ use plenary_audio::{
 };
 use plenary_rtp::source::Source;
 
-/// Octets of the longest payload that is sent: 60 ms of Opus at its highest rate fit.
+/// Octets of the longest payload sent: 60 ms of Opus at its highest bit rate fit.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 1400;
 /// A frame of Opus no longer than this is not sent (RFC 6716, 2.1.9).
 const DTX_BYTES_MAX: usize = 2;
 
-/// Gathers the frames of one stream.
+/// Collects the frames of one stream.
 #[derive(Debug)]
 pub(super) struct Mouth {
     codec: Codec,
     pub(super) source: Source,
-    /// Length of a packet in units of the RTP clock.
+    /// Length of a packet in RTP clock units.
     packet_units: u32,
     gathered: Gathered,
     dtx: bool,
-    /// Encodes what nobody else is told, always, for this stream is encoded as no other is.
+    /// Encodes this stream separately, always, because its settings differ from all others.
     pub(super) own: Option<Box<Own>>,
 }
 
@@ -53,13 +53,13 @@ impl Mouth {
                 Gathered::Octets { octets: vec![0; 480 + 160].into(), length: 0 }
             }
             Codec::Opus => {
-                // Packets of one frame are not gathered, and most are.
+                // Packets of one frame need no collecting, and most are.
                 let bytes = if ptime_ms == 20 { 0 } else { PAYLOAD_BYTES_MAX };
                 let packer = Box::new(opus::Packer::new(bytes));
                 Gathered::Frames { packer, units: 0, packet: vec![0; bytes].into() }
             }
         };
-        // Frames that others hear as well are 20 ms long and of the common rate.
+        // Shared frames are 20 ms long and of the common bit rate.
         let slower = bitrate_max.filter(|most| *most < settings.opus.bitrate);
         let is_special = codec == Codec::Opus && (slower.is_some() || !ptime_ms.is_multiple_of(20));
         let own = is_special.then(|| {
@@ -70,7 +70,7 @@ impl Mouth {
         Self { codec, source, packet_units, gathered, dtx: settings.opus.dtx, own }
     }
 
-    /// Takes an encoded frame that lasts `units`; hands packets that are full to `send`.
+    /// Takes an encoded frame that lasts `units`; passes complete packets to `send`.
     pub(super) fn take(
         &mut self,
         frame: &[u8],
@@ -130,7 +130,7 @@ impl Mouth {
         }
     }
 
-    /// A packet is just a frame that others hear as well, and nothing is gathered.
+    /// A packet is exactly one shared frame, and nothing is being collected.
     pub(super) fn passes_frames(&self) -> bool {
         let is_empty = match &self.gathered {
             Gathered::Octets { length, .. } => *length == 0,
@@ -139,8 +139,7 @@ impl Mouth {
         is_empty && self.own.is_none() && self.packet_units == self.codec.clock_rate() / 50
     }
 
-    /// Lets `frames` of 20 ms pass in which nothing is said. What was gathered for a packet that never went out
-    /// took its time too.
+    /// Advances by `frames` of 20 ms of silence. What was collected for an unfinished packet took its time too.
     pub(super) fn stay_silent(&mut self, frames: u32) {
         let gathered = self.drop_gathered();
         self.source.pause(frames * self.codec.clock_rate() / 50 + gathered);
@@ -156,7 +155,7 @@ impl Mouth {
         }
     }
 
-    /// The stream goes on in another form; its numbers and clock run on over what was gathered.
+    /// The stream continues in another form; its sequence numbers and clock continue past what was collected.
     pub(super) fn into_source(mut self) -> Source {
         let gathered = self.drop_gathered();
         self.source.skip(gathered);

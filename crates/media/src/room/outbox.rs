@@ -1,4 +1,4 @@
-//! What a tick of a room gives out.
+//! The output of a tick of a room.
 
 use super::PartyKey;
 use crate::{
@@ -7,18 +7,18 @@ use crate::{
 };
 use std::net::SocketAddr;
 
-/// Datagrams of handshakes that are passed on in a tick; more than that is a flood.
+/// Handshake datagrams that are passed on in a tick; more is a flood.
 const DTLS_MAX: usize = 1024;
 
-/// The datagrams and events of a tick, in memory that is used again for the next.
+/// The datagrams and events of a tick, in memory that is reused for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     letters: Vec<Letter>,
     events: Vec<MediaEvent>,
-    /// Whose are those that are added now, of the rooms that tick together.
+    /// The room, among those that tick together, whose output is being added.
     room: usize,
-    /// Datagrams of handshakes, for whoever does those.
+    /// Handshake datagrams for the DTLS thread.
     dtls: Vec<(MediaCallId, Channel, Vec<u8>)>,
 }
 
@@ -30,28 +30,28 @@ struct Letter {
     length: usize,
 }
 
-/// From whom a datagram is, through which socket, and where to.
+/// Sender, socket and destination of a datagram.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Way {
     pub(crate) party: PartyKey,
     pub(crate) port: PortKey,
     pub(crate) channel: Channel,
     pub(crate) to: SocketAddr,
-    /// All that comes through the RTP socket is from there, until another stream is agreed on, or a datagram goes through
-    /// it that is not settled.
+    /// All packets of the RTP socket come from there, until another session description, or until an unsettled
+    /// datagram goes through it.
     pub(crate) is_settled: bool,
 }
 
-/// A datagram to be sent.
+/// A datagram to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) way: Way,
-    /// The room that it is of, by [`Outbox::begin`].
+    /// Its room, by [`Outbox::begin`].
     pub(crate) room: usize,
     pub(crate) bytes: &'a [u8],
 }
 
-/// A moment to go back to.
+/// A position to roll back to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     bytes: usize,
@@ -61,7 +61,7 @@ pub(crate) struct Mark {
 }
 
 impl Outbox {
-    /// What is added from now on is of this one of the rooms that tick together.
+    /// What is added from now on belongs to this room.
     pub(crate) fn begin(&mut self, room: usize) -> Mark {
         self.room = room;
         Mark {
@@ -72,7 +72,7 @@ impl Outbox {
         }
     }
 
-    /// Throws away what was added since.
+    /// Discards what was added since.
     pub(crate) fn go_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
         self.letters.truncate(mark.letters);
@@ -80,8 +80,8 @@ impl Outbox {
         self.dtls.truncate(mark.dtls);
     }
 
-    /// Adds a datagram made of two parts, with something done to it where it lies: `protect` may make it longer, or
-    /// leave nothing of it.
+    /// Adds a datagram made of two parts, and processes it in place: `protect` may lengthen it, or leave nothing of
+    /// it.
     pub(crate) fn send(
         &mut self,
         way: Way,
@@ -103,19 +103,19 @@ impl Outbox {
         self.events.push(event);
     }
 
-    /// Passes a datagram of a handshake on.
+    /// Passes on a handshake datagram.
     pub(crate) fn pass_on(&mut self, call: MediaCallId, channel: Channel, bytes: &[u8]) {
         if self.dtls.len() < DTLS_MAX {
             self.dtls.push((call, channel, bytes.to_vec()));
         }
     }
 
-    /// Takes those datagrams out.
+    /// Takes the handshake datagrams.
     pub(crate) fn drain_dtls(&mut self) -> impl Iterator<Item = (MediaCallId, Channel, Vec<u8>)> + '_ {
         self.dtls.drain(..)
     }
 
-    /// How many datagrams there are.
+    /// Number of datagrams.
     pub(crate) fn len(&self) -> usize {
         self.letters.len()
     }
@@ -134,7 +134,7 @@ impl Outbox {
         self.letters.clear();
     }
 
-    /// Takes the events out.
+    /// Takes the events.
     pub(crate) fn drain_events(&mut self) -> impl Iterator<Item = MediaEvent> + '_ {
         self.events.drain(..)
     }

@@ -1,8 +1,9 @@
-//! When a room ticks: a packet waits for the tick after it, so the tick belongs just after the packets of the talkers.
+//! When a room ticks: a packet waits for the next tick, so the tick should come just after the packets of the talkers.
 //!
-//! **The least wait.** A listener gets one packet per tick, and it holds 20 ms without a gap. So a talker whose packets come `w` after
-//! the tick waits at least `20 ms - w`, and no mixing at a finer grain changes that: samples that have not come cannot be sent. Of
-//! several talkers the longest wait is at least a frame less the largest gap between two of them around the circle.
+//! **The minimum wait.** A listener receives one packet per tick, which holds 20 ms without a gap. So a talker whose packets
+//! arrive `w` after the tick waits at least `20 ms - w`, and finer mixing would not change that: samples that have not
+//! arrived cannot be sent. Among several talkers the longest wait is at least a frame minus the largest gap between two of
+//! them around the circle.
 //!
 //! ```text
 //!   when packets are needed, weighted by talk (20 ms, around a circle)
@@ -10,57 +11,60 @@
 //!                     ▲ best tick: just after the second; the first then waits for the rest of the circle
 //! ```
 //!
-//! **The clock holds.** A room that only ever moved its tick to a sooner moment would send more audio than time goes by, and every
-//! listener would have to drop it. So a room moves both ways, and never further than one phase short of a frame from where it has
-//! been: all phases are within reach, and its media clock stays within 20 ms of real time for as long as the room exists.
+//! **The clock holds.** A room that only ever moved its tick earlier would send more audio than real time, and every
+//! listener would have to drop it. So a room moves both ways, and never further than one phase less than a frame from
+//! anywhere it has been: all phases are within reach, and its media clock stays within 20 ms of real time for as long as the
+//! room exists.
 //!
-//! **The usual talkers decide.** Each move is jitter for every listener, whose jitter buffer holds what the latest packets of the last
-//! seconds ask for. So the phase is chosen for the talk of the last minutes rather than for whoever talks at this moment. Where
-//! people take turns, a phase that suits each of them somewhat beats one that follows the last of them. In a small room the lines
-//! that have not talked yet count a little too, for each may be the next.
+//! **Habitual talkers decide.** Each move is jitter for every listener, whose jitter buffer is sized for the latest packets
+//! of the last seconds. So the phase is chosen for the talk of the last minutes, not for whoever talks at this moment. If
+//! participants take turns, a phase that suits each of them somewhat beats one that follows the last of them. In a small
+//! room lines that have not talked yet count a little too, because each may be the next.
 //!
-//! **A move costs.** A phase is worth moving to only if it saves more than the way there costs, and the ways of a minute are bounded.
-//! A talker whose packets a sooner tick passes loses a frame; that waits for a pause.
+//! **A move costs.** A phase is worth moving to only if it saves more than the move costs, and the movement per minute is
+//! bounded. A talker whose packets an earlier tick passes loses a frame; that waits for a pause.
 
 use super::FRAME_NS;
 
-/// Resolution of the moments at which packets are needed, a quarter of a millisecond, and how many of them make a frame.
+/// Resolution of the times at which packets are needed, a quarter of a millisecond, and the number of such bins in a
+/// frame.
 const BIN_NS: i64 = 250_000;
 const BINS: usize = FRAME_NS as usize / BIN_NS as usize;
-/// A packet that is needed so much before the tick is in time all the same: the margin of the jitter buffer absorbs it.
+/// A packet needed this long before the tick is still in time: the margin of the jitter buffer absorbs it.
 const MARGIN_NS: i64 = 1_000_000;
-/// So much of that margin is used, and the rest is left for clocks that differ.
+/// The part of that margin that is used; the rest is left for clock drift.
 const EDGE_NS: i64 = 500_000;
-/// Talk of so many ticks with talk ago counts half: a minute.
+/// Half-life of talk, in ticks with talk: a minute.
 const HALF_LIFE_TICKS: f32 = 3000.0;
-/// Whoever has talked so little of late does not count.
+/// A participant with less recent talk than this does not count.
 const WEIGHT_MIN: f32 = 0.1;
-/// A line that could talk counts like one that has talked for so many ticks.
+/// A line that could talk counts like one that has talked for this many ticks.
 const WEIGHT_OF_SILENT: f32 = 20.0;
-/// and for so many more as long as nothing has been said, falling to none when there were so many ticks of talk: at first each line
-/// may be the next to talk, and whoever spoke first is no better guess than the others.
+/// and for this many more while nothing has been said, falling to none at this many ticks of talk: at first each line
+/// may be the next to talk, and the first talker is no better guess than the others.
 const WEIGHT_OF_SILENT_AT_FIRST: f32 = 60.0;
 const TICKS_UNTIL_KNOWN: f32 = 2000.0;
-/// Phases are compared after so many ticks with talk: half a second.
+/// Phases are compared after this many ticks with talk: half a second.
 const TICKS_PER_LOOK: u32 = 25;
-/// A step waits this long for a pause of those it passes: five seconds.
+/// A step waits this long for a pause of the talkers that it passes: five seconds.
 const TICKS_FOR_PAUSE: u32 = 250;
-/// Waiting for longer than this counts more, by the square of what is beyond: nobody should be the one who always waits longest.
+/// Waits beyond this count more, by the square of the excess, so that no talker always waits longest.
 const LONG_WAIT_MS: f32 = 14.0;
 const LONG_WAIT_WEIGHT: f32 = 10.0;
-/// A move must save so much on the average, in milliseconds,
+/// A move must save this much on average, in milliseconds,
 const WORTH_MS: f32 = 0.5;
-/// and such a part of the way,
+/// and this share of its length,
 const WORTH_PART: f32 = 0.05;
-/// and so much more for talkers that lose a frame, times their share of the talk.
+/// and this much more for talkers that lose a frame, times their share of the talk.
 const WORTH_MS_PASSING: f32 = 1.5;
-/// What would have been saved so far, in milliseconds of waiting over all ticks of talk, must be so much for each millisecond of the
-/// way: at the start little talk is known.
+/// The saving so far, in milliseconds of waiting over all ticks of talk, must reach this for each millisecond of the
+/// move, because little talk is known at the start.
 const SAVED_MS_PER_MS: f32 = 20.0;
-/// From one step to the next there are so many ticks for each millisecond of the step: 4 ms in a second.
+/// Ticks between steps, per millisecond of the step: 4 ms in a second.
 const TICKS_PER_MS_OF_STEP: f32 = 12.5;
-/// A minute has 10 ms of movement, so a millisecond takes so many ticks; what was saved up is enough for one way across the frame, and
-/// at first for two: the first way is chosen when little talk is known, and what is known a minute later may ask for another.
+/// Movement is limited to 10 ms a minute, so a millisecond costs this many ticks. The saved-up maximum suffices for
+/// one move across the frame, and at first for two: the first move is chosen when little talk is known, and what is
+/// known a minute later may require another.
 const CREDIT_PER_MS: u32 = 300;
 const CREDIT_MAX: u32 = 20 * CREDIT_PER_MS;
 const CREDIT_AT_FIRST: u32 = 2 * CREDIT_MAX;
@@ -68,25 +72,25 @@ const CREDIT_AT_FIRST: u32 = 2 * CREDIT_MAX;
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Talker {
-    /// The party, by its place in the room.
+    /// The participant, by its place in the room.
     pub(super) place: usize,
-    /// How much sooner the next tick could be and still find its packet.
+    /// How much earlier the next tick could be and still find its packet.
     pub(super) spare_ns: i64,
     /// A frame of it can be concealed unheard.
     pub(super) is_quiet: bool,
 }
 
-/// How much a party has talked of late, and the moment of the frame at which its packets are needed, counted backwards from the
-/// tick of shift 0. Of one that is silent that is where it was when it talked.
+/// Recent talk of a participant, and the time within the frame at which its packets are needed, counted backwards
+/// from the tick of shift 0. For a silent one, the time when it talked.
 #[derive(Debug, Clone, Copy, Default)]
 struct Talk {
     weight: f32,
     bin: u8,
-    /// The moment is known, though the party may not have talked.
+    /// The time is known, though the participant may not have talked.
     is_line: bool,
 }
 
-/// How much talk is needed at each moment of the frame: the first `count` of `talk` have some.
+/// Talk needed at each time of the frame: the first `count` entries of `talk` have some.
 #[derive(Debug)]
 struct Needed {
     talk: [Talk; BINS],
@@ -94,19 +98,19 @@ struct Needed {
     total: f32,
 }
 
-/// What waiting costs, by the bins between a moment and the tick; the last entry is a whole frame.
+/// The cost of waiting, by the bins between a time and the tick; the last entry is a whole frame.
 static COSTS: [f32; BINS + 1] = costs();
 
 /// Chooses the phase of a room.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// By the party's place in the room.
+    /// By the participant's place in the room.
     talk: Vec<Talk>,
-    /// Where the tick is, in phases sooner than at first, and the furthest it has been.
+    /// The present phase, in phases earlier than at first, and its extremes so far.
     shift: i32,
     soonest: i32,
     latest: i32,
-    /// Phases to go.
+    /// Phases left of the present move.
     to_go: i32,
     ticks_with_talk: u32,
     rest: u32,
@@ -132,20 +136,20 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Makes room for so many parties.
+    /// Makes room for this many participants.
     pub(super) fn reserve(&mut self, parties: usize) {
         self.talk.resize(parties.max(self.talk.len()), Talk::default());
     }
 
-    /// The party at this place has left.
+    /// The participant at this place has left.
     pub(super) fn forget(&mut self, place: usize) {
         if let Some(talk) = self.talk.get_mut(place) {
             *talk = Talk::default();
         }
     }
 
-    /// By how many phases of `phase_ns` the room should tick sooner from now on; negative: later. Once it does, say so by
-    /// [`Self::note_moved`]. Phases are whole bins.
+    /// By how many phases of `phase_ns` the room should tick earlier from now on; negative: later. Once it does,
+    /// report it by [`Self::note_moved`]. Phases are whole bins.
     pub(super) fn advise(&mut self, talkers: &[Talker], phase_ns: u64) -> i32 {
         let phase_bins = (phase_ns as i64 / BIN_NS).max(1);
         if self.credit < CREDIT_MAX {
@@ -155,7 +159,7 @@ impl Pace {
         if !talkers.is_empty() {
             self.note(talkers, phase_bins);
         }
-        // A way is gone to its end, but not looked at as settled while it waits for a pause.
+        // A move is completed, but is reconsidered while it waits for a pause.
         let is_open = self.to_go == 0 || self.ticks_waited > 0;
         if is_open && self.ticks_with_talk >= TICKS_PER_LOOK {
             self.ticks_with_talk = 0;
@@ -167,7 +171,7 @@ impl Pace {
         if self.to_go == 0 || self.rest > 0 {
             return 0;
         }
-        // A later tick makes nobody lose a frame at once: jitter buffers leave one out when it suits.
+        // A later tick costs nobody a frame at once: jitter buffers remove one when it suits.
         let must_wait =
             self.to_go > 0 && talkers.iter().any(|talker| waits_for_pause(*talker, phase_ns as i64));
         if must_wait && self.ticks_waited < TICKS_FOR_PAUSE {
@@ -177,7 +181,7 @@ impl Pace {
         self.to_go.signum()
     }
 
-    /// The room ticks so many phases of `phase_ns` sooner than before.
+    /// The room ticks this many phases of `phase_ns` earlier than before.
     pub(super) fn note_moved(&mut self, phases: i32, phase_ns: u64) {
         self.shift += phases;
         self.soonest = self.soonest.max(self.shift);
@@ -188,8 +192,8 @@ impl Pace {
         (self.rest, self.ticks_waited) = ((way_ms * TICKS_PER_MS_OF_STEP) as u32, 0);
     }
 
-    /// Takes note of who talks in a tick. One whose packets come to be late soon (its clock is slower than ours) counts like one
-    /// that waits for a whole frame: a later phase suits it.
+    /// Records the talkers of a tick. One whose packets will soon be late (its clock is slower than ours) counts like
+    /// one that waits for a whole frame: a later phase suits it.
     fn note(&mut self, talkers: &[Talker], phase_bins: i64) {
         self.ticks_with_talk += 1;
         if self.ticks_with_talk.is_multiple_of(TICKS_PER_LOOK) {
@@ -204,17 +208,17 @@ impl Pace {
         }
     }
 
-    /// The moment at which the packets of a party are needed whose next one has so much to spare.
+    /// The time at which the packets of a participant are needed whose next one has this much to spare.
     fn bin(&self, spare_ns: i64, phase_bins: i64) -> u8 {
-        // What is held for more than a frame is taken out in the next pause, so it counts like what came a frame later. What is held
-        // for a little less stays.
+        // What is held for more than a frame is removed in the next pause, so it counts like a packet a frame later.
+        // What is held for a little less stays.
         let (frame_ns, tick) = (FRAME_NS as i64, i64::from(self.shift) * phase_bins);
         let stays = (frame_ns - EDGE_NS..frame_ns).contains(&spare_ns);
         let spare_ns = if stays { frame_ns - 1 } else { spare_ns + EDGE_NS };
         (tick + spare_ns.div_euclid(BIN_NS)).rem_euclid(BINS as i64) as u8
     }
 
-    /// Takes note of a party that may come to talk: its next packet has so much to spare.
+    /// Records a participant that may come to talk: its next packet has this much to spare.
     pub(super) fn note_silent(&mut self, place: usize, spare_ns: i64, phase_ns: u64) {
         let bin = self.bin(spare_ns, (phase_ns as i64 / BIN_NS).max(1));
         if let Some(talk) = self.talk.get_mut(place) {
@@ -242,7 +246,7 @@ impl Pace {
         needed
     }
 
-    /// The way to the phase at which those who talk wait least, in phases; 0: it is not worth it.
+    /// The move to the phase at which talkers wait least, in phases; 0 if it is not worth it.
     fn best(&self, phase_bins: i64) -> i32 {
         let needed = self.needed();
         if needed.count == 0 {
@@ -271,12 +275,12 @@ impl Pace {
         best.1
     }
 
-    /// What waiting costs on the average if the room ticks so many phases sooner.
+    /// The average cost of waiting if the room ticks this many phases earlier.
     fn cost_ms(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
         let tick = i64::from(self.shift + way) * phase_bins;
         let costs = needed.talk().map(|talk| {
             let bins = match (i64::from(talk.bin) - tick).rem_euclid(BINS as i64) as usize {
-                // It would be just in time, and any unevenness would make it late.
+                // It would be just in time, and any jitter would make it late.
                 0 if way != 0 => BINS,
                 bins => bins,
             };
@@ -285,7 +289,7 @@ impl Pace {
         costs.sum::<f32>() / needed.total
     }
 
-    /// How much talk is of those who lose a frame on the way.
+    /// The talk of those who lose a frame on the way.
     fn passed(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
         let tick = i64::from(self.shift) * phase_bins;
         let by = i64::from(way) * phase_bins;
@@ -303,7 +307,7 @@ impl Needed {
     }
 }
 
-/// In milliseconds, each beyond [`LONG_WAIT_MS`] with more than its own.
+/// In milliseconds, with an additional cost beyond [`LONG_WAIT_MS`].
 const fn costs() -> [f32; BINS + 1] {
     let mut costs = [0.0; BINS + 1];
     let mut bins = 0;
@@ -317,8 +321,8 @@ const fn costs() -> [f32; BINS + 1] {
     costs
 }
 
-/// A tick that is so much sooner comes before the packet of one who is loud, or there would be no reason any more to take out the
-/// frame that one holds too much.
+/// A tick this much earlier comes before the packet of a loud talker, or would leave no reason to remove the surplus
+/// frame that one holds.
 fn waits_for_pause(talker: Talker, by_ns: i64) -> bool {
     let frame_ns = FRAME_NS as i64;
     let is_passed = (-MARGIN_NS..by_ns - EDGE_NS).contains(&talker.spare_ns);

@@ -1,4 +1,4 @@
-//! One call in a room: what it says and what it is told.
+//! One call in a room: what it sends and what it hears.
 
 use super::{
     FRAME_NS, PartyKey, Settings, Tick,
@@ -32,25 +32,25 @@ use std::net::SocketAddr;
 
 /// Comfort noise (RFC 3389) may come between packets of any G.711 stream.
 const COMFORT_NOISE: u8 = 13;
-/// After a key its tone may still echo in the audio that follows.
+/// After a key its tone may still ring in the audio that follows.
 const AFTER_KEY_NS: u64 = 60_000_000;
-/// Below this a frame may be left out or repeated and nobody notices.
+/// Below this level a frame may be removed or repeated unnoticed.
 pub(super) const QUIET_DBOV: f32 = -48.0;
-/// What is quieter is a line and not a voice. It is not summed; anything louder is from its first frame on.
+/// Anything quieter is the line and not a voice. It is not summed; anything louder is, from its first frame on.
 const SILENCE_DBOV: f32 = -60.0;
-/// Where many lines sound, one that is no more than this above its own noise is not summed…
+/// If many lines carry sound, one that is within this of its own noise is not summed…
 const ABOVE_NOISE_DB: f32 = 6.0;
-/// … unless it is louder than this: whatever it is, somebody wants it heard.
+/// … unless it is louder than this.
 const LOUD_DBOV: f32 = -46.0;
-/// From a mouth to its packet, and from our packet to an ear, in milliseconds, where nothing better is known.
+/// Delay outside the bridge, from mouth to packet and from packet to ear, in milliseconds, if nothing better is
+/// known.
 const DELAY_ELSEWHERE_MS: f32 = 60.0;
-/// A voice that was heard is summed for this long after it, however quiet it gets, so that nothing is
-/// chopped.
+/// A voice that was heard is summed for this long afterwards, however quiet it gets, so that nothing is cut off.
 const FRAMES_AFTER_VOICE: u32 = 15;
 
-/// A party. What is counted is counted from its opening on; everything else begins with its stream.
+/// A participant. Counters start when it is opened; everything else starts with its stream.
 ///
-/// What every tick looks at stands first and together: with thousands of parties it is memory that takes the time.
+/// What every tick reads comes first and together: with thousands of participants, memory is what takes the time.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Party {
@@ -59,34 +59,34 @@ pub(crate) struct Party {
     pub(crate) port: PortKey,
     pub(crate) speaks: bool,
     pub(crate) listens: bool,
-    /// Its own stream says just what the shared one does.
+    /// Its own stream has the same output as the shared one.
     pub(super) may_return: bool,
-    /// It was told a mix of its own in the last tick.
+    /// It heard a mix of its own in the last tick.
     pub(super) is_apart: bool,
-    /// For how long it has waited for a pause.
+    /// Ticks for which it has waited for a pause.
     pub(super) ticks_waited: u8,
-    /// Whose stream it heard last, where that has a memory.
+    /// The stream that it heard last, if its codec has state.
     pub(super) follows: Follows,
-    /// Level of what it was told in the last tick, in dBov.
+    /// Level of what it was sent in the last tick, in dBov.
     told_dbov: f32,
-    /// What is played to it alone.
+    /// Playbacks for it alone.
     pub(crate) plays: Vec<Playback>,
-    /// Keeps its voices and plays together within bounds.
+    /// Limits the sum of its voices and playbacks.
     pub(crate) limiter: Limiter,
     sound: Sound,
-    /// Encodes what it alone hears, as long as it does.
+    /// Encodes its own stream, while it has one.
     pub(super) encoder: Option<Encoder>,
     cname: String,
     random: Random,
     stats: CallStats,
 }
 
-/// Which stream a party hears.
+/// The stream that a participant hears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follows {
     /// None yet.
     Nothing,
-    /// One that others hear as well, by whether it has the voices.
+    /// A shared one, by whether it contains the voices.
     Shared(bool),
     /// One of its own.
     Own,
@@ -160,15 +160,15 @@ impl Party {
         }
     }
 
-    /// Ends a lull that its line may be in: whoever looks at its stream has to do that first.
+    /// Leaves the fast path for silence, if the line is on it: required before anything else reads its stream.
     fn end_lull(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.end_lull();
         }
     }
 
-    /// Takes a datagram off the RTP port, which came at `arrival_ns`; `None`: since the last tick, nobody knows when.
-    /// False: another one can hardly be there yet.
+    /// Takes a datagram from the RTP port that arrived at `arrival_ns`; `None`: at an unknown time since the last
+    /// tick. False: another one can hardly have arrived yet.
     pub(crate) fn handle_rtp(
         &mut self,
         key: PartyKey,
@@ -236,7 +236,7 @@ impl Party {
             self.stats.packets_unknown_payload += 1;
             return true;
         }
-        // With ICE its checks say where the stream goes.
+        // With ICE its checks decide the address.
         let is_authentic = stream.shield.is_on() && params.ice.is_none();
         let clock_rate = params.codec.clock_rate();
         if !stream.latch.is_ours(Seen { from, header, is_authentic, clock_rate, at_ns: arrival_ns }) {
@@ -250,7 +250,7 @@ impl Party {
         let incoming = &mut stream.incoming;
         let units = params.codec.payload_units(packet.payload);
         if is_audio && (units.is_none() || !incoming.ear.jitter.takes(packet.payload.len())) {
-            // It counts as lost, and not as life.
+            // It counts as lost, and does not keep the call alive.
             self.stats.packets_malformed += 1;
             return true;
         }
@@ -261,10 +261,10 @@ impl Party {
                 self.stats.keys += 1;
                 out.tell(MediaEvent::KeyPressed { call: self.call, key });
             }
-            // What is in the buffer by now was said while the key was down.
+            // What is in the buffer by now was said while the key was pressed.
             incoming.silent_until_ns = arrival_ns + incoming.ear.jitter.target_ns() + AFTER_KEY_NS;
         }
-        // Nobody hears those who may not speak: their packets need no order, and what is left over may wait.
+        // Participants who may not speak are not heard: their packets need no order, and the rest may wait.
         let mut may_have_more = !is_audio || !is_measured || arrival_ns + FRAME_NS <= time.now_ns;
         if self.speaks {
             if !is_audio {
@@ -281,7 +281,7 @@ impl Party {
         may_have_more
     }
 
-    /// Takes a datagram off the RTCP port, or one of RTCP off the RTP port.
+    /// Takes a datagram from the RTCP port, or an RTCP one from the RTP port.
     pub(crate) fn handle_rtcp(
         &mut self,
         key: PartyKey,
@@ -347,7 +347,7 @@ impl Party {
         }
     }
 
-    /// Answers a check of ICE. The way that the other side nominates is the one that is sent on.
+    /// Answers an ICE check. The address that the other side nominates is used.
     fn handle_stun(
         &mut self,
         key: PartyKey,
@@ -380,7 +380,7 @@ impl Party {
         }
     }
 
-    /// Passes a datagram of the handshake on to those who do it.
+    /// Passes a handshake datagram to the DTLS thread.
     fn handle_dtls(&mut self, channel: Channel, from: SocketAddr, bytes: &[u8], out: &mut Outbox) {
         let Some(stream) = &mut self.stream else {
             self.stats.packets_unwanted += 1;
@@ -390,7 +390,7 @@ impl Party {
             self.stats.packets_unwanted += 1;
             return;
         };
-        // With ICE the way is known; without, the handshake itself says who is there.
+        // With ICE the address is known; without it, the handshake itself proves the peer.
         if stream.params.ice.is_none() {
             stream.dtls_from[channel as usize] = Some(from);
         }
@@ -412,7 +412,7 @@ impl Party {
         }
     }
 
-    /// The connection of its signalling is closed.
+    /// The signalling connection is closed.
     pub(crate) fn cut_off(&mut self) {
         self.end_lull();
         if let Some(stream) = &mut self.stream {
@@ -420,7 +420,7 @@ impl Party {
         }
     }
 
-    /// Where the handshake goes to.
+    /// The peer address of the handshake.
     pub(crate) fn dtls_destination(&self, channel: Channel) -> Option<SocketAddr> {
         let stream = self.stream.as_ref()?;
         let to = stream.dtls_from[channel as usize].unwrap_or_else(|| match channel {
@@ -430,9 +430,8 @@ impl Party {
         is_reachable(to).then_some(to)
     }
 
-    /// Takes what the party says at this tick out of its buffer; see [`Party::voice`].
-    /// `is_crowded`: many lines sound, so that one that only brings noise is left out. True: something
-    /// is on its line.
+    /// Takes what the participant says at this tick from its buffer; see [`Party::voice`]. `is_crowded`: many lines
+    /// carry sound, so a line with noise only is left out. True: the line carries sound.
     pub(crate) fn hear(&mut self, key: PartyKey, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
         let Some(stream) = &mut self.stream else { return false };
         if stream.lull.hears(time.now_ns, self.told_dbov) {
@@ -470,7 +469,7 @@ impl Party {
         };
         incoming.sounds = incoming.lingers > 0;
         if !incoming.sounds {
-            // Where samples are compared to find an echo, they are needed.
+            // While samples are compared to detect an echo, they are needed.
             let below_dbov = if incoming.echo.compares_samples() { SILENCE_DBOV } else { threshold };
             incoming.ear.may_sleep(below_dbov);
         }
@@ -489,30 +488,30 @@ impl Party {
         is_something
     }
 
-    /// The codec of both directions where its line says nothing and this tick went by in that.
+    /// The codec of both directions, if its line is on the fast path for silence and this tick was counted there.
     pub(super) fn codec_in_lull(&self, time: Tick) -> Option<Codec> {
         let lull = &self.stream.as_ref()?.lull;
         lull.has_heard(time.now_ns).then_some(lull.codec)
     }
 
-    /// What the party says at this tick; `None`: nothing that could be heard.
+    /// What the participant says at this tick; `None` if it is not audible.
     pub(crate) fn voice(&self) -> Option<&[i16]> {
         let incoming = &self.stream.as_ref()?.incoming;
         incoming.sounds.then_some(&*incoming.ear.frame)
     }
 
-    /// Something is on its line, be it noise.
+    /// Its line carries sound, even if only noise.
     pub(crate) fn is_live(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.incoming.is_live)
     }
 
-    /// What it says, as it came, where it came in a packet of just a frame.
+    /// The payload of what it says, if that came in a packet of exactly one frame.
     pub(crate) fn voice_payload(&self) -> Option<(Codec, &[u8; G711_FRAME])> {
         let incoming = &self.stream.as_ref()?.incoming;
         if incoming.sounds { incoming.ear.payload() } else { None }
     }
 
-    /// How the party that talks stands to the next tick; `None`: it does not talk.
+    /// The position of a talker relative to the next tick; `None` if it does not talk.
     pub(super) fn waits(&self, place: usize, next_tick_ns: u64) -> Option<Talker> {
         let incoming = &self.stream.as_ref()?.incoming;
         if !incoming.sounds {
@@ -522,8 +521,8 @@ impl Party {
         Some(Talker { place, spare_ns: ear.spare_ns(next_tick_ns)?, is_quiet: ear.jitter.is_quiet() })
     }
 
-    /// How much sooner the next tick could be and still find the packet of a party that may talk and does not; `None`: it does, or
-    /// nothing comes.
+    /// How much earlier the next tick could be and still find the packet of a participant that may talk and does not;
+    /// `None` if it talks, or nothing arrives.
     pub(super) fn waits_silent(&mut self, next_tick_ns: u64) -> Option<i64> {
         if !self.speaks {
             return None;
@@ -533,7 +532,7 @@ impl Party {
         if incoming.sounds { None } else { incoming.ear.spare_ns(next_tick_ns) }
     }
 
-    /// The codec of its stream; `None`: it has none.
+    /// The codec of its stream; `None` without a stream.
     pub(crate) fn codec(&self) -> Option<Codec> {
         Some(self.stream.as_ref()?.params.codec)
     }
@@ -543,13 +542,13 @@ impl Party {
         self.codec().map(Codec::rate)
     }
 
-    /// The codec in which it is told something; `None`: it is not, for it has no stream or holds us.
+    /// The codec in which it is sent audio; `None` if it is not, because it has no stream or holds the call.
     pub(crate) fn told_in(&self) -> Option<Codec> {
         let stream = self.stream.as_ref()?;
         (stream.params.send && is_reachable(stream.latch.destination())).then_some(stream.params.codec)
     }
 
-    /// Its stream is encoded as no other is.
+    /// Its separate encoder, if its stream has settings of its own.
     pub(super) fn own(&mut self) -> Option<&mut Own> {
         self.stream.as_mut()?.mouth.own.as_deref_mut()
     }
@@ -558,7 +557,7 @@ impl Party {
         self.stream.as_ref().is_some_and(|stream| stream.mouth.own.is_some())
     }
 
-    /// Takes note of what it is told in this tick: it may come back.
+    /// Records what it is sent in this tick, because it may return as an echo.
     pub(super) fn note_told(&mut self, frame: &[i16], level_dbov: f32) {
         self.told_dbov = level_dbov;
         if let Some(stream) = &mut self.stream {
@@ -566,7 +565,7 @@ impl Party {
         }
     }
 
-    /// Tells it an encoded frame that lasts `units` of its RTP clock.
+    /// Sends it an encoded frame that lasts `units` of its RTP clock.
     pub(crate) fn tell(&mut self, key: PartyKey, frame: &[u8], units: u32, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let way = Way {
@@ -585,12 +584,12 @@ impl Party {
         });
     }
 
-    /// When its next packet comes matters little, and nobody who is told the time may be among what comes.
+    /// The arrival time of its next packet matters little, and no RTCP, whose time matters, comes through its port.
     pub(super) fn may_be_unmeasured(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.lull.is_going_on() && !stream.lull.has_reports)
     }
 
-    /// Tells it an encoded frame in a lull, by nothing but what lies together for that.
+    /// Sends it an encoded frame on the fast path, using only the state kept for that.
     pub(super) fn tell_in_lull(&mut self, key: PartyKey, frame: &[u8], level_dbov: f32, out: &mut Outbox) {
         self.told_dbov = level_dbov;
         let Some(stream) = &mut self.stream else { return };
@@ -601,14 +600,14 @@ impl Party {
         });
     }
 
-    /// Lets `frames` pass in which it is told nothing.
+    /// Advances by `frames` in which it is sent nothing.
     pub(crate) fn stay_silent(&mut self, frames: u32) {
         if let Some(stream) = &mut self.stream {
             stream.mouth.stay_silent(frames);
         }
     }
 
-    /// Reports by RTCP when it is time to, and notices when nothing comes any more.
+    /// Sends RTCP reports when due, and notices when nothing arrives any more.
     pub(crate) fn look_after(&mut self, key: PartyKey, settings: &Settings, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let expected = Expected {
@@ -625,10 +624,10 @@ impl Party {
             Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
             None => {}
         }
-        // Checks of ICE, and handshakes, come from elsewhere at any time.
+        // ICE checks and handshakes may come from elsewhere at any time.
         let may_settle =
             stream.params.ice.is_none() && !matches!(stream.params.protection, Protection::Dtls { .. });
-        // And after a silence the stream itself may, where a NAT gives it another port.
+        // And after a silence the stream itself may, if a NAT gives it another port.
         let is_settled = may_settle
             && (stream.is_settled || stream.latch.is_settled(time.now_ns))
             && !stream.latch.is_silent(time.now_ns);
@@ -637,13 +636,13 @@ impl Party {
             stream.control.next_ns = time.now_ns + mean / 2 + self.random.next() % mean.max(1);
             self.report(key, false, time, out);
         }
-        // From the next tick on: what goes out in one tick goes out alike.
+        // From the next tick on: all packets of one tick leave in the same way.
         if let Some(stream) = &mut self.stream {
             stream.is_settled = is_settled;
         }
     }
 
-    /// Says goodbye by RTCP.
+    /// Sends RTCP BYE.
     pub(crate) fn leave(&mut self, key: PartyKey, time: Tick, out: &mut Outbox) {
         self.end_lull();
         self.report(key, true, time, out);
@@ -679,7 +678,7 @@ impl Party {
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
         let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
-        // Through the RTP socket only as RTP goes, which may connect it or end that.
+        // Through the RTP socket only in the way that RTP is sent, which may connect it or end that.
         let is_settled = stream.is_settled && channel == Channel::Rtp;
         let way = Way { party: key, port: self.port, channel, to, is_settled };
         out.send(way, &bytes[..length], &[], |bytes, start| {
@@ -687,12 +686,12 @@ impl Party {
         });
     }
 
-    /// A key came by another way than RTP.
+    /// A key arrived otherwise than by RTP.
     pub(crate) fn count_key(&mut self) {
         self.stats.keys += 1;
     }
 
-    /// Counters and measures up to now.
+    /// Counters and measurements up to now.
     pub(super) fn stats_now(&mut self) -> CallStats {
         self.end_lull();
         self.stats()
@@ -748,8 +747,7 @@ impl Party {
     }
 }
 
-/// Nothing can be sent to port 0 or to no address in particular, which older phones name to be held (RFC
-/// 3264, 8.4).
+/// Nothing can be sent to port 0 or to the unspecified address, which older telephones use for hold (RFC 3264, 8.4).
 fn is_reachable(address: SocketAddr) -> bool {
     address.port() != 0 && !address.ip().is_unspecified()
 }

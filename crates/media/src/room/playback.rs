@@ -1,16 +1,16 @@
-//! What is played to the parties of a room.
+//! Announcements and tones played to the participants of a room.
 
 use crate::PlayId;
 use plenary_audio::{codec::Rate, resample::FrameConverter, tone::ToneGenerator};
 use std::sync::Arc;
 
-/// Level of a tone that is played, in dBov: as loud as somebody talking.
+/// Level of a played tone, in dBov: as loud as speech.
 const TONE_DBOV: f32 = -15.0;
 
-/// A piece of a play list, ready to be played.
+/// An item of a play list, ready to be played.
 #[derive(Debug, Clone)]
 pub(crate) enum Clip {
-    /// Mono, at the rate that is named.
+    /// Mono, at this rate.
     Samples(Rate, Arc<[i16]>),
     /// A sine.
     Tone { hz: u32, ms: u32 },
@@ -26,7 +26,7 @@ impl Clip {
         }
     }
 
-    /// Samples at the rate of the list it is in.
+    /// Samples at the rate of its list.
     fn samples(&self, rate: Rate) -> usize {
         match self {
             Self::Samples(_, samples) => samples.len(),
@@ -35,7 +35,7 @@ impl Clip {
     }
 }
 
-/// A play list that is being played: at one rate, and converted to the others that somebody listens at.
+/// A play list being played: at one rate, and converted to the others in use.
 #[derive(Debug)]
 pub(crate) struct Playback {
     pub(crate) id: PlayId,
@@ -51,7 +51,7 @@ pub(crate) struct Playback {
 
 impl Playback {
     /// The list is played at the highest rate of its clips; those of a lower one are converted. Takes memory and
-    /// time: not for media threads.
+    /// time: not for media workers.
     pub(crate) fn new(id: PlayId, mut clips: Vec<Clip>, repeat: bool) -> Self {
         let rate = clips.iter().map(Clip::rate).max().unwrap_or(Rate::Narrow);
         for clip in &mut clips {
@@ -83,8 +83,7 @@ impl Playback {
         }
     }
 
-    /// Goes on by a frame, at each of the rates that are needed. False: the list was over already, there is no
-    /// frame.
+    /// Advances by a frame, at each of the rates needed. False: the list was already over, and there is no frame.
     pub(crate) fn advance(&mut self, needed: [bool; 3]) -> bool {
         let length = self.rate.frame();
         let mut frame = std::mem::take(&mut self.frames[self.rate.index()]);
@@ -133,8 +132,8 @@ impl Playback {
     }
 }
 
-/// Fades out the last 5 ms of a tone of which `left` samples are left, for a tone that is cut off clicks.
-/// It fades in by itself.
+/// Fades out the last 5 ms of a tone of which `left` samples are left, because a tone cut off clicks. Its start fades
+/// in by itself.
 fn fade_out(out: &mut [i16], left: usize, edge: usize) {
     for (offset, sample) in out.iter_mut().enumerate() {
         let to_end = left - offset;

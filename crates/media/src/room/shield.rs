@@ -1,5 +1,5 @@
-//! What keeps a stream from being read or forged by others (SRTP, RFC 3711). A packet that does not open is nobody's:
-//! it neither counts as life nor moves where the stream is sent to.
+//! Protection of a stream against eavesdropping and forgery (SRTP, RFC 3711). A packet that does not open counts for
+//! nothing: it neither keeps the call alive nor moves its peer address.
 
 use crate::params::Protection;
 use plenary_rtp::srtp::{self, MasterKey, SrtpError};
@@ -7,15 +7,15 @@ use plenary_rtp::srtp::{self, MasterKey, SrtpError};
 /// Octets of the longest datagram that is opened.
 const DATAGRAM_MAX: usize = 2048;
 
-/// The protection of one stream, both ways.
+/// The protection of one stream, in both directions.
 #[derive(Debug, Default)]
 pub(super) enum Shield {
-    /// None was agreed on.
+    /// None was negotiated.
     #[default]
     Off,
-    /// It was agreed on, and the handshake that brings the keys is not over: nothing is sent, nothing taken.
+    /// It was negotiated, and the handshake that brings the keys is not complete: nothing is sent, nothing accepted.
     Waiting,
-    /// In force.
+    /// Active.
     On(Box<Keys>),
 }
 
@@ -33,12 +33,12 @@ impl Shield {
         shield
     }
 
-    /// Another protection was agreed on, or the same again. A key that stays keeps its packet counts: with others the
-    /// same key stream would be used twice. What is on its way under the keys before is still opened for some seconds.
+    /// Another protection was negotiated, or the same again. A key that stays keeps its packet counts: otherwise the
+    /// same key stream would be used twice. Packets in flight under the old keys are accepted for some seconds.
     pub(super) fn change(&mut self, protection: &Protection, now_ns: u64) {
         match protection {
             Protection::None => *self = Self::Off,
-            // The keys of a handshake hold until there is another one.
+            // The keys of a handshake hold until the next one.
             Protection::Dtls { .. } => {
                 if matches!(self, Self::Off) {
                     *self = Self::Waiting;
@@ -74,7 +74,7 @@ impl Shield {
         matches!(self, Self::On(_))
     }
 
-    /// The name of the cipher in force.
+    /// The name of the active cipher.
     pub(super) fn suite(&self) -> Option<&'static str> {
         match self {
             Self::On(keys) => Some(keys.sender.suite().name()),
@@ -82,7 +82,7 @@ impl Shield {
         }
     }
 
-    /// Opens an RTP (or RTCP) packet within `scratch`; what was never protected is handed back as it came.
+    /// Opens an RTP (or RTCP) packet within `scratch`; without protection it is returned unchanged.
     pub(super) fn open<'s>(
         &mut self,
         bytes: &'s [u8],
@@ -104,7 +104,7 @@ impl Shield {
         Ok(&packet[..length])
     }
 
-    /// Protects the RTP packet at the end of `bytes`, from `start` on; nothing is left of it where it may not go out.
+    /// Protects the RTP packet at the end of `bytes`, from `start` on; nothing is left of it if it may not be sent.
     pub(super) fn protect_rtp(&mut self, bytes: &mut Vec<u8>, start: usize) {
         match self {
             Self::Off => {}

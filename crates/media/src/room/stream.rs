@@ -1,5 +1,5 @@
-//! The agreed stream of a party, in both directions: what belongs to it, how another agreement changes it, and what is
-//! done to a voice before it is summed.
+//! The negotiated stream of a participant, in both directions: its parts, the effect of another session description,
+//! and the processing of a voice before it is summed.
 
 use super::{
     FRAME_NS, Settings,
@@ -21,14 +21,14 @@ use plenary_audio::{
 use plenary_rtp::{dtmf::DtmfReceiver, source::Source, stats::Reception};
 use std::net::SocketAddr;
 
-/// What strangers sent before a stream was settled is gone after so long.
+/// By this time packets that strangers sent before the address was settled have been consumed.
 const AFTER_SETTLING_NS: u64 = 1_000_000_000;
-/// What is made up counts for the quality for about this many frames, ten seconds.
+/// Concealment counts towards the quality for about this many frames, ten seconds.
 const QUALITY_FRAMES: f32 = 500.0;
 
-/// The agreed stream, in both directions.
+/// The negotiated stream, in both directions.
 ///
-/// What every packet of a silent line looks at stands first and together; see [`super::lull`].
+/// What every packet of a silent line reads comes first and together; see [`super::lull`].
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Stream {
@@ -36,19 +36,19 @@ pub(super) struct Stream {
     pub(super) mouth: Mouth,
     pub(super) params: StreamParams,
     pub(super) latch: Latch,
-    /// Where it comes from and goes to is not about to change: it comes from there, and may not move.
+    /// Its peer address is known and not about to change.
     pub(super) is_settled: bool,
     pub(super) shield: Shield,
-    /// Of RTCP, where it has a port of its own and so a handshake of its own.
+    /// Of RTCP, if it has a port and thus a handshake of its own.
     pub(super) rtcp_shield: Option<Shield>,
-    /// Where the handshakes come from, of RTP and of RTCP.
+    /// Peer addresses of the handshakes of RTP and of RTCP.
     pub(super) dtls_from: [Option<SocketAddr>; 2],
     pub(super) incoming: Incoming,
     pub(super) life: Life,
     pub(super) control: Control,
 }
 
-/// What the party says.
+/// What the participant says.
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) ear: Ear,
@@ -58,18 +58,18 @@ pub(super) struct Incoming {
     pub(super) talk: TalkDetector,
     pub(super) talking: bool,
     pub(super) sounds: bool,
-    /// Something is on the line, be it noise.
+    /// The line carries sound, even if only noise.
     pub(super) is_live: bool,
-    /// Frames for which it is summed though it is quiet.
+    /// Frames for which it is summed although it is quiet.
     pub(super) lingers: u32,
     pub(super) echo: Box<EchoDetector>,
-    /// Linear, as the last sample had it.
+    /// Linear, as applied to the last sample.
     pub(super) gain: f32,
     pub(super) automatic: Option<Box<AutomaticGain>>,
     pub(super) denoiser: Option<Box<Denoiser>>,
-    /// Part of the frames that were made up of late, 0 to 1, and the count that it was last reckoned with.
+    /// Recent share of concealed frames, 0 to 1, and the count of the last update.
     pub(super) made_up: f32,
-    /// Part of the frames that were lost of late, 0 to 1, and the count that it was last reckoned with.
+    /// Recent share of lost frames, 0 to 1, and the count of the last update.
     pub(super) lost: f32,
     pub(super) all_lost: u64,
     pub(super) concealed: u64,
@@ -84,7 +84,7 @@ pub(super) struct Control {
     pub(super) last: Option<(u32, u64)>,
 }
 
-/// Small, seeded, good enough to spread reports and to choose names that nobody can guess in one try.
+/// A small seeded generator, good enough to spread reports and to choose names that cannot be guessed in one try.
 #[derive(Debug)]
 pub(super) struct Random(pub(super) u64);
 
@@ -187,14 +187,14 @@ impl Stream {
             let next = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
             let mouth = Mouth::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
             let old = std::mem::replace(&mut self.mouth, mouth).into_source();
-            // Another clock is another source (RFC 7160, 4.1), which counts on.
+            // Another clock rate is another source (RFC 7160, 4.1), which keeps the counts.
             self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
         }
         self.params = params;
     }
 
-    /// Begins a lull after a tick in which the line said nothing, if all is as it should be. `number` spreads lines over
-    /// the ticks at which they are looked at.
+    /// Enters the fast path for silence after a tick in which the line was silent, if its state allows it. `number`
+    /// spreads lines over the ticks of their full passes.
     pub(super) fn begin_lull(&mut self, number: usize, now_ns: u64) {
         let incoming = &self.incoming;
         let is_calm = incoming.ear.was_passed_over()
@@ -208,7 +208,7 @@ impl Stream {
             && self.params.send
             && matches!(self.shield, Shield::Off)
             && self.mouth.passes_frames();
-        // Where packets say how loud they are each has another header.
+        // With audio levels each packet has another header.
         if !is_calm || self.params.level_id.is_some() {
             return;
         }
@@ -226,7 +226,7 @@ impl Stream {
         });
     }
 
-    /// Ends it: the line is told what went by.
+    /// Leaves it: the line accounts for what passed.
     pub(super) fn end_lull(&mut self) {
         let Some(passed) = self.lull.end() else { return };
         let incoming = &mut self.incoming;
@@ -243,15 +243,15 @@ impl Stream {
         }
     }
 
-    /// ICE has named where it goes to, and the DTLS handshake has brought keys, where they are part of it.
+    /// ICE and DTLS, if used, have completed.
     pub(super) fn is_connected(&self) -> bool {
         let has_path = self.params.ice.is_none() || self.latch.is_held();
         let has_keys = !matches!(self.params.protection, Protection::Dtls { .. }) || self.shield.is_on();
         has_path && has_keys
     }
 
-    /// Where RTCP goes: where it comes from, or where was agreed, or the port after RTP's. Like RTP it
-    /// follows the other side when that is not where it said.
+    /// Where RTCP goes: where it comes from, or the negotiated address, or the port after that of RTP. Like RTP it
+    /// follows the other side if that is not where it announced.
     pub(super) fn rtcp_destination(&self) -> SocketAddr {
         let rtp = self.latch.destination();
         if self.params.rtcp_mux {
@@ -260,7 +260,7 @@ impl Stream {
         let next = SocketAddr::new(rtp.ip(), rtp.port().wrapping_add(1));
         let agreed =
             self.params.remote_rtcp.filter(|agreed| rtp == self.latch.agreed() || agreed.ip() == rtp.ip());
-        // Of another host than RTP's it is only where that was agreed on: else RTP has moved since.
+        // An address on another host than RTP's counts only if it was negotiated: otherwise RTP has moved since.
         let is_there = |from: &SocketAddr| {
             from.ip() == rtp.ip() || self.params.remote_rtcp.is_some_and(|agreed| agreed.ip() == from.ip())
         };
@@ -269,13 +269,13 @@ impl Stream {
 }
 
 impl Incoming {
-    /// Forgets what was said; what comes next begins anew.
+    /// Discards what was received; what comes next starts afresh.
     pub(super) fn hush(&mut self) {
         self.ear.hush();
         (self.sounds, self.lingers) = (false, 0);
     }
 
-    /// Follows what part of the stream has to be made up.
+    /// Updates the recent share of concealed frames.
     pub(super) fn reckon_quality(&mut self) {
         let concealed = self.ear.frames_concealed();
         let made_up = concealed.saturating_sub(std::mem::replace(&mut self.concealed, concealed));
@@ -286,7 +286,7 @@ impl Incoming {
         self.ear.expect_loss(self.lost);
     }
 
-    /// Does to a frame that is heard what was asked for.
+    /// Applies the configured processing to a frame that is heard.
     pub(super) fn make_sound(&mut self, sound: &Sound, level_dbov: f32, talking: bool) {
         let gain = plenary_audio::linear(sound.gain_db.clamp(-40.0, 20.0));
         if self.denoiser.is_none() && self.automatic.is_none() && gain == 1.0 && self.gain == 1.0 {
@@ -314,7 +314,7 @@ impl Incoming {
     }
 }
 
-/// With keys from handshakes RTCP has its own where it has a port of its own (RFC 5764, 4.1).
+/// With keys from handshakes, RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
 fn own_rtcp_shield(params: &StreamParams) -> Option<Shield> {
     let has_own = matches!(params.protection, Protection::Dtls { .. }) && !params.rtcp_mux;
     has_own.then(|| Shield::new(&params.protection))

@@ -1,4 +1,4 @@
-//! A room's tick beside talkers whose jitter buffers are the real ones, in virtual time. The waits are printed for
+//! A room's tick with talkers whose jitter buffers are the real ones, in virtual time. The waits are printed for
 //! `docs/performance.md`.
 #![allow(clippy::print_stdout)]
 

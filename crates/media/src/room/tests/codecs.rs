@@ -1,4 +1,4 @@
-//! Codecs and sample rates side by side, and what is heard of changes between streams.
+//! Codecs and sample rates side by side, and the audibility of changes between streams.
 
 use super::*;
 use plenary_rtp::packet::Header;

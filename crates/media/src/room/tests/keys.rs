@@ -1,4 +1,4 @@
-//! Streams that are protected: other keys in the middle of a call, identifiers of keys, and what comes twice.
+//! Protected streams: new keys in mid-call, key identifiers (MKI), and replays.
 
 use super::*;
 use plenary_rtp::srtp::{MasterKey, Receiver, Sender, Suite};

@@ -1,4 +1,4 @@
-//! Packets that say how loud they are (RFC 6464), and what is not decoded for it.
+//! Packets with audio levels (RFC 6464), and the decoding that they save.
 
 use super::*;
 use plenary_rtp::srtp::{MasterKey, Receiver, Sender, Suite};

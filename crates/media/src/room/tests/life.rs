@@ -1,4 +1,4 @@
-//! Calls that vanish, are on hold, go one way or get what is not theirs.
+//! Calls that vanish, are on hold, have one-way audio or receive packets of others.
 
 use super::*;
 use crate::Ice;

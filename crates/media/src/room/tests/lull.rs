@@ -1,4 +1,4 @@
-//! Lines that say nothing are passed over, and nobody hears a difference.
+//! The fast path for silence changes nothing that is heard.
 
 use super::*;
 

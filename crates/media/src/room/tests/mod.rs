@@ -1,4 +1,4 @@
-//! A room with parties made of arithmetic, in virtual time.
+//! A room with synthetic participants, in virtual time.
 
 mod codecs;
 mod keys;

@@ -1,4 +1,4 @@
-//! A NAT that gives a stream another port in the middle of a call, and those who would like it to.
+//! A NAT that changes the port of a stream in mid-call, and attackers who pretend to be one.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The clock of a room whose talkers take turns, with everything that a room does.
+//! The media clock of a whole room whose talkers take turns.
 
 use super::*;
 

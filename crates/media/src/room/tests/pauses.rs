@@ -1,4 +1,4 @@
-//! Pauses: comfort noise, silence that is not sent, and the first sound after it; when somebody is said to talk.
+//! Pauses: comfort noise, DTX, and the first sound after them; talk detection.
 
 use super::*;
 use codecs::tone_at;

@@ -1,4 +1,4 @@
-//! Gain, noise, echo and what the statistics say of them.
+//! Gain, noise suppression, echo detection and their statistics.
 
 use super::*;
 

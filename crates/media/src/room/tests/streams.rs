@@ -1,4 +1,5 @@
-//! Changes between streams and of the rates in a room, none of which is to be heard; and what a talker hears of himself.
+//! Changes between streams and of the rates in a room, none of which may be heard; and what a talker hears of their
+//! own voice.
 
 use super::*;
 use codecs::tone_at;
