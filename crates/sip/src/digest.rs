@@ -1,26 +1,26 @@
-//! Digest authentication of those who send us requests (RFC 3261, section 22; RFC 7616; RFC 8760): MD5 and SHA-256, with
-//! `qop=auth`. Nonces say themselves when they were made and for whom, so that nothing is kept of those who only ask. Each
-//! challenge has a nonce of its own (RFC 7616, 3.3), for two telephones behind one address may ask within a millisecond.
+//! Digest authentication as a server (RFC 3261, section 22; RFC 7616; RFC 8760): MD5 and SHA-256, with `qop=auth`.
+//! Nonces encode when they were made and for whom, so that no state is kept for unanswered challenges. Each challenge
+//! has a nonce of its own (RFC 7616, 3.3), because two telephones behind one address may ask within a millisecond.
 
 use hmac::{Hmac, Mac};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 
-/// How long a nonce holds. Longer than a caller needs to answer a challenge, too short to be worth keeping.
+/// Lifetime of a nonce: longer than a caller needs to answer a challenge, too short to be worth caching.
 const NONCE_HOLDS: Duration = Duration::from_secs(120);
-/// Nonces whose counts are followed. More than can be used at 500 calls a second.
+/// Nonces whose counts are tracked. More than can be used at 500 calls a second.
 const NONCES_MAX: usize = 65_536;
 const MAC_CHARS: usize = 32;
-/// Credentials that are read of one request. A telephone sends one for each realm that asked it; more is a flood.
+/// Credentials read of one request. A telephone sends one for each realm that challenged it; more is a flood.
 const AUTHORIZATIONS_MAX: usize = 8;
 
-/// A hash of digest authentication.
+/// A hash algorithm of digest authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// SHA-256 (RFC 7616).
     Sha256,
-    /// MD5, for phones that know no other.
+    /// MD5, for telephones that support no other.
     Md5,
 }
 
@@ -41,7 +41,7 @@ impl Algorithm {
         }
     }
 
-    /// What is kept instead of a password: the hash of user name, realm and password (RFC 7616, 3.4.2).
+    /// What is stored instead of a password: the hash of user name, realm and password (RFC 7616, 3.4.2).
     #[must_use]
     pub fn ha1(self, user: &str, realm: &str, password: &str) -> String {
         self.hash(&format!("{user}:{realm}:{password}"))
@@ -52,7 +52,7 @@ fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
-/// What somebody brings to show who he is.
+/// Credentials of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Authorization {
     /// An answer to a challenge.
@@ -70,13 +70,13 @@ impl fmt::Debug for Authorization {
     }
 }
 
-/// The credentials that a request carries, in the order in which they stand: a client sends those of every realm that has
-/// asked it (RFC 3261, section 22.2), and ours need not be the first.
+/// The credentials of a request, in their order: a client sends those for every realm that challenged it (RFC 3261,
+/// section 22.2), and ours need not be the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Authorizations(Vec<Authorization>);
 
 impl Authorizations {
-    /// Reads header values. What is not readable is passed over.
+    /// Reads header values. Unreadable ones are ignored.
     pub(crate) fn parse<'a>(values: impl Iterator<Item = std::borrow::Cow<'a, [u8]>>, method: &str) -> Self {
         let readable =
             values.filter_map(|value| Authorization::parse(&String::from_utf8_lossy(&value), method));
@@ -103,8 +103,8 @@ impl Authorizations {
         })
     }
 
-    /// The answer to a challenge of `realm`. Where several name it, the first whose nonce `is_ours` accepts: another server
-    /// may have the same realm.
+    /// The answer to a challenge of `realm`. If several name it, the first whose nonce `is_ours` accepts: another
+    /// server may have the same realm.
     #[must_use]
     pub fn digest(&self, realm: &str, is_ours: impl Fn(&DigestAnswer) -> bool) -> Option<&DigestAnswer> {
         let of_realm = || {
@@ -123,10 +123,10 @@ impl From<Authorization> for Authorizations {
     }
 }
 
-/// An answer to a challenge, taken apart.
+/// An answer to a challenge, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestAnswer {
-    /// Who it says it is.
+    /// The user name that it claims.
     pub username: String,
     /// The realm of the challenge.
     pub realm: String,
@@ -134,7 +134,7 @@ pub struct DigestAnswer {
     nonce: String,
     uri: String,
     response: String,
-    /// cnonce and count, where `qop` is said.
+    /// cnonce and count, if there is a `qop`.
     quality: Option<(String, u32)>,
     method: String,
 }
@@ -191,7 +191,7 @@ impl Authorization {
     }
 }
 
-/// `name=value` pairs between commas; a value in quotes may hold commas.
+/// `name=value` pairs between commas; a quoted value may contain commas.
 fn parameters(text: &str) -> Vec<(String, String)> {
     let (mut found, mut rest) = (Vec::new(), text);
     while let Some((name, behind)) = rest.split_once('=') {
@@ -220,25 +220,25 @@ fn parameters(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// What an answer to a challenge is worth.
+/// The verdict on an answer to a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is who it says.
+    /// The user is authenticated.
     Right,
-    /// The password is right, the nonce is too old or was used before: a new challenge helps (`stale=true`).
+    /// The password is right, but the nonce is too old or was used before: a new challenge helps (`stale=true`).
     Stale,
-    /// It is not.
+    /// The user is not authenticated.
     Wrong,
 }
 
-/// Makes challenges and judges the answers.
+/// Makes challenges and verifies the answers.
 pub struct Authenticator {
     realm: String,
     algorithms: Vec<Algorithm>,
     key: [u8; 32],
-    /// Challenges so far, which tells their nonces apart.
+    /// Challenges so far, which makes their nonces unique.
     challenges: u64,
-    /// The highest count that was used with a nonce, and when the nonce was made.
+    /// The highest count used with a nonce, and when the nonce was made.
     counts: BTreeMap<String, (u32, Duration)>,
 }
 
@@ -255,7 +255,7 @@ impl Authenticator {
         Self { realm, algorithms, key, challenges: 0, counts: BTreeMap::new() }
     }
 
-    /// Another realm and other hashes from now on.
+    /// Changes the realm and the algorithms.
     pub fn set(&mut self, realm: String, algorithms: Vec<Algorithm>) {
         (self.realm, self.algorithms) = (realm, algorithms);
     }
@@ -290,14 +290,15 @@ impl Authenticator {
         hex(&mac.finalize().into_bytes())[..MAC_CHARS].to_owned()
     }
 
-    /// The answer is to a challenge that went to `source`, so what we send reaches it, whether it knows the password or not.
+    /// The answer is to a challenge that went to `source`, so messages to it arrive, whether it knows the password or
+    /// not.
     #[must_use]
     pub fn has_asked(&self, answer: &DigestAnswer, source: IpAddr) -> bool {
         self.made_at(&answer.nonce, source).is_some()
     }
 
-    /// Judges an answer. `ha1`: what is kept of the user's password for the answer's algorithm; `None`: there is no such
-    /// user, which takes as long to find out.
+    /// Verifies an answer. `ha1`: the stored hash of the user's password for the answer's algorithm; `None`: there is
+    /// no such user, which takes the same time to find out.
     pub fn judge(
         &mut self,
         answer: &DigestAnswer,
@@ -311,7 +312,7 @@ impl Authenticator {
             Some((cnonce, count)) => {
                 answer.algorithm.hash(&format!("{ha1_text}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}"))
             }
-            // RFC 2069, as old phones do it (RFC 3261, section 22.4, 8).
+            // RFC 2069, as old telephones use it (RFC 3261, section 22.4, 8).
             None => answer.algorithm.hash(&format!("{ha1_text}:{nonce}:{ha2}")),
         };
         let is_right =
@@ -331,12 +332,12 @@ impl Authenticator {
                     Verdict::Stale
                 }
             }
-            // Of another run of ours, for another address, or old: whoever knows the password gets a new one.
+            // From an earlier process, for another address, or old: a user who knows the password gets a new one.
             Some(_) | None => Verdict::Stale,
         }
     }
 
-    /// When a nonce of ours was made.
+    /// When a nonce of this server was made.
     fn made_at(&self, nonce: &str, source: IpAddr) -> Option<Duration> {
         let (stamp, mac) = nonce.split_once('.')?;
         let ours = self.mac(stamp, source);
@@ -347,7 +348,7 @@ impl Authenticator {
         Some(Duration::from_millis(u64::from_str_radix(made, 16).ok()?))
     }
 
-    /// A count is used once. False: it was used before.
+    /// A count is valid once. False if it was used before.
     fn count(&mut self, nonce: &str, count: u32, made: Duration, now: Duration) -> bool {
         if let Some((highest, _)) = self.counts.get_mut(nonce) {
             let is_new = count > *highest;
@@ -357,7 +358,7 @@ impl Authenticator {
         if self.counts.len() >= NONCES_MAX {
             self.counts.retain(|_, (_, made)| now.saturating_sub(*made) <= NONCE_HOLDS);
         }
-        // Where so many are in use that none can be forgotten, a new challenge is asked for: safe, and it passes.
+        // If all tracked nonces are in use, a new challenge is required: safe, and temporary.
         if self.counts.len() >= NONCES_MAX {
             return false;
         }
@@ -453,7 +454,7 @@ mod tests {
             let answer = answer(Algorithm::Md5, nonce, "secret", 1);
             assert_eq!(judge.judge(&answer, Some(&ha1), HERE, Duration::ZERO), Verdict::Right);
         }
-        // The part that tells them apart is under the seal as well.
+        // The part that makes them unique is authenticated as well.
         let forged = nonces[0].replacen("-1.", "-3.", 1);
         assert_ne!(forged, nonces[0]);
         let answer = answer(Algorithm::Md5, &forged, "secret", 1);

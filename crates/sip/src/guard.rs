@@ -1,14 +1,15 @@
-//! Holds off those who ask too much or guess: limits by source, and silence for a while towards those who overdo it.
+//! Rate limits by source, and silence for a while towards sources and callers that exceed them or guess.
 //!
-//! Anybody can write another's address on a datagram. So only failures of a source that was seen to receive what we send
-//! (it has a connection, or it answered a challenge of ours) lead to a ban. Others lead to a short silence towards what
-//! comes by datagram and without credentials: who is written about falsely still gets in with a password, over a connection,
+//! Anyone can write another's address on a datagram. So only failures of a source that was seen to receive what is
+//! sent to it (it has a connection, or answered a challenge) lead to a ban. Others lead to a short silence towards
+//! datagrams without credentials: a source whose address was forged still gets in with a password, over a connection,
 //! and in the calls that it has.
 //!
-//! An address may be a whole office. So failures count for a *caller*: an address, and the user name that is given there, or who
-//! somebody says they are and what they ask for. A caller who fails often is blocked, and its neighbours are not. Only an
-//! address where many different names fail is banned as a whole, for it tries names out; and not even that where somebody has
-//! lately shown who they are: there each further name is blocked for a moment after one failure.
+//! An address may be a whole office. So failures count for a *caller*: an address, and the user name in the
+//! credentials, or who the request says it is from and what it asks for. A caller who fails often is blocked, and its
+//! neighbours are not. Only an address where many different names fail is banned as a whole, because it is guessing
+//! names; and not even then if someone there has authenticated recently: there each further name is blocked for a
+//! moment after one failure.
 
 use crate::ua::Flow;
 use ipnet::IpNet;
@@ -18,20 +19,20 @@ use std::{
     time::Duration,
 };
 
-/// Sources that are followed at a time. When there are more, those that did nothing for longest are forgotten.
+/// Sources tracked at a time. Beyond that, those idle for longest are forgotten.
 const SOURCES_MAX: usize = 100_000;
-/// Callers who failed that are followed at a time, over all sources.
+/// Failing callers tracked at a time, over all sources.
 const CALLERS_MAX: usize = 200_000;
-/// Of one source at least and at the most; in between, as many as lead to a ban of it.
+/// Failing callers tracked per source, lower and upper bound; in between, as many as lead to a ban.
 const CALLERS_OF_SOURCE: std::ops::RangeInclusive<usize> = 64..=1024;
-/// So much is kept of what a caller says.
+/// Characters stored of what a caller claims.
 const CALLER_CHARS_MAX: usize = 64;
-/// Somebody at an address has shown who they are within this time: there are others behind it than those who fail. A
-/// telephone registers anew within an hour; offices close at night.
+/// If someone at an address authenticated within this time, it has other users than those who fail. A telephone
+/// registers at least every hour; offices close at night.
 const LATELY: Duration = Duration::from_secs(24 * 3600);
-/// How long the silence towards a source lasts that may not be the one it says, at the most.
+/// Upper bound of the silence towards a source whose address may be forged.
 const DOUBTFUL_BAN_MAX: Duration = Duration::from_secs(30);
-/// Names that tools for attacking SIP give themselves, in small letters.
+/// User agents of SIP attack tools, in lower case.
 const SCANNERS: [&str; 8] = [
     "friendly-scanner",
     "friendly-request",
@@ -43,7 +44,7 @@ const SCANNERS: [&str; 8] = [
     "iwar",
 ];
 
-/// Limits for each source. An IPv6 source is the network of its first 64 bits, which one customer has.
+/// Limits for each source. An IPv6 source is a 64-bit network, which one customer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardConfig {
     /// Networks without limits: trunks and proxies.
@@ -54,7 +55,7 @@ pub struct GuardConfig {
     pub failures_max: u32,
     /// … within this time lead to a ban.
     pub failures_within: Duration,
-    /// How long nothing of a banned source is answered.
+    /// How long a banned source gets no answer.
     pub ban: Duration,
     /// Connections that a source may have open at a time.
     pub connections_max: usize,
@@ -73,13 +74,13 @@ impl Default for GuardConfig {
     }
 }
 
-/// What becomes of a request.
+/// The decision on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     Welcome,
-    /// Too many; it is told to come later.
+    /// Too many; the source is asked to retry later.
     TooMany,
-    /// Banned; silence.
+    /// Banned; no answer.
     Ignored,
 }
 
@@ -87,7 +88,7 @@ pub(crate) enum Admission {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whence {
     source: IpAddr,
-    /// A page of another site: networks without limits have them for it.
+    /// From a page of another site: exemptions of networks do not apply to it.
     is_foreign: bool,
 }
 
@@ -103,28 +104,28 @@ impl From<Flow> for Whence {
     }
 }
 
-/// Who asks, by their own word, and for what.
+/// Who asks, by their own claim, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     who: String,
-    /// Empty where it is the password that is wrong, or where somebody registers.
+    /// Empty if the password is wrong, or for a registration.
     what: String,
 }
 
 impl Caller {
-    /// Somebody who answers a challenge under this name.
+    /// A caller who answers a challenge under this name.
     #[must_use]
     pub fn with_password(user: &str) -> Self {
         Self { who: shortened(user), what: String::new() }
     }
 
-    /// Somebody who calls themselves `from` and asks for `name`.
+    /// A caller who claims to be `from` and asks for `name`.
     #[must_use]
     pub fn asking_for(from: &str, name: &str) -> Self {
         Self { who: shortened(from), what: shortened(name) }
     }
 
-    /// What somebody who tries names out would try out.
+    /// The name that counts as a guess.
     fn guess(&self) -> &str {
         if self.what.is_empty() { &self.who } else { &self.what }
     }
@@ -143,16 +144,16 @@ fn shortened(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(CALLER_CHARS_MAX).collect()
 }
 
-/// What failures led to, and for how long.
+/// The consequence of failures, with its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// The whole source is not answered.
+    /// The whole source gets no answer.
     Banned(Duration),
-    /// This caller is not answered.
+    /// This caller gets no answer.
     Blocked(Duration),
 }
 
-/// A caller who failed.
+/// A failing caller.
 #[derive(Debug, Clone)]
 struct Failing {
     caller: Caller,
@@ -186,17 +187,17 @@ impl Failing {
 
 #[derive(Debug, Clone, Default)]
 struct Source {
-    /// Requests that it has to its credit, in thousandths, and as of when.
+    /// Requests that it may still make, in thousandths, and as of when.
     credit: u64,
     seen: Duration,
-    /// Refusals for asking too much that it may still be sent: more of them would make us a tool against others.
+    /// Refusals of excess requests that it may still be sent: more would let others be flooded with them.
     told: u64,
     proven: Failures,
-    /// Of datagrams that may come from somebody else.
+    /// Failures of datagrams whose address may be forged.
     doubtful: Failures,
-    /// Those who failed there, in no order.
+    /// Failing callers there, in no order.
     failing: Vec<Failing>,
-    /// When somebody there last showed who they are.
+    /// Time of the last successful authentication there.
     succeeded_at: Option<Duration>,
 }
 
@@ -206,14 +207,14 @@ impl Source {
         self.proven.is_banned(now) || self.doubtful.is_banned(now) || blocked()
     }
 
-    /// Different names that were tried there of late, in vain.
+    /// Different names recently tried there in vain.
     fn guesses(&self, proof: Proof, within: Duration, now: Duration) -> usize {
         let recent = self.failing.iter().filter(|failing| failing.of(proof).is_recent(within, now));
         recent.map(|failing| failing.caller.guess()).collect::<std::collections::BTreeSet<_>>().len()
     }
 }
 
-/// Failures within a while, and what they led to.
+/// Failures within a while, and their consequence.
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
     count: u32,
@@ -227,7 +228,7 @@ impl Failures {
         self.left(now).is_some()
     }
 
-    /// For how long it is banned still.
+    /// Time left of its ban.
     fn left(&self, now: Duration) -> Option<Duration> {
         self.banned_until?.checked_sub(now).filter(|left| !left.is_zero())
     }
@@ -250,34 +251,34 @@ impl Failures {
     }
 }
 
-/// A source that is not answered at the moment.
+/// A source that gets no answer at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ban {
-    /// Its address; of IPv6 that of its network, whose first 64 bits it has.
+    /// Its address; for IPv6 that of its 64-bit network.
     pub source: IpAddr,
-    /// For how long still.
+    /// Time left.
     pub left: Duration,
-    /// Somebody else may have written its address: only what comes by datagram and without credentials is not answered.
+    /// Its address may be forged: only datagrams without credentials get no answer.
     pub doubtful: bool,
-    /// Only this caller from there; `None`: all.
+    /// Only this caller there; `None`: all.
     pub caller: Option<Caller>,
 }
 
-/// What a source is known by, beside its address.
+/// The evidence for a source's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// What we send reaches it.
+    /// Messages to it arrive.
     Reached,
-    /// Somebody wrote this address on a datagram.
+    /// A datagram carries this address.
     Doubtful,
 }
 
-/// Follows sources.
+/// Tracks sources.
 #[derive(Debug)]
 pub(crate) struct Guard {
     config: GuardConfig,
     sources: BTreeMap<IpAddr, Source>,
-    /// Callers who failed that may be followed, over all sources.
+    /// Failing callers that may be tracked, over all sources.
     callers: usize,
 }
 
@@ -286,14 +287,14 @@ impl Guard {
         Self { config, sources: BTreeMap::new(), callers: 0 }
     }
 
-    /// Other limits from now on; what is known of the sources is forgotten, bans too.
+    /// Changes the limits; everything known of the sources is forgotten, bans too.
     pub(crate) fn set_config(&mut self, config: GuardConfig) {
         self.config = config;
         self.sources.clear();
         self.callers = 0;
     }
 
-    /// Whether a source that has so many connections may open another one.
+    /// Whether a source with this many connections may open another one.
     pub(crate) fn may_connect(&self, whence: impl Into<Whence>, open: usize, now: Duration) -> bool {
         let whence = whence.into();
         match self.key(whence) {
@@ -302,7 +303,7 @@ impl Guard {
         }
     }
 
-    /// Two addresses are those of one source.
+    /// The two addresses belong to one source.
     pub(crate) fn is_same(&self, one: impl Into<Whence>, other: IpAddr) -> bool {
         let one = one.into();
         let other = Whence { source: other, is_foreign: one.is_foreign };
@@ -321,7 +322,7 @@ impl Guard {
         })
     }
 
-    /// Nothing of it is answered at the moment.
+    /// The source gets no answer at present.
     pub(crate) fn is_banned(&self, source: impl Into<Whence>, now: Duration) -> bool {
         if self.sources.is_empty() {
             return false;
@@ -336,7 +337,7 @@ impl Guard {
             let mut seen: Vec<Duration> = self.sources.values().map(|source| source.seen).collect();
             let median = *seen.select_nth_unstable(SOURCES_MAX / 2).1;
             self.sources.retain(|_, source| !idle(source) || source.seen > median);
-            // All of them banned: then a ban more or less does not matter, memory does.
+            // All are banned: then memory matters more than a single ban.
             if self.sources.len() >= SOURCES_MAX {
                 self.sources.clear();
             }
@@ -346,7 +347,7 @@ impl Guard {
         self.sources.entry(key).or_insert(Source { credit: full, told: full, seen: now, ..Source::default() })
     }
 
-    /// A request outside of any call came. `brings_something`: a connection, or credentials.
+    /// A request outside of any call arrived. `brings_something`: a connection, or credentials.
     pub(crate) fn admit(
         &mut self,
         whence: impl Into<Whence>,
@@ -374,7 +375,7 @@ impl Guard {
         Admission::Welcome
     }
 
-    /// Nothing of this caller is answered at the moment. `brings_something`: a connection, or credentials.
+    /// The caller gets no answer at present. `brings_something`: a connection, or credentials.
     pub(crate) fn is_blocked(
         &self,
         whence: impl Into<Whence>,
@@ -392,7 +393,7 @@ impl Guard {
         })
     }
 
-    /// A caller there was refused, for it may not.
+    /// A caller there was refused as not permitted.
     pub(crate) fn failed_as(
         &mut self,
         whence: impl Into<Whence>,
@@ -433,8 +434,8 @@ impl Guard {
         let is_tried_out = tries_out(source);
         let has_others = source.succeeded_at.is_some_and(|at| now.saturating_sub(at) <= LATELY);
         let failing = source.failing.iter_mut().find(|failing| failing.caller == *caller)?;
-        // One failure is enough of a name among many, where the whole source cannot be banned; but not for long, for somebody
-        // else there may have mistyped a password just then.
+        // For one of many names a single failure is enough if the whole source cannot be banned; but only briefly,
+        // because someone else there may just have mistyped a password.
         let (most, block) =
             if is_tried_out && has_others { (1, ban.min(DOUBTFUL_BAN_MAX)) } else { (most, ban) };
         let mut consequence = failing.of_mut(proof).add(within, most, block, now).map(Consequence::Blocked);
@@ -451,8 +452,8 @@ impl Guard {
         consequence
     }
 
-    /// Before one more caller is followed: callers who did not fail of late are forgotten where there are too many, then those
-    /// who are not blocked, then all.
+    /// Before another caller is tracked: if there are too many, callers without recent failures are forgotten, then
+    /// those who are not blocked, then all.
     fn make_room(&mut self, now: Duration) {
         if self.callers < CALLERS_MAX {
             return;
@@ -479,7 +480,8 @@ impl Guard {
         }
     }
 
-    /// A request of it cannot be read, or comes from a tool for attacks. `Some`: it is banned from now on, for so long.
+    /// A request of the source is unreadable, or comes from an attack tool. `Some`: it is banned from now on, for
+    /// this long.
     pub(crate) fn failed(
         &mut self,
         source: impl Into<Whence>,
@@ -495,7 +497,7 @@ impl Guard {
         }
     }
 
-    /// Who is banned, the longest first.
+    /// All bans, the longest first.
     pub(crate) fn bans(&self, now: Duration) -> Vec<Ban> {
         let left = |proven: &Failures, doubtful: &Failures| {
             let proven = proven.left(now).map(|left| (left, false));
@@ -519,7 +521,7 @@ impl Guard {
         bans
     }
 
-    /// Forgets what a source and its callers did. False: none of it is banned, and nothing changes.
+    /// Forgets the failures of a source and its callers. False if none of it is banned, and nothing changes.
     pub(crate) fn lift(&mut self, source: IpAddr, now: Duration) -> bool {
         let Some(key) = self.key(source) else { return false };
         let Some(known) = self.sources.get_mut(&key).filter(|source| source.is_banned(now)) else {
@@ -531,8 +533,8 @@ impl Guard {
         true
     }
 
-    /// A caller there has shown who it is, by a password or a token: its earlier failures were mistakes, and there are others
-    /// behind the address than those who fail.
+    /// A caller there has authenticated, by a password or a token: its earlier failures were mistakes, and the
+    /// address has other users than those who fail.
     pub(crate) fn succeeded(&mut self, whence: impl Into<Whence>, caller: &Caller, now: Duration) {
         let Some(key) = self.key(whence) else { return };
         let source = self.of(key, now);
@@ -545,7 +547,7 @@ impl Guard {
     }
 }
 
-/// A tool for attacks, by its own word.
+/// The user agent is that of a known attack tool.
 pub(crate) fn is_scanner(user_agent: &str) -> bool {
     let name = user_agent.to_ascii_lowercase();
     SCANNERS.iter().any(|scanner| name.contains(scanner))

@@ -1,8 +1,8 @@
-//! SIP signalling: messages, transactions, dialogs, SDP offer/answer, UDP and TCP transport.
+//! SIP signalling: messages, transactions, dialogs, SDP offer/answer, transports.
 //!
 //! [`ua`] decides: bytes and time go in, bytes and events come out; it opens no socket and reads no clock.
-//! [`SipEndpoint`] is the thin shell around it that owns the sockets. Parsing and the transaction machines of
-//! RFC 3261, section 17, come from a library that stays behind this door: none of its types is public here.
+//! [`SipEndpoint`] is the thin shell around it that owns the sockets. Parsing and the transaction state machines of
+//! RFC 3261, section 17, come from a library that stays private: none of its types is public here.
 
 #![forbid(unsafe_code)]
 

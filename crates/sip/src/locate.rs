@@ -1,5 +1,5 @@
-//! Finding the servers of a SIP URI (RFC 3263), without asking anybody: it says what is to be asked of DNS, hears the
-//! answers, and ends with a list of servers in the order in which they are to be tried.
+//! Locating the servers of a SIP URI (RFC 3263) as a pure state machine: it says what to ask DNS, takes the answers,
+//! and ends with a list of servers in the order in which to try them.
 //!
 //! Left out: `maddr`, and NAPTR records that rewrite by regular expressions, which RFC 3263 does not use.
 
@@ -7,26 +7,26 @@ use crate::ua::Transport;
 use sipx_sip::Uri;
 use std::net::{IpAddr, SocketAddr};
 
-/// Servers of one URI, at the most: each that does not answer costs the caller seconds.
+/// Upper bound of servers per URI: each that does not answer costs the caller seconds.
 const SERVERS_MAX: usize = 16;
-/// Names that are asked for at one step, at the most.
+/// Upper bound of names asked for in one step.
 const QUESTIONS_MAX: usize = 8;
 
-/// Where a request goes next, by its route or its request URI.
+/// The next hop of a request, by its route or its request URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hop {
-    /// A name or an address, without brackets.
+    /// A host name or an address, without brackets.
     pub host: String,
-    /// The port, where one is named.
+    /// The port, if one is named.
     pub port: Option<u16>,
-    /// The transport, where one is named.
+    /// The transport, if one is named.
     pub transport: Option<Transport>,
-    /// Only TLS will do (`sips:`).
+    /// TLS is mandatory (`sips:`).
     pub is_secure: bool,
 }
 
 impl Hop {
-    /// Where a URI leads. `Err`: why it leads nowhere.
+    /// The next hop of a URI. `Err`: why there is none.
     pub(crate) fn of(uri: &Uri) -> Result<Self, String> {
         if !uri.scheme().is_sip() {
             return Err("only sip: and sips: can be called".to_owned());
@@ -45,38 +45,38 @@ impl Hop {
         Ok(Self { host, port: uri.port(), transport, is_secure })
     }
 
-    /// The transport where DNS says nothing about it (section 4.1).
+    /// The transport if DNS does not say (section 4.1).
     fn transport_or_default(&self) -> Transport {
         self.transport.unwrap_or(if self.is_secure { Transport::Tls } else { Transport::Udp })
     }
 }
 
-/// A server to be tried.
+/// A server to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// How.
+    /// Its transport.
     pub transport: Transport,
-    /// Where.
+    /// Its address.
     pub address: SocketAddr,
 }
 
-/// What DNS is asked.
+/// A question to DNS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Question {
-    /// About which name.
+    /// The name asked for.
     pub name: String,
-    /// What about it.
+    /// The kind of records asked for.
     pub kind: Kind,
 }
 
-/// What may be asked about a name.
+/// The kinds of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// The services that there are.
+    /// Services of a domain.
     Naptr,
-    /// The servers of a service.
+    /// Servers of a service.
     Srv,
-    /// The addresses, of both families.
+    /// Addresses, of both families.
     Address,
 }
 
@@ -93,7 +93,7 @@ pub enum Record {
         flags: String,
         /// `SIP+D2U` and so on.
         service: String,
-        /// The name to go on with.
+        /// The name to continue with.
         replacement: String,
     },
     /// A server (RFC 2782).
@@ -104,19 +104,19 @@ pub enum Record {
         weight: u16,
         /// Its port.
         port: u16,
-        /// Its name; `.` or empty: the service is decidedly not there.
+        /// Its host name; `.` or empty: the service explicitly does not exist.
         target: String,
     },
     /// An address.
     Address(IpAddr),
 }
 
-/// What comes next.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Ask all of these; their answers go to [`Location::answered`] in the same order.
     Ask(Vec<Question>),
-    /// The servers, the first to be tried first. Empty: there are none.
+    /// The servers, in the order to try. Empty if there are none.
     Found(Vec<Server>),
 }
 
@@ -130,9 +130,9 @@ pub struct Location {
 #[derive(Debug)]
 enum Stage {
     Services,
-    /// Which service each question is about.
+    /// The service of each question.
     Servers(Vec<Transport>),
-    /// Servers in their order, and the names that were asked.
+    /// Servers in their order, and the names asked for.
     Addresses {
         servers: Vec<(Transport, String, u16)>,
         names: Vec<String>,
@@ -149,7 +149,7 @@ impl Location {
             let server = Server { transport, address: SocketAddr::new(ip, port) };
             return (Self { hop, stage: Stage::Services }, Step::Found(vec![server]));
         }
-        // A name of one label is one of the local network or this machine: nobody publishes services under it.
+        // A name of one label belongs to the local network or this machine: nobody publishes services under it.
         if hop.port.is_some() || !hop.host.trim_end_matches('.').contains('.') {
             let mut search = Self { hop, stage: Stage::Services };
             let step = search.ask_addresses(Vec::new());
@@ -169,7 +169,7 @@ impl Location {
         }
     }
 
-    /// Hears the answers to what was asked last. `random`: any number.
+    /// Takes the answers to the last questions. `random`: any number.
     pub fn answered(&mut self, answers: Vec<Vec<Record>>, random: &mut dyn FnMut() -> u32) -> Step {
         match std::mem::replace(&mut self.stage, Stage::Services) {
             Stage::Services => {
@@ -219,7 +219,7 @@ impl Location {
         format!("{service}.{}", self.hop.host)
     }
 
-    /// Without NAPTR records every transport that we know is asked for.
+    /// Without NAPTR records every supported transport is asked for.
     fn usual_services(&self) -> Vec<(String, Transport)> {
         let transports: &[Transport] = match self.hop.is_secure {
             true => &[Transport::Tls],
@@ -234,7 +234,7 @@ impl Location {
         Step::Ask(names.into_iter().map(|name| Question { name, kind: Kind::Srv }).collect())
     }
 
-    /// Where no server is named, it is the host itself (section 4.2).
+    /// Without SRV records the server is the host itself (section 4.2).
     fn ask_addresses(&mut self, mut servers: Vec<(Transport, String, u16)>) -> Step {
         if servers.is_empty() {
             let transport = self.hop.transport_or_default();
@@ -254,7 +254,7 @@ impl Location {
     }
 }
 
-/// The services that we can use, in the order that their domain wants.
+/// The services that are supported, in the order that their domain prefers.
 fn services(records: impl Iterator<Item = Record>, only_secure: bool) -> Vec<(String, Transport)> {
     let mut usable: Vec<(u16, u16, String, Transport)> = records
         .filter_map(|record| {
@@ -279,8 +279,7 @@ fn is_denial(record: &Record) -> bool {
     matches!(record, Record::Srv { target, .. } if target.is_empty() || target == ".")
 }
 
-/// The servers of a service: by priority, and among the same priority by chance, each as often first as its weight says
-/// (RFC 2782).
+/// The servers of a service: by priority, and within a priority at random, with probabilities by weight (RFC 2782).
 pub(crate) fn in_order(records: Vec<Record>, random: &mut dyn FnMut() -> u32) -> Vec<(String, u16)> {
     let mut servers: Vec<(u16, u16, String, u16)> = records
         .into_iter()
@@ -290,7 +289,7 @@ pub(crate) fn in_order(records: Vec<Record>, random: &mut dyn FnMut() -> u32) ->
             Record::Naptr { .. } | Record::Address(_) => None,
         })
         .collect();
-    // Those without weight stand first among their kind, so that they have a small chance too.
+    // Those without weight come first within their priority, so that they have a small chance too.
     servers.sort_by_key(|(priority, weight, ..)| (*priority, *weight != 0));
     let mut ordered = Vec::with_capacity(servers.len());
     while let Some((priority, ..)) = servers.first() {
@@ -433,11 +432,11 @@ mod tests {
         assert_eq!(asked(&step), [("example.com", Kind::Address)]);
         let step = search.answered(vec![vec![address("192.0.2.7")]], &mut || 0);
         assert_eq!(found(step), [(Transport::Udp, "192.0.2.7:5060".to_owned())]);
-        // A secure URI asks for nothing but TLS.
+        // A secure URI asks for TLS only.
         let (mut search, _) = Location::start(hop("sips:a@example.com"));
         let step = search.answered(vec![vec![]], &mut || 0);
         assert_eq!(asked(&step), [("_sips._tcp.example.com", Kind::Srv)]);
-        // And a service that is decidedly not there is not.
+        // And a service that explicitly does not exist is not used.
         assert_eq!(found(search.answered(vec![vec![srv(0, 0, ".", 0)]], &mut || 0)), []);
     }
 

@@ -1,8 +1,7 @@
-//! Text of others in what we send: one function for each kind of place where it may stand. None of them lets it end its place
-//! or begin something else.
+//! Text from others in messages that are sent: one function for each kind of position. None of them lets the text end
+//! its position or begin something else.
 
-/// A line of a header that is read by people, a reason phrase for instance: without control characters, line separators and
-/// what is no character.
+/// A header line for people, such as a reason phrase: without control characters, line separators and non-characters.
 #[must_use]
 pub fn line(text: &str) -> String {
     let is_shown =
@@ -28,13 +27,13 @@ pub fn uri_header(value: &str) -> String {
     escaped(value, b"-_.!~*'()[]/?:+$")
 }
 
-/// A URI between angle brackets: what could end them is left out.
+/// A URI between angle brackets: characters that could end them are left out.
 #[must_use]
 pub fn uri(uri: &str) -> String {
     line(uri).chars().filter(|c| !"<>\" ".contains(*c)).collect()
 }
 
-/// Code points that stand for no character in any text (Unicode, section 23.7).
+/// Code points that are never characters (Unicode, section 23.7).
 fn is_no_character(c: char) -> bool {
     u32::from(c) & 0xFFFE == 0xFFFE || matches!(c, '\u{FDD0}'..='\u{FDEF}')
 }

@@ -19,7 +19,7 @@ fn alice() -> Caller {
 const OFFICE: &str = "192.0.2.1";
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
-/// A client with an old token, or a forgotten password, tries for ever; its neighbours call as ever.
+/// A client with an old token, or a forgotten password, retries for ever; its neighbours call as usual.
 #[test]
 fn who_fails_often_is_blocked_and_the_neighbours_are_not() {
     let mut guard = guard();
@@ -59,7 +59,7 @@ fn many_names_in_vain_ban_the_address() {
         assert!(guard.is_banned(source, at) && !guard.is_banned(source, at + TEN_MINUTES));
         assert_eq!(guard.admit(source, true, at), Admission::Ignored);
     }
-    // Slowly, over an hour, it is no trying out.
+    // Slowly, over an hour, it is not guessing.
     let (mut guard, source) = (guard(), ip(OFFICE));
     for n in 0..100 {
         let at = Duration::from_secs(u64::from(n) * 61);
@@ -116,7 +116,7 @@ fn a_success_takes_back_what_the_caller_did_before_and_networks_without_limits_h
         let caller = Caller::with_password(&n.to_string());
         assert_eq!(guard.failed_as(ip("10.0.0.1"), &caller, Proof::Reached, at), None);
     }
-    // A page of another site is none of that network.
+    // A page of another site does not belong to that network.
     let page = Whence { source: ip("10.0.0.1"), is_foreign: true };
     let outcome = (0..1000).find_map(|_| guard.failed_as(page, &alice(), Proof::Reached, at));
     assert_eq!(outcome, Some(Consequence::Blocked(TEN_MINUTES)));
@@ -217,7 +217,7 @@ fn whoever_is_written_about_falsely_is_not_shut_out() {
     assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
     assert_eq!(guard.admit(victim, true, at), Admission::Welcome, "with a password, or over a connection");
     assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
-    // Who has shown that it may is no longer in doubt.
+    // A caller who has authenticated is no longer in doubt.
     for _ in 0..10 {
         guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
     }

@@ -1,13 +1,13 @@
 use crate::text::quoted;
 use thiserror::Error;
 
-/// Why a session description is of no use.
+/// Why a session description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SdpError {
     /// It is not a session description.
     #[error("the session description is malformed: {0}")]
     Malformed(&'static str),
-    /// It holds nothing we can do.
+    /// It contains nothing that is supported.
     #[error("the session description is not acceptable: {text}")]
     NotAcceptable {
         /// Warning code (RFC 3261, section 20.43).
@@ -18,7 +18,7 @@ pub enum SdpError {
 }
 
 impl SdpError {
-    /// The SIP status that says so.
+    /// The SIP status for it.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -27,7 +27,7 @@ impl SdpError {
         }
     }
 
-    /// The value of a Warning header that says why.
+    /// The value of a Warning header for it.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         match self {

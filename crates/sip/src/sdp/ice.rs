@@ -1,9 +1,9 @@
-//! ICE as a server does it: one host candidate, the checks of others answered (ICE-lite, RFC 8445, 2.5; RFC 8839).
+//! ICE lite (RFC 8445, 2.5; RFC 8839): one host candidate, and all checks are answered.
 
 use sdp_types::{Media, Session};
 use std::{fmt::Write, net::SocketAddr};
 
-/// Names under which the checks of a stream are told from others (RFC 8445, 5.3).
+/// Credentials of a stream's connectivity checks (RFC 8445, 5.3).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IceCredentials {
     /// 4 to 256 letters, digits, `+` and `/`.
@@ -12,7 +12,7 @@ pub struct IceCredentials {
     pub pwd: String,
 }
 
-/// What they say of themselves, where they offer ICE.
+/// The other side's credentials, if it offers ICE.
 pub(super) fn remote(session: &Session, media: &Media) -> Option<IceCredentials> {
     let value = |name| {
         let of_media = media.get_first_attribute_value(name);
@@ -24,7 +24,7 @@ pub(super) fn remote(session: &Session, media: &Media) -> Option<IceCredentials>
     };
     let ufrag = value("ice-ufrag").filter(|text| is_text(text, 4))?;
     let pwd = value("ice-pwd").filter(|text| is_text(text, 22))?;
-    // A lite agent makes no checks, and neither do we: without those of the other side ICE says nothing.
+    // A lite agent makes no checks, and neither do we: without a full agent ICE has no effect.
     if session.has_attribute("ice-lite") {
         return None;
     }

@@ -1,34 +1,34 @@
-//! The level of each packet in its header (RFC 6464), agreed on by `a=extmap` (RFC 8285, 5 and 6).
+//! The audio level of each packet (RFC 6464), negotiated by `a=extmap` (RFC 8285, 5 and 6).
 //!
-//! Numbers 1 to 14 and 16 to 255 are taken: whoever reads these elements reads both their forms, so one form is as good as
-//! the other, and both in one stream (`a=extmap-allow-mixed`) are too. Number 15 ends an extension of one-byte elements and
-//! is never taken; 4096 and up, by which more extensions are offered than there are numbers, are passed over. What is wrong
-//! with an attribute costs the attribute, never the call.
+//! Ids 1 to 14 and 16 to 255 are accepted: a reader of these elements reads both forms, so either will do, and both
+//! in one stream (`a=extmap-allow-mixed`) too. Id 15 ends an extension of one-byte elements and is never accepted;
+//! from 4096 on, with which more extensions are offered than there are ids, they are ignored. An error in an
+//! attribute costs the attribute, never the call.
 //!
-//! Only where packets have to be decoded to know whether somebody speaks: to G.711 levels are of no use, and cost eight octets
-//! in each packet.
+//! Levels are used only if packets have to be decoded to detect speech: with G.711 they are of no use, and cost eight
+//! octets per packet.
 
 use super::{Codec, Direction, Levels, security::Role};
 use sdp_types::{Media, Session};
 use std::fmt::Write;
 
 const URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
-/// The number under which we offer it.
+/// The id under which it is offered.
 const OFFERED_ID: u8 = 1;
 
-/// Levels as they were agreed on.
+/// The negotiated extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LevelExtension {
-    /// The number of their element in each packet, 1 to 255 and never 15. From 16 on elements have the two-byte form.
+    /// The id of the element in each packet, 1 to 255 and never 15. From 16 on elements have the two-byte form.
     pub id: u8,
-    /// The element also says whether the sender takes the packet for a voice.
+    /// The element also says whether the sender considers the packet speech.
     pub vad: bool,
-    /// One-byte and two-byte elements may come in one stream.
+    /// One-byte and two-byte elements may be mixed in one stream.
     mixed: bool,
 }
 
-/// A value of `a=extmap`: `ID[/direction] URI words…`, the direction seen from their side. `None`: it is none that could be
-/// ours to take.
+/// A value of `a=extmap`: `ID[/direction] URI words…`, the direction as the other side sees it. `None` if it is not
+/// one that can be accepted.
 fn parse(value: &str) -> Option<(u8, Direction, &str, impl Iterator<Item = &str>)> {
     let mut words = value.split_ascii_whitespace();
     let first = words.next()?;
@@ -39,7 +39,7 @@ fn parse(value: &str) -> Option<(u8, Direction, &str, impl Iterator<Item = &str>
     Some((id, direction, words.next()?, words))
 }
 
-/// What comes of their description. `None`: levels are not sent.
+/// The result of the other side's description. `None`: no levels are sent.
 pub(super) fn negotiate(
     session: &Session,
     media: &Media,
@@ -50,7 +50,7 @@ pub(super) fn negotiate(
     if !is_of_use(codec) {
         return None;
     }
-    // What stands at the stream comes first.
+    // Attributes of the stream take precedence.
     let values = || {
         let of_media = media.get_attribute_values("extmap").flatten();
         of_media.chain(session.get_attribute_values("extmap").flatten())
@@ -68,7 +68,7 @@ pub(super) fn negotiate(
         };
         (uri == URI && fits).then_some((id, vad))
     })?;
-    // A number that means two things means nothing.
+    // An id with two meanings has none.
     let is_ambiguous = values().filter_map(parse).any(|(other, _, uri, _)| other == id && uri != URI);
     if is_ambiguous || (role == Role::Offerer && id != OFFERED_ID) {
         return None;
@@ -77,7 +77,7 @@ pub(super) fn negotiate(
     Some(LevelExtension { id, vad, mixed })
 }
 
-/// Their packets have to be decoded to know whether somebody speaks.
+/// Packets of this codec have to be decoded to detect speech.
 fn is_of_use(codec: Codec) -> bool {
     match codec {
         Codec::Pcmu | Codec::Pcma => false,
@@ -85,7 +85,7 @@ fn is_of_use(codec: Codec) -> bool {
     }
 }
 
-/// The lines of an answer that agrees.
+/// The lines of an answer that accepts it.
 pub(super) fn write_answer(sdp: &mut String, agreed: &LevelExtension, ours: Levels) {
     let Some(direction) = direction(ours) else { return };
     if agreed.mixed {

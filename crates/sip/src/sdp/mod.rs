@@ -1,7 +1,7 @@
 //! Offer and answer (RFC 3264) over session descriptions (RFC 8866), as pure functions.
 //!
-//! One audio stream of a call is negotiated; whatever else is offered is declined in its place, as RFC 3264,
-//! section 6, wants it.
+//! One audio stream of a call is negotiated; all others are declined in their place, as RFC 3264, section 6,
+//! requires.
 
 mod error;
 mod ice;
@@ -20,7 +20,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-/// An audio codec that can be agreed on.
+/// An audio codec that can be negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 µ-law, payload type 0.
@@ -29,7 +29,7 @@ pub enum Codec {
     Pcma,
     /// G.722 at 64 kbit/s, payload type 9.
     G722,
-    /// Opus (RFC 7587), of a dynamic payload type.
+    /// Opus (RFC 7587), with a dynamic payload type.
     Opus,
 }
 
@@ -37,7 +37,7 @@ impl Codec {
     /// Every codec.
     pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
-    /// The payload type under which we offer it: the static one (RFC 3551, table 4) where there is one.
+    /// The payload type in offers: the static one (RFC 3551, table 4) if there is one.
     #[must_use]
     pub const fn payload_type(self) -> u8 {
         match self {
@@ -59,8 +59,8 @@ impl Codec {
         }
     }
 
-    /// Clock rate and channels as `a=rtpmap` has them: G.722's clock is 8000 (RFC 3551, 4.5.2), Opus always says
-    /// two channels (RFC 7587, 7).
+    /// Clock rate and channels as in `a=rtpmap`: G.722's clock is 8000 (RFC 3551, 4.5.2), Opus always has two
+    /// channels (RFC 7587, 7).
     #[must_use]
     pub const fn clock(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ impl Codec {
         }
     }
 
-    /// What we say about how we receive it.
+    /// `a=fmtp` parameters of what is received.
     const fn format(self) -> Option<&'static str> {
         match self {
             Self::Pcmu | Self::Pcma | Self::G722 => None,
@@ -93,23 +93,23 @@ impl Codec {
 /// Whose order of codecs decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Preference {
-    /// The offer's: what the other side likes best and we know (RFC 3264, 6.1).
+    /// The offer's: the other side's favourite that is supported (RFC 3264, 6.1).
     #[default]
     Theirs,
-    /// Ours: what we like best and the other side knows.
+    /// Ours: the local favourite that the other side supports.
     Ours,
 }
 
-/// Which way audio flows, seen from our side.
+/// Direction of audio, as seen from this side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Both ways.
+    /// Both directions.
     SendRecv,
-    /// We send and do not listen.
+    /// This side only sends.
     SendOnly,
-    /// We listen and do not send.
+    /// This side only receives.
     RecvOnly,
-    /// Neither.
+    /// Neither direction.
     Inactive,
 }
 
@@ -123,7 +123,7 @@ impl Direction {
         }
     }
 
-    /// We may send.
+    /// This side may send.
     #[must_use]
     pub fn sends(self) -> bool {
         matches!(self, Self::SendRecv | Self::SendOnly)
@@ -147,102 +147,103 @@ impl Direction {
     }
 }
 
-/// What we do with the level that each packet may bear (RFC 6464).
+/// The use of the audio level in packets (RFC 6464).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Levels {
-    /// Nothing: it is neither offered nor agreed to.
+    /// None: it is neither offered nor accepted.
     #[default]
     Off,
-    /// We read it and do not send it.
+    /// Read, and not sent.
     Read,
-    /// We send it and do not read it.
+    /// Sent, and not read.
     Send,
 }
 
-/// Our side of the negotiation.
+/// This side of the negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalMedia {
-    /// Where we receive RTP; RTCP is on the next port.
+    /// Local RTP address; RTCP is on the next port.
     pub rtp: SocketAddr,
-    /// Session id of the `o=` line; stays for the whole call.
+    /// Session id of the `o=` line; constant for the whole call.
     pub session_id: u64,
-    /// Version of the `o=` line; grows with every new description.
+    /// Version of the `o=` line; increases with every new description.
     pub version: u64,
-    /// What we can do, best first.
+    /// Supported codecs, best first.
     pub codecs: Vec<Codec>,
-    /// Whose order decides when we answer.
+    /// Whose order decides in an answer.
     pub preference: Preference,
-    /// Whether telephone keys are taken as events (RFC 4733).
+    /// Whether telephone events are accepted (RFC 4733).
     pub dtmf: bool,
-    /// What we want.
+    /// The desired direction.
     pub direction: Direction,
-    /// How the stream may be protected.
+    /// The permitted protection.
     pub security: LocalSecurity,
-    /// Our names in ICE, for those who offer it; `None`: it is passed over.
+    /// ICE credentials, for peers that offer it; `None`: ICE is ignored.
     pub ice: Option<IceCredentials>,
-    /// What we do with the levels of packets.
+    /// The use of audio levels.
     pub levels: Levels,
 }
 
-/// The payload type under which telephone events travel, each way.
+/// The payload types of telephone events, in each direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DtmfPayload {
-    /// In what we send.
+    /// In sent packets.
     pub send: u8,
-    /// In what we receive.
+    /// In received packets.
     pub receive: u8,
 }
 
-/// What was agreed.
+/// The negotiated stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
-    /// Where RTP goes to.
+    /// Destination of RTP.
     pub remote_rtp: SocketAddr,
-    /// Where RTCP goes to; the RTP address when both share it.
+    /// Destination of RTCP; the RTP address if both share it.
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port (RFC 5761).
     pub rtcp_mux: bool,
     /// The codec.
     pub codec: Codec,
-    /// Its payload type in what we send.
+    /// Its payload type in sent packets.
     pub payload_type: u8,
-    /// Its payload type in what we receive.
+    /// Its payload type in received packets.
     pub receive_payload_type: u8,
-    /// The most bits per second of Opus that the other side wants.
+    /// The upper bound of Opus in bits per second that the other side wants.
     pub opus_bitrate_max: Option<u32>,
-    /// Telephone events, where both sides know them.
+    /// Telephone events, if both sides support them.
     pub dtmf: Option<DtmfPayload>,
-    /// How much audio the other side wants in a packet, in milliseconds: 10, 20, 30, 40 or 60.
+    /// Duration of a packet that the other side wants, in milliseconds: 10, 20, 30, 40 or 60.
     pub ptime_ms: u32,
-    /// Which way audio flows, from our side.
+    /// Direction of audio, as seen from this side.
     pub direction: Direction,
-    /// How it is protected.
+    /// Its protection.
     pub protection: Protection,
-    /// Their names in ICE, where they offer it.
+    /// The other side's ICE credentials, if it offers ICE.
     pub ice: Option<IceCredentials>,
-    /// The level of each packet is in its header, of the side that sends it.
+    /// The audio level in the packets of the side that sends it.
     pub levels: Option<LevelExtension>,
 }
 
-/// An answer and what it means.
+/// An answer and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The session description to send.
     pub sdp: String,
-    /// What it agrees to.
+    /// The stream that it accepts.
     pub stream: Stream,
 }
 
-/// Our payload types for telephone events when the offer is ours, by their clock.
+/// Payload types of telephone events in offers, by their clock rate.
 const EVENTS: [(&str, u8); 2] = [("8000", 101), ("48000", 110)];
-/// The longest packet that we like to receive, in milliseconds.
+/// The longest packet wanted, in milliseconds.
 const MAXPTIME_MS: u32 = 60;
 const PTIMES_MS: [u32; 5] = [10, 20, 30, 40, 60];
 
 /// Answers an offer.
 ///
 /// # Errors
-/// The offer is not a session description (400), or holds nothing we can do (488).
+///
+/// The offer is not a session description (400), or contains nothing that is supported (488).
 pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
     let session = parse(offer)?;
     if session.medias.is_empty() {
@@ -252,7 +253,8 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
     let mut chosen: Option<(usize, Stream)> = None;
     for (index, media) in session.medias.iter().enumerate() {
         match negotiate(&session, media, local, Role::Answerer) {
-            // The same stream may be offered twice, plain and protected (RFC 4568, 5.1): then it is the protected one.
+            // The same stream may be offered twice, plain and protected (RFC 4568, 5.1): then the protected one is
+            // used.
             Ok(stream) => {
                 let is_better = chosen
                     .as_ref()
@@ -261,7 +263,7 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
                     chosen = Some((index, stream));
                 }
             }
-            // What is wrong with the audio is more telling than that there is no video.
+            // An error in the audio says more than the absence of video.
             Err(error) if media.media == "audio" => declined = error,
             Err(_) => {}
         }
@@ -284,7 +286,7 @@ pub fn answer(offer: &str, local: &LocalMedia) -> Result<Answer, SdpError> {
     Ok(Answer { sdp, stream })
 }
 
-/// The name of a stream that is offered in a bundle.
+/// The name of a stream in an offered bundle.
 fn bundled<'a>(session: &'a Session, media: &'a Media) -> Option<&'a str> {
     let mid = media.get_first_attribute_value("mid").flatten()?;
     let is_bundled = session.get_attribute_values("group").flatten().any(|group| {
@@ -294,8 +296,8 @@ fn bundled<'a>(session: &'a Session, media: &'a Media) -> Option<&'a str> {
     is_bundled.then_some(mid)
 }
 
-/// The answer to an offer that removes the audio of a session that is up: every audio stream has port 0, and so has its answer
-/// (RFC 3264, sections 6 and 8.2). `None`: it is not such an offer.
+/// The answer to an offer that removes the audio of an established session: every audio stream has port 0, and so
+/// does its answer (RFC 3264, sections 6 and 8.2). `None` if it is not such an offer.
 #[must_use]
 pub fn without_audio(offer: &str, local: &LocalMedia) -> Option<String> {
     let session = parse(offer).ok().filter(is_without_audio)?;
@@ -304,7 +306,7 @@ pub fn without_audio(offer: &str, local: &LocalMedia) -> Option<String> {
     Some(sdp)
 }
 
-/// A description takes the audio away: it has audio streams, and all of them have port 0.
+/// A description removes the audio: it has audio streams, and all of them have port 0.
 #[must_use]
 pub fn has_no_audio(sdp: &str) -> bool {
     parse(sdp).is_ok_and(|session| is_without_audio(&session))
@@ -315,15 +317,15 @@ fn is_without_audio(session: &Session) -> bool {
     audio.peek().is_some() && audio.all(|media| media.port == 0 && !is_bundle_only(session, media))
 }
 
-/// Behind another stream of the same bundle a stream has no port of its own (RFC 9143, 6).
+/// A stream after another one of the same bundle has no port of its own (RFC 9143, 6).
 fn is_bundle_only(session: &Session, media: &Media) -> bool {
     media.has_attribute("bundle-only") && bundled(session, media).is_some()
 }
 
-/// The place of a stream that is not taken (RFC 3264, section 6).
+/// The place of a declined stream (RFC 3264, section 6).
 fn declined_part(sdp: &mut String, media: &Media) {
     let _ = write!(sdp, "m={} 0 {} {}\r\n", media.media, media.proto, media.fmt);
-    // Whoever bundles finds the declined ones by their names too (RFC 9143, 7.3).
+    // With bundling, declined streams are identified by their names too (RFC 9143, 7.3).
     if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
         let _ = write!(sdp, "a=mid:{mid}\r\n");
     }
@@ -354,7 +356,7 @@ pub fn offer(local: &LocalMedia) -> String {
     for (clock, payload_type) in events {
         dtmf_part(&mut sdp, *payload_type, clock);
     }
-    // Who does without ICE is a test caller of ours, and does without this too.
+    // Only a test caller goes without ICE, and without this too.
     if local.ice.is_some() {
         sdp.push_str("a=rtcp-mux\r\n");
     }
@@ -370,7 +372,8 @@ pub fn offer(local: &LocalMedia) -> String {
 /// Takes the answer to [`offer`].
 ///
 /// # Errors
-/// The answer is not a session description, or agrees to nothing that was offered.
+///
+/// The answer is not a session description, or accepts nothing that was offered.
 pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     let session = parse(answer)?;
     let media = session.medias.first().ok_or(SdpError::Malformed("it describes no media"))?;
@@ -378,8 +381,8 @@ pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     if !ours.security.is_for_browser() {
         stream.ice = None;
     }
-    // What we receive bears the numbers of our offer, whatever numbers the answer has for what it receives (RFC
-    // 3264, 5.1 and 6.1).
+    // Received packets use the payload types of our offer, whatever types the answer has for its own (RFC 3264, 5.1
+    // and 6.1).
     stream.receive_payload_type = stream.codec.payload_type();
     if let Some(dtmf) = &mut stream.dtmf {
         let clock = event_clock(media, dtmf.send).unwrap_or(stream.codec.event_clock());
@@ -395,8 +398,8 @@ fn parse(sdp: &str) -> Result<Session, SdpError> {
         .map_err(|_| SdpError::Malformed("its lines do not follow RFC 8866"))
 }
 
-/// The lines that say something to us: version, connection, media and attributes, without stray spaces. What is wrong with
-/// any of the others (a user name of two words and a version of -1 in `o=`, odd numbers in `t=` and `b=`) harms nobody.
+/// The lines that are used: version, connection, media and attributes, without stray spaces. Errors in any of the
+/// others (a user name of two words and a version of -1 in `o=`, odd numbers in `t=` and `b=`) do no harm.
 fn read_lines(sdp: &str) -> String {
     let mut read = String::with_capacity(sdp.len());
     for line in sdp.trim_start().lines() {
@@ -423,17 +426,17 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     }
     let protection = security::negotiate(session, media, &local.security, role)?;
     let ice = local.ice.as_ref().and_then(|_| ice::remote(session, media));
-    // Where nobody knows yet, nothing is sent before something has come from there (symmetric RTP, RFC 4961).
+    // While the address is unknown, nothing is sent before something has arrived (symmetric RTP, RFC 4961).
     let nowhere = match local.rtp {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let (address, is_on_hold) = match announced(session, media) {
-        // Their checks say where they are, so a name that only they know (mDNS) or an address of the other family does no
-        // harm there.
+        // ICE checks show where the other side is, so a name that only it knows (mDNS) or an address of the other
+        // family does no harm.
         Ok(Announced::At(address)) if ice.is_some() => (address, false),
         Err(SdpError::NotAcceptable { .. }) if ice.is_some() => (nowhere, false),
-        // Hold in the manner of RFC 2543: an address of zeros means "do not send".
+        // Hold as in RFC 2543: an address of zeros means "do not send".
         Ok(Announced::At(address)) if address.is_unspecified() => (address, true),
         Ok(Announced::At(address)) => {
             if address.to_canonical().is_ipv4() != local.rtp.ip().to_canonical().is_ipv4() {
@@ -461,7 +464,7 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
         payload_types.iter().find(has_clock).copied()
     };
     let dtmf = event(codec.event_clock())
-        // Some name only the clock of telephony, whatever the codec, and some only another one; the key is the same.
+        // Some state only the clock of telephony, whatever the codec, and some only another one; the key is the same.
         .or_else(|| event("8000"))
         .or_else(|| payload_types.iter().copied().find(|number| event_clock(media, *number).is_some()))
         .filter(|_| local.dtmf)
@@ -490,10 +493,10 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
     })
 }
 
-/// What a `c=` line says of where the audio is received.
+/// The receive address of a `c=` line.
 enum Announced {
     At(IpAddr),
-    /// At a host of some name (RFC 8866, section 5.7). It is not looked up: where audio comes from is where it goes to.
+    /// A host name (RFC 8866, section 5.7). It is not resolved: audio goes to where it comes from.
     ByName,
 }
 
@@ -517,7 +520,7 @@ fn announced(session: &Session, media: &Media) -> Result<Announced, SdpError> {
     }
 }
 
-/// A name of DNS (RFC 1123, section 2.1). Its last label is not a number, or it is an address with a mistake.
+/// A DNS name (RFC 1123, section 2.1). Its last label is not a number; otherwise it is a malformed address.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -530,7 +533,7 @@ fn is_host_name(text: &str) -> bool {
         && name.rsplit('.').next().is_some_and(|last| !is_number(last))
 }
 
-/// Where RTCP goes (RFC 3605), by default to the port after RTP's.
+/// Destination of RTCP (RFC 3605), by default the port after RTP's.
 fn rtcp_address(media: &Media, rtp: SocketAddr, rtcp_mux: bool) -> Option<SocketAddr> {
     if rtcp_mux {
         return Some(rtp);
@@ -550,7 +553,7 @@ fn codec(media: &Media, payload_type: u8) -> Option<Codec> {
         Some(encoding) => {
             let (name, clock) = encoding.split_once('/')?;
             let codec = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))?;
-            // One channel may be said or not.
+            // A single channel may be stated or not.
             (clock == codec.clock() || clock.strip_suffix("/1") == Some(codec.clock())).then_some(codec)
         }
         // Static types need no rtpmap.
@@ -558,7 +561,7 @@ fn codec(media: &Media, payload_type: u8) -> Option<Codec> {
     }
 }
 
-/// The clock of a payload type that is one of telephone events.
+/// The clock rate of a payload type of telephone events.
 fn event_clock(media: &Media, payload_type: u8) -> Option<&str> {
     let (name, clock) = rtpmap(media, payload_type)?.split_once('/')?;
     name.eq_ignore_ascii_case("telephone-event").then_some(clock)

@@ -1,5 +1,5 @@
-//! How a stream is protected: keys in the description (SDES, RFC 4568) or by a DTLS handshake (RFC 5763), and what each
-//! service asks for.
+//! Protection of a stream: keys in the description (SDES, RFC 4568) or from a DTLS handshake (RFC 5763), as each
+//! service requires.
 
 use super::SdpError;
 use data_encoding::{BASE64, BASE64_NOPAD};
@@ -8,15 +8,15 @@ use std::fmt::{self, Write};
 
 /// Octets of the longest master key with its salt.
 const KEY_BYTES_MAX: usize = 44;
-/// Octets of the longest identifier of a key (RFC 4568, 6.1), and those of them that may be other than zero here.
+/// Octets of the longest MKI (RFC 4568, 6.1), and those of them that may be non-zero here.
 const MKI_BYTES_MAX: usize = 128;
 const MKI_VALUE_BYTES: usize = 16;
-/// Keys that one line may have.
+/// Keys per line.
 const KEYS_MAX: usize = 16;
-/// The smallest window against replays that may be asked for (RFC 4568, 6.3.7). Ours is 128.
+/// The smallest replay window that may be asked for (RFC 4568, 6.3.7). Ours is 128.
 const WINDOW_MIN: u32 = 64;
 
-/// A cipher of SRTP by its name in `a=crypto`.
+/// An SRTP cipher suite by its name in `a=crypto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suite {
     /// AES-GCM, 256 bits (RFC 7714).
@@ -30,7 +30,7 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// Every suite, the strongest first: the order in which we offer them.
+    /// Every suite, the strongest first, which is the order of offers.
     pub const ALL: [Self; 4] =
         [Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128HmacSha1_80, Self::AesCm128HmacSha1_32];
 
@@ -61,25 +61,25 @@ impl Suite {
 pub enum Policy {
     /// Only calls that offer SRTP.
     Required,
-    /// SRTP where it is offered.
+    /// SRTP if it is offered.
     #[default]
     Preferred,
     /// Never SRTP.
     Off,
 }
 
-/// What we bring to the protection of a call: random once, and the same in all descriptions of it.
+/// Local protection of a call: random once, and the same in all its descriptions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LocalSecurity {
-    /// What the service asks for.
+    /// What the service requires.
     pub policy: Policy,
-    /// Random octets of which our master keys are made, a part for each suite.
+    /// Random octets for the local master keys, a part for each suite.
     pub seed: [u8; KEY_BYTES_MAX * 4],
     /// SHA-256 of our certificate for DTLS; `None`: no DTLS.
     pub fingerprint: Option<[u8; 32]>,
-    /// Whether we offer SRTP where SRTP is preferred: only where nobody reads the keys on their way.
+    /// Whether SRTP is offered if it is preferred: only over encrypted signalling, because the keys are in it.
     pub offers_keys: bool,
-    /// The other side is a browser: it is offered DTLS and ICE, and nothing else.
+    /// The other side is a browser: it is offered DTLS and ICE only.
     pub offers_dtls: bool,
 }
 
@@ -102,7 +102,7 @@ impl LocalSecurity {
         }
     }
 
-    /// Our master key and salt for a suite.
+    /// The local master key and salt for a suite.
     fn key(&self, suite: Suite) -> Vec<u8> {
         let place = Suite::ALL.iter().position(|other| *other == suite).unwrap_or(0) * KEY_BYTES_MAX;
         self.seed[place..place + suite.key_bytes()].to_vec()
@@ -133,18 +133,18 @@ impl LocalSecurity {
 /// Who begins the handshake (RFC 4145, 4; RFC 5763, 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setup {
-    /// We do.
+    /// This side.
     Active,
-    /// They do.
+    /// The other side.
     Passive,
 }
 
 /// A master key with its salt. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SdesKey {
-    /// Key and salt, one after the other.
+    /// Key and salt, concatenated.
     pub bytes: Vec<u8>,
-    /// The identifier (MKI) that each packet under the key bears; empty: none.
+    /// The MKI in each packet under the key; empty if there is none.
     pub mki: Vec<u8>,
 }
 
@@ -154,39 +154,39 @@ impl fmt::Debug for SdesKey {
     }
 }
 
-/// What a line of `a=crypto` has beside key and identifier.
+/// The parts of an `a=crypto` line beside key and MKI.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
-    /// How many packets the key is good for, as it is written (RFC 4568, 6.1).
+    /// How many packets the key is valid for, as written (RFC 4568, 6.1).
     lifetime: Option<String>,
-    /// `KDR=0`: session keys are derived once. Both sides have to say the same (RFC 4568, 6.3.1).
+    /// `KDR=0`: session keys are derived once. Both sides have to state the same (RFC 4568, 6.3.1).
     kdr: bool,
 }
 
-/// How a stream is protected.
+/// The protection of a stream.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Protection {
-    /// Not at all.
+    /// None.
     #[default]
     None,
-    /// With keys from the descriptions: master key and salt of each direction.
+    /// Keys from the descriptions: master key and salt of each direction.
     Sdes {
         /// The cipher.
         suite: Suite,
-        /// The number of the line that was chosen.
+        /// The tag of the chosen line.
         tag: u32,
-        /// Of what we send.
+        /// Of sent packets.
         send: SdesKey,
-        /// Of what we receive: any of these, of which each has an identifier where there are several.
+        /// Of received packets: any of these, each with an MKI if there are several.
         receive: Vec<SdesKey>,
-        /// What our line has beside the key, since theirs has it.
+        /// The parts of the local line beside the key, which repeat those of the other side's.
         terms: Terms,
     },
-    /// With keys from a handshake whose certificate has this fingerprint.
+    /// Keys from a handshake whose certificate has this fingerprint.
     Dtls {
-        /// Our part in it.
+        /// The local role in it.
         setup: Setup,
-        /// SHA-256 of their certificate.
+        /// SHA-256 of the other side's certificate.
         fingerprint: [u8; 32],
     },
 }
@@ -204,22 +204,23 @@ impl fmt::Debug for Protection {
 }
 
 impl Protection {
-    /// There is some.
+    /// The stream is protected.
     #[must_use]
     pub fn is_on(&self) -> bool {
         *self != Self::None
     }
 }
 
-/// The profiles that a stream may have, as `m=` lines say it.
+/// The secure profiles of `m=` lines.
 fn is_secure_profile(proto: &str) -> bool {
     matches!(proto, "RTP/SAVP" | "RTP/SAVPF" | "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF")
 }
 
-/// What protection an offered or answered stream gets.
+/// The protection of an offered or answered stream.
 ///
 /// # Errors
-/// It is not one that both sides can do and ours may do.
+///
+/// No protection that both sides support and this side permits.
 pub(super) fn negotiate(
     session: &Session,
     media: &Media,
@@ -254,13 +255,13 @@ pub(super) fn negotiate(
 /// Whose description is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Theirs is the offer.
+    /// The other side's is the offer.
     Answerer,
-    /// Theirs is the answer.
+    /// The other side's is the answer.
     Offerer,
 }
 
-/// The first `a=crypto` that we can do (RFC 4568, 7.1.2).
+/// The first `a=crypto` that is supported (RFC 4568, 7.1.2).
 fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> {
     media.get_attribute_values("crypto").flatten().find_map(|value| {
         let mut words = value.split_ascii_whitespace();
@@ -275,7 +276,7 @@ fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> 
         let keys: Vec<_> = keys.split(';').map(|key| sdes_key(key, suite)).collect::<Option<_>>()?;
         let lifetime = keys.first()?.1;
         let receive: Vec<SdesKey> = keys.into_iter().map(|(key, _)| key).collect();
-        // Of several keys a packet says which one it has: all identifiers are there, differ and have one length.
+        // With several keys each packet says which one it uses: all MKIs are present, differ and have one length.
         let mki_bytes = receive[0].mki.len();
         let are_told_apart = receive.iter().enumerate().all(|(place, key)| {
             key.mki.len() == mki_bytes && receive[..place].iter().all(|other| other.mki != key.mki)
@@ -283,8 +284,8 @@ fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> 
         if receive.len() > KEYS_MAX || !are_told_apart {
             return None;
         }
-        // The identifier of ours is for us to choose. Whoever has one expects one, so it is that of their first key. In an
-        // offer of ours there was none.
+        // The local MKI is this side's choice. A peer that uses MKIs expects one, so it is that of its first key. Our
+        // offers have none.
         let mki = match ours {
             Role::Answerer => receive[0].mki.clone(),
             Role::Offerer => Vec::new(),
@@ -295,11 +296,11 @@ fn sdes(media: &Media, local: &LocalSecurity, ours: Role) -> Option<Protection> 
     })
 }
 
-/// Reads what follows the keys (RFC 4568, 6.3); says whether `KDR=0` is among it. `None`: something that we do not do, such
-/// as packets that are not encrypted; whoever insists on that has other lines too.
+/// Reads what follows the keys (RFC 4568, 6.3); returns whether it includes `KDR=0`. `None`: something unsupported,
+/// such as packets that are not encrypted; a peer that insists on that has other lines too.
 fn session_parameters<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<bool> {
     words.try_fold(false, |kdr, word| match word.split_once('=') {
-        // What begins like this may be passed over.
+        // Parameters that begin like this may be ignored.
         _ if word.starts_with('-') => Some(kdr),
         Some((name, "0")) if name.eq_ignore_ascii_case("KDR") => Some(true),
         Some((name, size)) if name.eq_ignore_ascii_case("WSH") => {
@@ -309,8 +310,8 @@ fn session_parameters<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<bo
     })
 }
 
-/// Reads a key with what is said of it, and its lifetime: `inline:KEY|LIFETIME|MKI:LENGTH`, of which the latter two may be
-/// left out (RFC 4568, 9.2).
+/// Reads a key with its parameters, and its lifetime: `inline:KEY|LIFETIME|MKI:LENGTH`, of which the latter two are
+/// optional (RFC 4568, 9.2).
 fn sdes_key(text: &str, suite: Suite) -> Option<(SdesKey, Option<&str>)> {
     let (method, info) = text.split_once(':')?;
     if !method.eq_ignore_ascii_case("inline") {
@@ -327,7 +328,7 @@ fn sdes_key(text: &str, suite: Suite) -> Option<(SdesKey, Option<&str>)> {
         (lifetime, None, None) => (lifetime, None),
         _ => return None,
     };
-    // No call is as long as a usual lifetime, and its sender has to have another key before it is over.
+    // No call is as long as a usual lifetime, and its sender has to change the key before it ends.
     let is_number = |digits: &str| {
         digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.bytes().any(|digit| digit != b'0')
     };
@@ -345,7 +346,7 @@ fn sdes_key(text: &str, suite: Suite) -> Option<(SdesKey, Option<&str>)> {
             let mut mki = vec![0; MKI_BYTES_MAX - MKI_VALUE_BYTES];
             mki.extend(value.to_be_bytes());
             let mki = mki.split_off(MKI_BYTES_MAX - length);
-            // More than fits into the length is no identifier.
+            // An MKI that exceeds its length is invalid.
             if mki_value(&mki) != value {
                 return None;
             }
@@ -359,7 +360,7 @@ fn mki_value(mki: &[u8]) -> u128 {
     mki.iter().fold(0, |value, octet| value << 8 | u128::from(*octet))
 }
 
-/// A fingerprint and who begins (RFC 8122, 5; RFC 5763, 5).
+/// A fingerprint and the role in the handshake (RFC 8122, 5; RFC 5763, 5).
 fn dtls(session: &Session, media: &Media, ours: Role) -> Option<Protection> {
     let of_media = media.get_attribute_values("fingerprint").flatten();
     let of_session = session.get_attribute_values("fingerprint").flatten();
@@ -389,7 +390,7 @@ fn dtls(session: &Session, media: &Media, ours: Role) -> Option<Protection> {
     Some(Protection::Dtls { setup, fingerprint })
 }
 
-/// The lines of a description of ours that answer with `protection`.
+/// The lines of an answer with `protection`.
 pub(super) fn write_answer(sdp: &mut String, protection: &Protection, local: &LocalSecurity) {
     match protection {
         Protection::None => {}

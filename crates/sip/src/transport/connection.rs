@@ -1,5 +1,5 @@
-//! Connections: TCP and TLS, framed by Content-Length (RFC 3261, section 18.3), and WebSockets, where each message is a
-//! message (RFC 7118, section 5). Others open them, and all but WebSockets we open too.
+//! Connections: TCP and TLS, framed by Content-Length (RFC 3261, section 18.3), and WebSockets, with one SIP message
+//! per WebSocket message (RFC 7118, section 5). Peers open all kinds; this side opens all but WebSockets.
 
 use super::tls::Connector;
 use crate::ua::{Flow, Transport, lenient};
@@ -14,37 +14,37 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a connection may be silent. Calls last longer than keep-alives are apart, so this is generous.
+/// How long a connection may be silent. Calls last longer than the intervals of keep-alives, so this is generous.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long a message may take to arrive once it has begun.
 const MESSAGE_MAX: Duration = Duration::from_secs(20);
 /// How long a connection may take to open, with TLS: time for three more SYN, after 1, 3 and 7 s (RFC 6298, section 5.5),
 /// and for a second server before timer B ends it all (RFC 3261, section 17.1.1.2: 32 s).
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// How long what was answered to the unreadable has to leave, and the end of a WebSocket to be said.
+/// Time for the answer to unreadable input to leave, and for the closing handshake of a WebSocket.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// Messages that may wait for a peer that reads slowly.
+/// Messages that may wait for a slow peer.
 const WAITING_MAX: usize = 256;
 const READ_BYTES: usize = 16 * 1024;
 const MESSAGE_BYTES_MAX: usize = 128 * 1024;
-/// Two line ends ask whether we are there, one says yes (RFC 5626, section 4.4.1).
+/// Two CRLFs are a ping, one is the pong (RFC 5626, section 4.4.1).
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: Bytes = Bytes::from_static(b"\r\n");
 
-/// Bytes both ways, whatever carries them.
+/// A bidirectional byte stream.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A connection that is up, under TLS where it is.
+/// An open connection, possibly under TLS.
 pub type BoxedStream = Box<dyn Duplex>;
 
-/// What a connection tells the endpoint.
+/// An event of a connection.
 pub(super) enum ConnectionEvent {
     Message {
         flow: Flow,
         message: Box<Message>,
     },
-    /// What came cannot be read. A stream closes then, since where it would end is not known.
+    /// Unreadable input. A stream closes then, because the end of the message is unknown.
     Unreadable {
         flow: Flow,
         bytes: Bytes,
@@ -56,11 +56,11 @@ pub(super) enum ConnectionEvent {
     },
 }
 
-/// The sending half of a connection; dropping it closes the connection when all is written.
+/// The sending half of a connection; dropping it closes the connection after everything is written.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) outgoing: mpsc::Sender<Bytes>,
-    /// Tells it from an earlier one between the same addresses.
+    /// Distinguishes it from earlier ones between the same addresses.
     pub(super) id: u64,
     /// The other side opened it.
     pub(super) is_theirs: bool,
@@ -74,7 +74,7 @@ pub(super) struct Side {
     pub(super) events: mpsc::Sender<ConnectionEvent>,
 }
 
-/// Starts the tasks of a connection that exists.
+/// Starts the tasks of an open connection.
 pub(super) fn start(stream: BoxedStream, side: Side) -> Connection {
     let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
     let connection = Connection { outgoing: outgoing.clone(), id: side.id, is_theirs: true };
@@ -82,7 +82,7 @@ pub(super) fn start(stream: BoxedStream, side: Side) -> Connection {
     connection
 }
 
-/// Opens a connection; what is sent meanwhile waits.
+/// Opens a connection; messages wait meanwhile.
 pub(super) fn open(host: Option<String>, connector: Option<Connector>, side: Side) -> Connection {
     let (outgoing, waiting) = mpsc::channel(WAITING_MAX);
     let connection = Connection { outgoing: outgoing.clone(), id: side.id, is_theirs: false };
@@ -135,7 +135,7 @@ async fn run(
             let mut writing = tokio::spawn(write(writer, waiting));
             tokio::select! {
                 () = &mut reading => writing.abort(),
-                // We close: the other side has a moment to close too.
+                // This side closes: the other side has a moment to close too.
                 _ = &mut writing => {
                     let _ = timeout(MESSAGE_MAX, reading).await;
                 }
@@ -162,7 +162,7 @@ async fn write(mut writer: WriteHalf<BoxedStream>, mut waiting: mpsc::Receiver<B
 async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::WeakSender<Bytes>) {
     let mut parser = StreamParser::new(limits());
     let mut buffer = vec![0; READ_BYTES];
-    // What the parser holds of a message that is not whole, and the octets that came last.
+    // What the parser holds of an incomplete message, and the latest octets.
     let mut unfinished = Vec::new();
     let mut heads = Heads::default();
     loop {
@@ -197,12 +197,12 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
             }
         }
         let Some(error) = failure else { continue };
-        // Framing is lost; what follows would be guesswork.
+        // Framing is lost; everything after would be guesswork.
         tracing::debug!(flow = %side.flow, %error, "a connection sent what is not SIP: closed");
         let bytes = lenient::message_of(&Bytes::from(unfinished));
         let event = ConnectionEvent::Unreadable { flow: side.flow, bytes, why: error };
         if side.events.send(event).await.is_ok() {
-            // Octets that are not read would take the answer with them when the connection closes.
+            // Unread octets would discard the answer when the connection closes.
             let discard = async { while matches!(reader.read(&mut buffer).await, Ok(1..)) {} };
             let _ = timeout(FAREWELL, discard).await;
         }
@@ -210,8 +210,8 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
     }
 }
 
-/// Gives octets to the parser. Where it refuses the message that they complete, `unfinished`, that is given once more with its
-/// first line mended.
+/// Passes octets to the parser. If it refuses the message that they complete, `unfinished`, that is passed again with
+/// its first line repaired.
 fn push(parser: &mut StreamParser, piece: &[u8], unfinished: &[u8]) -> Result<Vec<Message>, ParseError> {
     parser.push(piece).or_else(|why| {
         let begin = unfinished.iter().take_while(|octet| b"\r\n".contains(octet)).count();
@@ -223,10 +223,10 @@ fn push(parser: &mut StreamParser, piece: &[u8], unfinished: &[u8]) -> Result<Ve
     })
 }
 
-/// Cuts a stream where the header lines of a message may end, so that no piece completes two messages.
+/// Splits a stream where the header of a message may end, so that no piece completes two messages.
 #[derive(Default)]
 struct Heads {
-    /// Octets of an empty line that came last.
+    /// Octets of an empty line at the end.
     matched: usize,
 }
 
@@ -242,7 +242,7 @@ impl Heads {
                 (false, _) => 0,
             };
             if self.matched == END.len() {
-                // The second half of an end may be the first half of another one.
+                // The second half of one end may be the first half of another.
                 self.matched = END.len() / 2;
                 pieces.push(&octets[..at]);
                 (octets, at) = (&octets[at..], 0);
@@ -262,11 +262,12 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
         .limits(tokio_websockets::Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
         .serve(stream);
     exchange(&mut socket, &side, &mut waiting).await;
-    // Whoever began it, both say that it is over (RFC 6455, section 5.5.1); browsers take anything else for a failure.
+    // Both sides confirm the close, whoever began it (RFC 6455, section 5.5.1); browsers treat anything else as a
+    // failure.
     let _ = timeout(FAREWELL, socket.close()).await;
 }
 
-/// Carries messages until one of the two sides has had enough.
+/// Carries messages until one of the two sides ends it.
 async fn exchange(
     socket: &mut tokio_websockets::WebSocketStream<BoxedStream>,
     side: &Side,
@@ -276,7 +277,8 @@ async fn exchange(
         tokio::select! {
             bytes = waiting.recv() => {
                 let Some(bytes) = bytes else { return };
-                // SIP.js and its kin read text; what is not UTF-8 can only travel as octets (RFC 7118, section 5).
+                // SIP.js and similar clients read text; anything but UTF-8 can only be sent as binary (RFC 7118,
+                // section 5).
                 let message = match String::from_utf8(bytes.to_vec()) {
                     Ok(text) => tokio_websockets::Message::text(text),
                     Err(error) => tokio_websockets::Message::binary(error.into_bytes()),

@@ -34,17 +34,17 @@ use tokio_rustls::rustls::ServerConfig;
 const INBOX_MAX: usize = 8192;
 /// Attempts to find a port that is free for both UDP and TCP.
 const PORT_ATTEMPTS: usize = 20;
-/// TLS handshakes that may be under way at a time: each costs a good millisecond, and strangers may begin them.
+/// Concurrent TLS handshakes: each costs over a millisecond, and strangers may begin them.
 const HANDSHAKES_MAX: usize = 256;
 
-/// How long taking back registrations may hold up the end.
+/// How long removing registrations may delay the shutdown.
 const UNREGISTER_MAX: Duration = Duration::from_secs(2);
 
-/// Makes endpoints.
+/// Creates endpoints.
 #[derive(Debug)]
 pub struct SipEndpoint;
 
-/// A connection that came in.
+/// An accepted connection.
 struct Accepted {
     stream: BoxedStream,
     flow: Flow,
@@ -68,7 +68,7 @@ impl SipEndpoint {
                 address: *address,
                 source,
             })?;
-            // Until it is known to take datagrams, the first one would be lost and sent again half a second later.
+            // Until the socket accepts datagrams, the first one would be lost and retransmitted half a second later.
             let _ = udp.writable().await;
             let udp = Arc::new(udp);
             tokio::spawn(udp::read(sockets.len(), udp.clone(), datagrams.clone()));
@@ -173,7 +173,7 @@ impl Acceptor {
                 connection = listener.accept() => match connection {
                     Ok(connection) => connection,
                     Err(error) => {
-                        // Out of file descriptors, most likely: waiting helps, spinning does not.
+                        // Most likely out of file descriptors: waiting helps, spinning does not.
                         tracing::warn!(%error, "a connection cannot be accepted");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         continue;
@@ -212,7 +212,7 @@ impl Acceptor {
     }
 }
 
-/// The outcome of a search, and the name that certificates there have to say.
+/// The outcome of a search, and the name that certificates there have to contain.
 struct Found {
     lookup: LookupId,
     host: String,
@@ -226,21 +226,21 @@ struct Listening {
 
 struct Task {
     config: SipConfig,
-    /// What the acceptors go by.
+    /// Settings of the acceptors.
     allow_from: Arc<RwLock<Vec<IpNet>>>,
     ua: UserAgent,
     start: Instant,
     sockets: Vec<Listening>,
-    /// Where TLS is listened on.
+    /// The TLS listening addresses.
     tls_locals: Vec<SocketAddr>,
     connections: HashMap<(Transport, SocketAddr), Connection>,
     connections_made: u64,
-    /// The names under which we opened connections: what their certificates have to say.
+    /// The names under which connections were opened: their certificates have to contain them.
     hosts: HashMap<SocketAddr, String>,
     resolver: Arc<Resolver>,
-    // Not bounded: each is the answer to a search of the user agent's.
+    // Not bounded: each is the answer to a search of the user agent.
     located: mpsc::UnboundedSender<Found>,
-    /// It is to stop as soon as registrations are taken back, or then at the latest.
+    /// The time to stop, unless registrations are removed earlier.
     leaving: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
     connection_events: mpsc::Sender<ConnectionEvent>,
     events: mpsc::Sender<SipEvent>,
@@ -248,9 +248,9 @@ struct Task {
     waiting: VecDeque<SipEvent>,
     /// More events wait than should, or did until a moment ago.
     queue_is_long: bool,
-    /// The program says that it has more to do than it can.
+    /// The program reports overload.
     program_is_busy: bool,
-    /// Our address towards each peer, where we listen on all of them.
+    /// The local address towards each peer, if listening on all of them.
     routes: HashMap<IpAddr, IpAddr>,
 }
 
@@ -310,8 +310,8 @@ impl Task {
         }
     }
 
-    /// Does something for one message, command or timer. A mistake of ours there costs that one, and not the endpoint with
-    /// every other call.
+    /// Handles one message, command or timer. A bug in that costs this one only, and not the endpoint with every
+    /// other call.
     fn guarded(&mut self, act: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
             tracing::error!("signalling failed over a message: it is dropped, everything else goes on");
@@ -363,7 +363,7 @@ impl Task {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
                 self.ua.set_limits(allow_from, websockets_from, guard);
             }
-            // Whoever asked may have gone.
+            // The asker may have gone.
             Command::Bans { reply } => drop(reply.send(self.ua.bans(now))),
             Command::LiftBan { source, reply } => drop(reply.send(self.ua.lift_ban(source, now))),
             Command::HangUpSaved { call, dialog, reasons } => {
@@ -392,7 +392,7 @@ impl Task {
         self.ua.receive_datagram(datagram.bytes, flow, now);
     }
 
-    /// Our address for what we send to `remote`.
+    /// The local address for messages to `remote`.
     fn local_for(&mut self, transport: Transport, remote: SocketAddr) -> SocketAddr {
         let of_family = |local: &SocketAddr| local.is_ipv4() == remote.is_ipv4();
         let tls = self.tls_locals.iter().copied().find(of_family).filter(|_| transport.is_secure());
@@ -411,7 +411,7 @@ impl Task {
             }
             ConnectionEvent::Closed { flow, id } => {
                 let key = (flow.transport, flow.remote);
-                // Another connection between the same addresses may be up by now.
+                // Another connection between the same addresses may be open by now.
                 if self.connections.get(&key).is_some_and(|connection| connection.id == id) {
                     self.close(flow);
                 }
@@ -434,12 +434,12 @@ impl Task {
             tracing::info!(%flow, "a source is banned or has too many connections: one is refused");
             return;
         }
-        // Requests of ours name the port that is listened on, which is also the local port here.
+        // Requests name the listening port, which is also the local port here.
         let side = self.side(flow);
         self.connections.insert((flow.transport, flow.remote), connection::start(stream, side));
     }
 
-    /// Carries out what the user agent wants.
+    /// Carries out the user agent's outputs.
     fn drain(&mut self) {
         while let Some(output) = self.ua.poll_output() {
             match output {
@@ -457,7 +457,7 @@ impl Task {
                 }
             }
         }
-        // Once it was half full it has to be nearly empty before there are new calls again.
+        // Once half full it has to be nearly empty before new calls are accepted again.
         let free = self.events.capacity();
         let enough =
             if self.queue_is_long { self.config.max_events / 8 * 7 } else { self.config.max_events / 2 };
@@ -477,7 +477,7 @@ impl Task {
                 let socket = sockets.clone().find(same).or_else(|| sockets.find(fits));
                 let socket = socket.unwrap_or(&self.sockets[0]);
                 if let Err(error) = socket.udp.try_send_to(&bytes, flow.remote) {
-                    // What gets lost here is sent again like what gets lost on the way.
+                    // What is lost here is retransmitted like what is lost in the network.
                     tracing::debug!(remote = %flow.remote, %error, "UDP send");
                 }
             }
@@ -524,7 +524,7 @@ impl Task {
                     if self.hosts.len() >= self.config.max_connections {
                         self.hosts.clear();
                     }
-                    // The domain that was asked for, wherever its servers are (RFC 5922, section 4).
+                    // The domain that was asked for, whichever servers it leads to (RFC 5922, section 4).
                     self.hosts.insert(remote, host.clone());
                 }
                 flows.push(Flow {
@@ -544,8 +544,8 @@ impl Task {
         self.ua.located(lookup, flows, now);
     }
 
-    /// A connection is closed, takes nothing more, or is not there any more. Where the other side had opened it, the program
-    /// hears that before it hears what fails over it.
+    /// A connection is closed, accepts nothing more, or no longer exists. If the other side had opened it, the
+    /// program is told before anything fails over it.
     fn close(&mut self, flow: Flow) {
         let now = self.now();
         let closed = self.connections.remove(&(flow.transport, flow.remote));
@@ -555,7 +555,8 @@ impl Task {
         self.ua.handle_transport_error(flow, now);
     }
 
-    /// The address by which a peer reaches us, when we listen on all addresses: the one the system would send from.
+    /// The address by which a peer reaches this host when listening on all addresses: the one the system would send
+    /// from.
     fn local_towards(&mut self, local: SocketAddr, remote: IpAddr) -> SocketAddr {
         if !local.ip().is_unspecified() {
             return local;

@@ -30,7 +30,7 @@ pub struct SipHandle {
     pub(super) local_tls: Option<SocketAddr>,
 }
 
-/// How a source did.
+/// The conduct of a source.
 pub(super) enum Outcome {
     Succeeded,
     Failed { is_reached: bool },
@@ -151,19 +151,19 @@ pub(super) enum Command {
 }
 
 impl SipHandle {
-    /// The first listening address, with the port that was really taken.
+    /// The first listening address, with its actual port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
     }
 
-    /// The first address that is listened on for TLS.
+    /// The first TLS listening address.
     #[must_use]
     pub fn local_tls_addr(&self) -> Option<SocketAddr> {
         self.local_tls
     }
 
-    /// Takes over a WebSocket whose opening handshake is done (RFC 7118, section 4). `secure`: it came under TLS.
+    /// Takes over a WebSocket after its opening handshake (RFC 7118, section 4). `secure`: it came under TLS.
     /// `is_foreign`: a page of another site opened it.
     pub fn accept_websocket(
         &self,
@@ -187,38 +187,38 @@ impl SipHandle {
         self.command(Command::Ring { call, sdp });
     }
 
-    /// Sends 200; it is sent again until the ACK comes.
+    /// Sends 200, and retransmits it until the ACK arrives.
     pub fn answer(&self, call: CallId, sdp: String) {
         self.command(Command::Answer { call, sdp, is_focus: false });
     }
 
-    /// The same for a conference, which says so (RFC 4579).
+    /// The same for a conference, which identifies itself as a focus (RFC 4579).
     pub fn answer_as_focus(&self, call: CallId, sdp: String) {
         self.command(Command::Answer { call, sdp, is_focus: true });
     }
 
-    /// Agrees to a subscription and tells the first document. It is known as `SubscriptionId` of the same number from then
-    /// on, until `Unsubscribed`.
+    /// Accepts a subscription and sends the first document. From then on it is the `SubscriptionId` of the same
+    /// number, until `Unsubscribed`.
     pub fn accept_subscription(&self, request: RequestId, call: Option<CallId>, body: String) {
         self.command(Command::AcceptSubscription { request, call, body });
     }
 
-    /// Tells another document.
+    /// Sends another document.
     pub fn notify(&self, subscription: SubscriptionId, body: String) {
         self.command(Command::Notify { subscription, body });
     }
 
-    /// What was followed is no more.
+    /// The subscribed resource no longer exists.
     pub fn end_subscription(&self, subscription: SubscriptionId) {
         self.command(Command::EndSubscription { subscription });
     }
 
-    /// Refuses a call that came in. No event of it follows.
+    /// Refuses an incoming call. No event of it follows.
     pub fn reject(&self, call: CallId, status: u16, phrase: Option<&str>, extra: Vec<(String, String)>) {
         self.command(Command::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
     }
 
-    /// Agrees to a registration: which contacts there are, each with its seconds.
+    /// Accepts a registration: its contacts, each with its remaining seconds.
     pub fn answer_registration(&self, request: RequestId, contacts: Vec<(String, u32)>) {
         self.command(Command::AnswerRegistration { request, contacts });
     }
@@ -228,37 +228,37 @@ impl SipHandle {
         self.command(Command::RefuseRequest { request, status, extra });
     }
 
-    /// Says that a caller has shown who it is, by a password or a token.
+    /// Reports that a caller has authenticated, by a password or a token.
     pub fn report_success(&self, flow: Flow, caller: Caller) {
         self.command(Command::Report { flow, caller, outcome: Outcome::Succeeded });
     }
 
-    /// Says that a caller asked for what it may not have. `is_reached`: what we send reaches it (it has a connection, or
-    /// answered a challenge of ours); else its address may be somebody else's, and it is not blocked for long.
+    /// Reports that a caller asked for something it is not permitted. `is_reached`: messages to it arrive (it has a
+    /// connection, or answered a challenge); otherwise its address may be forged, and it is not blocked for long.
     pub fn report_failure(&self, flow: Flow, caller: Caller, is_reached: bool) {
         self.command(Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } });
     }
 
-    /// Other networks and limits from now on.
+    /// Changes networks and limits.
     pub fn set_limits(&self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
         self.command(Command::SetLimits { allow_from, websockets_from, guard });
     }
 
-    /// Sources that are not answered at the moment, the longest first. None once the endpoint has stopped.
+    /// Sources that get no answer at present, the longest first. Empty once the endpoint has stopped.
     pub async fn bans(&self) -> Vec<Ban> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Bans { reply });
         answer.await.unwrap_or_default()
     }
 
-    /// Answers a source again, of IPv6 its whole network. False: it is answered.
+    /// Answers a source again, for IPv6 its whole network. False if it was not banned.
     pub async fn lift_ban(&self, source: IpAddr) -> bool {
         let (reply, answer) = oneshot::channel();
         self.command(Command::LiftBan { source, reply });
         answer.await.unwrap_or(false)
     }
 
-    /// Agrees to a re-INVITE or UPDATE.
+    /// Accepts a re-INVITE or UPDATE.
     pub fn accept_offer(&self, call: CallId, sdp: String) {
         self.command(Command::AcceptOffer { call, sdp });
     }
@@ -268,80 +268,85 @@ impl SipHandle {
         self.command(Command::RejectOffer { call, status });
     }
 
-    /// Ends a call in whatever state: BYE, CANCEL, or a refusal.
+    /// Ends a call in any state: BYE, CANCEL, or a refusal.
     pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
         self.command(Command::HangUp { call, reasons });
     }
 
-    /// Asks whether the other side still knows the call that is up; it ends where that is not so.
+    /// Asks whether the other side still knows the established call, and ends it otherwise.
     pub fn probe(&self, call: CallId) {
         self.command(Command::Probe { call });
     }
 
-    /// Ends a call of a run that was cut off, by its dialog as `Confirmed` gave it.
+    /// Ends a call of an earlier process, by its dialog as in `Confirmed`.
     pub fn hang_up_saved(&self, dialog: String, reasons: Vec<Reason>) {
         let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
         self.command(Command::HangUpSaved { call, dialog, reasons });
     }
 
-    /// New calls are refused from now on, and those who ask (OPTIONS) are told to go elsewhere.
+    /// Refuses new calls from now on, and answers OPTIONS with 503.
     pub fn set_draining(&self, draining: bool) {
         self.command(Command::SetDraining { draining });
     }
 
-    /// Has the endpoint fail over this, as a mistake of ours in the handling of a message would.
+    /// Makes the endpoint fail on this, as a bug in the handling of a message would.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.command(Command::Fail);
     }
 
-    /// The program has more to do than it can: until it says otherwise, new calls, registrations and subscriptions get 503
-    /// with Retry-After. Beside it the endpoint watches its own queue.
+    /// The program is overloaded: until it says otherwise, new calls, registrations and subscriptions get 503 with
+    /// Retry-After. The endpoint also watches its own queue.
     pub fn set_busy(&self, busy: bool) {
         self.command(Command::SetBusy { busy });
     }
 
-    /// Places a call; `Progress`, `Answered` or `Rejected` follow. Its servers are looked for in DNS (RFC 3263) and asked one
-    /// after the other; where none is found, it is `Rejected` with 503.
+    /// Places a call; `Progress`, `Answered` or `Rejected` follow. Its servers are located by DNS (RFC 3263) and
+    /// tried in turn; if there is none, it is `Rejected` with 503.
     ///
     /// # Errors
-    /// Its URI, or that of its first route, is not one that can be called.
+    ///
+    /// Its URI, or that of its first route, cannot be called.
     pub fn dial(&self, spec: DialSpec) -> Result<CallId, SipError> {
         let call = self.new_call();
         self.dial_as(call, spec)?;
         Ok(call)
     }
 
-    /// The id of a call that is to be placed.
+    /// The id of a call to be placed.
     #[must_use]
     pub fn new_call(&self) -> CallId {
         CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// [`Self::dial`] under an id of [`Self::new_call`]. Once a call was `Rejected`, the same id may be used for another try.
+    /// [`Self::dial`] under an id of [`Self::new_call`]. Once a call was `Rejected`, the same id may be used for
+    /// another attempt.
     ///
     /// # Errors
-    /// Its URI, or that of its first route, is not one that can be called.
+    ///
+    /// Its URI, or that of its first route, cannot be called.
     pub fn dial_as(&self, call: CallId, spec: DialSpec) -> Result<(), SipError> {
         check_dial(&spec)?;
         let spec = Box::new(spec);
         self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)
     }
 
-    /// Registers with another server and keeps the registration up: `Registered` and `RegistrationFailed` tell how that
-    /// goes.
+    /// Registers with another server and maintains the registration: `Registered` and `RegistrationFailed` report its
+    /// state.
     ///
     /// # Errors
-    /// The URI of the registrar, of the user or of the first route is not one.
+    ///
+    /// The URI of the registrar, of the user or of the first route is invalid.
     pub fn register(&self, spec: RegistrationSpec) -> Result<RegistrationId, SipError> {
         let registration = RegistrationId(self.next_call.fetch_add(1, Ordering::Relaxed));
         self.register_as(registration, spec)?;
         Ok(registration)
     }
 
-    /// [`Self::register`] under an id of the caller's; the two are not to be mixed.
+    /// [`Self::register`] under an id of the caller's; the two must not be mixed.
     ///
     /// # Errors
+    ///
     /// Those of [`Self::register`].
     pub fn register_as(&self, registration: RegistrationId, spec: RegistrationSpec) -> Result<(), SipError> {
         check_registration(&spec)?;
@@ -349,29 +354,29 @@ impl SipHandle {
         self.commands.send(Command::Register { registration, spec }).map_err(|_| SipError::Stopped)
     }
 
-    /// Takes a registration back; `Unregistered` follows. [`Self::shutdown`] does so for all.
+    /// Removes a registration; `Unregistered` follows. [`Self::shutdown`] does so for all.
     pub fn unregister(&self, registration: RegistrationId) {
         self.command(Command::Unregister { registration });
     }
 
-    /// Agrees to call whom somebody asks for (`Referred`), and says that this is being tried.
+    /// Accepts a REFER (`Referred`), and reports that the call is being tried.
     pub fn accept_referral(&self, request: RequestId) {
         self.command(Command::AcceptReferral { request });
     }
 
-    /// Tells who asked for a call which status it has; from 200 on that is the last.
+    /// Reports the status of the call to its referrer; from 200 on that is the last.
     pub fn report_referral(&self, request: RequestId, status: u16, phrase: &str) {
         self.command(Command::ReportReferral { request, status, phrase: phrase.to_owned() });
     }
 
-    /// Asks the other side of a call to call somebody (transfer out of here); `ReferralProgress` tells how that goes. The
-    /// call stays until it is hung up.
+    /// Transfers the other side of a call (REFER); `ReferralProgress` reports its state. The call stays until it is
+    /// hung up.
     pub fn refer(&self, call: CallId, to: ReferTo) {
         self.command(Command::Refer { call, to });
     }
 
-    /// Stops the endpoint once what was commanded before is sent and registrations are taken back, which takes two seconds
-    /// at the most.
+    /// Stops the endpoint once earlier commands are sent and registrations are removed, which takes two seconds at
+    /// most.
     pub async fn shutdown(&self) {
         let (done, stopped) = oneshot::channel();
         self.command(Command::Shutdown { done });
@@ -382,11 +387,12 @@ impl SipHandle {
 /// Whether a call can be placed like this, as [`SipHandle::dial`] would find out.
 ///
 /// # Errors
-/// Its URI, or that of its first route, is not one that can be called.
+///
+/// Its URI, or that of its first route, cannot be called.
 pub fn check_dial(spec: &DialSpec) -> Result<(), SipError> {
     match spec.flow {
-        // It goes over a connection that is there, so its URI need not lead anywhere: that of a browser names a host
-        // that nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
+        // It uses an existing connection, so its URI need not lead anywhere: that of a browser names a host that
+        // nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
         Some(_) => drop(parse(&spec.uri)?),
         None => {
             check(&spec.uri)?;
@@ -396,17 +402,18 @@ pub fn check_dial(spec: &DialSpec) -> Result<(), SipError> {
     Ok(())
 }
 
-/// Whether a registration can be kept up like this, as [`SipHandle::register`] would find out.
+/// Whether a registration can be maintained like this, as [`SipHandle::register`] would find out.
 ///
 /// # Errors
-/// The URI of the registrar, of the user or of the first route is not one.
+///
+/// The URI of the registrar, of the user or of the first route is invalid.
 pub fn check_registration(spec: &RegistrationSpec) -> Result<(), SipError> {
     check(&spec.registrar)?;
     check(&spec.address_of_record)?;
     spec.route.first().map_or(Ok(()), |route| check(route))
 }
 
-/// Whether a URI leads somewhere.
+/// Whether a URI can be called.
 fn check(uri: &str) -> Result<(), SipError> {
     Hop::of(&parse(uri)?).map(drop).map_err(|text| SipError::Uri { uri: uri.to_owned(), text })
 }

@@ -1,9 +1,9 @@
-//! The sockets around the user agent: UDP and TCP, each listening address both; TLS; and WebSockets that an HTTP server
+//! The sockets around the user agent: UDP and TCP on each listening address; TLS; and WebSockets that an HTTP server
 //! has upgraded.
 //!
-//! One task owns the user agent. Readers hand it what comes in over bounded queues; it hands bytes to the UDP
-//! sockets directly and to connections over bounded queues. Where a queue is full, UDP drops (as networks do)
-//! and a connection that does not read is closed.
+//! One task owns the user agent. Readers pass input to it over bounded queues; it passes bytes to the UDP sockets
+//! directly and to connections over bounded queues. If a queue is full, UDP drops (as networks do) and a connection
+//! whose peer does not read is closed.
 
 mod connection;
 mod endpoint;
@@ -28,28 +28,28 @@ use thiserror::Error;
 /// Settings of the endpoint.
 #[derive(Debug, Clone)]
 pub struct SipConfig {
-    /// Addresses to listen on, each UDP and TCP. Port 0 takes a free one, the same for both.
+    /// Listening addresses, each UDP and TCP. Port 0 takes a free one, the same for both.
     pub listen: Vec<SocketAddr>,
-    /// Addresses to listen on for TLS.
+    /// TLS listening addresses.
     pub listen_tls: Vec<SocketAddr>,
     /// Both roles of TLS.
     pub tls: TlsSettings,
-    /// The address named in Contact and Via instead of the one listened on.
+    /// The address in Contact and Via instead of the local one.
     pub advertise: Option<IpAddr>,
     /// Server and User-Agent header.
     pub product: String,
-    /// Networks whose requests are answered; all others get silence.
+    /// Networks whose requests are answered; all others get no answer.
     pub allow_from: Vec<IpNet>,
-    /// Networks whose requests are answered beside those where they come over a WebSocket.
+    /// Networks whose requests are also answered over WebSocket.
     pub websockets_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
-    /// Name servers to ask for the servers of those that we call (RFC 3263). Empty: those of the system, and the system
-    /// itself for addresses.
+    /// Name servers for locating servers (RFC 3263). Empty: those of the system, and the system's resolver for
+    /// addresses.
     pub resolver: Vec<SocketAddr>,
-    /// Connections that are open at a time.
+    /// Concurrent connections.
     pub max_connections: usize,
-    /// What clients in browsers are told when they ask for servers that help with ICE.
+    /// The ICE servers announced to clients in browsers.
     pub ice_servers: IceServers,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
     pub max_events: usize,
@@ -74,20 +74,20 @@ impl Default for SipConfig {
     }
 }
 
-/// Why the endpoint can't be started, or a call not be placed.
+/// Why the endpoint cannot be started, or a call not be placed.
 #[derive(Debug, Error)]
 pub enum SipError {
-    /// An address can't be listened on.
+    /// An address cannot be listened on.
     #[error("cannot listen on {transport} {address}: {}", listen_hint(source))]
     Listen {
         /// UDP, TCP or TLS.
         transport: &'static str,
-        /// Which address.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Not a URI that can be called.
+    /// The URI cannot be called.
     #[error(
         "`{uri}` cannot be called: {text}. Write it as sip:user@host:port, with ;transport=tcp for TCP or ;transport=tls for TLS."
     )]

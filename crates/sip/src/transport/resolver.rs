@@ -1,7 +1,7 @@
-//! Asks DNS what [`crate::locate`] wants to know: over UDP, over TCP where an answer is too long for it.
+//! Asks DNS for [`crate::locate`]: over UDP, and over TCP if an answer is too long for it.
 //!
-//! Addresses of names are asked of the system (which knows `/etc/hosts` too), unless name servers are configured. Answers
-//! are kept for as long as they say, within bounds; that there is no answer is kept for half a minute.
+//! Addresses are asked of the system (which knows `/etc/hosts` too), unless name servers are configured. Answers are
+//! cached for their TTL, within bounds; the absence of an answer is cached for half a minute.
 
 use crate::{
     locate::{Hop, Kind, Location, Question, Record, Server, Step},
@@ -21,15 +21,15 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a name server may take, and how often all of them are asked.
+/// Time for a name server to answer, and how often all of them are asked.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 2;
 /// Name servers of the system that are used.
 const SERVERS_MAX: usize = 3;
-/// How long answers are kept.
+/// Upper bound of the cache time.
 const KEPT_MAX: Duration = Duration::from_secs(3600);
 const NOTHING_KEPT: Duration = Duration::from_secs(30);
-/// Answers that are kept. Trunks have few names; more than this come of redirections only.
+/// Cached answers. Trunks have few names; only redirections need more than this.
 const ANSWERS_MAX: usize = 1024;
 const DATAGRAM_BYTES_MAX: usize = 4096;
 const SYSTEM_SERVERS: &str = "/etc/resolv.conf";
@@ -43,7 +43,7 @@ pub(super) struct Resolver {
     /// The name servers to ask. Empty: those of the system.
     configured: Vec<SocketAddr>,
     kept: Mutex<HashMap<Question, (Instant, Vec<Record>)>>,
-    /// The families that we can send to: IPv4 (`true`), IPv6 (`false`).
+    /// The address families that can be sent to: IPv4 (`true`), IPv6 (`false`).
     families: Arc<[bool]>,
 }
 
@@ -52,7 +52,7 @@ impl Resolver {
         Self { configured, kept: Mutex::default(), families }
     }
 
-    /// The servers of a hop that need no question: where it is an address.
+    /// The server of a hop that is an address and needs no question.
     pub(super) fn known(hop: &Hop) -> Option<Server> {
         hop.host.parse::<IpAddr>().ok()?;
         match Location::start(hop.clone()).1 {
@@ -87,14 +87,14 @@ impl Resolver {
         }
     }
 
-    /// An answer; no records where there are none, or where nobody answers.
+    /// An answer; no records if there are none, or nobody answers.
     async fn answer(&self, question: &Question) -> Vec<Record> {
         if let Some(records) = self.kept(question) {
             return records;
         }
         let (records, for_how_long) = match question.kind {
             Kind::Address if self.configured.is_empty() => {
-                // The system keeps answers itself.
+                // The system caches answers itself.
                 return match lookup_host((question.name.as_str(), 0)).await {
                     Ok(found) => found.map(|address| Record::Address(address.ip())).collect(),
                     Err(error) => {
@@ -132,7 +132,7 @@ impl Resolver {
         }
     }
 
-    /// The records of a name, and for how long they hold.
+    /// The records of a name, and their lifetime.
     async fn ask(&self, name: &str, kind: TYPE) -> (Vec<Record>, Duration) {
         let servers = if self.configured.is_empty() { system_servers() } else { self.configured.clone() };
         for round in 0..ROUNDS {
@@ -154,7 +154,7 @@ impl Resolver {
 
 fn random() -> u32 {
     let mut bytes = [0; 4];
-    // A server chosen always the same way is still a server.
+    // A server always chosen in the same way is still a server.
     let _ = getrandom::fill(&mut bytes);
     u32::from_ne_bytes(bytes)
 }
@@ -179,9 +179,9 @@ fn broken(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-/// Asks one name server. `None`: it cannot say.
+/// Asks one name server. `None` if it has no answer.
 async fn ask_one(server: SocketAddr, name: &str, kind: TYPE) -> io::Result<Option<(Vec<Record>, Duration)>> {
-    // The number and the port are what a forged answer would have to guess (RFC 5452).
+    // A forged answer would have to guess the number and the port (RFC 5452).
     let id = random() as u16;
     let mut query = Packet::new_query(id);
     query.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -227,7 +227,7 @@ async fn ask_over_tcp(server: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What an answer says. `None`: that its sender does not know.
+/// The content of an answer. `None` if its sender does not know.
 fn read(answer: &Packet<'_>) -> Option<(Vec<Record>, Duration)> {
     match answer.rcode() {
         RCODE::NoError => {}
@@ -237,7 +237,7 @@ fn read(answer: &Packet<'_>) -> Option<(Vec<Record>, Duration)> {
     let mut records = Vec::new();
     let mut kept = KEPT_MAX;
     for record in &answer.answers {
-        // Aliases are followed by whom we ask, so that their targets stand in the same answer.
+        // The asked server follows aliases, so their targets are in the same answer.
         let read = match &record.rdata {
             RData::A(a) => Record::Address(IpAddr::V4(a.address.into())),
             RData::AAAA(aaaa) => Record::Address(IpAddr::V6(aaaa.address.into())),

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 (RFC 3261, section 26.3.1). What certificates there are is the program's business.
+//! TLS 1.2 and 1.3 (RFC 3261, section 26.3.1). Certificates are the program's business.
 
 use super::connection::BoxedStream;
 use std::{fmt, io, sync::Arc, time::Duration};
@@ -14,9 +14,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The two roles of TLS. The server's resolver may change its certificate at any time.
 #[derive(Clone)]
 pub struct TlsSettings {
-    /// For connections that come in.
+    /// For accepted connections.
     pub server: Option<Arc<ServerConfig>>,
-    /// For connections that we open.
+    /// For opened connections.
     pub client: Option<Arc<ClientConfig>>,
 }
 

@@ -42,7 +42,7 @@ pub(super) async fn read(index: usize, socket: Arc<UdpSocket>, datagrams: mpsc::
                     Err(mpsc::error::TrySendError::Closed(_)) => return,
                 }
             }
-            // ICMP errors of earlier sends show up here; the socket goes on.
+            // ICMP errors of earlier sends appear here; the socket remains usable.
             Err(error) => tracing::debug!(%error, "UDP receive"),
         }
     }
