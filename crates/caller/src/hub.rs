@@ -6,12 +6,12 @@
 
 use crate::{
     CallerError,
-    batch::{Batch, stamp_arrivals},
     ear::Ear,
     measure::{BurstDetector, DurationQuantiles, Durations},
     speech::{BURST_FRAMES, Encoded, Speech},
 };
 use plenary_audio::codec::Codec;
+use plenary_net as net;
 use plenary_rtp::{
     dtmf::{DtmfSender, EventPacket},
     packet::Packet,
@@ -45,6 +45,10 @@ const TURN_FRAMES_MAX: u64 = 250;
 /// A comma among the keys waits half a second.
 const PAUSE_FRAMES: u32 = 25;
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+/// Datagrams moved with one system call, at the most.
+const BATCH: usize = 64;
+
+type Sender = net::Sender<BATCH>;
 
 /// What the network does to what a call sends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -218,8 +222,9 @@ impl Hub {
     pub(crate) fn start(bind: IpAddr) -> Result<Self, CallerError> {
         let socket = UdpSocket::bind((bind, 0)).map_err(CallerError::Socket)?;
         socket.set_nonblocking(true).map_err(CallerError::Socket)?;
-        stamp_arrivals(&socket).map_err(CallerError::Socket)?;
-        grow_buffer(&socket);
+        net::stamp_arrivals(&socket).map_err(CallerError::Socket)?;
+        // A smaller one does no harm before there are thousands of calls.
+        let _ = net::grow_receive_buffer(&socket, RECEIVE_BUFFER_BYTES);
         let local = socket.local_addr().map_err(CallerError::Socket)?;
         let state = Arc::new(Mutex::new(State::default()));
         let running = Arc::new(AtomicBool::new(true));
@@ -370,43 +375,16 @@ impl Drop for Hub {
     }
 }
 
-/// Beyond what the system allows to everybody, where we may.
-#[allow(unsafe_code)]
-fn grow_buffer(socket: &UdpSocket) {
-    use std::os::fd::AsRawFd;
-    let _ = socket2::SockRef::from(socket).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-    let bytes = RECEIVE_BUFFER_BYTES as libc::c_int;
-    // SAFETY: the option takes an int, which lives through the call. That it is refused does no harm.
-    unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_RCVBUFFORCE,
-            std::ptr::from_ref(&bytes).cast(),
-            size_of_val(&bytes) as libc::socklen_t,
-        );
-    }
-}
-
-/// A generator that is late itself measures nothing: its thread runs before ordinary work, where that is allowed.
-#[allow(unsafe_code)]
-fn run_on_time() {
-    let parameters = libc::sched_param { sched_priority: 1 };
-    // SAFETY: a struct is read; on Linux 0 is the calling thread.
-    unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameters);
-        libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64, 0_u64, 0_u64, 0_u64);
-    }
-}
-
 fn wall_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
-    run_on_time();
+    // A generator that is late itself measures nothing.
+    net::run_real_time();
+    net::wake_precisely();
     let start = Instant::now();
-    let (mut incoming, mut outgoing) = (Batch::new(), Batch::new());
+    let (mut incoming, mut outgoing) = (net::Receiver::<BATCH>::new(), Sender::new());
     let mut phase = 0_u64;
     while running.load(Ordering::Relaxed) {
         let due = start + PHASE * u32::try_from(phase % 1_000_000_000).unwrap_or(0);
@@ -421,19 +399,11 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
         state.load.behind += u64::from(lateness > Duration::from_millis(20));
         state.load.lateness_ms_max = state.load.lateness_ms_max.max(lateness.as_secs_f32() * 1000.0);
         let (now_ns, wall_now_ns) = (start.elapsed().as_nanos() as u64, wall_ns());
-        loop {
-            let count = incoming.receive(socket);
-            for index in 0..count {
-                if let Some((from, bytes, stamp)) = incoming.read(index) {
-                    // What came while we looked is from now.
-                    let ago_ns = stamp.map_or(0, |stamp| wall_now_ns.saturating_sub(stamp));
-                    state.hear(from, bytes, now_ns.saturating_sub(ago_ns));
-                }
-            }
-            if count < crate::batch::BATCH {
-                break;
-            }
-        }
+        incoming.drain(socket, usize::MAX, |datagram| {
+            // What came while we looked is from now.
+            let ago_ns = datagram.arrived_wall_ns.map_or(0, |stamp| wall_now_ns.saturating_sub(stamp));
+            state.hear(datagram.from, datagram.bytes, now_ns.saturating_sub(ago_ns));
+        });
         state.speak((phase % PHASES) as usize, phase / PHASES, start, socket, &mut outgoing);
         drop(state);
         phase += 1;
@@ -493,9 +463,9 @@ impl State {
         }
     }
 
-    fn speak(&mut self, phase: usize, frame: u64, start: Instant, socket: &UdpSocket, outgoing: &mut Batch) {
+    fn speak(&mut self, phase: usize, frame: u64, start: Instant, socket: &UdpSocket, outgoing: &mut Sender) {
         let mut failed = 0;
-        let mut flush = |outgoing: &mut Batch, wanted: usize| {
+        let mut flush = |outgoing: &mut Sender, wanted: usize| {
             let sent = outgoing.send(socket).unwrap_or(0);
             failed += wanted.saturating_sub(sent) as u64;
         };

@@ -7,7 +7,8 @@
 //! All calls share one UDP socket and are told apart by the address the other side sends from, so the other side
 //! must use a port of its own for each call, as Plenary does.
 
-mod batch;
+#![forbid(unsafe_code)]
+
 mod caller;
 mod ear;
 mod error;

@@ -18,7 +18,7 @@
 //! The crate decides nothing about conferences: who speaks, who listens and what is played is told to it
 //! through [`MediaHandle`]. It runs on Linux only.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod config;
 mod departure;
@@ -30,7 +30,6 @@ mod handle;
 mod params;
 mod ports;
 mod room;
-mod sys;
 mod worker;
 
 pub use config::MediaConfig;

@@ -1,18 +1,14 @@
 //! The sockets of calls: taking a pair of ports, and moving datagrams through it.
 //!
-//! This is all that knows how packets reach the network. Of the ways that `examples/reflector.rs` compares, one port
+//! This is all that knows how packets reach the network. Of the methods that `net/examples/reflector.rs` compares, one port
 //! for many calls costs least, but a call is then known by its source address alone, which nobody knows before the
 //! first packet comes through a NAT. Of those with a port for each call, batches by io_uring cost least.
 
-use crate::{
-    MediaError,
-    sys::{
-        self, Datagram, Receiver,
-        ring::{self, Ring},
-    },
-};
+use crate::MediaError;
+use plenary_net::{self as net, Datagram, Query, Receiver, Ring};
 use socket2::{Domain, Socket, Type};
 use std::{
+    cell::Cell,
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
@@ -23,6 +19,8 @@ const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
 /// Datagrams taken off one socket in one tick. A party sends one to two; more is a flood, which stays in
 /// the kernel and is dropped there.
 const DATAGRAMS_PER_TICK_MAX: usize = 64;
+/// Datagrams taken with one call where there is no ring. A call of 20 ms packets has one waiting at each tick.
+const BATCH: usize = 4;
 
 /// The two sockets of a call.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub(crate) struct PortPair {
     has_address: bool,
     /// Where RTP comes from and goes to, and nowhere else. Sending needs no route to be looked up then, and what
     /// strangers send ends in the kernel.
-    connected: Option<SocketAddr>,
+    connected: Cell<Option<SocketAddr>>,
 }
 
 /// Whose sockets are asked for what has come in.
@@ -82,7 +80,7 @@ impl PortPair {
             match bind(ip, even).and_then(|rtp| Ok((rtp, bind(ip, even + 1)?))) {
                 Ok((rtp, rtcp)) => {
                     let (is_v6, has_address) = (ip.is_ipv6(), !ip.is_unspecified());
-                    return Ok(Self { rtp, rtcp, is_v6, has_address, connected: None });
+                    return Ok(Self { rtp, rtcp, is_v6, has_address, connected: Cell::new(None) });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(source) => return Err(MediaError::Socket { bind: ip, source }),
@@ -106,18 +104,18 @@ impl PortPair {
     }
 
     /// Binds RTP to where it comes from and goes to. `None`: it is.
-    fn connect(&mut self, to: SocketAddr) -> Option<SocketAddr> {
-        if self.connected != Some(to) {
+    fn connect(&self, to: SocketAddr) -> Option<SocketAddr> {
+        if self.connected.get() != Some(to) {
             let is_connected = self.has_address && self.rtp.connect(self.reached(to)).is_ok();
-            self.connected = is_connected.then_some(to);
+            self.connected.set(is_connected.then_some(to));
         }
-        if self.connected.is_some() { None } else { Some(to) }
+        if self.connected.get().is_some() { None } else { Some(to) }
     }
 
     /// Takes RTP from anywhere again.
-    fn disconnect(&mut self) {
+    fn disconnect(&self) {
         if self.connected.take().is_some() {
-            sys::disconnect(&self.rtp);
+            net::disconnect(&self.rtp);
         }
     }
 
@@ -127,6 +125,17 @@ impl PortPair {
             Channel::Rtcp => &self.rtcp,
         }
     }
+
+    /// A socket, and the place that the pair under `key` has for it in the ring.
+    fn placed(&self, key: usize, channel: Channel) -> net::Socket<'_> {
+        let place = place(key) + usize::from(channel == Channel::Rtcp);
+        net::Socket { place, socket: self.socket(channel) }
+    }
+}
+
+/// The first of the two places in the ring of a pair.
+fn place(key: usize) -> usize {
+    2 * key
 }
 
 fn even(port: u16) -> u32 {
@@ -145,7 +154,7 @@ fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     let socket = UdpSocket::from(socket);
-    sys::stamp_arrivals(&socket)?;
+    net::stamp_arrivals(&socket)?;
     Ok(socket)
 }
 
@@ -154,7 +163,7 @@ fn bind(ip: IpAddr, port: u16) -> io::Result<UdpSocket> {
 pub(crate) struct Ports {
     pairs: Vec<Option<PortPair>>,
     free: Vec<usize>,
-    receiver: Receiver,
+    receiver: Receiver<BATCH>,
     ring: Option<Ring>,
     /// Sockets that are being asked for datagrams, and those to be asked again.
     asked: Vec<usize>,
@@ -186,7 +195,7 @@ impl Ports {
             }
         };
         if let Some(ring) = &mut self.ring {
-            ring.enter(index, [&pair.rtp, &pair.rtcp]);
+            ring.enter(place(index), [&pair.rtp, &pair.rtcp]);
         }
         self.pairs[index] = Some(pair);
         PortKey(index)
@@ -196,7 +205,7 @@ impl Ports {
     pub(crate) fn remove(&mut self, key: PortKey) {
         if self.pairs.get_mut(key.0).and_then(Option::take).is_some() {
             if let Some(ring) = &mut self.ring {
-                ring.leave(key.0);
+                ring.leave::<2>(place(key.0));
             }
             self.free.push(key.0);
         }
@@ -208,7 +217,7 @@ impl Ports {
             Ok(mut ring) => {
                 for (index, pair) in self.pairs.iter().enumerate() {
                     if let Some(pair) = pair {
-                        ring.enter(index, [&pair.rtp, &pair.rtcp]);
+                        ring.enter(place(index), [&pair.rtp, &pair.rtcp]);
                     }
                 }
                 self.ring = Some(ring);
@@ -247,9 +256,8 @@ impl Ports {
             let sockets = asked.iter().filter_map(|index| {
                 let Asked { port, is_unstamped, .. } = members[*index];
                 let pair = pair(port)?;
-                let socket = ring::Socket { place: port.0, channel, socket: pair.socket(channel) };
-                let from = pair.connected.filter(|_| channel == Channel::Rtp);
-                Some((*index, ring::Asked { socket, from, is_unstamped }))
+                let from = pair.connected.get().filter(|_| channel == Channel::Rtp);
+                Some((*index, Query { socket: pair.placed(port.0, channel), from, is_unstamped }))
             });
             ring.receive(sockets, |index, datagram| {
                 if take(members[index].key, datagram) {
@@ -265,7 +273,7 @@ impl Ports {
 
     /// What comes through the RTP socket may be from anywhere again.
     pub(crate) fn disconnect(&mut self, key: PortKey) {
-        if let Some(Some(pair)) = self.pairs.get_mut(key.0) {
+        if let Some(Some(pair)) = self.pairs.get(key.0) {
             pair.disconnect();
         }
     }
@@ -277,9 +285,9 @@ impl Ports {
         mut failed: impl FnMut(usize),
     ) {
         let Self { pairs, ring, .. } = self;
-        for (number, datagram) in datagrams.enumerate() {
+        let datagrams = datagrams.enumerate().filter_map(|(number, datagram)| {
             let Outgoing { port, channel, to, is_settled, bytes } = datagram;
-            let Some(Some(pair)) = pairs.get_mut(port.0) else { continue };
+            let pair = pairs.get(port.0)?.as_ref()?;
             let to = match (channel, is_settled) {
                 (Channel::Rtp, true) => pair.connect(to),
                 (Channel::Rtp, false) => {
@@ -289,21 +297,19 @@ impl Ports {
                 (Channel::Rtcp, _) => Some(to),
             };
             let to = to.map(|to| pair.reached(to));
-            let socket = pair.socket(channel);
-            if let Some(ring) = ring {
-                ring.send(number, ring::Socket { place: port.0, channel, socket }, to, bytes, &mut failed);
-            } else {
-                let sent = match to {
-                    Some(to) => socket.send_to(bytes, to),
-                    None => socket.send(bytes),
-                };
-                if sent.is_err() {
-                    failed(number);
-                }
-            }
-        }
+            Some((number, net::Outgoing { socket: pair.placed(port.0, channel), to, bytes }))
+        });
         if let Some(ring) = ring {
-            ring.finish_sending(&mut failed);
+            return ring.send(datagrams, failed);
+        }
+        for (number, net::Outgoing { socket, to, bytes }) in datagrams {
+            let sent = match to {
+                Some(to) => socket.socket.send_to(bytes, to),
+                None => socket.socket.send(bytes),
+            };
+            if sent.is_err() {
+                failed(number);
+            }
         }
     }
 }

@@ -14,7 +14,6 @@ use crate::{
     handle::Directory,
     ports::{Asked, Channel, Outgoing, PortKey, PortPair, Ports},
     room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
-    sys,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -281,8 +280,8 @@ impl Worker {
 
     /// Runs until told to stop or until nobody is left who could.
     pub(crate) fn run(mut self) {
-        sys::wake_precisely();
-        sys::run_before_others();
+        plenary_net::wake_precisely();
+        plenary_net::run_before_others();
         self.ports.use_ring();
         'run: loop {
             for _ in 0..COMMANDS_MAX {

@@ -1,5 +1,5 @@
 //! The floor: the same packets as calls, moved and sent back without a look at what is in them. `cargo run --release
-//! -p plenary-media --example reflector -- CALLS SECONDS [WAY…]`
+//! -p plenary-net --example reflector -- CALLS SECONDS [WAY…]`
 //!
 //! Every 20 ms each call's packet of 172 bytes comes in and one goes out. Ways:
 //!
@@ -12,17 +12,17 @@
 //! Printed is the CPU time of the reflecting thread for each call, in percent of a core. The generator's own is not
 //! in it; its packets come in ten portions in each 20 ms.
 
-#![allow(unsafe_code, clippy::print_stdout)]
+#![allow(clippy::print_stdout)]
 
 use io_uring::{
-    IoUring, cqueue, opcode, squeue,
-    types::{BufRingEntry, Fd, Fixed},
+    IoUring, cqueue, opcode,
+    types::{BufRingEntry, Fixed},
 };
+use plenary_net::{Outgoing, Query, Receiver, Ring, Sender, Socket};
 use std::{
     io, mem,
     net::{SocketAddr, UdpSocket},
     os::fd::AsRawFd,
-    ptr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -38,67 +38,10 @@ const IORING_ENTER_GETEVENTS: u32 = 1;
 const WAYS: [&str; 8] =
     ["woken", "calls", "asked_twice", "multishot", "io_uring", "connected", "stamped", "one_port"];
 
-/// Headers of a batch and all that they point at. Never moved once it is made.
-struct Batch {
-    bytes: [[u8; 512]; BATCH],
-    names: [libc::sockaddr_in; BATCH],
-    vectors: [libc::iovec; BATCH],
-    headers: [libc::mmsghdr; BATCH],
-}
-
-impl Batch {
-    fn new(length: usize) -> Box<Self> {
-        // SAFETY: all of these are plain C structs and numbers, for which zeros are valid.
-        let mut batch: Box<Self> = unsafe { Box::new(mem::zeroed()) };
-        for index in 0..BATCH {
-            batch.vectors[index] =
-                libc::iovec { iov_base: batch.bytes[index].as_mut_ptr().cast(), iov_len: length };
-            let header = &mut batch.headers[index].msg_hdr;
-            header.msg_name = ptr::from_mut(&mut batch.names[index]).cast();
-            header.msg_namelen = 16;
-            header.msg_iov = &raw mut batch.vectors[index];
-            header.msg_iovlen = 1;
-        }
-        batch
-    }
-
-    fn receive(&mut self, socket: &UdpSocket, most: usize) -> usize {
-        for header in &mut self.headers[..most] {
-            header.msg_hdr.msg_namelen = 16;
-        }
-        // SAFETY: the headers point into this batch, which outlives the call.
-        let count = unsafe {
-            libc::recvmmsg(
-                socket.as_raw_fd(),
-                self.headers.as_mut_ptr(),
-                most as u32,
-                libc::MSG_DONTWAIT,
-                ptr::null_mut(),
-            )
-        };
-        usize::try_from(count).unwrap_or(0)
-    }
-
-    fn send(&mut self, socket: &UdpSocket, count: usize) {
-        // SAFETY: as above.
-        unsafe { libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count as u32, 0) };
-    }
-}
-
-fn name(address: SocketAddr) -> libc::sockaddr_in {
-    let SocketAddr::V4(v4) = address else { unreachable!("everything here is on 127.0.0.1") };
-    // SAFETY: zeros are a valid `sockaddr_in`.
-    let mut name: libc::sockaddr_in = unsafe { mem::zeroed() };
-    name.sin_family = libc::AF_INET as libc::sa_family_t;
-    name.sin_port = v4.port().to_be();
-    name.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
-    name
-}
-
 fn socket() -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.set_nonblocking(true)?;
-    socket2::SockRef::from(&socket).set_recv_buffer_size(8 << 20)?;
+    plenary_net::grow_receive_buffer(&socket, 8 << 20)?;
     Ok(socket)
 }
 
@@ -113,8 +56,7 @@ fn cpu() -> f64 {
 
 /// Sends to all calls every 20 ms and takes what comes back, until told to stop. Returns packets sent and received.
 fn generate(socket: &UdpSocket, calls: &[SocketAddr], stop: &AtomicBool) -> (u64, u64) {
-    let names: Vec<_> = calls.iter().map(|call| name(*call)).collect();
-    let (mut incoming, mut outgoing) = (Batch::new(512), Batch::new(PACKET));
+    let (mut incoming, mut outgoing) = (Receiver::<BATCH>::new(), Sender::<BATCH>::new());
     let (mut sent, mut received) = (0, 0);
     let began = Instant::now();
     for phase in 0.. {
@@ -122,24 +64,15 @@ fn generate(socket: &UdpSocket, calls: &[SocketAddr], stop: &AtomicBool) -> (u64
             break;
         }
         thread::sleep((began + Duration::from_millis(2 * phase)).saturating_duration_since(Instant::now()));
-        loop {
-            let count = incoming.receive(socket, BATCH);
-            received += count as u64;
-            if count < BATCH {
-                break;
-            }
-        }
-        let mut count = 0;
-        for name in names.iter().skip((phase % 10) as usize).step_by(10) {
-            outgoing.names[count] = *name;
-            count += 1;
+        incoming.drain(socket, usize::MAX, |_| received += 1);
+        for call in calls.iter().skip((phase % 10) as usize).step_by(10) {
+            outgoing.push(*call, &[0; PACKET], &[]);
             sent += 1;
-            if count == BATCH {
-                outgoing.send(socket, count);
-                count = 0;
+            if outgoing.is_full() {
+                let _ = outgoing.send(socket);
             }
         }
-        outgoing.send(socket, count);
+        let _ = outgoing.send(socket);
     }
     (sent, received)
 }
@@ -157,8 +90,7 @@ fn every_20_ms(stop: &AtomicBool, mut tick: impl FnMut()) {
 }
 
 fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
-    let (packet, name) = ([7; PACKET], name(to));
-    let mut batch = Batch::new(512);
+    let packet = [7; PACKET];
     let send = |socket: &UdpSocket| {
         let _ = socket.send_to(&packet, to);
     };
@@ -186,20 +118,24 @@ fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) 
             // SAFETY: made above.
             unsafe { libc::close(epoll) };
         }
-        "calls" => every_20_ms(stop, || {
-            for socket in sockets {
-                batch.receive(socket, 4);
-            }
-            sockets.iter().for_each(send);
-        }),
-        "one_port" => {
-            let mut outgoing = Batch::new(PACKET);
-            outgoing.names = [name; BATCH];
-            let calls = sockets.len();
+        "calls" => {
+            let mut incoming = Receiver::<4>::new();
             every_20_ms(stop, || {
-                while batch.receive(&sockets[0], BATCH) == BATCH {}
-                for first in (0..calls).step_by(BATCH) {
-                    outgoing.send(&sockets[0], BATCH.min(calls - first));
+                for socket in sockets {
+                    incoming.drain(socket, 4, |_| ());
+                }
+                sockets.iter().for_each(send);
+            });
+        }
+        "one_port" => {
+            let (mut incoming, mut outgoing) = (Receiver::<BATCH>::new(), Sender::<BATCH>::new());
+            every_20_ms(stop, || {
+                incoming.drain(&sockets[0], usize::MAX, |_| ());
+                for call in 1..=sockets.len() {
+                    outgoing.push(to, &packet, &[]);
+                    if outgoing.is_full() || call == sockets.len() {
+                        let _ = outgoing.send(&sockets[0]);
+                    }
                 }
             });
         }
@@ -225,117 +161,36 @@ enum Use {
 }
 
 fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, how: Use) {
-    let (packet, name) = ([7; PACKET], name(to));
-    let mut batch = Batch::new(512);
-    let mut controls = [[0_u64; 8]; BATCH];
+    let Ok(mut ring) = Ring::new() else { return println!("io_uring is not allowed here") };
     let is_connected = matches!(how, Use::Connected | Use::Stamped);
-    if is_connected {
-        for socket in sockets {
-            let _ = socket.connect(to);
-            if how == Use::Stamped {
-                let on: libc::c_int = 1;
-                // SAFETY: the option takes an int, which lives through the call.
-                unsafe {
-                    libc::setsockopt(
-                        socket.as_raw_fd(),
-                        libc::SOL_SOCKET,
-                        libc::SO_TIMESTAMPNS,
-                        ptr::from_ref(&on).cast(),
-                        mem::size_of_val(&on) as libc::socklen_t,
-                    )
-                };
-            }
-        }
-    }
-    let build = || -> io::Result<IoUring> {
-        let ring: IoUring =
-            IoUring::builder().setup_single_issuer().setup_defer_taskrun().build(BATCH as u32)?;
+    for (place, socket) in sockets.iter().enumerate() {
         if how != Use::AskedTwice {
-            let fds: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
-            ring.submitter().register_files(&fds)?;
+            ring.enter(place, [socket]);
         }
-        Ok(ring)
-    };
-    let (Ok(mut ring), Ok(mut sender)) = (build(), build()) else {
-        return println!("io_uring is not allowed here");
-    };
-    let mut ask = |again: &[usize], yielded: &mut Vec<usize>| {
-        for part in again.chunks(BATCH) {
-            for (place, index) in part.iter().enumerate() {
-                let header = &mut batch.headers[place].msg_hdr;
-                header.msg_namelen = 16;
-                if how == Use::Stamped {
-                    header.msg_control = controls[place].as_mut_ptr().cast();
-                    header.msg_controllen = 64;
-                }
-                let header = &raw mut batch.headers[place].msg_hdr;
-                let receive = match how {
-                    Use::Connected => {
-                        let bytes = batch.bytes[place].as_mut_ptr();
-                        let receive = opcode::Recv::new(Fixed(*index as u32), bytes, 512);
-                        receive.flags(libc::MSG_DONTWAIT).build()
-                    }
-                    Use::ByNumber | Use::Stamped => {
-                        let receive = opcode::RecvMsg::new(Fixed(*index as u32), header);
-                        receive.flags(libc::MSG_DONTWAIT as u32).build()
-                    }
-                    Use::AskedTwice => {
-                        let receive = opcode::RecvMsg::new(Fd(sockets[*index].as_raw_fd()), header);
-                        receive.flags(libc::MSG_DONTWAIT as u32).build()
-                    }
-                };
-                // SAFETY: what it points at stays until it is over, below.
-                let _ = unsafe { ring.submission().push(&receive.user_data(*index as u64)) };
-            }
-            let _ = ring.submit_and_wait(part.len());
-            yielded.extend(
-                ring.completion()
-                    .filter(|done: &io_uring::cqueue::Entry| done.result() >= 0)
-                    .map(|done| done.user_data() as usize),
-            );
+        if is_connected {
+            let _ = socket.connect(to);
         }
-    };
-    let all: Vec<usize> = (0..sockets.len()).collect();
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    every_20_ms(stop, || {
-        first.clear();
-        second.clear();
-        ask(&all, &mut first);
-        if how == Use::AskedTwice {
-            ask(&first, &mut second);
+        if how == Use::Stamped {
+            let _ = plenary_net::stamp_arrivals(socket);
         }
-        send_by_ring(&mut sender, sockets, &packet, &name, how);
-    });
-}
-
-/// A packet from each socket.
-fn send_by_ring(
-    ring: &mut IoUring,
-    sockets: &[UdpSocket],
-    packet: &[u8; PACKET],
-    name: &libc::sockaddr_in,
-    how: Use,
-) {
-    let all: Vec<usize> = (0..sockets.len()).collect();
-    for part in all.chunks(BATCH) {
-        for index in part {
-            let send = match how {
-                Use::AskedTwice => {
-                    let fd = Fd(sockets[*index].as_raw_fd());
-                    opcode::Send::new(fd, packet.as_ptr(), PACKET as u32)
-                }
-                _ => opcode::Send::new(Fixed(*index as u32), packet.as_ptr(), PACKET as u32),
-            };
-            let send = match how {
-                Use::Connected | Use::Stamped => send,
-                _ => send.dest_addr(ptr::from_ref(name).cast()).dest_addr_len(16),
-            };
-            let send = send.flags(libc::MSG_DONTWAIT).build().flags(squeue::Flags::SKIP_SUCCESS);
-            // SAFETY: what it points at outlives the call below, in which it is over.
-            let _ = unsafe { ring.submission().push(&send) };
-        }
-        let _ = ring.submit();
     }
+    let placed = |place: usize| Socket { place, socket: &sockets[place] };
+    let query = |place: usize| {
+        (place, Query { socket: placed(place), from: Some(to), is_unstamped: how == Use::Connected })
+    };
+    let outgoing = |place: usize| {
+        let to = (!is_connected).then_some(to);
+        (place, Outgoing { socket: placed(place), to, bytes: &[7; PACKET] })
+    };
+    let mut yielded = Vec::new();
+    every_20_ms(stop, || {
+        yielded.clear();
+        ring.receive((0..sockets.len()).map(query), |place, _| yielded.push(place));
+        if how == Use::AskedTwice {
+            ring.receive(yielded.iter().copied().map(query), |_, _| ());
+        }
+        ring.send((0..sockets.len()).map(outgoing), |_| ());
+    });
 }
 
 /// Packets are put into memory that the kernel was given beforehand, and told in the queue of completions: no operation
@@ -344,7 +199,7 @@ fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool
     /// Buffers that the kernel may fill; a power of two.
     const BUFFERS: usize = 4096;
     const BUFFER: usize = 512;
-    let (packet, name) = ([7; PACKET], name(to));
+    let packet = [7; PACKET];
     let build = || -> io::Result<IoUring> {
         let ring: IoUring = IoUring::builder()
             .setup_single_issuer()
@@ -355,8 +210,15 @@ fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool
         ring.submitter().register_files(&fds)?;
         Ok(ring)
     };
-    let (Ok(mut ring), Ok(mut sender)) = (build(), build()) else {
+    let (Ok(mut ring), Ok(mut sender)) = (build(), Ring::new()) else {
         return println!("io_uring is not allowed here");
+    };
+    for (place, socket) in sockets.iter().enumerate() {
+        sender.enter(place, [socket]);
+    }
+    let outgoing = |place: usize| {
+        let socket = Socket { place, socket: &sockets[place] };
+        (place, Outgoing { socket, to: Some(to), bytes: &packet })
     };
     let mut buffers = vec![[0_u8; BUFFER]; BUFFERS];
     let layout = std::alloc::Layout::from_size_align(BUFFERS * mem::size_of::<BufRingEntry>(), 4096)
@@ -406,7 +268,7 @@ fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool
             }
         }
         filled.drain(..).for_each(&mut give);
-        send_by_ring(&mut sender, sockets, &packet, &name, Use::ByNumber);
+        sender.send((0..sockets.len()).map(outgoing), |_| ());
     });
 }
 
