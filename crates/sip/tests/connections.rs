@@ -1,4 +1,4 @@
-//! What a connection may cost: how many there may be, how long one may be silent, how much a message may hold.
+//! Limits of connections: their number, idle time, and message size.
 
 mod support;
 

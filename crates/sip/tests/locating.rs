@@ -1,5 +1,5 @@
-//! Servers found in DNS, over real sockets on loopback: a small name server of our own, servers that do not answer, and
-//! others that do.
+//! Servers located by DNS, over real sockets on loopback: a small name server of the test, servers that do not
+//! respond, and others that do.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Offers as phones send them, and the answers they get, side by side.
+//! Offers as telephones send them, and the answers they get, side by side.
 
 use plenary_sip::sdp::{
     Codec, Direction, IceCredentials, Levels, LocalMedia, LocalSecurity, Policy, Preference, Protection,

@@ -1,8 +1,8 @@
 //! Offers of telephones and browsers with their answers, as texts: `tests/sdp/*.txt`.
 //!
-//! A file has one offer or several, each followed by what it gets: the answer, or the status and Warning of a refusal,
-//! and what was agreed in one line. `BLESS=1 cargo test -p plenary-sip --test sdp_pairs` writes them anew, to be read before
-//! they are committed.
+//! A file has one or several offers, each followed by its result: the answer, or the status and Warning of a refusal,
+//! and the negotiated stream in one line. `BLESS=1 cargo test -p plenary-sip --test sdp_pairs` rewrites them; read
+//! the result before you commit it.
 #![allow(missing_docs)]
 
 use plenary_sip::sdp::{

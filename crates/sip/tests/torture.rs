@@ -1,5 +1,5 @@
-//! The messages of RFC 4475 and RFC 5118, each to a user agent of its own that answers what it is asked: what it says to
-//! them. The section of the RFC that wants it so stands beside each.
+//! The messages of RFC 4475 and RFC 5118, each sent to a user agent of its own that answers as required: the response
+//! to each, with the section of the RFC that requires it.
 #![allow(missing_docs)]
 
 use bytes::Bytes;

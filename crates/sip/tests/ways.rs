@@ -1,5 +1,5 @@
-//! Which way requests of ours take, over real sockets on loopback: those that are too large for a datagram (RFC 3261, section
-//! 18.1.1), and those to a telephone behind a NAT (RFC 3581).
+//! The transport of sent requests, over real sockets on loopback: those that are too large for a datagram (RFC 3261,
+//! section 18.1.1), and those to a telephone behind a NAT (RFC 3581).
 
 mod support;
 

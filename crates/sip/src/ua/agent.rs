@@ -1,4 +1,4 @@
-//! Takes what comes in to the part that it is for, and carries out what the parts want.
+//! Dispatches input to the part that it concerns, and carries out the parts' actions.
 
 use super::{
     CallId, DialSpec, EndCause, Flow, IceServers, LookupId, Output, Reason, ReferTo, RegistrationId,
@@ -24,7 +24,7 @@ use sipx_sip::{
 use std::{collections::VecDeque, fmt, net::IpAddr, time::Duration};
 
 const ELSEWHERE: &str = "Call completed elsewhere";
-/// Of the clients in browsers that ask with OPTIONS for servers that help with ICE.
+/// The header of OPTIONS by which clients in browsers ask for ICE servers.
 const TURN_REQUEST: &[u8] = b"X-AculabTurnRequest";
 
 /// The user agent.
@@ -52,7 +52,7 @@ impl fmt::Debug for UserAgent {
     }
 }
 
-/// What comes in.
+/// Input.
 impl UserAgent {
     /// A user agent with no calls.
     #[must_use]
@@ -72,7 +72,7 @@ impl UserAgent {
         }
     }
 
-    /// Takes a datagram. What is not SIP is passed over.
+    /// Takes a datagram. Anything but SIP is ignored.
     pub fn receive_datagram(&mut self, datagram: Bytes, flow: Flow, now: Duration) {
         if self.gate.is_banned(flow, now) {
             return;
@@ -84,7 +84,7 @@ impl UserAgent {
         }
     }
 
-    /// Takes a message that was framed already.
+    /// Takes a message that has been framed.
     pub(crate) fn receive(&mut self, mut message: Message, flow: Flow, now: Duration) {
         self.cx.now = now;
         lenient::mend(message.headers_mut());
@@ -115,8 +115,8 @@ impl UserAgent {
         self.transactions.handle_request(request, flow)
     }
 
-    /// What is plainly a request and cannot be read is answered with 400, what is more than we take with 513 (RFC 3261,
-    /// section 21.5.7), as far as it says by whom and where from (RFC 4475, 3.1.2). What is not even that is passed over.
+    /// A request that cannot be read is answered with 400, one that is too large with 513 (RFC 3261, section 21.5.7),
+    /// if it says from whom and where it came (RFC 4475, 3.1.2). Anything less is ignored.
     pub(crate) fn refuse_unreadable(&mut self, bytes: &[u8], why: &ParseError, flow: Flow, now: Duration) {
         self.cx.now = now;
         if !self.gate.is_allowed(flow) {
@@ -132,14 +132,14 @@ impl UserAgent {
         self.carry_out();
     }
 
-    /// Refuses a request of which nothing but these lines is known.
+    /// Refuses a request of which only these lines are known.
     fn send_salvaged(&mut self, flow: Flow, status: &str, copied: &str) {
         let product = &self.cx.product;
         let text = format!("SIP/2.0 {status}\r\n{copied}Server: {product}\r\nContent-Length: 0\r\n\r\n");
         self.cx.push(Action::Send { flow, bytes: text.into() });
     }
 
-    /// A request that lacks what every request has is answered without a transaction, if it can be answered at all.
+    /// A request that lacks a mandatory header is answered without a transaction, if it can be answered at all.
     fn refuse_malformed(&mut self, request: &Request, finding: &sipx_sip::Finding, flow: Flow) {
         if request.method == Method::Ack {
             return;
@@ -159,12 +159,12 @@ impl UserAgent {
         if let Some(response) = response {
             self.cx.send(back, &Message::Response(response));
         } else if let Some(copied) = message::salvage(&Message::Request(request.clone()).to_bytes()) {
-            // It lacks what a proper answer has to repeat.
+            // It lacks what a proper response has to repeat.
             self.send_salvaged(back, &format!("400 {why}"), &copied);
         }
     }
 
-    /// Lets time pass.
+    /// Advances time.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.cx.now = now;
         while let Some(at) = self.poll_timeout().filter(|at| *at <= now) {
@@ -198,7 +198,7 @@ impl UserAgent {
         parts.into_iter().flatten().min()
     }
 
-    /// The next thing to do.
+    /// The next output.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -217,7 +217,7 @@ impl UserAgent {
         self.carry_out();
     }
 
-    /// The servers of a hop, the first to be tried first, or why there are none.
+    /// The servers of a hop in the order to try, or why there are none.
     pub fn located(&mut self, lookup: LookupId, found: Result<Vec<Flow>, String>, now: Duration) {
         self.cx.now = now;
         let Some(lookup) = self.servers.take(lookup) else { return };
@@ -234,7 +234,7 @@ impl UserAgent {
         self.carry_out();
     }
 
-    /// Carries out what a transaction wants.
+    /// Carries out the steps of a transaction.
     fn run(&mut self, (key, steps): Steps) {
         for step in steps {
             match self.transactions.handle_step(&key, step, self.cx.now) {
@@ -248,7 +248,7 @@ impl UserAgent {
         }
     }
 
-    /// Takes what a transaction says to whom it belongs.
+    /// Passes an event of a transaction to its owner.
     fn tell(&mut self, key: &TransactionKey, event: TuEvent) {
         let Some(flow) = self.transactions.flow(key) else { return };
         match event {
@@ -289,7 +289,8 @@ impl UserAgent {
         }
     }
 
-    /// An answer to an INVITE that nobody waits for: it went to another telephone, or to a server that was given up.
+    /// A response to an INVITE that nobody waits for: the call was answered by another fork, or the server was given
+    /// up.
     fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response) {
         let Some(invite) = self.transactions.request(key).cloned() else { return };
         if response.status.is_success() {
@@ -302,7 +303,7 @@ impl UserAgent {
         }
     }
 
-    /// A request of ours, or a final answer to an INVITE, got no reply.
+    /// A request of ours, or a final response to an INVITE, got no reply.
     fn on_failure(&mut self, key: &TransactionKey, status: u16) {
         let (Some(owner), Some(method), Some(flow)) =
             (self.transactions.owner(key), self.transactions.method(key), self.transactions.meant_for(key))
@@ -320,7 +321,7 @@ impl UserAgent {
         }
     }
 
-    /// Carries out what the parts want, in order; what one action leads to comes before the next one.
+    /// Carries out the parts' actions in order; the consequences of one action come before the next.
     fn carry_out(&mut self) {
         for action in self.cx.take_actions() {
             self.act(action);
@@ -444,7 +445,7 @@ impl UserAgent {
             return self.cx.respond_plain(&received, 481);
         };
         let call = if let Owner::Call(call) = owner { Some(call) } else { None };
-        // The answer to CANCEL carries the tag of the INVITE's answers (section 9.2).
+        // The response to CANCEL carries the tag of the INVITE's responses (section 9.2).
         received.tag = call.and_then(|call| self.calls.tag(call));
         self.cx.respond_plain(&received, 200);
         if let Some(call) = call {
@@ -509,32 +510,33 @@ impl UserAgent {
     }
 }
 
-/// What the program asks.
+/// Commands of the program.
 impl UserAgent {
-    /// New calls are refused with 503 while the program cannot keep up.
+    /// New calls are refused with 503 while the program is overloaded.
     pub fn set_overloaded(&mut self, is_overloaded: bool) {
         self.gate.is_overloaded = is_overloaded;
     }
 
-    /// New calls are refused with 503, and OPTIONS too, by which proxies know whom to ask. Not those by which clients in browsers
-    /// ask for ICE servers: after a refusal these would not ask for a minute, and calls that are up need new credentials.
+    /// New calls are refused with 503, and so is OPTIONS, which proxies use to choose a server. Not the OPTIONS of
+    /// clients in browsers for ICE servers: after a refusal they would not ask again for a minute, and calls in
+    /// progress need new credentials.
     pub fn set_draining(&mut self, is_draining: bool) {
         self.gate.is_draining = is_draining;
     }
 
-    /// Calls that are not over yet.
+    /// Calls that have not ended.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls.len()
     }
 
-    /// Registrations that are kept up or are being taken back.
+    /// Registrations that are maintained or being removed.
     #[must_use]
     pub fn registrations(&self) -> usize {
         self.registrations.len()
     }
 
-    /// Nothing is under way: no call, no transaction, no timer.
+    /// Idle: no call, no transaction, no timer.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.calls.is_idle()
@@ -546,39 +548,39 @@ impl UserAgent {
             && self.registrations.is_idle()
     }
 
-    /// A caller asked for what it may not have. Who does so often is not answered for a while. `is_reached`: what we send
-    /// is known to reach it; else somebody else may have written its address on a datagram.
+    /// A caller asked for something it is not permitted. A caller that does so often gets no answer for a while.
+    /// `is_reached`: messages to it are known to arrive; otherwise its address may be forged.
     pub fn report_failure(&mut self, flow: Flow, caller: &Caller, is_reached: bool, now: Duration) {
         self.with(now, |ua| ua.gate.report_failure(&mut ua.cx, flow, caller, is_reached));
     }
 
-    /// A caller has shown who it is.
+    /// A caller has authenticated.
     pub fn report_success(&mut self, flow: Flow, caller: &Caller, now: Duration) {
         self.with(now, |ua| ua.gate.report_success(&ua.cx, flow, caller));
     }
 
-    /// Whether a source that has these connections may open another one.
+    /// Whether a source with these connections may open another one.
     pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
         self.gate.may_connect(flow, open, now)
     }
 
-    /// What comes this way is answered at all.
+    /// Requests on this flow are answered at all.
     pub(crate) fn is_allowed(&self, flow: Flow) -> bool {
         self.gate.is_allowed(flow)
     }
 
-    /// Other limits and networks from now on. Bans are lifted.
+    /// Changes limits and networks. Bans are lifted.
     pub fn set_limits(&mut self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
         self.gate.set_limits(allow_from, websockets_from, guard);
     }
 
-    /// Sources that are not answered at the moment, the longest first.
+    /// Sources that get no answer at present, the longest first.
     #[must_use]
     pub fn bans(&self, now: Duration) -> Vec<Ban> {
         self.gate.bans(now)
     }
 
-    /// Answers a source again. False: it was answered.
+    /// Answers a source again. False if it was not banned.
     pub fn lift_ban(&mut self, source: IpAddr, now: Duration) -> bool {
         self.gate.lift_ban(source, now)
     }
@@ -593,13 +595,13 @@ impl UserAgent {
         self.with(now, |ua| ua.calls.ring(&mut ua.cx, call, sdp));
     }
 
-    /// Sends 200 with a session description: the answer, or the offer when the INVITE had none.
-    /// `is_focus`: it is a conference that answers (RFC 4579).
+    /// Sends 200 with a session description: the answer, or the offer if the INVITE had none. `is_focus`: a
+    /// conference answers (RFC 4579).
     pub fn answer(&mut self, call: CallId, sdp: String, is_focus: bool, now: Duration) {
         self.with(now, |ua| ua.calls.answer(&mut ua.cx, call, sdp, is_focus));
     }
 
-    /// Refuses a call that came in. It is over for the program at once.
+    /// Refuses an incoming call. For the program it is over at once.
     pub fn reject(
         &mut self,
         call: CallId,
@@ -611,17 +613,17 @@ impl UserAgent {
         self.with(now, |ua| ua.calls.reject(&mut ua.cx, call, status, reason, extra));
     }
 
-    /// Agrees to a change of the session.
+    /// Accepts a change of the session.
     pub fn accept_offer(&mut self, call: CallId, sdp: String, now: Duration) {
         self.with(now, |ua| ua.calls.accept_offer(&mut ua.cx, call, sdp));
     }
 
-    /// Declines a change of the session; it goes on as it was.
+    /// Declines a change of the session, which stays as it was.
     pub fn reject_offer(&mut self, call: CallId, status: u16, now: Duration) {
         self.with(now, |ua| ua.calls.reject_offer(&mut ua.cx, call, status));
     }
 
-    /// Ends a call, whatever state it is in. `Ended` follows when the other side knows.
+    /// Ends a call in any state. `Ended` follows when the other side knows.
     pub fn hang_up(&mut self, call: CallId, reasons: Vec<Reason>, now: Duration) {
         self.with(now, |ua| {
             if ua.calls.contains(call) {
@@ -632,50 +634,50 @@ impl UserAgent {
         });
     }
 
-    /// Ends a call of another run of ours. `Ended` follows. False: the text is not that of a dialog.
+    /// Ends a call of an earlier process. `Ended` follows. False: the text is not a dialog.
     pub fn hang_up_saved(&mut self, id: CallId, dialog: &str, reasons: &[Reason], now: Duration) -> bool {
         self.with(now, |ua| ua.calls.hang_up_saved(&mut ua.cx, id, dialog, reasons))
     }
 
-    /// Asks whether the other side still knows the call (OPTIONS within the dialog); where it does not, or nobody
+    /// Asks whether the other side still knows the call (OPTIONS within the dialog); if it does not, or nothing
     /// answers, the call ends.
     pub fn probe(&mut self, id: CallId, now: Duration) {
         self.with(now, |ua| ua.calls.probe(&mut ua.cx, id));
     }
 
-    /// Asks the other side of a call to call somebody. `ReferralProgress` tells how that goes; the call goes on until it
-    /// is hung up.
+    /// Asks the other side of a call to call someone (REFER). `ReferralProgress` reports the outcome; the call
+    /// continues until it is hung up.
     pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
         self.with(now, |ua| ua.calls.refer(&mut ua.cx, id, to));
     }
 
-    /// Registers, and keeps the registration up until [`Self::unregister`].
+    /// Registers, and maintains the registration until [`Self::unregister`].
     pub fn register(&mut self, id: RegistrationId, spec: RegistrationSpec, now: Duration) {
         self.with(now, |ua| ua.registrations.register(&mut ua.cx, id, spec));
     }
 
-    /// Takes a registration back. `Unregistered` follows.
+    /// Removes a registration. `Unregistered` follows.
     pub fn unregister(&mut self, id: RegistrationId, now: Duration) {
         self.with(now, |ua| ua.registrations.unregister(&mut ua.cx, id));
     }
 
-    /// Takes all of them back.
+    /// Removes all registrations.
     pub fn unregister_all(&mut self, now: Duration) {
         self.with(now, |ua| ua.registrations.unregister_all(&mut ua.cx));
     }
 
-    /// Says which contacts are registered, each with its seconds.
+    /// Accepts a registration: its contacts, each with its remaining seconds.
     pub fn answer_registration(&mut self, id: RequestId, contacts: &[(String, u32)], now: Duration) {
         self.with(now, |ua| ua.requests.answer_registration(&mut ua.cx, id, contacts));
     }
 
-    /// Refuses a registration or a subscription, or asks who it is (401 with WWW-Authenticate).
+    /// Refuses a registration or a subscription, or challenges it (401 with WWW-Authenticate).
     pub fn refuse_request(&mut self, id: RequestId, status: u16, extra: &[(String, String)], now: Duration) {
         self.with(now, |ua| ua.requests.refuse(&mut ua.cx, id, status, extra));
     }
 
-    /// Agrees to a subscription, under the number of its request; `body` is the first document. For how long is what was
-    /// asked for, within bounds; for nothing means that this document is all that was wanted.
+    /// Accepts a subscription, under the number of its request; `body` is the first document. Its duration is as
+    /// requested, within bounds; zero means that only this document is wanted.
     pub fn accept_subscription(
         &mut self,
         id: RequestId,
@@ -691,18 +693,17 @@ impl UserAgent {
         })
     }
 
-    /// Tells a document to one who follows.
+    /// Sends a document to a subscriber.
     pub fn notify(&mut self, id: SubscriptionId, body: String, now: Duration) {
         self.with(now, |ua| ua.subscriptions.notify(&mut ua.cx, id, body));
     }
 
-    /// Ends a subscription: what was followed is no more.
+    /// Ends a subscription whose resource no longer exists.
     pub fn end_subscription(&mut self, id: SubscriptionId, now: Duration) {
         self.with(now, |ua| ua.subscriptions.end(&mut ua.cx, id));
     }
 
-    /// Agrees to call whom somebody asks for: 202, and the first word on how that goes. [`Self::report_referral`] tells the
-    /// rest.
+    /// Accepts a REFER: 202, and the first NOTIFY. [`Self::report_referral`] reports the rest.
     pub fn accept_referral(&mut self, id: RequestId, now: Duration) {
         self.with(now, |ua| {
             let Some(Pending { received, call }) = ua.requests.take(id) else { return };
@@ -717,12 +718,12 @@ impl UserAgent {
         });
     }
 
-    /// Tells who asked for a call how it goes, by the status that it has: final from 200 on.
+    /// Reports the status of the call to its referrer: final from 200 on.
     pub fn report_referral(&mut self, id: RequestId, status: u16, phrase: &str, now: Duration) {
         self.with(now, |ua| ua.subscriptions.report_referral(&mut ua.cx, id, status, phrase));
     }
 
-    /// Puts something to the parts, and carries out what they want.
+    /// Passes something to the parts, and carries out their actions.
     fn with<T>(&mut self, now: Duration, put: impl FnOnce(&mut Self) -> T) -> T {
         self.cx.now = now;
         let answer = put(self);
@@ -733,7 +734,7 @@ impl UserAgent {
 
 #[cfg(test)]
 impl UserAgent {
-    /// No part has a deadline, and the library no transaction.
+    /// No part has a deadline, and the library has no transaction.
     pub(super) fn has_forgotten_all(&self) -> bool {
         self.poll_timeout().is_none() && self.transactions.is_library_idle()
     }
@@ -754,7 +755,7 @@ impl UserAgent {
     }
 }
 
-/// Clients in browsers ask in this way for servers that help with ICE.
+/// Clients in browsers ask for ICE servers in this way.
 fn asks_for_ice_servers(request: &Request) -> bool {
     let value = message::text(&request.headers, &HeaderName::parse(&Bytes::from_static(TURN_REQUEST)));
     value.is_some_and(|value| value == "1")

@@ -1,11 +1,11 @@
-//! Answers to those who ask who we are (RFC 3261, section 22; RFC 7616; RFC 8760).
+//! Answers to challenges (RFC 3261, section 22; RFC 7616; RFC 8760).
 
 use super::{message, types::Credentials};
 use sipx_sip::{HeaderName, Request, Response, auth::Challenge};
 
-/// Challenges of one realm that are answered in one exchange: one that says nothing, and one for a nonce that was too old.
+/// Challenges of one realm answered in one exchange: the first one, and one for a nonce that was too old.
 const ANSWERS_MAX: u8 = 2;
-/// Realms that may ask in one dialog.
+/// Realms that may challenge in one dialog.
 const REALMS_MAX: usize = 4;
 
 /// The challenges of a dialog or registration, and how often each was answered.
@@ -22,7 +22,7 @@ struct Answered {
 }
 
 impl Answers {
-    /// Another request: whoever has let us in may ask again.
+    /// Another request: a server that has accepted one may challenge again.
     pub(super) fn begin(&mut self) {
         self.0.iter_mut().for_each(|answered| answered.in_exchange = 0);
     }
@@ -31,7 +31,7 @@ impl Answers {
         self.0.is_empty()
     }
 
-    /// Takes the challenges of a 401 or 407. False: there is none that another answer would help with.
+    /// Takes the challenges of a 401 or 407. False if another answer would not help.
     pub(super) fn learn(&mut self, response: &Response) -> bool {
         let of = |name: &HeaderName, from_proxy: bool| {
             let headers = response.headers.get_all(name);
@@ -51,7 +51,7 @@ impl Answers {
             match known {
                 Some(at) => {
                     let answered = &mut self.0[at];
-                    // The same question again means that the password is wrong.
+                    // The same challenge again means that the password is wrong.
                     let is_wrong = answered.challenge.nonce == best.nonce
                         || answered.in_exchange >= ANSWERS_MAX
                         || (answered.in_exchange > 0 && !best.stale);
@@ -68,7 +68,7 @@ impl Answers {
         has_new
     }
 
-    /// Writes the answers into a request, in place of earlier ones.
+    /// Writes the answers into a request, replacing earlier ones.
     pub(super) fn sign(&mut self, request: &mut Request, credentials: &Credentials, cnonce: &str) {
         request.headers.remove_all(&HeaderName::Authorization);
         request.headers.remove_all(&HeaderName::ProxyAuthorization);

@@ -1,51 +1,50 @@
-//! The bodies of messages: what of a body is meant for us (RFC 3261, sections 7.4 and 20.11; RFC 5621). A body is one part, or
-//! a `multipart/*` of parts, as carriers send it who carry ISUP (RFC 3204) or the caller's location (RFC 6442) beside the
-//! session description.
+//! Message bodies (RFC 3261, sections 7.4 and 20.11; RFC 5621). A body is one part, or a `multipart/*` of parts, as
+//! carriers send it with ISUP (RFC 3204) or the caller's location (RFC 6442) beside the session description.
 //!
-//! A part that is not understood is passed over where its `handling` is `optional`, and refused with 415 where it is
-//! `required`. Where nothing is said, RFC 3261 means `required`, but those who send a location (RFC 6442) say nothing: beside
-//! a part that is understood such a part is passed over too, and on its own it is refused.
+//! A part that is not understood is ignored if its `handling` is `optional`, and refused with 415 if it is
+//! `required`. RFC 3261 makes `required` the default, but senders of a location (RFC 6442) state nothing: beside a
+//! part that is understood such a part is ignored too, and on its own it is refused.
 
 use bytes::Bytes;
 use sipx_sip::{HeaderName, Headers};
 use std::{borrow::Cow, ops::Range};
 
 pub(super) const SDP_TYPE: &str = "application/sdp";
-/// What a dialog's INVITE, UPDATE, ACK and PRACK and their answers may bring.
+/// Types in a dialog's INVITE, UPDATE, ACK and PRACK and their responses.
 pub(super) const SESSION: &[&str] = &[SDP_TYPE];
-/// What an INFO may bring.
+/// Types in INFO.
 pub(super) const KEYS: &[&str] = &[DTMF_RELAY, "application/dtmf"];
 pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
-/// What a NOTIFY of a referral may bring (RFC 3515, section 2.4.5).
+/// Types in NOTIFY of a referral (RFC 3515, section 2.4.5).
 pub(super) const SIPFRAG: &[&str] = &["message/sipfrag"];
 /// All of these.
 pub(super) const ALL: &[&str] = &[SDP_TYPE, DTMF_RELAY, "application/dtmf", "message/sipfrag"];
 const MULTIPART: &str = "multipart";
 
-/// Multiparts within multiparts that are looked into, and parts of one body.
+/// Nested multiparts that are read, and parts of one body.
 const DEPTH_MAX: usize = 4;
 const PARTS_MAX: usize = 32;
 /// RFC 2046, section 5.1.1.
 const BOUNDARY_CHARS_MAX: usize = 70;
 
-/// What a message brings.
+/// The content of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// Nothing that is meant for us.
+    /// Nothing of use.
     None,
-    /// A part of one of the types that were asked for: which one, and what it says.
+    /// A part of one of the requested types: its type and its text.
     Known {
         /// In lower case, without parameters.
         media_type: &'static str,
         text: String,
     },
-    /// Something that is not understood, and whose handling is not said.
+    /// A part that is not understood, without `handling`.
     Unknown,
-    /// Something that has to be understood and is not.
+    /// A part that has to be understood and is not.
     Refused,
 }
 
-/// What of a message's body is of one of the types `known`: the first part of a multipart/mixed, the last of a
+/// The part of a body that has one of the types `known`: the first of a multipart/mixed, the last of a
 /// multipart/alternative.
 pub(super) fn find(headers: &Headers, body: &Bytes, known: &'static [&'static str]) -> Body {
     if body.is_empty() {
@@ -62,7 +61,7 @@ pub(super) fn find(headers: &Headers, body: &Bytes, known: &'static [&'static st
     }
 }
 
-/// The text of the part that is of one of these types, where there is one.
+/// The text of the part of one of these types, if there is one.
 pub(super) fn text(headers: &Headers, body: &Bytes, known: &'static [&'static str]) -> Option<String> {
     match find(headers, body, known) {
         Body::Known { text, .. } => Some(text),
@@ -70,7 +69,7 @@ pub(super) fn text(headers: &Headers, body: &Bytes, known: &'static [&'static st
     }
 }
 
-/// The value of Accept for those whose body was refused (RFC 3261, section 21.4.13).
+/// The value of Accept with which a body is refused (RFC 3261, section 21.4.13).
 pub(super) fn accept(known: &[&str]) -> String {
     let types = known.iter().copied().chain(["multipart/mixed", "multipart/alternative"]);
     types.collect::<Vec<_>>().join(", ")
@@ -78,17 +77,17 @@ pub(super) fn accept(known: &[&str]) -> String {
 
 /// A body, or a part of one.
 struct Part<'a> {
-    /// Type and parameters; text/plain where nothing is said (RFC 2046, section 5.2).
+    /// Type and parameters; text/plain by default (RFC 2046, section 5.2).
     media_type: MediaType,
     is_encoded: bool,
     transfer: Transfer,
     handling: Handling,
-    /// It says what it is for, and that is not the session.
+    /// Its disposition is not the session.
     is_aside: bool,
     bytes: &'a [u8],
 }
 
-/// What is to be done with a part that is not understood (RFC 3261, section 20.11).
+/// The treatment of a part that is not understood (RFC 3261, section 20.11).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Handling {
     Required,
@@ -132,14 +131,14 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// A part of a multipart: header lines, an empty line, the rest.
+    /// A part of a multipart: header lines, an empty line, the content.
     fn parse(part: &'a [u8]) -> Self {
         let (head, bytes) = split_head(part);
         let head = String::from_utf8_lossy(head);
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in head.split('\n').map(|line| line.trim_end_matches('\r')) {
             match (line.strip_prefix([' ', '\t']), fields.last_mut()) {
-                // A line that goes on (RFC 5322, section 2.2.3).
+                // A folded line (RFC 5322, section 2.2.3).
                 (Some(more), Some((_, value))) => {
                     value.push(' ');
                     value.push_str(more.trim());
@@ -152,7 +151,7 @@ impl<'a> Part<'a> {
             }
         }
         let value = |name: &str| {
-            // `c` is the short name of Content-Type, `e` of Content-Encoding (RFC 3261, section 7.3.3).
+            // `c` is the compact form of Content-Type, `e` of Content-Encoding (RFC 3261, section 7.3.3).
             let short = match name {
                 "Content-Type" => "c",
                 "Content-Encoding" => "e",
@@ -165,7 +164,7 @@ impl<'a> Part<'a> {
         Self::new(value, bytes)
     }
 
-    /// What it says. `None`: it is packed in a manner that we do not know.
+    /// Its text. `None`: its encoding is not supported.
     fn text(&self) -> Option<String> {
         if self.is_encoded {
             return None;
@@ -199,26 +198,26 @@ impl MediaType {
         Self { name: name.to_ascii_lowercase(), boundary }
     }
 
-    /// What kind of multipart it is.
+    /// Its multipart subtype.
     fn multipart(&self) -> Option<&str> {
         let (kind, subtype) = self.name.split_once('/')?;
         (kind == MULTIPART).then_some(subtype)
     }
 }
 
-/// What a part brings. The later ones count more where several parts are of no use.
+/// The content of a part. If several parts are of no use, the later variant counts more.
 enum Found {
     Known(&'static str, String),
-    /// What may be passed over.
+    /// It may be ignored.
     Nothing,
-    /// Not understood, and nothing says what to do then.
+    /// Not understood, without `handling`.
     Unknown,
-    /// Not understood, or beyond what we look at.
+    /// Not understood, or beyond the limits.
     Refused,
 }
 
 impl Found {
-    /// What is not understood, by what is to be done then.
+    /// A part that is not understood, by its handling.
     fn not_understood(handling: Handling) -> Self {
         match handling {
             Handling::Optional => Self::Nothing,
@@ -227,7 +226,7 @@ impl Found {
         }
     }
 
-    /// Parts of one message, all of which are meant: the first that is of use, unless one has to be understood and is not.
+    /// Parts that belong together: the first that is of use, unless one has to be understood and is not.
     fn and(self, next: Self) -> Self {
         match (self, next) {
             (Self::Refused, _) | (_, Self::Refused) => Self::Refused,
@@ -237,7 +236,7 @@ impl Found {
         }
     }
 
-    /// Ways to say the same, the best last (RFC 2046, section 5.1.4): one that is understood is enough.
+    /// Alternatives, the best last (RFC 2046, section 5.1.4): one that is understood is enough.
     fn or_better(self, next: Self) -> Self {
         match (self, next) {
             (_, found @ Self::Known(..)) | (found @ Self::Known(..), _) => found,
@@ -248,7 +247,7 @@ impl Found {
 
 struct Reader {
     known: &'static [&'static str],
-    /// Parts that were looked at.
+    /// Parts read so far.
     parts: usize,
 }
 
@@ -265,8 +264,8 @@ impl Reader {
 
     fn read_single(&self, part: &Part<'_>, depth: usize) -> Found {
         let known = self.known.iter().find(|known| **known == part.media_type.name);
-        // A session description for another purpose describes another session (RFC 5621, section 3.1; RFC 3959). One that
-        // is the whole body is meant for us, whatever it says.
+        // A session description with another disposition describes another session (RFC 5621, section 3.1; RFC 3959).
+        // One that is the whole body counts, whatever its disposition.
         let text = known.filter(|_| !part.is_aside || depth == 0).and_then(|_| part.text());
         match (known, text) {
             (Some(known), Some(text)) => Found::Known(known, text),
@@ -294,13 +293,13 @@ impl Reader {
                 Some(found) => found.and(next),
             });
         }
-        // A multipart without parts does not follow its own boundary.
+        // A multipart without parts violates its own boundary.
         all.unwrap_or(Found::Refused)
     }
 }
 
-/// The parts of a multipart body (RFC 2046, section 5.1.1). What stands before the first boundary and behind the last is
-/// nobody's; where the last is missing, the last part ends with the body.
+/// The parts of a multipart body (RFC 2046, section 5.1.1). Text before the first boundary and after the last is
+/// ignored; if the last is missing, the last part ends with the body.
 fn parts(bytes: &[u8], boundary: &str) -> Vec<Range<usize>> {
     let delimiter = format!("--{boundary}");
     let (mut found, mut open, mut line) = (Vec::new(), None, 0);
@@ -312,7 +311,7 @@ fn parts(bytes: &[u8], boundary: &str) -> Vec<Range<usize>> {
                 Some(rest) => (true, rest),
                 None => (false, rest),
             };
-            // White space may follow; anything else is another boundary that begins alike.
+            // White space may follow; anything else is another boundary with the same prefix.
             if rest.iter().all(u8::is_ascii_whitespace) {
                 if let Some(begin) = open {
                     found.push(begin..before_line_end(bytes, begin, line));
@@ -329,7 +328,7 @@ fn parts(bytes: &[u8], boundary: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The line end before a boundary belongs to the boundary.
+/// The line break before a boundary belongs to the boundary.
 fn before_line_end(bytes: &[u8], begin: usize, line: usize) -> usize {
     let mut end = line;
     for byte in [b'\n', b'\r'] {
@@ -353,7 +352,7 @@ fn split_head(part: &[u8]) -> (&[u8], &[u8]) {
     (part, &[])
 }
 
-/// Splits at a character that is not in quotes.
+/// Splits at a character outside of quotes.
 fn split_unquoted(value: &str, separator: char) -> Vec<&str> {
     let (mut fields, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
     for (at, c) in value.char_indices() {
@@ -391,7 +390,7 @@ fn parameter(field: &str, name: &str) -> Option<String> {
     Some(plain)
 }
 
-/// RFC 2045, section 6.7. What is not an escape is left as it is.
+/// Decodes quoted-printable (RFC 2045, section 6.7). Invalid escapes are left as they are.
 fn unquote_printable(bytes: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
     while let Some((first, behind)) = rest.split_first() {
@@ -400,7 +399,7 @@ fn unquote_printable(bytes: &[u8]) -> Vec<u8> {
             plain.push(*first);
             continue;
         }
-        // A sign is no digit, though the number would be read.
+        // A sign is not a digit, though the number would be parsed.
         let digits = behind.get(..2).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|two| std::str::from_utf8(two).ok());
         if let Some(byte) = digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {

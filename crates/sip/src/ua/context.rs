@@ -1,7 +1,7 @@
-//! What all parts of the user agent share, and the values by which they say what has to be done.
+//! What all parts of the user agent share, and the values by which they request actions.
 //!
-//! A part gets a [`Context`] with every input: the time, randomness, our name and address. What is to happen outside of the
-//! part goes into it as an [`Action`]; the user agent carries these out in the order in which they were put there.
+//! A part gets a [`Context`] with every input: the time, randomness, the local name and address. What has to happen
+//! outside of the part goes into it as an [`Action`]; the user agent carries these out in order.
 
 use super::{
     T1, UaConfig,
@@ -18,29 +18,29 @@ use std::{
     time::Duration,
 };
 
-/// For how long a source with too many requests is told to stay away, in seconds.
+/// Retry-After for a source with too many requests, in seconds.
 pub(super) const RETRY_AFTER_S: &str = "5";
-/// For how long a refused caller is told to stay away, in seconds.
+/// Retry-After for a refused caller, in seconds.
 pub(super) const RETRY_AFTER_OVERLOAD_S: &str = "10";
-/// How long a transaction may last (RFC 3261, section 17).
+/// Maximum duration of a transaction (RFC 3261, section 17).
 pub(super) const TRANSACTION_MAX: Duration = T1.saturating_mul(64);
 
-/// Where randomness comes from: fills the slice.
+/// Source of randomness: fills the slice.
 pub type Random = Box<dyn FnMut(&mut [u8]) + Send>;
 
-/// Which part a transaction belongs to, and what of it.
+/// The part that owns a transaction, and its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// It needs no answer, or has none.
+    /// It needs no response, or has none.
     Nobody,
     Call(CallId),
     /// A NOTIFY.
     Subscription(SubscriptionId),
-    /// A REGISTER of ours.
+    /// A REGISTER of this side.
     Registration(RegistrationId),
 }
 
-/// Whom servers are looked up for.
+/// The purpose of a server lookup.
 #[derive(Debug)]
 pub(super) enum Lookup {
     /// A call that has not been sent anywhere.
@@ -58,19 +58,19 @@ pub(super) enum Lookup {
     Register(RegistrationId),
 }
 
-/// A request that came in and has a transaction.
+/// A received request with a transaction.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) key: TransactionKey,
     pub(super) request: Box<Request>,
-    /// Where its answers go.
+    /// Where its responses go.
     pub(super) flow: Flow,
-    /// Our tag in the dialog that an INVITE begins, for all of its answers and those to its CANCEL. Otherwise each answer to
-    /// a request without a To tag has one of its own.
+    /// The local tag in the dialog that an INVITE begins, for all of its responses and those to its CANCEL. Otherwise
+    /// each response to a request without a To tag has one of its own.
     pub(super) tag: Option<String>,
 }
 
-/// What a NOTIFY says.
+/// The content of a NOTIFY.
 #[derive(Debug)]
 pub(super) struct Notice {
     pub(super) event: String,
@@ -80,7 +80,7 @@ pub(super) struct Notice {
     pub(super) is_focus: bool,
 }
 
-/// What a part wants done outside of itself.
+/// An action outside of a part.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Bytes without a transaction.
@@ -88,12 +88,12 @@ pub(super) enum Action {
         flow: Flow,
         bytes: Bytes,
     },
-    /// Answers a request by its transaction.
+    /// Responds to a request through its transaction.
     Respond {
         key: TransactionKey,
         response: Box<Response>,
     },
-    /// Sends a 2xx again: by its transaction, or without it where that is over.
+    /// Retransmits a 2xx: through its transaction, or without it if that has ended.
     RespondAgain {
         key: TransactionKey,
         response: Box<Response>,
@@ -105,7 +105,7 @@ pub(super) enum Action {
         flow: Flow,
         owner: Owner,
     },
-    /// Sends the CANCEL of an INVITE. `invite` and `flow` serve where its transaction is over.
+    /// Sends the CANCEL of an INVITE. `invite` and `flow` are used if its transaction has ended.
     Cancel {
         call: CallId,
         key: Option<TransactionKey>,
@@ -113,19 +113,19 @@ pub(super) enum Action {
         flow: Flow,
         extra: Vec<(HeaderName, String)>,
     },
-    /// An INVITE is not sent again; it can still be answered.
+    /// Stops retransmitting an INVITE, which can still be answered.
     StopRepeating(TransactionKey),
-    /// Whatever a transaction would bring, nobody waits for it.
+    /// Nobody waits for the outcome of a transaction any more.
     Abandon(TransactionKey),
     Locate {
         lookup: Lookup,
         hop: Hop,
     },
-    /// Servers for the redirection of a call are not needed any more.
+    /// Servers for the redirection of a call are no longer needed.
     ForgetRedirect(CallId),
     /// Nor those for a registration.
     ForgetRegistrar(RegistrationId),
-    /// A server has failed (RFC 3263, 4.3). `wait`: for how long, by its own word.
+    /// A server has failed (RFC 3263, 4.3). `wait`: its Retry-After.
     Avoid {
         flow: Flow,
         wait: Option<Duration>,
@@ -136,7 +136,7 @@ pub(super) enum Action {
         subscription: SubscriptionId,
         notice: Box<Notice>,
     },
-    /// A call is over, and with it what travelled in its dialog.
+    /// A call has ended, and with it what used its dialog.
     CallOver {
         call: CallId,
         dialog: Box<Dialog>,
@@ -170,7 +170,7 @@ impl Context {
         self.actions.push_back(action);
     }
 
-    /// All that is to be done, in order.
+    /// All actions, in order.
     pub(super) fn take_actions(&mut self) -> VecDeque<Action> {
         std::mem::take(&mut self.actions)
     }
@@ -179,7 +179,7 @@ impl Context {
         self.push(Action::Event(event));
     }
 
-    /// Sends a message that has no transaction: an ACK to a 2xx, or a refusal of what has none.
+    /// Sends a message without a transaction: an ACK to a 2xx, or a refusal of a request that has none.
     pub(super) fn send(&mut self, flow: Flow, message: &Message) {
         self.push(Action::Send { flow, bytes: message.to_bytes() });
     }
@@ -192,7 +192,7 @@ impl Context {
         self.push(Action::Respond { key: key.clone(), response: Box::new(response) });
     }
 
-    /// Answers with nothing but a status.
+    /// Responds with a status only.
     pub(super) fn respond_plain(&mut self, to: &Received, status: u16) {
         self.respond_with(to, status, None, &[]);
     }
@@ -215,7 +215,7 @@ impl Context {
         }
     }
 
-    /// Says which bodies are understood in this place, all of them unpacked.
+    /// Refuses a body, listing what is understood in this place, without encodings.
     pub(super) fn refuse_body(&mut self, to: &Received, known: &[&str]) {
         let extra = [
             (HeaderName::Accept, super::body::accept(known)),
@@ -224,7 +224,7 @@ impl Context {
         self.respond_with(to, 415, None, &extra);
     }
 
-    /// Our address as it stands in Via and Contact.
+    /// The local address in Via and Contact.
     pub(super) fn sent_by(&self, flow: Flow) -> SocketAddr {
         let mut local = flow.local;
         if let Some(advertise) = self.advertise.filter(|ip| ip.is_ipv4() == local.is_ipv4()) {
@@ -244,7 +244,7 @@ impl Context {
         format!("SIP/2.0/{} {};rport;branch=z9hG4bK{branch}", flow.transport.name(), self.sent_by(flow))
     }
 
-    /// Random hexadecimal text of `bytes` octets of randomness.
+    /// Hexadecimal text of `bytes` random octets.
     pub(super) fn token(&mut self, bytes: usize) -> String {
         let mut random = [0; 16];
         let random = &mut random[..bytes.min(16)];

@@ -10,18 +10,18 @@ use super::{
 use sipx_sip::{HeaderName, Headers, Method, Request, Response, Uri, Via};
 use std::net::{IpAddr, SocketAddr};
 
-/// Requests that a dialog may have sent since it was noted.
+/// Requests that a dialog may have sent since it was recorded.
 const CSEQ_AHEAD: u32 = 1000;
-/// Behind the transport, in the text of a dialog.
+/// Follows the transport in the text of a dialog.
 const BEHIND_NAT: &str = " nat";
 
-/// What two user agents know of their relation.
+/// A dialog's state.
 #[derive(Debug, Clone)]
 pub(super) struct Dialog {
     pub(super) call_id: String,
     pub(super) local_tag: String,
     pub(super) remote_tag: String,
-    /// From and To of the requests that we send, tags included.
+    /// From and To of sent requests, tags included.
     local: String,
     remote: String,
     target: Uri,
@@ -30,16 +30,16 @@ pub(super) struct Dialog {
     pub(super) remote_cseq: u32,
     /// That of the INVITE, which a PRACK names.
     pub(super) remote_cseq_of_invite: u32,
-    /// How they were last heard of.
+    /// Where the other side was last heard.
     pub(super) flow: Flow,
-    /// They do not know the address that we know them by, so what they call themselves leads nowhere.
+    /// The other side does not know the address under which it is seen, so its Contact is unreachable.
     is_behind_nat: bool,
     /// The connection of the flow is closed.
     is_flow_gone: bool,
 }
 
 impl Dialog {
-    /// The dialog that our answer to an INVITE makes. `None`: the INVITE lacks what it takes.
+    /// The dialog created by the response to an INVITE. `None` if the INVITE lacks what it takes.
     pub(super) fn of_server(invite: &Request, local_tag: &str, flow: Flow) -> Option<Self> {
         let headers = &invite.headers;
         let mut remote = text(headers, &HeaderName::From)?;
@@ -65,7 +65,7 @@ impl Dialog {
         })
     }
 
-    /// The dialog that their 2xx to our INVITE makes.
+    /// The dialog created by a 2xx to an INVITE of this side.
     pub(super) fn of_client(invite: &Request, answer: &Response, flow: Flow) -> Option<Self> {
         let mut routes = record_route(&answer.headers);
         routes.reverse();
@@ -81,7 +81,7 @@ impl Dialog {
             remote_cseq: 0,
             remote_cseq_of_invite: 0,
             flow,
-            // By the way of its registration, and not to where its URI points.
+            // By the flow of its registration, not to where its URI points.
             is_behind_nat: flow.transport.is_datagram()
                 && invite.headers.get(&HeaderName::Route).is_none()
                 && uri_address(&invite.uri, flow.transport).is_some_and(|named| named != flow.remote),
@@ -89,8 +89,8 @@ impl Dialog {
         })
     }
 
-    /// A later answer to the INVITE that this dialog was made from: its routes and target hold from now on (sections
-    /// 12.1.2 and 13.2.2.4), while what was sent meanwhile still counts.
+    /// A later response to the INVITE of this dialog: its routes and target apply from now on (sections 12.1.2 and
+    /// 13.2.2.4), while what was sent meanwhile still counts.
     pub(super) fn answered(&mut self, answer: &Response) {
         if let Some(target) = contact(&answer.headers) {
             self.target = target;
@@ -105,7 +105,7 @@ impl Dialog {
         }
     }
 
-    /// The dialog that a request of ours outside of any would make, before anybody has answered.
+    /// The dialog that a request outside of any dialog would create, before any response.
     pub(super) fn of_request(request: &Request, flow: Flow) -> Option<Self> {
         Some(Self {
             call_id: call_id(&request.headers),
@@ -124,7 +124,7 @@ impl Dialog {
         })
     }
 
-    /// How the other side would name this dialog in Replaces.
+    /// This dialog as the other side would name it in Replaces.
     pub(super) fn replaces(&self) -> Replaces {
         Replaces {
             call_id: self.call_id.clone(),
@@ -134,23 +134,23 @@ impl Dialog {
         }
     }
 
-    /// The other side's URI, as it wants to be called.
+    /// The other side's remote target URI.
     pub(super) fn target(&self) -> &Uri {
         &self.target
     }
 
-    /// Our address, as it stands in From and To.
+    /// The local address in From and To.
     pub(super) fn local(&self) -> &str {
         &self.local
     }
 
-    /// A number for a request that is sent once more.
+    /// A CSeq number for a request that is sent once more.
     pub(super) fn next_cseq(&mut self) -> u32 {
         self.local_cseq += 1;
         self.local_cseq
     }
 
-    /// The dialog as text: one value in each line, the routes last.
+    /// The dialog as text: one value per line, the routes last.
     pub(super) fn to_text(&self) -> String {
         let nat = if self.is_behind_nat { BEHIND_NAT } else { "" };
         let target = String::from_utf8_lossy(&self.target.to_bytes()).into_owned();
@@ -166,7 +166,8 @@ impl Dialog {
         lines.map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
-    /// The dialog of another run of ours. Its connection is gone, and it may have sent more requests than were noted.
+    /// The dialog of an earlier process. Its connection is gone, and it may have sent more requests than were
+    /// recorded.
     pub(super) fn from_text(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
         let mut next = || lines.next().map(str::to_owned);
@@ -195,7 +196,7 @@ impl Dialog {
         })
     }
 
-    /// A re-INVITE or UPDATE may move the other side (section 12.2.2).
+    /// A re-INVITE or UPDATE may change the remote target (section 12.2.2).
     pub(super) fn refresh(&mut self, request: &Request, flow: Flow) {
         if let Some(target) = contact(&request.headers) {
             self.target = target;
@@ -204,7 +205,7 @@ impl Dialog {
         self.is_flow_gone = false;
     }
 
-    /// A request that moves nobody still shows which port a NAT has for them now.
+    /// A request that changes no target still shows the present port of a NAT.
     pub(super) fn heard(&mut self, flow: Flow) {
         if self.is_behind_nat && flow.transport == self.flow.transport {
             self.flow = flow;
@@ -269,10 +270,10 @@ impl Dialog {
         }
     }
 
-    /// Where a request within the dialog goes: to the first route or the target, where those are addresses (names are not
-    /// asked for again), and to a target behind a NAT where it was heard from (RFC 6314, section 4.1.1: there is no other
-    /// way to it). A connection is used as long as it is open, and then one is opened to where they say they listen
-    /// (section 18.1.1).
+    /// Where a request within the dialog goes: to the first route or the target if those are addresses (names are not
+    /// resolved again), and for a target behind a NAT to where it was heard (RFC 6314, section 4.1.1: there is no
+    /// other path to it). A connection is used while it is open; after that one is opened to where the other side
+    /// listens (section 18.1.1).
     pub(super) fn next_hop(&self) -> Flow {
         let transport = self.flow.transport;
         let must_reopen = self.is_flow_gone && transport.can_be_opened();
@@ -287,14 +288,14 @@ impl Dialog {
         Flow { remote: named.unwrap_or(self.flow.remote), ..self.flow }
     }
 
-    /// Whether an address of the target is one of a world that we are not in.
+    /// Whether an address of the target is private to another network.
     fn is_out_of_reach(&self, target: IpAddr) -> bool {
         self.is_behind_nat || (is_local(target) && !is_local(self.flow.remote.ip()))
     }
 }
 
-/// Whether a request came by datagrams from another address than its sender believes to have (RFC 3581, section 4): where
-/// it asks for answers to its port, that counts as well.
+/// Whether a datagram came from another address than its sender states (RFC 3581, section 4); with `rport` the port
+/// counts as well.
 fn is_behind_nat(headers: &Headers, flow: Flow) -> bool {
     let Some(Ok(via)) = headers.typed::<Via>() else { return false };
     let host = host_text(&via.host).trim_matches(['[', ']']).parse::<IpAddr>();
@@ -304,7 +305,7 @@ fn is_behind_nat(headers: &Headers, flow: Flow) -> bool {
             || (via.rport().is_some() && port != flow.remote.port()))
 }
 
-/// Addresses that mean something else in every network: RFC 1918, RFC 6598, RFC 4193, of a link, of a machine.
+/// Addresses with a different meaning in every network: RFC 1918, RFC 6598, RFC 4193, link-local, loopback.
 fn is_local(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {

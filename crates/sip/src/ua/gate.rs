@@ -1,4 +1,4 @@
-//! Who is answered at all: networks, limits for each source, and whether anything new is taken.
+//! Admission: allowed networks, limits for each source, and whether anything new is accepted.
 
 use super::{
     Flow, Transport, UaConfig,
@@ -16,9 +16,9 @@ pub(super) struct Gate {
     allow_from: Vec<IpNet>,
     websockets_from: Vec<IpNet>,
     guard: Guard,
-    /// New calls are refused with 503 while the program cannot keep up.
+    /// New calls are refused with 503 while the program is overloaded.
     pub(super) is_overloaded: bool,
-    /// New calls are refused with 503, since this process is about to end.
+    /// New calls are refused with 503 because this process is about to end.
     pub(super) is_draining: bool,
 }
 
@@ -33,7 +33,7 @@ impl Gate {
         }
     }
 
-    /// Nothing that lasts is begun at the moment.
+    /// Nothing new is accepted at present.
     pub(super) fn is_closed(&self) -> bool {
         self.is_overloaded || self.is_draining
     }
@@ -55,7 +55,7 @@ impl Gate {
         self.guard.is_banned(flow.remote.ip(), now)
     }
 
-    /// What comes this way is answered at all.
+    /// Requests on this flow are answered at all.
     pub(super) fn is_allowed(&self, flow: Flow) -> bool {
         let source = flow.remote.ip().to_canonical();
         let is_in = |networks: &[IpNet]| networks.iter().any(|net| net.contains(&source));
@@ -63,14 +63,14 @@ impl Gate {
         is_in(&self.allow_from) || (is_websocket && is_in(&self.websockets_from))
     }
 
-    /// Whether a source that has these connections may open another one.
+    /// Whether a source with these connections may open another one.
     pub(super) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
         let open = open.filter(|other| self.guard.is_same(flow, *other)).count();
         self.guard.may_connect(flow, open, now)
     }
 
-    /// Whether a request is looked at: strangers have limits for what begins something new. What belongs to a call that
-    /// is up always is, or a ban would cut off those behind the same NAT.
+    /// Whether a request is processed: limits apply to requests that begin something new. Requests of established
+    /// calls always pass, or a ban would cut off others behind the same NAT.
     pub(super) fn admits(&mut self, cx: &mut Context, request: &Request, flow: Flow) -> bool {
         let is_new = !matches!(request.method, Method::Ack | Method::Cancel)
             && message::tag_of(&request.headers, message::Side::To).is_none();
@@ -103,7 +103,7 @@ impl Gate {
         }
     }
 
-    /// Whether what cannot be read is answered. It counts as a failure of its source.
+    /// Whether unreadable input is answered. It counts as a failure of its source.
     pub(super) fn admits_unreadable(&mut self, cx: &mut Context, flow: Flow) -> bool {
         if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Welcome {
             return false;
@@ -112,14 +112,14 @@ impl Gate {
         true
     }
 
-    /// A source sent what nobody in earnest sends.
+    /// A source sent what no legitimate client sends.
     pub(super) fn failed(&mut self, cx: &mut Context, flow: Flow) {
         if let Some(ban) = self.guard.failed(flow, proof_of(flow), cx.now) {
             cx.event(SipEvent::Banned { source: flow.remote.ip(), seconds: ban.as_secs() });
         }
     }
 
-    /// A caller asked for what it may not have.
+    /// A caller asked for something it is not permitted.
     pub(super) fn report_failure(&mut self, cx: &mut Context, flow: Flow, caller: &Caller, is_reached: bool) {
         let proof = if is_reached { Proof::Reached } else { Proof::Doubtful };
         let source = flow.remote.ip();
@@ -137,7 +137,7 @@ impl Gate {
     }
 }
 
-/// A connection cannot be had in another's name.
+/// The address of a connection cannot be forged.
 fn proof_of(flow: Flow) -> Proof {
     if flow.transport.is_datagram() { Proof::Doubtful } else { Proof::Reached }
 }

@@ -1,13 +1,14 @@
-//! What breaks the grammar and has one plain meaning, as telephones send it: line ends before a request (RFC 3261, section
-//! 7.5), a raw `#` in a user part, a quoted URI parameter, a display name that needs quotes and has none (RFC 4475, section
-//! 3.1.2.15, allows to infer them). It is read as if it had been written properly, and what is answered is proper.
+//! Input that breaks the grammar but has one plain meaning, as telephones send it: line breaks before a request (RFC
+//! 3261, section 7.5), a raw `#` in a user part, a quoted URI parameter, a display name that needs quotes and has
+//! none (RFC 4475, section 3.1.2.15, permits inferring them). It is read as if it were correct, and the response is
+//! correct.
 //!
-//! Only what does not parse is looked at, and only what parses afterwards is taken.
+//! Only what does not parse is repaired, and the repair counts only if the result parses.
 
 use bytes::Bytes;
 use sipx_sip::{Address, Header, HeaderName, Headers, Limits, Message, error::ParseError, parse_datagram};
 
-/// Headers that hold one address, and whether several may stand in one line.
+/// Headers with an address, and whether several may be in one line.
 const ADDRESSES: [(&str, bool); 6] = [
     ("From", false),
     ("To", false),
@@ -17,7 +18,7 @@ const ADDRESSES: [(&str, bool); 6] = [
     ("P-Asserted-Identity", true),
 ];
 
-/// The octets of a packet without the line ends before its message.
+/// The octets of a packet without the line breaks before its message.
 pub(crate) fn message_of(packet: &Bytes) -> Bytes {
     let begin = packet.iter().take_while(|octet| b"\r\n".contains(octet)).count();
     packet.slice(begin..)
@@ -31,7 +32,7 @@ pub(crate) fn parse(packet: &Bytes, limits: &Limits) -> Result<Message, ParseErr
     })
 }
 
-/// A request whose URI can be read if what may not stand in it is escaped. `None`: there is nothing to mend.
+/// A request whose URI can be read after escaping invalid characters. `None` if there is nothing to repair.
 pub(crate) fn mend_start_line(message: &[u8]) -> Option<Bytes> {
     let end = message.windows(2).position(|pair| pair == b"\r\n")?;
     let mut words = message[..end].split(|byte| *byte == b' ');
@@ -43,7 +44,7 @@ pub(crate) fn mend_start_line(message: &[u8]) -> Option<Bytes> {
     Some([method, b" ", &uri, b" ", version, &message[end..]].concat().into())
 }
 
-/// Mends the addresses of a message that cannot be read.
+/// Repairs the addresses of a message that cannot be read.
 pub(super) fn mend(headers: &mut Headers) {
     for (name, is_list) in ADDRESSES {
         let header_name = HeaderName::parse(&Bytes::from_static(name.as_bytes()));
@@ -87,7 +88,7 @@ fn mend_address(value: &[u8]) -> Vec<u8> {
     let (name, uri) = (value[..begin].trim_ascii(), &value[begin + 1..begin + 1 + length]);
     let name: Vec<u8> = match name {
         [] => Vec::new(),
-        // Where quotes stand at all it is not plain where the missing ones belong.
+        // If there are any quotes, it is not plain where the missing ones belong.
         name if name.contains(&b'"') => [name, b" "].concat(),
         name => {
             let plain = name.iter().flat_map(|byte| match byte {
@@ -103,8 +104,8 @@ fn mend_address(value: &[u8]) -> Vec<u8> {
     [&name[..], b"<", &uri, &value[begin + 1 + length..]].concat()
 }
 
-/// Escapes what may not stand in the user part and the parameters of a SIP URI (RFC 3261, section 25.1). `None`: nothing has
-/// to be.
+/// Escapes characters that are invalid in the user part and the parameters of a SIP URI (RFC 3261, section 25.1).
+/// `None` if there are none.
 fn mend_uri(uri: &[u8]) -> Option<Vec<u8>> {
     let colon = uri.iter().position(|byte| *byte == b':')?;
     let (scheme, rest) = uri.split_at(colon + 1);
@@ -161,7 +162,7 @@ fn escape(text: &mut Vec<u8>, byte: u8) {
     text.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
 }
 
-/// Where an octet stands first outside of quotes.
+/// The first position of an octet outside of quotes.
 fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.iter().position(|byte| {
@@ -176,7 +177,7 @@ fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     })
 }
 
-/// Splits at an octet that is neither in quotes nor, where it is not that what separates, in angle brackets.
+/// Splits at an octet outside of quotes and, unless it separates there, of angle brackets.
 fn split_unquoted(mut text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let mut from = 0;

@@ -1,4 +1,4 @@
-//! Reading and making messages.
+//! Reading and writing messages.
 
 use super::types::{Flow, Party, Reason, Replaces, Target, Transport};
 use crate::text::line;
@@ -11,10 +11,10 @@ use std::net::{IpAddr, SocketAddr};
 
 pub(super) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REGISTER, SUBSCRIBE, NOTIFY, REFER";
-/// The extensions that we know.
+/// Supported extensions.
 pub(super) const SUPPORTED: &str = "100rel, timer, replaces, path, norefersub";
 
-/// The standard phrase of a status.
+/// The standard reason phrase of a status.
 pub(super) fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
@@ -64,7 +64,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
     }
 }
 
-/// A response with the headers every response of ours has. `to_tag` is set on all but 100.
+/// A response with the headers that all responses have. `to_tag` is set on all but 100.
 pub(super) fn response(
     request: &Request,
     status: u16,
@@ -91,7 +91,7 @@ pub(super) fn with_body(response: &mut Response, content_type: &str, body: Strin
     response.set_body(Bytes::from(body));
 }
 
-/// Adds a header; one that may not be sent (a line break in its value) is left out.
+/// Adds a header; an invalid one (a line break in its value) is left out.
 pub(super) fn push(headers: &mut Headers, name: HeaderName, value: impl Into<Bytes>) {
     if let Ok(header) = Header::build(name, value) {
         headers.push(header);
@@ -151,7 +151,7 @@ pub(super) fn contact(headers: &Headers) -> Option<Uri> {
     }
 }
 
-/// The URIs of all Contacts, the most wanted first (`q`, section 20.10).
+/// The URIs of all Contacts, the most preferred first (`q`, section 20.10).
 pub(super) fn contacts(headers: &Headers) -> Vec<Uri> {
     let mut found: Vec<(u32, Uri)> = headers
         .typed_all::<sip::ContactValue>()
@@ -169,18 +169,18 @@ pub(super) fn contacts(headers: &Headers) -> Vec<Uri> {
     found.into_iter().map(|(_, uri)| uri).collect()
 }
 
-/// The Route values that a list header holds: Path, Service-Route.
+/// The values of a list header with routes: Path, Service-Route.
 pub(super) fn route_list(headers: &Headers, name: &HeaderName) -> Vec<String> {
     headers.get_all(name).flat_map(|header| split_list(&String::from_utf8_lossy(&header.value()))).collect()
 }
 
-/// The URIs of such a list. `None`: one of them is none.
+/// The URIs of such a list. `None` if one of them is invalid.
 pub(super) fn route_uris(headers: &Headers, name: &HeaderName) -> Option<Vec<String>> {
     let uri = |route: &String| route_uri(route).map(|uri| uri_text(&uri));
     route_list(headers, name).iter().map(uri).collect()
 }
 
-/// How long a 503 asks to be left alone.
+/// The Retry-After of a 503.
 pub(super) fn retry_after(headers: &Headers) -> Option<std::time::Duration> {
     let value = text(headers, &HeaderName::RetryAfter)?;
     value.split([' ', ';', '(']).next()?.parse().ok().map(std::time::Duration::from_secs)
@@ -191,7 +191,7 @@ pub(super) fn uri_text(uri: &Uri) -> String {
     String::from_utf8_lossy(&uri.to_bytes()).into_owned()
 }
 
-/// A display name in quotes, with the space behind it; nothing for none.
+/// A display name in quotes, followed by a space; empty for none.
 pub(super) fn quoted(name: Option<&str>) -> String {
     match line(name.unwrap_or_default()).trim() {
         "" => String::new(),
@@ -199,7 +199,7 @@ pub(super) fn quoted(name: Option<&str>) -> String {
     }
 }
 
-/// The Record-Route values from top to bottom, each as it is to be sent in Route.
+/// The Record-Route values from top to bottom, as they go into Route.
 pub(super) fn record_route(headers: &Headers) -> Vec<String> {
     route_list(headers, &HeaderName::RecordRoute)
 }
@@ -232,7 +232,7 @@ fn split_at(value: &str, separator: char) -> Vec<&str> {
     parts
 }
 
-/// Where a URI points without asking DNS: only where its host is an address.
+/// The address of a URI without DNS: only if its host is an address.
 pub(super) fn uri_address(uri: &Uri, transport: Transport) -> Option<SocketAddr> {
     let ip: IpAddr = host_text(uri.host()?).trim_matches(['[', ']']).parse().ok()?;
     Some(SocketAddr::new(ip, uri.port().unwrap_or(transport.default_port())))
@@ -249,8 +249,8 @@ pub(super) fn host_text(host: &Host) -> String {
 
 pub(super) fn target(uri: &Uri) -> Target {
     let user = match uri.tel_parts() {
-        // With its parameters: an extension or a context may make it another number (RFC 3966, section 5.1.5), and a SIP URI
-        // has them in its user part as well (RFC 3261, section 19.1.6).
+        // With its parameters: an extension or a context may make it another number (RFC 3966, section 5.1.5), and a
+        // SIP URI has them in its user part as well (RFC 3261, section 19.1.6).
         Some(tel) => {
             let number = String::from_utf8_lossy(tel.subscriber()).replace(['-', '.', '(', ')'], "");
             let text = uri_text(uri);
@@ -272,7 +272,7 @@ pub(super) fn party(headers: &Headers, side: Side) -> Party {
     Party { display_name, user, host }
 }
 
-/// The first P-Asserted-Identity that is a SIP or telephone URI (RFC 3325, 9.1), unless it may not be shown (RFC 3323).
+/// The first P-Asserted-Identity that is a SIP or tel URI (RFC 3325, 9.1), unless privacy is requested (RFC 3323).
 pub(super) fn asserted(headers: &Headers) -> Option<Party> {
     let value = text(headers, &HeaderName::parse(&Bytes::from_static(b"P-Asserted-Identity")))?;
     let first = split_list(&value).into_iter().next()?;
@@ -282,7 +282,7 @@ pub(super) fn asserted(headers: &Headers) -> Option<Party> {
     (!is_private(headers) && !user.is_empty()).then_some(Party { display_name, user, host })
 }
 
-/// Who sends this is not to be shown to others (RFC 3323, 4.2; RFC 3325, 9.3).
+/// The sender requests privacy (RFC 3323, 4.2; RFC 3325, 9.3).
 pub(super) fn is_private(headers: &Headers) -> bool {
     let privacy = text(headers, &HeaderName::parse(&Bytes::from_static(b"Privacy"))).unwrap_or_default();
     privacy
@@ -290,12 +290,12 @@ pub(super) fn is_private(headers: &Headers) -> bool {
         .any(|value| ["id", "user", "header"].iter().any(|kind| value.trim().eq_ignore_ascii_case(kind)))
 }
 
-/// The dialog that a call is to take the place of (RFC 3891). `Err`: not readable.
+/// The dialog that a call replaces (RFC 3891). `Err`: unreadable.
 pub(super) fn replaces(headers: &Headers) -> Result<Option<Replaces>, ()> {
     text(headers, &HeaderName::Replaces).map(|value| replaces_of(&value)).transpose()
 }
 
-/// The same, of the value itself.
+/// The same from the header value.
 pub(super) fn replaces_of(value: &str) -> Result<Replaces, ()> {
     let mut parts = value.split(';').map(str::trim);
     let call_id = parts.next().filter(|id| !id.is_empty()).ok_or(())?.to_owned();
@@ -315,8 +315,8 @@ pub(super) fn replaces_of(value: &str) -> Result<Replaces, ()> {
     Ok(Replaces { call_id, to_tag: to.ok_or(())?, from_tag: from.ok_or(())?, early_only: early })
 }
 
-/// The lines of an unreadable request that its answer has to repeat (RFC 3261, section 8.2.6.2). `None`: it is no request,
-/// wants no answer (ACK), or does not say where it came from.
+/// The lines of an unreadable request that its response has to repeat (RFC 3261, section 8.2.6.2). `None` if it is
+/// not a request, takes no response (ACK), or does not say where it came from.
 pub(super) fn salvage(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
@@ -368,7 +368,7 @@ pub(super) fn reasons(headers: &Headers) -> Vec<Reason> {
         .collect()
 }
 
-/// Says in the topmost Via where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4).
+/// Records in the topmost Via where a request really came from (RFC 3261, section 18.2.1; RFC 3581, section 4).
 pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
     let Some(value) = request.headers.value(&HeaderName::Via).map(std::borrow::Cow::into_owned) else {
         return;
@@ -377,7 +377,7 @@ pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
     let Ok(via) = Via::parse_one(&value[..end]) else { return };
     let wants_rport = matches!(via.rport(), Some(None));
     let same_host = host_text(&via.host).trim_matches(['[', ']']).parse() == Ok(source.ip());
-    // What the sender itself says there is no more than a guess: only we know.
+    // What the sender itself writes there is a guess: only the receiver knows.
     let says_received = via.param("received").is_some();
     if same_host && !wants_rport && !says_received {
         return;
@@ -402,8 +402,8 @@ pub(super) fn mark_source(request: &mut Request, source: SocketAddr) {
     }
 }
 
-/// Where the response to a request goes (RFC 3261, section 18.2.2; RFC 3581, section 4). `maddr` is not followed: it
-/// would let anybody point our answers at anybody.
+/// Where the response to a request goes (RFC 3261, section 18.2.2; RFC 3581, section 4). `maddr` is not followed:
+/// anyone could direct responses at anyone with it.
 pub(super) fn response_flow(request: &Request, flow: Flow) -> Flow {
     if !flow.transport.is_datagram() {
         return flow;
@@ -417,7 +417,7 @@ pub(super) fn response_flow(request: &Request, flow: Flow) -> Flow {
     }
 }
 
-/// The beginning of a request of ours.
+/// The headers that begin a request of this side.
 pub(super) struct Heading<'a> {
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -453,7 +453,7 @@ pub(super) fn request(heading: Heading<'_>) -> Request {
     request
 }
 
-/// An ACK to a 2xx brings what the INVITE brought (section 22.1).
+/// An ACK to a 2xx carries the credentials of its INVITE (section 22.1).
 pub(super) fn copy_authorization(invite: &Request, ack: &mut Request) {
     for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
         for header in invite.headers.get_all(&name) {
@@ -490,7 +490,7 @@ pub(super) fn cancel_of(invite: &Request) -> Request {
     cancel
 }
 
-/// The extensions that a request insists on and that we do not know (section 8.2.2.3).
+/// The extensions that a request requires and that are not supported (section 8.2.2.3).
 pub(super) fn required(request: &Request) -> Option<String> {
     let tags: Vec<String> = request
         .headers

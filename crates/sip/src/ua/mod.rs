@@ -1,13 +1,13 @@
 //! The user agent without sockets: transactions, dialogs, calls.
 //!
 //! Messages, commands and time go in; bytes and events come out. Order of calls: one `receive_*`, command or
-//! [`UserAgent::handle_timeout`], then every [`UserAgent::poll_output`], then [`UserAgent::poll_timeout`].
-//! Time is what has passed since the user agent began.
+//! [`UserAgent::handle_timeout`], then every [`UserAgent::poll_output`], then [`UserAgent::poll_timeout`]. Time
+//! counts from the start of the user agent.
 //!
-//! It is made of parts, each of which owns its state and its deadlines: who is answered at all (`gate`), `transactions`,
-//! `calls`, `subscriptions`, `registrations` of ours, `requests` that wait for the program, `servers` that are looked for, and
-//! `surplus` dialogs. No part knows another one: what is to happen outside of it goes out as a value (`context::Action`),
-//! which `agent` carries out.
+//! It consists of parts, each of which owns its state and its deadlines: `gate` (admission), `transactions`, `calls`,
+//! `subscriptions`, `registrations` (with other servers), `requests` that wait for the program, `servers` (lookups
+//! and failures), and `surplus` dialogs. No part knows another: what has to happen outside of it goes out as a value
+//! (`context::Action`), which `agent` carries out.
 
 mod agent;
 mod auth;
@@ -50,33 +50,33 @@ const T2: Duration = Duration::from_secs(4);
 pub struct UaConfig {
     /// Server and User-Agent header.
     pub product: String,
-    /// The address to be named in Contact and Via instead of the one a message came to.
+    /// The address in Contact and Via instead of the one a message came to.
     pub advertise: Option<IpAddr>,
-    /// Whose requests are answered. Everybody else gets silence.
+    /// Networks whose requests are answered. All others get no answer.
     pub allow_from: Vec<IpNet>,
-    /// Whose requests are answered beside those where they come over a WebSocket.
+    /// Networks whose requests are also answered over WebSocket.
     pub websockets_from: Vec<IpNet>,
     /// Limits for each source.
     pub guard: GuardConfig,
-    /// What clients in browsers are told when they ask for servers that help with ICE.
+    /// The ICE servers announced to clients in browsers.
     pub ice_servers: IceServers,
 }
 
-/// What the user agent wants done.
+/// An output of the user agent.
 #[derive(Debug)]
 pub enum Output {
     /// Send these bytes.
     Send {
-        /// Where and how.
+        /// Transport and addresses.
         flow: Flow,
         /// One message.
         bytes: Bytes,
     },
-    /// Find the servers of this hop and tell [`UserAgent::located`].
+    /// Find the servers of this hop and pass them to [`UserAgent::located`].
     Locate {
-        /// To be told under this number.
+        /// The number for the answer.
         lookup: LookupId,
-        /// Where a request is to go.
+        /// The next hop of a request.
         hop: Hop,
     },
     /// Tell the program.
@@ -87,7 +87,7 @@ pub enum Output {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LookupId(u64);
 
-/// Which servers help a client with ICE, by the name of the client: a JSON array of `RTCIceServer`. The program gives it, since
+/// The ICE servers for a client of this name: a JSON array of `RTCIceServer`. The program provides it, because
 /// credentials depend on the time of day.
 #[derive(Clone)]
 pub struct IceServers(pub std::sync::Arc<dyn Fn(&str) -> String + Send + Sync>);
@@ -100,7 +100,7 @@ impl Default for IceServers {
 
 impl fmt::Debug for IceServers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What it holds is secret.
+        // It contains secrets.
         f.debug_struct("IceServers").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! Our own registrations with other servers (RFC 3261, section 10.2): kept up until they are taken back, refreshed before
-//! they expire, tried again later and elsewhere where they fail (RFC 3263, 4.3; RFC 5626, 4.5).
+//! Registrations with other servers (RFC 3261, section 10.2): maintained until they are removed, refreshed before
+//! they expire, retried later and elsewhere if they fail (RFC 3263, 4.3; RFC 5626, 4.5).
 
 use super::{
     Flow, RegistrationId, RegistrationSpec, SipEvent,
@@ -16,27 +16,28 @@ use std::{
     time::Duration,
 };
 
-/// For how long is asked where nothing is said.
+/// The expiry to ask for by default.
 const EXPIRES: Duration = Duration::from_secs(3600);
-/// A registrar that wants longer ones than this is not followed.
+/// Longer expiries of a registrar are capped at this.
 const EXPIRES_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Shorter ones than this would be refreshed without a pause.
+/// Shorter ones would be refreshed without a pause.
 const EXPIRES_MIN: Duration = Duration::from_secs(10);
-/// Long registrations are refreshed so long before they end, short ones after half of their time (RFC 5626, 4.4).
+/// Long registrations are refreshed this long before they expire, short ones after half of their time (RFC 5626,
+/// 4.4).
 const REFRESH_BEFORE: Duration = Duration::from_secs(600);
 /// The first pause after a failure, doubled by each further one up to the second (RFC 5626, 4.5).
 const PAUSE: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_secs(1800);
-/// After a connection was lost the registrar is asked again at once, or nearly.
+/// After a lost connection the registrar is asked again almost at once.
 const PAUSE_LOST: Duration = Duration::from_secs(1);
-/// Less than the NATs' usual half minute, and than the two minutes of RFC 5626, 4.4.1.
+/// Less than the usual half minute of NATs, and than the two minutes of RFC 5626, 4.4.1.
 const KEEP_ALIVE_DATAGRAM: Duration = Duration::from_secs(25);
 const KEEP_ALIVE_STREAM: Duration = Duration::from_secs(100);
 /// Requests for one registration that challenges and 423 may cause.
 const ATTEMPTS_MAX: u32 = 5;
 const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 
-/// A registration of ours.
+/// A registration of this side.
 #[derive(Debug)]
 struct Registering {
     spec: RegistrationSpec,
@@ -47,15 +48,15 @@ struct Registering {
     expires: Duration,
     answers: Answers,
     attempts: u32,
-    /// Where it was sent last, and where it can be sent besides.
+    /// Where it was sent last, and where else it can be sent.
     flow: Option<Flow>,
     servers: VecDeque<Flow>,
-    /// The REGISTER that is under way.
+    /// The REGISTER in progress.
     key: Option<TransactionKey>,
-    /// The registrar has it.
+    /// It is registered.
     is_up: bool,
     is_leaving: bool,
-    /// The REGISTER that was sent last takes it back.
+    /// The last REGISTER removes it.
     said_leave: bool,
     failures: u32,
     ticket: Option<Ticket>,
@@ -64,9 +65,9 @@ struct Registering {
 
 #[derive(Debug, Clone, Copy)]
 enum Due {
-    /// It is to be refreshed, or tried again.
+    /// To be refreshed, or retried.
     Refresh(RegistrationId),
-    /// Its way is kept open.
+    /// Its flow needs a keep-alive.
     KeepAlive(RegistrationId),
 }
 
@@ -89,7 +90,7 @@ impl Registrations {
         self.timers.next()
     }
 
-    /// The next thing that is due.
+    /// The next item that is due.
     pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
         match self.timers.pop_due(cx.now) {
             Some((_, Due::Refresh(id))) => self.on_refresh_due(cx, id),
@@ -98,7 +99,7 @@ impl Registrations {
         }
     }
 
-    /// Registers, and keeps the registration up until [`Self::unregister`].
+    /// Registers, and maintains the registration until [`Self::unregister`].
     pub(super) fn register(&mut self, cx: &mut Context, id: RegistrationId, mut spec: RegistrationSpec) {
         let parse = |uri: &str| Uri::parse(Bytes::from(crate::text::uri(uri)));
         let (Ok(registrar), Ok(address)) = (parse(&spec.registrar), parse(&spec.address_of_record)) else {
@@ -133,12 +134,12 @@ impl Registrations {
         self.find_registrar(cx, id);
     }
 
-    /// Takes a registration back. `Unregistered` follows.
+    /// Removes a registration. `Unregistered` follows.
     pub(super) fn unregister(&mut self, cx: &mut Context, id: RegistrationId) {
         let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.is_leaving = true;
         if registering.key.is_some() {
-            // Its answer comes first.
+            // Its response comes first.
             return;
         }
         if !registering.is_up || registering.flow.is_none() {
@@ -148,7 +149,7 @@ impl Registrations {
         self.send_register(cx, id);
     }
 
-    /// Takes all of them back.
+    /// Removes all registrations.
     pub(super) fn unregister_all(&mut self, cx: &mut Context) {
         let all: Vec<RegistrationId> = self.kept.keys().copied().collect();
         all.into_iter().for_each(|id| self.unregister(cx, id));
@@ -228,12 +229,12 @@ impl Registrations {
         if let Some(ticket) = registering.ticket.take() {
             self.timers.clear(ticket);
         }
-        // Known before anything can come of it.
+        // Recorded before it can have consequences.
         registering.key = TransactionKey::from_sent_request(&request);
         cx.send_request(request, flow, Owner::Registration(id));
     }
 
-    /// Whether this is the REGISTER that is waited for.
+    /// Whether this is the expected REGISTER.
     fn is_current(&self, id: RegistrationId, key: &TransactionKey) -> bool {
         self.kept.get(&id).is_some_and(|one| one.key.as_ref() == Some(key))
     }
@@ -285,7 +286,7 @@ impl Registrations {
         self.registration_failed(cx, id, status, &phrase);
     }
 
-    /// A REGISTER got no answer.
+    /// A REGISTER got no response.
     pub(super) fn handle_failure(
         &mut self,
         cx: &mut Context,
@@ -302,7 +303,7 @@ impl Registrations {
         self.on_server_failed(cx, id, None, status);
     }
 
-    /// A server does not answer or has too much to do: the next one.
+    /// A server does not respond or is overloaded: tries the next one.
     fn on_server_failed(
         &mut self,
         cx: &mut Context,
@@ -333,7 +334,7 @@ impl Registrations {
             registering.is_up = true;
             return match registering.said_leave {
                 true => self.forget_registration(cx, id),
-                // That was the answer to one that was under way.
+                // That was the response to one in progress.
                 false => self.send_register(cx, id),
             };
         }
@@ -356,7 +357,7 @@ impl Registrations {
         cx.event(SipEvent::Registered { registration: id, expires, service_route, flow });
     }
 
-    /// It is tried again after a pause, the longer the more often it has failed.
+    /// It is retried after a pause that grows with the number of failures.
     fn registration_failed(&mut self, cx: &mut Context, id: RegistrationId, status: u16, phrase: &str) {
         let random = cx.random::<2>();
         let Some(registering) = self.kept.get_mut(&id) else { return };
@@ -364,7 +365,7 @@ impl Registrations {
             return self.forget_registration(cx, id);
         }
         let pause = PAUSE.saturating_mul(1 << registering.failures.min(6)).min(PAUSE_MAX);
-        // Between half of it and all of it, so that not all who lost a server come back at once.
+        // Between half of it and all of it, so that clients that lost a server do not all return at once.
         let spread = f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX);
         let retry_in = pause.mul_f64(0.5 + spread / 2.0);
         registering.failures += 1;
@@ -386,7 +387,7 @@ impl Registrations {
         cx.event(SipEvent::Unregistered(id));
     }
 
-    /// It is time to refresh it, or to try again.
+    /// It is due to be refreshed, or retried.
     fn on_refresh_due(&mut self, cx: &mut Context, id: RegistrationId) {
         let Some(registering) = self.kept.get_mut(&id) else { return };
         registering.ticket = None;
@@ -407,7 +408,7 @@ impl Registrations {
         cx.push(Action::Send { flow, bytes: PING });
     }
 
-    /// The connection of a registration is gone: calls would not come any more.
+    /// The connection of a registration is gone: calls would not arrive any more.
     pub(super) fn handle_flow_gone(&mut self, cx: &Context, flow: Flow) {
         if self.kept.is_empty() {
             return;
@@ -429,7 +430,7 @@ impl Registrations {
     }
 }
 
-/// For how long our contact was registered: what its own parameter says, or the Expires header (section 10.2.4).
+/// The granted expiry of our contact: its own parameter, or the Expires header (section 10.2.4).
 fn granted(response: &Response, ours: std::net::SocketAddr, asked: Duration) -> Duration {
     let own = response.headers.typed_all::<ContactValue>().find_map(|contact| {
         let Ok(ContactValue::Address(address)) = contact else { return None };

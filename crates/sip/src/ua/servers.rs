@@ -1,19 +1,19 @@
-//! Which servers requests go to (RFC 3263): who waits for them to be found, and which of them have failed.
+//! The servers of requests (RFC 3263): lookups in progress, and servers that have failed.
 
 use super::{CallId, Flow, LookupId, RegistrationId, Transport, context::Lookup};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-/// How long a server that failed is asked last.
+/// How long a failed server is tried last.
 const AVOIDED_FOR: Duration = Duration::from_secs(30);
 const AVOIDED_FOR_MAX: Duration = Duration::from_secs(600);
-/// Servers that are remembered to have failed.
+/// Failed servers that are recorded.
 const AVOIDED_MAX: usize = 1000;
 
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     lookups: BTreeMap<LookupId, Lookup>,
     next: u64,
-    /// Servers that did not answer or were overloaded, and until when others are asked first.
+    /// Servers that did not respond or were overloaded, and until when others are tried first.
     avoided: BTreeMap<(Transport, SocketAddr), Duration>,
 }
 
@@ -22,7 +22,7 @@ impl Servers {
         self.lookups.is_empty()
     }
 
-    /// The number under which the servers are to be told.
+    /// The number for the answer.
     pub(super) fn look_up(&mut self, lookup: Lookup) -> LookupId {
         self.next += 1;
         let id = LookupId(self.next);
@@ -30,12 +30,12 @@ impl Servers {
         id
     }
 
-    /// Who waited for this.
+    /// The purpose of a lookup.
     pub(super) fn take(&mut self, id: LookupId) -> Option<Lookup> {
         self.lookups.remove(&id)
     }
 
-    /// Takes back a call that has not been sent anywhere. False: it is not one of those.
+    /// Drops the lookup of a call that has not been sent anywhere. False if there is none.
     pub(super) fn forget_dial(&mut self, id: CallId) -> bool {
         self.forget(|lookup| matches!(lookup, Lookup::Dial { call, .. } if *call == id))
     }
@@ -54,7 +54,7 @@ impl Servers {
         self.lookups.len() < before
     }
 
-    /// Those that failed a moment ago come last.
+    /// Recently failed servers come last.
     pub(super) fn sorted(&mut self, flows: Vec<Flow>, now: Duration) -> Vec<Flow> {
         if self.avoided.is_empty() {
             return flows;
@@ -66,7 +66,7 @@ impl Servers {
         good
     }
 
-    /// A server has failed (RFC 3263, 4.3). `wait`: for how long, by its own word.
+    /// A server has failed (RFC 3263, 4.3). `wait`: its Retry-After.
     pub(super) fn avoid(&mut self, flow: Flow, wait: Option<Duration>, now: Duration) {
         if self.avoided.len() < AVOIDED_MAX {
             let until = now + wait.unwrap_or(AVOIDED_FOR).min(AVOIDED_FOR_MAX);

@@ -1,5 +1,5 @@
-//! Those who follow something: the subscriptions of RFC 6665, for the event package of conferences (RFC 4575) and, begun by
-//! REFER, for that of referrals (RFC 3515). What they are told is the program's business.
+//! Subscriptions (RFC 6665) to conferences (RFC 4575) and, created by REFER, to referrals (RFC 3515). The program
+//! provides the documents.
 
 use super::{
     CallId, Flow, RequestId, SipEvent, SubscriptionId,
@@ -11,54 +11,54 @@ use super::{
 use sipx_sip::{HeaderName, Method, Request};
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-/// The one package that can be subscribed to.
+/// The package that can be subscribed to.
 pub(super) const PACKAGE: &str = "conference";
 const SIPFRAG: &str = "message/sipfrag;version=2.0";
 pub(super) const CONFERENCE_INFO: &str = "application/conference-info+xml";
-/// How long a subscription lasts, in seconds.
+/// Duration of a subscription, in seconds.
 const EXPIRES_S: RangeInclusive<u32> = 60..=7200;
 const EXPIRES_DEFAULT_S: u32 = 3600;
-/// How long a call that was asked for may take to succeed or fail, in seconds.
+/// Time for a referred call to succeed or fail, in seconds.
 const REFERRAL_S: u32 = 300;
-/// Those who follow, at the most: each costs a document at every change.
+/// Subscribers at a time: each costs a document at every change.
 const SUBSCRIPTIONS_MAX: usize = 10_000;
 
-/// What is followed.
+/// The subscribed resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Package {
     Conference,
-    /// How the call goes that the REFER of this number asked for.
+    /// The progress of the call that the REFER of this number asked for.
     Referral {
         cseq: u32,
     },
 }
 
-/// Somebody who follows something.
+/// A subscriber.
 #[derive(Debug)]
 struct Subscription {
     package: Package,
     dialog: Path,
-    /// The value of Event, to be said again.
+    /// The value of Event, to be repeated.
     event: String,
     expires_at: Duration,
     ticket: Ticket,
 }
 
-/// Which dialog its requests travel in.
+/// The dialog of its requests.
 #[derive(Debug)]
 enum Path {
     Own { dialog: Box<Dialog>, contact_user: String },
     Of(CallId),
 }
 
-/// The dialog of a call, as far as it matters to who follows something within it.
+/// The dialog of a call, as far as it matters to subscriptions within it.
 #[derive(Debug)]
 pub(super) struct CallDialog {
     pub(super) call: CallId,
     pub(super) local_tag: String,
     pub(super) contact_user: String,
     pub(super) is_focus: bool,
-    /// REFERs that came in it, this one included.
+    /// REFERs received in it, including this one.
     pub(super) referrals: u32,
 }
 
@@ -81,7 +81,7 @@ impl Subscriptions {
         self.timers.next()
     }
 
-    /// The next one that is over (RFC 6665, section 4.4.1).
+    /// The next one that has expired (RFC 6665, section 4.4.1).
     pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
         if let Some((_, id)) = self.timers.pop_due(cx.now) {
             self.send_notify(cx, id, "terminated;reason=timeout", None);
@@ -89,8 +89,8 @@ impl Subscriptions {
         }
     }
 
-    /// Agrees to a subscription; `body` is the first document. For how long is what was asked for, within bounds; for
-    /// nothing means that this document is all that was wanted.
+    /// Accepts a subscription; `body` is the first document. Its duration is as requested, within bounds; zero means
+    /// that only this document is wanted.
     pub(super) fn accept(
         &mut self,
         cx: &mut Context,
@@ -120,7 +120,7 @@ impl Subscriptions {
         (expires > 0).then_some(subscription)
     }
 
-    /// Agrees to call whom somebody asks for: 202, and the first word on how that goes, unless none is wanted (RFC 4488).
+    /// Accepts a REFER: 202, and the first NOTIFY, unless none is wanted (RFC 4488).
     pub(super) fn accept_referral(
         &mut self,
         cx: &mut Context,
@@ -169,7 +169,7 @@ impl Subscriptions {
         self.report_referral(cx, id, 100, message::phrase(100));
     }
 
-    /// Notes somebody who follows from now on.
+    /// Adds a subscriber.
     fn begin(
         &mut self,
         cx: &Context,
@@ -186,7 +186,7 @@ impl Subscriptions {
         id
     }
 
-    /// The subscription of a SUBSCRIBE with a To tag. `call`: whose dialog it travels in, if it is that of a call.
+    /// The subscription of a SUBSCRIBE with a To tag. `call`: the call whose dialog it uses, if any.
     pub(super) fn find(&self, request: &Request, call: Option<CallId>) -> Option<SubscriptionId> {
         let (call_id, tag) =
             (message::call_id(&request.headers), message::tag_of(&request.headers, Side::To)?);
@@ -209,7 +209,7 @@ impl Subscriptions {
             .map(|(id, _)| *id)
     }
 
-    /// It goes on, or is over.
+    /// Refreshes or ends it.
     pub(super) fn handle_resubscribe(
         &mut self,
         cx: &mut Context,
@@ -233,7 +233,7 @@ impl Subscriptions {
         answer_subscribe(cx, received, received.flow, &tag, &user, expires);
     }
 
-    /// Tells a document to one who follows.
+    /// Sends a document to a subscriber.
     pub(super) fn notify(&mut self, cx: &mut Context, id: SubscriptionId, body: String) {
         let Some(subscription) = self.open.get(&id) else { return };
         let left = subscription.expires_at.saturating_sub(cx.now).as_secs();
@@ -244,13 +244,13 @@ impl Subscriptions {
         self.send_notify(cx, id, &state, Some(body));
     }
 
-    /// Ends a subscription: what was followed is no more.
+    /// Ends a subscription whose resource no longer exists.
     pub(super) fn end(&mut self, cx: &mut Context, id: SubscriptionId) {
         self.send_notify(cx, id, "terminated;reason=noresource", None);
         self.forget(cx, id);
     }
 
-    /// Tells who asked for a call how it goes, by the status that it has: final from 200 on.
+    /// Reports the status of the call to its referrer: final from 200 on.
     pub(super) fn report_referral(&mut self, cx: &mut Context, id: RequestId, status: u16, phrase: &str) {
         let id = SubscriptionId(id.0);
         let is_referral = |one: &&Subscription| matches!(one.package, Package::Referral { .. });
@@ -287,14 +287,14 @@ impl Subscriptions {
         }
     }
 
-    /// Whoever does not know of its subscription any more, or is not there, has none (RFC 6665, section 4.2.2).
+    /// A subscriber that no longer knows its subscription, or cannot be reached, has none (RFC 6665, section 4.2.2).
     pub(super) fn handle_response(&mut self, cx: &mut Context, id: SubscriptionId, status: u16) {
         if matches!(status, 404 | 405 | 408 | 410 | 481 | 483 | 489 | 501 | 604) {
             self.forget(cx, id);
         }
     }
 
-    /// It is over; nobody is to be told that any more.
+    /// It has ended, and the subscriber is not notified any more.
     pub(super) fn forget(&mut self, cx: &mut Context, id: SubscriptionId) {
         if let Some(subscription) = self.open.remove(&id) {
             self.timers.clear(subscription.ticket);
@@ -304,8 +304,8 @@ impl Subscriptions {
         }
     }
 
-    /// A call is over, and with it what travelled in its dialog; only who asked for a call by it still hears how that goes
-    /// (RFC 5057, 4.2).
+    /// A call has ended, and with it what used its dialog; only a referrer is still notified of the progress (RFC
+    /// 5057, 4.2).
     pub(super) fn handle_call_over(
         &mut self,
         cx: &mut Context,

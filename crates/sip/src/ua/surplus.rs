@@ -1,5 +1,6 @@
-//! Dialogs that nobody wants: a call that was taken by two telephones, or by one that was told to stop ringing. Each is
-//! acknowledged and ended at once (RFC 3261, section 13.2.2.4), and its 2xx is acknowledged again as long as it may come.
+//! Surplus dialogs: a call answered by two telephones, or by one that was told to stop ringing. Each is acknowledged
+//! and ended at once (RFC 3261, section 13.2.2.4), and retransmissions of its 2xx are acknowledged as long as they
+//! may come.
 
 use super::{
     Flow, Reason,
@@ -14,10 +15,10 @@ use std::{collections::BTreeMap, time::Duration};
 /// Such dialogs at a time. Beyond that their ACKs are not repeated; BYE is sent all the same.
 const SURPLUS_MAX: usize = 10_000;
 
-/// Call-ID, our tag, their tag.
+/// Call-ID, local tag, remote tag.
 type SurplusKey = (String, String, String);
 
-/// What is sent again.
+/// The ACK to be sent again.
 #[derive(Debug)]
 struct SurplusDialog {
     ack: Request,
@@ -44,14 +45,14 @@ impl SurplusDialogs {
         self.timers.next()
     }
 
-    /// Forgets one whose time is over.
+    /// Drops one whose time is over.
     pub(super) fn handle_timeout(&mut self, cx: &Context) {
         if let Some((_, key)) = self.timers.pop_due(cx.now) {
             self.dialogs.remove(&key);
         }
     }
 
-    /// A 2xx of a dialog that was ended before gets its ACK once more. False: it is another one's.
+    /// A 2xx of a dialog that was ended before gets its ACK once more. False if it belongs elsewhere.
     pub(super) fn handle_answer(&self, cx: &mut Context, response: &Response) -> bool {
         if self.dialogs.is_empty() {
             return false;

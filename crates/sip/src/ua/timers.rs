@@ -1,8 +1,8 @@
-//! The deadlines of one part of the user agent. What is due is for that part to say.
+//! The deadlines of one part of the user agent. That part handles what is due.
 
 use std::{collections::BTreeMap, time::Duration};
 
-/// A handle to take a deadline back.
+/// A handle to cancel a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(Duration, u64);
 

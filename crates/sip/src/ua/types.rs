@@ -1,4 +1,4 @@
-//! What the user agent says to the program and hears from it.
+//! The vocabulary between the user agent and the program.
 
 use crate::{digest::Authorizations, guard::Caller};
 use std::{
@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-/// A call of this process: one INVITE dialog. Ours; it has nothing to do with the Call-ID header.
+/// A call of this process: one INVITE dialog. Unrelated to the Call-ID header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// How messages travel.
+/// Transports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// Datagrams.
@@ -52,7 +52,7 @@ impl Transport {
         }
     }
 
-    /// The port where none is named.
+    /// The default port.
     pub(crate) const fn default_port(self) -> u16 {
         match self {
             Self::Udp | Self::Tcp => 5060,
@@ -62,13 +62,13 @@ impl Transport {
         }
     }
 
-    /// Nobody between the two ends can read or change what travels.
+    /// Nobody between the two ends can read or change the messages.
     #[must_use]
     pub const fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
     }
 
-    /// At the other end is a browser.
+    /// The peer is a browser.
     pub(crate) const fn is_websocket(self) -> bool {
         matches!(self, Self::Ws | Self::Wss)
     }
@@ -78,23 +78,23 @@ impl Transport {
         matches!(self, Self::Udp)
     }
 
-    /// We may open such a connection ourselves; a browser's can only be opened by the browser.
+    /// This side may open such a connection; that of a browser can only be opened by the browser.
     pub(crate) const fn can_be_opened(self) -> bool {
         matches!(self, Self::Udp | Self::Tcp | Self::Tls)
     }
 }
 
-/// Between which addresses, and how.
+/// The transport and the addresses of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
-    /// How.
+    /// The transport.
     pub transport: Transport,
-    /// Our address, as the other side can reach it.
+    /// The local address, as the other side can reach it.
     pub local: SocketAddr,
-    /// Theirs.
+    /// The remote address.
     pub remote: SocketAddr,
-    /// A browser opened it for a page of another site: `remote` is where the reader of that page sits, who need not know
-    /// of it. Nobody is trusted for coming from there.
+    /// A browser opened it for a page of another site: `remote` is where the reader of that page is, who may not know
+    /// of it. No network is trusted for it.
     pub is_foreign: bool,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Whom a request is for: its request URI.
+/// The request URI of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The user part, percent-decoded; the number of a `tel:` URI, with its parameters.
@@ -131,7 +131,7 @@ pub struct Target {
     pub host: String,
 }
 
-/// Somebody named in From or To.
+/// The party in From or To.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
     /// The display name, unquoted.
@@ -142,31 +142,30 @@ pub struct Party {
     pub host: String,
 }
 
-/// A call that came in.
+/// An incoming call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingCall {
     /// Its id from now on.
     pub call: CallId,
-    /// Whom it is for.
+    /// The request URI.
     pub target: Target,
-    /// Who calls, by their own word.
+    /// The caller, by its own claim.
     pub from: Party,
-    /// Where it came from and where to.
+    /// Its transport and addresses.
     pub flow: Flow,
-    /// The call that it is to take the place of (RFC 3891).
+    /// The call that it replaces (RFC 3891).
     pub replaces: Option<CallId>,
-    /// The session description, unless the caller leaves the offer to us.
+    /// The session description; `None` if the offer is left to this side.
     pub offer: Option<String>,
     /// The Call-ID header, for logs.
     pub sip_call_id: String,
-    /// What the caller brings to show who it is.
+    /// The caller's credentials.
     pub authorizations: Authorizations,
-    /// Who calls by the word of the one who sent it on (P-Asserted-Identity, RFC 3325): worth something where that one
-    /// is trusted.
+    /// The caller as asserted by the sender (P-Asserted-Identity, RFC 3325): it counts if the sender is trusted.
     pub asserted: Option<Party>,
-    /// Who calls is not to be shown to others (Privacy, RFC 3323).
+    /// The caller requests privacy (RFC 3323).
     pub is_private: bool,
-    /// Who asks and for what, as limits count it.
+    /// The caller as counted by limits.
     pub caller: Caller,
 }
 
@@ -174,60 +173,60 @@ pub struct IncomingCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// Somebody who follows a conference.
+/// A subscriber to a conference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(pub u64);
 
-/// Somebody wants to follow a conference (RFC 4575, 3).
+/// A request to subscribe to a conference (RFC 4575, 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscribing {
-    /// To be answered under this number.
+    /// The number for the answer.
     pub request: RequestId,
-    /// Whom it is for.
+    /// The request URI.
     pub target: Target,
     /// Within this call; `None`: outside of any.
     pub call: Option<CallId>,
-    /// What it brings to show who it is.
+    /// The credentials.
     pub authorizations: Authorizations,
-    /// Where it came from and where to.
+    /// Its transport and addresses.
     pub flow: Flow,
-    /// Who asks and for what, as limits count it.
+    /// The caller as counted by limits.
     pub caller: Caller,
 }
 
-/// Somebody wants to be reachable (RFC 3261, section 10).
+/// A request to register (RFC 3261, section 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// To be answered under this number.
+    /// The number for the answer.
     pub request: RequestId,
-    /// Whose address it is: the user of To.
+    /// The user of To.
     pub user: String,
     /// The host of To.
     pub host: String,
     /// The Call-ID header: the same for all registrations of one client run (section 10.2.4).
     pub sip_call_id: String,
-    /// The URIs of Contact, as they came; empty: the registrations are asked for; `*`: all are removed.
+    /// The URIs of Contact, as received; empty: the registrations are queried; `*`: all are removed.
     pub contacts: Vec<String>,
-    /// For how long, in seconds.
+    /// The requested expiry in seconds.
     pub expires: u32,
-    /// The proxies that a call to these contacts has to go by (Path, RFC 3327), as URIs, the nearest to us first.
+    /// The proxies that a call to these contacts has to pass (Path, RFC 3327), as URIs, the nearest first.
     pub path: Vec<String>,
-    /// What it brings to show who it is.
+    /// The credentials.
     pub authorizations: Authorizations,
-    /// Where it came from and where to.
+    /// Its transport and addresses.
     pub flow: Flow,
-    /// Who asks and for what, as limits count it.
+    /// The caller as counted by limits.
     pub caller: Caller,
 }
 
-/// A dialog that a call is to take the place of (RFC 3891), as the one who is asked knows it.
+/// A dialog that a call replaces (RFC 3891), as the recipient knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replaces {
     /// Its Call-ID.
     pub call_id: String,
-    /// The tag of the one who is asked.
+    /// The tag of the recipient.
     pub to_tag: String,
-    /// The tag of the other.
+    /// The tag of the other side.
     pub from_tag: String,
     /// Only if it has not been answered.
     pub early_only: bool,
@@ -240,128 +239,128 @@ impl fmt::Display for Replaces {
     }
 }
 
-/// Whether a call goes where a 3xx sends it (RFC 3261, section 8.1.3.4).
+/// Whether a call follows a 3xx (RFC 3261, section 8.1.3.4).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Redirection {
-    /// Wherever that is.
+    /// To any host.
     #[default]
     Follow,
     /// Only to these hosts, compared without regard to case.
     Within(Vec<String>),
-    /// Nowhere: the 3xx is a refusal.
+    /// Not at all: the 3xx is a refusal.
     Refuse,
 }
 
 /// A call to place.
 #[derive(Debug, Clone, Default)]
 pub struct DialSpec {
-    /// `sip:user@host:port`, `;transport=tcp` where wanted; the host is a name or an address. Without a port the servers
-    /// of a name are found by NAPTR and SRV (RFC 3263).
+    /// `sip:user@host:port`, with `;transport=tcp` if wanted; the host is a name or an address. Without a port the
+    /// servers of a name are located by NAPTR and SRV (RFC 3263).
     pub uri: String,
     /// User part of From.
     pub from_user: String,
-    /// Host of From, the domain of a trunk; `None`: our address.
+    /// Host of From, the domain of a trunk; `None`: the local address.
     pub from_host: Option<String>,
     /// Display name of From.
     pub display_name: Option<String>,
-    /// Who calls, for those who trust us (P-Asserted-Identity, RFC 3325). An empty host is that of From.
+    /// The caller, for peers that trust this side (P-Asserted-Identity, RFC 3325). An empty host is that of From.
     pub asserted: Option<Party>,
-    /// The called party may not learn who calls: From says nothing and `Privacy: id` is asked for (RFC 3323, RFC 3325).
+    /// Hides the caller from the called party: From is anonymous and `Privacy: id` is requested (RFC 3323, RFC 3325).
     pub is_private: bool,
     /// A conference calls, and says so in Contact (`isfocus`, RFC 4579).
     pub is_focus: bool,
     /// The offer.
     pub sdp: String,
-    /// What to answer with when asked who calls (401, 407).
+    /// Credentials for challenges (401, 407).
     pub credentials: Option<Credentials>,
-    /// URIs of proxies that the call goes by, the nearest first: `sip:host;lr`. Where there is one, it is the first of them
-    /// whose servers are looked for.
+    /// URIs of proxies that the call passes, the nearest first: `sip:host;lr`. The servers located are those of the
+    /// first one.
     pub route: Vec<String>,
-    /// Send it on this flow instead, on which the called party has registered (RFC 5626, 5.3). A route is still written.
+    /// Send it on this flow instead, on which the called party registered (RFC 5626, 5.3). A route is still written.
     pub flow: Option<Flow>,
-    /// The dialog that this call is to take the place of.
+    /// The dialog that this call replaces.
     pub replaces: Option<Replaces>,
-    /// The URI of who asked for this call by REFER (RFC 3892).
+    /// The URI of the referrer (RFC 3892).
     pub referred_by: Option<String>,
-    /// Further headers. Those that a call needs itself (From, Via, Route, …) are not taken.
+    /// Further headers. Those that a call needs itself (From, Via, Route, …) are ignored.
     pub extra: Vec<(String, String)>,
-    /// How long it may ring before we give up, with CANCEL; `None`: three minutes.
+    /// How long it may ring before CANCEL; `None`: three minutes.
     pub ring_for: Option<Duration>,
     /// Whether a 3xx is followed.
     pub redirection: Redirection,
-    /// Somebody else can be called instead: a server that says nothing at all for a few seconds is not waited for, and the
-    /// call is `Rejected` with 408.
+    /// There is another target to call: a server that is silent for a few seconds is not waited for, and the call is
+    /// `Rejected` with 408.
     pub is_impatient: bool,
 }
 
-/// One of our registrations with another server.
+/// A registration with another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistrationId(pub u64);
 
-/// A registration of ours to be kept up (RFC 3261, section 10.2).
+/// A registration to maintain (RFC 3261, section 10.2).
 #[derive(Debug, Clone, Default)]
 pub struct RegistrationSpec {
-    /// `sip:host`, found like the URI of a call.
+    /// `sip:host`, located like the URI of a call.
     pub registrar: String,
-    /// Whose address it is: `sip:user@domain`.
+    /// The registered address: `sip:user@domain`.
     pub address_of_record: String,
-    /// User part of Contact: what calls to us will be addressed to. Empty: the user of the address of record.
+    /// User part of Contact: incoming calls are addressed to it. Empty: the user of the address of record.
     pub contact_user: String,
-    /// What to answer with when asked who we are.
+    /// Credentials for challenges.
     pub credentials: Option<Credentials>,
-    /// For how long is asked; `None`: an hour. The registrar may say otherwise.
+    /// The expiry to ask for; `None`: an hour. The registrar may decide otherwise.
     pub expires: Option<Duration>,
-    /// URIs of proxies to go by, the nearest first.
+    /// URIs of proxies to pass, the nearest first.
     pub route: Vec<String>,
-    /// How often a keep-alive (RFC 5626, 3.5.1) is sent on the way of the registration; `None`: 25 s over UDP, 100 s over
+    /// Interval of keep-alives (RFC 5626, 3.5.1) on the flow of the registration; `None`: 25 s over UDP, 100 s over
     /// connections; zero: never.
     pub keep_alive: Option<Duration>,
 }
 
-/// Whom a participant is asked to call by a REFER of ours.
+/// The target of a REFER of this side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferTo {
-    /// A URI, taking the place of a call there where one is named.
+    /// A URI, replacing a call there if one is named.
     Uri {
         /// `sip:user@host`.
         uri: String,
-        /// The call there, as that one knows it.
+        /// The call there, as that side knows it.
         replaces: Option<Replaces>,
     },
-    /// The other side of this call of ours, whose place it takes (attended transfer).
+    /// The other side of this call, replacing it (attended transfer).
     Call(CallId),
 }
 
-/// Somebody asks us to call somebody (REFER, RFC 3515). `accept_referral` or `refuse_request` answers it.
+/// A received REFER (RFC 3515). `accept_referral` or `refuse_request` answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referred {
-    /// To be answered under this number.
+    /// The number for the answer.
     pub request: RequestId,
     /// Within this call; `None`: outside of any.
     pub call: Option<CallId>,
-    /// Whom the request is for: its request URI.
+    /// The request URI.
     pub target: Target,
-    /// Who asks, by its own word.
+    /// The referrer, by its own claim.
     pub from: Party,
-    /// The URI to be called, without the headers that it carried.
+    /// The URI to call, without the headers in it.
     pub refer_to: String,
-    /// The same, taken apart.
+    /// The same, parsed.
     pub refer_target: Target,
-    /// By which method; `INVITE` where none is named.
+    /// Its method; `INVITE` by default.
     pub method: String,
-    /// The dialog there whose place the new call takes (attended transfer).
+    /// The dialog there that the new call replaces (attended transfer).
     pub replaces: Option<Replaces>,
-    /// Where that dialog is a call of ours.
+    /// The call of this side with that dialog, if there is one.
     pub replaces_call: Option<CallId>,
-    /// The URI of who asks (RFC 3892), for the new call.
+    /// The URI of the referrer (RFC 3892), for the new call.
     pub referred_by: Option<String>,
-    /// Who asks by the word of the one who sent it on (P-Asserted-Identity).
+    /// The referrer as asserted by the sender (P-Asserted-Identity).
     pub asserted: Option<Party>,
-    /// What it brings to show who it is.
+    /// The credentials.
     pub authorizations: Authorizations,
-    /// Where it came from and where to.
+    /// Its transport and addresses.
     pub flow: Flow,
-    /// Who asks and for what, as limits count it.
+    /// The caller as counted by limits.
     pub caller: Caller,
 }
 
@@ -380,164 +379,165 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What happens to calls. Each call has exactly one last event: `Ended`, `Cancelled` or `Rejected`; a call
-/// refused with `reject` has none, for there is nothing more to say.
+/// Events. Each call has exactly one last event: `Ended`, `Cancelled` or `Rejected`; a call refused with `reject` has
+/// none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SipEvent {
-    /// A call came in. 100 has been sent.
+    /// An incoming call. 100 has been sent.
     Incoming(Box<IncomingCall>),
-    /// Somebody wants to follow a conference; `accept_subscription` or `refuse_request` answers it.
+    /// A request to subscribe to a conference; `accept_subscription` or `refuse_request` answers it.
     Subscribing(Box<Subscribing>),
-    /// Somebody follows a conference no longer.
+    /// A subscription has ended.
     Unsubscribed(SubscriptionId),
-    /// Somebody registers; `answer_registration` or `refuse_registration` answers it.
+    /// A request to register; `answer_registration` or `refuse_registration` answers it.
     Registering(Box<Registration>),
-    /// Somebody asks us to call somebody.
+    /// A received REFER.
     Referred(Box<Referred>),
-    /// How the call goes that a participant makes on our REFER.
+    /// The progress of a call that the other side makes on a REFER of this side.
     ReferralProgress {
-        /// The call whose other side was asked.
+        /// The call that the REFER was sent in.
         call: CallId,
-        /// The status of its call: 100 or more; or why it would not (with `is_final`). 202 is never told.
+        /// The status of its call: 100 or more; or why it was refused (with `is_final`). 202 is not reported.
         status: u16,
         /// The reason phrase.
         phrase: String,
         /// There will be no more.
         is_final: bool,
     },
-    /// A registration of ours is up, or was refreshed.
+    /// A registration succeeded, or was refreshed.
     Registered {
-        /// Which one.
+        /// The registration.
         registration: RegistrationId,
-        /// For how long.
+        /// Its expiry.
         expires: Duration,
-        /// The proxies that calls of ours should go by (Service-Route, RFC 3608), as URIs.
+        /// The proxies that outgoing calls should pass (Service-Route, RFC 3608), as URIs.
         service_route: Vec<String>,
-        /// The way to the registrar.
+        /// The flow to the registrar.
         flow: Flow,
     },
-    /// A registration of ours is not up. It is tried again, unless it was taken back.
+    /// A registration failed. It is retried, unless it was removed.
     RegistrationFailed {
-        /// Which one.
+        /// The registration.
         registration: RegistrationId,
-        /// The status; 503 and 408 where nobody answered.
+        /// The status; 503 and 408 if nothing responded.
         status: u16,
         /// The reason phrase.
         phrase: String,
-        /// When it is tried again.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
-    /// A registration of ours was taken back. Last.
+    /// A registration was removed. Last.
     Unregistered(RegistrationId),
-    /// A connection that the other side had opened is closed: whoever registered over it cannot be reached over it any more
-    /// (RFC 5626, section 4.2.2).
+    /// A connection that the other side had opened is closed: registrations over it cannot be reached any more (RFC
+    /// 5626, section 4.2.2).
     ConnectionClosed(Flow),
-    /// Nothing of this address is answered from now on, for so many seconds.
+    /// This address gets no answer from now on, for this many seconds.
     Banned {
-        /// Whose.
+        /// The address.
         source: IpAddr,
-        /// For how long.
+        /// The duration.
         seconds: u64,
     },
-    /// Nothing of this caller is answered from now on, for so many seconds; of others at its address all is.
+    /// This caller gets no answer from now on, for this many seconds; others at its address do.
     Blocked {
-        /// Where it is.
+        /// The address.
         source: IpAddr,
-        /// Who it says it is, and what it asked for.
+        /// Who it claims to be, and what it asked for.
         caller: Caller,
-        /// For how long.
+        /// The duration.
         seconds: u64,
     },
     /// The caller gave up before it was answered. Last.
     Cancelled {
-        /// Which call.
+        /// The call.
         call: CallId,
         /// The reasons it gave.
         reasons: Vec<Reason>,
     },
-    /// The ACK to our 200 came.
+    /// The ACK to a 200 arrived.
     Confirmed {
-        /// Which call.
+        /// The call.
         call: CallId,
-        /// The answer, where the offer was ours.
+        /// The answer, if this side made the offer.
         answer: Option<String>,
-        /// The dialog as text: with it another run of ours can end the call (`hang_up_saved`).
+        /// The dialog as text, with which a later process can end the call (`hang_up_saved`).
         dialog: String,
     },
-    /// A re-INVITE or UPDATE wants to change the session; `accept_offer` or `reject_offer` answers it.
+    /// A re-INVITE or UPDATE requests a change of the session; `accept_offer` or `reject_offer` answers it.
     Reoffer {
-        /// Which call.
+        /// The call.
         call: CallId,
-        /// The new offer; `None` asks us for one.
+        /// The new offer; `None` if this side is to make one.
         offer: Option<String>,
     },
-    /// The ACK to our 200 to a re-INVITE without an offer came.
+    /// The ACK to a 200 to a re-INVITE without an offer arrived.
     ReofferAnswer {
-        /// Which call.
+        /// The call.
         call: CallId,
-        /// The answer to our offer.
+        /// The answer to the offer.
         answer: Option<String>,
     },
-    /// A key, told by INFO.
+    /// A key, received by INFO.
     KeyPressed {
-        /// Which call.
+        /// The call.
         call: CallId,
         /// `0`–`9`, `*`, `#`, `A`–`D`.
         key: char,
     },
-    /// The called side is ringing or plays early media.
+    /// The called side is ringing or sends early media.
     Progress {
-        /// Which call.
+        /// The call.
         call: CallId,
-        /// Which of its telephones: a proxy may have sent the call to several. They are counted from 0 as they show up.
+        /// The fork: a proxy may have sent the call to several telephones. They are counted from 0 in the order in
+        /// which they respond.
         fork: u32,
         /// 180, 183, …
         status: u16,
-        /// Early media, where it is offered.
+        /// Early media, if offered.
         sdp: Option<String>,
     },
     /// The called side answered.
     Answered {
-        /// Which call.
+        /// The call.
         call: CallId,
         /// Its answer; `None`: a reliable `Progress` of the same fork brought it already (RFC 3262, 5).
         sdp: Option<String>,
-        /// Which of its telephones, as counted in `Progress`.
+        /// The fork, as counted in `Progress`.
         fork: u32,
-        /// The dialog as text: with it another run of ours can end the call (`hang_up_saved`).
+        /// The dialog as text, with which a later process can end the call (`hang_up_saved`).
         dialog: String,
     },
     /// The called side refused, could not be reached (408, 503) or did not answer in time (487). Last.
     Rejected {
-        /// Which call.
+        /// The call.
         call: CallId,
         /// The status.
         status: u16,
         /// The reason phrase.
         phrase: String,
     },
-    /// The call is over. Last.
+    /// The call has ended. Last.
     Ended {
-        /// Which call.
+        /// The call.
         call: CallId,
-        /// Why.
+        /// The cause.
         cause: EndCause,
     },
 }
 
-/// Why a call is over.
+/// Why a call has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndCause {
-    /// They sent BYE.
+    /// The other side sent BYE.
     ByRemote {
-        /// The reasons they gave.
+        /// The reasons it gave.
         reasons: Vec<Reason>,
     },
-    /// We hung up.
+    /// This side ended it.
     ByUs,
-    /// The ACK to our 200 never came.
+    /// The ACK to the 200 never arrived.
     AckTimeout,
-    /// They could not be reached any more.
+    /// The other side could not be reached any more.
     Transport,
 }
 

@@ -1,4 +1,4 @@
-//! What tests over real sockets on loopback have in common.
+//! Shared by tests over real sockets on loopback.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use plenary_sip::{SipConfig, SipEndpoint, SipEvent, SipHandle};

@@ -38,7 +38,8 @@ fn a_body_of_one_part() {
     }
 }
 
-/// What carriers send: ISUP beside the session description (RFC 3204), the caller's location (RFC 6442), or nothing else.
+/// As carriers send it: ISUP beside the session description (RFC 3204), the caller's location (RFC 6442), or nothing
+/// else.
 #[test]
 fn the_session_description_is_found_among_other_parts() {
     let isup = "Content-Type: application/isup;version=itu-t92+\nContent-Disposition: signal;handling=optional\n\n\u{1}\0";
@@ -92,7 +93,7 @@ fn what_has_to_be_understood_is_refused_and_the_rest_passed_over() {
     assert_eq!(of_type(MIXED, &body("signal;handling=required")), Body::Refused);
     assert_eq!(of_type(MIXED, &body("signal;handling=optional")), sdp("v=0\n"));
     assert_eq!(of_type(MIXED, &body("signal")), sdp("v=0\n"));
-    // On its own it cannot be passed over, unless it says so.
+    // On its own it cannot be ignored, unless it says so.
     let alone = |disposition: &str| {
         format!("--b\nContent-Type: a/b\nContent-Disposition: {disposition}\n\nx\n--b--\n")
     };

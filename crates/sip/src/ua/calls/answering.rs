@@ -1,4 +1,4 @@
-//! What the program says to a call: ring, answer, refuse, agree to a change, hang up.
+//! The program's responses to a call: ring, answer, refuse, accept a change, hang up.
 
 use super::{
     Answered, Call, CallId, Calls, Due, EndCause, Reason, Reoffer, State, T1, T2, Timers, refresh, reliable,
@@ -11,7 +11,7 @@ use crate::ua::{
 };
 use sipx_sip::{HeaderName, Method};
 
-/// The user of our Contact where nobody was dialled.
+/// The user of our Contact if nobody was dialled.
 const PRODUCT_USER: &str = "plenary";
 
 impl Calls {
@@ -36,12 +36,12 @@ impl Calls {
         }
     }
 
-    /// Sends 200 with a session description: the answer, or the offer when the INVITE had none.
-    /// `is_focus`: it is a conference that answers (RFC 4579).
+    /// Sends 200 with a session description: the answer, or the offer if the INVITE had none. `is_focus`: a
+    /// conference answers (RFC 4579).
     pub(in crate::ua) fn answer(&mut self, cx: &mut Context, call: CallId, sdp: String, is_focus: bool) {
         let Some(entry) = self.open.get_mut(&call) else { return };
         entry.is_focus = is_focus;
-        // It is not said any more, but its PRACK may still come (RFC 3262, section 3).
+        // It is not retransmitted any more, but its PRACK may still arrive (RFC 3262, section 3).
         if let Some(provisional) = &entry.provisional {
             self.timers.clear(provisional.ticket);
         }
@@ -55,7 +55,7 @@ impl Calls {
         entry.state = State::Answered(Box::new(answered));
     }
 
-    /// Refuses a call that came in. It is over for the program at once.
+    /// Refuses an incoming call. For the program it is over at once.
     pub(in crate::ua) fn reject(
         &mut self,
         cx: &mut Context,
@@ -70,7 +70,7 @@ impl Calls {
         self.remove(cx, call);
     }
 
-    /// Agrees to a change of the session.
+    /// Accepts a change of the session.
     pub(in crate::ua) fn accept_offer(&mut self, cx: &mut Context, call: CallId, sdp: String) {
         let Some(entry) = self.open.get_mut(&call) else { return };
         let Some(Reoffer::Pending { received, has_offer, agreed }) = entry.reoffer.take() else { return };
@@ -92,7 +92,7 @@ impl Calls {
         }
     }
 
-    /// Declines a change of the session; it goes on as it was.
+    /// Declines a change of the session, which stays as it was.
     pub(in crate::ua) fn reject_offer(&mut self, cx: &mut Context, call: CallId, status: u16) {
         let Some(entry) = self.open.get_mut(&call) else { return };
         if let Some(Reoffer::Pending { received, .. }) = entry.reoffer.take() {
@@ -100,7 +100,7 @@ impl Calls {
         }
     }
 
-    /// Ends a call, whatever state it is in. `Ended` follows when the other side knows.
+    /// Ends a call in any state. `Ended` follows when the other side knows.
     pub(in crate::ua) fn hang_up(&mut self, cx: &mut Context, call: CallId, reasons: Vec<Reason>) {
         let Some(entry) = self.open.get_mut(&call) else { return };
         match &mut entry.state {
@@ -115,7 +115,7 @@ impl Calls {
         }
     }
 
-    /// Ends a call of another run of ours. `Ended` follows. False: the text is not that of a dialog.
+    /// Ends a call of an earlier process. `Ended` follows. False: the text is not a dialog.
     pub(in crate::ua) fn hang_up_saved(
         &mut self,
         cx: &mut Context,
@@ -146,7 +146,7 @@ impl Calls {
         self.sign(cx, id, &mut bye);
         let Some(call) = self.open.get_mut(&id) else { return };
         call.state = State::Ending;
-        // A change of the session that was under way has no more ACK to wait for.
+        // A change of the session in progress has no more ACK to wait for.
         if let Some(reoffer) = call.reoffer.take() {
             match reoffer {
                 Reoffer::Pending { received, .. } => cx.respond_plain(&received, 487),
@@ -156,7 +156,7 @@ impl Calls {
         cx.send_request(bye, flow, Owner::Call(id));
     }
 
-    /// Sends a 2xx again, or gives its call up.
+    /// Retransmits a 2xx, or gives up its call.
     pub(super) fn on_retransmit(&mut self, cx: &mut Context, id: CallId) {
         let Some(call) = self.open.get_mut(&id) else { return };
         let answered = match (&mut call.state, &mut call.reoffer) {
@@ -183,7 +183,7 @@ impl Calls {
     }
 }
 
-/// A 200 to an INVITE, sent again until its ACK comes or 64·T1 have passed.
+/// A 200 to an INVITE, retransmitted until its ACK arrives or 64·T1 have passed.
 fn send_200(
     timers: &mut Timers<Due>,
     cx: &mut Context,

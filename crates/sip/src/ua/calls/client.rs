@@ -1,4 +1,4 @@
-//! Answers to requests of ours (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
+//! Responses to requests of this side (RFC 3261, sections 9.1, 13.2.2, 15.1.1).
 
 use super::{
     Call, CallId, Calls, Cancel, EndCause, Flow, SipEvent, State,
@@ -17,22 +17,22 @@ use sipx_sip::{
     session::{Accepted, MinSe, Refresher, SessionExpires},
 };
 
-/// Telephones that one call may ring. More are not told apart.
+/// Forks that are told apart in one call.
 const FORKS_MAX: usize = 16;
 
-/// A request of ours, as its transaction knows it.
+/// A sent request, as its transaction knows it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ua) struct Sent<'a> {
     pub(in crate::ua) key: &'a TransactionKey,
-    /// The flow that it was meant for, whatever its size made of that.
+    /// The flow that it was meant for, before its size was considered.
     pub(in crate::ua) flow: Flow,
     pub(in crate::ua) method: &'a Method,
-    /// `None`: its transaction is over with this answer.
+    /// `None`: its transaction ends with this response.
     pub(in crate::ua) request: Option<&'a Request>,
 }
 
 impl Calls {
-    /// An answer to a request of a call. False: it is to an INVITE that nobody waits for any more.
+    /// A response to a request of a call. False if it is to an INVITE that nobody waits for any more.
     pub(in crate::ua) fn handle_response(
         &mut self,
         cx: &mut Context,
@@ -50,7 +50,7 @@ impl Calls {
         match method {
             Method::Invite => return self.on_invite_response(cx, id, sent, response),
             Method::Refer => self.on_refer_response(cx, id, response),
-            // Whatever they say to our BYE, the call is over.
+            // Whatever the response to our BYE, the call is over.
             Method::Bye if response.status.is_final() => self.end(cx, id, EndCause::ByUs),
             Method::Options if response.status.is_final() => {
                 self.on_probed(cx, id, response.status.code());
@@ -61,7 +61,7 @@ impl Calls {
         true
     }
 
-    /// Sends a request within a call again, with an answer to a challenge (section 22.2). False: there is none.
+    /// Repeats a request within a call, with an answer to a challenge (section 22.2). False if there is none.
     fn answer_challenge(
         &mut self,
         cx: &mut Context,
@@ -72,7 +72,7 @@ impl Calls {
         let Sent { flow, request: Some(request), .. } = sent else { return false };
         let cseq = message::cseq(&request.headers);
         let Some(call) = self.open.get_mut(&id) else { return false };
-        // INVITEs of calls that are not up have a way of their own, and those of servers that were given up have none.
+        // INVITEs of unanswered calls are handled separately, and those of servers that were given up are not.
         let is_refresh = call.refresh.as_ref().is_some_and(|refresh| Some(refresh.cseq) == cseq);
         let is_of_dialog =
             !matches!(call.state, State::Calling(_)) && (request.method != Method::Invite || is_refresh);
@@ -112,7 +112,7 @@ impl Calls {
             Some(Call { state: State::Established { ack: Some(ack) }, dialog, .. }) => {
                 let is_again = tag == dialog.remote_tag && response.status.is_success();
                 if is_again {
-                    // The 200 came again: our ACK was lost (section 13.2.2.4).
+                    // A retransmitted 200: our ACK was lost (section 13.2.2.4).
                     cx.send(dialog.next_hop(), &Message::Request(ack.as_ref().clone()));
                 }
                 return is_again;
@@ -193,7 +193,7 @@ impl Calls {
         cx.event(SipEvent::Progress { call: id, fork, status, sdp });
     }
 
-    /// Acknowledges a provisional answer (RFC 3262, section 4).
+    /// Acknowledges a reliable provisional response (RFC 3262, section 4).
     fn send_prack(&mut self, cx: &mut Context, id: CallId, fork: usize, number: u32) {
         let hop = match self.open.get(&id) {
             Some(Call { state: State::Calling(calling), .. }) => {
@@ -254,8 +254,8 @@ impl Calls {
         cx.event(SipEvent::Answered { call: id, sdp, fork, dialog });
     }
 
-    /// Answers a challenge (section 22.2), asks another server (RFC 3263, 4.3), goes where a redirection says (section
-    /// 8.1.3.4), or asks for a longer session (RFC 4028, 7.3). False: there is nothing to try.
+    /// Answers a challenge (section 22.2), tries another server (RFC 3263, 4.3), follows a redirection (section
+    /// 8.1.3.4), or asks for a longer session (RFC 4028, 7.3). False if there is nothing to try.
     fn try_again(&mut self, cx: &mut Context, id: CallId, flow: Flow, response: &Response) -> bool {
         let status = response.status.code();
         if status == 503 {
@@ -291,7 +291,7 @@ impl Calls {
         true
     }
 
-    /// A request of ours, or a final answer to an INVITE (`sent` is `None`), got no reply.
+    /// A request of this side, or a final response to an INVITE (`sent` is `None`), got no reply.
     pub(in crate::ua) fn handle_failure(
         &mut self,
         cx: &mut Context,
@@ -311,8 +311,8 @@ impl Calls {
                     return self.given_up(cx, id);
                 }
                 if calling.is_bound && status == 503 {
-                    // The connection that the called party registered over is closed (RFC 5626, section 5.3): it is not
-                    // a server that is out of order, it is somebody who is not there.
+                    // The connection that the called party registered over is closed (RFC 5626, section 5.3): not a
+                    // failed server, but an absent user.
                     return self.try_next(cx, id, 480, "Its connection is closed");
                 }
                 cx.push(Action::Avoid { flow, wait: None });
@@ -323,11 +323,11 @@ impl Calls {
             (State::Established { .. }, Method::Update | Method::Invite)
                 if is_client && call.refresh.is_some() =>
             {
-                // Nobody there any more (RFC 4028, section 10).
+                // The other side is gone (RFC 4028, section 10).
                 self.send_bye(cx, id, &[]);
                 self.end(cx, id, EndCause::Transport);
             }
-            // A connection that cannot be opened is a telephone that is gone, too.
+            // A connection that cannot be opened means that the telephone is gone, too.
             (State::Established { .. }, Method::Options) if is_client => self.on_probed(cx, id, 408),
             (_, Method::Refer) if is_client => self.on_refer_failure(cx, id, status),
             (State::Ending, Method::Bye) => self.end(cx, id, EndCause::Transport),
@@ -337,7 +337,7 @@ impl Calls {
     }
 }
 
-/// What a 2xx to a request of ours says about refreshing. They answer, so what they call the client is us.
+/// The session timer in a 2xx to a request of this side. The other side responds, so what it calls the client is us.
 pub(super) fn agreed(agreed: SessionExpires) -> Accepted {
     Accepted {
         interval: agreed.interval.max(refresh::INTERVAL_MIN),

@@ -1,5 +1,5 @@
-//! Calls that we place (RFC 3261, sections 8.1 and 13.2.1): which servers they are sent to, one after the other (RFC
-//! 3263, 4.3), where redirections lead, and when we give up.
+//! Outgoing calls (RFC 3261, sections 8.1 and 13.2.1): the servers tried in turn (RFC 3263, 4.3), redirections, and
+//! giving up.
 
 use super::{Call, CallId, Calls, Cancel, Due, EndCause, Flow, Reason, SipEvent, State, Ticket};
 use crate::{
@@ -20,10 +20,10 @@ use sipx_sip::{
 };
 use std::{collections::VecDeque, time::Duration};
 
-/// How long a call may ring, where nothing else was said.
+/// Default ringing time.
 const RING_FOR: Duration = Duration::from_secs(180);
-/// How long a server may be silent before the next one is asked: three retransmissions; over a connection, which has to be
-/// opened first, somewhat longer. Without another one it has all of 64·T1.
+/// How long a server may be silent before the next one is tried: three retransmissions; over a connection, which has
+/// to be opened first, somewhat longer. Without another server it has all of 64·T1.
 const PATIENCE: Duration = Duration::from_secs(4);
 const PATIENCE_STREAM: Duration = Duration::from_secs(10);
 /// Requests for one call that challenges and redirections may cause.
@@ -64,31 +64,31 @@ const OWN: [&str; 27] = [
     "replaces",
 ];
 
-/// A call of ours that has no final answer.
+/// An outgoing call without a final response.
 #[derive(Debug)]
 pub(super) struct Calling {
-    /// The INVITE that is under way; `None`: servers are looked for.
+    /// The INVITE in progress; `None` while servers are being located.
     pub(super) key: Option<TransactionKey>,
     pub(super) request: Request,
     pub(super) is_ringing: bool,
     pub(super) cancel: Cancel,
     pub(super) cancel_reasons: Vec<Reason>,
-    /// We gave up because it rang too long.
+    /// It rang too long.
     pub(super) rang_out: bool,
     /// Requests that challenges and redirections have caused.
     pub(super) attempts: u32,
     /// Servers that have not been tried.
     servers: VecDeque<Flow>,
-    /// Contacts of a redirection that have not been tried, and all that were.
+    /// Contacts of a redirection that have not been tried, and all that have been.
     targets: VecDeque<Uri>,
     visited: Vec<String>,
     redirection: Redirection,
     has_route: bool,
-    /// It goes over the connection or address that the called party registered from, and nowhere else.
+    /// It uses the connection or address that the called party registered from, and nothing else.
     pub(super) is_bound: bool,
-    /// The program knows somebody else to call.
+    /// The program has another target to call.
     is_impatient: bool,
-    /// When it has rung too long, or CANCEL has shown no effect.
+    /// When it has rung too long, or CANCEL has had no effect.
     ringing: Ticket,
     impatience: Option<Ticket>,
     pub(super) early: Vec<Early>,
@@ -99,19 +99,19 @@ impl Calling {
         [Some(self.ringing), self.impatience].into_iter().flatten()
     }
 
-    /// Another request may be sent because of what was answered.
+    /// Another request may follow a response.
     pub(super) fn may_try_again(&mut self) -> bool {
         self.attempts += 1;
         self.attempts <= ATTEMPTS_MAX
     }
 }
 
-/// One of the telephones that a call has reached.
+/// A telephone that a call has reached (a fork).
 #[derive(Debug)]
 pub(super) struct Early {
     pub(super) dialog: Dialog,
     pub(super) sequence: Sequence,
-    /// The answer that a reliable provisional answer brought.
+    /// The answer in a reliable provisional response.
     pub(super) answer: Option<String>,
 }
 
@@ -229,7 +229,7 @@ impl Calls {
         let State::Calling(calling) = &mut call.state else { return };
         calling.request = request.clone();
         (calling.is_ringing, calling.key) = (false, None);
-        // What an earlier server's telephones said is void.
+        // What an earlier server's forks said is void.
         calling.early.clear();
         let has_more = !calling.servers.is_empty() || calling.is_impatient;
         if let Some(ticket) = calling.impatience.take() {
@@ -239,7 +239,7 @@ impl Calls {
             let patience = if flow.transport.is_datagram() { PATIENCE } else { PATIENCE_STREAM };
             calling.impatience = Some(self.timers.set(cx.now + patience, Due::Impatience(id)));
         }
-        // Known before anything can come of it.
+        // Recorded before it can have consequences.
         calling.key = TransactionKey::from_sent_request(&request);
         cx.send_request(request, flow, Owner::Call(id));
     }
@@ -251,7 +251,7 @@ impl Calls {
         self.send_invite(cx, id, request, flow);
     }
 
-    /// Puts what is known of those who ask who we are into a request of a call.
+    /// Adds answers to known challenges to a request of a call.
     pub(super) fn sign(&mut self, cx: &mut Context, id: CallId, request: &mut Request) {
         let cnonce = match self.open.get(&id) {
             Some(call) if !call.answers.is_empty() => cx.token(8),
@@ -262,7 +262,7 @@ impl Calls {
         }
     }
 
-    /// A server answers: there is no reason to ask another one.
+    /// A server responds: there is no reason to try another one.
     pub(super) fn has_patience(&mut self, id: CallId) {
         if let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id)
             && let Some(ticket) = calling.impatience.take()
@@ -280,7 +280,7 @@ impl Calls {
             return;
         }
         let (flow, key) = (dialog.flow, calling.key.take());
-        // It is not sent again; should it be answered after all, that is cancelled.
+        // It is not retransmitted; if it is answered after all, that is cancelled.
         if let Some(key) = key {
             cx.push(Action::StopRepeating(key));
         }
@@ -290,7 +290,7 @@ impl Calls {
         }
     }
 
-    /// Sends the INVITE to the next server. False: there is none.
+    /// Sends the INVITE to the next server. False if there is none.
     pub(super) fn next_server(&mut self, cx: &mut Context, id: CallId) -> bool {
         let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id) else { return false };
         let Some(flow) = calling.servers.pop_front() else { return false };
@@ -299,7 +299,7 @@ impl Calls {
         true
     }
 
-    /// A 3xx. False: it is not followed.
+    /// Follows a 3xx. False if it is not followed.
     pub(super) fn follow(&mut self, cx: &mut Context, id: CallId, contacts: Vec<Uri>) -> bool {
         let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id) else { return false };
         let permitted = |uri: &Uri| match &calling.redirection {
@@ -324,7 +324,7 @@ impl Calls {
         self.next_target(cx, id)
     }
 
-    /// Goes to the next contact of a redirection. False: there is none.
+    /// Tries the next contact of a redirection. False if there is none.
     pub(super) fn next_target(&mut self, cx: &mut Context, id: CallId) -> bool {
         let Some(Call { dialog, state: State::Calling(calling), .. }) = self.open.get_mut(&id) else {
             return false;
@@ -336,7 +336,7 @@ impl Calls {
         calling.attempts += 1;
         calling.servers.clear();
         if calling.has_route {
-            // The proxies that calls have to go by are still those.
+            // The proxies that calls have to pass stay the same.
             let flow = dialog.flow;
             self.redirect(cx, id, uri, vec![flow]);
             return true;
@@ -359,7 +359,7 @@ impl Calls {
         self.resend_invite(cx, id, request, flow);
     }
 
-    /// A target is of no use: the next one, or the end.
+    /// A target has failed: tries the next one, or ends.
     pub(super) fn try_next(&mut self, cx: &mut Context, id: CallId, status: u16, phrase: &str) {
         if !self.open.contains_key(&id) || self.next_target(cx, id) {
             return;
@@ -368,7 +368,7 @@ impl Calls {
         rejected(cx, id, status, phrase);
     }
 
-    /// Takes a call of ours back before it is answered.
+    /// Cancels an outgoing call before it is answered.
     pub(super) fn give_up(&mut self, cx: &mut Context, id: CallId, reasons: Vec<Reason>) {
         let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id) else { return };
         if calling.cancel != Cancel::No {
@@ -376,14 +376,14 @@ impl Calls {
         }
         (calling.cancel, calling.cancel_reasons) = (Cancel::Wanted, reasons);
         if calling.key.is_none() {
-            // Servers are looked for: nobody knows of this call.
+            // While servers are located, nobody knows of this call.
             cx.push(Action::ForgetRedirect(id));
             return self.given_up(cx, id);
         }
         self.cancel_if_ringing(cx, id);
     }
 
-    /// The last event of a call that was taken back.
+    /// The last event of a cancelled call.
     pub(super) fn given_up(&mut self, cx: &mut Context, id: CallId) {
         let Some(call) = self.open.get(&id) else { return };
         let rang_out = matches!(&call.state, State::Calling(calling) if calling.rang_out);
@@ -394,7 +394,7 @@ impl Calls {
         }
     }
 
-    /// Sends the CANCEL that is wanted, once the other side has shown that it has the INVITE (section 9.1).
+    /// Sends the pending CANCEL, once the other side has shown that it has the INVITE (section 9.1).
     pub(super) fn cancel_if_ringing(&mut self, cx: &mut Context, id: CallId) {
         let Some(Call { dialog, state: State::Calling(calling), .. }) = self.open.get_mut(&id) else {
             return;
@@ -410,7 +410,7 @@ impl Calls {
             flow: dialog.flow,
             extra: reason_header(&calling.cancel_reasons),
         });
-        // The INVITE should be answered with 487 now; if it is not, it is over all the same.
+        // The INVITE should be answered with 487 now; if it is not, the call ends regardless.
         self.timers.clear(calling.ringing);
         calling.ringing = self.timers.set(cx.now + TRANSACTION_MAX, Due::Ringing(id));
     }
@@ -430,7 +430,7 @@ impl Calls {
                 let key = calling.key.take();
                 self.given_up(cx, id);
                 if let Some(key) = key {
-                    // Whatever it would say, there is no call any more.
+                    // Whatever it would say, the call no longer exists.
                     cx.push(Action::Abandon(key));
                 }
             }
@@ -471,7 +471,7 @@ fn invite(cx: &mut Context, uri: &Uri, spec: &DialSpec, user: &str, flow: Flow) 
     let headers = &mut invite.headers;
     message::push(headers, HeaderName::Allow, ALLOW);
     message::push(headers, HeaderName::Supported, SUPPORTED);
-    // Of a browser it is not known whether it takes the offer that a refresh would bring.
+    // It is not known whether a browser takes the offer in a session refresh.
     if !flow.transport.is_websocket() {
         let expires = SessionExpires { interval: DEFAULT_INTERVAL, refresher: None };
         message::push(headers, HeaderName::SessionExpires, expires.to_string());

@@ -1,4 +1,4 @@
-//! Calls: what state each is in, and what the program may ask of it.
+//! Calls: their states, and the program's commands to them.
 
 mod answering;
 mod client;
@@ -27,62 +27,62 @@ use std::{collections::BTreeMap, time::Duration};
 
 pub(super) use client::Sent;
 
-/// What is due in a call.
+/// A deadline of a call.
 #[derive(Debug, Clone, Copy)]
 enum Due {
-    /// A 2xx is sent again until its ACK comes (section 13.3.1.4).
+    /// A 2xx is retransmitted until its ACK arrives (section 13.3.1.4).
     Retransmit2xx(CallId),
-    /// A provisional answer is sent again until its PRACK comes (RFC 3262, section 3).
+    /// A provisional response is retransmitted until its PRACK arrives (RFC 3262, section 3).
     RetransmitProvisional(CallId),
-    /// A session has to be refreshed, or is over (RFC 4028, section 10).
+    /// A session has to be refreshed, or has expired (RFC 4028, section 10).
     Session(CallId),
-    /// A call of ours rings too long, or its CANCEL has no effect.
+    /// An outgoing call rings too long, or its CANCEL has no effect.
     Ringing(CallId),
-    /// A server has not answered an INVITE, and there is another one to ask.
+    /// A server has not responded to an INVITE, and there is another one to try.
     Impatience(CallId),
-    /// A participant was asked to call somebody and has not said how that goes.
+    /// The other side accepted a REFER and has not reported its progress.
     Referral(CallId),
 }
 
 /// All calls, their dialogs and deadlines.
 pub(super) struct Calls {
     open: BTreeMap<CallId, Call>,
-    /// Dialogs by Call-ID and our tag.
+    /// Dialogs by Call-ID and local tag.
     dialogs: BTreeMap<(String, String), CallId>,
-    /// INVITEs by Call-ID and the caller's tag, to tell merged requests (section 8.2.2.2).
+    /// INVITEs by Call-ID and the caller's tag, to detect merged requests (section 8.2.2.2).
     invites: BTreeMap<(String, String), CallId>,
     timers: Timers<Due>,
-    /// Gives the next call id.
+    /// Draws the next call id.
     next_call: Box<dyn FnMut() -> CallId + Send>,
 }
 
-/// A call and its dialog. For a call that we place and that is not answered, the dialog is what it would be.
+/// A call and its dialog. For an outgoing call without an answer, the dialog is what it would be.
 #[derive(Debug)]
 struct Call {
     dialog: Dialog,
     state: State,
-    /// A re-INVITE or UPDATE that is being answered.
+    /// A re-INVITE or UPDATE in progress.
     reoffer: Option<Reoffer>,
     /// The user of our Contact, and whether it is that of a conference (RFC 4579, 5.1).
     contact_user: String,
     is_focus: bool,
-    /// A provisional answer that waits for its PRACK.
+    /// A provisional response that waits for its PRACK.
     provisional: Option<Provisional>,
-    /// What was agreed on for refreshing the session, and its timer.
+    /// The negotiated session timer, and its deadline.
     agreed: Option<Accepted>,
     timer: Option<SessionTimer>,
     refresh: Option<Refresh>,
     skills: Skills,
-    /// The session description that we sent last.
+    /// The session description that was sent last.
     local_sdp: String,
-    /// We placed it, so its Call-ID is ours.
+    /// This side placed it, so its Call-ID is ours.
     is_ours: bool,
-    /// What is answered to those who ask who we are, and what was.
+    /// Credentials for challenges, and the answers so far.
     credentials: Option<Credentials>,
     answers: Answers,
-    /// REFERs of the other side.
+    /// Received REFERs.
     referrals: u32,
-    /// A REFER of ours.
+    /// A sent REFER.
     referring: Option<Referring>,
 }
 
@@ -128,18 +128,18 @@ impl Call {
     }
 }
 
-/// Where a call is. Each state holds what exists in it and nothing else.
+/// The state of a call. Each variant holds what exists in it and nothing else.
 #[derive(Debug)]
 enum State {
-    /// They called; no final answer has been given.
+    /// Incoming, without a final response.
     Incoming { received: Box<Received> },
-    /// They called, we sent 200, the ACK has not come.
+    /// Incoming, 200 sent, the ACK has not arrived.
     Answered(Box<Answered>),
-    /// We call; no final answer has come.
+    /// Outgoing, without a final response.
     Calling(Box<Calling>),
-    /// Up. `ack` is what we sent for their 200, to be sent again when that comes again.
+    /// Established. `ack` is the ACK to the other side's 200, sent again when that is retransmitted.
     Established { ack: Option<Box<Request>> },
-    /// We sent BYE.
+    /// BYE has been sent.
     Ending,
 }
 
@@ -148,12 +148,12 @@ struct Answered {
     key: TransactionKey,
     response: Response,
     cseq: u32,
-    /// The offer was ours, so the ACK brings the answer.
+    /// This side made the offer, so the ACK carries the answer.
     offered: bool,
     interval: Duration,
     give_up: Duration,
     ticket: Ticket,
-    /// Hang up as soon as the ACK is here: a BYE may not overtake it (section 15).
+    /// Hang up as soon as the ACK arrives: a BYE may not overtake it (section 15).
     hang_up: Option<Vec<Reason>>,
 }
 
@@ -164,17 +164,17 @@ enum Cancel {
     Sent,
 }
 
-/// A change of the session that they asked for.
+/// A change of the session requested by the other side.
 #[derive(Debug)]
 enum Reoffer {
-    /// The program has not answered.
+    /// The program has not decided.
     Pending {
         received: Box<Received>,
         has_offer: bool,
-        /// How the session is to be refreshed if this is agreed to; otherwise that stays as it was (section 14.2).
+        /// The session timer if this is accepted; otherwise it stays as it was (section 14.2).
         agreed: Option<Accepted>,
     },
-    /// We sent 200 to a re-INVITE; the ACK has not come.
+    /// 200 to a re-INVITE has been sent; the ACK has not arrived.
     Answered(Box<Answered>),
 }
 
@@ -198,7 +198,7 @@ impl Calls {
         }
     }
 
-    /// Calls that are not over yet.
+    /// Calls that have not ended.
     pub(super) fn len(&self) -> usize {
         self.open.len()
     }
@@ -215,7 +215,7 @@ impl Calls {
         self.timers.next()
     }
 
-    /// The next thing that is due.
+    /// The next item that is due.
     pub(super) fn handle_timeout(&mut self, cx: &mut Context) {
         let Some((_, due)) = self.timers.pop_due(cx.now) else { return };
         match due {
@@ -235,12 +235,12 @@ impl Calls {
         }
     }
 
-    /// The call whose dialog this is, by Call-ID and our tag.
+    /// The call of a dialog, by Call-ID and local tag.
     pub(super) fn of_dialog(&self, call_id: String, local_tag: String) -> Option<CallId> {
         self.dialogs.get(&(call_id, local_tag)).copied()
     }
 
-    /// The call of ours whose dialog is meant.
+    /// The call whose dialog is named.
     pub(super) fn named(&self, replaces: &Replaces) -> Option<CallId> {
         let id = self.of_dialog(replaces.call_id.clone(), replaces.to_tag.clone())?;
         (self.open.get(&id)?.dialog.remote_tag == replaces.from_tag).then_some(id)
@@ -255,7 +255,7 @@ impl Calls {
         (call.dialog.remote_tag == remote_tag).then_some(id)
     }
 
-    /// What matters of a call's dialog to those who follow something within it.
+    /// The dialog of a call, as far as it matters to subscriptions within it.
     pub(super) fn dialog_of(&self, id: CallId) -> Option<CallDialog> {
         self.open.get(&id).map(|call| CallDialog {
             call: id,
@@ -266,14 +266,14 @@ impl Calls {
         })
     }
 
-    /// Another REFER within a call is agreed to.
+    /// Another REFER within a call was accepted.
     pub(super) fn count_referral(&mut self, id: CallId) {
         if let Some(call) = self.open.get_mut(&id) {
             call.referrals += 1;
         }
     }
 
-    /// Sends a NOTIFY within the dialog of a call. False: there is no such call.
+    /// Sends a NOTIFY within the dialog of a call. False if there is no such call.
     pub(super) fn notify(
         &mut self,
         cx: &mut Context,

@@ -1,5 +1,4 @@
-//! REFERs of ours (RFC 3515): the other side of a call is asked to call somebody, which takes it out of here, and says how
-//! that goes.
+//! Sent REFERs (RFC 3515): the other side of a call is asked to call someone, and reports the progress.
 
 use super::{Call, CallId, Calls, Due, SipEvent, State, Ticket};
 use crate::{
@@ -14,21 +13,21 @@ use crate::{
 use sipx_sip::{Address, HeaderName, Method, Response, Uri};
 use std::time::Duration;
 
-/// How long the other side may take to tell how its call ended.
+/// Time for the other side to report the final status.
 const OUTCOME_MAX: Duration = Duration::from_secs(240);
 
-/// A REFER of ours whose outcome is not known.
+/// A sent REFER without a final status.
 #[derive(Debug)]
 pub(super) struct Referring {
     pub(super) cseq: u32,
     pub(super) ticket: Ticket,
-    /// What was told last.
+    /// The last reported status.
     last: u16,
 }
 
 impl Calls {
-    /// Asks the other side of a call to call somebody. `ReferralProgress` tells how that goes; the call goes on until it
-    /// is hung up.
+    /// Asks the other side of a call to call someone. `ReferralProgress` reports the outcome; the call continues
+    /// until it is hung up.
     pub(in crate::ua) fn refer(&mut self, cx: &mut Context, id: CallId, to: &ReferTo) {
         let Some(call) = self.open.get(&id) else { return };
         let is_up = matches!(call.state, State::Established { .. });
@@ -88,7 +87,7 @@ impl Calls {
         self.end_referral(cx, id, 408, None);
     }
 
-    /// The other side tells how its call goes (section 2.4.4).
+    /// The other side reports the progress of its call (section 2.4.4).
     pub(super) fn on_notify(&mut self, cx: &mut Context, received: &Received, id: CallId) {
         let request = &received.request;
         let event = message::text(&request.headers, &HeaderName::Event).unwrap_or_default();
@@ -107,7 +106,7 @@ impl Calls {
         let body = match body::find(&request.headers, request.body(), body::SIPFRAG) {
             Body::Known { text: body, .. } => body,
             Body::None => String::new(),
-            // Some forget to say of what type it is.
+            // Some omit the content type.
             Body::Unknown if request.headers.get(&HeaderName::ContentType).is_none() => {
                 String::from_utf8_lossy(request.body()).into_owned()
             }

@@ -1,4 +1,4 @@
-//! Session timers (RFC 4028): a session that nobody refreshes is over. Requests of ours within a dialog that is up.
+//! Session timers (RFC 4028): a session without a refresh ends. Requests of this side within an established dialog.
 
 use super::{Call, CallId, Calls, Due, EndCause, Flow, Reason, State, Ticket};
 use crate::ua::{
@@ -12,14 +12,14 @@ use sipx_sip::{
 };
 use std::time::Duration;
 
-/// The shortest time in which a session has to be refreshed (RFC 4028, section 4).
+/// The shortest session interval (RFC 4028, section 4).
 pub(super) const INTERVAL_MIN: Duration = Duration::from_secs(90);
-/// After a refresh that met another change of the session: 2.1 to 4 s where the Call-ID is ours, up to 2 s where it is
-/// theirs, in steps of 10 ms (RFC 3261, section 14.1).
+/// After a refresh that collided with another change of the session: 2.1 to 4 s if the Call-ID is ours, up to 2 s if
+/// it is theirs, in steps of 10 ms (RFC 3261, section 14.1).
 const GLARE_OURS_MS: std::ops::Range<u64> = 2100..4000;
 const GLARE_THEIRS_MS: std::ops::Range<u64> = 0..2000;
 
-/// What the other side says that it can do.
+/// The other side's capabilities.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Skills {
     pub(super) update: bool,
@@ -31,7 +31,7 @@ impl Skills {
     }
 }
 
-/// A header that lists tokens has this one.
+/// A header with a list of tokens contains this one.
 pub(super) fn lists(headers: &Headers, name: &HeaderName, token: &str) -> bool {
     headers.get_all(name).any(|header| {
         String::from_utf8_lossy(&header.value())
@@ -44,7 +44,7 @@ pub(super) fn lists(headers: &Headers, name: &HeaderName, token: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct SessionTimer {
     session: Session,
-    /// If nothing refreshes it before, it is over then.
+    /// Without a refresh it ends then.
     over_at: Duration,
     ticket: Ticket,
 }
@@ -55,13 +55,13 @@ impl SessionTimer {
     }
 }
 
-/// A request of ours that refreshes the session and is not answered.
+/// A refresh of this side without a response.
 #[derive(Debug)]
 pub(super) struct Refresh {
     pub(super) cseq: u32,
 }
 
-/// What an INVITE or UPDATE asks for. `Err`: too short, with the shortest that is allowed.
+/// The session timer that an INVITE or UPDATE asks for. `Err`: too short, with the minimum.
 pub(super) fn asked(request: &Request) -> Result<Option<Accepted>, Duration> {
     let headers = &request.headers;
     let supports =
@@ -75,8 +75,8 @@ pub(super) fn asked(request: &Request) -> Result<Option<Accepted>, Duration> {
     }
 }
 
-/// A browser's client may not take an offer of ours within a call, so it is never sent one. Where it knows no UPDATE it is the
-/// client that refreshes, or nobody where it wants that we do (RFC 4028, section 9).
+/// A browser's client may not take an offer within a call, so it never gets one. If it does not support UPDATE, the
+/// client refreshes, or nobody if it wants this side to (RFC 4028, section 9).
 pub(super) fn without_reoffer(
     agreed: Option<Accepted>,
     request: &Request,
@@ -91,7 +91,7 @@ pub(super) fn without_reoffer(
     agreed.filter(|_| is_theirs).map(|agreed| Accepted { refresher: Refresher::Uac, require: true, ..agreed })
 }
 
-/// The headers of a 2xx that say what was agreed on.
+/// The session timer headers of a 2xx.
 pub(super) fn write(headers: &mut Headers, accepted: Option<Accepted>) {
     let Some(accepted) = accepted else { return };
     let value = SessionExpires { interval: accepted.interval, refresher: Some(accepted.refresher) };
@@ -102,7 +102,7 @@ pub(super) fn write(headers: &mut Headers, accepted: Option<Accepted>) {
 }
 
 impl Calls {
-    /// The time of a session begins, or begins anew.
+    /// Starts or restarts a session timer.
     pub(super) fn start_session_timer(&mut self, cx: &mut Context, id: CallId, accepted: Option<Accepted>) {
         let Some(call) = self.open.get_mut(&id) else { return };
         if let Some(old) = call.timer.take() {
@@ -127,13 +127,13 @@ impl Calls {
             return self.end(cx, id, EndCause::Transport);
         }
         timer.ticket = self.timers.set(timer.over_at, Due::Session(id));
-        // While they change the session it is refreshed anyway.
+        // A change of the session by the other side refreshes it anyway.
         if call.refresh.is_none() && call.reoffer.is_none() {
             self.send_refresh(cx, id);
         }
     }
 
-    /// Asks whether the other side still knows the call (OPTIONS within the dialog); where it does not, or nobody
+    /// Asks whether the other side still knows the call (OPTIONS within the dialog); if it does not, or nothing
     /// answers, the call ends.
     pub(in crate::ua) fn probe(&mut self, cx: &mut Context, id: CallId) {
         let Some(call) = self.open.get(&id) else { return };
@@ -147,10 +147,10 @@ impl Calls {
         cx.send_request(request, flow, Owner::Call(id));
     }
 
-    /// What came of a probe.
+    /// The outcome of a probe.
     pub(super) fn on_probed(&mut self, cx: &mut Context, id: CallId, status: u16) {
         let is_up = self.open.get(&id).is_some_and(|call| matches!(call.state, State::Established { .. }));
-        // Every other answer comes from somebody who is there (RFC 3261, section 12.2.1.2).
+        // Every other response shows that the other side is there (RFC 3261, section 12.2.1.2).
         if is_up && matches!(status, 408 | 481) {
             let text = "The caller did not answer any more".to_owned();
             let reason = Reason { protocol: "SIP".to_owned(), cause: Some(408), text: Some(text) };
@@ -166,7 +166,7 @@ impl Calls {
             SessionExpires { interval: timer.session.interval, refresher: Some(Refresher::Uac) }.to_string();
         let method = if call.skills.update { Method::Update } else { Method::Invite };
         if method == Method::Invite && call.dialog.flow.transport.is_websocket() {
-            // Without a refresh of ours; how the call fares is seen by its media and its connection.
+            // Without a refresh of this side; media and connection show the state of the call.
             if let Some(timer) = self.open.get_mut(&id).and_then(|call| call.timer.take()) {
                 self.timers.clear(timer.ticket);
             }
@@ -191,7 +191,7 @@ impl Calls {
         cx.send_request(request, flow, Owner::Call(id));
     }
 
-    /// An answer to a refresh of ours. False: it is to something else.
+    /// A response to a refresh of this side. False if it is to something else.
     pub(super) fn on_refresh_response(
         &mut self,
         cx: &mut Context,
@@ -231,7 +231,7 @@ impl Calls {
                 call.skills.update = false;
                 self.send_refresh(cx, id);
             }
-            // Glare, or they are busy: once more, a moment later.
+            // Glare, or the other side is busy: once more, a moment later.
             _ => {
                 let random = cx.random::<2>();
                 let is_ours = self.open.get(&id).is_some_and(|call| call.is_ours);

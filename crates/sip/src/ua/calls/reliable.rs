@@ -1,4 +1,4 @@
-//! Provisional answers that are acknowledged (100rel, RFC 3262), for callers who insist on them.
+//! Reliable provisional responses (100rel, RFC 3262), for callers that require them.
 
 use super::{Call, CallId, Calls, Due, EndCause, State, T1, Ticket};
 use crate::ua::{
@@ -12,7 +12,7 @@ use sipx_sip::{
 };
 use std::time::Duration;
 
-/// A provisional answer whose PRACK has not come.
+/// A provisional response whose PRACK has not arrived.
 #[derive(Debug)]
 pub(super) struct Provisional {
     numbering: Numbering,
@@ -22,20 +22,20 @@ pub(super) struct Provisional {
     pub(super) ticket: Ticket,
 }
 
-/// The caller takes no provisional answer that it cannot acknowledge.
+/// The caller accepts only reliable provisional responses.
 pub(super) fn is_required(request: &Request) -> bool {
     matches!(reliability(Offered::in_request(request), true), Reliability::Required)
 }
 
 impl Calls {
-    /// Sends a provisional answer again and again until its PRACK comes.
+    /// Retransmits a provisional response until its PRACK arrives.
     pub(super) fn send_reliably(&mut self, cx: &mut Context, id: CallId, mut response: Response) {
         let first = cx.random::<4>();
         let mut numbering = Numbering::starting_at(u32::from_be_bytes(first) >> 2);
         let Some(number) = numbering.allocate() else { return };
         let Some(call) = self.open.get_mut(&id) else { return };
         let State::Incoming { received } = &call.state else { return };
-        // One at a time (section 3); the one that is on its way says the same.
+        // One at a time (section 3); the one in progress says the same.
         if call.provisional.is_some() {
             return;
         }
@@ -80,7 +80,7 @@ impl Calls {
         if let Some(waiting) = call.provisional.take() {
             self.timers.clear(waiting.ticket);
         }
-        // Our provisional answers hold no offer, so there is nothing that an offer here could follow.
+        // Our provisional responses contain no offer, so an offer here has nothing to follow.
         match body::find(&request.headers, request.body(), body::SESSION) {
             Body::None => cx.respond_plain(received, 200),
             Body::Known { .. } => cx.respond_plain(received, 488),

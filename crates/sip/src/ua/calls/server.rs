@@ -1,4 +1,4 @@
-//! Requests that come in (RFC 3261, sections 8.2, 12.2.2, 13.3, 14.2, 15.1.2).
+//! Received requests (RFC 3261, sections 8.2, 12.2.2, 13.3, 14.2, 15.1.2).
 
 use super::{
     Answered, Call, CallId, Calls, EndCause, Reoffer, SipEvent, State,
@@ -14,12 +14,11 @@ use crate::ua::{
 };
 use sipx_sip::{HeaderName, Headers, Method, Request};
 
-/// For how long one who changes a session while another change is under way is told to wait: up to ten seconds (section
-/// 14.2).
+/// Retry-After for a change of the session during another change: up to ten seconds (section 14.2).
 const RETRY_AFTER_PENDING_S: &str = "3";
 
 impl Calls {
-    /// Looks at an INVITE outside of any dialog, and begins a call. `may_begin`: there is time for another one.
+    /// Checks an INVITE outside of any dialog, and begins a call. `may_begin`: new calls are accepted.
     pub(in crate::ua) fn handle_invite(
         &mut self,
         cx: &mut Context,
@@ -44,7 +43,7 @@ impl Calls {
         };
         let invite = (message::call_id(headers), message::tag_of(headers, Side::From).unwrap_or_default());
         if self.invites.contains_key(&invite) {
-            // The same request on another way (section 8.2.2.2).
+            // The same request by another path (section 8.2.2.2).
             return refuse(cx, &received, 482, None, &[]);
         }
         if !may_begin {
@@ -95,7 +94,7 @@ impl Calls {
         Some(call)
     }
 
-    /// The call that this one is to take the place of (RFC 3891, section 3). `Err`: the status to refuse with.
+    /// The call that this one replaces (RFC 3891, section 3). `Err`: the status to refuse with.
     fn replaced(&self, headers: &Headers) -> Result<Option<CallId>, u16> {
         let Some(replaces) = message::replaces(headers).map_err(|()| 400_u16)? else { return Ok(None) };
         let early_only = replaces.early_only;
@@ -104,18 +103,18 @@ impl Calls {
         match &call.state {
             State::Established { .. } | State::Answered(_) if early_only => Err(486),
             State::Established { .. } | State::Answered(_) => Ok(Some(id)),
-            // Nothing of ours that is early can be taken over: it has no media.
+            // An early call of this side cannot be replaced: it has no media.
             State::Incoming { .. } | State::Calling(_) => Err(481),
             State::Ending => Err(603),
         }
     }
 
-    /// Our tag in the dialog of a call.
+    /// The local tag in the dialog of a call.
     pub(in crate::ua) fn tag(&self, id: CallId) -> Option<String> {
         self.open.get(&id).map(|call| call.dialog.local_tag.clone())
     }
 
-    /// The INVITE of a call is taken back.
+    /// CANCEL of a call's INVITE.
     pub(in crate::ua) fn handle_cancel(&mut self, cx: &mut Context, id: CallId, cancel: &Request) {
         // After a final answer CANCEL changes nothing.
         if let Some(Call { state: State::Incoming { received }, .. }) = self.open.get(&id) {
@@ -125,7 +124,7 @@ impl Calls {
         }
     }
 
-    /// A request within the dialog of a call. What it comes back for is not for the call to answer.
+    /// A request within the dialog of a call. What it returns is not for the call to answer.
     pub(in crate::ua) fn handle_request(
         &mut self,
         cx: &mut Context,
@@ -159,7 +158,7 @@ impl Calls {
         cx.respond_plain(received, 200);
         let Some(call) = self.open.get(&id) else { return };
         if let State::Incoming { received } = &call.state {
-            // A caller may hang up on an early dialog too; its INVITE still wants an answer (section 15.1.2).
+            // A caller may hang up on an early dialog too; its INVITE still needs a response (section 15.1.2).
             cx.respond_plain(received, 487);
         }
         if let Some(Reoffer::Pending { received, .. }) = &call.reoffer {
@@ -220,7 +219,7 @@ impl Calls {
                 name.trim().eq_ignore_ascii_case("signal").then(|| value.trim().to_owned())
             }),
             Body::Known { text, .. } => Some(text.trim().to_owned()),
-            // An empty INFO asks whether we are still there.
+            // An empty INFO is a keep-alive.
             Body::None => None,
             Body::Unknown | Body::Refused => return cx.refuse_body(received, body::KEYS),
         };
@@ -238,7 +237,7 @@ impl Calls {
         }
     }
 
-    /// An ACK to a 2xx of ours.
+    /// An ACK to a 2xx.
     pub(in crate::ua) fn handle_ack(&mut self, cx: &mut Context, request: &Request) {
         let Some(id) = self.of_request(request) else { return };
         let cseq = message::cseq(&request.headers);
@@ -275,7 +274,7 @@ impl Calls {
                     }
                 }
             }
-            // An ACK that comes again, or to a call that is ending.
+            // A duplicate ACK, or one to a call that is ending.
             State::Answered(_) | State::Incoming { .. } | State::Calling(_) | State::Ending => {}
         }
     }

@@ -1,5 +1,5 @@
-//! Requests that the program answers and that are not those of a call: registrations, subscriptions, referrals. What they
-//! say is read here; they wait under a number until the program has decided.
+//! Requests outside of calls that the program answers: registrations, subscriptions, referrals. They are parsed here,
+//! and wait under a number until the program has decided.
 
 mod referral;
 mod registration;
@@ -17,11 +17,11 @@ use crate::{
 use sipx_sip::{HeaderName, Method, Request};
 use std::collections::BTreeMap;
 
-/// One that waits for the program.
+/// A request that waits for the program.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) received: Received,
-    /// In whose dialog it came.
+    /// The call whose dialog it came in.
     pub(super) call: Option<CallId>,
 }
 
@@ -48,7 +48,7 @@ impl Requests {
         self.pending.remove(&id)
     }
 
-    /// Refuses, or asks who it is (401 with WWW-Authenticate).
+    /// Refuses, or challenges (401 with WWW-Authenticate).
     pub(super) fn refuse(
         &mut self,
         cx: &mut Context,
@@ -61,7 +61,7 @@ impl Requests {
         cx.respond_with(&pending.received, status.clamp(300, 699), None, &extra);
     }
 
-    /// `has_room`: another subscription may begin.
+    /// `has_room`: another subscription is accepted.
     pub(super) fn handle_subscribe(&mut self, cx: &mut Context, pending: Pending, has_room: bool) {
         let (request, flow) = (&pending.received.request, pending.received.flow);
         let headers = &request.headers;
@@ -94,8 +94,8 @@ impl Requests {
     }
 }
 
-/// What a request brings to show who sent it. We ask as the server that is called (401), but a client that takes us for its
-/// proxy answers in Proxy-Authorization.
+/// The credentials of a request. We challenge as a server (401), but a client that takes us for its proxy answers in
+/// Proxy-Authorization.
 pub(super) fn authorizations(request: &Request) -> Authorizations {
     let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
     let own = request.headers.get_all(&HeaderName::Authorization);
@@ -103,9 +103,9 @@ pub(super) fn authorizations(request: &Request) -> Authorizations {
     Authorizations::parse(own.chain(of_proxies).map(sipx_sip::Header::value), &method)
 }
 
-/// Who sent a request, by its own word, and what for.
+/// The sender of a request, by its own claim, and its target.
 pub(super) fn caller(request: &Request) -> Caller {
-    // Of several passwords the first: whichever it is for, the same client says the same.
+    // Of several passwords the first: whichever it is for, the same client sends the same.
     for one in authorizations(request).iter() {
         if let Authorization::Digest(answer) = one {
             return Caller::with_password(&answer.username);

@@ -1,5 +1,5 @@
-//! Those who ask us to call somebody (REFER, RFC 3515): what they want is told to the program, and they are told how it
-//! goes by the subscription that comes with it. Whoever wants none (RFC 4488) gets none.
+//! Received REFERs (RFC 3515): the program gets the target, and the referrer is notified of the progress by the
+//! implicit subscription, unless it wants none (RFC 4488).
 
 use super::{Pending, Requests, authorizations, caller};
 use crate::ua::{
@@ -11,7 +11,7 @@ use crate::ua::{
 use sipx_sip::{Address, HeaderName};
 
 impl Requests {
-    /// `has_room`: another subscription may begin. `call_named`: the call of ours whose dialog is meant.
+    /// `has_room`: another subscription is accepted. `call_named`: the local call whose dialog is named.
     pub(in crate::ua) fn handle_refer(
         &mut self,
         cx: &mut Context,
@@ -25,7 +25,7 @@ impl Requests {
             return cx.respond_with(received, 420, None, &extra);
         }
         let headers = &request.headers;
-        // What comes along, as a proof of who asks (RFC 3892, section 3), is not looked at, unless it has to be.
+        // A proof of the referrer's identity (RFC 3892, section 3) is ignored unless it is required.
         if body::find(headers, request.body(), body::SIPFRAG) == Body::Refused {
             return cx.refuse_body(received, body::SIPFRAG);
         }
@@ -99,7 +99,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What `%xx` stands for (RFC 3261, section 19.1.1). What is not one is left as it is.
+/// Decodes `%xx` (RFC 3261, section 19.1.1). Invalid escapes are left as they are.
 fn unescape(bytes: &[u8]) -> String {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut rest = bytes;

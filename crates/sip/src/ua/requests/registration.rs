@@ -1,4 +1,4 @@
-//! Those who register with us (RFC 3261, section 10.3): whether they may is the program's decision.
+//! Received registrations (RFC 3261, section 10.3): the program decides whether they are permitted.
 
 use super::{Pending, Requests, authorizations, caller};
 use crate::ua::{
@@ -8,13 +8,13 @@ use crate::ua::{
 };
 use sipx_sip::{HeaderName, headers::ContactValue};
 
-/// Where a phone does not say for how long, in seconds.
+/// Default expiry in seconds.
 const EXPIRES_DEFAULT: u32 = 3600;
 /// Every contact of the address of record (section 10.2.2).
 const ALL: &str = "*";
 
 impl Requests {
-    /// `is_overloaded`: the program has no time for it.
+    /// `is_overloaded`: the program accepts nothing new.
     pub(in crate::ua) fn handle_register(
         &mut self,
         cx: &mut Context,
@@ -45,7 +45,7 @@ impl Requests {
                 }
             }
         }
-        // `*` takes back every contact and can do nothing else (section 10.3, step 6).
+        // `*` removes every contact and can do nothing else (section 10.3, step 6).
         if contacts.iter().any(|contact| contact == ALL) && (contacts.len() > 1 || of_message != Some(0)) {
             let why = "Contact: * needs Expires: 0 and no other contact";
             return cx.respond_with(&received, 400, Some(why), &[]);
@@ -70,7 +70,7 @@ impl Requests {
         cx.event(SipEvent::Registering(Box::new(registration)));
     }
 
-    /// Says which contacts are registered, each with its seconds.
+    /// Accepts a registration: its contacts, each with its remaining seconds.
     pub(in crate::ua) fn answer_registration(
         &mut self,
         cx: &mut Context,
@@ -84,7 +84,7 @@ impl Requests {
                 (HeaderName::Contact, format!("<{}>;expires={seconds}", crate::text::uri(uri)))
             })
             .collect();
-        // The proxies that added themselves learn that it is kept (RFC 3327, section 5.3).
+        // The proxies in Path learn that it is stored (RFC 3327, section 5.3).
         let path = message::route_list(&received.request.headers, &HeaderName::Path);
         extra.extend(path.into_iter().map(|route| (HeaderName::Path, route)));
         cx.respond_with(&received, 200, None, &extra);

@@ -1,4 +1,4 @@
-//! Bodies of several parts, in every place where a body is read (RFC 5621).
+//! Multipart bodies, in every place where a body is read (RFC 5621).
 
 use super::extensions::{Wire, header, tag_of};
 use super::line::{Line, assert_sent, to};

@@ -1,5 +1,5 @@
-//! What goes beyond RFC 3261: acknowledged provisional answers, session timers, taking over a call, following a
-//! conference; and a call that outlives its process.
+//! Beyond RFC 3261: reliable provisional responses, session timers, Replaces, subscriptions to a conference; and a
+//! call that outlives its process.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What breaks the grammar and is plainly meant, seen from outside.
+//! Input that breaks the grammar and has a plain meaning, seen from outside.
 
 use super::line::{Line, assert_sent, flow_to, header};
 use super::*;
@@ -38,7 +38,7 @@ fn callers_with_odd_names_and_contacts_get_in() {
             .replace("To: <sip:9001#@127.0.0.1>", &format!("To: <sip:9001#@127.0.0.1>;tag={tag}"));
         line.hear(flow_to(A), &ack);
         assert!(matches!(line.events.pop(), Some(SipEvent::Confirmed { .. })), "{from}");
-        // What we send is proper.
+        // What is sent is correct.
         let bye = line.act(|ua, now| ua.hang_up(incoming.call, vec![], now));
         assert_sent(&bye, &[(A, "BYE")]);
         let uri = bye[0].1.split(' ').nth(1).unwrap();
@@ -46,7 +46,7 @@ fn callers_with_odd_names_and_contacts_get_in() {
     }
 }
 
-/// Where a request came from is known to us alone (RFC 3261, section 18.2.1).
+/// Only the receiver knows where a request came from (RFC 3261, section 18.2.1).
 #[test]
 fn what_a_via_says_of_its_own_source_is_replaced() {
     for (via, expected) in [

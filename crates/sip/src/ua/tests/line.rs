@@ -1,4 +1,4 @@
-//! A user agent that calls out, and the rest of the world, of which we write the messages ourselves.
+//! A user agent that calls out, and the rest of the world, whose messages the test writes.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Telephones that do not know the address by which we know them (RFC 3581, RFC 6314).
+//! Telephones that do not know the address under which they are seen (RFC 3581, RFC 6314).
 
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;

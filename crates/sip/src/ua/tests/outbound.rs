@@ -1,4 +1,4 @@
-//! Calls that we place: which servers are asked, what a trunk is told, forks, redirections, giving up.
+//! Outgoing calls: servers tried, requests to a trunk, forks, redirections, giving up.
 
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;

@@ -1,4 +1,4 @@
-//! Requests of ours that are too large for a datagram (RFC 3261, section 18.1.1).
+//! Requests that are too large for a datagram (RFC 3261, section 18.1.1).
 
 use super::line::{Line, assert_sent, header, to};
 use super::*;

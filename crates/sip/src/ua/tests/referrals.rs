@@ -1,4 +1,4 @@
-//! REFER: theirs, which asks us to call somebody, and ours, which takes somebody out of here.
+//! REFER: received ones, which ask to call someone, and sent ones, which transfer a participant away.
 
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;

@@ -1,4 +1,4 @@
-//! Our registrations with others, and Path in those of others with us.
+//! Registrations with other servers, and Path in received ones.
 
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;

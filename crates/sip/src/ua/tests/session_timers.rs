@@ -1,5 +1,5 @@
-//! What a change of the session says about refreshing it holds only if the change is agreed to (RFC 3261, section 14.2; RFC
-//! 4028, section 7.4).
+//! The session timer of a session change applies only if the change is accepted (RFC 3261, section 14.2; RFC 4028,
+//! section 7.4).
 
 use super::extensions::{Wire, header, tag_of};
 use super::*;

@@ -1,4 +1,4 @@
-//! Passwords, redirections, and those who ask too much.
+//! Passwords, redirections, and excessive requests.
 
 use super::*;
 

@@ -1,7 +1,7 @@
-//! Transactions (RFC 3261, section 17): where each one's messages go, whom it belongs to, its timers.
+//! Transactions (RFC 3261, section 17): the destination of each one's messages, its owner, its timers.
 //!
-//! The machines themselves are the library's. What they want comes back as [`Step`]s; the user agent hands each to
-//! [`Transactions::handle_step`], which answers with what has to be sent, or told to the owner.
+//! The state machines are the library's. Their outputs come back as [`Step`]s; the user agent passes each to
+//! [`Transactions::handle_step`], which returns what has to be sent, or reported to the owner.
 
 mod oversize;
 
@@ -19,24 +19,24 @@ use sipx_sip::{
 };
 use std::time::Duration;
 
-/// What a transaction has come to, which the user agent carries out step by step.
+/// Steps of a transaction, which the user agent carries out one by one.
 pub(super) type Steps = (TransactionKey, Vec<Step>);
 
-/// What a step comes to outside of the transaction.
+/// The effect of a step outside of the transaction.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Send { flow: Flow, bytes: Bytes },
     Tell(TuEvent),
 }
 
-/// A message that came in.
+/// A received message.
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// It belongs to a transaction.
     Steps(Steps),
     /// The ACK to a 2xx, which has no transaction.
     Ack(Box<Request>),
-    /// A stray answer, or one to a transaction long over.
+    /// A stray response, or one to a transaction that ended long ago.
     Nothing,
 }
 
@@ -44,11 +44,11 @@ pub(super) enum Arrival {
 enum Due {
     /// A timer of RFC 3261, section 17.
     Timer(TransactionKey, Timer),
-    /// A request that is too large for a datagram has got no answer over its connection.
+    /// A request that is too large for a datagram has got no response over its connection.
     Oversized(TransactionKey),
 }
 
-/// What we keep beside each of the library's transactions.
+/// Data beside each of the library's transactions.
 #[derive(Debug)]
 struct Transaction {
     /// Transactions in the order in which they began.
@@ -58,20 +58,20 @@ struct Transaction {
     method: Method,
     /// An INVITE that nobody waits for any more, for which CANCEL has been sent.
     is_cancelled: bool,
-    /// It goes over a connection since it is too large for a datagram.
+    /// It uses a connection because it is too large for a datagram.
     oversized: Option<Oversized>,
     timers: Vec<(Timer, Ticket)>,
 }
 
 pub(super) struct Transactions {
     layer: TransactionLayer,
-    /// The library's keys have no order. Entries are looked up; what concerns several of them goes by their numbers.
+    /// The library's keys have no order. Entries are only looked up; operations on several of them go by number.
     #[expect(clippy::disallowed_types, reason = "its order decides nothing")]
     open: std::collections::HashMap<TransactionKey, Transaction>,
     begun: u64,
     timers: Timers<Due>,
     unconnected: Unconnected,
-    /// What is sent next, where it had to be written before to know how long it is.
+    /// The next message, if it had to be written to know its length.
     written: Option<Bytes>,
 }
 
@@ -100,12 +100,12 @@ impl Transactions {
         self.layer.is_empty()
     }
 
-    /// How the other side of a transaction was last heard of, or is to be reached.
+    /// Where the other side of a transaction was last heard, or is to be reached.
     pub(super) fn flow(&self, key: &TransactionKey) -> Option<Flow> {
         self.open.get(key).map(|transaction| transaction.flow)
     }
 
-    /// The flow that a request of ours was meant for, whatever its size made of that.
+    /// The flow that a sent request was meant for, before its size was considered.
     pub(super) fn meant_for(&self, key: &TransactionKey) -> Option<Flow> {
         let transaction = self.open.get(key)?;
         Some(transaction.oversized.map_or(transaction.flow, |oversized| oversized.datagram))
@@ -125,12 +125,12 @@ impl Transactions {
         }
     }
 
-    /// The request of ours that began a transaction.
+    /// The sent request that began a transaction.
     pub(super) fn request(&self, key: &TransactionKey) -> Option<&Request> {
         self.layer.client_request(key)
     }
 
-    /// Whether a transaction is not one of requests that came in.
+    /// Whether a transaction is one of sent requests.
     pub(super) fn is_client(&self, key: &TransactionKey) -> bool {
         self.layer.client_request(key).is_some() || self.layer.server_request(key).is_none()
     }
@@ -185,7 +185,7 @@ impl Transactions {
     ) -> Option<Steps> {
         let method = request.method.clone();
         let (flow, written) = self.unconnected.route(&mut request, meant_for, now);
-        // The first transmission is among the steps, so what belongs to the transaction is in place before.
+        // The first transmission is among the steps, so the transaction's data is in place before.
         let (key, steps) = self.layer.send_request(request, reliability(flow))?;
         self.begin(&key, flow, owner, method);
         if flow != meant_for {
@@ -195,24 +195,25 @@ impl Transactions {
         Some((key, steps))
     }
 
-    /// Answers a request.
+    /// Responds to a request.
     pub(super) fn send_response(&mut self, key: &TransactionKey, response: Response) -> Vec<Step> {
         self.layer.send_response(key, response)
     }
 
-    /// An INVITE that nobody waits for is being dealt with: its CANCEL is due, unless that has been sent. Its flow.
+    /// An INVITE that nobody waits for is in progress: its CANCEL is due, unless that has been sent. Returns its
+    /// flow.
     pub(super) fn cancel_unwanted(&mut self, key: &TransactionKey) -> Option<Flow> {
         let transaction = self.open.get_mut(key).filter(|transaction| !transaction.is_cancelled)?;
         transaction.is_cancelled = true;
         Some(transaction.flow)
     }
 
-    /// An INVITE is not sent again.
+    /// Stops retransmitting an INVITE.
     pub(super) fn stop_repeating(&mut self, key: &TransactionKey) {
         self.clear_timer(key, Timer::A);
     }
 
-    /// Ends a transaction. Its owner is not told.
+    /// Ends a transaction without telling its owner.
     pub(super) fn abandon(&mut self, key: &TransactionKey) {
         drop(self.layer.on_transport_error(key));
         self.forget(key);
@@ -244,7 +245,7 @@ impl Transactions {
                 return Some(Outcome::Tell(*event));
             }
             Step::Terminated(_) => self.forget(key),
-            // The library may grow steps; none that it has today is passed over.
+            // The library may add steps; of those it has today none is ignored.
             _ => {}
         }
         None
@@ -274,7 +275,7 @@ impl Transactions {
         self.timers.next()
     }
 
-    /// The next thing that is due.
+    /// The next item that is due.
     pub(super) fn handle_timeout(&mut self, now: Duration) -> Option<Steps> {
         let (ticket, due) = self.timers.pop_due(now)?;
         match due {
@@ -289,7 +290,7 @@ impl Transactions {
         }
     }
 
-    /// The transactions whose messages go this way, the oldest first.
+    /// The transactions whose messages use this flow, the oldest first.
     pub(super) fn on_flow(&self, flow: Flow) -> Vec<TransactionKey> {
         let mut found: Vec<(u64, &TransactionKey)> = self
             .open

@@ -1,8 +1,7 @@
-//! Requests of ours that are larger than a datagram should be (RFC 3261, section 18.1.1): they go over a connection to the
-//! same address, and as a datagram all the same where that connection is refused, or nobody answers in time. Whom that
-//! happened with is remembered.
+//! Requests larger than a datagram should be (RFC 3261, section 18.1.1): they use a connection to the same address,
+//! and a datagram after all if that connection is refused, or nothing responds in time. Such peers are recorded.
 //!
-//! Only what has a transaction, by which that is noticed: an ACK to a 2xx, which is small, has none.
+//! Only requests with a transaction, which notices that: an ACK to a 2xx, which is small, has none.
 
 use super::{Due, Flow, Steps, Ticket, Transactions};
 use crate::ua::{message, types::Transport};
@@ -10,21 +9,21 @@ use bytes::Bytes;
 use sipx_sip::{HeaderName, Reliability, Request, TransactionKey, transaction::ClientState};
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-/// The most where nobody knows what the path takes (RFC 3261, section 18.1.1).
+/// The maximum if the path MTU is unknown (RFC 3261, section 18.1.1).
 const DATAGRAM_BYTES_MAX: usize = 1300;
-/// How long an answer over a connection may take: T1 to open it and T1 for the first answer. After that a datagram follows,
-/// which whoever did get the request takes for a repetition, since it has the same branch.
+/// Time for a response over a connection: T1 to open it and T1 for the first response. After that a datagram follows,
+/// which a peer that did get the request treats as a retransmission, because it has the same branch.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long, and of how many, it is remembered that they cannot be reached by a connection.
+/// How long, and of how many peers, it is recorded that they cannot be reached by a connection.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 const REMEMBERED_MAX: usize = 10_000;
 
-/// A request that goes over a connection for its size alone.
+/// A request that uses a connection only because of its size.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Oversized {
-    /// How it would go if it were smaller.
+    /// Its flow if it were smaller.
     pub(super) datagram: Flow,
-    /// When it goes so after all. `None`: it was answered.
+    /// When it is sent as a datagram after all. `None` once it was answered.
     ticket: Option<Ticket>,
 }
 
@@ -34,13 +33,13 @@ impl Oversized {
     }
 }
 
-/// Who could not be reached by a connection, and until when that is remembered.
+/// Peers that could not be reached by a connection, and until when that is recorded.
 #[derive(Debug, Default)]
 pub(super) struct Unconnected(BTreeMap<SocketAddr, Duration>);
 
 impl Unconnected {
-    /// How a request goes that is meant for this flow, and what it looks like where that had to be found out. Where it goes
-    /// another way, its Via says so.
+    /// The flow of a request that is meant for this flow, and its bytes if they had to be written to find out. If it
+    /// uses another one, its Via says so.
     pub(super) fn route(&self, request: &mut Request, flow: Flow, now: Duration) -> (Flow, Option<Bytes>) {
         if !flow.transport.is_datagram() || !may_be_connected_to(request, flow.remote) {
             return (flow, None);
@@ -55,7 +54,7 @@ impl Unconnected {
         (Flow { transport: Transport::Tcp, ..flow }, None)
     }
 
-    /// Something came over a connection from there, so it can be had.
+    /// A message arrived over a connection from there, so one can be opened.
     pub(super) fn handle_message(&mut self, flow: Flow) {
         if flow.transport == Transport::Tcp && !self.0.is_empty() {
             self.0.remove(&flow.remote);
@@ -73,7 +72,7 @@ impl Unconnected {
 }
 
 impl Transactions {
-    /// A request was sent otherwise than it was meant to be.
+    /// A request was sent on another flow than it was meant for.
     pub(super) fn note_oversized(&mut self, key: &TransactionKey, datagram: Flow, now: Duration) {
         let ticket = Some(self.timers.set(now + PATIENCE, Due::Oversized(key.clone())));
         if let Some(transaction) = self.open.get_mut(key) {
@@ -81,7 +80,7 @@ impl Transactions {
         }
     }
 
-    /// An answer came over the connection.
+    /// A response arrived over the connection.
     pub(super) fn connection_serves(&mut self, key: &TransactionKey) {
         let oversized = self.open.get_mut(key).and_then(|transaction| transaction.oversized.as_mut());
         if let Some(ticket) = oversized.and_then(|oversized| oversized.ticket.take()) {
@@ -89,8 +88,8 @@ impl Transactions {
         }
     }
 
-    /// Sends a request as a datagram that got no answer over its connection. `None`: it is none of those, or was answered
-    /// for good.
+    /// Sends a request as a datagram that got no response over its connection. `None` if it is not one of those, or
+    /// was finally answered.
     pub(super) fn send_as_datagram(&mut self, key: &TransactionKey, now: Duration) -> Option<Steps> {
         let is_open = matches!(
             self.layer.client_state(key),
@@ -106,7 +105,7 @@ impl Transactions {
         if ticket.is_some() {
             self.unconnected.remember(datagram.remote, now);
         }
-        // The transaction begins anew under the same branch. That the old one is over is nobody's business.
+        // The transaction starts again under the same branch. Nobody needs to know that the old one ended.
         drop(self.layer.on_transport_error(key));
         set_transport(&mut request, over_connection.transport, datagram.transport);
         let begun = self.layer.send_request(request, Reliability::Unreliable);
@@ -114,8 +113,9 @@ impl Transactions {
     }
 }
 
-/// Whether it makes sense to open a connection to where a request goes. What goes elsewhere than it says goes back through a
-/// NAT (`Dialog::next_hop`, `DialSpec::flow`), where a port was opened for datagrams and nothing else.
+/// Whether it makes sense to open a connection to the destination of a request. A request that goes elsewhere than
+/// its URI says goes back through a NAT (`Dialog::next_hop`, `DialSpec::flow`), where only a port for datagrams was
+/// opened.
 fn may_be_connected_to(request: &Request, remote: SocketAddr) -> bool {
     let route = message::text(&request.headers, &HeaderName::Route);
     let named = match route {
@@ -125,7 +125,7 @@ fn may_be_connected_to(request: &Request, remote: SocketAddr) -> bool {
     named.is_none_or(|named| named == remote)
 }
 
-/// Rewrites the Via, which is ours.
+/// Rewrites our own Via.
 fn set_transport(request: &mut Request, from: Transport, to: Transport) {
     if let Some(via) = message::text(&request.headers, &HeaderName::Via) {
         let via = via.replacen(&format!("/{} ", from.name()), &format!("/{} ", to.name()), 1);
