@@ -1,7 +1,8 @@
-//! Speech over a network that loses packets, without a network: raw samples of 16 bits in and out.
+//! Loss concealment without a network: 16-bit raw samples in and out.
 //!
-//! `concealment CODEC PERCENT SEED [ahead]`: CODEC is pcmu (8000 Hz) or g722 (16 000 Hz); with `ahead` the packet after
-//! a lost one is there when it is made up, as it is where one packet more is held. `bench/concealment` scores it.
+//! `concealment CODEC PERCENT SEED [ahead]`: CODEC is pcmu (8000 Hz) or g722 (16 000 Hz); with `ahead` the packet
+//! after a lost one is available for its concealment, as when one packet more is buffered. `bench/concealment` scores
+//! it.
 
 use plenary_audio::{
     codec::{Codec, Encoder},

@@ -1,29 +1,29 @@
-//! Automatic gain: everybody about as loud as everybody else.
+//! Automatic gain control: brings all voices to a common level.
 
-/// Level of active speech that is aimed at, in dBov.
+/// Target level of active speech, in dBov.
 const TARGET_DBOV: f32 = -22.0;
-/// The gain stays within these, in dB.
+/// Bounds of the gain, in dB.
 const GAIN_MAX_DB: f32 = 15.0;
-/// Frames this much below the loudest of late are pauses and ends of words: they say nothing about the voice.
+/// Frames this far below the recent maximum are pauses and word endings, and do not count as speech.
 const ACTIVE_WITHIN_DB: f32 = 15.0;
-/// The loudest of late fades by this much in a frame: 3 dB a second.
+/// The recent maximum decays by this much per frame: 3 dB a second.
 const PEAK_FADE_DB: f32 = 0.06;
-/// Up 3 and down 6 dB a second.
+/// Slew per frame: up 3 and down 6 dB a second.
 const UP_DB: f32 = 0.06;
 const DOWN_DB: f32 = 0.12;
-/// Within this of the target nothing is changed.
+/// Within this distance of the target the gain stays.
 const DEAD_BAND_DB: f32 = 1.0;
 /// No sample is raised above this, -3 dBov.
 const PEAK_MAX: f32 = 23_198.0;
 
-/// Brings the voice of one line to the common level, slowly, while it speaks.
+/// Brings the voice of one line slowly to the common level while it speaks.
 #[derive(Debug, Clone)]
 pub struct AutomaticGain {
-    /// The gain that the voice wants, and the one that the last sample had.
+    /// The gain that the voice needs, and the one applied to the last sample.
     gain_db: f32,
     applied: f32,
     loudest_dbov: f32,
-    /// Level of active speech of late, before the gain.
+    /// Recent level of active speech, before the gain.
     speech_dbov: Option<f32>,
 }
 
@@ -34,19 +34,19 @@ impl Default for AutomaticGain {
 }
 
 impl AutomaticGain {
-    /// Unity until it has heard somebody.
+    /// Unity gain until speech has been measured.
     #[must_use]
     pub fn new() -> Self {
         Self { gain_db: 0.0, applied: 1.0, loudest_dbov: -127.0, speech_dbov: None }
     }
 
-    /// The gain that is wanted now, in dB.
+    /// The gain that is aimed at, in dB.
     #[must_use]
     pub fn gain_db(&self) -> f32 {
         self.gain_db
     }
 
-    /// Takes a frame of 20 ms of this level, in dBov, and changes it. `speech`: somebody talks.
+    /// Processes a frame of 20 ms whose level is `level_dbov`. `speech`: someone is talking.
     pub fn run(&mut self, frame: &mut [i16], level_dbov: f32, speech: bool) {
         if speech {
             self.loudest_dbov = level_dbov.max(self.loudest_dbov - PEAK_FADE_DB);
@@ -69,15 +69,15 @@ impl AutomaticGain {
     }
 }
 
-/// Brings a frame from the gain `applied` to the linear `gain`, sample by sample; less where a raised peak would be
-/// too loud. Unity changes nothing.
+/// Ramps a frame from the gain `applied` to the linear `gain`, sample by sample; less if a raised peak would be too
+/// loud. Unity changes nothing.
 pub fn apply(frame: &mut [i16], applied: &mut f32, gain: f32) {
     let peak = frame.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
     let gain = if gain > 1.0 { gain.min((PEAK_MAX / f32::from(peak.max(1))).max(1.0)) } else { gain };
     if gain == 1.0 && *applied == 1.0 {
         return;
     }
-    // What would be too loud is met quickly, everything else slowly.
+    // Peaks that would be too loud are reduced quickly, everything else changes slowly.
     let is_too_loud = *applied > gain && f32::from(peak) * *applied > PEAK_MAX;
     let ramp = if is_too_loud { frame.len() / 8 } else { frame.len() }.max(1);
     let step = (gain - *applied) / ramp as f32;
@@ -173,7 +173,7 @@ mod tests {
                     reached = Some(frame);
                 }
             }
-            // No pumping: from then on the gain moves by less than a syllable does.
+            // No pumping: from here on the gain moves by less than a syllable does.
             let after = &gains[reached.unwrap() + 100..];
             let (low, high) = after
                 .iter()

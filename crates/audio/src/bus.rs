@@ -1,15 +1,15 @@
-//! The mix of one conference at one sample rate: everybody hears the sum of all the others (N−1).
+//! The mix of one conference at one sample rate: each talker hears the sum of all others (N−1).
 //!
 //! ```text
-//!   voices at 8 kHz ──▶ sum ─────────────────▶ total at 8 kHz ──▶ less own ──▶ each talker at 8 kHz
+//!   voices at 8 kHz ──▶ sum ─────────────────▶ total at 8 kHz ──▶ minus own ─▶ each talker at 8 kHz
 //!                        │  ▲ converted once     │
-//!                        ▼  │                    └──────────────▶ everybody else at 8 kHz
+//!                        ▼  │                    └──────────────▶ all listeners at 8 kHz
 //!   voices at 48 kHz ─▶ sum ─────────────────▶ total at 48 kHz …
 //! ```
 //!
-//! Voices are summed at the rate they come in, into 32 bits, and each sum is converted once for each other rate
-//! that somebody listens at, however many talk or listen. A talker hears the total at his own rate, at which his
-//! voice is in it untouched, so it is subtracted to the last bit.
+//! Voices are summed at their own rate, into 32 bits, and each sum is converted once for every other rate in use,
+//! however many talk or listen. A talker hears the total at their own rate, which contains their samples unchanged,
+//! so they can be subtracted exactly.
 
 use crate::{codec::Rate, resample::FrameConverter};
 
@@ -20,7 +20,7 @@ pub struct Bus {
     sum: Vec<i32>,
     total: Vec<i32>,
     voices: usize,
-    /// Something came from another rate.
+    /// A voice of another rate contributed.
     has_others: bool,
 }
 
@@ -32,13 +32,13 @@ impl Bus {
         Self { rate, sum: silence.clone(), total: silence, voices: 0, has_others: false }
     }
 
-    /// Its rate.
+    /// The rate of this bus.
     #[must_use]
     pub fn rate(&self) -> Rate {
         self.rate
     }
 
-    /// Begins a tick: nobody speaks.
+    /// Begins a tick without voices.
     pub fn begin(&mut self) {
         if self.voices > 0 {
             self.sum.fill(0);
@@ -60,12 +60,12 @@ impl Bus {
         self.voices
     }
 
-    /// All voices of this rate are in it: the total begins with them.
+    /// Ends the sum of this rate's own voices; the total starts with it.
     pub fn close(&mut self) {
         self.total.copy_from_slice(&self.sum);
     }
 
-    /// Adds what is said at another rate. After [`Bus::close`] of both.
+    /// Adds the sum of another rate. Call after [`Bus::close`] of both.
     pub fn take_in(&mut self, from: &Self, link: &mut Link) {
         if from.voices > 0 {
             link.frames_left = Link::FRAMES_AFTER;
@@ -78,24 +78,24 @@ impl Bus {
                 return;
             }
         }
-        // Without a voice the sum is silence, which lets the converter ring out.
+        // Without a voice the sum is silence, in which the converter rings out.
         link.converter.add(&from.sum, &mut self.total);
         self.has_others = true;
     }
 
-    /// Nothing but the voices of this rate is in the total.
+    /// The total contains only voices of this rate.
     #[must_use]
     pub fn is_own(&self) -> bool {
         !self.has_others
     }
 
-    /// Everything that is said, as those hear it who say nothing.
+    /// The total, as listeners hear it.
     #[must_use]
     pub fn total(&self) -> &[i32] {
         &self.total
     }
 
-    /// What a talker hears: the total less his own voice, which was added in this tick.
+    /// What a talker hears: the total minus their own voice, which was added in this tick.
     pub fn without(&self, own: &[i16], out: &mut [i32]) {
         for ((out, total), own) in out.iter_mut().zip(&self.total).zip(own) {
             *out = total - i32::from(*own);
@@ -103,11 +103,11 @@ impl Bus {
     }
 }
 
-/// The way from one rate to another.
+/// The conversion from one rate to another.
 #[derive(Debug, Clone)]
 pub struct Link {
     converter: FrameConverter,
-    /// Frames for which it rings on after the last voice.
+    /// Frames for which the converter still rings after the last voice.
     frames_left: u32,
 }
 

@@ -1,28 +1,28 @@
-//! Comfort noise (RFC 3389): what is heard while the other side sends none, as it described it.
+//! Comfort noise (RFC 3389), generated while the other side sends no audio, as it described it.
 
-/// Coefficients that are used at most; more say little about noise.
+/// Reflection coefficients used at most; higher orders add little to noise.
 const ORDER_MAX: usize = 12;
-/// Nothing from the network makes it louder than this, in dBov.
+/// Upper bound of the level, in dBov, whatever the network asks for.
 const LOUDEST_DBOV: f32 = -20.0;
 
-/// Makes noise of a told level and colour.
+/// Generates noise of a given level and spectrum.
 #[derive(Debug, Clone)]
 pub struct ComfortNoise {
     seed: u32,
-    /// Reflection coefficients, -1 to 1, as told and as they are now.
+    /// Reflection coefficients, -1 to 1: the target and the current ones.
     target: [f32; ORDER_MAX],
     now: [f32; ORDER_MAX],
-    /// Linear level as told and as it is now; 0: silence.
+    /// Linear level, the target and the current one; 0: silence.
     target_level: f32,
     level: f32,
     /// The lattice filter's memory.
     memory: [f32; ORDER_MAX],
-    /// Part of the way from now to the target that each sample goes: 20 ms altogether.
+    /// Share of the way to the target that each sample covers: 20 ms in all.
     step: f32,
 }
 
 impl ComfortNoise {
-    /// Silence until it is told otherwise. `seed` tells streams apart.
+    /// Silent until the first [`Self::update`]. `seed` decorrelates streams.
     #[must_use]
     pub fn new(sample_rate_hz: u32, seed: u32) -> Self {
         Self {
@@ -36,20 +36,20 @@ impl ComfortNoise {
         }
     }
 
-    /// Takes a payload: an octet of level in -dBov, then reflection coefficients (RFC 3389, 3.1, 3.2). An empty one
-    /// says nothing.
+    /// Reads a payload: one octet of level in -dBov, then reflection coefficients (RFC 3389, 3.1, 3.2). An empty one
+    /// changes nothing.
     pub fn update(&mut self, payload: &[u8]) {
         let Some((level, coefficients)) = payload.split_first() else { return };
         let dbov = (-f32::from(level & 0x7f)).min(LOUDEST_DBOV);
         self.target_level = 32_768.0 * crate::linear(dbov);
         self.target = [0.0; ORDER_MAX];
         for (target, octet) in self.target.iter_mut().zip(coefficients) {
-            // 0 to 254 stand for -1 to 1, and the filter has to be stable whatever is sent.
+            // 0 to 254 stand for -1 to 1; the filter must be stable whatever is received.
             *target = ((f32::from(*octet) - 127.0) / 128.0).clamp(-0.97, 0.97);
         }
     }
 
-    /// Something is heard.
+    /// Noise is being generated.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.target_level > 0.0 || self.level > 0.5
@@ -70,7 +70,7 @@ impl ComfortNoise {
                 gain *= 1.0 - *now * *now;
             }
             self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Uniform noise of unit variance, as loud as the filter makes it one of unit variance again.
+            // Uniform noise of unit variance, scaled so that the filter's output has unit variance again.
             let white = ((self.seed >> 8) as f32 / 8_388_608.0 - 1.0) * 3_f32.sqrt() * gain.sqrt();
             let mut forward = white;
             for stage in (0..ORDER_MAX).rev() {

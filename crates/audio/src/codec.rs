@@ -1,11 +1,11 @@
-//! The codecs of a call behind one face: what RTP carries, and samples.
+//! The codecs of a call behind one interface: RTP payloads on one side, samples on the other.
 
 use crate::{
     g711::{self, Law},
     g722, opus,
 };
 
-/// A codec that can be agreed on.
+/// A codec that can be negotiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 µ-law.
@@ -22,7 +22,7 @@ impl Codec {
     /// Every codec.
     pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
-    /// A number for tables: 0 to 3.
+    /// Index for tables: 0 to 3.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -33,7 +33,7 @@ impl Codec {
         }
     }
 
-    /// Samples of a second.
+    /// Samples per second.
     #[must_use]
     pub const fn rate(self) -> Rate {
         match self {
@@ -43,7 +43,7 @@ impl Codec {
         }
     }
 
-    /// Units of the RTP clock in a second. G.722's is 8000 by a mistake that was kept (RFC 3551, 4.5.2).
+    /// RTP clock rate in Hz. That of G.722 is 8000 by a historical error (RFC 3551, 4.5.2).
     #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
@@ -52,11 +52,11 @@ impl Codec {
         }
     }
 
-    /// Length of a payload in units of the RTP clock; `None`: it is none of this codec.
+    /// Duration of a payload in RTP clock units; `None` if it is not a payload of this codec.
     #[must_use]
     pub fn payload_units(self, payload: &[u8]) -> Option<u32> {
         match self {
-            // One octet is one unit of the clock, G.722's two samples among them.
+            // One octet is one clock unit, also for G.722, which codes two samples in it.
             Self::Pcmu | Self::Pcma | Self::G722 => {
                 u32::try_from(payload.len()).ok().filter(|units| *units > 0)
             }
@@ -64,7 +64,7 @@ impl Codec {
         }
     }
 
-    /// The law, where it is G.711.
+    /// The law, for G.711.
     #[must_use]
     pub const fn law(self) -> Option<Law> {
         match self {
@@ -74,7 +74,7 @@ impl Codec {
         }
     }
 
-    /// Frames depend on those before them.
+    /// Encoder and decoder carry state from frame to frame.
     #[must_use]
     pub const fn has_memory(self) -> bool {
         self.law().is_none()
@@ -112,7 +112,7 @@ impl Rate {
         self.hz() as usize / 50
     }
 
-    /// A number for tables: 0 to 2.
+    /// Index for tables: 0 to 2.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -158,17 +158,18 @@ impl Encoder {
         }
     }
 
-    /// Goes on as another encoder of the same codec would, so that who heard its stream can hear this one.
+    /// Continues in the state of another encoder of the same codec, so that a decoder of its stream can decode this
+    /// one.
     pub fn copy_from(&mut self, other: &Self) {
         match (self, other) {
             (Self::G722(ours), Self::G722(theirs)) => ours.clone_from(theirs),
             (Self::Opus(ours), Self::Opus(theirs)) => ours.copy_from(theirs),
-            // G.711 remembers nothing; codecs that differ have nothing to give each other.
+            // G.711 has no state, and different codecs have none to share.
             (Self::G711(_) | Self::G722(_) | Self::Opus(_), _) => {}
         }
     }
 
-    /// The frames that follow need none before them (or do again), as far as the codec can do that.
+    /// Whether the following frames are coded without reference to earlier ones, as far as the codec supports that.
     pub fn set_independent(&mut self, independent: bool) {
         if let Self::Opus(encoder) = self {
             encoder.set_independent(independent);
@@ -199,7 +200,7 @@ impl Decoder {
         }
     }
 
-    /// Decodes a payload, as much as `out` holds (a whole packet of Opus or nothing). Returns the samples written.
+    /// Decodes a payload, as much as `out` holds (Opus: a whole packet or nothing). Returns the samples written.
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
         match self {
             Self::G711(law) => {

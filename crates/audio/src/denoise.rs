@@ -1,5 +1,5 @@
-//! Noise suppression by a small recurrent network (RNNoise, by the crate `nnnoiseless`), which works on 10 ms at
-//! 48 kHz; other rates are converted there and back.
+//! Noise suppression by a small recurrent network (RNNoise, crate `nnnoiseless`). It works on 10 ms at 48 kHz; other
+//! rates are converted to that and back.
 
 use crate::{codec::Rate, resample::FrameConverter};
 use nnnoiseless::DenoiseState;
@@ -8,7 +8,7 @@ use std::fmt;
 /// Samples of a piece: 10 ms.
 const PIECE: usize = DenoiseState::FRAME_SIZE;
 
-/// Takes the noise from one line. What comes out is 10 ms late, and about 4 ms more where rates are converted.
+/// Suppresses the noise of one line. Its output is delayed by 10 ms, and by about 4 ms more if rates are converted.
 pub struct Denoiser {
     state: Box<DenoiseState<'static>>,
     converters: Option<(FrameConverter, FrameConverter)>,
@@ -38,7 +38,7 @@ impl Denoiser {
         }
     }
 
-    /// Takes the noise from a frame.
+    /// Suppresses the noise in a frame.
     pub fn run(&mut self, frame: &mut [i16]) {
         match &mut self.converters {
             Some((up, _)) => up.convert(frame, &mut self.full),

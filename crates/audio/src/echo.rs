@@ -1,58 +1,59 @@
-//! Finds lines that return what they are sent: a loudspeaker heard by its own microphone, a bad hybrid.
+//! Detects lines that return what they are sent: a loudspeaker picked up by its own microphone, a poor hybrid.
 //!
-//! Levels are looked at first, one for every 20 ms: what a line says is compared with what it was sent up to 800 ms
-//! before, which costs next to nothing. Speech rises and falls all the time, and hardly anything else rises and falls
-//! with it at a constant delay. Where they do, samples are compared (at 2 kHz, after taking out the colour of the
-//! voice), and only those decide: two people who take turns are alike in their levels and never in their samples.
+//! Levels are compared first, one per 20 ms: those received with those sent up to 800 ms before, which costs next to
+//! nothing. Speech rises and falls all the time, and hardly anything else follows it at a constant delay. If the
+//! levels correlate, samples are compared (at 2 kHz, after removing the spectral envelope of speech), and only those
+//! decide: two people who take turns are alike in their levels and never in their samples.
 
-/// Delays that are looked at, in frames: 0 to 800 ms.
+/// Delays that are compared, in frames: 0 to 800 ms.
 const LAGS: usize = 41;
-/// What is quieter counts as silence, in dBov.
+/// Anything quieter counts as silence, in dBov.
 const FLOOR_DBOV: f32 = -60.0;
-/// A line whose mean level is below has been silent for long.
+/// A line with a mean level below this has been silent for long.
 const INDIFFERENT_DBOV: f32 = FLOOR_DBOV + 0.05;
-/// What was sent has to be louder than this to be recognised when it comes back.
+/// What was sent has to be louder than this, in dBov, to be recognised when it returns.
 const ACTIVE_DBOV: f32 = -45.0;
-/// Part that each frame has in the averages: about six seconds.
+/// Weight of each frame in the averages: about six seconds.
 const SHARE: f32 = 1.0 / 300.0;
-/// Frames before anything is said.
+/// Frames before the first result.
 const FRAMES_MIN: u32 = 150;
 
-/// Levels that are this much alike are worth a look at the samples.
+/// From this correlation of levels on, samples are compared.
 const WORTH_A_LOOK: f32 = 0.15;
 /// Samples of 20 ms at the rate of the comparison, 2 kHz.
 const PIECE: usize = 40;
 /// Delays in those samples: 0 to 800 ms.
 const DELAYS: usize = 1600;
-/// Part that each frame has in the comparison of samples: four seconds.
+/// Weight of each frame in the comparison of samples: four seconds.
 const TRACE_SHARE: f32 = 1.0 / 200.0;
-/// Frames of sound before samples say anything, and after which those that say nothing are given up.
+/// Frames of sound before samples give a result, and after which an unsuspicious comparison ends.
 const TRACE_MIN: u32 = 75;
 const TRACE_MAX: u32 = 500;
-/// Voices that know nothing of each other correlate up to this by chance; from there on to this more is suspicion.
+/// Correlation that unrelated voices reach by chance; suspicion grows from here to this much more.
 const BY_CHANCE: f32 = 0.25;
 const CERTAIN_ABOVE: f32 = 0.3;
 /// An echo may come back up to 6 dB louder than it was sent.
 const GAIN_MAX: f32 = 2.0;
-/// A voice has little at high frequencies: of each sample this much of the one before is taken.
+/// Speech has little energy at high frequencies: this share of the previous sample is subtracted from each.
 const COLOUR: f32 = 0.9;
 
 /// Watches one line.
 #[derive(Debug, Clone)]
 pub struct EchoDetector {
-    /// Levels sent of late; the newest at `place`, going back from there.
+    /// Recent levels sent; the newest is at `place`, older ones before it.
     sent: [f32; LAGS],
     place: usize,
     frames: u32,
     received_mean: f32,
     received_square: f32,
-    /// For each delay: mean and mean square of what was sent so long ago, and of the product with what came.
+    /// For each delay: mean and mean square of what was sent that long ago, and of its product with what was
+    /// received.
     means: [f32; LAGS],
     squares: [f32; LAGS],
     products: [f32; LAGS],
-    /// Taken when the line is suspected first, and kept: on the path of audio memory is not taken and given back.
+    /// Allocated when the line is first suspected, and kept, because the audio path does not allocate and free.
     trace: Option<Box<Trace>>,
-    /// Samples are compared.
+    /// Samples are being compared.
     is_traced: bool,
 }
 
@@ -61,13 +62,13 @@ pub struct EchoDetector {
 struct Trace {
     /// What was sent, the newest last.
     sent: [f32; DELAYS + PIECE],
-    /// It has the frame that was sent last.
+    /// It contains the frame that was sent last.
     is_up_to_date: bool,
     frames: u32,
     sent_before: f32,
     received_before: f32,
     received_energy: f32,
-    /// For each delay: energy of what was sent so long ago, and of its product with what came.
+    /// For each delay: energy of what was sent that long ago, and of its product with what was received.
     energies: [f32; DELAYS],
     products: [f32; DELAYS],
 }
@@ -79,7 +80,7 @@ impl Default for EchoDetector {
 }
 
 impl EchoDetector {
-    /// A line about which nothing is known.
+    /// A line of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -104,15 +105,15 @@ impl EchoDetector {
         self.trace.as_deref_mut().filter(|_| self.is_traced)
     }
 
-    /// Takes the 20 ms that the line is sent now, at any rate.
+    /// Takes the 20 ms that are being sent to the line, at any rate.
     pub fn told(&mut self, frame: &[i16]) {
         if let Some(trace) = self.trace_mut() {
             trace.take_sent(frame);
         }
     }
 
-    /// Takes the 20 ms that came from the line, at any rate, their level and that of what it was sent just before, in
-    /// dBov.
+    /// Takes the 20 ms received from the line, at any rate, their level, and the level of what was sent just before,
+    /// in dBov.
     pub fn update(&mut self, sent_dbov: f32, received_dbov: f32, received: &[i16]) {
         if let Some(trace) = self.trace_mut()
             && !std::mem::take(&mut trace.is_up_to_date)
@@ -125,19 +126,19 @@ impl EchoDetector {
         }
     }
 
-    /// The line is suspected, so that the samples of its frames matter and not only their levels.
+    /// The line is suspected, so the samples of its frames matter and not only their levels.
     #[must_use]
     pub fn compares_samples(&self) -> bool {
         self.is_traced
     }
 
-    /// The line says nothing and has not for long, so silence on it tells nothing of an echo.
+    /// The line has been silent for long, so silence on it says nothing about an echo.
     #[must_use]
     pub fn is_indifferent(&self) -> bool {
         self.received_mean < INDIFFERENT_DBOV && !self.is_traced
     }
 
-    /// On a line that is indifferent: takes frames of digital silence, each by the level of what was sent just before it,
+    /// On a silent line: accounts for frames of digital silence, each with the level of what was sent just before it,
     /// in dBov.
     pub fn pass_silence(&mut self, sent_dbov: &[f32]) {
         for level_dbov in sent_dbov {
@@ -174,16 +175,16 @@ impl EchoDetector {
     fn compare_levels(&mut self, sent_dbov: f32, received_dbov: f32) -> bool {
         self.note_sent(sent_dbov);
         let received = received_dbov.max(FLOOR_DBOV);
-        // A line that says nothing and has not for long says nothing about its echo either.
+        // A line that has been silent for long says nothing about its echo.
         if received == FLOOR_DBOV && self.received_mean < INDIFFERENT_DBOV {
             return false;
         }
-        // Nothing can come back while nothing was sent, and silence on both sides is no likeness.
+        // Nothing can return while nothing was sent, and silence on both sides is no correlation.
         if !self.sent.iter().any(|level| *level > ACTIVE_DBOV) {
             return false;
         }
         self.frames = self.frames.saturating_add(1);
-        // The first frames have a larger part, so that the averages begin with what is there.
+        // The first frames have a larger weight, so that the averages start from what was measured.
         let share = SHARE.max(1.0 / self.frames as f32);
         self.received_mean += (received - self.received_mean) * share;
         self.received_square += (received * received - self.received_square) * share;
@@ -204,13 +205,13 @@ impl EchoDetector {
         true
     }
 
-    /// The delay of the greatest likeness, in frames, and the likeness, -1 to 1.
+    /// The delay with the highest correlation, in frames, and that correlation, -1 to 1.
     fn likest(&self) -> (usize, f32) {
         let received = (self.received_square - self.received_mean * self.received_mean).max(0.0);
         let mut best = (0, 0.0);
         for lag in 0..LAGS {
             let sent = (self.squares[lag] - self.means[lag] * self.means[lag]).max(0.0);
-            // A line that hardly changes is like everything.
+            // A line that hardly varies correlates with everything.
             if received < 4.0 || sent < 4.0 {
                 continue;
             }
@@ -223,27 +224,27 @@ impl EchoDetector {
         best
     }
 
-    /// How much the levels are alike, 0 to 1.
+    /// Correlation of the levels, 0 to 1.
     fn likeness(&self) -> f32 {
-        // Two voices that know nothing of each other reach 0.4 by chance.
+        // Unrelated voices reach 0.4 by chance.
         ((self.likest().1 - 0.4) / 0.5).clamp(0.0, 1.0)
     }
 
-    /// How much what the line says is what it was sent: 0 (not at all) to 1 (it is, or most of it).
+    /// How likely the received signal is the sent one: 0 (not at all) to 1 (all or most of it).
     #[must_use]
     pub fn suspicion(&self) -> f32 {
         self.trace().map_or(0.0, Trace::suspicion)
     }
 
-    /// After how long it comes back, in milliseconds, to the millisecond; `None`: there is no echo to speak of.
+    /// Delay of the echo in milliseconds, to the millisecond; `None` if there is none to speak of.
     #[must_use]
     pub fn delay_ms(&self) -> Option<u32> {
         let trace = self.trace().filter(|trace| trace.suspicion() > 0.5)?;
-        // What is sent at one tick is compared with what comes in until the next.
+        // What is sent at one tick is compared with what arrives until the next.
         Some((trace.likest().0 / (PIECE / 20)) as u32 + 20)
     }
 
-    /// How much weaker it comes back, in dB; `None`: there is no echo to speak of.
+    /// Attenuation of the echo, in dB; `None` if there is none to speak of.
     #[must_use]
     pub fn loss_db(&self) -> Option<f32> {
         let trace = self.trace().filter(|trace| trace.suspicion() > 0.5)?;
@@ -281,7 +282,7 @@ impl Trace {
         let share = TRACE_SHARE.max(1.0 / self.frames as f32);
         let energy: f32 = received.iter().map(|sample| sample * sample).sum();
         self.received_energy += (energy - self.received_energy) * share;
-        // The energy of a piece of what was sent, for the newest and then for one sample earlier each time.
+        // Energy of a piece of what was sent: the newest first, then one sample earlier each time.
         let mut sent_energy: f32 = self.sent[DELAYS..].iter().map(|sample| sample * sample).sum();
         for (delay, (energy, product)) in self.energies.iter_mut().zip(&mut self.products).enumerate() {
             let start = DELAYS - delay;
@@ -293,15 +294,15 @@ impl Trace {
         }
     }
 
-    /// The delay of the greatest likeness, in samples, and the likeness, 0 to 1.
+    /// The delay with the highest correlation, in samples, and that correlation, 0 to 1.
     fn likest(&self) -> (usize, f32) {
         let mut best = (0, 0.0);
         for (delay, (energy, product)) in self.energies.iter().zip(&self.products).enumerate() {
-            // No line makes what it returns louder than this.
+            // No line returns more than this.
             if product.abs() > GAIN_MAX * energy {
                 continue;
             }
-            // Also where the line turns the sign.
+            // Also if the line inverts the signal.
             let likeness = product.abs() / (energy * self.received_energy).sqrt().max(1.0);
             if likeness > best.1 {
                 best = (delay, likeness);
@@ -318,7 +319,7 @@ impl Trace {
     }
 }
 
-/// 20 ms at the rate of the comparison, without the colour of the voice. `before`: the sample before them.
+/// 20 ms at the rate of the comparison, without the spectral envelope of speech. `before`: the preceding sample.
 fn piece(frame: &[i16], before: &mut f32) -> [f32; PIECE] {
     let mut piece = [0.0; PIECE];
     let factor = frame.len() / PIECE;
@@ -428,7 +429,7 @@ mod tests {
                 let (mut detector, mut level, mut worst) = (EchoDetector::new(), -127.0, 0.0_f32);
                 for frame in 0..3000 {
                     let (mut received, mut sent) = (near.next(), far.next());
-                    // A question of a second, an answer of a second, as regular as nobody is.
+                    // A question of a second, an answer of a second, more regular than any person.
                     if turns && frame / 50 % 2 == 0 {
                         received.fill(0);
                     } else if turns {

@@ -10,7 +10,7 @@ pub enum Law {
 }
 
 impl Law {
-    /// Whether these octets are all silence, as muted telephones send it: the smallest value, of either sign.
+    /// Whether these octets are digital silence as muted telephones send it: the smallest value, of either sign.
     #[must_use]
     pub fn is_silence(self, payload: &[u8]) -> bool {
         let silence = self.silence() & 0x7f;

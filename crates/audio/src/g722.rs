@@ -1,5 +1,5 @@
-//! G.722 wideband speech at 64 kbit/s (ITU-T G.722, mode 1): 16 000 samples a second in eight bits for every
-//! two of them. In RTP its clock says 8000 although it samples at 16 000 (RFC 3551, 4.5.2).
+//! G.722 wideband speech at 64 kbit/s (ITU-T G.722, mode 1): 16 000 samples a second, eight bits for each two. Its
+//! RTP clock rate is 8000 although it samples at 16 000 (RFC 3551, 4.5.2).
 
 /// Every other coefficient of the symmetric filter of 24 that splits and joins the two bands (table 11); those
 /// between are the same ones backwards.
@@ -38,12 +38,12 @@ const ILB: [i32; 32] = [
 /// The largest logarithmic scales of the two bands.
 const LOWER_MOST: i32 = 18_432;
 const UPPER_MOST: i32 = 22_528;
-/// Digital silence keeps the upper band's scale at nothing, which not even noise of one bit at 16 bits does, and the lower
-/// one's below this. White noise that has it there is at -65 dBov.
+/// In digital silence the upper band's scale is zero, which not even noise of one bit in 16 leaves it at, and the
+/// lower band's is below this. White noise with that scale is at -65 dBov.
 const LOWER_OF_SILENCE: i32 = 4400;
 /// In an octet: the upper band does not grow louder.
 const UPPER_IS_QUIET: u8 = 0x40;
-/// Samples from an encoder's input to a decoder's output, through the filters of both.
+/// Delay in samples from an encoder's input to a decoder's output, through the filters of both.
 pub const FILTERS: usize = 22;
 /// Octets that are decoded at once: 20 ms.
 const PIECE: usize = 160;
@@ -147,7 +147,7 @@ impl Band {
         self.predicted = saturate(saturate(by_poles) + self.by_zeros);
     }
 
-    /// Brings back what `old` knew of the voice, and keeps what was heard.
+    /// Restores what `old` knew of the voice, and keeps the samples.
     fn unlearn(&mut self, old: &Self) {
         (self.poles, self.zeros) = (old.poles, old.zeros);
         (self.log_scale, self.scale) = (old.log_scale, old.scale);
@@ -252,8 +252,8 @@ impl Encoder {
     }
 }
 
-/// How loud a stream is, by the scales of its bands: they follow from the octets alone, at a small part of what decoding
-/// costs.
+/// The loudness of a stream by the scales of its bands, which follow from the octets alone at a fraction of the cost
+/// of decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scales {
     lower: i32,
@@ -261,7 +261,7 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Follows the octets of a packet. True: it is digital silence, as a muted telephone sends.
+    /// Follows the octets of a packet. True: it is digital silence, as a muted telephone sends it.
     pub fn follow_silence(&mut self, payload: &[u8]) -> bool {
         if self.upper > 0 || payload.iter().any(|octet| octet & UPPER_IS_QUIET == 0) {
             return false;
@@ -299,7 +299,7 @@ impl Decoder {
         Self { lower: Band::new(32), upper: Band::new(8), sums: [0; 11], differences: [0; 11] }
     }
 
-    /// How loud it is now.
+    /// Its present loudness.
     #[must_use]
     pub fn scales(&self) -> Scales {
         Scales { lower: self.lower.log_scale, upper: self.upper.log_scale }
@@ -314,7 +314,7 @@ impl Decoder {
         written
     }
 
-    /// Decodes up to a piece: first each band, then both together.
+    /// Decodes up to a piece: first each band, then the two together.
     fn decode_piece(&mut self, octets: &[u8], samples: &mut [i16]) -> usize {
         let count = octets.len().min(samples.len() / 2);
         let (mut sums, mut differences) = ([0_i16; 11 + PIECE], [0_i16; 11 + PIECE]);
@@ -339,11 +339,11 @@ impl Decoder {
         2 * count
     }
 
-    /// Goes on as if it had decoded `frame`, which was made up in place of octets that were lost, and of which
-    /// `ahead` is the continuation. Unless it `learns` from that, what it knows of the voice (predictors and scales) stays
-    /// as it was: an uncertain sound would teach it nothing that is true.
+    /// Continues as if it had decoded `frame`, the concealment of lost octets, which `ahead` continues. Unless it
+    /// `learns` from that, its model of the voice (predictors and scales) stays unchanged, because an uncertain sound
+    /// would teach it nothing true.
     pub fn hear_instead(&mut self, frame: &[i16], ahead: &[i16; FILTERS], learns: bool) {
-        // An encoder's input is what the decoder says this much later.
+        // An encoder's input is the decoder's output this much later.
         let mut history = [0; FILTERS];
         for (old, sample) in history.iter_mut().zip(frame.iter().chain(ahead)) {
             *old = i32::from(*sample);

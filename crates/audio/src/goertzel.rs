@@ -1,5 +1,5 @@
-//! How strong a tone is: the Goertzel algorithm, windowed so that a strong neighbour does not leak in; and how strong
-//! all is that is beside the tones that should be there.
+//! The level of a tone, by the Goertzel algorithm with a window that keeps strong neighbours out, and the level of
+//! everything beside the expected tones.
 
 /// Level of the tone of `hz` in `samples`, in dBov (0 is a full-scale sine), -127 at the least. Hann window: two tones are
 /// told apart when they are at least `4 × sample_rate / samples.len()` Hz apart.
@@ -35,7 +35,7 @@ pub fn tones_present(
     candidates_hz.iter().map(|hz| power_dbov(samples, sample_rate_hz, *hz) >= threshold_dbov).collect()
 }
 
-/// Samples, taken apart into the tones that should be in them and the rest: distortion, noise, clicks.
+/// Samples decomposed into the expected tones and the rest: distortion, noise, clicks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Parts {
     /// Mean power of the tones, 1 that of a full-scale square wave.
@@ -51,15 +51,15 @@ impl Parts {
         (10.0 * self.rest.max(1e-13).log10()).max(-127.0) as f32
     }
 
-    /// The rest against the tones, in dB: distortion and noise (THD+N) of one tone.
+    /// The rest relative to the tones, in dB: distortion and noise (THD+N) of one tone.
     #[must_use]
     pub fn rest_db(self) -> f32 {
         (10.0 * (self.rest.max(1e-13) / self.tones.max(1e-13)).log10()) as f32
     }
 }
 
-/// Takes samples apart by least squares: each tone has the amplitude and phase, the same for all samples, that leave
-/// least. Tones have to be further apart than `sample_rate / samples.len()` Hz.
+/// Decomposes samples by least squares: each tone gets the amplitude and phase, constant over all samples, that leave
+/// the least. Tones have to be more than `sample_rate / samples.len()` Hz apart.
 #[must_use]
 pub fn take_apart(samples: &[i16], sample_rate_hz: u32, tones_hz: &[f32]) -> Parts {
     let size = 2 * tones_hz.len() + 1;

@@ -1,15 +1,15 @@
-//! How loud, and whether somebody is speaking.
+//! Level of a line, and detection of speech.
 
 use crate::FRAME_MS;
 
-/// Level of a frame in dBov (RFC 6464's scale: 0 is the loudest possible, -127 silence), by its mean square against
-/// that of a full-scale square wave.
+/// Level of a frame in dBov (RFC 6464: 0 is the maximum, -127 silence): its mean square relative to that of a
+/// full-scale square wave.
 #[must_use]
 pub fn dbov(samples: &[i16]) -> f32 {
     if samples.is_empty() {
         return -127.0;
     }
-    // Whole chunks are squared and summed side by side.
+    // Whole chunks are squared and summed in parallel.
     let (chunks, rest) = samples.as_chunks::<8>();
     let mut sums = [0_u64; 8];
     for chunk in chunks {
@@ -27,20 +27,20 @@ pub fn dbov(samples: &[i16]) -> f32 {
     if mean <= 0.0 { -127.0 } else { (10.0 * mean.log10()).max(-127.0) as f32 }
 }
 
-/// Reports who is speaking, for rosters and events, and how loud the line is when nobody is. It comes on after three
-/// loud frames and goes off half a second after the last one. It never decides what is mixed, so nothing it gets
-/// wrong can cut off a syllable.
+/// Detects who is speaking, for rosters and events, and the noise floor of the line. Detection starts after three
+/// loud frames and ends half a second after the last one. It does not decide what is mixed, so an error here cannot
+/// cut off a syllable.
 ///
-/// The noise floor is the minimum of the last three seconds: a talker pauses for breath in that time, a fan does
-/// not. Three means keep it from being fooled. A median of five frames, so that one or two silent frames among noise
-/// change nothing. Frames of digital silence do not count, since what a phone sends that suppresses silence says
-/// nothing about its room. And it rises slowly, falls quickly.
+/// The noise floor is the minimum of the last three seconds: a talker pauses for breath in that time, a fan does not.
+/// Three measures keep it robust. A median of five frames suppresses one or two silent frames in noise. Frames of
+/// digital silence do not count, because a telephone with silence suppression says nothing about its room. And the
+/// floor rises slowly and falls quickly.
 #[derive(Debug, Clone)]
 pub struct TalkDetector {
     floor_dbov: f32,
     /// The last levels that counted, for the median.
     recent: [f32; MEDIAN_FRAMES],
-    /// The least of each span; the one at `span` is being measured.
+    /// The minimum of each span; the one at `span` is being measured.
     minima: [f32; SPANS],
     span: usize,
     frames_in_span: u32,
@@ -55,16 +55,16 @@ const ABOVE_FLOOR_DB: f32 = 9.0;
 const QUIETEST_SPEECH_DBOV: f32 = -52.0;
 const ON_AFTER_MS: u32 = 60;
 const OFF_AFTER_MS: u32 = 500;
-/// The floor of a line about which nothing is known.
+/// Initial floor of a line.
 const FLOOR_FIRST_DBOV: f32 = -70.0;
-/// Where the floor stays. What is below is digital silence, perhaps dithered.
+/// Lower bound of the floor. Anything below is digital silence, possibly dithered.
 const FLOOR_LEAST_DBOV: f32 = -90.0;
 const FLOOR_MOST_DBOV: f32 = -30.0;
 /// 10 dB a second up, 100 down.
 const FLOOR_UP_DB: f32 = 10.0 * FRAME_MS as f32 / 1000.0;
 const FLOOR_DOWN_DB: f32 = 100.0 * FRAME_MS as f32 / 1000.0;
 const MEDIAN_FRAMES: usize = 5;
-/// The minimum is that of 7 to 8 spans of 400 ms.
+/// The minimum is taken over 7 to 8 spans of 400 ms.
 const SPANS: usize = 8;
 const SPAN_FRAMES: u32 = 400 / FRAME_MS;
 
@@ -75,7 +75,7 @@ impl Default for TalkDetector {
 }
 
 impl TalkDetector {
-    /// A line about which nothing is known yet.
+    /// A line of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -90,12 +90,12 @@ impl TalkDetector {
         }
     }
 
-    /// Takes the next 20 ms frame, of any sample rate; returns whether somebody is speaking.
+    /// Takes the next 20 ms frame, of any sample rate; returns whether someone is speaking.
     pub fn update(&mut self, frame: &[i16]) -> bool {
         self.update_level(dbov(frame))
     }
 
-    /// The same, where the frame's level is known.
+    /// The same with the frame's known level.
     pub fn update_level(&mut self, level_dbov: f32) -> bool {
         let loud = level_dbov > (self.floor_dbov + ABOVE_FLOOR_DB).max(QUIETEST_SPEECH_DBOV);
         if level_dbov > FLOOR_LEAST_DBOV {
@@ -116,7 +116,7 @@ impl TalkDetector {
         self.talking
     }
 
-    /// Takes so many frames of digital silence.
+    /// Accounts for this many frames of digital silence.
     pub fn pass_silence(&mut self, frames: u32) {
         self.loud_ms = 0;
         self.quiet_ms = self.quiet_ms.saturating_add(frames.saturating_mul(FRAME_MS));
@@ -125,7 +125,7 @@ impl TalkDetector {
 
     fn follow_floor(&mut self, level_dbov: f32) {
         if self.recent[0].is_nan() {
-            // Nothing is known of what was before, so nothing of it holds the floor down.
+            // Nothing is known of what came before, so it must not hold the floor down.
             self.recent = [level_dbov; MEDIAN_FRAMES];
         }
         self.recent.rotate_left(1);
@@ -145,13 +145,13 @@ impl TalkDetector {
             least.clamp(self.floor_dbov - FLOOR_DOWN_DB, self.floor_dbov + FLOOR_UP_DB).max(FLOOR_LEAST_DBOV);
     }
 
-    /// What it said last.
+    /// Level of the last speech.
     #[must_use]
     pub fn is_talking(&self) -> bool {
         self.talking
     }
 
-    /// Level of the line when nobody speaks, in dBov: -90 to -30, and -70 as long as nothing is known.
+    /// The noise floor in dBov: -90 to -30, and -70 until it is measured.
     #[must_use]
     pub fn floor_dbov(&self) -> f32 {
         self.floor_dbov

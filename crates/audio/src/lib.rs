@@ -1,7 +1,8 @@
-//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing, gain, noise, echo.
+//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing, gain control, noise
+//! suppression, echo detection.
 //!
-//! Samples are 16 bit linear, sums 32 bit. Nothing here allocates once it is set up, reads a clock or opens a
-//! file. A frame is 20 ms unless a function says otherwise.
+//! Samples are 16-bit linear, sums 32-bit. After construction nothing here allocates; nothing reads a clock or opens
+//! a file. A frame is 20 ms unless a function says otherwise.
 
 #![deny(unsafe_code)]
 
@@ -23,7 +24,7 @@ pub mod resample;
 pub mod tempo;
 pub mod tone;
 
-/// Length of a frame in milliseconds: the beat of the whole bridge.
+/// Length of a frame in milliseconds, the tick of the whole bridge.
 pub const FRAME_MS: u32 = 20;
 /// Samples of a frame at 8 kHz.
 pub const FRAME_SAMPLES_8K: usize = 160;

@@ -1,36 +1,36 @@
-//! A limiter that knows what is coming: it brings a sum back to 16 bits without clipping it.
+//! A look-ahead limiter: it brings a sum back to 16 bits without clipping.
 
-/// Brings a sum back to 16 bits. Below full scale it changes nothing, bit for bit. Above it the gain is planned for a
-/// whole frame before its first sample leaves: it begins to fall up to 5 ms before what is too loud, is low enough
-/// when that comes, stays there for 200 ms, so that it follows neither the waves of a low voice nor the syllables of a
-/// quick one, and takes up to 500 ms on its way back. The state belongs to one output stream.
+/// Brings a sum back to 16 bits. Below full scale it changes nothing, bit for bit. Above it the gain of a whole frame
+/// is planned before its first sample leaves: it begins to fall up to 5 ms before a peak, has fallen far enough when
+/// the peak comes, stays for 200 ms, so that it follows neither the waves of a low voice nor the syllables of a quick
+/// one, and recovers within 500 ms. The state belongs to one output stream.
 ///
-/// Frames are taken to be 20 ms at any rate: 160, 320 or 960 samples, of which a twentieth is a millisecond.
+/// Frames are 20 ms at any rate: 160, 320 or 960 samples, of which a twentieth is a millisecond.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     gain: f32,
-    /// Blocks for which the gain stays before it comes back.
+    /// Blocks for which the gain stays before it recovers.
     held_blocks: u32,
-    /// The gain of another one that it comes to within the next frame.
+    /// The gain of another limiter that this one reaches within the next frame.
     goal: Option<f32>,
-    /// Magnitude of the last sample that left.
+    /// Magnitude of the last sample of the output.
     last: f32,
 }
 
-/// Nothing leaves above this: 32767 less a little, so that rounding never wraps.
+/// Upper bound of the output: 32767 with a margin, so that rounding never wraps.
 const CEILING: f32 = 32_700.0;
 /// A frame is planned in blocks of a millisecond.
 const BLOCKS: usize = 20;
 /// The gain falls over at most this many blocks.
 const ATTACK_BLOCKS: usize = 5;
-/// By how much the gain comes back in a block, and how long after the last block that needed it.
+/// By how much the gain recovers per block, and how long after the last block that needed it.
 const RELEASE_PER_BLOCK: f32 = 0.002;
 const HOLD_BLOCKS: u32 = 200;
-/// What comes this close to the ceiling needs the gain as well: the samples of a tone seldom fall on its very peaks.
+/// Samples this close to the ceiling need the gain as well: those of a tone seldom fall on its very peaks.
 const NEARLY: f32 = 1.02;
-/// Gains as close as this are the same: 0.01 dB.
+/// Gains within this are equal: 0.01 dB.
 const SAME_GAIN: f32 = 0.001;
-/// Where the curve for a surprise begins to bend, as a part of the ceiling, at the lowest and at the highest.
+/// Where the curve for an unforeseen peak begins to bend, as a share of the ceiling: lowest and highest.
 const KNEE_LOWEST: f32 = 0.75;
 const KNEE_HIGHEST: f32 = 0.97;
 
@@ -47,20 +47,21 @@ impl Limiter {
         Self { gain: 1.0, held_blocks: 0, goal: None, last: 0.0 }
     }
 
-    /// It changes nothing at the moment.
+    /// It changes nothing at present.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.gain >= 1.0
     }
 
-    /// Whether another one that gets the same sums from here on would say the same, but for less than can be heard.
+    /// Whether another limiter that gets the same sums from here on would have the same output, but for an inaudible
+    /// difference.
     #[must_use]
     pub fn goes_on_like(&self, other: &Self) -> bool {
         (self.gain - other.gain).abs() <= SAME_GAIN * other.gain
     }
 
-    /// Comes to what another one is at that gets the same sums, where the two are nearly the same: two that began
-    /// differently may stay a little apart.
+    /// Takes over the gain of another limiter that gets the same sums, if the two are nearly equal: two that began
+    /// differently may stay slightly apart.
     pub fn approach(&mut self, other: &Self) {
         let (low, high) = (self.gain.min(other.gain), self.gain.max(other.gain));
         if high <= low * NEARLY * (1.0 + SAME_GAIN) {
@@ -93,7 +94,7 @@ impl Limiter {
         {
             let (from, to) = (plan[index], plan[index + 1]);
             if from > needed[index] {
-                // Only in the first block: it is louder than the gain that the frame before has left.
+                // Only in the first block: it is louder than the gain left by the previous frame allows.
                 let knee = (self.last / CEILING).clamp(KNEE_LOWEST, KNEE_HIGHEST);
                 surprise(block, out, (from, to), knee);
             } else {
@@ -117,7 +118,7 @@ impl Limiter {
         let mut plan = most;
         plan[0] = self.gain;
         for edge in (1..=BLOCKS).filter(|edge| most[*edge] < 1.0) {
-            // A ramp that comes down to this edge, from 1, or from the present gain where the frame began too late for that.
+            // A ramp down to this edge, from 1, or from the present gain if the frame began too late for that.
             let (length, top) =
                 if edge > ATTACK_BLOCKS { (ATTACK_BLOCKS, 1.0) } else { (edge, self.gain.max(most[edge])) };
             for before in 1..length {
@@ -142,8 +143,8 @@ impl Limiter {
     }
 }
 
-/// A block louder than foreseen: the gain comes down within it, and what is over the knee until then is bent below
-/// the ceiling instead of being cut off there. The knee goes up to the ceiling meanwhile, where it is out of the way.
+/// A block louder than foreseen: the gain falls within it, and until then samples above the knee are bent below the
+/// ceiling instead of clipped. The knee rises to the ceiling meanwhile, where it has no effect.
 fn surprise(block: &[i32], out: &mut [i16], (from, to): (f32, f32), knee: f32) {
     for (index, (out, sample)) in out.iter_mut().zip(block).enumerate() {
         let at = (index + 1) as f32 / block.len() as f32;
@@ -160,7 +161,7 @@ fn surprise(block: &[i32], out: &mut [i16], (from, to): (f32, f32), knee: f32) {
     }
 }
 
-/// To the nearest, within 16 bits.
+/// Rounds to the nearest 16-bit sample.
 fn rounded(sample: f32) -> i16 {
     (sample + 0.5_f32.copysign(sample)) as i16
 }
@@ -338,7 +339,7 @@ mod tests {
             assert!(over > 100, "{rate} Hz: {over} samples over full scale, up to {}", peak(&sum));
             let out = limit(&mut Limiter::new(), &sum, rate);
             assert!(out.iter().all(|sample| sample.unsigned_abs() <= 32_767));
-            // What each 20 ms has that is not the sum, only softer.
+            // What each 20 ms contain beside the sum, scaled.
             let mut beside: Vec<f64> = sum
                 .chunks(rate as usize / 50)
                 .zip(out.chunks(rate as usize / 50))

@@ -1,15 +1,15 @@
-//! Opus speech and sound (RFC 6716, RFC 7587), mono at 48 kHz, by libopus. The only unsafe code of the crate.
+//! Opus (RFC 6716, RFC 7587), mono at 48 kHz, by libopus. The only unsafe code of the crate.
 //!
-//! States live in memory of ours: libopus promises that a state is one piece without pointers into itself, so an
-//! encoder can be copied. That is what lets a listener move from a stream that many hear to one of his own
-//! without his decoder noticing.
+//! States are in memory that this module owns: libopus guarantees that a state is one piece without pointers into
+//! itself, so an encoder can be copied. That lets a listener move from the shared stream to one of their own without
+//! a break for their decoder.
 
 #![allow(unsafe_code)]
 
 use opusic_sys as sys;
 use std::{ffi::c_int, fmt};
 
-/// Samples of a second.
+/// Samples per second.
 pub const SAMPLE_RATE: u32 = 48_000;
 /// Samples of a frame of 20 ms.
 pub const FRAME_SAMPLES: usize = 960;
@@ -17,23 +17,23 @@ pub const FRAME_SAMPLES: usize = 960;
 pub const FRAME_BYTES_MAX: usize = 1275;
 /// Samples of the longest packet: 120 ms (RFC 6716, 3.4).
 pub const PACKET_SAMPLES_MAX: usize = 5760;
-/// A packet of silence, comfort noise among it, is no longer than this.
+/// Octets of the longest packet of silence, comfort noise included.
 const SILENCE_BYTES_MAX: usize = 40;
 /// Frames of the shortest kind, 2.5 ms, in the longest packet.
 const FRAMES_MAX: usize = 48;
 
-/// How an encoder works.
+/// Settings of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Bits per second, 6000 to 128 000.
     pub bitrate: u32,
-    /// 0 (quick) to 10 (thorough).
+    /// 0 (fast) to 10 (best).
     pub complexity: u8,
-    /// Each packet carries a coarse copy of the one before it (in-band FEC).
+    /// In-band FEC: each packet carries a low-rate copy of the previous one.
     pub fec: bool,
-    /// Silence is not sent (DTX).
+    /// DTX: silence is not sent.
     pub dtx: bool,
-    /// The loss that FEC provides for, in percent.
+    /// The packet loss that FEC provides for, in percent.
     pub expected_loss_percent: u8,
 }
 
@@ -43,7 +43,7 @@ impl Default for Settings {
     }
 }
 
-/// Memory for a state of libopus, aligned as `malloc` does.
+/// Memory for a state of libopus, aligned like `malloc`.
 #[derive(Clone)]
 struct State(Box<[u128]>);
 
@@ -64,10 +64,11 @@ impl fmt::Debug for Encoder {
 }
 
 impl Encoder {
-    /// Before the first frame. Settings outside their ranges are taken as the nearest allowed ones.
+    /// Before the first frame. Settings outside their ranges are clamped.
     ///
     /// # Panics
-    /// When libopus refuses what it documents as allowed: that would be a mistake in the program.
+    ///
+    /// If libopus refuses what it documents as allowed, which would be a bug here.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         // SAFETY: takes a number and touches nothing.
@@ -81,7 +82,7 @@ impl Encoder {
         encoder
     }
 
-    /// Goes on with other settings.
+    /// Changes the settings.
     pub fn configure(&mut self, settings: &Settings) {
         self.set(sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate.clamp(6000, 128_000) as c_int);
         self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(settings.complexity.min(10)));
@@ -90,23 +91,23 @@ impl Encoder {
         self.set(sys::OPUS_SET_DTX_REQUEST, c_int::from(settings.dtx));
         let loss = if settings.fec { settings.expected_loss_percent.min(100) } else { 0 };
         self.set(sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, c_int::from(loss));
-        // Sixteen bits come in; more would be noise to it.
+        // The input has sixteen bits; more would be noise.
         self.set(sys::OPUS_SET_LSB_DEPTH_REQUEST, 16);
     }
 
-    /// The frames that follow need no frame before them (or do again): for listeners whose decoders have heard
-    /// something else until now.
+    /// Whether the following frames are coded without reference to earlier ones: for listeners whose decoders have
+    /// heard another stream until now.
     pub fn set_independent(&mut self, independent: bool) {
         self.set(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, c_int::from(independent));
     }
 
-    /// Goes on as another encoder would.
+    /// Continues in the state of another encoder.
     pub fn copy_from(&mut self, other: &Self) {
         self.0.0.copy_from_slice(&other.0.0);
     }
 
-    /// Encodes a frame of 10 or 20 ms (480 or 960 samples). Returns the octets written; 0: nothing, for the
-    /// frame was of another length or `packet` too short.
+    /// Encodes a frame of 10 or 20 ms (480 or 960 samples). Returns the octets written; 0 if the frame has another
+    /// length or `packet` is too short.
     pub fn encode(&mut self, frame: &[i16], packet: &mut [u8]) -> usize {
         let (samples, room) = (frame.len() as c_int, packet.len().min(FRAME_BYTES_MAX + 1) as i32);
         // SAFETY: `frame` holds `samples` samples and `packet` at least `room` octets; libopus checks that the
@@ -147,7 +148,8 @@ impl Decoder {
     /// Before the first packet.
     ///
     /// # Panics
-    /// When libopus refuses what it documents as allowed: that would be a mistake in the program.
+    ///
+    /// If libopus refuses what it documents as allowed, which would be a bug here.
     #[must_use]
     pub fn new() -> Self {
         // SAFETY: takes a number and touches nothing.
@@ -158,14 +160,14 @@ impl Decoder {
         decoder
     }
 
-    /// Forgets what was decoded.
+    /// Clears the decoder's state.
     pub fn reset(&mut self) {
         // SAFETY: this request takes no argument.
         unsafe { sys::opus_decoder_ctl(self.state(), sys::OPUS_RESET_STATE) };
     }
 
-    /// Decodes a packet; stereo is averaged. Returns the samples written, 0 where it is no packet of Opus or
-    /// longer than `out`.
+    /// Decodes a packet; stereo is averaged. Returns the samples written, 0 if it is not an Opus packet or is longer
+    /// than `out`.
     pub fn decode(&mut self, packet: &[u8], out: &mut [i16]) -> usize {
         if packet.is_empty() {
             return 0;
@@ -173,8 +175,8 @@ impl Decoder {
         self.run(packet.as_ptr(), packet.len(), out, false)
     }
 
-    /// Makes up a lost packet that was as long as `out` from what `next`, the packet after it, tells of it
-    /// (in-band FEC); where it tells nothing it is concealed. Whole frames of 2.5 ms only.
+    /// Recovers a lost packet as long as `out` from the FEC data of `next`, the packet after it; without FEC data it
+    /// is concealed. Whole frames of 2.5 ms only.
     pub fn recover(&mut self, next: &[u8], out: &mut [i16]) -> usize {
         if next.is_empty() {
             return self.conceal(out);
@@ -182,7 +184,7 @@ impl Decoder {
         self.run(next.as_ptr(), next.len(), out, true)
     }
 
-    /// Makes up what is missing, as long as `out`. Whole frames of 2.5 ms only.
+    /// Conceals a loss as long as `out`. Whole frames of 2.5 ms only.
     pub fn conceal(&mut self, out: &mut [i16]) -> usize {
         self.run(std::ptr::null(), 0, out, false)
     }
@@ -201,8 +203,8 @@ impl Decoder {
     }
 }
 
-/// Length of a packet in samples at 48 kHz, by its first octets (RFC 6716, 3.1, 3.2); `None`: it is no packet
-/// of Opus.
+/// Duration of a packet in samples at 48 kHz, by its first octets (RFC 6716, 3.1, 3.2); `None` if it is not an Opus
+/// packet.
 #[must_use]
 pub fn packet_samples(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first()?;
@@ -215,29 +217,29 @@ pub fn packet_samples(packet: &[u8]) -> Option<u32> {
     (1..=PACKET_SAMPLES_MAX as u32).contains(&samples).then_some(samples)
 }
 
-/// Samples of each frame of a packet with this first octet (RFC 6716, table 2).
+/// Samples per frame of a packet with this first octet (RFC 6716, table 2).
 fn frame_samples(toc: u8) -> u32 {
     let size = toc >> 3 & 3;
     match toc >> 3 {
-        // Speech: 10, 20, 40, 60 ms.
+        // SILK: 10, 20, 40, 60 ms.
         0..=11 => [480, 960, 1920, 2880][usize::from(size)],
-        // Both: 10, 20 ms.
+        // Hybrid: 10, 20 ms.
         12..=15 => [480, 960][usize::from(size & 1)],
-        // Sound: 2.5, 5, 10, 20 ms.
+        // CELT: 2.5, 5, 10, 20 ms.
         _ => [120, 240, 480, 960][usize::from(size)],
     }
 }
 
-/// Whether a packet itself says that nobody speaks in it: it is next to empty (DTX, or digital silence), or its
-/// encoder's own voice detector found nothing and little is in it (the first bits of a frame for speech, RFC 6716, 4.2.3).
+/// Whether a packet itself says that nobody is speaking: it is nearly empty (DTX, or digital silence), or its
+/// encoder's voice activity detector found nothing and it is small (the first bits of a SILK frame, RFC 6716, 4.2.3).
 #[must_use]
 pub fn says_silence(packet: &[u8]) -> bool {
     let Some(toc) = packet.first() else { return true };
     if packet.len() <= 3 {
         return true;
     }
-    // A steady tone is no voice to that detector either, but takes its octets. Only where there is one frame are
-    // its bits at a known place; frames for sound have no such bits.
+    // A steady tone is not voice to that detector either, but takes its octets. Only with a single frame are these
+    // bits at a known place; CELT frames have none.
     if packet.len() > SILENCE_BYTES_MAX || toc & 3 != 0 || toc >> 3 > 15 {
         return false;
     }
@@ -249,7 +251,7 @@ pub fn says_silence(packet: &[u8]) -> bool {
     packet[1] >> (8 - speech_frames) == 0
 }
 
-/// Puts frames of a stream into one packet (RFC 6716, 3.2).
+/// Combines frames of a stream into one packet (RFC 6716, 3.2).
 #[derive(Debug, Clone)]
 pub struct Packer {
     toc: u8,
@@ -259,7 +261,7 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Nothing is in it. `bytes` is what it may hold without taking memory.
+    /// Empty. `bytes` is its capacity without allocation.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self { toc: 0, lengths: [0; FRAMES_MAX], frames: 0, bytes: Vec::with_capacity(bytes) }
@@ -271,8 +273,8 @@ impl Packer {
         self.frames
     }
 
-    /// Adds a packet of one frame. False: it is of another kind than those before it, or of several frames, and
-    /// has to go into a packet of its own.
+    /// Adds a packet of one frame. False: it differs in configuration from those before it, or has several frames,
+    /// and needs a packet of its own.
     pub fn push(&mut self, packet: &[u8]) -> bool {
         let Some((toc, frame)) = packet.split_first() else { return false };
         let fits = toc & 3 == 0
@@ -288,15 +290,14 @@ impl Packer {
         fits
     }
 
-    /// Writes the packet and is empty again. Returns the octets written, 0 where nothing was in it or `out` is
-    /// too short.
+    /// Writes the packet and is empty again. Returns the octets written, 0 if it was empty or `out` is too short.
     pub fn finish(&mut self, out: &mut [u8]) -> usize {
         let frames = std::mem::take(&mut self.frames);
         let mut head = [0; 2 + 2 * FRAMES_MAX];
         let mut length = 1;
         head[0] = self.toc;
         if frames != 1 {
-            // Code 3 with lengths of their own; that of the last frame is what is left.
+            // Code 3 with explicit lengths; that of the last frame is what remains.
             head[0] |= 3;
             head[1] = 0x80 | frames as u8;
             length = 2;
@@ -461,8 +462,8 @@ mod tests {
 
     #[test]
     fn a_listener_who_changes_streams_hears_no_click() {
-        // Two encoders hear the same sound, one of them something else before; a decoder moves from one to the
-        // other at a frame that needs none before it.
+        // Two encoders hear the same sound, one of them something else before; a decoder moves from one to the other
+        // at an independent frame.
         let frames = sound(200);
         let settings = Settings::default();
         let (mut first, mut second) = (Encoder::new(&settings), Encoder::new(&settings));

@@ -1,15 +1,15 @@
-//! Concealment of lost frames by repeating what was said, in the manner of G.711 Appendix I: the last pitch period
-//! for 10 ms, the last two until 20 ms, the last three after that, so that long losses do not buzz; full level for
-//! 10 ms, then 20 % less every 10 ms, silent at 60 ms; joins are overlapped, the longer the more was lost.
+//! Concealment of lost frames by pitch repetition, as in G.711 Appendix I: the last period for 10 ms, the last two
+//! until 20 ms, the last three after that, so that long losses do not buzz; full level for 10 ms, then 20 % less
+//! every 10 ms, silent at 60 ms. Joins overlap, the longer the more was lost.
 
-/// The pitch is looked for at this rate, which is enough to find it.
+/// The pitch is searched at this rate, which is sufficient.
 const SEARCH_RATE_HZ: u32 = 8000;
 /// 200 Hz to 66 Hz at the rate of the search.
 const PITCH_MIN: usize = 24;
 const PITCH_MAX: usize = 120;
-/// What is compared to find the period: 20 ms.
+/// Window of the pitch search: 20 ms.
 const CORRELATION: usize = 80;
-/// Three of the longest periods and what is blended before them.
+/// Three of the longest periods, and the samples blended before them.
 const HISTORY: usize = 3 * PITCH_MAX + OVERLAP;
 /// 4 ms.
 const OVERLAP: usize = 32;
@@ -19,41 +19,41 @@ const OVERLAP_MAX: usize = 80;
 const TEN_MS: usize = 80;
 /// 60 ms.
 const SILENT_AFTER: usize = 480;
-/// A sound that is this much like itself a period before goes on as it was.
+/// A signal that correlates this much with itself one period before continues unchanged.
 const STEADY: f32 = 0.97;
-/// What comes after a gap is like what came before it if it correlates more than this.
+/// From this correlation on, the signals before and after a gap belong together.
 const LIKE: f32 = 0.3;
-/// Rates are this many times that of the search at most.
+/// Sample rates are at most this many times that of the search.
 const SCALE_MAX: usize = 2;
 
 /// Conceals losses of one stream.
 #[derive(Debug, Clone)]
 pub struct Concealer {
-    /// Samples for one at the rate of the search.
+    /// Samples per sample at the rate of the search.
     scale: usize,
     history: [i16; HISTORY * SCALE_MAX],
-    /// The history as it was when something was missing first.
+    /// The history as it was before the gap began.
     before: [i16; HISTORY * SCALE_MAX],
-    /// The period that is being repeated, while concealing.
+    /// The period that is being repeated during concealment.
     period: usize,
-    /// Samples concealed since the last good one; 0 when nothing is missing.
+    /// Samples concealed since the last good one; 0 if nothing is missing.
     concealed: usize,
-    /// What was made up leads into the frame that comes next, which repeats itself after this many samples.
+    /// The concealment leads into the next frame, which repeats itself after this many samples.
     leads_into: Option<usize>,
-    /// How much the last period was like the one before it, -1 to 1.
+    /// Correlation of the last period with the one before it, -1 to 1.
     likeness: f32,
-    /// Samples of silence that came last: the history is known to end in so many zeros.
+    /// The last samples that were silence: the history ends in this many zeros.
     silence: usize,
 }
 
-/// How what came before a gap reaches what comes after it.
+/// The path from the signal before a gap to the signal after it.
 #[derive(Debug, Clone, Copy)]
 struct Bridge {
-    /// What came before, repeated this much faster or slower, is in phase with what comes after.
+    /// The signal before the gap, repeated this much faster or slower, is in phase with the signal after it.
     pace: f32,
-    /// How much alike they are then, 0 to 1.
+    /// Their correlation then, 0 to 1.
     likeness: f32,
-    /// The period of what comes after.
+    /// The period of the signal after the gap.
     period: usize,
 }
 
@@ -61,7 +61,8 @@ impl Concealer {
     /// Before the first frame, at 8000 or 16 000 Hz.
     ///
     /// # Panics
-    /// At any other rate: that would be a mistake in the program.
+    ///
+    /// At any other rate, which would be a bug.
     #[must_use]
     pub fn new(sample_rate_hz: u32) -> Self {
         assert!(matches!(sample_rate_hz, 8000 | 16_000), "concealment works at 8000 and 16 000 Hz");
@@ -78,8 +79,8 @@ impl Concealer {
         }
     }
 
-    /// Takes `samples` of silence that arrived; the same as [`Self::good`] with as many zeros, and next to nothing to do
-    /// while silence lasts. False, and nothing is taken: it has to be blended with what was made up before it.
+    /// Takes `samples` of received silence: equivalent to [`Self::good`] with as many zeros, at nearly no cost while
+    /// silence lasts. False, and nothing is taken: it has to be blended with the concealment before it.
     #[must_use]
     pub fn silence(&mut self, samples: usize) -> bool {
         if self.concealed > 0 {
@@ -95,7 +96,7 @@ impl Concealer {
         true
     }
 
-    /// Takes a frame that arrived. After a loss its beginning is blended with the concealment that went before.
+    /// Takes a received frame. After a loss its beginning is blended with the concealment.
     pub fn good(&mut self, frame: &mut [i16]) {
         if self.concealed > 0 {
             self.join(frame);
@@ -104,14 +105,14 @@ impl Concealer {
         }
     }
 
-    /// Takes a frame that does not follow on what went before, because some was left out or made up: its beginning is
-    /// blended with how that would have gone on.
+    /// Takes a frame that does not continue the previous one, because frames were removed or inserted: its beginning
+    /// is blended with the continuation of what came before.
     pub fn join(&mut self, frame: &mut [i16]) {
         if self.concealed == 0 {
             self.find_period();
         }
         if let Some(period) = self.leads_into.take() {
-            // What was made up ends like the period before the second one of this frame.
+            // The concealment ends like the period before the second one of this frame.
             let overlap = (OVERLAP * self.scale).min(frame.len().saturating_sub(period));
             for index in 0..overlap {
                 let old = f32::from(frame[index + period]);
@@ -129,7 +130,7 @@ impl Concealer {
         self.remember(frame);
     }
 
-    /// Makes up a frame that did not arrive. `next`: the frame after it, where that is here already.
+    /// Conceals a lost frame. `next`: the frame after it, if it has arrived.
     pub fn conceal(&mut self, out: &mut [i16], next: Option<&[i16]>) {
         if self.concealed == 0 {
             self.find_period();
@@ -150,14 +151,14 @@ impl Concealer {
         self.remember(out);
     }
 
-    /// How what was concealed last would go on.
+    /// The continuation of the last concealment.
     pub fn go_on(&self, out: &mut [i16]) {
         for (index, sample) in out.iter_mut().enumerate() {
             *sample = self.made_up(index) as i16;
         }
     }
 
-    /// Looks for the way from what was said to `next`, over a gap of `length`.
+    /// Searches for a path from the signal before a gap of `length` to `next`.
     fn bridge(&self, length: usize, next: &[i16]) -> Option<Bridge> {
         let (least, most) = (PITCH_MIN * self.scale, PITCH_MAX * self.scale);
         let window = (OVERLAP_MAX * self.scale).min(next.len());
@@ -188,19 +189,19 @@ impl Concealer {
         Some(Bridge { pace, likeness: if likeness > LIKE { likeness } else { 0.0 }, period })
     }
 
-    /// From what was said to `next`.
+    /// Fills a gap along the path to `next`.
     fn cross(&self, out: &mut [i16], next: &[i16], bridge: Bridge) {
         let length = out.len();
         for (index, sample) in out.iter_mut().enumerate() {
             let at = index as f32 * bridge.pace;
             let (whole, part) = (at as usize, at.fract());
             let before = self.made_up(whole) * (1.0 - part) + self.made_up(whole + 1) * part;
-            // The period that `next` begins with, as often as it takes.
+            // The first period of `next`, repeated as needed.
             let left = length - index;
             let after = f32::from(next[left.div_ceil(bridge.period) * bridge.period - left]);
             let later = (index + 1) as f32 / (length + 1) as f32;
             let sooner = 1.0 - later;
-            // What is not alike adds up to less than what is.
+            // Uncorrelated signals add up to less than correlated ones.
             let sum = sooner * sooner + later * later + 2.0 * sooner * later * bridge.likeness;
             *sample = ((before * sooner + after * later) / sum.sqrt()).clamp(-32_768.0, 32_767.0) as i16;
         }
@@ -217,7 +218,7 @@ impl Concealer {
             None => 1.0,
             Some(late) => 1.0 - late as f32 / (silent_after - ten_ms) as f32,
         };
-        // One period, then two, then three; they are in phase, so one runs over into the next.
+        // One period, then two, then three; they are in phase, so one continues into the next.
         let (step, into) = (at / ten_ms, at % ten_ms);
         let overlap = OVERLAP * self.scale;
         let value = match step {
@@ -232,8 +233,7 @@ impl Concealer {
         value * fade
     }
 
-    /// The last `periods`, over and over. Their end runs into their beginning, so it is blended with what led into
-    /// that.
+    /// The last `periods`, repeated. Their end leads into their beginning, so it is blended with what preceded that.
     fn repeated(&self, periods: usize, at: usize) -> f32 {
         let (length, end) = (periods * self.period, HISTORY * self.scale);
         let blend = (OVERLAP * self.scale).min(self.period / 4);
@@ -249,7 +249,7 @@ impl Concealer {
         }
     }
 
-    /// The lag at which the last 20 ms look most like what went before them (normalised cross-correlation): at the
+    /// The lag at which the last 20 ms correlate most with what preceded them (normalised cross-correlation): at the
     /// rate of the search, then to the sample.
     fn find_period(&mut self) {
         self.before = self.history;
@@ -268,7 +268,7 @@ impl Concealer {
         }
     }
 
-    /// What was made up repeats a sound that repeated itself.
+    /// The concealment repeats a periodic signal.
     pub fn is_steady(&self) -> bool {
         self.likeness > STEADY
     }
@@ -288,7 +288,7 @@ fn blend(new: f32, old: f32, index: usize, length: usize) -> f32 {
     new * weight + old * (1.0 - weight)
 }
 
-/// The lag at which the beginning of `frame` comes again.
+/// The lag at which the beginning of `frame` recurs.
 fn likest_ahead(frame: &[i16], lags: std::ops::RangeInclusive<usize>) -> usize {
     let window = frame.len() - lags.end();
     let mut best = (f32::MIN, *lags.start());
@@ -306,7 +306,7 @@ fn likest_ahead(frame: &[i16], lags: std::ops::RangeInclusive<usize>) -> usize {
     best.1
 }
 
-/// The lag at which the last `window` samples look most like what went before them, and how much.
+/// The lag at which the last `window` samples correlate most with what preceded them, and that correlation.
 fn likest(history: &[i16], window: usize, lags: std::ops::RangeInclusive<usize>) -> (usize, f32) {
     let recent = &history[history.len() - window..];
     let own: f32 = 1.0 + recent.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>();

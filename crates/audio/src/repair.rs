@@ -1,9 +1,9 @@
-//! Decodes a stream of G.711 or G.722 of which some is lost.
+//! Decodes a stream of G.711 or G.722 with losses.
 //!
-//! What is missing is made up by [`plc`](crate::plc) from what was said before it and, where the packet after it is
-//! here already, from what is said after it too. G.722's decoder depends on all that came before: what is made up is
-//! encoded, and the decoder hears that in place of what was lost (the idea of ITU-T G.722, Appendix III). Without it
-//! the first frames after each loss are distorted, which is heard more than the loss.
+//! Losses are concealed by [`plc`](crate::plc) from the audio before them and, if the next packet has arrived, from
+//! the audio after them. The G.722 decoder depends on everything before, so the concealment is encoded and the
+//! decoder is fed with that in place of the lost octets (the idea of ITU-T G.722, Appendix III). Without it the first
+//! frames after each loss are distorted, which is heard more than the loss.
 
 use crate::{
     g711::{self, Law},
@@ -11,14 +11,14 @@ use crate::{
     plc::Concealer,
 };
 
-/// Samples of 20 ms of G.722: more of what comes next is not looked at.
+/// Samples of 20 ms of G.722, the most of the following audio that is used.
 const FRAME: usize = 320;
-/// Octets of the longest packet of silence that is remembered: 60 ms of G.722.
+/// Octets of the longest packet of silence that is stored: 60 ms of G.722.
 const STILL_OCTETS: usize = 480;
 /// Samples no larger than this are silence.
 const INAUDIBLE: u16 = 16;
 
-/// Hears one stream.
+/// Decodes one stream.
 #[derive(Debug, Clone)]
 pub struct Repairer {
     decoder: Decoder,
@@ -31,8 +31,7 @@ enum Decoder {
     G722(Box<g722::Decoder>, Still),
 }
 
-/// A packet of G.722 that was silence: while the same comes again, as from a muted telephone, nothing has to be
-/// decoded.
+/// A packet of G.722 that was silence: while it is repeated, as by a muted telephone, nothing has to be decoded.
 #[derive(Debug, Clone)]
 struct Still {
     octets: Vec<u8>,
@@ -54,7 +53,7 @@ impl Repairer {
         }
     }
 
-    /// What comes next does not follow on what was said.
+    /// The next audio does not continue the previous one.
     pub fn reset(&mut self) {
         self.concealer = Concealer::new(match self.decoder {
             Decoder::G711(_) => 8000,
@@ -62,7 +61,8 @@ impl Repairer {
         });
     }
 
-    /// Decodes a payload that lasts `out`. `joins`: it does not follow on what was heard before, for some was left out.
+    /// Decodes a payload that lasts `out`. `joins`: it does not continue the previous audio, because some was
+    /// removed.
     pub fn decode(&mut self, payload: &[u8], joins: bool, out: &mut [i16]) {
         match &mut self.decoder {
             Decoder::G711(law) if law.is_silence(payload) => out.fill(0),
@@ -80,14 +80,14 @@ impl Repairer {
         if joins { self.concealer.join(out) } else { self.concealer.good(out) }
     }
 
-    /// Takes `samples` of silence that follow on silence, for which next to nothing has to be done. False, and nothing is
-    /// taken: they have to be decoded.
+    /// Accounts for `samples` of silence after silence, at nearly no cost. False, and nothing is taken: they have to
+    /// be decoded.
     #[must_use]
     pub fn silence(&mut self, samples: usize) -> bool {
         matches!(self.decoder, Decoder::G711(_)) && self.concealer.silence(samples)
     }
 
-    /// How loud a stream of G.722 is now; `None`: it is none.
+    /// The present loudness of a G.722 stream; `None` for other codecs.
     #[must_use]
     pub fn scales(&self) -> Option<g722::Scales> {
         match &self.decoder {
@@ -96,7 +96,7 @@ impl Repairer {
         }
     }
 
-    /// Makes up `out`. `next` is the payload after it, where that is here.
+    /// Conceals `out`. `next` is the payload after it, if it has arrived.
     pub fn conceal(&mut self, next: Option<&[u8]>, out: &mut [i16]) {
         let mut after = [0; FRAME];
         match &mut self.decoder {
@@ -111,7 +111,7 @@ impl Repairer {
             Decoder::G722(decoder, still) => {
                 still.octets.clear();
                 let next = next.map(|next| {
-                    // A first attempt, from what came before only, tells the decoder enough to understand what comes.
+                    // A first attempt, from the audio before only, gives the decoder enough to decode what follows.
                     let (mut trial, mut concealer) = (decoder.clone(), self.concealer.clone());
                     concealer.conceal(out, None);
                     let mut ahead = [0; FILTERS];
@@ -172,7 +172,7 @@ mod tests {
         samples.chunks_exact(codec.rate().frame()).map(encode).collect()
     }
 
-    /// What is heard where every tenth packet is lost.
+    /// The output if every tenth packet is lost.
     fn with_losses(codec: Codec, payloads: &[[u8; 160]], is_ahead: bool) -> Vec<i16> {
         let mut repairer = repairer(codec);
         let mut heard = Vec::new();
@@ -189,7 +189,7 @@ mod tests {
         heard
     }
 
-    /// How far what was heard is below what was said, in dB.
+    /// How far the error is below the original, in dB.
     fn error_db(said: &[i16], heard: &[i16]) -> f32 {
         let error: Vec<i16> = said.iter().zip(heard).map(|(a, b)| a.saturating_sub(*b)).collect();
         dbov(said) - dbov(&error)
@@ -219,7 +219,8 @@ mod tests {
         let payloads = payloads(Codec::G722, &voice(Rate::Wide, 4.0));
         let mut clean = g722::Decoder::new();
         let (mut frozen, mut repaired) = (clean.clone(), Repairer::g722());
-        // The frames right after a loss, as they would be, with a decoder that knows nothing of the loss, and with ours.
+        // The frames after a loss, compared with undisturbed decoding: by a decoder that ignores the loss, and by
+        // this one.
         let (mut said, mut of_frozen, mut of_ours) = (Vec::new(), Vec::new(), Vec::new());
         for (place, payload) in payloads.iter().enumerate() {
             let (mut a, mut b, mut c) = ([0; FRAME], [0; FRAME], [0; FRAME]);

@@ -5,7 +5,7 @@ use crate::codec::Rate;
 /// Zero crossings of the sinc on each side. 16 gives a stop band below -60 dB with the window used here.
 const CROSSINGS: usize = 16;
 
-/// A streaming converter. What one call leaves over, the next goes on with.
+/// A streaming converter. Each call continues where the previous one ended.
 #[derive(Debug, Clone)]
 pub struct Resampler {
     up: usize,
@@ -23,7 +23,7 @@ impl Resampler {
     pub fn new(from_hz: u32, to_hz: u32) -> Self {
         let divisor = gcd(from_hz.max(1), to_hz.max(1));
         let (up, down) = ((to_hz.max(1) / divisor) as usize, (from_hz.max(1) / divisor) as usize);
-        // The filter passes what both rates can carry, less the width of its own slope.
+        // The pass band is what both rates can carry, minus the transition of the filter.
         let cutoff = 0.92 * (up as f64 / down as f64).min(1.0);
         let taps = 2 * (CROSSINGS as f64 / cutoff).ceil() as usize;
         let half = (taps / 2) as f64;
@@ -36,7 +36,7 @@ impl Resampler {
                         sinc(x * cutoff) * cutoff * blackman((x + half) / (2.0 * half))
                     })
                     .collect();
-                // Each phase passes a constant unchanged, so that no phase is louder than another.
+                // Each phase has unit gain at DC, so that no phase is louder than another.
                 let sum: f64 = row.iter().sum();
                 row.iter_mut().for_each(|tap| *tap /= sum);
                 row.into_iter().map(|tap| tap as f32).collect()
@@ -65,15 +65,15 @@ impl Resampler {
 }
 
 impl Resampler {
-    /// Converts a whole recording, its end included.
+    /// Converts a whole recording, including its end.
     #[must_use]
     pub fn convert(samples: &[i16], from_hz: u32, to_hz: u32) -> Vec<i16> {
         resample(samples, from_hz, to_hz)
     }
 }
 
-/// Converts frames of 20 ms between two rates of the bridge, without taking memory. It lags by half its
-/// filter's length, about 2.2 ms where 8 kHz are involved.
+/// Converts frames of 20 ms between two rates of the bridge, without allocating. The delay is half the filter's
+/// length, about 2.2 ms if 8 kHz is involved.
 #[derive(Debug, Clone)]
 pub struct FrameConverter {
     /// For each output of a repeating pattern: where in the input its window begins, and its taps.
@@ -81,7 +81,7 @@ pub struct FrameConverter {
     phases: Vec<f32>,
     up: usize,
     down: usize,
-    /// What is left of frames before, then the frame.
+    /// The rest of earlier frames, then the frame.
     window: Vec<f32>,
     frame: usize,
 }
@@ -91,7 +91,7 @@ impl FrameConverter {
     #[must_use]
     pub fn new(from: Rate, to: Rate) -> Self {
         let Resampler { up, down, phases, .. } = Resampler::new(from.hz(), to.hz());
-        // Whole lanes; what is added is zero.
+        // Whole lanes, padded with zeros.
         let taps = phases[0].len().next_multiple_of(LANES);
         let mut flat = Vec::with_capacity(up * taps);
         for row in &phases {
@@ -102,7 +102,7 @@ impl FrameConverter {
         Self { taps, phases: flat, up, down, window: vec![0.0; taps - 1 + frame], frame }
     }
 
-    /// Forgets what was converted.
+    /// Clears the filter's state.
     pub fn reset(&mut self) {
         self.window.fill(0.0);
     }
@@ -147,7 +147,7 @@ impl FrameConverter {
     }
 }
 
-/// Products that are summed side by side.
+/// Products that are summed in parallel.
 const LANES: usize = 8;
 
 fn resample(samples: &[i16], from_hz: u32, to_hz: u32) -> Vec<i16> {

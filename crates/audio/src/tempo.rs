@@ -1,23 +1,23 @@
-//! Takes a frame out of a voice, or puts one in, so that it is not heard.
+//! Time stretching: removes a frame from a voice, or inserts one, so that it is not heard.
 //!
 //! ```text
 //!   faster   |── first ──|── second ──|     first fades out while second fades in: one frame is left
 //!   slower   |── before ─|─── new ────|── after ──|     new begins as after does, and ends as before did
 //! ```
 //!
-//! Either way every sample follows on one that it could have followed on in the voice itself: the first one of what is
-//! made follows on what was there before it, and what comes after it follows on its last one. What is between sounds right
-//! where both frames are alike, as vowels are when their pitch fits, and where next to nothing is said.
+//! Either way every sample follows one that it could have followed in the voice itself: the first sample of the result
+//! continues what was before it, and what comes after continues its last one. The middle sounds right where both frames
+//! are alike, as in vowels when their pitch fits, and where the signal is faint.
 
-/// Frames this much alike (normalised correlation) sound right together.
+/// From this normalised correlation on, frames can be merged without being heard.
 const ALIKE: f32 = 0.5;
-/// Sounds below this, in squared samples on the average, may be put together whatever they are: -50 dBov.
+/// Signals below this mean square can be merged in any case: -50 dBov.
 const FAINT: f32 = 105.0 * 105.0;
-/// What is all but opposite is not raised to the level of its parts.
+/// Signals that nearly cancel are not raised to the level of their parts.
 const OPPOSITE: f32 = -0.7;
 
-/// Makes one frame of the two that `frames` is, in its first half. `now`: however it sounds. False: it would be heard, and
-/// nothing was done.
+/// Merges the two frames in `frames` into one, in its first half. `now`: however it sounds. False: it would be heard,
+/// and nothing was done.
 pub fn faster(frames: &mut [i16], now: bool) -> bool {
     let (first, second) = frames.split_at_mut(frames.len() / 2);
     let Some(alike) = likeness(first, second, now) else { return false };
@@ -27,8 +27,8 @@ pub fn faster(frames: &mut [i16], now: bool) -> bool {
     true
 }
 
-/// Makes what goes between `before` and `after` into `new`; all three are as long. `now`: however it sounds. False: it would be
-/// heard, and nothing was done.
+/// Creates `new`, a frame between `before` and `after`; all three have the same length. `now`: however it sounds.
+/// False: it would be heard, and nothing was done.
 pub fn slower(before: &[i16], after: &[i16], new: &mut [i16], now: bool) -> bool {
     let Some(alike) = likeness(before, after, now) else { return false };
     let length = new.len();
@@ -38,7 +38,7 @@ pub fn slower(before: &[i16], after: &[i16], new: &mut [i16], now: bool) -> bool
     true
 }
 
-/// How much alike the two are, -1 to 1; `None`: not enough.
+/// Correlation of the two, -1 to 1; `None` if it is too low.
 fn likeness(one: &[i16], other: &[i16], now: bool) -> Option<f32> {
     let (mut product, mut of_one, mut of_other) = (0.0_f32, 0.0_f32, 0.0_f32);
     for (a, b) in one.iter().zip(other) {
@@ -52,11 +52,11 @@ fn likeness(one: &[i16], other: &[i16], now: bool) -> Option<f32> {
     (now || is_faint || alike > ALIKE).then_some(alike)
 }
 
-/// The sample at `index` of `length` on the way from one sound to another.
+/// The sample at `index` of `length` in a cross-fade between two signals.
 fn fade(from: i16, to: i16, index: usize, length: usize, alike: f32) -> i16 {
     let later = (index + 1) as f32 / (length + 1) as f32;
     let sooner = 1.0 - later;
-    // What is not alike adds up to less than what is.
+    // Uncorrelated signals add up to less than correlated ones.
     let level = sooner * sooner + later * later + 2.0 * sooner * later * alike.max(OPPOSITE);
     ((f32::from(from) * sooner + f32::from(to) * later) / level.sqrt()).clamp(-32_768.0, 32_767.0) as i16
 }

@@ -1,8 +1,8 @@
-//! Tones: continuous in phase, faded in and out so that they never click.
+//! Tones, continuous in phase and faded in and out so that they never click.
 
 use std::f64::consts::TAU;
 
-/// A sine that goes on where it left off. Fades in over its first 5 ms.
+/// A sine that continues where it left off. Fades in over its first 5 ms.
 #[derive(Debug, Clone)]
 pub struct ToneGenerator {
     phase: f64,
@@ -49,7 +49,7 @@ pub fn tone(sample_rate_hz: u32, hz: f32, level_dbov: f32, length_ms: u32) -> Ve
     samples
 }
 
-/// The beep that tells of a newcomer: two short notes, rising by a fourth.
+/// The beep that announces a participant: two short notes, rising by a fourth.
 #[must_use]
 pub fn beep(sample_rate_hz: u32) -> Vec<i16> {
     let mut samples = tone(sample_rate_hz, 784.0, -20.0, 90);

@@ -1,41 +1,43 @@
 //! Telephone keys as RTP events (RFC 4733, 2).
 //!
-//! A key is a run of packets that all bear the timestamp of its beginning and tell how long it has been
-//! down; the last is repeated three times with the end bit. Any of them may be lost, come twice or be overtaken, so
-//! a press is known by its timestamp, and by sequence numbers and durations where a sender uses a timestamp twice.
+//! A key press is a run of packets that all carry the timestamp of its beginning and the duration so far; the last
+//! one, with the end bit, is sent three times. Any of them may be lost, duplicated or reordered, so a press is
+//! identified by its timestamp, and by sequence numbers and durations if a sender uses a timestamp twice.
 
 use crate::packet::Header;
 
 /// Bytes of an event's payload.
 pub const EVENT_BYTES: usize = 4;
-/// Without a packet for this long a key is up, though its end was lost (RFC 4733, 2.5.1.2 leaves the time
-/// to the receiver; senders repeat each 20 or 50 ms).
+/// Without a packet for this long a key is released, even if its end was lost (RFC 4733, 2.5.1.2, leaves the time to
+/// the receiver; senders repeat every 20 or 50 ms).
 const SILENCE_NS: u64 = 200_000_000;
-/// A packet this many numbers behind the newest, and this long after it, is an overtaken or repeated one of an earlier press.
+/// A packet this many sequence numbers behind the newest, and this long after it, is a reordered or repeated one of
+/// an earlier press.
 const STRAGGLERS: i16 = 100;
 const STRAGGLER_NS: u64 = 2_000_000_000;
-/// The duration counts to 0xFFFF. A longer press goes on as another segment or, with senders that do not know segments,
-/// from zero. As much as this may be missing to that: packets lost within `SILENCE_NS` at a clock of 48 000 Hz.
+/// The duration ends at 0xFFFF. A longer press continues as another segment or, with senders that do not support
+/// segments, from zero. It may fall short of the end by this much: packets lost within `SILENCE_NS` at a clock of 48
+/// 000 Hz.
 const SEGMENT_MIN: u16 = u16::MAX - 0x2800;
 /// The last packet of an event is sent this often (RFC 4733, 2.5.1.4).
 pub const END_PACKETS: u8 = 3;
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
 
-/// One packet's payload.
+/// The payload of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
-    /// What: 0 to 15 are keys.
+    /// Event code: 0 to 15 are keys.
     pub code: u8,
-    /// The key has gone up.
+    /// The key has been released.
     pub end: bool,
-    /// Loudness in dB below the overload point, 0 to 63.
+    /// Volume in dB below the overload point, 0 to 63.
     pub volume: u8,
     /// How long the key has been down, in units of the RTP clock.
     pub duration: u16,
 }
 
 impl Event {
-    /// Reads a payload; what follows the first four bytes is not looked at. `None`: it is shorter.
+    /// Reads a payload; bytes after the first four are ignored. `None` if it is shorter.
     #[must_use]
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let &[code, second, high, low] = payload.first_chunk::<EVENT_BYTES>()?;
@@ -54,47 +56,47 @@ impl Event {
         [self.code, u8::from(self.end) << 7 | self.volume & 0x3f, high, low]
     }
 
-    /// The key: `0` to `9`, `*`, `#`, `A` to `D`. `None` for flash and whatever else events are used for.
+    /// The key: `0` to `9`, `*`, `#`, `A` to `D`. `None` for flash and other events.
     #[must_use]
     pub fn key(self) -> Option<char> {
         KEYS.get(usize::from(self.code)).map(|&key| char::from(key))
     }
 }
 
-/// The event's code of a key, in either case.
+/// The event code of a key, in upper or lower case.
 #[must_use]
 pub fn code_of(key: char) -> Option<u8> {
     let key = u8::try_from(key).ok()?.to_ascii_uppercase();
     KEYS.iter().position(|&known| known == key).map(|place| place as u8)
 }
 
-/// Makes one key press of each run of event packets.
+/// Turns each run of event packets into one key press.
 #[derive(Debug, Clone, Default)]
 pub struct DtmfReceiver {
     current: Option<Current>,
 }
 
-/// The press that packets came of last.
+/// The press to which the latest packets belonged.
 #[derive(Debug, Clone, Copy)]
 struct Current {
     ssrc: u32,
     code: u8,
     timestamp: u32,
-    /// The highest number of its packets.
+    /// The highest sequence number of its packets.
     sequence: u16,
-    /// The longest of its current segment.
+    /// The longest duration in its current segment.
     duration: u16,
     down: bool,
     last_ns: u64,
 }
 
-/// What a packet is to the current press.
+/// How a packet relates to the current press.
 enum Belongs {
-    /// Another packet of it.
+    /// It belongs to the press.
     Same,
-    /// An overtaken or repeated packet of an earlier one.
+    /// A reordered or repeated packet of an earlier press.
     Before,
-    /// The first that came of the next one.
+    /// The first packet of the next press to arrive.
     Next,
 }
 
@@ -121,8 +123,8 @@ impl Current {
         let is_fresh = silence_ns < SILENCE_NS;
         let is_same_key = event.code == self.code;
         if is_same_key && later == 0 {
-            // A sender may forget to move its timestamp on. What is newer than an end and is none itself is another
-            // press, and so is what begins at the beginning again.
+            // Some senders do not advance the timestamp between presses. A packet newer than an end that is not an
+            // end itself belongs to another press, and so does one whose duration starts again.
             let is_shorter = event.duration < self.duration;
             let begins_anew = match self.down {
                 false => header.marker || is_shorter,
@@ -134,22 +136,22 @@ impl Current {
             return Belongs::Same;
         }
         let is_overtaken = (-STRAGGLERS..=0).contains(&ahead) && silence_ns < STRAGGLER_NS;
-        // Repeated ends of the press before may also be sent after the next one has begun.
+        // Repeated ends of the previous press may be sent after the next one has begun.
         let is_repeated = later < 0 && is_fresh && !header.marker;
         if is_overtaken || is_repeated { Belongs::Before } else { Belongs::Next }
     }
 
-    /// Whether a packet of this key without marker, with a timestamp that is `later`, goes on with the press.
+    /// Whether a packet of this key without marker, with a timestamp that is `later`, continues the press.
     fn goes_on_as(&self, event: Event, later: i32) -> bool {
-        // A key held for longer than a duration can say goes on as another segment from where the full one ended (RFC
-        // 4733, 2.5.1.3).
+        // A key held for longer than the duration can express continues as another segment from the end of the full
+        // one (RFC 4733, 2.5.1.3).
         let next_segment = self.down
             && self.duration >= SEGMENT_MIN
             && later > i32::from(SEGMENT_MIN)
             && later <= 0x1_0000
             && event.duration <= u16::MAX - SEGMENT_MIN;
-        // Some senders stamp each packet with its own time: then the durations still grow until the end, and the end
-        // is still repeated. A press of its own cannot begin before the last one's duration is over.
+        // Some senders stamp each packet with its own time. Then the durations still grow until the end, and the end
+        // is still repeated. A separate press cannot begin before the duration of the previous one is over.
         let grows = match self.down {
             true => event.duration > self.duration,
             false => event.end && event.duration == self.duration,
@@ -167,20 +169,20 @@ impl Current {
             };
         }
         self.last_ns = now_ns;
-        // Once up it stays up: packets may overtake the end.
+        // Once released it stays released: packets may overtake the end.
         self.down &= !event.end;
     }
 }
 
 impl DtmfReceiver {
-    /// No key is down.
+    /// No key is pressed.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes an event packet. Returns the key when this is the first that is seen of its press, be it the
-    /// beginning, the middle or the end.
+    /// Takes an event packet. Returns the key if this is the first packet seen of its press, be it the beginning, the
+    /// middle or the end.
     pub fn handle_packet(&mut self, header: &Header, payload: &[u8], now_ns: u64) -> Option<char> {
         let event = Event::parse(payload)?;
         match self.current.as_ref().map_or(Belongs::Next, |current| current.judge(header, event, now_ns)) {
@@ -198,7 +200,7 @@ impl DtmfReceiver {
         }
     }
 
-    /// Whether a key is down: its end has not come, and something of it came in the last 200 ms.
+    /// Whether a key is pressed: its end has not arrived, and a packet of it arrived within the last 200 ms.
     #[must_use]
     pub fn is_key_down(&self, now_ns: u64) -> bool {
         self.current
@@ -206,9 +208,9 @@ impl DtmfReceiver {
     }
 }
 
-/// A key press that is being sent: one payload for each tick, the last one three times.
+/// A key press being sent: one payload for each tick, the last one three times.
 ///
-/// All its packets bear the timestamp at which it began and the first one the marker; see
+/// All its packets carry the timestamp of its beginning, and the first one the marker; see
 /// [`Source::event_header`](crate::source::Source::event_header). No audio is sent meanwhile.
 #[derive(Debug, Clone)]
 pub struct DtmfSender {
@@ -221,18 +223,18 @@ pub struct DtmfSender {
     ends: u8,
 }
 
-/// A payload to be sent, and whether its packet has the marker.
+/// A payload to send, and whether its packet has the marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPacket {
     /// What the packet carries.
     pub payload: [u8; EVENT_BYTES],
-    /// It is the first of its press.
+    /// It is the first packet of the press.
     pub marker: bool,
 }
 
 impl DtmfSender {
-    /// A press of `key` that lasts `total_samples` units of the RTP clock (at most 65 535) in steps of
-    /// `step_samples`. `None`: there is no such key.
+    /// A press of `key` that lasts `total_samples` RTP clock units (at most 65 535) in steps of `step_samples`.
+    /// `None` if there is no such key.
     #[must_use]
     pub fn new(key: char, total_samples: u16, step_samples: u16) -> Option<Self> {
         let code = code_of(key)?;
@@ -247,8 +249,7 @@ impl DtmfSender {
         })
     }
 
-    /// The next packet, to be sent one step after the one before. `None`: the press is over and was told
-    /// three times.
+    /// The next packet, to be sent one step after the previous one. `None` once the end has been sent three times.
     pub fn poll_packet(&mut self) -> Option<EventPacket> {
         if self.ends == END_PACKETS {
             return None;
@@ -277,8 +278,8 @@ mod tests {
         Header { marker, payload_type: 101, sequence, timestamp, ssrc: 9 }
     }
 
-    /// Sends the packets at 20 ms each, those in `lost` not at all; returns the keys reported. Numbers go by the time, as
-    /// they do where there are packets of audio between.
+    /// Sends the packets at 20 ms each, except those in `lost`; returns the keys reported. Sequence numbers advance
+    /// with time, as they do with audio packets in between.
     fn receive(
         receiver: &mut DtmfReceiver,
         from_ms: u64,
@@ -411,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_key_held_for_minutes_by_a_sender_without_segments_is_one_press() {
-        // Its duration turns over, or stays where it is, under the timestamp of the beginning.
+        // Its duration wraps, or stays the same, under the timestamp of the beginning.
         for turns_over in [true, false] {
             let durations = (1..2000_u32).map(|step| match turns_over {
                 true => (step * 160) as u16,
@@ -459,11 +460,11 @@ mod tests {
             assert_eq!(receive(&mut receiver, 0, 8000, &packets, first), "1", "{lost}");
             assert_eq!(receive(&mut receiver, 340, 8000, &packets, second), "1", "{lost}");
         }
-        // Its end and its beginning are lost: it begins anew after a silence.
+        // Its end and its beginning are lost: it starts anew after a silence.
         let mut receiver = DtmfReceiver::new();
         assert_eq!(receive(&mut receiver, 0, 8000, &packets, &[4, 5, 6]), "1");
         assert_eq!(receive(&mut receiver, 1000, 8000, &packets, &[0]), "1");
-        // At once, so that there is no packet of audio between.
+        // Directly, so that there is no audio packet in between.
         let mut receiver = DtmfReceiver::new();
         for from_ms in [0, 140, 280] {
             assert_eq!(receive(&mut receiver, from_ms, 8000, &packets, &[]), "1");
@@ -488,7 +489,7 @@ mod tests {
     #[test]
     fn packets_that_come_twice_or_late_are_no_press_of_their_own() {
         let packets = press(sender('8'));
-        // Each packet comes again after all others, at once and after a second.
+        // Each packet is duplicated after all others, at once and after a second.
         for again_ms in [140, 1140] {
             let mut receiver = DtmfReceiver::new();
             assert_eq!(receive(&mut receiver, 0, 8000, &packets, &[]), "8");
@@ -498,7 +499,7 @@ mod tests {
             }
             assert!(!receiver.is_key_down(again_ms * MS));
         }
-        // Any two change places.
+        // Any two are swapped.
         for (a, b) in (0..packets.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
             let mut order: Vec<_> = (0..packets.len()).collect();
             order.swap(a, b);

@@ -1,4 +1,4 @@
-//! Elements of header extensions (RFC 8285), and the one by which a packet says how loud it is (RFC 6464).
+//! Elements of header extensions (RFC 8285), and the audio level of a packet (RFC 6464).
 
 use crate::packet::{Extension, HEADER_BYTES, Header};
 
@@ -7,14 +7,14 @@ const ONE_BYTE: u16 = 0xbede;
 /// The profile of two-byte elements, whose last four bits are the application's own (RFC 8285, 4.3).
 const TWO_BYTE: u16 = 0x1000;
 const TWO_BYTE_MASK: u16 = 0xfff0;
-/// In one-byte elements nothing behind this number is looked at (RFC 8285, 4.2).
+/// In one-byte elements everything from this id on is ignored (RFC 8285, 4.2).
 const ONE_BYTE_END: u8 = 15;
-/// Octets of a header extension that holds a level and nothing else.
+/// Octets of a header extension with a level only.
 const LEVEL_BYTES: usize = 8;
 
 impl<'a> Extension<'a> {
-    /// The first element of this number, 1 to 255; of one-byte elements there are 1 to 14. `None`: it is not there, or
-    /// the extension is of another kind, or ends before the element does.
+    /// The first element with this id, 1 to 255; one-byte elements have ids 1 to 14. `None` if there is none, the
+    /// extension is of another kind, or it ends before the element does.
     #[must_use]
     pub fn element(&self, id: u8) -> Option<&'a [u8]> {
         let mut rest = self.data;
@@ -25,7 +25,7 @@ impl<'a> Extension<'a> {
                 continue;
             }
             let (its, length, behind) = if self.profile == ONE_BYTE {
-                // Number 0 with a length ends the extension too (RFC 8285, 4.1.2).
+                // Id 0 with a length ends the extension too (RFC 8285, 4.1.2).
                 if matches!(first >> 4, 0 | ONE_BYTE_END) {
                     return None;
                 }
@@ -46,12 +46,12 @@ impl<'a> Extension<'a> {
     }
 }
 
-/// How loud the audio of a packet is, as its sender says (RFC 6464, 3).
+/// The audio level of a packet, as its sender states it (RFC 6464, 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioLevel {
-    /// 0 (as loud as can be) to 127 (silence): the level in dBov without its sign.
+    /// 0 (maximum) to 127 (silence): the level in dBov without its sign.
     pub level: u8,
-    /// The sender takes it for a voice. Means nothing where `vad=off` was agreed on (RFC 6464, 4).
+    /// The sender considers it speech. Meaningless if `vad=off` was agreed (RFC 6464, 4).
     pub voice: bool,
 }
 
@@ -59,7 +59,7 @@ impl AudioLevel {
     /// Silence.
     pub const SILENCE_LEVEL: u8 = 127;
 
-    /// Reads the element of this number. `None`: there is none, or it is not one octet long.
+    /// Reads the element with this id. `None` if there is none, or it is not one octet long.
     #[must_use]
     pub fn read(extension: &Extension<'_>, id: u8) -> Option<Self> {
         match extension.element(id)? {
@@ -74,7 +74,7 @@ impl AudioLevel {
         -f32::from(self.level)
     }
 
-    /// A header with this level under the number `id`, 1 to 255 and not 15: in a one-byte element up to 14, else in a
+    /// A header extension with this level under `id`, 1 to 255 and not 15: a one-byte element up to 14, otherwise a
     /// two-byte one.
     #[must_use]
     pub fn header_bytes(self, header: &Header, id: u8) -> [u8; HEADER_BYTES + LEVEL_BYTES] {
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(extension.element(7), Some(&[0x55][..]));
         assert_eq!(extension.element(15), Some(&[1, 2][..]));
         assert_eq!(extension.element(0), None);
-        // The application's own bits change nothing.
+        // The application bits change nothing.
         assert_eq!(Extension { profile: 0x100f, data: &data }.element(7), Some(&[0x55][..]));
         assert_eq!(Extension { profile: 0x1010, data: &data }.element(7), None);
     }
@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(one_byte(&[0x23, 1, 2, 3]).element(2), None);
         assert_eq!(two_byte(&[9]).element(9), None);
         assert_eq!(two_byte(&[9, 3, 1, 2]).element(9), None);
-        // Behind 15, and behind 0 with a length, nothing counts.
+        // After 15, and after 0 with a length, nothing counts.
         assert_eq!(one_byte(&[0xf0, 1, 0x10, 2]).element(1), None);
         assert_eq!(one_byte(&[0x01, 0x10, 2, 0]).element(1), None);
         assert_eq!(one_byte(&[0x10, 2, 0xf0, 1]).element(1), Some(&[2][..]));

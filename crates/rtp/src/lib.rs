@@ -1,21 +1,21 @@
-//! RTP as a bridge needs it: packets, RTCP, jitter buffer, telephone events, statistics.
+//! RTP for a conference bridge: packets, RTCP, jitter buffer, telephone events, statistics.
 //!
 //! Everything here is plain data and arithmetic. No socket is opened, no clock is read, no thread is
 //! started: bytes come in as slices and time as nanoseconds of any monotonic clock. Bytes from the network
-//! are judged, never trusted: whatever they are, nothing here panics.
+//! are never trusted: whatever they are, nothing here panics.
 //!
 //! | module | what it does | RFC |
 //! |---|---|---|
 //! | [`packet`] | reads and writes RTP headers, tells RTP from RTCP, STUN and DTLS | 3550, 7983 |
-//! | [`extension`] | elements of header extensions, and the level of a packet | 8285, 6464 |
-//! | [`rtcp`] | reports and goodbyes | 3550 |
-//! | [`jitter`] | puts packets back in order and time, adding as little delay as the network allows | – |
+//! | [`extension`] | elements of header extensions, and the audio level of a packet | 8285, 6464 |
+//! | [`rtcp`] | reports and BYE | 3550 |
+//! | [`jitter`] | restores order and timing of packets, with as little delay as the network allows | – |
 //! | [`dtmf`] | telephone keys as events, received and sent | 4733 |
-//! | [`stats`] | what was received, lost, and how evenly | 3550, A.1, A.3, A.8 |
+//! | [`stats`] | packets received and lost, and their jitter | 3550, A.1, A.3, A.8 |
 //! | [`stun`] | answers the connectivity checks of ICE | 8445, 8489 |
-//! | [`quality`] | how it sounds, as a mean opinion score | – (ITU-T G.107) |
+//! | [`quality`] | the mean opinion score of a stream | – (ITU-T G.107) |
 //! | [`srtp`] | protects and opens packets | 3711, 7714 |
-//! | [`source`] | numbers and stamps the packets of a stream that we send | 3550 |
+//! | [`source`] | sequence numbers and timestamps of a sent stream | 3550 |
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! RTP headers (RFC 3550, 5.1), and telling what kind of packet came to a port (RFC 7983).
+//! RTP headers (RFC 3550, 5.1), and telling the kinds of packets on a port apart (RFC 7983).
 
 use std::fmt;
 
-/// The RTP version there is.
+/// The RTP version.
 const VERSION: u8 = 2;
 /// Bytes of a header without contributing sources and extension.
 pub const HEADER_BYTES: usize = 12;
@@ -13,22 +13,22 @@ pub enum PacketError {
     /// Shorter than its header says.
     #[error("{length} bytes are too few: the header alone says at least {needed}")]
     TooShort {
-        /// Bytes that are there.
+        /// Bytes present.
         length: usize,
-        /// Bytes that must be there.
+        /// Bytes required.
         needed: usize,
     },
     /// Not version 2.
     #[error("RTP version {0}: only version 2 is known")]
     Version(u8),
-    /// The count of padding bytes is zero or more than there are.
+    /// The padding count is zero or exceeds the payload.
     #[error(
         "{padding} bytes of padding in {available} bytes of payload: at least 1 and no more than are there"
     )]
     Padding {
-        /// What the last byte says.
+        /// Value of the last byte.
         padding: u8,
-        /// Bytes behind the header.
+        /// Bytes after the header.
         available: usize,
     },
 }
@@ -38,18 +38,19 @@ pub enum PacketError {
 pub struct Header {
     /// For audio: the first packet of a talk spurt (RFC 3551, 4.1).
     pub marker: bool,
-    /// What the payload is, 0 to 127.
+    /// Payload type, 0 to 127.
     pub payload_type: u8,
-    /// Grows by one with each packet and wraps.
+    /// Increases by one with each packet and wraps.
     pub sequence: u16,
-    /// The first sample's place in time, in units of the payload's clock; wraps.
+    /// Time of the first sample, in units of the payload's clock; wraps.
     pub timestamp: u32,
-    /// Whose stream.
+    /// Identifies the stream.
     pub ssrc: u32,
 }
 
 impl Header {
-    /// The header as bytes. A payload type beyond 127 loses its highest bit, which is not there on the wire.
+    /// The header as bytes. The highest bit of a payload type beyond 127 is dropped, as it does not exist on the
+    /// wire.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
@@ -62,23 +63,23 @@ impl Header {
     }
 }
 
-/// An RTP packet, borrowed from the datagram it came in.
+/// An RTP packet, borrowed from its datagram.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// The fixed part of the header.
     pub header: Header,
     /// The contributing sources, four bytes each.
     csrcs: &'a [u8],
-    /// The header extension's own name for its kind, and its words.
+    /// The header extension, if there is one.
     pub extension: Option<Extension<'a>>,
-    /// What is carried, without padding.
+    /// The payload without padding.
     pub payload: &'a [u8],
 }
 
 /// A header extension (RFC 3550, 5.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extension<'a> {
-    /// Which profile it follows: `0xBEDE` for one-byte elements, `0x100` and four bits for two-byte ones (RFC 8285).
+    /// Its profile: `0xBEDE` for one-byte elements, `0x100` and four bits for two-byte ones (RFC 8285).
     pub profile: u16,
     /// A whole number of four-byte words.
     pub data: &'a [u8],
@@ -88,7 +89,8 @@ impl<'a> Packet<'a> {
     /// Reads a datagram. Copies nothing.
     ///
     /// # Errors
-    /// When the bytes do not hold what the header says they hold, or the version is not 2.
+    ///
+    /// If the bytes are shorter than the header says, or the version is not 2.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PacketError> {
         let too_short = |needed| PacketError::TooShort { length: bytes.len(), needed };
         let (fixed, mut rest) = bytes.split_first_chunk::<HEADER_BYTES>().ok_or(too_short(HEADER_BYTES))?;
@@ -146,7 +148,7 @@ impl fmt::Debug for Packet<'_> {
     }
 }
 
-/// What a datagram on a media port may be.
+/// The kinds of datagrams on a media port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A STUN message (ICE).
@@ -162,15 +164,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Tells by the first bytes (RFC 7983, 7; RFC 5761, 4). `None`: nothing that belongs here.
+    /// Decides by the first bytes (RFC 7983, 7; RFC 5761, 4). `None` for anything else.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match *bytes.first()? {
             0..=3 => Some(Self::Stun),
             20..=63 => Some(Self::Dtls),
             64..=79 => Some(Self::TurnChannel),
-            // 192 to 223 are RTCP's packet types; with the marker bit they would be RTP payload types 64 to
-            // 95, which are therefore not used (RFC 5761, 4).
+            // 192 to 223 are RTCP packet types; with the marker bit they would be RTP payload types 64 to 95, which
+            // are therefore not used (RFC 5761, 4).
             128..=191 => match *bytes.get(1)? {
                 192..=223 => Some(Self::Rtcp),
                 _ => Some(Self::Rtp),

@@ -1,44 +1,45 @@
-//! How a call sounds, as one number: the E-model with what is known of a stream. Telephony of 3.4 kHz is rated on its own
-//! scale (ITU-T G.107, R up to 93.2), wideband on the wideband one (G.107.1, R up to 129), so that each says how it
-//! sounds to people who are used to it: 4.41 is the best of G.711, 4.34 that of G.722. The two do not compare.
+//! The mean opinion score of a stream, by the E-model with what is known of it. Narrowband telephony is rated on its
+//! own scale (ITU-T G.107, R up to 93.2), wideband on the wideband one (G.107.1, R up to 129), each relative to what
+//! its listeners are used to: 4.41 is the maximum of G.711, 4.34 that of G.722. The two scales are not comparable.
 //!
-//! Taken from the model: the best ratings, how a loss and a delay count, and what becomes of the rating. Left at its defaults,
-//! at which they are part of the best rating or nothing: echo, loudness, noise in rooms and on lines, the advantage of
-//! being mobile.
+//! Used of the model: the maximum ratings, the effect of loss and delay, and the mapping to opinion scores. Left at
+//! its defaults, at which they are part of the maximum or have no effect: echo, loudness, noise in rooms and on
+//! lines, the advantage factor of mobility.
 
-/// How a codec takes losses: the E-model's equipment impairment without loss, and its robustness against random loss.
+/// How a codec is affected by losses: the E-model's equipment impairment without loss, and its robustness against
+/// random loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Equipment {
     /// Ie or Ie,wb, 0 (none) to 60.
     pub impairment: f32,
-    /// Bpl or Bpl,wb: the higher, the less a loss is heard.
+    /// Bpl or Bpl,wb: the higher, the less audible a loss.
     pub robustness: f32,
-    /// On the wideband scale.
+    /// Rated on the wideband scale.
     pub is_wideband: bool,
 }
 
 impl Equipment {
     /// G.711: Ie 0, and with concealment Bpl 25.1 for random loss (ITU-T G.113, appendix I, provisional planning values).
     pub const G711: Self = Self { impairment: 0.0, robustness: 25.1, is_wideband: false };
-    /// G.722 at 64 kbit/s: Ie,wb 13 (ITU-T G.113, appendix IV, table IV.1, listened to with one ear). The ITU has
-    /// published a robustness for three rates of G.722.2 only (table IV.4: 4.3 to 4.9), none for G.722; this one is
-    /// fitted, to what `bench/concealment` measures of our concealment (wideband PESQ, within 0.4 from 1 to 10 % of loss).
+    /// G.722 at 64 kbit/s: Ie,wb 13 (ITU-T G.113, appendix IV, table IV.1, monaural). The ITU has published a
+    /// robustness for three rates of G.722.2 only (table IV.4: 4.3 to 4.9), none for G.722; this one is fitted to
+    /// what `bench/concealment` measures of this concealment (wideband PESQ, within 0.4 from 1 to 10 % loss).
     pub const G722: Self = Self { impairment: 13.0, robustness: 4.0, is_wideband: true };
-    /// Opus. The ITU has published no figures. Both are fitted, to what `make quality` measures at our own rate with
-    /// forward error correction.
+    /// Opus. The ITU has published no figures. Both are fitted to what `make quality` measures at this bridge's bit
+    /// rate with forward error correction.
     pub const OPUS: Self = Self { impairment: 8.0, robustness: 20.0, is_wideband: true };
 }
 
-/// The rating of transmission (R) with all defaults and no delay (G.107, 7.7), and that of wideband (G.107.1, 7.2).
+/// The transmission rating R with all defaults and no delay (G.107, 7.7), and that of wideband (G.107.1, 7.2).
 const R_BEST: f32 = 93.2;
 const R_BEST_WIDEBAND: f32 = 129.0;
-/// Wideband ratings are brought to the scale of opinions by this (G.107.1, annex A).
+/// Maps wideband ratings to the scale of opinion scores (G.107.1, annex A).
 const WIDEBAND_SCALE: f32 = 1.29;
-/// Delay up to this does no harm, in milliseconds (G.107, 7.4, at its default sensitivity).
+/// Delay up to this has no effect, in milliseconds (G.107, 7.4, at its default sensitivity).
 const DELAY_UNNOTICED_MS: f32 = 100.0;
 
-/// Mean opinion score, 1 (bad) to 4.41 (the best that 3.4 kHz can be) or 4.5 (wideband), of a stream of which `lost` (0
-/// to 1) had to be made up and which takes `delay_ms` from mouth to ear.
+/// Mean opinion score, 1 (bad) to 4.41 (narrowband) or 4.5 (wideband), of a stream of which `lost` (0 to 1) was
+/// concealed, with a mouth-to-ear delay of `delay_ms`.
 #[must_use]
 pub fn mos(equipment: Equipment, lost: f32, delay_ms: f32) -> f32 {
     let (best, scale) = if equipment.is_wideband { (R_BEST_WIDEBAND, WIDEBAND_SCALE) } else { (R_BEST, 1.0) };
@@ -55,8 +56,8 @@ fn by_loss(equipment: Equipment, lost: f32) -> f32 {
     impairment + (95.0 - impairment) * percent / (percent + robustness)
 }
 
-/// Idd: what absolute delay does to talking with each other, without any echo (G.107, 7.4). Nobody knows the echo of a
-/// telephone from its packets.
+/// Idd: the effect of absolute delay on conversation, without any echo (G.107, 7.4). The echo of a telephone is not
+/// known from its packets.
 fn by_delay(delay_ms: f32) -> f32 {
     if delay_ms <= DELAY_UNNOTICED_MS {
         return 0.0;
@@ -84,7 +85,7 @@ mod tests {
         let perfect = Equipment { impairment: 0.0, ..Equipment::G722 };
         assert!((mos(perfect, 0.0, 0.0) - 4.5).abs() < 0.01);
         assert!((mos(Equipment::G722, 0.0, 0.0) - 4.34).abs() < 0.01);
-        // What bench/concealment measures for G.722 where the packet after the loss is here.
+        // What bench/concealment measures for G.722 if the packet after the loss has arrived.
         for (percent, measured) in [(1.0, 4.16), (3.0, 3.34), (5.0, 2.75), (10.0, 1.90)] {
             let score = mos(Equipment::G722, percent / 100.0, 0.0);
             assert!((score - measured).abs() < 0.4, "{percent} %: {score}, measured {measured}");
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn delay_counts_as_the_model_has_it() {
-        // G.114, figure 1, shows the curve: hardly anything until 150 ms, some 24 points at 400 ms.
+        // G.114, figure 1, shows the curve: nearly nothing until 150 ms, some 24 points at 400 ms.
         assert_eq!(by_delay(100.0), 0.0);
         for (delay_ms, points) in [(150.0, 0.2), (200.0, 3.0), (300.0, 14.8), (400.0, 24.1), (1000.0, 43.8)] {
             let by = by_delay(delay_ms);
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn loss_counts_as_the_model_has_it() {
-        // G.107: half of what is left to lose at as many percent as the robustness says.
+        // G.107: half of the remaining range at as many percent as the robustness says.
         assert!((by_loss(Equipment::G711, 0.251) - 47.5).abs() < 0.01);
         assert!((by_loss(Equipment::G711, 0.01) - 3.64).abs() < 0.01);
         // An example of G.107.1 with the figures of G.722.2 at 12.65 kbit/s.

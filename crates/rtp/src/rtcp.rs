@@ -1,6 +1,6 @@
-//! RTCP: reports on what was sent and received, and goodbyes (RFC 3550, 6).
+//! RTCP: sender and receiver reports, and BYE (RFC 3550, 6).
 //!
-//! Reading stands on `rtcp-types`. Writing does not: its builders allocate, and a media thread must not.
+//! Reading uses `rtcp-types`. Writing does not: its builders allocate, and a media thread must not.
 
 use crate::{packet::Kind, stats::ReceptionReport};
 use rtcp_types::{Bye, ReceiverReport, ReportBlock, RtcpPacketParser, SenderReport};
@@ -12,26 +12,26 @@ const GOODBYE: u8 = 203;
 /// Description item: the canonical name.
 const CNAME: u8 = 1;
 
-/// The most bytes [`Report::write`] writes: a sender report with one block, a description with the longest
-/// name, a goodbye.
+/// The most bytes that [`Report::write`] writes: a sender report with one block, a description with the longest name,
+/// a BYE.
 pub const REPORT_BYTES_MAX: usize = 28 + 24 + (4 + 4 + 2 + 255 + 3) + 8;
 
-/// What we tell about a call.
+/// The content of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
-    /// Whose report: the stream that we send.
+    /// The reporting stream, which this side sends.
     pub ssrc: u32,
-    /// What we sent; `None`: nothing since the last two reports, so a receiver report is made.
+    /// What was sent; `None` if nothing was since the last two reports, which makes a receiver report.
     pub sent: Option<Sent>,
-    /// What we received, and when the other side's last sender report came.
+    /// What was received, and when the other side's last sender report arrived.
     pub received: Option<(ReceptionReport, LastReport)>,
-    /// Our canonical name; cut at 255 bytes.
+    /// This side's canonical name; cut at 255 bytes.
     pub cname: &'a str,
-    /// The stream ends.
+    /// The stream ends (BYE).
     pub goodbye: bool,
 }
 
-/// What a sender report says of the stream sent.
+/// What a sender report says of the sent stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
     /// Wall clock as an NTP timestamp: seconds since 1900 in the upper 32 bits, their fraction in the lower.
@@ -44,12 +44,12 @@ pub struct Sent {
     pub bytes: u32,
 }
 
-/// The other side's last sender report, as our report blocks tell it (LSR and DLSR).
+/// The other side's last sender report, as report blocks state it (LSR and DLSR).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LastReport {
-    /// The middle 32 bits of its NTP timestamp; 0: none came.
+    /// The middle 32 bits of its NTP timestamp; 0 if none has arrived.
     pub middle_ntp: u32,
-    /// How long ago it came, in 65 536ths of a second.
+    /// Time since its arrival, in 65 536ths of a second.
     pub delay: u32,
 }
 
@@ -57,7 +57,8 @@ impl Report<'_> {
     /// Writes the compound packet to the front of `out`. Returns its length.
     ///
     /// # Panics
-    /// When `out` is shorter than [`REPORT_BYTES_MAX`].
+    ///
+    /// If `out` is shorter than [`REPORT_BYTES_MAX`].
     #[must_use]
     pub fn write(&self, out: &mut [u8]) -> usize {
         assert!(out.len() >= REPORT_BYTES_MAX, "a report takes up to {REPORT_BYTES_MAX} bytes");
@@ -127,48 +128,48 @@ impl Writer<'_> {
     }
 }
 
-/// Something that the other side told.
+/// An item of a received compound packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// It sends, and this was its clock.
+    /// The other side sends, and this was its clock.
     Sends {
         /// Its stream.
         ssrc: u32,
         /// The middle 32 bits of its NTP timestamp, for [`LastReport`].
         middle_ntp: u32,
     },
-    /// It reports; what it receives follows, one by one, and nothing where it receives nothing.
+    /// The other side reports; [`Told::Receives`] follows for each stream that it receives.
     Reports {
-        /// It.
+        /// The reporting stream.
         ssrc: u32,
     },
     /// How it receives a stream.
     Receives {
-        /// The stream it talks of.
+        /// The reported stream.
         ssrc: u32,
-        /// The highest number that it received, with the count of its wraps above it.
+        /// The highest sequence number that it received, extended by the count of wraps.
         highest: u32,
         /// Lost since its last report, in 256ths.
         fraction_lost: u8,
-        /// Expected less received since the stream began.
+        /// Expected minus received since the stream began.
         cumulative_lost: i32,
         /// Interarrival jitter, in units of the stream's clock.
         jitter: u32,
-        /// Our report that it saw last.
+        /// The last report of this side that it received.
         last: LastReport,
     },
-    /// A stream of it has ended.
+    /// One of its streams has ended.
     Goodbye {
-        /// Which.
+        /// That stream.
         ssrc: u32,
     },
 }
 
-/// Reads a compound packet and calls `told` for everything of interest. What is malformed ends the reading;
-/// what came before it counts.
+/// Reads a compound packet and calls `told` for each item of interest. A malformed item ends the reading; items
+/// before it count.
 ///
-/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with
-/// anything of RTCP for those who use reduced size (RFC 5506).
+/// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with any RTCP
+/// packet in reduced-size RTCP (RFC 5506).
 pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
     let mut any = false;
     while let Some(&[first, packet_type, high, low]) = bytes.first_chunk::<4>() {
@@ -204,7 +205,7 @@ fn receives(block: &ReportBlock<'_>) -> Told {
         ssrc: block.ssrc(),
         highest: block.extended_sequence_number(),
         fraction_lost: block.fraction_lost(),
-        // 24 bits with a sign.
+        // 24 bits, signed.
         cumulative_lost: (block.cumulative_lost() << 8) as i32 >> 8,
         jitter: block.interarrival_jitter(),
         last: LastReport {
@@ -214,8 +215,8 @@ fn receives(block: &ReportBlock<'_>) -> Told {
     }
 }
 
-/// The round trip by a report that came at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second.
-/// `None`: the other side has seen no report of ours yet, or its times make no sense.
+/// The round-trip time by a report that arrived at `now_middle_ntp` (RFC 3550, 6.4.1), in 65 536ths of a second.
+/// `None`: the other side has not received a report yet, or its times make no sense.
 ///
 /// ```text
 ///   we    ──SR(n)────────────────────────── now ──▶
@@ -228,7 +229,7 @@ pub fn round_trip(now_middle_ntp: u32, last: LastReport) -> Option<u32> {
         return None;
     }
     let since = now_middle_ntp.wrapping_sub(last.middle_ntp);
-    // Half a minute and more is a clock that was set.
+    // Half a minute or more means that a clock was set.
     since.checked_sub(last.delay).filter(|round_trip| *round_trip < 30 << 16)
 }
 

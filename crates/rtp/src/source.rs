@@ -1,9 +1,9 @@
-//! A stream that we send: its numbers and stamps (RFC 3550, 5.1).
+//! A sent stream: its sequence numbers and timestamps (RFC 3550, 5.1).
 
 use crate::packet::Header;
 
-/// Numbers the packets of a stream and stamps them. The clock runs on while nothing is sent, so that a
-/// receiver hears a pause as long as it was.
+/// Numbers and stamps the packets of a stream. The clock continues while nothing is sent, so that a receiver plays a
+/// pause at its true length.
 #[derive(Debug, Clone)]
 pub struct Source {
     ssrc: u32,
@@ -22,15 +22,15 @@ impl Source {
         Self { ssrc, sequence, timestamp, marker: true, packets: 0, bytes: 0 }
     }
 
-    /// This stream follows another of the same call: what was sent there is counted on.
+    /// This stream follows another of the same call, and continues its packet and byte counts.
     #[must_use]
     pub fn counting_on(mut self, before: &Self) -> Self {
         (self.packets, self.bytes) = (before.packets, before.bytes);
         self
     }
 
-    /// The header of the next packet, which carries `payload_bytes` of audio lasting `samples` units of the
-    /// stream's clock. The first packet of the stream, and the first after a pause, has the marker.
+    /// The header of the next packet, with `payload_bytes` of audio that last `samples` units of the stream's clock.
+    /// The first packet of the stream, and the first after a pause, has the marker.
     pub fn next_header(&mut self, payload_type: u8, samples: u32, payload_bytes: usize) -> Header {
         let header = Header {
             marker: std::mem::take(&mut self.marker),
@@ -46,8 +46,8 @@ impl Source {
         header
     }
 
-    /// The header of a packet that takes no time of its own: a telephone event, whose packets all bear the
-    /// time at which it began (RFC 4733, 2.2.2).
+    /// The header of a packet that takes no time of its own: a telephone event, whose packets all carry the time of
+    /// its beginning (RFC 4733, 2.2.2).
     pub fn event_header(
         &mut self,
         payload_type: u8,
@@ -60,25 +60,25 @@ impl Source {
         header
     }
 
-    /// Lets time pass without a packet; the next one will have the marker.
+    /// Advances the clock without a packet; the next one has the marker.
     pub fn pause(&mut self, samples: u32) {
         self.timestamp = self.timestamp.wrapping_add(samples);
         self.marker = true;
     }
 
-    /// Lets time pass without a packet of audio, and without the marker on the next: something else is
-    /// being sent.
+    /// Advances the clock without an audio packet, and without the marker on the next: something else is sent
+    /// meanwhile.
     pub fn skip(&mut self, samples: u32) {
         self.timestamp = self.timestamp.wrapping_add(samples);
     }
 
-    /// Whose stream.
+    /// The SSRC.
     #[must_use]
     pub fn ssrc(&self) -> u32 {
         self.ssrc
     }
 
-    /// The stamp of the next packet: the stream's clock now.
+    /// The timestamp of the next packet: the stream's clock now.
     #[must_use]
     pub fn timestamp(&self) -> u32 {
         self.timestamp

@@ -1,17 +1,17 @@
-//! What was received of a stream: numbers, losses, evenness (RFC 3550, A.1, A.3, A.8).
+//! Reception statistics of a stream: sequence numbers, losses, jitter (RFC 3550, A.1, A.3, A.8).
 
 use crate::packet::Header;
 
-/// Numbers this far ahead or behind belong to a stream that was restarted (RFC 3550, A.1).
+/// Sequence numbers this far ahead or behind belong to a restarted stream (RFC 3550, A.1).
 const DROPOUT_MAX: u16 = 3000;
 const MISORDER_MAX: u16 = 100;
 
-/// The reception of one stream, as receiver reports tell it.
+/// The reception of one stream, as receiver reports state it.
 #[derive(Debug, Clone)]
 pub struct Reception {
     clock_rate: u32,
     stream: Option<Stream>,
-    /// Of streams that ended before this one; their numbers say nothing any more.
+    /// Totals of streams that ended before this one.
     received_before: u64,
     lost_before: u64,
     bytes: u64,
@@ -21,32 +21,31 @@ pub struct Reception {
 struct Stream {
     ssrc: u32,
     base: u64,
-    /// The highest number, with the count of its wraps above the low 16 bits.
+    /// The highest sequence number, with the count of its wraps above the low 16 bits.
     highest: u64,
-    /// The number that would prove a restart.
+    /// The sequence number that would prove a restart.
     suspect: Option<u16>,
     received: u64,
-    /// Arrival minus timestamp of the last packet, in units of the clock.
+    /// Arrival minus timestamp of the last packet, in RTP clock units.
     transit: i64,
-    /// 16 times the jitter, in units of the clock.
+    /// 16 times the jitter, in RTP clock units.
     jitter_q4: u32,
     expected_prior: u64,
     received_prior: u64,
 }
 
-/// What a report block says of a stream (RFC 3550, 6.4.1).
+/// The content of a report block (RFC 3550, 6.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceptionReport {
-    /// Whose stream.
+    /// The reported stream.
     pub ssrc: u32,
-    /// Lost of those expected since the last report, in 256ths.
+    /// Share lost of those expected since the last report, in 256ths.
     pub fraction_lost: u8,
-    /// Expected less received since the stream began; duplicates make it smaller, even negative. 24 bits
-    /// signed.
+    /// Expected minus received since the stream began; duplicates reduce it, even below zero. 24 bits, signed.
     pub cumulative_lost: i32,
-    /// The highest number with the count of its wraps above it.
+    /// The highest sequence number, extended by the count of its wraps.
     pub extended_highest_sequence: u32,
-    /// Interarrival jitter, in units of the clock.
+    /// Interarrival jitter, in RTP clock units.
     pub jitter: u32,
 }
 
@@ -57,7 +56,7 @@ impl Reception {
         Self { clock_rate: clock_rate.max(1), stream: None, received_before: 0, lost_before: 0, bytes: 0 }
     }
 
-    /// What comes from now on has another clock: it is another stream, and the totals stay.
+    /// Packets from now on have another clock: it is another stream, and the totals stay.
     #[must_use]
     pub fn with_clock_rate(mut self, clock_rate: u32) -> Self {
         if let Some(old) = self.stream.take() {
@@ -68,11 +67,11 @@ impl Reception {
         self
     }
 
-    /// Counts a valid packet. `timed`: its timestamp says when it was made, so it counts for the jitter;
-    /// telephone events repeat the time of their beginning and do not.
+    /// Counts a valid packet. `timed`: its timestamp says when it was created, so it counts for the jitter; telephone
+    /// events repeat the time of their beginning and do not.
     pub fn handle_packet(&mut self, header: &Header, payload_bytes: usize, arrival_ns: u64, timed: bool) {
         self.bytes += payload_bytes as u64;
-        // Whole seconds apart from the rest: the product of all would not fit.
+        // Whole seconds separately: the product of all would overflow.
         let (seconds, rest_ns) = (arrival_ns / 1_000_000_000, arrival_ns % 1_000_000_000);
         let clock_rate = u64::from(self.clock_rate);
         let arrival =
@@ -97,7 +96,7 @@ impl Reception {
             // The timestamp wraps at 32 bits; so must the difference.
             let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
             stream.transit = transit;
-            // A timestamp that jumped is a new epoch rather than a network of jitter.
+            // A timestamp that jumped is a new epoch, not jitter.
             if change < self.clock_rate * 2 {
                 let fade = (stream.jitter_q4 + 8) >> 4;
                 stream.jitter_q4 = (stream.jitter_q4 + change).saturating_sub(fade);
@@ -105,8 +104,8 @@ impl Reception {
         }
     }
 
-    /// Counts so many packets, with so many octets together, that followed the last one, one after the other, and whose
-    /// evenness nobody measured.
+    /// Counts `packets` with `payload_bytes` in all that followed the last one in order, and whose jitter was not
+    /// measured.
     pub fn pass(&mut self, packets: u32, payload_bytes: u64) {
         if let Some(stream) = &mut self.stream {
             stream.highest += u64::from(packets);
@@ -146,7 +145,7 @@ impl Reception {
         self.bytes
     }
 
-    /// Packets expected but not received, of all streams.
+    /// Packets expected and not received, of all streams.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost_before + self.stream.as_ref().map_or(0, |stream| stream.lost().max(0) as u64)
@@ -159,13 +158,13 @@ impl Reception {
         jitter as f32 / 16.0 * 1000.0 / self.clock_rate as f32
     }
 
-    /// Whose stream it is at the moment.
+    /// The SSRC of the current stream.
     #[must_use]
     pub fn ssrc(&self) -> Option<u32> {
         self.stream.as_ref().map(|stream| stream.ssrc)
     }
 
-    /// The next report, and the start of a new interval. `None`: nothing was received yet.
+    /// The next report; begins a new interval. `None` if nothing has been received.
     pub fn poll_report(&mut self) -> Option<ReceptionReport> {
         let stream = self.stream.as_mut()?;
         let expected = stream.expected();

@@ -1,5 +1,5 @@
-//! The connectivity checks of ICE (RFC 8445, 7.3), as the side answers them that makes none itself: Binding requests of
-//! STUN (RFC 8489) with short-term credentials, and their responses.
+//! The connectivity checks of ICE (RFC 8445, 7.3), from the side that makes none itself: STUN Binding requests (RFC
+//! 8489) with short-term credentials, and their responses.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -18,15 +18,15 @@ const FINGERPRINT_XOR: u32 = 0x5354_554e;
 /// The longest response: header, mapped address of IPv6, integrity, fingerprint.
 pub const RESPONSE_BYTES_MAX: usize = HEADER_BYTES + 24 + 24 + 8;
 
-/// A check that came in and is authentic.
+/// A received and authentic check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
     transaction: [u8; 12],
-    /// The other side has chosen this way (RFC 8445, 8.1.1).
+    /// The other side nominates this candidate pair (RFC 8445, 8.1.1).
     pub nominates: bool,
 }
 
-/// Reads a Binding request for `ufrag` that was made with our `pwd`. `None`: it is something else, or somebody else's.
+/// Reads a Binding request for `ufrag` that was made with this side's `pwd`. `None` for anything else.
 #[must_use]
 pub fn check(bytes: &[u8], ufrag: &str, pwd: &str) -> Option<Check> {
     let header = bytes.first_chunk::<HEADER_BYTES>()?;
@@ -57,11 +57,11 @@ pub fn check(bytes: &[u8], ufrag: &str, pwd: &str) -> Option<Check> {
         }
         at += 4 + size.next_multiple_of(4);
     }
-    // Without a proof anybody could have sent it.
+    // Without integrity anyone could have sent it.
     None
 }
 
-/// HMAC of what comes before the attribute, under a length that counts the attribute (RFC 8489, 14.5).
+/// HMAC of everything before the attribute, with a length that includes the attribute (RFC 8489, 14.5).
 fn integrity(before: &[u8], pwd: &str) -> Hmac<Sha1> {
     let mut mac = <Hmac<Sha1> as Mac>::new_from_slice(pwd.as_bytes()).expect("HMAC takes keys of any length");
     let length = (before.len() - HEADER_BYTES + 24) as u16;
@@ -72,7 +72,7 @@ fn integrity(before: &[u8], pwd: &str) -> Hmac<Sha1> {
 }
 
 impl Check {
-    /// Writes the response that tells the other side where its check came from; says how long it is.
+    /// Writes the response with the source address of the check; returns its length.
     pub fn respond(&self, from: SocketAddr, pwd: &str, out: &mut [u8; RESPONSE_BYTES_MAX]) -> usize {
         let ip = from.ip().to_canonical();
         out[..2].copy_from_slice(&BINDING_SUCCESS.to_be_bytes());

@@ -1,4 +1,4 @@
-//! SRTP against another implementation, and against those who tamper.
+//! SRTP compared with another implementation, and under tampering.
 #![allow(missing_docs)]
 
 use plenary_rtp::srtp::{KeyRing, MasterKey, Receiver, Sender, SrtpError, Suite};

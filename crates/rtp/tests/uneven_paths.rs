@@ -1,5 +1,5 @@
-//! What the buffer makes of paths and senders that change in mid-stream, in virtual time and with sound that never
-//! pauses unless said.
+//! The buffer under paths and senders that change in mid-stream, in virtual time and with continuous sound unless
+//! stated.
 
 use plenary_rtp::{
     jitter::{Frame, JitterBuffer, JitterConfig, JitterCounters, Tempo},

@@ -30,9 +30,9 @@ codes! {
     BAD_SERVICE = "1003", 400, "An inbound service is not valid";
     BAD_SOUND = "1004", 400, "A sound setting is not valid";
     BAD_USER = "1005", 400, "A SIP user is not valid";
-    BAD_TOKEN = "1006", 400, "A token cannot be made of this";
+    BAD_TOKEN = "1006", 400, "The token request is not valid";
     BAD_TRUNK = "1007", 400, "A trunk is not valid";
-    BAD_TARGET = "1008", 400, "Nobody can be called like this";
+    BAD_TARGET = "1008", 400, "This target cannot be called";
     BAD_WEBRTC_KEY = "1009", 400, "An access key is not valid";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
@@ -53,6 +53,6 @@ codes! {
     NOT_REGISTERED = "1210", 409, "The user's telephone is not registered";
     NOT_NOW = "1211", 409, "The call is not in a state for this";
     WEBRTC_KEY_TAKEN = "1212", 409, "The access key is taken";
-    NOT_PERMITTED = "1301", 403, "Nothing allows this call to the outside";
+    NOT_PERMITTED = "1301", 403, "No rule allows this outgoing call";
     FOREIGN_PAGE = "1302", 403, "A page of another site may not do this";
 }

@@ -1,15 +1,15 @@
-//! How late packets come, compared with each other.
+//! Packet delays, relative to each other.
 
-/// Packets in a bucket, and buckets that are remembered: ten seconds of 20 ms packets.
+/// Packets per bucket; the buckets cover ten seconds of 20 ms packets.
 const BUCKET_PACKETS: u32 = 32;
 const BUCKETS: usize = 16;
-/// What is late together is not divided, but for this.
+/// Packets that are late together stay in one bucket, up to this size.
 const BUCKET_PACKETS_MAX: u32 = 128;
-/// With so many buckets the latest packets of one of them may come later than [`DelayWindow::needed_ns`] says.
+/// With this many buckets the latest packets of one of them may exceed [`DelayWindow::needed_ns`].
 const BUCKETS_FOR_OUTLIER: u32 = 8;
-/// The quickest of this many packets, and of up to as many before them, says how long the path is now.
+/// The fastest of this many packets, and of up to as many before them, is the present length of the path.
 const RECENT_PACKETS: u32 = 16;
-/// All of so many packets quicker by so much than any before them: the path has become shorter.
+/// If all recent packets are faster by this much than any before them, the path has become shorter.
 const SHORTER_NS: i64 = 10_000_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -20,30 +20,29 @@ struct Bucket {
 
 const EMPTY: Bucket = Bucket { latest: i64::MIN, earliest: i64::MAX };
 
-/// The delays of the last few hundred packets, relative to an arbitrary zero that stays the same: arrival
-/// minus the moment the sender's own clock gives to the packet. Network jitter widens their range, clock
-/// drift moves it slowly.
+/// The delays of the last few hundred packets, relative to a constant arbitrary zero: arrival minus the time that the
+/// sender's clock gives the packet. Network jitter widens their range, clock drift moves it slowly.
 ///
-/// Packets that are late come together: where a path stalls, all that was held back is late at once. So the window counts
-/// how often that happens rather than how many packets it makes late.
+/// Packets are late in groups: if a path stalls, everything held back is late at once. So the window counts how often
+/// that happens, not how many packets it makes late.
 #[derive(Debug, Clone)]
 pub(super) struct DelayWindow {
-    /// The bucket that is being filled, and the others together: what every packet looks at lies together.
+    /// The bucket being filled, and the others together. What every packet reads is adjacent.
     filling: Bucket,
-    /// The latest of the others, and of those in another bucket than that.
+    /// The latest of the others, and the latest of those in another bucket than that.
     latest: [i64; 2],
     others_earliest: i64,
     in_filling: u32,
-    /// One in the bucket that is being filled was later than is needed, and those after it are not.
+    /// A packet in the current bucket was later than needed, and those after it are not.
     was_late: bool,
     filled: u32,
     needed: i64,
     earliest: i64,
-    /// The quickest of the last packets, and of those before them.
+    /// The fastest of the last packets, and of those before them.
     recent: [i64; 2],
     /// The latest of the last packets.
     recent_latest: i64,
-    /// The quickest of all before the last packets, and of all before as many more.
+    /// The fastest of all before the last packets, and of all before as many more.
     earliest_before: [i64; 2],
     in_recent: u32,
     buckets: [Bucket; BUCKETS],
@@ -74,9 +73,9 @@ impl DelayWindow {
         self.in_filling == 0
     }
 
-    /// `is_newest`: none after it has come yet. Others tell nothing of the path that packets take now.
+    /// `is_newest`: no later packet has arrived yet. Others say nothing about the present path.
     pub(super) fn add(&mut self, delay_ns: i64, is_newest: bool) {
-        // What is late together is in one bucket.
+        // Packets that are late together are in one bucket.
         let ends = delay_ns <= self.latest[1] || self.filled < 2 || self.in_filling >= BUCKET_PACKETS_MAX;
         let is_late_again = self.was_late && delay_ns > self.needed;
         if is_late_again || self.in_filling >= BUCKET_PACKETS && ends {
@@ -93,7 +92,7 @@ impl DelayWindow {
         self.earliest = self.filling.earliest.min(self.others_earliest);
         let mut latest = self.latest;
         insert(&mut latest, self.filling.latest);
-        // Where none is quick any more the path has become longer.
+        // If no packet is fast any more, the path has become longer.
         self.needed = latest[usize::from(self.filled >= BUCKETS_FOR_OUTLIER)].max(self.recent_earliest_ns());
     }
 
@@ -109,7 +108,7 @@ impl DelayWindow {
         self.recent[0] = self.recent[0].min(delay_ns);
     }
 
-    /// The oldest bucket is forgotten and filled anew.
+    /// Drops the oldest bucket and fills it anew.
     fn begin_bucket(&mut self) {
         self.buckets[self.current] = std::mem::replace(&mut self.filling, EMPTY);
         self.current = (self.current + 1) % BUCKETS;
@@ -127,25 +126,25 @@ impl DelayWindow {
         }
     }
 
-    /// A packet that is to be heard in time, like all those before it but what came late together once, may be this late.
+    /// The delay of the latest packet that has to be played in time. One group that was late once is excluded.
     pub(super) fn needed_ns(&self) -> i64 {
         self.needed
     }
 
-    /// The delay of the quickest of the last packets, 16 to 32 of them.
+    /// The delay of the fastest of the last 16 to 32 packets.
     pub(super) fn recent_earliest_ns(&self) -> i64 {
         let recent = self.recent[0].min(self.recent[1]);
         if recent == i64::MAX { self.earliest } else { recent }
     }
 
-    /// How long the path is now is measured anew.
+    /// Starts measuring the present length of the path anew.
     pub(super) fn forget_recent(&mut self) {
         (self.recent, self.in_recent) = ([i64::MAX; 2], 0);
         self.recent_latest = i64::MIN;
         self.earliest_before = [self.earliest, self.earliest_before[0]];
     }
 
-    /// Where the last packets are all quicker than any before them the path has become shorter. How much packets differ is still as
+    /// If all recent packets are faster than any before, the path has become shorter. The spread of delays stays as
     /// it was.
     fn follow_shorter_path(&mut self) {
         let before_ns = self.earliest_before[1];
@@ -164,7 +163,7 @@ impl DelayWindow {
         self.count_others();
     }
 
-    /// The quickest packet's delay.
+    /// The fastest packet's delay.
     pub(super) fn earliest_ns(&self) -> i64 {
         self.earliest
     }

@@ -1,16 +1,16 @@
-//! A stream of silence that comes as it should: what it does to the buffer can be told beforehand.
+//! A stream of silence that arrives as expected: its effect on the buffer is known in advance.
 
 use super::{JitterBuffer, MARGIN_NS, Mode, playout::PULLS_AFTER_START};
 use crate::packet::Header;
 
-/// A stream that holds more packets than this, or whose packets come less evenly, is in no lull: its delays have to be
-/// measured.
+/// A stream that holds more packets than this, or whose packets arrive less evenly, is not on the fast path: its
+/// delays have to be measured.
 const HELD_MAX: usize = 1;
 const UNEVEN_NS_MAX: i64 = 5_000_000;
 
 impl JitterBuffer {
-    /// Whether the stream is nothing but silence in packets of just a frame, all is as it should be, and the pull at
-    /// `play_at_ns` would find it so: then how many packets are held, and the header of the one that comes next.
+    /// If the stream is only silence, in packets of exactly one frame, in its steady state, and a pull at
+    /// `play_at_ns` would find it so: the number of packets held, and the header of the next one.
     #[must_use]
     pub fn lull(&self, play_at_ns: u64) -> Option<(usize, Header)> {
         let cursor =
@@ -50,7 +50,8 @@ impl JitterBuffer {
         is_kept.then_some((held, header))
     }
 
-    /// When the packet of this header would have come, were it as quick as the quickest before it; `None`: nobody knows.
+    /// When the packet with this header would have arrived had it been as fast as the fastest before it; `None` if
+    /// that is not known.
     #[must_use]
     pub fn expected_ns(&self, header: &Header) -> Option<u64> {
         if self.ssrc != Some(header.ssrc) || self.delays.is_empty() {
@@ -61,14 +62,14 @@ impl JitterBuffer {
         u64::try_from(expected_ns).ok()
     }
 
-    /// In a lull: does what `received` more packets of silence, one after the other, and `played` pulls, one after the
-    /// other, would have done, but for the measuring of delays. No more are played than were held and received.
+    /// On the fast path: has the effect of `received` more packets of silence in order, and of `played` pulls in
+    /// order, except for measuring delays. No more are played than were held and received.
     pub fn pass_silence(&mut self, received: u32, played: u32) {
         for _ in 0..received {
             let (sequence, timestamp) = (self.highest_sequence + 1, self.stamps.newest + self.frame);
             let arrival_ns = self.timeline.time_of(timestamp) + self.delays.needed_ns();
             self.note(sequence);
-            // So that what was measured before is forgotten in its time.
+            // So that earlier measurements expire in time.
             self.delays.add(self.delays.recent_earliest_ns(), true);
             self.stamps.advance(timestamp, self.stamps.wire_after(self.frame));
             self.timeline.follow(timestamp);
@@ -95,9 +96,9 @@ mod tests {
         Header { sequence, timestamp: (160 * number) as u32, ssrc: 9, ..Header::default() }
     }
 
-    /// When packet `number` comes.
+    /// Arrival time of packet `number`.
     fn arrival(number: u64, late: bool) -> u64 {
-        // So late that every seventh misses the pull it should be there for, and a packet is held for its sake.
+        // So late that every seventh misses its pull, and a packet is held because of that.
         1_000_000_000
             + number * FRAME_NS
             + if late && number.is_multiple_of(7) { 4_500_000 } else { 1_000_000 }
@@ -122,7 +123,7 @@ mod tests {
                     buffer.pass_silence(received, u32::from(is_played));
                     *ticks += 1;
                     if !is_played || *ticks == 7 {
-                        // What is measured apart, the two are the same: both hear the same from here.
+                        // Except for the measurements the two are the same: both continue identically from here.
                         assert_eq!(buffer.cursor, through.cursor);
                         assert_eq!(
                             (buffer.next_sequence, buffer.highest_sequence, buffer.stamps.newest),
@@ -157,7 +158,7 @@ mod tests {
         };
         assert!((0..11).all(|number| !tick(&mut buffer, number, &[])), "it has hardly begun");
         assert!((11..20).all(|number| tick(&mut buffer, number, &[])));
-        // The next one is here already, and it is not silence.
+        // The next one has arrived already, and it is not silence.
         buffer.push(&header(21), &[1; 160], 160, arrival(20, false));
         assert!(!tick(&mut buffer, 20, &[]));
         buffer.set_quiet(false);

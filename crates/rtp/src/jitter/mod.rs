@@ -1,43 +1,40 @@
-//! The adaptive jitter buffer: packets in as they come, frames out as they are due.
+//! The adaptive jitter buffer: packets go in as they arrive, frames come out as they are due.
 //!
 //! ```text
 //!   network        push                    pull, every 20 ms        listener
 //!   ───────▶  order by number  ──▶ cursor ──▶ Packet  ─────────────▶ decode
-//!             drop what is late            ├─▶ Missing (conceal)
+//!             drop late packets            ├─▶ Missing (conceal)
 //!             measure the delays           └─▶ Nothing (silence)
 //! ```
 //!
-//! **Delay.** The sender's timestamps say when each packet was made, up to a constant. Arrival minus that
-//! is the packet's *delay*; play-out minus that is the *schedule*. A packet is in time when its delay is
-//! below the schedule. The buffer keeps the schedule just above the delay that all but about one in a
-//! hundred packets of the past five seconds had, so on a clean network a packet waits for the next pull and
-//! no longer.
+//! **Delay.** The sender's timestamps say when each packet was created, up to a constant. Arrival minus that is the
+//! packet's *delay*; playout minus that is the *schedule*. A packet is in time if its delay is below the schedule. The
+//! buffer keeps the schedule just above the largest delay of the past ten seconds, leaving out one group of late
+//! packets, so on a clean network a packet waits for the next pull and no longer.
 //!
-//! **Growing.** Where the schedule is too short for what the network does, the consumer is asked to put a frame in
-//! ([`Tempo`]). Where a packet is missing when it is due, a frame is concealed. If nothing newer is there
-//! either the cursor stays: should the packet still come, it is played and the schedule has grown by a
-//! frame. Should a newer one come first, the concealed frame stands for the lost one if the schedule is long
-//! enough for what the network does; if it is not, packets overtake each other, and one more frame is concealed so that
-//! the schedule grows. What is late once does not push the schedule for good: a consumer that changes the tempo hears it and
-//! catches up, for another it is left out.
+//! **Growing.** If the schedule is too short for the network, the consumer is asked to insert a frame ([`Tempo`]). If a
+//! packet is missing when it is due, a frame is concealed. If nothing newer has arrived either, the cursor stays: should
+//! the packet still arrive, it is played and the schedule has grown by a frame. Should a newer one arrive first, the
+//! concealed frame stands for the lost one if the schedule is long enough for the network; if it is not, packets are
+//! being reordered, and one more frame is concealed so that the schedule grows. A single late packet does not lengthen
+//! the schedule for good: a consumer that stretches time plays it and catches up, for any other it is dropped.
 //!
-//! **Shrinking.** When the schedule has been longer than needed, a consumer that changes the tempo is asked to take a
-//! frame out: at once where it said that it is quiet ([`JitterBuffer::set_quiet`]), else where that is not heard. For one that
-//! does not, a whole packet is left out. Clock drift needs nothing of its own: it moves the delays, and growing and
+//! **Shrinking.** If the schedule has been longer than needed, a consumer that stretches time is asked to remove a frame:
+//! at once if the signal is quiet ([`JitterBuffer::set_quiet`]), otherwise where that is not heard. For any other
+//! consumer a whole packet is skipped. Clock drift needs no treatment of its own: it moves the delays, and growing and
 //! shrinking follow.
 //!
-//! **Pauses.** Consecutive numbers with a gap between the timestamps are a pause of the sender
-//! (discontinuous transmission), not a loss: silence is given until the packet after the gap is due.
+//! **Pauses.** Consecutive sequence numbers with a gap between the timestamps are a pause of the sender (discontinuous
+//! transmission), not a loss: the result is silence until the packet after the gap is due.
 //!
-//! **Time bases.** What counts is when packets come. Timestamps that step back or leap ahead in mid-stream while the
-//! numbers go on (a gateway that connects another source, a talk spurt with a clock of its own) begin another time base: it is
-//! tied to the old one where the packet came, and nothing is dropped. A packet that comes late after everything was
-//! played, as where the timestamps stood still in a pause or the path became longer, counts as one that is as late
-//! as any before it; if those after it show that packets had only queued up, the old tie holds again and what was
-//! late is remembered.
+//! **Time bases.** Arrival times decide. Timestamps that step back or jump ahead in mid-stream while the sequence numbers
+//! continue (a gateway that switches sources, a talk spurt with a clock of its own) begin another time base: it is tied to
+//! the old one where the packet arrived, and nothing is dropped. A packet that arrives late after everything was played,
+//! as when the timestamps stood still in a pause or the path became longer, counts as being as late as any before it; if
+//! the packets after it show that packets had only queued up, the old tie applies again and the lateness is recorded.
 //!
-//! All memory is taken when the buffer is made. Packets of any length from one sample to several frames may
-//! be mixed.
+//! All memory is allocated when the buffer is created. Packets of any length from one sample to several frames may be
+//! mixed.
 
 mod delay;
 mod lull;
@@ -50,35 +47,33 @@ use delay::DelayWindow;
 use slots::{Slot, Slots};
 use timeline::{Stamps, Timeline};
 
-/// A packet should be there this long before it is due: pulls and arrivals are not measured to the last
-/// microsecond.
+/// A packet should arrive this long before it is due, because pulls and arrivals are not exact to the microsecond.
 const MARGIN_NS: i64 = 1_000_000;
-/// A packet that ends a gap and comes this much later than any before it may be the first of a longer path.
+/// A packet that ends a gap and arrives this much later than any before it may be the first on a longer path.
 const LATE_AFTER_GAP_NS: i64 = 20_000_000;
-/// What had queued up comes within so long after it.
+/// Packets that had queued up arrive within this time after it.
 const QUEUE_ENDS_NS: i64 = 300_000_000;
-/// This much quicker than any before it on the longer path, and the path had not become longer.
+/// If a packet is this much faster than any before it on the longer path, the path had not become longer.
 const QUICKER_NS: i64 = 5_000_000;
-/// Numbers this far ahead or behind belong to a stream that was restarted (RFC 3550, A.1).
+/// Sequence numbers this far ahead or behind belong to a restarted stream (RFC 3550, A.1).
 const SEQUENCE_AHEAD_MAX: i16 = 3000;
 const SEQUENCE_BEHIND_MAX: i16 = -100;
-/// Packets further back than this are not remembered by number: those that are held have numbers less than this apart.
+/// Packets further back than this are not tracked by number; the numbers of those held differ by less than this.
 pub const NUMBERS: usize = 128;
 
-/// How a jitter buffer is set up.
+/// Configuration of a jitter buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JitterConfig {
     /// The RTP clock, in Hz: 8000 for G.711.
     pub clock_rate: u32,
-    /// The play-out clock's frame in units of the RTP clock: 160 for 20 ms of G.711. What is made up comes
-    /// in pieces of this.
+    /// Length of a playout frame in RTP clock units: 160 for 20 ms of G.711. Concealment comes in pieces of this.
     pub frame_samples: u32,
-    /// The least that is held, in milliseconds, the frame being played among it: 20 adds nothing to what
-    /// the network asks for.
+    /// Minimum of the buffer in milliseconds, including the frame being played: 20 adds nothing to what the network
+    /// requires.
     pub min_ms: u32,
-    /// The most that is held, in milliseconds. Packets slower than this are late.
+    /// Maximum of the buffer in milliseconds. Slower packets are late.
     pub max_ms: u32,
-    /// Slots for packets; 2 to 64. A payload takes as many as it needs; the oldest makes way.
+    /// Slots for packets; 2 to 64. A payload takes as many as it needs; the oldest packet makes room.
     pub slots: usize,
     /// Bytes of a slot.
     pub slot_bytes: usize,
@@ -110,46 +105,46 @@ impl JitterConfig {
     };
 }
 
-/// What became of a packet that was pushed.
+/// Outcome of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// It will be played.
     Kept,
-    /// It is the first of a new stream (another SSRC, or numbers or timestamps that jumped); what was held
-    /// of the old one is dropped.
+    /// It is the first of a new stream (another SSRC, or numbers or timestamps that jumped); what was held of the old
+    /// one is dropped.
     Restarted,
-    /// It is there already.
+    /// It has been received before.
     Duplicate,
     /// Its time has passed.
     Late,
-    /// Its number is far off; if the next packet follows it the stream was restarted.
+    /// Its number is far off; if the next packet continues it, the stream was restarted.
     Suspect,
     /// Its payload is longer than any slot, or empty.
     Refused,
 }
 
-/// What is to be played.
+/// What is due to be played.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// This packet.
     Packet {
-        /// As it was pushed; empty where it was pushed as silence.
+        /// As it was pushed; empty for silence.
         payload: &'a [u8],
-        /// Its number on the wire.
+        /// Its sequence number.
         sequence: u16,
-        /// Its length in units of the RTP clock.
+        /// Its length in RTP clock units.
         samples: u32,
-        /// It does not continue what was played before: something was left out, or there was a pause.
+        /// It does not continue what was played before: something was skipped, or there was a pause.
         joins: bool,
-        /// What the consumer is asked to do to the time that it takes.
+        /// What the consumer is asked to do to its timing.
         tempo: Tempo,
     },
-    /// A packet is missing: this much is to be made up, in units of the RTP clock.
+    /// A packet is missing: conceal this much, in RTP clock units.
     Missing {
-        /// A frame, or less where the next packet follows sooner.
+        /// A frame, or less if the next packet follows sooner.
         samples: u32,
-        /// The packet that follows right after it, where that is here already: it may tell of the one before
-        /// it (forward error correction).
+        /// The packet right after it, if it has arrived: it may contain a copy of the lost one (forward error
+        /// correction).
         next: Option<&'a [u8]>,
     },
     /// The stream has not started, or pauses.
@@ -161,51 +156,51 @@ pub enum Frame<'a> {
 pub enum Tempo {
     /// It is played as it is.
     Even,
-    /// A frame should be taken out of it and those after it, of which two frames are here in all.
+    /// A frame should be removed from it and the packets after it, of which two frames are available in all.
     Faster {
-        /// However it sounds; else only where it is not heard.
+        /// However it sounds; otherwise only where it is not heard.
         now: bool,
     },
-    /// A frame should be put in before it.
+    /// A frame should be inserted before it.
     Slower {
-        /// However it sounds; else only where it is not heard.
+        /// However it sounds; otherwise only where it is not heard.
         now: bool,
     },
 }
 
-/// What the buffer had to do; counted from its making on.
+/// Counters since the buffer was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JitterCounters {
-    /// Packets that came after their time.
+    /// Packets that arrived after their time.
     pub late: u64,
-    /// Packets that came twice, the first one held or played already.
+    /// Duplicate packets.
     pub duplicate: u64,
-    /// Frames that had to be made up.
+    /// Concealed frames.
     pub concealed: u64,
-    /// Units of the RTP clock that were concealed for packets that never came, or too late: later ones were here.
+    /// RTP clock units that were concealed for packets that never arrived, or arrived too late after later ones.
     pub lost_units: u64,
-    /// Packets left out to bring the schedule down, or to make room.
+    /// Packets skipped to shorten the schedule, or to make room.
     pub skipped: u64,
-    /// Frames that the consumer took out to bring the schedule down.
+    /// Frames that the consumer removed to shorten the schedule.
     pub taken_out: u64,
-    /// Frames that the consumer put in so that the schedule grows.
+    /// Frames that the consumer inserted to lengthen the schedule.
     pub put_in: u64,
-    /// Times a stream began anew.
+    /// Times a stream was restarted.
     pub restarts: u64,
 }
 
-/// How far play-out has come.
+/// State of playout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Nothing is held; the next packet starts or resumes play-out.
     Idle,
-    /// The first packet is there, but not due.
+    /// The first packet has arrived, but is not due.
     Waiting,
     /// Playing.
     Playing,
 }
 
-/// The path may have become longer: the timeline was moved by so much.
+/// The path may have become longer: the timeline was moved by this much.
 #[derive(Debug, Clone, Copy)]
 struct Longer {
     by_ns: i64,
@@ -220,7 +215,7 @@ pub struct JitterBuffer {
     config: JitterConfig,
     frame: i64,
     ssrc: Option<u32>,
-    /// Where a stream may have been restarted: the number that would prove it.
+    /// After a suspected restart: the sequence number that would prove it.
     suspect: Option<u16>,
     timeline: Timeline,
     stamps: Stamps,
@@ -230,22 +225,22 @@ pub struct JitterBuffer {
     /// The next packet to play has this number or a higher one; meaningless before the first packet.
     next_sequence: i64,
     highest_sequence: i64,
-    /// Which numbers up to the highest have come: bit n is the one n below it.
+    /// Which numbers up to the highest have arrived: bit n is the one n below it.
     come: u128,
-    /// When the newest packet of audio came.
+    /// Arrival of the newest audio packet.
     newest_arrival_ns: i64,
     /// The timestamp that is played next; `None` before anything was played.
     cursor: Option<i64>,
     /// Concealed without moving the cursor.
     owed: i64,
-    /// What is played next does not continue what was played before.
+    /// The next output does not continue the previous one.
     joins: bool,
     quiet: bool,
     follows_tempo: bool,
     pulls_since_start: u32,
     pulls_too_long: u32,
     frames_too_long: u32,
-    /// How long before it is heard a packet may be asked for; see [`head_start_samples`].
+    /// How long before it is heard a packet may be requested; see [`head_start_samples`].
     head_start_ns: i64,
     extra_ns: i64,
     packet_samples: i64,
@@ -254,7 +249,7 @@ pub struct JitterBuffer {
 }
 
 impl JitterBuffer {
-    /// An empty buffer. Values of `config` outside their ranges are taken as the nearest allowed ones.
+    /// An empty buffer. Values of `config` outside their ranges are clamped.
     #[must_use]
     pub fn new(config: JitterConfig) -> Self {
         let slots = config.slots.clamp(2, 64);
@@ -306,7 +301,7 @@ impl JitterBuffer {
         self.insert(header, payload, i64::from(samples), arrival_ns)
     }
 
-    /// Takes a packet that lasts `samples` and is nothing but silence: when its time comes its payload is empty.
+    /// Takes a packet of silence that lasts `samples`: when it is due its payload is empty.
     pub fn push_silence(&mut self, header: &Header, samples: u32, arrival_ns: u64) -> Pushed {
         if samples == 0 {
             return Pushed::Refused;
@@ -314,8 +309,8 @@ impl JitterBuffer {
         self.insert(header, &[], i64::from(samples), arrival_ns)
     }
 
-    /// Whether there may be another packet by `now_ns`: the one after the last could have come, were it as quick as
-    /// the quickest before it, or one before the last has not come yet and may be right behind.
+    /// Whether another packet may have arrived by `now_ns`: the one after the last could have, had it been as fast as
+    /// the fastest before it, or an earlier one is outstanding and may follow shortly.
     #[must_use]
     pub fn may_have_come(&self, now_ns: u64) -> bool {
         if self.ssrc.is_none() || self.delays.is_empty() {
@@ -326,43 +321,43 @@ impl JitterBuffer {
         is_one_missing || self.timeline.time_of(next) + self.delays.earliest_ns() <= now_ns as i64
     }
 
-    /// Whether a payload of so many octets is taken.
+    /// Whether a payload of this many octets is accepted.
     #[must_use]
     pub fn takes(&self, payload_bytes: usize) -> bool {
         (1..=self.config.payload_bytes_max).contains(&payload_bytes)
     }
 
-    /// Takes note of a packet that belongs to the stream's numbers but carries no audio, such as a
-    /// telephone event: it is not missing, and what comes before it does not flow into what comes after it.
+    /// Records a packet that belongs to the stream's numbers but carries no audio, such as a telephone event: it is
+    /// not missing, and the audio before it does not continue into the audio after it.
     pub fn push_other(&mut self, header: &Header, arrival_ns: u64) -> Pushed {
         self.insert(header, &[], 0, arrival_ns)
     }
 
-    /// Drops what is held and starts anew with the next packet, as with another SSRC.
+    /// Drops everything held and starts anew with the next packet, as with another SSRC.
     pub fn reset(&mut self) {
         self.clear();
         self.ssrc = None;
         self.suspect = None;
     }
 
-    /// Gives what is to be played at `play_at_ns`: the moment the first sample is heard, so if the consumer
-    /// still has audio of an earlier packet, now plus that.
+    /// Returns what is due at `play_at_ns`: the time at which its first sample is heard, so if the consumer still has
+    /// audio of an earlier packet, now plus that.
     pub fn pull(&mut self, play_at_ns: u64) -> Frame<'_> {
         self.next_frame(play_at_ns as i64)
     }
 
-    /// Says whether what was played last was quiet enough that a frame may be left out or repeated unheard.
+    /// Says whether the last output was quiet enough that a frame may be removed or repeated unheard.
     pub fn set_quiet(&mut self, quiet: bool) {
         self.quiet = quiet;
     }
 
-    /// The consumer changes the tempo where it is asked to ([`Tempo`]), and says so with [`Self::changed_tempo`]. Where it
-    /// does not, packets are left out and frames concealed instead.
+    /// Whether the consumer stretches time when asked to ([`Tempo`]), and reports it with [`Self::changed_tempo`]. If
+    /// it does not, packets are skipped and frames concealed instead.
     pub fn set_follows_tempo(&mut self, follows: bool) {
         self.follows_tempo = follows;
     }
 
-    /// The consumer did as it was asked.
+    /// The consumer did what it was asked to.
     pub fn changed_tempo(&mut self, tempo: Tempo) {
         match tempo {
             Tempo::Even => {}
@@ -374,20 +369,19 @@ impl JitterBuffer {
         }
     }
 
-    /// What was said of it last; see [`Self::set_quiet`].
+    /// What [`Self::set_quiet`] was told last.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Holds so much more than the network's unevenness asks for, so that the packet after a lost one is here when it
-    /// is needed.
+    /// Holds this much more than the network's jitter requires, so that the packet after a lost one has arrived when
+    /// it is needed.
     pub fn set_extra_ms(&mut self, ms: u32) {
         self.extra_ns = i64::from(ms.min(1000)) * 1_000_000;
     }
 
-    /// What the buffer aims to hold, in nanoseconds: from a quick packet's arrival to the end of the frame
-    /// it is in.
+    /// What the buffer aims to hold, in nanoseconds: from a fast packet's arrival to the end of its frame.
     #[must_use]
     pub fn target_ns(&self) -> u64 {
         if self.delays.is_empty() {
@@ -402,15 +396,15 @@ impl JitterBuffer {
         self.slots.held()
     }
 
-    /// How long before it is played the next packet was here, in nanoseconds, beyond what is kept against
-    /// jitter: playing could be that much sooner. `None` while nothing is played.
+    /// How long before its playout the next packet arrived, in nanoseconds, beyond the margin for jitter: playout
+    /// could be that much earlier. `None` while nothing is played.
     #[must_use]
     pub fn spare_ns(&self, play_at_ns: u64) -> Option<i64> {
         let cursor = self.cursor.filter(|_| self.mode == Mode::Playing)?;
         Some(play_at_ns as i64 - self.timeline.time_of(cursor) - self.needed_ns())
     }
 
-    /// What the buffer had to do so far.
+    /// The counters so far.
     #[must_use]
     pub fn counters(&self) -> JitterCounters {
         self.counters
@@ -420,7 +414,7 @@ impl JitterBuffer {
         self.timeline.ns(self.frame)
     }
 
-    /// The schedule that is wanted, within the configured limits.
+    /// The schedule that the network requires, within the configured limits.
     fn needed_ns(&self) -> i64 {
         self.head_start_ns + self.extra_ns + self.needed_by_delays_ns()
     }
@@ -428,7 +422,7 @@ impl JitterBuffer {
     fn needed_by_delays_ns(&self) -> i64 {
         let depth = |ms: u32| i64::from(ms) * 1_000_000 - self.frame_ns();
         let least = self.delays.earliest_ns() + depth(self.config.min_ms);
-        // A path that has become longer is no jitter.
+        // A path that has become longer is not jitter.
         let most = self.delays.recent_earliest_ns() + depth(self.config.max_ms);
         (self.delays.needed_ns() + MARGIN_NS).max(least).min(most.max(least))
     }
@@ -455,7 +449,7 @@ impl JitterBuffer {
         let mut timestamp = self.stamps.newest;
         if samples > 0 {
             timestamp = self.measure(sequence, i64::from(ahead), header.timestamp, arrival_ns);
-            // What overlaps a little with what was played is in order all the same.
+            // A small overlap with what was played is still in order.
             let passed = self.cursor.is_some_and(|cursor| timestamp + samples / 2 < cursor);
             if sequence < self.next_sequence || passed {
                 self.counters.late += 1;
@@ -468,7 +462,7 @@ impl JitterBuffer {
         Pushed::Kept
     }
 
-    /// Takes note of a number that has come. False: it came before.
+    /// Records a number that has arrived. False if it is a duplicate.
     fn note(&mut self, sequence: i64) -> bool {
         let behind = self.highest_sequence - sequence;
         if behind < 0 {
@@ -482,12 +476,12 @@ impl JitterBuffer {
         is_new
     }
 
-    /// Finds the place of a packet of audio in the stream's time, and takes note of its delay. `ahead` of the highest
-    /// number before it.
+    /// Locates an audio packet on the stream's timeline, and records its delay. `ahead` of the highest number before
+    /// it.
     fn measure(&mut self, sequence: i64, ahead: i64, wire: u32, arrival_ns: i64) -> i64 {
         let mut timestamp = self.stamps.place(sequence, wire);
         if self.delays.is_empty() {
-            // Nothing but other packets so far.
+            // Only other packets so far.
             self.timeline.tie(timestamp, arrival_ns);
         }
         let mut delay_ns = arrival_ns - self.timeline.time_of(timestamp);
@@ -500,7 +494,7 @@ impl JitterBuffer {
             }
             delay_ns = arrival_ns - self.timeline.time_of(timestamp);
         }
-        // Nobody waits for what was overtaken by more than the buffer may be deep.
+        // Nothing waits for a packet that was overtaken by more than the buffer may hold.
         let most_ns =
             self.delays.recent_earliest_ns().saturating_add(i64::from(self.config.max_ms) * 1_000_000);
         if ahead > 0 || delay_ns < most_ns {
@@ -517,14 +511,13 @@ impl JitterBuffer {
         timestamp
     }
 
-    /// By how much the timestamps of a new time base have to be moved that begins with this packet; `None`: the old one
-    /// holds.
+    /// The shift of a new time base that begins with this packet; `None` if the old one holds.
     fn step(&self, ahead: i64, timestamp: i64, delay_ns: i64, arrival_ns: i64) -> Option<i64> {
         let whole = self.packet_samples.max(1);
         let (gap, next) = (timestamp - self.stamps.newest, self.stamps.newest + ahead * whole);
         let steps_back = gap <= whole / 2;
         let (apart_ns, regular_ns) = (arrival_ns - self.newest_arrival_ns, ahead * self.timeline.ns(whole));
-        // Where packets had queued up, one that comes right behind another is quick by right.
+        // If packets had queued up, one directly behind another is legitimately fast.
         let leaps_ahead = gap > ahead * whole + whole / 4
             && apart_ns > regular_ns / 2
             && delay_ns < self.delays.earliest_ns() - QUICKER_NS;
@@ -533,7 +526,7 @@ impl JitterBuffer {
         }
         let is_pause = apart_ns > regular_ns * 3 / 2;
         let place = if is_pause {
-            // How quick it was nobody knows.
+            // Its delay is unknown.
             let assumed_ns = i64::midpoint(self.delays.earliest_ns(), self.delays.needed_ns());
             timestamp + self.timeline.units(delay_ns - assumed_ns)
         } else {
@@ -542,7 +535,7 @@ impl JitterBuffer {
         Some(place.max(next) - timestamp)
     }
 
-    /// Follows a path that becomes longer while nothing comes.
+    /// Follows a path that becomes longer while nothing arrives.
     fn follow_path(&mut self, delay_ns: i64, arrival_ns: i64) {
         let has_run_out = self.mode != Mode::Playing && self.slots.held() == 0;
         if has_run_out {
@@ -578,7 +571,7 @@ impl JitterBuffer {
         let sequence = i64::from(header.sequence) + (1 << 32);
         self.highest_sequence = sequence;
         self.come = 1;
-        // Packets that overtook each other at the very start still find their place.
+        // Packets reordered at the very start still find their place.
         self.next_sequence = sequence - 4;
         self.stamps.begin(header.timestamp);
         self.timeline.tie(self.stamps.newest, arrival_ns);
@@ -591,7 +584,7 @@ impl JitterBuffer {
     }
 
     fn store(&mut self, sequence: i64, timestamp: i64, payload: &[u8], samples: i64, arrival_ns: i64) {
-        // The window of numbers moves on: what falls out of it is too old to be held.
+        // The window of numbers advances: what leaves it is too old to be held.
         while sequence - self.next_sequence >= NUMBERS as i64 && self.head().is_some() {
             self.skip_head();
         }
@@ -629,7 +622,7 @@ impl JitterBuffer {
         self.slots.take(index);
     }
 
-    /// Leaves the first packet out.
+    /// Skips the first packet.
     fn skip_head(&mut self) {
         let Some(index) = self.head() else { return };
         let slot = self.slots.slot(index);
@@ -644,13 +637,13 @@ impl JitterBuffer {
     }
 }
 
-/// Packets that do not fill whole frames are asked for while some of the one before is still to be heard,
+/// Packets that do not fill whole frames are requested while part of the previous one is still to be heard,
 /// at most this long before their own first sample is.
 ///
 /// ```text
 ///   frames of 160   |---- pull ----|---- pull ----|---- pull ----|
 ///   packets of 240  |---------------------|---------------------|--
-///                                  ^      ^ heard here, asked for there
+///                                  ^      ^ heard here, requested there
 /// ```
 fn head_start_samples(packet: i64, frame: i64) -> i64 {
     let (mut common, mut rest) = (frame, packet);

@@ -1,33 +1,34 @@
-//! What is played next, and whether the schedule has to grow or may shrink.
+//! Playout: what is due next, and whether the schedule has to grow or may shrink.
 
 use super::{Frame, JitterBuffer, MARGIN_NS, Mode, Tempo, slots::Slot};
 
-/// Shrinking waits for this much more than a packet, so that it does not undo what growing did: half the range of the delays, within
-/// these bounds. Where packets come evenly the least is enough, and none is held for a frame longer than it needs to be.
+/// Shrinking needs this much more than a packet, so that it does not undo growing: half the range of the delays,
+/// within these bounds. If packets arrive evenly the minimum suffices, and none is held for a frame longer than
+/// necessary.
 const HYSTERESIS_NS_MIN: i64 = 300_000;
 const HYSTERESIS_NS_MAX: i64 = 2_000_000;
-/// With sound going on the schedule must have been too long for this many pulls before a packet is left out; where it is
-/// too long by several packets, for a part of that, and for the least at least.
+/// While sound continues, the schedule must have been too long for this many pulls before a packet is skipped; if it
+/// is too long by several packets, for a fraction of that, and for the minimum at least.
 const PULLS_BEFORE_SHRINK: u32 = 25;
 const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
-/// For so many pulls with sound going on, until the consumer is asked to take a frame out, and until it has to.
+/// The same until the consumer is asked to remove a frame, and until it has to.
 const PULLS_BEFORE_FASTER: u32 = 10;
 const PULLS_BEFORE_FASTER_NOW: u32 = 60;
-/// Pulls between two frames that are taken out; where the schedule is too long by several frames, and otherwise.
+/// Pulls between two removed frames: if the schedule is too long by several frames, and otherwise.
 const PULLS_BETWEEN_FASTER: u32 = 8;
 const PULLS_BETWEEN_FASTER_MIN: u32 = 5;
-/// The schedule may be too short by a part of a frame with sound going on: little of what comes is as late as that.
+/// While sound continues, the schedule may be too short by this part of a frame: few packets are that late.
 const SHORT_PARTS: i64 = 4;
-/// After a start the delays must show themselves before anything is left out.
+/// After a start the delays have to be measured before anything is skipped.
 pub(super) const PULLS_AFTER_START: u32 = 10;
-/// Frames concealed in a row with nothing coming in before the stream counts as paused.
+/// Frames concealed in a row without any arrival before the stream counts as paused.
 const CONCEAL_FRAMES_MAX: i64 = 5;
 /// A gap of lost packets longer than this many frames is played as a pause.
 const GAP_FRAMES_MAX: i64 = 8;
 
 enum Choice {
     Play(u8, Tempo),
-    /// So much, and the slot of the packet right after it.
+    /// Units to conceal, and the slot of the packet right after them.
     Missing(i64, Option<u8>),
     Nothing,
 }
@@ -64,12 +65,12 @@ impl JitterBuffer {
     }
 
     fn choose(&mut self, play_at_ns: i64) -> Choice {
-        // Each turn takes a packet out or ends, so there are no more turns than slots.
+        // Each iteration removes a packet or ends, so there are no more iterations than slots.
         loop {
             let Some(index) = self.head() else { return self.choose_without_packets() };
             let slot = self.slots.slot(index);
             if slot.samples == 0 {
-                // Not audio: nothing flows past it.
+                // Not audio: nothing continues past it.
                 self.take(index);
                 self.pause();
                 continue;
@@ -112,8 +113,9 @@ impl JitterBuffer {
                     }
                 };
             }
-            // Packets are missing before this one. What was concealed already stands for them, unless the schedule would
-            // be too short with that: then they may be late rather than lost, and one frame more is spent on waiting.
+            // Packets are missing before this one. What was concealed already stands for them, unless the schedule
+            // would then be too short: then they may be late rather than lost, and one more frame is spent on
+            // waiting.
             let covered = self.owed.min(gap);
             let is_short = schedule_ns - self.timeline.ns(covered) < self.needed_ns() - MARGIN_NS;
             if is_short && self.owed < gap + self.frame {
@@ -126,7 +128,7 @@ impl JitterBuffer {
             if gap == covered {
                 return self.play(index, &slot, Tempo::Even);
             }
-            // What is concealed now ends where this packet begins.
+            // The concealment ends where this packet begins.
             let next = (gap - covered <= self.frame).then_some(index);
             let samples = self.frame.min(gap - covered);
             self.cursor = Some(cursor + covered + samples);
@@ -149,7 +151,7 @@ impl JitterBuffer {
         Choice::Missing(self.frame, None)
     }
 
-    /// Play-out stops until the next packet is due by its own timestamp.
+    /// Stops playout until the next packet is due by its own timestamp.
     fn pause(&mut self) {
         self.mode = Mode::Waiting;
         self.owed = 0;
@@ -158,27 +160,27 @@ impl JitterBuffer {
 
     fn is_due(&self, slot: &Slot, play_at_ns: i64) -> bool {
         let scheduled = self.timeline.time_of(slot.timestamp) + self.needed_ns();
-        // Whatever the stamps say, nothing waits longer than the buffer may be deep.
+        // Whatever the timestamps say, nothing waits longer than the buffer may hold.
         let at_most = slot.arrival_ns + i64::from(self.config.max_ms) * 1_000_000;
         play_at_ns >= scheduled.min(at_most)
     }
 
-    /// From what is played next to the newest packet there are no more units of the RTP clock than this.
+    /// Upper bound of RTP clock units from the cursor to the newest packet.
     fn most_held(&self) -> i64 {
         let most = i64::from(self.config.max_ms) * i64::from(self.config.clock_rate) / 1000;
-        // Two packets are held at times, however long they are.
+        // At times two packets are held, however long they are.
         most.max(self.packet_samples)
     }
 
-    /// The packet is there: should the schedule change first?
+    /// The packet has arrived: should the schedule change first?
     fn adapt(&mut self, schedule_ns: i64, slot: &Slot) -> Adapt {
         let packet_ns = self.timeline.ns(slot.samples);
         let more = self.slots.of(slot.sequence + 1).is_some();
         let spare_ns = schedule_ns - self.needed_ns();
         if self.owed > 0 {
-            // It came after all, while a frame was concealed for it. Played, it makes the schedule longer by
-            // what is owed; if the schedule is long enough without, and the one after it was not as late, what was
-            // concealed stands for it. A consumer that changes the tempo hears it all the same, and catches up.
+            // It arrived after a frame was concealed for it. Playing it lengthens the schedule by what is owed; if
+            // the schedule is long enough without, and the packet after it was not as late, the concealment stands
+            // for it. A consumer that stretches time plays it all the same, and catches up.
             let straggler = !self.follows_tempo
                 && self.pulls_since_start > PULLS_AFTER_START
                 && self.owed >= slot.samples
@@ -199,8 +201,8 @@ impl JitterBuffer {
         let whole_ns = packet_ns.max(frame_ns);
         let least_ns = if self.follows_tempo { frame_ns } else { whole_ns };
         let is_far_too_long = spare_ns >= least_ns + self.hysteresis_ns();
-        // What is a frame too long for good, as where the consumer pulls a little later from now on, is a frame of delay for nothing:
-        // it goes where that is not heard.
+        // A schedule permanently too long by a frame, as after the consumer begins to pull a little later, is a frame
+        // of delay for nothing: it is removed where that is not heard.
         let is_too_long = is_far_too_long || (self.quiet || self.follows_tempo) && spare_ns >= least_ns;
         if !is_too_long || self.pulls_since_start <= PULLS_AFTER_START {
             self.pulls_too_long = 0;
@@ -215,7 +217,7 @@ impl JitterBuffer {
             return if self.has_two_frames(slot) { Adapt::Keep(Tempo::Faster { now: true }) } else { KEEP };
         }
         if self.quiet {
-            // The packet after it must be there: leaving one out to conceal one would help nobody.
+            // The packet after it must have arrived: skipping one to conceal another would not help.
             return if more && spare_ns >= whole_ns { Adapt::Shrink } else { KEEP };
         }
         if self.follows_tempo {
@@ -230,13 +232,13 @@ impl JitterBuffer {
         if more && self.pulls_too_long > pulls { Adapt::Shrink } else { KEEP }
     }
 
-    /// How much longer than a packet the schedule may be without one being left out.
+    /// How much longer than a packet the schedule may be before one is skipped.
     pub(super) fn hysteresis_ns(&self) -> i64 {
         let range_ns = self.delays.needed_ns().saturating_sub(self.delays.recent_earliest_ns());
         (HYSTERESIS_NS_MIN.saturating_add(range_ns / 2)).clamp(HYSTERESIS_NS_MIN, HYSTERESIS_NS_MAX)
     }
 
-    /// The packet and those right after it are two frames or more.
+    /// The packet and those right after it last two frames or more.
     fn has_two_frames(&self, first: &Slot) -> bool {
         let (mut end, mut sequence) = (first.timestamp + first.samples, first.sequence);
         while end - first.timestamp < 2 * self.frame {
@@ -251,7 +253,7 @@ impl JitterBuffer {
         true
     }
 
-    /// A frame was taken out: for a while the next one need not be.
+    /// A frame was removed: for a while no further one needs to be.
     pub(super) fn rest_after_change(&mut self) {
         let rest = if self.frames_too_long > 2 { PULLS_BETWEEN_FASTER_MIN } else { PULLS_BETWEEN_FASTER };
         self.pulls_too_long = PULLS_BEFORE_FASTER - rest;

@@ -1,18 +1,18 @@
-//! Where packets are kept until they are played: slots of one size, taken when the buffer is made.
+//! Storage of packets until they are played: slots of one size, allocated with the buffer.
 
 use super::{JitterConfig, NUMBERS};
 
 pub(super) const NO_SLOT: u8 = u8::MAX;
 
-/// A packet that is held, without its payload.
+/// A held packet, without its payload.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot {
     pub(super) sequence: i64,
     pub(super) timestamp: i64,
     pub(super) arrival_ns: i64,
-    /// Length in units of the RTP clock; 0: it carries no audio.
+    /// Length in RTP clock units; 0: it carries no audio.
     pub(super) samples: i64,
-    /// Octets of the payload; 0: it is nothing but silence.
+    /// Octets of the payload; 0: it is silence.
     pub(super) bytes: usize,
     /// The slot with the rest of the payload.
     more: u8,
@@ -24,8 +24,8 @@ impl Slot {
     }
 }
 
-/// Slots that hold nothing, a bit for each. The lowest is used first, so a stream without jitter stays in one slot, which
-/// stays in cache.
+/// Free slots, a bit for each. The lowest is used first, so a stream without jitter stays in one slot, which stays in
+/// cache.
 #[derive(Debug, Clone, Copy)]
 struct Free(u64);
 
@@ -50,13 +50,13 @@ impl Free {
     }
 }
 
-/// The packets that are held, by number.
+/// The held packets, by number.
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     slot_bytes: usize,
     slots: Box<[Slot]>,
     payloads: Box<[u8]>,
-    /// A payload of several slots, put together.
+    /// A payload of several slots, reassembled.
     whole: Box<[u8]>,
     free: Free,
     by_number: [u8; NUMBERS],
@@ -82,7 +82,7 @@ impl Slots {
         self.held = 0;
     }
 
-    /// Packets that are held.
+    /// Number of held packets.
     pub(super) fn held(&self) -> usize {
         usize::from(self.held)
     }
@@ -100,7 +100,7 @@ impl Slots {
         (index != NO_SLOT && self.slots[usize::from(index)].sequence == sequence).then_some(index)
     }
 
-    /// Keeps a packet. False: there is no room for it.
+    /// Stores a packet. False if there is no room.
     pub(super) fn put(&mut self, slot: Slot, payload: &[u8]) -> bool {
         if !self.has_room(payload.len()) {
             return false;
@@ -125,7 +125,7 @@ impl Slots {
         true
     }
 
-    /// Gives a packet up. Its payload can be read until the next one is put.
+    /// Releases a packet. Its payload can be read until the next one is stored.
     pub(super) fn take(&mut self, index: u8) {
         self.by_number[number(self.slots[usize::from(index)].sequence)] = NO_SLOT;
         self.held -= 1;

@@ -1,4 +1,4 @@
-//! The sender's clock: which timestamps go on from which, and when each of them is by the local clock.
+//! The sender's clock: which timestamps continue which, and their local times.
 
 /// Ties the stream's timestamps to the local clock.
 #[derive(Debug, Clone, Copy)]
@@ -13,33 +13,33 @@ impl Timeline {
         Self { timestamp: 0, at_ns: 0, clock_rate: i64::from(clock_rate) }
     }
 
-    /// `timestamp` is now.
+    /// Ties `timestamp` to the local time `at_ns`.
     pub(super) fn tie(&mut self, timestamp: i64, at_ns: i64) {
         (self.timestamp, self.at_ns) = (timestamp, at_ns);
     }
 
-    /// When the sender's clock would show `timestamp` if it ran like ours and the packet that it was tied to had taken no
-    /// time.
+    /// The local time at which the sender's clock would show `timestamp` if it ran like ours and the tied packet had
+    /// taken no time.
     pub(super) fn time_of(&self, timestamp: i64) -> i64 {
         self.at_ns + self.ns(timestamp - self.timestamp)
     }
 
-    /// So long are `units` of the RTP clock.
+    /// Duration of `units` of the RTP clock.
     pub(super) fn ns(&self, units: i64) -> i64 {
         units * 1_000_000_000 / self.clock_rate
     }
 
-    /// So many units of the RTP clock pass in `ns`, which is less than an hour.
+    /// RTP clock units in `ns`, which is less than an hour.
     pub(super) fn units(&self, ns: i64) -> i64 {
         (i128::from(ns) * i128::from(self.clock_rate) / 1_000_000_000) as i64
     }
 
-    /// Every timestamp is so much later than was thought.
+    /// Moves every timestamp to this much later.
     pub(super) fn shift(&mut self, ns: i64) {
         self.at_ns += ns;
     }
 
-    /// Moves the tie along by whole seconds, so that the product above never overflows. Changes no result.
+    /// Advances the tie by whole seconds, so that the product above never overflows. Changes no result.
     pub(super) fn follow(&mut self, timestamp: i64) {
         let seconds = (timestamp - self.timestamp) / self.clock_rate;
         if seconds.abs() > 3600 {
@@ -49,15 +49,15 @@ impl Timeline {
     }
 }
 
-/// The timestamps of a stream without their wraps, and without the steps that a sender makes in mid-stream where
-/// it goes over to another time base.
+/// The timestamps of a stream, extended over wraps, and without the steps that a sender makes in mid-stream when it
+/// changes to another time base.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamps {
-    /// The newest packet of audio: as it is counted here, and as it is on the wire.
+    /// The newest audio packet: its extended timestamp, and the one on the wire.
     pub(super) newest: i64,
     wire: u32,
-    /// The first number of the time base that holds, and how much later its timestamps count here than those
-    /// before it would have.
+    /// The first number of the present time base, and how much later its timestamps count here than those before it
+    /// would have.
     since: i64,
     step: i64,
 }
@@ -69,11 +69,11 @@ impl Stamps {
 
     /// A stream begins.
     pub(super) fn begin(&mut self, wire: u32) {
-        // Far from zero, so that packets before the first one have stamps too.
+        // Far from zero, so that packets before the first one have timestamps too.
         *self = Self { newest: i64::from(wire) + (1 << 40), wire, ..Self::new() };
     }
 
-    /// Where the timestamp of packet `sequence` is, were there no other step than those that are known.
+    /// The extended timestamp of packet `sequence`, without steps other than the known ones.
     pub(super) fn place(&self, sequence: i64, wire: u32) -> i64 {
         let here = self.newest + i64::from(wire.wrapping_sub(self.wire) as i32);
         if sequence < self.since { here - self.step } else { here }
@@ -84,12 +84,12 @@ impl Stamps {
         (self.since, self.step) = (since, step);
     }
 
-    /// The newest packet of audio.
+    /// Records the newest audio packet.
     pub(super) fn advance(&mut self, newest: i64, wire: u32) {
         (self.newest, self.wire) = (newest, wire);
     }
 
-    /// On the wire, the timestamp `units` after the newest.
+    /// The timestamp on the wire `units` after the newest.
     pub(super) fn wire_after(&self, units: i64) -> u32 {
         self.wire.wrapping_add(units as u32)
     }

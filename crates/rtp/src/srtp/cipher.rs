@@ -1,4 +1,4 @@
-//! Session keys and what is done with them (RFC 3711, 4; RFC 7714, 8 and 9).
+//! Session keys and their use (RFC 3711, 4; RFC 7714, 8 and 9).
 
 use super::{MasterKey, SrtpError, Suite};
 use aes::{
@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use std::fmt;
 
-/// RTP and RTCP have keys of their own from the same master key.
+/// RTP and RTCP use separate keys derived from the same master key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     Rtp,
@@ -25,7 +25,7 @@ pub(super) struct CounterMode {
     hmac: Hmac<Sha1>,
 }
 
-/// Session keys. Ciphers keep tables, so they are boxed.
+/// Session keys. Ciphers contain tables, so they are boxed.
 pub(super) enum Cipher {
     Cm(Box<CounterMode>),
     Gcm128 { gcm: Box<Aes128Gcm>, salt: [u8; 12] },
@@ -75,8 +75,8 @@ impl Cipher {
         }
     }
 
-    /// Protects what is in `packet` from `start` on, of which the first `clear` octets stay readable. `trailer`: E bit
-    /// and index of RTCP.
+    /// Protects the packet that starts at `start` of `packet`; its first `clear` octets stay readable. `trailer`: E
+    /// bit and index of RTCP.
     #[allow(clippy::too_many_arguments)] // All of them are the packet's; none is worth a struct of its own.
     pub(super) fn protect(
         &self,
@@ -111,7 +111,7 @@ impl Cipher {
                     }
                     Self::Cm(_) => return,
                 };
-                // Fails beyond 64 GiB only; then nothing may go out.
+                // Fails beyond 64 GiB only; nothing may be sent then.
                 let Ok(tag) = tag else { return packet.truncate(start) };
                 packet.extend_from_slice(&tag);
                 if let Some(bytes) = trailer_bytes {
@@ -121,7 +121,7 @@ impl Cipher {
         }
     }
 
-    /// Checks and decrypts; says how long the packet is without tag and trailer.
+    /// Authenticates and decrypts; returns the length of the packet without tag and trailer.
     pub(super) fn open(
         &self,
         packet: &mut [u8],
@@ -166,7 +166,7 @@ impl Cipher {
         Ok(length)
     }
 
-    /// So many octets stand behind the identifier of a key: the tag, which with GCM is part of what is encrypted.
+    /// Octets after the MKI: the tag, which with GCM is part of the ciphertext.
     pub(super) fn behind_mki(&self, tag_bytes: usize) -> usize {
         match self {
             Self::Cm(_) => tag_bytes,
@@ -174,7 +174,7 @@ impl Cipher {
         }
     }
 
-    /// E bit and index of an RTCP packet: before the tag with counter mode, behind it with GCM.
+    /// E bit and index of an RTCP packet: before the tag in counter mode, after it with GCM.
     pub(super) fn trailer(&self, packet: &[u8], tag_bytes: usize) -> Option<u32> {
         let end = match self {
             Self::Cm(_) => packet.len().checked_sub(tag_bytes)?,
@@ -199,7 +199,7 @@ impl Cipher {
     }
 }
 
-/// What GCM authenticates beside what it encrypts: the clear head, and for RTCP the trailer behind it.
+/// What GCM authenticates beside the ciphertext: the clear header, and for RTCP the trailer after it.
 struct Associated<'a> {
     head: &'a [u8],
     joined: Option<[u8; 12]>,
@@ -233,7 +233,7 @@ fn keystream(aes: &Aes128, salt: &[u8; 14], ssrc: u32, index: u64) -> Keystream<
     Keystream::from_core(CtrCore::inner_iv_init(aes.clone(), &iv.into()))
 }
 
-/// The tag of a packet. `index`: of RTP, whose rollover counter is authenticated though it is not sent (4.2).
+/// The tag of a packet. `index`: for RTP, whose rollover counter is authenticated though it is not sent (4.2).
 fn tag(hmac: &Hmac<Sha1>, covered: &[u8], index: Option<u64>) -> [u8; 20] {
     let mut hmac = hmac.clone();
     hmac.update(covered);
@@ -243,13 +243,13 @@ fn tag(hmac: &Hmac<Sha1>, covered: &[u8], index: Option<u64>) -> [u8; 20] {
     hmac.finalize().into_bytes().into()
 }
 
-/// Compares without telling by its time where the difference is.
+/// Compares in constant time.
 fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
     let difference = ours.iter().zip(theirs).fold(0, |sum, (a, b)| sum | (a ^ b));
     ours.len() == theirs.len() && std::hint::black_box(difference) == 0
 }
 
-/// A session key: key stream of the master key from a place that its label names (4.3.1, 4.3.3).
+/// Derives a session key: the key stream of the master key at the position of its label (4.3.1, 4.3.3).
 fn derive(master: &MasterKey, label: u8, out: &mut [u8]) {
     let (key, salt) = master.key_and_salt().split_at(master.suite().key_bytes());
     let mut iv = [0; 16];

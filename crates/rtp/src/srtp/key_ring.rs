@@ -1,16 +1,16 @@
-//! Several keys of one sender at a time: those of one line that has several, each with its identifier (RFC 4568, 6.1), and
-//! those that it had before.
+//! Several keys of one sender at a time: those of one `a=crypto` line, each with its MKI (RFC 4568, 6.1), and the
+//! previous ones.
 
 use super::{MasterKey, Receiver, SrtpError};
 
-/// Once something came under a new key, what is still on its way under an old one has come after this long.
+/// Packets under an old key are accepted for this long after the first packet under a new one.
 const AFTER_NEW_NS: u64 = 3_000_000_000;
-/// An old key is good for this long at the most, also where nothing comes under the new one.
+/// Packets under an old key are accepted for this long at most, even without a packet under a new one.
 const OLD_NS: u64 = 30_000_000_000;
-/// Old keys that are kept at a time.
+/// Old keys kept at a time.
 const OLD_MAX: usize = 4;
 
-/// Opens what comes under any of the keys that were announced, and for a while what comes under those before them.
+/// Opens packets under any of the announced keys, and for a while under the previous ones.
 ///
 /// Each key has its own replay windows and rollover counters.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct KeyRing {
 struct Slot {
     key: MasterKey,
     receiver: Receiver,
-    /// Something came under it since it was announced.
+    /// A packet under this key has arrived since it was announced.
     is_used: bool,
 }
 
@@ -35,7 +35,7 @@ struct Old {
 }
 
 impl KeyRing {
-    /// With these keys, and none before them.
+    /// With these keys, without previous ones.
     #[must_use]
     pub fn new(keys: &[MasterKey]) -> Self {
         let mut ring = Self { current: Vec::new(), old: Vec::new() };
@@ -43,8 +43,8 @@ impl KeyRing {
         ring
     }
 
-    /// These keys are announced from here on. One that stays keeps its windows; one that does not may be used for packets
-    /// that are on their way.
+    /// These keys are announced from now on. A key that remains keeps its windows; one that does not may still
+    /// protect packets in flight.
     pub fn set_keys(&mut self, keys: &[MasterKey], now_ns: u64) {
         self.old.retain(|old| old.until_ns > now_ns);
         let mut before = std::mem::take(&mut self.current);
@@ -54,7 +54,7 @@ impl KeyRing {
                 let Slot { receiver, is_used, .. } = before.remove(place);
                 (receiver, is_used)
             });
-            // One that comes back must not take again what it took.
+            // A key that returns must not accept replays of what it accepted.
             let comes_back = || {
                 let place = self.old.iter().position(|old| is_it(&old.key))?;
                 Some((self.old.remove(place).receiver, false))
@@ -72,18 +72,20 @@ impl KeyRing {
         self.old.drain(..surplus);
     }
 
-    /// Opens an RTP packet in place; says how long it is without tag and key identifier.
+    /// Opens an RTP packet in place; returns its length without tag and MKI.
     ///
     /// # Errors
-    /// As [`Receiver::open_rtp`]; a replay, where one of the keys knows it to be.
+    ///
+    /// As [`Receiver::open_rtp`]; a replay if one of the keys recognises it.
     pub fn open_rtp(&mut self, packet: &mut [u8], now_ns: u64) -> Result<usize, SrtpError> {
         self.open(packet, now_ns, Receiver::open_rtp)
     }
 
-    /// Opens an RTCP packet in place; says how long it is without index, tag and key identifier.
+    /// Opens an RTCP packet in place; returns its length without index, tag and MKI.
     ///
     /// # Errors
-    /// As [`Receiver::open_rtcp`]; a replay, where one of the keys knows it to be.
+    ///
+    /// As [`Receiver::open_rtcp`]; a replay if one of the keys recognises it.
     pub fn open_rtcp(&mut self, packet: &mut [u8], now_ns: u64) -> Result<usize, SrtpError> {
         self.open(packet, now_ns, Receiver::open_rtcp)
     }
@@ -120,7 +122,7 @@ impl KeyRing {
     }
 }
 
-/// What is said of a packet that no key opens: that it came before, if one key knows that.
+/// The error for a packet that no key opens: a replay, if one key recognises it.
 fn worse(error: SrtpError, other: SrtpError) -> SrtpError {
     if error == SrtpError::Replay { error } else { other }
 }

@@ -1,7 +1,8 @@
 //! SRTP and SRTCP (RFC 3711; AES-GCM: RFC 7714): packets are protected and opened in place, without allocation.
 //!
-//! A [`Sender`] and a [`Receiver`] each have one master key; a [`KeyRing`] opens with each of several. Keys come from SDP (RFC
-//! 4568) or from a DTLS handshake (RFC 5764). A key may have an identifier (MKI, RFC 3711, 3.1) that each of its packets bears.
+//! A [`Sender`] and a [`Receiver`] each have one master key; a [`KeyRing`] opens with several. Keys come from SDP
+//! (RFC 4568) or from a DTLS handshake (RFC 5764). A key may have an identifier (MKI, RFC 3711, 3.1) that each of its
+//! packets carries.
 
 mod cipher;
 mod key_ring;
@@ -13,9 +14,9 @@ use cipher::{Cipher, Direction};
 use std::fmt;
 use window::{Replay, Rollover};
 
-/// The longest that protection makes a packet: a tag of 16 octets, and the index of RTCP. An identifier of the key comes on top.
+/// The most octets that protection adds to a packet: a tag of 16, and the index of RTCP. An MKI is additional.
 pub const OVERHEAD_MAX: usize = 20;
-/// Sources of one sender that are followed at a time; a phone that changes its source at each hold needs few.
+/// SSRCs tracked per sender; a telephone that changes its SSRC at each hold needs few.
 const SOURCES_MAX: usize = 8;
 /// Octets of an RTCP packet that are never encrypted.
 const RTCP_CLEAR: usize = 8;
@@ -24,7 +25,7 @@ const RTCP_ENCRYPTED: u32 = 1 << 31;
 /// A cipher with its authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suite {
-    /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Everybody has it.
+    /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Supported by everyone.
     AesCm128HmacSha1_80,
     /// The same with 32 bits for RTP (RFC 4568, 6.2.2).
     AesCm128HmacSha1_32,
@@ -84,7 +85,7 @@ impl Suite {
     }
 }
 
-/// A master key and its salt. Not shown by `Debug`, and gone from memory with the call.
+/// A master key and its salt. `Debug` does not show it, and it is erased from memory with the call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MasterKey {
     suite: Suite,
@@ -93,7 +94,7 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
-    /// Key and salt, one after the other, as SDP and DTLS have them. `None`: the length is not that of the suite.
+    /// Key and salt, concatenated, as SDP and DTLS provide them. `None` if the length is not that of the suite.
     #[must_use]
     pub fn new(suite: Suite, key_and_salt: &[u8]) -> Option<Self> {
         let mut bytes = [0; 46];
@@ -105,32 +106,32 @@ impl MasterKey {
         Some(Self { suite, bytes, mki: Vec::new() })
     }
 
-    /// Its packets bear this identifier (RFC 3711, 3.1); none where it is empty.
+    /// Its packets carry this MKI (RFC 3711, 3.1); none if it is empty.
     #[must_use]
     pub fn with_mki(mut self, mki: &[u8]) -> Self {
         self.mki = mki.to_vec();
         self
     }
 
-    /// What its packets bear to name it; empty: nothing.
+    /// The MKI in its packets; empty if there is none.
     #[must_use]
     pub fn mki(&self) -> &[u8] {
         &self.mki
     }
 
-    /// The same key with the same salt, whatever its identifier.
+    /// Equal key and salt, whatever the MKI.
     #[must_use]
     pub fn is_same_key(&self, other: &Self) -> bool {
         (self.suite, self.bytes) == (other.suite, other.bytes)
     }
 
-    /// The suite it is for.
+    /// The suite of the key.
     #[must_use]
     pub fn suite(&self) -> Suite {
         self.suite
     }
 
-    /// Key and salt, one after the other.
+    /// Key and salt, concatenated.
     #[must_use]
     pub fn key_and_salt(&self) -> &[u8] {
         &self.bytes[..self.suite.key_bytes() + self.suite.salt_bytes()]
@@ -153,18 +154,18 @@ impl Drop for MasterKey {
 /// Why a packet was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SrtpError {
-    /// Not a packet, or too short to hold a tag.
+    /// Not a packet, or too short to contain a tag.
     #[error("it is not a protected packet")]
     Malformed,
-    /// The tag is not that of the key: somebody else's packet, or one that was changed on the way.
+    /// The tag does not match the key: the packet is not from the peer, or was modified in transit.
     #[error("its authentication tag is wrong")]
     NotAuthentic,
-    /// It came before, or is too old to tell.
+    /// A replay, or too old to tell.
     #[error("it is a replay")]
     Replay,
 }
 
-/// Protects what we send.
+/// Protects what is sent.
 #[derive(Debug)]
 pub struct Sender {
     suite: Suite,
@@ -189,7 +190,7 @@ impl Sender {
         }
     }
 
-    /// The key has another identifier from here on. Its packet counts go on.
+    /// Changes the MKI of the key. Its packet counts continue.
     pub fn set_mki(&mut self, mki: &[u8]) {
         self.mki = mki.to_vec();
     }
@@ -200,7 +201,8 @@ impl Sender {
         self.suite
     }
 
-    /// Protects the RTP packet that `packet` is from `start` on; it grows by the tag. What is not RTP is removed.
+    /// Protects the RTP packet that starts at `start` of `packet`, which grows by the tag. Anything but RTP is
+    /// removed.
     pub fn protect_rtp(&mut self, packet: &mut Vec<u8>, start: usize) {
         let Some(head) = packet.get(start..).and_then(Head::of) else { return packet.truncate(start) };
         let rollover = of_source(&mut self.sources, head.ssrc, Rollover::new);
@@ -211,7 +213,8 @@ impl Sender {
         insert_mki(packet, start, &self.mki, self.rtp.behind_mki(tag));
     }
 
-    /// Protects the RTCP packet that `packet` is from `start` on; it grows by index and tag. What is not RTCP is removed.
+    /// Protects the RTCP packet that starts at `start` of `packet`, which grows by index and tag. Anything but RTCP
+    /// is removed.
     pub fn protect_rtcp(&mut self, packet: &mut Vec<u8>, start: usize) {
         let Some(ssrc) = packet.get(start..).and_then(rtcp_ssrc) else { return packet.truncate(start) };
         let index = self.rtcp_index & !RTCP_ENCRYPTED;
@@ -223,7 +226,7 @@ impl Sender {
     }
 }
 
-/// Opens what we receive under one key.
+/// Opens what is received under one key.
 #[derive(Debug)]
 pub struct Receiver {
     suite: Suite,
@@ -232,7 +235,7 @@ pub struct Receiver {
     rtcp: Cipher,
     sources: Vec<(u32, (Rollover, Replay))>,
     control: Vec<(u32, Replay)>,
-    /// How far sources had come under the key before this one.
+    /// The progress of SSRCs under the previous key.
     before: Vec<(u32, Rollover)>,
 }
 
@@ -251,8 +254,8 @@ impl Receiver {
         }
     }
 
-    /// The key follows another one. The rollover counter of a source goes on then (RFC 3711, 3.3.1), but some senders
-    /// begin it anew: the first packet of a source shows which.
+    /// The key follows another one. The rollover counter of an SSRC then continues (RFC 3711, 3.3.1), but some
+    /// senders start it again; the first packet of an SSRC shows which.
     fn follow(&mut self, before: &Self) {
         for (ssrc, (rollover, _)) in &before.sources {
             if !self.before.iter().any(|(known, _)| known == ssrc) && self.before.len() < SOURCES_MAX {
@@ -261,10 +264,11 @@ impl Receiver {
         }
     }
 
-    /// Opens an RTP packet in place; says how long it is without tag and key identifier.
+    /// Opens an RTP packet in place; returns its length without tag and MKI.
     ///
     /// # Errors
-    /// It is not authentic, or came before; then nothing is remembered of it, and the bytes are as they were.
+    ///
+    /// If it is not authentic, or is a replay. Then no state changes, and the bytes are as they were.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let behind = self.rtp.behind_mki(self.suite.rtp_tag_bytes());
         let length = remove_mki(packet, &self.mki, behind)?;
@@ -299,10 +303,11 @@ impl Receiver {
         Ok(length)
     }
 
-    /// Opens an RTCP packet in place; says how long it is without index, tag and key identifier.
+    /// Opens an RTCP packet in place; returns its length without index, tag and MKI.
     ///
     /// # Errors
-    /// As [`Self::open_rtp`]; also for one that is not encrypted, which is never agreed on here.
+    ///
+    /// As [`Self::open_rtp`]; also for an unencrypted one, which is never negotiated here.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let behind = self.rtcp.behind_mki(self.suite.rtcp_tag_bytes());
         let length = remove_mki(packet, &self.mki, behind)?;
@@ -330,9 +335,9 @@ impl Receiver {
     }
 }
 
-/// Puts the identifier of the key before the last `behind` octets (RFC 3711, 3.1 and 3.4; RFC 7714, 7 and 9).
+/// Inserts the MKI before the last `behind` octets (RFC 3711, 3.1 and 3.4; RFC 7714, 7 and 9).
 fn insert_mki(packet: &mut Vec<u8>, start: usize, mki: &[u8], behind: usize) {
-    // Nothing is there of what may not go out.
+    // Nothing remains of what must not be sent.
     if packet.len() > start && !mki.is_empty() {
         packet.extend_from_slice(mki);
         let from = packet.len() - mki.len() - behind;
@@ -340,7 +345,7 @@ fn insert_mki(packet: &mut Vec<u8>, start: usize, mki: &[u8], behind: usize) {
     }
 }
 
-/// Moves the identifier behind the packet if it is the right one; says how long the packet is without.
+/// Moves the MKI to the end of the packet if it is the right one; returns the length of the packet without it.
 fn remove_mki(packet: &mut [u8], mki: &[u8], behind: usize) -> Result<usize, SrtpError> {
     if mki.is_empty() {
         return Ok(packet.len());
@@ -353,16 +358,16 @@ fn remove_mki(packet: &mut [u8], mki: &[u8], behind: usize) -> Result<usize, Srt
     Ok(packet.len() - mki.len())
 }
 
-/// Takes back what [`remove_mki`] did.
+/// Reverses [`remove_mki`].
 fn put_back_mki(packet: &mut [u8], mki_bytes: usize, behind: usize) {
-    // Where there was one, the packet was long enough for it.
+    // If there was one, the packet was long enough for it.
     if mki_bytes > 0 {
         let from = packet.len() - behind - mki_bytes;
         packet[from..].rotate_right(mki_bytes);
     }
 }
 
-/// The state of a source. Where there are too many the oldest one is forgotten.
+/// The state of an SSRC. If there are too many, the oldest one is dropped.
 fn of_source<T>(sources: &mut Vec<(u32, T)>, ssrc: u32, new: impl FnOnce() -> T) -> &mut T {
     let place = sources.iter().position(|(known, _)| *known == ssrc).unwrap_or_else(|| {
         if sources.len() >= SOURCES_MAX {
@@ -374,7 +379,7 @@ fn of_source<T>(sources: &mut Vec<(u32, T)>, ssrc: u32, new: impl FnOnce() -> T)
     &mut sources[place].1
 }
 
-/// What of an RTP header concerns its protection.
+/// The fields of an RTP header that matter for its protection.
 struct Head {
     /// Length of the header with contributing sources and extension.
     bytes: usize,

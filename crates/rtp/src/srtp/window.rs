@@ -1,6 +1,6 @@
-//! Which packet is meant by sixteen bits, and whether it came before (RFC 3711, 3.3.1 and 3.3.2).
+//! The packet index that a 16-bit sequence number stands for, and replay detection (RFC 3711, 3.3.1 and 3.3.2).
 
-/// Follows the 48-bit index of a source's packets.
+/// Tracks the 48-bit index of an SSRC's packets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rollover {
     /// The highest index so far.
@@ -12,11 +12,11 @@ impl Rollover {
         Self { highest: None }
     }
 
-    /// The index that a sequence number most likely means: the nearest to what came last.
+    /// The index that a sequence number most likely stands for: the nearest to the latest one.
     pub(super) fn index_of(&self, sequence: u16) -> u64 {
         let Some(highest) = self.highest else { return u64::from(sequence) };
         let difference = i64::from(sequence.wrapping_sub(highest as u16) as i16);
-        // Before the very first packet there is none: then it is one after a whole turn.
+        // Before the very first packet there is none: then it is one after a full cycle.
         highest.checked_add_signed(difference).unwrap_or(u64::from(sequence))
     }
 
@@ -27,19 +27,19 @@ impl Rollover {
     }
 }
 
-/// How far back packets are remembered.
+/// Size of the replay window in packets.
 const WINDOW: u64 = 128;
 
-/// Knows which of the last packets came.
+/// Records which of the latest packets have been received.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Replay {
     highest: u64,
-    /// Bit n: the packet n before the highest came.
+    /// Bit n: the packet n before the highest has been received.
     seen: u128,
 }
 
 impl Replay {
-    /// It came, or is too old to tell.
+    /// It is a replay, or too old to tell.
     pub(super) fn has_come(&self, index: u64) -> bool {
         if self.seen == 0 || index > self.highest {
             return false;

@@ -1,7 +1,7 @@
-//! What a listener got, compared with what the network brought.
+//! What a listener heard, compared with what the network delivered.
 //!
-//! A frame counts as not heard when it was never played, or only after a later one. Merged into its neighbour by a
-//! change of tempo it is played. [`Figures::unheard`] is of the frames that were there in time
+//! A frame counts as not heard if it was never played, or only after a later one. A frame that time stretching merged
+//! into its neighbour counts as played. [`Figures::unheard`] covers the frames that arrived in time
 //! ([`Network::lateness_ns`]); the others count as lost by the network.
 
 #![allow(dead_code, unreachable_pub)] // The test and the benchmark each use a part of it.
