@@ -1,4 +1,4 @@
-//! How the media plane is set up.
+//! Configuration of the media plane.
 
 use crate::params::DtlsIdentity;
 use plenary_audio::opus;
@@ -13,33 +13,31 @@ use std::{
 pub struct MediaConfig {
     /// The local address of every RTP and RTCP socket. Default: 127.0.0.1.
     pub bind: IpAddr,
-    /// The ports to take from. A call takes an even port for RTP and the one after it for RTCP. Default:
-    /// 16384 to 32767, which lies below Linux's ephemeral ports.
+    /// The port range. A call takes an even port for RTP and the one after it for RTCP. Default: 16384 to 32767,
+    /// below Linux's ephemeral ports.
     pub rtp_ports: RangeInclusive<u16>,
-    /// Worker threads; 0 takes one for each core. Default: 0.
+    /// Media workers; 0: one per core. Default: 0.
     pub workers: usize,
-    /// A call that sends and receives but brings no valid RTP for this long is reported as silent, or as vanished where ICE or
-    /// DTLS did not get through, in milliseconds. Default: 30 000.
+    /// A call that sends and receives but brings no valid RTP for this long is reported as silent, or as gone if ICE
+    /// or DTLS did not complete, in milliseconds. Default: 30 000.
     pub rtp_timeout_ms: u64,
-    /// The folder of the files that are played. Default: `media` in the working directory.
+    /// The folder of the WAV files. Default: `media` in the working directory.
     pub media_dir: PathBuf,
-    /// The longest file that is played, in seconds; what lies beyond is cut off. Bounds memory: a second
-    /// takes 16 kB. Default: 3600.
+    /// The longest file, in seconds; the rest is cut off. Bounds memory: a second takes 16 kB. Default: 3600.
     pub file_seconds_max: u32,
-    /// The least audio held against jitter, in milliseconds, counting the frame that is being played: 20
-    /// adds no delay beyond the wait for the next tick. Default: 20.
+    /// Minimum of the jitter buffer, in milliseconds, including the frame being played: 20 adds no delay beyond the
+    /// wait for the next tick. Default: 20.
     pub jitter_ms_min: u32,
-    /// The most audio held against jitter, in milliseconds. Default: 200.
+    /// Maximum of the jitter buffer, in milliseconds. Default: 200.
     pub jitter_ms_max: u32,
-    /// Mean time between two RTCP reports of a call, in milliseconds; each is drawn from half to one and a
-    /// half of it (RFC 3550, 6.2). Default: 5000.
+    /// Mean interval of RTCP reports of a call, in milliseconds; each is drawn from half to one and a half of it (RFC
+    /// 3550, 6.2). Default: 5000.
     pub rtcp_interval_ms: u64,
-    /// How Opus is encoded. Default: 48 kbit/s, complexity 5, with FEC, without DTX.
+    /// Opus encoding. Default: 48 kbit/s, complexity 5, with FEC, without DTX.
     pub opus: opus::Settings,
-    /// Our certificate for DTLS-SRTP; `None`: there is none of that. Default: none.
+    /// The local certificate for DTLS-SRTP; `None`: no DTLS-SRTP. Default: none.
     pub dtls: Option<DtlsIdentity>,
-    /// Events that may wait for the control side; while it is full they wait inside the workers. Default:
-    /// 65 536.
+    /// Events that may wait for the control side; beyond that they wait in the workers. Default: 65 536.
     pub event_queue: usize,
 }
 

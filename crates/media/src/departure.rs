@@ -1,18 +1,18 @@
 //! When the packets of a tick leave.
 //!
-//! Each listener's packets should come 20 ms apart. Those of a large room leave in groups, and how long what comes before
-//! a group takes is never quite the same: the network brought more, or somebody else had the processor. So a group that is
-//! ready sooner than usual waits until its usual time; that costs those who listen no more than they lose anyway in the
-//! ticks that take longest, for their jitter buffers go by the latest packets.
+//! Each listener's packets should arrive 20 ms apart. Those of a large room leave in groups, and what precedes a
+//! group never takes quite the same time: the network brought more, or another process had the processor. So a group
+//! that is ready earlier than usual waits until its usual time. That costs listeners no more than they lose anyway in
+//! the longest ticks, because their jitter buffers follow the latest packets.
 
-/// Datagrams of a group.
+/// Datagrams per group.
 pub(crate) const GROUP: usize = 192;
 /// A group never waits for longer than this.
 const HOLD_NS_MAX: u64 = 2_000_000;
-/// Waiting for less than this is not worth being woken for.
+/// Shorter waits are not worth a wake-up.
 const HOLD_NS_MIN: u64 = 150_000;
-/// The usual time follows a later one by a part of sixteen, and an earlier one by a part of 512: so it is one that most ticks
-/// keep.
+/// The usual time moves towards a later one by a sixteenth, and towards an earlier one by a part of 512, so most
+/// ticks keep it.
 const GROWS: u64 = 16;
 const SHRINKS: u64 = 512;
 
@@ -23,7 +23,7 @@ pub(crate) struct Departures {
 }
 
 impl Departures {
-    /// Makes ready for a tick of so many datagrams. False: they are too few to be held.
+    /// Prepares for a tick of this many datagrams. False if they are too few to be held.
     pub(crate) fn begin(&mut self, datagrams: usize) -> bool {
         if datagrams <= GROUP {
             self.usual_ns.clear();
@@ -32,14 +32,14 @@ impl Departures {
         true
     }
 
-    /// A group is ready so long after the tick was due: how long it waits.
+    /// How long a group waits that is ready this long after the tick was due.
     pub(crate) fn hold_ns(&mut self, group: usize, ready_ns: u64) -> u64 {
         let Some(usual_ns) = self.usual_ns.get_mut(group) else {
             self.usual_ns.push(ready_ns);
             return 0;
         };
         if ready_ns >= *usual_ns {
-            // A standstill is not usual.
+            // A stall is not usual.
             *usual_ns += (ready_ns - *usual_ns).min(HOLD_NS_MAX) / GROWS;
             return 0;
         }
@@ -58,7 +58,7 @@ mod tests {
 
     const US: u64 = 1000;
 
-    /// A group's times of leaving, by when it was ready.
+    /// The departure times of a group, by when it was ready.
     fn leaves(departures: &mut Departures, ready_ns: impl Iterator<Item = u64>) -> Vec<u64> {
         ready_ns.map(|ready_ns| ready_ns + departures.hold_ns(0, ready_ns)).collect()
     }

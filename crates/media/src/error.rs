@@ -1,25 +1,25 @@
-//! What can go wrong where the control side must know.
+//! Errors that are reported to the control side.
 
 use crate::{MediaCallId, RoomId};
 use std::{io, net::IpAddr};
 
-/// Why the media plane, or the media of a call, could not be had.
+/// Why the media plane, or the media of a call, are not available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
-    /// Every pair of ports of the range is taken.
+    /// Every pair of ports of the range is in use.
     #[error(
         "no free pair of ports on {bind} from {first} to {last}: widen the range of RTP ports or end calls first"
     )]
     NoPorts {
-        /// Where it was looked for.
+        /// The local address.
         bind: IpAddr,
         /// The first port of the range.
         first: u16,
         /// The last port of the range.
         last: u16,
     },
-    /// The range holds no even port that is followed by another port of the range.
+    /// The range contains no even port followed by another port of the range.
     #[error("the RTP ports {first} to {last} hold no even port with another port after it")]
     BadPorts {
         /// The first port of the range.
@@ -27,7 +27,7 @@ pub enum MediaError {
         /// The last port of the range.
         last: u16,
     },
-    /// The jitter buffer's limits are not in order.
+    /// The limits of the jitter buffer are out of order.
     #[error(
         "the jitter buffer's limits are {min} to {max} ms: 20 to 1000 ms are allowed, the lower one first"
     )]
@@ -37,15 +37,15 @@ pub enum MediaError {
         /// The upper limit, in milliseconds.
         max: u32,
     },
-    /// A socket could not be made or bound for a reason other than its port being taken.
+    /// A socket could not be created or bound for a reason other than a port in use.
     #[error("a socket on {bind} could not be opened")]
     Socket {
         /// The local address.
         bind: IpAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A call of this number is open already.
+    /// A call with this number is already open.
     #[error("the call {0} has media already")]
     CallExists(MediaCallId),
     /// A thread could not be started.
@@ -57,7 +57,7 @@ pub enum MediaError {
 }
 
 impl MediaError {
-    /// Whether the same may succeed when calls have ended: it is something that runs out.
+    /// Whether a retry may succeed once calls have ended, because a resource ran out.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
         // EMFILE, ENFILE, ENOBUFS, ENOMEM: the standard library has no kinds for the first three.

@@ -1,4 +1,4 @@
-//! The files that are played: read off the media threads, once.
+//! WAV files to play: read once, outside of the media workers.
 
 use crate::{PlayItem, room::Clip};
 use plenary_audio::{codec::Rate, resample::Resampler, tone};
@@ -15,12 +15,12 @@ use std::{
 const TONE_HZ_MAX: u32 = 3999;
 /// Sample rates that files may have.
 const RATES: std::ops::RangeInclusive<u32> = 4000..=384_000;
-/// How much of a file is converted at a time.
+/// Samples of a file converted at a time.
 const PIECE_SAMPLES: usize = 8192;
-/// What the cache holds before it starts over: eight minutes of wideband audio, twice that of narrowband.
+/// Capacity of the cache before it starts over: eight minutes of wideband audio, twice that of narrowband.
 const CACHE_SAMPLES_MAX: usize = 8_000_000;
 
-/// Why a file is not played.
+/// Why a file cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error("is not a plain name inside the media folder")]
@@ -33,7 +33,7 @@ pub(crate) enum FileError {
     Rate { rate: u32 },
 }
 
-/// Reads files of one folder and remembers them.
+/// Reads files of one folder and caches them.
 #[derive(Debug)]
 pub(crate) struct Library {
     folder: PathBuf,
@@ -42,7 +42,7 @@ pub(crate) struct Library {
     beep: Arc<[i16]>,
 }
 
-/// A file as it was when it was read.
+/// A file at the time it was read.
 #[derive(Debug)]
 struct Kept {
     modified: Option<SystemTime>,
@@ -57,7 +57,7 @@ impl Library {
         Self { folder, seconds_max: seconds_max as usize, files: HashMap::new(), beep }
     }
 
-    /// Makes an item ready to be played.
+    /// Prepares an item for playback.
     pub(crate) fn clip(&mut self, item: PlayItem) -> Result<Clip, String> {
         match item {
             PlayItem::File(name) => match self.file(&name) {
@@ -96,7 +96,7 @@ impl Library {
     }
 }
 
-/// Reads a WAV file as mono, cut at `seconds_max`: at 8000 Hz what has no more, at 16 000 Hz what has.
+/// Reads a WAV file as mono, cut at `seconds_max`: at 8000 Hz if its rate is no higher, otherwise at 16 000 Hz.
 fn read(path: &Path, seconds_max: usize) -> Result<(Rate, Vec<i16>), FileError> {
     let mut wav = hound::WavReader::new(BufReader::new(File::open(path)?))?;
     let spec = wav.spec();
@@ -116,13 +116,13 @@ fn read(path: &Path, seconds_max: usize) -> Result<(Rate, Vec<i16>), FileError> 
     Ok((rate, out.finish()))
 }
 
-/// A file on its way to mono of 8000 or 16 000 Hz, a piece at a time: at its own rate a long one would take ten times
-/// the memory.
+/// A file being converted to mono at 8000 or 16 000 Hz, a piece at a time: at its own rate a long one would take ten
+/// times the memory.
 struct Track {
     channels: usize,
     samples_max: usize,
     resampler: Option<Resampler>,
-    /// What the resampler lags behind, in samples of the file.
+    /// Delay of the resampler, in samples of the file.
     lag: usize,
     piece: Vec<i16>,
     out: Vec<i16>,
@@ -131,7 +131,7 @@ struct Track {
 impl Track {
     fn new(rate: u32, to: Rate, channels: usize, samples_max: usize) -> Self {
         let resampler = (rate != to.hz()).then(|| Resampler::new(rate, to.hz()));
-        // Twenty milliseconds push out the last of it at any rate.
+        // Twenty milliseconds flush it at any rate.
         let lag = (rate / 50) as usize;
         Self {
             channels,
@@ -143,7 +143,7 @@ impl Track {
         }
     }
 
-    /// Takes samples of full scale 1, the channels of each moment one after the other.
+    /// Takes samples with full scale 1, the channels interleaved.
     fn take(&mut self, samples: impl Iterator<Item = Result<f32, hound::Error>>) -> Result<(), hound::Error> {
         let (mut sum, mut of_moment) = (0.0, 0);
         for sample in samples {

@@ -1,4 +1,4 @@
-//! The vocabulary of the media plane's door.
+//! The vocabulary of [`MediaHandle`](crate::MediaHandle).
 
 use plenary_audio::codec::Codec;
 pub use plenary_rtp::srtp::{MasterKey, Suite};
@@ -19,75 +19,74 @@ macro_rules! number_id {
 }
 
 number_id!(
-    /// One call's media. The number is chosen by whoever opens it and is not used again.
+    /// The media of one call. The number is chosen by the control side and not reused.
     MediaCallId
 );
 number_id!(
-    /// Those who can hear each other. A room exists while a call is in it.
+    /// The calls that can hear each other. A room exists while a call is in it.
     RoomId
 );
 number_id!(
-    /// Something that is being played. The number is chosen by whoever starts it and is not used again.
+    /// A playback. The number is chosen by the control side and not reused.
     PlayId
 );
 
-/// What was agreed on for a call's audio; the outcome of offer and answer.
+/// The negotiated audio of a call: the outcome of offer and answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamParams {
-    /// Where the other side says that it receives RTP. Packets go where RTP comes from once it comes.
+    /// The other side's announced RTP address. Once RTP arrives, packets go to where it comes from.
     pub remote_rtp: SocketAddr,
-    /// Where the other side receives RTCP; `None`: the port after RTP's, or RTP's own with `rtcp_mux`.
+    /// The other side's RTCP address; `None`: the port after that of RTP, or RTP's own with `rtcp_mux`.
     pub remote_rtcp: Option<SocketAddr>,
     /// RTCP shares RTP's ports (RFC 5761).
     pub rtcp_mux: bool,
     /// The codec, in both directions.
     pub codec: Codec,
-    /// The most bits per second of Opus that the other side wants; `None`: it did not say.
+    /// The upper bound of Opus in bits per second that the other side wants; `None` if it did not say.
     pub opus_bitrate_max: Option<u32>,
-    /// Payload type of the audio we send, 0 to 127.
+    /// Payload type of sent audio, 0 to 127.
     pub send_payload_type: u8,
-    /// Payload type of the audio that we receive, 0 to 127.
+    /// Payload type of received audio, 0 to 127.
     pub receive_payload_type: u8,
-    /// Payload type of the telephone events that we receive (RFC 4733); `None`: none were agreed on.
+    /// Payload type of received telephone events (RFC 4733); `None` if none were negotiated.
     pub dtmf_payload_type: Option<u8>,
-    /// The number of the element in which each packet that we receive bears its level (RFC 6464), 1 to 255; `None`: none
-    /// was agreed on.
+    /// The id of the audio level in received packets (RFC 6464), 1 to 255; `None` if none was negotiated.
     pub level_id: Option<u8>,
-    /// Audio in each packet we send: 10, 20, 30, 40 or 60 ms; anything else is taken as 20.
+    /// Audio in each sent packet: 10, 20, 30, 40 or 60 ms; anything else counts as 20.
     pub ptime_ms: u32,
-    /// The other side wants to hear us. False: it holds us, and nothing is sent.
+    /// The other side receives. False: it holds the call, and nothing is sent.
     pub send: bool,
-    /// The other side may send. False: what comes is dropped.
+    /// The other side may send. False: received packets are dropped.
     pub receive: bool,
-    /// How the stream is protected.
+    /// Protection of the stream.
     pub protection: Protection,
-    /// Our names in ICE, where it was agreed on.
+    /// ICE credentials, if ICE was negotiated.
     pub ice: Option<Ice>,
 }
 
-/// How a stream is protected from being read and forged.
+/// Protection of a stream against eavesdropping and forgery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Protection {
-    /// Not at all.
+    /// None.
     #[default]
     None,
-    /// By SRTP with these keys.
+    /// SRTP with these keys.
     Srtp {
-        /// Of what we send.
+        /// Of sent packets.
         send: MasterKey,
-        /// Of what we receive: any of these.
+        /// Of received packets: any of these.
         receive: Vec<MasterKey>,
     },
-    /// By SRTP with the keys of a DTLS handshake (RFC 5764).
+    /// SRTP with the keys of a DTLS handshake (RFC 5764).
     Dtls {
-        /// We begin the handshake.
+        /// This side begins the handshake.
         active: bool,
-        /// SHA-256 of the certificate that the other side must have.
+        /// SHA-256 of the other side's certificate.
         fingerprint: [u8; 32],
     },
 }
 
-/// The certificate of our side in DTLS handshakes: ECDSA on P-256 or P-384.
+/// The local certificate for DTLS handshakes: ECDSA on P-256 or P-384.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DtlsIdentity {
     /// The certificate in DER.
@@ -102,12 +101,12 @@ impl fmt::Debug for DtlsIdentity {
     }
 }
 
-/// Our names, under which the connectivity checks of a stream are known (RFC 8445, 5.3).
+/// Local ICE credentials of a stream's connectivity checks (RFC 8445, 5.3).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ice {
-    /// Ours.
+    /// The user name fragment.
     pub local_ufrag: String,
-    /// With it we tell their checks from forged ones.
+    /// The password that authenticates the other side's checks.
     pub local_pwd: String,
 }
 
@@ -117,22 +116,21 @@ impl fmt::Debug for Ice {
     }
 }
 
-/// Who hears what is played.
+/// Who hears a playback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlayTo {
     /// One call.
     Call(MediaCallId),
-    /// All calls of a room, also those that enter while it is going on.
+    /// All calls of a room, including those that join during it.
     Room(RoomId),
     /// All calls of a room but one.
     RoomBut(RoomId, MediaCallId),
 }
 
-/// One thing of a play list.
+/// An item of a play list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlayItem {
-    /// A WAV file, by its name inside the media folder. Any usual sample rate and width; channels are
-    /// averaged.
+    /// A WAV file, by its name in the media folder. Any usual sample rate and width; channels are averaged.
     File(String),
     /// A sine.
     Tone {
@@ -141,22 +139,22 @@ pub enum PlayItem {
         /// Length, in milliseconds.
         ms: u32,
     },
-    /// Nothing.
+    /// Silence.
     Silence {
         /// Length, in milliseconds.
         ms: u32,
     },
-    /// The short beep that marks an entry.
+    /// The short beep of an entry.
     Beep,
 }
 
-/// What is done to what a party says before others hear it.
+/// Processing of a participant's voice before others hear it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Sound {
-    /// Its level is brought to the common one, slowly, while it speaks.
+    /// Automatic gain control: the voice is brought slowly to the common level.
     pub automatic_gain: bool,
-    /// Steady noise is taken out. Adds 10 to 14 ms of delay to this voice.
+    /// Suppression of steady noise. Adds 10 to 14 ms of delay to this voice.
     pub noise_suppression: bool,
-    /// Gain beside the automatic one, in dB: -40 to 20; anything else is taken as the nearest of these.
+    /// Gain beside the automatic one, in dB: -40 to 20; other values are clamped.
     pub gain_db: f32,
 }

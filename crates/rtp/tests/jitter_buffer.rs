@@ -10,21 +10,21 @@ const MS: u64 = 1_000_000;
 /// Virtual time starts here, so that early arrivals need no negative numbers.
 const START: u64 = 10_000 * MS;
 
-/// A packet on its way: the place in the stream is also its payload.
+/// A packet in flight: its place in the stream is also its payload.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     place: u32,
     arrives_ns: u64,
 }
 
-/// What a listener got.
+/// What a listener heard.
 #[derive(Debug, Default)]
 struct Heard {
     /// Places of the packets in the order they were played.
     places: Vec<u32>,
-    /// From arrival to play-out, in milliseconds.
+    /// From arrival to playout, in milliseconds.
     waits_ms: Vec<f64>,
-    /// Frames made up before the last packet; what comes after it is the end of the stream.
+    /// Frames concealed before the last packet; everything after it is the end of the stream.
     missing: usize,
     counters: JitterCounters,
 }
@@ -53,7 +53,7 @@ impl Stream {
         buffer.push(&self.header(sent.place), &payload, self.samples, sent.arrives_ns)
     }
 
-    /// Plays the packets with a tick each 20 ms, the first `phase_ns` after the start.
+    /// Plays the packets with a tick every 20 ms, the first `phase_ns` after the start.
     fn play(&self, packets: &[Sent], ticks: u64, phase_ns: u64) -> Heard {
         let mut order: Vec<Sent> = packets.to_vec();
         order.sort_by_key(|sent| sent.arrives_ns);
@@ -203,7 +203,7 @@ fn an_hour_of_drift_in_either_direction_costs_a_frame_a_minute_and_no_delay() {
                 Sent { place, arrives_ns: (START as i64 + nominal + nominal / 1_000_000 * ppm) as u64 }
             })
             .collect();
-        // Finding a packet by its place is quick only when the search begins there.
+        // Finding a packet by its place is fast only if the search starts there.
         let mut buffer = JitterBuffer::new(JitterConfig::G711);
         let (mut next, mut played, mut missing, mut longest) = (0, 0_u32, 0_u32, 0);
         for tick in 0..179_900_u64 {
@@ -300,7 +300,7 @@ fn another_source_and_jumping_numbers_start_anew_and_jumping_timestamps_go_on() 
 
 #[test]
 fn a_stall_is_played_late_rather_than_lost_and_never_deeper_than_allowed() {
-    // The network holds everything back for 600 ms, then delivers it at once.
+    // The network holds everything for 600 ms, then delivers it at once.
     let held_back = |place: u32| match place {
         300..330 => u64::from(330 - place) * 20 * MS,
         _ => 0,
@@ -417,7 +417,7 @@ fn what_follows_a_lost_packet_is_shown_where_it_is_here() {
                 Header { sequence: number, timestamp: u32::from(number) * 960, ssrc: 9, ..Header::default() };
             buffer.push(&header, &[number as u8; 40], 960, at);
         }
-        // Two frames are held, so the packet after the lost one is here when that is due.
+        // Two frames are held, so the packet after the lost one has arrived when that is due.
         if let Frame::Missing { samples, next } = buffer.pull(at + 5 * MS) {
             assert_eq!((samples, next), (960, Some([11; 40].as_slice())));
             seen += 1;

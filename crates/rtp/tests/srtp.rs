@@ -43,7 +43,7 @@ fn another_implementation_understands_us_and_we_it() {
         let key = key(suite, 5);
         let (mut sender, mut receiver) = (Sender::new(&key), Receiver::new(&key));
         let (mut their_sender, mut their_receiver) = (other(&key), other(&key));
-        // Around the end of the sequence numbers, so that the rollover counter has a say.
+        // Around the wrap of the sequence numbers, so that the rollover counter matters.
         for number in 65_500_u32..65_600 {
             let plain = rtp(number as u16, number % 3 == 0);
             let mut packet = plain.clone();
@@ -121,7 +121,7 @@ fn the_identifier_of_a_key_stands_where_the_rfcs_say_and_is_taken_off_again() {
             let (mut plain, mut named) = (Sender::new(&plain_key), Sender::new(&named_key));
             let mut receiver = Receiver::new(&named_key);
             let is_gcm = matches!(suite, Suite::AeadAes128Gcm | Suite::AeadAes256Gcm);
-            // RFC 3711, 3.1 and 3.4: before the tag. With GCM the tag is part of what is encrypted (RFC 7714, 8 and 9).
+            // RFC 3711, 3.1 and 3.4: before the tag. With GCM the tag is part of the ciphertext (RFC 7714, 8 and 9).
             let tag = |is_rtcp: bool| match (is_gcm, suite) {
                 (true, _) => 0,
                 (false, Suite::AesCm128HmacSha1_32) if !is_rtcp => 4,
@@ -146,7 +146,7 @@ fn the_identifier_of_a_key_stands_where_the_rfcs_say_and_is_taken_off_again() {
                 let length = receiver.open_rtcp(&mut with).expect("it is right");
                 assert_eq!(with[..length], RTCP);
             }
-            // Without it, with another one, cut short: refused, and the bytes stay as they are.
+            // Without it, with another one, truncated: refused, and the bytes stay as they are.
             let mut none = rtp(9, false);
             plain.protect_rtp(&mut none, 0);
             let mut other = rtp(9, false);
@@ -185,7 +185,7 @@ fn packets_under_the_old_key_are_opened_until_three_seconds_after_the_first_unde
         assert_eq!(open(&mut ring, &protected(&mut before, 3), 24 * SECOND - 1), Ok(()));
         assert_eq!(open(&mut ring, &protected(&mut before, 4), 24 * SECOND), Err(SrtpError::NotAuthentic));
         assert_eq!(open(&mut ring, &protected(&mut after, 6), 24 * SECOND), Ok(()));
-        // RTCP as well, and 30 seconds at the most where nothing comes under the new key.
+        // RTCP as well, and 30 seconds at most if nothing arrives under the new key.
         let mut ring = KeyRing::new(std::slice::from_ref(&old));
         ring.set_keys(std::slice::from_ref(&new), SECOND);
         for (at_ns, is_opened) in [(31 * SECOND - 1, true), (31 * SECOND, false)] {

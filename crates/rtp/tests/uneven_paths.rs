@@ -8,7 +8,7 @@ use plenary_rtp::{
 
 const MS: u64 = 1_000_000;
 const START: u64 = 10_000 * MS;
-/// A tick each 20 ms; they begin at all of these distances from the first packet.
+/// A tick every 20 ms, starting at each of these distances from the first packet.
 const PHASES_MS: [u64; 4] = [1, 7, 13, 19];
 
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ struct Sent {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Tick {
-    /// Heard so long after it came, in ms.
+    /// Heard this long after it arrived, in ms.
     Heard(f64),
     Concealed,
     Nothing,
@@ -55,12 +55,12 @@ impl Run {
     }
 }
 
-/// Plays packets of `samples`, for so long.
+/// Plays packets of `samples` for this long.
 fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: impl Fn(f64) -> bool) -> Run {
     play_to(packets, samples, seconds, phase_ms, is_quiet, false)
 }
 
-/// The same; `follows`: to a consumer that changes the tempo each time that it is asked to.
+/// The same; `follows`: with a consumer that stretches time whenever it is asked to.
 fn play_to(
     packets: &[Sent],
     samples: u32,
@@ -129,7 +129,7 @@ fn play_to(
     run
 }
 
-/// One packet of 20 ms after the other; `change` may move it.
+/// A sequence of packets of 20 ms; `change` may move them.
 fn stream(packets: u32, change: impl Fn(u32, &mut Sent)) -> Vec<Sent> {
     (0..packets)
         .map(|place| {
@@ -165,7 +165,7 @@ fn a_path_that_becomes_longer_costs_one_gap() {
 
 #[test]
 fn timestamps_that_stand_still_in_pauses_cost_nothing_but_the_pause() {
-    // Half a second of sound, then nothing for a while in which the timestamps stand still.
+    // Half a second of sound, then silence during which the timestamps stand still.
     for pause_ms in [60.0, 100.0, 300.0, 500.0, 1000.0, 1900.0] {
         for phase in PHASES_MS {
             let packets = stream(500, |place, sent| sent.arrives_ms += f64::from(place / 25) * pause_ms);
@@ -237,7 +237,7 @@ fn with_tempo_the_delay_grows_without_concealing_and_shrinks_without_leaving_out
         });
         let run = play_to(&packets, 160, 30.0, phase, NEVER, true);
         let counters = run.counters;
-        // The first two cannot be foreseen: what is late once is left out. A third is on its way by then.
+        // The first two cannot be foreseen: a single late packet is dropped. A third is in flight by then.
         assert!(run.concealed(0.0, 29.9) <= 8 && run.concealed(6.0, 29.9) == 0, "{phase}: {counters:?}");
         assert!(counters.late <= 3, "{phase}: {counters:?}");
         assert!(run.heard as u64 + counters.late >= 1499 && counters.skipped == 0, "{phase}: {counters:?}");
@@ -275,7 +275,7 @@ fn packets_around_a_step_back_that_overtake_each_other_keep_their_order() {
         if place >= 150 {
             sent.timestamp = sent.timestamp.wrapping_sub(4000);
         }
-        // The last of the old time base, and the first of the new one, come late.
+        // The last packet of the old time base, and the first of the new one, arrive late.
         if place == 149 || place == 150 {
             sent.arrives_ms += 25.0;
         }
@@ -289,7 +289,7 @@ fn packets_around_a_step_back_that_overtake_each_other_keep_their_order() {
 
 #[test]
 fn timestamps_that_leap_ahead_do_not_add_up_to_delay() {
-    // In each pause the timestamps run ahead of the time that passes.
+    // In each pause the timestamps run ahead of real time.
     for ahead_ms in [6, 30, 100, 5000] {
         for pause_ms in [0.0, 40.0, 200.0, 700.0] {
             for phase in PHASES_MS {

@@ -27,7 +27,7 @@ fn options(transport: &str, number: usize, body: usize) -> String {
     )
 }
 
-/// The status of what comes next; empty where the connection is closed.
+/// The status of the next response; empty if the connection is closed.
 async fn status(stream: &mut TcpStream) -> String {
     let mut buffer = [0; 4000];
     let length =

@@ -26,7 +26,7 @@ use tokio::{
     time::timeout,
 };
 
-/// A record of our zone, as one might write it in a file.
+/// A record of the test's zone, as in a zone file.
 #[derive(Clone)]
 enum Entry {
     A(&'static str, [u8; 4]),
@@ -34,7 +34,7 @@ enum Entry {
     Naptr(&'static str, u16, &'static str, &'static str),
 }
 
-/// A name server of a few records. `truncated`: over UDP it only says that there is more than fits.
+/// A name server with a few records. `truncated`: over UDP it only says that the answer does not fit.
 struct Dns {
     address: SocketAddr,
     questions: Arc<AtomicUsize>,
@@ -114,14 +114,14 @@ fn to(uri: &str) -> DialSpec {
     DialSpec { uri: uri.into(), from_user: "board".into(), sdp: SDP.into(), ..DialSpec::default() }
 }
 
-/// A port on which somebody listens and says nothing.
+/// A port that accepts and never responds.
 async fn silent() -> (UdpSocket, u16) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
     (socket, port)
 }
 
-/// A port that refuses connections, as long as the socket is kept: it is bound, and nobody listens.
+/// A port that refuses connections while the socket is kept: it is bound, and not listening.
 fn refusing() -> (TcpSocket, u16) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -149,7 +149,7 @@ async fn a_call_goes_to_the_second_server_when_the_first_is_silent() {
     assert_eq!((incoming.target.user.as_str(), incoming.target.host.as_str()), ("+441908", "trunk.test"));
     called.answer(incoming.call, SDP.into());
     assert!(matches!(next(&mut events).await, SipEvent::Answered { call: its, .. } if its == call));
-    // The next call knows, and DNS is not asked again.
+    // The next call uses the cache, and DNS is not asked again.
     let asked = dns.questions.load(Ordering::SeqCst);
     let begun = Instant::now();
     caller.dial(to("sip:+441908@trunk.test")).unwrap();
@@ -178,7 +178,7 @@ async fn a_call_goes_on_when_a_connection_is_refused_or_a_server_is_overloaded()
         Entry::Srv("_sip._udp.trunk.test", 20, 0, called.local_addr().port(), "a.trunk.test"),
         Entry::A("a.trunk.test", [127, 0, 0, 1]),
     ];
-    // All of it asked over TCP, and of the second name server: the first one says nothing.
+    // All asked over TCP, of the second name server: the first one is silent.
     let dns = dns(zone, true).await;
     let (_dead, dead_port) = silent().await;
     let (caller, mut events) = asking(vec![([127, 0, 0, 1], dead_port).into(), dns.address]).await;

@@ -5,7 +5,7 @@ use plenary_sip::sdp::{
     SdesKey, SdpError, Setup, Stream, Suite, accept, answer, has_no_audio, offer, without_audio,
 };
 
-/// SRTP where it is offered, with keys that are the same in each run.
+/// SRTP if it is offered, with the same keys in each run.
 fn security() -> LocalSecurity {
     let seed = std::array::from_fn(|n| n as u8);
     LocalSecurity {
@@ -56,7 +56,7 @@ fn refused(media: &str) -> SdpError {
     answer(&offer, &local()).unwrap_err()
 }
 
-/// A stream that is taken away in mid-call keeps its place, with port 0 (RFC 3264, sections 6 and 8.2).
+/// A stream that is removed in mid-call keeps its place, with port 0 (RFC 3264, sections 6 and 8.2).
 #[test]
 fn audio_that_is_removed_is_answered_with_port_0() {
     let described = |media: &str| {
@@ -76,7 +76,7 @@ fn audio_that_is_removed_is_answered_with_port_0() {
         assert!(!has_no_audio(&described(other)), "{other}");
     }
     assert_eq!(without_audio("nonsense", &local()), None);
-    // A call does not begin so.
+    // A call does not begin like this.
     assert_eq!(answer(&removed, &local()).unwrap_err().status(), 488);
 }
 
@@ -228,7 +228,7 @@ fn what_cannot_be_done_is_refused_with_its_reason() {
     assert_eq!(answer(no_address, &local()).unwrap_err().status(), 400);
 }
 
-/// What is wrong only in lines that say nothing to us is passed over, and what is plainly meant is read.
+/// Errors in unused lines are ignored, and plainly meant input is read.
 #[test]
 fn descriptions_are_read_liberally() {
     let proper = "v=0\r\no=- 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nb=AS:64\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
@@ -255,7 +255,7 @@ fn descriptions_are_read_liberally() {
     }
 }
 
-/// A name is not looked up: audio goes to where theirs comes from, and that is no hold.
+/// A name is not resolved: audio goes to where theirs comes from, and this is not hold.
 #[test]
 fn an_address_may_be_a_name() {
     for name in ["phone.example.com", "localhost", "a-b_c.Example.", "1.2.3.x"] {
@@ -392,7 +392,7 @@ fn answered_by(media: &str, security: LocalSecurity) -> Result<(String, Stream),
     Ok((media, answer.stream))
 }
 
-/// Two suites that we know and one that we do not; the lifetime is passed over, the first that fits is taken.
+/// Two supported suites and an unsupported one; the lifetime is ignored, the first that fits is used.
 const SAVP: &str = "m=audio 4000 RTP/SAVP 0
 a=crypto:1 F8_128_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 a=crypto:2 AES_CM_128_HMAC_SHA1_32 inline:EBESExQVFhcYGRobHB0eHyAhIiMkJSYnKCkqKywt|2^20
@@ -423,7 +423,7 @@ a=sendrecv
 const KEY: &str = "AES_CM_128_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd";
 const OURS: &str = "AES_CM_128_HMAC_SHA1_80 inline:WFlaW1xdXl9gYWJjZGVmZ2hpamtsbW5vcHFyc3R1";
 
-/// Our line for an offer with this one, and the identifiers of our key and of theirs. `None`: it is not taken.
+/// Our line for an offer with this one, and the MKIs of our key and of theirs. `None` if it is not accepted.
 #[track_caller]
 fn keys_for(crypto: &str) -> Option<(String, Vec<u8>, Vec<Vec<u8>>)> {
     let offer = format!("m=audio 4000 RTP/SAVP 0\na=crypto:{crypto}\n");
@@ -447,7 +447,7 @@ fn keys_with_identifiers_are_answered_with_a_key_that_has_one() {
         ("|2^20|66051:4", "|2^20|66051:4", &[0, 1, 2, 3]),
         ("|1048576|255:1", "|1048576|255:1", &[255]),
         ("|2^48|0:1", "|2^48|0:1", &[0]),
-        // A lifetime alone says how long their key is good, which ours need not repeat.
+        // A lifetime alone limits their key, and need not be repeated by ours.
         ("|2^20", "", &[]),
     ] {
         let (line, send, receive) = keys_for(&format!("7 {KEY}{theirs}")).expect(theirs);
@@ -516,7 +516,7 @@ fn parameters_that_change_nothing_are_taken_and_others_are_not() {
     ] {
         assert_eq!(keys_for(&format!("1 {KEY} {wrong}")), None, "{wrong}");
     }
-    // Another line that can be taken is.
+    // Another acceptable line is used.
     let two = format!("1 {KEY} UNENCRYPTED_SRTCP\na=crypto:2 {KEY}");
     assert_eq!(keys_for(&two).expect("the second").0, format!("2 {OURS}"));
 }
@@ -541,10 +541,10 @@ fn what_a_service_asks_for_decides() {
     assert_eq!(answered_by(plain, with(Policy::Required)).unwrap_err().status(), 488);
     assert!(!answered_by(plain, with(Policy::Preferred)).unwrap().1.protection.is_on());
     assert!(answered_by(SAVP, with(Policy::Required)).unwrap().1.protection.is_on());
-    // Keys that nobody can use, in a profile that promises protection.
+    // Unusable keys in a profile that promises protection.
     let unknown = "m=audio 4000 RTP/SAVP 0\na=crypto:1 X inline:AAAA\n";
     assert_eq!(answered_by(unknown, with(Policy::Preferred)).unwrap_err().status(), 488);
-    // Keys beside the plain profile (as phones do that would like to but need not).
+    // Keys beside the plain profile (as telephones send that prefer SRTP without requiring it).
     let best_effort = SAVP.replace("RTP/SAVP", "RTP/AVP");
     let (media, stream) = answered_by(&best_effort, with(Policy::Preferred)).unwrap();
     assert!(media.starts_with("m=audio 20000 RTP/AVP 0\n") && media.contains("a=crypto:2 "), "{media}");
@@ -602,7 +602,7 @@ a=mid:1
     let Protection::Dtls { setup, fingerprint } = answer.stream.protection else { panic!("no DTLS") };
     assert_eq!((setup, fingerprint[1]), (Setup::Passive, 0x11));
     assert_eq!(answer.stream.ice.unwrap().ufrag, "EsAw");
-    // Its address is one of ICE, not one to hold the call.
+    // Its address is one of ICE, not a hold.
     assert_eq!(answer.stream.direction, Direction::SendRecv);
 }
 
@@ -644,12 +644,12 @@ fn an_offer_of_ours_to_a_browser_is_dtls_with_ice_on_one_port() {
     assert_eq!((stream.codec, stream.rtcp_mux, stream.direction), (Codec::Opus, true, Direction::SendRecv));
     assert_eq!(stream.ice.unwrap().ufrag, "EsAw");
     assert!(matches!(stream.protection, Protection::Dtls { setup: Setup::Passive, .. }));
-    // Others may share a port or not, and are not spoken to of ICE.
+    // Others may share a port or not, and are not offered ICE.
     let plain = offer(&LocalMedia { ice: Some(names), ..all_codecs(Preference::Ours) });
     assert!(plain.contains("RTP/AVP 111 9 0 8") && plain.contains("a=rtcp-mux") && !plain.contains("a=ice"));
 }
 
-/// What is agreed on of levels, and the lines of our answer that say so, for an offer of Opus with these lines more, the
+/// The negotiated levels, and the lines of our answer for them, for an offer of Opus with these additional lines, the
 /// first of the session and the second of the stream.
 #[track_caller]
 fn levels(of_session: &str, of_media: &str) -> (Option<(u8, bool)>, Vec<String>) {
@@ -694,7 +694,7 @@ fn a_wrong_offer_of_levels_costs_the_levels_and_not_the_call() {
         format!("-1 {LEVEL}"),
         format!("x {LEVEL}"),
         format!("1/sideways {LEVEL}"),
-        // They want to hear of ours and do not send theirs.
+        // They want to receive ours and do not send theirs.
         format!("1/recvonly {LEVEL}"),
         format!("1/inactive {LEVEL}"),
         format!("1 {LEVEL} vad=badger"),
@@ -711,7 +711,7 @@ fn a_wrong_offer_of_levels_costs_the_levels_and_not_the_call() {
     // The next one may be better.
     let second = format!("a=extmap:15 {LEVEL}\r\na=extmap:5 {LEVEL}\r\n");
     assert_eq!(levels("", &second).0, Some((5, true)));
-    // G.711 has no use for them.
+    // With G.711 they are of no use.
     let (media, stream) = answered(&format!("m=audio 4000 RTP/AVP 0\r\na=extmap:1 {LEVEL}\r\n"));
     assert!(stream.levels.is_none() && !media.contains("extmap"), "{media}");
 }
@@ -728,13 +728,13 @@ fn levels_that_we_offer_are_read_where_the_answer_sends_them() {
     let answer_of_theirs = answer(&text, &sends).unwrap();
     let agreed = accept(&reads, &answer_of_theirs.sdp).unwrap().levels.expect("agreed on");
     assert_eq!((agreed.id, agreed.vad, answer_of_theirs.stream.levels), (1, true, Some(agreed)));
-    // Those who would send them to one who does not read them, or under another number, do not.
+    // Peers that would send them to one that does not read them, or under another id, do not.
     for other in ["a=extmap:1/recvonly", "a=extmap:2/sendonly", "a=extmap:1/inactive"] {
         let changed = answer_of_theirs.sdp.replace("a=extmap:1/sendonly", other);
         assert_ne!(changed, answer_of_theirs.sdp);
         assert_eq!(accept(&reads, &changed).unwrap().levels, None, "{other}");
     }
-    // The other way round, as the callers of a load do.
+    // The other direction, as the callers of a load test do.
     let answer_of_ours = answer(&offer(&sends), &reads).unwrap();
     assert!(
         accept(&sends, &answer_of_ours.sdp).unwrap().levels.is_some() && answer_of_ours.sdp.contains(&line)

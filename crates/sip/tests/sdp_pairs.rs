@@ -32,7 +32,7 @@ fn local() -> LocalMedia {
     }
 }
 
-/// What was agreed, in one line.
+/// The negotiated stream in one line.
 fn agreed(stream: &Stream) -> String {
     let protection = match &stream.protection {
         Protection::None => "plain".to_owned(),
@@ -54,13 +54,13 @@ fn agreed(stream: &Stream) -> String {
     )
 }
 
-/// A file as it should be: its comments and offers, and to each what it gets.
+/// A file as it should be: its comments and offers, each with its result.
 fn with_answers(text: &str) -> String {
     let mut parts: Vec<(&str, String)> = vec![("", String::new())];
     for line in text.lines() {
         match line.strip_prefix("-- ") {
             Some(kind) => parts.push((kind, String::new())),
-            // What is said of the offer that follows.
+            // A comment on the offer that follows.
             None if line.starts_with("# ") && parts.len() > 1 => parts.push(("", format!("{line}\n"))),
             None => parts.last_mut().expect("the first").1 += &format!("{line}\n"),
         }

@@ -12,7 +12,7 @@ use std::{path::Path, time::Duration};
 const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
-/// The statuses of the answers, in order; `-`: none.
+/// The statuses of the responses, in order; `-`: none.
 fn said(file: &Path) -> String {
     let mut calls = 0;
     let mut ua = UserAgent::new(
@@ -37,7 +37,7 @@ fn said(file: &Path) -> String {
         is_foreign: false,
     };
     let mut bytes = std::fs::read(file).unwrap();
-    // The archive of RFC 5118 has bare line feeds for line ends.
+    // The archive of RFC 5118 has bare line feeds.
     if !bytes.windows(2).any(|pair| pair == b"\r\n") {
         let text = String::from_utf8(bytes).unwrap();
         // … and lacks the last of them.
@@ -89,8 +89,8 @@ fn check(folder: &str, expected: &[(&str, &str, &str)]) {
 fn torture_by_rfc_4475() {
     check(
         "rfc4475",
-        // `test` is no message. Answers to nothing of ours (bcast, bigcode, noreason, scalarlg, unreason) get none. wsinv
-        // names a dialog that is not there. inv2543 has no Contact.
+        // `test` is not a message. Responses to nothing that was sent (bcast, bigcode, noreason, scalarlg, unreason)
+        // get none. wsinv names a dialog that does not exist. inv2543 has no Contact.
         &[
             ("badaspec", "400", "3.1.2.16"),
             ("badbranch", "200", "3.2.1"),
@@ -150,7 +150,7 @@ fn torture_by_rfc_4475() {
 fn torture_by_rfc_5118() {
     check(
         "rfc5118",
-        // Two name a dialog that is not there. The length that ipv6-in-sdp says is more than there is.
+        // Two name a dialog that does not exist. The length in ipv6-in-sdp exceeds the body.
         &[
             ("ipv4-mapped-ipv6", "100 200", "4.10"),
             ("ipv6-bad", "400", "4.2"),

@@ -30,7 +30,7 @@ fn large(to: SocketAddr) -> DialSpec {
     }
 }
 
-/// The next datagram that begins like this, and where it came from. Repetitions of others are passed over.
+/// The next datagram that begins like this, and its source. Retransmissions of others are skipped.
 async fn receive(socket: &UdpSocket, beginning: &str) -> (String, SocketAddr) {
     let mut buffer = vec![0; 65_535];
     let wanted = async {
@@ -50,7 +50,7 @@ fn header<'a>(message: &'a str, name: &str) -> &'a str {
     line.unwrap_or_else(|| panic!("no {name} in {message}")).split_once(':').unwrap().1.trim()
 }
 
-/// What is answered to a request of ours.
+/// A response to a sent request.
 fn answer(request: &str, status: &str) -> String {
     let copied: String = ["Via", "From", "To", "Call-ID", "CSeq"]
         .iter()
@@ -120,7 +120,7 @@ async fn whoever_says_nothing_over_a_connection_gets_it_as_a_datagram_and_is_rem
     }
 }
 
-/// A telephone at 127.0.0.9 that takes itself to be at 10.0.0.5, as one behind a NAT does.
+/// A telephone at 127.0.0.9 that believes to be at 10.0.0.5, as one behind a NAT does.
 #[tokio::test]
 async fn a_telephone_behind_a_nat_is_reached_where_it_called_from() {
     let (called, mut called_events) = endpoint().await;

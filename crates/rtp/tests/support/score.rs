@@ -9,10 +9,10 @@
 use crate::network::{Fate, Network, START_NS};
 
 const MS: f64 = 1e6;
-/// Delay and concealment count from here on: what a listener does while it knows nothing of the network yet is another
-/// question.
+/// Delay and concealment count from here on: the behaviour of a listener that knows nothing of the network yet is
+/// another question.
 const START_UP_NS: u64 = 4_000_000_000;
-/// What is later than this was not there in time: the delay that a room accepts, `jitter_ms_max` by default.
+/// Anything later was not in time: the delay that a room accepts, `jitter_ms_max` by default.
 pub const IN_TIME_NS: u64 = 200_000_000;
 
 /// Follows one listener through one network.
@@ -31,18 +31,18 @@ pub struct Score<'a> {
 /// The figures of one listener in one network.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figures {
-    /// Frames that were there in time and were not heard in their place, in parts of those that were there in time.
+    /// Frames that arrived in time and were not heard in their place, as a share of those that arrived in time.
     pub unheard: f64,
-    /// Frames that arrived and were not heard in their place, in parts of those that arrived.
+    /// Frames that arrived and were not heard in their place, as a share of those that arrived.
     pub unheard_of_all: f64,
     /// Frames that arrived.
     pub arrived: u32,
     /// Frames that arrived, but not in time.
     pub too_late: u32,
-    /// Time in which something else than the voice was heard though a frame was owed, in parts of what was sent.
+    /// Time in which something else was heard although a frame was due, as a share of what was sent.
     pub concealed: f64,
-    /// Mean and 95th percentile, in milliseconds, of the time from when the path alone would have brought a frame until
-    /// its first sample is heard: what the queues of the network take and what the listener holds.
+    /// Mean and 95th percentile, in milliseconds, of the time from when the path alone would have delivered a frame
+    /// until its first sample is heard: the queues of the network plus what the listener holds.
     pub delay_mean_ms: f64,
     pub delay_p95_ms: f64,
 }
@@ -56,7 +56,7 @@ impl<'a> Score<'a> {
         Self { network, places, next: 0, heard: vec![None; network.frames.len()], concealed_ns: 0 }
     }
 
-    /// The first sample of this packet is heard at `at_ns`. After a later one it is in nobody's place.
+    /// The first sample of this packet is heard at `at_ns`. After a later one it is out of place.
     pub fn play(&mut self, sequence: u16, at_ns: u64) {
         if let Some(place) = self.places[usize::from(sequence)]
             && place >= self.next
@@ -66,9 +66,8 @@ impl<'a> Score<'a> {
         }
     }
 
-    /// Something else is heard, for so long from `at_ns` on. It counts where a frame is owed that the path would have
-    /// brought by now, be it lost, late or held, and not in pauses
-    /// of the sender.
+    /// Something else is heard for `for_ns` from `at_ns` on. It counts if a frame is due that the path would have
+    /// delivered by now, be it lost, late or held, and not in pauses of the sender.
     pub fn conceal(&mut self, at_ns: u64, for_ns: u64) {
         let frames = self.network.frames[self.next..].iter().take_while(|frame| frame.made_ns <= at_ns);
         let is_owed = frames
@@ -115,7 +114,7 @@ impl<'a> Score<'a> {
     }
 }
 
-/// The value that so many in a hundred do not exceed.
+/// The value that this percentage of values does not exceed.
 pub fn percentile(values: &mut [f64], percent: usize) -> f64 {
     values.sort_by(f64::total_cmp);
     let rank = (values.len() * percent).div_ceil(100).saturating_sub(1);

@@ -30,8 +30,8 @@ pub async fn next(events: &mut Receiver<SipEvent>) -> SipEvent {
     timeout(Duration::from_secs(40), events.recv()).await.expect("an event in time").unwrap()
 }
 
-/// A socket that takes datagrams, and one for connections with the same number, on which nobody listens yet. What is free for
-/// one may be somebody else's for the other.
+/// A UDP socket, and a TCP socket with the same port that does not listen yet. A port that is free for
+/// one may be in use for the other.
 pub async fn same_port() -> (UdpSocket, TcpSocket, SocketAddr) {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -11,14 +11,14 @@ use std::collections::VecDeque;
 
 const MS: i64 = 1_000_000;
 const PHASE_NS: u64 = 1_000_000;
-/// Ticks of a minute of real time. After it a room knows those who take turns.
+/// Ticks of a minute of real time. After it a room knows who takes turns.
 const MINUTE: usize = 3000;
-/// Ticks after which a room looks at its silent lines again.
+/// Ticks between checks of silent lines.
 const LOOK: usize = 250;
-/// Milliseconds that a minute of moves may take, and those of the first two ways across the frame besides.
+/// Milliseconds of movement allowed per minute, and those of the first two moves across the frame in addition.
 const MS_OF_MOVES_A_MINUTE: u32 = 10;
 const MS_OF_MOVES_AT_FIRST: u32 = 40;
-/// Ticks after which a room has settled where all talk from the start.
+/// Ticks after which a room has settled if all talk from the start.
 const TEN_SECONDS: usize = 500;
 
 /// SplitMix64.
@@ -34,15 +34,15 @@ impl Seeded {
     }
 }
 
-/// One who sends a packet every 20 ms, whether it talks or not.
+/// A participant that sends a packet every 20 ms, talking or not.
 struct Sender {
     source: Source,
     jitter: JitterBuffer,
-    /// When the next packet comes, but for its unevenness.
+    /// When the next packet arrives, without jitter.
     next_ns: i64,
-    /// How fast its clock is.
+    /// Frame duration by its clock.
     frame_ns: i64,
-    /// When the packets came that are not played yet, by number.
+    /// Arrivals of packets that have not been played yet, by number.
     came: Vec<(u16, i64)>,
     /// Frames that were pulled and not heard yet.
     waiting: VecDeque<Heard>,
@@ -62,8 +62,8 @@ enum Heard {
 }
 
 impl Sender {
-    /// Takes what is heard at a tick out of the buffer, as the receive path of a room does: where it is asked to, it puts a frame in or
-    /// makes one of two.
+    /// Takes what is heard at a tick from the buffer, as the receive path of a room does: if asked to, it inserts a
+    /// frame or merges two.
     fn listen(&mut self, at_ns: i64) -> Vec<Heard> {
         let mut frames = 1;
         while self.waiting.len() < frames {
@@ -99,16 +99,16 @@ impl Sender {
     }
 }
 
-/// What became of a conversation.
+/// The outcome of a conversation.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// How long each packet with talk waited once the room had settled, in microseconds.
+    /// The wait of each packet with talk after the room had settled, in microseconds.
     waits_us: Vec<i64>,
     /// When each tick was.
     ticks_ns: Vec<i64>,
     steps_sooner: u32,
     steps_later: u32,
-    /// Frames with talk that were concealed or left out.
+    /// Frames with talk that were concealed or skipped.
     frames_lost: usize,
 }
 
@@ -117,12 +117,12 @@ impl Outcome {
         percentile_ms(&self.waits_us, percent)
     }
 
-    /// How long all moves together were, in milliseconds.
+    /// Total movement, in milliseconds.
     fn moved_ms(&self) -> u32 {
         (self.steps_sooner + self.steps_later) * (PHASE_NS / 1_000_000) as u32
     }
 
-    /// How far the media clock and real time part over any minute, in milliseconds.
+    /// The largest drift of the media clock from real time over any minute, in milliseconds.
     fn drift_ms(&self) -> f64 {
         let ahead: Vec<i64> =
             (0..).zip(&self.ticks_ns).map(|(tick, at_ns)| tick * FRAME_NS as i64 - at_ns).collect();
@@ -146,7 +146,7 @@ fn percentile_ms(waits_us: &[i64], percent: usize) -> f64 {
     sorted[(sorted.len() - 1) * percent / 100] as f64 / 1000.0
 }
 
-/// Lets talkers at these phases (in microseconds) talk. `talks` says who does at a tick.
+/// Runs talkers at these phases (in microseconds). `talks` says who talks at a tick.
 fn converse(
     phases_us: &[i64],
     parts_per_million: i64,
@@ -223,7 +223,7 @@ fn converse(
     outcome
 }
 
-/// One after the other talks, for half a second to five, and sometimes nobody does.
+/// Turns of half a second to five seconds, sometimes with nobody talking.
 fn in_turn(count: usize) -> impl FnMut(usize, &mut Seeded) -> Vec<usize> {
     let (mut talker, mut until) = (0, 0);
     move |tick, seeded| {
@@ -247,7 +247,7 @@ fn always(talkers: &[usize]) -> impl FnMut(usize, &mut Seeded) -> Vec<usize> {
     move |_, _| talkers.clone()
 }
 
-/// The least that the longest wait of these can be, whenever the tick is: all but the largest gap between two of them.
+/// The minimum of their longest wait, whenever the tick is: a frame minus the largest gap between two of them.
 fn least_longest_ms(phases_us: &[i64]) -> f64 {
     let mut sorted = phases_us.to_vec();
     sorted.sort_unstable();
@@ -269,14 +269,15 @@ fn where_people_take_turns_the_clock_holds_and_nobody_waits_long() {
             outcome.assert_clock_holds(&what);
             moved_ms += outcome.moved_ms();
             waits_us.extend(outcome.waits_us);
-            // A frame is lost where a sooner tick passes a talker, in a pause. All moves together take less than 2 in 1000.
+            // A frame is lost when an earlier tick passes a talker, in a pause. All moves together take less than 2
+            // in 1000.
             assert!(outcome.frames_lost <= 12_000 / 500, "{what}: {} frames lost", outcome.frames_lost);
         }
         let (p50, p99) = (percentile_ms(&waits_us, 50), percentile_ms(&waits_us, 99));
         println!(
             "{count} talkers in turn: waits {p50} ms at p50, {p99} ms at p99; moved by {moved_ms} ms in 24 minutes"
         );
-        // It depends on where those few happen to be on the circle.
+        // It depends on where those few are on the circle.
         assert!(p50 <= 10.0, "{count} talkers: {p50} ms");
         let most_ms = 6 * (MS_OF_MOVES_AT_FIRST + 4 * MS_OF_MOVES_A_MINUTE);
         assert!(moved_ms <= most_ms, "{count} talkers: {moved_ms} ms");
@@ -289,8 +290,9 @@ fn where_people_take_turns_the_clock_holds_and_nobody_waits_long() {
     assert!(percentile_ms(&of_few, 99) <= 17.0, "{} ms", percentile_ms(&of_few, 99));
 }
 
-/// Ten talkers around a circle of 20 ms leave no gap in which the longest wait would be short, wherever the tick is. It comes near
-/// the least that there is: half a millisecond is kept of the jitter buffer's margin, and 1 ms is from one phase to the next.
+/// Ten talkers around a circle of 20 ms leave no gap in which the longest wait would be short, wherever the tick is.
+/// The result comes near the minimum: half a millisecond is kept of the jitter buffer's margin, and phases are 1 ms
+/// apart.
 #[test]
 fn with_ten_in_turn_the_longest_wait_is_near_the_least_that_any_phase_gives() {
     let beyond_ms = (0..12).map(|seed| {
@@ -305,7 +307,7 @@ fn with_ten_in_turn_the_longest_wait_is_near_the_least_that_any_phase_gives() {
     assert!(average_ms <= 0.5 + 1.0 + 1.0, "{average_ms} ms beyond the least");
 }
 
-/// Half a second to five, one after the other, in a room in which twenty lines send packets.
+/// Turns of half a second to five seconds, in a room in which twenty lines send packets.
 #[test]
 fn of_twenty_those_who_take_turns_wait_no_longer_than_9_ms_at_p50_and_17_at_p99() {
     for count in [3, 6, 8, 10] {
@@ -330,7 +332,7 @@ fn of_twenty_those_who_take_turns_wait_no_longer_than_9_ms_at_p50_and_17_at_p99(
             percentile_ms(&least_longest_us, 90),
         );
         assert!(p50 <= 9.0 && p99 <= 17.0, "{count} of 20: {p50} ms at p50, {p99} ms at p99");
-        // Who talks is learnt meanwhile, and ten at random leave little.
+        // The talkers are learnt meanwhile, and ten at random leave little to gain.
         let (p50, p99) = (percentile_ms(&early_us, 50), percentile_ms(&early_us, 99));
         assert!(p50 <= 9.0 && p99 <= 19.0, "{count} of 20 at first: {p50} ms at p50, {p99} ms at p99");
     }
@@ -361,7 +363,7 @@ fn several_at_once_with_pauses_keep_the_clock_too() {
 fn one_who_talks_is_heard_soon_and_loses_nothing() {
     for phase_ms in 0..20 {
         let outcome = converse(&[phase_ms * 1000 + 500], 0, (TEN_SECONDS, 30), 1, always(&[0]));
-        // Half a millisecond is kept of the jitter buffer's margin, and 1 ms is from one phase to the next.
+        // Half a millisecond is kept of the jitter buffer's margin, and phases are 1 ms apart.
         let longest_ms = outcome.wait_ms(100);
         assert!(longest_ms <= 0.5 + 1.0 + 0.75, "{phase_ms}: {longest_ms} ms");
         assert_eq!((outcome.frames_lost, outcome.steps_later), (0, 0), "{phase_ms}");
@@ -377,13 +379,13 @@ fn one_who_is_in_the_way_of_all_others_is_passed_once() {
 
 #[test]
 fn the_usual_talkers_count_and_not_the_last() {
-    // One leads for most of the time; another says something for a second now and then.
+    // One leads for most of the time; another talks for a second now and then.
     let outcome =
         converse(&[2_000, 12_000], 0, (TEN_SECONDS, 300), 1, |tick, _| vec![usize::from(tick % 1000 >= 950)]);
     outcome.assert_clock_holds("a lecture");
     assert!(outcome.wait_ms(90) <= 4.0, "{} ms", outcome.wait_ms(90));
     assert!(outcome.moved_ms() <= 18, "one way and no more: {} ms", outcome.moved_ms());
-    // Another takes over for good: the room follows.
+    // Another takes over for good, and the room follows.
     let outcome =
         converse(&[2_000, 12_000], 0, (TEN_SECONDS, 600), 1, |tick, _| vec![usize::from(tick > 10_000)]);
     outcome.assert_clock_holds("another lecturer");
@@ -414,7 +416,7 @@ fn wherever_three_talkers_begin_their_waits_are_short() {
             }
         }
     }
-    // 1 ms of it is kept by the jitter buffer.
+    // The jitter buffer keeps 1 ms of it.
     let median = percentile_ms(&waits_us, 50);
     println!("three who talk all the time: {median} ms at p50, {} at p99", percentile_ms(&waits_us, 99));
     assert!(median <= 1.0 + 5.0, "{median} ms");
@@ -425,8 +427,8 @@ fn the_clock_of_a_talker_is_not_the_clock_of_the_room() {
     for parts_per_million in [-50, 50] {
         let outcome = converse(&[5_000], parts_per_million, (TEN_SECONDS, 1200), 1, always(&[0]));
         outcome.assert_clock_holds(&format!("{parts_per_million} ppm"));
-        // In 20 minutes its clock parts from ours by 60 ms: three frames, that it loses or that are concealed. A way back across
-        // the frame may cost another.
+        // In 20 minutes its clock drifts by 60 ms from ours: three frames, which are lost or concealed. A move back
+        // across the frame may cost another.
         assert!(outcome.frames_lost <= 6, "{} frames lost", outcome.frames_lost);
         assert!(outcome.wait_ms(50) <= 6.0, "{} ms", outcome.wait_ms(50));
     }

@@ -14,7 +14,7 @@ fn codecs_of_all_rates_hear_each_other_and_not_themselves() {
     for (codec, hz) in codecs.into_iter().zip(TONES) {
         world.enter(tone_at(codec, hz), codec);
     }
-    // And one of each who only listens.
+    // And a listener of each.
     for codec in codecs {
         world.enter(Says::Nothing, codec);
     }
@@ -44,7 +44,7 @@ fn wideband_reaches_those_who_have_it_and_is_not_folded_into_narrowband() {
     assert!(world.level(narrow, 2000.0) < -60.0, "{}", world.level(narrow, 2000.0));
 }
 
-/// A second of a tone from party `number`, in packets of so many milliseconds of G.711, and what is sent besides.
+/// A second of a tone from participant `number`, in packets of `ms` of G.711, and other packets.
 fn send_long_packets(world: &mut World, number: usize, ms: u32) {
     let (key, from) = (world.phones[number].key, world.phones[number].address);
     let mut tone = ToneGenerator::new(8000, 1000.0, -12.0);
@@ -191,7 +191,7 @@ fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
 
 #[test]
 fn packets_of_any_length_come_in_without_a_gap() {
-    // 25 ms is nobody's usual length, and taken like any other.
+    // 25 ms is an unusual length, and accepted like any other.
     for (codec, bound_dbov) in [(Codec::Pcmu, -48.0), (Codec::Pcma, -48.0), (Codec::G722, -55.0)] {
         for ptime_ms in [10, 20, 25, 30, 40, 60] {
             let mut world = World::new();

@@ -34,7 +34,7 @@ impl World {
         self.room.set_stream(key, params_of(params(address, codec)), time);
     }
 
-    /// A party whose packets bear levels.
+    /// A participant whose packets carry levels.
     fn enter_with_levels(&mut self, says: Says, codec: Codec, id: u8) -> usize {
         let number = self.enter(says, codec);
         self.agree(number, |params| StreamParams { level_id: Some(id), ..params });
@@ -47,7 +47,7 @@ impl World {
         party.stream.as_ref().is_some_and(|stream| stream.incoming.ear.is_asleep())
     }
 
-    /// Of so many ticks, those in which its packets were not decoded.
+    /// Of `ticks` ticks, those in which its packets were not decoded.
     fn ticks_asleep(&mut self, number: usize, ticks: u64) -> u64 {
         let asleep = |world: &mut Self| {
             world.run(1);
@@ -57,8 +57,8 @@ impl World {
     }
 }
 
-/// What a listener hears of somebody who is silent, speaks and is silent again, and for how many ticks of the first
-/// silence nothing was decoded.
+/// What a listener hears of a participant who is silent, speaks and is silent again, and for how many ticks of the
+/// first silence nothing was decoded.
 fn heard_of(codec: Codec, with_levels: bool, quiet_dbov: f32) -> (Vec<i16>, u64) {
     let mut world = World::new();
     let talker = match with_levels {
@@ -76,7 +76,7 @@ fn heard_of(codec: Codec, with_levels: bool, quiet_dbov: f32) -> (Vec<i16>, u64)
 
 #[test]
 fn what_is_not_decoded_is_not_missed() {
-    // The bounds are those of a change between streams; where G.722 begins there is a little more, 32 dB below the voice.
+    // The bounds are those of a change of stream; the beginning of G.722 is slightly worse, 32 dB below the voice.
     for (codec, bound_dbov) in [(Codec::Opus, -43.0), (Codec::G722, -47.0)] {
         let (decoded, never) = heard_of(codec, false, -66.0);
         let (passed_over, asleep) = heard_of(codec, true, -66.0);
@@ -94,8 +94,8 @@ fn what_is_not_decoded_is_not_missed() {
     }
 }
 
-/// What a listener hears of a telephone that speaks G.722 and is muted before and between, and for how many ticks of the
-/// first silence nothing was decoded. `stays_awake`: all is decoded.
+/// What a listener hears of a telephone that sends G.722 and is muted before and between, and for how many ticks of
+/// the first silence nothing was decoded. `stays_awake`: everything is decoded.
 fn heard_of_muted(stays_awake: bool) -> (Vec<i16>, u64) {
     let silence = || Says::Sound(Box::new(|frame: &mut [i16]| frame.fill(0)));
     let mut world = World::new();
@@ -189,7 +189,7 @@ fn in_a_crowd_noise_is_not_decoded_and_its_floor_is_known_all_the_same() {
         assert!((world.level(listener, 500.0) + 12.0).abs() < 1.5);
         world.stats(1).noise_floor_dbov
     });
-    // What is said of the level was measured before the codec, which leaves out what nobody hears.
+    // The stated level was measured before the codec, which leaves out inaudible parts.
     assert!((floors[1] + 52.0).abs() < 1.0, "{floors:?}");
     assert!((floors[0] - floors[1]).abs() < 4.0, "{floors:?}");
 }
@@ -213,7 +213,7 @@ fn levels_that_were_not_agreed_on_or_are_not_there_change_nothing() {
             assert!((world.level(listener, 500.0) + 12.0).abs() < 1.5, "{codec:?} {agreed:?}");
         }
     }
-    // Where a packet now and then has none, it is decoded and those after it are not.
+    // A packet without a level is decoded, and those after it are not.
     let mut world = World::new();
     let talker = world.enter_with_levels(noise(-66.0), Codec::Opus, ID);
     world.run(100);
@@ -237,7 +237,7 @@ fn whoever_lies_about_his_level_harms_nobody_else_and_is_heard_in_the_end() {
             ID,
         );
         let listener = world.enter(Says::Nothing, Codec::Pcmu);
-        // Two seconds at the most until one of his packets is listened to.
+        // Two seconds at most until one of their packets is decoded.
         world.run(160);
         for hears in [listener, honest_one] {
             assert!(
@@ -249,7 +249,7 @@ fn whoever_lies_about_his_level_harms_nobody_else_and_is_heard_in_the_end() {
         for hears in [listener, liar] {
             assert!((world.level(hears, 1100.0) + 12.0).abs() < 1.5, "{codec:?}: the other is heard");
         }
-        // From then on he is not believed: what he says next is heard at once.
+        // From then on their levels are ignored: what they say next is heard at once.
         world.say(liar, noise(-66.0));
         assert_eq!(world.ticks_asleep(liar, 150), 0, "{codec:?}");
         world.say(liar, voice(codec));
@@ -319,7 +319,7 @@ fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way
         sender.protect_rtp(&mut datagram, 0);
         assert_eq!(datagram[..level.len()], level, "the header is readable");
         if tick >= 50 {
-            // Its level, which nobody may change without the key.
+            // Its level, which cannot be changed without the key.
             datagram[17] ^= 1;
             assert!(Receiver::new(&theirs).open_rtp(&mut datagram.clone()).is_err());
         }

@@ -71,7 +71,7 @@ fn a_browser_that_does_not_get_through_is_told_once_and_one_that_is_muted_is_tol
     }
 }
 
-/// What a phone reports: the highest number of ours that it received, where it received any.
+/// What a telephone reports: the highest received sequence number of ours, if it received any.
 fn report_of(world: &mut World, number: usize, highest: Option<u32>, goodbye: bool) {
     let ours = world.phones[number].packets.last().expect("it was told something").0.ssrc;
     let received = highest.map(|extended_highest_sequence| {
@@ -114,11 +114,11 @@ fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
     let mut world = World::with([tone(400.0), tone(700.0)]);
     let mut told = Vec::new();
     for second in 0..60 {
-        // Of 0 nothing comes from the tenth second to the twentieth.
+        // Nothing arrives from 0 between the tenth second and the twentieth.
         world.say(0, if (10..20).contains(&second) { Says::Nothing } else { tone(400.0) });
         world.run(50);
         if second % 5 == 4 {
-            // To 1 nothing of ours gets, from the twentieth second to the fortieth.
+            // Nothing sent arrives at 1 between the twentieth second and the fortieth.
             let highest = world.phones[1].packets.last().expect("packets").0.sequence;
             let highest = u32::from(highest) * u32::from(!(20..40).contains(&second));
             report_of(&mut world, 0, Some(second * 50), false);

@@ -15,8 +15,8 @@ fn silence(codec: Codec) -> Says {
     }
 }
 
-/// Parties of which most say nothing most of the time, over a network that is calm and rough by turns. Returns what they
-/// heard, what was told of them, and the lulls that there were.
+/// Participants who are mostly silent, over a network that is alternately calm and rough. Returns what they heard,
+/// their statistics, and how often the fast path was used.
 fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (World, usize) {
     const PARTIES: usize = 6;
     let mut world = World::new();
@@ -25,7 +25,7 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
     for number in 0..PARTIES {
         world.enter(silence(codec), codec);
         if !has_lulls {
-            // Checks of ICE may come from anywhere at any time, so such a stream never settles.
+            // ICE checks may come from anywhere at any time, so such a stream never settles.
             let ice = Some(crate::Ice { local_ufrag: "u".to_owned(), local_pwd: "p".to_owned() });
             let (key, address) = (world.phones[number].key, world.phones[number].address);
             let time = world.time();
@@ -71,7 +71,7 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
         let here = on_their_way.partition_point(|(arrival_ns, ..)| *arrival_ns <= time.now_ns);
         for (arrival_ns, number, datagram) in on_their_way.drain(..here) {
             let (key, from) = (world.phones[number].key, world.phones[number].address);
-            // As the worker does, who need not know when each of these came.
+            // As the worker does, which does not need the arrival time of each.
             let arrival = Some(arrival_ns).filter(|_| !world.room.may_be_unmeasured(key));
             unmeasured += usize::from(arrival.is_none());
             world.room.handle_rtp(key, from, &datagram, arrival, time, &mut world.outbox);
@@ -88,7 +88,7 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
         world.deliver();
         world.ticks += 1;
         if tick % 500 == 499 {
-            // Whoever asks is told all that came.
+            // Statistics include everything that arrived.
             let received: u64 = (0..PARTIES).map(|number| world.stats(number).packets_received).sum();
             assert!(received > 0);
             let key = world.phones[0].key;
@@ -99,7 +99,7 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
     (world, lulls)
 }
 
-/// All that does not depend on how evenly packets came.
+/// Everything that does not depend on how evenly packets arrived.
 fn counted(world: &mut World, number: usize) -> ([u64; 5], [f32; 3]) {
     let stats = world.stats(number);
     (
@@ -147,7 +147,7 @@ fn on_a_rough_network_as_much_is_made_up_as_ever() {
             }
         }
     }
-    // Of silence a part is measured, so the buffer may grow or shrink a little sooner or later.
+    // Only part of the silence is measured, so the buffer may grow or shrink slightly earlier or later.
     for (ordinary, with_lulls) in of_ordinary.into_iter().zip(of_lulls) {
         // Counts differ by about their square root by chance.
         let by_chance = 3 * (ordinary.max(100) as f64).sqrt() as u64;

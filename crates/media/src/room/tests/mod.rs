@@ -42,7 +42,7 @@ const EVENTS: u8 = 101;
 /// Octets and samples of 20 ms of G.711.
 const FRAME: usize = 160;
 
-/// What a test party sends in a tick.
+/// What a test participant sends in a tick.
 enum Says {
     Nothing,
     Tone(ToneGenerator),
@@ -62,16 +62,16 @@ struct Phone {
     encoder: Encoder,
     decoder: Decoder,
     source: Source,
-    /// It sends no silence.
+    /// It sends no silence (DTX).
     dtx: bool,
     says: Says,
-    /// What it says of the level of each packet, which it is given in dBov, and under which number.
+    /// The level that it states in each packet, which it is given in dBov, and its id.
     tells: Option<(u8, Tells)>,
     /// Timestamp at which the key was pressed.
     key_began: u32,
-    /// What it was told, decoded.
+    /// What it heard, decoded.
     heard: Vec<i16>,
-    /// RTP headers and payload lengths of what it was told.
+    /// RTP headers and payloads of what it was sent.
     packets: Vec<(plenary_rtp::packet::Header, Vec<u8>)>,
     reports: Vec<Told>,
 }
@@ -85,7 +85,7 @@ enum Decoder {
 struct World {
     room: Room,
     ticks: u64,
-    /// Packets come this long before their tick.
+    /// Packets arrive this long before their tick.
     early_ns: u64,
     phones: Vec<Phone>,
     outbox: Outbox,
@@ -120,7 +120,7 @@ fn tone(hz: f32) -> Says {
     Says::Tone(ToneGenerator::new(8000, hz, -12.0))
 }
 
-/// A key is not used by the room itself.
+/// The room itself does not use the key.
 fn any_port() -> PortKey {
     let pair = PortPair::bind([127, 0, 0, 1].into(), &(40_000..=60_000), 0).expect("a free pair");
     Ports::new().insert(pair)
@@ -143,7 +143,7 @@ impl World {
         Self { room: Room::new(RoomId(1), settings), ..Self::new() }
     }
 
-    /// Parties that speak and listen, one for each.
+    /// Participants who speak and listen, one for each.
     fn with(says: impl IntoIterator<Item = Says>) -> Self {
         let mut world = Self::new();
         for says in says {
@@ -211,7 +211,7 @@ impl World {
                 level_dbov = dbov(&frame);
                 length = phone.encoder.encode(&frame, &mut payload);
                 if phone.dtx && length <= 2 {
-                    // Not sent (RFC 6716, 2.1.9); who does not send does not number.
+                    // Not sent (RFC 6716, 2.1.9), and so without a sequence number.
                     phone.source.pause(units);
                     return None;
                 }
@@ -222,7 +222,7 @@ impl World {
                     phone.key_began = phone.source.timestamp();
                 }
                 let Some(packet) = sender.poll_packet() else {
-                    // The key is up, and the telephone's clock goes on.
+                    // The key is released, and the telephone's clock continues.
                     phone.source.pause(units);
                     return None;
                 };
@@ -292,14 +292,14 @@ impl World {
         self.events.extend(self.outbox.drain_events());
     }
 
-    /// Level of a tone in the last second that a party heard.
+    /// Level of a tone in the last second that a participant heard.
     fn level(&self, number: usize, hz: f32) -> f32 {
         let (heard, rate) = (&self.phones[number].heard, self.phones[number].codec.rate().hz());
         power_dbov(&heard[heard.len() - rate as usize..], rate, hz)
     }
 
-    /// The most that is heard beside these tones in 20 ms, in dBov: a click is a burst of everything. Windows lie across
-    /// the edges of frames, so that a jump there is within one.
+    /// The loudest 20 ms beside these tones, in dBov: a click is broadband. Windows lie across frame edges, so that a
+    /// jump there is inside one.
     fn beside_dbov(&self, number: usize, tones: &[f32], ticks: std::ops::Range<usize>) -> f32 {
         let phone = &self.phones[number];
         let (rate, frame) = (phone.codec.rate().hz(), phone.codec.rate().frame());
@@ -392,7 +392,7 @@ fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
 fn a_silent_line_is_not_summed_and_costs_nobody_the_passing_of_a_single_voice() {
     let mut world = World::new();
     world.enter(Says::Payload(Box::new(|tick| [0x20 | (tick as u8 & 0x0f); FRAME])), Codec::Pcmu);
-    // A line that hisses in the last bit.
+    // A line with noise in the last bit.
     world.enter(
         Says::Payload(Box::new(|tick| std::array::from_fn(|i| 0xff - ((i as u8 ^ tick as u8) & 1)))),
         Codec::Pcmu,
@@ -585,7 +585,7 @@ fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
         Told::Receives { ssrc, fraction_lost, .. } => *ssrc == 1000 && *fraction_lost == 0,
         Told::Goodbye { .. } => false,
     }));
-    // The phone has seen our last report 100 ms ago, held it 40 ms, and lost a quarter of what we sent.
+    // The telephone received our last report 100 ms ago, held it for 40 ms, and lost a quarter of what was sent.
     let time = world.time();
     let now = (rtcp::ntp(time.wall_ns) >> 16) as u32;
     let report = Report {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Two parties whose reports are out of the way, so that all that is looked at is RTP.
+/// Two participants without reports, so that only RTP is compared.
 fn world() -> World {
     let mut world = World::set(Settings { rtcp_interval_ns: 1_000_000 * SECOND, ..SETTINGS });
     world.enter(tone(400.0), Codec::Pcmu);
@@ -21,7 +21,7 @@ fn a_stream_that_goes_on_from_another_port_is_heard_and_hears_after_a_second() {
     for silent in [false, true] {
         let mut world = world();
         if silent {
-            // A line in a lull: its packets are only counted.
+            // A line on the fast path for silence: its packets are only counted.
             world.say(0, Says::Payload(Box::new(|_| [0xff; FRAME])));
         }
         world.run(6 * 50);
@@ -32,7 +32,7 @@ fn a_stream_that_goes_on_from_another_port_is_heard_and_hears_after_a_second() {
         world.run(49);
         assert_eq!(port_of(&world, 0), (old, true));
         world.run(3);
-        // Its socket takes packets from elsewhere by now, and the next one moves the stream.
+        // By now its socket accepts packets from elsewhere, and the next one moves the stream.
         assert_eq!(port_of(&world, 0), (new, true));
         world.say(0, tone(400.0));
         world.run(100);

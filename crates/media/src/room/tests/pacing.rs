@@ -4,7 +4,7 @@ use super::*;
 
 const PHASE_NS: u64 = MS;
 const TALKERS: usize = 6;
-/// Octets that tell one frame from all others: each a digit, in codes that are loud and that a mix of one voice leaves alone.
+/// Octets that identify a frame: each a digit, in codes that are loud and that a mix of one voice leaves unchanged.
 const DIGITS: usize = 6;
 
 /// A frame of a voice with its number in it.
@@ -60,7 +60,7 @@ fn listeners_get_one_packet_in_20_ms_whoever_talks_and_soon() {
         world.deliver();
         ticks += 1;
         ahead_ns.push(ticks as i64 * FRAME_NS as i64 - (now_ns - begins_ns) as i64);
-        // One who never talks hears what all hear.
+        // A participant who never talks hears what all listeners hear.
         let (_, payload) = world.phones[TALKERS].packets.last().unwrap();
         if let Some(number) = number_in(payload)
             && now_ns > begins_ns + 30 * SECOND

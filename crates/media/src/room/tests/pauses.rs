@@ -3,14 +3,14 @@
 use super::*;
 use codecs::tone_at;
 
-/// Levels of what a party heard from a tick on, frame by frame.
+/// Levels of what a participant heard from a tick on, frame by frame.
 fn levels(world: &World, number: usize, from_tick: usize) -> Vec<f32> {
     let phone = &world.phones[number];
     let frame = phone.codec.rate().frame();
     phone.heard[from_tick * frame..].chunks(frame).map(dbov).collect()
 }
 
-/// Has a phone send a packet of comfort noise (RFC 3389) at this level in the place of a frame.
+/// Sends a packet of comfort noise (RFC 3389) at this level in place of a frame.
 fn send_noise(world: &mut World, number: usize, below_dbov: u8) {
     let phone = &mut world.phones[number];
     let (key, from) = (phone.key, phone.address);
@@ -31,14 +31,14 @@ fn a_phone_that_sends_comfort_noise_in_its_pauses_is_heard_whole_and_nothing_is_
             let begins = world.phones[listener].heard.len() / FRAME;
             world.say(talker, Says::Nothing);
             for tick in 0..pause_ticks {
-                // Again every 200 ms, as phones do.
+                // Again every 200 ms, as telephones do.
                 if tick % 10 == 0 {
                     send_noise(&mut world, talker, 48);
                 }
                 world.run(1);
             }
             let pause = levels(&world, listener, begins);
-            // The last word ends, then there is noise at once and all the time.
+            // The last word ends, then noise follows at once and continuously.
             let (first, rest) = pause.split_at(4);
             assert!(first.iter().all(|level| *level > -53.0), "{codec:?}, {pause_ticks}: {first:?}");
             assert!(
@@ -93,7 +93,7 @@ fn a_phone_that_sends_no_silence_of_opus_is_heard_whole_and_little_is_made_up() 
     }
     let stats = world.stats(talker);
     assert!(stats.packets_late == 0 && stats.packets_lost == 0, "{stats:?}");
-    // What was not sent is not counted as lost, but for some after packets that do not say that nobody speaks.
+    // What was not sent does not count as lost, except for some after packets that do not indicate silence.
     assert!(stats.frames_concealed <= 12 && stats.frames_skipped == 0 && stats.mos > 4.3, "{stats:?}");
 }
 
@@ -118,7 +118,7 @@ fn to_listeners_of_opus_silence_is_not_sent_where_that_is_configured() {
         let phone = &world.phones[listener];
         let (resumes, last) = (&phone.packets[packets].0, &phone.packets[phone.packets.len() - 1].0);
         assert!(resumes.marker, "{talks:?}: a talkspurt begins (RFC 3551, 4.1)");
-        // The clock went on: what is sent now has the stamps of 410 ticks from the first packet.
+        // The clock continued: packets now have timestamps 410 ticks after the first packet.
         let since_first = last.timestamp.wrapping_sub(phone.packets[0].0.timestamp);
         assert_eq!(since_first, 409 * 960, "{talks:?}");
         let numbers = last.sequence.wrapping_sub(phone.packets[0].0.sequence);
@@ -135,7 +135,7 @@ fn talk_is_told_within_200_ms_and_its_end_after_400_to_800_ms_on_quiet_and_noisy
         for (noise_dbov, voice_dbov) in [(-127.0, -20.0), (-65.0, -30.0), (-45.0, -20.0)] {
             let rate = codec.rate().hz();
             let mut world = World::new();
-            // A hum is noise to everybody; Opus takes it for what it is.
+            // A hum is noise to everyone; Opus codes it as what it is.
             let hum = || Says::Tone(ToneGenerator::new(rate, 120.0, noise_dbov));
             let talker = world.enter(hum(), codec);
             world.enter(Says::Nothing, codec);

@@ -77,7 +77,7 @@ fn an_echoing_line_and_a_bad_network_show_in_the_statistics() {
         }))
     };
     let mut world = World::with([words(), Says::Nothing]);
-    // The second phone returns what it hears 10 frames later, softer.
+    // The second telephone returns what it hears 10 frames later, attenuated.
     for _ in 0..700 {
         let heard = &world.phones[1].packets;
         let past = heard.len().checked_sub(10).map(|place| heard[place].1.clone());
@@ -149,7 +149,7 @@ fn encoded(frame: &[i16; FRAME]) -> [u8; FRAME] {
 
 #[test]
 fn the_first_sound_of_a_word_is_heard_however_soft_it_is_and_however_many_lines_hiss() {
-    // An s of 120 ms at -45 dBov before the vowel, on lines that hiss at -70 to -50 dBov, alone and among twenty.
+    // An s of 120 ms at -45 dBov before the vowel, on lines with noise of -70 to -50 dBov, alone and among twenty.
     for (noise_dbov, others) in [(-70.0, 0), (-55.0, 0), (-55.0, 20), (-52.0, 20), (-50.0, 20)] {
         let noise = |seed: u64| {
             let mut hiss = hiss(noise_dbov, seed);
@@ -202,7 +202,7 @@ fn one_voice_is_passed_bit_for_bit_also_beside_silent_members_of_other_codecs() 
 fn for_an_hour_a_clock_that_is_300_ppm_off_is_followed_without_a_click() {
     for ppm in [-300_i64, 300] {
         let mut world = World::with([tone(440.0), Says::Nothing]);
-        // The phone's 20 ms are a little longer or shorter than ours.
+        // The telephone's 20 ms are slightly longer or shorter than ours.
         let mut sent = 0_i64;
         for tick in 0..180_000_i64 {
             let time = world.time();
@@ -219,13 +219,13 @@ fn for_an_hour_a_clock_that_is_300_ppm_off_is_followed_without_a_click() {
             world.ticks += 1;
         }
         let stats = world.stats(0);
-        // 300 ppm of an hour are 1.08 s, 54 frames; nothing else is made up, left out or late.
+        // 300 ppm of an hour are 1.08 s, 54 frames; nothing else is concealed, skipped or late.
         let (made_up, left_out) = (stats.frames_concealed, stats.frames_skipped);
         assert!((50..=56).contains(&(made_up + left_out)), "{ppm}: {made_up} made up, {left_out} left out");
         assert!(if ppm < 0 { left_out == 0 } else { made_up <= 2 }, "{ppm}: {made_up}, {left_out}");
         assert!(stats.packets_late == 0 && stats.buffer_ms < 45.0, "{ppm}: {stats:?}");
         let heard = &world.phones[1].heard[8000..];
-        // No jump between samples that the tone itself has not (its steepest is 0.345 of its peak), and no hole.
+        // No step between samples that the tone itself does not have (its steepest is 0.345 of its peak), and no gap.
         let peak = 32_768.0 * 10_f32.powf(-12.0 / 20.0) * std::f32::consts::SQRT_2;
         let step = heard.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max();
         assert!(step.is_some_and(|step| (step as f32) < peak * 0.45), "{ppm}: a step of {step:?}");

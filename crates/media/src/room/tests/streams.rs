@@ -12,7 +12,7 @@ fn changing_between_the_shared_and_an_own_stream_is_not_heard() {
         let mut world = World::new();
         world.enter(tone_at(codec, 440.0), codec);
         let changes = world.enter(Says::Nothing, codec);
-        // Somebody stays on the shared stream, so that it goes on without the one who changes.
+        // One listener stays on the shared stream, so that it continues without the one who changes.
         let stays = world.enter(Says::Nothing, codec);
         world.run(100);
         world.say(changes, Says::Tone(ToneGenerator::new(codec.rate().hz(), 900.0, -20.0)));
@@ -21,7 +21,7 @@ fn changing_between_the_shared_and_an_own_stream_is_not_heard() {
         world.run(250);
         let beside = |ticks| world.beside_dbov(changes, &[440.0], ticks);
         let (steady, to_own) = (beside(40..95), beside(95..130));
-        // The voice lingers for 15 frames after the last packet and what is made up for it; Opus waits for a pause.
+        // The voice lingers for 15 frames after the last packet and its concealment; Opus waits for a pause.
         let to_shared = beside(206..440);
         assert!(steady < bound_dbov, "{codec:?}: the codec itself leaves {steady} dBov");
         for (what, residue) in [("own", to_own), ("shared", to_shared)] {
@@ -33,8 +33,9 @@ fn changing_between_the_shared_and_an_own_stream_is_not_heard() {
 
 #[test]
 fn changing_streams_is_not_heard_while_the_limiter_works() {
-    // Two talk so loudly that they are turned down together, to -3 dBov; the third comes in as loudly and falls silent
-    // again. Alone he takes the shared stream with him; Opus that others hear goes on with a coarse frame.
+    // Two talk so loudly that they are limited together, to -3 dBov; the third begins as loudly and falls silent
+    // again. If alone, they take over the shared stream; Opus with other listeners continues with a coarser,
+    // independent frame.
     let bounds = [
         (Codec::Pcmu, -40.0, -40.0),
         (Codec::Pcma, -40.0, -40.0),
@@ -55,13 +56,13 @@ fn changing_streams_is_not_heard_while_the_limiter_works() {
             world.say(changes, loud(1500.0));
             world.run(100);
             world.say(changes, Says::Nothing);
-            // His voice lingers for 15 frames, the limiter of what all hear takes up to 700 ms to come back, and Opus waits
-            // for a pause, at most 3 s.
+            // The voice lingers for 15 frames, the limiter of the shared stream takes up to 700 ms to recover, and
+            // Opus waits for a pause, at most 3 s.
             world.run(250);
             let beside = |ticks| world.beside_dbov(changes, &[440.0, 910.0], ticks);
             let (steady, worst) = (beside(40..95), beside(95..440));
             assert!(worst < bound_dbov, "{codec:?}, alone {is_alone}: {worst} dBov, steady {steady}");
-            // In G.722 it waits until both say the same to the last bit.
+            // G.722 waits until both outputs are identical to the last bit.
             let is_apart = world.room.parties[changes].as_ref().is_some_and(|party| party.is_apart);
             assert!(codec == Codec::G722 || !is_apart, "{codec:?}: it hears what all hear");
         }
@@ -82,7 +83,7 @@ fn who_falls_silent_comes_back_to_the_shared_stream_of_opus_in_a_pause() {
     world.say(talker, Says::Tone(ToneGenerator::new(48_000, 440.0, -70.0)));
     world.run(10);
     assert!(!is_apart(&world));
-    // And where nobody makes one, after three seconds.
+    // And if nobody pauses, after three seconds.
     world.say(talker, tone_at(Codec::Opus, 440.0));
     world.say(changes, tone_at(Codec::Opus, 900.0));
     world.run(100);
@@ -128,7 +129,7 @@ fn who_comes_and_goes_at_another_rate_leaves_no_click_at_those_who_are_there() {
 
 #[test]
 fn what_a_talker_hears_does_not_depend_on_what_he_says() {
-    // Three talk, so loudly that they are turned down together. The first says this or that.
+    // Three talk so loudly that they are limited together. The first says one thing or another.
     let mixed = |first| [first, Codec::G722, Codec::Opus];
     let rooms = Codec::ALL.map(|codec| [codec; 3]).into_iter().chain(Codec::ALL.map(mixed));
     for codecs in rooms {
@@ -164,7 +165,7 @@ fn three_loud_talkers_hear_nothing_of_themselves_though_the_sum_is_limited() {
         world.run(200);
         for (number, hz) in tones.iter().enumerate() {
             let own = world.level(number, *hz);
-            // Of Opus it is the coding of the others.
+            // In Opus it is the coding of the others.
             let bound_dbov = if codecs[number] == Codec::Opus { -60.0 } else { -70.0 };
             assert!(own < bound_dbov, "{codecs:?}: {hz} Hz at -2 dBov comes back at {own} dBov");
         }

@@ -33,7 +33,7 @@ fn an_offer_is_found_beside_a_location() {
     let answer = wire.act(|ua, now| ua.answer(incoming.call, OFFER.into(), false, now)).remove(0);
     let tag = tag_of(&answer);
     wire.say("ACK", 1, &tag, "", "");
-    // The offer was theirs, so the ACK brings no answer.
+    // They made the offer, so the ACK carries no answer.
     assert!(matches!(wire.events.pop(), Some(SipEvent::Confirmed { answer: None, .. })));
     for (cseq, method) in [(2, "INVITE"), (3, "UPDATE")] {
         wire.say(method, cseq, &tag, MIXED, &located_offer());
@@ -108,7 +108,7 @@ fn the_answer_to_a_call_of_ours_is_found_among_other_parts() {
     let mut line = Line::new();
     let invite = line.dial(1, to("127.0.0.2"));
     let answer = |status: &str| format!("{status}\r\nContact: <sip:them@{A}>\r\n{}", MIXED.trim_end());
-    // `reply` says that it is a session description only where it has a body of its own.
+    // `reply` adds the content type of a session description only if it has a body of its own.
     let with_body = |request: &str, status: &str, body: &str| {
         let copied: String = request
             .lines()
@@ -131,7 +131,7 @@ fn the_answer_to_a_call_of_ours_is_found_among_other_parts() {
     let sent = line.hear(invite.0, &with_body(&invite.1, "200 OK", &located_offer()));
     assert_sent(&sent, &[(A, "ACK")]);
     assert!(matches!(line.events.pop(), Some(SipEvent::Answered { sdp: answered, .. }) if answered == sdp));
-    // How a call goes that they were asked to make.
+    // The progress of a call that they were asked to make.
     let bob = ReferTo::Uri { uri: "sip:bob@127.0.0.9".into(), replaces: None };
     let refer = line.act(|ua, now| ua.refer(CallId(1), &bob, now)).remove(0);
     line.reply(&refer, "them", "202 Accepted", "");

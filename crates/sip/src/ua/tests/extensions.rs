@@ -3,7 +3,7 @@
 
 use super::*;
 
-/// The called side dies and another run of it ends the call that it finds on record.
+/// The called side dies, and a later process ends the call that it finds on record.
 #[test]
 fn a_call_is_ended_by_another_run_of_ours() {
     let mut pair = Pair::new();
@@ -77,17 +77,17 @@ fn clients_in_browsers_learn_ice_servers_also_while_it_drains_and_proxies_that_i
         let told = answer(is_draining, "X-AculabTurnRequest: 1\n");
         assert!(told.starts_with("SIP/2.0 200 OK\r\n"), "{told}");
         assert!(told.contains("\r\nContent-Type: application/json\r\n"), "{told}");
-        // What the program says of the client that From names.
+        // What the program returns for the client in From.
         assert!(told.ends_with("\r\n\r\n[{\"urls\":\"stun:a\"}]"), "{told}");
     }
     assert!(answer(true, "").starts_with("SIP/2.0 503 "));
     assert!(answer(true, "X-AculabTurnRequest: 0\n").starts_with("SIP/2.0 503 "));
 }
 
-/// The client of a browser may not take an offer within a call, so a refresh of ours never brings one.
+/// A browser's client may not take an offer within a call, so a refresh never contains one.
 #[test]
 fn a_browser_is_never_sent_an_offer_within_a_call() {
-    // It asks for a timer, in every way in which that can be asked.
+    // It asks for a timer, in every possible way.
     for (header, agreed) in [
         ("Supported: timer\nSession-Expires: 90\n", "90;refresher=uac"),
         ("Supported: timer\nSession-Expires: 90;refresher=uac\n", "90;refresher=uac"),
@@ -148,11 +148,11 @@ fn a_browser_is_never_sent_an_offer_within_a_call() {
     }
 }
 
-/// A user agent and a phone of which we write the messages ourselves.
+/// A user agent and a telephone whose messages the test writes.
 pub(super) struct Wire {
     ua: UserAgent,
     now: Duration,
-    /// What was sent since the last look, as text.
+    /// What was sent since the last call, as text.
     sent: Vec<String>,
     pub(super) events: Vec<SipEvent>,
     requests: u32,
@@ -218,7 +218,7 @@ impl Wire {
         std::mem::take(&mut self.sent)
     }
 
-    /// Lets time pass and says what was sent meanwhile.
+    /// Advances time and returns what was sent meanwhile.
     pub(super) fn wait(&mut self, seconds: u64) -> Vec<String> {
         let until = self.now + Duration::from_secs(seconds);
         while let Some(next) = self.ua.poll_timeout().filter(|next| *next <= until) {
@@ -241,7 +241,7 @@ impl Wire {
             .expect("a call came in")
     }
 
-    /// A call that is up; our tag.
+    /// An established call; our tag.
     pub(super) fn up(&mut self, extra: &str) -> (CallId, String, String) {
         self.say("INVITE", 1, "", &format!("Content-Type: application/sdp\r\n{extra}"), OFFER);
         let call = self.call();
@@ -324,7 +324,7 @@ fn a_call_whose_ringing_is_never_acknowledged_ends() {
     // The refusal is answered by an ACK of its transaction.
     wire.wait(60);
     assert!(wire.ua.is_idle());
-    // What nobody knows is still refused.
+    // An unsupported extension is still refused.
     let sent = wire.say("INVITE", 9, "", "Require: 100rel, frobnicate\r\n", "");
     assert!(
         sent[0].starts_with("SIP/2.0 420 ") && header(&sent[0], "Unsupported") == "frobnicate",
@@ -337,7 +337,7 @@ fn a_session_that_the_caller_refreshes_lasts_and_one_that_it_does_not_is_over() 
     let mut wire = Wire::new();
     let short = wire.say("INVITE", 1, "", "Session-Expires: 30\r\nSupported: timer\r\n", "");
     assert!(short[0].starts_with("SIP/2.0 422 ") && header(&short[0], "Min-SE") == "90", "{short:?}");
-    // Nobody acknowledges the refusal; it is said again for a while.
+    // Nobody acknowledges the refusal; it is retransmitted for a while.
     wire.wait(40);
     let (call, tag, answer) = wire.up("Session-Expires: 90;refresher=uac\r\nSupported: timer\r\n");
     assert_eq!(
@@ -364,7 +364,7 @@ fn we_refresh_where_it_is_left_to_us() {
     let update = wire.wait(900).remove(0);
     assert!(update.starts_with("UPDATE sip:alice@127.0.0.1:5060"), "{update}");
     wire.raw(&reply(&update, "200 OK\r\nSession-Expires: 1800;refresher=uac\r\nRequire: timer"));
-    // The next time it knows no UPDATE any more: then by an INVITE, with the same description.
+    // The next time it no longer supports UPDATE: then by an INVITE, with the same description.
     let update = wire.wait(900).remove(0);
     let invite = wire.raw(&reply(&update, "405 Method Not Allowed")).remove(0);
     assert!(invite.starts_with("INVITE ") && invite.ends_with(OFFER), "{invite}");
@@ -388,7 +388,7 @@ fn we_refresh_where_it_is_left_to_us() {
 
 #[test]
 fn a_probe_ends_the_call_that_the_other_side_does_not_know_any_more() {
-    // Whatever it says, somebody is there.
+    // Whatever the response, the other side is there.
     let mut wire = Wire::new();
     let (call, ..) = wire.up("");
     for status in ["200 OK", "405 Method Not Allowed", "503 Service Unavailable"] {
@@ -402,7 +402,7 @@ fn a_probe_ends_the_call_that_the_other_side_does_not_know_any_more() {
     assert!(bye[0].starts_with("BYE ") && bye[0].contains("did not answer any more"), "{bye:?}");
     assert_eq!(wire.events.last(), Some(&SipEvent::Ended { call, cause: EndCause::Transport }));
 
-    // Nobody answers at all.
+    // No response at all.
     let mut wire = Wire::new();
     let (call, ..) = wire.up("");
     wire.act(|ua, now| ua.probe(call, now));
@@ -496,7 +496,7 @@ fn a_conference_is_followed_inside_a_call_and_outside() {
         "{over:?}"
     );
     assert!(wire.events.contains(&SipEvent::Unsubscribed(id)));
-    // One look is enough: Expires 0.
+    // A single document is enough: Expires 0.
     wire.say("SUBSCRIBE", 20, "", "Event: conference\r\nExpires: 0\r\n", "");
     let once = subscribing(&wire);
     let sent = wire

@@ -5,14 +5,14 @@ use super::*;
 pub(super) struct Line {
     pub(super) ua: UserAgent,
     pub(super) now: Duration,
-    /// What was sent since the last look, and where to.
+    /// What was sent since the last call, and where to.
     pub(super) sent: Vec<(Flow, String)>,
     pub(super) events: Vec<SipEvent>,
-    /// What DNS knows: the servers of each name.
+    /// The contents of DNS: the servers of each name.
     pub(super) names: BTreeMap<String, Vec<Flow>>,
     /// Names that were asked for.
     pub(super) asked: Vec<String>,
-    /// Nobody answers such questions.
+    /// DNS does not respond.
     pub(super) is_dns_silent: bool,
     requests: u32,
 }
@@ -79,7 +79,7 @@ impl Line {
         std::mem::take(&mut self.sent)
     }
 
-    /// Lets time pass and says what was sent meanwhile.
+    /// Advances time and returns what was sent meanwhile.
     pub(super) fn wait_ms(&mut self, ms: u64) -> Vec<(Flow, String)> {
         let until = self.now + Duration::from_millis(ms);
         while let Some(next) = self.ua.poll_timeout().filter(|next| *next <= until) {
@@ -97,14 +97,14 @@ impl Line {
         self.wait_ms(seconds * 1000)
     }
 
-    /// Places a call; the INVITE and where it went.
+    /// Places a call; returns the INVITE and where it went.
     pub(super) fn dial(&mut self, call: u64, spec: DialSpec) -> (Flow, String) {
         let sent = self.act(|ua, now| ua.dial(CallId(call), spec, now));
         assert_eq!(sent.len(), 1, "{sent:?} {:?}", self.events);
         sent.into_iter().next().unwrap()
     }
 
-    /// Somebody answers a request of ours. `status` may bring headers along.
+    /// A response to one of our requests. `status` may include headers.
     pub(super) fn reply(
         &mut self,
         (flow, request): &(Flow, String),
@@ -137,7 +137,7 @@ impl Line {
         std::mem::take(&mut self.sent)
     }
 
-    /// The other side of a call of ours sends a request in its dialog, known by our INVITE.
+    /// The other side of one of our calls sends a request in its dialog, identified by our INVITE.
     pub(super) fn ask(
         &mut self,
         (flow, invite): &(Flow, String),
@@ -163,7 +163,7 @@ impl Line {
         self.hear(*flow, &text)
     }
 
-    /// A call of ours that is up; its INVITE.
+    /// One of our calls, established; returns its INVITE.
     pub(super) fn up(&mut self, call: u64, spec: DialSpec) -> (Flow, String) {
         let invite = self.dial(call, spec);
         let sent = self.reply(&invite, "them", "200 OK\r\nAllow: INVITE, UPDATE, REFER", OFFER);

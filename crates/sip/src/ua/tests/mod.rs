@@ -62,7 +62,7 @@ fn peer(port: u16) -> Peer {
 struct Pair {
     peers: [Peer; 2],
     now: Duration,
-    /// Datagrams on their way: when, in which order sent, to whom, what.
+    /// Datagrams in flight: arrival, order of sending, recipient, bytes.
     link: BTreeMap<(Duration, u64), (usize, Bytes)>,
     sent: u64,
     loss_percent: u64,
@@ -146,7 +146,7 @@ impl Pair {
         }
     }
 
-    /// Lets time pass until nothing more happens before `until`.
+    /// Advances time until nothing more happens before `until`.
     fn run(&mut self, until: Duration) {
         loop {
             let arrival = self.link.keys().next().map(|key| key.0);
@@ -180,7 +180,7 @@ impl Pair {
         found.expect("the call came in")
     }
 
-    /// A call that is up.
+    /// An established call.
     fn established() -> (Self, CallId, CallId) {
         let mut pair = Self::new();
         let caller = pair.dial();
@@ -399,7 +399,7 @@ fn keys_come_by_info_too() {
     assert_eq!(pair.peers[1].events, keys);
 }
 
-/// What a user agent says to a text, as first lines.
+/// The first lines of a user agent's responses to a text.
 fn said(text: &str) -> Vec<String> {
     let mut peer = peer(5070);
     let flow = Flow {
@@ -458,7 +458,7 @@ fn what_cannot_be_done_is_refused_as_the_rfc_says() {
         "400",
         "Contact",
     );
-    // What a response has to repeat and is not there is left out.
+    // What a response has to repeat and is absent is left out.
     assert_status(&request("INVITE", uri, "", "").replace("Call-ID: c1\n", ""), "400", "CSeq: 1 INVITE");
     assert_status(&request("INVITE", uri, "", "").replace("CSeq: 1 INVITE", "CSeq: 1 BYE"), "400", "CSeq");
     assert_status(

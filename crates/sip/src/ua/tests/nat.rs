@@ -3,11 +3,11 @@
 use super::line::{Line, assert_sent, flow_to, header, to};
 use super::*;
 
-/// What such a telephone calls itself, and what we see.
+/// Such a telephone's own address, and the one it is seen at.
 const INSIDE: &str = "10.0.0.5:5060";
 const OUTSIDE: &str = "127.0.0.9:40123";
 
-/// A message of a caller whose Via and Contact say `via` and `contact`.
+/// A message of a caller with these addresses in Via and Contact.
 fn message(method: &str, cseq: u32, via: &str, contact: &str, to_tag: &str, extra: &str) -> String {
     let body = if method == "INVITE" { OFFER } else { "" };
     format!(
@@ -19,7 +19,7 @@ fn message(method: &str, cseq: u32, via: &str, contact: &str, to_tag: &str, extr
     )
 }
 
-/// A call that came from `source`, is answered and acknowledged; the tag of ours.
+/// A call from `source`, answered and acknowledged; returns our tag.
 fn call(line: &mut Line, source: &str, via: &str, contact: &str, extra: &str) -> String {
     line.hear(flow_to(source), &message("INVITE", 1, via, contact, "", extra));
     assert!(matches!(line.events.pop(), Some(SipEvent::Incoming(_))));
@@ -45,7 +45,7 @@ fn a_caller_behind_a_nat_is_told_where_it_called_from() {
         (format!("{INSIDE};rport"), INSIDE),
         // It believes to have the address, but not the port.
         ("127.0.0.9:5060;rport".to_owned(), "127.0.0.9:5060"),
-        // It has learnt its address somewhere, and its port there is another one than here.
+        // It has learnt its address somewhere, with another port than it has here.
         (format!("{INSIDE};rport"), "127.0.0.9:41000"),
     ] {
         let mut line = Line::new();
@@ -60,12 +60,12 @@ fn a_caller_whose_contact_is_elsewhere_and_who_is_not_behind_a_nat_is_told_there
     let mut line = Line::new();
     call(&mut line, "127.0.0.9:5060", "127.0.0.9:5060;rport", "127.0.0.10:5080", "");
     assert_eq!(bye(&mut line).0, "127.0.0.10:5080");
-    // A proxy that stays in the path: it is the one to be told, whatever is behind it.
+    // A proxy that stays in the path: requests go to it, whatever is behind it.
     let mut line = Line::new();
     let route = "Record-Route: <sip:127.0.0.9:5060;lr>\r\n";
     call(&mut line, "127.0.0.9:5060", "127.0.0.9:5060;rport", INSIDE, route);
     assert_eq!(bye(&mut line), ("127.0.0.9:5060".to_owned(), format!("sip:a@{INSIDE}")));
-    // And when that one sends from another port than it takes requests on.
+    // And if that one sends from another port than it receives requests on.
     let mut line = Line::new();
     call(&mut line, OUTSIDE, "127.0.0.9:5060;rport", INSIDE, route);
     assert_eq!(bye(&mut line).0, "127.0.0.9:5060");
@@ -76,7 +76,7 @@ fn a_private_contact_of_a_public_caller_is_not_believed() {
     let (source, contact) = ("203.0.113.5:5060", "192.168.1.7:5060");
     let mut line = Line::new();
     line.ua.set_limits(vec!["0.0.0.0/0".parse().unwrap()], Vec::new(), GuardConfig::default());
-    // Something on the way has repaired the Via, and forgotten the Contact.
+    // Something on the path has corrected the Via, and not the Contact.
     call(&mut line, source, &format!("{source};rport"), contact, "");
     assert_eq!(bye(&mut line).0, source);
 }
@@ -122,11 +122,11 @@ fn a_telephone_that_is_called_through_its_nat_is_told_so_for_the_whole_call() {
     let contact = format!("200 OK\r\nAllow: UPDATE\r\nContact: <sip:alice@{INSIDE}>");
     assert_sent(&line.reply(&invite, "alice", &contact, OFFER), &[(OUTSIDE, "ACK")]);
     assert_eq!(bye(&mut line), (OUTSIDE.to_owned(), format!("sip:alice@{INSIDE}")));
-    // One that names its outside, where the port it was given for us is another one.
+    // One that names its public address, where the port mapped towards us is another one.
     let invite = line.dial(2, spec());
     let contact = "200 OK\r\nContact: <sip:alice@127.0.0.9:41000>";
     assert_sent(&line.reply(&invite, "alice", contact, OFFER), &[(OUTSIDE, "ACK")]);
-    // A provider whose calls go on elsewhere after the answer.
+    // A provider whose calls continue elsewhere after the answer.
     let invite = line.dial(3, to("127.0.0.2:5060"));
     let contact = "200 OK\r\nContact: <sip:them@127.0.0.3:5080>";
     assert_sent(&line.reply(&invite, "them", contact, OFFER), &[("127.0.0.3:5080", "ACK")]);
@@ -145,7 +145,7 @@ fn who_follows_a_conference_from_behind_a_nat_is_told_there_and_over_a_datagram_
     assert_sent(&sent, &[(OUTSIDE, "SIP/2.0 200"), (OUTSIDE, "NOTIFY")]);
     assert_eq!(sent[1].0.transport, Transport::Udp);
     line.reply(&sent[1], "", "200 OK", "");
-    // Its NAT has given it another port by the time it renews that.
+    // Its NAT has given it another port by the time of its refresh.
     let (moved, tag) =
         ("127.0.0.9:40999", header(&sent[0].1, "To").split_once(";tag=").unwrap().1.to_owned());
     line.hear(flow_to(moved), &message("SUBSCRIBE", 2, &via, INSIDE, &format!(";tag={tag}"), extra));
@@ -153,7 +153,7 @@ fn who_follows_a_conference_from_behind_a_nat_is_told_there_and_over_a_datagram_
     assert_sent(&sent, &[(moved, "NOTIFY")]);
 }
 
-/// The session is refreshed by us: the request for that has to get there as well.
+/// This side refreshes the session: that request has to arrive as well.
 #[test]
 fn a_session_with_a_caller_behind_a_nat_is_refreshed_there() {
     let mut line = Line::new();

@@ -16,7 +16,7 @@ fn a_silent_server_is_left_for_the_next_one_and_avoided_for_a_while() {
     let at_b = sent[3].clone();
     assert_eq!(header(&at_b.1, "Call-ID"), header(&at_a.1, "Call-ID"));
     assert_eq!((header(&at_a.1, "CSeq"), header(&at_b.1, "CSeq")), ("1 INVITE", "2 INVITE"));
-    // The first one wakes up: its telephone is told to stop, and if it was taken all the same, the call is ended.
+    // The first one responds late: its fork is cancelled, and if that was answered all the same, the call is ended.
     assert_sent(&line.reply(&at_a, "late", "180 Ringing", ""), &[(A, "CANCEL")]);
     assert_sent(&line.reply(&at_a, "late", "180 Ringing", ""), &[]);
     let buried = line.reply(&at_a, "late", "200 OK", OFFER);
@@ -30,7 +30,7 @@ fn a_silent_server_is_left_for_the_next_one_and_avoided_for_a_while() {
         "{:?}",
         line.events
     );
-    // The next call does not wait for the dead one.
+    // The next call does not wait for the failed one.
     let second = line.dial(2, to("example.com"));
     assert_eq!(second.0.remote.to_string(), B);
     line.reply(&second, "x", "486 Busy Here", "");
@@ -146,7 +146,7 @@ fn a_call_to_a_registered_user_goes_over_its_connection() {
     assert_eq!(sent_on, flow);
     assert_eq!(header(&invite, "Route"), "<sip:edge.example;lr>");
     assert!(line.asked.is_empty(), "nobody was asked");
-    // The connection is gone, and with it the path to the user, who is not there: that is no failure of a server.
+    // The connection is gone, and with it the path to the user, who is absent: not a failure of a server.
     line.act(|ua, now| ua.handle_transport_error(flow, now));
     let phrase = "Its connection is closed".to_owned();
     let rejected = SipEvent::Rejected { call: CallId(1), status: 480, phrase };
@@ -169,7 +169,7 @@ fn what_rings_too_long_is_taken_back() {
     let rejected = |call| SipEvent::Rejected { call: CallId(call), status: 487, phrase: "No answer".into() };
     assert_eq!(line.events.pop(), Some(rejected(1)));
     line.assert_clean();
-    // The other side takes no notice: it is over all the same.
+    // The other side ignores it: the call ends all the same.
     let invite = line.dial(2, spec());
     line.reply(&invite, "a", "180 Ringing", "");
     let sent = line.wait(90);
@@ -210,7 +210,7 @@ fn of_several_telephones_that_answer_the_first_one_has_the_call() {
         assert!(sent[0].1.starts_with(&format!("ACK sip:{tag}@")) && header(&sent[1].1, "To").ends_with(tag));
         line.reply(&sent[1], tag, "200 OK", "");
     }
-    // Each that comes again is acknowledged again, and nothing more.
+    // Each retransmission is acknowledged again, and nothing more.
     for tag in ["a", "b", "c"] {
         let sent = line.reply(&invite, tag, "200 OK", OFFER);
         assert_sent(&sent, &[(A, "ACK")]);
@@ -237,7 +237,7 @@ fn reliable_ringing_is_acknowledged_once_and_its_answer_counts() {
     assert_sent(&line.reply(&invite, "a", &reliable(9), ""), &[]);
     assert_sent(&line.reply(&invite, "a", &reliable(8), ""), &[(A, "PRACK")]);
     assert_eq!(line.events.len(), 2, "{:?}", line.events);
-    // Another telephone counts for itself.
+    // Another fork is counted separately.
     assert_sent(&line.reply(&invite, "b", &reliable(1), ""), &[(A, "PRACK")]);
     let ack = line.reply(&invite, "a", "200 OK", "");
     assert_sent(&ack, &[(A, "ACK")]);
@@ -261,7 +261,7 @@ fn redirections_lead_to_names_in_the_order_of_their_wish() {
     let sent = line.reply(&invite, "a", moved, "");
     assert_sent(&sent, &[(A, "ACK"), (B, "INVITE")]);
     assert!(sent[1].1.starts_with("INVITE sip:y@other.example "));
-    // Busy there, the next name is not found, so it is the last one; and that sends it back in a circle.
+    // Busy there, the next name is not found, so it is the last one; and that redirects in a circle.
     let sent = line.reply(&sent[1], "b", "486 Busy Here", "");
     assert_sent(&sent, &[(B, "ACK"), ("127.0.0.4:5060", "INVITE")]);
     assert_eq!(line.asked[1..], ["other.example", "nowhere.example", "127.0.0.4"]);
@@ -284,7 +284,7 @@ fn redirections_are_followed_only_to_where_they_may_lead() {
         assert_eq!(sent.len() == 2, is_followed, "{redirection:?}: {sent:?}");
         assert_eq!(line.events.is_empty(), is_followed);
     }
-    // Calls by a proxy still go by it.
+    // Calls through a proxy still pass it.
     let mut line = Line::with("proxy.example", &[B]);
     let invite = line.dial(1, DialSpec { route: vec!["sip:proxy.example;lr".into()], ..to("127.0.0.2") });
     let sent = line.reply(&invite, "a", "302 Moved\r\nContact: <sip:x@other.example>", "");
@@ -313,7 +313,7 @@ fn a_proxy_and_a_server_may_both_ask_who_calls() {
     assert!(header(&fourth.1, "Proxy-Authorization").contains("nonce=\"n3\""), "{fourth:?}");
     let ack = line.reply(&fourth, "s", "200 OK", OFFER);
     assert!(header(&ack[0].1, "Proxy-Authorization").contains("nonce=\"n3\""), "{ack:?}");
-    // BYE brings answers of its own, and may be asked again.
+    // BYE may be challenged again.
     let bye = line.act(|ua, now| ua.hang_up(CallId(1), vec![], now)).remove(0);
     assert!(header(&bye.1, "Authorization").contains("nc=00000003"), "{bye:?}");
     let again = line.reply(&bye, "s", &of_server.replace("n2", "n9"), "");
@@ -336,17 +336,17 @@ fn sessions_of_our_calls_are_refreshed_by_whom_the_other_side_names() {
     assert_sent(&line.wait(1799), &[]);
     let update = line.wait(1);
     assert_sent(&update, &[(A, "UPDATE")]);
-    // Somebody changes the session at the same time: we placed the call, so we wait the longer of the two times.
+    // Glare: we placed the call, so we wait the longer of the two times.
     line.reply(&update[0], "a", "491 Request Pending", "");
     assert_sent(&line.wait_ms(2099), &[]);
     let update = line.wait_ms(1901);
     assert!(update.iter().all(|(_, text)| text.starts_with("UPDATE ")) && !update.is_empty(), "{update:?}");
     line.reply(&update[0], "a", "200 OK\r\nSession-Expires: 3600;refresher=uas", "");
-    // Now it is theirs, and they don't.
+    // Now it is their turn to refresh, and they don't.
     let sent = line.wait(3600);
     assert!(sent[0].1.starts_with("BYE ") && sent[0].1.contains("not refreshed"), "{sent:?}");
 
-    // In a call of theirs we come back sooner.
+    // In a call of theirs the retry is earlier.
     let mut quick = 0;
     for seed in 0..20 {
         let mut wire = super::extensions::Wire::seeded(5070 + seed);

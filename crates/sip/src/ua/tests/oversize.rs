@@ -38,7 +38,7 @@ fn a_request_that_is_too_large_for_a_datagram_goes_over_a_connection_and_the_res
     assert_sent(&ack, &[(A, "ACK")]);
     let bye = line.act(|ua, now| ua.hang_up(CallId(1), vec![], now));
     assert_eq!((ways(&ack), ways(&bye)), (vec![Transport::Udp], vec![Transport::Udp]));
-    // The connection closes some time: that is nobody's end.
+    // The connection closes at some point: that ends nothing.
     let sent = line.act(|ua, now| ua.handle_transport_error(invite.0, now));
     assert_eq!(sent, []);
     line.reply(&bye[0], "a", "200 OK", "");
@@ -54,7 +54,7 @@ fn where_the_connection_is_refused_it_goes_as_a_datagram_at_once_and_that_is_rem
     assert_eq!(ways(&sent), [Transport::Udp]);
     let branch = |text: &str| header(text, "Via").split_once("branch=").unwrap().1.to_owned();
     assert_eq!(branch(&sent[0].1), branch(&over_tcp.1), "to whoever got both it is the same request");
-    // From here on it is a datagram like any other: repeated, challenged, cancelled.
+    // From here on it is a datagram like any other: retransmitted, challenged, cancelled.
     let again = line.wait_ms(600);
     assert_sent(&again, &[(A, "INVITE")]);
     line.reply(&sent[0], "a", "180 Ringing", "");
@@ -85,11 +85,11 @@ fn where_nobody_answers_over_the_connection_a_datagram_follows_after_a_second() 
     let sent = line.wait_ms(20);
     assert_sent(&sent, &[(A, "INVITE")]);
     assert_eq!(ways(&sent), [Transport::Udp]);
-    // The attempt to connect fails much later: the call does not mind.
+    // The attempt to connect fails much later: the call is not affected.
     assert_eq!(line.act(|ua, now| ua.handle_transport_error(over_tcp.0, now)), []);
     assert_sent(&line.reply(&sent[0], "a", "200 OK", OFFER), &[(A, "ACK")]);
     assert_eq!(line.dial(2, long()).0.transport, Transport::Udp, "not a second later each time");
-    // It was only slow: what comes over a connection shows that there is one.
+    // It was only slow: a message over a connection shows that there is one.
     line.hear(over_tcp.0, "SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP 127.0.0.1:5070;branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(line.dial(3, long()).0.transport, Transport::Tcp);
 }
@@ -108,7 +108,7 @@ fn a_call_that_is_taken_back_is_cancelled_where_its_invite_went() {
     line.assert_clean();
 }
 
-/// Through a NAT there is a way for datagrams and none for connections, so nobody waits for one.
+/// Through a NAT there is a path for datagrams and none for connections, so no time is spent on one.
 #[test]
 fn a_telephone_behind_a_nat_is_not_connected_to() {
     let mut line = Line::new();
@@ -116,7 +116,7 @@ fn a_telephone_behind_a_nat_is_not_connected_to() {
     let (sent, _) =
         line.dial(1, DialSpec { flow: Some(flow), uri: "sip:alice@192.168.1.7:5060".into(), ..long() });
     assert_eq!(sent, flow);
-    // One that is where it says it is, is.
+    // A peer that is where it says it is, is tried.
     let flow = line::flow_to(A);
     let (sent, _) = line.dial(2, DialSpec { flow: Some(flow), uri: format!("sip:alice@{A}"), ..long() });
     assert_eq!(sent, Flow { transport: Transport::Tcp, ..flow });

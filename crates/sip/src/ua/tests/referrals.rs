@@ -50,13 +50,13 @@ fn who_asks_for_a_call_is_told_how_it_goes() {
     assert_eq!(body(&sent[0].1), "SIP/2.0 200 OK\r\n");
     line.reply(&sent[0], "them", "200 OK", "");
     assert_sent(&line.act(|ua, now| ua.report_referral(asked.request, 200, "OK", now)), &[]);
-    // The second one of a dialog says which it is.
+    // The second one of a dialog identifies itself.
     line.ask(&call, "them", "REFER", 6, "Refer-To: <sip:c@c.example>\r\n", "");
     let asked = referred(&mut line);
     let sent = line.act(|ua, now| ua.accept_referral(asked.request, now));
     assert_eq!(header(&sent[1].1, "Event"), "refer;id=6");
     line.reply(&sent[1], "them", "200 OK", "");
-    // They hang up, as many do, and still hear the end of it.
+    // They hang up, as many do, and are still notified of the outcome.
     line.ask(&call, "them", "BYE", 7, "", "");
     let sent = line.act(|ua, now| ua.report_referral(asked.request, 486, "Busy Here", now));
     assert_sent(&sent, &[(A, "NOTIFY")]);
@@ -80,7 +80,7 @@ fn a_referral_may_be_refused_unwatched_or_forgotten() {
     assert_sent(&sent, &[(A, "SIP/2.0 202")]);
     assert_eq!(header(&sent[0].1, "Refer-Sub"), "false");
     assert_sent(&line.act(|ua, now| ua.report_referral(asked.request, 200, "OK", now)), &[]);
-    // The program never says how it went.
+    // The program never reports the outcome.
     line.ask(&call, "them", "REFER", 7, "Refer-To: <tel:+441908>\r\n", "");
     let asked = referred(&mut line);
     assert_eq!((asked.refer_to.as_str(), asked.refer_target.user.as_str()), ("tel:+441908", "+441908"));
@@ -129,7 +129,7 @@ fn a_referral_outside_of_a_call_has_a_dialog_of_its_own() {
     line.reply(&sent[1], "c", "200 OK", "");
     let sent = line.act(|ua, now| ua.report_referral(asked.request, 404, "Not Found", now));
     line.reply(&sent[0], "c", "200 OK", "");
-    // Who it is may be asked first.
+    // It may be challenged first.
     line.hear(flow_to(A), &refer(2, ""));
     let asked = referred(&mut line);
     let challenge = [("WWW-Authenticate".to_owned(), "Digest realm=\"r\",nonce=\"n\"".to_owned())];
@@ -172,11 +172,11 @@ fn a_participant_is_sent_to_somebody_else_and_tells_how_that_goes() {
     assert_sent(&line.ask(&call, "them", "NOTIFY", 13, &over, trying), &[(A, "SIP/2.0 481")]);
     let odd = line.ask(&call, "them", "NOTIFY", 14, "Event: presence\r\nSubscription-State: active\r\n", "");
     assert_sent(&odd, &[(A, "SIP/2.0 489")]);
-    // It would not.
+    // It refuses.
     let refer = line.act(|ua, now| ua.refer(CallId(1), &bob, now)).remove(0);
     line.reply(&refer, "them", "603 Decline", "");
     assert_eq!(line.events.pop(), Some(told(603, "Decline", true)));
-    // It says yes and then nothing; or ends it without a word.
+    // It accepts and then sends nothing; or ends the subscription without a status.
     let refer = line.act(|ua, now| ua.refer(CallId(1), &bob, now)).remove(0);
     line.reply(&refer, "them", "202 Accepted", "");
     line.wait(240);
@@ -202,7 +202,7 @@ fn a_participant_takes_our_place_in_another_call() {
     let expected =
         format!("<sip:them@127.0.0.3:5060?Replaces={call_id}%3Bto-tag%3Dthem%3Bfrom-tag%3D{our_tag}>");
     assert_eq!(header(&refer.1, "Refer-To"), expected);
-    // What they send there is what a telephone of ours would understand.
+    // Their NOTIFYs can be read by telephones.
     let replaces =
         Replaces { call_id: "a@b c".into(), to_tag: "1".into(), from_tag: "2".into(), early_only: true };
     line.reply(&refer, "them", "202 Accepted", "");

@@ -27,7 +27,7 @@ fn granted(seconds: u32) -> String {
     format!("200 OK\r\nContact: <sip:old@127.0.0.8>;expires=9, <sip:conf@127.0.0.1:5070>;expires={seconds}")
 }
 
-/// A registration that is up; the last REGISTER.
+/// An established registration; returns the last REGISTER.
 fn up(line: &mut Line, spec: RegistrationSpec, seconds: u32) -> (Flow, String) {
     let request = line.act(|ua, now| ua.register(ID, spec, now)).remove(0);
     let signed = line.reply(&request, "r", &challenge("n1", ""), "").remove(0);
@@ -67,7 +67,7 @@ fn a_registration_is_signed_refreshed_and_taken_back() {
     assert!(header(&stale.1, "Authorization").contains("nonce=\"n2\""), "{stale:?}");
     line.reply(&stale, "r", &granted(300), "");
     assert!(matches!(line.events.pop(), Some(SipEvent::Registered { .. })));
-    // Some forget to say that a nonce was only too old.
+    // Some omit `stale` when a nonce was only too old.
     let refresh = line.wait(150).remove(0);
     let again = line.reply(&refresh, "r", &challenge("n3", ""), "").remove(0);
     line.reply(&again, "r", &granted(300), "");
@@ -123,7 +123,7 @@ fn a_registrar_that_wants_more_time_gets_it() {
     line.reply(&longer, "r", &granted(7200), "");
     assert_sent(&line.wait(6599), &[]);
     assert_sent(&line.wait(1), &[(A, "REGISTER")]);
-    // One that says so without a reason is not asked for ever.
+    // A server that keeps challenging without a reason is not retried for ever.
     let mut line = Line::with("trunk.example", &[A]);
     let request = line.act(|ua, now| ua.register(ID, spec(), now)).remove(0);
     assert_sent(&line.reply(&request, "r", "423 Too Brief\r\nMin-Expires: 60", ""), &[]);
@@ -138,7 +138,7 @@ fn another_server_takes_over_when_one_fails() {
     assert_sent(&at_b, &[(B, "REGISTER")]);
     line.reply(&at_b[0], "r", &granted(600), "");
     assert!(matches!(line.events.pop(), Some(SipEvent::Registered { flow, .. }) if flow == flow_to(B)));
-    // The refresh finds it dead, and then nobody is left: all are looked for again after a pause.
+    // The refresh finds it failed, and then none is left: all are located again after a pause.
     let refresh = line.wait(300);
     assert_sent(&refresh, &[(B, "REGISTER")]);
     line.wait(33);
@@ -164,7 +164,7 @@ fn a_lost_connection_is_followed_by_a_new_registration() {
     assert!(matches!(line.events.pop(), Some(SipEvent::Registered { .. })));
     let leave = line.act(UserAgent::unregister_all);
     assert_sent(&leave, &[(A, "REGISTER")]);
-    // Nobody answers: it is over all the same.
+    // No response: it ends all the same.
     line.wait(33);
     assert_eq!(line.events.pop(), Some(SipEvent::Unregistered(ID)));
     line.assert_clean();
@@ -181,7 +181,7 @@ fn what_is_taken_back_while_it_begins_is_taken_back_afterwards() {
     line.reply(&leave[0], "r", "200 OK", "");
     assert_eq!(line.events, [SipEvent::Unregistered(ID)]);
     line.assert_clean();
-    // Or while its servers are looked for.
+    // Or while its servers are located.
     let mut line = Line::new();
     line.is_dns_silent = true;
     line.act(|ua, now| ua.register(ID, spec(), now));
@@ -204,7 +204,7 @@ fn the_path_of_those_who_register_is_kept_and_confirmed() {
     let answer = line.act(|ua, now| ua.answer_registration(registration.request, &contacts, now)).remove(0);
     let path: Vec<&str> = answer.1.lines().filter(|line| line.starts_with("Path:")).collect();
     assert_eq!(path, ["Path: <sip:edge.example;lr>", "Path: <sip:core.example;lr>"]);
-    // Calls to it go by these, and to the one that it came through.
+    // Calls to it pass these, and the one that it came through.
     let (route, flow) = (registration.path.clone(), Some(registration.flow));
     let invite = line.dial(1, DialSpec { route, flow, uri: "sip:a@10.0.0.1".into(), ..to("x") });
     assert_eq!(invite.0.remote.to_string(), A);
@@ -218,7 +218,7 @@ fn the_path_of_those_who_register_is_kept_and_confirmed() {
     assert!(answer.1.starts_with("SIP/2.0 400 Malformed Path header"), "{}", answer.1);
 }
 
-/// A star takes everything back, and can do nothing else (RFC 3261, section 10.3, step 6).
+/// A star removes everything, and can do nothing else (RFC 3261, section 10.3, step 6).
 #[test]
 fn a_star_needs_an_expiry_of_zero_and_no_other_contact() {
     let mut line = Line::new();

@@ -16,7 +16,7 @@ fn long_session() -> (Wire, CallId, String) {
     (wire, call, tag)
 }
 
-/// The session ends so many seconds after its last refresh where none follows.
+/// The session ends this many seconds after its last refresh.
 #[track_caller]
 fn assert_lasts(wire: &mut Wire, call: CallId, seconds: u64) {
     // A third of the interval before its end, but at most 32 s (RFC 4028, section 10).

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Asks for a password with both hashes; says who knew it.
+/// Challenges with both hashes; returns who was authenticated.
 fn challenged_call(user: &str, password: &str) -> (Pair, crate::digest::Verdict) {
     use crate::digest::{Algorithm, Authenticator};
     let mut judge = Authenticator::new("here".into(), vec![Algorithm::Sha256, Algorithm::Md5], [1; 32]);
@@ -67,7 +67,7 @@ fn a_redirection_is_followed_and_a_circle_of_them_ends() {
     pair.run(Duration::from_secs(1));
     assert!(pair.peers[0].events.iter().any(|event| matches!(event, SipEvent::Answered { .. })));
 
-    // A circle ends where it closes, and a way without an end after ten turns.
+    // A circle ends where it closes, and an endless chain after ten redirections.
     for (is_circle, expected) in [(true, 2), (false, 11)] {
         let mut pair = Pair::new();
         pair.dial();
@@ -131,7 +131,7 @@ fn who_asks_too_much_is_told_to_wait_and_a_scanner_gets_silence() {
     }
     let (sent, events) = answers(&mut ua);
     assert!(sent.is_empty(), "{sent:?}");
-    // By datagram somebody else may have written that address: not for long.
+    // The address of a datagram may be forged: not for long.
     assert_eq!(events, [SipEvent::Banned { source: "127.0.0.2".parse().unwrap(), seconds: 30 }]);
     // Under another name, but still the same one.
     ua.receive_datagram(options("127.0.0.2:9", 11, "phone"), flow("127.0.0.2:9"), Duration::from_secs(1));
