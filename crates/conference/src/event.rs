@@ -20,6 +20,9 @@ pub enum Event {
         /// The new whole duration.
         duration_minutes: u32,
     },
+    /// A reservation has become this one; durable already. Its conference stays the same. Nobody has to leave where it has fewer
+    /// seats than before.
+    ReservationChanged(Reservation),
     /// A reservation was removed; durable already.
     ReservationRemoved {
         /// Which reservation.

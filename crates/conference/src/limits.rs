@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 pub struct ReservationLimits {
     /// A reservation starts at least this many minutes after it is made.
     pub min_notice_minutes: u32,
-    /// A reservation starts at most this many minutes after it is made.
+    /// A reservation starts at most this many minutes after it is made by the seven web services.
     pub max_notice_minutes: u32,
+    /// A reservation starts at most this many days after it is made by the management API.
+    pub max_days_ahead: u32,
     /// Shortest duration.
     pub min_duration_minutes: u32,
     /// Longest duration, extensions included.
@@ -37,6 +39,7 @@ impl Default for ReservationLimits {
         Self {
             min_notice_minutes: 5,
             max_notice_minutes: 1440,
+            max_days_ahead: 366,
             min_duration_minutes: 15,
             max_duration_minutes: 480,
             min_extend_minutes: 15,
@@ -48,6 +51,17 @@ impl Default for ReservationLimits {
             completed_minutes: 5,
             capacity: 3500,
         }
+    }
+}
+
+/// Most days ahead that can be configured: ten years.
+pub const DAYS_AHEAD_MAX: u32 = 3660;
+
+impl ReservationLimits {
+    /// [`Self::max_days_ahead`] in minutes.
+    #[must_use]
+    pub fn ahead_minutes(&self) -> u32 {
+        self.max_days_ahead.saturating_mul(24 * 60)
     }
 }
 

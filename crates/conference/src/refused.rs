@@ -1,7 +1,7 @@
 //! Why something asked for does not happen. One enum for the whole crate, so that each reason has one
 //! web-service error code and one SIP answer, chosen in one place each.
 
-use crate::{conferences::State, id::ServiceName};
+use crate::{conferences::State, id::ServiceName, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use thiserror::Error;
@@ -50,6 +50,10 @@ pub enum Refused {
     NoSeats {
         /// Seats that could still be sold over the whole interval.
         available: u32,
+        /// The first time of it in which no more are left.
+        from: Timestamp,
+        /// When that ends.
+        to: Timestamp,
     },
     /// A caller came before the start, and there is nowhere to divert it to.
     #[error("the conference has not started")]

@@ -87,7 +87,11 @@ fn refused() -> impl Strategy<Value = Refused> {
         out_of_range,
         state().prop_map(|state| Refused::WrongState { state }),
         any::<u32>().prop_map(|max_duration_minutes| Refused::TooLong { max_duration_minutes }),
-        any::<u32>().prop_map(|available| Refused::NoSeats { available }),
+        (any::<u32>(), any::<i64>(), any::<i64>()).prop_map(|(available, from, to)| Refused::NoSeats {
+            available,
+            from: Timestamp(from),
+            to: Timestamp(to)
+        }),
         option::of(text()).prop_map(|divert| Refused::Early { divert: divert.map(ServiceName::new) }),
         select(vec![
             Refused::UnknownConference,

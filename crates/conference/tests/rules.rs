@@ -16,6 +16,7 @@ fn request() -> ReservationRequest {
         starts_at: EPOCH.plus_minutes(60),
         duration_minutes: 30,
         divert: None,
+        title: None,
     }
 }
 

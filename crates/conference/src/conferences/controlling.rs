@@ -1,7 +1,7 @@
 //! What may be done to a conference and its parties in every state, for the management API. The seven web services keep their
 //! refusals: see `on_set_options` and `on_eject`.
 
-use super::{Conference, Conferences, Phase, Room, Seat, State};
+use super::{Conference, Conferences, Room, Seat};
 use crate::{
     controls::ControlsChange,
     effect::{Effect, EndReason, Notice},
@@ -89,36 +89,28 @@ impl Conferences {
     }
 
     pub(super) fn on_end(&mut self, key: &ConferenceKey) -> Result<(), Refused> {
-        match self.conferences.get_mut(key) {
-            Some(Conference::Unreserved(room)) => {
-                for id in room.close(key, EndReason::Ended, &mut self.effects) {
-                    self.seats.remove(&id);
-                }
-                self.conferences.remove(key);
-                self.notify(Notice::ConferenceGone { conference: key.clone() });
-                Ok(())
-            }
-            Some(conference @ Conference::Reserved { .. }) => {
-                let state = conference.state().unwrap_or(State::Reserved);
-                Err(Refused::WrongState { state })
-            }
-            None => Err(Refused::UnknownConference),
+        let Some(conference) = self.conferences.get_mut(key) else { return Err(Refused::UnknownConference) };
+        if conference.reservation().is_some() {
+            return Err(wrong_state(conference));
         }
+        if let Some(room) = conference.room_mut() {
+            for id in room.close(key, EndReason::Ended, &mut self.effects) {
+                self.seats.remove(&id);
+            }
+        }
+        self.conferences.remove(key);
+        self.notify(Notice::ConferenceGone { conference: key.clone() });
+        Ok(())
     }
 }
 
 /// The room of a conference that people may be in; also of one whose first caller is on the way in.
 fn open_room(conference: Option<&mut Conference>) -> Result<&mut Room, Refused> {
-    match conference {
-        Some(Conference::Unreserved(room) | Conference::Reserved { phase: Phase::Open(room), .. }) => {
-            Ok(room)
-        }
-        Some(Conference::Reserved { phase: Phase::Booked, .. }) => {
-            Err(Refused::WrongState { state: State::Reserved })
-        }
-        Some(Conference::Reserved { phase: Phase::Over, .. }) => {
-            Err(Refused::WrongState { state: State::Completed })
-        }
-        None => Err(Refused::UnknownConference),
-    }
+    let conference = conference.ok_or(Refused::UnknownConference)?;
+    let refused = wrong_state(conference);
+    conference.room_mut().ok_or(refused)
+}
+
+fn wrong_state(conference: &Conference) -> Refused {
+    conference.state().map_or(Refused::UnknownConference, |state| Refused::WrongState { state })
 }

@@ -14,10 +14,12 @@
 mod controlling;
 mod muting;
 mod overview;
+mod reserved;
 mod room;
 
 pub use muting::MutedBy;
 pub use overview::ConferenceOverview;
+pub use reserved::ReservationsQuery;
 
 use crate::{
     effect::{Effect, EndReason, Notice},
@@ -29,6 +31,7 @@ use crate::{
     reservation::Reservation,
     time::{Mono, Now, Timestamp},
 };
+use reserved::{Conference, Deadline};
 use room::{Entering, KeyAction, Place, Preset, Room};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -108,31 +111,20 @@ pub struct Conferences {
     reservation_limits: ReservationLimits,
     conference_limits: ConferenceLimits,
     conferences: BTreeMap<ConferenceKey, Conference>,
-    tokens: BTreeMap<ReservationToken, ConferenceKey>,
+    /// Each reservation's conference and start.
+    tokens: BTreeMap<ReservationToken, (ConferenceKey, Timestamp)>,
+    /// The same in the order in which they are listed.
+    by_start: BTreeSet<(AccountId, Timestamp, ReservationToken)>,
+    /// The longest of them there has been: no reservation that began earlier reaches into a given time.
+    longest_minutes: u32,
+    /// The latest time of the calendar so far: what has begun, began by then.
+    latest: Timestamp,
     seats: BTreeMap<ParticipantId, Seat>,
-    /// Names whose reservation is on its way to the database.
-    claims: BTreeSet<ConferenceKey>,
-    /// What the calendar does next, and to which conference.
-    deadlines: BTreeSet<(Timestamp, ConferenceKey)>,
+    /// Reservations of a name that are on their way to the database.
+    claims: BTreeMap<ConferenceKey, u32>,
+    /// What the calendar does next.
+    deadlines: BTreeSet<Deadline>,
     effects: VecDeque<Effect>,
-}
-
-#[derive(Debug)]
-enum Conference {
-    /// Lives while somebody is in it or on the way in.
-    Unreserved(Room),
-    /// Lives from booking until its name is free again.
-    Reserved { reservation: Reservation, phase: Phase },
-}
-
-#[derive(Debug)]
-enum Phase {
-    /// Its time has not come.
-    Booked,
-    /// Its time is now; people may be in.
-    Open(Room),
-    /// Its time is up; only the name is still taken.
-    Over,
 }
 
 /// Where a call sits.
@@ -151,33 +143,6 @@ enum Seat {
     Entered { conference: ConferenceKey, place: Place },
 }
 
-impl Conference {
-    fn room(&self) -> Option<&Room> {
-        match self {
-            Self::Unreserved(room) | Self::Reserved { phase: Phase::Open(room), .. } => Some(room),
-            Self::Reserved { phase: Phase::Booked | Phase::Over, .. } => None,
-        }
-    }
-
-    fn room_mut(&mut self) -> Option<&mut Room> {
-        match self {
-            Self::Unreserved(room) | Self::Reserved { phase: Phase::Open(room), .. } => Some(room),
-            Self::Reserved { phase: Phase::Booked | Phase::Over, .. } => None,
-        }
-    }
-
-    /// `None`: an unreserved conference whose first caller is still on the way in does not exist yet.
-    fn state(&self) -> Option<State> {
-        let live = |room: &Room| if room.is_started() { State::Active } else { State::Holding };
-        match self {
-            Self::Unreserved(room) => room.has_parties().then(|| live(room)),
-            Self::Reserved { phase: Phase::Booked, .. } => Some(State::Reserved),
-            Self::Reserved { phase: Phase::Open(room), .. } => Some(live(room)),
-            Self::Reserved { phase: Phase::Over, .. } => Some(State::Completed),
-        }
-    }
-}
-
 impl Conferences {
     /// No conferences yet.
     #[must_use]
@@ -187,8 +152,11 @@ impl Conferences {
             conference_limits: conferences,
             conferences: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            by_start: BTreeSet::new(),
+            longest_minutes: 0,
+            latest: Timestamp(i64::MIN),
             seats: BTreeMap::new(),
-            claims: BTreeSet::new(),
+            claims: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             effects: VecDeque::new(),
         }
@@ -201,10 +169,11 @@ impl Conferences {
     pub fn handle_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
         self.handle_timeout(now);
         match event {
-            Event::ReservationAdded(reservation) => self.on_reservation_added(reservation, now.wall),
+            Event::ReservationAdded(reservation) => self.on_reservation_added(reservation, now),
             Event::ReservationExtended { token, duration_minutes } => {
-                self.on_reservation_extended(&token, duration_minutes)
+                self.on_reservation_extended(&token, duration_minutes, now)
             }
+            Event::ReservationChanged(reservation) => self.on_reservation_changed(reservation, now),
             Event::ReservationRemoved { token } => self.on_reservation_removed(&token),
             Event::Admit { participant, conference, options, is_called } => {
                 self.on_admit(participant, conference, options, None, is_called)
@@ -249,11 +218,10 @@ impl Conferences {
     /// Lets time pass. Call at [`Self::poll_timeout`] or later, and at least once a second: the calendar clock
     /// may be corrected at any time. A correction backwards undoes nothing that has happened.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some((at, _)) = self.deadlines.first()
-            && *at <= now.wall
-        {
-            let (_, key) = self.deadlines.pop_first().expect("looked at above");
-            self.on_due(&key);
+        self.latest = self.latest.max(now.wall);
+        while self.deadlines.first().is_some_and(|deadline| deadline.at <= now.wall) {
+            let deadline = self.deadlines.pop_first().expect("looked at above");
+            self.on_due(deadline);
         }
     }
 
@@ -265,96 +233,8 @@ impl Conferences {
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
-        let (at, _) = self.deadlines.first()?;
+        let at = self.deadlines.first()?.at;
         Some(now.mono.plus_ms(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)))
-    }
-
-    /// Keeps a name from being used while its reservation is on its way to the database; callers are refused
-    /// meanwhile. [`Event::ReservationAdded`] ends the claim, or [`Self::release_name`].
-    ///
-    /// # Errors
-    /// [`Refused::NameTaken`].
-    pub fn claim_name(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
-        self.handle_timeout(now);
-        if self.conferences.contains_key(key) || !self.claims.insert(key.clone()) {
-            return Err(Refused::NameTaken);
-        }
-        Ok(())
-    }
-
-    /// Gives a claimed name back: the reservation came to nothing.
-    pub fn release_name(&mut self, key: &ConferenceKey) {
-        self.claims.remove(key);
-    }
-
-    /// Which conference of `account` is meant.
-    ///
-    /// # Errors
-    /// Unknown, or name and token belong to different conferences.
-    pub fn resolve(&self, account: AccountId, which: &ConferenceRef) -> Result<ConferenceKey, Refused> {
-        let by_token = |token| {
-            let reservation = self.reservation(account, token).ok_or(Refused::UnknownReservation)?;
-            Ok(ConferenceKey { account, name: reservation.name.clone() })
-        };
-        match which {
-            ConferenceRef::Name(name) => {
-                let key = ConferenceKey { account, name: name.clone() };
-                self.state(&key).map(|_| key).ok_or(Refused::UnknownConference)
-            }
-            ConferenceRef::Token(token) => by_token(token),
-            ConferenceRef::Both(name, token) => {
-                let key = by_token(token)?;
-                if key.name == *name { Ok(key) } else { Err(Refused::NameTokenMismatch) }
-            }
-        }
-    }
-
-    /// The reservation with this token, if it is this account's and not forgotten.
-    #[must_use]
-    pub fn reservation(&self, account: AccountId, token: &ReservationToken) -> Option<&Reservation> {
-        let key = self.tokens.get(token).filter(|key| key.account == account)?;
-        self.reservation_of(key)
-    }
-
-    /// The conference that a reservation is for, if it is not forgotten.
-    #[must_use]
-    pub fn key_of(&self, token: &ReservationToken) -> Option<&ConferenceKey> {
-        self.tokens.get(token)
-    }
-
-    /// The reservation of a conference; `None`: it has none.
-    #[must_use]
-    pub fn reservation_of(&self, key: &ConferenceKey) -> Option<&Reservation> {
-        match self.conferences.get(key)? {
-            Conference::Reserved { reservation, .. } => Some(reservation),
-            Conference::Unreserved(_) => None,
-        }
-    }
-
-    /// The state of a conference that exists.
-    #[must_use]
-    pub fn state(&self, key: &ConferenceKey) -> Option<State> {
-        self.conferences.get(key)?.state()
-    }
-
-    /// All of an account's conferences, ordered by name.
-    #[must_use]
-    pub fn list(&self, account: AccountId) -> Vec<ConferenceSummary> {
-        let first = ConferenceKey { account, name: ConferenceName::new("") };
-        self.conferences
-            .range(first..)
-            .take_while(|(key, _)| key.account == account)
-            .filter_map(|(key, conference)| {
-                let state = conference.state()?;
-                let (max_participants, reservation) = match conference {
-                    Conference::Unreserved(room) => (room.max_participants, None),
-                    Conference::Reserved { reservation, .. } => {
-                        (reservation.max_participants, Some(reservation.clone()))
-                    }
-                };
-                Some(ConferenceSummary { name: key.name.clone(), state, max_participants, reservation })
-            })
-            .collect()
     }
 
     /// State and connected participants, in the order in which they entered.
@@ -394,91 +274,6 @@ impl Conferences {
             && self.options(participant).is_some_and(ParticipantOptions::is_leader)
     }
 
-    fn on_reservation_added(&mut self, reservation: Reservation, now: Timestamp) -> Result<(), Refused> {
-        let key = ConferenceKey { account: reservation.account, name: reservation.name.clone() };
-        if self.conferences.contains_key(&key) {
-            return Err(Refused::NameTaken);
-        }
-        self.claims.remove(&key);
-        // At a restart, time has passed: what is over stays over, what is on goes on.
-        let forgotten_at = reservation.ends_at().plus_minutes(self.reservation_limits.completed_minutes);
-        if now >= forgotten_at {
-            return Ok(());
-        }
-        let (phase, deadline) = if now >= reservation.ends_at() {
-            (Phase::Over, forgotten_at)
-        } else {
-            (Phase::Booked, reservation.starts_at)
-        };
-        self.tokens.insert(reservation.token.clone(), key.clone());
-        self.deadlines.insert((deadline, key.clone()));
-        self.conferences.insert(key.clone(), Conference::Reserved { reservation, phase });
-        if deadline <= now {
-            self.deadlines.remove(&(deadline, key.clone()));
-            self.on_due(&key);
-        }
-        Ok(())
-    }
-
-    fn on_reservation_extended(&mut self, token: &ReservationToken, minutes: u32) -> Result<(), Refused> {
-        let key = self.tokens.get(token).ok_or(Refused::UnknownReservation)?;
-        let Some(Conference::Reserved { reservation, phase }) = self.conferences.get_mut(key) else {
-            return Err(Refused::UnknownReservation);
-        };
-        match phase {
-            Phase::Booked => reservation.duration_minutes = minutes,
-            Phase::Open(_) => {
-                self.deadlines.remove(&(reservation.ends_at(), key.clone()));
-                reservation.duration_minutes = minutes;
-                self.deadlines.insert((reservation.ends_at(), key.clone()));
-            }
-            Phase::Over => return Err(Refused::WrongState { state: State::Completed }),
-        }
-        Ok(())
-    }
-
-    fn on_reservation_removed(&mut self, token: &ReservationToken) -> Result<(), Refused> {
-        let key = self.tokens.remove(token).ok_or(Refused::UnknownReservation)?;
-        let Some(mut conference) = self.conferences.remove(&key) else {
-            return Err(Refused::UnknownReservation);
-        };
-        self.deadlines.retain(|(_, other)| *other != key);
-        if let Some(room) = conference.room_mut() {
-            for id in room.close(&key, EndReason::Ended, &mut self.effects) {
-                self.seats.remove(&id);
-            }
-        }
-        Ok(())
-    }
-
-    /// The calendar has something to do for this conference.
-    fn on_due(&mut self, key: &ConferenceKey) {
-        let Some(Conference::Reserved { reservation, phase }) = self.conferences.get_mut(key) else { return };
-        let token = reservation.token.clone();
-        match phase {
-            Phase::Booked => {
-                *phase = Phase::Open(Room::new(reservation.max_participants));
-                self.deadlines.insert((reservation.ends_at(), key.clone()));
-                self.notify(Notice::ReservationOpened { conference: key.clone(), token });
-            }
-            Phase::Open(room) => {
-                for id in room.close(key, EndReason::TimeIsUp, &mut self.effects) {
-                    self.seats.remove(&id);
-                }
-                *phase = Phase::Over;
-                let forgotten_at =
-                    reservation.ends_at().plus_minutes(self.reservation_limits.completed_minutes);
-                self.deadlines.insert((forgotten_at, key.clone()));
-                self.notify(Notice::ReservationCompleted { conference: key.clone(), token });
-            }
-            Phase::Over => {
-                self.tokens.remove(&token);
-                self.conferences.remove(key);
-                self.notify(Notice::ReservationForgotten { conference: key.clone(), token });
-            }
-        }
-    }
-
     fn on_admit(
         &mut self,
         participant: ParticipantId,
@@ -491,21 +286,20 @@ impl Conferences {
             return Err(Refused::AlreadyAdmitted);
         }
         let in_place_of = in_place_of.filter(|other| self.may_be_replaced(other, &key));
-        if self.claims.contains(&key) {
-            return Err(Refused::Early { divert: None });
-        }
         let seats = self.conference_limits.unreserved_max_participants;
-        if !self.conferences.contains_key(&key) {
-            self.conferences.insert(key.clone(), Conference::Unreserved(Room::new(seats)));
-            self.notify(Notice::ConferenceCreated { conference: key.clone() });
-        }
-        let room = match self.conferences.get_mut(&key).expect("inserted above when it was missing") {
-            Conference::Unreserved(room) | Conference::Reserved { phase: Phase::Open(room), .. } => room,
-            Conference::Reserved { reservation, phase: Phase::Booked } => {
-                return Err(Refused::Early { divert: reservation.divert.clone() });
+        let room = match self.conferences.get_mut(&key) {
+            None if self.claims.contains_key(&key) => return Err(Refused::Early { divert: None }),
+            None => {
+                self.effects.push_back(Effect::Notify(Notice::ConferenceCreated { conference: key.clone() }));
+                let conference = Conference::unreserved(Room::new(seats));
+                self.conferences.entry(key.clone()).or_insert(conference).room_mut()
             }
-            Conference::Reserved { phase: Phase::Over, .. } => return Err(Refused::Over),
+            Some(conference) => match conference.closed() {
+                Some(refused) => return Err(refused),
+                None => conference.room_mut(),
+            },
         };
+        let room = room.expect("what is not closed has a room");
         if room.controls.locked && in_place_of.is_none() && !is_called {
             return Err(Refused::Locked);
         }
@@ -563,9 +357,7 @@ impl Conferences {
                 self.seats.remove(&id);
             }
         }
-        if let Some(Conference::Unreserved(room)) = self.conferences.get(key)
-            && room.is_deserted()
-        {
+        if self.conferences.get(key).is_some_and(Conference::is_deserted) {
             self.conferences.remove(key);
             self.effects.push_back(Effect::Notify(Notice::ConferenceGone { conference: key.clone() }));
         }

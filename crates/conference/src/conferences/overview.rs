@@ -66,18 +66,14 @@ impl Conferences {
 
 fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview {
     let room = conference.room();
-    let (reservation, max_participants) = match conference {
-        Conference::Unreserved(room) => (None, room.max_participants),
-        Conference::Reserved { reservation, .. } => (Some(reservation.clone()), reservation.max_participants),
-    };
     let inside = room.map_or(0, Room::party_count);
     let started_at = room.and_then(Room::started_at);
     let (participants, waiting) = if started_at.is_some() { (inside, 0) } else { (0, inside) };
     ConferenceOverview {
         name: key.name.clone(),
         state: conference.state().unwrap_or(State::Holding),
-        reservation,
-        max_participants,
+        reservation: conference.reservation().cloned(),
+        max_participants: conference.max_participants(),
         participants,
         waiting,
         started_at,

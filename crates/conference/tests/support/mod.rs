@@ -51,6 +51,7 @@ pub fn reservation(name: &str, in_minutes: i64, duration_minutes: u32) -> Reserv
         starts_at: Timestamp(EPOCH.0 + in_minutes * 60_000),
         duration_minutes,
         divert: None,
+        title: None,
     }
 }
 
