@@ -6,12 +6,15 @@ pub use plenary_calls::{
     DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Refused,
+    AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Refused, Reservation,
     ReservationLimits, ReservationToken, Timestamp,
-    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
-    reservation::ReservationRequest,
+    calendar::Availability,
+    conferences::{
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+    },
+    reservation::{ReservationChange, ReservationRequest},
 };
-use std::{collections::BTreeMap, error::Error as StdError};
+use std::{collections::BTreeMap, error::Error as StdError, ops::Range};
 use thiserror::Error;
 
 /// What the web services ask of the conferences. The HTTP side translates; the one who implements this decides.
@@ -46,8 +49,47 @@ pub trait ConferenceControl: Send + Sync {
         minutes: u32,
     ) -> Result<(), ControlError>;
 
-    /// Removes a reservation that has not started.
-    async fn remove(&self, account: AccountId, token: ReservationToken) -> Result<(), ControlError>;
+    /// Removes a reservation that has not started. Where `expected` is given, it must not have been changed since it was that.
+    async fn remove(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        expected: Option<Reservation>,
+    ) -> Result<(), ControlError>;
+
+    /// Makes a reservation beside others of its name that it does not overlap, as the management API does.
+    async fn book(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<(Reservation, State), ControlError>;
+
+    /// Reservations of the account that are not forgotten, by start, then by token.
+    async fn reservations(
+        &self,
+        account: AccountId,
+        query: ReservationsQuery,
+    ) -> Result<Vec<(Reservation, State)>, ControlError>;
+
+    /// One reservation.
+    async fn reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+    ) -> Result<(Reservation, State), ControlError>;
+
+    /// Changes a reservation that is not over, and says what has become of it. Where `expected` is given, it must not have been
+    /// changed since it was that.
+    async fn change_reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        change: ReservationChange,
+        expected: Option<Reservation>,
+    ) -> Result<(Reservation, State), ControlError>;
+
+    /// How many seats are left from one time to another: the first `limit` steps, and the fewest of all.
+    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError>;
 
     /// Every conference of the account.
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError>;
@@ -234,6 +276,9 @@ pub enum ControlError {
     /// Nobody is called.
     #[error(transparent)]
     Dial(#[from] DialRefused),
+    /// It is not any more what it was expected to be.
+    #[error("it has been changed meanwhile")]
+    Changed,
     /// It may work later: answered 503 with this text.
     #[error("not available: {0}")]
     Unavailable(String),

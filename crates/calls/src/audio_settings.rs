@@ -8,7 +8,7 @@ use crate::{
     media::AudioProcessing,
     question::{Answer, PartiesQuery, PartiesQuestion},
 };
-use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused};
+use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, ReservationToken};
 use plenary_model::{AudioOwner, StoredAudio};
 use std::collections::BTreeMap;
 
@@ -16,19 +16,67 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct StoredAudioSettings {
     accounts: BTreeMap<AccountId, SoundChoice>,
+    /// Of those that nobody reserved.
     conferences: BTreeMap<ConferenceKey, SoundChoice>,
+    /// A conference may have several reservations, one after the other: each has its own.
+    reservations: BTreeMap<ReservationToken, SoundChoice>,
+    /// The reservations that are on.
+    open: BTreeMap<ConferenceKey, ReservationToken>,
 }
 
 impl StoredAudioSettings {
     /// What the store knows.
     pub(crate) fn new(
         accounts: Vec<(AccountId, StoredAudio)>,
-        conferences: Vec<(ConferenceKey, StoredAudio)>,
+        reservations: Vec<(ReservationToken, StoredAudio)>,
     ) -> Self {
         Self {
             accounts: accounts.into_iter().map(|(account, sound)| (account, sound.into())).collect(),
-            conferences: conferences.into_iter().map(|(key, sound)| (key, sound.into())).collect(),
+            reservations: reservations.into_iter().map(|(token, sound)| (token, sound.into())).collect(),
+            ..Self::default()
         }
+    }
+
+    /// What was set for a conference, or for the reservation whose turn it is there.
+    fn of_conference(&self, key: &ConferenceKey, reservation: Option<&ReservationToken>) -> SoundChoice {
+        let choice = match reservation {
+            Some(token) => self.reservations.get(token),
+            None => self.conferences.get(key),
+        };
+        choice.copied().unwrap_or_default()
+    }
+
+    fn change_conference(
+        &mut self,
+        key: &ConferenceKey,
+        reservation: Option<&ReservationToken>,
+        change: &SoundChange,
+    ) {
+        match reservation {
+            Some(token) => self.reservations.entry(token.clone()).or_default().change(change),
+            None => self.conferences.entry(key.clone()).or_default().change(change),
+        }
+    }
+
+    pub(crate) fn reservation_opened(&mut self, key: &ConferenceKey, token: &ReservationToken) {
+        self.open.insert(key.clone(), token.clone());
+    }
+
+    pub(crate) fn reservation_over(&mut self, key: &ConferenceKey, token: &ReservationToken) {
+        if self.open.get(key) == Some(token) {
+            self.open.remove(key);
+        }
+    }
+
+    /// A reservation is gone, and with it what was set for it.
+    pub(crate) fn reservation_gone(&mut self, key: &ConferenceKey, token: &ReservationToken) {
+        self.reservation_over(key, token);
+        self.reservations.remove(token);
+    }
+
+    /// A conference that nobody reserved is gone.
+    pub(crate) fn conference_gone(&mut self, key: &ConferenceKey) {
+        self.conferences.remove(key);
     }
 }
 
@@ -88,7 +136,7 @@ fn settings(sound: AudioProcessing) -> SoundSettings {
 
 impl Calls {
     fn conference_sound(&self, key: &ConferenceKey) -> AudioProcessing {
-        let choice = self.sounds.conferences.get(key).copied().unwrap_or_default();
+        let choice = self.sounds.of_conference(key, self.sounds.open.get(key));
         choice.over(self.account_sound(key.account))
     }
 
@@ -144,16 +192,17 @@ impl Calls {
                 Answer::Roster(one.map(|participant| vec![participant]))
             }
             PartiesQuestion::ChangeSound(None, change) => {
-                self.sounds.conferences.entry(conference.clone()).or_default().change(&change);
+                self.sounds.change_conference(&conference, reservation.as_ref(), &change);
                 self.apply_to_all(|key| *key == conference);
-                let sound = self.conference_sound(&conference);
+                let choice = self.sounds.of_conference(&conference, reservation.as_ref());
+                let sound = choice.over(self.account_sound(conference.account));
                 Answer::Sound(Ok(SoundSettings { gain_db: None, ..settings(sound) }))
             }
             PartiesQuestion::ChangeSound(Some(participant), change) => {
                 Answer::Sound(self.change_party_sound(&conference, &participant, &change))
             }
             PartiesQuestion::PlanSound(change) => {
-                let mut choice = self.sounds.conferences.get(&conference).copied().unwrap_or_default();
+                let mut choice = self.sounds.of_conference(&conference, reservation.as_ref());
                 choice.change(&change);
                 // Without a reservation it does not outlive the conference.
                 Answer::SoundPlan(
@@ -189,8 +238,8 @@ impl Calls {
         }
     }
 
-    /// A conference or its reservation is gone, and with it what was set for it.
-    pub fn forget_sound(&mut self, key: &ConferenceKey) {
-        self.sounds.conferences.remove(key);
+    /// A reservation was removed, and with it what was set for it.
+    pub fn reservation_removed(&mut self, key: &ConferenceKey, token: &ReservationToken) {
+        self.sounds.reservation_gone(key, token);
     }
 }

@@ -19,7 +19,9 @@ use crate::{
     trunks::Trunks,
 };
 use ipnet::IpNet;
-use plenary_conference::{ConferenceKey, Mono, Now, ParticipantId, QuestionId, ToEdge, ToHome};
+use plenary_conference::{
+    ConferenceKey, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
+};
 use plenary_model::StoredAudio;
 use plenary_sip::{
     EndCause, Reason, Referred, Registration, SipEvent, Subscribing,
@@ -69,7 +71,7 @@ pub struct Start {
     /// What was set for accounts and how they sound.
     pub account_sounds: Vec<(plenary_conference::AccountId, StoredAudio)>,
     /// The same of reserved conferences.
-    pub conference_sounds: Vec<(ConferenceKey, StoredAudio)>,
+    pub reservation_sounds: Vec<(ReservationToken, StoredAudio)>,
 }
 
 /// The calls of this node.
@@ -147,7 +149,7 @@ impl Calls {
     /// No calls yet.
     #[must_use]
     pub fn new(start: Start, now: Now) -> Self {
-        let Start { node, seed, fingerprint, settings, account_sounds, conference_sounds } = start;
+        let Start { node, seed, fingerprint, settings, account_sounds, reservation_sounds } = start;
         let mut random = Random::new(seed);
         Self {
             node,
@@ -158,7 +160,7 @@ impl Calls {
             random,
             security: Security::new(fingerprint),
             records: Records::default(),
-            sounds: StoredAudioSettings::new(account_sounds, conference_sounds),
+            sounds: StoredAudioSettings::new(account_sounds, reservation_sounds),
             calls: BTreeMap::new(),
             participants: BTreeMap::new(),
             rooms: BTreeMap::new(),

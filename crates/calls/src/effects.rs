@@ -102,15 +102,17 @@ impl Calls {
             self.subscribers.note(conference, self.now.mono);
         }
         match notice {
-            Notice::ReservationOpened { conference, .. } => {
+            Notice::ReservationOpened { conference, token } => {
+                self.sounds.reservation_opened(conference, token);
                 info!(conference = %conference.name, account = conference.account.0, "reserved conference open")
             }
-            Notice::ReservationCompleted { conference, .. } => {
+            Notice::ReservationCompleted { conference, token } => {
+                self.sounds.reservation_over(conference, token);
                 info!(conference = %conference.name, account = conference.account.0, "reserved conference over")
             }
-            Notice::ReservationForgotten { conference, .. } => {
-                self.forget_sound(conference);
-                debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten, its name is free")
+            Notice::ReservationForgotten { conference, token } => {
+                self.sounds.reservation_gone(conference, token);
+                debug!(conference = %conference.name, account = conference.account.0, "reserved conference forgotten")
             }
             Notice::ConferenceCreated { conference } => {
                 info!(conference = %conference.name, account = conference.account.0, "conference created")
@@ -122,7 +124,7 @@ impl Calls {
                 info!(conference = %conference.name, account = conference.account.0, "conference stopped")
             }
             Notice::ConferenceGone { conference } => {
-                self.forget_sound(conference);
+                self.sounds.conference_gone(conference);
                 info!(conference = %conference.name, account = conference.account.0, "conference gone")
             }
             Notice::ParticipantEntered { conference, participant } => {

@@ -208,7 +208,10 @@ impl Node {
     fn ask_home(&mut self, id: QuestionId, question: HomeQuestion, now: Now) -> Option<Answer> {
         let home = &mut self.home;
         Some(match question {
-            HomeQuestion::Claim(key) => Answer::Done(home.claim_name(&key, now)),
+            HomeQuestion::Claim { conference, time: None } => Answer::Done(home.claim_name(&conference, now)),
+            HomeQuestion::Claim { conference, time: Some(time) } => {
+                Answer::Done(home.claim_time(&conference, time, now))
+            }
             HomeQuestion::Release(key) => {
                 home.release_name(&key);
                 Answer::Done(Ok(()))
@@ -217,7 +220,7 @@ impl Node {
                 if let Event::ReservationRemoved { token } = &event
                     && let Some(key) = home.conferences().key_of(token)
                 {
-                    self.calls.forget_sound(key);
+                    self.calls.reservation_removed(key, token);
                 }
                 home.handle_question(id, event, now);
                 return None;
@@ -248,17 +251,14 @@ impl Node {
             HomeQuestion::Overview(key) => Answer::Overview(home.conferences().overview(&key).map(Box::new)),
             HomeQuestion::List(account) => Answer::Conferences(home.conferences().list(account)),
             HomeQuestion::Participants { account, which } => {
-                let conferences = home.conferences();
-                let found = conferences.resolve(account, &which);
-                Answer::Participants(found.and_then(|key| conferences.participants(&key)))
+                Answer::Participants(home.conferences().participants_of(account, &which))
             }
             HomeQuestion::Find { account, token } => {
-                let conferences = home.conferences();
-                let found = conferences.reservation(account, &token).cloned().and_then(|reservation| {
-                    let key = conferences.key_of(&token)?;
-                    conferences.state(key).map(|state| (reservation, state))
-                });
-                Answer::Reservation(found)
+                let found = home.conferences().reservation(account, &token);
+                Answer::Reservation(found.map(|(reservation, state)| (reservation.clone(), state)))
+            }
+            HomeQuestion::Reservations(account, query) => {
+                Answer::Reservations(home.conferences().reservations(account, &query))
             }
         })
     }

@@ -9,7 +9,10 @@ use crate::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
-    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
+    Timestamp,
+    conferences::{
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+    },
 };
 use plenary_model::{AudioOwner, StoredAudio, Trunk};
 use std::collections::BTreeMap;
@@ -36,10 +39,15 @@ pub enum Question {
 #[derive(Debug)]
 pub enum HomeQuestion {
     /// Keeps a name while its reservation is on its way to the database. [`Answer::Done`].
-    Claim(ConferenceKey),
+    Claim {
+        /// The name.
+        conference: ConferenceKey,
+        /// Only for this time; `None`: there may be no other reservation of this name.
+        time: Option<(Timestamp, Timestamp)>,
+    },
     /// Gives a claimed name back. [`Answer::Done`].
     Release(ConferenceKey),
-    /// A reservation was made, extended or removed. [`Answer::Done`].
+    /// A reservation was made, changed, extended or removed. [`Answer::Done`].
     Reservation(Event),
     /// Changes a party; [`Answer::Done`] once its edge has done it.
     Change {
@@ -77,7 +85,9 @@ pub enum HomeQuestion {
         /// Which one.
         which: ConferenceRef,
     },
-    /// A reservation and the state of its conference. [`Answer::Reservation`].
+    /// Reservations of the account. [`Answer::Reservations`].
+    Reservations(AccountId, Box<ReservationsQuery>),
+    /// A reservation and its state. [`Answer::Reservation`].
     Find {
         /// Whose.
         account: AccountId,
@@ -183,8 +193,10 @@ pub enum Answer {
     Conferences(Vec<ConferenceSummary>),
     /// A conference's state and parties.
     Participants(Result<(State, Vec<ParticipantSummary>), Refused>),
-    /// A reservation and the state of its conference.
+    /// A reservation and its state.
     Reservation(Option<(Reservation, State)>),
+    /// Reservations, each with its state.
+    Reservations(Vec<(Reservation, State)>),
     /// Conferences.
     Overviews(Vec<ConferenceOverview>),
     /// A conference.

@@ -8,10 +8,11 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, Question},
 };
 use plenary_conference::{
-    ConferenceName, ControlsChange, Event, ParticipantId, Refused, ReservationToken,
+    ConferenceName, ControlsChange, Event, ParticipantId, Refused, Reservation, ReservationToken, Timestamp,
     conferences::{ConferenceRef, MutedBy, State},
 };
-use support::{ACCOUNT, From, World, key, trunk};
+use plenary_model::AudioOwner;
+use support::{ACCOUNT, EPOCH, From, World, key, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
 
@@ -211,6 +212,42 @@ fn the_sound_of_one_who_is_called_holds_when_it_answers() {
     assert!(!world.media.contains(&"processing 901 -6 dB".to_owned()), "it has no media yet");
     world.open_ports();
     assert!(world.media.contains(&"processing 901 -6 dB".to_owned()), "{:?}", world.media);
+}
+
+#[test]
+fn each_reservation_of_a_name_sounds_as_was_set_for_it() {
+    let mut world = World::new();
+    for (token, in_minutes) in [("FIRST", 0), ("SECOND", 30)] {
+        let reservation = Reservation {
+            token: ReservationToken::new(token),
+            account: ACCOUNT,
+            name: ConferenceName::new("Tea"),
+            max_participants: 40,
+            starts_at: Timestamp(EPOCH.0 + in_minutes * 60_000),
+            duration_minutes: 30,
+            divert: None,
+            title: None,
+        };
+        let question =
+            world.ask(Question::Home(HomeQuestion::Reservation(Event::ReservationAdded(reservation))));
+        assert_eq!(world.done(question), Ok(()));
+    }
+    let sound = |world: &mut World, change: SoundChange| {
+        let which = ConferenceRef::Name(ConferenceName::new("Tea"));
+        let what = PartiesQuestion::PlanSound(change);
+        let plan = world.ask(Question::Parties { account: ACCOUNT, which: which.clone(), what });
+        let Answer::SoundPlan(Ok(Some((owner, _)))) = world.answer_to(plan) else { panic!("it is stored") };
+        let what = PartiesQuestion::ChangeSound(None, change);
+        let question = world.ask(Question::Parties { account: ACCOUNT, which, what });
+        let Answer::Sound(Ok(sound)) = world.answer_to(question) else { panic!("it can be set") };
+        (owner, sound.automatic_gain)
+    };
+    let of = |token| AudioOwner::Reservation(ReservationToken::new(token));
+    let with_gain = SoundChange { automatic_gain: Some(Some(true)), ..SoundChange::default() };
+    assert_eq!(sound(&mut world, with_gain), (of("FIRST"), true));
+    world.pass_ms(30 * 60_000);
+    assert_eq!(sound(&mut world, SoundChange::default()), (of("SECOND"), false), "it is another one's turn");
+    assert_eq!(sound(&mut world, with_gain), (of("SECOND"), true));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Order of calls: one `handle_*`, then every [`Home::poll_message`] and [`Home::poll_answer`], then [`Home::poll_timeout`].
 
 use crate::{
-    Conferences, Effect, Event, Mono, Now, Refused,
+    Conferences, Effect, Event, Mono, Now, Refused, Timestamp,
     conferences::State,
     id::ConferenceKey,
     message::{ToEdge, ToHome},
@@ -51,6 +51,21 @@ impl Home {
     /// [`Refused::NameTaken`].
     pub fn claim_name(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
         let claimed = self.conferences.claim_name(key, now);
+        self.collect();
+        claimed
+    }
+
+    /// Keeps a name from being used for a time: see [`Conferences::claim_time`].
+    ///
+    /// # Errors
+    /// [`Refused::NameTaken`].
+    pub fn claim_time(
+        &mut self,
+        key: &ConferenceKey,
+        time: (Timestamp, Timestamp),
+        now: Now,
+    ) -> Result<(), Refused> {
+        let claimed = self.conferences.claim_time(key, time, now);
         self.collect();
         claimed
     }

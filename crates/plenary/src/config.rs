@@ -4,7 +4,7 @@
 use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
-use plenary_conference::{ConferenceLimits, ReservationLimits};
+use plenary_conference::{ConferenceLimits, ReservationLimits, limits::DAYS_AHEAD_MAX};
 use plenary_media::OpusSettings;
 use plenary_sip::{
     GuardConfig,
@@ -469,6 +469,12 @@ impl Config {
             limits.max_extend_minutes,
         )?;
         ordered("min_participants", limits.min_participants, "max_participants", limits.max_participants)?;
+        if !(1..=DAYS_AHEAD_MAX).contains(&limits.max_days_ahead) {
+            bail!(
+                "[reservations] max_days_ahead is {}: 1 to {DAYS_AHEAD_MAX} are allowed",
+                limits.max_days_ahead
+            );
+        }
         if limits.min_duration_minutes == 0 {
             bail!("[reservations] min_duration_minutes is 0: a conference lasts at least 1 minute");
         }
@@ -750,5 +756,9 @@ mod tests {
     fn limits_that_contradict_each_other_are_refused() {
         let error = load("[reservations]\nmin_participants = 400\n", &[]).unwrap_err().to_string();
         assert!(error.contains("min_participants is 400"), "{error}");
+        for days in ["0", "3661"] {
+            let error = load(&format!("[reservations]\nmax_days_ahead = {days}\n"), &[]).unwrap_err();
+            assert!(error.to_string().contains(&format!("max_days_ahead is {days}: 1 to 3660")), "{error}");
+        }
     }
 }

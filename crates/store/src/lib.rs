@@ -36,7 +36,7 @@ pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, Store, make_folder};
 pub use error::StoreError;
 pub use keys::{Access, ApiKey, KeyId, KeyInfo};
-pub use reservations::{ReserveError, new_reservation_token};
+pub use reservations::{Names, ReserveError, new_reservation_token};
 pub use services::{PutOutcome, ServiceError, ServiceScope};
 pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_database, inspect_database};
 pub use users::UserError;

@@ -4,7 +4,7 @@ use crate::{
     Store, StoreError,
     database::{execute, read},
 };
-use plenary_model::{AccountId, AudioOwner, ConferenceKey, ConferenceName, StoredAudio, Timestamp};
+use plenary_model::{AccountId, AudioOwner, ReservationToken, StoredAudio, Timestamp};
 
 impl Store {
     /// Keeps how voices are made to sound. `false`: there is no such owner.
@@ -50,7 +50,7 @@ impl Store {
         Ok(rows.into_iter().map(sound).collect())
     }
 
-    /// What was set for the conferences of [`Store::open_reservations`].
+    /// What was set for [`Store::open_reservations`].
     ///
     /// # Errors
     /// When the database fails.
@@ -58,17 +58,16 @@ impl Store {
         &self,
         now: Timestamp,
         completed_minutes: u32,
-    ) -> Result<Vec<(ConferenceKey, StoredAudio)>, StoreError> {
-        let rows: Vec<(i64, String, Option<bool>, Option<bool>)> =
+    ) -> Result<Vec<(ReservationToken, StoredAudio)>, StoreError> {
+        let rows: Vec<(String, Option<bool>, Option<bool>)> =
             read!(self.base, "reading how voices sound", |on| sqlx::query_as(
-                "SELECT account_id, name, automatic_gain, noise_suppression FROM reservations
+                "SELECT token, automatic_gain, noise_suppression FROM reservations
              WHERE ends_at > $1 AND (automatic_gain IS NOT NULL OR noise_suppression IS NOT NULL)",
             )
             .bind(now.minus_minutes(completed_minutes).0)
             .fetch_all(on))?;
-        let sound = |(account, name, automatic_gain, noise_suppression)| {
-            let key = ConferenceKey { account: AccountId(account), name: ConferenceName::new(name) };
-            (key, StoredAudio { automatic_gain, noise_suppression })
+        let sound = |(token, automatic_gain, noise_suppression)| {
+            (ReservationToken::new(token), StoredAudio { automatic_gain, noise_suppression })
         };
         Ok(rows.into_iter().map(sound).collect())
     }

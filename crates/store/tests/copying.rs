@@ -62,6 +62,7 @@ async fn fill(store: &Store) -> String {
             max_participants: 130,
             starts_at: NOW.plus_minutes(10),
             duration_minutes: 30,
+            title: divert.as_ref().map(|_| "Weekly – ä".to_owned()),
             divert,
         };
         store.reserve(&reservation, 3500, 5, NOW).await.unwrap();

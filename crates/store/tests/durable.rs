@@ -6,7 +6,7 @@ mod support;
 
 use support::Database;
 
-use plenary_conference::{AccountId, ConferenceKey, ConferenceName, Reservation, ServiceName, Timestamp};
+use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{Action, AudioOwner, CallRecord, StoredAudio};
 use plenary_store::{Store, StoreError, new_reservation_token};
 use serde_json::json;
@@ -32,6 +32,7 @@ async fn everything_is_there_after_reopening(database: &Database) {
         starts_at: NOW.plus_minutes(10),
         duration_minutes: 30,
         divert: Some(ServiceName::new("early")),
+        title: None,
     };
     store.reserve(&reservation, 3500, 5, NOW).await.unwrap();
     let call = CallRecord {
@@ -56,9 +57,9 @@ async fn everything_is_there_after_reopening(database: &Database) {
     store.close().await;
 
     let store = database.open().await;
+    let token = reservation.token.clone();
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), [reservation]);
-    let board = ConferenceKey { account: account.id, name: ConferenceName::new("Board") };
-    assert_eq!(store.reservation_sounds(NOW, 5).await.unwrap(), [(board, purer)]);
+    assert_eq!(store.reservation_sounds(NOW, 5).await.unwrap(), [(token, purer)]);
     assert_eq!(store.reservation_sounds(NOW.plus_minutes(46), 5).await.unwrap(), []);
     assert_eq!(store.account_sounds().await.unwrap(), [(account.id, louder)]);
     let found = store.authenticate("1-2-0/bob@example.com", key.as_str()).await.unwrap().unwrap();

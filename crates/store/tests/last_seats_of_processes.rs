@@ -108,12 +108,13 @@ async fn a_seller_in_a_process_of_its_own() {
                     starts_at: NOW.plus_minutes(10 + number % 5),
                     duration_minutes: 60,
                     divert: None,
+                    title: None,
                 };
                 match store.reserve(&reservation, CAPACITY, 5, NOW).await {
                     Ok(()) => {
                         let _ = writeln!(std::io::stdout(), "sold {}", reservation.token.as_str());
                     }
-                    Err(ReserveError::NoSeats { available: 0 }) => return,
+                    Err(ReserveError::NoSeats { available: 0, .. }) => return,
                     Err(error) => panic!("{error}"),
                 }
             }

@@ -34,6 +34,7 @@ fn reservation(name: &str) -> Reservation {
         starts_at: NOW.plus_minutes(10),
         duration_minutes: 30,
         divert: None,
+        title: None,
     }
 }
 
@@ -274,6 +275,48 @@ async fn what_stays_in_doubt_is_refused_and_taken_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     reserve(&store, &reservation("Doubtful")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_stays_in_doubt_is_taken_back() {
+    let postgres = Postgres::start();
+    let middle = Middle::before(&postgres);
+    let store = open(&middle.url()).await;
+    let other = open(&postgres.url()).await;
+    let before = reservation("Board");
+    reserve(&store, &before).await.unwrap();
+    let after = Reservation { title: Some("Weekly".to_owned()), duration_minutes: 60, ..before.clone() };
+    middle.closes.store(true, SeqCst);
+    middle.loses.store(true, SeqCst);
+    let refused = store.change(&after, 1000).await;
+    let is_away = matches!(&refused, Err(ReserveError::Store(error)) if error.is_unavailable());
+    assert!(is_away, "{refused:?}");
+    assert_eq!(other.open_reservations(NOW, 5).await.unwrap(), [after], "it was made");
+    middle.is_closed.store(false, SeqCst);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while other.open_reservations(NOW, 5).await.unwrap() != [before.clone()] {
+        assert!(Instant::now() < deadline, "it is taken back when nobody asks for anything");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What a batch makes of the number of changes is computed; if it were not the one in the database, what others sell could be
+/// missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_changes_is_one_for_each_statement() {
+    let postgres = Postgres::start();
+    let store = open(&postgres.url()).await;
+    let version = || postgres.execute("SELECT version FROM calendar").trim().parse::<i64>().unwrap();
+    let began = version();
+    let one = reservation("Board");
+    reserve(&store, &one).await.unwrap();
+    assert_eq!(version(), began + 1, "made");
+    store.change(&Reservation { title: Some("Weekly".to_owned()), ..one.clone() }, 1000).await.unwrap();
+    assert_eq!(version(), began + 2, "changed, though in nothing that is sold");
+    assert!(store.remove(&one.token).await.unwrap());
+    assert_eq!(version(), began + 3, "removed");
+    assert!(!store.remove(&one.token).await.unwrap());
+    assert_eq!(version(), began + 3, "nothing was written");
 }
 
 /// What stands still while it holds the right to sell does not keep the others from selling.

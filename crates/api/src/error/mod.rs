@@ -157,6 +157,7 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Refused(refused) => refused.into(),
             ControlError::Dial(refused) => refused.into(),
+            ControlError::Changed => Self::plain(StatusCode::PRECONDITION_FAILED, error.to_string()),
             ControlError::Unavailable(text) => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
             ControlError::Internal(source) => {
                 // The chain goes to the log; whoever asked has no use for it and no right to it.

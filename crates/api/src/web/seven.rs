@@ -304,6 +304,7 @@ async fn create(Request { control, account, mut given }: Request) -> Answer {
         starts_at: given.time("start_time").unwrap_or_else(|| now.plus_minutes(limits.max_notice_minutes)),
         duration_minutes: given.number("duration").unwrap_or(limits.min_duration_minutes),
         divert: given.optional_text("divert").map(ServiceName::new),
+        title: None,
     };
     if let Err(Refused::OutOfRange(wrong)) = check_new(&request, limits, now) {
         given.params.add_problems(out_of_range(wrong));
@@ -341,7 +342,7 @@ async fn remove(Request { control, account, given }: Request) -> Answer {
     }
     let token = ReservationToken::new(given.text("reservation_token"));
     given.params.finish()?;
-    control.remove(account, token).await?;
+    control.remove(account, token, None).await?;
     ok(&Removed { removed: true })
 }
 

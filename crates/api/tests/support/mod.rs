@@ -17,13 +17,20 @@ use plenary_api::{
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
     ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
-    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
-    reservation::{ReservationRequest, check_extend, check_new, check_remove},
+    calendar::Availability,
+    conferences::{
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+    },
+    reservation::{
+        ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,
+        check_remove,
+    },
 };
-use plenary_store::{ReserveError, Store};
+use plenary_store::{Names, ReserveError, Store};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -87,17 +94,11 @@ impl Control {
         });
     }
 
-    fn reservation(
-        &self,
-        account: AccountId,
-        token: &ReservationToken,
-    ) -> Result<(Reservation, State), Refused> {
+    fn found(&self, account: AccountId, token: &ReservationToken) -> Result<(Reservation, State), Refused> {
         self.with(|conferences, _| {
-            let reservation =
-                conferences.reservation(account, token).cloned().ok_or(Refused::UnknownReservation)?;
-            let key = ConferenceKey { account, name: reservation.name.clone() };
-            let state = conferences.state(&key).ok_or(Refused::UnknownReservation)?;
-            Ok((reservation, state))
+            let found = conferences.reservation(account, token);
+            let (reservation, state) = found.ok_or(Refused::UnknownReservation)?;
+            Ok((reservation.clone(), state))
         })
     }
 }
@@ -105,7 +106,7 @@ impl Control {
 fn sale(error: ReserveError) -> ControlError {
     match error {
         ReserveError::NameTaken => Refused::NameTaken.into(),
-        ReserveError::NoSeats { available } => Refused::NoSeats { available }.into(),
+        ReserveError::NoSeats { available, from, to } => Refused::NoSeats { available, from, to }.into(),
         ReserveError::UnknownReservation => Refused::UnknownReservation.into(),
         ReserveError::Store(error) => ControlError::Internal(error.into()),
     }
@@ -137,6 +138,7 @@ impl ConferenceControl for Control {
             starts_at,
             duration_minutes: request.duration_minutes,
             divert: request.divert,
+            title: request.title,
         };
         let token = reservation.token.clone();
         match self.store.reserve(&reservation, self.limits.capacity, 5, self.now()).await {
@@ -157,15 +159,86 @@ impl ConferenceControl for Control {
         token: ReservationToken,
         minutes: u32,
     ) -> Result<(), ControlError> {
-        let (reservation, state) = self.reservation(account, &token)?;
+        let (reservation, state) = self.found(account, &token)?;
         let duration_minutes = check_extend(&reservation, state, minutes, &self.limits, self.now())?;
         self.store.extend(&token, duration_minutes, self.limits.capacity).await.map_err(sale)?;
         let event = Event::ReservationExtended { token, duration_minutes };
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 
-    async fn remove(&self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
-        let (reservation, state) = self.reservation(account, &token)?;
+    async fn book(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<(Reservation, State), ControlError> {
+        let starts_at = check_booking(&request, &self.limits, self.now())?;
+        let reservation = Reservation {
+            token: plenary_store::new_reservation_token(),
+            account,
+            name: request.name,
+            max_participants: request.max_participants,
+            starts_at,
+            duration_minutes: request.duration_minutes,
+            divert: request.divert,
+            title: request.title,
+        };
+        let sold = self.store.reserve_by(&reservation, Names::Beside, self.limits.capacity, self.now());
+        sold.await.map_err(sale)?;
+        let token = reservation.token.clone();
+        let added = Event::ReservationAdded(reservation);
+        self.with(|conferences, now| conferences.handle_event(added, now))?;
+        Ok(self.found(account, &token)?)
+    }
+
+    async fn reservations(
+        &self,
+        account: AccountId,
+        query: ReservationsQuery,
+    ) -> Result<Vec<(Reservation, State)>, ControlError> {
+        Ok(self.with(|conferences, _| conferences.reservations(account, &query)))
+    }
+
+    async fn reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+    ) -> Result<(Reservation, State), ControlError> {
+        Ok(self.found(account, &token)?)
+    }
+
+    async fn change_reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        change: ReservationChange,
+        expected: Option<Reservation>,
+    ) -> Result<(Reservation, State), ControlError> {
+        let (before, state) = self.found(account, &token)?;
+        if expected.is_some_and(|expected| expected != before) {
+            return Err(ControlError::Changed);
+        }
+        let after = check_change(&before, state, &change, &self.limits, self.now())?;
+        self.store.change(&after, self.limits.capacity).await.map_err(sale)?;
+        self.with(|conferences, now| conferences.handle_event(Event::ReservationChanged(after), now))?;
+        Ok(self.found(account, &token)?)
+    }
+
+    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError> {
+        let sold = self.store.sold(time.clone()).await.unwrap();
+        Ok(sold.availability(time.start, time.end, self.limits.capacity, limit))
+    }
+
+    async fn remove(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        expected: Option<Reservation>,
+    ) -> Result<(), ControlError> {
+        if expected.is_some_and(|expected| self.found(account, &token).is_ok_and(|(now, _)| now != expected))
+        {
+            return Err(ControlError::Changed);
+        }
+        let (reservation, state) = self.found(account, &token)?;
         check_remove(&reservation, state, &self.limits, self.now())?;
         self.store.remove(&token).await.unwrap();
         Ok(self.with(|conferences, now| conferences.handle_event(Event::ReservationRemoved { token }, now))?)
@@ -180,10 +253,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         which: ConferenceRef,
     ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
-        Ok(self.with(|conferences, _| {
-            let key = conferences.resolve(account, &which)?;
-            conferences.participants(&key)
-        })?)
+        Ok(self.with(|conferences, _| conferences.participants_of(account, &which))?)
     }
 
     async fn set_options(

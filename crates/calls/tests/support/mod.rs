@@ -189,7 +189,7 @@ impl World {
             fingerprint: None,
             settings: settings(),
             account_sounds: Vec::new(),
-            conference_sounds: Vec::new(),
+            reservation_sounds: Vec::new(),
         };
         let conferences = Conferences::new(
             ReservationLimits::default(),
@@ -465,6 +465,7 @@ impl World {
             starts_at: Timestamp(EPOCH.0 + in_minutes * 60_000),
             duration_minutes: 30,
             divert: divert.map(ServiceName::new),
+            title: None,
         };
         let event = Event::ReservationAdded(reservation);
         let question = self.ask(Question::Home(HomeQuestion::Reservation(event)));

@@ -13,13 +13,20 @@ use plenary_calls::{
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
     ReservationToken, Timestamp,
-    conferences::{ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, State},
-    reservation::{ReservationRequest, check_extend, check_new, check_remove},
+    calendar::Availability,
+    conferences::{
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+    },
+    reservation::{
+        ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,
+        check_remove,
+    },
 };
 use plenary_media::MediaHandle;
-use plenary_store::{ReserveError, Store, StoreError};
+use plenary_store::{Names, ReserveError, Store, StoreError};
 use std::{
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -104,15 +111,30 @@ impl EngineHandle {
         self.have_done(Question::Home(HomeQuestion::Reservation(event))).await
     }
 
-    async fn reservation(
+    async fn find(
         &self,
         account: AccountId,
         token: ReservationToken,
-    ) -> Result<(Reservation, State), ControlError> {
+    ) -> Result<Option<(Reservation, State)>, ControlError> {
         match self.ask_home(HomeQuestion::Find { account, token }).await? {
-            Answer::Reservation(found) => found.ok_or(ControlError::Refused(Refused::UnknownReservation)),
+            Answer::Reservation(found) => Ok(found),
             other => Err(odd(&other)),
         }
+    }
+
+    /// A reservation that has not been changed since it was `expected`, where that is given.
+    async fn expect(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        expected: Option<Reservation>,
+    ) -> Result<(Reservation, State), ControlError> {
+        let found = self.find(account, token).await?;
+        let (reservation, state) = found.ok_or(ControlError::Refused(Refused::UnknownReservation))?;
+        if expected.is_some_and(|expected| expected != reservation) {
+            return Err(ControlError::Changed);
+        }
+        Ok((reservation, state))
     }
 
     async fn parties(
@@ -234,17 +256,53 @@ impl EngineHandle {
         let _ = tokio::time::timeout(within, stop).await;
     }
 
+    /// One of a name at a time, by the rules of the seven web services.
     async fn reserve_now(
         self,
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<ReservationToken, ControlError> {
-        // Without a turn: the name is claimed, and the store makes those that come at once together.
         let sales = &self.sales;
         let now = sales.clock.now().wall;
         let starts_at = check_new(&request, &sales.limits, now).map_err(ControlError::Refused)?;
+        let names = Names::Alone { completed_minutes: sales.limits.completed_minutes };
+        Ok(self.sell(account, request, starts_at, names, now).await?.token)
+    }
+
+    /// Several of a name, by the rules of the management API.
+    async fn book_now(
+        self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<(Reservation, State), ControlError> {
+        let sales = &self.sales;
+        let now = sales.clock.now().wall;
+        let starts_at = check_booking(&request, &sales.limits, now).map_err(ControlError::Refused)?;
+        let reservation = self.sell(account, request, starts_at, Names::Beside, now).await?;
+        // Without notice it may be on already.
+        match self.find(account, reservation.token.clone()).await? {
+            Some(found) => Ok(found),
+            None => Ok((reservation, State::Reserved)),
+        }
+    }
+
+    async fn sell(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+        starts_at: Timestamp,
+        names: Names,
+        now: Timestamp,
+    ) -> Result<Reservation, ControlError> {
+        // Without a turn: the name is claimed, and the store makes those that come at once together.
+        let sales = &self.sales;
         let key = ConferenceKey { account, name: request.name.clone() };
-        self.have_done(Question::Home(HomeQuestion::Claim(key.clone()))).await?;
+        let time = match names {
+            Names::Alone { .. } => None,
+            Names::Beside => Some((starts_at, starts_at.plus_minutes(request.duration_minutes))),
+        };
+        let claim = HomeQuestion::Claim { conference: key.clone(), time };
+        self.have_done(Question::Home(claim)).await?;
         let reservation = Reservation {
             token: plenary_store::new_reservation_token(),
             account,
@@ -253,16 +311,12 @@ impl EngineHandle {
             starts_at,
             duration_minutes: request.duration_minutes,
             divert: request.divert,
+            title: request.title,
         };
-        match sales
-            .store
-            .reserve(&reservation, sales.limits.capacity, sales.limits.completed_minutes, now)
-            .await
-        {
+        match sales.store.reserve_by(&reservation, names, sales.limits.capacity, now).await {
             Ok(()) => {
-                let token = reservation.token.clone();
-                self.apply(Event::ReservationAdded(reservation)).await?;
-                Ok(token)
+                self.apply(Event::ReservationAdded(reservation.clone())).await?;
+                Ok(reservation)
             }
             Err(error) => {
                 self.have_done(Question::Home(HomeQuestion::Release(key))).await?;
@@ -279,7 +333,7 @@ impl EngineHandle {
     ) -> Result<(), ControlError> {
         let sales = &self.sales;
         let _turn = sales.one_at_a_time.lock().await;
-        let (reservation, state) = self.reservation(account, token.clone()).await?;
+        let (reservation, state) = self.expect(account, token.clone(), None).await?;
         let now = sales.clock.now().wall;
         let duration_minutes =
             check_extend(&reservation, state, minutes, &sales.limits, now).map_err(ControlError::Refused)?;
@@ -335,10 +389,35 @@ impl EngineHandle {
         }
     }
 
-    async fn remove_now(self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
+    async fn change_now(
+        self,
+        account: AccountId,
+        token: ReservationToken,
+        change: ReservationChange,
+        expected: Option<Reservation>,
+    ) -> Result<(Reservation, State), ControlError> {
         let sales = &self.sales;
         let _turn = sales.one_at_a_time.lock().await;
-        let (reservation, state) = self.reservation(account, token.clone()).await?;
+        let (before, state) = self.expect(account, token.clone(), expected).await?;
+        let now = sales.clock.now().wall;
+        let after =
+            check_change(&before, state, &change, &sales.limits, now).map_err(ControlError::Refused)?;
+        if after != before {
+            sales.store.change(&after, sales.limits.capacity).await.map_err(reserve_error)?;
+            self.apply(Event::ReservationChanged(after.clone())).await?;
+        }
+        Ok(self.find(account, token).await?.unwrap_or((after, state)))
+    }
+
+    async fn remove_now(
+        self,
+        account: AccountId,
+        token: ReservationToken,
+        expected: Option<Reservation>,
+    ) -> Result<(), ControlError> {
+        let sales = &self.sales;
+        let _turn = sales.one_at_a_time.lock().await;
+        let (reservation, state) = self.expect(account, token.clone(), expected).await?;
         let now = sales.clock.now().wall;
         check_remove(&reservation, state, &sales.limits, now).map_err(ControlError::Refused)?;
         sales.store.remove(&token).await.map_err(store_error)?;
@@ -354,7 +433,9 @@ fn odd(answer: &Answer) -> ControlError {
 fn reserve_error(error: ReserveError) -> ControlError {
     match error {
         ReserveError::NameTaken => ControlError::Refused(Refused::NameTaken),
-        ReserveError::NoSeats { available } => ControlError::Refused(Refused::NoSeats { available }),
+        ReserveError::NoSeats { available, from, to } => {
+            ControlError::Refused(Refused::NoSeats { available, from, to })
+        }
         ReserveError::UnknownReservation => ControlError::Refused(Refused::UnknownReservation),
         ReserveError::Store(error) => store_error(error),
     }
@@ -410,8 +491,56 @@ impl ConferenceControl for EngineHandle {
         to_the_end(self.clone().extend_now(account, token, minutes)).await
     }
 
-    async fn remove(&self, account: AccountId, token: ReservationToken) -> Result<(), ControlError> {
-        to_the_end(self.clone().remove_now(account, token)).await
+    async fn remove(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        expected: Option<Reservation>,
+    ) -> Result<(), ControlError> {
+        to_the_end(self.clone().remove_now(account, token, expected)).await
+    }
+
+    async fn book(
+        &self,
+        account: AccountId,
+        request: ReservationRequest,
+    ) -> Result<(Reservation, State), ControlError> {
+        to_the_end(self.clone().book_now(account, request)).await
+    }
+
+    async fn reservations(
+        &self,
+        account: AccountId,
+        query: ReservationsQuery,
+    ) -> Result<Vec<(Reservation, State)>, ControlError> {
+        match self.ask_home(HomeQuestion::Reservations(account, Box::new(query))).await? {
+            Answer::Reservations(reservations) => Ok(reservations),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+    ) -> Result<(Reservation, State), ControlError> {
+        self.expect(account, token, None).await
+    }
+
+    async fn change_reservation(
+        &self,
+        account: AccountId,
+        token: ReservationToken,
+        change: ReservationChange,
+        expected: Option<Reservation>,
+    ) -> Result<(Reservation, State), ControlError> {
+        to_the_end(self.clone().change_now(account, token, change, expected)).await
+    }
+
+    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError> {
+        // Of the database: other processes may sell seats of it as well.
+        let sold = self.sales.store.sold(time.clone()).await.map_err(store_error)?;
+        Ok(sold.availability(time.start, time.end, self.sales.limits.capacity, limit))
     }
 
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {

@@ -111,7 +111,7 @@ impl Engine {
         let completed_minutes = parts.reservations.completed_minutes;
         let open = parts.store.open_reservations(clock.now().wall, completed_minutes).await?;
         let account_sounds = parts.store.account_sounds().await?;
-        let conference_sounds = parts.store.reservation_sounds(clock.now().wall, completed_minutes).await?;
+        let reservation_sounds = parts.store.reservation_sounds(clock.now().wall, completed_minutes).await?;
         end_calls_of_last_run(&parts.store, &parts.sip, clock).await?;
         if !open.is_empty() {
             info!(count = open.len(), "reservations read back");
@@ -123,7 +123,7 @@ impl Engine {
             fingerprint: parts.fingerprint,
             settings: parts.settings,
             account_sounds,
-            conference_sounds,
+            reservation_sounds,
         };
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {

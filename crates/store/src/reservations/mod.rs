@@ -1,29 +1,31 @@
-//! Reservations: names and seats, sold in one transaction.
+//! Reservations: names and seats, sold, changed and given back in one transaction.
 
 mod counter;
+mod deciding;
+mod statements;
 
 pub(crate) use counter::Counter;
+pub use deciding::Names;
 
 use crate::{
     Store, StoreError,
-    database::{Write, execute, postgres::Lock, random_bytes, read, within},
+    database::{random_bytes, read},
 };
+use counter::Order;
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{
-    AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp,
-    calendar::{Booking, peak_seats},
+    AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp, calendar::SeatCalendar,
 };
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 use thiserror::Error;
-use tokio::time::timeout;
 
 /// How long to look for what became of a commit that was not answered.
 const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why a reservation was not made or extended.
+/// Why a reservation was not made or changed.
 #[derive(Debug, Error)]
 pub enum ReserveError {
-    /// The account has a reservation of this name that is not over yet.
+    /// The account has a reservation of this name that is not over yet, or that overlaps.
     #[error("the conference name is taken")]
     NameTaken,
     /// Not enough seats are left over the whole of the time.
@@ -31,6 +33,10 @@ pub enum ReserveError {
     NoSeats {
         /// Seats that could still be sold over the whole interval.
         available: u32,
+        /// The first time of it in which no more are left.
+        from: Timestamp,
+        /// When that ends.
+        to: Timestamp,
     },
     /// There is no reservation with this token.
     #[error("there is no reservation with this token")]
@@ -62,59 +68,48 @@ impl Store {
         completed_minutes: u32,
         now: Timestamp,
     ) -> Result<(), ReserveError> {
-        self.counter.reserve(reservation, capacity, completed_minutes, now).await
+        self.reserve_by(reservation, Names::Alone { completed_minutes }, capacity, now).await
     }
 
-    /// Makes the whole duration of a reservation `duration_minutes`, if its seats are free for the time that is
+    /// The same by the rule for names that is given.
+    ///
+    /// # Errors
+    /// As [`Store::reserve`].
+    pub async fn reserve_by(
+        &self,
+        reservation: &Reservation,
+        names: Names,
+        capacity: u32,
+        now: Timestamp,
+    ) -> Result<(), ReserveError> {
+        let order = Order::Make { reservation: reservation.clone(), names, now, capacity };
+        self.counter.carry_out(order).await.map(drop)
+    }
+
+    /// Makes the whole duration of a reservation `duration_minutes`, if its seats and its name are free for the time that is
     /// added. A shorter duration than before changes nothing.
     ///
     /// # Errors
-    /// [`ReserveError::UnknownReservation`], [`ReserveError::NoSeats`], and [`ReserveError::Store`] when the
-    /// database fails.
+    /// [`ReserveError::UnknownReservation`], [`ReserveError::NameTaken`], [`ReserveError::NoSeats`], and
+    /// [`ReserveError::Store`] when the database fails.
     pub async fn extend(
         &self,
         token: &ReservationToken,
         duration_minutes: u32,
         capacity: u32,
     ) -> Result<(), ReserveError> {
-        match self.extend_once(token, duration_minutes, capacity).await {
-            Err(ReserveError::Store(unconfirmed @ StoreError::Unconfirmed { .. })) => {
-                // What was done is found done.
-                let again = timeout(SETTLE_WITHIN, self.extend_once(token, duration_minutes, capacity)).await;
-                again.unwrap_or(Err(unconfirmed.into()))
-            }
-            outcome => outcome,
-        }
+        let order = Order::Extend { token: token.clone(), duration_minutes, capacity };
+        self.counter.carry_out(order).await.map(drop)
     }
 
-    async fn extend_once(
-        &self,
-        token: &ReservationToken,
-        duration_minutes: u32,
-        capacity: u32,
-    ) -> Result<(), ReserveError> {
-        let doing = "extending a reservation";
-        let mut transaction = self.base.write(doing, Lock::Sales).await?;
-        let row: Option<(i64, i64, i64)> = within!(transaction, doing, |on| sqlx::query_as(
-            "SELECT max_participants, starts_at, ends_at FROM reservations WHERE token = $1"
-        )
-        .bind(token.as_str())
-        .fetch_optional(on))?;
-        let Some((seats, starts_at, ends_at)) = row else { return Err(ReserveError::UnknownReservation) };
-        let new_end = Timestamp(starts_at).plus_minutes(duration_minutes);
-        if new_end.0 <= ends_at {
-            return Ok(());
-        }
-        let sold = seats_sold(&mut transaction, token, Timestamp(ends_at), new_end).await?;
-        enough_seats(whole(seats), sold, capacity)?;
-        let update = "UPDATE reservations SET duration_minutes = $1 WHERE token = $2";
-        execute!(
-            transaction,
-            doing,
-            sqlx::query(update).bind(i64::from(duration_minutes)).bind(token.as_str())
-        )?;
-        transaction.commit(doing).await?;
-        Ok(())
+    /// Makes the reservation with this token this one, apart from its account and its name, which stay. Its seats are given back
+    /// and sold again in one transaction; where it takes no more than before, that is never refused.
+    ///
+    /// # Errors
+    /// As [`Store::extend`].
+    pub async fn change(&self, reservation: &Reservation, capacity: u32) -> Result<(), ReserveError> {
+        let order = Order::Change { reservation: reservation.clone(), capacity };
+        self.counter.carry_out(order).await.map(drop)
     }
 
     /// Removes a reservation; its seats and its name are free again. `false`: there was none with this token.
@@ -122,23 +117,22 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn remove(&self, token: &ReservationToken) -> Result<bool, StoreError> {
-        match self.remove_once(token).await {
-            Err(unconfirmed @ StoreError::Unconfirmed { .. }) => {
-                // Whichever of the two did it, it is gone.
-                let again = timeout(SETTLE_WITHIN, self.remove_once(token)).await;
-                again.map_or(Err(unconfirmed), |outcome| outcome.map(|_| true))
-            }
-            outcome => outcome,
+        match self.counter.carry_out(Order::Remove { token: token.clone() }).await {
+            Ok(removed) => Ok(removed),
+            Err(ReserveError::Store(error)) => Err(error),
+            // Nothing is asked of a removal.
+            Err(
+                ReserveError::NameTaken | ReserveError::NoSeats { .. } | ReserveError::UnknownReservation,
+            ) => Ok(false),
         }
     }
 
-    async fn remove_once(&self, token: &ReservationToken) -> Result<bool, StoreError> {
-        let doing = "removing a reservation";
-        let mut transaction = self.base.write(doing, Lock::Sales).await?;
-        let delete = "DELETE FROM reservations WHERE token = $1";
-        let deleted = execute!(transaction, doing, sqlx::query(delete).bind(token.as_str()))?;
-        transaction.commit(doing).await?;
-        Ok(deleted == 1)
+    /// The seats that are sold in a time, over all accounts; outside of it nothing is in the calendar.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sold(&self, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
+        statements::sold(&self.base, time).await
     }
 
     /// The reservations whose name is still taken at `now`: those that are not over since `completed_minutes`.
@@ -152,14 +146,14 @@ impl Store {
         completed_minutes: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
         let rows: Vec<ReservationRow> = read!(self.base, "reading the reservations", |on| sqlx::query_as(
-            "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert
+            "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert, title
                  FROM reservations WHERE ends_at > $1 ORDER BY starts_at, token"
         )
         .bind(now.minus_minutes(completed_minutes).0)
         .fetch_all(on))?;
         Ok(rows
             .into_iter()
-            .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert)| {
+            .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert, title)| {
                 Reservation {
                     token: ReservationToken::new(token),
                     account: AccountId(account),
@@ -168,47 +162,19 @@ impl Store {
                     starts_at: Timestamp(starts_at),
                     duration_minutes: whole(duration_minutes),
                     divert: divert.map(ServiceName::new),
+                    title,
                 }
             })
             .collect())
     }
 }
 
-/// token, account_id, name, max_participants, starts_at, duration_minutes, divert
-type ReservationRow = (String, i64, String, i64, i64, i64, Option<String>);
-
-/// The most seats sold at any instant of `from..to`, the reservation `but` left out.
-async fn seats_sold(
-    transaction: &mut Write,
-    but: &ReservationToken,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<u32, StoreError> {
-    let doing = "counting the seats that are sold";
-    let rows: Vec<(i64, i64, i64)> = within!(transaction, doing, |on| sqlx::query_as(
-        "SELECT starts_at, ends_at, max_participants FROM reservations
-         WHERE ends_at > $1 AND starts_at < $2 AND token <> $3"
-    )
-    .bind(from.0)
-    .bind(to.0)
-    .bind(but.as_str())
-    .fetch_all(on))?;
-    let bookings = rows.into_iter().map(|(starts_at, ends_at, seats)| Booking {
-        starts_at: Timestamp(starts_at),
-        ends_at: Timestamp(ends_at),
-        seats: whole(seats),
-    });
-    Ok(peak_seats(bookings, from, to))
-}
+/// token, account_id, name, max_participants, starts_at, duration_minutes, divert, title
+type ReservationRow = (String, i64, String, i64, i64, i64, Option<String>, Option<String>);
 
 /// A count of a column that we fill from 32 bits.
 fn whole(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
-}
-
-fn enough_seats(wanted: u32, sold: u32, capacity: u32) -> Result<(), ReserveError> {
-    let available = capacity.saturating_sub(sold);
-    if wanted > available { Err(ReserveError::NoSeats { available }) } else { Ok(()) }
 }
 
 #[cfg(test)]
