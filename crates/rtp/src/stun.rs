@@ -1,5 +1,5 @@
-//! The connectivity checks of ICE (RFC 8445, 7.3), from the side that makes none itself: STUN Binding requests (RFC
-//! 8489) with short-term credentials, and their responses.
+//! The connectivity checks of ICE (RFC 8445, 7.3), from the side that makes none itself: Binding requests of STUN
+//! with short-term credentials (RFC 8489), and their responses.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
