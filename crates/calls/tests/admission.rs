@@ -163,6 +163,7 @@ fn access_key(key: &str, services: Option<&[&str]>, revoked: bool) -> (WebRtcKey
         account: ACCOUNT,
         services: services.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
         created_at: EPOCH,
+        updated_at: EPOCH,
         revoked_at: revoked.then_some(EPOCH),
     };
     (key, "1-2-0".to_owned())

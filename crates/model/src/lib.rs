@@ -39,5 +39,5 @@ pub use service::{
 pub use time::Timestamp;
 pub use token::{CallToken, ClientToken, Token};
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
-pub use user::{SipSecret, SipUser, check_user};
+pub use user::{SipSecret, SipUser, check_user, check_user_name};
 pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};

@@ -1,7 +1,7 @@
 //! Inbound services: what happens to a call to a name, and who may call.
 
 use crate::{
-    AccountId, ConferenceName, FieldError, ParticipantOptions, PlayList, ServiceName,
+    AccountId, ConferenceName, FieldError, ParticipantOptions, PlayList, ServiceName, Timestamp,
     fields::{Selection, given, networks},
     id::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
     read_value,
@@ -33,6 +33,10 @@ pub struct StoredService {
     pub name: ServiceName,
     /// Its body, as it was put: a [`ServiceBody`], unless another version stored it.
     pub body: Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed; later with each change.
+    pub updated_at: Timestamp,
 }
 
 /// The body of an inbound service: what becomes of a call to its name.

@@ -1,7 +1,7 @@
 //! Trunks: the providers through which calls of an account go out, and from which they come in.
 
 use crate::{
-    AccountId, FieldError, Number, Srtp,
+    AccountId, FieldError, Number, Srtp, Timestamp,
     fields::{FromText, Parsed, is_line, is_user, line, networks, parsed, whole},
     read_value,
 };
@@ -42,6 +42,10 @@ pub struct StoredTrunk {
     pub body: Value,
     /// A password is kept.
     pub has_password: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed; later with each change.
+    pub updated_at: Timestamp,
 }
 
 /// What a trunk is like: a provider through which calls go out, and from whose networks they come in. It serves nothing but

@@ -39,13 +39,19 @@ impl fmt::Debug for SipSecret {
 const PASSWORD_CHARS_MIN: usize = 8;
 const PASSWORD_CHARS_MAX: usize = 128;
 
+/// What is wrong with the name of a user; nothing where it is allowed.
+#[must_use]
+pub fn check_user_name(name: &str) -> Vec<FieldError> {
+    match is_user(name) {
+        true => Vec::new(),
+        false => vec![FieldError::new("/name", "a user name has 1 to 64 letters, digits and -_.+")],
+    }
+}
+
 /// What is wrong with the name and the password of a user; nothing where both are allowed.
 #[must_use]
 pub fn check_user(name: &str, password: &str) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    if !is_user(name) {
-        errors.push(FieldError::new("/name", "a user name has 1 to 64 letters, digits and -_.+"));
-    }
+    let mut errors = check_user_name(name);
     if !is_line(password, PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX) {
         let text = format!(
             "has {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX} characters, none of them a control character"

@@ -22,6 +22,8 @@ pub struct WebRtcKey {
     pub services: Option<Vec<String>>,
     /// When it was made, or last made valid.
     pub created_at: Timestamp,
+    /// When it was last changed; later with each change.
+    pub updated_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }

@@ -3,6 +3,7 @@
 use crate::{
     Account, ChangeError, Store, StoreError,
     accounts::account,
+    change::at_most,
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
 };
 use data_encoding::BASE32_NOPAD;
@@ -228,7 +229,7 @@ impl Store {
         ))
         .bind(account.0)
         .bind(after.map_or(i64::MIN, |key| key.0))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(at_most(limit))
         .fetch_all(on))?;
         rows.into_iter().map(info).collect()
     }

@@ -32,12 +32,13 @@ mod users;
 mod webrtc_keys;
 
 pub use accounts::Account;
-pub use change::{Change, ChangeError, Changed};
+pub use change::{Change, ChangeError, Changed, PutOutcome, merge};
 pub use database::{Location, LocationError, Store, make_folder};
 pub use error::StoreError;
 pub use keys::{Access, ApiKey, KeyId, KeyInfo};
 pub use reservations::{Names, ReserveError, new_reservation_token};
-pub use services::{PutOutcome, ServiceError, ServiceScope};
+pub use services::{ServiceError, ServiceScope};
 pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_database, inspect_database};
-pub use users::UserError;
+pub use trunks::TrunkBody;
+pub use users::{SipPassword, UserError};
 pub use webrtc_keys::WebRtcKeyError;

@@ -1,13 +1,14 @@
 //! Inbound services, by name.
 
 use crate::{
-    Store, StoreError,
-    database::{Write, execute, is_storable, list, now, read, within},
+    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
+    change::{Kind, at_most, behind, changed_at, merge},
+    database::{Write, execute, is_storable, list, read, within},
     error::listed,
 };
 use plenary_model::{
     AccountId, FieldError, InboundService, Likeness, Number, SERVICE_NAME_CHARS_MAX, ServiceName,
-    StoredService, likeness,
+    StoredService, Timestamp, likeness,
 };
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -38,15 +39,6 @@ const LOOKUP_POSTGRES: &str = lookup!(
     "= ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
     "= ANY (ARRAY (SELECT json_array_elements_text($2::json)))"
 );
-
-/// What a put did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutOutcome {
-    /// There was no service of this name.
-    Created,
-    /// There was one, and it is replaced.
-    Replaced,
-}
 
 /// Why a service was not stored.
 #[derive(Debug, Error)]
@@ -88,12 +80,28 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn services(&self, account: AccountId) -> Result<Vec<StoredService>, StoreError> {
-        let rows: Vec<(String, String)> = read!(self.base, "listing inbound services", |on| sqlx::query_as(
-            "SELECT name, body FROM inbound_services WHERE account_id = $1 ORDER BY name"
+        self.services_after(account, None, usize::MAX).await
+    }
+
+    /// So many of an account's services at the most, ordered by name, from the one behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn services_after(
+        &self,
+        account: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredService>, StoreError> {
+        let rows: Vec<Row> = read!(self.base, "listing inbound services", |on| sqlx::query_as(
+            "SELECT name, body, created_at, updated_at FROM inbound_services
+             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3"
         )
         .bind(account.0)
+        .bind(behind(after))
+        .bind(at_most(limit))
         .fetch_all(on))?;
-        rows.into_iter().map(|(name, body)| stored(name, &body)).collect()
+        rows.into_iter().map(stored).collect()
     }
 
     /// An account's service of that very name.
@@ -104,61 +112,62 @@ impl Store {
         if !is_storable(name) {
             return Ok(None);
         }
-        let body: Option<String> = read!(self.base, "reading an inbound service", |on| sqlx::query_scalar(
-            "SELECT body FROM inbound_services WHERE account_id = $1 AND name = $2"
-        )
-        .bind(account.0)
-        .bind(name)
-        .fetch_optional(on))?;
-        body.map(|body| stored(name.to_owned(), &body)).transpose()
+        let row: Option<Row> =
+            read!(self.base, "reading an inbound service", |on| sqlx::query_as(SELECT_ONE)
+                .bind(account.0)
+                .bind(name)
+                .fetch_optional(on))?;
+        row.map(stored).transpose()
     }
 
-    /// Makes the account's service `name`, or replaces it. Calls that come after it see it.
+    /// Changes the account's service `name` by a decision about what it is. Calls that come after it see it.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] naming the field, [`ServiceError::NameTaken`] where another account has a
-    /// service of this name, [`ServiceError::Store`] when the database fails.
+    /// [`ChangeError::Refused`] by the decision; [`ServiceError::Invalid`] naming the member,
+    /// [`ServiceError::NameTaken`] where another account has a service of this name, [`ServiceError::Store`] when the
+    /// database fails.
+    pub async fn change_service<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        decide: impl FnOnce(Option<&StoredService>) -> Result<Change<Value>, E> + Send,
+    ) -> Result<Changed<StoredService>, ChangeError<E, ServiceError>> {
+        self.change_named::<Services, E>(account, name, decide).await
+    }
+
+    /// Makes the account's service `name`, or replaces it.
+    ///
+    /// # Errors
+    /// As [`Self::change_service`].
     pub async fn put_service(
         &self,
         account: AccountId,
         name: &str,
         body: &Value,
     ) -> Result<PutOutcome, ServiceError> {
-        let service = InboundService::new(account, name, body)?;
-        let doing = "storing an inbound service";
-        let mut transaction = self.write(doing).await?;
-        let outcome = match body_of(&mut transaction, account, name).await? {
-            Some(_) => PutOutcome::Replaced,
-            None => PutOutcome::Created,
-        };
-        write_body(&mut transaction, &service, body).await?;
-        transaction.commit(doing).await?;
-        Ok(outcome)
+        self.put_named::<Services>(account, name, body.clone()).await
     }
 
     /// Merges `patch` into the body of the account's service `name` (RFC 7396) and stores the outcome, if it is
     /// a valid body.
     ///
     /// # Errors
-    /// [`ServiceError::UnknownService`], [`ServiceError::Invalid`] naming the field of the merged body,
-    /// [`ServiceError::Store`] when the database fails.
+    /// [`ServiceError::UnknownService`]; else as [`Self::change_service`], about the merged body.
     pub async fn patch_service(
         &self,
         account: AccountId,
         name: &str,
         patch: &Value,
     ) -> Result<StoredService, ServiceError> {
-        let doing = "changing an inbound service";
-        let mut transaction = self.write(doing).await?;
-        let Some(body) = body_of(&mut transaction, account, name).await? else {
-            return Err(ServiceError::UnknownService);
-        };
-        let mut patched = stored(name.to_owned(), &body)?;
-        merge(&mut patched.body, patch);
-        let service = InboundService::new(account, name, &patched.body)?;
-        write_body(&mut transaction, &service, &patched.body).await?;
-        transaction.commit(doing).await?;
-        Ok(patched)
+        let changed = self.change_service(account, name, |before| {
+            let mut body = before.ok_or(ServiceError::UnknownService)?.body.clone();
+            merge(&mut body, patch);
+            Ok(Change::Put(body))
+        });
+        match changed.await {
+            Ok(changed) => changed.into_stored().ok_or(ServiceError::UnknownService),
+            Err(ChangeError::Refused(error) | ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// Deletes the account's service `name`. `false`: it has none of this name.
@@ -166,8 +175,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_service(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM inbound_services WHERE account_id = $1 AND name = $2";
-        self.delete_named("deleting an inbound service", statement, account, name).await
+        self.delete_named::<Services>(account, name).await
     }
 
     /// The service that a call to `dialled` reaches by its name alone, of whichever account, and what its `*` stood for
@@ -227,11 +235,10 @@ impl Store {
                 one.cmp(other).then(name.cmp(other_name))
             });
         let Some((_, account, name, body, rest)) = best else { return Ok(None) };
-        let body = stored(name, &body)?;
-        let service =
-            InboundService::new(AccountId(account), body.name.as_str(), &body.body).map_err(|errors| {
-                StoreError::Damaged { what: format!("inbound service {}: {}", body.name, listed(&errors)) }
-            })?;
+        let body = body_of(&name, &body)?;
+        let service = InboundService::new(AccountId(account), &name, &body).map_err(|errors| {
+            StoreError::Damaged { what: format!("inbound service {name}: {}", listed(&errors)) }
+        })?;
         Ok(Some((service, rest)))
     }
 }
@@ -282,23 +289,25 @@ fn names_that_match(user: &str) -> Vec<String> {
     exact.into_iter().chain(beginnings.map(|end| format!("{}*", &user[..end]))).collect()
 }
 
-fn stored(name: String, body: &str) -> Result<StoredService, StoreError> {
-    let body = serde_json::from_str(body)
-        .map_err(|error| StoreError::Damaged { what: format!("inbound service {name}: {error}") })?;
-    Ok(StoredService { name: ServiceName::new(name), body })
+/// name, body, created_at, updated_at
+type Row = (String, String, i64, i64);
+
+const SELECT_ONE: &str =
+    "SELECT name, body, created_at, updated_at FROM inbound_services WHERE account_id = $1 AND name = $2";
+
+fn stored((name, body, created_at, updated_at): Row) -> Result<StoredService, StoreError> {
+    let body = body_of(&name, &body)?;
+    Ok(StoredService {
+        name: ServiceName::new(name),
+        body,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+    })
 }
 
-async fn body_of(
-    transaction: &mut Write,
-    account: AccountId,
-    name: &str,
-) -> Result<Option<String>, StoreError> {
-    within!(transaction, "reading an inbound service", |on| sqlx::query_scalar(
-        "SELECT body FROM inbound_services WHERE account_id = $1 AND name = $2"
-    )
-    .bind(account.0)
-    .bind(name)
-    .fetch_optional(on))
+fn body_of(name: &str, body: &str) -> Result<Value, StoreError> {
+    let damaged = |error| StoreError::Damaged { what: format!("inbound service {name}: {error}") };
+    serde_json::from_str(body).map_err(damaged)
 }
 
 /// Another account has this number, in whatever spelling: its calls are not to be had by writing it differently.
@@ -326,67 +335,79 @@ async fn is_number_of_another(
     Ok(others.iter().any(|other| likeness(name, other).or(likeness(other, name)).is_some()))
 }
 
-async fn write_body(
-    transaction: &mut Write,
-    service: &InboundService,
-    body: &Value,
-) -> Result<(), ServiceError> {
-    let doing = "storing an inbound service";
-    let (account, name, is_bare) = (service.account.0, service.name.as_str(), service.access.is_bare());
-    let taken: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
-        "SELECT account_id FROM inbound_services WHERE name = $1 AND is_bare AND account_id <> $2",
-    )
-    .bind(name)
-    .bind(account)
-    .fetch_optional(on))?;
-    if is_bare && taken.is_some() {
-        return Err(ServiceError::NameTaken);
-    }
-    // What was there before this was checked stays changeable.
-    let had: Option<bool> = within!(transaction, doing, |on| sqlx::query_scalar(
-        "SELECT is_bare FROM inbound_services WHERE account_id = $1 AND name = $2"
-    )
-    .bind(account)
-    .bind(name)
-    .fetch_optional(on))?;
-    if is_bare && had != Some(true) && is_number_of_another(transaction, service.account, name).await? {
-        return Err(ServiceError::NameTaken);
-    }
-    execute!(
-        transaction,
-        doing,
-        sqlx::query(
-            "INSERT INTO inbound_services (account_id, name, body, is_bare, number, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $6)
-         ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
-             number = excluded.number, updated_at = excluded.updated_at",
-        )
-        .bind(account)
-        .bind(name)
-        .bind(body.to_string())
-        .bind(is_bare)
-        .bind(Number::parse(name).map(|number| number.subscriber()))
-        .bind(now().0)
-    )?;
-    Ok(())
-}
+/// Inbound services, as they are changed.
+struct Services;
 
-/// JSON Merge Patch, RFC 7396 section 2: `null` removes, objects merge, everything else replaces.
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        target.clone_from(patch);
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(serde_json::Map::new());
+impl Kind for Services {
+    type Stored = StoredService;
+    type Body = Value;
+    type Error = ServiceError;
+    const DOING: &str = "storing an inbound service";
+
+    async fn read(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<StoredService>, StoreError> {
+        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(name)
+            .fetch_optional(on))?;
+        row.map(stored).transpose()
     }
-    let Value::Object(target) = target else { unreachable!("made an object just now") };
-    for (name, value) in patch {
-        if value.is_null() {
-            target.remove(name);
-        } else {
-            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+
+    async fn put(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+        before: Option<&StoredService>,
+        body: Value,
+    ) -> Result<StoredService, ServiceError> {
+        let is_bare = InboundService::new(account, name, &body)?.access.is_bare();
+        let taken: Option<i64> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+            "SELECT account_id FROM inbound_services WHERE name = $1 AND is_bare AND account_id <> $2",
+        )
+        .bind(name)
+        .bind(account.0)
+        .fetch_optional(on))?;
+        if is_bare && taken.is_some() {
+            return Err(ServiceError::NameTaken);
         }
+        // What was there before this was checked stays changeable.
+        let had: Option<bool> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+            "SELECT is_bare FROM inbound_services WHERE account_id = $1 AND name = $2"
+        )
+        .bind(account.0)
+        .bind(name)
+        .fetch_optional(on))?;
+        if is_bare && had != Some(true) && is_number_of_another(transaction, account, name).await? {
+            return Err(ServiceError::NameTaken);
+        }
+        let updated_at = changed_at(before.map(|before| before.updated_at));
+        execute!(
+            transaction,
+            Self::DOING,
+            sqlx::query(
+                "INSERT INTO inbound_services (account_id, name, body, is_bare, number, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $6)
+                 ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
+                     number = excluded.number, updated_at = excluded.updated_at",
+            )
+            .bind(account.0)
+            .bind(name)
+            .bind(body.to_string())
+            .bind(is_bare)
+            .bind(Number::parse(name).map(|number| number.subscriber()))
+            .bind(updated_at.0)
+        )?;
+        let created_at = before.map_or(updated_at, |before| before.created_at);
+        Ok(StoredService { name: ServiceName::new(name), body, created_at, updated_at })
+    }
+
+    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM inbound_services WHERE account_id = $1 AND name = $2";
+        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
+        Ok(deleted == 1)
     }
 }
 
@@ -394,7 +415,6 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 mod tests {
     use super::*;
     use crate::database::Base;
-    use serde_json::json;
 
     const EXPLAIN_SQLITE: &str = lookup!(
         "EXPLAIN QUERY PLAN ",
@@ -407,33 +427,6 @@ mod tests {
         "= ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
         "= ANY (ARRAY (SELECT json_array_elements_text($2::json)))"
     );
-
-    /// RFC 7396, appendix A.
-    #[test]
-    fn patches_merge_as_in_the_examples_of_the_rfc() {
-        let cases = [
-            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
-            (json!({"a":"b"}), json!({"a":null}), json!({})),
-            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
-            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
-            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
-            (json!({"a":{"b":"c"}}), json!({"a":{"b":"d","c":null}}), json!({"a":{"b":"d"}})),
-            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
-            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
-            (json!({"a":"b"}), json!(["c"]), json!(["c"])),
-            (json!({"a":"foo"}), json!(null), json!(null)),
-            (json!({"a":"foo"}), json!("bar"), json!("bar")),
-            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
-            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
-            (json!({}), json!({"a":{"bb":{"ccc":null}}}), json!({"a":{"bb":{}}})),
-        ];
-        for (mut target, patch, merged) in cases {
-            let before = target.to_string();
-            merge(&mut target, &patch);
-            assert_eq!(target, merged, "{before} patched with {patch}");
-        }
-    }
 
     /// A call does not read every service there is.
     #[tokio::test]

@@ -75,6 +75,7 @@ const TABLES: [Table; 9] = [
             ("account_id", Integer),
             ("services", Text),
             ("created_at", Integer),
+            ("updated_at", Integer),
             ("revoked_at", Integer),
         ],
         counted: None,

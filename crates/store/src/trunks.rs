@@ -2,19 +2,63 @@
 //! web services shows it.
 
 use crate::{
-    PutOutcome, ServiceError, Store, StoreError,
-    database::{Write, execute, is_storable, now, read, within},
+    Change, ChangeError, Changed, PutOutcome, ServiceError, Store, StoreError,
+    change::{Kind, at_most, behind, changed_at, merge},
+    database::{Write, execute, is_storable, read, within},
     error::listed,
-    services::merge,
 };
-use plenary_model::{AccountId, FieldError, GivenPassword, StoredTrunk, Trunk};
+use plenary_model::{AccountId, FieldError, GivenPassword, StoredTrunk, Timestamp, Trunk};
 use serde_json::Value;
 use tracing::warn;
 
 /// Trunks of an account at the most.
 const TRUNKS_MAX: i64 = 100;
 
-type Row = (String, String, Option<String>);
+/// What is put in the place of a trunk.
+#[derive(Clone, PartialEq)]
+pub struct TrunkBody {
+    /// Its body without the password.
+    pub body: Value,
+    /// Its password. [`GivenPassword::Kept`]: the one that it has.
+    pub password: GivenPassword,
+}
+
+impl std::fmt::Debug for TrunkBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrunkBody").field("body", &self.body).finish_non_exhaustive()
+    }
+}
+
+impl TrunkBody {
+    /// What replaces whatever there is: where the body names no password, there is none.
+    ///
+    /// # Errors
+    /// The password is no text.
+    pub fn replacing(mut body: Value) -> Result<Self, Vec<FieldError>> {
+        let password = match Trunk::take_password(&mut body)? {
+            GivenPassword::Kept => GivenPassword::Set(None),
+            given @ GivenPassword::Set(_) => given,
+        };
+        Ok(Self { body, password })
+    }
+
+    /// What there is with a patch merged into it (RFC 7396). A password that the patch does not name stays.
+    ///
+    /// # Errors
+    /// The password is no text.
+    pub fn merged(before: &StoredTrunk, mut patch: Value) -> Result<Self, Vec<FieldError>> {
+        let password = Trunk::take_password(&mut patch)?;
+        let mut body = before.body.clone();
+        merge(&mut body, &patch);
+        Ok(Self { body, password })
+    }
+}
+
+/// name, body, password, created_at, updated_at
+type Row = (String, String, Option<String>, i64, i64);
+
+const SELECT_ONE: &str =
+    "SELECT name, body, password, created_at, updated_at FROM trunks WHERE account_id = $1 AND name = $2";
 
 impl Store {
     /// An account's trunks, ordered by name.
@@ -22,12 +66,28 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn trunks(&self, account: AccountId) -> Result<Vec<StoredTrunk>, StoreError> {
+        self.trunks_after(account, None, usize::MAX).await
+    }
+
+    /// So many of an account's trunks at the most, ordered by name, from the one behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn trunks_after(
+        &self,
+        account: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredTrunk>, StoreError> {
         let rows: Vec<Row> = read!(self.base, "listing trunks", |on| sqlx::query_as(
-            "SELECT name, body, password FROM trunks WHERE account_id = $1 ORDER BY name"
+            "SELECT name, body, password, created_at, updated_at FROM trunks
+             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3"
         )
         .bind(account.0)
+        .bind(behind(after))
+        .bind(at_most(limit))
         .fetch_all(on))?;
-        rows.into_iter().map(|row| stored(row).map(|(trunk, _)| trunk)).collect()
+        rows.into_iter().map(stored).collect()
     }
 
     /// An account's trunk.
@@ -38,13 +98,11 @@ impl Store {
         if !is_storable(name) {
             return Ok(None);
         }
-        let row: Option<Row> = read!(self.base, "reading a trunk", |on| sqlx::query_as(
-            "SELECT name, body, password FROM trunks WHERE account_id = $1 AND name = $2"
-        )
-        .bind(account.0)
-        .bind(name)
-        .fetch_optional(on))?;
-        row.map(|row| stored(row).map(|(trunk, _)| trunk)).transpose()
+        let row: Option<Row> = read!(self.base, "reading a trunk", |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(name)
+            .fetch_optional(on))?;
+        row.map(stored).transpose()
     }
 
     /// The trunks of every account, as calls see them. One that makes no sense is left out and said in the log.
@@ -57,11 +115,10 @@ impl Store {
                 "SELECT account_id, name, body, password FROM trunks ORDER BY account_id, name"
             )
             .fetch_all(on))?;
-        let trunk = |(account, name, body, password)| {
-            let (trunk, password) = stored((name, body, password))?;
-            Trunk::new(AccountId(account), &trunk.name, &trunk.body, password.as_deref()).map_err(|errors| {
-                StoreError::Damaged { what: format!("trunk {}: {}", trunk.name, listed(&errors)) }
-            })
+        let trunk = |(account, name, body, password): (i64, String, String, Option<String>)| {
+            let body = body_of(&name, &body)?;
+            Trunk::new(AccountId(account), &name, &body, password.as_deref())
+                .map_err(|errors| StoreError::Damaged { what: format!("trunk {name}: {}", listed(&errors)) })
         };
         // One that another version stored under other rules does not keep the others from working.
         let usable = rows.into_iter().filter_map(|row| {
@@ -71,70 +128,52 @@ impl Store {
         Ok(usable.collect())
     }
 
+    /// Changes the account's trunk `name` by a decision about what it is.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the decision; [`ServiceError::Invalid`] naming the member, [`ServiceError::Store`] when the
+    /// database fails.
+    pub async fn change_trunk<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        decide: impl FnOnce(Option<&StoredTrunk>) -> Result<Change<TrunkBody>, E> + Send,
+    ) -> Result<Changed<StoredTrunk>, ChangeError<E, ServiceError>> {
+        self.change_named::<Trunks, E>(account, name, decide).await
+    }
+
     /// Makes the account's trunk `name`, or replaces it. `body` may hold the password; it is taken out of it.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] naming the field, [`ServiceError::Store`] when the database fails.
+    /// As [`Self::change_trunk`].
     pub async fn put_trunk(
         &self,
         account: AccountId,
         name: &str,
-        mut body: Value,
+        body: Value,
     ) -> Result<PutOutcome, ServiceError> {
-        let password = match Trunk::take_password(&mut body)? {
-            GivenPassword::Set(password) => password,
-            GivenPassword::Kept => None,
-        };
-        Trunk::new(account, name, &body, password.as_deref())?;
-        let doing = "storing a trunk";
-        let mut transaction = self.write(doing).await?;
-        let (count, known): (i64, i64) = within!(transaction, doing, |on| sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE name = $2) FROM trunks WHERE account_id = $1"
-        )
-        .bind(account.0)
-        .bind(name)
-        .fetch_one(on))?;
-        if known == 0 && count >= TRUNKS_MAX {
-            let text = format!("an account has at most {TRUNKS_MAX} trunks");
-            return Err(vec![FieldError::new("/name", text)].into());
-        }
-        write(&mut transaction, account, name, &body, password.as_deref()).await?;
-        transaction.commit(doing).await?;
-        Ok(if known == 0 { PutOutcome::Created } else { PutOutcome::Replaced })
+        self.put_named::<Trunks>(account, name, TrunkBody::replacing(body)?).await
     }
 
     /// Merges `patch` into the body of the account's trunk `name` (RFC 7396) and stores the outcome, if it is valid. A
     /// password that is not named stays.
     ///
     /// # Errors
-    /// [`ServiceError::UnknownService`] where there is none, [`ServiceError::Invalid`] naming the field of the merged
-    /// body, [`ServiceError::Store`] when the database fails.
+    /// [`ServiceError::UnknownService`] where there is none; else as [`Self::change_trunk`], about the merged body.
     pub async fn patch_trunk(
         &self,
         account: AccountId,
         name: &str,
-        mut patch: Value,
+        patch: Value,
     ) -> Result<(), ServiceError> {
-        let doing = "changing a trunk";
-        let given = Trunk::take_password(&mut patch)?;
-        let mut transaction = self.write(doing).await?;
-        let row: Option<Row> = within!(transaction, doing, |on| sqlx::query_as(
-            "SELECT name, body, password FROM trunks WHERE account_id = $1 AND name = $2"
-        )
-        .bind(account.0)
-        .bind(name)
-        .fetch_optional(on))?;
-        let Some(row) = row else { return Err(ServiceError::UnknownService) };
-        let (mut trunk, old_password) = stored(row)?;
-        merge(&mut trunk.body, &patch);
-        let password = match given {
-            GivenPassword::Set(password) => password,
-            GivenPassword::Kept => old_password,
-        };
-        Trunk::new(account, name, &trunk.body, password.as_deref())?;
-        write(&mut transaction, account, name, &trunk.body, password.as_deref()).await?;
-        transaction.commit(doing).await?;
-        Ok(())
+        let changed = self.change_trunk(account, name, |before| {
+            let before = before.ok_or(ServiceError::UnknownService)?;
+            Ok(Change::Put(TrunkBody::merged(before, patch)?))
+        });
+        match changed.await {
+            Ok(_) => Ok(()),
+            Err(ChangeError::Refused(error) | ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// Deletes the account's trunk `name`. `false`: it has none of this name.
@@ -142,38 +181,103 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_trunk(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM trunks WHERE account_id = $1 AND name = $2";
-        self.delete_named("deleting a trunk", statement, account, name).await
+        self.delete_named::<Trunks>(account, name).await
     }
 }
 
-fn stored((name, body, password): Row) -> Result<(StoredTrunk, Option<String>), StoreError> {
-    let body = serde_json::from_str(&body)
-        .map_err(|error| StoreError::Damaged { what: format!("trunk {name}: {error}") })?;
-    Ok((StoredTrunk { name, body, has_password: password.is_some() }, password))
+fn stored((name, body, password, created_at, updated_at): Row) -> Result<StoredTrunk, StoreError> {
+    Ok(StoredTrunk {
+        body: body_of(&name, &body)?,
+        name,
+        has_password: password.is_some(),
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+    })
 }
 
-async fn write(
-    transaction: &mut Write,
-    account: AccountId,
-    name: &str,
-    body: &Value,
-    password: Option<&str>,
-) -> Result<(), StoreError> {
-    execute!(
-        transaction,
-        "storing a trunk",
-        sqlx::query(
-            "INSERT INTO trunks (account_id, name, body, password, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $5)
-         ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, password = excluded.password,
-             updated_at = excluded.updated_at",
-        )
-        .bind(account.0)
-        .bind(name)
-        .bind(body.to_string())
-        .bind(password)
-        .bind(now().0)
-    )?;
-    Ok(())
+fn body_of(name: &str, body: &str) -> Result<Value, StoreError> {
+    let damaged = |error| StoreError::Damaged { what: format!("trunk {name}: {error}") };
+    serde_json::from_str(body).map_err(damaged)
+}
+
+/// Trunks, as they are changed.
+struct Trunks;
+
+impl Kind for Trunks {
+    type Stored = StoredTrunk;
+    type Body = TrunkBody;
+    type Error = ServiceError;
+    const DOING: &str = "storing a trunk";
+
+    async fn read(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<StoredTrunk>, StoreError> {
+        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(name)
+            .fetch_optional(on))?;
+        row.map(stored).transpose()
+    }
+
+    async fn put(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+        before: Option<&StoredTrunk>,
+        TrunkBody { body, password }: TrunkBody,
+    ) -> Result<StoredTrunk, ServiceError> {
+        let password = match (password, before) {
+            (GivenPassword::Set(password), _) => password,
+            (GivenPassword::Kept, None) => None,
+            (GivenPassword::Kept, Some(_)) => within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+                "SELECT password FROM trunks WHERE account_id = $1 AND name = $2"
+            )
+            .bind(account.0)
+            .bind(name)
+            .fetch_one(on))?,
+        };
+        Trunk::new(account, name, &body, password.as_deref())?;
+        if before.is_none() {
+            let count: i64 = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+                "SELECT count(*) FROM trunks WHERE account_id = $1"
+            )
+            .bind(account.0)
+            .fetch_one(on))?;
+            if count >= TRUNKS_MAX {
+                let text = format!("an account has at most {TRUNKS_MAX} trunks");
+                return Err(vec![FieldError::new("/name", text)].into());
+            }
+        }
+        let updated_at = changed_at(before.map(|before| before.updated_at));
+        execute!(
+            transaction,
+            Self::DOING,
+            sqlx::query(
+                "INSERT INTO trunks (account_id, name, body, password, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $5)
+                 ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, password = excluded.password,
+                     updated_at = excluded.updated_at",
+            )
+            .bind(account.0)
+            .bind(name)
+            .bind(body.to_string())
+            .bind(password.as_deref())
+            .bind(updated_at.0)
+        )?;
+        Ok(StoredTrunk {
+            name: name.to_owned(),
+            body,
+            has_password: password.is_some(),
+            created_at: before.map_or(updated_at, |before| before.created_at),
+            updated_at,
+        })
+    }
+
+    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM trunks WHERE account_id = $1 AND name = $2";
+        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
+        Ok(deleted == 1)
+    }
 }

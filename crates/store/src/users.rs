@@ -2,13 +2,15 @@
 //! is what the authentication needs, and is as good as the password within its realm.
 
 use crate::{
-    Store, StoreError,
-    database::{execute, is_storable, now, read, within},
+    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
+    change::{Kind, at_most, behind, changed_at},
+    database::{Write, execute, is_storable, read, within},
 };
 use data_encoding::HEXLOWER;
 use md5::Md5;
-use plenary_model::{AccountId, FieldError, SipSecret, SipUser, Timestamp, check_user};
+use plenary_model::{AccountId, FieldError, SipSecret, SipUser, Timestamp, check_user, check_user_name};
 use sha2::{Digest, Sha256};
+use std::fmt;
 use thiserror::Error;
 
 /// Why a user was not stored.
@@ -25,23 +27,105 @@ pub enum UserError {
     Store(#[from] StoreError),
 }
 
+/// The password of a user, as it is put.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SipPassword {
+    /// The one that it has; for whoever has none yet, that is an error.
+    Kept,
+    /// This one, for this realm.
+    Plain {
+        /// The realm that a telephone is asked for.
+        realm: String,
+        /// What a person types.
+        password: String,
+    },
+    /// One of which only the hashes are known.
+    Hashed {
+        /// The realm that both hashes are for.
+        realm: String,
+        /// MD5 of name, realm and password with colons between, in lower-case hexadecimal digits.
+        ha1_md5: String,
+        /// SHA-256 of the same.
+        ha1_sha256: String,
+    },
+}
+
+impl fmt::Debug for SipPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "SipPassword::Kept",
+            Self::Plain { .. } => "SipPassword::Plain(…)",
+            Self::Hashed { .. } => "SipPassword::Hashed(…)",
+        })
+    }
+}
+
+/// name, created_at, updated_at
+type Row = (String, i64, i64);
+
+fn stored((name, created_at, updated_at): Row) -> SipUser {
+    SipUser { name, created_at: Timestamp(created_at), updated_at: Timestamp(updated_at) }
+}
+
+const SELECT_ONE: &str =
+    "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = $1 AND name = $2";
+
 impl Store {
     /// An account's users, ordered by name.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn sip_users(&self, account: AccountId) -> Result<Vec<SipUser>, StoreError> {
-        let rows: Vec<(String, i64, i64)> = read!(self.base, "listing SIP users", |on| sqlx::query_as(
-            "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = $1 ORDER BY name",
+        self.sip_users_after(account, None, usize::MAX).await
+    }
+
+    /// So many of an account's users at the most, ordered by name, from the one behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sip_users_after(
+        &self,
+        account: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<SipUser>, StoreError> {
+        let rows: Vec<Row> = read!(self.base, "listing SIP users", |on| sqlx::query_as(
+            "SELECT name, created_at, updated_at FROM sip_users
+             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3",
         )
         .bind(account.0)
+        .bind(behind(after))
+        .bind(at_most(limit))
         .fetch_all(on))?;
-        let user = |(name, created_at, updated_at)| SipUser {
-            name,
-            created_at: Timestamp(created_at),
-            updated_at: Timestamp(updated_at),
-        };
-        Ok(rows.into_iter().map(user).collect())
+        Ok(rows.into_iter().map(stored).collect())
+    }
+
+    /// An account's user of that very name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sip_user(&self, account: AccountId, name: &str) -> Result<Option<SipUser>, StoreError> {
+        if !is_storable(name) {
+            return Ok(None);
+        }
+        let row: Option<Row> = read!(self.base, "reading a SIP user", |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(name)
+            .fetch_optional(on))?;
+        Ok(row.map(stored))
+    }
+
+    /// Changes the account's user `name` by a decision about what it is.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the decision; [`UserError`] else.
+    pub async fn change_sip_user<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        decide: impl FnOnce(Option<&SipUser>) -> Result<Change<SipPassword>, E> + Send,
+    ) -> Result<Changed<SipUser>, ChangeError<E, UserError>> {
+        self.change_named::<Users, E>(account, name, decide).await
     }
 
     /// Makes the account's user `name`, or gives it another password.
@@ -54,40 +138,9 @@ impl Store {
         name: &str,
         realm: &str,
         password: &str,
-    ) -> Result<(), UserError> {
-        let errors = check_user(name, password);
-        if !errors.is_empty() {
-            return Err(UserError::Invalid(errors));
-        }
-        let text = format!("{name}:{realm}:{password}");
-        let doing = "storing a SIP user";
-        let mut transaction = self.write(doing).await?;
-        let owner: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
-            "SELECT account_id FROM sip_users WHERE name = $1"
-        )
-        .bind(name)
-        .fetch_optional(on))?;
-        if owner.is_some_and(|owner| owner != account.0) {
-            return Err(UserError::NameTaken);
-        }
-        execute!(
-            transaction,
-            doing,
-            sqlx::query(
-                "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $6)
-             ON CONFLICT (name) DO UPDATE SET realm = excluded.realm, ha1_md5 = excluded.ha1_md5,
-                 ha1_sha256 = excluded.ha1_sha256, updated_at = excluded.updated_at",
-            )
-            .bind(name)
-            .bind(account.0)
-            .bind(realm)
-            .bind(HEXLOWER.encode(&Md5::digest(text.as_bytes())))
-            .bind(HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
-            .bind(now().0)
-        )?;
-        transaction.commit(doing).await?;
-        Ok(())
+    ) -> Result<PutOutcome, UserError> {
+        let (realm, password) = (realm.to_owned(), password.to_owned());
+        self.put_named::<Users>(account, name, SipPassword::Plain { realm, password }).await
     }
 
     /// Deletes the account's user. `false`: it has none of this name.
@@ -95,8 +148,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn delete_sip_user(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let statement = "DELETE FROM sip_users WHERE account_id = $1 AND name = $2";
-        self.delete_named("deleting a SIP user", statement, account, name).await
+        self.delete_named::<Users>(account, name).await
     }
 
     /// What the answer of a user of whichever account is held against.
@@ -132,4 +184,101 @@ impl Store {
         .fetch_one(on))?;
         Ok(found)
     }
+}
+
+/// The two hashes of a password.
+fn hashes(name: &str, realm: &str, password: &str) -> (String, String) {
+    let text = format!("{name}:{realm}:{password}");
+    (HEXLOWER.encode(&Md5::digest(text.as_bytes())), HEXLOWER.encode(&Sha256::digest(text.as_bytes())))
+}
+
+/// SIP users, as they are changed.
+struct Users;
+
+impl Kind for Users {
+    type Stored = SipUser;
+    type Body = SipPassword;
+    type Error = UserError;
+    const DOING: &str = "storing a SIP user";
+
+    async fn read(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<SipUser>, StoreError> {
+        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(name)
+            .fetch_optional(on))?;
+        Ok(row.map(stored))
+    }
+
+    async fn put(
+        transaction: &mut Write,
+        account: AccountId,
+        name: &str,
+        before: Option<&SipUser>,
+        password: SipPassword,
+    ) -> Result<SipUser, UserError> {
+        let (realm, errors, hashes) = match (password, before) {
+            (SipPassword::Kept, Some(before)) => return Ok(before.clone()),
+            (SipPassword::Kept, None) => {
+                let mut errors = check_user_name(name);
+                errors.push(FieldError::new("/password", "is missing"));
+                return Err(UserError::Invalid(errors));
+            }
+            (SipPassword::Plain { realm, password }, _) => {
+                let hashes = hashes(name, &realm, &password);
+                (realm, check_user(name, &password), hashes)
+            }
+            (SipPassword::Hashed { realm, ha1_md5, ha1_sha256 }, _) => {
+                let mut errors = check_user_name(name);
+                errors.extend(check_hash("/ha1_md5", &ha1_md5, 32));
+                errors.extend(check_hash("/ha1_sha256", &ha1_sha256, 64));
+                (realm, errors, (ha1_md5, ha1_sha256))
+            }
+        };
+        if !errors.is_empty() {
+            return Err(UserError::Invalid(errors));
+        }
+        let owner: Option<i64> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+            "SELECT account_id FROM sip_users WHERE name = $1"
+        )
+        .bind(name)
+        .fetch_optional(on))?;
+        if owner.is_some_and(|owner| owner != account.0) {
+            return Err(UserError::NameTaken);
+        }
+        let updated_at = changed_at(before.map(|before| before.updated_at));
+        execute!(
+            transaction,
+            Self::DOING,
+            sqlx::query(
+                "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $6)
+                 ON CONFLICT (name) DO UPDATE SET realm = excluded.realm, ha1_md5 = excluded.ha1_md5,
+                     ha1_sha256 = excluded.ha1_sha256, updated_at = excluded.updated_at",
+            )
+            .bind(name)
+            .bind(account.0)
+            .bind(realm.as_str())
+            .bind(hashes.0.as_str())
+            .bind(hashes.1.as_str())
+            .bind(updated_at.0)
+        )?;
+        let created_at = before.map_or(updated_at, |before| before.created_at);
+        Ok(SipUser { name: name.to_owned(), created_at, updated_at })
+    }
+
+    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM sip_users WHERE account_id = $1 AND name = $2";
+        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
+        Ok(deleted == 1)
+    }
+}
+
+/// What is wrong with a hash of so many lower-case hexadecimal digits.
+fn check_hash(pointer: &str, hash: &str, digits: usize) -> Option<FieldError> {
+    let is_hash = hash.len() == digits && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (!is_hash).then(|| FieldError::new(pointer, format!("has {digits} lower-case hexadecimal digits")))
 }

@@ -4,8 +4,9 @@
 //! secret and proves nothing: it is shown in lists, and what it opens has limits of its own.
 
 use crate::{
-    PutOutcome, Store, StoreError,
-    database::{execute, is_storable, now, random_bytes, read, within},
+    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
+    change::{Kind, at_most, behind, changed_at, decided},
+    database::{Write, execute, is_storable, now, random_bytes, read, within},
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_model::{
@@ -43,9 +44,15 @@ pub enum WebRtcKeyError {
     Store(#[from] StoreError),
 }
 
-type Row = (String, i64, Option<String>, i64, Option<i64>);
+/// key, account_id, services, created_at, updated_at, revoked_at
+type Row = (String, i64, Option<String>, i64, i64, Option<i64>);
 
-fn read((key, account, services, created_at, revoked_at): Row) -> Result<WebRtcKey, StoreError> {
+const SELECT_ONE: &str =
+    "SELECT key, account_id, services, created_at, updated_at, revoked_at FROM webrtc_keys
+     WHERE account_id = $1 AND key = $2";
+
+fn stored(row: Row) -> Result<WebRtcKey, StoreError> {
+    let (key, account, services, created_at, updated_at, revoked_at) = row;
     let services = services
         .map(|text| serde_json::from_str(&text))
         .transpose()
@@ -55,6 +62,7 @@ fn read((key, account, services, created_at, revoked_at): Row) -> Result<WebRtcK
         account: AccountId(account),
         services,
         created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
         revoked_at: revoked_at.map(Timestamp),
     })
 }
@@ -70,8 +78,24 @@ impl Store {
         services: Option<Vec<String>>,
     ) -> Result<WebRtcKey, WebRtcKeyError> {
         let key = BASE32_NOPAD.encode(&random_bytes::<KEY_BYTES>()).to_ascii_lowercase();
-        self.put_webrtc_key(account, &key, services.as_deref()).await?;
-        self.webrtc_key(account, &key).await?.ok_or(WebRtcKeyError::Unknown)
+        let changed = self.change_webrtc_key(account, &key, |_| Ok(Change::Put(services))).await;
+        decided(changed)?.into_stored().ok_or(WebRtcKeyError::Unknown)
+    }
+
+    /// Changes the account's key of this text by a decision about what it is; a key that was revoked is shown to it as such. What
+    /// is put is the list of services that it may call, `None` for every one that admits browsers; a revoked key becomes valid again
+    /// by it, which counts as [`Changed::Created`]. To delete a key is to revoke it: calls that come from then on are refused,
+    /// those that are up go on, and it can still be read.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the decision; [`WebRtcKeyError`] else.
+    pub async fn change_webrtc_key<E>(
+        &self,
+        account: AccountId,
+        key: &str,
+        decide: impl FnOnce(Option<&WebRtcKey>) -> Result<Change<Option<Vec<String>>>, E> + Send,
+    ) -> Result<Changed<WebRtcKey>, ChangeError<E, WebRtcKeyError>> {
+        self.change_named::<Keys, E>(account, key, decide).await
     }
 
     /// Makes the account's key of this text, or gives it another list of services. One that was revoked is valid again.
@@ -84,46 +108,7 @@ impl Store {
         key: &str,
         services: Option<&[String]>,
     ) -> Result<PutOutcome, WebRtcKeyError> {
-        if !is_webrtc_key(key) {
-            return Err(WebRtcKeyError::Key);
-        }
-        if services.is_some_and(|names| !are_webrtc_key_services(names)) {
-            return Err(WebRtcKeyError::Services);
-        }
-        let doing = "storing an access key";
-        let mut transaction = self.write(doing).await?;
-        let known: Option<(i64, Option<i64>)> = within!(transaction, doing, |on| sqlx::query_as(
-            "SELECT account_id, revoked_at FROM webrtc_keys WHERE key = $1"
-        )
-        .bind(key)
-        .fetch_optional(on))?;
-        let outcome = match known {
-            Some((owner, _)) if owner != account.0 => return Err(WebRtcKeyError::Taken),
-            Some((_, None)) => PutOutcome::Replaced,
-            Some((_, Some(_))) => PutOutcome::Created,
-            None => {
-                let count: i64 = within!(transaction, doing, |on| sqlx::query_scalar(
-                    "SELECT count(*) FROM webrtc_keys WHERE account_id = $1"
-                )
-                .bind(account.0)
-                .fetch_one(on))?;
-                if count >= KEYS_MAX {
-                    return Err(WebRtcKeyError::TooMany);
-                }
-                PutOutcome::Created
-            }
-        };
-        execute!(transaction, doing, sqlx::query(
-            "INSERT INTO webrtc_keys (key, account_id, services, created_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (key) DO UPDATE SET services = excluded.services, revoked_at = NULL,
-                 created_at = CASE WHEN webrtc_keys.revoked_at IS NULL THEN webrtc_keys.created_at ELSE excluded.created_at END",
-        )
-        .bind(key)
-        .bind(account.0)
-        .bind(services.map(|names| serde_json::json!(names).to_string()))
-        .bind(now().0))?;
-        transaction.commit(doing).await?;
-        Ok(outcome)
+        self.put_named::<Keys>(account, key, services.map(<[String]>::to_vec)).await
     }
 
     /// An account's keys, oldest first, revoked ones included.
@@ -132,12 +117,34 @@ impl Store {
     /// When the database fails.
     pub async fn webrtc_keys(&self, account: AccountId) -> Result<Vec<WebRtcKey>, StoreError> {
         let rows: Vec<Row> = read!(self.base, "listing access keys", |on| sqlx::query_as(
-            "SELECT key, account_id, services, created_at, revoked_at FROM webrtc_keys
+            "SELECT key, account_id, services, created_at, updated_at, revoked_at FROM webrtc_keys
              WHERE account_id = $1 ORDER BY created_at, key",
         )
         .bind(account.0)
         .fetch_all(on))?;
-        rows.into_iter().map(read).collect()
+        rows.into_iter().map(stored).collect()
+    }
+
+    /// So many of an account's keys at the most, ordered by their texts, from the one behind `after` on, revoked ones
+    /// included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn webrtc_keys_after(
+        &self,
+        account: AccountId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<WebRtcKey>, StoreError> {
+        let rows: Vec<Row> = read!(self.base, "listing access keys", |on| sqlx::query_as(
+            "SELECT key, account_id, services, created_at, updated_at, revoked_at FROM webrtc_keys
+             WHERE account_id = $1 AND key > $2 ORDER BY key LIMIT $3",
+        )
+        .bind(account.0)
+        .bind(behind(after))
+        .bind(at_most(limit))
+        .fetch_all(on))?;
+        rows.into_iter().map(stored).collect()
     }
 
     /// An account's key, valid or revoked.
@@ -148,14 +155,11 @@ impl Store {
         if !is_storable(key) {
             return Ok(None);
         }
-        let row: Option<Row> = read!(self.base, "reading an access key", |on| sqlx::query_as(
-            "SELECT key, account_id, services, created_at, revoked_at FROM webrtc_keys
-             WHERE account_id = $1 AND key = $2",
-        )
-        .bind(account.0)
-        .bind(key)
-        .fetch_optional(on))?;
-        row.map(read).transpose()
+        let row: Option<Row> = read!(self.base, "reading an access key", |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(key)
+            .fetch_optional(on))?;
+        row.map(stored).transpose()
     }
 
     /// The key that a caller names, valid or revoked, where it belongs to an account of this cloud id.
@@ -167,14 +171,14 @@ impl Store {
             return Ok(None);
         }
         let row: Option<Row> = read!(self.base, "looking up an access key", |on| sqlx::query_as(
-            "SELECT webrtc_keys.key, account_id, services, webrtc_keys.created_at, revoked_at
+            "SELECT webrtc_keys.key, account_id, services, webrtc_keys.created_at, updated_at, revoked_at
              FROM webrtc_keys JOIN accounts ON accounts.id = account_id
              WHERE webrtc_keys.key = $1 AND accounts.cloud_id = $2",
         )
         .bind(key)
         .bind(cloud_id)
         .fetch_optional(on))?;
-        row.map(read).transpose()
+        row.map(stored).transpose()
     }
 
     /// Ends a key: calls that come from then on are refused, those that are up go on. `false`: the account has no such
@@ -183,18 +187,96 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revoke_webrtc_key(&self, account: AccountId, key: &str) -> Result<bool, StoreError> {
-        if !is_storable(key) {
-            return Ok(false);
+        self.delete_named::<Keys>(account, key).await
+    }
+}
+
+/// Access keys of browsers, as they are changed.
+struct Keys;
+
+impl Kind for Keys {
+    type Stored = WebRtcKey;
+    type Body = Option<Vec<String>>;
+    type Error = WebRtcKeyError;
+    const DOING: &str = "storing an access key";
+
+    async fn read(
+        transaction: &mut Write,
+        account: AccountId,
+        key: &str,
+    ) -> Result<Option<WebRtcKey>, StoreError> {
+        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
+            .bind(account.0)
+            .bind(key)
+            .fetch_optional(on))?;
+        row.map(stored).transpose()
+    }
+
+    async fn put(
+        transaction: &mut Write,
+        account: AccountId,
+        key: &str,
+        before: Option<&WebRtcKey>,
+        services: Option<Vec<String>>,
+    ) -> Result<WebRtcKey, WebRtcKeyError> {
+        if !is_webrtc_key(key) {
+            return Err(WebRtcKeyError::Key);
         }
-        let doing = "revoking an access key";
-        let mut transaction = self.write(doing).await?;
-        let done = execute!(transaction, doing, sqlx::query(
-            "UPDATE webrtc_keys SET revoked_at = $1 WHERE account_id = $2 AND key = $3 AND revoked_at IS NULL",
-        )
-        .bind(now().0)
-        .bind(account.0)
-        .bind(key))?;
-        transaction.commit(doing).await?;
-        Ok(done == 1)
+        if services.as_ref().is_some_and(|names| !are_webrtc_key_services(names)) {
+            return Err(WebRtcKeyError::Services);
+        }
+        if before.is_none() {
+            let (is_taken, count): (bool, i64) = within!(transaction, Self::DOING, |on| sqlx::query_as(
+                "SELECT EXISTS (SELECT 1 FROM webrtc_keys WHERE key = $1),
+                        (SELECT count(*) FROM webrtc_keys WHERE account_id = $2)"
+            )
+            .bind(key)
+            .bind(account.0)
+            .fetch_one(on))?;
+            if is_taken {
+                return Err(WebRtcKeyError::Taken);
+            }
+            if count >= KEYS_MAX {
+                return Err(WebRtcKeyError::TooMany);
+            }
+        }
+        let updated_at = changed_at(before.map(|before| before.updated_at));
+        let created_at =
+            before.filter(|before| Self::is_there(before)).map_or(updated_at, |before| before.created_at);
+        execute!(
+            transaction,
+            Self::DOING,
+            sqlx::query(
+                "INSERT INTO webrtc_keys (key, account_id, services, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (key) DO UPDATE SET services = excluded.services, revoked_at = NULL,
+                     created_at = excluded.created_at, updated_at = excluded.updated_at",
+            )
+            .bind(key)
+            .bind(account.0)
+            .bind(services.as_ref().map(|names| serde_json::json!(names).to_string()))
+            .bind(created_at.0)
+            .bind(updated_at.0)
+        )?;
+        let key = key.to_owned();
+        Ok(WebRtcKey { key, account, services, created_at, updated_at, revoked_at: None })
+    }
+
+    async fn delete(transaction: &mut Write, account: AccountId, key: &str) -> Result<bool, StoreError> {
+        let revoked = execute!(
+            transaction,
+            Self::DOING,
+            sqlx::query(
+                "UPDATE webrtc_keys SET revoked_at = $1, updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END
+                 WHERE account_id = $2 AND key = $3 AND revoked_at IS NULL",
+            )
+            .bind(now().0)
+            .bind(account.0)
+            .bind(key)
+        )?;
+        Ok(revoked == 1)
+    }
+
+    fn is_there(stored: &WebRtcKey) -> bool {
+        stored.revoked_at.is_none()
     }
 }

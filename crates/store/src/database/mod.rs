@@ -9,7 +9,7 @@ pub use location::{Location, LocationError};
 pub use sqlite::make_folder;
 
 use crate::{StoreError, keys::KnownKey, known::Known, reservations::Counter};
-use plenary_conference::{AccountId, Timestamp};
+use plenary_conference::Timestamp;
 use postgres::{Lock, Patience, PostgresBase};
 use sqlite::SqliteBase;
 use sqlx::{PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
@@ -242,23 +242,6 @@ impl Store {
     /// still true when it writes.
     pub(crate) async fn write(&self, doing: &'static str) -> Result<Write, StoreError> {
         self.base.write(doing, Lock::Settings).await
-    }
-
-    /// Deletes what an account has under a name, by a statement that takes both. `false`: there is nothing of this name.
-    pub(crate) async fn delete_named(
-        &self,
-        doing: &'static str,
-        statement: &'static str,
-        account: AccountId,
-        name: &str,
-    ) -> Result<bool, StoreError> {
-        if !is_storable(name) {
-            return Ok(false);
-        }
-        let mut transaction = self.write(doing).await?;
-        let deleted = execute!(transaction, doing, sqlx::query(statement).bind(account.0).bind(name))?;
-        transaction.commit(doing).await?;
-        Ok(deleted == 1)
     }
 }
 
