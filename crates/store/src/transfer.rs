@@ -35,7 +35,7 @@ struct Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -137,6 +137,18 @@ const TABLES: [Table; 9] = [
             ("created_at", Integer),
             ("automatic_gain", Flag),
             ("noise_suppression", Flag),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "idempotent_answers",
+        keys: 2,
+        columns: &[
+            ("account_id", Integer),
+            ("key_hash", Bytes),
+            ("request_hash", Bytes),
+            ("answer", Bytes),
+            ("created_at", Integer),
         ],
         counted: None,
     },

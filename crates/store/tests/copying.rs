@@ -6,7 +6,9 @@ mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{AudioOwner, CallEntry, CallRecord, KeySettings, Scopes, StoredAudio};
-use plenary_store::{CopyError, Location, Store, copy_database, inspect_database, new_reservation_token};
+use plenary_store::{
+    Begun, CopyError, Location, Store, copy_database, inspect_database, new_reservation_token,
+};
 use serde_json::json;
 use support::Database;
 
@@ -67,6 +69,10 @@ async fn fill(store: &Store) -> String {
         };
         store.reserve(&reservation, 3500, 5, NOW).await.unwrap();
     }
+    for key in [[1; 32], [2; 32]] {
+        assert_eq!(store.idempotent_begin(bob.id, &key, &[3; 32]).await.unwrap(), Begun::First);
+    }
+    store.idempotent_end(bob.id, &[1; 32], Some(b"answer")).await.unwrap();
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();
     key.as_str().to_owned()
@@ -96,6 +102,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("sip_users", 1),
         ("secrets", 1),
         ("reservations", 2),
+        ("idempotent_answers", 2),
         ("calls", 1200),
     ];
     assert_eq!(rows, expected);
@@ -108,6 +115,8 @@ async fn everything_goes_to_postgres_and_back() {
         assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), reservations);
         assert_eq!(store.match_service("+4930123456").await.unwrap().unwrap().0.account, AccountId(1));
         assert_eq!(store.keys(AccountId(1)).await.unwrap(), keys);
+        let again = store.idempotent_begin(AccountId(1), &[1; 32], &[3; 32]).await.unwrap();
+        assert_eq!(again, Begun::Answered(b"answer".to_vec()));
         // What is counted goes on where it was.
         let (account, _) = store.create_account_login("6-7-8/new@example.com").await.unwrap();
         assert_eq!(account.id, AccountId(3));
