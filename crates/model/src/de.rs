@@ -4,7 +4,7 @@
 //! and list on its way up adds where it came from. Objects refuse members that their type does not know.
 
 use serde::de::{self, DeserializeSeed, Deserializer, Expected, Unexpected, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 
 /// One step from a value to one within it.
@@ -203,14 +203,9 @@ impl<'de> Deserializer<'de> for Reader<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
+        // serde also knows enums as objects with one member; no noun has such a one.
         match self.0 {
             Value::String(name) => visitor.visit_enum(de::value::StrDeserializer::new(name)),
-            Value::Object(members) => match single(members) {
-                Some((name, value)) => visitor.visit_enum(Variant { name, value }),
-                None => {
-                    Err(Wrong::new(format!("must be an object with exactly one of {}", variants.join(", "))))
-                }
-            },
             _ => Err(Wrong::new(one_of(variants))),
         }
     }
@@ -218,14 +213,6 @@ impl<'de> Deserializer<'de> for Reader<'de> {
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier ignored_any
-    }
-}
-
-fn single(members: &Map<String, Value>) -> Option<(&str, &Value)> {
-    let mut members = members.iter();
-    match (members.next(), members.next()) {
-        (Some((name, value)), None) => Some((name, value)),
-        _ => None,
     }
 }
 
@@ -257,51 +244,5 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Wrong> {
         let (name, value) = self.value.take().ok_or_else(|| Wrong::new("a value without a name"))?;
         seed.deserialize(Reader(value)).map_err(|wrong| wrong.within(Step::Member(name.to_owned())))
-    }
-}
-
-struct Variant<'a> {
-    name: &'a str,
-    value: &'a Value,
-}
-
-impl<'de> de::EnumAccess<'de> for Variant<'de> {
-    type Error = Wrong;
-    type Variant = Self;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Wrong> {
-        let name = de::value::BorrowedStrDeserializer::new(self.name);
-        seed.deserialize(name).map(|variant| (variant, self))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Variant<'de> {
-    type Error = Wrong;
-
-    fn unit_variant(self) -> Result<(), Wrong> {
-        match self.value {
-            Value::Null => Ok(()),
-            _ => Err(Wrong::new("must be null").within(Step::Member(self.name.to_owned()))),
-        }
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Wrong> {
-        seed.deserialize(Reader(self.value)).map_err(|wrong| wrong.within(Step::Member(self.name.to_owned())))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Wrong> {
-        Reader(self.value)
-            .deserialize_any(visitor)
-            .map_err(|wrong| wrong.within(Step::Member(self.name.to_owned())))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        known: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Wrong> {
-        Reader(self.value)
-            .deserialize_struct("", known, visitor)
-            .map_err(|wrong| wrong.within(Step::Member(self.name.to_owned())))
     }
 }

@@ -179,6 +179,9 @@ mod tests {
             (r#"{"needed": 1, "inner": {}}"#, "/inner/kind", "is missing"),
             (r#"{"needed": 1, "inner": {"kind": "oter"}}"#, "/inner/kind", "must be `one` or `other`"),
             (r#"{"needed": 1, "inner": {"kind": 5}}"#, "/inner/kind", "must be `one` or `other`"),
+            (r#"{"needed": 1, "inner": {"kind": {}}}"#, "/inner/kind", "must be `one` or `other`"),
+            (r#"{"needed": 1, "inner": {"kind": {"one": null}}}"#, "/inner/kind", "must be `one` or `other`"),
+            (r#"{"needed": 1, "inner": {"kind": ["one"]}}"#, "/inner/kind", "must be `one` or `other`"),
             (
                 r#"{"needed": 1, "inner": {"kind": "one", "a/b": 0.5}}"#,
                 "/inner/a~1b",

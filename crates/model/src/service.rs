@@ -267,3 +267,37 @@ fn is_service_name(name: &str) -> bool {
     let is_code = stem.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '#'));
     !name.is_empty() && name.len() <= SERVICE_NAME_CHARS_MAX && (stem.chars().all(is_allowed) || is_code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_says_what_is_meant_where_something_is_left_out() {
+        let access = &InboundService::json_schema()["properties"]["access"];
+        let defaults = |member: &str| access["properties"][member].get("default").cloned();
+        for (member, default) in
+            [("users", Some(json!([]))), ("tokens", Some(json!(false))), ("webrtc", Some(json!(false)))]
+        {
+            assert_eq!(defaults(member), default, "{member}");
+        }
+        // What they mean where they are left out, no value of theirs means.
+        assert_eq!((defaults("networks"), defaults("trunks")), (None, None));
+    }
+
+    #[test]
+    fn whether_audio_is_protected_is_said_by_a_word() {
+        let body = |srtp: Value| json!({ "conference": { "name": "Tea" }, "srtp": srtp });
+        for wrong in
+            [json!({}), json!({ "required": null }), json!({ "a": 1, "b": 2 }), json!(true), json!("yes")]
+        {
+            let errors = InboundService::new(AccountId(1), "tea", &body(wrong.clone())).unwrap_err();
+            let expected = FieldError::new("/srtp", "must be `required`, `preferred` or `off`");
+            assert_eq!(errors, [expected], "{wrong}");
+        }
+        let service = InboundService::new(AccountId(1), "tea", &body(json!("off"))).unwrap();
+        assert_eq!(service.srtp, Some(Srtp::Off));
+        let service = InboundService::new(AccountId(1), "tea", &body(Value::Null)).unwrap();
+        assert_eq!(service.srtp, None);
+    }
+}
