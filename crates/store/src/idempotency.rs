@@ -82,15 +82,14 @@ impl Store {
             if is_first.is_some() {
                 break Begun::First;
             }
-            let row: Option<(Vec<u8>, Option<Vec<u8>>)> =
-                within!(transaction, doing, |on| {
-                    sqlx::query_as(
+            let row: Option<(Vec<u8>, Option<Vec<u8>>)> = within!(transaction, doing, |on| {
+                sqlx::query_as(
                 "SELECT request_hash, answer FROM idempotent_answers WHERE account_id = $1 AND key_hash = $2"
             )
             .bind(account.0)
             .bind(&key_hash[..])
             .fetch_optional(on)
-                })?;
+            })?;
             match row {
                 Some((known, _)) if known != request_hash[..] => break Begun::OtherRequest,
                 Some((_, Some(answer))) => break Begun::Answered(answer),

@@ -14,6 +14,7 @@ on_both![
     keys_of_an_account_are_valid_until_they_are_revoked,
     a_user_belongs_to_one_account,
     a_trunk_is_put_patched_and_deleted,
+    a_trunk_that_makes_no_sense_does_not_keep_the_others_from_working,
     tokens_are_signed_with_one_key_of_the_installation,
     calls_are_written_down_once,
     what_no_database_can_hold_is_not_found,
@@ -109,6 +110,30 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
     assert!(store.delete_trunk(bob, "provider").await.unwrap());
     assert!(!store.delete_trunk(bob, "provider").await.unwrap());
     assert_eq!(store.trunks(bob).await.unwrap().len(), 99);
+}
+
+/// As another version may have stored it, under other rules.
+async fn a_trunk_that_makes_no_sense_does_not_keep_the_others_from_working(database: &Database) {
+    let store = database.open().await;
+    let (bob, eve) = two_accounts(&store).await;
+    for (account, name) in [(bob, "a"), (bob, "old"), (bob, "z"), (bob, "zz"), (eve, "old")] {
+        store.put_trunk(account, name, json!({ "uri": "sip:p.example", "user": "u" })).await.unwrap();
+    }
+    database.execute("UPDATE trunks SET body = '{\"uri\": \"pigeon:p\", \"wings\": 2}' WHERE name = 'old' AND account_id = 1").await;
+    database.execute("UPDATE trunks SET body = 'no JSON' WHERE name = 'zz'").await;
+    let usable = async || {
+        let all = store.all_trunks().await.unwrap();
+        all.into_iter().map(|trunk| (trunk.account, trunk.name)).collect::<Vec<_>>()
+    };
+    let named = |account, name: &str| (account, name.to_owned());
+    assert_eq!(usable().await, [named(bob, "a"), named(bob, "z"), named(eve, "old")]);
+    // Its owner sees what is wrong, and may put it right.
+    assert_eq!(store.trunk(bob, "old").await.unwrap().unwrap().body["wings"], 2);
+    let refused = store.patch_trunk(bob, "old", json!({ "uri": "sip:p.example" })).await.unwrap_err();
+    assert!(refused.to_string().starts_with("wings: is not known here"), "{refused}");
+    store.patch_trunk(bob, "old", json!({ "uri": "sip:p.example", "wings": null })).await.unwrap();
+    assert!(store.delete_trunk(bob, "zz").await.unwrap());
+    assert_eq!(usable().await, [named(bob, "a"), named(bob, "old"), named(bob, "z"), named(eve, "old")]);
 }
 
 async fn tokens_are_signed_with_one_key_of_the_installation(database: &Database) {

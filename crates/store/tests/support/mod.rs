@@ -4,6 +4,7 @@
 use plenary_store::{Location, Store};
 #[cfg(feature = "e2e")]
 use plenary_testing::Postgres;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 /// An empty database of one test.
 pub struct Database {
@@ -39,6 +40,19 @@ impl Database {
             return postgres.url();
         }
         self.location.to_string()
+    }
+
+    /// Runs a statement that the store would not.
+    pub async fn execute(&self, statement: &'static str) {
+        #[cfg(feature = "e2e")]
+        if let Some(postgres) = &self.postgres {
+            postgres.execute(statement);
+            return;
+        }
+        let file = SqliteConnectOptions::new().filename(self.folder.path().join("plenary.db"));
+        let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     /// A handle with connections of its own, as another process would have.
