@@ -3,14 +3,17 @@
 use crate::{
     CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, Protection,
     RoomId, Sound, StreamParams,
+    command::{Command, Target},
+    directory::Directory,
     dtls::{HandshakeQueue, Handshakes},
+    event_queue::EventQueue,
     files::Library,
+    load::{LoadCells, PlaneLoad},
     ports::{self, Channel, PortPair},
     room::{FRAME_NS, Playback, Settings},
-    worker::{Command, EventQueue, LoadCells, Target, Worker},
+    worker::Worker,
 };
 use std::{
-    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -106,59 +109,6 @@ struct Shared {
 struct WorkerDoor {
     commands: Sender<Command>,
     load: Arc<LoadCells>,
-}
-
-/// Which worker has what. The control side's book: no packet waits for it.
-#[derive(Debug)]
-pub(crate) struct Directory {
-    rooms: HashMap<RoomId, RoomEntry>,
-    calls: HashMap<MediaCallId, RoomId>,
-    calls_of_worker: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct RoomEntry {
-    worker: usize,
-    calls: usize,
-}
-
-impl Directory {
-    fn new(workers: usize) -> Self {
-        Self { rooms: HashMap::new(), calls: HashMap::new(), calls_of_worker: vec![0; workers] }
-    }
-
-    /// Enters a call; a new room goes to the worker with the fewest calls. Returns the worker.
-    fn insert(&mut self, call: MediaCallId, room: RoomId) -> Option<usize> {
-        if self.calls.contains_key(&call) {
-            return None;
-        }
-        let fewest =
-            (0..self.calls_of_worker.len()).min_by_key(|worker| self.calls_of_worker[*worker]).unwrap_or(0);
-        let entry = self.rooms.entry(room).or_insert(RoomEntry { worker: fewest, calls: 0 });
-        entry.calls += 1;
-        self.calls_of_worker[entry.worker] += 1;
-        self.calls.insert(call, room);
-        Some(entry.worker)
-    }
-
-    /// Strikes a call out.
-    pub(crate) fn remove(&mut self, call: MediaCallId) {
-        let Some(room) = self.calls.remove(&call) else { return };
-        let Some(entry) = self.rooms.get_mut(&room) else { return };
-        entry.calls -= 1;
-        self.calls_of_worker[entry.worker] -= 1;
-        if entry.calls == 0 {
-            self.rooms.remove(&room);
-        }
-    }
-
-    fn worker_of(&self, call: MediaCallId) -> Option<usize> {
-        self.worker_of_room(*self.calls.get(&call)?)
-    }
-
-    fn worker_of_room(&self, room: RoomId) -> Option<usize> {
-        self.rooms.get(&room).map(|entry| entry.worker)
-    }
 }
 
 impl MediaHandle {
@@ -376,37 +326,12 @@ fn load(
     }
 }
 
-/// How busy the media plane is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PlaneLoad {
-    /// One for each worker.
-    pub workers: Vec<WorkerLoad>,
-}
-
-/// How busy a worker is; counted from its start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct WorkerLoad {
-    /// Calls open.
-    pub calls: u64,
-    /// Ticks of rooms: 50 a second for each room.
-    pub ticks: u64,
-    /// Ticks that began more than 2 ms after their time.
-    pub ticks_late: u64,
-    /// Those among them that began more than a frame, 20 ms, after their time: some phones run out of audio by then.
-    pub ticks_behind: u64,
-    /// Ticks left out because the thread did not run for longer than 100 ms.
-    pub ticks_skipped: u64,
-    /// The latest any tick began, in microseconds.
-    pub lateness_us_max: u64,
-    /// Time spent in ticks, in microseconds.
-    pub busy_us: u64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Codec;
     use std::{
+        collections::BTreeSet,
         net::UdpSocket,
         time::{Duration, Instant},
     };
@@ -494,8 +419,8 @@ mod tests {
                 directory.worker_of(MediaCallId(2 * room + 1))
             );
         }
-        assert_eq!(directory.calls_of_worker.iter().sum::<usize>(), 6);
-        assert!(directory.calls_of_worker.iter().all(|calls| *calls > 0));
+        let workers: BTreeSet<_> = (0..6).map(|call| directory.worker_of(MediaCallId(call))).collect();
+        assert_eq!(workers, BTreeSet::from([Some(0), Some(1)]));
     }
 
     #[test]
@@ -507,7 +432,7 @@ mod tests {
         media.close(MediaCallId(1));
         assert!(matches!(next(&mut events), MediaEvent::Closed { call: MediaCallId(1), .. }));
         UdpSocket::bind(address).expect("the port is free again");
-        assert!(media.directory().rooms.is_empty());
+        assert_eq!(media.directory().worker_of_room(RoomId(1)), None);
     }
 
     #[test]

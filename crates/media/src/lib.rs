@@ -20,13 +20,17 @@
 
 #![forbid(unsafe_code)]
 
+mod command;
 mod config;
 mod departure;
+mod directory;
 mod dtls;
 mod error;
 mod event;
+mod event_queue;
 mod files;
 mod handle;
+mod load;
 mod params;
 mod ports;
 mod room;
@@ -35,7 +39,8 @@ mod worker;
 pub use config::MediaConfig;
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent, OneWay};
-pub use handle::{MediaHandle, MediaPlane, PlaneLoad, WorkerLoad};
+pub use handle::{MediaHandle, MediaPlane};
+pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{
     DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound,
     StreamParams, Suite,

@@ -8,25 +8,26 @@
 //! A panic within a room ends that room and nothing else.
 
 use crate::{
-    CallStats, MasterKey, MediaCallId, MediaEvent, PlayId, RoomId, Sound, StreamParams, WorkerLoad,
+    CallStats, MediaCallId, MediaEvent, RoomId,
+    command::{Command, Target},
     departure::{self, Departures},
+    directory::Directory,
     dtls::HandshakeQueue,
-    handle::Directory,
+    event_queue::EventQueue,
+    load::LoadCells,
     ports::{Asked, Channel, Outgoing, PortKey, PortPair, Ports},
     room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
 };
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::error;
 
 /// Phases of a frame over which rooms are spread: 1 ms each. A talker waits for so much more than a room that could tick at any
 /// time would make it wait, half of that on the average.
@@ -36,8 +37,6 @@ const PHASE_NS: u64 = FRAME_NS / PHASES as u64;
 /// Parties that a phase may have whatever the others have. Beyond that no phase gets more than twice its share,
 /// so that load stays even.
 const PARTIES_OF_PHASE_ANYWAY: usize = 200;
-/// A tick that begins this much after its time counts as late.
-const LATE_NS: u64 = 2_000_000;
 /// Frames that are made up for after a standstill.
 const FRAMES_MADE_UP_MAX: u64 = 5;
 /// RTCP may wait: its sockets are looked at five times a second, a few at each tick. The kernel notes when it came.
@@ -46,154 +45,8 @@ const TICKS_PER_RTCP: usize = 10;
 const ROUNDS_PER_RTCP_IN_LULL: usize = 5;
 /// Commands carried out between two ticks.
 const COMMANDS_MAX: usize = 256;
-/// Events that wait for the control side in a worker; beyond that they are lost.
-const EVENTS_WAITING_MAX: usize = 100_000;
 /// The monotonic clock does not begin at zero, so that times before its beginning can be told.
 const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
-
-/// What a worker is told to do. The queue has no bound: a command follows an event or a request, a few for each call, and a
-/// worker takes all of them at each tick.
-#[derive(Debug)]
-pub(crate) enum Command {
-    Open {
-        call: MediaCallId,
-        room: RoomId,
-        pair: PortPair,
-        seed: u64,
-    },
-    SetStream {
-        call: MediaCallId,
-        params: Box<StreamParams>,
-    },
-    SetVoice {
-        call: MediaCallId,
-        speaks: bool,
-        listens: bool,
-    },
-    SetSound {
-        call: MediaCallId,
-        sound: Sound,
-    },
-    Play {
-        to: Target,
-        playback: Box<Playback>,
-    },
-    StopPlay {
-        id: PlayId,
-    },
-    /// A key came by another way than RTP.
-    CountKey {
-        call: MediaCallId,
-    },
-    Close {
-        call: MediaCallId,
-    },
-    Stats {
-        call: MediaCallId,
-        answer: oneshot::Sender<CallStats>,
-    },
-    /// The connection of its signalling is closed.
-    CutOff {
-        call: MediaCallId,
-    },
-    /// The other side has closed its DTLS session.
-    DtlsClosed {
-        call: MediaCallId,
-    },
-    /// A datagram of the handshake of a call.
-    SendDtls {
-        call: MediaCallId,
-        channel: Channel,
-        bytes: Vec<u8>,
-    },
-    /// The keys that came out of it: of what we send, of what we receive.
-    SetKeys {
-        call: MediaCallId,
-        channel: Channel,
-        keys: Box<(MasterKey, MasterKey)>,
-    },
-    Shutdown,
-    #[cfg(test)]
-    Fail {
-        room: RoomId,
-    },
-}
-
-/// To whom something is played.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Target {
-    Call(MediaCallId),
-    Room { room: RoomId, except: Option<MediaCallId> },
-}
-
-/// A worker's load, read by others while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct LoadCells {
-    calls: AtomicU64,
-    ticks: AtomicU64,
-    ticks_late: AtomicU64,
-    ticks_behind: AtomicU64,
-    ticks_skipped: AtomicU64,
-    lateness_us_max: AtomicU64,
-    busy_ns: AtomicU64,
-}
-
-impl LoadCells {
-    pub(crate) fn read(&self) -> WorkerLoad {
-        WorkerLoad {
-            calls: self.calls.load(Relaxed),
-            ticks: self.ticks.load(Relaxed),
-            ticks_late: self.ticks_late.load(Relaxed),
-            ticks_behind: self.ticks_behind.load(Relaxed),
-            ticks_skipped: self.ticks_skipped.load(Relaxed),
-            lateness_us_max: self.lateness_us_max.load(Relaxed),
-            busy_us: self.busy_ns.load(Relaxed) / 1000,
-        }
-    }
-}
-
-/// Events on their way up. They wait here while the queue is full: a media thread never waits for anybody.
-#[derive(Debug)]
-pub(crate) struct EventQueue {
-    up: mpsc::Sender<MediaEvent>,
-    waiting: VecDeque<MediaEvent>,
-}
-
-impl EventQueue {
-    pub(crate) fn new(up: mpsc::Sender<MediaEvent>) -> Self {
-        Self { up, waiting: VecDeque::new() }
-    }
-
-    fn push(&mut self, event: MediaEvent) {
-        self.flush();
-        if !self.waiting.is_empty() {
-            return self.keep(event);
-        }
-        match self.up.try_send(event) {
-            // Nobody listens any more.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            Err(mpsc::error::TrySendError::Full(event)) => self.keep(event),
-        }
-    }
-
-    fn keep(&mut self, event: MediaEvent) {
-        if self.waiting.len() < EVENTS_WAITING_MAX {
-            self.waiting.push_back(event);
-        } else {
-            warn!(?event, "too many media events wait to be read: one is lost");
-        }
-    }
-
-    fn flush(&mut self) {
-        while let Some(event) = self.waiting.pop_front() {
-            match self.up.try_send(event) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Full(event)) => return self.waiting.push_front(event),
-                Err(mpsc::error::TrySendError::Closed(_)) => self.waiting.clear(),
-            }
-        }
-    }
-}
 
 #[derive(Debug)]
 struct Phase {
@@ -429,7 +282,7 @@ impl Worker {
             Some(found) => {
                 let key = found.add(call, port, seed);
                 self.places.insert(call, Place { room, key });
-                self.load.calls.store(self.places.len() as u64, Relaxed);
+                self.load.set_calls(self.places.len());
             }
             None => self.ports.remove(port),
         }
@@ -507,7 +360,7 @@ impl Worker {
             self.remove_room(place.room);
         }
         self.places.remove(&call);
-        self.load.calls.store(self.places.len() as u64, Relaxed);
+        self.load.set_calls(self.places.len());
         if let Some(stats) = stats {
             self.events.push(MediaEvent::Closed { call, stats: Box::new(stats) });
         }
@@ -530,7 +383,7 @@ impl Worker {
                 room.skip(behind as u32);
             }
             phase.next_ns += behind * FRAME_NS;
-            self.load.ticks_skipped.fetch_add(behind * phase.rooms.len() as u64, Relaxed);
+            self.load.add_skipped(behind * phase.rooms.len() as u64);
         }
         // Rooms go by the time at which the tick was due: being late ourselves is no jitter of the network.
         let due_ns = phase.next_ns;
@@ -548,16 +401,7 @@ impl Worker {
             }
         }
         self.move_rooms(index, time);
-        let load = &self.load;
-        load.ticks.fetch_add(rooms, Relaxed);
-        if late_ns > LATE_NS {
-            load.ticks_late.fetch_add(rooms, Relaxed);
-        }
-        if late_ns > FRAME_NS {
-            load.ticks_behind.fetch_add(rooms, Relaxed);
-        }
-        load.lateness_us_max.fetch_max(late_ns / 1000, Relaxed);
-        load.busy_ns.fetch_add(self.now_ns() - began_ns, Relaxed);
+        self.load.add_ticks(rooms, late_ns, self.now_ns() - began_ns);
     }
 
     /// 20 ms of all rooms of a phase: their packets in, their ticks, their packets out. They go together, so that small
@@ -680,7 +524,7 @@ impl Worker {
         let calls: Vec<MediaCallId> =
             self.places.iter().filter(|(_, place)| place.room == id).map(|(call, _)| *call).collect();
         self.places.retain(|_, place| place.room != id);
-        self.load.calls.store(self.places.len() as u64, Relaxed);
+        self.load.set_calls(self.places.len());
         // Not on the path of any packet, and the control side holds it for moments only.
         let mut directory = self.directory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         calls.iter().for_each(|call| directory.remove(*call));

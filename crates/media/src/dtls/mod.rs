@@ -7,7 +7,7 @@
 mod classic;
 mod modern;
 
-use crate::{MasterKey, MediaCallId, Suite, params::DtlsIdentity, ports::Channel, worker::Command};
+use crate::{MasterKey, MediaCallId, Suite, command::Command, params::DtlsIdentity, ports::Channel};
 use classic::Classic;
 use dimpl::{Config, DtlsCertificate};
 use modern::Modern;
