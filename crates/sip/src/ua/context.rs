@@ -4,9 +4,10 @@
 //! outside of the part goes into it as an [`Action`]; the user agent carries these out in order.
 
 use super::{
-    T1, UaConfig,
+    config::UaConfig,
     dialog::Dialog,
     message::{self, Side},
+    timers::T1,
     types::{CallId, DialSpec, Flow, RegistrationId, SipEvent, SubscriptionId},
 };
 use crate::locate::Hop;

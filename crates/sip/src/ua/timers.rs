@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+/// RFC 3261, section 17.1.1.1.
+pub(super) const T1: Duration = Duration::from_millis(500);
+/// RFC 3261, section 17.1.2.2.
+pub(super) const T2: Duration = Duration::from_secs(4);
+
 /// A handle to cancel a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(Duration, u64);

@@ -9,13 +9,13 @@ mod reliable;
 mod server;
 
 use super::{
-    CallId, Credentials, EndCause, Flow, Reason, Replaces, SipEvent, T1, T2,
+    CallId, Credentials, EndCause, Flow, Reason, Replaces, SipEvent,
     auth::Answers,
     context::{Action, Context, Notice, Owner, Received},
     dialog::Dialog,
     message::{self, Side},
     subscriptions::CallDialog,
-    timers::{Ticket, Timers},
+    timers::{T1, T2, Ticket, Timers},
     types::SubscriptionId,
 };
 use dialling::Calling;

@@ -1,8 +1,10 @@
 //! Two user agents in virtual time, over a link that may lose datagrams.
 
 use super::*;
+use crate::guard::GuardConfig;
+use bytes::Bytes;
 use sipx_sip::{HeaderName, Method};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 mod bodies;
 mod extensions;

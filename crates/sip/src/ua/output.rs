@@ -1,0 +1,30 @@
+//! What the user agent asks of the program around it.
+
+use super::types::{Flow, SipEvent};
+use crate::locate::Hop;
+use bytes::Bytes;
+
+/// An output of the user agent.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes.
+    Send {
+        /// Transport and addresses.
+        flow: Flow,
+        /// One message.
+        bytes: Bytes,
+    },
+    /// Find the servers of this hop and pass them to [`UserAgent::located`](super::UserAgent::located).
+    Locate {
+        /// The number for the answer.
+        lookup: LookupId,
+        /// The next hop of a request.
+        hop: Hop,
+    },
+    /// Tell the program.
+    Event(SipEvent),
+}
+
+/// A search for servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(super) u64);
