@@ -345,11 +345,29 @@ fn events_have_the_clock_of_the_codec_or_that_of_telephony() {
 
 #[test]
 fn opus_of_another_clock_or_g722_of_its_true_rate_is_not_ours() {
-    for rtpmap in ["opus/48000", "opus/16000/2", "G722/16000"] {
+    for rtpmap in ["opus/16000/2", "opus/16000", "opus/48000/6", "opus/48000/", "G722/16000", "G722/8000/2"] {
         let offer = format!(
             "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 99\r\na=rtpmap:99 {rtpmap}\r\n"
         );
         assert_eq!(answer(&offer, &all_codecs(Preference::Ours)).unwrap_err().status(), 488, "{rtpmap}");
+    }
+}
+
+/// RFC 7587, section 7: always `/2`, but some parties leave it out.
+#[test]
+fn opus_without_its_channels_is_opus_and_named_with_them() {
+    for rtpmap in ["opus/48000", "OPUS/48000/1", "opus/48000/2"] {
+        let theirs = format!(
+            "v=0\r\no=a 1 1 IN IP4 198.51.100.9\r\ns=-\r\nc=IN IP4 198.51.100.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 99 98\r\na=rtpmap:99 {rtpmap}\r\na=rtpmap:98 telephone-event/48000\r\n"
+        );
+        let ours = all_codecs(Preference::Ours);
+        let answered = answer(&theirs, &ours).unwrap();
+        for line in ["a=rtpmap:99 opus/48000/2\r\n", "a=rtpmap:98 telephone-event/48000\r\n"] {
+            assert!(answered.sdp.contains(line), "{rtpmap}: {}", answered.sdp);
+        }
+        assert_eq!((answered.stream.codec, answered.stream.payload_type), (Codec::Opus, 99), "{rtpmap}");
+        let stream = accept(&ours, &theirs).unwrap();
+        assert_eq!((stream.codec, stream.payload_type), (Codec::Opus, 99), "{rtpmap}");
     }
 }
 

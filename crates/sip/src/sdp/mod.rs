@@ -69,8 +69,8 @@ impl Codec {
         }
     }
 
-    /// Telephone events of a stream share its clock (RFC 4733, 2.1).
-    const fn event_clock(self) -> &'static str {
+    /// The RTP clock, which telephone events of a stream share (RFC 4733, 2.1).
+    const fn clock_rate(self) -> &'static str {
         match self {
             Self::Pcmu | Self::Pcma | Self::G722 => "8000",
             Self::Opus => "48000",
@@ -345,7 +345,7 @@ pub fn offer(local: &LocalMedia) -> String {
     }
     let events = EVENTS
         .iter()
-        .filter(|(clock, _)| local.dtmf && local.codecs.iter().any(|codec| codec.event_clock() == *clock));
+        .filter(|(clock, _)| local.dtmf && local.codecs.iter().any(|codec| codec.clock_rate() == *clock));
     for (_, payload_type) in events.clone() {
         let _ = write!(sdp, " {payload_type}");
     }
@@ -385,7 +385,7 @@ pub fn accept(ours: &LocalMedia, answer: &str) -> Result<Stream, SdpError> {
     // and 6.1).
     stream.receive_payload_type = stream.codec.payload_type();
     if let Some(dtmf) = &mut stream.dtmf {
-        let clock = event_clock(media, dtmf.send).unwrap_or(stream.codec.event_clock());
+        let clock = event_clock(media, dtmf.send).unwrap_or(stream.codec.clock_rate());
         if let Some((_, ours)) = EVENTS.iter().find(|(offered, _)| *offered == clock) {
             dtmf.receive = *ours;
         }
@@ -463,7 +463,7 @@ fn negotiate(session: &Session, media: &Media, local: &LocalMedia, role: Role) -
         let has_clock = |payload_type: &&u8| event_clock(media, **payload_type) == Some(clock);
         payload_types.iter().find(has_clock).copied()
     };
-    let dtmf = event(codec.event_clock())
+    let dtmf = event(codec.clock_rate())
         // Some state only the clock of telephony, whatever the codec, and some only another one; the key is the same.
         .or_else(|| event("8000"))
         .or_else(|| payload_types.iter().copied().find(|number| event_clock(media, *number).is_some()))
@@ -553,8 +553,14 @@ fn codec(media: &Media, payload_type: u8) -> Option<Codec> {
         Some(encoding) => {
             let (name, clock) = encoding.split_once('/')?;
             let codec = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(name))?;
-            // A single channel may be stated or not.
-            (clock == codec.clock() || clock.strip_suffix("/1") == Some(codec.clock())).then_some(codec)
+            let (rate, channels) = clock.split_once('/').unwrap_or((clock, "1"));
+            let is_channels = match codec {
+                Codec::Pcmu | Codec::Pcma | Codec::G722 => channels == "1",
+                // Always two by RFC 7587, section 7, but some parties omit them or state one. The stream is the same: every
+                // decoder takes one channel or two, whatever the session description says.
+                Codec::Opus => channels == "1" || channels == "2",
+            };
+            (rate == codec.clock_rate() && is_channels).then_some(codec)
         }
         // Static types need no rtpmap.
         None => Codec::ALL.into_iter().find(|codec| codec.is_static(payload_type)),
@@ -621,7 +627,7 @@ fn media_part(sdp: &mut String, media: &Media, stream: &Stream, local: &LocalMed
     sdp.push_str("\r\n");
     codec_part(sdp, stream.codec, stream.receive_payload_type);
     if let Some(dtmf) = &stream.dtmf {
-        let clock = event_clock(media, dtmf.receive).unwrap_or(stream.codec.event_clock());
+        let clock = event_clock(media, dtmf.receive).unwrap_or(stream.codec.clock_rate());
         dtmf_part(sdp, dtmf.receive, clock);
     }
     if let Some(Some(mid)) = media.get_first_attribute_value("mid") {
