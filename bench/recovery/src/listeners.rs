@@ -6,7 +6,7 @@ use crate::{
 };
 use neteq::{AudioPacket, NetEq, NetEqConfig, RtpHeader, codec::AudioDecoder, neteq::SpeechType};
 use plenary_audio::g711::{self, Law};
-use plenary_media::{Codec, Listener, MediaConfig, Piece, Protection, StreamParams};
+use plenary_media::{Codec, Listener, MediaConfig, Piece, StreamParams};
 use plenary_rtp::packet::Header;
 use std::sync::{Arc, Mutex};
 
@@ -35,22 +35,7 @@ fn ticks(network: &Network, frame_ns: u64) -> impl Iterator<Item = u64> {
 
 /// Plays the network through the receive path of a room. What is heard goes to `out`.
 pub fn ours(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut Vec<i16>) {
-    let params = StreamParams {
-        remote_rtp: ([127, 0, 0, 1], 9).into(),
-        remote_rtcp: None,
-        rtcp_mux: false,
-        codec: Codec::Pcmu,
-        opus_bitrate_max: None,
-        send_payload_type: 0,
-        receive_payload_type: 0,
-        dtmf_payload_type: None,
-        level_id: None,
-        ptime_ms: 20,
-        send: true,
-        receive: true,
-        protection: Protection::None,
-        ice: None,
-    };
+    let params = StreamParams::new(([127, 0, 0, 1], 9).into(), Codec::Pcmu, 0);
     let mut listener = Listener::new(params, &MediaConfig::default(), START_NS);
     let mut packets = network.packets.iter().peekable();
     let unit_ns = 1_000_000_000 / u64::from(CLOCK_RATE);

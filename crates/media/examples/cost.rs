@@ -8,7 +8,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, Protection, RoomId, StreamParams};
+use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, RoomId, StreamParams};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
@@ -43,20 +43,9 @@ fn main() {
             let (call, room) = (MediaCallId(number as u64), RoomId((number % rooms) as u64));
             socket.connect(media.open(call, room).expect("it opens")).expect("an address");
             let stream = StreamParams {
-                remote_rtp: socket.local_addr().expect("bound"),
-                remote_rtcp: None,
                 rtcp_mux: true,
-                codec: Codec::Pcmu,
-                opus_bitrate_max: None,
-                send_payload_type: 0,
-                receive_payload_type: 0,
                 dtmf_payload_type: Some(101),
-                level_id: None,
-                ptime_ms: 20,
-                send: true,
-                receive: true,
-                protection: Protection::None,
-                ice: None,
+                ..StreamParams::new(socket.local_addr().expect("bound"), Codec::Pcmu, 0)
             };
             media.set_stream(call, stream);
             media.set_voice(call, true, true);

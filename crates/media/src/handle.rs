@@ -347,20 +347,8 @@ mod tests {
         socket.set_read_timeout(Some(Duration::from_secs(5))).expect("an option");
         media.open(MediaCallId(call), RoomId(room)).expect("it opens");
         let stream = StreamParams {
-            remote_rtp: socket.local_addr().expect("bound"),
-            remote_rtcp: None,
             rtcp_mux: true,
-            codec: Codec::Pcmu,
-            opus_bitrate_max: None,
-            send_payload_type: 0,
-            receive_payload_type: 0,
-            dtmf_payload_type: None,
-            level_id: None,
-            ptime_ms: 20,
-            send: true,
-            receive: true,
-            protection: crate::Protection::None,
-            ice: None,
+            ..StreamParams::new(socket.local_addr().expect("bound"), Codec::Pcmu, 0)
         };
         media.set_stream(MediaCallId(call), stream);
         socket

@@ -64,6 +64,30 @@ pub struct StreamParams {
     pub ice: Option<Ice>,
 }
 
+impl StreamParams {
+    /// An unprotected stream in both directions, in packets of 20 ms under one payload type; nothing beyond that was
+    /// negotiated.
+    #[must_use]
+    pub fn new(remote_rtp: SocketAddr, codec: Codec, payload_type: u8) -> Self {
+        Self {
+            remote_rtp,
+            remote_rtcp: None,
+            rtcp_mux: false,
+            codec,
+            opus_bitrate_max: None,
+            send_payload_type: payload_type,
+            receive_payload_type: payload_type,
+            dtmf_payload_type: None,
+            level_id: None,
+            ptime_ms: 20,
+            send: true,
+            receive: true,
+            protection: Protection::None,
+            ice: None,
+        }
+    }
+}
+
 /// Protection of a stream against eavesdropping and forgery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Protection {

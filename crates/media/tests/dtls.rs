@@ -244,20 +244,10 @@ impl RsaPhone {
 
 fn params(to: SocketAddr, identity: &DtlsIdentity, active: bool, rtcp: Option<SocketAddr>) -> StreamParams {
     StreamParams {
-        remote_rtp: to,
         remote_rtcp: rtcp,
         rtcp_mux: rtcp.is_none(),
-        codec: Codec::Pcmu,
-        opus_bitrate_max: None,
-        send_payload_type: 0,
-        receive_payload_type: 0,
-        dtmf_payload_type: None,
-        level_id: None,
-        ptime_ms: 20,
-        send: true,
-        receive: true,
         protection: Protection::Dtls { active, fingerprint: Sha256::digest(&identity.certificate).into() },
-        ice: None,
+        ..StreamParams::new(to, Codec::Pcmu, 0)
     }
 }
 

@@ -110,7 +110,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Codec, Protection};
+    use crate::Codec;
     use plenary_audio::g711::{self, Law};
 
     const START_NS: u64 = 1_000_000_000;
@@ -119,22 +119,7 @@ mod tests {
     const FRAME: usize = 160;
 
     fn listener() -> Listener {
-        let params = StreamParams {
-            remote_rtp: ([127, 0, 0, 1], 9).into(),
-            remote_rtcp: None,
-            rtcp_mux: false,
-            codec: Codec::Pcmu,
-            opus_bitrate_max: None,
-            send_payload_type: 0,
-            receive_payload_type: 0,
-            dtmf_payload_type: None,
-            level_id: None,
-            ptime_ms: 20,
-            send: true,
-            receive: true,
-            protection: Protection::None,
-            ice: None,
-        };
+        let params = StreamParams::new(([127, 0, 0, 1], 9).into(), Codec::Pcmu, 0);
         Listener::new(params, &MediaConfig::default(), START_NS)
     }
 

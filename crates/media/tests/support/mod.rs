@@ -8,7 +8,7 @@ use plenary_audio::{
     tone::ToneGenerator,
 };
 use plenary_media::{
-    Codec, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, Protection, RoomId, StreamParams,
+    Codec, MediaCallId, MediaConfig, MediaEvent, MediaHandle, MediaPlane, RoomId, StreamParams,
 };
 use plenary_rtp::{
     dtmf::DtmfSender,
@@ -113,22 +113,14 @@ impl Phone {
     }
 
     pub fn params(&self) -> StreamParams {
-        let payload_type = if self.law == Law::Mu { 0 } else { 8 };
+        let (codec, payload_type) = match self.law {
+            Law::Mu => (Codec::Pcmu, 0),
+            Law::A => (Codec::Pcma, 8),
+        };
         StreamParams {
-            remote_rtp: self.socket.local_addr().expect("bound"),
-            remote_rtcp: None,
             rtcp_mux: true,
-            codec: if self.law == Law::Mu { Codec::Pcmu } else { Codec::Pcma },
-            opus_bitrate_max: None,
-            send_payload_type: payload_type,
-            receive_payload_type: payload_type,
             dtmf_payload_type: Some(EVENTS),
-            level_id: None,
-            ptime_ms: 20,
-            send: true,
-            receive: true,
-            protection: Protection::None,
-            ice: None,
+            ..StreamParams::new(self.socket.local_addr().expect("bound"), codec, payload_type)
         }
     }
 

@@ -97,23 +97,7 @@ fn payload_type(codec: Codec) -> u8 {
 }
 
 fn params(address: SocketAddr, codec: Codec) -> StreamParams {
-    let payload_type = payload_type(codec);
-    StreamParams {
-        remote_rtp: address,
-        remote_rtcp: None,
-        rtcp_mux: false,
-        codec,
-        opus_bitrate_max: None,
-        send_payload_type: payload_type,
-        receive_payload_type: payload_type,
-        dtmf_payload_type: Some(EVENTS),
-        level_id: None,
-        ptime_ms: 20,
-        send: true,
-        receive: true,
-        protection: Protection::None,
-        ice: None,
-    }
+    StreamParams { dtmf_payload_type: Some(EVENTS), ..StreamParams::new(address, codec, payload_type(codec)) }
 }
 
 fn tone(hz: f32) -> Says {
