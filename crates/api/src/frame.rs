@@ -8,7 +8,7 @@ use crate::{
     error::ApiError,
     peer::{Peer, Place, Sources},
     state::{ApiState, App},
-    web::seven,
+    web::seven::table,
 };
 use axum::{
     body::Body,
@@ -126,7 +126,7 @@ impl Asked {
     /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
     fn audit(&self, who: &Who, status: StatusCode) {
         let path = self.uri.path();
-        let changes = match seven::at(path) {
+        let changes = match table::at(path) {
             Some(service) => service.changes,
             None => !matches!(self.method, Method::GET | Method::HEAD),
         };

@@ -29,7 +29,7 @@ pub async fn request(target: &str, authorization: &[u8], content_type: &[u8], bo
             let _ = InboundService::new(AccountId(1), &name, &body);
         }
     }
-    for service in &seven::SERVICES {
+    for service in &seven::table::SERVICES {
         if let Ok(params) = Params::collect(&parts, body).await {
             seven::take_apart(service, params);
         }

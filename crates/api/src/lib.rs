@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod auth;
 mod caller;
 mod control;
@@ -14,7 +15,9 @@ mod extract;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod json;
 mod limits;
+mod methods;
 mod pages;
 mod params;
 mod peer;
@@ -33,8 +36,7 @@ pub use control::{
 pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
-pub use peer::{BoxedStream, Duplex, Peer};
+pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};
 pub use state::ApiState;
-pub use web::websocket::OnWebSocket;

@@ -1,6 +1,6 @@
 //! The pages of our documentation that errors point to, as the binary carries them.
 
-use crate::{router::only, state::App};
+use crate::{methods::only, state::App};
 use axum::{
     Router,
     body::Body,

@@ -65,7 +65,7 @@ impl Params {
     }
 
     fn add_json(&mut self, body: &[u8]) -> Result<(), ApiError> {
-        let object: Pairs = crate::web::parse(body).map_err(|error| {
+        let object: Pairs = crate::json::parse(body).map_err(|error| {
             ApiError::coded(MALFORMED, format!("the body must be a JSON object: {error}"))
         })?;
         for (name, value) in object.0 {

@@ -31,6 +31,9 @@ pub struct Peer {
     pub is_foreign_page: bool,
 }
 
+/// Takes over a WebSocket whose opening handshake is done.
+pub type OnWebSocket = Arc<dyn Fn(BoxedStream, Peer) + Send + Sync>;
+
 /// How many connections each source has: as many entries as there are connections, at the most.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {

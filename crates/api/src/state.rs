@@ -5,7 +5,7 @@ use crate::{
     caller::TrustedProxies,
     door::{self, AllowedOrigins},
     limits::{Counters, WebLimits},
-    web::websocket::OnWebSocket,
+    peer::OnWebSocket,
 };
 use plenary_store::Store;
 use std::{fmt, sync::Arc, time::Duration};

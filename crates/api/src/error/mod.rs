@@ -104,7 +104,7 @@ impl ApiError {
             },
             request: RequestPart { url: path, datetime: time::with_seconds(asked_at) },
         };
-        let mut response = crate::web::json(self.status, &body);
+        let mut response = crate::json::json(self.status, &body);
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"Plenary\", charset=\"UTF-8\"");

@@ -1,12 +1,13 @@
 //! Conferences in progress: which there are, what is set for one, muting all, ending it.
 
-use super::{Answer, json, read, to_the_end};
 use crate::{
+    answer::{Answer, read, to_the_end},
     control::ConferenceChange,
     error::{ApiError, OUT_OF_RANGE},
     extract::{Account, Segments, Whole},
+    json::json,
+    methods::only,
     params::Params,
-    router::only,
     state::App,
     time,
 };

@@ -1,6 +1,6 @@
 //! `/healthz`: whether new calls and requests should come here.
 
-use crate::{router::only, state::App};
+use crate::{methods::only, state::App};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 
 pub(crate) fn routes() -> Router<App> {

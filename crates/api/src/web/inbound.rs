@@ -1,13 +1,12 @@
 //! Inbound services: what becomes of a call to a name.
 
-use super::{
-    Answer, json,
-    named::{self, Named},
-};
+use super::named::{self, Named};
 use crate::{
+    answer::Answer,
     error::{ApiError, BAD_SERVICE, Code, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
     extract::Account,
-    router::only,
+    json::json,
+    methods::only,
     state::{ApiState, App},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};

@@ -1,10 +1,11 @@
 //! What an account has under a name, made, read, changed and deleted in one way: inbound services and trunks.
 
-use super::{Answer, json, to_the_end};
 use crate::{
+    answer::{Answer, to_the_end},
     error::{ApiError, Code},
     extract::{Account, Segments, Whole},
-    router::only,
+    json::json,
+    methods::only,
     state::{ApiState, App},
 };
 use axum::{
@@ -139,7 +140,7 @@ pub(crate) fn shown(name: impl Serialize, body: Value) -> Value {
 fn object<N: Named>(body: &[u8], name: &str) -> Result<Value, ApiError> {
     let bad = |text| ApiError::coded(N::BAD, text);
     let mut object: Value =
-        super::parse(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
+        crate::json::parse(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
     if let Value::Object(fields) = &mut object {
         N::SHOWN_BESIDE.iter().for_each(|beside| drop(fields.remove(*beside)));
         if let Some(given) = fields.remove("name")

@@ -1,14 +1,15 @@
 //! Participants of conferences: who is in, calling one, how a call is doing, ending it, sending it elsewhere.
 
-use super::{Answer, given, json, read, to_the_end};
 use crate::{
+    answer::{Answer, read, to_the_end},
     control::{
         Direction, Invitation, Participant, ParticipantChange, ParticipantReport, ParticipantState,
         PartyState, SoundChange, SoundSettings,
     },
     error::{ApiError, BAD_TARGET, OUT_OF_RANGE},
     extract::{Account, Segments, Whole},
-    router::only,
+    json::{given, json},
+    methods::only,
     state::App,
     time,
 };
@@ -178,7 +179,7 @@ async fn invite(
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
-    let body: InviteBody = super::parse(&body).map_err(|error| {
+    let body: InviteBody = crate::json::parse(&body).map_err(|error| {
         wrong(format!(
             "body: must be {{\"to\": \"tel:+…\"}}, with trunk, participant, ring_seconds and from where wanted: {error}"
         ))
@@ -261,7 +262,7 @@ async fn transfer(
     Segments([name, id]): Segments<2>,
     Whole(body): Whole,
 ) -> Answer {
-    let body: TransferBody = super::parse(&body)
+    let body: TransferBody = crate::json::parse(&body)
         .map_err(|error| wrong(format!("body: must be {{\"to\": \"sip:…\"}}: {error}")))?;
     let (name, id) = (ConferenceName::new(name), ParticipantId::new(id));
     to_the_end(async move {

@@ -1,11 +1,12 @@
 //! How participants sound: what is done to the audio of an account's conferences, of one of them, of one participant.
 
-use super::{Answer, given, json, to_the_end};
 use crate::{
+    answer::{Answer, to_the_end},
     control::{SoundChange, SoundOf},
     error::{ApiError, BAD_SOUND},
     extract::{Account, Segments, Whole},
-    router::only,
+    json::{given, json},
+    methods::only,
     state::App,
 };
 use axum::{
@@ -79,7 +80,7 @@ async fn patch(
 
 pub(crate) fn change(body: &[u8], is_of_participant: bool) -> Result<SoundChange, ApiError> {
     let wrong = |text: String| ApiError::coded(BAD_SOUND, text);
-    let body: SoundBody = super::parse(body).map_err(|error| {
+    let body: SoundBody = crate::json::parse(body).map_err(|error| {
         wrong(format!(
             "body: {error}; automatic_gain, noise_suppression (true, false, null) and gain_db are known"
         ))

@@ -1,11 +1,12 @@
 //! Tokens: who has one may call for a while, without a password.
 
-use super::{Answer, json, to_the_end};
 use crate::{
+    answer::{Answer, to_the_end},
     error::{ApiError, BAD_TOKEN},
     extract::{Account, Whole},
+    json::json,
+    methods::only,
     params::Params,
-    router::only,
     state::App,
 };
 use axum::{
@@ -46,7 +47,7 @@ fn default_seconds() -> u32 {
 }
 
 async fn make(State(state): State<App>, Account(account): Account, Whole(body): Whole) -> Answer {
-    let body: TokenBody = super::parse(&body).map_err(|error| {
+    let body: TokenBody = crate::json::parse(&body).map_err(|error| {
         ApiError::coded(BAD_TOKEN, format!("body: must be {{\"service\": \"…\", \"seconds\": 300}}: {error}"))
     })?;
     if body.service.is_empty() || body.service.chars().count() > SERVICE_NAME_CHARS_MAX {
@@ -96,5 +97,5 @@ async fn client_token(State(state): State<App>, Account(account): Account, mut p
 /// Takes the body of a request apart.
 #[cfg(fuzzing)]
 pub(crate) fn read_body(body: &[u8]) {
-    let _ = super::parse::<TokenBody>(body);
+    let _ = crate::json::parse::<TokenBody>(body);
 }

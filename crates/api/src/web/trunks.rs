@@ -1,14 +1,13 @@
 //! Trunks: the providers through which an account's calls go out and from which they come in.
 
-use super::{
-    Answer, json,
-    named::{self, Named},
-};
+use super::named::{self, Named};
 use crate::{
+    answer::Answer,
     control::TrunkState,
     error::{ApiError, BAD_TRUNK, Code, UNKNOWN_TRUNK},
     extract::Account,
-    router::only,
+    json::json,
+    methods::only,
     state::{ApiState, App},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};

@@ -1,10 +1,11 @@
 //! Users: who may register a telephone and call with a password.
 
-use super::{Answer, json, to_the_end};
 use crate::{
+    answer::{Answer, to_the_end},
     error::{ApiError, BAD_USER, UNKNOWN_USER, USER_NAME_TAKEN},
     extract::{Account, Segments, Whole},
-    router::only,
+    json::json,
+    methods::only,
     state::App,
 };
 use axum::{
@@ -50,7 +51,7 @@ async fn replace(
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
-    let body: UserBody = super::parse(&body).map_err(|error| {
+    let body: UserBody = crate::json::parse(&body).map_err(|error| {
         ApiError::coded(BAD_USER, format!("body: must be {{\"password\": \"…\"}}: {error}"))
     })?;
     to_the_end(async move {
@@ -77,7 +78,7 @@ async fn delete(
 /// Takes the body of a request apart.
 #[cfg(fuzzing)]
 pub(crate) fn read_body(body: &[u8]) {
-    let _ = super::parse::<UserBody>(body);
+    let _ = crate::json::parse::<UserBody>(body);
 }
 
 impl From<UserError> for ApiError {

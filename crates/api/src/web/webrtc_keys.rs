@@ -1,14 +1,12 @@
 //! Access keys of browsers: which account a page calls, and what it may call there. They are no secret.
 
-use super::{
-    Answer, json,
-    named::{self, Named},
-    to_the_end,
-};
+use super::named::{self, Named};
 use crate::{
+    answer::{Answer, to_the_end},
     error::{ApiError, BAD_WEBRTC_KEY, Code, UNKNOWN_WEBRTC_KEY, WEBRTC_KEY_TAKEN},
     extract::{Account, Whole},
-    router::only,
+    json::json,
+    methods::only,
     state::{ApiState, App},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};

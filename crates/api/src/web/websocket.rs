@@ -3,8 +3,8 @@
 use crate::{
     door::{self, Page},
     error::ApiError,
+    methods::only_but_head,
     peer::{BoxedStream, Peer, Place, Placed},
-    router::only_but_head,
     state::App,
 };
 use axum::{
@@ -23,9 +23,6 @@ use std::sync::Arc;
 /// What the key is hashed with (RFC 6455, section 1.3).
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const SUBPROTOCOL: &str = "sip";
-
-/// Takes over a WebSocket whose opening handshake is done.
-pub type OnWebSocket = Arc<dyn Fn(BoxedStream, Peer) + Send + Sync>;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/sipproxy", only_but_head("GET", get(upgrade)))
