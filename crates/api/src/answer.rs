@@ -1,20 +1,20 @@
 //! What handlers give, and how changes run.
 
-use crate::{
-    ControlError,
-    error::{ApiError, MALFORMED},
-    json::parse,
+use crate::{ControlError, error::ApiError};
+use axum::{
+    body::Body,
+    http::{Response, StatusCode},
 };
-use axum::{body::Body, http::Response};
-use serde::Deserialize;
 use tracing::Instrument;
 
 /// What a handler gives.
 pub(crate) type Answer = Result<Response<Body>, ApiError>;
 
-/// As [`parse`], refused in our form.
-pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    parse(body).map_err(|error| ApiError::coded(MALFORMED, format!("body: {error}")))
+/// 204.
+pub(crate) fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// Runs a change to its end even when its client disconnects or its time is up: a handler is dropped then, and what is

@@ -1,23 +1,20 @@
-//! Basic authentication (RFC 7617): user name `cloudID/username`, password an API Access Key.
+//! Who asks: an API Access Key as the password of basic authentication (RFC 7617), whose user name is `cloudID/username`, or as
+//! a bearer token (RFC 6750).
 
 use crate::{error::ApiError, peer::Peer, state::ApiState};
 use axum::http::{StatusCode, header, request::Parts};
 use data_encoding::BASE64;
-use plenary_model::Scopes;
-use plenary_store::Account;
+use plenary_store::Access;
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
-/// Whose request it is.
-pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Account, ApiError> {
-    let refused = || {
-        ApiError::plain(
-            StatusCode::UNAUTHORIZED,
-            "basic authentication is needed: the user name is cloudID/username, the password an API Access Key",
-        )
-    };
+/// Whose request it is and what its key allows. A request is authenticated once, whoever asks for it.
+pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
+    if let Some(access) = parts.extensions.get::<Arc<Access>>() {
+        return Ok(access.clone());
+    }
     let (limits, now) = (state.limits, Instant::now());
     let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip());
     let too_many = |text: &str| ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text);
@@ -27,46 +24,63 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &Parts) -> Result<Acco
         ));
     }
     let found = match credentials(parts) {
-        Some((login, key)) => state.store.authenticate(&login, &key).await?.map(|access| (login, access)),
+        Some(Credentials::Basic { login, key }) => state.store.authenticate(&login, &key).await?,
+        Some(Credentials::Bearer { key }) => state.store.authenticate_key(&key).await?,
         None => None,
     };
-    let Some((login, access)) = found else {
+    let Some(access) = found else {
         if let Some(source) = source
             && state.counters.failed(source, limits, now)
         {
             tracing::warn!(target: "audit", %source, "held off: too many requests with wrong credentials");
         }
-        return Err(refused());
+        return Err(ApiError::plain(
+            StatusCode::UNAUTHORIZED,
+            "an API Access Key is needed: as the password of basic authentication, with cloudID/username as the user name, \
+             or as a bearer token",
+        ));
     };
     if !state.counters.admit(access.account.id, limits, now) {
         return Err(too_many("the account sends more requests than it may; slow down"));
     }
-    if access.conference.is_some() || !Scopes::account().is_subset(access.scopes) {
-        let text = format!(
-            "the key may not do this: it has the scopes `{}`, and what is asked for takes a key of the whole account (`{}`)",
-            access.scopes,
-            Scopes::account()
-        );
-        return Err(ApiError::plain(StatusCode::FORBIDDEN, text));
-    }
     if let Some(who) = parts.extensions.get::<Who>() {
-        let _ = who.0.set(login);
+        let _ = who.0.set(access.clone());
     }
-    Ok(access.account.clone())
+    parts.extensions.insert(access.clone());
+    Ok(access)
 }
 
 /// Whose request it turned out to be, for the audit log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Who(pub(crate) Arc<OnceLock<String>>);
+pub(crate) struct Who(pub(crate) Arc<OnceLock<Arc<Access>>>);
 
-pub(crate) fn credentials(parts: &Parts) -> Option<(String, String)> {
+/// What the header `Authorization` says.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Credentials {
+    Basic { login: String, key: String },
+    Bearer { key: String },
+}
+
+impl Credentials {
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Basic { key, .. } | Self::Bearer { key } => key,
+        }
+    }
+}
+
+pub(crate) fn credentials(parts: &Parts) -> Option<Credentials> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
+    let (scheme, rest) = value.split_once(' ')?;
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Credentials::Bearer { key: rest.to_owned() });
+    }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
-    let text = String::from_utf8(BASE64.decode(encoded.trim().as_bytes()).ok()?).ok()?;
+    let text = String::from_utf8(BASE64.decode(rest.as_bytes()).ok()?).ok()?;
     // A user name holds no colon, a password may.
     let (login, key) = text.split_once(':')?;
-    Some((login.to_owned(), key.to_owned()))
+    Some(Credentials::Basic { login: login.to_owned(), key: key.to_owned() })
 }

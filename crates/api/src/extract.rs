@@ -3,7 +3,7 @@
 
 use crate::{
     auth, door,
-    error::ApiError,
+    error::{ApiError, OTHER_CONFERENCE},
     params::{Params, percent_decode},
     state::App,
 };
@@ -13,17 +13,36 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_conference::AccountId;
+use plenary_model::{AccountId, Scope};
+use plenary_store::Access;
+use std::{convert::Infallible, sync::Arc};
 
-/// The account whose key the request carries.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Account(pub(crate) AccountId);
+/// The account whose key the request carries, for what is not below `/v1`. What the key allows is asked with
+/// [`Self::needs`].
+#[derive(Debug, Clone)]
+pub(crate) struct Account(Arc<Access>);
+
+impl Account {
+    /// The account, if its key has the scope and is for all conferences.
+    pub(crate) fn needs(&self, scope: Scope) -> Result<AccountId, ApiError> {
+        if !self.0.scopes.includes(scope) {
+            return Err(ApiError::lacks(scope));
+        }
+        if let Some(bound) = &self.0.conference {
+            return Err(ApiError::coded(
+                OTHER_CONFERENCE,
+                format!("the key is for the conference {bound} alone"),
+            ));
+        }
+        Ok(self.0.account.id)
+    }
+}
 
 impl FromRequestParts<App> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
-        Ok(Self(auth::authenticate(state, parts).await?.id))
+        Ok(Self(auth::authenticate(state, parts).await?))
     }
 }
 
@@ -36,6 +55,18 @@ impl FromRequestParts<App> for OwnPage {
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
         door::check_page(parts, state.origins()).map(|()| Self)
+    }
+}
+
+/// The id of the request, as the answer and the log name it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RequestId(pub(crate) String);
+
+impl FromRequestParts<App> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
     }
 }
 
@@ -78,7 +109,7 @@ impl FromRequest<App> for Params {
     }
 }
 
-async fn read(most: usize, body: Body) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(most: usize, body: Body) -> Result<Bytes, ApiError> {
     match Limited::new(body, most).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::plain(

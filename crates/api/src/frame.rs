@@ -5,7 +5,8 @@ use crate::{
     auth::Who,
     caller::{Contradiction, caller},
     door,
-    error::ApiError,
+    error::{ApiError, platform::About},
+    extract::RequestId,
     peer::{Peer, Place, Sources},
     state::{ApiState, App},
     web::seven::table,
@@ -17,6 +18,7 @@ use axum::{
     middleware::Next,
     response::IntoResponse,
 };
+use plenary_store::Access;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
@@ -36,6 +38,7 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     let who = Who::default();
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.clone());
+    parts.extensions.insert(RequestId(id.clone()));
     let asked = Asked::new(&state, &parts);
     let outcome = async {
         let _place = asked.enter(&state, &mut parts)?;
@@ -47,8 +50,12 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     let outcome = outcome.instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        let now = state.control.now();
-        response = error.response(asked.uri.path(), asked_at, now, &asked.base(&state));
+        let (path, base) = (asked.uri.path(), &asked.base(&state));
+        response = if path == "/v1" || path.starts_with("/v1/") {
+            error.problem(&id, base)
+        } else {
+            error.platform(&About { path, asked_at, now: state.control.now(), base })
+        };
     }
     harden(&mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -130,9 +137,11 @@ impl Asked {
             Some(service) => service.changes,
             None => !matches!(self.method, Method::GET | Method::HEAD),
         };
-        if let Some(account) = who.0.get().filter(|_| changes) {
+        if let Some(access) = who.0.get().filter(|_| changes) {
+            let Access { account, key, .. } = &**access;
+            let account = format!("{}/{}", account.cloud_id, account.username);
             let source = self.remote.ok().flatten().map(|remote| remote.ip().to_string()).unwrap_or_default();
-            tracing::info!(target: "audit", account, source, method = %self.method, path, status = status.as_u16());
+            tracing::info!(target: "audit", account, key = key.0, source, method = %self.method, path, status = status.as_u16());
         }
     }
 }

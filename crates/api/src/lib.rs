@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod json;
 mod limits;
 mod methods;
+mod operator;
 mod pages;
 mod params;
 mod peer;
@@ -25,6 +26,7 @@ mod router;
 mod server;
 mod state;
 mod time;
+mod v1;
 mod web;
 
 pub use caller::TrustedProxies;
@@ -36,6 +38,7 @@ pub use control::{
 pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
+pub use operator::{Ban, Health, MediaThread, OperatorControl};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};

@@ -10,6 +10,7 @@ use axum::{
 use pulldown_cmark::{Options, Parser, html};
 
 const ERRORS: &str = include_str!("../../../docs/errors.md");
+const MANAGEMENT_API: &str = include_str!("../../../docs/management-api.md");
 const WEB_SERVICES: &str = include_str!("../../../docs/web-services.md");
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1c2430}\
@@ -18,9 +19,11 @@ table{border-collapse:collapse}th,td{border:1px solid #ccd3dc;padding:.3rem .6re
 h3:target{background:#fff3c4}";
 
 /// Each page, with and without the ending by which the texts name each other.
-const PAGES: [(&str, &str, &str); 4] = [
+const PAGES: [(&str, &str, &str); 6] = [
     ("/docs/errors", "Errors", ERRORS),
     ("/docs/errors.md", "Errors", ERRORS),
+    ("/docs/management-api", "Management API", MANAGEMENT_API),
+    ("/docs/management-api.md", "Management API", MANAGEMENT_API),
     ("/docs/web-services", "Web services", WEB_SERVICES),
     ("/docs/web-services.md", "Web services", WEB_SERVICES),
 ];

@@ -4,10 +4,8 @@ use crate::{
     error::ApiError,
     frame, pages,
     state::ApiState,
-    web::{
-        conferences, health, inbound, participants, seven, sound, tokens, trunks, users, webrtc_keys,
-        websocket,
-    },
+    v1,
+    web::{client_tokens, health, inbound, seven, websocket},
 };
 use axum::{Router, middleware::from_fn_with_state};
 use std::sync::Arc;
@@ -18,16 +16,11 @@ pub fn router(state: ApiState) -> Router {
     let resources = [
         seven::routes(),
         inbound::routes(),
-        trunks::routes(),
-        users::routes(),
-        tokens::routes(),
-        webrtc_keys::routes(),
-        sound::routes(),
-        conferences::routes(),
-        participants::routes(),
+        client_tokens::routes(),
         websocket::routes(),
         health::routes(),
         pages::routes(),
+        v1::routes(&state),
     ];
     resources
         .into_iter()

@@ -1,7 +1,7 @@
 //! What the web services work with.
 
 use crate::{
-    ConferenceControl,
+    ConferenceControl, OperatorControl,
     caller::TrustedProxies,
     door::{self, AllowedOrigins},
     limits::{Counters, WebLimits},
@@ -17,6 +17,8 @@ pub struct ApiState {
     pub store: Store,
     /// The conferences.
     pub control: Arc<dyn ConferenceControl>,
+    /// The installation, for keys with the scope `operator`.
+    pub operator: Arc<dyn OperatorControl>,
     /// How the network reaches the web services, without a slash at the end; `None`: by each request's Host header.
     pub public_url: Option<String>,
     /// Pages of which other sites may open a WebSocket.

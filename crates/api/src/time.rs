@@ -20,6 +20,14 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     text(at, "%Y-%m-%dT%H:%M:%SZ")
 }
 
+/// Reads a moment of RFC 3339, in whatever zone.
+pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let has_shape =
+        text.len() >= 20 && text.as_bytes().get(10).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'T'));
+    let at: jiff::Timestamp = text.parse().ok().filter(|_| has_shape)?;
+    Some(Timestamp(at.as_millisecond()))
+}
+
 fn text(at: Timestamp, format: &str) -> String {
     // Years beyond 9999 can't be written; no clock of ours shows them.
     let at = jiff::Timestamp::from_second(at.seconds()).unwrap_or_default();
@@ -57,6 +65,29 @@ mod tests {
         assert_eq!(parse("2019-06-20_15:15:00"), Some(at));
         assert_eq!(parse("2019-06-20-15-15"), Some(at));
         assert_eq!(parse("2024-02-29_23:59:59").map(with_seconds).as_deref(), Some("2024-02-29_23:59:59"));
+    }
+
+    #[test]
+    fn moments_of_rfc_3339_are_read() {
+        let at = Timestamp::from_seconds(1_561_043_700);
+        for text in [
+            "2019-06-20T15:15:00Z",
+            "2019-06-20t15:15:00z",
+            "2019-06-20T17:15:00+02:00",
+            "2019-06-20T15:15:00.000Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), Some(at), "{text}");
+        }
+        for text in [
+            "",
+            "2019-06-20",
+            "2019-06-20T15:15:00",
+            "2019-06-20 15:15:00Z",
+            "2019-06-31T15:15:00Z",
+            "20190620T151500Z",
+        ] {
+            assert_eq!(parse_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -9,39 +9,48 @@ use support::World;
 
 async fn send(world: &World, method: &str, path: &str, body: &str) -> (u16, Value) {
     let (status, _, text) = world.send(method, path, "application/json", body).await;
-    (status, serde_json::from_str(&text).unwrap())
+    (status, serde_json::from_str(&text).unwrap_or_default())
 }
 
 #[tokio::test]
 async fn users_are_made_listed_and_deleted_and_their_passwords_never_shown() {
     let world = World::new().await;
-    let path = "/service/v1/user/alice";
+    let path = "/v1/users/alice";
     let body = r#"{"password": "correct horse"}"#;
-    assert_eq!(send(&world, "PUT", path, body).await, (200, json!({ "name": "alice", "realm": "plenary" })));
-    let (status, users) = world.get("/service/v1/user").await;
-    assert_eq!((status, &users[0]["name"]), (200, &json!("alice")));
-    assert!(!users.to_string().contains("horse") && users[0].get("ha1_md5").is_none(), "{users}");
+    let (status, made) = send(&world, "PUT", path, body).await;
+    assert_eq!((status, &made["name"], &made["realm"]), (201, &json!("alice"), &json!("plenary")));
+    let (status, users) = world.get("/v1/users").await;
+    assert_eq!((status, &users["items"]), (200, &json!([made])));
+    assert!(!users.to_string().contains("horse") && !users.to_string().contains("ha1"), "{users}");
     let secret = world.store.sip_secret("alice").await.unwrap().unwrap();
     // printf 'alice:plenary:correct horse' | md5sum, and sha256sum.
     assert_eq!(secret.ha1_md5, "dde0ca2155fecd97adb731f013f10970");
     assert_eq!(secret.ha1_sha256, "5c3f35907c779f62490194d326bbed1a5c012646dbb126cefdd1ceb49f53dbba");
-    for (body, field) in [("{}", "body"), (r#"{"password": "short"}"#, "password"), ("x", "body")] {
-        let (status, answer) = send(&world, "PUT", path, body).await;
-        assert_eq!((status, answer["error"]["code"].as_str()), (400, Some("1005")), "{answer}");
-        assert!(answer["error"]["text"].as_str().unwrap().starts_with(field), "{answer}");
+    for (body, pointer) in [("{}", "/password"), (r#"{"password": "short"}"#, "/password"), ("x", "")] {
+        let (status, problem) = send(&world, "PUT", path, body).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("0005")), "{problem}");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{problem}");
     }
-    assert_eq!(send(&world, "PUT", "/service/v1/user/a%20b", body).await.1["error"]["code"], "1005");
-    assert_eq!(send(&world, "DELETE", path, "").await, (200, json!({ "deleted": true })));
-    assert_eq!(send(&world, "DELETE", path, "").await.1["error"]["code"], "1105");
+    let (status, problem) = send(&world, "PUT", "/v1/users/a%20b", body).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!("/name")), "{problem}");
+    // What is not named stays.
+    let (status, same) = send(&world, "PATCH", path, "{}").await;
+    assert_eq!((status, &same), (200, &made));
+    assert_eq!(send(&world, "PATCH", path, r#"{"password": "another horse"}"#).await.0, 200);
+    assert_ne!(world.store.sip_secret("alice").await.unwrap().unwrap().ha1_md5, secret.ha1_md5);
+    assert_eq!(send(&world, "DELETE", path, "").await.0, 204);
+    for (method, body) in [("DELETE", ""), ("PATCH", "{}"), ("GET", "")] {
+        assert_eq!(send(&world, method, path, body).await.1["code"], "1105", "{method}");
+    }
 }
 
 #[tokio::test]
 async fn a_token_says_what_it_is_for_and_ends() {
     let world = World::new().await;
-    let body = r#"{"service": "conf-Board", "seconds": 60}"#;
-    let (status, made) = send(&world, "POST", "/service/v1/token", body).await;
-    assert_eq!(status, 201, "{made}");
-    let (token, expires) = (made["token"].as_str().unwrap(), made["expires"].as_i64().unwrap());
+    let body = r#"{"service": "conf-Board", "valid_s": 60}"#;
+    let (status, made) = send(&world, "POST", "/v1/tokens", body).await;
+    assert_eq!((status, &made["expires_at"]), (201, &json!("2019-06-20T15:01:00Z")), "{made}");
+    let (token, expires) = (made["token"].as_str().unwrap(), support::NOW.seconds() + 60);
     let check = async |token: &str, at: i64| {
         world.store.check_call_token(token, plenary_conference::Timestamp(at * 1000)).await.unwrap()
     };
@@ -51,17 +60,15 @@ async fn a_token_says_what_it_is_for_and_ends() {
     for bad in ["", "a.b.c.d", &forged, &token[..token.len() - 1]] {
         assert_eq!(check(bad, expires - 1).await, None, "{bad}");
     }
-    for body in [
-        "{}",
-        r#"{"service": ""}"#,
-        r#"{"service": "a", "seconds": 0}"#,
-        r#"{"service": "a", "seconds": 86401}"#,
+    for (body, pointer) in [
+        ("{}", "/service"),
+        (r#"{"service": ""}"#, "/service"),
+        (r#"{"service": "a", "valid_s": 0}"#, "/valid_s"),
+        (r#"{"service": "a", "valid_s": 86401}"#, "/valid_s"),
+        (r#"{"service": "a", "seconds": 60}"#, "/seconds"),
     ] {
-        assert_eq!(
-            send(&world, "POST", "/service/v1/token", body).await.1["error"]["code"],
-            "1006",
-            "{body}"
-        );
+        let (status, problem) = send(&world, "POST", "/v1/tokens", body).await;
+        assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!(pointer)), "{body}: {problem}");
     }
 }
 

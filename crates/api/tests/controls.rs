@@ -6,7 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use support::World;
 
-const ALL: &str = "/service/v1/conference";
+const ALL: &str = "/v1/conferences";
 
 async fn send(world: &World, method: &str, path: &str, body: &str) -> (u16, Value) {
     let (status, _, text) = world.send(method, path, "application/json", body).await;
@@ -21,7 +21,7 @@ async fn reserved_and_live_conferences_are_listed() {
     let (status, list) = world.get(ALL).await;
     assert_eq!(status, 200);
     assert_eq!(
-        list,
+        list["items"],
         json!([
             { "name": "MyConferenceRoom", "state": "reserved", "reserved": true, "max_participants": 130,
               "participants": 0, "waiting": 0, "started_at": null, "ends_at": "2019-06-20T15:45:00Z",
@@ -31,9 +31,28 @@ async fn reserved_and_live_conferences_are_listed() {
               "locked": false, "lecture": false, "muted_on_entry": false, "self_unmute": true },
         ])
     );
+    assert_eq!(list["next"], Value::Null);
     let (_, held) = world.get(&format!("{ALL}?state=holding")).await;
+    let held = &held["items"];
     assert_eq!((held.as_array().unwrap().len(), &held[0]["name"]), (1, &json!("Tea")));
-    assert_eq!(world.code(&format!("{ALL}?state=open")).await, (400, "1001".into()));
+    for query in
+        ["state=open", "limit=0", "limit=501", "limit=many", "cursor=*", "stat=holding", "limit=1&limit=2"]
+    {
+        let (status, problem) = world.get(&format!("{ALL}?{query}")).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("0002")), "{query}");
+        assert_eq!(problem["errors"][0]["parameter"], "query", "{query}: {problem}");
+    }
+    // Page by page, whatever comes or goes meanwhile.
+    let (_, first) = world.get(&format!("{ALL}?limit=1")).await;
+    assert_eq!(
+        (&first["items"][0]["name"], first["items"].as_array().unwrap().len()),
+        (&json!("MyConferenceRoom"), 1)
+    );
+    world.control.enter(world.account, "Before", "b.1");
+    world.control.enter(world.account, "Nine", "n.1");
+    let (_, rest) = world.get(&format!("{ALL}?cursor={}", first["next"].as_str().unwrap())).await;
+    let names: Vec<&Value> = rest["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!((names, &rest["next"]), (vec![&json!("Nine"), &json!("Tea")], &Value::Null));
     world.control.enter(world.account, "Tea", "a.2");
     let (_, tea) = world.get(&format!("{ALL}/Tea")).await;
     assert_eq!((&tea["participants"], &tea["started_at"]), (&json!(2), &json!("2019-06-20T15:00:00Z")));
@@ -49,24 +68,31 @@ async fn a_conference_is_changed_while_it_is_open() {
     let (status, _) = send(&world, "POST", &format!("{ALL}/Tea/mute"), r#"{"muted": true}"#).await;
     assert_eq!(status, 200);
     let (_, shown) = world.get(&format!("{ALL}/Tea/participants")).await;
-    assert_eq!(shown[0]["muted_by"], "leader");
-    for (method, path, body, status, code) in [
-        ("PATCH", "/MyConferenceRoom", "{}", 409, "1201"),
-        ("PATCH", "/Nothing", "{}", 404, "1101"),
-        ("PATCH", "/Tea", r#"{"lock": true}"#, 400, "0002"),
-        ("PATCH", "/Tea", r#"{"locked": "yes"}"#, 400, "0002"),
-        ("POST", "/Tea/mute", "{}", 400, "0002"),
-        ("PATCH", "/Tea/participants/a.2", r#"{"muted": true}"#, 404, "1103"),
-        ("PATCH", "/Tea/participants/a.1", r#"{"display_name": ""}"#, 400, "1001"),
-        ("PATCH", "/Tea/participants/a.1", r#"{"sound": {"gain_db": 21}}"#, 400, "1004"),
-        ("DELETE", "/Nothing", "", 404, "1101"),
+    assert_eq!(shown["items"][0]["muted_by"], "leader");
+    for (method, path, body, status, code, pointer) in [
+        ("PATCH", "/MyConferenceRoom", "{}", 409, "1201", None),
+        ("PATCH", "/Nothing", "{}", 404, "1101", None),
+        ("PATCH", "/Tea", r#"{"lock": true}"#, 400, "0005", Some("/lock")),
+        ("PATCH", "/Tea", r#"{"locked": "yes"}"#, 400, "0005", Some("/locked")),
+        ("POST", "/Tea/mute", "{}", 400, "0005", Some("/muted")),
+        ("POST", "/Tea/mute", "[]", 400, "0005", Some("")),
+        ("PATCH", "/Tea/participants/a.2", r#"{"muted": true}"#, 404, "1103", None),
+        ("PATCH", "/Tea/participants/a.1", r#"{"display_name": ""}"#, 400, "0005", Some("/display_name")),
+        ("PATCH", "/Tea/participants/a.1", r#"{"gain_db": 21}"#, 400, "0005", Some("/gain_db")),
+        (
+            "PATCH",
+            "/Tea/participants/a.1",
+            r#"{"sound": {"gain_db": 21}}"#,
+            400,
+            "0005",
+            Some("/sound/gain_db"),
+        ),
+        ("DELETE", "/Nothing", "", 404, "1101", None),
     ] {
-        let (got, answer) = send(&world, method, &format!("{ALL}{path}"), body).await;
-        assert_eq!(
-            (got, &answer["error"]["code"]),
-            (status, &json!(code)),
-            "{method} {path} {body}: {answer}"
-        );
+        let (got, problem) = send(&world, method, &format!("{ALL}{path}"), body).await;
+        let expected = (status, &json!(code));
+        assert_eq!((got, &problem["code"]), expected, "{method} {path} {body}: {problem}");
+        assert_eq!(problem["errors"][0]["pointer"].as_str(), pointer, "{method} {path} {body}: {problem}");
     }
 }
 
@@ -78,7 +104,8 @@ async fn a_conference_is_ended_in_every_state() {
     for name in ["Tea", "MyConferenceRoom"] {
         let path = format!("{ALL}/{name}");
         assert_eq!(send(&world, "DELETE", &path, "").await.0, 204);
-        assert_eq!(world.code(&path).await, (404, "1101".into()));
+        let (status, problem) = world.get(&path).await;
+        assert_eq!((status, &problem["code"]), (404, &json!("1101")));
     }
-    assert_eq!(world.get(ALL).await, (200, json!([])));
+    assert_eq!(world.get(ALL).await, (200, json!({ "items": [], "next": null })));
 }

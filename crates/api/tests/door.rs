@@ -64,11 +64,11 @@ async fn safe_methods_change_nothing() {
         }
         for path in [
             "/service/v1/inbound/tea",
-            "/service/v1/trunk/provider",
-            "/service/v1/user/alice",
-            "/service/v1/token",
-            "/service/v1/conference/Tea/participants/01234567a1b1c1c2.7",
-            "/service/v1/conference/Tea/participants/01234567a1b1c1c2.7/transfer",
+            "/v1/trunks/provider",
+            "/v1/users/alice",
+            "/v1/tokens",
+            "/v1/conferences/Tea/participants/01234567a1b1c1c2.7",
+            "/v1/conferences/Tea/participants/01234567a1b1c1c2.7/transfer",
         ] {
             let body = r#"{"conference": {"name": "Tea"}, "to": "tel:+44"}"#;
             let (status, _, _) = world.send(method, path, "application/json", body).await;
@@ -109,10 +109,10 @@ async fn pages_of_other_sites_change_nothing() {
         }
         for (method, path) in [
             ("PUT", "/service/v1/inbound/tea"),
-            ("DELETE", "/service/v1/trunk/provider"),
-            ("POST", "/service/v1/token"),
-            ("POST", "/service/v1/conference/Tea/participants"),
-            ("PATCH", "/service/v1/sound"),
+            ("DELETE", "/v1/trunks/provider"),
+            ("POST", "/v1/tokens"),
+            ("POST", "/v1/conferences/Tea/participants"),
+            ("PATCH", "/v1/sound"),
             ("POST", "/conference_list"),
         ] {
             assert_eq!(send_with(&world, method, path, headers).await.0, 403, "{method} {path} {headers:?}");
@@ -136,9 +136,9 @@ async fn a_byte_order_mark_before_json_is_passed_over() {
     let service = format!("{mark}{{\"conference\": {{\"name\": \"Tea\"}}}}");
     assert_eq!(world.send("PUT", "/service/v1/inbound/tea", "application/json", &service).await.0, 201);
     let token = format!("{mark}{{\"service\": \"tea\"}}");
-    assert_eq!(world.send("POST", "/service/v1/token", "application/json", &token).await.0, 201);
+    assert_eq!(world.send("POST", "/v1/tokens", "application/json", &token).await.0, 201);
     let twice = format!("{mark}{mark}{{\"service\": \"tea\"}}");
-    assert_eq!(world.send("POST", "/service/v1/token", "application/json", &twice).await.0, 400);
+    assert_eq!(world.send("POST", "/v1/tokens", "application/json", &twice).await.0, 400);
 }
 
 struct Serving {
@@ -156,6 +156,7 @@ impl Serving {
         let router = plenary_api::router(ApiState {
             store: world.store.clone(),
             control: world.control.clone(),
+            operator: std::sync::Arc::new(support::Installation),
             public_url: None,
             allowed_origins: AllowedOrigins::parse(allowed).unwrap(),
             trusted_proxies: plenary_api::TrustedProxies::default(),

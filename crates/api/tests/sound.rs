@@ -6,7 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use support::World;
 
-const BASE: &str = "/service/v1/conference/Board";
+const BASE: &str = "/v1/conferences/Board";
 
 async fn patch(world: &World, path: &str, body: &str) -> (u16, Value) {
     let (status, _, text) = world.send("PATCH", path, "application/json", body).await;
@@ -16,10 +16,12 @@ async fn patch(world: &World, path: &str, body: &str) -> (u16, Value) {
 #[tokio::test]
 async fn participants_are_shown_with_what_is_measured_of_them() {
     let world = World::new().await;
-    assert_eq!(world.code(&format!("{BASE}/participants")).await, (404, "1101".into()));
+    let (status, problem) = world.get(&format!("{BASE}/participants")).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("1101")));
     world.control.enter(world.account, "Board", "a.1");
     let (status, shown) = world.get(&format!("{BASE}/participants")).await;
     assert_eq!(status, 200);
+    let shown = &shown["items"];
     assert_eq!((&shown[0]["participant_id"], &shown[0]["statistics"]["mos"]), (&json!("a.1"), &json!(4.4)));
     assert_eq!(shown[0]["muted"], json!(false));
 }
@@ -30,38 +32,34 @@ async fn sound_is_set_for_a_conference_and_for_one_participant() {
     world.control.enter(world.account, "Board", "a.1");
     let of_conference = patch(&world, &format!("{BASE}/sound"), r#"{"automatic_gain": true}"#).await;
     assert_eq!(of_conference, (200, json!({ "automatic_gain": true, "noise_suppression": false })));
-    let of_account = patch(&world, "/service/v1/sound", r#"{"noise_suppression": true}"#).await;
+    let of_account = patch(&world, "/v1/sound", r#"{"noise_suppression": true}"#).await;
     assert_eq!(of_account, (200, json!({ "automatic_gain": false, "noise_suppression": true })));
-    assert_eq!(world.get("/service/v1/sound").await.0, 200);
-    let one = format!("{BASE}/participants/a.1/sound");
-    let of_one = patch(&world, &one, r#"{"gain_db": -6.5, "automatic_gain": null}"#).await;
-    assert_eq!(
-        of_one,
-        (200, json!({ "automatic_gain": false, "noise_suppression": false, "gain_db": -6.5 }))
-    );
-    assert_eq!(world.get(&one).await.0, 200);
-    let (status, body) = patch(&world, &format!("{BASE}/participants/a.2/sound"), "{}").await;
-    assert_eq!((status, &body["error"]["code"]), (404, &json!("1103")));
+    assert_eq!(world.get("/v1/sound").await.0, 200);
+    let one = format!("{BASE}/participants/a.1");
+    let (status, _) = patch(&world, &one, r#"{"gain_db": -6.5, "sound": {"automatic_gain": null}}"#).await;
+    assert_eq!(status, 200);
+    let (status, problem) = patch(&world, &format!("{BASE}/participants/a.2"), "{}").await;
+    assert_eq!((status, &problem["code"]), (404, &json!("1103")));
 }
 
 #[tokio::test]
 async fn what_cannot_be_set_says_why() {
     let world = World::new().await;
     world.control.enter(world.account, "Board", "a.1");
-    for (path, body, word) in [
-        ("/participants/a.1/sound", r#"{"gain_db": 21}"#, "-40 to 20"),
-        ("/participants/a.1/sound", r#"{"gain": 1}"#, "gain_db"),
-        ("/participants/a.1/sound", "loud", "body"),
-        ("/sound", r#"{"gain_db": 1}"#, "each participant"),
-        ("/sound", r#"{"automatic_gain": "yes"}"#, "automatic_gain"),
+    for (path, body, pointer, word) in [
+        ("/participants/a.1", r#"{"gain_db": 21}"#, "/gain_db", "-40 to 20"),
+        ("/participants/a.1", r#"{"gain": 1}"#, "/gain", "gain_db"),
+        ("/participants/a.1", "loud", "", "JSON"),
+        ("/sound", r#"{"gain_db": 1}"#, "/gain_db", "automatic_gain"),
+        ("/sound", r#"{"automatic_gain": "yes"}"#, "/automatic_gain", "true or false"),
     ] {
-        let (status, text) = patch(&world, &format!("{BASE}{path}"), body).await;
-        assert_eq!((status, &text["error"]["code"]), (400, &json!("1004")), "{body}");
-        assert!(text.to_string().contains(word), "{body}: {text}");
+        let (status, problem) = patch(&world, &format!("{BASE}{path}"), body).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("0005")), "{body}");
+        let error = &problem["errors"][0];
+        assert_eq!(error["pointer"], pointer, "{body}: {problem}");
+        assert!(error["detail"].as_str().unwrap().contains(word), "{body}: {problem}");
     }
-    let (status, text) = patch(&world, "/service/v1/sound", r#"{"gain_db": 1}"#).await;
-    assert_eq!((status, &text["error"]["code"]), (400, &json!("1004")));
-    assert_eq!(world.send("PUT", "/service/v1/sound", "application/json", "{}").await.0, 405);
+    assert_eq!(world.send("PUT", "/v1/sound", "application/json", "{}").await.0, 405);
     assert_eq!(world.send("POST", &format!("{BASE}/sound"), "application/json", "{}").await.0, 405);
     assert_eq!(world.get(&format!("{BASE}/loudness")).await.0, 404);
 }

@@ -2,7 +2,11 @@
 //! cannot begin a line of its own or move the cursor of who reads it.
 
 use crate::text;
-use std::fmt;
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    sync::{Mutex, PoisonError},
+};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt,
@@ -17,7 +21,53 @@ use tracing_subscriber::{
 pub(crate) fn start(default: &str) {
     let filter = EnvFilter::try_from_env("PLENARY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    subscriber(std::io::stderr, ansi, filter).init();
+    subscriber(|| Tee, ansi, filter).init();
+}
+
+/// Lines that are kept for the operator.
+const KEPT_LINES: usize = 1000;
+/// A line is kept up to here.
+const KEPT_BYTES: usize = 2000;
+
+static KEPT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// The last lines of the log, so many at the most, the oldest first.
+pub(crate) fn recent(lines: usize) -> Vec<String> {
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.iter().skip(kept.len().saturating_sub(lines)).cloned().collect()
+}
+
+/// Standard error, and the lines that are kept. A line comes in one piece.
+struct Tee;
+
+impl io::Write for Tee {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let line = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT_BYTES)]);
+        let line = without_colours(line.trim_end());
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(line);
+        drop(kept);
+        io::stderr().write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The text without `ESC [ … m`.
+fn without_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split("\u{1b}[");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or("", |(_, rest)| rest));
+    }
+    plain
 }
 
 fn subscriber<W>(writer: W, ansi: bool, filter: EnvFilter) -> impl SubscriberInitExt
@@ -54,6 +104,17 @@ mod tests {
         io,
         sync::{Arc, Mutex},
     };
+
+    #[test]
+    fn the_last_lines_are_kept_without_colours() {
+        for number in 0..KEPT_LINES + 5 {
+            let line = format!("\u{1b}[2m2026\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m line {number}\n");
+            io::Write::write_all(&mut Tee, line.as_bytes()).unwrap();
+        }
+        let last = KEPT_LINES + 4;
+        assert_eq!(recent(2), [format!("2026  INFO line {}", last - 1), format!("2026  INFO line {last}")]);
+        assert_eq!(recent(usize::MAX).len(), KEPT_LINES);
+    }
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);

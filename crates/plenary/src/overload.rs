@@ -16,6 +16,10 @@ use plenary_media::{MediaHandle, PlaneLoad, WorkerLoad};
 use plenary_sip::SipHandle;
 use std::{
     collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 use tracing::{info, trace, warn};
@@ -142,7 +146,13 @@ impl Judge {
 }
 
 /// Watches until the engine has ended.
-pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHandle, admissions: Admissions) {
+pub(crate) async fn watch(
+    engine: EngineHandle,
+    media: MediaHandle,
+    sip: SipHandle,
+    admissions: Admissions,
+    is_overloaded: Arc<AtomicBool>,
+) {
     let mut judge = Judge::default();
     let mut every = tokio::time::interval(LOOK_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -179,10 +189,12 @@ pub(crate) async fn watch(engine: EngineHandle, media: MediaHandle, sip: SipHand
                     "overloaded: new calls are refused with 503"
                 );
                 sip.set_busy(true);
+                is_overloaded.store(true, Relaxed);
             }
             (true, false) => {
                 info!(busy_share, late_share, ?answered_within, "no longer overloaded: new calls are taken");
                 sip.set_busy(false);
+                is_overloaded.store(false, Relaxed);
             }
             (true, true) | (false, false) => {}
         }

@@ -5,17 +5,21 @@ use crate::{
     engine::{Engine, EngineHandle, Parts},
     forecast::Admissions,
     ice::SharedIce,
-    operator::Door,
+    operator::{Door, Operator},
     overload,
     tls::{self, Tls},
 };
 use anyhow::{Context, anyhow};
-use plenary_api::ApiState;
+use plenary_api::{ApiState, ConferenceControl};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
 use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
@@ -23,6 +27,7 @@ use tracing::{info, warn};
 pub(crate) struct Server {
     /// As in force.
     config: Config,
+    in_force: Arc<RwLock<Config>>,
     store: Store,
     engine: EngineHandle,
     sip: SipHandle,
@@ -124,13 +129,27 @@ impl Server {
         })
         .await?;
 
-        tokio::spawn(overload::watch(engine.clone(), media.clone(), sip.clone(), admissions));
+        let is_overloaded = Arc::new(AtomicBool::new(false));
+        let watch =
+            overload::watch(engine.clone(), media.clone(), sip.clone(), admissions, is_overloaded.clone());
+        tokio::spawn(watch);
+        let in_force = Arc::new(RwLock::new(config.clone()));
+        let operator = Operator {
+            engine: engine.clone(),
+            sip: sip.clone(),
+            media: media.clone(),
+            store: store.clone(),
+            started_at: engine.now(),
+            is_overloaded,
+            config: in_force.clone(),
+        };
 
         let (stop_http, stopped) = watch::channel(false);
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
             control: Arc::new(engine.clone()),
+            operator: Arc::new(operator),
             public_url: (!config.web.public_url.is_empty())
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             allowed_origins: config.web.origins()?,
@@ -159,6 +178,7 @@ impl Server {
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {
             config: config.clone(),
+            in_force,
             store,
             engine,
             sip,
@@ -228,6 +248,7 @@ impl Server {
             kept.signalling.guard(),
         );
         self.engine.reconfigure(settings(&kept)).await;
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = kept.clone();
         self.config = kept;
         info!("configuration read again");
     }

@@ -38,7 +38,7 @@ fn a_browser_hears_a_sip_phone_and_is_heard_by_it() {
         r#"{"access": {"tokens": true}, "srtp": "required", "conference": {"name": "Web"}}"#,
     );
     server.put_service("desk", r#"{"access": {"networks": ["127.0.0.0/8"]}, "conference": {"name": "Web"}}"#);
-    let (status, made) = server.curl(&["-d", r#"{"service": "web", "seconds": 300}"#], "/service/v1/token");
+    let (status, made) = server.curl(&["-d", r#"{"service": "web", "valid_s": 300}"#], "/v1/tokens");
     assert!(matches!(status, 200 | 201), "{made}");
     let token = made["token"].as_str().unwrap();
 
@@ -54,7 +54,7 @@ fn a_browser_hears_a_sip_phone_and_is_heard_by_it() {
     let ids = server.wait_for_participants("Web", 2);
     browser.wait_to_hear(500, &[1100]);
     support::assert_hears_little_else(&phone, &[1100], &[500, 1100], -50.0);
-    let shown = server.get("/service/v1/conference/Web/participants");
+    let shown = server.get("/v1/conferences/Web/participants")["items"].take();
     assert_eq!(shown[1]["statistics"]["codec"], "opus", "{shown}");
     assert!(shown[1]["statistics"]["srtp"].is_string(), "{shown}");
 
@@ -93,7 +93,7 @@ fn a_browser_hangs_up_and_one_that_may_not_call_is_refused() {
         "keys",
         r#"{"access": {"tokens": true}, "conference": {"name": "Web", "participant": {"mute_digit": "5"}}}"#,
     );
-    let (status, made) = server.curl(&["-d", r#"{"service": "keys", "seconds": 300}"#], "/service/v1/token");
+    let (status, made) = server.curl(&["-d", r#"{"service": "keys", "valid_s": 300}"#], "/v1/tokens");
     assert!(matches!(status, 200 | 201), "{made}");
     let token = made["token"].as_str().unwrap();
     server.put_service("closed", r#"{"access": {"networks": []}, "conference": {"name": "Closed"}}"#);

@@ -135,7 +135,7 @@ fn new_key(server: &Server, arguments: &[&str]) -> String {
 }
 
 fn reports(server: &Server, conference: &str) -> Vec<Value> {
-    let shown = server.get(&format!("/service/v1/conference/{conference}/participants"));
+    let shown = server.get(&format!("/v1/conferences/{conference}/participants"))["items"].take();
     shown.as_array().unwrap().clone()
 }
 
@@ -267,7 +267,7 @@ fn two_accounts_with_a_service_of_one_name_each_get_their_own_callers() {
     let put = eve(&["-X", "PUT", "-d", &OPEN.replace("{rest}", "Eves")], "/service/v1/inbound/help");
     assert_eq!(put.0, 201, "{}", put.1);
     let bobs = new_key(&server, &[]);
-    let eves = eve(&["-X", "POST"], "/service/v1/webrtc_key").1["key"].as_str().unwrap().to_owned();
+    let eves = eve(&["-d", "{}"], "/v1/webrtc_keys").1["key"].as_str().unwrap().to_owned();
     let mut browser = Browser::open(&server);
     for (key, cloud_id) in [(&bobs, "1-2-0"), (&eves, "3-4-5")] {
         let from = format!("anna@{key}.webrtc-{cloud_id}.example.org");

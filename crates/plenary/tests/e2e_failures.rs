@@ -496,7 +496,7 @@ fn crowd(talk: &Talk, server: &Server, crowd: &Caller, number: usize) -> Result<
     }
     if number.is_multiple_of(20) {
         let sound = ["-X", "PATCH", "-d", r#"{"noise_suppression": true}"#];
-        assert_eq!(server.curl(&sound, &format!("/service/v1/conference/{conference}/sound")).0, 200);
+        assert_eq!(server.curl(&sound, &format!("/v1/conferences/{conference}/sound")).0, 200);
     }
     Ok(call)
 }
@@ -632,7 +632,7 @@ fn how_an_account_and_a_reserved_conference_sound_outlives_a_crash() {
     let mut server = Server::start("");
     assert_eq!(reserve(&server, "Board", 10).0, 200);
     let set = |server: &Server, path: &str, body: &str| server.curl(&["-X", "PATCH", "-d", body], path);
-    let (of_account, of_board) = ("/service/v1/sound", "/service/v1/conference/Board/sound");
+    let (of_account, of_board) = ("/v1/sound", "/v1/conferences/Board/sound");
     // Long before it begins.
     let (status, body) = set(&server, of_board, r#"{"automatic_gain": true}"#);
     assert_eq!(

@@ -179,7 +179,7 @@ fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
         assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
     }
     let one_way = || {
-        let participants = server.get("/service/v1/conference/Tea/participants");
+        let participants = server.get("/v1/conferences/Tea/participants")["items"].take();
         participants[0]["statistics"]["one_way"].clone()
     };
     wait_for("one way to be noticed", || (one_way() == "none_received").then_some(()));
@@ -206,7 +206,7 @@ fn keys_by_info_are_counted() {
         desk.wait("SIP/2.0 200");
     }
     wait_for("both keys to be counted", || {
-        let participants = server.get("/service/v1/conference/Tea/participants");
+        let participants = server.get("/v1/conferences/Tea/participants")["items"].take();
         (participants[0]["statistics"]["keys"] == 2).then_some(())
     });
 }

@@ -109,7 +109,7 @@ fn phones_of_narrow_wide_and_full_band_hear_each_other_and_show_in_the_statistic
         let others: Vec<u32> = all.into_iter().filter(|hz| *hz != phone.hz).collect();
         assert_hears_little_else(phone, &others, &all, -40.0);
     }
-    let shown = server.get("/service/v1/conference/Bands/participants");
+    let shown = server.get("/v1/conferences/Bands/participants")["items"].take();
     for (number, (_, codec)) in phones.iter().enumerate() {
         assert_eq!(shown[number]["participant_id"], ids[number].as_str());
         let statistics = &shown[number]["statistics"];

@@ -10,7 +10,7 @@ use support::{Phone, Server, assert_hears, certificate, plenary, run_within, tex
 const NO_TRUST: &str = "[signalling]\ntrusted = []\n";
 
 fn cipher_of(server: &Server, conference: &str, number: usize) -> String {
-    let shown = server.get(&format!("/service/v1/conference/{conference}/participants"));
+    let shown = server.get(&format!("/v1/conferences/{conference}/participants"))["items"].take();
     shown[number]["statistics"]["srtp"].as_str().unwrap_or("none").to_owned()
 }
 
@@ -94,8 +94,8 @@ fn strangers_are_asked_for_a_password_and_learn_no_names() {
     }
     let put = |name: &str| {
         let body = r#"{"password": "correct-horse"}"#;
-        let path = format!("/service/v1/user/{name}");
-        assert_eq!(server.curl(&["-X", "PUT", "-d", body], &path).0, 200);
+        let path = format!("/v1/users/{name}");
+        assert_eq!(server.curl(&["-X", "PUT", "-d", body], &path).0, 201);
     };
     put("alice");
     put("bob");

@@ -180,9 +180,8 @@ fn a_call_takes_the_place_of_another() {
 fn a_caller_gives_its_password_when_asked() {
     let server = Server::start("[signalling]\ntrusted = []\n");
     server.put_service("board", r#"{"access": {"users": ["alice"]}, "conference": {"name": "Board"}}"#);
-    let user =
-        server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/service/v1/user/alice");
-    assert_eq!(user.0, 200);
+    let user = server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/v1/users/alice");
+    assert_eq!(user.0, 201);
     sipp(&server, "board", &["-sf", "password.xml", "-m", "2"]);
     sipp(&server, "board", &["-sf", "stale_nonce.xml", "-m", "2"]);
     sipp(&server, "board", &["-sf", "other_realms_first.xml", "-m", "2"]);

@@ -288,7 +288,7 @@ fn the_audit_log_says_who_did_what() {
     let password = r#"{"password": "correct-horse"}"#;
     let asked = [
         (vec!["-X", "PUT", "-d", r#"{"conference": {"name": "Board"}}"#], "/service/v1/inbound/board", 201),
-        (vec!["-X", "PUT", "-d", password], "/service/v1/user/alice", 200),
+        (vec!["-X", "PUT", "-d", password], "/v1/users/alice", 201),
         (vec!["-X", "DELETE"], "/service/v1/inbound/nobody", 404),
         (vec![], "/conference_reservation_remove?reservation_token=secret-token", 404),
         (vec!["-X", "DELETE"], "/service/v1/inbound/board", 200),
@@ -307,7 +307,7 @@ fn the_audit_log_says_who_did_what() {
     let expected = [
         ("PUT", "/service/v1/inbound/conf-*", 201),
         ("PUT", "/service/v1/inbound/board", 201),
-        ("PUT", "/service/v1/user/alice", 200),
+        ("PUT", "/v1/users/alice", 201),
         ("DELETE", "/service/v1/inbound/nobody", 404),
         ("GET", "/conference_reservation_remove", 404),
         ("DELETE", "/service/v1/inbound/board", 200),

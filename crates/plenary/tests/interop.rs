@@ -153,25 +153,23 @@ fn a_telephone_that_registered_through_a_proxy_is_called_through_it() {
         on_reply: "",
     };
     let proxy = Proxy::start_with(&server.sip, &extras);
-    let user =
-        server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/service/v1/user/alice");
-    assert_eq!(user.0, 200);
+    let user = server.curl(&["-X", "PUT", "-d", r#"{"password": "correct-horse"}"#], "/v1/users/alice");
+    assert_eq!(user.0, 201);
     let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
     server.wait_for_participants("Tea", 1);
     let account = format!("<sip:alice@{}>;auth_pass=correct-horse;regint=60", proxy.address);
     let (alice, address) = Phone::listen(&account, 1100);
     let path = wait_for("alice to be registered", || {
-        let called =
-            server.curl(&["-d", r#"{"to": "user:alice"}"#], "/service/v1/conference/Tea/participants");
+        let called = server.curl(&["-d", r#"{"to": "user:alice"}"#], "/v1/conferences/Tea/participants");
         let id = called.1["participant_id"].as_str().unwrap_or_default().to_owned();
-        (called.0 == 202).then(|| format!("/service/v1/conference/Tea/participants/{id}"))
+        (called.0 == 202).then(|| format!("/v1/conferences/Tea/participants/{id}"))
     });
-    wait_for("alice to answer", || (server.get(&path)["state"] == "answered").then_some(()));
+    wait_for("alice to answer", || (server.get(&path)["state"] == "in").then_some(()));
     let registered = format!("registered user=alice flow=udp:{}", proxy.address);
     assert!(server.log().contains(&registered) && address != proxy.address, "{}", server.log());
     assert_hears(&ann, &[1100], &[500, 1100]);
     assert_hears(&alice, &[500], &[500, 1100]);
-    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 200);
+    assert_eq!(server.curl(&["-X", "DELETE"], &path).0, 204);
     wait_for("alice to be hung up", || alice.log().contains("closed").then_some(()));
     server.wait_for_participants("Tea", 1);
 }
@@ -196,10 +194,10 @@ fn a_trunk_registers_with_kamailio_and_is_called_by_it() {
             r#"{{"uri": "sip:{}", "user": "board", "password": "{password}", "register": true, "prefixes": ["*"]}}"#,
             proxy.address
         );
-        let (status, answer) = server.curl(&["-X", "PUT", "-d", &body], "/service/v1/trunk/provider");
+        let (status, answer) = server.curl(&["-X", "PUT", "-d", &body], "/v1/trunks/provider");
         assert!(matches!(status, 200 | 201), "{status} {answer}");
     };
-    let status = || server.get("/service/v1/trunk/provider")["status"].clone();
+    let status = || server.get("/v1/trunks/provider")["status"].clone();
     trunk("wrong-sesame");
     wait_for("the refusal", || {
         status()["last_error"].as_str().is_some_and(|text| text.contains("401")).then_some(())
@@ -252,7 +250,7 @@ fn a_telephone_transfers_its_place_to_another() {
     let server = Server::start("");
     let (bob, address) = Phone::listen("<sip:bob@127.0.0.1>;regint=0", 1900);
     let trunk = format!(r#"{{"uri": "sip:{address}", "hosts": ["127.0.0.1"]}}"#);
-    assert_eq!(server.curl(&["-X", "PUT", "-d", &trunk], "/service/v1/trunk/office").0, 201);
+    assert_eq!(server.curl(&["-X", "PUT", "-d", &trunk], "/v1/trunks/office").0, 201);
     server.put_service("lead", r#"{"conference": {"name": "Tea", "refer": "all"}}"#);
     let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
     server.wait_for_participants("Tea", 1);
@@ -440,7 +438,7 @@ fn linphone_speaks_and_hears() {
     wait_for("two seconds of what Linphone hears", || {
         fs::metadata(&heard).ok().filter(|file| file.len() > 200_000)
     });
-    let shown = server.get("/service/v1/conference/Lin/participants");
+    let shown = server.get("/v1/conferences/Lin/participants")["items"].take();
     assert_eq!(shown[1]["statistics"]["codec"], "opus", "{shown}");
     ask("terminate");
     server.wait_for_participants("Lin", 1);

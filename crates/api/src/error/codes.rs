@@ -25,15 +25,11 @@ codes! {
     MALFORMED = "0002", 400, "A parameter is malformed";
     REPEATED = "0003", 400, "A parameter was given more than once";
     ZERO = "0004", 400, "A number is zero where it may not be";
+    BAD_BODY = "0005", 400, "The body is not valid";
     OUT_OF_RANGE = "1001", 400, "A parameter is out of range";
     NAME_TOKEN_MISMATCH = "1002", 400, "The name and the token belong to different conferences";
     BAD_SERVICE = "1003", 400, "An inbound service is not valid";
-    BAD_SOUND = "1004", 400, "A sound setting is not valid";
-    BAD_USER = "1005", 400, "A SIP user is not valid";
-    BAD_TOKEN = "1006", 400, "The token request is not valid";
-    BAD_TRUNK = "1007", 400, "A trunk is not valid";
     BAD_TARGET = "1008", 400, "This target cannot be called";
-    BAD_WEBRTC_KEY = "1009", 400, "An access key is not valid";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
@@ -41,6 +37,8 @@ codes! {
     UNKNOWN_USER = "1105", 404, "There is no SIP user of this name";
     UNKNOWN_TRUNK = "1106", 404, "There is no trunk of this name";
     UNKNOWN_WEBRTC_KEY = "1107", 404, "There is no such access key";
+    UNKNOWN_KEY = "1108", 404, "There is no such API key";
+    UNKNOWN_BAN = "1109", 404, "The source is not banned";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -53,6 +51,12 @@ codes! {
     NOT_REGISTERED = "1210", 409, "The user's telephone is not registered";
     NOT_NOW = "1211", 409, "The call is not in a state for this";
     WEBRTC_KEY_TAKEN = "1212", 409, "The access key is taken";
+    CHANGED_MEANWHILE = "1213", 412, "It has changed meanwhile";
+    IDEMPOTENCY_KEY_IN_USE = "1214", 409, "The first request with this idempotency key is under way";
+    IDEMPOTENCY_KEY_REUSED = "1215", 422, "The idempotency key was used for another request";
+    TOO_MANY = "1216", 409, "There are as many as there may be";
     NOT_PERMITTED = "1301", 403, "No rule allows this outgoing call";
+    LACKS_SCOPE = "1303", 403, "The key lacks a scope";
+    OTHER_CONFERENCE = "1304", 403, "The key is for another conference";
     FOREIGN_PAGE = "1302", 403, "A page of another site may not do this";
 }

@@ -1,21 +1,22 @@
-//! One error for all web services, and how it looks on the wire.
+//! One error for all of HTTP. How it looks on the wire depends on the path: the platform's form for its own services
+//! ([`platform`]), RFC 9457 for `/v1` ([`problem`]).
 
 mod codes;
+pub(crate) mod platform;
+pub(crate) mod problem;
 
 pub(crate) use codes::{
-    BAD_SERVICE, BAD_SOUND, BAD_TARGET, BAD_TOKEN, BAD_TRUNK, BAD_USER, BAD_WEBRTC_KEY, FOREIGN_PAGE,
-    MALFORMED, MISSING, OUT_OF_RANGE, REPEATED, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE, UNKNOWN_TRUNK,
-    UNKNOWN_USER, UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, ZERO,
+    BAD_BODY, BAD_SERVICE, BAD_TARGET, CHANGED_MEANWHILE, FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE,
+    IDEMPOTENCY_KEY_REUSED, LACKS_SCOPE, MALFORMED, MISSING, OTHER_CONFERENCE, OUT_OF_RANGE, REPEATED,
+    SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_BAN, UNKNOWN_KEY, UNKNOWN_SERVICE, UNKNOWN_TRUNK, UNKNOWN_USER,
+    UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, ZERO,
 };
 pub use codes::{CODES, Code};
 
-use crate::{
-    control::{ControlError, DialRefused},
-    time,
-};
+use crate::control::{ControlError, DialRefused};
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
     response::IntoResponse,
 };
 use codes::{
@@ -23,8 +24,9 @@ use codes::{
     TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_RESERVATION,
     WRONG_STATE,
 };
-use plenary_conference::{Refused, Timestamp};
-use serde::Serialize;
+use plenary_conference::Refused;
+use plenary_model::{FieldError, Scope};
+use plenary_store::{ChangeError, StoreError};
 use std::{fmt::Write, sync::Arc};
 
 /// What is wrong with one parameter.
@@ -41,8 +43,21 @@ pub(crate) struct ApiError {
     code: Option<Code>,
     text: String,
     details: Vec<String>,
+    /// What is wrong with members of the body and parameters, where each is told on its own.
+    fields: Vec<Field>,
     /// For 405.
-    allow: Option<&'static str>,
+    allow: Option<HeaderValue>,
+    /// The scope that was needed, for 403.
+    scope: Option<Scope>,
+}
+
+/// What is wrong with one thing that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Field {
+    /// A member of the body.
+    Member(FieldError),
+    /// A parameter of the query string or of the path, or a header.
+    Parameter { name: &'static str, detail: String },
 }
 
 /// Which code stands for a request in which several things are wrong: the first of these that occurs.
@@ -51,16 +66,56 @@ const PRECEDENCE: [&str; 4] = ["0001", "0003", "0002", "0004"];
 impl ApiError {
     pub(crate) fn coded(code: Code, text: impl Into<String>) -> Self {
         let status = StatusCode::from_u16(code.status).expect("the table holds valid statuses");
-        Self { status, code: Some(code), text: text.into(), details: Vec::new(), allow: None }
+        Self { code: Some(code), ..Self::plain(status, text) }
     }
 
     pub(crate) fn plain(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, code: None, text: text.into(), details: Vec::new(), allow: None }
+        Self {
+            status,
+            code: None,
+            text: text.into(),
+            details: Vec::new(),
+            fields: Vec::new(),
+            allow: None,
+            scope: None,
+        }
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         let text = format!("this service takes {allow}");
-        Self { allow: Some(allow), ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, text) }
+        let allow = Some(HeaderValue::from_static(allow));
+        Self { allow, ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, text) }
+    }
+
+    /// The path takes these methods alone.
+    pub(crate) fn path_takes(methods: &str) -> Self {
+        let allow = HeaderValue::from_str(methods).ok();
+        Self { allow, ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}")) }
+    }
+
+    /// Members of a body that are wrong; at least one is.
+    pub(crate) fn members(errors: Vec<FieldError>) -> Self {
+        Self::fields(BAD_BODY, errors.into_iter().map(Field::Member).collect())
+    }
+
+    /// A parameter or header that is wrong.
+    pub(crate) fn parameter(name: &'static str, detail: impl Into<String>) -> Self {
+        Self::fields(MALFORMED, vec![Field::Parameter { name, detail: detail.into() }])
+    }
+
+    pub(crate) fn fields(code: Code, fields: Vec<Field>) -> Self {
+        let text = match &fields[..] {
+            [Field::Member(error)] => error.to_string(),
+            [Field::Parameter { name, detail }] => format!("{name}: {detail}"),
+            _ => "several things are wrong, see errors".to_owned(),
+        };
+        Self { fields, ..Self::coded(code, text) }
+    }
+
+    /// The key may not do this.
+    pub(crate) fn lacks(scope: Scope) -> Self {
+        let text = format!("the key lacks the scope `{scope}`, which this needs");
+        Self { scope: Some(scope), ..Self::coded(LACKS_SCOPE, text) }
     }
 
     /// All that is wrong with a request's parameters; at least one thing is.
@@ -81,42 +136,14 @@ impl ApiError {
         Self::plain(StatusCode::NOT_FOUND, "there is nothing at this path")
     }
 
-    /// The answer. `request` is when the request came and for which path; `base` is where our pages are.
-    pub(crate) fn response(
-        &self,
-        path: &str,
-        asked_at: Timestamp,
-        now: Timestamp,
-        base: &str,
-    ) -> Response<Body> {
-        let code = match self.code {
-            Some(code) => code.code.to_owned(),
-            None => format!("HTTP {}", self.status.as_u16()),
-        };
-        let anchor = code.replace(' ', "-").to_ascii_lowercase();
-        let body = ErrorBody {
-            error: ErrorPart {
-                code,
-                text: &self.text,
-                details: &self.details,
-                datetime: time::with_seconds(now),
-                link: format!("{base}/docs/errors#{anchor}"),
-            },
-            request: RequestPart { url: path, datetime: time::with_seconds(asked_at) },
-        };
-        let mut response = crate::json::json(self.status, &body);
-        let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Basic realm=\"Plenary\", charset=\"UTF-8\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(allow) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    /// Headers that go with the status, whatever form the body has.
+    fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(allow) = &self.allow {
+            headers.insert(header::ALLOW, allow.clone());
         }
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        response
     }
 }
 
@@ -130,26 +157,21 @@ impl IntoResponse for ApiError {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    error: ErrorPart<'a>,
-    request: RequestPart<'a>,
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
-#[derive(Serialize)]
-struct ErrorPart<'a> {
-    code: String,
-    text: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    details: &'a [String],
-    datetime: String,
-    link: String,
-}
+impl std::error::Error for ApiError {}
 
-#[derive(Serialize)]
-struct RequestPart<'a> {
-    url: &'a str,
-    datetime: String,
+impl From<ChangeError<Self>> for ApiError {
+    fn from(error: ChangeError<Self>) -> Self {
+        match error {
+            ChangeError::Refused(error) => error,
+            ChangeError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<ControlError> for ApiError {
@@ -157,7 +179,9 @@ impl From<ControlError> for ApiError {
         match error {
             ControlError::Refused(refused) => refused.into(),
             ControlError::Dial(refused) => refused.into(),
-            ControlError::Changed => Self::plain(StatusCode::PRECONDITION_FAILED, error.to_string()),
+            ControlError::Changed => {
+                Self::coded(CHANGED_MEANWHILE, "it was changed meanwhile; read it again")
+            }
             ControlError::Unavailable(text) => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
             ControlError::Internal(source) => {
                 // The chain goes to the log; whoever asked has no use for it and no right to it.
@@ -177,8 +201,8 @@ impl From<ControlError> for ApiError {
     }
 }
 
-impl From<plenary_store::StoreError> for ApiError {
-    fn from(error: plenary_store::StoreError) -> Self {
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
         if error.is_unavailable() {
             tracing::warn!(%error, "the database cannot be used");
             return Self::plain(
@@ -186,14 +210,21 @@ impl From<plenary_store::StoreError> for ApiError {
                 "the database cannot be used right now; try again",
             );
         }
-        ControlError::Internal(error.into()).into()
+        let text = error.to_string();
+        match error {
+            StoreError::KeySettings(errors) => Self::members(errors),
+            StoreError::TooManyKeys { .. } => Self::coded(TOO_MANY, text),
+            error => ControlError::Internal(error.into()).into(),
+        }
     }
 }
 
 impl From<DialRefused> for ApiError {
     fn from(refused: DialRefused) -> Self {
         let code = match refused {
-            DialRefused::BadTarget(_) => BAD_TARGET,
+            DialRefused::BadTarget(text) => {
+                return Self::fields(BAD_TARGET, vec![Field::Member(FieldError::new("/to", text))]);
+            }
             DialRefused::UnknownTrunk => UNKNOWN_TRUNK,
             DialRefused::NotPermitted(_) => NOT_PERMITTED,
             DialRefused::TrunksBusy => TRUNKS_BUSY,

@@ -4,10 +4,10 @@ use super::named::{self, Named};
 use crate::{
     answer::Answer,
     error::{ApiError, BAD_SERVICE, Code, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
-    extract::Account,
     json::json,
     methods::only,
     state::{ApiState, App},
+    v1::access::{Caller, Config},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
@@ -27,11 +27,11 @@ fn shown(service: StoredService) -> Value {
 }
 
 /// The JSON Schema of a service's body.
-async fn schema(_: Account) -> Answer {
+async fn schema(_: Caller<Config>) -> Answer {
     Ok(json(StatusCode::OK, &InboundService::json_schema()))
 }
 
-async fn list(State(state): State<App>, Account(account): Account) -> Answer {
+async fn list(State(state): State<App>, Caller { account, .. }: Caller<Config>) -> Answer {
     let services: Vec<Value> = state.store.services(account).await?.into_iter().map(shown).collect();
     Ok(json(StatusCode::OK, &services))
 }

@@ -3,10 +3,11 @@
 use crate::{
     answer::{Answer, to_the_end},
     error::{ApiError, Code},
-    extract::{Account, Segments, Whole},
+    extract::{Segments, Whole},
     json::json,
     methods::only,
     state::{ApiState, App},
+    v1::access::{Caller, Config},
 };
 use axum::{
     extract::State,
@@ -71,7 +72,7 @@ pub(crate) fn methods<N: Named + 'static>() -> MethodRouter<App> {
 
 async fn one<N: Named>(
     State(state): State<App>,
-    Account(account): Account,
+    Caller { account, .. }: Caller<Config>,
     Segments([name]): Segments<1>,
 ) -> Answer {
     show::<N>(StatusCode::OK, &state, account, &name).await
@@ -79,7 +80,7 @@ async fn one<N: Named>(
 
 async fn replace<N: Named + 'static>(
     State(state): State<App>,
-    Account(account): Account,
+    Caller { account, .. }: Caller<Config>,
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
@@ -96,7 +97,7 @@ async fn replace<N: Named + 'static>(
 
 async fn patch<N: Named + 'static>(
     State(state): State<App>,
-    Account(account): Account,
+    Caller { account, .. }: Caller<Config>,
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
@@ -110,7 +111,7 @@ async fn patch<N: Named + 'static>(
 
 async fn delete<N: Named + 'static>(
     State(state): State<App>,
-    Account(account): Account,
+    Caller { account, .. }: Caller<Config>,
     Segments([name]): Segments<1>,
 ) -> Answer {
     to_the_end(async move {

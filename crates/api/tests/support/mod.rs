@@ -10,9 +10,9 @@ use axum::{
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
-    ApiState, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation,
-    Participant, ParticipantChange, ParticipantReport, ParticipantState, PartyState, SoundChange, SoundOf,
-    SoundSettings, TransferState, TrunkState, router,
+    ApiState, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Health,
+    Invitation, MediaThread, OperatorControl, Participant, ParticipantChange, ParticipantReport,
+    ParticipantState, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -30,6 +30,7 @@ use plenary_store::{Names, ReserveError, Store};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     ops::Range,
     sync::{
         Arc, Mutex,
@@ -459,6 +460,42 @@ impl ConferenceControl for Control {
     }
 }
 
+/// An installation of which one source is banned.
+pub struct Installation;
+
+/// The source.
+pub const BANNED: &str = "198.51.100.7";
+
+#[async_trait]
+impl OperatorControl for Installation {
+    async fn bans(&self) -> Vec<Ban> {
+        let source = BANNED.parse().unwrap();
+        vec![Ban { source, left: Duration::from_millis(1500), doubtful: false, caller: None }]
+    }
+
+    async fn lift_ban(&self, source: IpAddr) -> bool {
+        source.to_string() == BANNED
+    }
+
+    async fn health(&self) -> Health {
+        Health {
+            started_at: NOW,
+            is_draining: false,
+            is_overloaded: true,
+            database_error: None,
+            media: vec![MediaThread { calls: 1, ticks: 50, ticks_late: 0, busy: Duration::from_millis(7) }],
+        }
+    }
+
+    fn settings(&self) -> Value {
+        serde_json::json!({ "http": "127.0.0.1:8080" })
+    }
+
+    fn log(&self, lines: usize) -> Vec<String> {
+        (0..lines.min(3)).map(|number| format!("line {number}")).collect()
+    }
+}
+
 /// The party that is being called.
 const CALLED: &str = "01234567a1b1c1c2.7";
 
@@ -523,6 +560,7 @@ impl World {
         let router = router(ApiState {
             store: store.clone(),
             control: control.clone(),
+            operator: Arc::new(Installation),
             public_url: Some("https://conference.example.com".to_owned()),
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
@@ -555,11 +593,24 @@ impl World {
         content_type: &str,
         body: &str,
     ) -> (u16, HeaderMap, String) {
+        let encoded = BASE64.encode(credentials.as_bytes());
+        let authorization = if credentials.is_empty() { String::new() } else { format!("Basic {encoded}") };
+        self.send_with(&authorization, method, path, content_type, body).await
+    }
+
+    /// With this header `Authorization`.
+    pub async fn send_with(
+        &self,
+        authorization: &str,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &str,
+    ) -> (u16, HeaderMap, String) {
         let mut request =
             Request::builder().method(method).uri(path).header("Host", "conference.example.com");
-        if !credentials.is_empty() {
-            let encoded = BASE64.encode(credentials.as_bytes());
-            request = request.header("Authorization", format!("Basic {encoded}"));
+        if !authorization.is_empty() {
+            request = request.header("Authorization", authorization);
         }
         if !content_type.is_empty() {
             request = request.header("Content-Type", content_type);

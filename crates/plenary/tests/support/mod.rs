@@ -107,6 +107,7 @@ impl Server {
     pub fn curl_as(&self, credentials: &str, arguments: &[&str], path: &str) -> (u16, Value) {
         let output = Command::new("curl")
             .args(["-sS", "--max-time", "20", "-g", "-w", "\n%{http_code}", "-u", credentials])
+            .args(["-H", "Content-Type: application/json"].iter().filter(|_| arguments.contains(&"-d")))
             .args(arguments)
             .arg(format!("http://{}{path}", self.http))
             .output()

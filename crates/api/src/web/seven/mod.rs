@@ -45,9 +45,10 @@ pub(crate) fn routes() -> Router<App> {
 async fn run(
     service: &'static Service,
     State(state): State<App>,
-    Account(account): Account,
+    account: Account,
     params: Params,
 ) -> Answer {
+    let account = account.needs(service.scope)?;
     let request =
         Request { control: state.control.clone(), account, given: read(service.parameters, params) };
     match service.kind {

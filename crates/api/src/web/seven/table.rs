@@ -1,17 +1,21 @@
 //! What each of the seven services takes.
 
+use plenary_model::Scope;
+
 /// One of the seven.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) path: &'static str,
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// It changes something, by whatever method it is asked.
     pub(crate) changes: bool,
-    pub(super) parameters: &'static [Parameter],
+    /// What the key needs.
+    pub(crate) scope: Scope,
+    pub(crate) parameters: &'static [Parameter],
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     ReservationCreate,
     ReservationModify,
     ReservationRemove,
@@ -22,14 +26,14 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct Parameter {
-    pub(super) name: &'static str,
-    pub(super) of: Type,
-    pub(super) need: Need,
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    pub(crate) of: Type,
+    pub(crate) need: Need,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Type {
+pub(crate) enum Type {
     Text,
     /// A whole number above zero.
     Number,
@@ -39,7 +43,7 @@ pub(super) enum Type {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(crate) enum Need {
     Required,
     Optional,
     /// One at least of the parameters beside each other that need the same.
@@ -60,6 +64,7 @@ pub(crate) static SERVICES: [Service; 7] = [
         path: "/conference_reservation_create",
         kind: Kind::ReservationCreate,
         changes: true,
+        scope: Scope::Book,
         parameters: &[
             parameter("conference_name", Type::Text, Need::Required),
             parameter("max_participants", Type::Number, Need::Required),
@@ -72,25 +77,35 @@ pub(crate) static SERVICES: [Service; 7] = [
         path: "/conference_reservation_modify",
         kind: Kind::ReservationModify,
         changes: true,
+        scope: Scope::Book,
         parameters: &[TOKEN, parameter("duration", Type::Number, Need::Required)],
     },
     Service {
         path: "/conference_reservation_remove",
         kind: Kind::ReservationRemove,
         changes: true,
+        scope: Scope::Book,
         parameters: &[TOKEN],
     },
-    Service { path: "/conference_list", kind: Kind::List, changes: false, parameters: &[] },
+    Service {
+        path: "/conference_list",
+        kind: Kind::List,
+        changes: false,
+        scope: Scope::Read,
+        parameters: &[],
+    },
     Service {
         path: "/conference_participant_list",
         kind: Kind::ParticipantList,
         changes: false,
+        scope: Scope::Read,
         parameters: &[CONFERENCE_NAME, RESERVATION_TOKEN],
     },
     Service {
         path: "/conference_participant_set_options",
         kind: Kind::ParticipantSetOptions,
         changes: true,
+        scope: Scope::Control,
         parameters: &[
             CONFERENCE_NAME,
             RESERVATION_TOKEN,
@@ -103,6 +118,7 @@ pub(crate) static SERVICES: [Service; 7] = [
         path: "/conference_participant_eject",
         kind: Kind::ParticipantEject,
         changes: true,
+        scope: Scope::Control,
         parameters: &[CONFERENCE_NAME, RESERVATION_TOKEN, PARTICIPANT],
     },
 ];

@@ -1,73 +1,35 @@
-//! Tokens: who has one may call for a while, without a password.
+//! `webrtc_generate_token`: tokens of clients in browsers.
 
 use crate::{
     answer::{Answer, to_the_end},
-    error::{ApiError, BAD_TOKEN},
-    extract::{Account, Whole},
     json::json,
     methods::only,
     params::Params,
     state::App,
+    v1::access::{Caller, Config},
 };
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    routing::{get, post},
-};
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::Timestamp;
-use plenary_model::{ClientToken, SERVICE_NAME_CHARS_MAX, is_user};
-use serde::Deserialize;
+use plenary_model::{ClientToken, is_user};
 use serde_json::json as value;
 
 const CLIENT_ID: &str = "1 to 64 letters, digits and -_.+";
 const CLIENT_TOKEN_SECONDS_DEFAULT: u32 = 3600;
 const CLIENT_TOKEN_SECONDS_MAX: u32 = 87_600;
 const CALL_CLIENT_BYTES_MAX: usize = 1024;
-const TOKEN_SECONDS_DEFAULT: u32 = 300;
-const TOKEN_SECONDS_MAX: u32 = 86_400;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route("/service/v1/token", only("POST", post(make)))
         // Of the platform, at the root like its seven services for conferences.
         .route("/webrtc_generate_token", only("GET, HEAD, POST", get(client_token).post(client_token)))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenBody {
-    service: String,
-    #[serde(default = "default_seconds")]
-    seconds: u32,
-}
-
-fn default_seconds() -> u32 {
-    TOKEN_SECONDS_DEFAULT
-}
-
-async fn make(State(state): State<App>, Account(account): Account, Whole(body): Whole) -> Answer {
-    let body: TokenBody = crate::json::parse(&body).map_err(|error| {
-        ApiError::coded(BAD_TOKEN, format!("body: must be {{\"service\": \"…\", \"seconds\": 300}}: {error}"))
-    })?;
-    if body.service.is_empty() || body.service.chars().count() > SERVICE_NAME_CHARS_MAX {
-        let text =
-            format!("service: must be the name that is dialled, 1 to {SERVICE_NAME_CHARS_MAX} characters");
-        return Err(ApiError::coded(BAD_TOKEN, text));
-    }
-    if !(1..=TOKEN_SECONDS_MAX).contains(&body.seconds) {
-        let text = format!("seconds: must be 1 to {TOKEN_SECONDS_MAX}");
-        return Err(ApiError::coded(BAD_TOKEN, text));
-    }
-    let expires = Timestamp(state.control.now().0 + i64::from(body.seconds) * 1000);
-    let token =
-        to_the_end(async move { Ok(state.store.make_call_token(account, &body.service, expires).await?) })
-            .await?;
-    Ok(json(StatusCode::CREATED, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
-}
-
 /// `webrtc_generate_token`: a token for a client in a browser.
-async fn client_token(State(state): State<App>, Account(account): Account, mut params: Params) -> Answer {
+async fn client_token(
+    State(state): State<App>,
+    Caller { account, .. }: Caller<Config>,
+    mut params: Params,
+) -> Answer {
     let client = params.required("client_id");
     if client.as_ref().is_some_and(|client| !is_user(client)) {
         params.malformed(format!("client_id must be {CLIENT_ID}"));
@@ -92,10 +54,4 @@ async fn client_token(State(state): State<App>, Account(account): Account, mut p
     let token = ClientToken { account, client, incoming, call_client, expires };
     let token = to_the_end(async move { Ok(state.store.make_client_token(&token).await?) }).await?;
     Ok(json(StatusCode::OK, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
-}
-
-/// Takes the body of a request apart.
-#[cfg(fuzzing)]
-pub(crate) fn read_body(body: &[u8]) {
-    let _ = crate::json::parse::<TokenBody>(body);
 }

@@ -3,6 +3,10 @@
 //!
 //! One question and one answer, each a line of JSON; then the connection ends.
 
+mod control;
+
+pub(crate) use control::Operator;
+
 use anyhow::{Context, anyhow, bail};
 use plenary_sip::{Ban, SipHandle};
 use plenary_store::Store;

@@ -1,0 +1,66 @@
+//! What the operator of the installation may ask of it, over all accounts.
+
+use async_trait::async_trait;
+use plenary_model::Timestamp;
+use serde_json::Value;
+use std::{net::IpAddr, time::Duration};
+
+/// The installation as its operator sees it. The one who implements this decides; HTTP translates.
+#[async_trait]
+pub trait OperatorControl: Send + Sync {
+    /// Sources that SIP does not answer at the moment, the longest ban first.
+    async fn bans(&self) -> Vec<Ban>;
+
+    /// Answers a source again, of IPv6 its whole network. False: it is answered.
+    async fn lift_ban(&self, source: IpAddr) -> bool;
+
+    /// How the service does.
+    async fn health(&self) -> Health;
+
+    /// The configuration in force, without its secrets.
+    fn settings(&self) -> Value;
+
+    /// The last lines of the log, the oldest first.
+    fn log(&self, lines: usize) -> Vec<String>;
+}
+
+/// A source that SIP does not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// Its address; of IPv6 the first of its network of 64 bits.
+    pub source: IpAddr,
+    /// How long still.
+    pub left: Duration,
+    /// Only datagrams without a password are not answered, for their source may be forged.
+    pub doubtful: bool,
+    /// The only caller from there that is not answered, and what it asked for; `None`: all.
+    pub caller: Option<String>,
+}
+
+/// How the service does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// It is going away: new calls should go elsewhere.
+    pub is_draining: bool,
+    /// There is too much to do: new calls are refused.
+    pub is_overloaded: bool,
+    /// What is wrong with the database; `None`: nothing.
+    pub database_error: Option<String>,
+    /// The threads that mix.
+    pub media: Vec<MediaThread>,
+}
+
+/// A thread that moves and mixes audio; counted from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MediaThread {
+    /// Calls.
+    pub calls: u64,
+    /// Ticks of conferences: 50 a second for each.
+    pub ticks: u64,
+    /// Ticks that began more than 20 ms late, or were left out.
+    pub ticks_late: u64,
+    /// Time spent in ticks.
+    pub busy: Duration,
+}

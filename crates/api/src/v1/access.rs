@@ -1,0 +1,75 @@
+//! Who asks, and what their key allows.
+//!
+//! A handler names the scope that it needs as the type of its first argument, [`Caller<Read>`], and so cannot forget it. A key
+//! that is bound to a conference gets no further than the paths below that conference.
+
+use crate::{
+    auth,
+    error::{ApiError, OTHER_CONFERENCE},
+    params::percent_decode,
+    state::App,
+};
+use axum::{
+    extract::{FromRequestParts, MatchedPath},
+    http::request::Parts,
+};
+use plenary_conference::AccountId;
+use plenary_model::{ConferenceName, Scope};
+use plenary_store::Access;
+use std::{marker::PhantomData, sync::Arc};
+
+/// A scope as a type.
+pub(crate) trait Needs: Send + Sync + 'static {
+    const SCOPE: Scope;
+}
+
+macro_rules! scopes {
+    ($($name:ident),*) => {
+        $(
+            #[derive(Debug)]
+            pub(crate) struct $name;
+
+            impl Needs for $name {
+                const SCOPE: Scope = Scope::$name;
+            }
+        )*
+    };
+}
+
+scopes!(Read, Control, Config, Operator);
+
+/// A request whose key has the scope.
+#[derive(Debug)]
+pub(crate) struct Caller<S> {
+    pub(crate) account: AccountId,
+    pub(crate) access: Arc<Access>,
+    needs: PhantomData<S>,
+}
+
+impl<S: Needs> FromRequestParts<App> for Caller<S> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        let access = auth::authenticate(state, parts).await?;
+        if !access.scopes.includes(S::SCOPE) {
+            return Err(ApiError::lacks(S::SCOPE));
+        }
+        if let Some(bound) = &access.conference
+            && conference(parts).as_ref() != Some(bound)
+        {
+            let text = format!("the key is for the conference {bound} alone");
+            return Err(ApiError::coded(OTHER_CONFERENCE, text));
+        }
+        Ok(Self { account: access.account.id, access, needs: PhantomData })
+    }
+}
+
+/// The conference that a path is about.
+fn conference(parts: &Parts) -> Option<ConferenceName> {
+    let pattern = parts.extensions.get::<MatchedPath>()?.as_str();
+    if !pattern.starts_with("/v1/conferences/{name}") {
+        return None;
+    }
+    let segment = parts.uri.path().split('/').nth(3)?;
+    percent_decode(segment.as_bytes()).map(ConferenceName::new)
+}

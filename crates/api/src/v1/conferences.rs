@@ -1,0 +1,260 @@
+//! Conferences in progress: which there are, what is set for one, muting all, ending it.
+
+use super::{
+    access::{Caller, Control, Read},
+    body::Body,
+    list::{Cursor, Limit, List, Page, Query},
+};
+use crate::{
+    answer::{Answer, no_content, to_the_end},
+    control::ConferenceChange,
+    error::ApiError,
+    extract::Segments,
+    json::{json, present},
+    state::App,
+    time,
+};
+use axum::{extract::State, http::StatusCode};
+use plenary_conference::{
+    AccountId, ConferenceName, ControlsChange, Timestamp,
+    conferences::{ConferenceOverview, State as ConferenceState},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one, change, end)).routes(routes!(mute))
+}
+
+/// A conference.
+#[derive(Debug, Serialize, ToSchema)]
+struct Conference {
+    /// Its name.
+    #[schema(value_type = String, example = "Board")]
+    name: ConferenceName,
+    /// How far it has come.
+    state: Phase,
+    /// It has a reservation.
+    reserved: bool,
+    /// Its seats.
+    max_participants: u32,
+    /// Participants who are in while it is `active`.
+    participants: usize,
+    /// Participants who wait for it to start.
+    waiting: usize,
+    /// Since when it is `active`.
+    #[schema(format = DateTime)]
+    started_at: Option<String>,
+    /// When its reservation ends.
+    #[schema(format = DateTime)]
+    ends_at: Option<String>,
+    /// Nobody else may enter.
+    locked: bool,
+    /// Only leaders may speak.
+    lecture: bool,
+    /// Participants are muted as they enter.
+    muted_on_entry: bool,
+    /// Participants whom a leader muted may unmute themselves.
+    self_unmute: bool,
+}
+
+/// How far a conference has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Phase {
+    /// Its time has not come.
+    Reserved,
+    /// Participants wait for it to start, or for its leader to come back.
+    Holding,
+    /// Participants hear each other.
+    Active,
+    /// Its reservation is over.
+    Completed,
+}
+
+impl From<ConferenceState> for Phase {
+    fn from(state: ConferenceState) -> Self {
+        match state {
+            ConferenceState::Reserved => Self::Reserved,
+            ConferenceState::Holding => Self::Holding,
+            ConferenceState::Active => Self::Active,
+            ConferenceState::Completed => Self::Completed,
+        }
+    }
+}
+
+impl From<Phase> for ConferenceState {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Reserved => Self::Reserved,
+            Phase::Holding => Self::Holding,
+            Phase::Active => Self::Active,
+            Phase::Completed => Self::Completed,
+        }
+    }
+}
+
+impl From<ConferenceOverview> for Conference {
+    fn from(overview: ConferenceOverview) -> Self {
+        let controls = overview.controls.unwrap_or_default();
+        let written = |at: Timestamp| time::rfc3339(at);
+        Self {
+            name: overview.name,
+            state: overview.state.into(),
+            reserved: overview.reservation.is_some(),
+            max_participants: overview.max_participants,
+            participants: overview.participants,
+            waiting: overview.waiting,
+            started_at: overview.started_at.map(written),
+            ends_at: overview.reservation.map(|reservation| written(reservation.ends_at())),
+            locked: controls.locked,
+            lecture: controls.lecture,
+            muted_on_entry: controls.muted_on_entry,
+            self_unmute: controls.self_unmute,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only conferences in this state.
+    #[param(inline, required = false)]
+    state: Option<Phase>,
+    /// Items at the most.
+    #[serde(default)]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+    /// `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-]{2,400}$")]
+    cursor: Option<Cursor>,
+}
+
+/// Lists conferences
+///
+/// Reserved conferences and those in progress, by name.
+#[utoipa::path(get, path = "/v1/conferences", operation_id = "list_conferences", tag = "conferences",
+    params(Filter), security(("bearer" = ["read"])),
+    responses((status = 200, description = "Some of the conferences.", body = List<Conference>)))]
+async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Query<Filter>) -> Answer {
+    let Filter { state: wanted, limit, cursor } = filter;
+    let page = Page { limit, cursor };
+    let after = page.after().map(ConferenceName::new);
+    let wanted = wanted.map(ConferenceState::from);
+    let found = state.control.conferences(caller.account, after, wanted, page.to_fetch()).await?;
+    let list = page.of(found, |one| one.name.to_string(), Conference::from);
+    Ok(json(StatusCode::OK, &list))
+}
+
+async fn show(state: &App, account: AccountId, name: ConferenceName) -> Answer {
+    Ok(json(StatusCode::OK, &Conference::from(state.control.conference(account, name).await?)))
+}
+
+/// Shows a conference
+#[utoipa::path(get, path = "/v1/conferences/{name}", operation_id = "get_conference", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    security(("bearer" = ["read"])),
+    responses((status = 200, description = "The conference.", body = Conference)))]
+async fn one(caller: Caller<Read>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    show(&state, caller.account, ConferenceName::new(name)).await
+}
+
+/// What becomes of a conference; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ConferencePatch {
+    /// Nobody else may enter.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    locked: Option<bool>,
+    /// Only leaders may speak.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    lecture: Option<bool>,
+    /// Participants are muted as they enter.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    muted_on_entry: Option<bool>,
+    /// Participants whom a leader muted may unmute themselves.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    self_unmute: Option<bool>,
+}
+
+/// Changes a conference
+///
+/// It has to be open: `holding` or `active`, or reserved with its time come.
+#[utoipa::path(patch, path = "/v1/conferences/{name}", operation_id = "change_conference", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    request_body(content = ConferencePatch, example = json!({"locked": true})),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The conference as it is now.", body = Conference),
+        (status = 409, description = "It is not open (1201).")))]
+async fn change(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    Body(patch): Body<ConferencePatch>,
+) -> Answer {
+    let ConferencePatch { locked, lecture, muted_on_entry, self_unmute } = patch;
+    let change = ConferenceChange::Controls(ControlsChange { locked, lecture, muted_on_entry, self_unmute });
+    changed(state, caller.account, name, change).await
+}
+
+/// Who is to be muted, or not any more.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Mute {
+    /// Whether they are to be muted.
+    muted: bool,
+    /// Leaders stay as they are.
+    #[serde(default)]
+    except_leaders: bool,
+    /// Whether participants may unmute themselves from now on. Left out: as before.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    self_unmute: Option<bool>,
+}
+
+/// Mutes or unmutes all participants
+#[utoipa::path(post, path = "/v1/conferences/{name}/mute", operation_id = "mute_conference", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    request_body(content = Mute, example = json!({"muted": true, "except_leaders": true})),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The conference as it is now.", body = Conference),
+        (status = 409, description = "It is not open (1201).")))]
+async fn mute(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name]): Segments<1>,
+    Body(Mute { muted, except_leaders, self_unmute }): Body<Mute>,
+) -> Answer {
+    let change = ConferenceChange::MuteAll { muted, except_leaders, self_unmute };
+    changed(state, caller.account, name, change).await
+}
+
+async fn changed(state: App, account: AccountId, name: String, change: ConferenceChange) -> Answer {
+    to_the_end(async move {
+        let name = ConferenceName::new(name);
+        state.control.change_conference(account, name.clone(), change).await?;
+        show(&state, account, name).await
+    })
+    .await
+}
+
+/// Ends a conference for everybody
+///
+/// In whatever state it is. The reservation of a reserved one is removed: its seats and its name are free.
+#[utoipa::path(delete, path = "/v1/conferences/{name}", operation_id = "end_conference", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    security(("bearer" = ["control"])),
+    responses((status = 204, description = "It has ended.")))]
+async fn end(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    to_the_end(async move {
+        state.control.end_conference(caller.account, ConferenceName::new(name)).await?;
+        Ok::<_, ApiError>(no_content())
+    })
+    .await
+}

@@ -1,0 +1,81 @@
+//! The management API: everything below `/v1`.
+//!
+//! Each resource has a file with its handlers and its `routes()`. A handler names the scope that it needs ([`access`]), reads its
+//! body and query with errors that name the member ([`body`], [`list`]), and is described where it stands
+//! (`#[utoipa::path]`); what all have in common is added to the description in [`openapi`].
+
+pub(crate) mod access;
+mod body;
+mod conditions;
+mod conferences;
+mod idempotency;
+mod keys;
+mod limits;
+mod list;
+pub(crate) mod openapi;
+mod operator;
+mod participants;
+mod sound;
+mod tokens;
+mod trunks;
+mod users;
+mod viewer;
+mod webrtc_keys;
+
+use crate::{error::ApiError, state::App};
+use axum::{Router, extract::MatchedPath, middleware::from_fn_with_state};
+use std::collections::BTreeMap;
+use utoipa::openapi::PathItem;
+use utoipa_axum::router::OpenApiRouter;
+
+/// The resources with their description.
+fn resources() -> OpenApiRouter<App> {
+    [
+        conferences::routes(),
+        participants::routes(),
+        sound::routes(),
+        keys::routes(),
+        limits::routes(),
+        operator::routes(),
+        tokens::routes(),
+        trunks::routes(),
+        users::routes(),
+        webrtc_keys::routes(),
+    ]
+    .into_iter()
+    .fold(OpenApiRouter::new(), OpenApiRouter::merge)
+}
+
+pub(crate) fn routes(state: &App) -> Router<App> {
+    let (router, description) = resources().split_for_parts();
+    let methods: BTreeMap<String, String> =
+        description.paths.paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect();
+    let refuse = move |path: Option<MatchedPath>| {
+        let allow = path.and_then(|path| methods.get(path.as_str()).cloned()).unwrap_or_default();
+        async move { ApiError::path_takes(&allow) }
+    };
+    router
+        .method_not_allowed_fallback(refuse)
+        .layer(from_fn_with_state(state.clone(), idempotency::around))
+        .merge(openapi::routes())
+        .merge(viewer::routes())
+}
+
+/// The methods of a path, as `Allow` lists them.
+fn methods(item: &PathItem) -> String {
+    let methods = [
+        ("GET, HEAD", item.get.is_some()),
+        ("POST", item.post.is_some()),
+        ("PUT", item.put.is_some()),
+        ("PATCH", item.patch.is_some()),
+        ("DELETE", item.delete.is_some()),
+    ];
+    methods.into_iter().filter(|(_, is_taken)| *is_taken).map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+}
+
+/// Takes the body of a request apart as each of the resources does.
+#[cfg(fuzzing)]
+pub(crate) fn take_apart(body: &[u8]) {
+    participants::take_apart(body);
+    let _ = plenary_model::read::<sound::SoundPatch>(body);
+}

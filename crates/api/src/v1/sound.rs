@@ -1,0 +1,121 @@
+//! How voices are made to sound: in all conferences of the account, in one of them. That of a participant is a part of it.
+
+use super::{
+    access::{Caller, Config, Control, Needs, Read},
+    body::Body,
+};
+use crate::{
+    answer::{Answer, to_the_end},
+    control::{SoundChange, SoundOf},
+    extract::Segments,
+    json::{given, json},
+    state::App,
+};
+use axum::{extract::State, http::StatusCode};
+use plenary_conference::{ConferenceName, conferences::ConferenceRef};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(account, change_account))
+        .routes(routes!(conference, change_conference))
+}
+
+/// How voices are made to sound.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub(super) struct Sound {
+    /// Voices are brought to a common level.
+    pub(super) automatic_gain: bool,
+    /// Steady noise is taken out.
+    pub(super) noise_suppression: bool,
+}
+
+impl From<crate::control::SoundSettings> for Sound {
+    fn from(settings: crate::control::SoundSettings) -> Self {
+        let crate::control::SoundSettings { automatic_gain, noise_suppression, gain_db: _ } = settings;
+        Self { automatic_gain, noise_suppression }
+    }
+}
+
+/// What becomes of it: what is left out stays, null goes back to what the conference, the account or the configuration says.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SoundPatch {
+    /// Voices are brought to a common level.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    automatic_gain: Option<Option<bool>>,
+    /// Steady noise is taken out.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    noise_suppression: Option<Option<bool>>,
+}
+
+impl From<SoundPatch> for SoundChange {
+    fn from(patch: SoundPatch) -> Self {
+        let SoundPatch { automatic_gain, noise_suppression } = patch;
+        Self { automatic_gain, noise_suppression, gain_db: None }
+    }
+}
+
+/// Shows the account's sound settings
+#[utoipa::path(get, path = "/v1/sound", operation_id = "get_sound", tag = "sound", security(("bearer" = ["config"])),
+    responses((status = 200, description = "What holds where a conference has no settings of its own.", body = Sound)))]
+async fn account(caller: Caller<Config>, state: State<App>) -> Answer {
+    changed(state, &caller, SoundOf::Account, SoundPatch::default()).await
+}
+
+/// Changes the account's sound settings
+#[utoipa::path(patch, path = "/v1/sound", operation_id = "change_sound", tag = "sound",
+    request_body(content = SoundPatch, example = json!({"noise_suppression": true})),
+    security(("bearer" = ["config"])),
+    responses((status = 200, description = "The settings as they are now.", body = Sound)))]
+async fn change_account(caller: Caller<Config>, state: State<App>, Body(patch): Body<SoundPatch>) -> Answer {
+    changed(state, &caller, SoundOf::Account, patch).await
+}
+
+/// Shows a conference's sound settings
+#[utoipa::path(get, path = "/v1/conferences/{name}/sound", operation_id = "get_conference_sound", tag = "sound",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    security(("bearer" = ["read"])),
+    responses((status = 200, description = "What holds where a participant has no settings of its own.", body = Sound)))]
+async fn conference(caller: Caller<Read>, state: State<App>, Segments([name]): Segments<1>) -> Answer {
+    changed(state, &caller, of(name), SoundPatch::default()).await
+}
+
+/// Changes a conference's sound settings
+///
+/// Those of a reserved conference last as long as its reservation, those of another one until it is over.
+#[utoipa::path(patch, path = "/v1/conferences/{name}/sound", operation_id = "change_conference_sound", tag = "sound",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    request_body(content = SoundPatch, example = json!({"automatic_gain": null})),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The settings as they are now.", body = Sound)))]
+async fn change_conference(
+    caller: Caller<Control>,
+    state: State<App>,
+    Segments([name]): Segments<1>,
+    Body(patch): Body<SoundPatch>,
+) -> Answer {
+    changed(state, &caller, of(name), patch).await
+}
+
+fn of(conference: String) -> SoundOf {
+    SoundOf::Conference(ConferenceRef::Name(ConferenceName::new(conference)))
+}
+
+async fn changed<S: Needs>(
+    State(state): State<App>,
+    caller: &Caller<S>,
+    of: SoundOf,
+    patch: SoundPatch,
+) -> Answer {
+    let account = caller.account;
+    to_the_end(async move {
+        let settings = state.control.change_sound(account, of, patch.into()).await?;
+        Ok(json(StatusCode::OK, &Sound::from(settings)))
+    })
+    .await
+}

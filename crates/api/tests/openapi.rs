@@ -1,0 +1,102 @@
+//! The description of the API: what is committed is what the program serves, and what it says of keys is so.
+#![allow(missing_docs)]
+
+mod support;
+
+use plenary_model::{ConferenceName, KeySettings, Scope, Scopes};
+use serde_json::Value;
+use support::World;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+const RENEW: &str = "RENEW=1 cargo test -p plenary-api --test openapi";
+
+#[tokio::test]
+async fn the_committed_description_is_the_one_that_is_served() {
+    let world = World::new().await;
+    let (status, _, served) = world.send_as("", "GET", "/v1/openapi.json", "", "").await;
+    assert_eq!(status, 200, "it is for everybody");
+    if std::env::var_os("RENEW").is_some() {
+        std::fs::write(FILE, &served).unwrap();
+    }
+    let committed = std::fs::read_to_string(FILE).unwrap_or_default();
+    assert!(committed == served, "docs/openapi.json is not what the program says. Renew it: {RENEW}");
+    let document: Value = serde_json::from_str(&served).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+/// The operations of the description: method, path with something in its gaps, the scope that is needed.
+fn operations(document: &Value) -> Vec<(String, String, String)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let security = operation["security"].as_array();
+            let Some(scope) = security.and_then(|ways| ways.first()?["bearer"][0].as_str()) else { continue };
+            let path =
+                path.replace("{name}", "Tea").replace("{id}", "7").replace("{source}", support::BANNED);
+            operations.push((method.to_uppercase(), path, scope.to_owned()));
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn each_operation_needs_the_scope_that_its_description_names_and_no_other() {
+    let world = World::new().await;
+    let (_, _, served) = world.send_as("", "GET", "/v1/openapi.json", "", "").await;
+    let operations = operations(&serde_json::from_str(&served).unwrap());
+    assert!(operations.len() > 20, "{operations:?}");
+    let all = Scope::ALL;
+    for needed in all {
+        let others: Scopes = all.into_iter().filter(|scope| *scope != needed).collect();
+        let key = |scopes| KeySettings { scopes, ..KeySettings::default() };
+        let (_, with) =
+            world.store.key_new(world.account, &key([needed].into_iter().collect())).await.unwrap();
+        let (_, without) = world.store.key_new(world.account, &key(others)).await.unwrap();
+        for (method, path, scope) in operations.iter().filter(|(.., scope)| *scope == needed.name()) {
+            let bearer = |key: &str| format!("Bearer {key}");
+            let (status, headers, text) =
+                world.send_with(&bearer(without.as_str()), method, path, "application/json", "{}").await;
+            assert_eq!(status, 403, "{method} {path} without {scope}: {text}");
+            if path.starts_with("/v1/") && method != "HEAD" {
+                let problem: Value = serde_json::from_str(&text).unwrap();
+                assert_eq!(problem["code"], "1303", "{method} {path}: {text}");
+                let challenge = headers["www-authenticate"].to_str().unwrap();
+                assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{challenge}");
+            }
+            let (status, _, text) =
+                world.send_with(&bearer(with.as_str()), method, path, "application/json", "{}").await;
+            assert!(!matches!(status, 401 | 403), "{method} {path} with {scope}: {status} {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_for_one_conference_gets_nowhere_else() {
+    let world = World::new().await;
+    world.control.enter(world.account, "Tea", "a.1");
+    world.control.enter(world.account, "Lunch", "b.1");
+    let bound = KeySettings {
+        scopes: Scopes::conference(),
+        conference: Some(ConferenceName::new("Tea")),
+        ..KeySettings::default()
+    };
+    let (_, key) = world.store.key_new(world.account, &bound).await.unwrap();
+    let bearer = format!("Bearer {}", key.as_str());
+    for (method, path, expected) in [
+        ("GET", "/v1/conferences/Tea", 200),
+        ("GET", "/v1/conferences/%54ea", 200),
+        ("GET", "/v1/conferences/Tea/participants", 200),
+        ("PATCH", "/v1/conferences/Tea/participants/a.1", 200),
+        ("GET", "/v1/conferences/Lunch", 403),
+        ("PATCH", "/v1/conferences/Lunch/participants/b.1", 403),
+        ("PATCH", "/v1/conferences/Tea%2F..%2FLunch/participants/b.1", 403),
+        ("GET", "/v1/conferences", 403),
+        ("GET", "/v1/limits", 403),
+        ("GET", "/conference_list", 403),
+        ("GET", "/conference_participant_list?conference_name=Tea", 403),
+    ] {
+        let (status, _, text) = world.send_with(&bearer, method, path, "application/json", "{}").await;
+        assert_eq!(status, expected, "{method} {path}: {text}");
+        assert!(expected != 403 || text.contains("\"1304\""), "{method} {path}: {text}");
+    }
+}

@@ -1,0 +1,77 @@
+//! What `/v1/operator` shows and does.
+
+use crate::{config::Config, engine::EngineHandle, log};
+use async_trait::async_trait;
+use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl};
+use plenary_conference::Timestamp;
+use plenary_media::{MediaHandle, WorkerLoad};
+use plenary_sip::SipHandle;
+use plenary_store::Store;
+use serde_json::{Value, json};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// The parts of a running service that its operator asks.
+pub(crate) struct Operator {
+    pub(crate) engine: EngineHandle,
+    pub(crate) sip: SipHandle,
+    pub(crate) media: MediaHandle,
+    pub(crate) store: Store,
+    pub(crate) started_at: Timestamp,
+    pub(crate) is_overloaded: Arc<AtomicBool>,
+    /// As in force.
+    pub(crate) config: Arc<RwLock<Config>>,
+}
+
+#[async_trait]
+impl OperatorControl for Operator {
+    async fn bans(&self) -> Vec<Ban> {
+        let ban = |ban: plenary_sip::Ban| Ban {
+            source: ban.source,
+            left: ban.left,
+            doubtful: ban.doubtful,
+            caller: ban.caller.map(|caller| caller.to_string()),
+        };
+        self.sip.bans().await.into_iter().map(ban).collect()
+    }
+
+    async fn lift_ban(&self, source: IpAddr) -> bool {
+        self.sip.lift_ban(source).await
+    }
+
+    async fn health(&self) -> Health {
+        let thread = |load: WorkerLoad| MediaThread {
+            calls: load.calls,
+            ticks: load.ticks,
+            ticks_late: load.ticks_behind + load.ticks_skipped,
+            busy: Duration::from_micros(load.busy_us),
+        };
+        Health {
+            started_at: self.started_at,
+            is_draining: self.engine.is_draining(),
+            is_overloaded: self.is_overloaded.load(Relaxed),
+            // Any question does: what is asked of it is whether it answers.
+            database_error: self.store.has_sip_users().await.err().map(|error| error.to_string()),
+            media: self.media.load().workers.into_iter().map(thread).collect(),
+        }
+    }
+
+    fn settings(&self) -> Value {
+        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = serde_json::to_value(&*config).unwrap_or_default();
+        // The database is written without its password; this is the only other secret.
+        let secret = &mut settings["ice"]["turn_secret"];
+        *secret = if secret == "" { Value::Null } else { json!("(set)") };
+        settings
+    }
+
+    fn log(&self, lines: usize) -> Vec<String> {
+        log::recent(lines)
+    }
+}
