@@ -482,3 +482,34 @@ fn scanners_find_nothing() {
         );
     }
 }
+
+/// The description of the API is valid, and a program that sends what it allows, and what it does not, gets the answers that it
+/// describes.
+#[test]
+fn the_description_of_the_api_is_valid_and_holds() {
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin");
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    let valid = Command::new(format!("{tools}/openapi-spec-validator")).arg(document).output().unwrap();
+    assert!(valid.status.success(), "{}", text(&valid));
+    let server = Server::start("[web]\nrequests_per_second = 0\nfailures_per_minute = 0\n");
+    let _phone = Phone::call(&server.uri("conf-Board"), 500, "PCMU");
+    server.wait_for_participants("Board", 1);
+    let scopes = "read,control,book,records,config,operator";
+    let made = support::plenary()
+        .args(["account", "key", "new", support::LOGIN, "--scope", scopes, "--data"])
+        .arg(server.data())
+        .output()
+        .unwrap();
+    let key = text(&made).trim_end().lines().last().unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_within(
+        Command::new(format!("{tools}/schemathesis"))
+            .current_dir(&folder)
+            .args(["run", &format!("http://{}/v1/openapi.json", server.http), "--checks", "all"])
+            .args(["-H", &format!("Authorization: Bearer {key}"), "--max-examples", "40", "--seed", "1"])
+            .args(["--continue-on-failure", "--no-color"]),
+        Duration::from_secs(900),
+    );
+    assert!(run.status.success(), "{}", text(&run));
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
