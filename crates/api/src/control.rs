@@ -88,8 +88,13 @@ pub trait ConferenceControl: Send + Sync {
         expected: Option<Reservation>,
     ) -> Result<(Reservation, State), ControlError>;
 
-    /// How many seats are left from one time to another: the first `limit` steps, and the fewest of all.
-    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError>;
+    /// How many seats are left in a time: `limit` steps from `start` on, and the fewest in all of it.
+    async fn availability(
+        &self,
+        time: Range<Timestamp>,
+        start: Timestamp,
+        limit: usize,
+    ) -> Result<Availability, ControlError>;
 
     /// Every conference of the account.
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError>;

@@ -34,7 +34,7 @@ pub use participant::{Digit, ParticipantOptions, PlayList};
 pub use read::{FieldError, json, read, read_value};
 pub use service::{
     Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
-    ServiceBody, Srtp, StoredService,
+    ServiceBody, Srtp, StoredService, is_service_name,
 };
 pub use time::Timestamp;
 pub use token::{CallToken, ClientToken, Token};

@@ -260,7 +260,9 @@ impl InboundService {
     }
 }
 
-fn is_service_name(name: &str) -> bool {
+/// Whether an inbound service may have this name.
+#[must_use]
+pub fn is_service_name(name: &str) -> bool {
     let stem = name.strip_suffix('*').unwrap_or(name);
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "-_.!~'()&=+$,;?#@".contains(c);
     // What a telephone's keys can dial; in other names a `*` before the end would look like one that stands for something.

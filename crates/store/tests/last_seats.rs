@@ -195,10 +195,10 @@ async fn one_name_may_have_several_that_do_not_overlap(database: &Database) {
     let refused = stores[1].extend(&first.token, 31, CAPACITY).await;
     assert!(matches!(refused, Err(ReserveError::NameTaken)), "{refused:?}");
     let moved = Reservation { starts_at: NOW.plus_minutes(45), ..first.clone() };
-    let refused = stores[0].change(&moved, CAPACITY).await;
+    let refused = stores[0].change_reservation(&moved, CAPACITY).await;
     assert!(matches!(refused, Err(ReserveError::NameTaken)), "{refused:?}");
     let moved = Reservation { starts_at: NOW.plus_minutes(180), ..first.clone() };
-    stores[1].change(&moved, CAPACITY).await.unwrap();
+    stores[1].change_reservation(&moved, CAPACITY).await.unwrap();
     beside(&stores[0], &reservation(&account, "Board", 40, 30, 30)).await.unwrap();
     // Those of other names and of other accounts are in nobody's way.
     beside(&stores[0], &reservation(&account, "Tea", 40, 30, 30)).await.unwrap();
@@ -218,16 +218,16 @@ async fn a_change_gives_seats_back_and_takes_them_again(database: &Database) {
         duration_minutes: minutes,
         ..first.clone()
     };
-    match stores[1].change(&more(351, 10, 60), CAPACITY).await {
+    match stores[1].change_reservation(&more(351, 10, 60), CAPACITY).await {
         Err(ReserveError::NoSeats { available: 350, from, to }) => {
             assert_eq!((from, to), (NOW.plus_minutes(40), NOW.plus_minutes(70)), "when they are short");
         }
         other => panic!("{other:?}"),
     }
-    store.change(&more(350, 10, 60), CAPACITY).await.unwrap();
-    let refused = store.change(&more(351, 0, 40), CAPACITY).await;
+    store.change_reservation(&more(350, 10, 60), CAPACITY).await.unwrap();
+    let refused = store.change_reservation(&more(351, 0, 40), CAPACITY).await;
     assert!(refused.is_ok(), "before the other one begins all are free: {refused:?}");
-    stores[1].change(&more(300, 10, 60), CAPACITY).await.unwrap();
+    stores[1].change_reservation(&more(300, 10, 60), CAPACITY).await.unwrap();
     // What was given back can be had by others, and no more.
     let third = |seats| reservation(&account, &format!("Third{seats}"), seats, 50, 10);
     let refused = store.reserve(&third(51), CAPACITY, 5, NOW).await;
@@ -235,21 +235,27 @@ async fn a_change_gives_seats_back_and_takes_them_again(database: &Database) {
     store.reserve(&third(50), CAPACITY, 5, NOW).await.unwrap();
     // With less to sell than is sold: whoever takes no more than before is not refused.
     let (shorter, longer) = (more(300, 10, 50), more(300, 10, 61));
-    store.change(&shorter, 100).await.unwrap();
-    assert!(matches!(store.change(&longer, 100).await, Err(ReserveError::NoSeats { available: 0, .. })));
+    store.change_reservation(&shorter, 100).await.unwrap();
+    assert!(matches!(
+        store.change_reservation(&longer, 100).await,
+        Err(ReserveError::NoSeats { available: 0, .. })
+    ));
     let titled = Reservation {
         title: Some("Weekly – ä".to_owned()),
         divert: Some(plenary_conference::ServiceName::new("early")),
         ..shorter
     };
-    stores[1].change(&titled, 100).await.unwrap();
+    stores[1].change_reservation(&titled, 100).await.unwrap();
     let stored = store.open_reservations(NOW, 5).await.unwrap();
     assert!(stored.contains(&titled), "{stored:?}");
     let plain = Reservation { title: None, divert: None, ..titled };
-    store.change(&plain, 100).await.unwrap();
+    store.change_reservation(&plain, 100).await.unwrap();
     assert!(store.open_reservations(NOW, 5).await.unwrap().contains(&plain));
     let unknown = Reservation { token: new_reservation_token(), ..plain };
-    assert!(matches!(store.change(&unknown, CAPACITY).await, Err(ReserveError::UnknownReservation)));
+    assert!(matches!(
+        store.change_reservation(&unknown, CAPACITY).await,
+        Err(ReserveError::UnknownReservation)
+    ));
     assert!(!store.remove(&unknown.token).await.unwrap());
 }
 
@@ -275,7 +281,7 @@ async fn whatever_is_done_at_once_never_oversells(database: &Database) {
                     (0, Some(one)) => assert!(store.remove(&one.token).await.unwrap()),
                     (1 | 2, Some(one)) => {
                         let changed = Reservation { token: one.token.clone(), ..wanted };
-                        let outcome = store.change(&changed, CAPACITY).await;
+                        let outcome = store.change_reservation(&changed, CAPACITY).await;
                         own.push(if outcome.is_ok() { changed } else { one });
                     }
                     (_, before) => {

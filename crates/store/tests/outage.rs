@@ -288,7 +288,7 @@ async fn a_change_that_stays_in_doubt_is_taken_back() {
     let after = Reservation { title: Some("Weekly".to_owned()), duration_minutes: 60, ..before.clone() };
     middle.closes.store(true, SeqCst);
     middle.loses.store(true, SeqCst);
-    let refused = store.change(&after, 1000).await;
+    let refused = store.change_reservation(&after, 1000).await;
     let is_away = matches!(&refused, Err(ReserveError::Store(error)) if error.is_unavailable());
     assert!(is_away, "{refused:?}");
     assert_eq!(other.open_reservations(NOW, 5).await.unwrap(), [after], "it was made");
@@ -311,7 +311,10 @@ async fn the_number_of_changes_is_one_for_each_statement() {
     let one = reservation("Board");
     reserve(&store, &one).await.unwrap();
     assert_eq!(version(), began + 1, "made");
-    store.change(&Reservation { title: Some("Weekly".to_owned()), ..one.clone() }, 1000).await.unwrap();
+    store
+        .change_reservation(&Reservation { title: Some("Weekly".to_owned()), ..one.clone() }, 1000)
+        .await
+        .unwrap();
     assert_eq!(version(), began + 2, "changed, though in nothing that is sold");
     assert!(store.remove(&one.token).await.unwrap());
     assert_eq!(version(), began + 3, "removed");

@@ -36,7 +36,7 @@ macro_rules! scopes {
     };
 }
 
-scopes!(Read, Control, Config, Operator);
+scopes!(Read, Control, Book, Config, Operator);
 
 /// A request whose key has the scope.
 #[derive(Debug)]

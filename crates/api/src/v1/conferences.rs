@@ -62,7 +62,7 @@ struct Conference {
 /// How far a conference has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Phase {
+pub(super) enum Phase {
     /// Its time has not come.
     Reserved,
     /// Participants wait for it to start, or for its leader to come back.

@@ -26,8 +26,10 @@ struct Limits {
 struct ReservationLimits {
     /// It starts at least so long after it is made.
     min_notice_min: u32,
-    /// It starts at most so long after it is made.
+    /// It starts at most so long after it is made by the seven services.
     max_notice_min: u32,
+    /// It starts at most so many days after it is made by `/v1/reservations`.
+    max_days_ahead: u32,
     /// Shortest duration.
     min_duration_min: u32,
     /// Longest duration, extensions included.
@@ -59,6 +61,7 @@ async fn limits(_: Caller<Read>, State(state): State<App>) -> Answer {
         reservations: ReservationLimits {
             min_notice_min: of.min_notice_minutes,
             max_notice_min: of.max_notice_minutes,
+            max_days_ahead: of.max_days_ahead,
             min_duration_min: of.min_duration_minutes,
             max_duration_min: of.max_duration_minutes,
             min_extension_min: of.min_extend_minutes,

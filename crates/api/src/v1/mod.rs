@@ -5,6 +5,7 @@
 //! (`#[utoipa::path]`); what all have in common is added to the description in [`openapi`].
 
 pub(crate) mod access;
+mod availability;
 mod body;
 mod conditions;
 mod conferences;
@@ -12,9 +13,11 @@ mod idempotency;
 mod keys;
 mod limits;
 mod list;
+mod moment;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
+mod reservations;
 mod sound;
 mod tokens;
 mod trunks;
@@ -34,6 +37,8 @@ fn resources() -> OpenApiRouter<App> {
         conferences::routes(),
         participants::routes(),
         sound::routes(),
+        reservations::routes(),
+        availability::routes(),
         keys::routes(),
         limits::routes(),
         operator::routes(),

@@ -219,14 +219,21 @@ impl ConferenceControl for Control {
             return Err(ControlError::Changed);
         }
         let after = check_change(&before, state, &change, &self.limits, self.now())?;
-        self.store.change(&after, self.limits.capacity).await.map_err(sale)?;
+        self.store.change_reservation(&after, self.limits.capacity).await.map_err(sale)?;
         self.with(|conferences, now| conferences.handle_event(Event::ReservationChanged(after), now))?;
         Ok(self.found(account, &token)?)
     }
 
-    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError> {
+    async fn availability(
+        &self,
+        time: Range<Timestamp>,
+        start: Timestamp,
+        limit: usize,
+    ) -> Result<Availability, ControlError> {
         let sold = self.store.sold(time.clone()).await.unwrap();
-        Ok(sold.availability(time.start, time.end, self.limits.capacity, limit))
+        let capacity = self.limits.capacity;
+        let least = capacity - sold.peak(time.start, time.end);
+        Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })
     }
 
     async fn remove(

@@ -403,7 +403,7 @@ impl EngineHandle {
         let after =
             check_change(&before, state, &change, &sales.limits, now).map_err(ControlError::Refused)?;
         if after != before {
-            sales.store.change(&after, sales.limits.capacity).await.map_err(reserve_error)?;
+            sales.store.change_reservation(&after, sales.limits.capacity).await.map_err(reserve_error)?;
             self.apply(Event::ReservationChanged(after.clone())).await?;
         }
         Ok(self.find(account, token).await?.unwrap_or((after, state)))
@@ -537,10 +537,17 @@ impl ConferenceControl for EngineHandle {
         to_the_end(self.clone().change_now(account, token, change, expected)).await
     }
 
-    async fn availability(&self, time: Range<Timestamp>, limit: usize) -> Result<Availability, ControlError> {
+    async fn availability(
+        &self,
+        time: Range<Timestamp>,
+        start: Timestamp,
+        limit: usize,
+    ) -> Result<Availability, ControlError> {
         // Of the database: other processes may sell seats of it as well.
         let sold = self.sales.store.sold(time.clone()).await.map_err(store_error)?;
-        Ok(sold.availability(time.start, time.end, self.sales.limits.capacity, limit))
+        let capacity = self.sales.limits.capacity;
+        let least = capacity.saturating_sub(sold.peak(time.start, time.end));
+        Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })
     }
 
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {

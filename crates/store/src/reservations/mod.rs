@@ -107,7 +107,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::extend`].
-    pub async fn change(&self, reservation: &Reservation, capacity: u32) -> Result<(), ReserveError> {
+    pub async fn change_reservation(
+        &self,
+        reservation: &Reservation,
+        capacity: u32,
+    ) -> Result<(), ReserveError> {
         let order = Order::Change { reservation: reservation.clone(), capacity };
         self.counter.carry_out(order).await.map(drop)
     }
