@@ -42,11 +42,11 @@ pub(crate) struct ApiError {
     status: StatusCode,
     code: Option<Code>,
     text: String,
-    details: Vec<String>,
+    details: Box<[String]>,
     /// What is wrong with members of the body and parameters, where each is told on its own.
-    fields: Vec<Field>,
+    fields: Box<[Field]>,
     /// For 405.
-    allow: Option<HeaderValue>,
+    allow: Option<Box<str>>,
     /// The scope that was needed, for 403.
     scope: Option<Scope>,
 }
@@ -74,8 +74,8 @@ impl ApiError {
             status,
             code: None,
             text: text.into(),
-            details: Vec::new(),
-            fields: Vec::new(),
+            details: Box::default(),
+            fields: Box::default(),
             allow: None,
             scope: None,
         }
@@ -83,14 +83,13 @@ impl ApiError {
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         let text = format!("this service takes {allow}");
-        let allow = Some(HeaderValue::from_static(allow));
+        let allow = Some(allow.into());
         Self { allow, ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, text) }
     }
 
     /// The path takes these methods alone.
     pub(crate) fn path_takes(methods: &str) -> Self {
-        let allow = HeaderValue::from_str(methods).ok();
-        Self { allow, ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}")) }
+        Self { allow: Some(methods.into()), ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}")) }
     }
 
     /// Members of a body that are wrong; at least one is.
@@ -109,7 +108,7 @@ impl ApiError {
             [Field::Parameter { name, detail }] => format!("{name}: {detail}"),
             _ => "several things are wrong, see errors".to_owned(),
         };
-        Self { fields, ..Self::coded(code, text) }
+        Self { fields: fields.into(), ..Self::coded(code, text) }
     }
 
     /// The key may not do this.
@@ -138,8 +137,8 @@ impl ApiError {
 
     /// Headers that go with the status, whatever form the body has.
     fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Some(allow) = &self.allow {
-            headers.insert(header::ALLOW, allow.clone());
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
         }
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

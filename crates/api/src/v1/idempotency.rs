@@ -84,7 +84,7 @@ async fn once(state: App, request: Request, next: Next) -> Result<Response<Body>
             return Ok(response);
         }
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let kept = keep(&cipher, &parts, &body);
         // It is done, whether or not that can be remembered.
         if let Err(error) = state.store.idempotent_end(account, &name, kept.as_deref()).await {
