@@ -89,7 +89,10 @@ impl ApiError {
 
     /// The path takes these methods alone.
     pub(crate) fn path_takes(methods: &str) -> Self {
-        Self { allow: Some(methods.into()), ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}")) }
+        Self {
+            allow: Some(methods.into()),
+            ..Self::plain(StatusCode::METHOD_NOT_ALLOWED, format!("this path takes {methods}"))
+        }
     }
 
     /// Members of a body that are wrong; at least one is.
