@@ -152,7 +152,7 @@ fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
     names.parse().map_err(damaged)
 }
 
-/// A key that is not revoked, with its account, as [`credentials`] asks for it: account id, cloud id, user name, account
+/// A key that is not revoked, with its account, as `credentials!` asks for it: account id, cloud id, user name, account
 /// `created_at`; key id, hash, scopes, conference, `expires_at`, `last_used_at`.
 type CredentialRow =
     (i64, String, String, i64, i64, Vec<u8>, String, Option<String>, Option<i64>, Option<i64>);
