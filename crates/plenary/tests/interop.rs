@@ -495,6 +495,15 @@ fn the_description_of_the_api_is_valid_and_holds() {
     let _phone = Phone::call(&server.uri("conf-Board"), 500, "PCMU");
     server.wait_for_participants("Board", 1);
     let scopes = "read,control,book,records,config,operator";
+    // Numbers of keys that it guesses are those of others than its own.
+    for _ in 0..20 {
+        let made = support::plenary()
+            .args(["account", "key", "new", support::LOGIN, "--data"])
+            .arg(server.data())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", text(&made));
+    }
     let made = support::plenary()
         .args(["account", "key", "new", support::LOGIN, "--scope", scopes, "--data"])
         .arg(server.data())
@@ -507,7 +516,9 @@ fn the_description_of_the_api_is_valid_and_holds() {
             .current_dir(&folder)
             .args(["run", &format!("http://{}/v1/openapi.json", server.http), "--checks", "all"])
             .args(["-H", &format!("Authorization: Bearer {key}"), "--max-examples", "40", "--seed", "1"])
-            .args(["--continue-on-failure", "--no-color"]),
+            // A request of the right form may still name what is not there, or break a rule between members: see
+            // docs/management-api.md.
+            .args(["--exclude-checks", "positive_data_acceptance", "--continue-on-failure", "--no-color"]),
         Duration::from_secs(900),
     );
     assert!(run.status.success(), "{}", text(&run));

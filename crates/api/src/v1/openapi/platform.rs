@@ -241,9 +241,22 @@ fn client_token() -> Value {
 
 /// A body in any of the three forms.
 fn add_form(operation: &mut Value, form: &Value) {
-    // In JSON null is a member that is left out.
+    // In JSON null is a member that is left out, and a value is read as its text.
     let mut object = form.clone();
     super::nullable(&mut object);
+    for schema in object["properties"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let is_optional = schema["type"].is_array();
+        let kind = if is_optional { schema["type"][0].take() } else { schema["type"].take() };
+        let mut kinds = match kind.as_str() {
+            Some("integer") => json!(["integer", "string"]),
+            Some("boolean") => json!(["boolean", "string"]),
+            _ => json!(["string", "number", "boolean"]),
+        };
+        if let (true, Some(kinds)) = (is_optional, kinds.as_array_mut()) {
+            kinds.push(json!("null"));
+        }
+        schema["type"] = kinds;
+    }
     operation["requestBody"] = json!({
         "required": true,
         "content": {
