@@ -1,10 +1,10 @@
 //! Inbound services: what becomes of a call to a name.
 
-use super::named::{self, Named};
 use crate::{
-    answer::Answer,
-    error::{ApiError, BAD_SERVICE, Code, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
-    json::json,
+    answer::{Answer, to_the_end},
+    error::{ApiError, BAD_SERVICE, SERVICE_NAME_TAKEN, UNKNOWN_SERVICE},
+    extract::{Segments, Whole},
+    json::{json, parse},
     methods::only,
     state::{ApiState, App},
     v1::access::{Caller, Config},
@@ -13,17 +13,25 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::AccountId;
 use plenary_model::{InboundService, StoredService};
 use plenary_store::{PutOutcome, ServiceError};
-use serde_json::Value;
+use serde_json::{Value, json as value};
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/service/v1/inbound", only("GET, HEAD", get(list)))
-        .route("/service/v1/inbound/{name}", named::methods::<Services>())
+        .route(
+            "/service/v1/inbound/{name}",
+            only("GET, HEAD, PUT, PATCH, DELETE", get(one).put(replace).patch(patch).delete(delete)),
+        )
         .route("/service/v1/schema/inbound", only("GET, HEAD", get(schema)))
 }
 
+/// The body with the name before it.
 fn shown(service: StoredService) -> Value {
-    named::shown(service.name, service.body)
+    let mut shown = value!({ "name": service.name });
+    if let (Value::Object(shown), Value::Object(body)) = (&mut shown, service.body) {
+        shown.extend(body);
+    }
+    shown
 }
 
 /// The JSON Schema of a service's body.
@@ -36,38 +44,74 @@ async fn list(State(state): State<App>, Caller { account, .. }: Caller<Config>) 
     Ok(json(StatusCode::OK, &services))
 }
 
-/// An account's inbound services by their names.
-struct Services;
+async fn one(
+    State(state): State<App>,
+    Caller { account, .. }: Caller<Config>,
+    Segments([name]): Segments<1>,
+) -> Answer {
+    show(StatusCode::OK, &state, account, &name).await
+}
 
-impl Named for Services {
-    const BAD: Code = BAD_SERVICE;
-    const SHOWN_BESIDE: &[&str] = &[];
+async fn show(status: StatusCode, state: &ApiState, account: AccountId, name: &str) -> Answer {
+    let service = state.store.service(account, name).await?.ok_or(ServiceError::UnknownService)?;
+    Ok(json(status, &shown(service)))
+}
 
-    fn unknown() -> ApiError {
-        ApiError::coded(UNKNOWN_SERVICE, "there is no inbound service of this name")
+async fn replace(
+    State(state): State<App>,
+    Caller { account, .. }: Caller<Config>,
+    Segments([name]): Segments<1>,
+    Whole(body): Whole,
+) -> Answer {
+    let body = object(&body, &name)?;
+    to_the_end(async move {
+        let status = match state.store.put_service(account, &name, &body).await? {
+            PutOutcome::Created => StatusCode::CREATED,
+            PutOutcome::Replaced => StatusCode::OK,
+        };
+        show(status, &state, account, &name).await
+    })
+    .await
+}
+
+async fn patch(
+    State(state): State<App>,
+    Caller { account, .. }: Caller<Config>,
+    Segments([name]): Segments<1>,
+    Whole(body): Whole,
+) -> Answer {
+    let body = object(&body, &name)?;
+    to_the_end(async move {
+        let patched = state.store.patch_service(account, &name, &body).await?;
+        Ok(json(StatusCode::OK, &shown(patched)))
+    })
+    .await
+}
+
+async fn delete(
+    State(state): State<App>,
+    Caller { account, .. }: Caller<Config>,
+    Segments([name]): Segments<1>,
+) -> Answer {
+    to_the_end(async move {
+        match state.store.delete_service(account, &name).await? {
+            true => Ok(json(StatusCode::OK, &value!({ "deleted": true }))),
+            false => Err(ServiceError::UnknownService.into()),
+        }
+    })
+    .await
+}
+
+/// The body without the name, which the path says.
+fn object(body: &[u8], name: &str) -> Result<Value, ApiError> {
+    let bad = |text| ApiError::coded(BAD_SERVICE, text);
+    let mut object: Value = parse(body).map_err(|error| bad(format!("body: must be JSON: {error}")))?;
+    if let Some(given) = object.as_object_mut().and_then(|members| members.remove("name"))
+        && given != name
+    {
+        return Err(bad(format!("name: is `{name}` in the path and another in the body")));
     }
-
-    async fn put(
-        state: &ApiState,
-        account: AccountId,
-        name: &str,
-        body: Value,
-    ) -> Result<PutOutcome, ApiError> {
-        Ok(state.store.put_service(account, name, &body).await?)
-    }
-
-    async fn patch(state: &ApiState, account: AccountId, name: &str, patch: Value) -> Result<(), ApiError> {
-        state.store.patch_service(account, name, &patch).await?;
-        Ok(())
-    }
-
-    async fn delete(state: &ApiState, account: AccountId, name: &str) -> Result<bool, ApiError> {
-        Ok(state.store.delete_service(account, name).await?)
-    }
-
-    async fn read(state: &ApiState, account: AccountId, name: &str) -> Result<Option<Value>, ApiError> {
-        Ok(state.store.service(account, name).await?.map(shown))
-    }
+    Ok(object)
 }
 
 impl From<ServiceError> for ApiError {

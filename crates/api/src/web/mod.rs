@@ -3,6 +3,5 @@
 pub(crate) mod client_tokens;
 pub(crate) mod health;
 pub(crate) mod inbound;
-pub(crate) mod named;
 pub(crate) mod seven;
 pub(crate) mod websocket;
