@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-/// Whose request it is and what its key allows. A request is authenticated once, whoever asks for it.
+/// The account that a request comes from, and what its key allows. A request is authenticated once, however many extractors ask.
 pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
     if let Some(access) = parts.extensions.get::<Arc<Access>>() {
         return Ok(access.clone());

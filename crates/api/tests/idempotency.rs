@@ -45,7 +45,7 @@ async fn the_first_answer_is_given_again_with_its_secret() {
     assert_eq!((again.status, again.replayed, &again.body), (201, true, &first.body));
     assert_eq!(again.location, first.location);
     assert_eq!(world.store.keys(world.account).await.unwrap().len(), 2, "one was made");
-    // What is kept is of no use to whoever reads the database.
+    // What is kept is of no use to a reader of the database.
     let database = std::fs::read(world.folder.path().join("plenary.db")).unwrap();
     let log = std::fs::read(world.folder.path().join("plenary.db-wal")).unwrap_or_default();
     let secret = first.body["secret"].as_str().unwrap().as_bytes();

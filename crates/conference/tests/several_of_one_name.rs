@@ -120,7 +120,7 @@ fn the_seven_see_a_name_once_and_reach_each_reservation_by_its_token() {
     let both = |name: &str, text| ConferenceRef::Both(ConferenceName::new(name), token(text));
     assert_eq!(of(&world, both("Board", "B")), Ok((State::Reserved, 0)));
     assert_eq!(of(&world, both("Tea", "B")), Err(Refused::NameTokenMismatch));
-    // What would change somebody in the other one is refused as for a conference that has not begun.
+    // A command to a participant of the other one is refused as for a conference that has not begun.
     let resolve = |world: &World, text| world.conferences.resolve(ACCOUNT, &by_token(text));
     assert_eq!(resolve(&world, "A"), Ok(key("Board")));
     assert_eq!(resolve(&world, "B"), Err(Refused::WrongState { state: State::Reserved }));

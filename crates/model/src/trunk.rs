@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 use std::{fmt, net::IpAddr};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 /// A trunk as calls see it.
 #[derive(Clone, PartialEq, Eq)]
@@ -297,14 +297,6 @@ pub enum GivenPassword {
     Kept,
     /// This one, or none.
     Set(Option<String>),
-}
-
-impl TrunkSettings {
-    /// The JSON Schema of a trunk's body.
-    #[must_use]
-    pub fn json_schema() -> Value {
-        crate::fields::json_schema("Trunk", Self::schema())
-    }
 }
 
 impl Trunk {

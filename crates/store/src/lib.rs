@@ -33,7 +33,7 @@ mod users;
 mod webrtc_keys;
 
 pub use accounts::Account;
-pub use change::{Change, ChangeError, Changed, PutOutcome, merge};
+pub use change::{Change, ChangeError, Changed, PutOutcome};
 pub use database::{Location, LocationError, Store, make_folder};
 pub use error::StoreError;
 pub use idempotency::Begun;

@@ -2,13 +2,13 @@
 
 use crate::{
     Change, ChangeError, Changed, PutOutcome, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at, merge},
+    change::{Kind, at_most, behind, changed_at},
     database::{Write, execute, is_storable, list, read, within},
     error::listed,
 };
 use plenary_model::{
     AccountId, FieldError, InboundService, Likeness, Number, SERVICE_NAME_CHARS_MAX, ServiceName,
-    StoredService, Timestamp, likeness,
+    StoredService, Timestamp, likeness, merge,
 };
 use serde_json::Value;
 use std::cmp::Reverse;

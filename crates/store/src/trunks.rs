@@ -3,11 +3,11 @@
 
 use crate::{
     Change, ChangeError, Changed, PutOutcome, ServiceError, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at, merge},
+    change::{Kind, at_most, behind, changed_at},
     database::{Write, execute, is_storable, read, within},
     error::listed,
 };
-use plenary_model::{AccountId, FieldError, GivenPassword, StoredTrunk, Timestamp, Trunk};
+use plenary_model::{AccountId, FieldError, GivenPassword, StoredTrunk, Timestamp, Trunk, merge};
 use serde_json::Value;
 use tracing::warn;
 
@@ -155,28 +155,7 @@ impl Store {
         self.put_named::<Trunks>(account, name, TrunkBody::replacing(body)?).await
     }
 
-    /// Merges `patch` into the body of the account's trunk `name` (RFC 7396) and stores the outcome, if it is valid. A
-    /// password that is not named stays.
-    ///
-    /// # Errors
-    /// [`ServiceError::UnknownService`] where there is none; else as [`Self::change_trunk`], about the merged body.
-    pub async fn patch_trunk(
-        &self,
-        account: AccountId,
-        name: &str,
-        patch: Value,
-    ) -> Result<(), ServiceError> {
-        let changed = self.change_trunk(account, name, |before| {
-            let before = before.ok_or(ServiceError::UnknownService)?;
-            Ok(Change::Put(TrunkBody::merged(before, patch)?))
-        });
-        match changed.await {
-            Ok(_) => Ok(()),
-            Err(ChangeError::Refused(error) | ChangeError::Store(error)) => Err(error),
-        }
-    }
-
-    /// Deletes the account's trunk `name`. `false`: it has none of this name.
+    /// Deletes the account's trunk `name`, also one that cannot be read. `false`: it has none of this name.
     ///
     /// # Errors
     /// When the database fails.

@@ -143,14 +143,6 @@ impl Store {
         self.put_named::<Users>(account, name, SipPassword::Plain { realm, password }).await
     }
 
-    /// Deletes the account's user. `false`: it has none of this name.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn delete_sip_user(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        self.delete_named::<Users>(account, name).await
-    }
-
     /// What the answer of a user of whichever account is held against.
     ///
     /// # Errors

@@ -6,8 +6,10 @@ mod support;
 
 use plenary_conference::{AccountId, Timestamp};
 use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, KeySettings, Scopes, Token};
-use plenary_store::{PutOutcome, ServiceError, Store, StoreError, UserError};
-use serde_json::json;
+use plenary_store::{
+    Change, ChangeError, Changed, PutOutcome, ServiceError, Store, StoreError, TrunkBody, UserError,
+};
+use serde_json::{Value, json};
 use support::Database;
 
 on_both![
@@ -73,9 +75,29 @@ async fn a_user_belongs_to_one_account(database: &Database) {
     assert!(matches!(taken, Err(UserError::NameTaken)), "{taken:?}");
     assert!(store.has_sip_users().await.unwrap());
     assert_eq!(store.sip_users(bob).await.unwrap().len(), 1);
-    assert!(!store.delete_sip_user(eve, "desk").await.unwrap());
-    assert!(store.delete_sip_user(bob, "desk").await.unwrap());
+    let delete = async |account| {
+        let changed = store.change_sip_user(account, "desk", |_| Ok::<_, UserError>(Change::Delete)).await;
+        changed.unwrap() == Changed::Deleted
+    };
+    assert!(!delete(eve).await);
+    assert!(delete(bob).await);
     assert_eq!(store.sip_users(bob).await.unwrap(), []);
+}
+
+async fn patch_trunk(
+    store: &Store,
+    account: AccountId,
+    name: &str,
+    patch: Value,
+) -> Result<(), ServiceError> {
+    let changed = store.change_trunk(account, name, |before| {
+        let before = before.ok_or(ServiceError::UnknownService)?;
+        Ok(Change::Put(TrunkBody::merged(before, patch)?))
+    });
+    match changed.await {
+        Ok(_) => Ok(()),
+        Err(ChangeError::Refused(error) | ChangeError::Store(error)) => Err(error),
+    }
 }
 
 async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
@@ -86,7 +108,7 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
     assert_eq!(store.put_trunk(bob, "provider", body.clone()).await.unwrap(), PutOutcome::Created);
     assert_eq!(store.put_trunk(bob, "provider", body.clone()).await.unwrap(), PutOutcome::Replaced);
     assert_eq!(store.put_trunk(eve, "provider", body.clone()).await.unwrap(), PutOutcome::Created);
-    store.patch_trunk(bob, "provider", json!({ "priority": 5, "prefixes": null })).await.unwrap();
+    patch_trunk(&store, bob, "provider", json!({ "priority": 5, "prefixes": null })).await.unwrap();
     let kept = store.trunk(bob, "provider").await.unwrap().unwrap();
     assert_eq!(kept.body, json!({ "uri": "sip:provider.example", "user": "u", "priority": 5 }));
     assert!(kept.has_password, "what a patch does not name stays");
@@ -96,7 +118,7 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
         [(bob, 5), (eve, 100)]
     );
     assert_eq!(all[0].password.as_deref(), Some("secret"));
-    let unknown = store.patch_trunk(bob, "other", json!({})).await;
+    let unknown = patch_trunk(&store, bob, "other", json!({})).await;
     assert!(matches!(unknown, Err(ServiceError::UnknownService)), "{unknown:?}");
     for number in 0..99 {
         store.put_trunk(bob, &format!("t{number}"), json!({ "uri": "sip:p.example" })).await.unwrap();
@@ -129,9 +151,9 @@ async fn a_trunk_that_makes_no_sense_does_not_keep_the_others_from_working(datab
     assert_eq!(usable().await, [named(bob, "a"), named(bob, "z"), named(eve, "old")]);
     // Its owner sees what is wrong, and may put it right.
     assert_eq!(store.trunk(bob, "old").await.unwrap().unwrap().body["wings"], 2);
-    let refused = store.patch_trunk(bob, "old", json!({ "uri": "sip:p.example" })).await.unwrap_err();
+    let refused = patch_trunk(&store, bob, "old", json!({ "uri": "sip:p.example" })).await.unwrap_err();
     assert!(refused.to_string().starts_with("wings: is not known here"), "{refused}");
-    store.patch_trunk(bob, "old", json!({ "uri": "sip:p.example", "wings": null })).await.unwrap();
+    patch_trunk(&store, bob, "old", json!({ "uri": "sip:p.example", "wings": null })).await.unwrap();
     assert!(store.delete_trunk(bob, "zz").await.unwrap());
     assert_eq!(usable().await, [named(bob, "a"), named(bob, "old"), named(bob, "z"), named(eve, "old")]);
 }

@@ -52,7 +52,7 @@ impl Patch {
     /// What becomes of `stored` by it.
     pub(crate) fn merge_into<T: DeserializeOwned>(&self, stored: &impl Serialize) -> Result<T, ApiError> {
         let mut value = serde_json::to_value(stored).expect("plain data becomes JSON");
-        plenary_store::merge(&mut value, &self.0);
+        plenary_model::merge(&mut value, &self.0);
         plenary_model::read_value(value).map_err(ApiError::members)
     }
 }

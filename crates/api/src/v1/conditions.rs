@@ -11,6 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use data_encoding::BASE32_NOPAD;
+use plenary_store::Changed;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -102,6 +103,11 @@ impl FromRequestParts<App> for Conditions {
 }
 
 impl Conditions {
+    /// The request has none, so what is there need not even be readable.
+    pub(crate) fn are_none(&self) -> bool {
+        self.if_match.is_none() && self.if_none_match.is_none()
+    }
+
     /// Whether a change of what is there (`None`: nothing) may be made. It has to be asked in the transaction that makes it.
     pub(crate) fn check(&self, tag: Option<&Tag>) -> Result<(), ApiError> {
         let changed = |text: &str| Err(ApiError::coded(CHANGED_MEANWHILE, text));
@@ -137,6 +143,22 @@ pub(crate) fn tagged(status: StatusCode, tag: &Tag, shown: &impl Serialize) -> R
     let mut response = json(status, shown);
     response.headers_mut().insert(header::ETAG, tag.header());
     response
+}
+
+/// The answer to POST: what was made, and where it is.
+pub(crate) fn created(tag: &Tag, shown: &impl Serialize, location: &str) -> Response<Body> {
+    let mut response = tagged(StatusCode::CREATED, tag, shown);
+    // Made of names and numbers of ours.
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// What is there after PUT or PATCH, and with which status it is shown; `None`: nothing is.
+pub(crate) fn put_or_patched<T>(changed: Changed<T>) -> Option<(StatusCode, T)> {
+    let status = if matches!(changed, Changed::Created(_)) { StatusCode::CREATED } else { StatusCode::OK };
+    changed.into_stored().map(|stored| (status, stored))
 }
 
 #[cfg(test)]

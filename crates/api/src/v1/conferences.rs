@@ -55,7 +55,7 @@ struct Conference {
     lecture: bool,
     /// Participants are muted as they enter.
     muted_on_entry: bool,
-    /// Participants whom a leader muted may unmute themselves.
+    /// Participants that a leader muted may unmute themselves.
     self_unmute: bool,
 }
 
@@ -177,7 +177,7 @@ struct ConferencePatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     muted_on_entry: Option<bool>,
-    /// Participants whom a leader muted may unmute themselves.
+    /// Participants that a leader muted may unmute themselves.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     self_unmute: Option<bool>,
@@ -203,11 +203,11 @@ async fn change(
     changed(state, caller.account, name, change).await
 }
 
-/// Who is to be muted, or not any more.
+/// Mutes all participants, or unmutes them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Mute {
-    /// Whether they are to be muted.
+    /// Whether to mute them.
     muted: bool,
     /// Leaders stay as they are.
     #[serde(default)]

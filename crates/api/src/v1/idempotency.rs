@@ -76,7 +76,7 @@ async fn once(state: App, request: Request, next: Next) -> Result<Response<Body>
         }
         Begun::Answered(kept) => return replay(&cipher, &kept),
     }
-    // Whoever disconnects: the answer has to be kept, or the next try would do it again.
+    // Also if the client disconnects: the answer has to be kept, or the next try would do it again.
     to_the_end(async move {
         let response = next.run(Request::from_parts(parts, Body::from(body))).await;
         if !response.status().is_success() {

@@ -3,8 +3,9 @@
 use super::{
     access::{Caller, Config},
     body::{Body, Patch},
-    conditions::{Conditions, Tag, tagged},
+    conditions::{Conditions, Tag, created, tagged},
     list::{List, Page, Query},
+    moment::Moment,
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
@@ -14,13 +15,10 @@ use crate::{
     state::App,
     time,
 };
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
-use plenary_model::{ConferenceName, FieldError, KeySettings, Scopes, Timestamp};
+use axum::{extract::State, http::StatusCode};
+use plenary_model::{ConferenceName, FieldError, KeySettings, Scopes};
 use plenary_store::{Access, KeyId, KeyInfo};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -118,29 +116,21 @@ struct KeyBody {
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9]{1,47}$")]
     conference: Option<ConferenceName>,
     /// Until when it is valid.
-    #[serde(default, deserialize_with = "moment")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
+    expires_at: Option<Moment>,
 }
 
 impl KeyBody {
-    /// The settings, if whoever asks may give them: a key gives no more than it has.
+    /// The settings, if the calling key may give them: a key gives no more than it has.
     fn settings(self, by: &Access) -> Result<KeySettings, ApiError> {
         let Self { label, scopes, conference, expires_at } = self;
         if !scopes.is_subset(by.scopes) {
             let detail = format!("a key can give only the scopes that it has itself: {}", by.scopes);
             return Err(ApiError::members(vec![FieldError::new("/scopes", detail)]));
         }
+        let expires_at = expires_at.map(|Moment(at)| at);
         Ok(KeySettings { label, scopes, conference, expires_at })
     }
-}
-
-/// A moment of RFC 3339.
-fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
-    let at = time::parse_rfc3339(&text);
-    at.map(Some)
-        .ok_or_else(|| serde::de::Error::custom("must be a time as in 2026-11-28T14:00:00Z (RFC 3339)"))
 }
 
 /// Lists the account's API keys
@@ -150,11 +140,7 @@ fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Er
     security(("bearer" = ["config"])),
     responses((status = 200, description = "Some of the keys.", body = List<Key>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
-    let after = match page.after().map(str::parse) {
-        None => None,
-        Some(Ok(id)) => Some(KeyId(id)),
-        Some(Err(_)) => return Err(ApiError::parameter("cursor", "must be `next` of the page before")),
-    };
+    let after = page.after_as(|key| key.parse().ok().map(KeyId))?;
     let found = state.store.keys_after(caller.account, after, page.to_fetch()).await?;
     Ok(json(StatusCode::OK, &page.of(found, |key| key.id.to_string(), Key::from)))
 }
@@ -173,11 +159,7 @@ async fn make(caller: Caller<Config>, State(state): State<App>, Body(body): Body
         let (key, secret) = state.store.key_new(caller.account, &settings).await?;
         let (tag, location) = (tag(&key), format!("/v1/keys/{}", key.id));
         let shown = NewKey { secret: secret.to_string(), key: key.into() };
-        let mut response = tagged(StatusCode::CREATED, &tag, &shown);
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+        Ok(created(&tag, &shown, &location))
     })
     .await
 }

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 const LIMIT_DEFAULT: u32 = 100;
 const LIMIT_MAX: u32 = 500;
+const NOT_A_CURSOR: &str = "must be `next` of the page before";
 
 /// Parameters of a query string. Unknown, repeated and wrong ones are errors.
 #[derive(Debug)]
@@ -57,6 +58,12 @@ impl Page {
     /// The key after which the page begins.
     pub(crate) fn after(&self) -> Option<&str> {
         self.cursor.as_ref().map(|Cursor(key)| key.as_str())
+    }
+
+    /// The same, read as what the list's cursors are.
+    pub(crate) fn after_as<K>(&self, read: impl FnOnce(&str) -> Option<K>) -> Result<Option<K>, ApiError> {
+        let Some(key) = self.after() else { return Ok(None) };
+        read(key).map(Some).ok_or_else(|| ApiError::parameter("cursor", NOT_A_CURSOR))
     }
 
     /// The page of these items, of which `key` is where the next one goes on.
@@ -106,7 +113,7 @@ impl<'de> Deserialize<'de> for Cursor {
         let text = String::deserialize(from)?;
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
         let key = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|key| !key.is_empty());
-        key.map(Self).ok_or_else(|| serde::de::Error::custom("must be `next` of the page before"))
+        key.map(Self).ok_or_else(|| serde::de::Error::custom(NOT_A_CURSOR))
     }
 }
 

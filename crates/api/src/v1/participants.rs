@@ -225,7 +225,7 @@ async fn list(
     let mut roster = state.control.roster(caller.account, ConferenceName::new(name)).await?;
     let id = |report: &ParticipantReport| report.participant.id.to_string();
     if let Some(after) = page.after() {
-        roster.retain(|report| order(&id(report)) > order(after));
+        roster.retain(|report| order(report.participant.id.as_str()) > order(after));
     }
     roster
         .sort_by(|one, other| order(one.participant.id.as_str()).cmp(&order(other.participant.id.as_str())));
@@ -255,7 +255,7 @@ async fn show(
     Ok(state.control.participant(account, name, id).await?.into())
 }
 
-/// Whom to call.
+/// The party to call.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Call {
@@ -315,9 +315,9 @@ struct Called {
 /// What came of one call.
 #[derive(Debug, Serialize, ToSchema)]
 struct CalledItem {
-    /// The participant; null: nobody is called.
+    /// The participant; null: the call is not placed.
     participant: Option<Participant>,
-    /// Why nobody is called; null where somebody is.
+    /// Why the call is not placed; null if it is.
     #[schema(value_type = Option<Problem<'static>>)]
     problem: Option<Value>,
 }

@@ -3,7 +3,7 @@
 use super::{
     access::{Book, Caller, Read},
     body::{Body, Patch},
-    conditions::{Conditions, Tag, tagged},
+    conditions::{Conditions, Tag, created, tagged},
     conferences::Phase,
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
@@ -17,10 +17,7 @@ use crate::{
     state::App,
     time,
 };
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::{extract::State, http::StatusCode};
 use plenary_conference::{
     Refused, Reservation as Stored, ReservationToken, Timestamp,
     conferences::{ReservationsQuery, State as ConferenceState},
@@ -234,11 +231,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
         let (at, token) = key.split_once(' ')?;
         Some((Timestamp(at.parse().ok()?), ReservationToken::new(token)))
     };
-    let after = match page.after().map(place) {
-        None => None,
-        Some(Some(place)) => Some(place),
-        Some(None) => return Err(ApiError::parameter("cursor", "must be `next` of the page before")),
-    };
+    let after = page.after_as(place)?;
     let query = ReservationsQuery {
         conference,
         from: from.map(|Moment(at)| at),
@@ -268,11 +261,7 @@ async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<R
     to_the_end(async move {
         let made = state.control.book(caller.account, request).await.map_err(refused)?;
         let location = format!("/v1/reservations/{}", made.0.token);
-        let mut response = tagged(StatusCode::CREATED, &tag(&made.0), &Reservation::from(made));
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+        Ok(created(&tag(&made.0), &Reservation::from(made), &location))
     })
     .await
 }

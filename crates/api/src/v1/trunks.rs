@@ -3,7 +3,7 @@
 use super::{
     access::{Caller, Config},
     body::{Patch, Put},
-    conditions::{Conditions, Tag, tagged},
+    conditions::{Conditions, Tag, put_or_patched, tagged},
     list::{List, Page, Query},
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings};
-use plenary_store::{Change, ChangeError, Changed, ServiceError, TrunkBody, merge};
+use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings, merge};
+use plenary_store::{Change, ChangeError, ServiceError, TrunkBody};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -144,13 +144,12 @@ fn unknown() -> ApiError {
     ApiError::coded(UNKNOWN_TRUNK, "there is no trunk of this name")
 }
 
-impl From<ChangeError<ApiError, ServiceError>> for ApiError {
-    fn from(error: ChangeError<Self, ServiceError>) -> Self {
-        match error {
-            ChangeError::Refused(error) => error,
-            ChangeError::Store(ServiceError::Invalid(errors)) => Self::members(errors),
-            ChangeError::Store(error) => error.into(),
-        }
+/// Errors of the store that speak of inbound services and trunks alike: here of a trunk, by its members.
+fn refused(error: ChangeError<ApiError, ServiceError>) -> ApiError {
+    match error {
+        ChangeError::Refused(error) => error,
+        ChangeError::Store(ServiceError::Invalid(errors)) => ApiError::members(errors),
+        ChangeError::Store(error) => error.into(),
     }
 }
 
@@ -261,7 +260,7 @@ fn check(account: AccountId, name: &str, body: &TrunkBody) -> Result<(), ApiErro
     Ok(())
 }
 
-/// Stores a change and has it take effect, whoever disconnects between.
+/// Stores a change and makes it effective, also if the client disconnects in between.
 async fn changed(
     State(state): State<App>,
     account: AccountId,
@@ -269,11 +268,8 @@ async fn changed(
     decide: impl FnOnce(Option<&StoredTrunk>) -> Result<Change<TrunkBody>, ApiError> + Send + 'static,
 ) -> Answer {
     to_the_end(async move {
-        let (status, trunk) = match state.store.change_trunk(account, &name, decide).await? {
-            Changed::Created(trunk) => (StatusCode::CREATED, trunk),
-            Changed::Replaced(trunk) | Changed::Kept(Some(trunk)) => (StatusCode::OK, trunk),
-            Changed::Deleted | Changed::Kept(None) => return Err(unknown()),
-        };
+        let changed = state.store.change_trunk(account, &name, decide).await.map_err(refused)?;
+        let (status, trunk) = put_or_patched(changed).ok_or_else(unknown)?;
         state.control.trunks_changed().await?;
         let tag = tag(&trunk);
         Ok(tagged(status, &tag, &show(&state, account, trunk).await?))
@@ -296,11 +292,17 @@ async fn delete(
     conditions: Conditions,
 ) -> Answer {
     to_the_end(async move {
-        let decide = |before: Option<&StoredTrunk>| {
-            conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;
-            Ok(Change::Delete)
-        };
-        state.store.change_trunk(caller.account, &name, decide).await?;
+        if conditions.are_none() {
+            if !state.store.delete_trunk(caller.account, &name).await? {
+                return Err(unknown());
+            }
+        } else {
+            let decide = |before: Option<&StoredTrunk>| {
+                conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;
+                Ok(Change::Delete)
+            };
+            state.store.change_trunk(caller.account, &name, decide).await.map_err(refused)?;
+        }
         state.control.trunks_changed().await?;
         Ok(no_content())
     })

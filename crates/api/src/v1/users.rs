@@ -3,7 +3,7 @@
 use super::{
     access::{Caller, Config},
     body::{Body, Put},
-    conditions::{Conditions, Tag, tagged},
+    conditions::{Conditions, Tag, put_or_patched, tagged},
     list::{List, Page, Query},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, SipUser, check_user};
-use plenary_store::{Change, ChangeError, Changed, SipPassword, UserError};
+use plenary_store::{Change, ChangeError, SipPassword, UserError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -185,11 +185,8 @@ async fn changed(
     decide: impl FnOnce(Option<&SipUser>) -> Result<Change<SipPassword>, ApiError> + Send + 'static,
 ) -> Answer {
     to_the_end(async move {
-        let (status, user) = match state.store.change_sip_user(account, &name, decide).await? {
-            Changed::Created(user) => (StatusCode::CREATED, user),
-            Changed::Replaced(user) | Changed::Kept(Some(user)) => (StatusCode::OK, user),
-            Changed::Deleted | Changed::Kept(None) => return Err(unknown()),
-        };
+        let changed = state.store.change_sip_user(account, &name, decide).await?;
+        let (status, user) = put_or_patched(changed).ok_or_else(unknown)?;
         Ok(tagged(status, &tag(&user), &User::new(user, &state.realm)))
     })
     .await

@@ -3,7 +3,7 @@
 use super::{
     access::{Caller, Config},
     body::{Body, Patch, Put},
-    conditions::{Conditions, Tag, tagged},
+    conditions::{Conditions, Tag, created, put_or_patched, tagged},
     list::{List, Page, Query},
 };
 use crate::{
@@ -14,12 +14,9 @@ use crate::{
     state::App,
     time,
 };
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-};
+use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, FieldError, WebRtcKey, are_webrtc_key_services};
-use plenary_store::{Change, ChangeError, Changed, WebRtcKeyError};
+use plenary_store::{Change, ChangeError, WebRtcKeyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -134,11 +131,7 @@ async fn make(
     to_the_end(async move {
         let key = state.store.make_webrtc_key(caller.account, services).await?;
         let location = format!("/v1/webrtc_keys/{}", key.key);
-        let mut response = tagged(StatusCode::CREATED, &tag(&key), &Key::from(key));
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+        Ok(created(&tag(&key), &Key::from(key), &location))
     })
     .await
 }
@@ -225,11 +218,8 @@ async fn changed(
     decide: impl FnOnce(Option<&WebRtcKey>) -> Result<Change<Option<Vec<String>>>, ApiError> + Send + 'static,
 ) -> Answer {
     to_the_end(async move {
-        let (status, key) = match state.store.change_webrtc_key(account, &key, decide).await? {
-            Changed::Created(key) => (StatusCode::CREATED, key),
-            Changed::Replaced(key) | Changed::Kept(Some(key)) => (StatusCode::OK, key),
-            Changed::Deleted | Changed::Kept(None) => return Err(unknown()),
-        };
+        let changed = state.store.change_webrtc_key(account, &key, decide).await?;
+        let (status, key) = put_or_patched(changed).ok_or_else(unknown)?;
         Ok(tagged(status, &tag(&key), &Key::from(key)))
     })
     .await
@@ -250,12 +240,18 @@ async fn revoke(
     conditions: Conditions,
 ) -> Answer {
     to_the_end(async move {
-        let decide = |before: Option<&WebRtcKey>| {
-            let before = before.filter(|key| key.revoked_at.is_none()).ok_or_else(unknown)?;
-            conditions.check(Some(&tag(before)))?;
-            Ok(Change::Delete)
-        };
-        state.store.change_webrtc_key(caller.account, &key, decide).await?;
+        if conditions.are_none() {
+            if !state.store.revoke_webrtc_key(caller.account, &key).await? {
+                return Err(unknown());
+            }
+        } else {
+            let decide = |before: Option<&WebRtcKey>| {
+                let before = before.filter(|key| key.revoked_at.is_none()).ok_or_else(unknown)?;
+                conditions.check(Some(&tag(before)))?;
+                Ok(Change::Delete)
+            };
+            state.store.change_webrtc_key(caller.account, &key, decide).await?;
+        }
         Ok(no_content())
     })
     .await

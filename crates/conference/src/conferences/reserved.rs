@@ -16,7 +16,7 @@ use crate::{
 /// What goes by one name.
 #[derive(Debug, Default)]
 pub(super) struct Conference {
-    /// Where people are: there while a reservation is on, and without one while somebody is in or on the way in.
+    /// Where participants are: there during a reservation, and without one while a participant is in or on the way in.
     room: Option<Room>,
     /// The start of the reservation that the room is of; `None`: nobody's.
     open: Option<Timestamp>,
