@@ -1,0 +1,20 @@
+//! What the conference says to callers.
+//!
+//! Dialogues and conferences speak in [`Saying`]s: fixed prompts and sentences with values, as plain data. A language turns each into [`Piece`]s: clips
+//! by name, recorded names of callers, and the silence between them. Decoding and playing them is the media plane's task.
+//!
+//! Nothing here opens a socket or reads a clock: times of day and dates come in as arguments.
+
+#![forbid(unsafe_code)]
+
+pub mod code;
+pub mod piece;
+pub mod prompt;
+pub mod saying;
+pub mod time;
+
+pub use code::LanguageCode;
+pub use piece::{Piece, Spoken};
+pub use prompt::{Kind, Prompt};
+pub use saying::{NameId, Saying, Task};
+pub use time::{Date, Day, TimeOfDay};

@@ -1,0 +1,227 @@
+//! What can be said: typed sentences.
+
+use crate::prompt::Prompt;
+use crate::time::{Day, TimeOfDay};
+use serde::{Deserialize, Serialize};
+
+/// A caller's recorded name. The caller of this crate knows what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NameId(pub String);
+
+/// One sentence to be said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Saying {
+    /// A fixed prompt.
+    Prompt(Prompt),
+    /// How long it is until the conference starts.
+    StartsIn {
+        /// In seconds; said in words as a person would, such as "twelve minutes".
+        seconds: u32,
+    },
+    /// When the conference starts.
+    StartsAt {
+        /// The time of day.
+        time: TimeOfDay,
+        /// The day.
+        day: Day,
+    },
+    /// How long it is until the conference ends. Said to everybody.
+    EndsIn {
+        /// In seconds.
+        seconds: u32,
+    },
+    /// The leader has left, and the conference will end. Said to everybody.
+    LeaderGoneEndsIn {
+        /// In seconds.
+        seconds: u32,
+    },
+    /// The only participant is told that the conference will end.
+    AloneEndsIn {
+        /// In seconds.
+        seconds: u32,
+    },
+    /// The time that is left.
+    TimeLeft {
+        /// In seconds.
+        seconds: u32,
+    },
+    /// The conference has been extended.
+    ExtendedBy {
+        /// In seconds.
+        seconds: u32,
+    },
+    /// The conference has a new end.
+    ExtendedTo {
+        /// The time of day.
+        time: TimeOfDay,
+        /// The day; `None` where it goes without saying.
+        day: Option<Day>,
+    },
+    /// How many are in the conference.
+    Participants {
+        /// All participants, the listener included. One is the listener alone.
+        count: u32,
+    },
+    /// How many wait to be admitted.
+    Waiting {
+        /// How many.
+        count: u32,
+    },
+    /// A participant has joined.
+    Joined {
+        /// The recorded name, if there is one.
+        name: Option<NameId>,
+    },
+    /// A participant has left.
+    Left {
+        /// The recorded name, if there is one.
+        name: Option<NameId>,
+    },
+    /// A caller waits to be admitted. Said to leaders.
+    AsksAdmission {
+        /// The recorded name, if there is one.
+        name: Option<NameId>,
+    },
+    /// Who is in the conference.
+    RollCall {
+        /// Recorded names, in the order in which they are said.
+        names: Vec<NameId>,
+        /// How many more there are who recorded none.
+        unnamed: u32,
+    },
+    /// Keys or figures one by one: `0` to `9`, `*`, `#`. Other characters are left out.
+    Digits(String),
+    /// A number, as a word or several.
+    Number(u32),
+    /// A recorded name on its own.
+    Name(NameId),
+    /// Which keys do something: "To mute or unmute, press star six." For menus that differ from the default, whose help is a fixed prompt.
+    KeyFor {
+        /// What the keys do.
+        task: Task,
+        /// The keys, such as `*6`.
+        keys: String,
+    },
+    /// A muted participant is told by which keys they can ask to speak.
+    KeyToAsk {
+        /// The keys, such as `*9`.
+        keys: String,
+    },
+    /// A muted participant who talks is told by which keys they can be heard.
+    KeyToUnmute {
+        /// The keys, such as `*6`.
+        keys: String,
+    },
+}
+
+impl From<Prompt> for Saying {
+    fn from(prompt: Prompt) -> Self {
+        Self::Prompt(prompt)
+    }
+}
+
+macro_rules! tasks {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// What keys of a menu do, as [`Saying::KeyFor`] says it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Task {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Task {
+            /// Every task.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name of its text and of its audio.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+tasks! {
+    /// Mutes or unmutes the one who presses it.
+    Mute = "key.mute";
+    /// Raises or lowers the hand.
+    Hand = "key.hand";
+    /// Says how many are in.
+    Count = "key.count";
+    /// Says who is in.
+    RollCall = "key.roll-call";
+    /// Opens the menu of volumes.
+    Volume = "key.volume";
+    /// What is heard becomes louder.
+    HearLouder = "key.hear-louder";
+    /// What is heard becomes quieter.
+    HearQuieter = "key.hear-quieter";
+    /// The own voice becomes louder.
+    TalkLouder = "key.talk-louder";
+    /// The own voice becomes quieter.
+    TalkQuieter = "key.talk-quieter";
+    /// Mutes or unmutes all.
+    MuteAll = "key.mute-all";
+    /// Lecture mode on or off.
+    Lecture = "key.lecture";
+    /// Locks or unlocks the conference.
+    Lock = "key.lock";
+    /// Says who waits, and lets them in.
+    Lobby = "key.lobby";
+    /// Admits the next who waits.
+    AdmitNext = "key.admit-next";
+    /// Admits all who wait.
+    AdmitAll = "key.admit-all";
+    /// Turns away the next who waits.
+    RefuseNext = "key.refuse-next";
+    /// Removes the last who joined.
+    EjectLast = "key.eject-last";
+    /// Calls somebody.
+    Call = "key.call";
+    /// Starts, pauses or resumes the recording.
+    Record = "key.record";
+    /// Says how much time is left.
+    TimeLeft = "key.time-left";
+    /// Extends the conference.
+    Extend = "key.extend";
+    /// Entry and exit sounds on or off.
+    Announcements = "key.announcements";
+    /// Leaves the conference.
+    Leave = "key.leave";
+    /// Ends the conference for everybody.
+    End = "key.end";
+    /// Help.
+    Help = "key.help";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Date;
+
+    #[test]
+    fn sayings_are_plain_data() {
+        let date = Date::new(2027, 3, 1).unwrap();
+        for (saying, text) in [
+            (Saying::from(Prompt::EntryPin), r#"{"prompt":"entry.pin"}"#),
+            (Saying::StartsIn { seconds: 720 }, r#"{"starts_in":{"seconds":720}}"#),
+            (
+                Saying::StartsAt { time: TimeOfDay::new(9, 5).unwrap(), day: Day::On(date) },
+                r#"{"starts_at":{"time":{"hour":9,"minute":5},"day":{"on":{"year":2027,"month":3,"day":1}}}}"#,
+            ),
+            (Saying::Joined { name: Some(NameId("7".into())) }, r#"{"joined":{"name":"7"}}"#),
+            (
+                Saying::KeyFor { task: Task::Mute, keys: "*6".into() },
+                r#"{"key_for":{"task":"mute","keys":"*6"}}"#,
+            ),
+        ] {
+            assert_eq!(serde_json::to_string(&saying).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Saying>(text).unwrap(), saying);
+        }
+    }
+}
