@@ -71,6 +71,7 @@ prompts! {
     EntryRoom = "entry.room", Question;
     EntryRoomWrong = "entry.room-wrong", Statement;
     EntryPin = "entry.pin", Question;
+    EntryLeaderPin = "entry.leader-pin", Question;
     EntryPinWrong = "entry.pin-wrong", Statement;
     EntryNothing = "entry.nothing", Statement;
     EntryAgain = "entry.again", Statement;
@@ -124,6 +125,7 @@ prompts! {
     RecordFailed = "record.failed", ToAll;
     RecordConfirm = "record.confirm", Question;
     TimeExtend = "time.extend", Question;
+    TimeNoEnd = "time.no-end", Statement;
     TimeNotExtended = "time.not-extended", Statement;
     TimeOver = "time.over", ToAll;
     EndConfirm = "end.confirm", Question;
@@ -158,6 +160,7 @@ prompts! {
     HelpLeader1 = "help.leader-1", Help;
     HelpLeader2 = "help.leader-2", Help;
     KeyUnknown = "key.unknown", Statement;
+    KeyFailed = "key.failed", Confirmation;
     KeyNotYou = "key.not-you", Statement;
     SysTrouble = "sys.trouble", Statement;
 }
