@@ -163,6 +163,9 @@ prompts! {
     KeyFailed = "key.failed", Confirmation;
     KeyNotYou = "key.not-you", Statement;
     SysTrouble = "sys.trouble", Statement;
+    ToneName = "tone.name", Confirmation;
+    ToneJoined = "tone.joined", Confirmation;
+    ToneLeft = "tone.left", Confirmation;
 }
 
 impl fmt::Display for Prompt {
