@@ -1,4 +1,4 @@
-# `make run` starts Plenary, `make test` runs every test. Both install what they need first.
+# `make run` starts Plenary, `make test` runs every test. Both first install what they need.
 
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
@@ -7,14 +7,14 @@ export CARGO_TERM_COLOR ?= auto
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
-	@echo "make test   run every test: the crates', then end to end with SIPp, baresip, curl and PostgreSQL"
-	@echo "make bench  measure calls and web services beside a raw reflector of packets (ten minutes)"
-	@echo "make bench-signalling  call set-ups a second, their delay, and memory over many calls (two minutes)"
-	@echo "make bench-recovery  how voice recovers on 200 uneven networks, beside an implementation of NetEq (less than a minute after the first build)"
+	@echo "make test   run all tests: of the crates, and end to end with SIPp, baresip, curl and PostgreSQL"
+	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
+	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
+	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
 	@echo "make quality  score speech through the bridge with PESQ, under loss and jitter (two minutes)"
-	@echo "make interop  with what Debian ships: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
-	@echo "make soak   callers come and go for an hour over a bad network, clients and server are killed (needs root; MINUTES=5 for a short one)"
-	@echo "make fuzz   feed every parser for ten minutes with what a fuzzer makes up (needs a nightly toolchain)"
+	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
+	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed (needs root; MINUTES=5 for a short run)"
+	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
 	@echo "make build  build target/release/plenary"
 
 need:

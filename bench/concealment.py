@@ -1,4 +1,4 @@
-"""Scores what bench/concealment made and prints the table."""
+"""Scores the output of bench/concealment and prints the table."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import numpy
 from pesq import pesq
 
 LOSSES = [1, 3, 5, 10]
-# Name, rate, scale, patterns, and the samples by which the codec is late.
+# Name, rate, scale, patterns, and the delay of the codec in samples.
 CODECS = [("pcmu", 8000, "nb", 6, 0), ("g722", 16000, "wb", 4, 22)]
 
 
@@ -26,7 +26,7 @@ def main():
     print("|---|---|" + "---|" * len(LOSSES))
     for codec, rate, scale, patterns, late in CODECS:
         path = f"{folder}/speech{rate // 1000}.raw"
-        for name, ahead in [("not here yet", []), ("here", ["ahead"])]:
+        for name, ahead in [("not arrived", []), ("arrived", ["ahead"])]:
             row = f"| {codec} | {name} |"
             for loss in LOSSES:
                 seeds = range(1, patterns + 1)

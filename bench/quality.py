@@ -20,10 +20,10 @@ def read(path):
 
 
 def cut(heard, speech):
-    """The part of what was heard that looks most like the speech, which repeats: its second round."""
+    """The part of the recording that correlates best with the speech, which is played twice: its second round."""
     size = len(heard) + len(speech)
     likeness = numpy.fft.irfft(numpy.fft.rfft(heard, size) * numpy.conj(numpy.fft.rfft(speech, size)), size)
-    # The jitter buffer has settled by then.
+    # By the second half the jitter buffer has settled.
     first = len(speech) // 2
     last = max(first + 1, len(heard) - len(speech))
     start = first + int(numpy.argmax(likeness[first:last]))
@@ -39,9 +39,9 @@ def score(folder, codec, rate, mode, loss, jitter):
 
 
 def network(folder, codec, jitter):
-    """What the server measured of the talker's packets, and holds against it, in ms."""
+    """The jitter that the server measured of the talker's packets, and the target of its jitter buffer, in ms."""
     members = json.loads(pathlib.Path(f"{folder}/{codec}-{jitter}.json").read_text())
-    # The one who listens sends as evenly as the machine lets him.
+    # The listener sends without emulated jitter.
     talker = max((member["statistics"] for member in members), key=lambda statistics: statistics["jitter_ms"])
     return f"{talker['jitter_ms']:.1f}, {talker['buffer_ms']:.0f} ms"
 

@@ -1,4 +1,4 @@
-"""Scores what bench/recovery/run made of ten networks with PESQ and prints the table."""
+"""Scores the output of bench/recovery/run on ten networks with PESQ and prints the table."""
 
 import pathlib
 import sys
@@ -10,10 +10,10 @@ RATE = 8000
 
 
 def score(speech, heard):
-    """Of the second half of the speech: in the first a listener still learns what the network is like."""
+    """The score of the second half of the speech: in the first a jitter buffer still adapts to the network."""
     start = len(speech) // 2
     part = speech[start:]
-    # What is heard begins later by the path and the buffer, at most by a step of the path more.
+    # The output is delayed by the path and the buffer, and at most by a step in the path's delay.
     around = heard[max(0, start - RATE // 2) : start + len(part) + RATE]
     size = len(around) + len(part)
     likeness = numpy.fft.irfft(numpy.fft.rfft(around, size) * numpy.conj(numpy.fft.rfft(part, size)), size)

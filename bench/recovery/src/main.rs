@@ -1,5 +1,5 @@
-//! Plays emulated networks through the receive path of a room and through `neteq`, and prints how much of what arrived
-//! is heard and how long it waits, as a table in Markdown. See [`HELP`].
+//! Plays emulated networks through the receive path of a room and through `neteq`, and prints as a Markdown table how
+//! much of the arrived audio is played, and how long it waits. See [`HELP`].
 
 mod listeners;
 #[path = "../../../crates/rtp/tests/support/network.rs"]
@@ -17,11 +17,11 @@ Plays emulated networks through the receive path of a room and through NetEq, in
 
 Usage: plenary-recovery --speech FILE [--seeds FROM..TO] [--seconds N] [--samples FOLDER] [--worst N]
 
-  --speech FILE     speech, raw samples of 16 bits at 8000 Hz; it is repeated
-  --seeds FROM..TO  which networks (default 0..200)
-  --seconds N       how long each speaks (default 20)
-  --samples FOLDER  writes what is heard in ten networks there, as NAME-ours.raw and NAME-neteq.raw, for scoring
-  --worst N         lists so many networks where most is not heard (default 12)
+  --speech FILE     speech, raw 16-bit samples at 8000 Hz; it is repeated
+  --seeds FROM..TO  seeds of the networks (default 0..200)
+  --seconds N       length of the speech in each network, 10 to 600 (default 20)
+  --samples FOLDER  writes the output of ten networks there, as NAME-ours.raw and NAME-neteq.raw, for scoring
+  --worst N         lists the N worst networks (default 12)
 
 Example: plenary-recovery --speech speech8.raw --seeds 0..40";
 
@@ -33,7 +33,7 @@ struct Arguments {
     worst: usize,
 }
 
-/// `None`: help was asked for.
+/// `None`: `--help` was given.
 fn read_arguments() -> Result<Option<Arguments>, String> {
     let mut arguments =
         Arguments { speech: PathBuf::new(), seeds: 0..SEEDS, seconds: 20, samples: None, worst: 12 };
@@ -44,7 +44,7 @@ fn read_arguments() -> Result<Option<Arguments>, String> {
         }
         let value = words.next().ok_or(format!("{word} needs a value; see --help"))?;
         let number = |text: &str| {
-            text.parse::<u64>().map_err(|_| format!("{word} takes a whole number, and {text:?} is none"))
+            text.parse::<u64>().map_err(|_| format!("{word} takes a whole number, not {text:?}"))
         };
         match word.as_str() {
             "--speech" => arguments.speech = value.into(),
@@ -61,7 +61,7 @@ fn read_arguments() -> Result<Option<Arguments>, String> {
         }
     }
     if arguments.speech.as_os_str().is_empty() {
-        return Err("--speech is needed: raw samples of 16 bits at 8000 Hz; see --help".to_owned());
+        return Err("--speech is required: raw 16-bit samples at 8000 Hz; see --help".to_owned());
     }
     if arguments.seeds.is_empty() {
         return Err("--seeds names no network: FROM must be less than TO".to_owned());
@@ -69,7 +69,7 @@ fn read_arguments() -> Result<Option<Arguments>, String> {
     Ok(Some(arguments))
 }
 
-/// The networks whose sound is scored: the sender sends all the time, so the speech itself is the reference.
+/// The networks whose output is scored. Their sender sends all the time, so the speech itself is the reference.
 fn scored(seconds: u64) -> Vec<Network> {
     let at_ms = seconds * 400;
     let jitter = |spread, max_ms: u64| Effect::Jitter { spread, max_us: max_ms * 1000, ordered: true };
@@ -119,13 +119,13 @@ struct Row {
     neteq: Vec<Figures>,
 }
 
-/// Median, 95th percentile and the most of a figure.
+/// Median, 95th percentile and maximum of a figure.
 fn spread(figures: &[Figures], of: impl Fn(&Figures) -> f64) -> [f64; 3] {
     let mut values: Vec<f64> = figures.iter().map(of).collect();
     [50, 95, 100].map(|percent| percentile(&mut values, percent))
 }
 
-/// `ours ÷ theirs`; where theirs is nothing, whether ours is too.
+/// `ours ÷ theirs`; if theirs is zero, `1.00` if ours is too, otherwise `–`.
 fn ratio(ours: f64, theirs: f64) -> String {
     match (ours, theirs) {
         _ if theirs > 1e-9 => format!("{:.2}", ours / theirs),
@@ -178,7 +178,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     print_all(&all);
     print_worst(&mut each, arguments.worst);
     if let Some(folder) = &arguments.samples {
-        eprintln!("Writing what is heard in ten networks");
+        eprintln!("Writing the output of ten networks");
         write_samples(folder, arguments.seconds, &speech)
             .map_err(|error| format!("{} cannot be written: {error}", folder.display()))?;
     }

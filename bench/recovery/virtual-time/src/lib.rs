@@ -1,4 +1,4 @@
-//! A clock that shows what it was set to, with the names under which `neteq` asks for it. Each thread has its own.
+//! A clock that shows the time it was set to, with the names that `neteq` uses. Each thread has its own.
 
 use std::{cell::Cell, ops::Sub};
 
@@ -18,22 +18,22 @@ pub fn set_ns(now_ns: u64) {
 pub struct Instant(u64);
 
 impl Instant {
-    /// What the clock of this thread shows.
+    /// The time of this thread's clock.
     pub fn now() -> Self {
         Self(NOW_NS.get())
     }
 
-    /// Zero where `earlier` is later, as in the standard library.
+    /// Zero if `earlier` is later, as in the standard library.
     pub fn duration_since(&self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Since this moment.
+    /// The time since this moment.
     pub fn elapsed(&self) -> Duration {
         Self::now().duration_since(*self)
     }
 
-    /// `None` where it does not fit.
+    /// `None` on overflow.
     pub fn checked_add(&self, duration: Duration) -> Option<Self> {
         self.0.checked_add(u64::try_from(duration.as_nanos()).ok()?).map(Self)
     }
