@@ -46,7 +46,7 @@ fn calls_go_on_without_postgres_and_everything_works_again_when_it_is_back() {
     talk.assert_stays_perfect(|| ());
     assert!(server.is_running());
 
-    postgres.go_on();
+    postgres.start_again();
     let (status, body) = reserve(&server, "After", 10);
     assert_eq!(status, 200, "without a restart: {body}");
     drop(talk.call(&server, "Lunch", 700.0));
@@ -71,7 +71,7 @@ fn a_restart_that_is_short_is_only_waited_for() {
     postgres.kill();
     std::thread::scope(|scope| {
         let reserved = scope.spawn(|| reserve(&server, "Board", 10));
-        postgres.go_on();
+        postgres.start_again();
         let (status, body) = reserved.join().unwrap();
         assert_eq!(status, 200, "{body}");
     });

@@ -103,7 +103,7 @@ async fn what_is_asked_while_it_is_away_is_refused_in_time_and_works_again_when_
         if is_frozen {
             postgres.freeze(false)
         } else {
-            postgres.go_on()
+            postgres.start_again()
         }
         // By itself, with the same handle.
         assert!(store.match_service("board").await.unwrap().is_some(), "{way}");
@@ -140,7 +140,7 @@ async fn a_short_restart_is_waited_for() {
         let store = store.clone();
         async move { reserve(&store, &reservation("During")).await }
     });
-    postgres.go_on();
+    postgres.start_again();
     assert!(asked.await.unwrap().unwrap().is_some());
     sold.await.unwrap().unwrap();
 }

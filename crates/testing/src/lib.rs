@@ -1,4 +1,4 @@
-//! What tests of several crates need. Never part of the product.
+//! Support for the tests of several crates. Not part of the product.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
-//! A PostgreSQL for one test: a server of its own, on a Unix socket in a temporary folder, gone with the test.
+//! A PostgreSQL server for one test, on a Unix socket in a temporary folder; it ends with the test.
 //!
-//! `initdb` takes seconds, so it runs once; each test copies what it made. PostgreSQL does not run as root: then the servers
-//! belong to `nobody`.
+//! `initdb` takes seconds, so it runs once, and each test copies its output. PostgreSQL does not run as root, so under root the
+//! servers run as the user `nobody`.
 
 use std::{
     env,
@@ -20,10 +20,10 @@ use tempfile::TempDir;
 
 /// User and group `nobody`, as Debian numbers them.
 const NOBODY: u32 = 65_534;
-/// How long a server may take to start or to stop on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for a server to start or stop on a machine that is busy with other tests.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A server with the empty database `plenary`, whose owner `plenary` gets in without a password.
+/// A server with the empty database `plenary`, whose owner `plenary` needs no password.
 #[derive(Debug)]
 pub struct Postgres {
     /// Holds the cluster, and the socket.
@@ -33,16 +33,16 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// A server that keeps nothing over a crash of the machine, which is quicker.
+    /// Starts a server that does not survive a crash of the machine, which is faster.
     ///
     /// # Panics
-    /// Where PostgreSQL is not installed or does not start: the message says what to do.
+    /// If PostgreSQL is not installed or does not start; the message says how to install it.
     #[must_use]
     pub fn start() -> Self {
         Self::with_settings(&["fsync=off", "full_page_writes=off"])
     }
 
-    /// A server with settings of its own, as `name=value`.
+    /// Starts a server with these settings, each `name=value`.
     ///
     /// # Panics
     /// As [`Postgres::start`].
@@ -54,7 +54,7 @@ impl Postgres {
         run(Command::new("cp").arg("-a").arg(&template).arg(folder.path().join("data")));
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let mut postgres = Self { folder, server: None, settings };
-        postgres.go_on();
+        postgres.start_again();
         postgres
     }
 
@@ -64,10 +64,10 @@ impl Postgres {
         format!("postgres://plenary@localhost/plenary?host={}", self.folder.path().display())
     }
 
-    /// Runs statements in its database, with its own client.
+    /// Runs statements in its database with `psql`. Returns the output: tuples only, unaligned.
     ///
     /// # Panics
-    /// When they fail.
+    /// If a statement fails.
     pub fn execute(&self, sql: &str) -> String {
         let mut psql = Command::new(binaries().join("psql"));
         psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
@@ -75,12 +75,12 @@ impl Postgres {
         run(psql.arg("--command").arg(sql))
     }
 
-    /// Starts it after [`Postgres::stop`] or [`Postgres::kill`].
+    /// Starts it again after [`Postgres::stop`] or [`Postgres::kill`].
     ///
     /// # Panics
-    /// When it does not start.
-    pub fn go_on(&mut self) {
-        assert!(self.server.is_none(), "it runs");
+    /// If it is running or does not start.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "it is running");
         let log = File::options()
             .create(true)
             .append(true)
@@ -101,17 +101,17 @@ impl Postgres {
         self.wait_until("start", || self.is_ready());
     }
 
-    /// Stops it as an operator would, at once: sessions are ended.
+    /// Stops it by the fast shutdown: open sessions are ended.
     pub fn stop(&mut self) {
         self.end("INT");
     }
 
-    /// Ends all its processes without any order, as a crash would.
+    /// Ends all its processes at once, as a crash would.
     pub fn kill(&mut self) {
         self.end("QUIT");
     }
 
-    /// Lets it stand still, or go on: connections stay, and nothing is answered. Sessions stand still as well.
+    /// Suspends or resumes it, with its sessions: connections stay open, and requests get no answer meanwhile.
     pub fn freeze(&self, is_frozen: bool) {
         let Some(server) = &self.server else { return };
         let signal = if is_frozen { "STOP" } else { "CONT" };
@@ -126,7 +126,7 @@ impl Postgres {
             send(pid, "CONT");
         }
         send(server.id(), signal);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SERVER_TIMEOUT;
         while let Ok(None) = server.try_wait() {
             if Instant::now() > deadline {
                 let _ = server.kill();
@@ -136,14 +136,14 @@ impl Postgres {
     }
 
     fn is_ready(&self) -> bool {
-        // Its socket is there before it lets anybody in; the file below says `ready` only then.
+        // The socket exists before the server accepts sessions; this file says `ready` only then.
         let state = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap_or_default();
         state.lines().nth(7).is_some_and(|line| line.trim() == "ready")
             && UnixStream::connect(self.folder.path().join(".s.PGSQL.5432")).is_ok()
     }
 
     fn wait_until(&self, what: &str, is_done: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + SERVER_TIMEOUT;
         while !is_done() {
             if Instant::now() > deadline {
                 let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
@@ -160,26 +160,26 @@ impl Drop for Postgres {
     }
 }
 
-/// The folder of `initdb`'s outcome, made by the first test that needs it.
+/// The folder with the output of `initdb`, which the first test that needs it makes.
 fn template() -> PathBuf {
     let binaries = binaries();
     let version = binaries.ancestors().nth(1).and_then(Path::file_name).unwrap_or_default().to_owned();
     // Beside the tests: target/debug/deps/test → target/debug.
-    let test = env::current_exe().expect("a test knows where it is");
-    let folder = test.ancestors().nth(2).expect("it is in a folder of the build").to_owned();
+    let test = env::current_exe().expect("a test has a path");
+    let folder = test.ancestors().nth(2).expect("it is in the build folder").to_owned();
     let template = folder.join(format!("postgres-template-{}", version.display()));
     let lock =
         File::options().create(true).truncate(false).write(true).open(folder.join("postgres-template.lock"));
-    let lock = lock.expect("a file in the folder of the build");
+    let lock = lock.expect("a file in the build folder");
     lock.lock().expect("a lock on that file");
     if template.exists() {
         return template;
     }
-    // In a folder that the unprivileged user can reach; then moved in one step, so that it is whole where it is.
+    // Made in a folder that the unprivileged user can reach, then moved in one step, so that the template is complete.
     let making = tempfile::Builder::new().prefix("plenary-pg-").tempdir().expect("a temporary folder");
     own(making.path());
     let data = making.path().join("data");
-    // The names of an installation may be in any language: the order of text there is not that of bytes.
+    // ICU gives text the order of a real installation, which is not that of bytes.
     let mut initdb = unprivileged("initdb", false);
     initdb.args(["--no-sync", "--auth=trust", "--username=plenary", "--encoding=UTF8", "--wal-segsize=1"]);
     initdb.arg("--locale=C.UTF-8");
@@ -201,11 +201,11 @@ fn template() -> PathBuf {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     }
     run(Command::new("cp").arg("-a").arg(&data).arg(&half));
-    fs::rename(&half, &template).expect("it takes its place");
+    fs::rename(&half, &template).expect("renamed");
     template
 }
 
-/// Where PostgreSQL's programs are: the newest that Debian has installed, or those of the path.
+/// The folder of the programs of the newest PostgreSQL that Debian has installed.
 fn binaries() -> PathBuf {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = installed
@@ -221,7 +221,7 @@ fn binaries() -> PathBuf {
     })
 }
 
-/// A command as a user that PostgreSQL accepts. `is_bound`: it ends with the thread that starts it, however that ends.
+/// A command that runs as a user that PostgreSQL accepts. `is_bound`: it ends when the thread that starts it ends.
 fn unprivileged(program: &str, is_bound: bool) -> Command {
     let mut command = Command::new("setpriv");
     if is_bound {
@@ -238,10 +238,10 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Gives a new folder to the user who will run the server; others may look for the socket in it.
+/// Gives a new folder to the user that runs the server; other users may read it to find the socket.
 fn own(folder: &Path) {
     if is_root() {
-        chown(folder, Some(NOBODY), Some(NOBODY)).expect("root gives folders away");
+        chown(folder, Some(NOBODY), Some(NOBODY)).expect("root may change owners");
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
 }
@@ -254,7 +254,7 @@ fn family(pid: u32) -> Vec<u32> {
 }
 
 fn send(pid: u32, signal: &str) {
-    // One that is gone meanwhile is no failure.
+    // The process may have ended since.
     let _ = Command::new("kill").args([format!("-{signal}"), pid.to_string()]).stderr(Stdio::null()).status();
 }
 
