@@ -1,4 +1,4 @@
-//! The two receive paths, given the same packets in virtual time.
+//! The two receive paths, which get the same packets in virtual time.
 
 use crate::{
     network::{CLOCK_RATE, Network, Packet, START_NS},
@@ -7,7 +7,6 @@ use crate::{
 use neteq::{AudioPacket, NetEq, NetEqConfig, RtpHeader, codec::AudioDecoder, neteq::SpeechType};
 use plenary_audio::g711::{self, Law};
 use plenary_media::{Codec, Listener, MediaConfig, Piece, StreamParams};
-use plenary_rtp::packet::Header;
 use std::sync::{Arc, Mutex};
 
 const MS: u64 = 1_000_000;
@@ -15,8 +14,6 @@ const OUR_FRAME_NS: u64 = 20 * MS;
 const NETEQ_FRAME_NS: u64 = 10 * MS;
 /// Octets and samples of a millisecond.
 const SAMPLES_PER_MS: u32 = CLOCK_RATE / 1000;
-/// After the last packet everything that is held is heard within this.
-const LINGER_NS: u64 = 3000 * MS;
 
 /// The payload of each packet: the part of the source that its frame is.
 pub fn payload<'a>(network: &Network, speech: &'a [u8], packet: &Packet) -> &'a [u8] {
@@ -26,44 +23,33 @@ pub fn payload<'a>(network: &Network, speech: &'a [u8], packet: &Packet) -> &'a 
     &speech[packet.place % frames * length..][..length]
 }
 
-fn ticks(network: &Network, frame_ns: u64) -> impl Iterator<Item = u64> {
-    // The clock of the listener is not that of the sender.
-    let phase_ns = network.seed * 7919 % 20_000 * 1000 % frame_ns;
-    let ends_ns = network.ends_ns() + LINGER_NS;
-    (0..).map(move |tick| START_NS + phase_ns + tick * frame_ns).take_while(move |at_ns| *at_ns < ends_ns)
-}
-
-/// Plays the network through the receive path of a room. What is heard goes to `out`.
+/// Plays the network through the receive path of a room. Its output is appended to `out`.
 pub fn ours(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut Vec<i16>) {
     let params = StreamParams::new(([127, 0, 0, 1], 9).into(), Codec::Pcmu, 0);
     let mut listener = Listener::new(params, &MediaConfig::default(), START_NS);
-    let mut packets = network.packets.iter().peekable();
     let unit_ns = 1_000_000_000 / u64::from(CLOCK_RATE);
-    for now_ns in ticks(network, OUR_FRAME_NS) {
-        while let Some(packet) = packets.next_if(|packet| packet.arrives_ns <= now_ns) {
-            let header = Header {
-                marker: packet.marker,
-                sequence: packet.sequence,
-                timestamp: packet.timestamp,
-                ssrc: 7,
-                ..Header::default()
-            };
-            listener.push(&header, payload(network, speech, packet), packet.arrives_ns);
-        }
-        let frame = listener.pull(now_ns, |piece, at_ns| match piece {
-            Piece::Packet { sequence, .. } => score.play(sequence, at_ns),
-            Piece::Concealed { samples } => score.conceal(at_ns, u64::from(samples) * unit_ns),
-            Piece::Nothing => score.conceal(at_ns, now_ns + OUR_FRAME_NS - at_ns),
-            // As with NetEq, what is put in or taken out to change the tempo is not concealment.
-            Piece::PutIn { .. } | Piece::TakenOut { .. } => {}
-        });
-        out.extend_from_slice(frame);
-    }
+    network.play(
+        OUR_FRAME_NS,
+        &mut listener,
+        |listener, packet| {
+            listener.push(&packet.header(), payload(network, speech, packet), packet.arrives_ns);
+        },
+        |listener, now_ns| {
+            let frame = listener.pull(now_ns, |piece, at_ns| match piece {
+                Piece::Packet { sequence, .. } => score.play(sequence, at_ns),
+                Piece::Concealed { samples } => score.conceal(at_ns, u64::from(samples) * unit_ns),
+                Piece::Nothing => score.conceal(at_ns, now_ns + OUR_FRAME_NS - at_ns),
+                // As with NetEq, a change of tempo is not concealment.
+                Piece::PutIn { .. } | Piece::TakenOut { .. } => {}
+            });
+            out.extend_from_slice(frame);
+        },
+    );
 }
 
-/// Decodes µ-law, and notes which packets it was asked for.
+/// Decodes µ-law, and records which packets it decoded.
 struct Mulaw {
-    /// Numbers of the packets that were decoded since the last pull.
+    /// Sequence numbers of the packets decoded since the last frame.
     decoded: Arc<Mutex<Vec<u16>>>,
 }
 
@@ -76,7 +62,7 @@ impl AudioDecoder for Mulaw {
         1
     }
 
-    /// Two octets with the packet's number stand before its payload.
+    /// The payload follows two octets with the packet's sequence number.
     fn decode(&mut self, encoded: &[u8]) -> neteq::Result<Vec<f32>> {
         let (number, payload) = encoded.split_at(2);
         let number = u16::from_be_bytes([number[0], number[1]]);
@@ -87,7 +73,7 @@ impl AudioDecoder for Mulaw {
     }
 }
 
-/// Plays the network through `neteq` as it is set up by default, at 8 kHz.
+/// Plays the network through `neteq` with its default settings, at 8 kHz. Its output is appended to `out`.
 pub fn neteq(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut Vec<i16>) {
     web_time::set_ns(START_NS);
     let config = NetEqConfig { sample_rate: CLOCK_RATE, ..NetEqConfig::default() };
@@ -97,19 +83,18 @@ pub fn neteq(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut 
     // It compares timestamps as plain numbers, so they must not wrap; one constant added to all changes nothing else.
     let shift = network.packets.iter().min_by_key(|packet| packet.place);
     let shift = shift.map_or(0, |first| (1_u32 << 24).wrapping_sub(first.timestamp));
-    let mut packets = network.packets.iter().peekable();
-    for now_ns in ticks(network, NETEQ_FRAME_NS) {
-        while let Some(packet) = packets.next_if(|packet| packet.arrives_ns <= now_ns) {
-            web_time::set_ns(packet.arrives_ns);
-            let timestamp = packet.timestamp.wrapping_add(shift);
-            let header = RtpHeader::new(packet.sequence, timestamp, 7, 0, packet.marker);
-            let mut numbered = packet.sequence.to_be_bytes().to_vec();
-            numbered.extend_from_slice(payload(network, speech, packet));
-            let ms = network.samples / SAMPLES_PER_MS;
-            neteq
-                .insert_packet(AudioPacket::new(header, numbered, CLOCK_RATE, 1, ms))
-                .expect("its errors are of its set-up");
-        }
+    let push = |neteq: &mut NetEq, packet: &Packet| {
+        web_time::set_ns(packet.arrives_ns);
+        let timestamp = packet.timestamp.wrapping_add(shift);
+        let header = RtpHeader::new(packet.sequence, timestamp, 7, 0, packet.marker);
+        let mut numbered = packet.sequence.to_be_bytes().to_vec();
+        numbered.extend_from_slice(payload(network, speech, packet));
+        let ms = network.samples / SAMPLES_PER_MS;
+        neteq
+            .insert_packet(AudioPacket::new(header, numbered, CLOCK_RATE, 1, ms))
+            .expect("its errors are of its set-up");
+    };
+    let pull = |neteq: &mut NetEq, now_ns: u64| {
         web_time::set_ns(now_ns);
         // Decoded and not yet heard: that is heard first.
         let held = neteq.get_statistics().packets_awaiting_decode * network.samples as usize;
@@ -123,5 +108,6 @@ pub fn neteq(network: &Network, speech: &[u8], score: &mut Score<'_>, out: &mut 
             score.conceal(now_ns, NETEQ_FRAME_NS);
         }
         out.extend(frame.samples.iter().map(|sample| (sample * 32_768.0) as i16));
-    }
+    };
+    network.play(NETEQ_FRAME_NS, &mut neteq, push, pull);
 }

@@ -17,6 +17,7 @@
 
 #![allow(dead_code, unreachable_pub)] // Each test uses a part of it.
 
+use plenary_rtp::packet::Header;
 use std::fmt::Write as _;
 
 /// The seeds that tests and the benchmark go through.
@@ -29,6 +30,8 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 /// Packets that queued up leave the queue this far apart.
 const QUEUE_SPACING_NS: u64 = 200_000;
+/// Within this time after the last packet everything that is held is heard.
+const LINGER_NS: u64 = 3 * SECOND;
 
 /// A packet as it arrives. A duplicate is a second packet with the same `place`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,19 @@ pub struct Packet {
     /// Which frame of the source it carries: the index in [`Network::frames`].
     pub place: usize,
     pub arrives_ns: u64,
+}
+
+impl Packet {
+    /// Its RTP header.
+    pub fn header(&self) -> Header {
+        Header {
+            marker: self.marker,
+            sequence: self.sequence,
+            timestamp: self.timestamp,
+            ssrc: 7,
+            ..Header::default()
+        }
+    }
 }
 
 /// What becomes of a frame of the source.
@@ -217,8 +233,8 @@ impl Network {
         }
     }
 
-    /// How much later than by the quickest way of its moment the frame `place` arrived: than by the path alone, or, where
-    /// frames made after it had a shorter path and were there before it, than by the shortest of those. `None`: it did not
+    /// How much later the frame `place` arrived than by the quickest path of its moment: than by the path alone, or, if
+    /// frames made after it had a shorter path and arrived before it, than by the shortest of those. `None`: it did not
     /// arrive.
     pub fn lateness_ns(&self, place: usize) -> Option<u64> {
         let frame = &self.frames[place];
@@ -227,6 +243,27 @@ impl Network {
         let overtakes = |later: &&Frame| later.made_ns + later.path_ns <= there_ns;
         let path_ns = later.filter(overtakes).map(|later| later.path_ns).min().unwrap_or(frame.path_ns);
         Some(there_ns - frame.made_ns - path_ns.min(frame.path_ns))
+    }
+
+    /// Plays the packets to a listener that takes a frame every `frame_ns`: `push` gets each packet before the first
+    /// frame after its arrival, `pull` the time of each frame.
+    pub fn play<L>(
+        &self,
+        frame_ns: u64,
+        listener: &mut L,
+        mut push: impl FnMut(&mut L, &Packet),
+        mut pull: impl FnMut(&mut L, u64),
+    ) {
+        let mut packets = self.packets.iter().peekable();
+        // The clock of the listener is not that of the sender.
+        let mut now_ns = START_NS + self.seed * 7919 % 20_000 * 1000 % frame_ns;
+        while now_ns < self.ends_ns() + LINGER_NS {
+            while let Some(packet) = packets.next_if(|packet| packet.arrives_ns <= now_ns) {
+                push(listener, packet);
+            }
+            pull(listener, now_ns);
+            now_ns += frame_ns;
+        }
     }
 
     /// When the last packet arrives, or the last frame is made.
