@@ -6,8 +6,7 @@ use proptest::prelude::*;
 use rtc_srtp::{context::Context, protection_profile::ProtectionProfile};
 
 fn key(suite: Suite, seed: u8) -> MasterKey {
-    let bytes: Vec<u8> =
-        (0..suite.key_bytes() + suite.salt_bytes()).map(|n| (n as u8).wrapping_mul(37) ^ seed).collect();
+    let bytes: Vec<u8> = (0..suite.key_and_salt_bytes()).map(|n| (n as u8).wrapping_mul(37) ^ seed).collect();
     MasterKey::new(suite, &bytes).unwrap()
 }
 

@@ -22,7 +22,7 @@ const SOURCES_MAX: usize = 8;
 const RTCP_CLEAR: usize = 8;
 const RTCP_ENCRYPTED: u32 = 1 << 31;
 
-/// A cipher with its authentication.
+/// A cipher with its authentication: an SRTP crypto suite (RFC 4568, 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suite {
     /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Supported by everyone.
@@ -69,6 +69,12 @@ impl Suite {
         }
     }
 
+    /// Octets of master key and salt together, as SDP and DTLS carry them.
+    #[must_use]
+    pub const fn key_and_salt_bytes(self) -> usize {
+        self.key_bytes() + self.salt_bytes()
+    }
+
     const fn rtp_tag_bytes(self) -> usize {
         match self {
             Self::AesCm128HmacSha1_80 => 10,
@@ -98,7 +104,7 @@ impl MasterKey {
     #[must_use]
     pub fn new(suite: Suite, key_and_salt: &[u8]) -> Option<Self> {
         let mut bytes = [0; 46];
-        let length = suite.key_bytes() + suite.salt_bytes();
+        let length = suite.key_and_salt_bytes();
         if key_and_salt.len() != length {
             return None;
         }
@@ -134,7 +140,7 @@ impl MasterKey {
     /// Key and salt, concatenated.
     #[must_use]
     pub fn key_and_salt(&self) -> &[u8] {
-        &self.bytes[..self.suite.key_bytes() + self.suite.salt_bytes()]
+        &self.bytes[..self.suite.key_and_salt_bytes()]
     }
 }
 

@@ -21,6 +21,9 @@ use std::{
 };
 
 /// An audio codec that can be negotiated.
+///
+/// A type apart from the one that encodes (`plenary_audio::codec::Codec`), so that signalling does not link libopus: here a
+/// codec is its names and payload types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 µ-law, payload type 0.

@@ -3,6 +3,7 @@
 
 use super::SdpError;
 use data_encoding::{BASE64, BASE64_NOPAD};
+pub use plenary_rtp::srtp::Suite;
 use sdp_types::{Media, Session};
 use std::fmt::{self, Write};
 
@@ -15,46 +16,6 @@ const MKI_VALUE_BYTES: usize = 16;
 const KEYS_MAX: usize = 16;
 /// The smallest replay window that may be asked for (RFC 4568, 6.3.7). Ours is 128.
 const WINDOW_MIN: u32 = 64;
-
-/// An SRTP cipher suite by its name in `a=crypto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Suite {
-    /// AES-GCM, 256 bits (RFC 7714).
-    AeadAes256Gcm,
-    /// AES-GCM, 128 bits.
-    AeadAes128Gcm,
-    /// AES in counter mode with HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1).
-    AesCm128HmacSha1_80,
-    /// The same with 32 bits.
-    AesCm128HmacSha1_32,
-}
-
-impl Suite {
-    /// Every suite, the strongest first, which is the order of offers.
-    pub const ALL: [Self; 4] =
-        [Self::AeadAes256Gcm, Self::AeadAes128Gcm, Self::AesCm128HmacSha1_80, Self::AesCm128HmacSha1_32];
-
-    /// The name in `a=crypto`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
-            Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
-            Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
-            Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
-        }
-    }
-
-    /// Octets of master key and salt together.
-    #[must_use]
-    pub const fn key_bytes(self) -> usize {
-        match self {
-            Self::AeadAes256Gcm => 44,
-            Self::AeadAes128Gcm => 28,
-            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => 30,
-        }
-    }
-}
 
 /// Whether audio has to be protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -105,7 +66,7 @@ impl LocalSecurity {
     /// The local master key and salt for a suite.
     fn key(&self, suite: Suite) -> Vec<u8> {
         let place = Suite::ALL.iter().position(|other| *other == suite).unwrap_or(0) * KEY_BYTES_MAX;
-        self.seed[place..place + suite.key_bytes()].to_vec()
+        self.seed[place..place + suite.key_and_salt_bytes()].to_vec()
     }
 
     /// The profile of an offer.
@@ -319,7 +280,7 @@ fn sdes_key(text: &str, suite: Suite) -> Option<(SdesKey, Option<&str>)> {
     }
     let mut parts = info.split('|');
     let bytes = BASE64_NOPAD.decode(parts.next()?.trim_end_matches('=').as_bytes()).ok()?;
-    if bytes.len() != suite.key_bytes() {
+    if bytes.len() != suite.key_and_salt_bytes() {
         return None;
     }
     let (lifetime, identifier) = match (parts.next(), parts.next(), parts.next()) {
