@@ -1,6 +1,7 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
 use crate::call::CallNumber;
+pub use plenary_model::Clip;
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,27 +22,6 @@ pub enum PlayTo {
     Room(RoomNumber),
     /// All calls of a room but one.
     RoomBut(RoomNumber, CallNumber),
-}
-
-/// One thing of a play list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clip {
-    /// A WAV file, by its name inside the media folder.
-    File(String),
-    /// A sine.
-    Tone {
-        /// Frequency, in Hz.
-        hz: u32,
-        /// Length, in milliseconds.
-        ms: u32,
-    },
-    /// Nothing, for so many milliseconds.
-    Silence {
-        /// Length, in milliseconds.
-        ms: u32,
-    },
-    /// The short beep that marks an entry.
-    Beep,
 }
 
 /// What is done to a voice before others hear it.

@@ -9,6 +9,7 @@
 
 mod audio;
 mod call_record;
+mod clip;
 mod de;
 mod fields;
 pub mod id;
@@ -26,6 +27,7 @@ mod webrtc_key;
 
 pub use audio::{AudioOwner, StoredAudio};
 pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
+pub use clip::Clip;
 pub use de::nearest;
 pub use fields::{Selection, is_user};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
