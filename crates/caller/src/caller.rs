@@ -1,4 +1,4 @@
-//! Calls, from dialling to the end.
+//! Calls, from dialling to their end.
 
 use crate::{
     CallStats, CallerError, Speech,
@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 pub struct CallerConfig {
     /// For calls over TLS.
     pub tls: TlsSettings,
-    /// The address to call from.
+    /// The local address of signalling and audio.
     pub bind: IpAddr,
     /// User-Agent header.
     pub product: String,
@@ -44,25 +44,25 @@ impl Default for CallerConfig {
 pub struct CallSpec {
     /// User part of From.
     pub from_user: String,
-    /// What to say.
+    /// The audio to send.
     pub speech: Speech,
     /// The codecs to offer.
     pub codecs: Vec<Codec>,
-    /// Whether to listen at all; calls that only load a conference need not.
+    /// It decodes what it receives; calls that only load a conference need not.
     pub listens: bool,
-    /// How much of what is heard to record, in seconds.
+    /// How much of the received audio to record, in seconds.
     pub record_seconds: u32,
-    /// What the network does to what it sends.
+    /// Impairment of the packets it sends.
     pub impairment: Impairment,
-    /// What to answer with when asked who calls.
+    /// Credentials for a digest challenge (401, 407).
     pub credentials: Option<Credentials>,
-    /// Each packet says how loud it is (RFC 6464), where the other side reads that.
-    pub tells_levels: bool,
-    /// Its bursts ([`Speech::Marked`]) are looked for by the other calls with this number…
+    /// Its packets carry their audio level (RFC 6464), if the other side accepts that.
+    pub sends_levels: bool,
+    /// The group in which bursts ([`Speech::Marked`]) measure the delay; `None`: none.
     pub probes: Option<u32>,
-    /// … that have this.
+    /// It looks for the bursts of its group.
     pub looks: bool,
-    /// It says nothing but in its turn.
+    /// It speaks in its turn only; `None`: always.
     pub turn: Option<Turn>,
 }
 
@@ -76,7 +76,7 @@ impl Default for CallSpec {
             record_seconds: 0,
             impairment: Impairment::default(),
             credentials: None,
-            tells_levels: false,
+            sends_levels: false,
             probes: None,
             looks: false,
             turn: None,
@@ -84,33 +84,33 @@ impl Default for CallSpec {
     }
 }
 
-/// Where a call is.
+/// The state of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallState {
-    /// The INVITE is out.
+    /// INVITE was sent.
     Calling,
-    /// 180 or 183 came.
+    /// 180 or 183 arrived.
     Ringing,
-    /// Up.
+    /// Answered.
     Up,
     /// The other side refused, or was not reached.
     Refused {
-        /// SIP status.
+        /// Status of the final response, or the one that stands for its absence (408, 487, 503).
         status: u16,
-        /// Its phrase.
+        /// Its reason phrase.
         phrase: String,
     },
-    /// Over. The reason is what the BYE said, empty when it said nothing.
+    /// Over.
     Ended {
         /// The other side hung up.
         by_remote: bool,
-        /// For people.
+        /// The text of the Reason header in the BYE, or why the call broke; empty if there is none.
         reason: String,
     },
 }
 
 impl CallState {
-    /// Nothing more will happen.
+    /// The call is over: its state is final.
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self {
@@ -120,7 +120,7 @@ impl CallState {
     }
 }
 
-/// A telephone with many lines. Dropping it hangs nothing up; ask each call, or [`Caller::stop`].
+/// A telephone with many lines. Dropping it ends no call: dropping or hanging up each [`Call`] does.
 #[derive(Debug)]
 pub struct Caller {
     sip: SipHandle,
@@ -128,7 +128,7 @@ pub struct Caller {
     book: Arc<Mutex<Book>>,
 }
 
-/// Every call that is not over.
+/// All calls that are not over.
 #[derive(Debug, Default)]
 struct Book {
     calls: HashMap<CallId, Entry>,
@@ -159,7 +159,7 @@ impl Caller {
     /// Starts the endpoint and the media thread.
     ///
     /// # Errors
-    /// No socket, no thread.
+    /// A socket or a thread is not available.
     pub async fn new(config: CallerConfig) -> Result<Self, CallerError> {
         let everywhere = ["0.0.0.0/0", "::/0"].map(|net| net.parse().expect("a literal network"));
         let (sip, events) = SipEndpoint::bind(SipConfig {
@@ -176,10 +176,10 @@ impl Caller {
         Ok(Self { sip, hub, book })
     }
 
-    /// Places a call. It returns at once; [`Call::answered`] waits.
+    /// Places a call. Returns at once; [`Call::answered`] waits.
     ///
     /// # Errors
-    /// The URI can't be called, or the WAV file not be read.
+    /// The URI cannot be called, or the WAV file cannot be read.
     pub async fn dial(&self, uri: &str, spec: CallSpec) -> Result<Call, CallerError> {
         let mut rtp = self.hub.local();
         if rtp.ip().is_unspecified() {
@@ -195,7 +195,7 @@ impl Caller {
             direction: Direction::SendRecv,
             security: LocalSecurity::off(),
             ice: None,
-            levels: if spec.tells_levels { Levels::Send } else { Levels::Off },
+            levels: if spec.sends_levels { Levels::Send } else { Levels::Off },
         };
         let mut encoded = HashMap::new();
         for codec in &spec.codecs {
@@ -208,7 +208,7 @@ impl Caller {
             credentials: spec.credentials,
             ..DialSpec::default()
         };
-        // Held while dialling, so that no event of the call is looked up before the call is in the book.
+        // Locked while dialling, so that no event of the call is looked up before the call is in the book.
         let mut book = self.book.lock().await;
         let id = self.sip.dial(dial)?;
         let (state, state_seen) = watch::channel(CallState::Calling);
@@ -238,36 +238,36 @@ impl Caller {
         self.hub.reset_measures();
     }
 
-    /// How long bursts took, and how unevenly packets came.
+    /// Delays of bursts, and deviations of arrivals from the 20 ms grid.
     pub(crate) fn measures(&self) -> (DurationQuantiles, DurationQuantiles) {
         self.hub.measures()
     }
 
-    /// How well the media thread keeps time.
+    /// The timeliness of the media thread.
     #[must_use]
     pub fn load(&self) -> HubLoad {
         self.hub.load()
     }
 
-    /// Stops the signalling. Calls should be over before.
+    /// Stops the signalling. All calls should be over.
     pub async fn stop(&self) {
         self.sip.shutdown().await;
     }
 }
 
 impl Call {
-    /// Where it is now.
+    /// The present state.
     #[must_use]
     pub fn state(&self) -> CallState {
         self.state.borrow().clone()
     }
 
-    /// Waits until it is up or over, and says which.
+    /// Waits until it is up or over, and returns that state.
     pub async fn answered(&mut self) -> CallState {
         self.wait(|state| state.is_over() || *state == CallState::Up).await
     }
 
-    /// Waits until it is over.
+    /// Waits until it is over, and returns its final state.
     pub async fn ended(&mut self) -> CallState {
         self.wait(CallState::is_over).await
     }
@@ -282,10 +282,10 @@ impl Call {
         *self.line.borrow()
     }
 
-    /// Says something else from now on.
+    /// Sends other audio from now on.
     ///
     /// # Errors
-    /// The WAV file can't be read.
+    /// The WAV file cannot be read.
     pub fn say(&self, speech: &Speech) -> Result<(), CallerError> {
         let encoded = Encoded::new(speech, of_audio(self.codec()))?;
         if let Some(line) = self.line() {
@@ -297,7 +297,7 @@ impl Call {
     /// Presses keys, one after the other, as RFC 4733 events; a comma waits half a second.
     ///
     /// # Errors
-    /// Something that is no key.
+    /// As [`check_keys`].
     pub fn press(&self, keys: &str) -> Result<(), CallerError> {
         check_keys(keys)?;
         if let Some(line) = self.line() {
@@ -306,43 +306,43 @@ impl Call {
         Ok(())
     }
 
-    /// Keys that are not sent yet.
+    /// The number of keys not sent yet, including the one being pressed.
     #[must_use]
     pub fn keys_left(&self) -> usize {
         self.line().map_or(0, |line| self.hub.keys_left(line))
     }
 
-    /// The codec that was agreed on; before that the first of those offered.
+    /// The negotiated codec; before the answer, the first one offered.
     #[must_use]
     pub fn codec(&self) -> Codec {
         *self.codec.borrow()
     }
 
-    /// Samples of a second of what is heard: those of the codec.
+    /// The sample rate of the received audio, in Hz: that of the codec.
     #[must_use]
     pub fn rate_hz(&self) -> u32 {
         of_audio(self.codec()).rate().hz()
     }
 
-    /// The last milliseconds that were heard, at [`Call::rate_hz`]; at most four seconds.
+    /// The last `last_ms` of received audio, at [`Call::rate_hz`]; at most four seconds.
     #[must_use]
     pub fn heard(&self, last_ms: u32) -> Vec<i16> {
         self.line().map(|line| self.hub.heard(line, last_ms)).unwrap_or_default()
     }
 
-    /// Which of these tones are in the last milliseconds.
+    /// By tone: whether the last `last_ms` of received audio contain it above the threshold.
     #[must_use]
     pub fn hears_tones(&self, tones_hz: &[f32], last_ms: u32, threshold_dbov: f32) -> Vec<bool> {
         goertzel::tones_present(&self.heard(last_ms), self.rate_hz(), tones_hz, threshold_dbov)
     }
 
-    /// All that was recorded.
+    /// The recording, at [`Call::rate_hz`].
     #[must_use]
     pub fn recorded(&self) -> Vec<i16> {
         self.line().map(|line| self.hub.recorded(line)).unwrap_or_default()
     }
 
-    /// Counts so far.
+    /// Statistics so far.
     #[must_use]
     pub fn stats(&self) -> CallStats {
         self.line().map(|line| self.hub.stats(line)).unwrap_or_default()
@@ -354,7 +354,7 @@ impl Call {
         }
     }
 
-    /// Ends it; [`Call::ended`] waits until the other side knows.
+    /// Hangs up; [`Call::ended`] waits until the other side has confirmed.
     pub fn hang_up(&self) {
         self.sip.hang_up(self.id, Vec::new());
     }
@@ -371,10 +371,10 @@ impl Drop for Call {
     }
 }
 
-/// All of these are keys, or commas for pauses.
+/// Checks that these are telephone keys, or commas for pauses.
 ///
 /// # Errors
-/// [`CallerError::Key`].
+/// [`CallerError::Key`] with the first character that is neither.
 pub fn check_keys(keys: &str) -> Result<(), CallerError> {
     match keys.chars().find(|key| !"0123456789*#ABCDabcd,".contains(*key)) {
         Some(key) => Err(CallerError::Key(key)),
@@ -447,7 +447,7 @@ fn ended(cause: &EndCause) -> CallState {
         }
         EndCause::ByUs | EndCause::AckTimeout => CallState::Ended { by_remote: false, reason: String::new() },
         EndCause::Transport => {
-            CallState::Ended { by_remote: false, reason: "not reachable any more".to_owned() }
+            CallState::Ended { by_remote: false, reason: "no longer reachable".to_owned() }
         }
     }
 }

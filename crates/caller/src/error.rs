@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
-/// Why a call can't be placed or a file not be used.
+/// Why a call cannot be placed, or a file cannot be used.
 #[derive(Debug, Error)]
 pub enum CallerError {
     /// The signalling cannot start, or the URI cannot be called.
@@ -10,15 +10,15 @@ pub enum CallerError {
     /// No socket for the audio.
     #[error("no UDP port for the audio")]
     Socket(#[source] io::Error),
-    /// The media thread can't be started.
+    /// The media thread cannot be started.
     #[error("the media thread cannot be started")]
     Thread(#[source] io::Error),
-    /// A file that is not a WAV file, or can't be read or written.
+    /// A file is not a WAV file, or cannot be read or written.
     #[error("{} cannot be used: {text}", path.display())]
     Wav {
-        /// Which file.
+        /// Its path as given.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason, for the user.
         text: String,
     },
     /// Not a telephone key.

@@ -1,13 +1,13 @@
 //! The media of all calls: one thread, one socket.
 //!
-//! The 20 ms are cut into phases; a call belongs to one of them, so that the load on both sides is even. At each phase
-//! the thread takes what has come, then sends for the calls of that phase. Wake-ups are computed from the start, so
-//! nothing drifts.
+//! Each 20 ms frame has ten phases, and each call belongs to one, so that the load on both sides is even. At each phase the
+//! thread receives what has arrived, then sends for the calls of that phase. Wake-ups are computed from the start, so they
+//! do not drift.
 
 use crate::{
     CallerError,
-    ear::Ear,
     measure::{BurstDetector, DurationQuantiles, Durations},
+    receive_path::ReceivePath,
     speech::{BURST_FRAMES, Encoded, Speech},
 };
 use plenary_audio::codec::Codec;
@@ -33,65 +33,65 @@ use std::{
 const PHASES: u64 = 10;
 const FRAME: Duration = Duration::from_millis(20);
 const FRAME_NS: u64 = 20_000_000;
-/// How much of a packet's deviation moves the grid that the next ones are held to: it follows in half a second.
+/// The share of a packet's deviation that moves the grid with which later packets are compared: it follows in half a second.
 const GRID_FOLLOWS: f64 = 0.04;
 const PHASE: Duration = Duration::from_millis(20 / PHASES);
-/// A key is down for 120 ms, and 80 ms pass before the next.
+/// A key is pressed for 120 ms, followed by 80 ms without a key.
 const KEY_FRAMES: u32 = 6;
 const KEY_GAP_FRAMES: u32 = 4;
-/// A turn lasts for half a second to five.
+/// A turn lasts 0.5 to 5 s.
 const TURN_FRAMES_MIN: u64 = 25;
 const TURN_FRAMES_MAX: u64 = 250;
-/// A comma among the keys waits half a second.
+/// A comma among keys waits half a second.
 const PAUSE_FRAMES: u32 = 25;
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
-/// Datagrams moved with one system call, at the most.
+/// Datagrams moved with one system call.
 const BATCH: usize = 64;
 
 type Sender = net::Sender<BATCH>;
 
-/// What the network does to what a call sends.
+/// Impairment of the packets that a call sends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Impairment {
-    /// Packets that are lost, of 1000.
+    /// Loss: packets of 1000, 0 to 1000.
     pub loss_permille: u32,
-    /// Each packet is held for up to this long, at random, in milliseconds.
+    /// Jitter: each packet is delayed by up to this, uniformly at random, in milliseconds.
     pub jitter_ms: u32,
 }
 
-/// What a call has sent and received.
+/// Statistics of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct CallStats {
     /// RTP packets sent.
     pub sent: u64,
     /// RTP packets received.
     pub received: u64,
-    /// Packets that were sent to us and did not come.
+    /// Packets lost on the way to this side, by sequence number.
     pub lost: u64,
-    /// Interarrival jitter in milliseconds (RFC 3550, A.8); by the kernel's stamps.
+    /// Interarrival jitter (RFC 3550, A.8) by the kernel's time stamps, in milliseconds.
     pub jitter_ms: f32,
     /// The longest time between two packets, in milliseconds.
     pub gap_ms_max: f32,
-    /// The clock of what comes (its timestamps) and real time part by this much at the most, in milliseconds.
+    /// The largest deviation of the received timestamps from real time, in milliseconds.
     pub clock_ms: f32,
 }
 
-/// How well the thread keeps time; what is late here is not the other side's fault.
+/// The timeliness of the media thread: lateness here is not the other side's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct HubLoad {
     /// Phases run.
     pub phases: u64,
-    /// Phases that began more than 5 ms late.
+    /// Phases that started more than 5 ms late.
     pub late: u64,
-    /// Those among them that began more than a frame late: what is sent and heard in them has a gap of this process's making.
+    /// Phases that started more than a frame, 20 ms, late: this process made a gap in what is sent and heard.
     pub behind: u64,
-    /// The latest beginning, in milliseconds.
+    /// The longest time by which a phase started late, in milliseconds.
     pub lateness_ms_max: f32,
-    /// Datagrams that the system did not take.
+    /// Datagrams that the system did not accept.
     pub send_failed: u64,
 }
 
-/// Where a call's audio goes and how.
+/// The negotiated stream of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Line {
     pub(crate) remote: SocketAddr,
@@ -99,37 +99,37 @@ pub(crate) struct Line {
     pub(crate) payload_type: u8,
     pub(crate) receive_payload_type: u8,
     pub(crate) dtmf_payload_type: Option<u8>,
-    /// Under which number each packet says how loud it is.
+    /// The id of the audio level in sent packets (RFC 6464); `None`: no level.
     pub(crate) level_id: Option<u8>,
     pub(crate) sends: bool,
 }
 
-/// How a call takes part beside speaking.
+/// The part of a call in a measurement.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Role {
     pub(crate) listens: bool,
     pub(crate) record_seconds: usize,
     pub(crate) impairment: Impairment,
-    /// Its bursts are looked for by those who share this number…
+    /// The group in which bursts measure the delay.
     pub(crate) probes: Option<u32>,
-    /// … and have this.
+    /// It looks for the bursts of its group.
     pub(crate) looks: bool,
-    /// It speaks when it is its turn, and sends silence otherwise.
+    /// It speaks in its turn, and sends silence otherwise.
     pub(crate) turn: Option<Turn>,
 }
 
-/// Those who take turns: one of them speaks for half a second to five, then any of them.
+/// A place in a group that takes turns: one member speaks for 0.5 to 5 s, then a random one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
-    /// Those with this number take turns with each other.
+    /// Calls with the same number take turns.
     pub group: u32,
-    /// Which of them this is, from 0.
+    /// The index of the call in its group, from 0.
     pub place: u32,
-    /// How many they are; at least 1.
+    /// The size of the group, at least 1.
     pub of: u32,
 }
 
-/// Whose turn it is, and up to which frame.
+/// The member of a group whose turn it is, until a frame.
 #[derive(Debug)]
 struct Speaker {
     place: u32,
@@ -142,7 +142,7 @@ impl Speaker {
         Self { place: 0, until: 0, random: u64::from(group) }
     }
 
-    /// Whether this one speaks in a frame. Frames come in order.
+    /// Whether this member speaks in a frame. Calls must be in the order of frames.
     fn is(&mut self, turn: Turn, frame: u64) -> bool {
         while frame >= self.until {
             self.place = (draw(&mut self.random) % u64::from(turn.of.max(1))) as u32;
@@ -153,7 +153,7 @@ impl Speaker {
     }
 }
 
-/// Names a call in the hub.
+/// Identifies a call in the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct LineId(u64);
 
@@ -172,18 +172,18 @@ struct State {
     by_remote: HashMap<SocketAddr, LineId>,
     phases: [Vec<LineId>; PHASES as usize],
     load: HubLoad,
-    /// When the last burst of each group was sent, in nanoseconds since the start.
+    /// By group: when its last burst was sent, in nanoseconds since the start.
     bursts: HashMap<u32, u64>,
-    /// Of each group of those who take turns.
+    /// By group that takes turns.
     speakers: HashMap<u32, Speaker>,
     delays: Durations,
-    /// How far packets are off the grid of 20 ms that those before them made.
+    /// Deviations of arrivals from the 20 ms grid of earlier ones.
     unevenness: Durations,
     held: BinaryHeap<Reverse<Held>>,
     random: u64,
 }
 
-/// A packet that the impaired network holds back.
+/// A packet that the emulated impairment delays.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Held {
     due_ns: u64,
@@ -201,7 +201,7 @@ struct LineState {
     line: Line,
     source: Source,
     speech: Encoded,
-    /// What it says when it is not its turn.
+    /// Sent when it is not its turn.
     silence: Option<Encoded>,
     frame: u64,
     keys: VecDeque<char>,
@@ -209,11 +209,11 @@ struct LineState {
     wait_frames: u32,
     reception: Reception,
     last_arrival_ns: Option<u64>,
-    /// When the next packet is due by those before it.
+    /// When the next packet is due by the grid of earlier ones.
     due_ns: Option<f64>,
     gap_ns_max: u64,
     clock: Option<Clock>,
-    ear: Option<Box<Ear>>,
+    path: Option<Box<ReceivePath>>,
     detector: Option<Box<BurstDetector>>,
     role: Role,
 }
@@ -223,7 +223,7 @@ impl Hub {
         let socket = UdpSocket::bind((bind, 0)).map_err(CallerError::Socket)?;
         socket.set_nonblocking(true).map_err(CallerError::Socket)?;
         net::stamp_arrivals(&socket).map_err(CallerError::Socket)?;
-        // A smaller one does no harm before there are thousands of calls.
+        // A smaller buffer suffices up to thousands of calls.
         let _ = net::grow_receive_buffer(&socket, RECEIVE_BUFFER_BYTES);
         let local = socket.local_addr().map_err(CallerError::Socket)?;
         let state = Arc::new(Mutex::new(State::default()));
@@ -243,19 +243,19 @@ impl Hub {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic of the media thread leaves nothing half done that a reader could trip over.
+        // A panic of the media thread leaves no state half done that a reader depends on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, line: Line, speech: Encoded, role: Role) -> LineId {
         let mut random = [0; 10];
-        // Numbers that anybody could guess would do no harm here either.
+        // Without random numbers the fixed ones serve: nothing here depends on their secrecy.
         let _ = getrandom::fill(&mut random);
         let number =
             |at: usize| u32::from_be_bytes([random[at], random[at + 1], random[at + 2], random[at + 3]]);
         let codec = line.codec;
-        let ear =
-            (role.listens || role.record_seconds > 0).then(|| Box::new(Ear::new(codec, role.record_seconds)));
+        let path = (role.listens || role.record_seconds > 0)
+            .then(|| Box::new(ReceivePath::new(codec, role.record_seconds)));
         let detector = role.probes.filter(|_| role.looks).map(|_| Box::new(BurstDetector::new(codec)));
         let mut state = self.state();
         let id = LineId(state.next);
@@ -279,7 +279,7 @@ impl Hub {
                 due_ns: None,
                 gap_ns_max: 0,
                 clock: None,
-                ear,
+                path,
                 detector,
                 role,
             },
@@ -319,7 +319,7 @@ impl Hub {
         self.with(id, |line| line.keys.extend(keys.chars()));
     }
 
-    /// Keys that are not sent yet.
+    /// The number of keys not sent yet, including the one being pressed.
     pub(crate) fn keys_left(&self, id: LineId) -> usize {
         self.with(id, |line| line.keys.len() + usize::from(line.pressing.is_some())).unwrap_or(0)
     }
@@ -336,26 +336,26 @@ impl Hub {
         .unwrap_or_default()
     }
 
-    /// Forgets the longest gap and how the clocks parted, for what happens while many calls are being set up is not what is measured.
+    /// Discards the longest gap and the clock deviation: the time when many calls are set up is not measured.
     pub(crate) fn reset_gap(&self, id: LineId) {
         self.with(id, |line| (line.gap_ns_max, line.clock) = (0, None));
     }
 
     pub(crate) fn heard(&self, id: LineId, last_ms: u32) -> Vec<i16> {
-        self.with(id, |line| line.ear.as_ref().map(|ear| ear.heard(last_ms))).flatten().unwrap_or_default()
+        self.with(id, |line| line.path.as_ref().map(|path| path.heard(last_ms))).flatten().unwrap_or_default()
     }
 
     pub(crate) fn recorded(&self, id: LineId) -> Vec<i16> {
-        self.with(id, |line| line.ear.as_ref()?.recorded()).flatten().unwrap_or_default()
+        self.with(id, |line| line.path.as_ref()?.recorded()).flatten().unwrap_or_default()
     }
 
-    /// Forgets what was measured so far.
+    /// Discards all measurements so far.
     pub(crate) fn reset_measures(&self) {
         let mut state = self.state();
         (state.delays, state.unevenness) = (Durations::default(), Durations::default());
     }
 
-    /// How long bursts took, and how unevenly packets came.
+    /// Delays of bursts, and deviations of arrivals from the 20 ms grid.
     pub(crate) fn measures(&self) -> (DurationQuantiles, DurationQuantiles) {
         let state = self.state();
         (state.delays.quantiles(), state.unevenness.quantiles())
@@ -400,14 +400,14 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
         state.load.lateness_ms_max = state.load.lateness_ms_max.max(lateness.as_secs_f32() * 1000.0);
         let (now_ns, wall_now_ns) = (start.elapsed().as_nanos() as u64, wall_ns());
         incoming.drain(socket, usize::MAX, |datagram| {
-            // What came while we looked is from now.
+            // A stamp after `wall_now_ns` counts as now.
             let ago_ns = datagram.arrived_wall_ns.map_or(0, |stamp| wall_now_ns.saturating_sub(stamp));
             state.hear(datagram.from, datagram.bytes, now_ns.saturating_sub(ago_ns));
         });
         state.speak((phase % PHASES) as usize, phase / PHASES, start, socket, &mut outgoing);
         drop(state);
         phase += 1;
-        // After a long stall (a suspended machine) what was missed is not sent in one burst.
+        // After a long stall (a suspended machine) the missed packets are not sent in one burst.
         let behind = Instant::now().saturating_duration_since(due);
         if behind > FRAME * 10 {
             phase += u64::try_from(behind.as_nanos() / PHASE.as_nanos()).unwrap_or(0);
@@ -415,10 +415,10 @@ fn run(socket: &UdpSocket, state: &Mutex<State>, running: &AtomicBool) {
     }
 }
 
-/// When in a frame a line speaks. Nobody knows how the phases of people in a conference lie to each other, so these do in
-/// all ways; of ten lines that come one after the other each has another, so that the load is even.
+/// The phase of a line within the frame. The phases of real participants are arbitrary, so these are pseudo-random; ten
+/// consecutive lines have ten different ones, so that the load is even.
 fn phase_of(id: LineId) -> usize {
-    /// Numbers that have no factor in common with ten.
+    /// Coprime to ten.
     const STEPS: [u64; 4] = [1, 3, 7, 9];
     let (block, place) = (id.0 / PHASES, id.0 % PHASES);
     let random = (block + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
@@ -458,8 +458,8 @@ impl State {
         {
             self.delays.add(at_ns.saturating_sub(*sent_ns));
         }
-        if let Some(ear) = &mut line.ear {
-            ear.jitter.push(&packet.header, packet.payload, units, at_ns);
+        if let Some(path) = &mut line.path {
+            path.jitter.push(&packet.header, packet.payload, units, at_ns);
         }
     }
 
@@ -486,7 +486,7 @@ impl State {
         for id in &self.phases[phase] {
             let Some(line) = self.lines.get_mut(id) else { continue };
             if line.speech.burst.is_some() {
-                // All go by one clock, so that their bursts stay apart.
+                // All lines use one clock, so that their bursts stay apart.
                 line.frame = frame;
             }
             let is_silent = line.role.turn.is_some_and(|turn| {
@@ -511,12 +511,12 @@ impl State {
                 });
             }
             if is_burst && let Some(group) = line.role.probes {
-                // It must not wait for those behind it.
+                // A burst must not wait for later packets.
                 flush(outgoing, std::mem::take(&mut waiting));
                 self.bursts.insert(group, start.elapsed().as_nanos() as u64);
             }
-            if let Some(ear) = &mut line.ear {
-                ear.listen(now_ns);
+            if let Some(path) = &mut line.path {
+                path.listen(now_ns);
             }
             if outgoing.is_full() {
                 flush(outgoing, std::mem::take(&mut waiting));
@@ -527,7 +527,7 @@ impl State {
     }
 }
 
-/// Small and repeatable (SplitMix64): the same network each time.
+/// SplitMix64: small and repeatable.
 fn draw(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -536,7 +536,7 @@ fn draw(state: &mut u64) -> u64 {
     z ^ z >> 31
 }
 
-/// How the timestamps of a stream run beside real time.
+/// The deviation of a stream's timestamps from real time.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     first: (u32, u64),
@@ -558,7 +558,7 @@ impl Clock {
 }
 
 impl LineState {
-    /// The packet of this 20 ms: a key while one is down, else speech.
+    /// Sends the packet of this frame: a key event while a key is pressed, otherwise speech.
     fn speak(&mut self, is_silent: bool, mut send: impl FnMut(SocketAddr, &[u8], &[u8])) {
         let units = self.line.codec.clock_rate() / 50;
         if !self.line.sends {
@@ -615,7 +615,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_speaks_at_a_time_and_each_in_turn() {
+    fn one_member_of_a_group_speaks_at_a_time_and_each_in_turn() {
         const OF: u32 = 3;
         let mut speaker = Speaker::new(7);
         let (mut turns, mut spoken) = (Vec::new(), [0; OF as usize]);
@@ -635,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_too_many_is_20_ms_ahead() {
+    fn a_surplus_packet_is_a_deviation_of_20_ms() {
         let mut clock = Clock::new(4_294_967_000, 500_000_000);
         for packet in 0..100_u64 {
             let is_ahead = u64::from(packet >= 50);

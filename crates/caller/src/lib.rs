@@ -1,20 +1,20 @@
-//! A SIP caller that speaks, listens and measures: test calls, the demonstration, load.
+//! A SIP caller that speaks, listens and measures: for test calls, the demonstration and load.
 //!
-//! [`Caller`] is a telephone with many lines: one SIP endpoint and one media thread for all its calls. It sends
-//! RTP on an absolute clock, plays what comes through a jitter buffer, and can say which tones it hears.
-//! [`load`] fills conferences with such calls and reports what came back.
+//! [`Caller`] is a telephone with many lines: one SIP endpoint and one media thread for all its calls. It sends RTP on an
+//! absolute clock, plays received audio through a jitter buffer, and detects tones in it. [`load`] fills conferences with
+//! such calls and reports what they measured.
 //!
-//! All calls share one UDP socket and are told apart by the address the other side sends from, so the other side
-//! must use a port of its own for each call, as Plenary does.
+//! All calls share one UDP socket and are identified by the source address of the other side, which therefore must use a
+//! port of its own for each call, as Plenary does.
 
 #![forbid(unsafe_code)]
 
 mod caller;
-mod ear;
 mod error;
 mod hub;
 pub mod load;
 mod measure;
+mod receive_path;
 mod speech;
 pub mod wav;
 

@@ -1,7 +1,7 @@
-//! Load: many callers in many conferences, and what came back.
+//! Load: many callers in many conferences, and their measurements.
 //!
-//! Every room has its talkers, each with a tone of its own; the others send silence. In each room some callers
-//! listen and say at the end which tones they hear: all but their own, and no other.
+//! Each room has talkers, each with a tone of its own; the other callers send silence. In each room some callers listen,
+//! and at the end must hear all tones but their own, and no other.
 
 use crate::{
     Call, CallSpec, CallState, Caller, CallerConfig, CallerError, Codec, DurationQuantiles, Speech,
@@ -16,107 +16,107 @@ use std::{
 };
 use tokio::time::{sleep, sleep_until};
 
-/// What to do.
+/// A load run.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
-    /// Whom to call. With more than one room the room's number is added to the user part.
+    /// The URI to call. With more than one room, the room's number is appended to the user part.
     pub target: String,
-    /// Callers in all.
+    /// Callers in all rooms together.
     pub participants: u32,
-    /// Conferences.
+    /// Conferences, at least 1.
     pub rooms: u32,
-    /// Talkers in each.
+    /// Talkers in each conference.
     pub talkers: u32,
-    /// The talkers of a conference take turns: one speaks for half a second to five, then any of them.
+    /// The talkers of a conference take turns: one speaks for 0.5 to 5 s, then a random one.
     pub in_turn: bool,
-    /// How long to wait once all are in, in seconds, until jitter buffers, limiters and the phases of rooms have settled.
+    /// Seconds to wait after the last caller has joined, until jitter buffers, limiters and phases of rooms have settled.
     pub settle: u32,
-    /// How long to measure after that, in seconds.
+    /// Seconds to measure after that.
     pub seconds: u32,
-    /// The codecs of the callers: each offers one, in turn.
+    /// The codecs of the callers: each caller offers one, in turn.
     pub codecs: Vec<Codec>,
-    /// What those who do not talk send: noise of this level, in dBov; `None`: silence.
+    /// Callers that do not talk send noise of this level, in dBov; `None`: silence.
     pub noise_dbov: Option<f32>,
-    /// Each packet says how loud it is (RFC 6464).
+    /// Packets carry their audio level (RFC 6464).
     pub audio_levels: bool,
-    /// Conferences, at the most, in which the delay is measured, by bursts in what up to three of the talkers say. Where nobody
-    /// talks a further caller sends them.
+    /// Conferences in which the delay is measured, at most: up to three of the talkers send bursts, or, without talkers, one
+    /// further caller.
     pub probes: u32,
     /// Calls set up per second.
     pub ramp: u32,
-    /// The process whose CPU time and memory are measured.
+    /// The process whose CPU time and memory are measured; `None`: not measured.
     pub server_pid: Option<u32>,
 }
 
-/// How loud talkers are: loud enough to be told apart when many talk, quiet enough not to be limited when few do.
+/// Level of talkers: high enough to be distinguished among many, low enough for the limiter to leave a few alone.
 const TALKER_DBOV: f32 = -20.0;
 /// A tone above this is heard.
 const HEARD_DBOV: f32 = -36.0;
-/// A tone above this that should not be there is a mistake; G.711's own noise lies below.
+/// A tone above this that should not be there is an error; the noise of G.711 is below.
 const LEAK_DBOV: f32 = -50.0;
-/// Talkers of a room whose delay is measured, at the most.
+/// Talkers of a room that send bursts, at most.
 const MARKED_MAX: u32 = 3;
-/// Callers that listen, over all rooms, at the most.
-const EARS_MAX: u32 = 60;
-const EARS_PER_ROOM: u32 = 3;
-/// What is analysed of each: half a second.
+/// Callers that listen, in all rooms together and in each, at most.
+const LISTENERS_MAX: u32 = 60;
+const LISTENERS_PER_ROOM: u32 = 3;
+/// Audio of each that is analysed, in milliseconds.
 const HEARD_MS: u32 = 500;
 
-/// What came of it.
+/// The measurements of a load run.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoadReport {
-    /// Calls that came up.
+    /// Calls that were answered.
     pub calls_up: u32,
-    /// Calls that did not, by SIP status.
+    /// Calls that were not, by SIP status; 0: without a response.
     pub calls_refused: BTreeMap<u16, u32>,
-    /// Calls that ended before they should.
+    /// Calls that ended too early.
     pub calls_lost: u32,
     /// From INVITE to 200, in milliseconds.
     pub setup_ms: Percentiles,
-    /// How long was measured, in seconds.
+    /// Duration of the measurement, in seconds.
     pub seconds: f32,
     /// RTP packets sent to the server while measuring.
     pub packets_sent: u64,
-    /// RTP packets that came back.
+    /// RTP packets received while measuring.
     pub packets_received: u64,
-    /// Packets that the server sent and that did not come, in percent.
+    /// Packets lost between server and caller, by sequence number, in percent.
     pub lost_percent: f32,
-    /// Packets that should have come (one per caller and 20 ms) and did not, in percent; negative: some came more.
+    /// Packets missing from one per caller and 20 ms, in percent; negative: there were more.
     pub missing_percent: f32,
     /// Interarrival jitter (RFC 3550) over the callers, in milliseconds.
     pub jitter_ms: Percentiles,
-    /// Longest time between two packets of a caller, in milliseconds.
+    /// Longest time between two packets to a caller, in milliseconds, over the callers.
     pub gap_ms: Percentiles,
-    /// How far the clock of what a caller hears and real time part while measuring, in milliseconds, over the callers.
+    /// Deviation of the timestamps that a caller receives from real time, in milliseconds, over the callers.
     pub clock_ms: Percentiles,
-    /// How far packets come off the grid of 20 ms that those before them made, in milliseconds, over all packets.
+    /// Deviation of arrivals from the 20 ms grid of earlier ones, in milliseconds, over all packets.
     pub off_grid_ms: DurationQuantiles,
-    /// From a packet's leaving here to the return of its sound, in milliseconds.
+    /// Time from sending a burst to receiving it back, in milliseconds.
     pub delay_ms: DurationQuantiles,
-    /// Tones that should be heard and are, and that should not and are not.
+    /// Pairs of listener and tone where the tone is heard exactly if it should be.
     pub tones_right: u32,
-    /// The others.
+    /// All other pairs.
     pub tones_wrong: u32,
-    /// The server's CPU time in percent of a core, where its process was named.
+    /// CPU time of the server in percent of a core; `None` without [`LoadSpec::server_pid`].
     pub server_cpu_percent: Option<f32>,
-    /// The same for each caller.
+    /// CPU time of the server per caller, in percent of a core.
     pub server_cpu_percent_per_participant: Option<f32>,
-    /// The server's own resident memory (`RssAnon`) with all callers in, and before the first, in kilobytes.
+    /// Resident memory of the server (`RssAnon`) with all callers and before the first, in kilobytes.
     pub server_memory_kb: Option<(u64, u64)>,
     /// CPU time of this process in percent of a core.
     pub own_cpu_percent: f32,
-    /// How well this process kept time. Late phases here are no fault of the server's.
+    /// Timeliness of this process: its lateness is not the server's.
     pub own_load: HubLoad,
 }
 
-/// Quantiles of a measure.
+/// Quantiles of a measurement over the callers.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Percentiles {
-    /// Half are below.
+    /// The median.
     pub p50: f32,
-    /// 99 of 100 are below.
+    /// The 99th percentile.
     pub p99: f32,
-    /// The greatest.
+    /// The largest value.
     pub max: f32,
 }
 
@@ -138,10 +138,10 @@ struct Member {
     listens: bool,
 }
 
-/// The tone of a room's talker: apart from each other by what half a second can tell apart, and never harmonics of one
-/// another's neighbours.
+/// The tone of a room's talker: far enough apart for half a second to distinguish them, and never a harmonic of another's
+/// neighbour.
 fn tone_hz(talker: u32) -> u16 {
-    // Twenty-three steps of 130 Hz fit below 3.4 kHz; a larger crowd shares tones.
+    // 23 steps of 130 Hz fit below 3.4 kHz; with more talkers they share tones.
     330 + 130 * (talker % 23) as u16
 }
 
@@ -156,10 +156,10 @@ fn room_uri(target: &str, room: u32, rooms: u32) -> String {
     }
 }
 
-/// Fills the rooms, measures, empties them. `progress` hears of each step.
+/// Fills the rooms, measures, hangs up. `progress` gets a line for each step.
 ///
 /// # Errors
-/// No socket, or a target that can't be called. Refused calls are no error: they are in the report.
+/// A socket is not available, or the target cannot be called. Refused calls are in the report.
 pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<LoadReport, CallerError> {
     let caller = Caller::new(CallerConfig::default()).await?;
     let memory_before = spec.server_pid.and_then(memory_kb);
@@ -168,7 +168,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     members.iter().for_each(|member| member.call.reset_gap());
     caller.reset_measures();
 
-    progress(&format!("{} callers are in, measuring for {} s", members.len(), spec.seconds));
+    progress(&format!("{} callers have joined, measuring for {} s", members.len(), spec.seconds));
     let began = Instant::now();
     let before: Vec<_> = members.iter().map(|member| member.call.stats()).collect();
     let cpu_before = (spec.server_pid.and_then(cpu_seconds), cpu_seconds(std::process::id()));
@@ -179,7 +179,7 @@ pub async fn run(spec: &LoadSpec, mut progress: impl FnMut(&str)) -> Result<Load
     let memory_after = spec.server_pid.and_then(memory_kb);
     let (delay_ms, off_grid_ms) = caller.measures();
 
-    // Of those who take turns one is to be heard at a time.
+    // With turns only one talker is heard at a time.
     let (tones_right, tones_wrong) = if spec.in_turn { (0, 0) } else { check_tones(&members) };
     let calls_lost = members.iter().filter(|member| member.call.state().is_over()).count() as u32;
     let sum = |count: fn(&crate::CallStats) -> u64| {
@@ -226,7 +226,7 @@ async fn fill(
     caller: &Caller,
     progress: &mut impl FnMut(&str),
 ) -> Result<(Vec<Member>, BTreeMap<u16, u32>, Vec<f32>), CallerError> {
-    let ears = EARS_PER_ROOM.min((EARS_MAX / spec.rooms).max(1));
+    let listeners = LISTENERS_PER_ROOM.min((LISTENERS_MAX / spec.rooms).max(1));
     let began = tokio::time::Instant::now();
     let mut dialled = Vec::new();
     let probes = spec.probes.min(spec.rooms);
@@ -238,9 +238,9 @@ async fn fill(
             None => (index % spec.rooms, index / spec.rooms),
         };
         let tone = (place < spec.talkers).then(|| tone_hz(place));
-        // The first talker listens, to hear that he does not hear himself, and some of those who are silent.
-        let listens =
-            room < EARS_MAX && (place == 0 || (spec.talkers..spec.talkers + ears - 1).contains(&place));
+        // The first talker listens, because it must not hear itself, and some callers that do not talk.
+        let is_silent_listener = (spec.talkers..spec.talkers + listeners - 1).contains(&place);
+        let listens = room < LISTENERS_MAX && (place == 0 || is_silent_listener);
         let speech = match tone {
             Some(hz) if room < probes && spec.in_turn => {
                 Speech::Marked { tone: Some((hz, TALKER_DBOV)), place: 0 }
@@ -255,14 +255,14 @@ async fn fill(
         };
         let codec =
             spec.codecs.get(index as usize % spec.codecs.len().max(1)).copied().unwrap_or(Codec::Pcmu);
-        // The bursts are looked for by a talker, who hears a mix of his own, and by one who hears what all hear.
+        // A talker, which hears a mix of its own, and a listener, which hears the shared mix, look for bursts.
         let looks = room < probes && (place == 0 || place == spec.talkers);
         let call_spec = CallSpec {
             from_user: format!("load{index}"),
             speech,
             listens,
             codecs: vec![codec],
-            tells_levels: spec.audio_levels,
+            sends_levels: spec.audio_levels,
             probes: (room < probes).then_some(room),
             looks,
             turn: (spec.in_turn && tone.is_some()).then_some(Turn { group: room, place, of: spec.talkers }),
@@ -296,7 +296,8 @@ async fn fill(
     Ok((members, refused, setup_ms))
 }
 
-/// Every listener hears every talker of his room but himself, and nothing else.
+/// Compares what listeners hear with the tones of the other talkers in their room. Returns the numbers of matches and of
+/// mismatches.
 fn check_tones(members: &[Member]) -> (u32, u32) {
     let (mut right, mut wrong) = (0, 0);
     for listener in members.iter().filter(|member| member.listens) {
@@ -304,7 +305,7 @@ fn check_tones(members: &[Member]) -> (u32, u32) {
         let mut tones: Vec<f32> = (0..23).map(|talker| f32::from(tone_hz(talker))).collect();
         tones.sort_by(f32::total_cmp);
         for hz in tones {
-            // A large crowd shares tones.
+            // Many talkers share tones.
             let expected = members.iter().any(|member| {
                 member.room == listener.room && member.tone == Some(hz) && !std::ptr::eq(member, listener)
             });
@@ -329,19 +330,19 @@ async fn empty(members: Vec<Member>) {
     let _ = tokio::time::timeout(Duration::from_secs(10), all).await;
 }
 
-/// CPU time of all threads of a process, in seconds, to the nanosecond as the scheduler counts it.
+/// CPU time of all threads of a process, in seconds, as the scheduler counts it.
 fn cpu_seconds(pid: u32) -> Option<f32> {
     let mut total_ns = 0_u64;
     for task in fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten() {
-        // A thread may end meanwhile.
+        // A thread may have ended since.
         let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         total_ns += times.split_ascii_whitespace().next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
     }
     Some((total_ns as f64 / 1e9) as f32)
 }
 
-/// What a process has written to. Pages of its program are not in it: which of them are resident depends on what else ran
-/// before, they are shared, and the kernel drops them when it needs room.
+/// Anonymous memory of a process, in kilobytes. Pages of its program are not in it: they are shared, the kernel may drop
+/// them, and which are resident depends on what ran before.
 fn memory_kb(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
@@ -353,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rooms_are_told_apart_by_their_number() {
+    fn the_uri_of_a_room_contains_its_number() {
         assert_eq!(room_uri("sip:conf-load@127.0.0.1:5060", 3, 10), "sip:conf-load3@127.0.0.1:5060");
         assert_eq!(room_uri("sip:conf-load@127.0.0.1:5060", 0, 1), "sip:conf-load@127.0.0.1:5060");
     }
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_used_time_and_memory() {
+    fn cpu_time_and_memory_of_this_process_are_read() {
         let began = Instant::now();
         while began.elapsed() < Duration::from_millis(30) {
             std::hint::spin_loop();

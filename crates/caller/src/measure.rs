@@ -1,4 +1,4 @@
-//! How long a sound takes through the other side, and how evenly its packets come.
+//! Measurements: the delay of a burst through the other side, and the evenness of arrivals.
 
 use plenary_audio::{
     codec::{Codec, Decoder},
@@ -7,33 +7,33 @@ use plenary_audio::{
 };
 use serde::Serialize;
 
-/// What bursts sound like: above every tone of the talkers.
+/// The frequency of bursts, above every tone of the talkers, and their level.
 pub(crate) const BURST_HZ: u16 = 3520;
 pub(crate) const BURST_DBOV: f32 = -14.0;
-/// A packet with more than this of it has the burst.
+/// A packet contains a burst if it has this level of its tone.
 const HEARD_DBOV: f32 = -30.0;
-/// Tenths of a millisecond up to half a second.
+/// Buckets of a tenth of a millisecond, up to half a second.
 const BUCKETS: usize = 5000;
 const BUCKET_NS: u64 = 100_000;
 
-/// Counts of durations, a tenth of a millisecond each.
+/// A histogram of durations; longer ones than it covers count in its last bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Durations {
     counts: Vec<u32>,
 }
 
-/// What durations were, in milliseconds.
+/// Quantiles of durations, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct DurationQuantiles {
-    /// How many there were.
+    /// The number of durations.
     pub count: u64,
-    /// Half are below.
+    /// The median.
     pub p50: f32,
-    /// 99 of 100 are below.
+    /// The 99th percentile.
     pub p99: f32,
-    /// 999 of 1000 are below.
+    /// The 99.9th percentile.
     pub p999: f32,
-    /// The longest.
+    /// The longest; at most 500.
     pub max: f32,
 }
 
@@ -64,7 +64,7 @@ impl Durations {
     }
 }
 
-/// Looks for bursts in the packets of one call as they come, without a jitter buffer in between.
+/// Detects bursts in the packets of one call as they arrive, without a jitter buffer.
 #[derive(Debug)]
 pub(crate) struct BurstDetector {
     codec: Codec,

@@ -1,4 +1,4 @@
-//! What a caller says, encoded once and sent again and again.
+//! The audio that a caller sends, encoded once and repeated.
 
 use crate::{
     CallerError,
@@ -13,52 +13,52 @@ use plenary_audio::{
 use plenary_rtp::extension::AudioLevel;
 use std::{path::PathBuf, sync::Arc};
 
-/// What a caller says.
+/// The audio that a caller sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Speech {
-    /// Nothing: packets of silence.
+    /// Packets of digital silence.
     Silence,
-    /// A tone.
+    /// A sine.
     Tone {
         /// Frequency in Hz.
         hz: u16,
         /// Level in dBov.
         dbov: f32,
     },
-    /// Noise, as of a quiet room.
+    /// White noise.
     Noise {
         /// Level in dBov.
         dbov: f32,
     },
-    /// A WAV file, from the beginning again when it ends.
+    /// A WAV file, repeated.
     Wav(PathBuf),
-    /// A tone, or silence, and over it 20 ms of the tone that the delay is measured with in every half second. All who
-    /// are in a conference may be marked at different places.
+    /// A sine or silence, and in every half second a burst of 20 ms of another tone, which measures the delay. Calls in one
+    /// conference may have their bursts at different places.
     Marked {
-        /// Frequency in Hz and level in dBov of what is marked.
+        /// Frequency in Hz and level in dBov of the sine; `None`: silence.
         tone: Option<(u16, f32)>,
-        /// When in the half second, in frames of 20 ms.
+        /// The place of the burst in the half second, in frames of 20 ms, 0 to 24.
         place: u64,
     },
 }
 
-/// Frames of 20 ms from one burst to the next.
+/// Frames of 20 ms between bursts.
 pub(crate) const BURST_FRAMES: u64 = 25;
-/// Bursts of different talkers that are this many frames apart are told apart.
+/// Frames between the bursts of different talkers, so that they can be distinguished.
 pub(crate) const BURST_APART_FRAMES: u64 = 8;
 
-/// What is louder than this is taken for a voice, in dBov without the sign.
+/// A frame louder than this counts as voice, in -dBov.
 const VOICE_LEVEL: u8 = 50;
 
 /// Encoded frames that repeat without a seam.
 #[derive(Debug, Clone)]
 pub(crate) struct Encoded {
     octets: Arc<[u8]>,
-    /// Where each frame ends.
+    /// End of each frame in `octets`.
     ends: Arc<[u32]>,
-    /// How loud each was, from 0 to 127, in dBov without the sign.
+    /// Level of each frame, in -dBov, 0 to 127.
     levels: Arc<[u8]>,
-    /// Where in every [`BURST_FRAMES`] frames a burst is.
+    /// The place of the burst in every [`BURST_FRAMES`] frames; `None` without bursts.
     pub(crate) burst: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ impl Encoded {
                     Some((hz, dbov)) => second_of_tone(rate, *hz, *dbov),
                     None => vec![0; rate as usize],
                 };
-                // A burst is at full strength from its first sample on.
+                // A burst has its full level from its first sample on.
                 let burst = second_of_tone(rate, BURST_HZ, BURST_DBOV);
                 for half in samples.chunks_mut(BURST_FRAMES as usize * frame) {
                     let marked = half.iter_mut().skip((place % BURST_FRAMES) as usize * frame);
@@ -91,7 +91,7 @@ impl Encoded {
                 samples
             }
         };
-        // Encoders remember: the second time round is the one that follows itself.
+        // Encoders carry state: the second round can follow itself.
         let mut encoder = Encoder::new(codec, &opus::Settings::default());
         let (mut octets, mut ends, mut levels) = (Vec::new(), Vec::new(), Vec::new());
         let mut payload = [0; 1500];
@@ -112,30 +112,30 @@ impl Encoded {
         Ok(Self { octets: octets.into(), ends: ends.into(), levels: levels.into(), burst })
     }
 
-    /// The payload of a 20 ms frame.
+    /// The payload of a frame of 20 ms; the frames repeat.
     pub(crate) fn frame(&self, index: u64) -> &[u8] {
         let place = (index % self.ends.len() as u64) as usize;
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
         &self.octets[start as usize..self.ends[place] as usize]
     }
 
-    /// How loud it is; whatever is louder than the silence of a room counts as a voice.
+    /// The audio level of a frame (RFC 6464); above [`VOICE_LEVEL`] it counts as voice.
     pub(crate) fn level(&self, index: u64) -> AudioLevel {
         let level = self.levels[(index % self.levels.len() as u64) as usize];
         AudioLevel { level, voice: level < VOICE_LEVEL }
     }
 }
 
-/// A second of a tone without a seam: it has a whole number of periods, and the fade at its beginning is cut off.
+/// A second of a tone that repeats seamlessly: a whole number of periods, without the fade at its beginning.
 fn second_of_tone(rate: u32, hz: u16, dbov: f32) -> Vec<i16> {
     let mut samples = vec![0; 2 * rate as usize];
     ToneGenerator::new(rate, f32::from(hz), dbov).fill(&mut samples);
     samples.split_off(rate as usize)
 }
 
-/// A second of noise of all frequencies, the same each time.
+/// A second of white noise, the same each time.
 fn second_of_noise(rate: u32, dbov: f32) -> Vec<i16> {
-    // Of values that are spread evenly the mean square is a third of the largest's.
+    // The mean square of uniformly distributed values is a third of the square of the largest.
     let peak = 32_768.0 * 10_f32.powf(dbov / 20.0) * 3_f32.sqrt();
     let mut state = 0x2545_f491_u32;
     let mut next = || {
@@ -152,13 +152,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_say_how_loud_they_are() {
+    fn packets_state_their_level() {
         let encoded = |speech| Encoded::new(&speech, Codec::Opus).unwrap();
         let noise = encoded(Speech::Noise { dbov: -64.0 });
         for frame in 0..100 {
             let level = noise.level(frame);
             assert!((63..=65).contains(&level.level) && !level.voice, "{level:?}");
-            assert!(noise.frame(frame).len() > 40, "noise takes its octets");
+            assert!(noise.frame(frame).len() > 40, "noise is encoded in full");
         }
         let tone = encoded(Speech::Tone { hz: 440, dbov: -20.0 }).level(7);
         assert_eq!(

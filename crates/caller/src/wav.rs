@@ -1,10 +1,10 @@
-//! WAV files: any usual format in, mono 16 bit out.
+//! WAV files: reads any usual format, writes 16-bit mono.
 
 use crate::CallerError;
 use plenary_audio::resample::Resampler;
 use std::path::Path;
 
-/// Reads a file as mono at this rate, in Hz.
+/// Reads a file as mono, resampled to `rate_hz`.
 ///
 /// # Errors
 /// [`CallerError::Wav`].
@@ -31,7 +31,7 @@ pub fn read(path: &Path, rate_hz: u32) -> Result<Vec<i16>, CallerError> {
     Ok(Resampler::convert(&mono, spec.sample_rate, rate_hz))
 }
 
-/// Writes mono at this rate, in Hz.
+/// Writes 16-bit mono.
 ///
 /// # Errors
 /// [`CallerError::Wav`].
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_samples_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.wav");
         let tone = plenary_audio::tone::tone(8000, 440.0, -6.0, 100);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wav_file_is_named() {
+    fn an_error_names_a_file_that_is_not_wav() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("b.wav");
         std::fs::write(&path, "hello").unwrap();

@@ -1,10 +1,10 @@
-//! Listening: what came, through a jitter buffer, at the rate of its codec.
+//! The receive path of a call: jitter buffer and decoder, at the rate of the codec.
 
 use plenary_audio::{codec::Codec, opus, repair::Repairer};
 use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};
 use std::collections::VecDeque;
 
-/// How much of what was heard is kept for questions, in seconds.
+/// How much decoded audio is kept, in seconds.
 const HEARD_SECONDS: usize = 4;
 
 #[derive(Debug)]
@@ -13,20 +13,20 @@ enum Decoder {
     Opus(opus::Decoder),
 }
 
-/// Listens to one call. Listening costs; only calls that are asked what they hear do it.
+/// The receive path of one call. Decoding costs CPU time, so only calls that listen or record have one.
 #[derive(Debug)]
-pub(crate) struct Ear {
+pub(crate) struct ReceivePath {
     codec: Codec,
     pub(crate) jitter: JitterBuffer,
     decoder: Decoder,
     decoded: Vec<i16>,
-    /// Decoded and not yet a whole frame.
+    /// Decoded, and less than a frame.
     waiting: VecDeque<i16>,
     heard: VecDeque<i16>,
     recording: Option<(Vec<i16>, usize)>,
 }
 
-impl Ear {
+impl ReceivePath {
     pub(crate) fn new(codec: Codec, record_seconds: usize) -> Self {
         let rate = codec.rate().hz();
         let config = if codec == Codec::Opus { JitterConfig::OPUS } else { JitterConfig::G711 };
@@ -45,12 +45,12 @@ impl Ear {
         }
     }
 
-    /// Samples of a second of what is heard.
+    /// The sample rate of the decoded audio, in Hz.
     pub(crate) fn rate_hz(&self) -> u32 {
         self.codec.rate().hz()
     }
 
-    /// Plays the next 20 ms of what has come.
+    /// Decodes the next 20 ms.
     pub(crate) fn listen(&mut self, at_ns: u64) {
         let frame = self.codec.rate().frame();
         let per_unit = (self.codec.rate().hz() / self.codec.clock_rate()) as usize;
@@ -81,7 +81,7 @@ impl Ear {
                     frame
                 }
             };
-            // What cannot be decoded still takes its time.
+            // A packet that cannot be decoded still takes its time.
             let count = if count == 0 { frame } else { count };
             self.waiting.extend(&self.decoded[..count]);
         }
@@ -96,7 +96,7 @@ impl Ear {
         self.heard.drain(..surplus);
     }
 
-    /// The last so many milliseconds.
+    /// The last `last_ms` of decoded audio.
     pub(crate) fn heard(&self, last_ms: u32) -> Vec<i16> {
         let samples = last_ms as usize * self.rate_hz() as usize / 1000;
         self.heard.iter().skip(self.heard.len().saturating_sub(samples)).copied().collect()
