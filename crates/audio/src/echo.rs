@@ -106,7 +106,7 @@ impl EchoDetector {
     }
 
     /// Takes the 20 ms that are being sent to the line, at any rate.
-    pub fn told(&mut self, frame: &[i16]) {
+    pub fn sent(&mut self, frame: &[i16]) {
         if let Some(trace) = self.trace_mut() {
             trace.take_sent(frame);
         }
@@ -384,7 +384,7 @@ mod tests {
     fn tick(detector: &mut EchoDetector, received: &[i16], sent: &[i16], sent_before: &mut f32) {
         detector.update(*sent_before, dbov(received), received);
         *sent_before = dbov(sent);
-        detector.told(sent);
+        detector.sent(sent);
     }
 
     #[test]

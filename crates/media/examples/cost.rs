@@ -1,10 +1,9 @@
-//! What calls cost: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
+//! Measures the cost of calls: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
 //! SECONDS`.
 //!
-//! All send all the time, TALKERS of each room a voice of their own and the others silence. Printed are the
-//! CPU time of the media threads, how evenly packets leave, and, with one talker, how long a packet takes
-//! through the bridge. The generator runs in the same process, on threads whose time is not counted; it
-//! says when it was late itself.
+//! All participants send all the time: TALKERS of each room noise of their own, the others silence. Prints the CPU time of
+//! the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
+//! generator runs in the same process, on threads whose CPU time is not counted; its own lateness is printed too.
 
 #![allow(clippy::print_stdout)]
 
@@ -91,7 +90,7 @@ struct Measured {
     generator_late_ms: f64,
 }
 
-/// Sends in 20 slices of a millisecond, so that phones are as unsynchronised as they are in life.
+/// Sends in 20 slices of a millisecond, because real telephones are not synchronised.
 fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
     let mut measured = Measured::default();
     let mut sent_at: HashMap<[u8; FRAME], Instant> = HashMap::new();
@@ -120,7 +119,7 @@ fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
                         measured.gaps_ms.push(((now - last).as_secs_f64() * 1000.0 - 20.0).abs());
                     }
                     let payload: [u8; FRAME] =
-                        datagram[12..length].try_into().expect("its length was looked at");
+                        datagram[12..length].try_into().expect("its length was checked");
                     if let Some(at) = sent_at.remove(&payload) {
                         measured.delays_ms.push((now - at).as_secs_f64() * 1000.0);
                     }
@@ -137,7 +136,7 @@ fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
                 }
                 let header = phone.source.next_header(0, FRAME as u32, FRAME);
                 let packet = [header.to_bytes().as_slice(), &payload].concat();
-                // A full buffer shows as a packet that does not come.
+                // A full buffer shows as a missing packet.
                 let _ = phone.socket.send(&packet);
             }
         }

@@ -1,16 +1,16 @@
-//! What a worker is told, by the control side and by the thread of DTLS handshakes.
+//! Commands to a media worker, from the control side and from the thread of DTLS handshakes.
 
 use crate::{
-    CallStats, MasterKey, MediaCallId, PlayId, RoomId, Sound, StreamParams,
+    AudioProcessing, CallStats, MasterKey, MediaCallId, PlayId, RoomId, StreamParams,
     ports::{Channel, PortPair},
     room::Playback,
 };
 use tokio::sync::oneshot;
 
-/// What a worker is told to do. The queue has no bound: a command follows an event or a request, a few for each call, and a
-/// worker takes all of them at each tick.
+/// A command to a worker. The queue has no bound: a command follows an event or a request, so there are a few for each
+/// call, and a worker takes all of them at each tick.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum WorkerCommand {
     Open {
         call: MediaCallId,
         room: RoomId,
@@ -26,18 +26,18 @@ pub(crate) enum Command {
         speaks: bool,
         listens: bool,
     },
-    SetSound {
+    SetProcessing {
         call: MediaCallId,
-        sound: Sound,
+        processing: AudioProcessing,
     },
     Play {
-        to: Target,
+        to: PlayTarget,
         playback: Box<Playback>,
     },
     StopPlay {
         id: PlayId,
     },
-    /// A key came by another way than RTP.
+    /// A key arrived other than by RTP.
     CountKey {
         call: MediaCallId,
     },
@@ -62,7 +62,7 @@ pub(crate) enum Command {
         channel: Channel,
         bytes: Vec<u8>,
     },
-    /// The keys that came out of it: of what we send, of what we receive.
+    /// The keys of a completed handshake: for sending, for receiving.
     SetKeys {
         call: MediaCallId,
         channel: Channel,
@@ -75,9 +75,12 @@ pub(crate) enum Command {
     },
 }
 
-/// To whom something is played.
+/// Why a playback fails if its call or room does not exist.
+pub(crate) const NO_LISTENER: &str = "the call or room to play it to does not exist";
+
+/// The listeners of a playback.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Target {
+pub(crate) enum PlayTarget {
     Call(MediaCallId),
     Room { room: RoomId, except: Option<MediaCallId> },
 }

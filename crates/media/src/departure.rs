@@ -73,11 +73,11 @@ mod tests {
         let times = leaves(&mut departures, ready(1000));
         let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
         assert!(most - least < 400 * US, "{least} to {most}");
-        assert!(*most < 2500 * US, "nobody waits for what never comes so late: {most}");
+        assert!(*most < 2500 * US, "no group waits longer than the latest was ready: {most}");
     }
 
     #[test]
-    fn a_standstill_is_forgotten_soon_and_nothing_waits_for_long() {
+    fn a_stall_is_forgotten_soon_and_no_group_waits_long() {
         let mut departures = Departures::default();
         leaves(&mut departures, std::iter::repeat_n(1000 * US, 100));
         let times = leaves(&mut departures, [500_000 * US, 1000 * US].into_iter());

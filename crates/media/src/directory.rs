@@ -1,9 +1,9 @@
-//! Which worker has which rooms and calls.
+//! The worker of each room and call.
 
 use crate::{MediaCallId, RoomId};
 use std::collections::HashMap;
 
-/// Which worker has what. The control side's book: no packet waits for it.
+/// The worker of each room and call. Only the control side reads it: no packet waits for its lock.
 #[derive(Debug)]
 pub(crate) struct Directory {
     rooms: HashMap<RoomId, RoomEntry>,
@@ -22,7 +22,8 @@ impl Directory {
         Self { rooms: HashMap::new(), calls: HashMap::new(), calls_of_worker: vec![0; workers] }
     }
 
-    /// Enters a call; a new room goes to the worker with the fewest calls. Returns the worker.
+    /// Adds a call and returns its worker; a new room goes to the worker with the fewest calls. `None`: the call is
+    /// already there.
     pub(crate) fn insert(&mut self, call: MediaCallId, room: RoomId) -> Option<usize> {
         if self.calls.contains_key(&call) {
             return None;
@@ -36,7 +37,7 @@ impl Directory {
         Some(entry.worker)
     }
 
-    /// Strikes a call out.
+    /// Removes a call, and its room with the last one. Unknown calls are ignored.
     pub(crate) fn remove(&mut self, call: MediaCallId) {
         let Some(room) = self.calls.remove(&call) else { return };
         let Some(entry) = self.rooms.get_mut(&room) else { return };
@@ -68,7 +69,7 @@ mod tests {
             [insert(1, 1), insert(2, 1), insert(3, 2), insert(4, 3)],
             [Some(0), Some(0), Some(1), Some(1)]
         );
-        assert_eq!(insert(1, 3), None, "it is entered");
+        assert_eq!(insert(1, 3), None, "it is already there");
         assert_eq!(directory.calls_of_worker, [2, 2]);
 
         directory.remove(MediaCallId(1));

@@ -46,13 +46,13 @@ pub enum MediaError {
         source: io::Error,
     },
     /// A call with this number is already open.
-    #[error("the call {0} has media already")]
+    #[error("the call {0} already has media")]
     CallExists(MediaCallId),
     /// A thread could not be started.
     #[error("a media thread could not be started")]
     Thread(#[source] io::Error),
     /// The media plane was shut down, or the worker that owns the room is gone.
-    #[error("the media plane is shut down: the room {0} has nobody to own it")]
+    #[error("the media plane is shut down: no worker owns the room {0}")]
     ShutDown(RoomId),
 }
 

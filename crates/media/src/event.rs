@@ -107,7 +107,7 @@ pub struct CallStats {
     pub bytes_received: u64,
     /// Packets expected by sequence number, minus those received (RFC 3550, A.3).
     pub packets_lost: u64,
-    /// Received twice; with SRTP also those too old to tell.
+    /// Received twice; with SRTP also those older than the replay window.
     pub packets_duplicate: u64,
     /// Received after their playout time.
     pub packets_late: u64,
@@ -139,7 +139,7 @@ pub struct CallStats {
     pub noise_floor_dbov: f32,
     /// Likelihood that the received audio is the sent one, 0 to 1: above 0.5 the line has an echo.
     pub echo_suspicion: f32,
-    /// Delay of the echo, in milliseconds; `None` if there is none to speak of.
+    /// Delay of the echo, in milliseconds; `None` without a clear echo.
     pub echo_delay_ms: Option<u32>,
     /// Attenuation of the echo, in dB.
     pub echo_loss_db: Option<f32>,

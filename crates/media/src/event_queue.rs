@@ -1,14 +1,14 @@
-//! The way of a worker's events to the control side.
+//! A worker's events on their way to the control side.
 
 use crate::MediaEvent;
 use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-/// Events that wait for the control side in a worker; beyond that they are lost.
+/// Events that wait in a worker for the control side; beyond this number they are dropped.
 const EVENTS_WAITING_MAX: usize = 100_000;
 
-/// Events on their way up. They wait here while the queue is full: a media thread never waits for anybody.
+/// Events to the control side. They wait here while its queue is full: a media thread never blocks.
 #[derive(Debug)]
 pub(crate) struct EventQueue {
     up: mpsc::Sender<MediaEvent>,
@@ -26,7 +26,7 @@ impl EventQueue {
             return self.keep(event);
         }
         match self.up.try_send(event) {
-            // Nobody listens any more.
+            // The control side has ended.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(event)) => self.keep(event),
         }
@@ -36,7 +36,7 @@ impl EventQueue {
         if self.waiting.len() < EVENTS_WAITING_MAX {
             self.waiting.push_back(event);
         } else {
-            warn!(?event, "too many media events wait to be read: one is lost");
+            warn!(?event, "the queue of media events is full: an event is dropped");
         }
     }
 

@@ -1,6 +1,6 @@
-//! WAV files to play: read once, outside of the media workers.
+//! WAV files to play: read once, outside the media workers.
 
-use crate::{PlayItem, room::Clip};
+use crate::{Clip, room::LoadedClip};
 use plenary_audio::{codec::Rate, resample::Resampler, tone};
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ pub(crate) enum FileError {
     Read(#[from] io::Error),
     #[error("is not a WAV file that can be played: {0}")]
     Wav(#[from] hound::Error),
-    #[error("has {rate} samples a second: 4000 to 384 000 are allowed")]
+    #[error("has a sample rate of {rate} Hz: 4000 to 384 000 Hz are allowed")]
     Rate { rate: u32 },
 }
 
@@ -58,16 +58,16 @@ impl Library {
     }
 
     /// Prepares an item for playback.
-    pub(crate) fn clip(&mut self, item: PlayItem) -> Result<Clip, String> {
+    pub(crate) fn clip(&mut self, item: Clip) -> Result<LoadedClip, String> {
         match item {
-            PlayItem::File(name) => match self.file(&name) {
-                Ok((rate, samples)) => Ok(Clip::Samples(rate, samples)),
+            Clip::File(name) => match self.file(&name) {
+                Ok((rate, samples)) => Ok(LoadedClip::Samples(rate, samples)),
                 Err(error) => Err(format!("the file `{name}` {error}")),
             },
-            PlayItem::Tone { hz, ms } if (1..=TONE_HZ_MAX).contains(&hz) => Ok(Clip::Tone { hz, ms }),
-            PlayItem::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {TONE_HZ_MAX} Hz are allowed")),
-            PlayItem::Silence { ms } => Ok(Clip::Silence { ms }),
-            PlayItem::Beep => Ok(Clip::Samples(Rate::Narrow, Arc::clone(&self.beep))),
+            Clip::Tone { hz, ms } if (1..=TONE_HZ_MAX).contains(&hz) => Ok(LoadedClip::Tone { hz, ms }),
+            Clip::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {TONE_HZ_MAX} Hz are allowed")),
+            Clip::Silence { ms } => Ok(LoadedClip::Silence { ms }),
+            Clip::Beep => Ok(LoadedClip::Samples(Rate::Narrow, Arc::clone(&self.beep))),
         }
     }
 
@@ -214,8 +214,8 @@ mod tests {
     }
 
     fn samples(library: &mut Library, name: &str) -> (Rate, Arc<[i16]>) {
-        match library.clip(PlayItem::File(name.to_owned())).expect("it can be played") {
-            Clip::Samples(rate, samples) => (rate, samples),
+        match library.clip(Clip::File(name.to_owned())).expect("it can be played") {
+            LoadedClip::Samples(rate, samples) => (rate, samples),
             other => panic!("{other:?}"),
         }
     }
@@ -258,16 +258,16 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_played_says_why() {
+    fn an_item_that_cannot_be_played_gives_the_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("text.wav"), "not audio").expect("written");
         let mut library = library(folder.path());
         let mut why = |item| library.clip(item).expect_err("it cannot be played");
-        assert!(why(PlayItem::File("missing.wav".to_owned())).contains("`missing.wav` cannot be read"));
-        assert!(why(PlayItem::File("text.wav".to_owned())).contains("not a WAV file"));
+        assert!(why(Clip::File("missing.wav".to_owned())).contains("`missing.wav` cannot be read"));
+        assert!(why(Clip::File("text.wav".to_owned())).contains("not a WAV file"));
         for outside in ["../a.wav", "/etc/passwd", "", "a/../../b.wav"] {
-            assert!(why(PlayItem::File(outside.to_owned())).contains("not a plain name"), "{outside}");
+            assert!(why(Clip::File(outside.to_owned())).contains("not a plain name"), "{outside}");
         }
-        assert!(why(PlayItem::Tone { hz: 4000, ms: 10 }).contains("1 to 3999 Hz"));
+        assert!(why(Clip::Tone { hz: 4000, ms: 10 }).contains("1 to 3999 Hz"));
     }
 }

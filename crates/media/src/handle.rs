@@ -1,9 +1,9 @@
-//! The door: starting the media plane and telling it what to do.
+//! The interface of the media plane: starting it, and commands to it.
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayItem, PlayTo, Protection,
-    RoomId, Sound, StreamParams,
-    command::{Command, Target},
+    AudioProcessing, CallStats, Clip, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayTo,
+    Protection, RoomId, StreamParams,
+    command::{NO_LISTENER, PlayTarget, WorkerCommand},
     directory::Directory,
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
@@ -62,7 +62,7 @@ impl MediaPlane {
                 EventQueue::new(events.clone()),
                 Arc::clone(&directory),
                 Arc::clone(&load),
-                // Workers tick between each other's ticks.
+                // The ticks of the workers interleave.
                 index as u64 * FRAME_NS / 10 / count as u64,
                 dtls.clone(),
             );
@@ -87,9 +87,9 @@ fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle
     thread::Builder::new().name(name).spawn(run).map_err(MediaError::Thread)
 }
 
-/// Tells the media plane what to do. Cheap to clone. All calls return at once; only [`MediaHandle::open`]
-/// makes system calls, and [`MediaHandle::shutdown`] waits for the threads to end, some milliseconds. When
-/// the last clone is dropped the media plane shuts down by itself.
+/// Sends commands to the media plane. Cheap to clone. All methods return at once; only [`MediaHandle::open`]
+/// makes system calls, and [`MediaHandle::shutdown`] waits some milliseconds for the threads to end. The media
+/// plane shuts down when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct MediaHandle {
     shared: Arc<Shared>,
@@ -107,16 +107,15 @@ struct Shared {
 
 #[derive(Debug)]
 struct WorkerDoor {
-    commands: Sender<Command>,
+    commands: Sender<WorkerCommand>,
     load: Arc<LoadCells>,
 }
 
 impl MediaHandle {
-    /// Opens the media of `call` in `room`, which comes to life with its first call. Nothing is sent before
-    /// [`MediaHandle::set_stream`]; nobody hears anybody before [`MediaHandle::set_voice`].
+    /// Opens the media of `call` in `room`, which exists from its first call on. Nothing is sent before
+    /// [`MediaHandle::set_stream`], and the call neither hears nor is heard before [`MediaHandle::set_voice`].
     ///
-    /// Returns the local RTP address. Its port is even and taken at random from the range; RTCP has the one
-    /// after it.
+    /// Returns the local RTP address. Its port is even and drawn at random from the range; RTCP uses the next one.
     ///
     /// # Errors
     /// [`MediaError::NoPorts`], [`MediaError::Socket`], [`MediaError::CallExists`], [`MediaError::ShutDown`].
@@ -124,37 +123,38 @@ impl MediaHandle {
         self.open_at(call, room, self.shared.config.bind)
     }
 
-    /// The same, on an address of its own.
+    /// As [`MediaHandle::open`], on the local address `bind`.
     ///
     /// # Errors
-    /// Those of [`MediaHandle::open`].
+    /// As [`MediaHandle::open`].
     pub fn open_at(&self, call: MediaCallId, room: RoomId, bind: IpAddr) -> Result<SocketAddr, MediaError> {
         let socket = |source| MediaError::Socket { bind, source };
         let random = |_| getrandom::u64().map_err(|error| socket(io::Error::other(error)));
         let pair = PortPair::bind(bind, &self.shared.config.rtp_ports, random(())?)?;
         let address = pair.local_addr().map_err(socket)?;
         let seed = random(())?;
-        // Held until the command is sent, so that nothing about this call can overtake it.
+        // Locked until the command is sent, so that no other command of this call overtakes it.
         let mut directory = self.directory();
         let worker = directory.insert(call, room).ok_or(MediaError::CallExists(call))?;
-        if self.shared.workers[worker].commands.send(Command::Open { call, room, pair, seed }).is_err() {
+        if self.shared.workers[worker].commands.send(WorkerCommand::Open { call, room, pair, seed }).is_err()
+        {
             directory.remove(call);
             return Err(MediaError::ShutDown(room));
         }
         Ok(address)
     }
 
-    /// Sets or changes the agreed stream. From the first time on packets go out every `ptime_ms` without a
-    /// gap, silence where there is nothing to hear, except while `send` is false. Another `remote_rtp` than
-    /// before forgets where the old packets came from.
+    /// Sets or changes the negotiated stream. From the first call on, a packet is sent every `ptime_ms` without a
+    /// gap, with silence if there is nothing to hear, except while `send` is false. A new `remote_rtp` discards the
+    /// peer address that earlier packets came from.
     pub fn set_stream(&self, call: MediaCallId, stream: StreamParams) {
         let worker = self.directory().worker_of(call);
         if let (Protection::Dtls { active, fingerprint }, Some(dtls), Some(worker)) =
             (&stream.protection, &self.shared.dtls, worker)
         {
-            // After the stream is set there, for what the handshake sends goes by it.
+            // Before the handshake begins, which sends its datagrams to the stream's address.
             let (active, fingerprint, rtcp_mux) = (*active, *fingerprint, stream.rtcp_mux);
-            self.tell(call, Command::SetStream { call, params: Box::new(stream) });
+            self.command(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
             // RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
             let channels = if rtcp_mux { &[Channel::Rtp][..] } else { &[Channel::Rtp, Channel::Rtcp] };
             for channel in channels {
@@ -162,89 +162,89 @@ impl MediaHandle {
             }
             return;
         }
-        self.tell(call, Command::SetStream { call, params: Box::new(stream) });
+        self.command(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
     }
 
-    /// A key came by another way than RTP (SIP INFO): it counts among the keys pressed.
+    /// Counts a key that arrived other than by RTP (SIP INFO) in [`CallStats::keys`].
     pub fn count_key(&self, call: MediaCallId) {
-        self.tell(call, Command::CountKey { call });
+        self.command(call, WorkerCommand::CountKey { call });
     }
 
-    /// Says whether the party is heard by its room and whether it hears the room.
+    /// Sets whether the room hears the participant (`speaks`), and whether the participant hears the room (`listens`).
     pub fn set_voice(&self, call: MediaCallId, speaks: bool, listens: bool) {
-        self.tell(call, Command::SetVoice { call, speaks, listens });
+        self.command(call, WorkerCommand::SetVoice { call, speaks, listens });
     }
 
-    /// Says that the connection of the call's signalling is closed: from now on it is gone once no RTP has come for five seconds,
-    /// until its stream is set again.
+    /// The connection of the call's signalling is closed: the call is reported as gone once no RTP has arrived for five
+    /// seconds, until its stream is set again.
     pub fn cut_off(&self, call: MediaCallId) {
-        self.tell(call, Command::CutOff { call });
+        self.command(call, WorkerCommand::CutOff { call });
     }
 
-    /// Says what is done to what the party says before others hear it.
-    pub fn set_sound(&self, call: MediaCallId, sound: Sound) {
-        self.tell(call, Command::SetSound { call, sound });
+    /// Sets the processing of the participant's voice before others hear it.
+    pub fn set_processing(&self, call: MediaCallId, processing: AudioProcessing) {
+        self.command(call, WorkerCommand::SetProcessing { call, processing });
     }
 
-    /// Plays a list over whatever else is heard, also to those who do not listen to the room. Files are
-    /// read off the media threads; a file that cannot be read is reported and left out. With `repeat` the
-    /// list starts over until stopped.
-    pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<PlayItem>, repeat: bool) {
+    /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files are read on a
+    /// thread of their own; a file that cannot be read is reported and skipped. With `repeat` the list starts over until
+    /// it is stopped.
+    pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<Clip>, repeat: bool) {
         let directory = self.directory();
         let (worker, to) = match to {
-            PlayTo::Call(call) => (directory.worker_of(call), Target::Call(call)),
-            PlayTo::Room(room) => (directory.worker_of_room(room), Target::Room { room, except: None }),
+            PlayTo::Call(call) => (directory.worker_of(call), PlayTarget::Call(call)),
+            PlayTo::Room(room) => (directory.worker_of_room(room), PlayTarget::Room { room, except: None }),
             PlayTo::RoomBut(room, call) => {
-                (directory.worker_of_room(room), Target::Room { room, except: Some(call) })
+                (directory.worker_of_room(room), PlayTarget::Room { room, except: Some(call) })
             }
         };
         drop(directory);
-        // After the shutdown there is nobody to hear it either.
+        // The loader has ended only after a shutdown, when no call is left to hear it.
         let _ = self.shared.loader.send(Job::Play { worker, to, id, list, repeat });
     }
 
-    /// Stops what is being played, also when its files are still being read. Unknown numbers are ignored.
+    /// Stops a playback, even while its files are still being read. Unknown ids are ignored.
     pub fn stop_play(&self, id: PlayId) {
         for worker in &self.shared.workers {
-            let _ = worker.commands.send(Command::StopPlay { id });
+            let _ = worker.commands.send(WorkerCommand::StopPlay { id });
         }
-        // It may be with the loader still.
+        // It may still be with the loader.
         let _ = self.shared.loader.send(Job::StopPlay { id });
     }
 
-    /// Ends the call's media: RTCP BYE, sockets closed, ports free. [`MediaEvent::Closed`] follows.
+    /// Ends the call's media: sends RTCP BYE, closes the sockets, frees the ports. [`MediaEvent::Closed`] follows.
     pub fn close(&self, call: MediaCallId) {
         let mut directory = self.directory();
         let worker = directory.worker_of(call);
         directory.remove(call);
         if let Some(worker) = worker {
-            let _ = self.shared.workers[worker].commands.send(Command::Close { call });
+            let _ = self.shared.workers[worker].commands.send(WorkerCommand::Close { call });
         }
         if let Some(dtls) = &self.shared.dtls {
             dtls.end(call);
         }
     }
 
-    /// The call's counters now; `None` when it is not open.
+    /// The call's statistics so far; `None` if it is not open.
     pub async fn stats(&self, call: MediaCallId) -> Option<CallStats> {
         self.ask_stats(call).await.ok()
     }
 
-    /// Asks for the call's counters; the answer comes with its worker's next look at its commands, or not when the
-    /// call is not open. So many can be asked for and then awaited.
+    /// Requests the call's statistics without waiting, so that those of many calls can be requested first and awaited
+    /// then. The answer comes when the worker next reads its commands; the sender is dropped if the call is not open.
     pub fn ask_stats(&self, call: MediaCallId) -> oneshot::Receiver<CallStats> {
         let (answer, answered) = oneshot::channel();
-        self.tell(call, Command::Stats { call, answer });
+        self.command(call, WorkerCommand::Stats { call, answer });
         answered
     }
 
-    /// Which worker has a call: its place in [`PlaneLoad::workers`].
+    /// The worker of a call, as an index into [`PlaneLoad::workers`]; `None` if the call is not open.
     #[must_use]
     pub fn worker_of(&self, call: MediaCallId) -> Option<usize> {
         self.directory().worker_of(call)
     }
 
-    /// How busy the workers are.
+    /// The load of each worker since its start.
     #[must_use]
     pub fn load(&self) -> PlaneLoad {
         PlaneLoad { workers: self.shared.workers.iter().map(|worker| worker.load.read()).collect() }
@@ -253,7 +253,7 @@ impl MediaHandle {
     /// Closes every call, each with its [`MediaEvent::Closed`], and ends the threads.
     pub fn shutdown(&self) {
         for worker in &self.shared.workers {
-            let _ = worker.commands.send(Command::Shutdown);
+            let _ = worker.commands.send(WorkerCommand::Shutdown);
         }
         let _ = self.shared.loader.send(Job::Shutdown);
         if let Some(dtls) = &self.shared.dtls {
@@ -262,7 +262,7 @@ impl MediaHandle {
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
-            // A thread that panicked has said so; it is over in either case.
+            // A thread that panicked has printed it, and has ended too.
             let _ = thread.join();
         }
     }
@@ -271,8 +271,8 @@ impl MediaHandle {
         self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the worker of a call something; without effect for a call that is not open.
-    fn tell(&self, call: MediaCallId, command: Command) {
+    /// Sends a command to the worker of a call; without effect if the call is not open.
+    fn command(&self, call: MediaCallId, command: WorkerCommand) {
         let worker = self.directory().worker_of(call);
         if let Some(worker) = worker {
             let _ = self.shared.workers[worker].commands.send(command);
@@ -282,43 +282,43 @@ impl MediaHandle {
     #[cfg(test)]
     pub(crate) fn fail(&self, room: RoomId) {
         let worker = self.directory().worker_of_room(room).expect("the room is there");
-        self.shared.workers[worker].commands.send(Command::Fail { room }).expect("the worker is there");
+        self.shared.workers[worker].commands.send(WorkerCommand::Fail { room }).expect("the worker is there");
     }
 }
 
-/// What the loader is told to do. The queue has no bound: each is an effect of a conference, a few for each call.
+/// A job for the loader. The queue has no bound: each job is an effect of a conference, a few for each call.
 #[derive(Debug)]
 enum Job {
-    Play { worker: Option<usize>, to: Target, id: PlayId, list: Vec<PlayItem>, repeat: bool },
+    Play { worker: Option<usize>, to: PlayTarget, id: PlayId, list: Vec<Clip>, repeat: bool },
     StopPlay { id: PlayId },
     Shutdown,
 }
 
-/// The loader thread: reads what is to be played and hands it on, in order.
+/// The loader thread: reads the files of play lists and passes playbacks to the workers, in order.
 fn load(
     mut library: Library,
     jobs: &Receiver<Job>,
-    workers: &[Sender<Command>],
+    workers: &[Sender<WorkerCommand>],
     events: &mpsc::Sender<MediaEvent>,
 ) {
     let fail = |id: PlayId, text: String| {
-        warn!(play = id.0, %text, "something is not played");
-        // Where the queue is full the control side has other worries; the log has it.
+        warn!(play = id.0, %text, "an item of a play list is skipped");
+        // If the queue is full the event is dropped; the log has it.
         let _ = events.try_send(MediaEvent::PlayFailed { id, text });
     };
     while let Ok(job) = jobs.recv() {
         match job {
-            Job::Play { worker: None, id, .. } => fail(id, "there is nobody to play it to".to_owned()),
+            Job::Play { worker: None, id, .. } => fail(id, NO_LISTENER.to_owned()),
             Job::Play { worker: Some(worker), to, id, list, repeat } => {
                 let clips = list
                     .into_iter()
                     .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
                 let playback = Box::new(Playback::new(id, clips.collect(), repeat));
-                let _ = workers[worker].send(Command::Play { to, playback });
+                let _ = workers[worker].send(WorkerCommand::Play { to, playback });
             }
             Job::StopPlay { id } => {
                 for worker in workers {
-                    let _ = worker.send(Command::StopPlay { id });
+                    let _ = worker.send(WorkerCommand::StopPlay { id });
                 }
             }
             Job::Shutdown => return,

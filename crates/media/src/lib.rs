@@ -10,13 +10,13 @@
 //!                              └───────────────────────────────────────────┘
 //! ```
 //!
-//! A room belongs to one worker for life, so nothing on a packet's path takes a lock. Every 20 ms a room
-//! drains its calls' sockets, decodes those who may speak, sums those who are not silent, encodes what the
-//! silent ones hear once per codec, and sends. What one tick does is decided in `room`, which knows neither
-//! threads nor clocks nor sockets; `worker` gives it the time and carries its packets.
+//! A room belongs to one worker for life, so a packet's path takes no lock. Every 20 ms a room drains its calls'
+//! sockets, decodes the voices of participants who may speak, sums those of active speakers, encodes the sum once per
+//! codec for all listeners, and sends. `room` decides what a tick does and knows no thread, clock or socket; `worker`
+//! gives it the time and carries its packets.
 //!
-//! The crate decides nothing about conferences: who speaks, who listens and what is played is told to it
-//! through [`MediaHandle`]. It runs on Linux only.
+//! The crate decides nothing about conferences: [`MediaHandle`] sets who speaks, who listens and what is played. It runs
+//! on Linux only.
 
 #![forbid(unsafe_code)]
 
@@ -42,9 +42,9 @@ pub use event::{CallStats, MediaEvent, OneWay};
 pub use handle::{MediaHandle, MediaPlane};
 pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{
-    DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayItem, PlayTo, Protection, RoomId, Sound,
+    AudioProcessing, Clip, DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayTo, Protection, RoomId,
     StreamParams, Suite,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
 #[doc(hidden)]
-pub use room::listener::{Listener, Piece};
+pub use room::{listener::Listener, play_log::Piece};

@@ -1,38 +1,38 @@
-//! How busy the media plane is: counted by its workers, read by others.
+//! The load of the media plane: counted by its workers, read by other threads.
 
 use crate::room::FRAME_NS;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A tick that begins this much after its time counts as late.
+/// A tick that starts later than this after its time counts as late.
 const LATE_NS: u64 = 2_000_000;
 
-/// How busy the media plane is.
+/// The load of the media plane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlaneLoad {
-    /// One for each worker.
+    /// By worker; see [`MediaHandle::worker_of`](crate::MediaHandle::worker_of).
     pub workers: Vec<WorkerLoad>,
 }
 
-/// How busy a worker is; counted from its start.
+/// The load of a worker, counted from its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WorkerLoad {
     /// Calls open.
     pub calls: u64,
     /// Ticks of rooms: 50 a second for each room.
     pub ticks: u64,
-    /// Ticks that began more than 2 ms after their time.
+    /// Ticks that started more than 2 ms after their time.
     pub ticks_late: u64,
-    /// Those among them that began more than a frame, 20 ms, after their time: some phones run out of audio by then.
+    /// Ticks that started more than a frame, 20 ms, after their time: some telephones run out of audio by then.
     pub ticks_behind: u64,
-    /// Ticks left out because the thread did not run for longer than 100 ms.
+    /// Ticks skipped because the thread did not run for more than 100 ms.
     pub ticks_skipped: u64,
-    /// The latest any tick began, in microseconds.
+    /// The longest time by which a tick started late, in microseconds.
     pub lateness_us_max: u64,
     /// Time spent in ticks, in microseconds.
     pub busy_us: u64,
 }
 
-/// A worker's load, read by others while it runs.
+/// A worker's load, which other threads read while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct LoadCells {
     calls: AtomicU64,
@@ -61,12 +61,12 @@ impl LoadCells {
         self.calls.store(calls as u64, Relaxed);
     }
 
-    /// Ticks that are left out.
+    /// Counts skipped ticks.
     pub(crate) fn add_skipped(&self, ticks: u64) {
         self.ticks_skipped.fetch_add(ticks, Relaxed);
     }
 
-    /// Ticks of so many rooms, which began `late_ns` after their time and took `busy_ns` together.
+    /// Counts a tick of this many rooms, which started `late_ns` after its time and took `busy_ns`.
     pub(crate) fn add_ticks(&self, rooms: u64, late_ns: u64, busy_ns: u64) {
         self.ticks.fetch_add(rooms, Relaxed);
         if late_ns > LATE_NS {

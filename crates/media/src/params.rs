@@ -1,6 +1,7 @@
 //! The vocabulary of [`MediaHandle`](crate::MediaHandle).
 
 use plenary_audio::codec::Codec;
+pub use plenary_model::Clip;
 pub use plenary_rtp::srtp::{MasterKey, Suite};
 use std::{fmt, net::SocketAddr};
 
@@ -151,30 +152,9 @@ pub enum PlayTo {
     RoomBut(RoomId, MediaCallId),
 }
 
-/// An item of a play list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PlayItem {
-    /// A WAV file, by its name in the media folder. Any usual sample rate and width; channels are averaged.
-    File(String),
-    /// A sine.
-    Tone {
-        /// Frequency, 1 to 3999 Hz.
-        hz: u32,
-        /// Length, in milliseconds.
-        ms: u32,
-    },
-    /// Silence.
-    Silence {
-        /// Length, in milliseconds.
-        ms: u32,
-    },
-    /// The short beep of an entry.
-    Beep,
-}
-
 /// Processing of a participant's voice before others hear it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Sound {
+pub struct AudioProcessing {
     /// Automatic gain control: the voice is brought slowly to the common level.
     pub automatic_gain: bool,
     /// Suppression of steady noise. Adds 10 to 14 ms of delay to this voice.

@@ -1,8 +1,8 @@
-//! The sockets of calls: taking a pair of ports, and moving datagrams through it.
+//! The sockets of calls: binding a pair of ports, and moving datagrams through it.
 //!
-//! This is all that knows how packets reach the network. Of the methods that `net/examples/reflector.rs` compares, one port
-//! for many calls costs least, but a call is then known by its source address alone, which nobody knows before the
-//! first packet comes through a NAT. Of those with a port for each call, batches by io_uring cost least.
+//! No other module knows how packets reach the network. Of the methods that `net/examples/reflector.rs` compares, one port
+//! for many calls costs least. But a call is then identified by its source address alone, which is unknown until the first
+//! packet arrives through a NAT. Of the methods with a port for each call, batches by io_uring cost least.
 
 use crate::MediaError;
 use plenary_net::{self as net, Datagram, Query, Receiver, Ring};
@@ -14,12 +14,12 @@ use std::{
     ops::RangeInclusive,
 };
 
-/// Holds a second of packets. What a stalled thread did not fetch by then is too old to be heard.
+/// Holds a second of packets. Audio that a stalled thread has not read by then is too old to be heard.
 const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
-/// Datagrams taken off one socket in one tick. A party sends one to two; more is a flood, which stays in
-/// the kernel and is dropped there.
+/// Datagrams read from one socket in one tick. A participant sends one or two; more is a flood, which stays in the kernel
+/// and is dropped there.
 const DATAGRAMS_PER_TICK_MAX: usize = 64;
-/// Datagrams taken with one call where there is no ring. A call of 20 ms packets has one waiting at each tick.
+/// Datagrams read with one system call without io_uring. A call with 20 ms packets has one waiting at each tick.
 const BATCH: usize = 4;
 
 /// The two sockets of a call.
@@ -28,35 +28,34 @@ pub(crate) struct PortPair {
     rtp: UdpSocket,
     rtcp: UdpSocket,
     is_v6: bool,
-    /// The sockets are those of one address: what is sent from them has it for its source whatever the route.
+    /// The sockets are bound to one address, which is the source of all they send whatever the route.
     has_address: bool,
-    /// Where RTP comes from and goes to, and nowhere else. Sending needs no route to be looked up then, and what
-    /// strangers send ends in the kernel.
+    /// The only address that RTP comes from and goes to. The kernel then looks up no route for each packet, and drops the
+    /// datagrams of strangers.
     connected: Cell<Option<SocketAddr>>,
 }
 
-/// Whose sockets are asked for what has come in.
+/// A pair of ports to read from.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<K> {
+pub(crate) struct PortRead<K> {
     pub(crate) key: K,
     pub(crate) port: PortKey,
-    /// When it came matters little: where that can be saved it is not asked for.
+    /// The arrival time of its datagrams matters little: it is not read where that saves work.
     pub(crate) is_unstamped: bool,
 }
 
-/// A datagram to be sent.
+/// A datagram to send through a pair of ports.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Outgoing<'d> {
+pub(crate) struct PortDatagram<'d> {
     pub(crate) port: PortKey,
     pub(crate) channel: Channel,
     pub(crate) to: SocketAddr,
-    /// All that comes through the RTP socket is from there, until [`Ports::disconnect`] or a datagram through it that is
-    /// not settled.
+    /// All that arrives at the RTP socket is from there, until [`Ports::disconnect`] or an unsettled datagram through it.
     pub(crate) is_settled: bool,
     pub(crate) bytes: &'d [u8],
 }
 
-/// Which of the two.
+/// One of the two sockets of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Channel {
     /// The even port.
@@ -66,10 +65,10 @@ pub(crate) enum Channel {
 }
 
 impl PortPair {
-    /// Binds the first free pair of the range, looking from a random one on.
+    /// Binds the first free pair of the range from a random one on.
     ///
-    /// The order is random so that nobody can guess the port of a call, and so that a port is not used
-    /// again soon after a call, while packets may still come for it.
+    /// The order is random so that the port of a call cannot be guessed (RFC 6056), and so that a port is not reused soon
+    /// after a call, while its packets may still arrive.
     pub(crate) fn bind(ip: IpAddr, range: &RangeInclusive<u16>, random: u64) -> Result<Self, MediaError> {
         let (first, last) = (*range.start(), *range.end());
         let pairs = pairs(range);
@@ -89,21 +88,21 @@ impl PortPair {
         Err(MediaError::NoPorts { bind: ip, first, last })
     }
 
-    /// Where RTP is received.
+    /// The local address of RTP.
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.rtp.local_addr()
     }
 
-    /// An address as the sockets know it.
+    /// The form in which the sockets take an address.
     fn reached(&self, to: SocketAddr) -> SocketAddr {
         match to {
-            // A socket of IPv6 reaches IPv4 under mapped addresses only.
+            // An IPv6 socket reaches IPv4 by mapped addresses only.
             SocketAddr::V4(v4) if self.is_v6 => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
             SocketAddr::V4(_) | SocketAddr::V6(_) => to,
         }
     }
 
-    /// Binds RTP to where it comes from and goes to. `None`: it is.
+    /// Connects the RTP socket to its peer. `None`: it is connected; otherwise the address to send to.
     fn connect(&self, to: SocketAddr) -> Option<SocketAddr> {
         if self.connected.get() != Some(to) {
             let is_connected = self.has_address && self.rtp.connect(self.reached(to)).is_ok();
@@ -112,7 +111,7 @@ impl PortPair {
         if self.connected.get().is_some() { None } else { Some(to) }
     }
 
-    /// Takes RTP from anywhere again.
+    /// Receives RTP from any address again.
     fn disconnect(&self) {
         if self.connected.take().is_some() {
             net::disconnect(&self.rtp);
@@ -126,14 +125,14 @@ impl PortPair {
         }
     }
 
-    /// A socket, and the place that the pair under `key` has for it in the ring.
+    /// A socket, and its place in the ring for the pair under `key`.
     fn placed(&self, key: usize, channel: Channel) -> net::Socket<'_> {
         let place = place(key) + usize::from(channel == Channel::Rtcp);
         net::Socket { place, socket: self.socket(channel) }
     }
 }
 
-/// The first of the two places in the ring of a pair.
+/// The first of the two places of a pair in the ring.
 fn place(key: usize) -> usize {
     2 * key
 }
@@ -142,7 +141,7 @@ fn even(port: u16) -> u32 {
     u32::from(port).next_multiple_of(2)
 }
 
-/// How many pairs of an even port and the one after it a range holds.
+/// The number of pairs, an even port and the next one, in a range.
 pub(crate) fn pairs(range: &RangeInclusive<u16>) -> u64 {
     let behind = u32::from(*range.end()) + 1;
     u64::from(behind.saturating_sub(even(*range.start())) / 2)
@@ -165,12 +164,12 @@ pub(crate) struct Ports {
     free: Vec<usize>,
     receiver: Receiver<BATCH>,
     ring: Option<Ring>,
-    /// Sockets that are being asked for datagrams, and those to be asked again.
-    asked: Vec<usize>,
+    /// Indices of the reads in this round, and of those to repeat in the next.
+    pending: Vec<usize>,
     again: Vec<usize>,
 }
 
-/// Names a pair within its worker.
+/// Identifies a pair within its worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PortKey(usize);
 
@@ -181,7 +180,7 @@ impl Ports {
             free: Vec::new(),
             receiver: Receiver::new(),
             ring: None,
-            asked: Vec::new(),
+            pending: Vec::new(),
             again: Vec::new(),
         }
     }
@@ -211,7 +210,7 @@ impl Ports {
         }
     }
 
-    /// Uses io_uring from here on, where that can be had. On the thread that moves the datagrams.
+    /// Uses io_uring from now on if the system allows it. Must be called on the thread that moves the datagrams.
     pub(crate) fn use_ring(&mut self) {
         match Ring::new() {
             Ok(mut ring) => {
@@ -222,71 +221,73 @@ impl Ports {
                 }
                 self.ring = Some(ring);
             }
-            Err(error) => tracing::info!(%error, "no io_uring: one system call for each packet instead"),
+            Err(error) => {
+                tracing::info!(%error, "io_uring is not available: each packet takes a system call")
+            }
         }
     }
 
-    /// Hands what has come in at each of `members` to `take`, with its first part. `take` says whether there may be
-    /// more: asking a socket that has nothing costs nearly as much as a packet.
+    /// Passes the datagrams that have arrived at each of `reads` to `take`, with the key of the read. `take` returns
+    /// whether there may be more: reading an empty socket costs nearly as much as a packet.
     pub(crate) fn drain<K: Copy>(
         &mut self,
-        members: &[Asked<K>],
+        reads: &[PortRead<K>],
         channel: Channel,
         mut take: impl FnMut(K, Datagram<'_>) -> bool,
     ) {
-        let Self { pairs, receiver, ring, asked, again, .. } = self;
+        let Self { pairs, receiver, ring, pending, again, .. } = self;
         let pair = |port: PortKey| pairs.get(port.0)?.as_ref();
         let Some(ring) = ring else {
-            for member in members {
-                if let Some(pair) = pair(member.port) {
+            for read in reads {
+                if let Some(pair) = pair(read.port) {
                     let socket = pair.socket(channel);
                     receiver.drain(socket, DATAGRAMS_PER_TICK_MAX, |datagram| {
-                        take(member.key, datagram);
+                        take(read.key, datagram);
                     });
                 }
             }
             return;
         };
-        let mut asked: &mut Vec<usize> = asked;
+        let mut pending: &mut Vec<usize> = pending;
         let mut again: &mut Vec<usize> = again;
-        asked.clear();
-        asked.extend(0..members.len());
+        pending.clear();
+        pending.extend(0..reads.len());
         for _ in 0..DATAGRAMS_PER_TICK_MAX {
             again.clear();
-            let sockets = asked.iter().filter_map(|index| {
-                let Asked { port, is_unstamped, .. } = members[*index];
+            let sockets = pending.iter().filter_map(|index| {
+                let PortRead { port, is_unstamped, .. } = reads[*index];
                 let pair = pair(port)?;
                 let from = pair.connected.get().filter(|_| channel == Channel::Rtp);
                 Some((*index, Query { socket: pair.placed(port.0, channel), from, is_unstamped }))
             });
             ring.receive(sockets, |index, datagram| {
-                if take(members[index].key, datagram) {
+                if take(reads[index].key, datagram) {
                     again.push(index);
                 }
             });
             if again.is_empty() {
                 return;
             }
-            std::mem::swap(&mut asked, &mut again);
+            std::mem::swap(&mut pending, &mut again);
         }
     }
 
-    /// What comes through the RTP socket may be from anywhere again.
+    /// The RTP socket receives from any address again.
     pub(crate) fn disconnect(&mut self, key: PortKey) {
         if let Some(Some(pair)) = self.pairs.get(key.0) {
             pair.disconnect();
         }
     }
 
-    /// Sends datagrams. Those that the system would not take are told to `failed` by their number.
+    /// Sends datagrams. `failed` gets the index of each one that the system does not accept.
     pub(crate) fn send<'d>(
         &mut self,
-        datagrams: impl Iterator<Item = Outgoing<'d>>,
+        datagrams: impl Iterator<Item = PortDatagram<'d>>,
         mut failed: impl FnMut(usize),
     ) {
         let Self { pairs, ring, .. } = self;
         let datagrams = datagrams.enumerate().filter_map(|(number, datagram)| {
-            let Outgoing { port, channel, to, is_settled, bytes } = datagram;
+            let PortDatagram { port, channel, to, is_settled, bytes } = datagram;
             let pair = pairs.get(port.0)?.as_ref()?;
             let to = match (channel, is_settled) {
                 (Channel::Rtp, true) => pair.connect(to),
@@ -297,12 +298,12 @@ impl Ports {
                 (Channel::Rtcp, _) => Some(to),
             };
             let to = to.map(|to| pair.reached(to));
-            Some((number, net::Outgoing { socket: pair.placed(port.0, channel), to, bytes }))
+            Some((number, net::OutgoingDatagram { socket: pair.placed(port.0, channel), to, bytes }))
         });
         if let Some(ring) = ring {
             return ring.send(datagrams, failed);
         }
-        for (number, net::Outgoing { socket, to, bytes }) in datagrams {
+        for (number, net::OutgoingDatagram { socket, to, bytes }) in datagrams {
             let sent = match to {
                 Some(to) => socket.socket.send_to(bytes, to),
                 None => socket.socket.send(bytes),
@@ -321,8 +322,8 @@ mod tests {
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    fn asked(port: PortKey) -> [Asked<()>; 1] {
-        [Asked { key: (), port, is_unstamped: true }]
+    fn read(port: PortKey) -> [PortRead<()>; 1] {
+        [PortRead { key: (), port, is_unstamped: true }]
     }
 
     #[test]
@@ -372,7 +373,7 @@ mod tests {
         let mut ports = Ports::new();
         let key = ports.insert(pair);
         let mut from = None;
-        ports.drain(&asked(key), Channel::Rtp, |(), datagram| {
+        ports.drain(&read(key), Channel::Rtp, |(), datagram| {
             from = Some(datagram.from);
             false
         });
@@ -383,7 +384,8 @@ mod tests {
             }
             let to = phone.local_addr().expect("bound");
             for is_settled in [false, true, true] {
-                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"there" };
+                let datagram =
+                    PortDatagram { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"there" };
                 ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
                 assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
             }
@@ -406,7 +408,7 @@ mod tests {
                 stranger.send_to(b"a stranger", ours).expect("sent");
                 phone.send_to(b"the phone", ours).expect("sent");
                 let mut lengths = Vec::new();
-                ports.drain(&asked(key), Channel::Rtp, |(), datagram| {
+                ports.drain(&read(key), Channel::Rtp, |(), datagram| {
                     lengths.push(datagram.bytes.len());
                     assert!(!is_connected || datagram.from == phone.local_addr().expect("bound"));
                     assert_eq!(datagram.is_unstamped, is_connected && with_ring);
@@ -418,7 +420,8 @@ mod tests {
             assert_eq!(came(&mut ports, false), [10, 9]);
             for is_settled in [false, true, true] {
                 let to = phone.local_addr().expect("bound");
-                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
+                let datagram =
+                    PortDatagram { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
                 ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
                 let (length, from) = phone.recv_from(&mut [0; 9]).expect("it comes");
                 assert_eq!((length, from), (5, ours));
@@ -427,14 +430,15 @@ mod tests {
             // What is sent while the way is not settled ends it as well, and it can be settled again.
             for (is_settled, lengths) in [(false, &[10, 9][..]), (true, &[9])] {
                 let to = phone.local_addr().expect("bound");
-                let datagram = Outgoing { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
+                let datagram =
+                    PortDatagram { port: key, channel: Channel::Rtp, to, is_settled, bytes: b"audio" };
                 ports.send(std::iter::once(datagram), |_| panic!("it is not taken"));
                 assert_eq!(phone.recv(&mut [0; 9]).expect("it comes"), 5);
                 assert_eq!(came(&mut ports, is_settled), lengths);
             }
             ports.disconnect(key);
             assert_eq!(came(&mut ports, false), [10, 9]);
-            let elsewhere = Outgoing {
+            let elsewhere = PortDatagram {
                 port: key,
                 channel: Channel::Rtp,
                 to: stranger.local_addr().expect("bound"),

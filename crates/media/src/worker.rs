@@ -1,22 +1,22 @@
-//! A worker thread: gives its rooms the time, brings them their packets and carries theirs away.
+//! A worker thread: gives its rooms the time and their packets, and sends what they produce.
 //!
-//! Rooms are spread over twenty phases of the 20 ms frame, so that packets leave evenly rather than all at
-//! once. Each phase has an absolute time for its next tick, so lateness never adds up: a tick that comes
-//! late is followed by the next at its own time. After a standstill of up to 100 ms the ticks that were
-//! missed are made up for, so listeners lose nothing; after a longer one they are left out.
+//! Rooms are spread over twenty phases of the 20 ms frame, so that packets leave evenly rather than all at once. Each
+//! phase has an absolute time for its next tick, so lateness never adds up: a late tick is followed by the next at its own
+//! time. After a stall of up to 100 ms the missed ticks are caught up, so listeners lose nothing; after a longer one they
+//! are skipped.
 //!
-//! A panic within a room ends that room and nothing else.
+//! A panic in one room ends that room only.
 
 use crate::{
     CallStats, MediaCallId, MediaEvent, RoomId,
-    command::{Command, Target},
+    command::{NO_LISTENER, PlayTarget, WorkerCommand},
     departure::{self, Departures},
     directory::Directory,
     dtls::HandshakeQueue,
     event_queue::EventQueue,
     load::LoadCells,
-    ports::{Asked, Channel, Outgoing, PortKey, PortPair, Ports},
-    room::{self, FRAME_NS, Outbox, PartyKey, Playback, Room, Settings, Tick, Way},
+    ports::{Channel, PortDatagram, PortKey, PortPair, PortRead, Ports},
+    room::{FRAME_NS, MemberKey, MixRoom, Outbox, PacketRoute, Playback, RoomDatagram, Settings, Tick},
 };
 use std::{
     collections::HashMap,
@@ -29,23 +29,23 @@ use std::{
 };
 use tracing::error;
 
-/// Phases of a frame over which rooms are spread: 1 ms each. A talker waits for so much more than a room that could tick at any
-/// time would make it wait, half of that on the average.
+/// Phases of a frame over which rooms are spread: 1 ms each, by up to which a talker waits longer than with a room that
+/// could tick at any time.
 const PHASES: usize = 20;
-/// Time from one phase to the next.
+/// Time between phases.
 const PHASE_NS: u64 = FRAME_NS / PHASES as u64;
-/// Parties that a phase may have whatever the others have. Beyond that no phase gets more than twice its share,
-/// so that load stays even.
-const PARTIES_OF_PHASE_ANYWAY: usize = 200;
-/// Frames that are made up for after a standstill.
-const FRAMES_MADE_UP_MAX: u64 = 5;
-/// RTCP may wait: its sockets are looked at five times a second, a few at each tick. The kernel notes when it came.
+/// Room members that a phase may always have. Beyond that no phase gets more than twice its share, so that load stays
+/// even.
+const PHASE_MEMBERS_ALWAYS: usize = 200;
+/// Missed ticks that are caught up after a stall; beyond that they are skipped.
+const TICKS_CAUGHT_UP_MAX: u64 = 5;
+/// RTCP may wait: its sockets are read five times a second, a few at each tick. The kernel stamps arrivals.
 const TICKS_PER_RTCP: usize = 10;
-/// Of those who say nothing, and have not for long, once a second: they are not about to shake hands.
-const ROUNDS_PER_RTCP_IN_LULL: usize = 5;
+/// On the fast path for silence they are read once a second: no handshake is about to begin there.
+const ROUNDS_PER_RTCP_ON_FAST_PATH: usize = 5;
 /// Commands carried out between two ticks.
 const COMMANDS_MAX: usize = 256;
-/// The monotonic clock does not begin at zero, so that times before its beginning can be told.
+/// The monotonic clock does not begin at zero, so that times before its beginning are positive.
 const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
 
 #[derive(Debug)]
@@ -53,52 +53,52 @@ struct Phase {
     next_ns: u64,
     ticks: u64,
     departures: Departures,
-    /// Boxed, for there is a place for each room in every phase.
+    /// Boxed, because every phase reserves a place for each room.
     #[allow(clippy::vec_box)]
-    rooms: Vec<Box<Room>>,
+    rooms: Vec<Box<MixRoom>>,
 }
 
-/// A party of one of the rooms that tick together, and its sockets.
-type Member = Asked<(usize, PartyKey)>;
+/// The sockets of a member, with the index of its room among those that tick together.
+type MemberPort = PortRead<(usize, MemberKey)>;
 
-/// Where a call is.
+/// The room of a call, and its key there.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct CallLocation {
     room: RoomId,
-    key: PartyKey,
+    key: MemberKey,
 }
 
 /// The state of a worker thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     settings: Settings,
-    commands: Receiver<Command>,
+    commands: Receiver<WorkerCommand>,
     events: EventQueue,
     directory: Arc<Mutex<Directory>>,
     load: Arc<LoadCells>,
     ports: Ports,
     phases: [Phase; PHASES],
     phase_of: HashMap<RoomId, usize>,
-    places: HashMap<MediaCallId, Place>,
+    locations: HashMap<MediaCallId, CallLocation>,
     outbox: Outbox,
-    /// The parties of the rooms that tick, with their sockets.
-    members: Vec<Member>,
-    /// Those of them whose RTCP is looked at.
-    reporters: Vec<Member>,
-    /// Which of the rooms that tick have failed.
+    /// The sockets of the rooms that tick.
+    member_ports: Vec<MemberPort>,
+    /// Those of them whose RTCP is read in this tick.
+    rtcp_ports: Vec<MemberPort>,
+    /// By room of those that tick: it has failed.
     broken: Vec<bool>,
-    /// Datagrams that the system would not take.
+    /// Indices of datagrams that the system did not accept.
     failed: Vec<usize>,
     began: Instant,
-    /// Who does the handshakes.
+    /// The thread of DTLS handshakes.
     dtls: Option<HandshakeQueue>,
 }
 
 impl Worker {
-    /// `offset_ns` moves this worker's ticks against those of others.
+    /// `offset_ns` shifts this worker's ticks relative to those of other workers.
     pub(crate) fn new(
         settings: Settings,
-        commands: Receiver<Command>,
+        commands: Receiver<WorkerCommand>,
         events: EventQueue,
         directory: Arc<Mutex<Directory>>,
         load: Arc<LoadCells>,
@@ -120,10 +120,10 @@ impl Worker {
             ports: Ports::new(),
             phases,
             phase_of: HashMap::new(),
-            places: HashMap::new(),
+            locations: HashMap::new(),
             outbox: Outbox::default(),
-            members: Vec::new(),
-            reporters: Vec::new(),
+            member_ports: Vec::new(),
+            rtcp_ports: Vec::new(),
             broken: Vec::new(),
             failed: Vec::new(),
             began: Instant::now(),
@@ -131,7 +131,7 @@ impl Worker {
         }
     }
 
-    /// Runs until told to stop or until nobody is left who could.
+    /// Runs until [`WorkerCommand::Shutdown`], or until the last sender of commands is gone.
     pub(crate) fn run(mut self) {
         plenary_net::wake_precisely();
         plenary_net::run_before_others();
@@ -139,7 +139,9 @@ impl Worker {
         'run: loop {
             for _ in 0..COMMANDS_MAX {
                 match self.commands.try_recv() {
-                    Ok(Command::Shutdown) | Err(std::sync::mpsc::TryRecvError::Disconnected) => break 'run,
+                    Ok(WorkerCommand::Shutdown) | Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                        break 'run;
+                    }
                     Ok(command) => self.carry_out(command),
                     Err(std::sync::mpsc::TryRecvError::Empty) => break,
                 }
@@ -147,7 +149,7 @@ impl Worker {
             self.events.flush();
             let Some(phase) = self.next_phase() else {
                 match self.commands.recv() {
-                    Ok(Command::Shutdown) | Err(_) => break 'run,
+                    Ok(WorkerCommand::Shutdown) | Err(_) => break 'run,
                     Ok(command) => self.carry_out(command),
                 }
                 continue;
@@ -158,12 +160,12 @@ impl Worker {
                 continue;
             }
             match self.commands.recv_timeout(Duration::from_nanos(wait_ns)) {
-                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break 'run,
+                Ok(WorkerCommand::Shutdown) | Err(RecvTimeoutError::Disconnected) => break 'run,
                 Ok(command) => self.carry_out(command),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        let calls: Vec<_> = self.places.keys().copied().collect();
+        let calls: Vec<_> = self.locations.keys().copied().collect();
         calls.into_iter().for_each(|call| self.close(call));
         self.events.flush();
     }
@@ -182,13 +184,13 @@ impl Worker {
         busy.min_by_key(|(_, phase)| phase.next_ns).map(|(index, _)| index)
     }
 
-    fn carry_out(&mut self, command: Command) {
+    fn carry_out(&mut self, command: WorkerCommand) {
         match command {
-            Command::Open { call, room, pair, seed } => self.open(call, room, pair, seed),
-            Command::SetStream { call, params } => {
+            WorkerCommand::Open { call, room, pair, seed } => self.open(call, room, pair, seed),
+            WorkerCommand::SetStream { call, params } => {
                 let time = self.time();
                 let mut port = None;
-                self.with_party(call, |room, key, _| {
+                self.with_member(call, |room, key, _| {
                     room.set_stream(key, *params, time);
                     port = room.port(key);
                 });
@@ -196,47 +198,47 @@ impl Worker {
                     self.ports.disconnect(port);
                 }
             }
-            Command::SetVoice { call, speaks, listens } => {
-                self.with_party(call, |room, key, out| room.set_voice(key, speaks, listens, out));
+            WorkerCommand::SetVoice { call, speaks, listens } => {
+                self.with_member(call, |room, key, out| room.set_voice(key, speaks, listens, out));
             }
-            Command::SetSound { call, sound } => {
-                self.with_party(call, |room, key, _| room.set_sound(key, sound));
+            WorkerCommand::SetProcessing { call, processing } => {
+                self.with_member(call, |room, key, _| room.set_processing(key, processing));
             }
-            Command::Play { to, playback } => self.play(to, *playback),
-            Command::StopPlay { id } => {
+            WorkerCommand::Play { to, playback } => self.play(to, *playback),
+            WorkerCommand::StopPlay { id } => {
                 for room in self.phases.iter_mut().flat_map(|phase| &mut phase.rooms) {
                     room.stop_play(id);
                 }
             }
-            Command::CountKey { call } => {
-                self.with_party(call, |room, key, _| room.count_key(key));
+            WorkerCommand::CountKey { call } => {
+                self.with_member(call, |room, key, _| room.count_key(key));
             }
-            Command::Close { call } => self.close(call),
-            Command::Stats { call, answer } => {
+            WorkerCommand::Close { call } => self.close(call),
+            WorkerCommand::Stats { call, answer } => {
                 let mut stats = None;
-                self.with_party(call, |room, key, _| stats = room.stats(key));
+                self.with_member(call, |room, key, _| stats = room.stats(key));
                 if let Some(stats) = stats {
-                    // Whoever asked may have stopped waiting.
+                    // The requester may have stopped waiting.
                     let _ = answer.send(stats);
                 }
             }
-            Command::CutOff { call } => {
-                self.with_party(call, |room, key, _| room.cut_off(key));
+            WorkerCommand::CutOff { call } => {
+                self.with_member(call, |room, key, _| room.cut_off(key));
             }
-            Command::DtlsClosed { call } => {
-                if self.places.contains_key(&call) {
+            WorkerCommand::DtlsClosed { call } => {
+                if self.locations.contains_key(&call) {
                     self.events.push(MediaEvent::PeerClosed { call });
                 }
             }
-            Command::SendDtls { call, channel, bytes } => self.send_dtls(call, channel, &bytes),
-            Command::SetKeys { call, channel, keys } => {
+            WorkerCommand::SendDtls { call, channel, bytes } => self.send_dtls(call, channel, &bytes),
+            WorkerCommand::SetKeys { call, channel, keys } => {
                 let time = self.time();
-                self.with_party(call, |room, key, _| room.set_keys(key, channel, &keys.0, &keys.1, time));
+                self.with_member(call, |room, key, _| room.set_keys(key, channel, &keys.0, &keys.1, time));
             }
-            // Told apart before it comes here.
-            Command::Shutdown => {}
+            // `run` has handled it.
+            WorkerCommand::Shutdown => {}
             #[cfg(test)]
-            Command::Fail { room } => {
+            WorkerCommand::Fail { room } => {
                 if let Some(room) = self.room_mut(room) {
                     room.fails = true;
                 }
@@ -244,25 +246,29 @@ impl Worker {
         }
     }
 
-    fn room_mut(&mut self, room: RoomId) -> Option<&mut Room> {
+    fn room_mut(&mut self, room: RoomId) -> Option<&mut MixRoom> {
         let phase = *self.phase_of.get(&room)?;
         self.phases[phase].rooms.iter_mut().map(|room| &mut **room).find(|candidate| candidate.id == room)
     }
 
-    /// Does something for a party. False: the call is not there, it has ended meanwhile.
-    fn with_party(&mut self, call: MediaCallId, act: impl FnOnce(&mut Room, PartyKey, &mut Outbox)) -> bool {
-        let Some(Place { room, key }) = self.places.get(&call).copied() else { return false };
+    /// Calls `act` for a member. False: the call has ended.
+    fn with_member(
+        &mut self,
+        call: MediaCallId,
+        act: impl FnOnce(&mut MixRoom, MemberKey, &mut Outbox),
+    ) -> bool {
+        let Some(CallLocation { room, key }) = self.locations.get(&call).copied() else { return false };
         self.with_room(room, |room, outbox| act(room, key, outbox))
     }
 
-    /// Does something for a room; what it has to tell is told. False: the room is not there.
-    fn with_room(&mut self, id: RoomId, act: impl FnOnce(&mut Room, &mut Outbox)) -> bool {
+    /// Calls `act` for a room, and sends its events. False: the room does not exist, or has failed.
+    fn with_room(&mut self, id: RoomId, act: impl FnOnce(&mut MixRoom, &mut Outbox)) -> bool {
         let mut outbox = std::mem::take(&mut self.outbox);
         let Some(room) = self.room_mut(id) else {
             self.outbox = outbox;
             return false;
         };
-        // What a panic leaves half done is thrown away: the room as a whole, and the outbox.
+        // What a panic leaves half done is discarded: the whole room, and the outbox.
         let result = catch_unwind(AssertUnwindSafe(|| act(room, &mut outbox)));
         if result.is_err() {
             self.give_up(id);
@@ -281,8 +287,8 @@ impl Worker {
         match self.room_mut(room) {
             Some(found) => {
                 let key = found.add(call, port, seed);
-                self.places.insert(call, Place { room, key });
-                self.load.set_calls(self.places.len());
+                self.locations.insert(call, CallLocation { room, key });
+                self.load.set_calls(self.locations.len());
             }
             None => self.ports.remove(port),
         }
@@ -294,54 +300,56 @@ impl Worker {
         let fewest = (0..PHASES).min_by_key(|phase| self.phases[*phase].rooms.len()).unwrap_or(0);
         let phase = &mut self.phases[fewest];
         if phase.rooms.is_empty() {
-            // Nobody kept the time of an empty phase.
+            // The time of an empty phase does not advance.
             let missed = (now_ns + FRAME_NS).saturating_sub(phase.next_ns) / FRAME_NS;
             phase.next_ns += missed * FRAME_NS;
         }
-        phase.rooms.push(Box::new(Room::new(id, self.settings)));
+        phase.rooms.push(Box::new(MixRoom::new(id, self.settings)));
         self.phase_of.insert(id, fewest);
-        // Rooms move between phases while packets wait: there is a place for each in every one.
+        // Rooms move between phases without allocating: each phase has a place for every room.
         let rooms = self.phase_of.len();
         for phase in &mut self.phases {
             phase.rooms.reserve(rooms.saturating_sub(phase.rooms.len()));
         }
     }
 
-    fn remove_room(&mut self, id: RoomId) -> Option<Box<Room>> {
+    fn remove_room(&mut self, id: RoomId) -> Option<Box<MixRoom>> {
         let phase = self.phase_of.remove(&id)?;
         let rooms = &mut self.phases[phase].rooms;
         let index = rooms.iter().position(|room| room.id == id)?;
         Some(rooms.swap_remove(index))
     }
 
-    fn play(&mut self, to: Target, playback: Playback) {
+    fn play(&mut self, to: PlayTarget, playback: Playback) {
         let id = playback.id;
         let is_heard = match to {
-            Target::Call(call) => self.with_party(call, |room, key, _| room.play_to(key, playback)),
-            Target::Room { room, except } => {
+            PlayTarget::Call(call) => self.with_member(call, |room, key, _| room.play_to(key, playback)),
+            PlayTarget::Room { room, except } => {
                 let except =
-                    except.and_then(|call| self.places.get(&call)).filter(|place| place.room == room);
+                    except.and_then(|call| self.locations.get(&call)).filter(|place| place.room == room);
                 let except = except.map(|place| place.key);
                 self.with_room(room, |room, _| room.play(playback, except))
             }
         };
         if !is_heard {
-            self.events.push(MediaEvent::PlayFailed { id, text: "there is nobody to play it to".to_owned() });
+            self.events.push(MediaEvent::PlayFailed { id, text: NO_LISTENER.to_owned() });
         }
     }
 
     fn send_dtls(&mut self, call: MediaCallId, channel: Channel, bytes: &[u8]) {
         let mut found = None;
-        self.with_party(call, |room, key, _| found = room.port(key).zip(room.dtls_destination(key, channel)));
+        self.with_member(call, |room, key, _| {
+            found = room.port(key).zip(room.dtls_destination(key, channel))
+        });
         if let Some((port, to)) = found {
-            // What does not arrive is sent again.
-            let datagram = Outgoing { port, channel, to, is_settled: false, bytes };
+            // The handshake retransmits lost datagrams.
+            let datagram = PortDatagram { port, channel, to, is_settled: false, bytes };
             self.ports.send(std::iter::once(datagram), |_| {});
         }
     }
 
     fn close(&mut self, call: MediaCallId) {
-        let Some(place) = self.places.get(&call).copied() else { return };
+        let Some(place) = self.locations.get(&call).copied() else { return };
         let time = self.time();
         let (mut port, mut stats, mut is_empty) = (None, None, false);
         self.with_room(place.room, |room, outbox| {
@@ -350,8 +358,8 @@ impl Worker {
             is_empty = room.is_empty();
         });
         if let Some(port) = port {
-            let goodbyes = self.outbox.datagrams().map(outgoing);
-            // Whoever is not reached any more has no use for a goodbye.
+            let goodbyes = self.outbox.datagrams().map(port_datagram);
+            // A BYE that cannot be sent has no one to reach.
             self.ports.send(goodbyes, |_| {});
             self.outbox.clear_datagrams();
             self.ports.remove(port);
@@ -359,8 +367,8 @@ impl Worker {
         if is_empty {
             self.remove_room(place.room);
         }
-        self.places.remove(&call);
-        self.load.set_calls(self.places.len());
+        self.locations.remove(&call);
+        self.load.set_calls(self.locations.len());
         if let Some(stats) = stats {
             self.events.push(MediaEvent::Closed { call, stats: Box::new(stats) });
         }
@@ -378,14 +386,14 @@ impl Worker {
         let phase = &mut self.phases[index];
         let late_ns = began_ns.saturating_sub(phase.next_ns);
         let behind = late_ns / FRAME_NS;
-        if behind > FRAMES_MADE_UP_MAX {
+        if behind > TICKS_CAUGHT_UP_MAX {
             for room in &mut phase.rooms {
                 room.skip(behind as u32);
             }
             phase.next_ns += behind * FRAME_NS;
             self.load.add_skipped(behind * phase.rooms.len() as u64);
         }
-        // Rooms go by the time at which the tick was due: being late ourselves is no jitter of the network.
+        // Rooms go by the time at which the tick was due: a late thread is no jitter of the network.
         let due_ns = phase.next_ns;
         let time = Tick { now_ns: due_ns, wall_ns: wall_ns.saturating_sub(began_ns - due_ns) };
         phase.next_ns += FRAME_NS;
@@ -404,31 +412,30 @@ impl Worker {
         self.load.add_ticks(rooms, late_ns, self.now_ns() - began_ns);
     }
 
-    /// 20 ms of all rooms of a phase: their packets in, their ticks, their packets out. They go together, so that small
-    /// rooms share system calls too.
+    /// A tick of all rooms of a phase: receive, mix, send. They go together, so that small rooms share system calls.
     fn tick_rooms(&mut self, index: usize, time: Tick) {
-        let Self { phases, ports, outbox, members, reporters, broken, failed, began, .. } = self;
+        let Self { phases, ports, outbox, member_ports, rtcp_ports, broken, failed, began, .. } = self;
         let Phase { rooms, ticks, departures, .. } = &mut phases[index];
-        members.clear();
+        member_ports.clear();
         for (place, room) in rooms.iter().enumerate().filter(|(_, room)| room.is_due(time)) {
-            members.extend(room.members().iter().map(|(key, port)| Asked {
+            member_ports.extend(room.ports().iter().map(|(key, port)| PortRead {
                 key: (place, *key),
                 port: *port,
                 is_unstamped: room.may_be_unmeasured(*key),
             }));
         }
-        reporters.clear();
+        rtcp_ports.clear();
         let turn = *ticks as usize % TICKS_PER_RTCP;
         let round = *ticks as usize / TICKS_PER_RTCP;
-        let in_turn = members.iter().skip(turn).step_by(TICKS_PER_RTCP).enumerate();
-        let looked_at = in_turn.filter(|(place, member)| {
-            !member.is_unstamped || (place + round).is_multiple_of(ROUNDS_PER_RTCP_IN_LULL)
+        let in_turn = member_ports.iter().skip(turn).step_by(TICKS_PER_RTCP).enumerate();
+        let in_round = in_turn.filter(|(place, member)| {
+            !member.is_unstamped || (place + round).is_multiple_of(ROUNDS_PER_RTCP_ON_FAST_PATH)
         });
-        reporters.extend(looked_at.map(|(_, member)| *member));
+        rtcp_ports.extend(in_round.map(|(_, member)| *member));
         broken.clear();
         broken.resize(rooms.len(), false);
 
-        ports.drain(members, Channel::Rtp, |(place, key), datagram| {
+        ports.drain(member_ports, Channel::Rtp, |(place, key), datagram| {
             let measured_ns = || arrival_ns(datagram.arrived_wall_ns, time);
             let arrival_ns = if datagram.is_unstamped { None } else { Some(measured_ns()) };
             in_room(rooms, broken, place, outbox, |room, outbox| {
@@ -436,7 +443,7 @@ impl Worker {
             })
             .unwrap_or(false)
         });
-        ports.drain(reporters, Channel::Rtcp, |(place, key), datagram| {
+        ports.drain(rtcp_ports, Channel::Rtcp, |(place, key), datagram| {
             let arrival_ns = arrival_ns(datagram.arrived_wall_ns, time);
             in_room(rooms, broken, place, outbox, |room, outbox| {
                 room.handle_rtcp(key, datagram.from, datagram.bytes, arrival_ns, time, outbox);
@@ -463,14 +470,14 @@ impl Worker {
                 }
                 let first = group * departure::GROUP;
                 let of_group = datagrams.by_ref().take(departure::GROUP);
-                ports.send(of_group.map(outgoing), |number| failed.push(first + number));
+                ports.send(of_group.map(port_datagram), |number| failed.push(first + number));
             }
         } else {
-            ports.send(outbox.datagrams().map(outgoing), |number| failed.push(number));
+            ports.send(outbox.datagrams().map(port_datagram), |number| failed.push(number));
         }
         for number in failed {
             if let Some(datagram) = outbox.datagrams().nth(*number) {
-                rooms[datagram.room].handle_send_error(datagram.way.party);
+                rooms[datagram.room].handle_send_error(datagram.route.member);
             }
         }
         outbox.clear_datagrams();
@@ -480,18 +487,18 @@ impl Worker {
         gone.into_iter().for_each(|room| self.give_up(room));
     }
 
-    /// A packet waits for its room's next tick. Where those who talk wait less at another phase the room moves there, one phase
-    /// at a time: those who listen get one packet 1 ms early or late.
+    /// A packet waits for its room's next tick. If talkers wait less at another phase, the room moves there, one phase at a
+    /// time: listeners get one packet 1 ms early or late.
     fn move_rooms(&mut self, index: usize, time: Tick) {
-        let parties: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(|room| room.len()).sum();
-        let most = parties / PHASES * 2 + PARTIES_OF_PHASE_ANYWAY;
+        let members: usize = self.phases.iter().flat_map(|phase| &phase.rooms).map(|room| room.len()).sum();
+        let most = members / PHASES * 2 + PHASE_MEMBERS_ALWAYS;
         let mut place = 0;
         while place < self.phases[index].rooms.len() {
             let room = &mut self.phases[index].rooms[place];
             let sooner = if room.is_due(time) { room.phases_sooner(time, PHASE_NS) } else { 0 };
             let to = (index as i32 - sooner).rem_euclid(PHASES as i32) as usize;
             let there: usize = self.phases[to].rooms.iter().map(|room| room.len()).sum();
-            // One that goes where nobody is leaves the load as even as it was, however large it is.
+            // A room that moves to an empty phase leaves the load as even as before, however large it is.
             let is_too_much = there > 0 && there + self.phases[index].rooms[place].len() > most;
             if to == index || is_too_much {
                 place += 1;
@@ -500,7 +507,7 @@ impl Worker {
             let next_ns =
                 self.phases[index].next_ns.saturating_add_signed(i64::from(-sooner) * PHASE_NS as i64);
             let mut room = self.phases[index].rooms.swap_remove(place);
-            // A later phase has its tick of this frame still before it: that one is not the room's.
+            // A later phase has yet to tick in this frame: that tick is not the room's.
             room.note_moved(sooner, PHASE_NS, next_ns);
             self.phase_of.insert(room.id, to);
             let phase = &mut self.phases[to];
@@ -511,9 +518,9 @@ impl Worker {
         }
     }
 
-    /// A room that panicked is gone; its calls are told to be.
+    /// Removes a room that panicked, closes its calls and reports them.
     fn give_up(&mut self, id: RoomId) {
-        error!(room = id.0, "a room failed: its calls are closed, other rooms go on");
+        error!(room = id.0, "a room failed: its calls are closed, other rooms continue");
         let Some(room) = self.remove_room(id) else { return };
         let gone = catch_unwind(AssertUnwindSafe(|| {
             let calls: Vec<(MediaCallId, PortKey, CallStats)> = room.calls().collect();
@@ -522,10 +529,10 @@ impl Worker {
         }))
         .unwrap_or_default();
         let calls: Vec<MediaCallId> =
-            self.places.iter().filter(|(_, place)| place.room == id).map(|(call, _)| *call).collect();
-        self.places.retain(|_, place| place.room != id);
-        self.load.set_calls(self.places.len());
-        // Not on the path of any packet, and the control side holds it for moments only.
+            self.locations.iter().filter(|(_, place)| place.room == id).map(|(call, _)| *call).collect();
+        self.locations.retain(|_, place| place.room != id);
+        self.load.set_calls(self.locations.len());
+        // No packet's path: this lock is taken after a panic only, and the control side holds it briefly.
         let mut directory = self.directory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         calls.iter().for_each(|call| directory.remove(*call));
         drop(directory);
@@ -537,19 +544,19 @@ impl Worker {
     }
 }
 
-fn outgoing(datagram: room::Outgoing<'_>) -> Outgoing<'_> {
-    let Way { port, channel, to, is_settled, .. } = datagram.way;
-    Outgoing { port, channel, to, is_settled, bytes: datagram.bytes }
+fn port_datagram(datagram: RoomDatagram<'_>) -> PortDatagram<'_> {
+    let PacketRoute { port, channel, to, is_settled, .. } = datagram.route;
+    PortDatagram { port, channel, to, is_settled, bytes: datagram.bytes }
 }
 
-/// Does something for one of the rooms that tick. What a panic leaves half done is thrown away: the room as a whole, and
-/// what it wanted sent. `None`: the room has failed, now or before.
+/// Calls `act` for one of the rooms that tick. What a panic leaves half done is discarded: the whole room, and its output.
+/// `None`: the room has failed, now or before.
 fn in_room<T>(
-    rooms: &mut [Box<Room>],
+    rooms: &mut [Box<MixRoom>],
     broken: &mut [bool],
     place: usize,
     outbox: &mut Outbox,
-    act: impl FnOnce(&mut Room, &mut Outbox) -> T,
+    act: impl FnOnce(&mut MixRoom, &mut Outbox) -> T,
 ) -> Option<T> {
     if broken[place] {
         return None;
@@ -563,8 +570,8 @@ fn in_room<T>(
     done.ok()
 }
 
-/// The kernel stamps arrivals by the calendar's clock. Where that was set meanwhile the stamp is of no use:
-/// no packet waits for a second.
+/// The arrival time on the monotonic clock. The kernel stamps arrivals by the calendar's clock, which may have been set
+/// since: a stamp more than a second off is ignored, because no packet waits that long.
 fn arrival_ns(arrived_wall_ns: Option<u64>, time: Tick) -> u64 {
     let Some(arrived) = arrived_wall_ns else { return time.now_ns };
     let at = (time.now_ns + arrived).saturating_sub(time.wall_ns);

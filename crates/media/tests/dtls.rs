@@ -1,4 +1,4 @@
-//! A phone whose keys come from a DTLS handshake: it hears and is heard, and one with another certificate does not.
+//! A telephone whose keys come from a DTLS handshake hears and is heard; one with another certificate does neither.
 #![allow(missing_docs)]
 
 mod support;
@@ -33,8 +33,8 @@ fn identity() -> DtlsIdentity {
     DtlsIdentity { certificate: made.cert.der().to_vec(), key: made.signing_key.serialize_der() }
 }
 
-/// The statistics of a call as soon as they satisfy the test, which fails when they don't within ten seconds: what was sent
-/// is counted when the worker reads it.
+/// Waits until the statistics of a call satisfy `is_enough`, for at most ten seconds: packets count when the worker reads
+/// them.
 async fn stats_when(
     media: &MediaHandle,
     call: MediaCallId,
@@ -72,7 +72,7 @@ impl Phone {
         Self { socket, dtls, keys: None }
     }
 
-    /// Moves the handshake on, and hands over what comes that is none of it.
+    /// Advances the handshake, and returns a received packet that is not DTLS.
     fn step(&mut self) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 4096];
         loop {
@@ -143,7 +143,7 @@ async fn keys_protect_both_ways(is_13: bool) {
         let mut said = [&source.next_header(0, 160, 160).to_bytes()[..], &[0xff; 160]].concat();
         sender.protect_rtp(&mut said, 0);
         phone.socket.send(&said).unwrap();
-        // Somebody who has not the keys.
+        // A sender without the keys.
         phone
             .socket
             .send(&[&source.clone().next_header(0, 160, 160).to_bytes()[..], &[0; 160]].concat())
@@ -159,7 +159,7 @@ async fn keys_protect_both_ways(is_13: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_was_not_announced_gets_nothing() {
+async fn a_peer_with_another_certificate_gets_nothing() {
     for is_13 in [false, true] {
         let (media, mut phone) = start(&identity(), &identity(), is_13);
         let began = Instant::now();
@@ -175,12 +175,12 @@ async fn a_certificate_that_was_not_announced_gets_nothing() {
 struct RsaPhone {
     socket: UdpSocket,
     dtls: Endpoint,
-    /// The crate tells sessions apart by address; there is one.
+    /// The crate identifies sessions by address; there is one.
     there: SocketAddr,
     keys: Option<(Sender, Receiver)>,
 }
 
-/// Made for these tests: RSA, 2048 bits.
+/// A certificate for these tests: RSA, 2048 bits.
 fn rsa() -> DtlsIdentity {
     DtlsIdentity {
         certificate: include_bytes!("rsa/certificate.der").to_vec(),
@@ -212,7 +212,7 @@ impl RsaPhone {
         Self { socket, dtls, there: server, keys: None }
     }
 
-    /// Moves the handshake on, and hands over what comes that is none of it.
+    /// Advances the handshake, and returns a received packet that is not DTLS.
     fn step(&mut self) -> Option<Vec<u8>> {
         let _ = self.dtls.handle_timeout(self.there, Instant::now());
         while let Some(packet) = self.dtls.poll_transmit() {
@@ -322,14 +322,14 @@ async fn rtcp_on_a_port_of_its_own_has_a_handshake_of_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_strangers_send_does_not_end_a_handshake() {
+async fn datagrams_of_strangers_do_not_end_a_handshake() {
     let media = plane(41_600..=41_699);
     let call = MediaCallId(1);
     let server = media.open(call, RoomId(1)).unwrap();
     let mut phone = RsaPhone::new(server, UdpSocket::bind("127.0.0.1:0").unwrap(), &rsa(), true);
     media.set_voice(call, true, true);
     media.set_stream(call, params(phone.socket.local_addr().unwrap(), &rsa(), false, None));
-    // A fatal alert that nobody can tell from a true one, half a ClientHello, and noise; before and after one that begins.
+    // Forged before the handshake begins: a fatal alert that looks like a genuine one, cut records, and noise.
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
     let noise: Vec<u8> = (0..200_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 11) as u8).collect();

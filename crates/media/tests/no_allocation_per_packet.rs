@@ -1,4 +1,4 @@
-//! Once calls are up, moving and mixing their packets takes no memory.
+//! Once calls are up, moving and mixing their packets allocates nothing.
 
 mod support;
 
@@ -10,12 +10,12 @@ use std::{
 };
 use support::{Phone, Plane, Says, config, talk, tone};
 
-/// Counts what the whole process takes; the test itself takes nothing while it counts.
+/// Counts the allocations of the whole process; the test itself allocates nothing while it counts.
 struct Counting;
 
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: hands everything to the system's allocator as it came.
+// SAFETY: passes all calls on to the system's allocator unchanged.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -40,8 +40,8 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 #[test]
-fn two_seconds_of_ten_calls_take_no_memory() {
-    // Reports are in it too: each call makes several in that time.
+fn two_seconds_of_ten_calls_allocate_nothing() {
+    // With RTCP: each call sends several reports in that time.
     let plane = Plane::start(plenary_media::MediaConfig { rtcp_interval_ms: 300, ..config() });
     let mut phones: Vec<Phone> = (0..10)
         .map(|call| {
@@ -49,8 +49,8 @@ fn two_seconds_of_ten_calls_take_no_memory() {
         })
         .collect();
     let mut all: Vec<&mut Phone> = phones.iter_mut().collect();
-    // Queues and outboxes find their size, everybody has begun to talk, every party was told so, and lines that are suspected
-    // of an echo, as constant tones are after three seconds, have what they are examined with.
+    // By then queues and outboxes have their size, all talkers have been reported, and lines suspected of an echo, as constant
+    // tones are after three seconds, have the memory for its detection.
     talk(&mut all, 4500);
 
     let before = TAKEN.load(SeqCst);
@@ -71,5 +71,5 @@ fn two_seconds_of_ten_calls_take_no_memory() {
     }
     let taken = TAKEN.load(SeqCst) - before;
     assert!(received > 900, "{received} packets came");
-    assert_eq!(taken, 0, "memory was taken {taken} times for {received} packets");
+    assert_eq!(taken, 0, "{taken} allocations for {received} packets");
 }

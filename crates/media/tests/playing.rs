@@ -1,12 +1,12 @@
-//! What is played is heard, and its end is told.
+//! A playback is heard, and its end is reported.
 
 mod support;
 
-use plenary_media::{MediaConfig, MediaEvent, PlayId, PlayItem, PlayTo, RoomId};
+use plenary_media::{Clip, MediaConfig, MediaEvent, PlayId, PlayTo, RoomId};
 use support::{Plane, Says, config, talk, talk_until, tone};
 
 fn finished(plane: &Plane, id: u64) -> bool {
-    plane.told.contains(&MediaEvent::PlayFinished { id: PlayId(id) })
+    plane.received.contains(&MediaEvent::PlayFinished { id: PlayId(id) })
 }
 
 fn write_wav(path: &std::path::Path, rate: u32, hz: f32) {
@@ -24,18 +24,18 @@ fn write_wav(path: &std::path::Path, rate: u32, hz: f32) {
 }
 
 #[test]
-fn a_list_of_files_tones_and_silence_is_heard_to_its_end_and_missing_files_are_left_out() {
+fn a_list_of_files_tones_and_silence_is_heard_to_its_end_without_missing_files() {
     let folder = tempfile::tempdir().expect("a folder");
     write_wav(&folder.path().join("hello.wav"), 16_000, 700.0);
     let mut plane = Plane::start(MediaConfig { media_dir: folder.path().to_owned(), ..config() });
     let mut phone = plane.dial(1, 1, Says::Nothing);
     plane.media.set_voice(phone.call, false, false);
     let list = vec![
-        PlayItem::File("missing.wav".to_owned()),
-        PlayItem::File("hello.wav".to_owned()),
-        PlayItem::Silence { ms: 200 },
-        PlayItem::Tone { hz: 1100, ms: 600 },
-        PlayItem::Beep,
+        Clip::File("missing.wav".to_owned()),
+        Clip::File("hello.wav".to_owned()),
+        Clip::Silence { ms: 200 },
+        Clip::Tone { hz: 1100, ms: 600 },
+        Clip::Beep,
     ];
     plane.media.play(PlayTo::Call(phone.call), PlayId(5), list, false);
     talk(&mut [&mut phone], 800);
@@ -43,19 +43,19 @@ fn a_list_of_files_tones_and_silence_is_heard_to_its_end_and_missing_files_are_l
     talk(&mut [&mut phone], 1000);
     assert!(phone.level(1100.0) > -30.0, "the tone");
     talk_until(&mut plane, &mut [&mut phone], "the end", |plane| finished(plane, 5));
-    assert!(plane.told.iter().any(|event| matches!(event, MediaEvent::PlayFailed { id: PlayId(5), text } if text.contains("missing.wav"))));
+    assert!(plane.received.iter().any(|event| matches!(event, MediaEvent::PlayFailed { id: PlayId(5), text } if text.contains("missing.wav"))));
     talk(&mut [&mut phone], 600);
     assert!(phone.is_silent());
 }
 
 #[test]
-fn a_room_hears_what_is_played_to_it_but_for_the_one_left_out() {
+fn a_playback_to_a_room_is_heard_by_all_but_the_excepted_call() {
     let mut plane = Plane::start(config());
     let mut speaker = plane.dial(1, 1, tone(440.0));
     let mut newcomer = plane.dial(2, 1, Says::Nothing);
     let mut elsewhere = plane.dial(3, 2, Says::Nothing);
     talk(&mut [&mut speaker, &mut newcomer, &mut elsewhere], 200);
-    let list = vec![PlayItem::Tone { hz: 1100, ms: 1200 }];
+    let list = vec![Clip::Tone { hz: 1100, ms: 1200 }];
     plane.media.play(PlayTo::RoomBut(RoomId(1), newcomer.call), PlayId(1), list, false);
     talk(&mut [&mut speaker, &mut newcomer, &mut elsewhere], 1000);
     assert!(speaker.level(1100.0) > -30.0);
@@ -65,37 +65,37 @@ fn a_room_hears_what_is_played_to_it_but_for_the_one_left_out() {
 }
 
 #[test]
-fn what_repeats_plays_until_it_is_stopped() {
+fn a_repeated_list_plays_until_it_is_stopped() {
     let plane = Plane::start(config());
     let mut phone = plane.dial(1, 1, Says::Nothing);
-    plane.media.play(PlayTo::Call(phone.call), PlayId(1), vec![PlayItem::Tone { hz: 700, ms: 100 }], true);
+    plane.media.play(PlayTo::Call(phone.call), PlayId(1), vec![Clip::Tone { hz: 700, ms: 100 }], true);
     talk(&mut [&mut phone], 1000);
     assert!(phone.level(700.0) > -30.0);
     plane.media.stop_play(PlayId(1));
     talk(&mut [&mut phone], 700);
     assert!(phone.is_silent());
-    // Stopped at once after it was started, it is never heard.
-    plane.media.play(PlayTo::Call(phone.call), PlayId(2), vec![PlayItem::Tone { hz: 700, ms: 100 }], true);
+    // If it is stopped as soon as it was started, it is never heard.
+    plane.media.play(PlayTo::Call(phone.call), PlayId(2), vec![Clip::Tone { hz: 700, ms: 100 }], true);
     plane.media.stop_play(PlayId(2));
     talk(&mut [&mut phone], 700);
     assert!(phone.level(700.0) < -40.0);
 }
 
 #[test]
-fn what_is_for_nobody_fails_and_a_list_of_nothing_is_over_at_once() {
+fn a_playback_without_a_listener_fails_and_an_empty_list_ends_at_once() {
     let mut plane = Plane::start(config());
     let mut phone = plane.dial(1, 1, Says::Nothing);
-    let beep = || vec![PlayItem::Beep];
+    let beep = || vec![Clip::Beep];
     plane.media.play(PlayTo::Call(plenary_media::MediaCallId(9)), PlayId(1), beep(), false);
     plane.media.play(PlayTo::Room(RoomId(9)), PlayId(2), beep(), false);
     plane.media.play(PlayTo::Call(phone.call), PlayId(3), Vec::new(), true);
-    plane.media.play(PlayTo::Call(phone.call), PlayId(4), vec![PlayItem::File("none.wav".to_owned())], true);
+    plane.media.play(PlayTo::Call(phone.call), PlayId(4), vec![Clip::File("none.wav".to_owned())], true);
     talk_until(&mut plane, &mut [&mut phone], "all the ends", |plane| {
         finished(plane, 3) && finished(plane, 4)
     });
     let failed = |id| {
         plane
-            .told
+            .received
             .iter()
             .any(|event| matches!(event, MediaEvent::PlayFailed { id: failed, .. } if failed.0 == id))
     };

@@ -1,4 +1,4 @@
-//! Nobody can tell from the ports of other calls which one the next gets (RFC 7362, 5; RFC 6056, 3).
+//! The ports of earlier calls do not reveal the port of the next (RFC 7362, 5; RFC 6056, 3).
 #![allow(missing_docs)]
 
 use plenary_media::{MediaCallId, MediaConfig, MediaPlane, RoomId};

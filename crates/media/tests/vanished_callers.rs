@@ -1,5 +1,5 @@
-//! A caller of whom nothing comes is reported again and again, as what has to be asked: whether it fell silent, never said
-//! anything or is on hold.
+//! A call from which no packets arrive is reported repeatedly: as silent, whether it fell silent or never sent, or as on
+//! hold.
 
 mod support;
 
@@ -7,13 +7,13 @@ use plenary_media::{MediaConfig, MediaEvent, StreamParams};
 use support::{Plane, Says, config, talk, talk_until};
 
 #[test]
-fn a_caller_of_whom_nothing_comes_is_reported_as_silent_or_on_hold() {
+fn a_call_without_packets_is_reported_as_silent_or_on_hold() {
     let mut plane = Plane::start(MediaConfig { rtp_timeout_ms: 300, ..config() });
     let (mut silent, mut held) = (plane.dial(1, 1, Says::Nothing), plane.dial(2, 1, Says::Nothing));
     let mut here = plane.dial(3, 1, Says::Nothing);
     talk(&mut [&mut silent, &mut held, &mut here], 500);
     plane.gather();
-    assert_eq!(plane.told, []);
+    assert_eq!(plane.received, []);
     plane.media.set_stream(held.call, StreamParams { send: false, ..held.params() });
     let never = plane.dial(4, 1, Says::Nothing);
     let expected = [
@@ -21,13 +21,15 @@ fn a_caller_of_whom_nothing_comes_is_reported_as_silent_or_on_hold() {
         (MediaEvent::SilenceTimeout { call: silent.call }, 2),
         (MediaEvent::HoldTimeout { call: held.call }, 2),
     ];
-    let count = |plane: &Plane, event: &MediaEvent| plane.told.iter().filter(|told| *told == event).count();
+    let count = |plane: &Plane, event: &MediaEvent| {
+        plane.received.iter().filter(|received| *received == event).count()
+    };
     talk_until(&mut plane, &mut [&mut here], "the reports", |plane| {
         expected.iter().all(|(event, times)| count(plane, event) >= *times)
     });
     assert!(
-        plane.told.iter().all(|told| expected.iter().any(|(event, _)| event == told)),
+        plane.received.iter().all(|received| expected.iter().any(|(event, _)| event == received)),
         "{:?}",
-        plane.told
+        plane.received
     );
 }

@@ -1,16 +1,19 @@
-//! The floor: the same packets as calls, moved and sent back without a look at what is in them. `cargo run --release
-//! -p plenary-net --example reflector -- CALLS SECONDS [WAY…]`
+//! The lower bound of cost: receives and returns the packets of calls without reading them. `cargo run --release
+//! -p plenary-net --example reflector -- CALLS SECONDS [METHOD…]`
 //!
-//! Every 20 ms each call's packet of 172 bytes comes in and one goes out. Ways:
+//! Every 20 ms each call receives a packet of 172 octets and sends one. Methods:
 //!
-//! - `woken`: a socket for each call, an epoll wake-up and two system calls for each packet, as most servers do it;
-//! - `calls`: a socket for each call, looked at every 20 ms, `recvmmsg` and `sendto` for each;
-//! - `asked_twice`: the same, 64 sockets with each system call of io_uring, each socket asked until it has nothing;
-//! - `io_uring`: the same, each socket asked once, and known to the kernel by a number: the way of Plenary;
+//! - `woken`: a socket for each call, an epoll wake-up and two system calls for each packet, as most servers do;
+//! - `calls`: a socket for each call, read every 20 ms, `recvmmsg` and `sendto` for each;
+//! - `asked_twice`: the same with io_uring, 64 sockets with each system call, each socket read until it is empty;
+//! - `multishot`: io_uring with receives that stay armed, into buffers registered beforehand;
+//! - `io_uring`: as `asked_twice`, each socket read once and registered with the kernel: the method of Plenary;
+//! - `connected`: as `io_uring`, with connected sockets and without arrival times;
+//! - `stamped`: as `connected`, with arrival times;
 //! - `one_port`: one socket for all calls, `recvmmsg` and `sendmmsg` of 64 packets.
 //!
-//! Printed is the CPU time of the reflecting thread for each call, in percent of a core. The generator's own is not
-//! in it; its packets come in ten portions in each 20 ms.
+//! Prints the CPU time of the reflecting thread for each call, in percent of a core. That of the generator is not included;
+//! it sends in ten portions in each 20 ms.
 
 #![allow(clippy::print_stdout)]
 
@@ -18,7 +21,7 @@ use io_uring::{
     IoUring, cqueue, opcode,
     types::{BufRingEntry, Fixed},
 };
-use plenary_net::{Outgoing, Query, Receiver, Ring, Sender, Socket};
+use plenary_net::{OutgoingDatagram, Query, Receiver, Ring, Sender, Socket};
 use std::{
     io, mem,
     net::{SocketAddr, UdpSocket},
@@ -33,9 +36,9 @@ use std::{
 
 const PACKET: usize = 172;
 const BATCH: usize = 64;
-/// `io_uring_enter` runs what is waiting to be completed.
+/// Makes `io_uring_enter` run completions that wait.
 const IORING_ENTER_GETEVENTS: u32 = 1;
-const WAYS: [&str; 8] =
+const METHODS: [&str; 8] =
     ["woken", "calls", "asked_twice", "multishot", "io_uring", "connected", "stamped", "one_port"];
 
 fn socket() -> io::Result<UdpSocket> {
@@ -54,7 +57,7 @@ fn cpu() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// Sends to all calls every 20 ms and takes what comes back, until told to stop. Returns packets sent and received.
+/// Sends to all calls every 20 ms and receives what returns, until `stop`. Returns the packets sent and received.
 fn generate(socket: &UdpSocket, calls: &[SocketAddr], stop: &AtomicBool) -> (u64, u64) {
     let (mut incoming, mut outgoing) = (Receiver::<BATCH>::new(), Sender::<BATCH>::new());
     let (mut sent, mut received) = (0, 0);
@@ -77,7 +80,7 @@ fn generate(socket: &UdpSocket, calls: &[SocketAddr], stop: &AtomicBool) -> (u64
     (sent, received)
 }
 
-/// Wakes every 20 ms until told to stop.
+/// Calls `tick` every 20 ms until `stop`.
 fn every_20_ms(stop: &AtomicBool, mut tick: impl FnMut()) {
     let began = Instant::now();
     for number in 0.. {
@@ -89,12 +92,12 @@ fn every_20_ms(stop: &AtomicBool, mut tick: impl FnMut()) {
     }
 }
 
-fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
+fn reflect(method: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
     let packet = [7; PACKET];
     let send = |socket: &UdpSocket| {
         let _ = socket.send_to(&packet, to);
     };
-    match way {
+    match method {
         "woken" => {
             // SAFETY: makes a file descriptor.
             let epoll = unsafe { libc::epoll_create1(0) };
@@ -150,13 +153,13 @@ fn reflect(way: &str, sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) 
 /// How a ring is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// Sockets are looked up each time, and asked until they have nothing.
+    /// Sockets are looked up for each packet, and read until they are empty.
     AskedTwice,
-    /// Sockets are registered, and asked once.
+    /// Sockets are registered, and read once.
     ByNumber,
-    /// The same, and connected: no address goes either way.
+    /// As `ByNumber`, and connected: addresses are neither passed nor returned.
     Connected,
-    /// The same, but the kernel says when each packet came.
+    /// As `Connected`, and the kernel stamps arrivals.
     Stamped,
 }
 
@@ -180,7 +183,7 @@ fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, how
     };
     let outgoing = |place: usize| {
         let to = (!is_connected).then_some(to);
-        (place, Outgoing { socket: placed(place), to, bytes: &[7; PACKET] })
+        (place, OutgoingDatagram { socket: placed(place), to, bytes: &[7; PACKET] })
     };
     let mut yielded = Vec::new();
     every_20_ms(stop, || {
@@ -193,10 +196,10 @@ fn reflect_by_ring(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool, how
     });
 }
 
-/// Packets are put into memory that the kernel was given beforehand, and told in the queue of completions: no operation
-/// is handed over for each.
+/// The kernel puts packets into buffers registered beforehand and reports them in the completion queue: no operation is
+/// submitted for each.
 fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool) {
-    /// Buffers that the kernel may fill; a power of two.
+    /// Buffers for the kernel to fill; a power of two.
     const BUFFERS: usize = 4096;
     const BUFFER: usize = 512;
     let packet = [7; PACKET];
@@ -218,17 +221,17 @@ fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool
     }
     let outgoing = |place: usize| {
         let socket = Socket { place, socket: &sockets[place] };
-        (place, Outgoing { socket, to: Some(to), bytes: &packet })
+        (place, OutgoingDatagram { socket, to: Some(to), bytes: &packet })
     };
     let mut buffers = vec![[0_u8; BUFFER]; BUFFERS];
     let layout = std::alloc::Layout::from_size_align(BUFFERS * mem::size_of::<BufRingEntry>(), 4096)
         .expect("a size and an alignment");
-    // SAFETY: the size is not zero. It is not given back while the ring lives.
+    // SAFETY: the size is not zero. It is not freed while the ring lives.
     let entries = unsafe { std::alloc::alloc_zeroed(layout) }.cast::<BufRingEntry>();
     // SAFETY: the memory lives as long as the ring.
     if unsafe { ring.submitter().register_buf_ring_with_flags(entries as u64, BUFFERS as u16, 0, 0) }.is_err()
     {
-        return println!("rings of buffers are not known here");
+        return println!("the kernel does not support buffer rings");
     }
     let mut tail = 0_u16;
     let mut give = |buffer: u16| {
@@ -250,14 +253,14 @@ fn reflect_by_multishot(sockets: &[UdpSocket], to: SocketAddr, stop: &AtomicBool
         for part in arm.chunks(BATCH) {
             for index in part {
                 let receive = opcode::RecvMulti::new(Fixed(*index), 0).build().user_data(u64::from(*index));
-                // SAFETY: it points at nothing of ours but the buffers.
+                // SAFETY: it points at no memory of the process but the buffers.
                 let _ = unsafe { ring.submission().push(&receive) };
             }
             let _ = ring.submit();
         }
         arm.clear();
-        // Carries out what has come in meanwhile.
-        // SAFETY: nothing is handed over.
+        // Completes the receives of packets that have arrived.
+        // SAFETY: nothing is submitted.
         let _ = unsafe { ring.submitter().enter::<libc::sigset_t>(0, 0, IORING_ENTER_GETEVENTS, None) };
         for done in ring.completion() {
             if let Some(buffer) = cqueue::buffer_select(done.flags()) {
@@ -278,16 +281,17 @@ fn main() -> io::Result<()> {
         arguments.first().and_then(|text| text.parse::<usize>().ok()),
         arguments.get(1).and_then(|text| text.parse::<u64>().ok()),
     ) else {
-        println!("usage: reflector CALLS SECONDS [{}]", WAYS.join(" | "));
+        println!("usage: reflector CALLS SECONDS [{}]", METHODS.join(" | "));
         return Ok(());
     };
-    let ways = if arguments.len() > 2 { arguments[2..].to_vec() } else { WAYS.map(str::to_owned).to_vec() };
-    for way in ways {
+    let methods =
+        if arguments.len() > 2 { arguments[2..].to_vec() } else { METHODS.map(str::to_owned).to_vec() };
+    for method in methods {
         let stop = Arc::new(AtomicBool::new(false));
         let generator = socket()?;
         let to = generator.local_addr()?;
         let sockets: Vec<UdpSocket> = (0..calls).map(|_| socket()).collect::<Result<_, _>>()?;
-        let one = way == "one_port";
+        let one = method == "one_port";
         let addresses: Vec<SocketAddr> = sockets
             .iter()
             .map(|socket| if one { &sockets[0] } else { socket }.local_addr())
@@ -300,15 +304,17 @@ fn main() -> io::Result<()> {
             let stop = stop.clone();
             move || {
                 let (cpu_before, began) = (cpu(), Instant::now());
-                reflect(&way, &sockets, to, &stop);
-                (way, 100.0 * (cpu() - cpu_before) / began.elapsed().as_secs_f64() / calls as f64)
+                reflect(&method, &sockets, to, &stop);
+                (method, 100.0 * (cpu() - cpu_before) / began.elapsed().as_secs_f64() / calls as f64)
             }
         });
         thread::sleep(Duration::from_secs(seconds));
         stop.store(true, Relaxed);
-        let (way, percent) = reflecting.join().map_err(|_| io::Error::other("the reflector panicked"))?;
+        let (method, percent) = reflecting.join().map_err(|_| io::Error::other("the reflector panicked"))?;
         let (sent, received) = generating.join().map_err(|_| io::Error::other("the generator panicked"))?;
-        println!("{way:11} {calls:5} calls  {percent:.4} % of a core for each  {sent} sent, {received} back");
+        println!(
+            "{method:11} {calls:5} calls  {percent:.4} % of a core for each  {sent} sent, {received} back"
+        );
     }
     Ok(())
 }

@@ -21,8 +21,8 @@ impl<const N: usize> Receiver<N> {
         Self { slots: Slots::new() }
     }
 
-    /// Hands what waits on a socket to `take`, without waiting for more, until there is nothing left or `datagrams_max` are
-    /// reached, rounded up to a multiple of `N`. An error ends it; on an unconnected UDP socket errors pass by themselves.
+    /// Passes the datagrams waiting on a socket to `take`, without waiting for more, until none is left or `datagrams_max`,
+    /// rounded up to a multiple of `N`, have been taken. An error ends it; the next call continues.
     pub fn drain(&mut self, socket: &UdpSocket, datagrams_max: usize, mut take: impl FnMut(Datagram<'_>)) {
         let mut taken = 0;
         while taken < datagrams_max {
@@ -80,13 +80,13 @@ impl<const N: usize> Sender<N> {
         Self { slots: Slots::new(), used: 0 }
     }
 
-    /// Whether [`Self::send`] must be called before anything is added.
+    /// `N` datagrams were added: [`Self::send`] must be called before the next.
     pub fn is_full(&self) -> bool {
         self.used == N
     }
 
-    /// Adds a datagram of two parts. One that is longer than [`DATAGRAM_BYTES`](crate::DATAGRAM_BYTES) is dropped, and so is
-    /// one when full.
+    /// Adds a datagram of two parts. It is dropped if it is longer than [`DATAGRAM_BYTES`](crate::DATAGRAM_BYTES), or if the
+    /// sender is full.
     #[inline]
     pub fn push(&mut self, to: SocketAddr, header: &[u8], payload: &[u8]) {
         if self.used < N && self.slots.fill(self.used, to, [header, payload]) {
@@ -94,7 +94,7 @@ impl<const N: usize> Sender<N> {
         }
     }
 
-    /// Sends what was added; returns how many the system took.
+    /// Sends the added datagrams; returns how many the system accepted.
     pub fn send(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         let wanted = mem::take(&mut self.used);
         let mut sent = 0;
@@ -105,7 +105,7 @@ impl<const N: usize> Sender<N> {
             let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers, count, 0) };
             if count <= 0 {
                 let error = io::Error::last_os_error();
-                // An ICMP error of an earlier datagram is reported here once; the rest goes out.
+                // The kernel reports an ICMP error of an earlier datagram once; the rest is sent.
                 if error.kind() == io::ErrorKind::ConnectionRefused {
                     continue;
                 }
@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_closed_does_not_keep_the_rest_from_going_out() {
+    fn a_closed_port_does_not_keep_other_datagrams_from_being_sent() {
         let [ours, theirs, closed] = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
-        let nobody = closed.local_addr().expect("bound");
+        let unbound = closed.local_addr().expect("bound");
         drop(closed);
         let mut sender = Sender::<4>::new();
         for _ in 0..3 {
-            sender.push(nobody, b"to nobody", &[]);
-            sender.push(theirs.local_addr().expect("bound"), b"to somebody", &[]);
+            sender.push(unbound, b"refused", &[]);
+            sender.push(theirs.local_addr().expect("bound"), b"received", &[]);
             assert_eq!(sender.send(&ours).expect("sent"), 2);
         }
         assert_eq!(drained(&mut Receiver::<4>::new(), &theirs, 64).len(), 3);

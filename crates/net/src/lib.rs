@@ -9,7 +9,7 @@
 //! Buffers are allocated once, when a [`Receiver`], [`Sender`] or [`Ring`] is made; moving a datagram allocates nothing
 //! and takes no lock. The crate decides nothing and knows no protocol above UDP. It runs on Linux only.
 //!
-//! Other crates of the workspace forbid `unsafe`, except `audio`, which calls libopus.
+//! All other crates of the workspace forbid `unsafe`, except `audio`, which calls libopus.
 
 mod batch;
 mod ring;
@@ -18,7 +18,7 @@ mod socket;
 mod thread;
 
 pub use batch::{Receiver, Sender};
-pub use ring::{Outgoing, Query, Ring, Socket};
+pub use ring::{OutgoingDatagram, Query, Ring, Socket};
 pub use slots::{DATAGRAM_BYTES, Datagram};
 pub use socket::{disconnect, grow_receive_buffer, stamp_arrivals};
 pub use thread::{run_before_others, run_real_time, wake_precisely};

@@ -1,9 +1,8 @@
-//! Datagrams of many sockets with one system call, by io_uring: queries for up to 64 sockets are handed over at once, and
-//! so are the packets of a tick.
+//! Datagrams of many sockets with one system call, by io_uring: up to 64 receives or sends are submitted at once.
 //!
-//! No operation waits (`MSG_DONTWAIT`), so each is over when the system call that hands it over returns, and the kernel uses
-//! nothing of ours after that. Where io_uring is missing or not allowed (many containers forbid it) no ring can be made, and
-//! [`Receiver`](crate::Receiver) and the standard library do the same.
+//! No operation waits (`MSG_DONTWAIT`), so each has completed when the system call that submits it returns, and the kernel
+//! uses no memory of the caller after that. If io_uring is missing or not allowed (many containers forbid it) no ring can be
+//! made; [`Receiver`](crate::Receiver) and the standard library then do the same.
 
 use crate::slots::{DATAGRAM_BYTES, Datagram, Slots};
 use io_uring::{
@@ -16,43 +15,43 @@ use std::{
     os::fd::AsRawFd,
 };
 
-/// Operations that are handed over at once.
+/// Operations submitted at once.
 const BATCH: usize = 64;
-/// Sockets that the kernel keeps registered for a ring, at the most; those beyond are looked up for each packet.
+/// Sockets that the kernel keeps registered for a ring; further ones are looked up for each packet.
 const PLACES_MAX: usize = 16_384;
 
 /// A socket that may have been registered by [`Ring::enter`] under a place of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Socket<'s> {
-    /// Where it was registered, if it was. Nothing else is registered there.
+    /// The index under which it may be registered. No other socket may be registered there.
     pub place: usize,
-    /// The socket itself.
+    /// The socket to use, whether it is registered or not.
     pub socket: &'s UdpSocket,
 }
 
-/// A socket that is asked for a datagram.
+/// A request for one datagram of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'s> {
-    /// The socket.
+    /// The socket to receive from.
     pub socket: Socket<'s>,
-    /// Where all of its datagrams come from, if it is connected.
+    /// The source of all its datagrams, if it is connected.
     pub from: Option<SocketAddr>,
-    /// With `from`: the time of arrival is not asked for, which costs a tenth less.
+    /// With `from`: the arrival time is not read, which costs a tenth less.
     pub is_unstamped: bool,
 }
 
-/// A datagram that is to be sent.
+/// A datagram to send.
 #[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'d> {
-    /// Through which socket.
+pub struct OutgoingDatagram<'d> {
+    /// The socket to send through.
     pub socket: Socket<'d>,
-    /// Where to; none if the socket is connected.
+    /// The destination; `None` if the socket is connected.
     pub to: Option<SocketAddr>,
-    /// Its octets.
+    /// The payload, at most what UDP takes; it is not copied.
     pub bytes: &'d [u8],
 }
 
-/// A ring, for the thread that made it, with memory for its operations.
+/// A ring with memory for its operations, for use by the thread that made it.
 pub struct Ring {
     ring: IoUring,
     registered: Registered,
@@ -60,7 +59,7 @@ pub struct Ring {
     slots: Slots<BATCH>,
 }
 
-/// Which places hold a socket that the kernel keeps registered ("registered files"), so that it is not looked up for each
+/// The places that hold a socket registered with the kernel ("registered files"), which it need not look up for each
 /// packet.
 struct Registered {
     is_entered: Vec<bool>,
@@ -86,7 +85,7 @@ impl Ring {
         Ok(Self { ring, registered, slots: Slots::new() })
     }
 
-    /// Registers sockets at `first` and the places after it. Without effect beyond the places that there are.
+    /// Registers sockets at `first` and the places after it. Without effect beyond the last place.
     pub fn enter<const N: usize>(&mut self, first: usize, sockets: [&UdpSocket; N]) {
         let Registered { is_entered, places } = &mut self.registered;
         if first.saturating_add(N) > *places {
@@ -103,20 +102,20 @@ impl Ring {
         }
     }
 
-    /// Gives up `N` registered sockets from place `first` on: the kernel would keep them open.
+    /// Unregisters `N` sockets from place `first` on. Without it the kernel keeps them open.
     pub fn leave<const N: usize>(&mut self, first: usize) {
         let Some(are_entered) = self.registered.is_entered.get_mut(first..first.saturating_add(N)) else {
             return;
         };
         if are_entered.contains(&true) {
             are_entered.fill(false);
-            // All places are in the table, and taking a file out of it needs no memory.
+            // All places are in the table, and removing a file from it needs no memory.
             let _ = self.ring.submitter().register_files_update(first as u32, &[-1; N]);
         }
     }
 
-    /// Takes one datagram off each socket that has one and hands it to `take` with the number of its query. They come in
-    /// no order.
+    /// Receives one datagram from each socket that has one and passes it to `take` with the number of its query, in no
+    /// particular order.
     pub fn receive<'s>(
         &mut self,
         queries: impl Iterator<Item = (usize, Query<'s>)>,
@@ -124,18 +123,19 @@ impl Ring {
     ) {
         let Self { ring, registered, slots } = self;
         let mut operations = Operations { ring };
-        let mut batch = [Asked { number: 0, from: None, is_unstamped: false }; BATCH];
+        let mut batch = [PendingReceive { number: 0, from: None, is_unstamped: false }; BATCH];
         let mut count = 0;
         for (number, Query { socket, from, is_unstamped }) in queries {
             let is_unstamped = is_unstamped && from.is_some();
-            // What waits since before it was connected may be from elsewhere, so the source is asked for where it can be.
-            batch[count] = Asked { number, from: from.filter(|_| is_unstamped), is_unstamped };
+            // A datagram from before the socket was connected may be from elsewhere, so the source is read where it costs
+            // nothing more.
+            batch[count] = PendingReceive { number, from: from.filter(|_| is_unstamped), is_unstamped };
             let receive = match is_unstamped {
                 true => registered.receive_bytes(socket, slots, count),
                 false => registered.receive_message(socket, slots, count),
             };
             // SAFETY: the operation points at memory of `slots`, which `self` owns beside the ring and whose slot `count`
-            // nothing uses before the operation is over.
+            // nothing uses before the operation has completed.
             unsafe { operations.push(&receive.user_data(count as u64)) };
             count += 1;
             if count == BATCH {
@@ -146,20 +146,20 @@ impl Ring {
         operations.finish_receiving(slots, &batch[..count], &mut take);
     }
 
-    /// Sends datagrams. `failed` gets the numbers of those that the system did not take.
+    /// Sends datagrams. `failed` gets the number of each one that the system does not accept.
     pub fn send<'d>(
         &mut self,
-        datagrams: impl Iterator<Item = (usize, Outgoing<'d>)>,
+        datagrams: impl Iterator<Item = (usize, OutgoingDatagram<'d>)>,
         mut failed: impl FnMut(usize),
     ) {
         let Self { ring, registered, slots } = self;
         let mut operations = Operations { ring };
         let mut count = 0;
-        for (number, Outgoing { socket, to, bytes }) in datagrams {
+        for (number, OutgoingDatagram { socket, to, bytes }) in datagrams {
             let (start, length) = (bytes.as_ptr(), bytes.len() as u32);
             let mut send = match registered.find(socket) {
-                Place::Registered(place) => opcode::Send::new(place, start, length),
-                Place::LookedUp(fd) => opcode::Send::new(fd, start, length),
+                SocketRef::Registered(place) => opcode::Send::new(place, start, length),
+                SocketRef::Fd(fd) => opcode::Send::new(fd, start, length),
             };
             if let Some(to) = to {
                 let (name, length) = slots.address(count, to);
@@ -168,7 +168,7 @@ impl Ring {
             let send = send.flags(libc::MSG_DONTWAIT).build();
             let send = send.flags(squeue::Flags::SKIP_SUCCESS).user_data(number as u64);
             // SAFETY: the operation points at `bytes`, which are borrowed for longer than this call, and at memory of `slots`,
-            // whose slot `count` nothing uses before the operation is over. It is over when `operations` are dropped.
+            // whose slot `count` nothing uses before the operation has completed, at the latest when `operations` are dropped.
             unsafe { operations.push(&send) };
             count += 1;
             if count == BATCH {
@@ -180,55 +180,55 @@ impl Ring {
     }
 }
 
-/// How an operation names its socket.
-enum Place {
+/// The socket of an operation.
+enum SocketRef {
     Registered(Fixed),
-    LookedUp(Fd),
+    Fd(Fd),
 }
 
 impl Registered {
     #[inline]
-    fn find(&self, Socket { place, socket }: Socket<'_>) -> Place {
+    fn find(&self, Socket { place, socket }: Socket<'_>) -> SocketRef {
         match self.is_entered.get(place) {
-            Some(true) => Place::Registered(Fixed(place as u32)),
-            Some(false) | None => Place::LookedUp(Fd(socket.as_raw_fd())),
+            Some(true) => SocketRef::Registered(Fixed(place as u32)),
+            Some(false) | None => SocketRef::Fd(Fd(socket.as_raw_fd())),
         }
     }
 
-    /// Receives into a slot, with all that the kernel can say of the datagram.
+    /// Receives into a slot, with the source and the arrival time.
     #[inline]
     fn receive_message(&self, socket: Socket<'_>, slots: &mut Slots<BATCH>, index: usize) -> squeue::Entry {
         slots.expect(index);
         // A header for `recvmmsg` begins with one for `recvmsg`.
         let header: *mut libc::msghdr = slots.headers(index).cast();
         let receive = match self.find(socket) {
-            Place::Registered(place) => opcode::RecvMsg::new(place, header),
-            Place::LookedUp(fd) => opcode::RecvMsg::new(fd, header),
+            SocketRef::Registered(place) => opcode::RecvMsg::new(place, header),
+            SocketRef::Fd(fd) => opcode::RecvMsg::new(fd, header),
         };
         receive.flags(libc::MSG_DONTWAIT as u32).build()
     }
 
-    /// Receives the octets into a slot, and nothing else.
+    /// Receives into a slot the octets only.
     #[inline]
     fn receive_bytes(&self, socket: Socket<'_>, slots: &mut Slots<BATCH>, index: usize) -> squeue::Entry {
         let (start, length) = (slots.buffer(index), DATAGRAM_BYTES as u32);
         let receive = match self.find(socket) {
-            Place::Registered(place) => opcode::Recv::new(place, start, length),
-            Place::LookedUp(fd) => opcode::Recv::new(fd, start, length),
+            SocketRef::Registered(place) => opcode::Recv::new(place, start, length),
+            SocketRef::Fd(fd) => opcode::Recv::new(fd, start, length),
         };
         receive.flags(libc::MSG_DONTWAIT).build()
     }
 }
 
-/// What is known of a receive that was handed over.
+/// A submitted receive.
 #[derive(Clone, Copy)]
-struct Asked {
+struct PendingReceive {
     number: usize,
     from: Option<SocketAddr>,
     is_unstamped: bool,
 }
 
-/// Operations of one call. When they are dropped, also by a panic of the caller's, all are over.
+/// The operations of one call. All have completed when this is dropped, even by a panic of the caller.
 struct Operations<'r> {
     ring: &'r mut IoUring,
 }
@@ -238,31 +238,31 @@ impl Operations<'_> {
     ///
     /// # Safety
     ///
-    /// What it points at must stay, and must not be used otherwise, until the operation is over: when the queue has been
-    /// handed over, at the latest when `self` is dropped.
+    /// The memory that it points at must stay, and must not be used otherwise, until the operation has completed: when the
+    /// queue has been submitted, at the latest when `self` is dropped.
     #[inline]
     unsafe fn push(&mut self, operation: &squeue::Entry) {
-        // SAFETY: the caller's promise. The queue has room for a batch, and is handed over when that is full.
+        // SAFETY: the caller's promise. The queue has room for a batch, and is submitted when that is full.
         let pushed = unsafe { self.ring.submission().push(operation) };
         debug_assert!(pushed.is_ok(), "more operations than the queue has room for");
     }
 
-    /// Hands the receives over and passes on what came, of each slot of `batch` that got something.
+    /// Submits the receives and passes on the datagram of each slot of `batch` that got one.
     fn finish_receiving(
         &mut self,
         slots: &Slots<BATCH>,
-        batch: &[Asked],
+        batch: &[PendingReceive],
         take: &mut impl FnMut(usize, Datagram<'_>),
     ) {
         let mut done = 0;
         while done < batch.len() {
-            // An interrupted call is made again: what it points at must not change before all are over.
+            // An interrupted call is repeated: the memory must not change before all operations have completed.
             let _ = self.ring.submit_and_wait(batch.len() - done);
             for completion in self.ring.completion() {
                 done += 1;
                 let index = completion.user_data() as usize;
                 let Ok(length) = usize::try_from(completion.result()) else { continue };
-                let Asked { number, from, is_unstamped } = batch[index];
+                let PendingReceive { number, from, is_unstamped } = batch[index];
                 if let Some(from) = from.or_else(|| slots.source(index)) {
                     let arrived_wall_ns = if is_unstamped { None } else { slots.arrival_ns(index) };
                     let bytes = slots.bytes(index, length);
@@ -272,16 +272,16 @@ impl Operations<'_> {
         }
     }
 
-    /// Hands the sends over and passes on which the system did not take.
+    /// Submits the sends and passes on the numbers of those that failed.
     fn finish_sending(&mut self, failed: &mut impl FnMut(usize)) {
-        self.hand_over();
+        self.submit();
         for completion in self.ring.completion() {
             failed(completion.user_data() as usize);
         }
     }
 
-    /// An interrupted call is made again, until the queue is empty: what it points at is given back after that.
-    fn hand_over(&mut self) {
+    /// Submits until the queue is empty, again after an interruption: the memory is reused after that.
+    fn submit(&mut self) {
         while !self.ring.submission().is_empty() {
             let _ = self.ring.submit();
         }
@@ -289,14 +289,14 @@ impl Operations<'_> {
 }
 
 impl Drop for Operations<'_> {
-    /// There is something left only after a panic, of an iterator or of a closure: the next call must not find it.
+    /// Operations are left only after a panic of an iterator or closure; the next call must not find them.
     fn drop(&mut self) {
-        self.hand_over();
+        self.submit();
         self.ring.completion().for_each(drop);
     }
 }
 
-/// Makes the table of registered sockets. Returns how many it holds; none where that is not allowed.
+/// Makes the table of registered sockets. Returns its size; 0 if it is not allowed.
 fn register_places(ring: &IoUring) -> usize {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: fills the struct that it is given.
@@ -330,7 +330,7 @@ mod tests {
             .collect();
         for (number, (phone, our)) in phones.iter().zip(&ours).enumerate() {
             let to = our.local_addr().expect("bound");
-            // One in three says nothing, one in three says two things.
+            // A third of the telephones sends nothing, a third two datagrams.
             for part in 0..number % 3 {
                 phone.send_to(&vec![part as u8; number + 1], to).expect("sent");
             }
@@ -363,7 +363,14 @@ mod tests {
             })
             .collect();
         let outgoing = |number: usize| {
-            (number, Outgoing { socket: socket(number), to: Some(addresses[number]), bytes: &bytes[number] })
+            (
+                number,
+                OutgoingDatagram {
+                    socket: socket(number),
+                    to: Some(addresses[number]),
+                    bytes: &bytes[number],
+                },
+            )
         };
         ring.send((0..150).map(outgoing), |number| failed.push(number));
         assert_eq!(failed, [17]);
@@ -391,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_beyond_the_places_that_there_are_is_looked_up() {
+    fn a_socket_beyond_the_last_place_is_looked_up() {
         let Ok(mut ring) = Ring::new() else {
             return; // Not allowed here.
         };
@@ -410,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connected_socket_is_asked_for_octets_only_and_they_come_from_where_it_is_connected() {
+    fn an_unstamped_receive_of_a_connected_socket_reports_its_peer_as_the_source() {
         let Ok(mut ring) = Ring::new() else {
             return; // Not allowed here.
         };
@@ -438,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_amid_a_call_leaves_nothing_to_the_next() {
+    fn a_panic_during_a_call_leaves_nothing_to_the_next() {
         let Ok(mut ring) = Ring::new() else {
             return; // Not allowed here.
         };
@@ -453,7 +460,7 @@ mod tests {
         for _ in 0..3 {
             peer.send_to(b"here", ours_at).expect("sent");
         }
-        // By what takes datagrams, after the first of three, and by what asks for them.
+        // In the closure that takes datagrams, after the first of three, and in the iterator of queries.
         let three = [(0, query), (1, query), (2, query)];
         panics(&mut || ring.receive(three.into_iter(), |_, _| panic!("a test's")));
         let broken = (0..).map(|number| if number == 2 { panic!("a test's") } else { (number, query) });
@@ -465,15 +472,15 @@ mod tests {
         });
         assert_eq!(came, [(8, b"again".to_vec())]);
 
-        // What had been handed over before the panic is sent while its octets are there.
+        // What was pushed before the panic is sent while its octets exist.
         panics(&mut || {
             let bytes = vec![7; 100];
-            let outgoing = Outgoing { socket, to: Some(peer_at), bytes: &bytes };
+            let outgoing = OutgoingDatagram { socket, to: Some(peer_at), bytes: &bytes };
             let broken =
                 (0..).map(|number| if number == 2 { panic!("a test's") } else { (number, outgoing) });
             ring.send(broken, |_| {});
         });
-        let outgoing = Outgoing { socket, to: Some(peer_at), bytes: b"the last" };
+        let outgoing = OutgoingDatagram { socket, to: Some(peer_at), bytes: b"the last" };
         ring.send(std::iter::once((0, outgoing)), |_| panic!("it is taken"));
         let mut buffer = [0; 200];
         for expected in [&[7; 100][..], &[7; 100], b"the last"] {

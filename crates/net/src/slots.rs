@@ -6,24 +6,23 @@ use std::{
     ptr::{self, NonNull},
 };
 
-/// Longest datagram that is sent, and one more than the longest that is received; a longer one is received empty. 200 ms
-/// of G.711 (RFC 3551, 4.2) with header extensions and an authentication tag are 1,700 octets at the most. Not a power of
+/// The longest datagram that is sent, and one octet more than the longest that is received; a longer one is received empty.
+/// 200 ms of G.711 (RFC 3551, 4.2) with header extensions and an authentication tag are at most 1700 octets. Not a power of
 /// two: at that distance all slots would compete for the same cache lines.
 pub const DATAGRAM_BYTES: usize = 1792;
-/// Room for one control message with a `timespec`, aligned like its header.
+/// Space for one control message with a `timespec`, aligned like its header.
 type Control = [u64; 8];
 
 /// A received datagram, borrowed from the buffer that it was received into.
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// Its octets; none if it was longer than fits.
+    /// The payload; empty if it was longer than [`DATAGRAM_BYTES`] - 1.
     pub bytes: &'a [u8],
-    /// The source address. One of IPv4 stays one of IPv4 on a socket of IPv6.
+    /// The source address; an IPv4-mapped one as IPv4.
     pub from: SocketAddr,
-    /// When the kernel received it, by the calendar's clock in nanoseconds since 1970, where
-    /// [`stamp_arrivals`](crate::stamp_arrivals) asked for that.
+    /// When the kernel received it, in nanoseconds since 1970; `None` without [`stamp_arrivals`](crate::stamp_arrivals).
     pub arrived_wall_ns: Option<u64>,
-    /// It was received by a query that did not ask for the time of arrival.
+    /// Its arrival time was not requested; see [`Query::is_unstamped`](crate::Query::is_unstamped).
     pub is_unstamped: bool,
 }
 
@@ -32,7 +31,7 @@ pub struct Datagram<'a> {
 /// The headers point at the other arrays. All access goes through one raw pointer, and no reference lasts beyond the call
 /// that makes it, except those of [`Self::bytes`], which borrow `self` and so exclude system calls.
 pub(crate) struct Slots<const N: usize> {
-    /// From `Box::into_raw`, and given back in `drop`.
+    /// From `Box::leak`; freed in `drop`.
     arrays: NonNull<Arrays<N>>,
 }
 
@@ -49,7 +48,7 @@ struct Arrays<const N: usize> {
 unsafe impl<const N: usize> Send for Slots<N> {}
 
 impl<const N: usize> Slots<N> {
-    /// Ready to receive.
+    /// All slots are ready to receive.
     pub(crate) fn new() -> Self {
         // SAFETY: these are integers, arrays of them, and plain C structs, for all of which zeroes are valid (of pointers:
         // null).
@@ -58,7 +57,7 @@ impl<const N: usize> Slots<N> {
         let mut slots = Self { arrays };
         let all = arrays.as_ptr();
         for index in 0..N {
-            // SAFETY: `arrays` is alive, and only this function knows it yet. Taking a field's address makes no reference.
+            // SAFETY: `arrays` is alive, and only this function has it yet. Taking a field's address makes no reference.
             unsafe {
                 (*all).vectors[index] = libc::iovec {
                     iov_base: (&raw mut (*all).datagrams[index]).cast(),
@@ -75,7 +74,7 @@ impl<const N: usize> Slots<N> {
         slots
     }
 
-    /// Has a slot receive the next datagram: the kernel wrote over the lengths of its header when it received the last
+    /// Prepares a slot for the next datagram: the kernel has overwritten the lengths in its header with those of the last
     /// one. Not for slots that were filled.
     #[inline]
     pub(crate) fn expect(&mut self, index: usize) {
@@ -88,8 +87,7 @@ impl<const N: usize> Slots<N> {
         }
     }
 
-    /// Fills a slot with a datagram of two parts that is to be sent. Of what does not fit nothing is copied, and the answer
-    /// is no.
+    /// Fills a slot with a datagram of two parts to send. False: it does not fit, and nothing was copied.
     #[inline]
     pub(crate) fn fill(&mut self, index: usize, to: SocketAddr, parts: [&[u8]; 2]) -> bool {
         let [first, second] = parts;
@@ -114,8 +112,8 @@ impl<const N: usize> Slots<N> {
         true
     }
 
-    /// Writes an address that something is to be sent to. Returns where it is and its length; both stay as they are until
-    /// the slot's address is written again.
+    /// Writes a destination address. Returns a pointer to it and its length, valid until the slot's address is written
+    /// again.
     #[inline]
     pub(crate) fn address(
         &mut self,
@@ -132,8 +130,8 @@ impl<const N: usize> Slots<N> {
         (name.cast_const().cast(), length)
     }
 
-    /// The header of a slot, and those after it, for a system call. They and all that they point at stay where they are as
-    /// long as `self` lives.
+    /// The header of a slot, and those after it, for a system call. They and all that they point at do not move while `self`
+    /// lives.
     #[inline]
     pub(crate) fn headers(&mut self, first: usize) -> *mut libc::mmsghdr {
         let arrays = self.arrays.as_ptr();
@@ -142,7 +140,7 @@ impl<const N: usize> Slots<N> {
         unsafe { (&raw mut (*arrays).headers).cast::<libc::mmsghdr>().add(first) }
     }
 
-    /// Where the octets of a slot are written, [`DATAGRAM_BYTES`] of them.
+    /// The buffer of a slot: [`DATAGRAM_BYTES`] octets.
     #[inline]
     pub(crate) fn buffer(&mut self, index: usize) -> *mut u8 {
         let arrays = self.arrays.as_ptr();
@@ -150,14 +148,14 @@ impl<const N: usize> Slots<N> {
         unsafe { (&raw mut (*arrays).datagrams[index]).cast() }
     }
 
-    /// How long the datagram in a slot is, as `recvmmsg` says.
+    /// The length of the datagram in a slot, in octets, as `recvmmsg` reported it.
     #[inline]
     pub(crate) fn length(&self, index: usize) -> usize {
-        // SAFETY: `arrays` is alive and nobody writes to it while `self` is borrowed; the index is checked.
+        // SAFETY: `arrays` is alive and not written while `self` is borrowed; the index is checked.
         unsafe { (*self.arrays.as_ptr()).headers[index].msg_len as usize }
     }
 
-    /// The datagram of so many octets. None of one that fills the slot: what was cut off is unknown.
+    /// The first `length` octets of a slot; empty if they fill it, because the datagram may then have been cut off.
     #[inline]
     pub(crate) fn bytes(&self, index: usize, length: usize) -> &[u8] {
         // SAFETY: as in `length`. The slice borrows `self`.
@@ -165,14 +163,14 @@ impl<const N: usize> Slots<N> {
         if length < DATAGRAM_BYTES { &datagram[..length] } else { &[] }
     }
 
-    /// Where the datagram in a slot came from.
+    /// The source of the datagram in a slot.
     #[inline]
     pub(crate) fn source(&self, index: usize) -> Option<SocketAddr> {
         // SAFETY: as in `length`.
         read_name(unsafe { &(*self.arrays.as_ptr()).names[index] })
     }
 
-    /// When the kernel received the datagram in a slot, if it says so.
+    /// When the kernel received the datagram in a slot, if it stamped it.
     #[inline]
     pub(crate) fn arrival_ns(&self, index: usize) -> Option<u64> {
         // SAFETY: as in `length`.

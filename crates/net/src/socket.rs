@@ -1,20 +1,20 @@
-//! What sockets are told beside the standard library's options.
+//! Socket options that the standard library lacks.
 
 use std::{io, net::UdpSocket, os::fd::AsRawFd, ptr};
 
-/// Has the kernel stamp each datagram with its time of arrival (`SO_TIMESTAMPNS`).
+/// Makes the kernel stamp each datagram with its arrival time (`SO_TIMESTAMPNS`).
 pub fn stamp_arrivals(socket: &UdpSocket) -> io::Result<()> {
     set(socket, libc::SO_TIMESTAMPNS, 1)
 }
 
-/// Sets the size of the receive buffer, beyond what the system allows to everybody (`net.core.rmem_max`) where the process
-/// may do that (`CAP_NET_ADMIN`), else as large as is allowed.
+/// Sets the size of the receive buffer: beyond the system's limit (`net.core.rmem_max`) if the process may exceed it
+/// (`CAP_NET_ADMIN`), otherwise up to that limit.
 pub fn grow_receive_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<()> {
     let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
     set(socket, libc::SO_RCVBUFFORCE, bytes).or_else(|_| set(socket, libc::SO_RCVBUF, bytes))
 }
 
-/// Sets an option of `SOL_SOCKET` that is an int.
+/// Sets an integer option of `SOL_SOCKET`.
 fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the option takes an int, which lives through the call, and its size is passed.
     let result = unsafe {
@@ -29,13 +29,17 @@ fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Resul
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Receives datagrams from everybody again after `connect` (connect(2), `AF_UNSPEC`). The socket keeps the address and the port
-/// that it was bound to; a port that the system chose (bound to port 0) is lost.
+/// Undoes `connect` (connect(2), `AF_UNSPEC`): the socket receives datagrams from any address again. It keeps the address and
+/// port that it was bound to; a port that the system chose (bound to port 0) is lost.
 pub fn disconnect(socket: &UdpSocket) {
-    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    let unspecified = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
     // SAFETY: a whole `sockaddr`, whose length is passed; it is read and not kept.
     unsafe {
-        libc::connect(socket.as_raw_fd(), &raw const nobody, size_of::<libc::sockaddr>() as libc::socklen_t);
+        libc::connect(
+            socket.as_raw_fd(),
+            &raw const unspecified,
+            size_of::<libc::sockaddr>() as libc::socklen_t,
+        );
     }
 }
 
@@ -44,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_that_was_disconnected_receives_from_everybody_at_the_same_address() {
+    fn a_disconnected_socket_receives_from_any_address_at_the_same_port() {
         let [free, peer, stranger] = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").expect("a port"));
         let address = free.local_addr().expect("bound");
         drop(free);

@@ -164,13 +164,13 @@ mod tests {
         let header = Header { marker: true, payload_type: 111, sequence: 7, timestamp: 960, ssrc: 5 };
         for id in (1..=255).filter(|id| *id != 15) {
             for (level, voice) in [(0, true), (61, false), (127, true)] {
-                let told = AudioLevel { level, voice };
-                let bytes = [told.header_bytes(&header, id).as_slice(), b"opus"].concat();
+                let written = AudioLevel { level, voice };
+                let bytes = [written.header_bytes(&header, id).as_slice(), b"opus"].concat();
                 let packet = Packet::parse(&bytes).expect("well formed");
                 assert_eq!((packet.header, packet.payload), (header, &b"opus"[..]));
                 let extension = packet.extension.expect("there is one");
                 assert_eq!(extension.profile == 0xbede, id < 15);
-                assert_eq!(AudioLevel::read(&extension, id), Some(told), "{id}");
+                assert_eq!(AudioLevel::read(&extension, id), Some(written), "{id}");
             }
         }
     }

@@ -22,7 +22,7 @@ pub struct Report<'a> {
     /// The reporting stream, which this side sends.
     pub ssrc: u32,
     /// What was sent; `None` if nothing was since the last two reports, which makes a receiver report.
-    pub sent: Option<Sent>,
+    pub sent: Option<SenderInfo>,
     /// What was received, and when the other side's last sender report arrived.
     pub received: Option<(ReceptionReport, LastReport)>,
     /// This side's canonical name; cut at 255 bytes.
@@ -33,7 +33,7 @@ pub struct Report<'a> {
 
 /// What a sender report says of the sent stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
+pub struct SenderInfo {
     /// Wall clock as an NTP timestamp: seconds since 1900 in the upper 32 bits, their fraction in the lower.
     pub ntp: u64,
     /// The stream's clock at the same moment.
@@ -130,21 +130,21 @@ impl Writer<'_> {
 
 /// An item of a received compound packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum RtcpItem {
     /// The other side sends, and this was its clock.
-    Sends {
+    SenderReport {
         /// Its stream.
         ssrc: u32,
         /// The middle 32 bits of its NTP timestamp, for [`LastReport`].
         middle_ntp: u32,
     },
-    /// The other side reports; [`Told::Receives`] follows for each stream that it receives.
-    Reports {
+    /// The other side reports; [`RtcpItem::ReportBlock`] follows for each stream that it receives.
+    Report {
         /// The reporting stream.
         ssrc: u32,
     },
     /// How it receives a stream.
-    Receives {
+    ReportBlock {
         /// The reported stream.
         ssrc: u32,
         /// The highest sequence number that it received, extended by the count of wraps.
@@ -165,12 +165,12 @@ pub enum Told {
     },
 }
 
-/// Reads a compound packet and calls `told` for each item of interest. A malformed item ends the reading; items
+/// Reads a compound packet and calls `item` for each item of interest. A malformed item ends the reading; items
 /// before it count.
 ///
 /// Returns whether it was RTCP at all: a compound packet begins with a report (RFC 3550, A.2), or with any RTCP
 /// packet in reduced-size RTCP (RFC 5506).
-pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
+pub fn read(mut bytes: &[u8], mut item: impl FnMut(RtcpItem)) -> bool {
     let mut any = false;
     while let Some(&[first, packet_type, high, low]) = bytes.first_chunk::<4>() {
         let length = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
@@ -181,18 +181,21 @@ pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
         match packet_type {
             SENDER_REPORT => {
                 let Ok(report) = SenderReport::parse(packet) else { continue };
-                told(Told::Sends { ssrc: report.ssrc(), middle_ntp: (report.ntp_timestamp() >> 16) as u32 });
-                told(Told::Reports { ssrc: report.ssrc() });
-                report.report_blocks().for_each(|block| told(receives(&block)));
+                item(RtcpItem::SenderReport {
+                    ssrc: report.ssrc(),
+                    middle_ntp: (report.ntp_timestamp() >> 16) as u32,
+                });
+                item(RtcpItem::Report { ssrc: report.ssrc() });
+                report.report_blocks().for_each(|block| item(receives(&block)));
             }
             RECEIVER_REPORT => {
                 let Ok(report) = ReceiverReport::parse(packet) else { continue };
-                told(Told::Reports { ssrc: report.ssrc() });
-                report.report_blocks().for_each(|block| told(receives(&block)));
+                item(RtcpItem::Report { ssrc: report.ssrc() });
+                report.report_blocks().for_each(|block| item(receives(&block)));
             }
             GOODBYE => {
                 let Ok(goodbye) = Bye::parse(packet) else { continue };
-                goodbye.ssrcs().for_each(|ssrc| told(Told::Goodbye { ssrc }));
+                goodbye.ssrcs().for_each(|ssrc| item(RtcpItem::Goodbye { ssrc }));
             }
             _ => {}
         }
@@ -200,8 +203,8 @@ pub fn read(mut bytes: &[u8], mut told: impl FnMut(Told)) -> bool {
     any
 }
 
-fn receives(block: &ReportBlock<'_>) -> Told {
-    Told::Receives {
+fn receives(block: &ReportBlock<'_>) -> RtcpItem {
+    RtcpItem::ReportBlock {
         ssrc: block.ssrc(),
         highest: block.extended_sequence_number(),
         fraction_lost: block.fraction_lost(),
@@ -259,7 +262,7 @@ mod tests {
     fn full() -> Report<'static> {
         Report {
             ssrc: 0xfeed,
-            sent: Some(Sent { ntp: 0x1111_2222_3333_4444, rtp_timestamp: 160, packets: 3, bytes: 480 }),
+            sent: Some(SenderInfo { ntp: 0x1111_2222_3333_4444, rtp_timestamp: 160, packets: 3, bytes: 480 }),
             received: Some((BLOCK, LAST)),
             cname: "call@plenary",
             goodbye: true,
@@ -294,8 +297,8 @@ mod tests {
     #[test]
     fn what_we_write_is_what_we_read() {
         let mut seen = Vec::new();
-        assert!(read(&written(&full()), |told| seen.push(told)));
-        let receives = Told::Receives {
+        assert!(read(&written(&full()), |item| seen.push(item)));
+        let receives = RtcpItem::ReportBlock {
             ssrc: 0x1234,
             highest: 65_600,
             fraction_lost: 26,
@@ -303,11 +306,13 @@ mod tests {
             jitter: 17,
             last: LAST,
         };
-        let (sends, reports) =
-            (Told::Sends { ssrc: 0xfeed, middle_ntp: 0x2222_3333 }, Told::Reports { ssrc: 0xfeed });
-        assert_eq!(seen, [sends, reports, receives, Told::Goodbye { ssrc: 0xfeed }]);
+        let (sends, reports) = (
+            RtcpItem::SenderReport { ssrc: 0xfeed, middle_ntp: 0x2222_3333 },
+            RtcpItem::Report { ssrc: 0xfeed },
+        );
+        assert_eq!(seen, [sends, reports, receives, RtcpItem::Goodbye { ssrc: 0xfeed }]);
         seen.clear();
-        assert!(read(&written(&Report { sent: None, goodbye: false, ..full() }), |told| seen.push(told)));
+        assert!(read(&written(&Report { sent: None, goodbye: false, ..full() }), |item| seen.push(item)));
         assert_eq!(seen, [reports, receives]);
     }
 

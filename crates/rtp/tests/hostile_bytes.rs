@@ -4,7 +4,7 @@ use plenary_rtp::{
     dtmf::DtmfReceiver,
     extension::AudioLevel,
     packet::{Extension, Kind, Packet},
-    rtcp::{self, REPORT_BYTES_MAX, Report, Sent},
+    rtcp::{self, REPORT_BYTES_MAX, Report, SenderInfo},
     stats::Reception,
 };
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ proptest! {
         let mut bytes = [0; REPORT_BYTES_MAX];
         let report = Report {
             ssrc: 1,
-            sent: Some(Sent { ntp: 2, rtp_timestamp: 3, packets: 4, bytes: 5 }),
+            sent: Some(SenderInfo { ntp: 2, rtp_timestamp: 3, packets: 4, bytes: 5 }),
             received: None,
             cname: "someone@somewhere",
             goodbye: true,

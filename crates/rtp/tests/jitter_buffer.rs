@@ -184,7 +184,7 @@ fn three_percent_of_loss_with_20_ms_of_jitter_cost_little_more_than_the_loss() {
     let heard = STREAM.play(&packets, 3010, 10 * MS);
     assert!((60..120).contains(&lost), "{lost}");
     assert!(heard.places.is_sorted());
-    assert!(heard.missing < lost + 60, "{} frames made up for {lost} lost packets", heard.missing);
+    assert!(heard.missing < lost + 60, "{} frames concealed for {lost} lost packets", heard.missing);
     assert!(
         packets.len() - heard.places.len() < 45,
         "{} came but were not heard",

@@ -60,7 +60,7 @@ fn play(packets: &[Sent], samples: u32, seconds: f64, phase_ms: u64, is_quiet: i
     play_to(packets, samples, seconds, phase_ms, is_quiet, false)
 }
 
-/// The same; `follows`: with a consumer that stretches time whenever it is asked to.
+/// The same; `follows`: with a consumer that follows every request to stretch time.
 fn play_to(
     packets: &[Sent],
     samples: u32,

@@ -1,4 +1,4 @@
-//! Handshakes of DTLS 1.2 (RFC 6347) with telephones, whose certificates are as often RSA as ECDSA.
+//! Handshakes of DTLS 1.2 (RFC 6347) with telephones, whose certificates are RSA as often as ECDSA.
 
 use super::{Outcome, Suite};
 use crate::params::DtlsIdentity;
@@ -19,15 +19,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// An unanswered flight is sent again after this long.
+/// An unanswered flight is retransmitted after this long.
 const FLIGHT: Duration = Duration::from_millis(500);
 /// Octets of handshake messages in a datagram.
 const MTU: usize = 1200;
-/// The label of what keys are made of (RFC 5764, 4.2).
+/// The exporter label of the keying material (RFC 5764, 4.2).
 const LABEL: &str = "EXTRACTOR-dtls_srtp";
-/// The crate tells its associations apart by addresses; each of ours has one only.
-const THERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
-/// Only ciphers that authenticate what they encrypt. Ours is an ECDSA certificate; theirs may be RSA in either role.
+/// The crate identifies associations by address. Each endpoint here has one, so any address serves.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+/// AEAD ciphers only. The local certificate is ECDSA; the peer's may be RSA in either role.
 const CIPHERS: [CipherSuiteId; 4] = [
     CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
     CipherSuiteId::Tls_Ecdhe_Rsa_With_Aes_128_Gcm_Sha256,
@@ -78,7 +78,7 @@ impl Classic {
             .with_cipher_suites(CIPHERS.to_vec())
             .with_srtp_protection_profiles(PROFILES.to_vec())
             .with_client_auth(ClientAuthType::RequireAnyClientCert)
-            // Nobody vouches for the certificate but the fingerprint of the session description (RFC 5763, 5).
+            // Only the fingerprint in the session description authenticates the certificate (RFC 5763, 5).
             .with_insecure_skip_verify(true)
             .with_verify_peer_certificate(Some(Arc::new(move |certificates, _| {
                 match certificates.first().is_some_and(|first| is_of(first, &fingerprint)) {
@@ -95,15 +95,15 @@ impl Classic {
             .map_err(|error| error.to_string())?;
         let config = Arc::new(config);
         let server = (!active).then(|| config.clone());
-        let mut endpoint = Endpoint::new(THERE, TransportProtocol::UDP, server);
+        let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, server);
         if active {
-            endpoint.connect(now, THERE, config, None).map_err(|error| error.to_string())?;
+            endpoint.connect(now, PEER, config, None).map_err(|error| error.to_string())?;
         }
         Ok(Self { endpoint, fingerprint })
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout(&THERE)
+        self.endpoint.poll_timeout(&PEER)
     }
 
     pub(super) fn datagram(
@@ -112,13 +112,13 @@ impl Classic {
         now: Instant,
         out: &mut Vec<Outcome>,
     ) -> Result<(), String> {
-        let result = self.endpoint.read(now, THERE, None, BytesMut::from(bytes));
+        let result = self.endpoint.read(now, PEER, None, BytesMut::from(bytes));
         self.send(out);
         for event in result.map_err(|error| error.to_string())? {
             match event {
                 EndpointEvent::HandshakeComplete => out.push(self.keys()?),
                 EndpointEvent::PeerClosed => out.push(Outcome::Closed),
-                // Data of applications is none of ours.
+                // Application data is not used.
                 _ => {}
             }
         }
@@ -126,9 +126,9 @@ impl Classic {
     }
 
     pub(super) fn timeout(&mut self, now: Instant, out: &mut Vec<Outcome>) -> Result<(), String> {
-        // Before anything came there is nothing to be sent again.
-        let result = match self.endpoint.get_connection_state(THERE) {
-            Some(_) => self.endpoint.handle_timeout(THERE, now),
+        // Before the first datagram there is nothing to retransmit.
+        let result = match self.endpoint.get_connection_state(PEER) {
+            Some(_) => self.endpoint.handle_timeout(PEER, now),
             None => Ok(()),
         };
         self.send(out);
@@ -142,8 +142,8 @@ impl Classic {
     }
 
     fn keys(&self) -> Result<Outcome, String> {
-        let state = self.endpoint.get_connection_state(THERE).ok_or("the session is gone")?;
-        // Looked at once more, for it is all that keeps strangers out.
+        let state = self.endpoint.get_connection_state(PEER).ok_or("the session is gone")?;
+        // Checked again, because nothing else keeps strangers out.
         if !state.peer_certificates.first().is_some_and(|first| is_of(first, &self.fingerprint)) {
             return Err("the certificate is not the one that was announced".to_owned());
         }
@@ -151,9 +151,9 @@ impl Classic {
             SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm => Suite::AeadAes256Gcm,
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Suite::AeadAes128Gcm,
             SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Suite::AesCm128HmacSha1_80,
-            _ => return Err("no cipher for SRTP was agreed on".to_owned()),
+            _ => return Err("no SRTP profile was negotiated".to_owned()),
         };
-        let length = 2 * (suite.key_bytes() + suite.salt_bytes());
+        let length = 2 * suite.key_and_salt_bytes();
         let material = state.export_keying_material(LABEL, &[], length).map_err(|error| error.to_string())?;
         Ok(Outcome::Keys(material.as_ref().to_vec(), suite))
     }

@@ -1,13 +1,13 @@
 //! Handshakes of DTLS-SRTP (RFC 5764), on a thread of their own: they take milliseconds, which media threads do not have.
 //!
-//! Media threads hand over the datagrams that are DTLS; what is to be sent, and the keys in the end, go back to them as
-//! commands. Two crates do the work: [`modern`] where the other side begins and offers DTLS 1.3, as browsers do, and
-//! [`classic`] for everybody else, since the former knows no RSA, of which the certificates of many telephones are.
+//! Media threads pass DTLS datagrams to this thread; the datagrams to send, and finally the keys, go back to them as
+//! commands. Two crates do the work: [`modern`] if the other side begins and offers DTLS 1.3, as browsers do, and
+//! [`classic`] for all others, because `modern` does not support RSA, which the certificates of many telephones use.
 
 mod classic;
 mod modern;
 
-use crate::{MasterKey, MediaCallId, Suite, command::Command, params::DtlsIdentity, ports::Channel};
+use crate::{MasterKey, MediaCallId, Suite, command::WorkerCommand, params::DtlsIdentity, ports::Channel};
 use classic::Classic;
 use dimpl::{Config, DtlsCertificate};
 use modern::Modern;
@@ -23,22 +23,21 @@ use std::{
 };
 use tracing::{debug, info, warn};
 
-/// How often sessions are looked at when none of them wants to be sooner.
-const LOOK_AT_LEAST: Duration = Duration::from_secs(1);
+/// Sessions are checked at least this often.
+const CHECK_AT_LEAST: Duration = Duration::from_secs(1);
 const DATAGRAM_BYTES: usize = 2048;
-/// Datagrams that wait for the thread. Beyond that they are dropped, as a network drops what is too much: handshakes send
-/// again what was lost.
+/// Datagrams that wait for the thread; beyond this number they are dropped, and the handshakes retransmit them.
 const DATAGRAMS_WAITING_MAX: usize = 4096;
-/// Handshakes at a time: each holds some 20 kB.
+/// Sessions at a time: each holds about 20 kB.
 const SESSIONS_MAX: usize = 20_000;
-/// How long a handshake may take, from the answer of the call on.
+/// Time limit of a handshake, from the answer of the call on.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
-/// What a session may be sent in all, in octets; a handshake takes some 5000.
+/// Octets that a session accepts in all; a handshake takes about 5000.
 const BYTES_MAX: usize = 65_536;
-/// How often a handshake that failed is begun anew: an alert that anybody could have sent is not the end.
+/// Attempts at a handshake: an unauthenticated alert, which a stranger can forge, must not end it.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// What the thread is told.
+/// A job for the thread.
 #[derive(Debug)]
 enum Job {
     Begin { key: Key, worker: usize, active: bool, fingerprint: [u8; 32] },
@@ -47,14 +46,14 @@ enum Job {
     Shutdown,
 }
 
-/// The way to the thread. Only datagrams are bounded: the other jobs are a few for each call.
+/// The queue to the thread. Only datagrams are bounded: there are a few other jobs for each call.
 #[derive(Debug, Clone)]
 pub(crate) struct HandshakeQueue {
     jobs: Sender<Job>,
     datagrams_waiting: Arc<AtomicUsize>,
 }
 
-/// The thread's end of it.
+/// The thread's end of the queue.
 #[derive(Debug)]
 pub(crate) struct HandshakeJobs {
     jobs: Receiver<Job>,
@@ -71,7 +70,7 @@ impl HandshakeQueue {
         )
     }
 
-    /// A stream is to be protected by a handshake.
+    /// Begins the handshake of a stream. Again with the same role and fingerprint: the session continues.
     pub(crate) fn begin(
         &self,
         call: MediaCallId,
@@ -83,7 +82,7 @@ impl HandshakeQueue {
         let _ = self.jobs.send(Job::Begin { key: (call, channel), worker, active, fingerprint });
     }
 
-    /// A datagram of it came. It is dropped where too many wait.
+    /// Passes on a datagram of a handshake. Dropped if too many wait.
     pub(crate) fn take(&self, call: MediaCallId, channel: Channel, bytes: Vec<u8>) {
         if self.datagrams_waiting.fetch_add(1, Ordering::Relaxed) < DATAGRAMS_WAITING_MAX {
             let _ = self.jobs.send(Job::Datagram { key: (call, channel), bytes });
@@ -92,7 +91,7 @@ impl HandshakeQueue {
         }
     }
 
-    /// The call is over.
+    /// Ends the sessions of a call.
     pub(crate) fn end(&self, call: MediaCallId) {
         let _ = self.jobs.send(Job::End { call });
     }
@@ -112,21 +111,21 @@ impl HandshakeJobs {
     }
 }
 
-/// A session: RTP and RTCP have one each where they have a port each.
+/// Identifies a session: RTP and RTCP have one each if they have a port each.
 type Key = (MediaCallId, Channel);
 
-/// What a handshake brings about.
+/// An output of a handshake.
 enum Outcome {
     /// A datagram for the other side.
     Send(Vec<u8>),
-    /// It is done, with the announced peer. What keys are made of, and for which cipher.
+    /// The handshake is complete, with the announced peer: keying material, and the SRTP suite.
     Keys(Vec<u8>, Suite),
     /// The other side has closed the session.
     Closed,
 }
 
 enum Engine {
-    /// Nothing came yet that would say which one it takes.
+    /// No ClientHello has arrived yet, which decides between the other two.
     Waiting,
     Modern(Box<Modern>),
     Classic(Box<Classic>),
@@ -144,17 +143,17 @@ struct Session {
     done: bool,
 }
 
-/// The handshakes.
+/// The state of the thread.
 pub(crate) struct Handshakes {
     config: Arc<Config>,
     certificate: DtlsCertificate,
     classic: classic::Shared,
-    workers: Vec<Sender<Command>>,
+    workers: Vec<Sender<WorkerCommand>>,
     sessions: HashMap<Key, Session>,
 }
 
 impl Handshakes {
-    pub(crate) fn new(identity: &DtlsIdentity, workers: Vec<Sender<Command>>) -> Option<Self> {
+    pub(crate) fn new(identity: &DtlsIdentity, workers: Vec<Sender<WorkerCommand>>) -> Option<Self> {
         let config =
             Config::builder().with_crypto_provider(dimpl::crypto::rust_crypto::default_provider()).build();
         let config = config.inspect_err(|error| warn!(%error, "DTLS is not available")).ok()?;
@@ -165,14 +164,14 @@ impl Handshakes {
         Some(Self { config: Arc::new(config), certificate, classic, workers, sessions: HashMap::new() })
     }
 
-    /// Runs until told to stop or until nobody is left who could.
+    /// Runs until [`HandshakeQueue::shut_down`], or until the last queue is gone.
     pub(crate) fn run(mut self, jobs: &HandshakeJobs) {
         loop {
             let now = Instant::now();
             let next =
                 self.sessions.values().filter(|session| !session.done).map(|session| session.next).min();
             let wait =
-                next.map_or(LOOK_AT_LEAST, |next| next.saturating_duration_since(now).min(LOOK_AT_LEAST));
+                next.map_or(CHECK_AT_LEAST, |next| next.saturating_duration_since(now).min(CHECK_AT_LEAST));
             match jobs.next(wait) {
                 Ok(Job::Begin { key, worker, active, fingerprint }) => {
                     self.begin(key, worker, active, fingerprint);
@@ -194,11 +193,11 @@ impl Handshakes {
         if let Some(known) = self.sessions.get(&key)
             && (known.active, known.fingerprint) == (active, fingerprint)
         {
-            // The session was described again, and goes on.
+            // The same session was described again: it continues.
             return;
         }
         if self.sessions.len() >= SESSIONS_MAX {
-            return warn!(call = key.0.0, "too many DTLS sessions: a call stays without keys");
+            return warn!(call = key.0.0, "too many DTLS sessions: a call gets no keys");
         }
         let now = Instant::now();
         let session = Session {
@@ -207,7 +206,7 @@ impl Handshakes {
             active,
             fingerprint,
             began: now,
-            next: now + LOOK_AT_LEAST,
+            next: now + CHECK_AT_LEAST,
             bytes: 0,
             attempts: 0,
             done: false,
@@ -218,7 +217,7 @@ impl Handshakes {
         }
     }
 
-    /// Begins a handshake on our side.
+    /// Begins a handshake as the client.
     fn start(&mut self, key: Key, now: Instant) {
         let shared = self.classic.clone();
         self.drive(key, now, |session, out| {
@@ -235,7 +234,7 @@ impl Handshakes {
         if session.bytes > BYTES_MAX {
             return;
         }
-        // With the keys there only what is encrypted is of interest: anybody can write the rest.
+        // After the handshake only encrypted records count: a stranger can forge all others.
         if session.done && !is_encrypted(bytes) {
             return;
         }
@@ -261,7 +260,7 @@ impl Handshakes {
         });
     }
 
-    /// Repeats what was not answered, and gives up what takes too long.
+    /// Retransmits unanswered flights, and ends handshakes that take too long.
     fn look_after(&mut self, now: Instant) {
         let due: Vec<Key> = self
             .sessions
@@ -272,13 +271,13 @@ impl Handshakes {
         for key in due {
             let Some(session) = self.sessions.get_mut(&key) else { continue };
             if now.saturating_duration_since(session.began) > HANDSHAKE_MAX {
-                info!(call = key.0.0, "no DTLS handshake within a minute: the call stays without keys");
+                info!(call = key.0.0, "no DTLS handshake within a minute: the call gets no keys");
                 self.sessions.remove(&key);
                 continue;
             }
             match (&session.engine, session.active) {
                 (Engine::Waiting, true) => self.start(key, now),
-                (Engine::Waiting, false) => session.next = now + LOOK_AT_LEAST,
+                (Engine::Waiting, false) => session.next = now + CHECK_AT_LEAST,
                 _ => self.drive(key, now, |session, out| match &mut session.engine {
                     Engine::Waiting => Ok(()),
                     Engine::Modern(modern) => modern.timeout(now, out),
@@ -288,7 +287,7 @@ impl Handshakes {
         }
     }
 
-    /// Does something to a session and carries out what it wants.
+    /// Calls `act` for a session and carries out its outcomes.
     fn drive(
         &mut self,
         key: Key,
@@ -298,19 +297,19 @@ impl Handshakes {
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let Some(worker) = self.workers.get(session.worker) else { return };
         let mut outcomes = Vec::new();
-        // The bytes come from anywhere: should a handshake fall over them, it falls alone.
+        // The bytes come from the network: if they make a handshake panic, that handshake alone ends.
         let result = catch_unwind(AssertUnwindSafe(|| act(session, &mut outcomes)))
-            .unwrap_or_else(|_| Err("an error of ours".to_owned()));
+            .unwrap_or_else(|_| Err("an internal error".to_owned()));
         for outcome in outcomes {
             match outcome {
                 Outcome::Send(bytes) => {
-                    let _ = worker.send(Command::SendDtls { call: key.0, channel: key.1, bytes });
+                    let _ = worker.send(WorkerCommand::SendDtls { call: key.0, channel: key.1, bytes });
                 }
                 Outcome::Keys(material, suite) if !session.done => {
                     if let Some(keys) = keys(&material, suite, session.active) {
                         session.done = true;
                         debug!(call = key.0.0, suite = suite.name(), "DTLS handshake done");
-                        let _ = worker.send(Command::SetKeys {
+                        let _ = worker.send(WorkerCommand::SetKeys {
                             call: key.0,
                             channel: key.1,
                             keys: Box::new(keys),
@@ -318,10 +317,10 @@ impl Handshakes {
                     }
                 }
                 Outcome::Keys(..) => {}
-                // Of a handshake that is not done anybody may say so.
+                // Before the handshake is complete, a stranger can forge a close.
                 Outcome::Closed if session.done && key.1 == Channel::Rtp => {
                     debug!(call = key.0.0, "the other side has closed its DTLS session");
-                    let _ = worker.send(Command::DtlsClosed { call: key.0 });
+                    let _ = worker.send(WorkerCommand::DtlsClosed { call: key.0 });
                 }
                 Outcome::Closed => {}
             }
@@ -331,26 +330,26 @@ impl Handshakes {
             Engine::Modern(modern) => modern.next(),
             Engine::Classic(classic) => classic.next(),
         };
-        session.next = next.unwrap_or(now + LOOK_AT_LEAST);
+        session.next = next.unwrap_or(now + CHECK_AT_LEAST);
         let Err(error) = result else { return };
-        // What comes after the keys are there concerns nobody: they stay.
+        // The keys hold, whatever fails after they are known.
         if session.done {
             return;
         }
         session.attempts += 1;
         if session.attempts < ATTEMPTS_MAX {
-            info!(call = key.0.0, error, "a DTLS handshake failed and may begin anew");
+            info!(call = key.0.0, error, "a DTLS handshake failed and may begin again");
             session.engine = Engine::Waiting;
-            session.next = now + LOOK_AT_LEAST;
+            session.next = now + CHECK_AT_LEAST;
         } else {
-            info!(call = key.0.0, error, "DTLS handshakes failed: the call stays without keys");
+            info!(call = key.0.0, error, "DTLS handshakes failed: the call gets no keys");
             self.sessions.remove(&key);
         }
     }
 }
 
-/// Whether all records of a datagram are encrypted: those of DTLS 1.3 have a header of their own (RFC 9147, section 4), those of 1.2
-/// an epoch that is not the first one (RFC 6347, section 4.1).
+/// Whether all records of a datagram are encrypted: DTLS 1.3 gives these a unified header (RFC 9147, 4), DTLS 1.2 an epoch
+/// after the first (RFC 6347, 4.1).
 fn is_encrypted(datagram: &[u8]) -> bool {
     const LEGACY_HEADER: usize = 13;
     let mut rest = datagram;
@@ -359,7 +358,7 @@ fn is_encrypted(datagram: &[u8]) -> bool {
             let (has_id, has_long_number, has_length) =
                 (first & 0b1_0000 != 0, first & 0b1000 != 0, first & 0b100 != 0);
             if has_id {
-                // We agree on no connection ids.
+                // Connection ids are never negotiated.
                 return false;
             }
             let header = if has_long_number { 3 } else { 2 };
@@ -384,8 +383,8 @@ fn is_encrypted(datagram: &[u8]) -> bool {
     !datagram.is_empty()
 }
 
-/// Whether a datagram begins a handshake (RFC 6347, 4.2.2), and if so whether it offers DTLS 1.3: one of its ciphers
-/// then (RFC 8446, B.4). These come in the first fragment, whereas the extensions may not.
+/// `None`: the datagram does not begin a handshake (RFC 6347, 4.2.2). Otherwise, whether it offers DTLS 1.3: it then lists
+/// one of its ciphers (RFC 8446, B.4). These are in the first fragment, while the extensions may not be.
 fn client_hello(bytes: &[u8]) -> Option<bool> {
     const HANDSHAKE: u8 = 22;
     const CLIENT_HELLO: u8 = 1;
@@ -407,7 +406,7 @@ fn client_hello(bytes: &[u8]) -> Option<bool> {
     Some(ciphers.chunks_exact(2).any(|cipher| cipher[0] == 0x13 && (1..=5).contains(&cipher[1])))
 }
 
-/// The keys of both directions, ours first (RFC 5764, 4.2).
+/// The keys of both directions (RFC 5764, 4.2), for sending first.
 fn keys(material: &[u8], suite: Suite, active: bool) -> Option<(MasterKey, MasterKey)> {
     let (key, salt) = (suite.key_bytes(), suite.salt_bytes());
     let part = |start: usize, length: usize| material.get(start..start + length);
@@ -422,14 +421,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_anybody_could_have_written_is_told_from_what_is_encrypted() {
+    fn forgeable_records_are_distinguished_from_encrypted_ones() {
         let legacy =
             |kind: u8, epoch: u8| [&[kind, 254, 253, 0, epoch, 0, 0, 0, 0, 0, 9, 0, 2][..], &[1, 0]].concat();
         let unified = [0b0010_1100, 0, 7, 0, 3, 1, 2, 3];
         let without_length = [0b0010_1000, 0, 7, 1, 2, 3];
         assert!(is_encrypted(&legacy(21, 1)) && is_encrypted(&unified) && is_encrypted(&without_length));
         assert!(is_encrypted(&[&unified[..], &legacy(21, 1), &without_length].concat()));
-        // An alert in the clear, alone or behind a record that is not.
+        // An alert in the clear, alone or after an encrypted record.
         assert!(!is_encrypted(&legacy(21, 0)) && !is_encrypted(&[&unified[..], &legacy(21, 0)].concat()));
         for broken in [&[][..], &unified[..7], &unified[..2], &legacy(21, 1)[..14], &[0b0011_0000, 0, 0, 0]] {
             assert!(!is_encrypted(broken), "{broken:?}");
@@ -449,7 +448,7 @@ mod tests {
         let all = waiting();
         assert_eq!(all.len(), DATAGRAMS_WAITING_MAX + 2);
         assert!(matches!(all[all.len() - 2..], [Job::Begin { .. }, Job::End { .. }]));
-        // What was read makes room again.
+        // Reading makes room again.
         flood();
         assert_eq!(waiting().len(), DATAGRAMS_WAITING_MAX);
     }

@@ -1,4 +1,4 @@
-//! Handshakes with those who offer DTLS 1.3, as browsers do (RFC 9147); the crate falls back to 1.2 by itself.
+//! Handshakes with peers that offer DTLS 1.3 (RFC 9147), as browsers do; the crate falls back to 1.2 by itself.
 
 use super::{DATAGRAM_BYTES, Outcome, Suite};
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Instant};
 use tracing::debug;
 
-/// One handshake. We are never the side that begins: whoever wants that gets [`super::classic`].
+/// One handshake, always as the server: [`super::classic`] begins as the client.
 pub(super) struct Modern {
     dtls: Dtls,
     fingerprint: [u8; 32],
@@ -23,9 +23,9 @@ impl Modern {
         now: Instant,
     ) -> Self {
         let mut dtls = Dtls::new_auto(config.clone(), certificate.clone(), now);
-        // A session that was never told the time has no random numbers either.
+        // The crate draws its random numbers when it first learns the time.
         if let Err(error) = dtls.handle_timeout(now) {
-            debug!(%error, "a DTLS session that has only begun");
+            debug!(%error, "a new DTLS session has no start time");
         }
         Self { dtls, fingerprint, is_right_peer: false, keys: None, next: None }
     }

@@ -19,8 +19,8 @@ const SEQUENCE_MAX: u64 = 3000;
 /// The first valid packet defines the address, wherever it is from, because the address that a telephone behind a NAT
 /// announces is not the one on its packets. In the first seconds it may change, for telephones that move their media
 /// during call set-up: at once to a better match of the announced address, and to an equal match after a run of
-/// packets that nothing from the old address interrupts; never to a worse match. After that it may not, so nobody can
-/// divert a call's audio to themselves.
+/// packets that nothing from the old address interrupts; never to a worse match. After that it may not, so a stranger
+/// cannot divert a call's audio.
 ///
 /// At any time the same stream may continue from elsewhere, as when a NAT gives it another port. With SRTP the first
 /// newer authentic packet proves it. Without, the old port has to be silent for a second; then the same host may

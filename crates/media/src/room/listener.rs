@@ -1,70 +1,16 @@
 //! The receive path of one stream without a room, for benchmarks: packets in, frames of 20 ms out, and what was
 //! played in each. Not part of the interface.
 //!
-//! The receive path itself reports what it plays, in a [`PlayLog`]. A room's log is `()`: it costs nothing.
+//! The receive path itself reports what it plays; see [`super::play_log`].
 
 use super::{
-    FRAME_NS, Settings,
-    party::QUIET_DBOV,
+    play_log::Piece,
+    settings::Settings,
     stream::{Random, Stream},
+    tick::FRAME_NS,
 };
 use crate::{MediaConfig, StreamParams};
 use plenary_rtp::packet::Header;
-
-/// A piece of what is played. Lengths are in RTP clock units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Piece {
-    /// The packet with this number.
-    Packet {
-        /// Its sequence number.
-        sequence: u16,
-        /// Its length as sent, also if part of it is merged with its neighbour.
-        samples: u32,
-    },
-    /// A concealment.
-    Concealed {
-        /// Its length.
-        samples: u32,
-    },
-    /// The stream has not begun, or pauses, until the end of the frame.
-    Nothing,
-    /// A frame made of its neighbours is inserted before the next packet, so that the delay grows.
-    PutIn {
-        /// Its length.
-        samples: u32,
-    },
-    /// This frame and the one after it are merged, so that the delay shrinks: the packets in both are played.
-    TakenOut {
-        /// The output is shorter than the input by this.
-        samples: u32,
-    },
-}
-
-/// What the receive path plays, piece by piece, as it decides it. Positions are in samples from the start of the
-/// frame, and may be beyond its end: such pieces are played with the next frame.
-pub(super) trait PlayLog {
-    /// This is played from `at` on.
-    fn note(&mut self, piece: Piece, at: usize);
-    /// Two frames of `length` samples became one: pieces from the second one on are played a frame earlier.
-    fn merge(&mut self, length: usize);
-}
-
-impl PlayLog for () {
-    fn note(&mut self, _piece: Piece, _at: usize) {}
-    fn merge(&mut self, _length: usize) {}
-}
-
-impl PlayLog for Vec<(Piece, usize)> {
-    fn note(&mut self, piece: Piece, at: usize) {
-        self.push((piece, at));
-    }
-
-    fn merge(&mut self, length: usize) {
-        for (_, at) in self.iter_mut().filter(|(_, at)| *at >= length) {
-            *at -= length;
-        }
-    }
-}
 
 /// Receives one stream as a room does: jitter buffer, decoder, concealment, and what depends on the level of the
 /// output.
@@ -86,7 +32,7 @@ impl Listener {
     /// Takes an audio packet. Payloads that the codec does not have are dropped.
     pub fn push(&mut self, header: &Header, payload: &[u8], arrival_ns: u64) {
         if let Some(units) = self.stream.params.codec.payload_units(payload) {
-            self.stream.incoming.ear.take(header, payload, units, None, arrival_ns);
+            self.stream.incoming.path.take(header, payload, units, None, arrival_ns);
         }
     }
 
@@ -95,15 +41,14 @@ impl Listener {
     pub fn pull(&mut self, now_ns: u64, mut played: impl FnMut(Piece, u64)) -> &[i16] {
         let incoming = &mut self.stream.incoming;
         self.log.clear();
-        incoming.ear.listen_and_log(now_ns, &mut self.log);
-        let length = incoming.ear.frame.len() as u64;
+        incoming.path.listen_and_log(now_ns, &mut self.log);
+        let length = incoming.path.frame.len() as u64;
         for (piece, at) in self.log.drain(..) {
             played(piece, now_ns + at as u64 * FRAME_NS / length);
         }
-        let level_dbov = incoming.ear.level_dbov();
-        incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
+        incoming.path.note_level(incoming.path.level_dbov());
         incoming.reckon_quality();
-        &incoming.ear.frame
+        &incoming.path.frame
     }
 }
 

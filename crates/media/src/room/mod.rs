@@ -15,112 +15,76 @@
 //! once the limiters of both streams have the same gain. Either way they hear the change of content, and not the change of
 //! streams.
 
-mod desk;
-mod doze;
-mod ear;
+mod decode_skip;
+mod key;
 mod latch;
-mod life;
 pub(crate) mod listener;
-mod lull;
-mod mouth;
+mod liveness;
+mod member;
 mod outbox;
 mod pace;
-mod party;
+pub(crate) mod play_log;
 mod playback;
-mod shield;
+mod rate_mixer;
+mod receive_path;
+mod send_path;
+mod settings;
+mod silence_fast_path;
+mod srtp_context;
 mod stream;
+mod tick;
 
-pub(crate) use outbox::{Outbox, Outgoing, Way};
-pub(crate) use playback::{Clip, Playback};
+pub(crate) use key::MemberKey;
+pub(crate) use outbox::{Outbox, PacketRoute, RoomDatagram};
+pub(crate) use playback::{LoadedClip, Playback};
+pub(crate) use settings::Settings;
+pub(crate) use tick::{FRAME_NS, Tick};
 
 use crate::{
-    CallStats, MediaCallId, MediaConfig, MediaEvent, PlayId, RoomId, Sound, StreamParams,
+    AudioProcessing, CallStats, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams,
     ports::{Channel, PortKey},
 };
-use desk::Desk;
-use mouth::PAYLOAD_BYTES_MAX;
+use member::{Follows, RoomMember};
 use pace::{Pace, Talker};
-use party::{Follows, Party};
 use plenary_audio::{
     bus::Link,
     codec::{Codec, Encoder, Rate},
     level, opus,
 };
+use rate_mixer::RateMixer;
+use send_path::PAYLOAD_BYTES_MAX;
 use std::net::SocketAddr;
 
 /// In a room of up to this many participants, silent lines are checked this often for when their packets arrive.
-const PARTIES_LOOKED_AT: usize = 32;
-const TICKS_PER_LOOK_AT_SILENT: u32 = 250;
+const MEMBERS_SCANNED_MAX: usize = 32;
+const TICKS_PER_SILENT_SCAN: u32 = 250;
 /// For the first time after this many ticks, when jitter buffers have started.
-const TICKS_BEFORE_LOOK_AT_SILENT: u32 = 25;
+const TICKS_BEFORE_SILENT_SCAN: u32 = 25;
 /// If more lines than this carry sound, lines with nothing but their own noise are left out.
 const LINES_BEFORE_CROWDED: usize = 3;
 /// Below this level a change of streams is not heard.
 const INAUDIBLE_DBOV: f32 = -60.0;
 /// A participant with an Opus stream of their own waits this long for a pause in which to return to the shared one.
 const TICKS_FOR_PAUSE: u8 = 150;
-/// Time between two ticks.
-pub(crate) const FRAME_NS: u64 = 20_000_000;
-
-/// The time of a tick on both clocks: the monotonic one counts, that of the calendar goes into reports.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tick {
-    pub(crate) now_ns: u64,
-    pub(crate) wall_ns: u64,
-}
-
-impl Tick {
-    /// The calendar time when the monotonic clock showed `at_ns`.
-    fn wall_ns_at(self, at_ns: u64) -> u64 {
-        (self.wall_ns + at_ns).saturating_sub(self.now_ns)
-    }
-}
-
-/// The settings that matter in a room.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) rtp_timeout_ns: u64,
-    pub(crate) rtcp_interval_ns: u64,
-    pub(crate) jitter_ms_min: u32,
-    pub(crate) jitter_ms_max: u32,
-    pub(crate) opus: opus::Settings,
-}
-
-impl Settings {
-    pub(crate) fn of(config: &MediaConfig) -> Self {
-        Self {
-            rtp_timeout_ns: config.rtp_timeout_ms.saturating_mul(1_000_000),
-            rtcp_interval_ns: config.rtcp_interval_ms.saturating_mul(1_000_000),
-            jitter_ms_min: config.jitter_ms_min,
-            jitter_ms_max: config.jitter_ms_max,
-            opus: config.opus,
-        }
-    }
-}
-
-/// Identifies a participant within its room. Reused after the participant has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PartyKey(usize);
-
 /// A room.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct MixRoom {
     pub(crate) id: RoomId,
     settings: Settings,
-    parties: Vec<Option<Party>>,
+    members: Vec<Option<RoomMember>>,
     /// Playbacks for single participants, now or in the last tick.
     plays_to_one: usize,
     /// Playbacks for all, or for all but one.
-    plays: Vec<(Playback, Option<PartyKey>)>,
+    plays: Vec<(Playback, Option<MemberKey>)>,
     /// The mix at each rate in use.
-    desks: [Option<Box<Desk>>; 3],
+    mixers: [Option<Box<RateMixer>>; 3],
     /// From each rate (second) to each other (first).
     links: [[Option<Box<Link>>; 3]; 3],
     /// Encoders of talkers who are silent again, by codec.
     spare: [Vec<Encoder>; 4],
     scratch: Box<Scratch>,
     /// The participants, with their sockets.
-    members: Vec<(PartyKey, PortKey)>,
+    ports: Vec<(MemberKey, PortKey)>,
     /// Those who were heard in the last tick.
     heard: Vec<usize>,
     /// Lines with sound in the last tick, even if only noise.
@@ -143,15 +107,15 @@ struct Scratch {
     payload: [u8; PAYLOAD_BYTES_MAX],
 }
 
-impl Room {
+impl MixRoom {
     pub(crate) fn new(id: RoomId, settings: Settings) -> Self {
         Self {
             id,
             settings,
-            parties: Vec::new(),
+            members: Vec::new(),
             plays_to_one: 0,
             plays: Vec::new(),
-            desks: [const { None }; 3],
+            mixers: [const { None }; 3],
             links: [const { [const { None }; 3] }; 3],
             spare: [const { Vec::new() }; 4],
             scratch: Box::new(Scratch {
@@ -159,7 +123,7 @@ impl Room {
                 frame: [0; opus::FRAME_SAMPLES],
                 payload: [0; PAYLOAD_BYTES_MAX],
             }),
-            members: Vec::new(),
+            ports: Vec::new(),
             heard: Vec::new(),
             live_lines: 0,
             pace: Pace::default(),
@@ -172,54 +136,54 @@ impl Room {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.members.is_empty()
+        self.ports.is_empty()
     }
 
     /// The participants, with their sockets.
-    pub(crate) fn members(&self) -> &[(PartyKey, PortKey)] {
-        &self.members
+    pub(crate) fn ports(&self) -> &[(MemberKey, PortKey)] {
+        &self.ports
     }
 
     /// The sockets of a participant; `None` if the key is unused.
-    pub(crate) fn port(&self, key: PartyKey) -> Option<PortKey> {
-        self.party(key).map(|party| party.port)
+    pub(crate) fn port(&self, key: MemberKey) -> Option<PortKey> {
+        self.member(key).map(|member| member.port)
     }
 
     /// Every call of the room, with its sockets.
     pub(crate) fn calls(&self) -> impl Iterator<Item = (MediaCallId, PortKey, CallStats)> + '_ {
-        self.parties.iter().flatten().map(|party| (party.call, party.port, party.stats()))
+        self.members.iter().flatten().map(|member| (member.call, member.port, member.stats()))
     }
 
     /// Adds a participant that neither speaks nor listens yet.
-    pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> PartyKey {
-        let party = Some(Party::new(call, port, seed));
-        let key = match self.parties.iter().position(Option::is_none) {
+    pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> MemberKey {
+        let member = Some(RoomMember::new(call, port, seed));
+        let key = match self.members.iter().position(Option::is_none) {
             Some(free) => {
-                self.parties[free] = party;
-                PartyKey(free)
+                self.members[free] = member;
+                MemberKey(free)
             }
             None => {
-                self.parties.push(party);
-                self.heard.reserve(self.parties.len() - self.heard.len());
-                self.talkers.reserve(self.parties.len() - self.talkers.len());
-                self.pace.reserve(self.parties.len());
-                PartyKey(self.parties.len() - 1)
+                self.members.push(member);
+                self.heard.reserve(self.members.len() - self.heard.len());
+                self.talkers.reserve(self.members.len() - self.talkers.len());
+                self.pace.reserve(self.members.len());
+                MemberKey(self.members.len() - 1)
             }
         };
-        self.members.push((key, port));
+        self.ports.push((key, port));
         key
     }
 
     /// Removes a participant, with an RTCP BYE. Playbacks for it alone end without an event.
-    pub(crate) fn remove(&mut self, key: PartyKey, time: Tick, out: &mut Outbox) -> Option<CallStats> {
-        let party = self.parties.get_mut(key.0)?;
-        let gone = party.as_mut()?;
+    pub(crate) fn remove(&mut self, key: MemberKey, time: Tick, out: &mut Outbox) -> Option<CallStats> {
+        let member = self.members.get_mut(key.0)?;
+        let gone = member.as_mut()?;
         gone.leave(key, time, out);
         let (stats, rate) = (gone.stats(), gone.rate());
-        *party = None;
+        *member = None;
         self.pace.forget(key.0);
-        self.members.retain(|(member, _)| *member != key);
-        self.leave_desk(rate);
+        self.ports.retain(|(other, _)| *other != key);
+        self.leave_mixer(rate);
         for (_, except) in &mut self.plays {
             // The next participant under this key is not the one to be left out.
             except.take_if(|except| *except == key);
@@ -227,39 +191,39 @@ impl Room {
         Some(stats)
     }
 
-    pub(crate) fn set_stream(&mut self, key: PartyKey, params: StreamParams, time: Tick) {
+    pub(crate) fn set_stream(&mut self, key: MemberKey, params: StreamParams, time: Tick) {
         let settings = self.settings;
         let codec = params.codec;
-        let Some(party) = self.party_mut(key) else { return };
-        let before = party.codec();
-        party.set_stream(params, &settings, time.now_ns);
+        let Some(member) = self.member_mut(key) else { return };
+        let before = member.codec();
+        member.set_stream(params, &settings, time.now_ns);
         if before != Some(codec) {
-            self.enter_desk(codec);
-            self.leave_desk(before.map(Codec::rate));
+            self.join_mixer(codec);
+            self.leave_mixer(before.map(Codec::rate));
         }
     }
 
     /// Prepares for a stream of this codec.
-    fn enter_desk(&mut self, codec: Codec) {
+    fn join_mixer(&mut self, codec: Codec) {
         let rate = codec.rate();
-        let desk = self.desks[rate.index()].get_or_insert_with(|| Box::new(Desk::new(rate)));
-        desk.parties += 1;
-        desk.prepare(codec, &self.settings);
+        let mixer = self.mixers[rate.index()].get_or_insert_with(|| Box::new(RateMixer::new(rate)));
+        mixer.members += 1;
+        mixer.prepare(codec, &self.settings);
         for to in Rate::ALL {
             for from in Rate::ALL {
-                if to != from && self.desks[to.index()].is_some() && self.desks[from.index()].is_some() {
+                if to != from && self.mixers[to.index()].is_some() && self.mixers[from.index()].is_some() {
                     self.links[to.index()][from.index()].get_or_insert_with(|| Box::new(Link::new(from, to)));
                 }
             }
         }
     }
 
-    fn leave_desk(&mut self, rate: Option<Rate>) {
+    fn leave_mixer(&mut self, rate: Option<Rate>) {
         let Some(rate) = rate else { return };
-        let Some(desk) = &mut self.desks[rate.index()] else { return };
-        desk.parties -= 1;
-        if desk.parties == 0 {
-            self.desks[rate.index()] = None;
+        let Some(mixer) = &mut self.mixers[rate.index()] else { return };
+        mixer.members -= 1;
+        if mixer.members == 0 {
+            self.mixers[rate.index()] = None;
             for to in 0..3 {
                 self.links[to][rate.index()] = None;
                 self.links[rate.index()][to] = None;
@@ -267,119 +231,119 @@ impl Room {
         }
     }
 
-    pub(crate) fn set_voice(&mut self, key: PartyKey, speaks: bool, listens: bool, out: &mut Outbox) {
-        if let Some(party) = self.party_mut(key) {
-            party.set_voice(speaks, listens, out);
+    pub(crate) fn set_voice(&mut self, key: MemberKey, speaks: bool, listens: bool, out: &mut Outbox) {
+        if let Some(member) = self.member_mut(key) {
+            member.set_voice(speaks, listens, out);
         }
     }
 
-    pub(crate) fn set_sound(&mut self, key: PartyKey, sound: Sound) {
-        if let Some(party) = self.party_mut(key) {
-            party.set_sound(sound);
+    pub(crate) fn set_processing(&mut self, key: MemberKey, processing: AudioProcessing) {
+        if let Some(member) = self.member_mut(key) {
+            member.set_processing(processing);
         }
     }
 
     /// A key arrived otherwise than by RTP.
-    pub(crate) fn count_key(&mut self, key: PartyKey) {
-        if let Some(party) = self.party_mut(key) {
-            party.count_key();
+    pub(crate) fn count_key(&mut self, key: MemberKey) {
+        if let Some(member) = self.member_mut(key) {
+            member.count_key();
         }
     }
 
     /// Plays something to one participant.
-    pub(crate) fn play_to(&mut self, key: PartyKey, playback: Playback) {
-        if let Some(party) = self.party_mut(key) {
-            party.plays.push(playback);
+    pub(crate) fn play_to(&mut self, key: MemberKey, playback: Playback) {
+        if let Some(member) = self.member_mut(key) {
+            member.plays.push(playback);
             self.plays_to_one += 1;
         }
     }
 
     /// Plays something to all, or to all but one.
-    pub(crate) fn play(&mut self, playback: Playback, except: Option<PartyKey>) {
+    pub(crate) fn play(&mut self, playback: Playback, except: Option<MemberKey>) {
         self.plays.push((playback, except));
     }
 
     pub(crate) fn stop_play(&mut self, id: PlayId) {
         self.plays.retain(|(playback, _)| playback.id != id);
-        for party in self.parties.iter_mut().flatten() {
-            party.plays.retain(|playback| playback.id != id);
+        for member in self.members.iter_mut().flatten() {
+            member.plays.retain(|playback| playback.id != id);
         }
     }
 
-    pub(crate) fn stats(&mut self, key: PartyKey) -> Option<CallStats> {
-        self.party_mut(key).map(Party::stats_now)
+    pub(crate) fn stats(&mut self, key: MemberKey) -> Option<CallStats> {
+        self.member_mut(key).map(RoomMember::stats_now)
     }
 
     /// The next packet of this line needs no arrival time.
-    pub(crate) fn may_be_unmeasured(&self, key: PartyKey) -> bool {
-        self.party(key).is_some_and(Party::may_be_unmeasured)
+    pub(crate) fn may_be_unmeasured(&self, key: MemberKey) -> bool {
+        self.member(key).is_some_and(RoomMember::may_be_unmeasured)
     }
 
     /// Takes a datagram from an RTP port that arrived at `arrival_ns`; `None`: at an unknown time since the last
     /// tick. False: another one can hardly have arrived yet.
     pub(crate) fn handle_rtp(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         from: SocketAddr,
         bytes: &[u8],
         arrival_ns: Option<u64>,
         time: Tick,
         out: &mut Outbox,
     ) -> bool {
-        let Some(party) = self.party_mut(key) else { return false };
-        party.handle_rtp(key, from, bytes, arrival_ns, time, out)
+        let Some(member) = self.member_mut(key) else { return false };
+        member.handle_rtp(key, from, bytes, arrival_ns, time, out)
     }
 
     pub(crate) fn handle_rtcp(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         from: SocketAddr,
         bytes: &[u8],
         arrival_ns: u64,
         time: Tick,
         out: &mut Outbox,
     ) {
-        if let Some(party) = self.party_mut(key) {
-            party.handle_rtcp(key, from, bytes, arrival_ns, time, out);
+        if let Some(member) = self.member_mut(key) {
+            member.handle_rtcp(key, from, bytes, arrival_ns, time, out);
         }
     }
 
     /// The signalling connection of a participant is closed.
-    pub(crate) fn cut_off(&mut self, key: PartyKey) {
-        if let Some(party) = self.party_mut(key) {
-            party.cut_off();
+    pub(crate) fn cut_off(&mut self, key: MemberKey) {
+        if let Some(member) = self.member_mut(key) {
+            member.cut_off();
         }
     }
 
     /// The keys of a handshake.
     pub(crate) fn set_keys(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         channel: Channel,
         send: &crate::MasterKey,
         receive: &crate::MasterKey,
         time: Tick,
     ) {
-        if let Some(party) = self.party_mut(key) {
-            party.set_keys(channel, send, receive, time.now_ns);
+        if let Some(member) = self.member_mut(key) {
+            member.set_keys(channel, send, receive, time.now_ns);
         }
     }
 
     /// The peer address of a participant's handshake.
-    pub(crate) fn dtls_destination(&self, key: PartyKey, channel: Channel) -> Option<SocketAddr> {
-        self.party(key)?.dtls_destination(channel)
+    pub(crate) fn dtls_destination(&self, key: MemberKey, channel: Channel) -> Option<SocketAddr> {
+        self.member(key)?.dtls_destination(channel)
     }
 
-    pub(crate) fn handle_send_error(&mut self, key: PartyKey) {
-        if let Some(party) = self.party_mut(key) {
-            party.handle_send_error();
+    pub(crate) fn handle_send_error(&mut self, key: MemberKey) {
+        if let Some(member) = self.member_mut(key) {
+            member.handle_send_error();
         }
     }
 
     /// Time passed in which no tick could be made.
     pub(crate) fn skip(&mut self, frames: u32) {
-        for party in self.parties.iter_mut().flatten() {
-            party.stay_silent(frames);
+        for member in self.members.iter_mut().flatten() {
+            member.stay_silent(frames);
         }
     }
 
@@ -387,23 +351,23 @@ impl Room {
     /// Called once after each tick.
     pub(crate) fn phases_sooner(&mut self, time: Tick, phase_ns: u64) -> i32 {
         self.ticks_paced = self.ticks_paced.wrapping_add(1);
-        let is_turn = self.ticks_paced % TICKS_PER_LOOK_AT_SILENT == TICKS_BEFORE_LOOK_AT_SILENT;
-        if is_turn && self.members.len() <= PARTIES_LOOKED_AT {
-            self.look_at_silent(time, phase_ns);
+        let is_turn = self.ticks_paced % TICKS_PER_SILENT_SCAN == TICKS_BEFORE_SILENT_SCAN;
+        if is_turn && self.ports.len() <= MEMBERS_SCANNED_MAX {
+            self.scan_silent(time, phase_ns);
         }
-        let Self { heard, parties, pace, talkers, .. } = self;
-        let those_heard = heard.iter().filter_map(|place| Some((*place, parties.get(*place)?.as_ref()?)));
+        let Self { heard, members, pace, talkers, .. } = self;
+        let those_heard = heard.iter().filter_map(|place| Some((*place, members.get(*place)?.as_ref()?)));
         talkers.clear();
-        talkers.extend(those_heard.filter_map(|(place, party)| party.waits(place, time.now_ns + FRAME_NS)));
+        talkers.extend(those_heard.filter_map(|(place, member)| member.waits(place, time.now_ns + FRAME_NS)));
         pace.advise(talkers, phase_ns)
     }
 
     /// Tells [`Pace`] when the packets of silent lines arrive, because they may be the next to talk.
-    fn look_at_silent(&mut self, time: Tick, phase_ns: u64) {
-        let Self { parties, pace, .. } = self;
-        for (place, party) in parties.iter_mut().enumerate() {
+    fn scan_silent(&mut self, time: Tick, phase_ns: u64) {
+        let Self { members, pace, .. } = self;
+        for (place, member) in members.iter_mut().enumerate() {
             if let Some(spare_ns) =
-                party.as_mut().and_then(|party| party.waits_silent(time.now_ns + FRAME_NS))
+                member.as_mut().and_then(|member| member.waits_silent(time.now_ns + FRAME_NS))
             {
                 pace.note_silent(place, spare_ns, phase_ns);
             }
@@ -423,63 +387,63 @@ impl Room {
 
     /// Number of participants.
     pub(crate) fn len(&self) -> usize {
-        self.members.len()
+        self.ports.len()
     }
 
     /// One tick of 20 ms: receives from and sends to every participant.
     pub(crate) fn tick(&mut self, time: Tick, out: &mut Outbox) {
         #[cfg(test)]
-        assert!(!self.fails, "told to fail by a test");
+        assert!(!self.fails, "a test makes it fail");
         self.advance_plays(out);
         self.hear(time, out);
         self.mix();
-        let mut parties = std::mem::take(&mut self.parties);
+        let mut members = std::mem::take(&mut self.members);
         // Streams with state are chosen for all before the first frame of any is encoded.
         if self.has_memory() {
-            for (index, party) in parties.iter_mut().enumerate() {
-                if let Some(party) = party
-                    && self.shared_in_lull(PartyKey(index), party, time).is_none()
+            for (index, member) in members.iter_mut().enumerate() {
+                if let Some(member) = member
+                    && self.shared_on_fast_path(MemberKey(index), member, time).is_none()
                 {
-                    self.choose_stream(PartyKey(index), party);
+                    self.choose_stream(MemberKey(index), member);
                 }
             }
         }
-        for (index, party) in parties.iter_mut().enumerate() {
-            let Some(party) = party else { continue };
-            let key = PartyKey(index);
-            if let Some(codec) = self.shared_in_lull(key, party, time) {
-                self.tell_in_lull(key, party, codec, out);
+        for (index, member) in members.iter_mut().enumerate() {
+            let Some(member) = member else { continue };
+            let key = MemberKey(index);
+            if let Some(codec) = self.shared_on_fast_path(key, member, time) {
+                self.send_on_fast_path(key, member, codec, out);
                 continue;
             }
-            match party.told_in() {
-                Some(codec) => self.tell(key, party, codec, out),
-                None => party.stay_silent(1),
+            match member.send_codec() {
+                Some(codec) => self.send_frame(key, member, codec, out),
+                None => member.stay_silent(1),
             }
-            party.look_after(key, &self.settings, time, out);
+            member.look_after(key, &self.settings, time, out);
         }
-        self.parties = parties;
+        self.members = members;
     }
 
     /// There is a listener in a codec with state.
     fn has_memory(&self) -> bool {
-        self.desks.iter().flatten().any(|desk| desk.has_memory())
+        self.mixers.iter().flatten().any(|mixer| mixer.has_memory())
     }
 
     /// Sums the voices, and records who is heard.
     fn hear(&mut self, time: Tick, out: &mut Outbox) {
-        self.desks.iter_mut().flatten().for_each(|desk| desk.begin());
+        self.mixers.iter_mut().flatten().for_each(|mixer| mixer.begin());
         self.heard.clear();
         let is_crowded = std::mem::take(&mut self.live_lines) > LINES_BEFORE_CROWDED;
-        for (index, party) in self.parties.iter_mut().enumerate() {
-            let Some(party) = party else { continue };
-            if !party.hear(PartyKey(index), time, is_crowded, out) {
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let Some(member) = member else { continue };
+            if !member.hear(MemberKey(index), time, is_crowded, out) {
                 continue;
             }
-            self.live_lines += usize::from(party.is_live());
-            if let (Some(rate), Some(voice)) = (party.rate(), party.voice())
-                && let Some(desk) = &mut self.desks[rate.index()]
+            self.live_lines += usize::from(member.is_live());
+            if let (Some(rate), Some(voice)) = (member.rate(), member.voice())
+                && let Some(mixer) = &mut self.mixers[rate.index()]
             {
-                desk.bus.add(voice);
+                mixer.bus.add(voice);
                 self.heard.push(index);
             }
         }
@@ -487,68 +451,68 @@ impl Room {
 
     /// Converts the sum of each rate to all others.
     fn mix(&mut self) {
-        self.desks.iter_mut().flatten().for_each(|desk| desk.bus.close());
+        self.mixers.iter_mut().flatten().for_each(|mixer| mixer.bus.close());
         for to in 0..3 {
-            let Some(mut desk) = self.desks[to].take() else { continue };
+            let Some(mut mixer) = self.mixers[to].take() else { continue };
             for from in 0..3 {
-                if let (Some(other), Some(link)) = (&self.desks[from], &mut self.links[to][from]) {
-                    desk.bus.take_in(&other.bus, link);
+                if let (Some(other), Some(link)) = (&self.mixers[from], &mut self.links[to][from]) {
+                    mixer.bus.take_in(&other.bus, link);
                 }
             }
-            self.desks[to] = Some(desk);
+            self.mixers[to] = Some(mixer);
         }
         if let [last] = self.heard[..]
             && self.plays.is_empty()
-            && let Some(party) = &self.parties[last]
-            && let (Some((codec, payload)), Some(voice)) = (party.voice_payload(), party.voice())
-            && let Some(desk) = &mut self.desks[codec.rate().index()]
+            && let Some(member) = &self.members[last]
+            && let (Some((codec, payload)), Some(voice)) = (member.voice_payload(), member.voice())
+            && let Some(mixer) = &mut self.mixers[codec.rate().index()]
         {
-            desk.pass_through(codec, payload, voice);
+            mixer.pass_through(codec, payload, voice);
         }
     }
 
     /// Chooses the stream that a participant hears in this tick, and prepares a change before anything is encoded.
-    fn choose_stream(&mut self, key: PartyKey, party: &mut Party) {
-        let Some(codec) = party.told_in().filter(|codec| codec.has_memory()) else {
-            party.follows = Follows::Nothing;
-            return self.give_back(party);
+    fn choose_stream(&mut self, key: MemberKey, member: &mut RoomMember) {
+        let Some(codec) = member.send_codec().filter(|codec| codec.has_memory()) else {
+            member.follows = Follows::Nothing;
+            return self.give_back(member);
         };
-        if party.has_own() {
+        if member.has_own_encoder() {
             return;
         }
-        let is_personal = self.is_personal(key, party);
+        let is_personal = self.is_personal(key, member);
         if is_personal {
-            party.ticks_waited = 0;
+            member.ticks_waited = 0;
         }
-        let waits = party.follows == Follows::Own && !is_personal && self.must_wait(party, codec);
+        let waits = member.follows == Follows::Own && !is_personal && self.must_wait(member, codec);
         let follows = match is_personal || waits {
             true => Follows::Own,
-            false => Follows::Shared(party.listens),
+            false => Follows::Shared(member.listens),
         };
-        let before = std::mem::replace(&mut party.follows, follows);
+        let before = std::mem::replace(&mut member.follows, follows);
         if before == follows {
             return;
         }
-        let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+        let Some(mixer) = &mut self.mixers[codec.rate().index()] else { return };
         match follows {
             Follows::Own => {
                 let settings = &self.settings;
                 let mut encoder =
                     self.spare[codec.index()].pop().unwrap_or_else(|| Encoder::new(codec, &settings.opus));
                 let heard = match before {
-                    Follows::Shared(listens) => desk.stream(codec, listens),
+                    Follows::Shared(listens) => mixer.stream(codec, listens),
                     Follows::Own | Follows::Nothing => None,
                 };
                 if let Some(stream) = heard {
                     encoder.copy_from(&stream.encoder);
                 }
                 encoder.set_independent(before == Follows::Nothing);
-                party.encoder = Some(encoder);
-                party.limiter.clone_from(desk.limiter(party.listens));
+                member.encoder = Some(encoder);
+                member.limiter.clone_from(mixer.limiter(member.listens));
             }
             Follows::Shared(listens) => {
-                if let Some(stream) = desk.stream(codec, listens) {
-                    match &party.encoder {
+                if let Some(stream) = mixer.stream(codec, listens) {
+                    match &member.encoder {
                         // Nobody else is on it: it continues where their own ends.
                         Some(encoder) if !stream.is_current() => {
                             stream.encoder.copy_from(encoder);
@@ -557,7 +521,7 @@ impl Room {
                         _ => stream.has_newcomer = true,
                     }
                 }
-                self.give_back(party);
+                self.give_back(member);
             }
             Follows::Nothing => {}
         }
@@ -565,142 +529,142 @@ impl Room {
 
     /// Whether a participant who has fallen silent stays on their own stream for now, because the change would be
     /// heard.
-    fn must_wait(&mut self, party: &mut Party, codec: Codec) -> bool {
-        if self.is_turned_down(party, codec) {
+    fn must_wait(&mut self, member: &mut RoomMember, codec: Codec) -> bool {
+        if self.is_turned_down(member, codec) {
             return true;
         }
         match codec {
             Codec::Pcmu | Codec::Pcma => false,
-            Codec::G722 => !party.may_return,
+            Codec::G722 => !member.may_return,
             // An independent frame sounds coarser, to all its listeners: better in a pause.
             Codec::Opus => {
-                let desk = &self.desks[codec.rate().index()];
-                party.ticks_waited += 1;
-                party.ticks_waited <= TICKS_FOR_PAUSE
-                    && desk.as_ref().is_some_and(|desk| desk.is_loud(codec, party.listens))
+                let mixer = &self.mixers[codec.rate().index()];
+                member.ticks_waited += 1;
+                member.ticks_waited <= TICKS_FOR_PAUSE
+                    && mixer.as_ref().is_some_and(|mixer| mixer.is_loud(codec, member.listens))
             }
         }
     }
 
-    fn give_back(&mut self, party: &mut Party) {
-        if let (Some(encoder), Some(codec)) = (party.encoder.take(), party.codec()) {
+    fn give_back(&mut self, member: &mut RoomMember) {
+        if let (Some(encoder), Some(codec)) = (member.encoder.take(), member.codec()) {
             self.spare[codec.index()].push(encoder);
         }
     }
 
     /// Sends a participant its 20 ms.
-    fn tell(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
+    fn send_frame(&mut self, key: MemberKey, member: &mut RoomMember, codec: Codec, out: &mut Outbox) {
         let units = codec.clock_rate() / 50;
-        let is_personal = self.is_personal(key, party);
-        let was_apart = party.is_apart;
-        party.is_apart = is_personal
-            || party.has_own()
-            || party.follows == Follows::Own
-            || was_apart && !codec.has_memory() && self.is_turned_down(party, codec);
-        if !party.is_apart {
-            let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+        let is_personal = self.is_personal(key, member);
+        let was_apart = member.is_apart;
+        member.is_apart = is_personal
+            || member.has_own_encoder()
+            || member.follows == Follows::Own
+            || was_apart && !codec.has_memory() && self.is_turned_down(member, codec);
+        if !member.is_apart {
+            let Some(mixer) = &mut self.mixers[codec.rate().index()] else { return };
             let (payload, frame, level_dbov) =
-                desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
-            party.note_told(frame, level_dbov);
-            return party.tell(key, payload, units, out);
+                mixer.shared_payload(codec, member.listens, &self.plays, &mut self.scratch.sum);
+            member.note_sent(frame, level_dbov);
+            return member.send_frame(key, payload, units, out);
         }
         if !was_apart
             && !codec.has_memory()
-            && let Some(desk) = &self.desks[codec.rate().index()]
+            && let Some(mixer) = &self.mixers[codec.rate().index()]
         {
-            party.limiter.clone_from(desk.limiter(party.listens));
+            member.limiter.clone_from(mixer.limiter(member.listens));
         }
-        self.mix_personal(key, party, codec.rate());
+        self.mix_personal(key, member, codec.rate());
         let Scratch { frame, payload, sum } = &mut *self.scratch;
         let frame = &frame[..codec.rate().frame()];
-        party.note_told(frame, level::dbov(frame));
-        if let Some(own) = party.own() {
+        member.note_sent(frame, level::dbov(frame));
+        if let Some(own) = member.own_encoder() {
             let pieces = frame.len() / own.frame;
             for piece in frame.chunks(own.frame) {
-                let Some(own) = party.own() else { return };
+                let Some(own) = member.own_encoder() else { return };
                 let length = own.encoder.encode(piece, payload);
-                party.tell(key, &payload[..length], units / pieces as u32, out);
+                member.send_frame(key, &payload[..length], units / pieces as u32, out);
             }
             return;
         }
-        let length = match (&mut party.encoder, codec.law()) {
+        let length = match (&mut member.encoder, codec.law()) {
             (Some(encoder), _) => {
                 let length = encoder.encode(frame, payload);
                 encoder.set_independent(false);
                 length
             }
             (None, Some(law)) => Encoder::G711(law).encode(frame, payload),
-            (None, None) => return party.stay_silent(1),
+            (None, None) => return member.stay_silent(1),
         };
-        party.tell(key, &payload[..length], units, out);
+        member.send_frame(key, &payload[..length], units, out);
         // A G.722 encoder cannot code an independent frame. A participant with a stream of their own returns to the
         // shared one when both produce the same output, or when neither is audible.
         if codec == Codec::G722
             && !is_personal
-            && let Some(desk) = &mut self.desks[codec.rate().index()]
+            && let Some(mixer) = &mut self.mixers[codec.rate().index()]
         {
-            let (shared, _, level_dbov) = desk.shared_payload(codec, party.listens, &self.plays, sum);
-            party.may_return = *shared == payload[..length] || level_dbov < INAUDIBLE_DBOV;
+            let (shared, _, level_dbov) = mixer.shared_payload(codec, member.listens, &self.plays, sum);
+            member.may_return = *shared == payload[..length] || level_dbov < INAUDIBLE_DBOV;
         } else {
-            party.may_return = false;
+            member.may_return = false;
         }
     }
 
     /// The codec of a participant on the fast path for silence who hears the shared stream: nothing is played to it
     /// alone, and it has returned from a stream of its own.
-    fn shared_in_lull(&self, key: PartyKey, party: &Party, time: Tick) -> Option<Codec> {
-        let codec = party.codec_in_lull(time)?;
-        let is_shared = !codec.has_memory() || party.follows == Follows::Shared(party.listens);
-        let is_alone = party.is_apart
-            || !party.plays.is_empty()
+    fn shared_on_fast_path(&self, key: MemberKey, member: &RoomMember, time: Tick) -> Option<Codec> {
+        let codec = member.codec_on_fast_path(time)?;
+        let is_shared = !codec.has_memory() || member.follows == Follows::Shared(member.listens);
+        let is_alone = member.is_apart
+            || !member.plays.is_empty()
             || self.plays.iter().any(|(_, except)| *except == Some(key));
         (is_shared && !is_alone).then_some(codec)
     }
 
     /// Sends such a participant its 20 ms.
-    fn tell_in_lull(&mut self, key: PartyKey, party: &mut Party, codec: Codec, out: &mut Outbox) {
-        let Some(desk) = &mut self.desks[codec.rate().index()] else { return };
+    fn send_on_fast_path(&mut self, key: MemberKey, member: &mut RoomMember, codec: Codec, out: &mut Outbox) {
+        let Some(mixer) = &mut self.mixers[codec.rate().index()] else { return };
         let (payload, _, level_dbov) =
-            desk.shared_payload(codec, party.listens, &self.plays, &mut self.scratch.sum);
-        party.tell_in_lull(key, payload, level_dbov, out);
+            mixer.shared_payload(codec, member.listens, &self.plays, &mut self.scratch.sum);
+        member.send_on_fast_path(key, payload, level_dbov, out);
     }
 
     /// The limiters of its own stream and of the shared one have different gains, so a jump would be heard.
-    fn is_turned_down(&mut self, party: &mut Party, codec: Codec) -> bool {
-        let desk = &mut self.desks[codec.rate().index()];
-        desk.as_mut().is_some_and(|desk| !desk.may_join(party.listens, &mut party.limiter))
+    fn is_turned_down(&mut self, member: &mut RoomMember, codec: Codec) -> bool {
+        let mixer = &mut self.mixers[codec.rate().index()];
+        mixer.as_mut().is_some_and(|mixer| !mixer.may_join(member.listens, &mut member.limiter))
     }
 
     /// Mixes what one participant hears into the scratch frame.
-    fn mix_personal(&mut self, key: PartyKey, party: &mut Party, rate: Rate) {
-        let Some(desk) = &self.desks[rate.index()] else { return };
+    fn mix_personal(&mut self, key: MemberKey, member: &mut RoomMember, rate: Rate) {
+        let Some(mixer) = &self.mixers[rate.index()] else { return };
         let Scratch { sum, frame, .. } = &mut *self.scratch;
         let (sum, frame) = (&mut sum[..rate.frame()], &mut frame[..rate.frame()]);
-        match party.voice() {
-            _ if !party.listens => sum.fill(0),
-            Some(own) => desk.bus.without(own, sum),
-            None => sum.copy_from_slice(desk.bus.total()),
+        match member.voice() {
+            _ if !member.listens => sum.fill(0),
+            Some(own) => mixer.bus.without(own, sum),
+            None => sum.copy_from_slice(mixer.bus.total()),
         }
         let of_room =
             self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
-        of_room.chain(&party.plays).for_each(|playback| playback.lay_over(rate, sum));
-        party.limiter.run(sum, frame);
+        of_room.chain(&member.plays).for_each(|playback| playback.lay_over(rate, sum));
+        member.limiter.run(sum, frame);
     }
 
-    fn party(&self, key: PartyKey) -> Option<&Party> {
-        self.parties.get(key.0).and_then(Option::as_ref)
+    fn member(&self, key: MemberKey) -> Option<&RoomMember> {
+        self.members.get(key.0).and_then(Option::as_ref)
     }
 
-    fn party_mut(&mut self, key: PartyKey) -> Option<&mut Party> {
-        self.parties.get_mut(key.0).and_then(Option::as_mut)
+    fn member_mut(&mut self, key: MemberKey) -> Option<&mut RoomMember> {
+        self.members.get_mut(key.0).and_then(Option::as_mut)
     }
 
     fn advance_plays(&mut self, out: &mut Outbox) {
-        let needed = Rate::ALL.map(|rate| self.desks[rate.index()].is_some());
+        let needed = Rate::ALL.map(|rate| self.mixers[rate.index()].is_some());
         let mut goes_on = |playback: &mut Playback| {
             let goes_on = playback.advance(needed);
             if !goes_on {
-                out.tell(MediaEvent::PlayFinished { id: playback.id });
+                out.push_event(MediaEvent::PlayFinished { id: playback.id });
             }
             goes_on
         };
@@ -709,16 +673,16 @@ impl Room {
             return;
         }
         self.plays_to_one = 0;
-        for party in self.parties.iter_mut().flatten() {
-            party.plays.retain_mut(&mut goes_on);
-            self.plays_to_one += party.plays.len();
+        for member in self.members.iter_mut().flatten() {
+            member.plays.retain_mut(&mut goes_on);
+            self.plays_to_one += member.plays.len();
         }
     }
 
-    /// Whether it hears something that nobody else hears.
-    fn is_personal(&self, key: PartyKey, party: &Party) -> bool {
-        party.listens && party.voice().is_some()
-            || !party.plays.is_empty()
+    /// Whether it hears a mix of its own.
+    fn is_personal(&self, key: MemberKey, member: &RoomMember) -> bool {
+        member.listens && member.voice().is_some()
+            || !member.plays.is_empty()
             || self.plays.iter().any(|(_, except)| *except == Some(key))
     }
 }

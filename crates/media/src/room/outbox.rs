@@ -1,6 +1,6 @@
 //! The output of a tick of a room.
 
-use super::PartyKey;
+use super::key::MemberKey;
 use crate::{
     MediaCallId, MediaEvent,
     ports::{Channel, PortKey},
@@ -14,7 +14,7 @@ const DTLS_MAX: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
-    letters: Vec<Letter>,
+    queued: Vec<Queued>,
     events: Vec<MediaEvent>,
     /// The room, among those that tick together, whose output is being added.
     room: usize,
@@ -23,8 +23,8 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Letter {
-    way: Way,
+struct Queued {
+    route: PacketRoute,
     room: usize,
     start: usize,
     length: usize,
@@ -32,8 +32,8 @@ struct Letter {
 
 /// Sender, socket and destination of a datagram.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
-    pub(crate) party: PartyKey,
+pub(crate) struct PacketRoute {
+    pub(crate) member: MemberKey,
     pub(crate) port: PortKey,
     pub(crate) channel: Channel,
     pub(crate) to: SocketAddr,
@@ -44,8 +44,8 @@ pub(crate) struct Way {
 
 /// A datagram to send.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Outgoing<'a> {
-    pub(crate) way: Way,
+pub(crate) struct RoomDatagram<'a> {
+    pub(crate) route: PacketRoute,
     /// Its room, by [`Outbox::begin`].
     pub(crate) room: usize,
     pub(crate) bytes: &'a [u8],
@@ -55,7 +55,7 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     bytes: usize,
-    letters: usize,
+    queued: usize,
     events: usize,
     dtls: usize,
 }
@@ -66,7 +66,7 @@ impl Outbox {
         self.room = room;
         Mark {
             bytes: self.bytes.len(),
-            letters: self.letters.len(),
+            queued: self.queued.len(),
             events: self.events.len(),
             dtls: self.dtls.len(),
         }
@@ -75,7 +75,7 @@ impl Outbox {
     /// Discards what was added since.
     pub(crate) fn go_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
-        self.letters.truncate(mark.letters);
+        self.queued.truncate(mark.queued);
         self.events.truncate(mark.events);
         self.dtls.truncate(mark.dtls);
     }
@@ -84,7 +84,7 @@ impl Outbox {
     /// it.
     pub(crate) fn send(
         &mut self,
-        way: Way,
+        route: PacketRoute,
         front: &[u8],
         back: &[u8],
         protect: impl FnOnce(&mut Vec<u8>, usize),
@@ -95,11 +95,11 @@ impl Outbox {
         protect(&mut self.bytes, start);
         let length = self.bytes.len() - start;
         if length > 0 {
-            self.letters.push(Letter { way, room: self.room, start, length });
+            self.queued.push(Queued { route, room: self.room, start, length });
         }
     }
 
-    pub(crate) fn tell(&mut self, event: MediaEvent) {
+    pub(crate) fn push_event(&mut self, event: MediaEvent) {
         self.events.push(event);
     }
 
@@ -117,21 +117,21 @@ impl Outbox {
 
     /// Number of datagrams.
     pub(crate) fn len(&self) -> usize {
-        self.letters.len()
+        self.queued.len()
     }
 
     /// The datagrams, in the order they were added.
-    pub(crate) fn datagrams(&self) -> impl Iterator<Item = Outgoing<'_>> {
-        self.letters.iter().map(|letter| Outgoing {
-            way: letter.way,
-            room: letter.room,
-            bytes: &self.bytes[letter.start..letter.start + letter.length],
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = RoomDatagram<'_>> {
+        self.queued.iter().map(|queued| RoomDatagram {
+            route: queued.route,
+            room: queued.room,
+            bytes: &self.bytes[queued.start..queued.start + queued.length],
         })
     }
 
     pub(crate) fn clear_datagrams(&mut self) {
         self.bytes.clear();
-        self.letters.clear();
+        self.queued.clear();
     }
 
     /// Takes the events.

@@ -17,14 +17,14 @@
 //! room exists.
 //!
 //! **Habitual talkers decide.** Each move is jitter for every listener, whose jitter buffer is sized for the latest packets
-//! of the last seconds. So the phase is chosen for the talk of the last minutes, not for whoever talks at this moment. If
+//! of the last seconds. So the phase is chosen for the talk of the last minutes, not for who talks at this moment. If
 //! participants take turns, a phase that suits each of them somewhat beats one that follows the last of them. In a small
 //! room lines that have not talked yet count a little too, because each may be the next.
 //!
 //! **A move costs.** A phase is worth moving to only if it saves more than the move costs, and the movement per minute is
 //! bounded. A talker whose packets an earlier tick passes loses a frame; that waits for a pause.
 
-use super::FRAME_NS;
+use super::tick::FRAME_NS;
 
 /// Resolution of the times at which packets are needed, a quarter of a millisecond, and the number of such bins in a
 /// frame.
@@ -137,8 +137,8 @@ impl Default for Pace {
 
 impl Pace {
     /// Makes room for this many participants.
-    pub(super) fn reserve(&mut self, parties: usize) {
-        self.talk.resize(parties.max(self.talk.len()), Talk::default());
+    pub(super) fn reserve(&mut self, members: usize) {
+        self.talk.resize(members.max(self.talk.len()), Talk::default());
     }
 
     /// The participant at this place has left.
@@ -171,7 +171,7 @@ impl Pace {
         if self.to_go == 0 || self.rest > 0 {
             return 0;
         }
-        // A later tick costs nobody a frame at once: jitter buffers remove one when it suits.
+        // A later tick costs no listener a frame at once: jitter buffers remove one when it suits.
         let must_wait =
             self.to_go > 0 && talkers.iter().any(|talker| waits_for_pause(*talker, phase_ns as i64));
         if must_wait && self.ticks_waited < TICKS_FOR_PAUSE {
@@ -289,7 +289,7 @@ impl Pace {
         costs.sum::<f32>() / needed.total
     }
 
-    /// The talk of those who lose a frame on the way.
+    /// The talk of the talkers that lose a frame on the way.
     fn passed(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
         let tick = i64::from(self.shift) * phase_bins;
         let by = i64::from(way) * phase_bins;

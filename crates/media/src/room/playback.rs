@@ -9,7 +9,7 @@ const TONE_DBOV: f32 = -15.0;
 
 /// An item of a play list, ready to be played.
 #[derive(Debug, Clone)]
-pub(crate) enum Clip {
+pub(crate) enum LoadedClip {
     /// Mono, at this rate.
     Samples(Rate, Arc<[i16]>),
     /// A sine.
@@ -18,7 +18,7 @@ pub(crate) enum Clip {
     Silence { ms: u32 },
 }
 
-impl Clip {
+impl LoadedClip {
     fn rate(&self) -> Rate {
         match self {
             Self::Samples(rate, _) => *rate,
@@ -40,7 +40,7 @@ impl Clip {
 pub(crate) struct Playback {
     pub(crate) id: PlayId,
     rate: Rate,
-    clips: Vec<Clip>,
+    clips: Vec<LoadedClip>,
     repeat: bool,
     clip: usize,
     position: usize,
@@ -52,14 +52,14 @@ pub(crate) struct Playback {
 impl Playback {
     /// The list is played at the highest rate of its clips; those of a lower one are converted. Takes memory and
     /// time: not for media workers.
-    pub(crate) fn new(id: PlayId, mut clips: Vec<Clip>, repeat: bool) -> Self {
-        let rate = clips.iter().map(Clip::rate).max().unwrap_or(Rate::Narrow);
+    pub(crate) fn new(id: PlayId, mut clips: Vec<LoadedClip>, repeat: bool) -> Self {
+        let rate = clips.iter().map(LoadedClip::rate).max().unwrap_or(Rate::Narrow);
         for clip in &mut clips {
-            if let Clip::Samples(of_clip, samples) = clip
+            if let LoadedClip::Samples(of_clip, samples) = clip
                 && *of_clip != rate
             {
                 let converted = plenary_audio::resample::Resampler::convert(samples, of_clip.hz(), rate.hz());
-                *clip = Clip::Samples(rate, converted.into());
+                *clip = LoadedClip::Samples(rate, converted.into());
             }
         }
         clips.retain(|clip| clip.samples(rate) > 0);
@@ -100,11 +100,11 @@ impl Playback {
             let count = (samples - self.position).min(length - filled);
             let out = &mut frame[filled..filled + count];
             match clip {
-                Clip::Samples(_, samples) => {
+                LoadedClip::Samples(_, samples) => {
                     out.copy_from_slice(&samples[self.position..self.position + count]);
                 }
-                Clip::Silence { .. } => out.fill(0),
-                Clip::Tone { hz, .. } => {
+                LoadedClip::Silence { .. } => out.fill(0),
+                LoadedClip::Tone { hz, .. } => {
                     let rate_hz = self.rate.hz();
                     let tone =
                         self.tone.get_or_insert_with(|| ToneGenerator::new(rate_hz, *hz as f32, TONE_DBOV));
@@ -150,7 +150,7 @@ mod tests {
 
     const FRAME: usize = 160;
 
-    fn played_at(rate: Rate, clips: Vec<Clip>, repeat: bool, frames: usize) -> Vec<i16> {
+    fn played_at(rate: Rate, clips: Vec<LoadedClip>, repeat: bool, frames: usize) -> Vec<i16> {
         let mut playback = Playback::new(PlayId(1), clips, repeat);
         let mut all = Vec::new();
         for _ in 0..frames {
@@ -164,17 +164,17 @@ mod tests {
         all
     }
 
-    fn played(clips: Vec<Clip>, repeat: bool, frames: usize) -> Vec<i16> {
+    fn played(clips: Vec<LoadedClip>, repeat: bool, frames: usize) -> Vec<i16> {
         played_at(Rate::Narrow, clips, repeat, frames)
     }
 
-    fn samples(samples: impl IntoIterator<Item = i16>) -> Clip {
-        Clip::Samples(Rate::Narrow, samples.into_iter().collect())
+    fn samples(samples: impl IntoIterator<Item = i16>) -> LoadedClip {
+        LoadedClip::Samples(Rate::Narrow, samples.into_iter().collect())
     }
 
     #[test]
     fn clips_follow_each_other_without_a_gap_and_the_list_ends() {
-        let all = played(vec![samples(1..=200), Clip::Silence { ms: 12 }, samples([7; 30])], false, 10);
+        let all = played(vec![samples(1..=200), LoadedClip::Silence { ms: 12 }, samples([7; 30])], false, 10);
         assert_eq!(all.len(), 3 * FRAME);
         assert!(all[..200].iter().copied().eq(1..=200));
         assert!(all[200..296].iter().all(|sample| *sample == 0));
@@ -187,12 +187,12 @@ mod tests {
         let all = played(vec![samples([3, 4, 5])], true, 2);
         assert!(all.iter().enumerate().all(|(place, sample)| *sample == 3 + (place % 3) as i16));
         assert!(played(vec![], true, 2).is_empty());
-        assert!(played(vec![Clip::Silence { ms: 0 }], true, 2).is_empty());
+        assert!(played(vec![LoadedClip::Silence { ms: 0 }], true, 2).is_empty());
     }
 
     #[test]
     fn a_tone_begins_and_ends_softly() {
-        let all = played(vec![Clip::Tone { hz: 1000, ms: 100 }], false, 5);
+        let all = played(vec![LoadedClip::Tone { hz: 1000, ms: 100 }], false, 5);
         let loudest = all.iter().map(|sample| sample.unsigned_abs()).max().expect("samples");
         assert!(loudest > 4000, "{loudest}");
         assert!(all[0].unsigned_abs() < 300 && all[799].unsigned_abs() < 300, "{} {}", all[0], all[799]);
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_list_of_two_rates_keeps_pitch_and_level_at_each() {
         let wide: Arc<[i16]> = plenary_audio::tone::tone(16_000, 5000.0, -12.0, 500).into();
-        let list = vec![Clip::Samples(Rate::Wide, wide), Clip::Tone { hz: 1000, ms: 500 }];
+        let list = vec![LoadedClip::Samples(Rate::Wide, wide), LoadedClip::Tone { hz: 1000, ms: 500 }];
         for rate in Rate::ALL {
             let all = played_at(rate, list.clone(), false, 60);
             let (first, second) = all.split_at(rate.hz() as usize / 2);

@@ -2,16 +2,17 @@
 //! and the processing of a voice before it is summed.
 
 use super::{
-    FRAME_NS, Settings,
-    ear::Ear,
     latch::Latch,
-    life::Life,
-    lull::{Beginning, Lull},
-    mouth::Mouth,
+    liveness::Liveness,
     outbox::Outbox,
-    shield::Shield,
+    receive_path::ReceivePath,
+    send_path::SendPath,
+    settings::Settings,
+    silence_fast_path::{FastPathEntry, SilenceFastPath},
+    srtp_context::SrtpContext,
+    tick::FRAME_NS,
 };
-use crate::{MediaCallId, MediaEvent, Protection, Sound, StreamParams};
+use crate::{AudioProcessing, MediaCallId, MediaEvent, Protection, StreamParams};
 use plenary_audio::{
     agc::{self, AutomaticGain},
     denoise::Denoiser,
@@ -28,30 +29,30 @@ const QUALITY_FRAMES: f32 = 500.0;
 
 /// The negotiated stream, in both directions.
 ///
-/// What every packet of a silent line reads comes first and together; see [`super::lull`].
+/// What every packet of a silent line reads comes first and together; see [`super::silence_fast_path`].
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Stream {
-    pub(super) lull: Lull,
-    pub(super) mouth: Mouth,
+    pub(super) fast_path: SilenceFastPath,
+    pub(super) send_path: SendPath,
     pub(super) params: StreamParams,
     pub(super) latch: Latch,
     /// Its peer address is known and not about to change.
     pub(super) is_settled: bool,
-    pub(super) shield: Shield,
+    pub(super) srtp: SrtpContext,
     /// Of RTCP, if it has a port and thus a handshake of its own.
-    pub(super) rtcp_shield: Option<Shield>,
+    pub(super) srtcp: Option<SrtpContext>,
     /// Peer addresses of the handshakes of RTP and of RTCP.
     pub(super) dtls_from: [Option<SocketAddr>; 2],
     pub(super) incoming: Incoming,
-    pub(super) life: Life,
+    pub(super) liveness: Liveness,
     pub(super) control: Control,
 }
 
 /// What the participant says.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    pub(super) ear: Ear,
+    pub(super) path: ReceivePath,
     pub(super) reception: Reception,
     pub(super) keys: DtmfReceiver,
     pub(super) silent_until_ns: u64,
@@ -68,11 +69,11 @@ pub(super) struct Incoming {
     pub(super) automatic: Option<Box<AutomaticGain>>,
     pub(super) denoiser: Option<Box<Denoiser>>,
     /// Recent share of concealed frames, 0 to 1, and the count of the last update.
-    pub(super) made_up: f32,
+    pub(super) concealed_share: f32,
     /// Recent share of lost frames, 0 to 1, and the count of the last update.
-    pub(super) lost: f32,
-    pub(super) all_lost: u64,
-    pub(super) concealed: u64,
+    pub(super) lost_share: f32,
+    pub(super) frames_lost: u64,
+    pub(super) frames_concealed: u64,
 }
 
 /// RTCP, in both directions.
@@ -103,17 +104,23 @@ impl Stream {
     pub(super) fn new(params: StreamParams, settings: &Settings, random: &mut Random, now_ns: u64) -> Self {
         let latch = Latch::new(params.remote_rtp);
         let source = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
-        let mouth = Mouth::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
+        let send_path =
+            SendPath::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
         let mean = settings.rtcp_interval_ns;
         Self {
-            lull: Lull::new(params.remote_rtp),
+            fast_path: SilenceFastPath::new(params.remote_rtp),
             latch,
             is_settled: false,
-            shield: Shield::new(&params.protection),
-            rtcp_shield: own_rtcp_shield(&params),
+            srtp: SrtpContext::new(&params.protection),
+            srtcp: own_srtcp(&params),
             dtls_from: [None; 2],
             incoming: Incoming {
-                ear: Ear::new(params.codec, params.level_id.is_some(), settings, random.next() as u32),
+                path: ReceivePath::new(
+                    params.codec,
+                    params.level_id.is_some(),
+                    settings,
+                    random.next() as u32,
+                ),
                 reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
                 silent_until_ns: 0,
@@ -126,13 +133,13 @@ impl Stream {
                 gain: 1.0,
                 automatic: None,
                 denoiser: None,
-                made_up: 0.0,
-                lost: 0.0,
-                all_lost: 0,
-                concealed: 0,
+                concealed_share: 0.0,
+                lost_share: 0.0,
+                frames_lost: 0,
+                frames_concealed: 0,
             },
-            life: Life::new(now_ns),
-            mouth,
+            liveness: Liveness::new(now_ns),
+            send_path,
             control: Control {
                 from: None,
                 // The first report comes after half the usual time (RFC 3550, 6.2).
@@ -151,11 +158,11 @@ impl Stream {
         random: &mut Random,
         now_ns: u64,
     ) {
-        self.end_lull();
-        self.shield.change(&params.protection, now_ns);
-        match (&mut self.rtcp_shield, own_rtcp_shield(&params)) {
-            (Some(shield), Some(_)) => shield.change(&params.protection, now_ns),
-            (shield, own) => *shield = own,
+        self.leave_fast_path();
+        self.srtp.change(&params.protection, now_ns);
+        match (&mut self.srtcp, own_srtcp(&params)) {
+            (Some(context), Some(_)) => context.change(&params.protection, now_ns),
+            (context, own) => *context = own,
         }
         self.is_settled = false;
         if params.remote_rtp != self.latch.agreed() {
@@ -167,7 +174,8 @@ impl Stream {
         }
         let (old, incoming) = (&self.params, &mut self.incoming);
         if params.codec != old.codec {
-            incoming.ear = Ear::new(params.codec, params.level_id.is_some(), settings, random.next() as u32);
+            incoming.path =
+                ReceivePath::new(params.codec, params.level_id.is_some(), settings, random.next() as u32);
             incoming.denoiser =
                 incoming.denoiser.as_ref().map(|_| Box::new(Denoiser::new(params.codec.rate())));
             incoming.reception = incoming.reception.clone().with_clock_rate(params.codec.clock_rate());
@@ -177,27 +185,29 @@ impl Stream {
             incoming.hush();
         }
         if params.level_id != old.level_id {
-            incoming.ear.set_levels(params.level_id.is_some(), random.next() as u32);
+            incoming.path.set_levels(params.level_id.is_some(), random.next() as u32);
         }
-        self.life.agree(self.mouth.source.packets(), now_ns);
+        self.liveness.agree(self.send_path.source.packets(), now_ns);
         if (params.codec, params.ptime_ms, params.opus_bitrate_max)
             != (old.codec, old.ptime_ms, old.opus_bitrate_max)
         {
             let same_clock = params.codec.clock_rate() == old.codec.clock_rate();
             let next = Source::new(random.next() as u32, random.next() as u16, random.next() as u32);
-            let mouth = Mouth::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
-            let old = std::mem::replace(&mut self.mouth, mouth).into_source();
+            let send_path =
+                SendPath::new(params.codec, next, params.ptime_ms, params.opus_bitrate_max, settings);
+            let old = std::mem::replace(&mut self.send_path, send_path).into_source();
             // Another clock rate is another source (RFC 7160, 4.1), which keeps the counts.
-            self.mouth.source = if same_clock { old } else { self.mouth.source.clone().counting_on(&old) };
+            self.send_path.source =
+                if same_clock { old } else { self.send_path.source.clone().counting_on(&old) };
         }
         self.params = params;
     }
 
     /// Enters the fast path for silence after a tick in which the line was silent, if its state allows it. `number`
     /// spreads lines over the ticks of their full passes.
-    pub(super) fn begin_lull(&mut self, number: usize, now_ns: u64) {
+    pub(super) fn enter_fast_path(&mut self, number: usize, now_ns: u64) {
         let incoming = &self.incoming;
-        let is_calm = incoming.ear.was_passed_over()
+        let is_calm = incoming.path.was_skipped()
             && !incoming.talking
             && !incoming.sounds
             && incoming.echo.is_indifferent()
@@ -206,15 +216,15 @@ impl Stream {
             && self.is_settled
             && self.latch.is_settled(now_ns.saturating_sub(AFTER_SETTLING_NS))
             && self.params.send
-            && matches!(self.shield, Shield::Off)
-            && self.mouth.passes_frames();
+            && matches!(self.srtp, SrtpContext::Off)
+            && self.send_path.passes_frames();
         // With audio levels each packet has another header.
         if !is_calm || self.params.level_id.is_some() {
             return;
         }
-        let Some((held, mut header)) = incoming.ear.jitter.lull(now_ns + FRAME_NS) else { return };
+        let Some((held, mut header)) = incoming.path.jitter.steady_silence(now_ns + FRAME_NS) else { return };
         header.payload_type = self.params.receive_payload_type;
-        self.lull.begin(Beginning {
+        self.fast_path.enter(FastPathEntry {
             number,
             held,
             codec: self.params.codec,
@@ -227,18 +237,18 @@ impl Stream {
     }
 
     /// Leaves it: the line accounts for what passed.
-    pub(super) fn end_lull(&mut self) {
-        let Some(passed) = self.lull.end() else { return };
+    pub(super) fn leave_fast_path(&mut self) {
+        let Some(passed) = self.fast_path.leave() else { return };
         let incoming = &mut self.incoming;
         if passed.received > 0 {
             incoming.reception.pass(passed.received, u64::from(passed.bytes));
-            self.life.rtp(false, passed.last_ns);
+            self.liveness.rtp(false, passed.last_ns);
             self.latch.pass(passed.received, self.params.codec.clock_rate() / 50, passed.last_ns);
         }
-        incoming.ear.pass_silence(passed.received, passed.heard, passed.last.packets());
-        incoming.talk.pass_silence(passed.heard);
-        incoming.echo.pass_silence(&passed.sent_dbov[..passed.heard as usize]);
-        for _ in 0..passed.heard {
+        incoming.path.pass_silence(passed.received, passed.ticks, passed.last.packets());
+        incoming.talk.pass_silence(passed.ticks);
+        incoming.echo.pass_silence(&passed.sent_dbov[..passed.ticks as usize]);
+        for _ in 0..passed.ticks {
             incoming.reckon_quality();
         }
     }
@@ -246,7 +256,7 @@ impl Stream {
     /// ICE and DTLS, if used, have completed.
     pub(super) fn is_connected(&self) -> bool {
         let has_path = self.params.ice.is_none() || self.latch.is_held();
-        let has_keys = !matches!(self.params.protection, Protection::Dtls { .. }) || self.shield.is_on();
+        let has_keys = !matches!(self.params.protection, Protection::Dtls { .. }) || self.srtp.is_on();
         has_path && has_keys
     }
 
@@ -271,41 +281,41 @@ impl Stream {
 impl Incoming {
     /// Discards what was received; what comes next starts afresh.
     pub(super) fn hush(&mut self) {
-        self.ear.hush();
+        self.path.hush();
         (self.sounds, self.lingers) = (false, 0);
     }
 
     /// Updates the recent share of concealed frames.
     pub(super) fn reckon_quality(&mut self) {
-        let concealed = self.ear.frames_concealed();
-        let made_up = concealed.saturating_sub(std::mem::replace(&mut self.concealed, concealed));
-        self.made_up += ((made_up.min(1) as f32) - self.made_up) / QUALITY_FRAMES;
-        let all_lost = self.ear.frames_lost();
-        let lost = all_lost.saturating_sub(std::mem::replace(&mut self.all_lost, all_lost));
-        self.lost += ((lost.min(1) as f32) - self.lost) / QUALITY_FRAMES;
-        self.ear.expect_loss(self.lost);
+        let concealed = self.path.frames_concealed();
+        let new = concealed.saturating_sub(std::mem::replace(&mut self.frames_concealed, concealed));
+        self.concealed_share += ((new.min(1) as f32) - self.concealed_share) / QUALITY_FRAMES;
+        let frames_lost = self.path.frames_lost();
+        let lost = frames_lost.saturating_sub(std::mem::replace(&mut self.frames_lost, frames_lost));
+        self.lost_share += ((lost.min(1) as f32) - self.lost_share) / QUALITY_FRAMES;
+        self.path.expect_loss(self.lost_share);
     }
 
     /// Applies the configured processing to a frame that is heard.
-    pub(super) fn make_sound(&mut self, sound: &Sound, level_dbov: f32, talking: bool) {
-        let gain = plenary_audio::linear(sound.gain_db.clamp(-40.0, 20.0));
+    pub(super) fn process(&mut self, processing: &AudioProcessing, level_dbov: f32, talking: bool) {
+        let gain = plenary_audio::linear(processing.gain_db.clamp(-40.0, 20.0));
         if self.denoiser.is_none() && self.automatic.is_none() && gain == 1.0 && self.gain == 1.0 {
             return;
         }
-        let frame = &mut self.ear.frame;
+        let frame = &mut self.path.frame;
         if let Some(denoiser) = &mut self.denoiser {
             denoiser.run(frame);
         }
         agc::apply(frame, &mut self.gain, gain);
         if let Some(automatic) = &mut self.automatic {
-            automatic.run(frame, level_dbov + sound.gain_db, talking);
+            automatic.run(frame, level_dbov + processing.gain_db, talking);
         }
-        self.ear.set_changed();
+        self.path.set_changed();
     }
 
     pub(super) fn set_talking(&mut self, talking: bool, call: MediaCallId, out: &mut Outbox) {
         if talking != std::mem::replace(&mut self.talking, talking) {
-            out.tell(if talking {
+            out.push_event(if talking {
                 MediaEvent::TalkStarted { call }
             } else {
                 MediaEvent::TalkStopped { call }
@@ -315,7 +325,7 @@ impl Incoming {
 }
 
 /// With keys from handshakes, RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
-fn own_rtcp_shield(params: &StreamParams) -> Option<Shield> {
+fn own_srtcp(params: &StreamParams) -> Option<SrtpContext> {
     let has_own = matches!(params.protection, Protection::Dtls { .. }) && !params.rtcp_mux;
-    has_own.then(|| Shield::new(&params.protection))
+    has_own.then(|| SrtpContext::new(&params.protection))
 }

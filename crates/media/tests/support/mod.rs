@@ -1,4 +1,4 @@
-//! Phones made of sockets: they send 20 ms packets on time and keep what they hear.
+//! Telephones made of sockets: they send 20 ms packets on time and keep what they receive.
 
 #![allow(dead_code, unreachable_pub)] // Each test file uses a part of it.
 
@@ -25,7 +25,7 @@ use tokio::sync::mpsc::Receiver;
 pub const FRAME: usize = 160;
 pub const EVENTS: u8 = 101;
 
-/// A plane on loopback with room for every test that runs beside this one.
+/// A media plane on loopback, with ports for all tests that run at the same time.
 pub fn config() -> MediaConfig {
     MediaConfig { rtp_ports: 36_000..=60_000, workers: 2, ..MediaConfig::default() }
 }
@@ -33,19 +33,19 @@ pub fn config() -> MediaConfig {
 pub struct Plane {
     pub media: MediaHandle,
     pub events: Receiver<MediaEvent>,
-    /// Everything that was told so far.
-    pub told: Vec<MediaEvent>,
+    /// All events so far.
+    pub received: Vec<MediaEvent>,
 }
 
 impl Plane {
     pub fn start(config: MediaConfig) -> Self {
         let (media, events) = MediaPlane::start(config).expect("the plane starts");
-        Self { media, events, told: Vec::new() }
+        Self { media, events, received: Vec::new() }
     }
 
     pub fn gather(&mut self) {
         while let Ok(event) = self.events.try_recv() {
-            self.told.push(event);
+            self.received.push(event);
         }
     }
 
@@ -86,7 +86,7 @@ pub struct Phone {
     pub source: Source,
     key_began: Option<u32>,
     sent: u64,
-    /// All that it heard, decoded.
+    /// All received audio, decoded.
     pub heard: Vec<i16>,
     pub packets: Vec<(Header, Vec<u8>)>,
 }
@@ -129,7 +129,7 @@ impl Phone {
         self.key_began = None;
     }
 
-    /// Sends what is to be said in these 20 ms.
+    /// Sends the packet of these 20 ms.
     pub fn speak(&mut self) {
         let mut payload = [0; FRAME];
         match &mut self.says {
@@ -165,14 +165,14 @@ impl Phone {
         self.socket.send_to(&datagram[..12 + payload.len()], self.server).expect("sent");
     }
 
-    /// Keeps what has come.
+    /// Reads the packets that have arrived.
     pub fn hear(&mut self) {
         let mut datagram = [0; 1500];
         while let Ok((length, from)) = self.socket.recv_from(&mut datagram) {
             if Kind::of(&datagram[..length]) != Some(Kind::Rtp) {
                 continue;
             }
-            assert_eq!(from, self.server, "audio comes from where it was said to");
+            assert_eq!(from, self.server, "audio comes from the address of `open`");
             let packet = Packet::parse(&datagram[..length]).expect("well formed");
             let mut samples = vec![0; packet.payload.len()];
             g711::decode(self.law, packet.payload, &mut samples);
@@ -193,7 +193,7 @@ impl Phone {
     }
 }
 
-/// Lets the phones talk for a while, on an absolute clock.
+/// Sends and receives for `ms`, on an absolute clock.
 pub fn talk(phones: &mut [&mut Phone], ms: u64) {
     let began = Instant::now();
     for tick in 1..=ms / 20 {
@@ -208,7 +208,7 @@ pub fn talk(phones: &mut [&mut Phone], ms: u64) {
     }
 }
 
-/// Lets the phones talk until something is so, at most ten seconds.
+/// Sends and receives until `is_so`, for at most ten seconds.
 pub fn talk_until(
     plane: &mut Plane,
     phones: &mut [&mut Phone],
@@ -222,5 +222,5 @@ pub fn talk_until(
             return;
         }
     }
-    panic!("{what} did not happen; told: {:?}", plane.told);
+    panic!("{what} did not happen; events: {:?}", plane.received);
 }

@@ -3,11 +3,11 @@
 use crate::forecast::{Admissions, CallKind, TooMuch};
 use plenary_calls::{
     CallNumber,
-    media::{self as calls, Clip, MediaCommand, NoMedia, OpenedAt, PlayNumber, Reach, RoomNumber},
+    media::{self as calls, MediaCommand, NoMedia, OpenedAt, PlayNumber, Reach, RoomNumber},
 };
 use plenary_media::{
-    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OneWay, PlayId, PlayItem, PlayTo, Protection,
-    RoomId, Sound, StreamParams,
+    AudioProcessing, Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OneWay, PlayId, PlayTo,
+    Protection, RoomId, StreamParams,
 };
 use plenary_sip::sdp::{self, Codec, Direction, IceCredentials, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -51,7 +51,7 @@ pub(super) fn command(
         MediaCommand::SetVoice { call, speaks, listens } => media.set_voice(id(call), speaks, listens),
         MediaCommand::SetProcessing { call, processing } => {
             let calls::AudioProcessing { automatic_gain, noise_suppression, gain_db } = processing;
-            media.set_sound(id(call), Sound { automatic_gain, noise_suppression, gain_db });
+            media.set_processing(id(call), AudioProcessing { automatic_gain, noise_suppression, gain_db });
         }
         MediaCommand::CountKey { call } => media.count_key(id(call)),
         MediaCommand::CutOff { call } => media.cut_off(id(call)),
@@ -61,7 +61,7 @@ pub(super) fn command(
                 calls::PlayTo::Room(room) => PlayTo::Room(RoomId(room.0)),
                 calls::PlayTo::RoomBut(room, call) => PlayTo::RoomBut(RoomId(room.0), id(call)),
             };
-            media.play(to, PlayId(play.0), clips.into_iter().map(item).collect(), repeat);
+            media.play(to, PlayId(play.0), clips, repeat);
         }
         MediaCommand::StopPlay { play } => media.stop_play(PlayId(play.0)),
         MediaCommand::Close { call } => {
@@ -124,15 +124,6 @@ fn media_codec(codec: Codec) -> plenary_media::Codec {
     }
 }
 
-fn item(clip: Clip) -> PlayItem {
-    match clip {
-        Clip::File(name) => PlayItem::File(name),
-        Clip::Tone { hz, ms } => PlayItem::Tone { hz, ms },
-        Clip::Silence { ms } => PlayItem::Silence { ms },
-        Clip::Beep => PlayItem::Beep,
-    }
-}
-
 /// The address of ours by which another is reached. `None`: it is not known yet, and addresses that are for examples lead where
 /// most do.
 fn own_address(listening: &[IpAddr], remote: Option<IpAddr>) -> IpAddr {
@@ -184,14 +175,8 @@ fn stream_protection(protection: &sdp::Protection) -> Protection {
     match protection {
         sdp::Protection::None => Protection::None,
         sdp::Protection::Sdes { suite, send, receive, .. } => {
-            let suite = match suite {
-                sdp::Suite::AeadAes256Gcm => plenary_media::Suite::AeadAes256Gcm,
-                sdp::Suite::AeadAes128Gcm => plenary_media::Suite::AeadAes128Gcm,
-                sdp::Suite::AesCm128HmacSha1_80 => plenary_media::Suite::AesCm128HmacSha1_80,
-                sdp::Suite::AesCm128HmacSha1_32 => plenary_media::Suite::AesCm128HmacSha1_32,
-            };
             let key = |key: &sdp::SdesKey| {
-                let master = MasterKey::new(suite, &key.bytes);
+                let master = MasterKey::new(*suite, &key.bytes);
                 master.expect("the negotiation gives keys of the suite's length").with_mki(&key.mki)
             };
             Protection::Srtp { send: key(send), receive: receive.iter().map(key).collect() }

@@ -37,9 +37,9 @@
 //! mixed.
 
 mod delay;
-mod lull;
 mod playout;
 mod slots;
+mod steady_silence;
 mod timeline;
 
 use crate::packet::Header;
@@ -369,7 +369,7 @@ impl JitterBuffer {
         }
     }
 
-    /// What [`Self::set_quiet`] was told last.
+    /// The last value of [`Self::set_quiet`].
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.quiet

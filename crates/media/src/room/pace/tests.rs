@@ -223,7 +223,7 @@ fn converse(
     outcome
 }
 
-/// Turns of half a second to five seconds, sometimes with nobody talking.
+/// Turns of half a second to five seconds, sometimes without a talker.
 fn in_turn(count: usize) -> impl FnMut(usize, &mut Seeded) -> Vec<usize> {
     let (mut talker, mut until) = (0, 0);
     move |tick, seeded| {

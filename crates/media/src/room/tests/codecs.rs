@@ -32,7 +32,7 @@ fn codecs_of_all_rates_hear_each_other_and_not_themselves() {
 }
 
 #[test]
-fn wideband_reaches_those_who_have_it_and_is_not_folded_into_narrowband() {
+fn wideband_reaches_wideband_listeners_and_is_not_folded_into_narrowband() {
     let mut world = World::new();
     world.enter(tone_at(Codec::Opus, 6000.0), Codec::Opus);
     let full = world.enter(Says::Nothing, Codec::Opus);
@@ -83,7 +83,7 @@ fn packets_of_g711_of_up_to_200_ms_are_heard() {
 }
 
 #[test]
-fn packets_that_cannot_be_heard_leave_no_figure_well() {
+fn packets_that_cannot_be_decoded_count_as_lost_and_keep_no_call_alive() {
     let mut world = World::new();
     let speaker = world.enter(Says::Nothing, Codec::Pcmu);
     world.enter(Says::Nothing, Codec::Pcmu);
@@ -95,7 +95,7 @@ fn packets_that_cannot_be_heard_leave_no_figure_well() {
 }
 
 #[test]
-fn opus_is_packed_into_the_lengths_that_are_asked_for() {
+fn opus_is_packed_into_the_negotiated_lengths() {
     for (ptime_ms, bitrate_max) in
         [(10, None), (20, None), (30, None), (40, None), (60, None), (20, Some(16_000))]
     {
@@ -110,7 +110,7 @@ fn opus_is_packed_into_the_lengths_that_are_asked_for() {
         let units = |payload: &Vec<u8>| Codec::Opus.payload_units(payload).expect("it is Opus");
         let lengths: Vec<u32> = phone.packets.iter().map(|(_, payload)| units(payload) / 48).collect();
         let usual = lengths.iter().filter(|length| **length == ptime_ms).count();
-        assert!(usual * 10 > lengths.len() * 9, "{ptime_ms} ms asked for, got {lengths:?}");
+        assert!(usual * 10 > lengths.len() * 9, "{ptime_ms} ms negotiated, got {lengths:?}");
         for pair in phone.packets.windows(2) {
             let step = pair[1].0.timestamp.wrapping_sub(pair[0].0.timestamp);
             assert_eq!(step, units(&pair[0].1), "{ptime_ms} ms: the stamps go on by what was sent");
@@ -140,7 +140,7 @@ fn the_first_syllable_after_a_silence_of_opus_is_whole() {
 }
 
 #[test]
-fn a_room_ticks_sooner_when_all_who_talk_would_still_be_in_time_and_only_then() {
+fn a_room_ticks_sooner_only_when_all_talkers_would_still_be_in_time() {
     // Packets come 10 ms before their tick; the buffer wants 1 ms.
     let mut world = World::with([tone(400.0), Says::Nothing]);
     let moved = |world: &mut World, phase_ms: u64| {
@@ -167,11 +167,11 @@ fn a_room_ticks_sooner_when_all_who_talk_would_still_be_in_time_and_only_then() 
     assert_eq!(world.early_ns, 2 * MS);
     world.say(0, Says::Nothing);
     world.run(60);
-    assert_eq!(moved(&mut world, 2), [0; 0], "nobody talks");
+    assert_eq!(moved(&mut world, 2), [0; 0], "no talker");
 }
 
 #[test]
-fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
+fn a_change_of_codec_during_a_call_does_not_interrupt_the_audio() {
     let mut world = World::new();
     world.enter(tone_at(Codec::Pcmu, 700.0), Codec::Pcmu);
     let changes = world.enter(Says::Nothing, Codec::Pcmu);
@@ -186,7 +186,7 @@ fn another_codec_in_the_middle_of_a_call_goes_on_with_what_is_said() {
     let packets = &world.phones[changes].packets;
     assert_ne!(packets[0].0.ssrc, packets[150].0.ssrc, "another clock is another source");
     assert_eq!(world.stats(changes).packets_sent, 200);
-    assert_eq!(world.room.desks.iter().flatten().count(), 2);
+    assert_eq!(world.room.mixers.iter().flatten().count(), 2);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn packets_of_opus_of_any_length_come_in_without_a_gap() {
 }
 
 #[test]
-fn g722_is_packed_into_the_lengths_that_are_asked_for() {
+fn g722_is_packed_into_the_negotiated_lengths() {
     for ptime_ms in [10, 20, 30, 40, 60] {
         let mut world = World::new();
         world.enter(tone_at(Codec::G722, 700.0), Codec::G722);
@@ -329,7 +329,7 @@ fn each_side_is_sent_its_own_payload_type_and_heard_under_ours() {
 }
 
 #[test]
-fn keys_are_told_by_the_clock_of_telephony_and_by_that_of_opus() {
+fn keys_are_reported_at_the_clock_rates_of_telephony_and_of_opus() {
     // 200 ms in steps of 20 ms: 1600 and 160 at 8000, 9600 and 960 at 48 000.
     for (codec, per_ms) in [(Codec::Pcmu, 8), (Codec::G722, 8), (Codec::Opus, 48), (Codec::Opus, 8)] {
         let mut world = World::new();

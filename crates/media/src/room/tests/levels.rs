@@ -14,7 +14,7 @@ fn honest(level_dbov: f32) -> Option<AudioLevel> {
 fn noise(dbov: f32) -> Says {
     let peak = 32_768.0 * 10_f32.powf(dbov / 20.0) * 3_f32.sqrt();
     let mut random = stream::Random(7);
-    Says::Sound(Box::new(move |frame| {
+    Says::Samples(Box::new(move |frame| {
         for sample in frame {
             *sample = ((random.next() as u32 as f32 / u32::MAX as f32 * 2.0 - 1.0) * peak).round() as i16;
         }
@@ -42,16 +42,16 @@ impl World {
         number
     }
 
-    fn is_asleep(&self, number: usize) -> bool {
-        let party = self.room.party(self.phones[number].key).expect("it is in");
-        party.stream.as_ref().is_some_and(|stream| stream.incoming.ear.is_asleep())
+    fn is_skipping(&self, number: usize) -> bool {
+        let member = self.room.member(self.phones[number].key).expect("it is in");
+        member.stream.as_ref().is_some_and(|stream| stream.incoming.path.is_skipping())
     }
 
     /// Of `ticks` ticks, those in which its packets were not decoded.
     fn ticks_asleep(&mut self, number: usize, ticks: u64) -> u64 {
         let asleep = |world: &mut Self| {
             world.run(1);
-            u64::from(world.is_asleep(number))
+            u64::from(world.is_skipping(number))
         };
         (0..ticks).map(|_| asleep(self)).sum()
     }
@@ -75,21 +75,21 @@ fn heard_of(codec: Codec, with_levels: bool, quiet_dbov: f32) -> (Vec<i16>, u64)
 }
 
 #[test]
-fn what_is_not_decoded_is_not_missed() {
+fn skipped_packets_do_not_change_what_is_heard_afterwards() {
     // The bounds are those of a change of stream; the beginning of G.722 is slightly worse, 32 dB below the voice.
     for (codec, bound_dbov) in [(Codec::Opus, -43.0), (Codec::G722, -47.0)] {
         let (decoded, never) = heard_of(codec, false, -66.0);
-        let (passed_over, asleep) = heard_of(codec, true, -66.0);
+        let (skipped, asleep) = heard_of(codec, true, -66.0);
         assert_eq!(never, 0);
         // All but the first packets and the checks.
         assert!(asleep >= 240, "{codec:?}: {asleep} of 250");
-        assert_eq!(decoded.len(), passed_over.len());
-        for (place, (one, other)) in decoded.chunks(FRAME).zip(passed_over.chunks(FRAME)).enumerate() {
+        assert_eq!(decoded.len(), skipped.len());
+        for (place, (one, other)) in decoded.chunks(FRAME).zip(skipped.chunks(FRAME)).enumerate() {
             let difference: Vec<i16> = one.iter().zip(other).map(|(a, b)| a.saturating_sub(*b)).collect();
             let difference = dbov(&difference);
             assert!(difference < bound_dbov, "{codec:?}: {difference} dBov in frame {place}");
         }
-        let first = passed_over[250 * FRAME..].chunks(FRAME).position(|frame| dbov(frame) > -18.0);
+        let first = skipped[250 * FRAME..].chunks(FRAME).position(|frame| dbov(frame) > -18.0);
         assert!(first.is_some_and(|first| first <= 3), "{codec:?}: heard after {first:?} frames");
     }
 }
@@ -97,7 +97,7 @@ fn what_is_not_decoded_is_not_missed() {
 /// What a listener hears of a telephone that sends G.722 and is muted before and between, and for how many ticks of
 /// the first silence nothing was decoded. `stays_awake`: everything is decoded.
 fn heard_of_muted(stays_awake: bool) -> (Vec<i16>, u64) {
-    let silence = || Says::Sound(Box::new(|frame: &mut [i16]| frame.fill(0)));
+    let silence = || Says::Samples(Box::new(|frame: &mut [i16]| frame.fill(0)));
     let mut world = World::new();
     let talker = world.enter(silence(), Codec::G722);
     let listener = world.enter(Says::Nothing, Codec::Pcmu);
@@ -107,8 +107,8 @@ fn heard_of_muted(stays_awake: bool) -> (Vec<i16>, u64) {
         world.say(talker, says);
         for _ in 0..75 {
             let key = world.phones[talker].key;
-            if stays_awake && let Some(stream) = &mut world.room.party_mut(key).expect("it is in").stream {
-                stream.incoming.ear.stay_awake();
+            if stays_awake && let Some(stream) = &mut world.room.member_mut(key).expect("it is in").stream {
+                stream.incoming.path.decode_all();
             }
             asleep += world.ticks_asleep(talker, 1) * u64::from(turn == 0);
         }
@@ -117,22 +117,22 @@ fn heard_of_muted(stays_awake: bool) -> (Vec<i16>, u64) {
 }
 
 #[test]
-fn digital_silence_of_g722_is_not_decoded_and_what_follows_is_whole() {
-    let ((decoded, never), (passed_over, asleep)) = (heard_of_muted(true), heard_of_muted(false));
+fn digital_silence_of_g722_is_skipped_and_speech_after_it_is_whole() {
+    let ((decoded, never), (skipped, asleep)) = (heard_of_muted(true), heard_of_muted(false));
     assert_eq!(never, 0);
     assert!(asleep > 70, "{asleep} of 75");
     let mut worst = -127.0_f32;
-    for (one, other) in decoded.chunks(FRAME).zip(passed_over.chunks(FRAME)) {
+    for (one, other) in decoded.chunks(FRAME).zip(skipped.chunks(FRAME)) {
         let difference: Vec<i16> = one.iter().zip(other).map(|(a, b)| a.saturating_sub(*b)).collect();
         worst = worst.max(dbov(&difference));
     }
     assert!(worst < -47.0, "{worst} dBov");
-    let first = passed_over[75 * FRAME..].chunks(FRAME).position(|frame| dbov(frame) > -18.0);
+    let first = skipped[75 * FRAME..].chunks(FRAME).position(|frame| dbov(frame) > -18.0);
     assert!(first.is_some_and(|first| first <= 3), "heard after {first:?} frames");
 }
 
 #[test]
-fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
+fn packets_of_other_lengths_are_skipped_and_warm_the_decoder_too() {
     // 10 ms of G.722, and 60.
     for size in [80_usize, 480] {
         let mut world = World::new();
@@ -147,7 +147,7 @@ fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
             let mut says = if tick < 150 { noise(level_dbov) } else { voice(Codec::G722) };
             let (mut frame, mut payload) = ([0; 320], [0; FRAME]);
             match &mut says {
-                Says::Sound(make) => make(&mut frame),
+                Says::Samples(make) => make(&mut frame),
                 Says::Tone(tone) => tone.fill(&mut frame),
                 _ => {}
             }
@@ -162,7 +162,7 @@ fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
                 world.room.handle_rtp(key, from, &datagram, Some(arrival_ns), time, &mut world.outbox);
             }
             world.run(1);
-            asleep += usize::from(tick < 150 && world.is_asleep(talker));
+            asleep += usize::from(tick < 150 && world.is_skipping(talker));
         }
         assert!(asleep > 130, "{size} octets: {asleep} of 150 ticks");
         assert!((world.level(listener, 500.0) + 12.0).abs() < 6.0, "{}", world.level(listener, 500.0));
@@ -170,7 +170,7 @@ fn packets_of_other_lengths_are_passed_over_and_warm_the_decoder_too() {
 }
 
 #[test]
-fn in_a_crowd_noise_is_not_decoded_and_its_floor_is_known_all_the_same() {
+fn in_a_crowded_room_noise_is_skipped_and_its_floor_is_still_known() {
     let floors = [false, true].map(|with_levels| {
         let mut world = World::new();
         for _ in 0..6 {
@@ -195,7 +195,7 @@ fn in_a_crowd_noise_is_not_decoded_and_its_floor_is_known_all_the_same() {
 }
 
 #[test]
-fn levels_that_were_not_agreed_on_or_are_not_there_change_nothing() {
+fn levels_that_were_not_negotiated_or_are_missing_change_nothing() {
     let nothing: Tells = |_| None;
     for codec in CODECS {
         for (agreed, tells) in [(None, Some((ID, honest as Tells))), (Some(ID), Some((ID + 1, honest)))]
@@ -219,13 +219,13 @@ fn levels_that_were_not_agreed_on_or_are_not_there_change_nothing() {
     world.run(100);
     world.phones[talker].tells = None;
     world.run(1);
-    assert!(!world.is_asleep(talker));
+    assert!(!world.is_skipping(talker));
     world.phones[talker].tells = Some((ID, honest));
     assert!(world.ticks_asleep(talker, 50) >= 48);
 }
 
 #[test]
-fn whoever_lies_about_his_level_harms_nobody_else_and_is_heard_in_the_end() {
+fn a_stream_with_false_levels_harms_no_other_and_is_heard_in_the_end() {
     for codec in CODECS {
         let mut world = World::new();
         let liar = world.enter(voice(codec), codec);
@@ -261,7 +261,7 @@ fn whoever_lies_about_his_level_harms_nobody_else_and_is_heard_in_the_end() {
 }
 
 #[test]
-fn whoever_takes_silence_for_a_voice_is_decoded_and_not_summed() {
+fn silence_that_is_stated_to_be_loud_is_decoded_and_not_summed() {
     let mut world = World::new();
     let talker = world.enter(noise(-66.0), Codec::Opus);
     world.agree(talker, |params| StreamParams { level_id: Some(ID), ..params });
@@ -273,7 +273,7 @@ fn whoever_takes_silence_for_a_voice_is_decoded_and_not_summed() {
 }
 
 #[test]
-fn another_agreement_changes_the_number_or_ends_it() {
+fn a_new_session_description_changes_the_extension_id_or_ends_it() {
     let mut world = World::new();
     let talker = world.enter_with_levels(noise(-66.0), Codec::Opus, ID);
     let listener = world.enter(Says::Nothing, Codec::Pcmu);
@@ -293,9 +293,9 @@ fn another_agreement_changes_the_number_or_ends_it() {
 }
 
 #[test]
-fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way_are_not() {
+fn levels_of_protected_packets_are_read_and_modified_ones_are_not() {
     let suite = Suite::AesCm128HmacSha1_80;
-    let key = |fill: u8| MasterKey::new(suite, &vec![fill; suite.key_bytes() + suite.salt_bytes()]).unwrap();
+    let key = |fill: u8| MasterKey::new(suite, &vec![fill; suite.key_and_salt_bytes()]).unwrap();
     let (ours, theirs) = (key(1), key(2));
     let mut world = World::new();
     let talker = world.enter(Says::Nothing, Codec::Opus);
@@ -307,7 +307,7 @@ fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way
     let mut sender = Sender::new(&theirs);
     let mut encoder = Encoder::new(Codec::Opus, &SETTINGS.opus);
     let mut source = Source::new(77, 7, 9000);
-    let Says::Sound(mut make) = noise(-66.0) else { unreachable!() };
+    let Says::Samples(mut make) = noise(-66.0) else { unreachable!() };
     let mut asleep = 0;
     for tick in 0..100 {
         let (mut frame, mut payload) = ([0; 960], [0; 1500]);
@@ -328,7 +328,7 @@ fn levels_of_protected_packets_are_read_and_those_that_were_changed_on_their_way
         world.room.tick(time, &mut world.outbox);
         world.outbox.clear_datagrams();
         world.ticks += 1;
-        asleep += u32::from(world.is_asleep(talker));
+        asleep += u32::from(world.is_skipping(talker));
         assert_eq!(world.stats(talker).packets_not_authentic, (tick + 1_u64).saturating_sub(50));
     }
     assert!(asleep >= 45, "{asleep}");

@@ -3,12 +3,12 @@
 mod codecs;
 mod keys;
 mod levels;
-mod life;
-mod lull;
+mod liveness;
 mod nat;
 mod pacing;
 mod pauses;
-mod sound;
+mod processing;
+mod silence_fast_path;
 mod streams;
 
 use super::*;
@@ -24,7 +24,7 @@ use plenary_rtp::{
     dtmf::DtmfSender,
     extension::AudioLevel,
     packet::Packet,
-    rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
+    rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, RtcpItem, SenderInfo},
     source::Source,
     stats::ReceptionReport,
 };
@@ -47,16 +47,16 @@ enum Says {
     Nothing,
     Tone(ToneGenerator),
     /// These samples.
-    Sound(MakeSound),
+    Samples(MakeSamples),
     Payload(Box<dyn FnMut(u64) -> [u8; FRAME]>),
     Key(DtmfSender),
 }
 
-type MakeSound = Box<dyn FnMut(&mut [i16])>;
+type MakeSamples = Box<dyn FnMut(&mut [i16])>;
 type Tells = fn(f32) -> Option<AudioLevel>;
 
 struct Phone {
-    key: PartyKey,
+    key: MemberKey,
     address: SocketAddr,
     codec: Codec,
     encoder: Encoder,
@@ -73,7 +73,7 @@ struct Phone {
     heard: Vec<i16>,
     /// RTP headers and payloads of what it was sent.
     packets: Vec<(plenary_rtp::packet::Header, Vec<u8>)>,
-    reports: Vec<Told>,
+    reports: Vec<RtcpItem>,
 }
 
 enum Decoder {
@@ -83,7 +83,7 @@ enum Decoder {
 }
 
 struct World {
-    room: Room,
+    room: MixRoom,
     ticks: u64,
     /// Packets arrive this long before their tick.
     early_ns: u64,
@@ -113,7 +113,7 @@ fn any_port() -> PortKey {
 impl World {
     fn new() -> Self {
         Self {
-            room: Room::new(RoomId(1), SETTINGS),
+            room: MixRoom::new(RoomId(1), SETTINGS),
             ticks: 0,
             early_ns: 10 * MS,
             phones: Vec::new(),
@@ -124,7 +124,7 @@ impl World {
 
     /// With other settings than usual.
     fn set(settings: Settings) -> Self {
-        Self { room: Room::new(RoomId(1), settings), ..Self::new() }
+        Self { room: MixRoom::new(RoomId(1), settings), ..Self::new() }
     }
 
     /// Participants who speak and listen, one for each.
@@ -185,11 +185,11 @@ impl World {
                 phone.source.pause(units);
                 return None;
             }
-            Says::Tone(_) | Says::Sound(_) => {
+            Says::Tone(_) | Says::Samples(_) => {
                 let mut frame = vec![0; codec.rate().frame()];
                 match &mut phone.says {
                     Says::Tone(tone) => tone.fill(&mut frame),
-                    Says::Sound(make) => make(&mut frame),
+                    Says::Samples(make) => make(&mut frame),
                     _ => {}
                 }
                 level_dbov = dbov(&frame);
@@ -216,8 +216,8 @@ impl World {
             }
         }
         let header = phone.source.next_header(payload_type(codec), units, length);
-        let told = phone.tells.and_then(|(id, tells)| Some((id, tells(level_dbov)?)));
-        if let Some((id, level)) = told {
+        let stated = phone.tells.and_then(|(id, tells)| Some((id, tells(level_dbov)?)));
+        if let Some((id, level)) = stated {
             return Some([level.header_bytes(&header, id).as_slice(), &payload[..length]].concat());
         }
         Some([header.to_bytes().as_slice(), &payload[..length]].concat())
@@ -248,10 +248,10 @@ impl World {
     fn deliver(&mut self) {
         for datagram in self.outbox.datagrams() {
             let phone =
-                self.phones.iter_mut().find(|phone| phone.key == datagram.way.party).expect("a party");
-            if datagram.way.channel == Channel::Rtcp {
-                assert_eq!(datagram.way.to.port(), phone.address.port() + 1);
-                rtcp::read(datagram.bytes, |told| phone.reports.push(told));
+                self.phones.iter_mut().find(|phone| phone.key == datagram.route.member).expect("a member");
+            if datagram.route.channel == Channel::Rtcp {
+                assert_eq!(datagram.route.to.port(), phone.address.port() + 1);
+                rtcp::read(datagram.bytes, |item| phone.reports.push(item));
                 continue;
             }
             let packet = Packet::parse(datagram.bytes).expect("ours are well formed");
@@ -310,7 +310,7 @@ impl World {
 const TONES: [f32; 4] = [400.0, 700.0, 1100.0, 1600.0];
 
 #[test]
-fn everybody_hears_all_others_and_not_himself() {
+fn each_participant_hears_all_others_and_not_itself() {
     let mut world = World::with(TONES.map(tone));
     world.run(100);
     for listener in 0..4 {
@@ -356,7 +356,7 @@ fn one_voice_alone_reaches_listeners_of_its_law_bit_for_bit() {
 }
 
 #[test]
-fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
+fn a_muted_participant_is_not_heard_and_a_deaf_one_hears_nothing() {
     let mut world = World::with([tone(400.0), tone(700.0), Says::Nothing]);
     world.run(60);
     world.room.set_voice(world.phones[0].key, false, true, &mut world.outbox);
@@ -373,7 +373,7 @@ fn who_may_not_speak_is_not_heard_and_who_does_not_listen_hears_nothing() {
 }
 
 #[test]
-fn a_silent_line_is_not_summed_and_costs_nobody_the_passing_of_a_single_voice() {
+fn a_silent_line_is_not_summed_and_a_single_voice_still_passes_unchanged() {
     let mut world = World::new();
     world.enter(Says::Payload(Box::new(|tick| [0x20 | (tick as u8 & 0x0f); FRAME])), Codec::Pcmu);
     // A line with noise in the last bit.
@@ -383,7 +383,7 @@ fn a_silent_line_is_not_summed_and_costs_nobody_the_passing_of_a_single_voice() 
     );
     world.enter(Says::Nothing, Codec::Pcmu);
     world.run(30);
-    let (_, payload) = world.phones[2].packets.last().expect("told something");
+    let (_, payload) = world.phones[2].packets.last().expect("it was sent something");
     assert_eq!(payload.as_slice(), [0x2d; FRAME]);
 }
 
@@ -422,7 +422,7 @@ fn packets_are_as_long_as_the_other_side_wants_them() {
 }
 
 #[test]
-fn a_key_is_told_once_and_never_heard() {
+fn a_key_is_reported_once_and_never_heard() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     world.run(50);
     world.say(0, Says::Key(DtmfSender::new('7', 1600, 160).expect("a key")));
@@ -444,7 +444,7 @@ fn a_key_is_told_once_and_never_heard() {
 }
 
 #[test]
-fn who_may_not_speak_still_presses_keys() {
+fn a_muted_participant_still_presses_keys() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     world.room.set_voice(world.phones[0].key, false, false, &mut world.outbox);
     world.run(20);
@@ -473,7 +473,7 @@ fn audio_that_comes_along_with_a_key_is_not_heard() {
 }
 
 #[test]
-fn talk_is_told_when_it_starts_and_when_it_stops() {
+fn talk_is_reported_when_it_starts_and_when_it_stops() {
     let mut world = World::with([Says::Nothing, Says::Nothing]);
     world.run(50);
     world.say(0, tone(400.0));
@@ -494,10 +494,10 @@ fn talk_is_told_when_it_starts_and_when_it_stops() {
 }
 
 #[test]
-fn what_is_played_is_heard_by_those_it_is_for_whether_or_not_they_listen() {
+fn a_playback_is_heard_by_its_listeners_whether_or_not_they_hear_the_room() {
     let mut world = World::with([tone(400.0), Says::Nothing, Says::Nothing]);
     world.room.set_voice(world.phones[2].key, false, false, &mut world.outbox);
-    let clip = |hz| vec![Clip::Tone { hz, ms: 2000 }];
+    let clip = |hz| vec![LoadedClip::Tone { hz, ms: 2000 }];
     world.room.play(Playback::new(PlayId(1), clip(700), false), None);
     world.room.play(Playback::new(PlayId(2), clip(1100), false), Some(world.phones[1].key));
     world.room.play_to(world.phones[2].key, Playback::new(PlayId(3), clip(1600), false));
@@ -517,9 +517,9 @@ fn what_is_played_is_heard_by_those_it_is_for_whether_or_not_they_listen() {
 }
 
 #[test]
-fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
+fn a_repeated_playback_continues_until_it_is_stopped_and_reports_no_end() {
     let mut world = World::with([Says::Nothing]);
-    let clips = vec![Clip::Tone { hz: 700, ms: 100 }];
+    let clips = vec![LoadedClip::Tone { hz: 700, ms: 100 }];
     world.room.play_to(world.phones[0].key, Playback::new(PlayId(1), clips, true));
     world.run(500);
     assert!(world.level(0, 700.0) > -30.0);
@@ -534,9 +534,9 @@ fn what_repeats_goes_on_until_it_is_stopped_without_a_word() {
 }
 
 #[test]
-fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
+fn the_key_of_a_member_that_left_is_reused_without_its_state() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
-    let clips = vec![Clip::Tone { hz: 1600, ms: 10_000 }];
+    let clips = vec![LoadedClip::Tone { hz: 1600, ms: 10_000 }];
     world.room.play(Playback::new(PlayId(1), clips, false), Some(world.phones[0].key));
     world.run(50);
     let time = world.time();
@@ -545,7 +545,7 @@ fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
     assert_eq!(stats.packets_sent, 50);
     let mut goodbyes = 0;
     for datagram in world.outbox.datagrams() {
-        rtcp::read(datagram.bytes, |told| goodbyes += u32::from(matches!(told, Told::Goodbye { .. })));
+        rtcp::read(datagram.bytes, |item| goodbyes += u32::from(matches!(item, RtcpItem::Goodbye { .. })));
     }
     assert_eq!(goodbyes, 1);
     world.outbox.clear_datagrams();
@@ -557,24 +557,24 @@ fn the_place_of_one_who_left_is_taken_by_the_next_who_inherits_nothing() {
 }
 
 #[test]
-fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
+fn reports_state_what_was_sent_and_received_and_find_the_round_trip() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     world.run(1000);
     let reports = world.phones[0].reports.clone();
-    let sends = reports.iter().filter(|told| matches!(told, Told::Sends { .. })).count();
+    let sends = reports.iter().filter(|item| matches!(item, RtcpItem::SenderReport { .. })).count();
     assert!((3..=8).contains(&sends), "{sends} reports in 20 s");
     let ours = world.phones[0].packets[0].0.ssrc;
-    assert!(reports.iter().all(|told| match told {
-        Told::Sends { ssrc, .. } | Told::Reports { ssrc } => *ssrc == ours,
-        Told::Receives { ssrc, fraction_lost, .. } => *ssrc == 1000 && *fraction_lost == 0,
-        Told::Goodbye { .. } => false,
+    assert!(reports.iter().all(|item| match item {
+        RtcpItem::SenderReport { ssrc, .. } | RtcpItem::Report { ssrc } => *ssrc == ours,
+        RtcpItem::ReportBlock { ssrc, fraction_lost, .. } => *ssrc == 1000 && *fraction_lost == 0,
+        RtcpItem::Goodbye { .. } => false,
     }));
     // The telephone received our last report 100 ms ago, held it for 40 ms, and lost a quarter of what was sent.
     let time = world.time();
     let now = (rtcp::ntp(time.wall_ns) >> 16) as u32;
     let report = Report {
         ssrc: 1000,
-        sent: Some(Sent { ntp: rtcp::ntp(time.wall_ns), rtp_timestamp: 0, packets: 1, bytes: 160 }),
+        sent: Some(SenderInfo { ntp: rtcp::ntp(time.wall_ns), rtp_timestamp: 0, packets: 1, bytes: 160 }),
         received: Some((
             plenary_rtp::stats::ReceptionReport {
                 ssrc: ours,
@@ -608,7 +608,7 @@ fn reports_tell_what_was_sent_and_received_and_find_the_round_trip() {
 }
 
 #[test]
-fn a_lost_packet_is_made_up_and_counted() {
+fn a_lost_packet_is_concealed_and_counted() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     world.run(50);
     // It is sent, but does not arrive.
@@ -622,7 +622,7 @@ fn a_lost_packet_is_made_up_and_counted() {
 }
 
 #[test]
-fn any_bytes_from_anywhere_are_survived() {
+fn no_bytes_from_the_network_cause_a_panic() {
     use proptest::prelude::*;
     let mut runner = proptest::test_runner::TestRunner::default();
     let datagrams = prop::collection::vec(

@@ -11,8 +11,8 @@ fn world() -> World {
 }
 
 fn port_of(world: &World, number: usize) -> (SocketAddr, bool) {
-    let party = world.room.parties[number].as_ref().expect("it is in");
-    let stream = party.stream.as_ref().expect("it has one");
+    let member = world.room.members[number].as_ref().expect("it is in");
+    let stream = member.stream.as_ref().expect("it has one");
     (stream.latch.destination(), stream.is_settled)
 }
 

@@ -23,7 +23,7 @@ fn number_in(payload: &[u8]) -> Option<u64> {
 }
 
 #[test]
-fn listeners_get_one_packet_in_20_ms_whoever_talks_and_soon() {
+fn listeners_get_a_packet_every_20_ms_whichever_talker_speaks_and_soon() {
     let mut world = World::with((0..TALKERS + 2).map(|_| Says::Nothing));
     let mut random = 7_u64;
     let mut below = |bound: u64| {

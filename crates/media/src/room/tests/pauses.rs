@@ -21,7 +21,7 @@ fn send_noise(world: &mut World, number: usize, below_dbov: u8) {
 }
 
 #[test]
-fn a_phone_that_sends_comfort_noise_in_its_pauses_is_heard_whole_and_nothing_is_made_up() {
+fn a_telephone_that_sends_comfort_noise_in_pauses_is_heard_whole_and_nothing_is_concealed() {
     for codec in [Codec::Pcmu, Codec::Pcma] {
         let mut world = World::new();
         let talker = world.enter(tone_at(codec, 500.0), codec);
@@ -64,7 +64,7 @@ fn a_phone_that_sends_comfort_noise_in_its_pauses_is_heard_whole_and_nothing_is_
 }
 
 #[test]
-fn a_phone_that_sends_no_silence_of_opus_is_heard_whole_and_little_is_made_up() {
+fn a_telephone_with_opus_dtx_is_heard_whole_and_little_is_concealed() {
     let mut world = World::new();
     let talker = world.enter(tone_at(Codec::Opus, 500.0), Codec::Opus);
     let listener = world.enter(Says::Nothing, Codec::Pcmu);
@@ -98,7 +98,7 @@ fn a_phone_that_sends_no_silence_of_opus_is_heard_whole_and_little_is_made_up() 
 }
 
 #[test]
-fn to_listeners_of_opus_silence_is_not_sent_where_that_is_configured() {
+fn with_opus_dtx_configured_silence_is_not_sent_to_listeners() {
     for talks in [Codec::Pcmu, Codec::Opus] {
         let settings = Settings { opus: opus::Settings { dtx: true, ..SETTINGS.opus }, ..SETTINGS };
         let mut world = World::set(settings);
@@ -130,7 +130,7 @@ fn to_listeners_of_opus_silence_is_not_sent_where_that_is_configured() {
 }
 
 #[test]
-fn talk_is_told_within_200_ms_and_its_end_after_400_to_800_ms_on_quiet_and_noisy_lines() {
+fn talk_is_reported_within_200_ms_and_its_end_after_400_to_800_ms_on_quiet_and_noisy_lines() {
     for codec in Codec::ALL {
         for (noise_dbov, voice_dbov) in [(-127.0, -20.0), (-65.0, -30.0), (-45.0, -20.0)] {
             let rate = codec.rate().hz();

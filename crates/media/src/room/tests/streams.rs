@@ -63,19 +63,19 @@ fn changing_streams_is_not_heard_while_the_limiter_works() {
             let (steady, worst) = (beside(40..95), beside(95..440));
             assert!(worst < bound_dbov, "{codec:?}, alone {is_alone}: {worst} dBov, steady {steady}");
             // G.722 waits until both outputs are identical to the last bit.
-            let is_apart = world.room.parties[changes].as_ref().is_some_and(|party| party.is_apart);
+            let is_apart = world.room.members[changes].as_ref().is_some_and(|member| member.is_apart);
             assert!(codec == Codec::G722 || !is_apart, "{codec:?}: it hears what all hear");
         }
     }
 }
 
 #[test]
-fn who_falls_silent_comes_back_to_the_shared_stream_of_opus_in_a_pause() {
+fn a_silent_talker_returns_to_the_shared_opus_stream_in_a_pause() {
     let mut world = World::new();
     let talker = world.enter(tone_at(Codec::Opus, 440.0), Codec::Opus);
     let changes = world.enter(tone_at(Codec::Opus, 900.0), Codec::Opus);
     world.enter(Says::Nothing, Codec::Opus);
-    let is_apart = |world: &World| world.room.parties[changes].as_ref().is_some_and(|party| party.is_apart);
+    let is_apart = |world: &World| world.room.members[changes].as_ref().is_some_and(|member| member.is_apart);
     world.run(100);
     world.say(changes, Says::Nothing);
     world.run(60);
@@ -83,7 +83,7 @@ fn who_falls_silent_comes_back_to_the_shared_stream_of_opus_in_a_pause() {
     world.say(talker, Says::Tone(ToneGenerator::new(48_000, 440.0, -70.0)));
     world.run(10);
     assert!(!is_apart(&world));
-    // And if nobody pauses, after three seconds.
+    // Without a pause, after three seconds.
     world.say(talker, tone_at(Codec::Opus, 440.0));
     world.say(changes, tone_at(Codec::Opus, 900.0));
     world.run(100);
@@ -95,7 +95,7 @@ fn who_falls_silent_comes_back_to_the_shared_stream_of_opus_in_a_pause() {
 }
 
 #[test]
-fn who_comes_and_goes_at_another_rate_leaves_no_click_at_those_who_are_there() {
+fn members_at_another_rate_join_and_leave_without_a_click_for_others() {
     let codecs = [Codec::Pcmu, Codec::G722, Codec::Opus];
     for talks in codecs {
         for hears in codecs {
@@ -128,26 +128,26 @@ fn who_comes_and_goes_at_another_rate_leaves_no_click_at_those_who_are_there() {
 }
 
 #[test]
-fn what_a_talker_hears_does_not_depend_on_what_he_says() {
+fn what_a_talker_hears_does_not_depend_on_what_it_says() {
     // Three talk so loudly that they are limited together. The first says one thing or another.
     let mixed = |first| [first, Codec::G722, Codec::Opus];
     let rooms = Codec::ALL.map(|codec| [codec; 3]).into_iter().chain(Codec::ALL.map(mixed));
     for codecs in rooms {
-        let told = |hz: f32, dbov: f32| {
+        let sent = |hz: f32, dbov: f32| {
             let mut world = World::new();
             for ((hz, dbov), codec) in [(hz, dbov), (733.0, -2.0), (1187.0, -2.0)].into_iter().zip(codecs) {
                 world.enter(Says::Tone(ToneGenerator::new(codec.rate().hz(), hz, dbov)), codec);
             }
             world.enter(Says::Nothing, codecs[0]);
             world.run(200);
-            let told = |number: usize| {
+            let sent = |number: usize| {
                 let packets: &Vec<(_, Vec<u8>)> = &world.phones[number].packets;
                 packets.iter().map(|(_, payload)| payload.clone()).collect::<Vec<_>>()
             };
-            (told(0), told(3))
+            (sent(0), sent(3))
         };
-        let (this, that) = (told(410.0, -2.0), told(2900.0, -9.0));
-        assert!(this.0 == that.0, "{codecs:?}: something of his own comes back");
+        let (this, that) = (sent(410.0, -2.0), sent(2900.0, -9.0));
+        assert!(this.0 == that.0, "{codecs:?}: it hears itself");
         assert!(this.1 != that.1);
     }
 }

@@ -6,7 +6,7 @@
 //!                      announcements are added to either
 //! ```
 
-use super::{Playback, Settings, mouth::PAYLOAD_BYTES_MAX};
+use super::{key::MemberKey, playback::Playback, send_path::PAYLOAD_BYTES_MAX, settings::Settings};
 use plenary_audio::{
     bus::Bus,
     codec::{Codec, Encoder, Rate},
@@ -19,12 +19,12 @@ const QUIET_DBOV: f32 = -45.0;
 
 /// The mix at one rate and its encodings.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct RateMixer {
     pub(super) bus: Bus,
     /// What listeners hear, by whether they hear the voices.
     pub(super) shared: [Shared; 2],
     /// Streams of this rate in the room.
-    pub(super) parties: usize,
+    pub(super) members: usize,
 }
 
 /// A frame for many listeners: mixed when the first one needs it, and encoded when the first one needs it in a codec.
@@ -54,7 +54,7 @@ pub(super) struct SharedStream {
     pub(super) has_newcomer: bool,
 }
 
-impl Desk {
+impl RateMixer {
     pub(super) fn new(rate: Rate) -> Self {
         let shared = || Shared {
             mixed: false,
@@ -65,7 +65,7 @@ impl Desk {
             limiter_before: Limiter::new(),
             streams: [const { None }; 4],
         };
-        Self { bus: Bus::new(rate), shared: [shared(), shared()], parties: 0 }
+        Self { bus: Bus::new(rate), shared: [shared(), shared()], members: 0 }
     }
 
     /// Prepares for listeners of a codec.
@@ -162,7 +162,7 @@ impl Desk {
         &mut self,
         codec: Codec,
         listens: bool,
-        plays: &[(Playback, Option<super::PartyKey>)],
+        plays: &[(Playback, Option<MemberKey>)],
         sum: &mut [i32],
     ) -> (&[u8], &[i16], f32) {
         let shared = &mut self.shared[usize::from(listens)];

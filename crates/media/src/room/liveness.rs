@@ -1,7 +1,7 @@
 //! Whether a call is still alive, and whether its audio flows both ways.
 //!
 //! - A call that sends and receives is alive while RTP arrives.
-//! - A stream that ceases, or never begins, may be muted, or silent because nobody is speaking (RFC 3389, RFC 7587's DTX).
+//! - A stream that ceases, or never begins, may be muted, or in a pause of its talker (RFC 3389, RFC 7587's DTX).
 //!   It is reported each time the timeout passes, so that the other side can be asked. If RTCP or ICE checks arrive, it is
 //!   reported after ten times as long.
 //! - If ICE or the DTLS handshake has to complete first and does not, nothing can ever be sent: the call is over after the
@@ -15,7 +15,7 @@
 
 use crate::OneWay;
 
-/// If RTCP arrives, the other side is asked after this many times as long.
+/// If RTCP arrives, silence is reported after this many times as long.
 const SILENT_TIMEOUTS: u64 = 10;
 /// After an RTCP BYE a stream may continue for this long, because some send it when they only change something.
 const GOODBYE_NS: u64 = 5_000_000_000;
@@ -29,7 +29,7 @@ const UNDELIVERED_REPORTS: u32 = 2;
 
 /// What is known about whether a call is alive.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Life {
+pub(super) struct Liveness {
     /// Time of the last session description.
     agreed_ns: u64,
     rtp_ns: Option<u64>,
@@ -39,10 +39,10 @@ pub(super) struct Life {
     /// Its signalling is gone: only its packets show that it is alive.
     is_cut_off: bool,
     /// Time at which silence was last reported.
-    asked_ns: Option<u64>,
+    reported_ns: Option<u64>,
     /// The last packet announced a pause.
     paused: bool,
-    timeout_told: bool,
+    timeout_reported: bool,
     delivery: Delivery,
     one_way: Option<OneWay>,
 }
@@ -82,7 +82,7 @@ pub(super) enum Finding {
     OneWay(Option<OneWay>),
 }
 
-impl Life {
+impl Liveness {
     pub(super) fn new(now_ns: u64) -> Self {
         Self {
             agreed_ns: now_ns,
@@ -90,9 +90,9 @@ impl Life {
             control_ns: None,
             goodbye_ns: None,
             is_cut_off: false,
-            asked_ns: None,
+            reported_ns: None,
             paused: false,
-            timeout_told: false,
+            timeout_reported: false,
             delivery: Delivery { since_ns: now_ns, sent: 0, highest: None, barren: 0 },
             one_way: None,
         }
@@ -101,14 +101,14 @@ impl Life {
     /// A session description, new or the same again: the waiting starts over. `sent`: packets sent so far.
     pub(super) fn agree(&mut self, sent: u64, now_ns: u64) {
         self.agreed_ns = now_ns;
-        (self.goodbye_ns, self.timeout_told, self.is_cut_off) = (None, false, false);
+        (self.goodbye_ns, self.timeout_reported, self.is_cut_off) = (None, false, false);
         self.delivery = Delivery { since_ns: now_ns, sent, highest: None, barren: 0 };
     }
 
     /// A valid packet from the other side. `is_noise`: it describes the noise of a pause that begins.
     pub(super) fn rtp(&mut self, is_noise: bool, at_ns: u64) {
         self.rtp_ns = Some(at_ns);
-        (self.paused, self.timeout_told) = (is_noise, false);
+        (self.paused, self.timeout_reported) = (is_noise, false);
         if self.goodbye_ns.is_some_and(|goodbye_ns| at_ns > goodbye_ns) {
             self.goodbye_ns = None;
         }
@@ -155,7 +155,7 @@ impl Life {
     ) -> Option<Finding> {
         let since = |at_ns: Option<u64>| now_ns.saturating_sub(at_ns.unwrap_or(0).max(self.agreed_ns));
         let both = sends && receives;
-        if both && !self.timeout_told {
+        if both && !self.timeout_reported {
             let is_over = match (self.goodbye_ns, self.rtp_ns) {
                 _ if self.is_cut_off => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS.min(timeout_ns),
                 (Some(_), _) => since(self.rtp_ns.max(self.goodbye_ns)) > GOODBYE_NS,
@@ -163,7 +163,7 @@ impl Life {
                 (None, Some(_)) => false,
             };
             if is_over {
-                self.timeout_told = true;
+                self.timeout_reported = true;
                 return Some(Finding::Gone);
             }
         }
@@ -177,8 +177,8 @@ impl Life {
             (true, false) => (self.rtp_ns, timeout_ns, Finding::Silent),
             (true, true) => (self.rtp_ns, timeout_ns.saturating_mul(SILENT_TIMEOUTS), Finding::Silent),
         };
-        if may_be_there && since(heard_ns.max(self.asked_ns)) > limit_ns {
-            self.asked_ns = Some(now_ns);
+        if may_be_there && since(heard_ns.max(self.reported_ns)) > limit_ns {
+            self.reported_ns = Some(now_ns);
             return Some(finding);
         }
         let delivery = &self.delivery;
@@ -207,21 +207,23 @@ mod tests {
     const BOTH: Expected = Expected { sends: true, receives: true, is_connected: true };
 
     /// A call of this many seconds, in steps of half a second, and the findings with their times.
-    fn live(seconds: u64, each: impl FnMut(&mut Life, f64)) -> Vec<(u64, Finding)> {
+    fn live(seconds: u64, each: impl FnMut(&mut Liveness, f64)) -> Vec<(u64, Finding)> {
         live_with(BOTH, seconds, each)
     }
 
     fn live_with(
         expected: Expected,
         seconds: u64,
-        mut each: impl FnMut(&mut Life, f64),
+        mut each: impl FnMut(&mut Liveness, f64),
     ) -> Vec<(u64, Finding)> {
-        let mut life = Life::new(0);
+        let mut liveness = Liveness::new(0);
         let mut found = Vec::new();
         for half in 0..seconds * 2 {
             let now = half * SECOND / 2;
-            each(&mut life, half as f64 / 2.0);
-            found.extend(life.look(expected, half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)));
+            each(&mut liveness, half as f64 / 2.0);
+            found.extend(
+                liveness.look(expected, half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)),
+            );
         }
         found
     }
@@ -235,26 +237,26 @@ mod tests {
     #[test]
     fn what_is_cut_off_from_its_signalling_lives_as_long_as_its_rtp() {
         // ICE checks and RTCP continue, as from a browser whose page hangs: they do not count.
-        let found = live(100, |life, now| {
+        let found = live(100, |liveness, now| {
             if now == 10.0 {
-                life.cut_off();
+                liveness.cut_off();
             }
             if now <= 20.0 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
-            life.control(at(now));
+            liveness.control(at(now));
         });
         assert_eq!(found, [(25, Finding::Gone), (26, NONE_RECEIVED)]);
         // A new session description, over another connection: as before.
-        let found = live(100, |life, now| {
+        let found = live(100, |liveness, now| {
             if now <= 10.0 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
             if now == 10.0 {
-                life.cut_off();
+                liveness.cut_off();
             }
             if now == 12.0 {
-                life.agree(0, at(now));
+                liveness.agree(0, at(now));
             }
         });
         assert_eq!(found[0], (17, NONE_RECEIVED));
@@ -263,20 +265,20 @@ mod tests {
 
     #[test]
     fn who_is_on_hold_and_cut_off_is_asked_after_five_seconds() {
-        let mut life = Life::new(0);
-        life.cut_off();
+        let mut liveness = Liveness::new(0);
+        liveness.cut_off();
         let mut found = Vec::new();
         for second in 0..13 {
             let now = second * SECOND;
             let held = Expected { sends: false, receives: false, ..BOTH };
-            found.extend(life.look(held, 0, TIMEOUT, now).map(|finding| (second, finding)));
+            found.extend(liveness.look(held, 0, TIMEOUT, now).map(|finding| (second, finding)));
         }
         assert_eq!(found, [(6, Finding::Held), (12, Finding::Held)]);
     }
 
     #[test]
     fn a_stream_that_goes_on_lives() {
-        assert_eq!(live(400, |life, now| life.rtp(false, at(now))), []);
+        assert_eq!(live(400, |liveness, now| liveness.rtp(false, at(now))), []);
     }
 
     #[test]
@@ -284,9 +286,9 @@ mod tests {
         let asked = [30, 61, 91, 122].map(|second| (second, Finding::Silent));
         assert_eq!(live(150, |_, _| {}), [&[(5, NONE_RECEIVED)][..], &asked].concat());
         // It is not over later either, when it begins to talk and falls silent again.
-        let found = live(120, |life, now| {
+        let found = live(120, |liveness, now| {
             if (70.0..80.0).contains(&now) {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
         });
         let asked = [30, 61, 110].map(|second| (second, Finding::Silent));
@@ -295,9 +297,9 @@ mod tests {
         expected.sort_by_key(|(second, _)| *second);
         assert_eq!(found, expected);
         // And an RTCP BYE is one, though nothing came before it.
-        let found = live(60, |life, now| {
+        let found = live(60, |liveness, now| {
             if now == 10.0 {
-                life.goodbye(at(now));
+                liveness.goodbye(at(now));
             }
         });
         assert_eq!(found, [(5, NONE_RECEIVED), (10, Finding::OneWay(None)), (15, Finding::Gone)]);
@@ -305,7 +307,7 @@ mod tests {
 
     #[test]
     fn where_reports_come_without_rtp_it_is_asked_after_ten_times_as_long() {
-        let found = live(610, |life, now| life.control(at(now)));
+        let found = live(610, |liveness, now| liveness.control(at(now)));
         assert_eq!(found, [(5, NONE_RECEIVED), (300, Finding::Silent), (601, Finding::Silent)]);
     }
 
@@ -314,7 +316,7 @@ mod tests {
         let waiting = Expected { is_connected: false, ..BOTH };
         assert_eq!(live_with(waiting, 400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
         // ICE checks without a completed handshake do not keep a call alive.
-        let found = live_with(waiting, 400, |life, now| life.control(at(now)));
+        let found = live_with(waiting, 400, |liveness, now| liveness.control(at(now)));
         assert_eq!(found, [(5, NONE_RECEIVED), (30, Finding::Gone)]);
     }
 
@@ -322,9 +324,9 @@ mod tests {
     fn one_that_falls_silent_is_asked_about_again_and_again_and_is_never_just_over() {
         // Also one that announced its pause by comfort noise, which is not one-way audio.
         for is_noise in [false, true] {
-            let found = live(150, |life, now| {
+            let found = live(150, |liveness, now| {
                 if now < 20.0 {
-                    life.rtp(is_noise, at(now));
+                    liveness.rtp(is_noise, at(now));
                 }
             });
             let asked = [50, 80, 111, 141].map(|second| (second, Finding::Silent));
@@ -332,9 +334,9 @@ mod tests {
             assert_eq!(found, noticed.into_iter().chain(asked).collect::<Vec<_>>());
         }
         // A stream that continues is not asked about.
-        let found = live(150, |life, now| {
+        let found = live(150, |liveness, now| {
             if !(20.0..=60.0).contains(&now) {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
         });
         assert_eq!(found, [(25, NONE_RECEIVED), (50, Finding::Silent), (60, Finding::OneWay(None))]);
@@ -342,20 +344,20 @@ mod tests {
 
     #[test]
     fn where_reports_come_a_silent_stream_is_asked_about_after_ten_times_as_long() {
-        let found = live(600, |life, now| {
+        let found = live(600, |liveness, now| {
             if now < 20.0 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
-            life.control(at(now));
+            liveness.control(at(now));
         });
         assert_eq!(found, [(25, NONE_RECEIVED), (320, Finding::Silent)]);
         // Until they cease as well.
-        let found = live(200, |life, now| {
+        let found = live(200, |liveness, now| {
             if now < 20.0 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
             if now < 100.0 {
-                life.control(at(now));
+                liveness.control(at(now));
             }
         });
         let asked = [130, 160, 191].map(|second| (second, Finding::Silent));
@@ -364,32 +366,32 @@ mod tests {
 
     #[test]
     fn an_announced_pause_is_not_one_way() {
-        let found = live(200, |life, now| {
+        let found = live(200, |liveness, now| {
             if now < 20.0 {
-                life.rtp(now == 19.5, at(now));
+                liveness.rtp(now == 19.5, at(now));
             }
-            life.control(at(now));
+            liveness.control(at(now));
         });
         assert_eq!(found, []);
     }
 
     #[test]
     fn a_goodbye_ends_the_waiting_unless_the_stream_goes_on() {
-        let found = live(60, |life, now| {
+        let found = live(60, |liveness, now| {
             if now < 20.0 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
             if now == 20.0 {
-                life.goodbye(at(now));
+                liveness.goodbye(at(now));
             }
         });
         assert_eq!(found, [(25, Finding::Gone)]);
-        let found = live(60, |life, now| {
+        let found = live(60, |liveness, now| {
             if now == 20.0 {
-                life.goodbye(at(now));
+                liveness.goodbye(at(now));
             }
             if now != 20.5 {
-                life.rtp(false, at(now));
+                liveness.rtp(false, at(now));
             }
         });
         assert_eq!(found, []);
@@ -397,8 +399,8 @@ mod tests {
 
     #[test]
     fn one_who_reports_that_nothing_arrives_is_believed_after_a_while() {
-        let found = live(60, |life, now| {
-            life.rtp(false, at(now));
+        let found = live(60, |liveness, now| {
+            liveness.rtp(false, at(now));
             if now % 5.0 == 4.0 {
                 let sent = (now * 50.0) as u64;
                 // From 20 to 40 seconds the number stays the same, or is absent.
@@ -408,7 +410,7 @@ mod tests {
                     ..40.0 => None,
                     _ => Some(sent as u32),
                 };
-                life.report(highest, sent, at(now));
+                liveness.report(highest, sent, at(now));
             }
         });
         let undelivered = Finding::OneWay(Some(OneWay::NoneDelivered));
@@ -419,14 +421,14 @@ mod tests {
     fn on_hold_nothing_is_expected_but_silence_is_told() {
         for (sends, receives) in [(false, true), (true, false), (false, false)] {
             let agreed = Expected { sends, receives, ..BOTH };
-            let mut life = Life::new(0);
+            let mut liveness = Liveness::new(0);
             let mut held = Vec::new();
             for second in 0..200 {
                 // Reports come until the hundredth second.
                 if second < 100 {
-                    life.control(second * SECOND);
+                    liveness.control(second * SECOND);
                 }
-                match life.look(agreed, 0, TIMEOUT, second * SECOND) {
+                match liveness.look(agreed, 0, TIMEOUT, second * SECOND) {
                     None => {}
                     Some(Finding::Held) => held.push(second),
                     Some(other) => panic!("{other:?}"),
@@ -434,9 +436,9 @@ mod tests {
             }
             assert_eq!(held, [130, 161, 192]);
         }
-        let mut life = Life::new(0);
-        life.agree(0, 1000 * SECOND);
-        assert_eq!(life.look(BOTH, 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
-        assert_eq!(life.look(BOTH, 0, TIMEOUT, 1031 * SECOND), Some(Finding::Silent));
+        let mut liveness = Liveness::new(0);
+        liveness.agree(0, 1000 * SECOND);
+        assert_eq!(liveness.look(BOTH, 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
+        assert_eq!(liveness.look(BOTH, 0, TIMEOUT, 1031 * SECOND), Some(Finding::Silent));
     }
 }

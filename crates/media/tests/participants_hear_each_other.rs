@@ -1,4 +1,4 @@
-//! Parties with real sockets hear each other, and nobody else hears them.
+//! Participants with real sockets hear the others in their room only.
 
 mod support;
 
@@ -29,7 +29,7 @@ fn each_hears_all_others_and_not_itself_before_and_after_a_mute() {
     plane.media.set_voice(all[1].call, false, true);
     talk(&mut all, 700);
     assert_eq!(hears(all[0]), [false, false, true, true]);
-    assert_eq!(hears(all[1]), [true, false, true, true], "who is muted still listens");
+    assert_eq!(hears(all[1]), [true, false, true, true], "a muted participant still listens");
     plane.media.set_voice(all[1].call, true, false);
     talk(&mut all, 700);
     assert_eq!(hears(all[0]), [false, true, true, true]);
@@ -60,7 +60,7 @@ fn one_voice_alone_is_heard_bit_for_bit() {
             plane.media.set_stream(phone.call, phone.params());
             plane.media.set_voice(phone.call, true, true);
         }
-        // The machine may be busy and this end late; then a frame is made up. A second without one is enough.
+        // On a busy machine this end may be late, and a frame is concealed. A second without concealment is enough.
         let heard = |listener: &Phone| {
             let mut longest = 0;
             let mut run = 0;
@@ -99,7 +99,7 @@ fn a_key_is_reported_once_and_not_heard() {
     let during = &other.heard[other.heard.len() - 5600..];
     assert!(during.iter().all(|sample| sample.unsigned_abs() <= 8), "keys are heard");
     plane.gather();
-    for event in &plane.told {
+    for event in &plane.received {
         if let MediaEvent::KeyPressed { call, key } = event {
             assert_eq!(*call, caller.call);
             keys.push(*key);
@@ -109,11 +109,11 @@ fn a_key_is_reported_once_and_not_heard() {
 }
 
 #[test]
-fn strangers_are_not_heard_and_draw_no_audio_to_themselves() {
+fn strangers_are_not_heard_and_receive_no_audio() {
     let plane = Plane::start(config());
     let (mut caller, mut other) = (plane.dial(1, 1, Says::Nothing), plane.dial(2, 1, Says::Nothing));
     talk(&mut [&mut caller, &mut other], 200);
-    // Somebody else sends a loud tone to the caller's port, louder and earlier than the caller himself.
+    // A stranger sends a loud tone to the caller's port, louder and earlier than the caller.
     let mut stranger = Phone::new(3, tone(1700.0));
     stranger.server = caller.server;
     talk(&mut [&mut stranger, &mut caller, &mut other], 800);
@@ -132,7 +132,7 @@ fn strangers_are_not_heard_and_draw_no_audio_to_themselves() {
 fn a_nat_that_gives_a_stream_another_port_after_some_seconds_breaks_it_for_a_second() {
     let plane = Plane::start(config());
     let (mut caller, mut other) = (plane.dial(1, 1, tone(440.0)), plane.dial(2, 1, tone(700.0)));
-    // Until its port is the only one that the kernel takes packets from.
+    // After five seconds the kernel accepts packets from its port only.
     talk(&mut [&mut caller, &mut other], 5600);
     assert!(other.level(440.0) > -20.0);
     let moved = Phone::new(3, Says::Nothing);
@@ -140,17 +140,17 @@ fn a_nat_that_gives_a_stream_another_port_after_some_seconds_breaks_it_for_a_sec
     talk(&mut [&mut caller, &mut other], 2000);
     assert!(other.level(440.0) > -20.0, "it is heard again");
     assert!(caller.level(700.0) > -20.0, "and hears");
-    // Nothing goes to the old port any more.
+    // Nothing is sent to the old port.
     while old.recv(&mut [0; 1500]).is_ok() {}
     talk(&mut [&mut caller, &mut other], 200);
     assert!(old.recv(&mut [0; 1500]).is_err());
 }
 
 #[test]
-fn audio_goes_to_where_it_comes_from_and_anew_after_another_agreement() {
+fn audio_follows_its_source_and_again_after_a_new_session_description() {
     let plane = Plane::start(config());
     let (mut caller, mut other) = (plane.dial(1, 1, Says::Nothing), plane.dial(2, 1, tone(700.0)));
-    // It said another address than it sends from, as a phone behind a NAT does.
+    // It announces another address than it sends from, like a telephone behind a NAT.
     let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let said = elsewhere.local_addr().expect("bound");
     plane.media.set_stream(caller.call, StreamParams { remote_rtp: said, ..caller.params() });
@@ -164,14 +164,14 @@ fn audio_goes_to_where_it_comes_from_and_anew_after_another_agreement() {
 }
 
 #[test]
-fn hold_stops_what_is_sent_and_resume_starts_it_again() {
+fn hold_stops_audio_and_resume_starts_it_again() {
     let plane = Plane::start(config());
     let (mut caller, mut other) = (plane.dial(1, 1, tone(440.0)), plane.dial(2, 1, tone(700.0)));
     talk(&mut [&mut caller, &mut other], 700);
     plane.media.set_stream(caller.call, StreamParams { send: false, receive: false, ..caller.params() });
     talk(&mut [&mut caller, &mut other], 700);
     let held = caller.packets.len();
-    assert!(other.is_silent(), "who holds us is heard");
+    assert!(other.is_silent(), "a participant on hold is heard");
     talk(&mut [&mut caller, &mut other], 300);
     assert!(caller.packets.len() <= held, "something was sent on hold");
     plane.media.set_stream(caller.call, caller.params());
@@ -181,7 +181,7 @@ fn hold_stops_what_is_sent_and_resume_starts_it_again() {
 }
 
 #[test]
-fn what_is_sent_keeps_its_time_to_the_packet() {
+fn sent_packets_keep_time_exactly() {
     let plane = Plane::start(config());
     let mut phone = plane.dial(1, 1, Says::Nothing);
     talk(&mut [&mut phone], 2000);

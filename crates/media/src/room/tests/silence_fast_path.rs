@@ -11,7 +11,7 @@ fn draw(state: &mut u64, below: u64) -> u64 {
 fn silence(codec: Codec) -> Says {
     match codec {
         Codec::Pcmu => Says::Payload(Box::new(|_| [0xff; FRAME])),
-        _ => Says::Sound(Box::new(|frame: &mut [i16]| frame.fill(0))),
+        _ => Says::Samples(Box::new(|frame: &mut [i16]| frame.fill(0))),
     }
 }
 
@@ -81,8 +81,8 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
             .filter(|number| {
                 world
                     .room
-                    .party(world.phones[*number].key)
-                    .is_some_and(|party| party.codec_in_lull(time).is_some())
+                    .member(world.phones[*number].key)
+                    .is_some_and(|member| member.codec_on_fast_path(time).is_some())
             })
             .count();
         world.deliver();
@@ -109,7 +109,7 @@ fn counted(world: &mut World, number: usize) -> ([u64; 5], [f32; 3]) {
 }
 
 #[test]
-fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
+fn a_line_on_the_fast_path_hears_and_is_heard_as_without_it() {
     let of_g711 = (1..=4).map(|seed| (Codec::Pcmu, seed));
     for (codec, seed) in of_g711.chain([(Codec::Opus, 2)]) {
         let (mut ordinary, none) = conversation(codec, seed, false, false);
@@ -120,7 +120,7 @@ fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
         for number in 0..6 {
             let (one, other) = (&ordinary.phones[number], &with_lulls.phones[number]);
             let differing = one.packets.iter().zip(&other.packets).position(|(one, other)| one != other);
-            assert_eq!(differing, None, "seed {seed}, party {number}");
+            assert_eq!(differing, None, "seed {seed}, member {number}");
             assert_eq!(one.packets.len(), other.packets.len());
             assert_eq!(counted(&mut ordinary, number), counted(&mut with_lulls, number));
             let (one, other) = (ordinary.stats(number), with_lulls.stats(number));
@@ -131,7 +131,7 @@ fn who_is_passed_over_while_he_says_nothing_hears_and_is_heard_as_ever() {
 }
 
 #[test]
-fn on_a_rough_network_as_much_is_made_up_as_ever() {
+fn on_a_rough_network_the_fast_path_changes_no_concealment() {
     let (mut of_ordinary, mut of_lulls) = ([0; 3], [0; 3]);
     for seed in 1..=8 {
         let (mut ordinary, _) = conversation(Codec::Pcmu, seed, true, false);

@@ -1,6 +1,6 @@
 //! The send path: from encoded frames to packets of the length that the other side wants.
 
-use super::Settings;
+use super::settings::Settings;
 use plenary_audio::{
     codec::{Codec, Encoder},
     opus,
@@ -14,7 +14,7 @@ const DTX_BYTES_MAX: usize = 2;
 
 /// Collects the frames of one stream.
 #[derive(Debug)]
-pub(super) struct Mouth {
+pub(super) struct SendPath {
     codec: Codec,
     pub(super) source: Source,
     /// Length of a packet in RTP clock units.
@@ -22,7 +22,7 @@ pub(super) struct Mouth {
     gathered: Gathered,
     dtx: bool,
     /// Encodes this stream separately, always, because its settings differ from all others.
-    pub(super) own: Option<Box<Own>>,
+    pub(super) own_encoder: Option<Box<OwnEncoder>>,
 }
 
 #[derive(Debug)]
@@ -33,12 +33,12 @@ enum Gathered {
 
 /// An encoder with settings of its own, and the length of its frames in samples.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(super) struct OwnEncoder {
     pub(super) encoder: Encoder,
     pub(super) frame: usize,
 }
 
-impl Mouth {
+impl SendPath {
     pub(super) fn new(
         codec: Codec,
         source: Source,
@@ -62,12 +62,12 @@ impl Mouth {
         // Shared frames are 20 ms long and of the common bit rate.
         let slower = bitrate_max.filter(|most| *most < settings.opus.bitrate);
         let is_special = codec == Codec::Opus && (slower.is_some() || !ptime_ms.is_multiple_of(20));
-        let own = is_special.then(|| {
+        let own_encoder = is_special.then(|| {
             let bitrate = slower.unwrap_or(settings.opus.bitrate);
             let encoder = Encoder::new(codec, &opus::Settings { bitrate, ..settings.opus });
-            Box::new(Own { encoder, frame: if ptime_ms.is_multiple_of(20) { 960 } else { 480 } })
+            Box::new(OwnEncoder { encoder, frame: if ptime_ms.is_multiple_of(20) { 960 } else { 480 } })
         });
-        Self { codec, source, packet_units, gathered, dtx: settings.opus.dtx, own }
+        Self { codec, source, packet_units, gathered, dtx: settings.opus.dtx, own_encoder }
     }
 
     /// Takes an encoded frame that lasts `units`; passes complete packets to `send`.
@@ -136,7 +136,7 @@ impl Mouth {
             Gathered::Octets { length, .. } => *length == 0,
             Gathered::Frames { units, .. } => *units == 0,
         };
-        is_empty && self.own.is_none() && self.packet_units == self.codec.clock_rate() / 50
+        is_empty && self.own_encoder.is_none() && self.packet_units == self.codec.clock_rate() / 50
     }
 
     /// Advances by `frames` of 20 ms of silence. What was collected for an unfinished packet took its time too.

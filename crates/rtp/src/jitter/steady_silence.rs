@@ -12,7 +12,7 @@ impl JitterBuffer {
     /// If the stream is only silence, in packets of exactly one frame, in its steady state, and a pull at
     /// `play_at_ns` would find it so: the number of packets held, and the header of the next one.
     #[must_use]
-    pub fn lull(&self, play_at_ns: u64) -> Option<(usize, Header)> {
+    pub fn steady_silence(&self, play_at_ns: u64) -> Option<(usize, Header)> {
         let cursor =
             self.cursor.filter(|_| self.mode == Mode::Playing && self.packet_samples == self.frame)?;
         let is_calm = self.owed == 0 && !self.joins && self.quiet && self.pulls_too_long == 0;
@@ -134,18 +134,18 @@ mod tests {
                         passing = None;
                         passed += 1;
                     }
-                } else if let Some((held, expected)) = through.lull(now_ns + FRAME_NS) {
+                } else if let Some((held, expected)) = through.steady_silence(now_ns + FRAME_NS) {
                     assert_eq!(held, through.packets_held());
                     assert_eq!(expected, header(next));
                     passing = Some((through.clone(), 0));
                 }
             }
-            assert!(passed > 30, "{passed} lulls with late packets: {late}");
+            assert!(passed > 30, "{passed} times with late packets: {late}");
         }
     }
 
     #[test]
-    fn there_is_no_lull_in_what_is_not_just_silence() {
+    fn only_steady_silence_is_reported_as_such() {
         let mut buffer = JitterBuffer::new(JitterConfig::G711);
         let tick = |buffer: &mut JitterBuffer, number: u64, payload: &[u8]| {
             let now_ns = arrival(number, false);
@@ -154,7 +154,7 @@ mod tests {
                 _ => buffer.push(&header(number), payload, 160, now_ns),
             };
             buffer.pull(now_ns + 1_500_000);
-            buffer.lull(now_ns + 1_500_000 + FRAME_NS).is_some()
+            buffer.steady_silence(now_ns + 1_500_000 + FRAME_NS).is_some()
         };
         assert!((0..11).all(|number| !tick(&mut buffer, number, &[])), "it has hardly begun");
         assert!((11..20).all(|number| tick(&mut buffer, number, &[])));

@@ -8,8 +8,8 @@
 //! heard depends on it.
 
 use super::{
-    FRAME_NS,
-    doze::{OPUS_BYTES_OF_SILENCE, OPUS_KEPT},
+    decode_skip::{OPUS_BYTES_OF_SILENCE, OPUS_KEPT},
+    tick::FRAME_NS,
 };
 use plenary_audio::{codec::Codec, opus};
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const RECEIVED_MAX: u8 = 2 * TICKS as u8;
 
 /// The state of the fast path. Everything that a packet or a tick of it needs is adjacent.
 #[derive(Debug)]
-pub(super) struct Lull {
+pub(super) struct SilenceFastPath {
     /// Ticks left on the fast path; zero: the line is not on it.
     left: u8,
     /// Packets that arrived and were not played.
@@ -32,7 +32,7 @@ pub(super) struct Lull {
     /// Packets that arrived, octets in them, and ticks that passed, since the last full pass.
     received: u8,
     bytes: u32,
-    heard: u8,
+    ticks: u8,
     /// Of both directions.
     pub(super) codec: Codec,
     /// The header expected of the next packet.
@@ -49,18 +49,18 @@ pub(super) struct Lull {
     /// Level of what was sent before each tick, in dBov.
     sent_dbov: [f32; TICKS as usize],
     /// The last packets of Opus, which its decoder needs before speech that begins.
-    last: Last,
+    last: LastPackets,
 }
 
 /// The latest packets of Opus; the newest is the one before `next`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Last {
+pub(super) struct LastPackets {
     octets: [[u8; OPUS_BYTES_OF_SILENCE]; OPUS_KEPT],
     lengths: [u8; OPUS_KEPT],
     next: u8,
 }
 
-impl Last {
+impl LastPackets {
     const NONE: Self =
         Self { octets: [[0; OPUS_BYTES_OF_SILENCE]; OPUS_KEPT], lengths: [0; OPUS_KEPT], next: 0 };
 
@@ -84,15 +84,15 @@ impl Last {
 pub(super) struct Passed {
     pub(super) received: u32,
     pub(super) bytes: u32,
-    pub(super) heard: u32,
+    pub(super) ticks: u32,
     pub(super) last_ns: u64,
     pub(super) sent_dbov: [f32; TICKS as usize],
-    pub(super) last: Last,
+    pub(super) last: LastPackets,
 }
 
 /// The state with which the fast path begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Beginning {
+pub(super) struct FastPathEntry {
     /// Spreads lines over the ticks of their full passes.
     pub(super) number: usize,
     pub(super) held: usize,
@@ -105,7 +105,7 @@ pub(super) struct Beginning {
     pub(super) now_ns: u64,
 }
 
-impl Lull {
+impl SilenceFastPath {
     /// Not on the fast path.
     pub(super) fn new(from: SocketAddr) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Lull {
             held: 0,
             received: 0,
             bytes: 0,
-            heard: 0,
+            ticks: 0,
             codec: Codec::Pcmu,
             header: [0; HEADER],
             due_ns: 0,
@@ -122,13 +122,13 @@ impl Lull {
             payload_type: 0,
             has_reports: false,
             sent_dbov: [0.0; TICKS as usize],
-            last: Last::NONE,
+            last: LastPackets::NONE,
         }
     }
 
     /// Begins after a tick.
-    pub(super) fn begin(&mut self, beginning: Beginning) {
-        let Beginning { number, held, codec, header, from, payload_type, has_reports, now_ns } = beginning;
+    pub(super) fn enter(&mut self, entry: FastPathEntry) {
+        let FastPathEntry { number, held, codec, header, from, payload_type, has_reports, now_ns } = entry;
         let tick = now_ns / FRAME_NS + number as u64;
         *self = Self {
             left: (TICKS - 1 - tick % TICKS) as u8,
@@ -143,12 +143,12 @@ impl Lull {
     }
 
     /// The next packet is only compared with the expected one.
-    pub(super) fn is_going_on(&self) -> bool {
+    pub(super) fn is_on(&self) -> bool {
         self.left > 0
     }
 
     /// Takes a packet if it is the expected one. It arrived at `arrival_ns`, or later.
-    pub(super) fn takes(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64) -> bool {
+    pub(super) fn takes_packet(&mut self, from: SocketAddr, bytes: &[u8], arrival_ns: u64) -> bool {
         if self.left == 0 || bytes.len() < HEADER || from != self.from || self.received == RECEIVED_MAX {
             return false;
         }
@@ -187,36 +187,36 @@ impl Lull {
     }
 
     /// Counts a tick. False if it is not the expected one, or there is no packet for it.
-    pub(super) fn hears(&mut self, now_ns: u64, sent_dbov: f32) -> bool {
+    pub(super) fn takes_tick(&mut self, now_ns: u64, sent_dbov: f32) -> bool {
         if self.left == 0 || self.held == 0 || self.due_ns != now_ns {
             return false;
         }
-        self.sent_dbov[usize::from(self.heard)] = sent_dbov;
+        self.sent_dbov[usize::from(self.ticks)] = sent_dbov;
         self.left -= 1;
         self.held -= 1;
-        self.heard += 1;
+        self.ticks += 1;
         self.due_ns += FRAME_NS;
         true
     }
 
     /// This tick was counted.
-    pub(super) fn has_heard(&self, now_ns: u64) -> bool {
-        self.heard > 0 && self.due_ns == now_ns + FRAME_NS
+    pub(super) fn has_taken_tick(&self, now_ns: u64) -> bool {
+        self.ticks > 0 && self.due_ns == now_ns + FRAME_NS
     }
 
     /// Ends it; `None` if nothing passed.
-    pub(super) fn end(&mut self) -> Option<Passed> {
+    pub(super) fn leave(&mut self) -> Option<Passed> {
         self.left = 0;
-        if self.received == 0 && self.heard == 0 {
+        if self.received == 0 && self.ticks == 0 {
             return None;
         }
         let received = u32::from(std::mem::take(&mut self.received));
-        let heard = u32::from(std::mem::take(&mut self.heard));
+        let ticks = u32::from(std::mem::take(&mut self.ticks));
         let bytes = std::mem::take(&mut self.bytes);
         Some(Passed {
             received,
             bytes,
-            heard,
+            ticks,
             last_ns: self.last_ns,
             sent_dbov: self.sent_dbov,
             last: self.last,

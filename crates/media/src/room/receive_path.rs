@@ -1,9 +1,10 @@
 //! The receive path: from packets in a jitter buffer to frames of 20 ms, for each codec.
 
 use super::{
-    FRAME_NS, Settings,
-    doze::Doze,
-    listener::{Piece, PlayLog},
+    decode_skip::DecodeSkip,
+    play_log::{Piece, PlayLog},
+    settings::Settings,
+    tick::FRAME_NS,
 };
 use plenary_audio::{cng::ComfortNoise, codec::Codec, g711::Law, g722, level, opus, repair::Repairer, tempo};
 use plenary_rtp::{
@@ -17,16 +18,18 @@ pub(super) const G711_FRAME: usize = 160;
 /// Above this loss one more packet is held, below the second value no longer.
 const LOSS_TO_HOLD_MORE: f32 = 0.008;
 const LOSS_TO_HOLD_LESS: f32 = 0.002;
+/// Below this level a frame may be removed or repeated unnoticed.
+const QUIET_DBOV: f32 = -48.0;
 /// The smallest piece that Opus conceals, 2.5 ms.
 const OPUS_PIECE: usize = 120;
 
 /// Receives one stream.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(super) struct ReceivePath {
     codec: Codec,
     pub(super) jitter: JitterBuffer,
     decoder: Decoder,
-    doze: Doze,
+    skip: DecodeSkip,
     /// For G.722: the state that the decoder would have had it decoded the skipped packets.
     scales: Option<g722::Scales>,
     /// Decoded, not yet played.
@@ -43,8 +46,8 @@ pub(super) struct Ear {
     payload: [u8; G711_FRAME],
     payload_is_frame: bool,
     /// The previous frame was concealed, so the next one is blended with it.
-    made_up: bool,
-    /// The last packet said that nobody is speaking: the sender may omit what follows.
+    was_concealed: bool,
+    /// The last packet announced a pause: the sender may omit what follows.
     may_pause: bool,
     /// Frames that were omitted that way.
     frames_not_sent: u64,
@@ -55,8 +58,8 @@ pub(super) struct Ear {
     /// The participant has been silent.
     is_idle: bool,
     /// The waiting samples and the frame were skipped and are all zeros: their stated level, in dBov.
-    told_dbov: Option<f32>,
-    frame_told_dbov: Option<f32>,
+    stated_dbov: Option<f32>,
+    frame_stated_dbov: Option<f32>,
     /// The other side's comfort noise.
     noise: ComfortNoise,
 }
@@ -115,10 +118,10 @@ impl Decoder {
     }
 
     /// Decodes the packets skipped before a packet, for their effect on the decoder. Into `out`, which is not played.
-    fn warm<'a>(&mut self, passed_over: impl Iterator<Item = &'a [u8]>, out: &mut [i16]) {
+    fn warm<'a>(&mut self, skipped: impl Iterator<Item = &'a [u8]>, out: &mut [i16]) {
         match self {
             Self::Telephony(repairer) => {
-                for (place, packet) in passed_over.enumerate() {
+                for (place, packet) in skipped.enumerate() {
                     // It was as long as this packet or shorter.
                     if let Some(out) = out.get_mut(..2 * packet.len()) {
                         repairer.decode(packet, place == 0, out);
@@ -128,7 +131,7 @@ impl Decoder {
             Self::Opus(decoder) => {
                 decoder.reset();
                 // Packets longer than this one are refused.
-                for packet in passed_over {
+                for packet in skipped {
                     decoder.decode(packet, out);
                 }
             }
@@ -150,7 +153,7 @@ impl Decoder {
     }
 }
 
-impl Ear {
+impl ReceivePath {
     /// `has_levels`: packets carry their level.
     pub(super) fn new(codec: Codec, has_levels: bool, settings: &Settings, seed: u32) -> Self {
         let jitter = match codec {
@@ -168,7 +171,7 @@ impl Ear {
             jitter,
             scales: decoder.scales(),
             decoder,
-            doze: Doze::new(codec, has_levels, seed),
+            skip: DecodeSkip::new(codec, has_levels, seed),
             // Longer packets get their space when the first one arrives.
             waiting: vec![0; 3 * frame],
             waiting_samples: 0,
@@ -178,21 +181,21 @@ impl Ear {
             inserted: vec![0; frame].into(),
             payload: [0; G711_FRAME],
             payload_is_frame: false,
-            made_up: false,
+            was_concealed: false,
             may_pause: false,
             frames_not_sent: 0,
             paused: true,
             is_silent: false,
             is_idle: false,
-            told_dbov: None,
-            frame_told_dbov: None,
+            stated_dbov: None,
+            frame_stated_dbov: None,
             noise: ComfortNoise::new(codec.rate().hz(), seed),
         }
     }
 
     /// A new session description: whether packets carry their level.
     pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
-        self.doze.set_levels(has_levels, seed);
+        self.skip.set_levels(has_levels, seed);
     }
 
     /// Takes an audio packet that lasts `units` of the RTP clock, with its stated level.
@@ -211,7 +214,7 @@ impl Ear {
             self.jitter.push_silence(header, units, arrival_ns);
         } else {
             match self.jitter.push(header, payload, units, arrival_ns) {
-                Pushed::Kept | Pushed::Restarted => self.doze.note(header.sequence, level),
+                Pushed::Kept | Pushed::Restarted => self.skip.note(header.sequence, level),
                 Pushed::Duplicate | Pushed::Late | Pushed::Suspect | Pushed::Refused => {}
             }
         }
@@ -226,48 +229,53 @@ impl Ear {
     pub(super) fn hush(&mut self) {
         self.jitter.reset();
         self.decoder.reset();
-        self.doze.forget();
+        self.skip.forget();
         self.waiting_samples = 0;
-        (self.made_up, self.paused) = (false, true);
+        (self.was_concealed, self.paused) = (false, true);
     }
 
     /// The participant has been silent: decoding may be skipped below this level, in dBov.
-    pub(super) fn may_sleep(&mut self, below_dbov: f32) {
+    pub(super) fn may_skip(&mut self, below_dbov: f32) {
         self.is_idle = true;
-        self.doze.may_sleep(below_dbov);
+        self.skip.may_skip(below_dbov);
     }
 
     /// The participant is heard: everything is decoded.
-    pub(super) fn stay_awake(&mut self) {
-        self.doze.stay_awake();
+    pub(super) fn decode_all(&mut self) {
+        self.skip.decode_all();
     }
 
     /// The last packets were skipped.
     #[cfg(test)]
-    pub(super) fn is_asleep(&self) -> bool {
-        self.doze.is_asleep()
+    pub(super) fn is_skipping(&self) -> bool {
+        self.skip.is_skipping()
     }
 
     /// Level of the frame in dBov; the stated one if it was not decoded.
     pub(super) fn level_dbov(&self) -> f32 {
-        match self.frame_told_dbov {
+        match self.frame_stated_dbov {
             _ if self.is_silent => -127.0,
-            Some(told) => told,
+            Some(stated) => stated,
             None => level::dbov(&self.frame),
         }
     }
 
+    /// Tells the jitter buffer whether the frame, of this level, may be removed or repeated.
+    pub(super) fn note_level(&mut self, level_dbov: f32) {
+        self.jitter.set_quiet(level_dbov < QUIET_DBOV);
+    }
+
     /// The frame was silence after silence by its octets, for which nothing had to be done: G.711, or Opus.
-    pub(super) fn was_passed_over(&self) -> bool {
+    pub(super) fn was_skipped(&self) -> bool {
         let is_silence = match self.codec {
             Codec::Pcmu | Codec::Pcma => self.is_silent && self.is_idle,
-            Codec::Opus => self.frame_told_dbov == Some(-127.0) && self.doze.is_asleep(),
+            Codec::Opus => self.frame_stated_dbov == Some(-127.0) && self.skip.is_skipping(),
             Codec::G722 => false,
         };
         is_silence && self.waiting_samples == 0
     }
 
-    /// On the fast path for silence ([`JitterBuffer::lull`]): this many packets arrived, and this many were played.
+    /// On the fast path for silence ([`JitterBuffer::steady_silence`]): this many packets arrived, and this many were played.
     /// `last`: the latest of Opus.
     pub(super) fn pass_silence<'a>(
         &mut self,
@@ -276,7 +284,7 @@ impl Ear {
         last: impl Iterator<Item = &'a [u8]>,
     ) {
         self.jitter.pass_silence(received, heard);
-        last.for_each(|packet| self.doze.keep(packet));
+        last.for_each(|packet| self.skip.keep(packet));
         if self.codec.law().is_some() {
             let is_taken = self.decoder.take_silence(heard as usize * self.frame.len());
             debug_assert!(is_taken, "silence follows on silence");
@@ -321,7 +329,7 @@ impl Ear {
     /// The frame was changed after decoding.
     pub(super) fn set_changed(&mut self) {
         (self.payload_is_frame, self.is_silent, self.is_idle) = (false, false, false);
-        self.frame_told_dbov = None;
+        self.frame_stated_dbov = None;
     }
 
     /// Puts the next 20 ms into `frame`, silence if there is nothing.
@@ -336,7 +344,7 @@ impl Ear {
         self.payload_is_frame = false;
         let starts_empty = self.waiting_samples == 0;
         let was_silent = std::mem::take(&mut self.is_silent) & std::mem::take(&mut self.is_idle);
-        let was_passed_over = self.frame_told_dbov.take().is_some();
+        let was_skipped = self.frame_stated_dbov.take().is_some();
         let is_previous_known = std::mem::take(&mut self.is_previous_known);
         // Two frames are merged into one.
         let mut faster = None;
@@ -348,10 +356,10 @@ impl Ear {
                     self.noise.stop();
                     self.may_pause = self.codec == Codec::Opus && opus::says_silence(payload);
                     let samples = samples as usize * samples_per_unit;
-                    let is_untouched = !joins && !self.made_up && self.codec.law().is_some();
+                    let is_untouched = !joins && !self.was_concealed && self.codec.law().is_some();
                     let is_alone = starts_empty && tempo == Tempo::Even && faster.is_none();
                     let is_just_silence = is_alone && is_untouched && payload.is_empty() && samples == length;
-                    (self.made_up, self.paused) = (false, false);
+                    (self.was_concealed, self.paused) = (false, false);
                     if is_just_silence && was_silent && self.decoder.take_silence(samples) {
                         self.is_silent = true;
                         log.note(piece, 0);
@@ -368,29 +376,30 @@ impl Ear {
                         Some(scales) => scales.follow_silence(payload),
                         None => opus::says_silence(payload),
                     };
-                    if let Some(level_dbov) = self.doze.passes_over(payload, sequence, is_silence) {
+                    if let Some(level_dbov) = self.skip.skips(payload, sequence, is_silence) {
                         if is_alone && samples == length {
-                            if !was_passed_over {
+                            if !was_skipped {
                                 self.frame.fill(0);
                             }
-                            self.frame_told_dbov = Some(level_dbov);
+                            self.frame_stated_dbov = Some(level_dbov);
                             log.note(piece, 0);
                             return;
                         }
                         log.note(piece, self.waiting_samples);
                         out.fill(0);
-                        let other = if self.waiting_samples == 0 { Some(level_dbov) } else { self.told_dbov };
-                        self.told_dbov = other.map(|other| other.max(level_dbov));
+                        let other =
+                            if self.waiting_samples == 0 { Some(level_dbov) } else { self.stated_dbov };
+                        self.stated_dbov = other.map(|other| other.max(level_dbov));
                         self.waiting_samples = end;
                         continue;
                     }
-                    if let Some(passed_over) = self.doze.wake() {
-                        self.decoder.warm(passed_over, out);
+                    if let Some(skipped) = self.skip.take_kept() {
+                        self.decoder.warm(skipped, out);
                     }
-                    self.told_dbov = None;
+                    self.stated_dbov = None;
                     self.decoder.decode(payload, joins, out);
                     self.scales = self.decoder.scales();
-                    self.doze.compare(sequence, out);
+                    self.skip.check_level(sequence, out);
                     if is_just_silence && let Some(law) = self.codec.law() {
                         self.payload.fill(law.silence());
                         (self.payload_is_frame, self.is_silent) = (true, true);
@@ -434,12 +443,12 @@ impl Ear {
                         self.waiting.resize(end, 0);
                     }
                     let out = &mut self.waiting[self.waiting_samples..end];
-                    match self.doze.is_asleep() {
+                    match self.skip.is_skipping() {
                         true => out.fill(0),
                         false => self.decoder.conceal(next, out),
                     }
                     self.waiting_samples = end;
-                    (self.made_up, self.told_dbov) = (true, None);
+                    (self.was_concealed, self.stated_dbov) = (true, None);
                 }
                 Frame::Nothing => {
                     if self.waiting_samples >= length {
@@ -452,11 +461,11 @@ impl Ear {
                     } else {
                         rest.fill(0)
                     }
-                    (self.waiting_samples, self.told_dbov) = (length, None);
+                    (self.waiting_samples, self.stated_dbov) = (length, None);
                     if !std::mem::replace(&mut self.paused, true) {
                         // What comes next joins silence and not the audio before it.
                         self.decoder.reset();
-                        self.made_up = false;
+                        self.was_concealed = false;
                     }
                 }
             }
@@ -472,7 +481,7 @@ impl Ear {
             log.merge(length);
             log.note(Piece::TakenOut { samples: (length / samples_per_unit) as u32 }, 0);
         }
-        self.frame_told_dbov = self.told_dbov;
+        self.frame_stated_dbov = self.stated_dbov;
         self.frame.copy_from_slice(&self.waiting[..length]);
         self.previous.copy_from_slice(&self.waiting[..length]);
         self.is_previous_known = true;

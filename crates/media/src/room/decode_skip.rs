@@ -1,10 +1,10 @@
-//! Skips decoding. A packet of a line that has been silent is not decoded if it says itself that nobody is speaking:
+//! Skips decoding. A packet of a line that has been silent is not decoded if it states itself that the talker is silent:
 //! by its octets (Opus DTX; G.722, digital silence) or by its header (RFC 6464). The last few are kept, and decoded
 //! first when speech resumes, so that the decoder's state is right and the first syllable whole.
 //!
 //! A level in the header is believed as long as it proves right. Now and then a packet that might be skipped is
 //! decoded all the same; if several that claimed silence are loud, this stream's levels are ignored from then on.
-//! Until then it harms nobody but itself: it is not heard.
+//! Until then only that stream suffers: it is not heard.
 
 use plenary_audio::{codec::Codec, level};
 use plenary_rtp::{extension::AudioLevel, jitter};
@@ -22,21 +22,21 @@ const BYTES_OF_LEVELS: usize = 480;
 /// One in this many packets that might be skipped is decoded: at 20 ms each, one in two seconds.
 const PACKETS_BEFORE_CHECK: u32 = 100;
 /// A packet this much louder than its header said, and louder than this, had a wrong level…
-const LIE_DB: f32 = 15.0;
-const LIE_DBOV: f32 = -45.0;
+const MISSTATED_DB: f32 = 15.0;
+const MISSTATED_DBOV: f32 = -45.0;
 /// … and this many are enough.
-const LIES: u32 = 3;
+const MISSTATED_MAX: u32 = 3;
 /// The packet had no level.
-const NOTHING_TOLD: u8 = u8::MAX;
+const NO_LEVEL: u8 = u8::MAX;
 
 /// Decides for one line.
 #[derive(Debug)]
-pub(super) struct Doze {
+pub(super) struct DecodeSkip {
     codec: Codec,
     /// The line has been silent: packets below this level, in dBov, may be skipped.
     below_dbov: Option<f32>,
     /// Packets were skipped since the decoder ran.
-    is_asleep: bool,
+    is_skipping: bool,
     /// The last skipped packets, in slots of equal size, and the slot of the oldest.
     kept: Box<[u8]>,
     lengths: [usize; G722_KEPT],
@@ -48,37 +48,37 @@ pub(super) struct Doze {
 #[derive(Debug)]
 struct Levels {
     /// Of the packets in the jitter buffer, by sequence number.
-    told: [u8; jitter::NUMBERS],
+    stated: [u8; jitter::NUMBERS],
     /// The level of the previous packet, decoded or skipped.
     before: u8,
     until_check: u32,
-    lies: u32,
+    misstated: u32,
 }
 
-impl Doze {
+impl DecodeSkip {
     /// `seed` spreads the checks of many lines.
     pub(super) fn new(codec: Codec, has_levels: bool, seed: u32) -> Self {
-        let mut doze = Self {
+        let mut skip = Self {
             codec,
             below_dbov: None,
-            is_asleep: false,
+            is_skipping: false,
             kept: Box::default(),
             lengths: [0; G722_KEPT],
             oldest: 0,
             levels: None,
         };
-        doze.set_levels(has_levels, seed);
-        doze
+        skip.set_levels(has_levels, seed);
+        skip
     }
 
     /// A new session description: whether packets have levels. What was learnt about them is forgotten.
     pub(super) fn set_levels(&mut self, has_levels: bool, seed: u32) {
         let has_levels = has_levels && self.codec.law().is_none();
         let levels = || Levels {
-            told: [NOTHING_TOLD; jitter::NUMBERS],
-            before: NOTHING_TOLD,
+            stated: [NO_LEVEL; jitter::NUMBERS],
+            before: NO_LEVEL,
             until_check: seed % PACKETS_BEFORE_CHECK,
-            lies: 0,
+            misstated: 0,
         };
         self.levels = has_levels.then(|| Box::new(levels()));
         self.forget();
@@ -107,29 +107,29 @@ impl Doze {
     /// Records the level of a packet that the jitter buffer now holds.
     pub(super) fn note(&mut self, sequence: u16, level: Option<AudioLevel>) {
         if let Some(levels) = &mut self.levels {
-            levels.told[usize::from(sequence) % jitter::NUMBERS] =
-                level.map_or(NOTHING_TOLD, |level| level.level);
+            levels.stated[usize::from(sequence) % jitter::NUMBERS] =
+                level.map_or(NO_LEVEL, |level| level.level);
         }
     }
 
     /// The line is silent: packets quieter than this, and empty ones, may be skipped.
-    pub(super) fn may_sleep(&mut self, below_dbov: f32) {
+    pub(super) fn may_skip(&mut self, below_dbov: f32) {
         self.below_dbov = Some(below_dbov);
     }
 
     /// The line is heard.
-    pub(super) fn stay_awake(&mut self) {
+    pub(super) fn decode_all(&mut self) {
         self.below_dbov = None;
     }
 
     /// Packets were skipped since the decoder ran.
-    pub(super) fn is_asleep(&self) -> bool {
-        self.is_asleep
+    pub(super) fn is_skipping(&self) -> bool {
+        self.is_skipping
     }
 
     /// Whether a packet is skipped, with the level to assume for it. `is_silence`: whether its octets say that it is
     /// silence.
-    pub(super) fn passes_over(
+    pub(super) fn skips(
         &mut self,
         payload: &[u8],
         sequence: u16,
@@ -145,19 +145,19 @@ impl Doze {
         if payload.is_empty() || payload.len() > slot {
             return None;
         }
-        let told = self.levels.as_ref().and_then(|levels| levels.told(sequence));
-        let told = told.filter(|told| *told < below_dbov);
+        let stated = self.levels.as_ref().and_then(|levels| levels.stated(sequence));
+        let stated = stated.filter(|stated| *stated < below_dbov);
         if !is_silence(payload)
-            && (told.is_none() || self.levels.as_mut().is_some_and(|levels| levels.is_checked_now()))
+            && (stated.is_none() || self.levels.as_mut().is_some_and(|levels| levels.is_checked_now()))
         {
             return None;
         }
         if let Some(levels) = &mut self.levels {
-            levels.before = levels.told[usize::from(sequence) % jitter::NUMBERS];
+            levels.before = levels.stated[usize::from(sequence) % jitter::NUMBERS];
         }
         self.keep(payload);
-        self.is_asleep = true;
-        Some(told.unwrap_or(-127.0))
+        self.is_skipping = true;
+        Some(stated.unwrap_or(-127.0))
     }
 
     /// Keeps a skipped packet if it fits a slot.
@@ -170,9 +170,9 @@ impl Doze {
     }
 
     /// A packet is about to be decoded: the skipped packets before it, oldest first, if there are any.
-    pub(super) fn wake(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
+    pub(super) fn take_kept(&mut self) -> Option<impl Iterator<Item = &[u8]>> {
         self.below_dbov = None;
-        if !std::mem::take(&mut self.is_asleep) {
+        if !std::mem::take(&mut self.is_skipping) {
             return None;
         }
         let (count, oldest, kept) = (self.count(), std::mem::take(&mut self.oldest), &self.kept);
@@ -185,28 +185,28 @@ impl Doze {
     }
 
     /// A packet was decoded: checks the level that it stated.
-    pub(super) fn compare(&mut self, sequence: u16, decoded: &[i16]) {
+    pub(super) fn check_level(&mut self, sequence: u16, decoded: &[i16]) {
         let Some(levels) = &mut self.levels else { return };
-        let told = levels.told[usize::from(sequence) % jitter::NUMBERS];
-        let before = std::mem::replace(&mut levels.before, told);
+        let stated = levels.stated[usize::from(sequence) % jitter::NUMBERS];
+        let before = std::mem::replace(&mut levels.before, stated);
         // The sound of a packet extends a little into the next, so two in a row must have stated silence. The number
         // for "no level" is the largest there is.
-        let said = told.min(before);
-        if told.max(before) == NOTHING_TOLD || levels.lies >= LIES {
+        let said = stated.min(before);
+        if stated.max(before) == NO_LEVEL || levels.misstated >= MISSTATED_MAX {
             return;
         }
-        let most_dbov = (LIE_DB - f32::from(said)).max(LIE_DBOV);
-        if f32::from(said) > -LIE_DBOV && level::dbov(decoded) > most_dbov {
-            levels.lies += 1;
+        let most_dbov = (MISSTATED_DB - f32::from(said)).max(MISSTATED_DBOV);
+        if f32::from(said) > -MISSTATED_DBOV && level::dbov(decoded) > most_dbov {
+            levels.misstated += 1;
         }
     }
 }
 
 impl Levels {
     /// The level that a packet states, in dBov, if it is believed.
-    fn told(&self, sequence: u16) -> Option<f32> {
-        let told = self.told[usize::from(sequence) % jitter::NUMBERS];
-        (told != NOTHING_TOLD && self.lies < LIES).then(|| -f32::from(told))
+    fn stated(&self, sequence: u16) -> Option<f32> {
+        let stated = self.stated[usize::from(sequence) % jitter::NUMBERS];
+        (stated != NO_LEVEL && self.misstated < MISSTATED_MAX).then(|| -f32::from(stated))
     }
 
     fn is_checked_now(&mut self) -> bool {

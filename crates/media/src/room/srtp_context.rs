@@ -9,7 +9,7 @@ const DATAGRAM_MAX: usize = 2048;
 
 /// The protection of one stream, in both directions.
 #[derive(Debug, Default)]
-pub(super) enum Shield {
+pub(super) enum SrtpContext {
     /// None was negotiated.
     #[default]
     Off,
@@ -26,11 +26,11 @@ pub(super) struct Keys {
     receivers: srtp::KeyRing,
 }
 
-impl Shield {
+impl SrtpContext {
     pub(super) fn new(protection: &Protection) -> Self {
-        let mut shield = Self::Off;
-        shield.change(protection, 0);
-        shield
+        let mut context = Self::Off;
+        context.change(protection, 0);
+        context
     }
 
     /// Another protection was negotiated, or the same again. A key that stays keeps its packet counts: otherwise the

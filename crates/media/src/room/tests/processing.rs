@@ -3,16 +3,16 @@
 use super::*;
 
 #[test]
-fn a_voice_has_the_gain_it_was_given_and_comes_to_the_common_level_where_asked() {
+fn a_voice_has_its_configured_gain_and_reaches_the_common_level_with_automatic_gain() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     let key = world.phones[0].key;
-    world.room.set_sound(key, Sound { gain_db: -10.0, ..Sound::default() });
+    world.room.set_processing(key, AudioProcessing { gain_db: -10.0, ..AudioProcessing::default() });
     world.run(100);
     assert!((world.level(1, 400.0) + 22.0).abs() < 0.5, "{}", world.level(1, 400.0));
-    world.room.set_sound(key, Sound::default());
+    world.room.set_processing(key, AudioProcessing::default());
     world.run(100);
     assert!((world.level(1, 400.0) + 12.0).abs() < 0.5);
-    world.room.set_sound(key, Sound { automatic_gain: true, ..Sound::default() });
+    world.room.set_processing(key, AudioProcessing { automatic_gain: true, ..AudioProcessing::default() });
     for _ in 0..25 {
         world.say(0, Says::Tone(ToneGenerator::new(8000, 400.0, -33.0)));
         world.run(15);
@@ -27,7 +27,7 @@ fn a_voice_has_the_gain_it_was_given_and_comes_to_the_common_level_where_asked()
 }
 
 #[test]
-fn where_many_lines_sound_their_noise_is_left_out_and_a_voice_on_them_is_not() {
+fn with_many_live_lines_noise_is_left_out_and_voices_are_not() {
     let noise = |seed: u64| {
         let mut state = seed * 7919 + 1;
         Says::Payload(Box::new(move |_| {
@@ -220,9 +220,12 @@ fn for_an_hour_a_clock_that_is_300_ppm_off_is_followed_without_a_click() {
         }
         let stats = world.stats(0);
         // 300 ppm of an hour are 1.08 s, 54 frames; nothing else is concealed, skipped or late.
-        let (made_up, left_out) = (stats.frames_concealed, stats.frames_skipped);
-        assert!((50..=56).contains(&(made_up + left_out)), "{ppm}: {made_up} made up, {left_out} left out");
-        assert!(if ppm < 0 { left_out == 0 } else { made_up <= 2 }, "{ppm}: {made_up}, {left_out}");
+        let (concealed, left_out) = (stats.frames_concealed, stats.frames_skipped);
+        assert!(
+            (50..=56).contains(&(concealed + left_out)),
+            "{ppm}: {concealed} concealed, {left_out} left out"
+        );
+        assert!(if ppm < 0 { left_out == 0 } else { concealed <= 2 }, "{ppm}: {concealed}, {left_out}");
         assert!(stats.packets_late == 0 && stats.buffer_ms < 45.0, "{ppm}: {stats:?}");
         let heard = &world.phones[1].heard[8000..];
         // No step between samples that the tone itself does not have (its steepest is 0.345 of its peak), and no gap.

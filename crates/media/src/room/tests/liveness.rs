@@ -5,7 +5,7 @@ use crate::Ice;
 use plenary_rtp::srtp::{MasterKey, Suite};
 
 #[test]
-fn who_falls_silent_never_talks_or_is_on_hold_is_told_to_be_asked() {
+fn calls_that_fall_silent_never_talk_or_are_on_hold_are_reported() {
     let mut world = World::with([tone(400.0), tone(700.0), Says::Nothing]);
     let ticks = 31 * SECOND / FRAME_NS;
     world.run(10);
@@ -15,13 +15,13 @@ fn who_falls_silent_never_talks_or_is_on_hold_is_told_to_be_asked() {
     let time = world.time();
     world.room.set_stream(key, StreamParams { send: false, ..params(address, Codec::Pcmu) }, time);
     world.run(2 * ticks);
-    let told =
+    let count =
         |world: &World, event: MediaEvent| world.events.iter().filter(|other| **other == event).count();
     let silent = MediaEvent::SilenceTimeout { call: MediaCallId(0) };
-    assert_eq!(told(&world, silent.clone()), 2, "to be asked");
-    assert_eq!(told(&world, MediaEvent::HoldTimeout { call: MediaCallId(1) }), 2, "to be asked");
+    assert_eq!(count(&world, silent.clone()), 2, "to be asked");
+    assert_eq!(count(&world, MediaEvent::HoldTimeout { call: MediaCallId(1) }), 2, "to be asked");
     assert_eq!(
-        told(&world, MediaEvent::SilenceTimeout { call: MediaCallId(2) }),
+        count(&world, MediaEvent::SilenceTimeout { call: MediaCallId(2) }),
         2,
         "muted from the beginning"
     );
@@ -35,11 +35,11 @@ fn who_falls_silent_never_talks_or_is_on_hold_is_told_to_be_asked() {
     world.run(5);
     world.say(0, Says::Nothing);
     world.run(ticks);
-    assert_eq!(told(&world, silent), 3, "silent again");
+    assert_eq!(count(&world, silent), 3, "silent again");
 }
 
 #[test]
-fn a_browser_that_does_not_get_through_is_told_once_and_one_that_is_muted_is_told_to_be_asked() {
+fn a_browser_that_does_not_connect_is_reported_once_and_a_muted_one_repeatedly() {
     let ticks = 31 * SECOND / FRAME_NS;
     let handshake = Protection::Dtls { active: false, fingerprint: [0; 32] };
     let ice = || Some(Ice { local_ufrag: "ours".to_owned(), local_pwd: "secret".repeat(4) });
@@ -53,27 +53,27 @@ fn a_browser_that_does_not_get_through_is_told_once_and_one_that_is_muted_is_tol
             StreamParams { ice: ice(), protection: handshake.clone(), ..params },
             time,
         );
-        let party = world.room.party_mut(key).expect("it is in");
+        let member = world.room.member_mut(key).expect("it is in");
         if is_nominated {
-            party.stream.as_mut().expect("it was agreed").latch.nominate(address, time.now_ns);
+            member.stream.as_mut().expect("it was agreed").latch.nominate(address, time.now_ns);
         }
         if has_keys {
             let suite = Suite::AesCm128HmacSha1_80;
             let master = MasterKey::new(suite, &[7; 30]).expect("as long as its key and salt");
-            party.set_keys(Channel::Rtp, &master, &master, time.now_ns);
+            member.set_keys(Channel::Rtp, &master, &master, time.now_ns);
         }
         world.run(3 * ticks);
-        let told = |event: MediaEvent| world.events.iter().filter(|other| **other == event).count();
+        let count = |event: MediaEvent| world.events.iter().filter(|other| **other == event).count();
         let is_through = is_nominated && has_keys;
         let call = MediaCallId(0);
-        let found = (told(MediaEvent::RtpTimeout { call }), told(MediaEvent::SilenceTimeout { call }));
+        let found = (count(MediaEvent::RtpTimeout { call }), count(MediaEvent::SilenceTimeout { call }));
         assert_eq!(found, if is_through { (0, 3) } else { (1, 0) }, "{is_nominated} {has_keys}");
     }
 }
 
 /// What a telephone reports: the highest received sequence number of ours, if it received any.
 fn report_of(world: &mut World, number: usize, highest: Option<u32>, goodbye: bool) {
-    let ours = world.phones[number].packets.last().expect("it was told something").0.ssrc;
+    let ours = world.phones[number].packets.last().expect("it was sent something").0.ssrc;
     let received = highest.map(|extended_highest_sequence| {
         let block = ReceptionReport {
             ssrc: ours,
@@ -110,9 +110,9 @@ fn a_goodbye_by_rtcp_ends_the_waiting_for_audio() {
 }
 
 #[test]
-fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
+fn one_way_audio_is_reported_and_shown_until_it_flows_both_ways() {
     let mut world = World::with([tone(400.0), tone(700.0)]);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for second in 0..60 {
         // Nothing arrives from 0 between the tenth second and the twentieth.
         world.say(0, if (10..20).contains(&second) { Says::Nothing } else { tone(400.0) });
@@ -126,16 +126,22 @@ fn audio_that_goes_one_way_is_told_and_shown_until_it_goes_both() {
         }
         for event in world.events.drain(..) {
             if let MediaEvent::OneWay { call, one_way } = event {
-                told.push((second, call.0, one_way));
+                reported.push((second, call.0, one_way));
             }
         }
         let mut shown =
             |number: usize| world.room.stats(world.phones[number].key).expect("it is there").one_way;
-        assert_eq!(shown(0), told.iter().rev().find(|(_, call, _)| *call == 0).and_then(|told| told.2));
-        assert_eq!(shown(1), told.iter().rev().find(|(_, call, _)| *call == 1).and_then(|told| told.2));
+        assert_eq!(
+            shown(0),
+            reported.iter().rev().find(|(_, call, _)| *call == 0).and_then(|report| report.2)
+        );
+        assert_eq!(
+            shown(1),
+            reported.iter().rev().find(|(_, call, _)| *call == 1).and_then(|report| report.2)
+        );
     }
     let (received, delivered) = (Some(OneWay::NoneReceived), Some(OneWay::NoneDelivered));
-    assert_eq!(told, [(14, 0, received), (20, 0, None), (35, 1, delivered), (45, 1, None)]);
+    assert_eq!(reported, [(14, 0, received), (20, 0, None), (35, 1, delivered), (45, 1, None)]);
 }
 
 #[test]
@@ -164,7 +170,7 @@ fn on_hold_nothing_is_sent_and_the_clock_goes_on() {
 }
 
 #[test]
-fn a_held_party_is_not_heard() {
+fn a_held_participant_is_not_heard() {
     let mut world = World::with([tone(400.0), Says::Nothing]);
     world.run(50);
     let (key, address) = (world.phones[0].key, world.phones[0].address);
@@ -221,8 +227,8 @@ fn packets_of_strangers_and_of_other_kinds_are_counted_and_nothing_else() {
 }
 
 #[test]
-fn packets_before_the_stream_is_agreed_are_counted_and_nothing_else() {
-    let mut room = Room::new(RoomId(1), SETTINGS);
+fn packets_before_the_stream_is_set_are_counted_and_nothing_else() {
+    let mut room = MixRoom::new(RoomId(1), SETTINGS);
     let (key, mut outbox) = (room.add(MediaCallId(1), any_port(), 1), Outbox::default());
     let time = Tick { now_ns: SECOND, wall_ns: SECOND };
     let header = plenary_rtp::packet::Header::default().to_bytes();

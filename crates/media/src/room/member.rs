@@ -1,18 +1,20 @@
 //! One call in a room: what it sends and what it hears.
 
 use super::{
-    FRAME_NS, PartyKey, Settings, Tick,
-    ear::G711_FRAME,
+    key::MemberKey,
     latch::Seen,
-    life::{Expected, Finding},
-    mouth::Own,
-    outbox::{Outbox, Way},
+    liveness::{Expected, Finding},
+    outbox::{Outbox, PacketRoute},
     pace::Talker,
     playback::Playback,
+    receive_path::G711_FRAME,
+    send_path::OwnEncoder,
+    settings::Settings,
     stream::{Random, Stream},
+    tick::{FRAME_NS, Tick},
 };
 use crate::{
-    CallStats, MediaCallId, MediaEvent, Protection, Sound, StreamParams,
+    AudioProcessing, CallStats, MediaCallId, MediaEvent, Protection, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
@@ -24,7 +26,7 @@ use plenary_rtp::{
     extension::AudioLevel,
     packet::{Kind, Packet},
     quality::{self, Equipment},
-    rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, Sent, Told},
+    rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, RtcpItem, SenderInfo},
     srtp::{MasterKey, SrtpError},
     stun,
 };
@@ -34,8 +36,6 @@ use std::net::SocketAddr;
 const COMFORT_NOISE: u8 = 13;
 /// After a key its tone may still ring in the audio that follows.
 const AFTER_KEY_NS: u64 = 60_000_000;
-/// Below this level a frame may be removed or repeated unnoticed.
-pub(super) const QUIET_DBOV: f32 = -48.0;
 /// Anything quieter is the line and not a voice. It is not summed; anything louder is, from its first frame on.
 const SILENCE_DBOV: f32 = -60.0;
 /// If many lines carry sound, one that is within this of its own noise is not summed…
@@ -53,7 +53,7 @@ const FRAMES_AFTER_VOICE: u32 = 15;
 /// What every tick reads comes first and together: with thousands of participants, memory is what takes the time.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Party {
+pub(crate) struct RoomMember {
     pub(super) stream: Option<Box<Stream>>,
     pub(crate) call: MediaCallId,
     pub(crate) port: PortKey,
@@ -68,12 +68,12 @@ pub(crate) struct Party {
     /// The stream that it heard last, if its codec has state.
     pub(super) follows: Follows,
     /// Level of what it was sent in the last tick, in dBov.
-    told_dbov: f32,
+    sent_dbov: f32,
     /// Playbacks for it alone.
     pub(crate) plays: Vec<Playback>,
     /// Limits the sum of its voices and playbacks.
     pub(crate) limiter: Limiter,
-    sound: Sound,
+    processing: AudioProcessing,
     /// Encodes its own stream, while it has one.
     pub(super) encoder: Option<Encoder>,
     cname: String,
@@ -92,7 +92,7 @@ pub(super) enum Follows {
     Own,
 }
 
-impl Party {
+impl RoomMember {
     /// `seed` comes from the system's randomness.
     pub(crate) fn new(call: MediaCallId, port: PortKey, seed: u64) -> Self {
         let mut random = Random(seed);
@@ -105,8 +105,8 @@ impl Party {
             plays: Vec::new(),
             limiter: Limiter::new(),
             stream: None,
-            sound: Sound::default(),
-            told_dbov: -127.0,
+            processing: AudioProcessing::default(),
+            sent_dbov: -127.0,
             follows: Follows::Nothing,
             may_return: false,
             is_apart: false,
@@ -129,20 +129,20 @@ impl Party {
             }
             None => {
                 self.stream = Some(Box::new(Stream::new(params, settings, &mut self.random, now_ns)));
-                self.set_sound(self.sound);
+                self.set_processing(self.processing);
             }
         }
     }
 
-    pub(crate) fn set_sound(&mut self, sound: Sound) {
-        self.sound = sound;
+    pub(crate) fn set_processing(&mut self, processing: AudioProcessing) {
+        self.processing = processing;
         let Some(stream) = &mut self.stream else { return };
         let incoming = &mut stream.incoming;
-        match sound.automatic_gain {
+        match processing.automatic_gain {
             true => drop(incoming.automatic.get_or_insert_default()),
             false => incoming.automatic = None,
         }
-        match sound.noise_suppression {
+        match processing.noise_suppression {
             true if incoming.denoiser.is_none() => {
                 incoming.denoiser = Some(Box::new(Denoiser::new(stream.params.codec.rate())));
             }
@@ -152,7 +152,7 @@ impl Party {
     }
 
     pub(crate) fn set_voice(&mut self, speaks: bool, listens: bool, out: &mut Outbox) {
-        self.end_lull();
+        self.leave_fast_path();
         (self.speaks, self.listens) = (speaks, listens);
         if !speaks && let Some(stream) = &mut self.stream {
             stream.incoming.hush();
@@ -161,9 +161,9 @@ impl Party {
     }
 
     /// Leaves the fast path for silence, if the line is on it: required before anything else reads its stream.
-    fn end_lull(&mut self) {
+    fn leave_fast_path(&mut self) {
         if let Some(stream) = &mut self.stream {
-            stream.end_lull();
+            stream.leave_fast_path();
         }
     }
 
@@ -171,7 +171,7 @@ impl Party {
     /// tick. False: another one can hardly have arrived yet.
     pub(crate) fn handle_rtp(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         from: SocketAddr,
         bytes: &[u8],
         arrival_ns: Option<u64>,
@@ -181,10 +181,10 @@ impl Party {
         let (is_measured, last_tick_ns) = (arrival_ns.is_some(), time.now_ns - FRAME_NS);
         let mut arrival_ns = arrival_ns.unwrap_or(last_tick_ns);
         if let Some(stream) = &mut self.stream {
-            if stream.lull.takes(from, bytes, arrival_ns) {
+            if stream.fast_path.takes_packet(from, bytes, arrival_ns) {
                 return false;
             }
-            stream.end_lull();
+            stream.leave_fast_path();
         }
         match Kind::of(bytes) {
             Some(Kind::Rtp) => {}
@@ -210,7 +210,7 @@ impl Party {
             return true;
         };
         let mut scratch = None;
-        let bytes = match stream.shield.open(bytes, false, time.now_ns, &mut scratch) {
+        let bytes = match stream.srtp.open(bytes, false, time.now_ns, &mut scratch) {
             Ok(bytes) => bytes,
             Err(SrtpError::Replay) => {
                 self.stats.packets_duplicate += 1;
@@ -227,7 +227,7 @@ impl Party {
         };
         let params = &stream.params;
         let header = &packet.header;
-        if !is_measured && let Some(expected_ns) = stream.incoming.ear.jitter.expected_ns(header) {
+        if !is_measured && let Some(expected_ns) = stream.incoming.path.jitter.expected_ns(header) {
             arrival_ns = expected_ns.clamp(last_tick_ns, time.now_ns);
         }
         let is_audio = header.payload_type == params.receive_payload_type;
@@ -237,7 +237,7 @@ impl Party {
             return true;
         }
         // With ICE its checks decide the address.
-        let is_authentic = stream.shield.is_on() && params.ice.is_none();
+        let is_authentic = stream.srtp.is_on() && params.ice.is_none();
         let clock_rate = params.codec.clock_rate();
         if !stream.latch.is_ours(Seen { from, header, is_authentic, clock_rate, at_ns: arrival_ns }) {
             self.stats.packets_stranger += 1;
@@ -249,33 +249,33 @@ impl Party {
         }
         let incoming = &mut stream.incoming;
         let units = params.codec.payload_units(packet.payload);
-        if is_audio && (units.is_none() || !incoming.ear.jitter.takes(packet.payload.len())) {
+        if is_audio && (units.is_none() || !incoming.path.jitter.takes(packet.payload.len())) {
             // It counts as lost, and does not keep the call alive.
             self.stats.packets_malformed += 1;
             return true;
         }
-        stream.life.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
+        stream.liveness.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
         incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
         if is_key {
             if let Some(key) = incoming.keys.handle_packet(header, packet.payload, arrival_ns) {
                 self.stats.keys += 1;
-                out.tell(MediaEvent::KeyPressed { call: self.call, key });
+                out.push_event(MediaEvent::KeyPressed { call: self.call, key });
             }
             // What is in the buffer by now was said while the key was pressed.
-            incoming.silent_until_ns = arrival_ns + incoming.ear.jitter.target_ns() + AFTER_KEY_NS;
+            incoming.silent_until_ns = arrival_ns + incoming.path.jitter.target_ns() + AFTER_KEY_NS;
         }
         // Participants who may not speak are not heard: their packets need no order, and the rest may wait.
         let mut may_have_more = !is_audio || !is_measured || arrival_ns + FRAME_NS <= time.now_ns;
         if self.speaks {
             if !is_audio {
                 if header.payload_type == COMFORT_NOISE && !is_key {
-                    incoming.ear.take_noise(packet.payload);
+                    incoming.path.take_noise(packet.payload);
                 }
-                incoming.ear.jitter.push_other(header, arrival_ns);
+                incoming.path.jitter.push_other(header, arrival_ns);
             } else if let Some(units) = units {
                 let level = params.level_id.and_then(|id| AudioLevel::read(packet.extension.as_ref()?, id));
-                incoming.ear.take(header, packet.payload, units, level, arrival_ns);
-                may_have_more |= incoming.ear.jitter.may_have_come(time.now_ns);
+                incoming.path.take(header, packet.payload, units, level, arrival_ns);
+                may_have_more |= incoming.path.jitter.may_have_come(time.now_ns);
             }
         }
         may_have_more
@@ -284,7 +284,7 @@ impl Party {
     /// Takes a datagram from the RTCP port, or an RTCP one from the RTP port.
     pub(crate) fn handle_rtcp(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         from: SocketAddr,
         bytes: &[u8],
         arrival_ns: u64,
@@ -300,28 +300,28 @@ impl Party {
             self.stats.packets_unwanted += 1;
             return;
         };
-        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
+        let context = stream.srtcp.as_mut().unwrap_or(&mut stream.srtp);
         // What opens with the call's key is from the other side, wherever it comes from.
         let known = [Some(stream.latch.destination()), stream.params.remote_rtcp];
-        if !shield.is_on() && !known.into_iter().flatten().any(|known| known.ip() == from.ip()) {
+        if !context.is_on() && !known.into_iter().flatten().any(|known| known.ip() == from.ip()) {
             self.stats.packets_stranger += 1;
             return;
         }
         let mut scratch = None;
-        let Ok(bytes) = shield.open(bytes, true, time.now_ns, &mut scratch) else {
+        let Ok(bytes) = context.open(bytes, true, time.now_ns, &mut scratch) else {
             self.stats.packets_not_authentic += 1;
             return;
         };
-        let ours = stream.mouth.source.ssrc();
+        let ours = stream.send_path.source.ssrc();
         let clock_rate = stream.params.codec.clock_rate();
         let theirs = stream.incoming.reception.ssrc();
         let (stats, control) = (&mut self.stats, &mut stream.control);
         let (mut reports, mut highest_of_ours, mut goodbye) = (false, None, false);
         let now_middle_ntp = (rtcp::ntp(time.wall_ns_at(arrival_ns)) >> 16) as u32;
-        let read = rtcp::read(bytes, |told| match told {
-            Told::Sends { middle_ntp, .. } => control.last = Some((middle_ntp, arrival_ns)),
-            Told::Reports { .. } => reports = true,
-            Told::Receives { ssrc, highest, fraction_lost, jitter, last, .. } if ssrc == ours => {
+        let read = rtcp::read(bytes, |item| match item {
+            RtcpItem::SenderReport { middle_ntp, .. } => control.last = Some((middle_ntp, arrival_ns)),
+            RtcpItem::Report { .. } => reports = true,
+            RtcpItem::ReportBlock { ssrc, highest, fraction_lost, jitter, last, .. } if ssrc == ours => {
                 highest_of_ours = Some(highest);
                 stats.remote_loss = Some(f32::from(fraction_lost) / 256.0);
                 stats.remote_jitter_ms = Some(jitter as f32 * 1000.0 / clock_rate as f32);
@@ -329,18 +329,18 @@ impl Party {
                     stats.round_trip_ms = Some(round_trip as f32 * 1000.0 / 65_536.0);
                 }
             }
-            Told::Receives { .. } => {}
-            Told::Goodbye { ssrc } => goodbye |= theirs.is_none_or(|theirs| theirs == ssrc),
+            RtcpItem::ReportBlock { .. } => {}
+            RtcpItem::Goodbye { ssrc } => goodbye |= theirs.is_none_or(|theirs| theirs == ssrc),
         });
         if read {
             control.from = Some(from);
-            stream.life.control(arrival_ns);
+            stream.liveness.control(arrival_ns);
             if reports {
-                stream.life.report(highest_of_ours, stream.mouth.source.packets(), arrival_ns);
+                stream.liveness.report(highest_of_ours, stream.send_path.source.packets(), arrival_ns);
             }
             if goodbye {
                 stats.remote_bye = true;
-                stream.life.goodbye(arrival_ns);
+                stream.liveness.goodbye(arrival_ns);
             }
         } else {
             self.stats.packets_malformed += 1;
@@ -350,7 +350,7 @@ impl Party {
     /// Answers an ICE check. The address that the other side nominates is used.
     fn handle_stun(
         &mut self,
-        key: PartyKey,
+        key: MemberKey,
         channel: Channel,
         from: SocketAddr,
         bytes: &[u8],
@@ -368,11 +368,11 @@ impl Party {
             self.stats.packets_stranger += 1;
             return;
         };
-        stream.life.control(time.now_ns);
+        stream.liveness.control(time.now_ns);
         let mut response = [0; stun::RESPONSE_BYTES_MAX];
         let length = check.respond(from, &ice.local_pwd, &mut response);
-        let way = Way { party: key, port: self.port, channel, to: from, is_settled: false };
-        out.send(way, &response[..length], &[], |_, _| {});
+        let route = PacketRoute { member: key, port: self.port, channel, to: from, is_settled: false };
+        out.send(route, &response[..length], &[], |_, _| {});
         if channel == Channel::Rtcp {
             stream.control.from = Some(from);
         } else if check.nominates || !is_reachable(stream.latch.destination()) {
@@ -399,14 +399,14 @@ impl Party {
 
     /// The keys of the handshake.
     pub(crate) fn set_keys(&mut self, channel: Channel, send: &MasterKey, receive: &MasterKey, now_ns: u64) {
-        self.end_lull();
+        self.leave_fast_path();
         let receive = std::slice::from_ref(receive);
         if let Some(stream) = &mut self.stream
             && matches!(stream.params.protection, Protection::Dtls { .. })
         {
-            match (channel, &mut stream.rtcp_shield) {
-                (Channel::Rtp, _) => stream.shield.set_keys(send, receive, now_ns),
-                (Channel::Rtcp, Some(shield)) => shield.set_keys(send, receive, now_ns),
+            match (channel, &mut stream.srtcp) {
+                (Channel::Rtp, _) => stream.srtp.set_keys(send, receive, now_ns),
+                (Channel::Rtcp, Some(context)) => context.set_keys(send, receive, now_ns),
                 (Channel::Rtcp, None) => {}
             }
         }
@@ -414,9 +414,9 @@ impl Party {
 
     /// The signalling connection is closed.
     pub(crate) fn cut_off(&mut self) {
-        self.end_lull();
+        self.leave_fast_path();
         if let Some(stream) = &mut self.stream {
-            stream.life.cut_off();
+            stream.liveness.cut_off();
         }
     }
 
@@ -430,14 +430,14 @@ impl Party {
         is_reachable(to).then_some(to)
     }
 
-    /// Takes what the participant says at this tick from its buffer; see [`Party::voice`]. `is_crowded`: many lines
+    /// Takes what the participant says at this tick from its buffer; see [`RoomMember::voice`]. `is_crowded`: many lines
     /// carry sound, so a line with noise only is left out. True: the line carries sound.
-    pub(crate) fn hear(&mut self, key: PartyKey, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
+    pub(crate) fn hear(&mut self, key: MemberKey, time: Tick, is_crowded: bool, out: &mut Outbox) -> bool {
         let Some(stream) = &mut self.stream else { return false };
-        if stream.lull.hears(time.now_ns, self.told_dbov) {
+        if stream.fast_path.takes_tick(time.now_ns, self.sent_dbov) {
             return false;
         }
-        stream.end_lull();
+        stream.leave_fast_path();
         let incoming = &mut stream.incoming;
         (incoming.sounds, incoming.is_live) = (false, false);
         if !self.speaks {
@@ -447,16 +447,16 @@ impl Party {
             incoming.set_talking(false, self.call, out);
             return false;
         }
-        incoming.ear.listen(time.now_ns);
+        incoming.path.listen(time.now_ns);
         let key_is_down = incoming.keys.is_key_down(time.now_ns) || time.now_ns < incoming.silent_until_ns;
         if key_is_down {
-            incoming.ear.frame.fill(0);
-            incoming.ear.set_changed();
+            incoming.path.frame.fill(0);
+            incoming.path.set_changed();
         }
-        let level_dbov = incoming.ear.level_dbov();
-        incoming.ear.jitter.set_quiet(level_dbov < QUIET_DBOV);
+        let level_dbov = incoming.path.level_dbov();
+        incoming.path.note_level(level_dbov);
         incoming.is_live = level_dbov > SILENCE_DBOV;
-        incoming.echo.update(self.told_dbov, level_dbov, &incoming.ear.frame);
+        incoming.echo.update(self.sent_dbov, level_dbov, &incoming.path.frame);
         incoming.reckon_quality();
         let talking = incoming.talk.update_level(level_dbov);
         let threshold = match is_crowded && !talking {
@@ -471,11 +471,11 @@ impl Party {
         if !incoming.sounds {
             // While samples are compared to detect an echo, they are needed.
             let below_dbov = if incoming.echo.compares_samples() { SILENCE_DBOV } else { threshold };
-            incoming.ear.may_sleep(below_dbov);
+            incoming.path.may_skip(below_dbov);
         }
         if incoming.sounds {
-            incoming.ear.stay_awake();
-            incoming.make_sound(&self.sound, level_dbov, talking);
+            incoming.path.decode_all();
+            incoming.process(&self.processing, level_dbov, talking);
         }
         if talking {
             self.stats.level_dbov = level_dbov;
@@ -483,21 +483,21 @@ impl Party {
         incoming.set_talking(talking, self.call, out);
         let is_something = incoming.sounds || incoming.is_live;
         if !is_something {
-            stream.begin_lull(key.0, time.now_ns);
+            stream.enter_fast_path(key.0, time.now_ns);
         }
         is_something
     }
 
     /// The codec of both directions, if its line is on the fast path for silence and this tick was counted there.
-    pub(super) fn codec_in_lull(&self, time: Tick) -> Option<Codec> {
-        let lull = &self.stream.as_ref()?.lull;
-        lull.has_heard(time.now_ns).then_some(lull.codec)
+    pub(super) fn codec_on_fast_path(&self, time: Tick) -> Option<Codec> {
+        let fast_path = &self.stream.as_ref()?.fast_path;
+        fast_path.has_taken_tick(time.now_ns).then_some(fast_path.codec)
     }
 
     /// What the participant says at this tick; `None` if it is not audible.
     pub(crate) fn voice(&self) -> Option<&[i16]> {
         let incoming = &self.stream.as_ref()?.incoming;
-        incoming.sounds.then_some(&*incoming.ear.frame)
+        incoming.sounds.then_some(&*incoming.path.frame)
     }
 
     /// Its line carries sound, even if only noise.
@@ -508,7 +508,7 @@ impl Party {
     /// The payload of what it says, if that came in a packet of exactly one frame.
     pub(crate) fn voice_payload(&self) -> Option<(Codec, &[u8; G711_FRAME])> {
         let incoming = &self.stream.as_ref()?.incoming;
-        if incoming.sounds { incoming.ear.payload() } else { None }
+        if incoming.sounds { incoming.path.payload() } else { None }
     }
 
     /// The position of a talker relative to the next tick; `None` if it does not talk.
@@ -517,8 +517,8 @@ impl Party {
         if !incoming.sounds {
             return None;
         }
-        let ear = &incoming.ear;
-        Some(Talker { place, spare_ns: ear.spare_ns(next_tick_ns)?, is_quiet: ear.jitter.is_quiet() })
+        let path = &incoming.path;
+        Some(Talker { place, spare_ns: path.spare_ns(next_tick_ns)?, is_quiet: path.jitter.is_quiet() })
     }
 
     /// How much earlier the next tick could be and still find the packet of a participant that may talk and does not;
@@ -527,9 +527,9 @@ impl Party {
         if !self.speaks {
             return None;
         }
-        self.end_lull();
+        self.leave_fast_path();
         let incoming = &self.stream.as_ref()?.incoming;
-        if incoming.sounds { None } else { incoming.ear.spare_ns(next_tick_ns) }
+        if incoming.sounds { None } else { incoming.path.spare_ns(next_tick_ns) }
     }
 
     /// The codec of its stream; `None` without a stream.
@@ -543,85 +543,102 @@ impl Party {
     }
 
     /// The codec in which it is sent audio; `None` if it is not, because it has no stream or holds the call.
-    pub(crate) fn told_in(&self) -> Option<Codec> {
+    pub(crate) fn send_codec(&self) -> Option<Codec> {
         let stream = self.stream.as_ref()?;
         (stream.params.send && is_reachable(stream.latch.destination())).then_some(stream.params.codec)
     }
 
     /// Its separate encoder, if its stream has settings of its own.
-    pub(super) fn own(&mut self) -> Option<&mut Own> {
-        self.stream.as_mut()?.mouth.own.as_deref_mut()
+    pub(super) fn own_encoder(&mut self) -> Option<&mut OwnEncoder> {
+        self.stream.as_mut()?.send_path.own_encoder.as_deref_mut()
     }
 
-    pub(crate) fn has_own(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.mouth.own.is_some())
+    pub(crate) fn has_own_encoder(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.send_path.own_encoder.is_some())
     }
 
     /// Records what it is sent in this tick, because it may return as an echo.
-    pub(super) fn note_told(&mut self, frame: &[i16], level_dbov: f32) {
-        self.told_dbov = level_dbov;
+    pub(super) fn note_sent(&mut self, frame: &[i16], level_dbov: f32) {
+        self.sent_dbov = level_dbov;
         if let Some(stream) = &mut self.stream {
-            stream.incoming.echo.told(frame);
+            stream.incoming.echo.sent(frame);
         }
     }
 
     /// Sends it an encoded frame that lasts `units` of its RTP clock.
-    pub(crate) fn tell(&mut self, key: PartyKey, frame: &[u8], units: u32, out: &mut Outbox) {
+    pub(crate) fn send_frame(&mut self, key: MemberKey, frame: &[u8], units: u32, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
-        let way = Way {
-            party: key,
+        let route = PacketRoute {
+            member: key,
             port: self.port,
             channel: Channel::Rtp,
             to: stream.latch.destination(),
             is_settled: stream.is_settled,
         };
         let payload_type = stream.params.send_payload_type;
-        let shield = &mut stream.shield;
-        stream.mouth.take(frame, units, payload_type, |header, payload| {
-            out.send(way, header, payload, |bytes, start| {
-                shield.protect_rtp(bytes, start);
+        let context = &mut stream.srtp;
+        stream.send_path.take(frame, units, payload_type, |header, payload| {
+            out.send(route, header, payload, |bytes, start| {
+                context.protect_rtp(bytes, start);
             });
         });
     }
 
     /// The arrival time of its next packet matters little, and no RTCP, whose time matters, comes through its port.
     pub(super) fn may_be_unmeasured(&self) -> bool {
-        self.stream.as_ref().is_some_and(|stream| stream.lull.is_going_on() && !stream.lull.has_reports)
+        self.stream.as_ref().is_some_and(|stream| stream.fast_path.is_on() && !stream.fast_path.has_reports)
     }
 
     /// Sends it an encoded frame on the fast path, using only the state kept for that.
-    pub(super) fn tell_in_lull(&mut self, key: PartyKey, frame: &[u8], level_dbov: f32, out: &mut Outbox) {
-        self.told_dbov = level_dbov;
+    pub(super) fn send_on_fast_path(
+        &mut self,
+        key: MemberKey,
+        frame: &[u8],
+        level_dbov: f32,
+        out: &mut Outbox,
+    ) {
+        self.sent_dbov = level_dbov;
         let Some(stream) = &mut self.stream else { return };
-        let Stream { lull, mouth, .. } = &mut **stream;
-        let way = Way { party: key, port: self.port, channel: Channel::Rtp, to: lull.from, is_settled: true };
-        mouth.take(frame, lull.codec.clock_rate() / 50, lull.payload_type, |header, payload| {
-            out.send(way, header, payload, |_, _| {});
-        });
+        let Stream { fast_path, send_path, .. } = &mut **stream;
+        let route = PacketRoute {
+            member: key,
+            port: self.port,
+            channel: Channel::Rtp,
+            to: fast_path.from,
+            is_settled: true,
+        };
+        send_path.take(
+            frame,
+            fast_path.codec.clock_rate() / 50,
+            fast_path.payload_type,
+            |header, payload| {
+                out.send(route, header, payload, |_, _| {});
+            },
+        );
     }
 
     /// Advances by `frames` in which it is sent nothing.
     pub(crate) fn stay_silent(&mut self, frames: u32) {
         if let Some(stream) = &mut self.stream {
-            stream.mouth.stay_silent(frames);
+            stream.send_path.stay_silent(frames);
         }
     }
 
     /// Sends RTCP reports when due, and notices when nothing arrives any more.
-    pub(crate) fn look_after(&mut self, key: PartyKey, settings: &Settings, time: Tick, out: &mut Outbox) {
+    pub(crate) fn look_after(&mut self, key: MemberKey, settings: &Settings, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let expected = Expected {
             sends: stream.params.send,
             receives: stream.params.receive,
             is_connected: stream.is_connected(),
         };
-        let sent = stream.mouth.source.packets();
+        let sent = stream.send_path.source.packets();
         let call = self.call;
-        match stream.life.look(expected, sent, settings.rtp_timeout_ns, time.now_ns) {
-            Some(Finding::Gone) => out.tell(MediaEvent::RtpTimeout { call }),
-            Some(Finding::Held) => out.tell(MediaEvent::HoldTimeout { call }),
-            Some(Finding::Silent) => out.tell(MediaEvent::SilenceTimeout { call }),
-            Some(Finding::OneWay(one_way)) => out.tell(MediaEvent::OneWay { call, one_way }),
+        match stream.liveness.look(expected, sent, settings.rtp_timeout_ns, time.now_ns) {
+            Some(Finding::Gone) => out.push_event(MediaEvent::RtpTimeout { call }),
+            Some(Finding::Held) => out.push_event(MediaEvent::HoldTimeout { call }),
+            Some(Finding::Silent) => out.push_event(MediaEvent::SilenceTimeout { call }),
+            Some(Finding::OneWay(one_way)) => out.push_event(MediaEvent::OneWay { call, one_way }),
             None => {}
         }
         // ICE checks and handshakes may come from elsewhere at any time.
@@ -643,18 +660,18 @@ impl Party {
     }
 
     /// Sends RTCP BYE.
-    pub(crate) fn leave(&mut self, key: PartyKey, time: Tick, out: &mut Outbox) {
-        self.end_lull();
+    pub(crate) fn leave(&mut self, key: MemberKey, time: Tick, out: &mut Outbox) {
+        self.leave_fast_path();
         self.report(key, true, time, out);
     }
 
-    fn report(&mut self, key: PartyKey, goodbye: bool, time: Tick, out: &mut Outbox) {
+    fn report(&mut self, key: MemberKey, goodbye: bool, time: Tick, out: &mut Outbox) {
         let Some(stream) = &mut self.stream else { return };
         let to = stream.rtcp_destination();
         if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
             return;
         }
-        let source = &stream.mouth.source;
+        let source = &stream.send_path.source;
         let control = &mut stream.control;
         let sends = source.packets() > control.packets_reported;
         control.packets_reported = source.packets();
@@ -664,7 +681,7 @@ impl Party {
         });
         let report = Report {
             ssrc: source.ssrc(),
-            sent: sends.then(|| Sent {
+            sent: sends.then(|| SenderInfo {
                 ntp: rtcp::ntp(time.wall_ns),
                 rtp_timestamp: source.timestamp(),
                 packets: source.packets() as u32,
@@ -677,12 +694,12 @@ impl Party {
         let mut bytes = [0; REPORT_BYTES_MAX];
         let length = report.write(&mut bytes);
         let channel = if stream.params.rtcp_mux { Channel::Rtp } else { Channel::Rtcp };
-        let shield = stream.rtcp_shield.as_mut().unwrap_or(&mut stream.shield);
+        let context = stream.srtcp.as_mut().unwrap_or(&mut stream.srtp);
         // Through the RTP socket only in the way that RTP is sent, which may connect it or end that.
         let is_settled = stream.is_settled && channel == Channel::Rtp;
-        let way = Way { party: key, port: self.port, channel, to, is_settled };
-        out.send(way, &bytes[..length], &[], |bytes, start| {
-            shield.protect_rtcp(bytes, start);
+        let route = PacketRoute { member: key, port: self.port, channel, to, is_settled };
+        out.send(route, &bytes[..length], &[], |bytes, start| {
+            context.protect_rtcp(bytes, start);
         });
     }
 
@@ -693,7 +710,7 @@ impl Party {
 
     /// Counters and measurements up to now.
     pub(super) fn stats_now(&mut self) -> CallStats {
-        self.end_lull();
+        self.leave_fast_path();
         self.stats()
     }
 
@@ -704,18 +721,18 @@ impl Party {
     pub(crate) fn stats(&self) -> CallStats {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
-            let (incoming, source) = (&stream.incoming, &stream.mouth.source);
-            let buffer = incoming.ear.jitter.counters();
+            let (incoming, source) = (&stream.incoming, &stream.send_path.source);
+            let buffer = incoming.path.jitter.counters();
             stats.packets_received = incoming.reception.packets();
             stats.bytes_received = incoming.reception.bytes();
             stats.packets_lost = incoming.reception.lost();
             stats.jitter_ms = incoming.reception.jitter_ms();
             stats.packets_duplicate += buffer.duplicate;
             stats.packets_late = buffer.late;
-            stats.frames_concealed = incoming.ear.frames_concealed();
+            stats.frames_concealed = incoming.path.frames_concealed();
             stats.frames_skipped = buffer.skipped + buffer.taken_out;
             stats.frames_added = buffer.put_in;
-            stats.buffer_ms = incoming.ear.jitter.target_ns() as f32 / 1e6;
+            stats.buffer_ms = incoming.path.jitter.target_ns() as f32 / 1e6;
             let (codec, equipment) = match stream.params.codec {
                 Codec::Pcmu => ("PCMU", Equipment::G711),
                 Codec::Pcma => ("PCMA", Equipment::G711),
@@ -723,19 +740,19 @@ impl Party {
                 Codec::Opus => ("opus", Equipment::OPUS),
             };
             stats.codec = Some(codec);
-            stats.srtp = stream.shield.suite();
-            stats.one_way = stream.life.one_way();
-            stats.held_ms = incoming.ear.jitter.packets_held() as f32 * 20.0;
+            stats.srtp = stream.srtp.suite();
+            stats.one_way = stream.liveness.one_way();
+            stats.held_ms = incoming.path.jitter.packets_held() as f32 * 20.0;
             stats.noise_floor_dbov = incoming.talk.floor_dbov();
             stats.echo_suspicion = incoming.echo.suspicion();
             stats.echo_delay_ms = incoming.echo.delay_ms();
             stats.echo_loss_db = incoming.echo.loss_db();
-            stats.gain_db =
-                self.sound.gain_db + incoming.automatic.as_ref().map_or(0.0, |automatic| automatic.gain_db());
+            stats.gain_db = self.processing.gain_db
+                + incoming.automatic.as_ref().map_or(0.0, |automatic| automatic.gain_db());
             let half_trip_ms = stats.round_trip_ms.unwrap_or(0.0) / 2.0;
             if stats.packets_received > 0 {
                 let delay_ms = DELAY_ELSEWHERE_MS + half_trip_ms + stats.buffer_ms;
-                stats.mos = quality::mos(equipment, incoming.made_up, delay_ms);
+                stats.mos = quality::mos(equipment, incoming.concealed_share, delay_ms);
             }
             stats.remote_mos = stats
                 .remote_loss
