@@ -1,4 +1,6 @@
 //! The receive path of a call: jitter buffer and decoder, at the rate of the codec.
+//!
+//! Not that of `media`: a caller that measured a room with the room's own code would share its faults.
 
 use plenary_audio::{codec::Codec, opus, repair::Repairer};
 use plenary_rtp::jitter::{Frame, JitterBuffer, JitterConfig};

@@ -277,8 +277,18 @@ impl Receiver {
     /// If it is not authentic, or is a replay. Then no state changes, and the bytes are as they were.
     pub fn open_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let behind = self.rtp.behind_mki(self.suite.rtp_tag_bytes());
+        self.without_mki(packet, behind, Self::open_rtp_without_mki)
+    }
+
+    /// Calls `open` with the packet without its MKI, which is put back if that fails.
+    fn without_mki(
+        &mut self,
+        packet: &mut [u8],
+        behind: usize,
+        open: impl FnOnce(&mut Self, &mut [u8]) -> Result<usize, SrtpError>,
+    ) -> Result<usize, SrtpError> {
         let length = remove_mki(packet, &self.mki, behind)?;
-        let opened = self.open_rtp_without_mki(&mut packet[..length]);
+        let opened = open(self, &mut packet[..length]);
         if opened.is_err() {
             put_back_mki(packet, self.mki.len(), behind);
         }
@@ -316,12 +326,7 @@ impl Receiver {
     /// As [`Self::open_rtp`]; also for an unencrypted one, which is never negotiated here.
     pub fn open_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let behind = self.rtcp.behind_mki(self.suite.rtcp_tag_bytes());
-        let length = remove_mki(packet, &self.mki, behind)?;
-        let opened = self.open_rtcp_without_mki(&mut packet[..length]);
-        if opened.is_err() {
-            put_back_mki(packet, self.mki.len(), behind);
-        }
-        opened
+        self.without_mki(packet, behind, Self::open_rtcp_without_mki)
     }
 
     fn open_rtcp_without_mki(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
