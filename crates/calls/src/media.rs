@@ -1,7 +1,7 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
 use crate::call::CallNumber;
-pub use plenary_model::Clip;
+pub use plenary_model::{AudioProcessing, Clip};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};
 
@@ -22,17 +22,6 @@ pub enum PlayTo {
     Room(RoomNumber),
     /// All calls of a room but one.
     RoomBut(RoomNumber, CallNumber),
-}
-
-/// What is done to a voice before others hear it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct AudioProcessing {
-    /// Its level is brought to the common one.
-    pub automatic_gain: bool,
-    /// Steady noise is taken out.
-    pub noise_suppression: bool,
-    /// Gain beside the automatic one, in dB.
-    pub gain_db: f32,
 }
 
 /// The address of ours at which a call's RTP has to arrive.

@@ -1,7 +1,7 @@
 //! The vocabulary of [`MediaHandle`](crate::MediaHandle).
 
 use plenary_audio::codec::Codec;
-pub use plenary_model::Clip;
+pub use plenary_model::{AudioProcessing, Clip};
 pub use plenary_rtp::srtp::{MasterKey, Suite};
 use std::{fmt, net::SocketAddr};
 
@@ -150,15 +150,4 @@ pub enum PlayTo {
     Room(RoomId),
     /// All calls of a room but one.
     RoomBut(RoomId, MediaCallId),
-}
-
-/// Processing of a participant's voice before others hear it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct AudioProcessing {
-    /// Automatic gain control: the voice is brought slowly to the common level.
-    pub automatic_gain: bool,
-    /// Suppression of steady noise. Adds 10 to 14 ms of delay to this voice.
-    pub noise_suppression: bool,
-    /// Gain beside the automatic one, in dB: -40 to 20; other values are clamped.
-    pub gain_db: f32,
 }

@@ -19,3 +19,14 @@ pub enum AudioOwner {
     /// The conference of a reservation.
     Reservation(ReservationToken),
 }
+
+/// Processing of a participant's voice before others hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct AudioProcessing {
+    /// Automatic gain control: the voice is brought slowly to the common level.
+    pub automatic_gain: bool,
+    /// Suppression of steady noise. Adds 10 to 14 ms of delay to this voice.
+    pub noise_suppression: bool,
+    /// Gain beside the automatic one, in dB: -40 to 20; other values are clamped.
+    pub gain_db: f32,
+}

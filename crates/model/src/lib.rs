@@ -25,7 +25,7 @@ mod trunk;
 mod user;
 mod webrtc_key;
 
-pub use audio::{AudioOwner, StoredAudio};
+pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
 pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
 pub use clip::Clip;
 pub use de::nearest;

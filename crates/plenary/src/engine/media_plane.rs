@@ -6,8 +6,8 @@ use plenary_calls::{
     media::{self as calls, MediaCommand, NoMedia, OpenedAt, PlayNumber, Reach, RoomNumber},
 };
 use plenary_media::{
-    AudioProcessing, Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OneWay, PlayId, PlayTo,
-    Protection, RoomId, StreamParams,
+    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OneWay, PlayId, PlayTo, Protection, RoomId,
+    StreamParams,
 };
 use plenary_sip::sdp::{self, Codec, Direction, IceCredentials, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -50,8 +50,7 @@ pub(super) fn command(
         }
         MediaCommand::SetVoice { call, speaks, listens } => media.set_voice(id(call), speaks, listens),
         MediaCommand::SetProcessing { call, processing } => {
-            let calls::AudioProcessing { automatic_gain, noise_suppression, gain_db } = processing;
-            media.set_processing(id(call), AudioProcessing { automatic_gain, noise_suppression, gain_db });
+            media.set_processing(id(call), processing);
         }
         MediaCommand::CountKey { call } => media.count_key(id(call)),
         MediaCommand::CutOff { call } => media.cut_off(id(call)),
