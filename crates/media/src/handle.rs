@@ -389,7 +389,7 @@ mod tests {
             other.recv(&mut datagram).expect("the other room goes on");
         }
         assert!(media.directory().worker_of(MediaCallId(1)).is_none());
-        // The control side has not heard of it yet and still closes one; then the room comes to life again.
+        // The control side may close a call before it reads the event; then the room can be opened again.
         media.close(MediaCallId(2));
         let again = call(&media, 4, 7);
         again.recv(&mut datagram).expect("the room is new");
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_are_refused() {
+    fn ranges_that_are_empty_or_out_of_bounds_are_refused() {
         let start = |config| MediaPlane::start(config).map(|_| ()).expect_err("refused");
         let ports = MediaConfig { rtp_ports: 40_001..=40_002, ..MediaConfig::default() };
         assert!(matches!(start(ports), MediaError::BadPorts { .. }));

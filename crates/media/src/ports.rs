@@ -337,8 +337,8 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_a_range_is_found_and_then_there_are_none() {
-        // Somewhere among the ports that nothing is bound to; other tests may hold some of them.
+    fn every_pair_of_a_range_is_found_and_then_none() {
+        // Other tests may hold some of these ports.
         let range = 41_000..=41_019;
         let mut held = Vec::new();
         let error = loop {
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_ipv6_speaks_with_those_of_ipv4_under_their_own_addresses() {
+    fn an_ipv6_socket_exchanges_datagrams_with_ipv4_under_unmapped_addresses() {
         let Ok(pair) = PortPair::bind(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), &(41_200..=41_299), 0)
         else {
             return; // A machine without IPv6.
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_gets_in_before_the_way_is_settled_and_after_another_was_agreed_on_and_not_between() {
+    fn a_stranger_is_received_only_before_the_route_is_settled_and_after_it_ends() {
         for with_ring in [false, true] {
             let pair = PortPair::bind(LOOPBACK, &(41_300..=41_399), 5).expect("free ports");
             let ours = pair.local_addr().expect("bound");
@@ -427,7 +427,7 @@ mod tests {
                 assert_eq!((length, from), (5, ours));
             }
             assert_eq!(came(&mut ports, true), [9]);
-            // What is sent while the way is not settled ends it as well, and it can be settled again.
+            // An unsettled datagram disconnects the socket too, and the next settled one connects it again.
             for (is_settled, lengths) in [(false, &[10, 9][..]), (true, &[9])] {
                 let to = phone.local_addr().expect("bound");
                 let datagram =
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_ours_is_an_error_that_says_so() {
+    fn binding_to_a_foreign_address_is_an_error_of_the_socket() {
         let error = PortPair::bind("192.0.2.1".parse().expect("an address"), &(41_100..=41_101), 0)
             .expect_err("not ours");
         assert!(matches!(error, MediaError::Socket { .. }), "{error}");

@@ -85,7 +85,7 @@ pub(crate) struct MixRoom {
     scratch: Box<Scratch>,
     /// The participants, with their sockets.
     ports: Vec<(MemberKey, PortKey)>,
-    /// Those who were heard in the last tick.
+    /// Indices of the active speakers of the last tick.
     heard: Vec<usize>,
     /// Lines with sound in the last tick, even if only noise.
     live_lines: usize,
