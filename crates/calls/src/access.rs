@@ -13,7 +13,7 @@ use crate::{
 use plenary_conference::AccountId;
 use plenary_model::{CallToken, ClientToken, InboundService, Token, WebRtcKey, is_same_name};
 use plenary_sip::{
-    Caller, Registration, Target, Transport,
+    AddrSpec, Caller, Registration, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
     ua::Flow,
 };
@@ -43,7 +43,7 @@ impl Access {
     /// What the store has to be asked for a request: of its credentials the answer to a challenge of our realm, and a token.
     pub(crate) fn query(
         &self,
-        target: Option<Target>,
+        target: Option<AddrSpec>,
         claim: Option<BrowserClaim>,
         authorizations: &Authorizations,
         flow: Flow,

@@ -6,7 +6,7 @@ use crate::{
     call::CallNumber,
     control::{SoundChange, SoundSettings},
     media::AudioProcessing,
-    question::{Answer, PartiesQuery, PartiesQuestion},
+    question::{Answer, ParticipantsQuery, ParticipantsQuestion},
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, ReservationToken};
 use plenary_model::{AudioOwner, StoredAudio};
@@ -177,31 +177,31 @@ impl Calls {
     }
 
     /// Answers what is asked about the parties of a conference, by what its home says of it.
-    pub fn handle_parties_question(
+    pub fn handle_participants_question(
         &mut self,
         id: QuestionId,
-        query: PartiesQuery,
+        query: ParticipantsQuery,
         now: plenary_conference::Now,
     ) {
         self.now = now;
-        let PartiesQuery { conference, reservation, state, participants, what } = query;
+        let ParticipantsQuery { conference, reservation, state, participants, what } = query;
         let answer = match what {
-            PartiesQuestion::Roster => Answer::Roster(self.roster(&conference, state, participants)),
-            PartiesQuestion::One(id) => {
+            ParticipantsQuestion::Roster => Answer::Roster(self.roster(&conference, state, participants)),
+            ParticipantsQuestion::One(id) => {
                 let one = self.one_participant(&conference, &id, state, participants);
                 Answer::Roster(one.map(|participant| vec![participant]))
             }
-            PartiesQuestion::ChangeSound(None, change) => {
+            ParticipantsQuestion::ChangeSound(None, change) => {
                 self.sounds.change_conference(&conference, reservation.as_ref(), &change);
                 self.apply_to_all(|key| *key == conference);
                 let choice = self.sounds.of_conference(&conference, reservation.as_ref());
                 let sound = choice.over(self.account_sound(conference.account));
                 Answer::Sound(Ok(SoundSettings { gain_db: None, ..settings(sound) }))
             }
-            PartiesQuestion::ChangeSound(Some(participant), change) => {
+            ParticipantsQuestion::ChangeSound(Some(participant), change) => {
                 Answer::Sound(self.change_party_sound(&conference, &participant, &change))
             }
-            PartiesQuestion::PlanSound(change) => {
+            ParticipantsQuestion::PlanSound(change) => {
                 let mut choice = self.sounds.of_conference(&conference, reservation.as_ref());
                 choice.change(&change);
                 // Without a reservation it does not outlive the conference.

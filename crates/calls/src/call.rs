@@ -1,6 +1,6 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use crate::{audio_settings::SoundChoice, media::PlayNumber, outgoing::Asked, target::Route};
+use crate::{audio_settings::SoundChoice, media::PlayNumber, outgoing::CallRequest, target::Route};
 use plenary_conference::{
     AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, ServiceName, Timestamp,
 };
@@ -108,7 +108,7 @@ pub(crate) struct Call {
     /// The client that it called, another call.
     pub(crate) called: Option<CallNumber>,
     /// We placed it.
-    pub(crate) outgoing: Option<Box<Outgoing>>,
+    pub(crate) outgoing: Option<Box<OutgoingCall>>,
 }
 
 /// What of a caller, or of where it calls from, an inbound service admits.
@@ -137,7 +137,7 @@ impl AdmittedBy {
 
 /// What there is of a call that we place.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingCall {
     /// Whom it calls, as it was asked for.
     pub(crate) to: String,
     /// Ways that have not been tried.
@@ -146,7 +146,7 @@ pub(crate) struct Outgoing {
     pub(crate) is_ringing: bool,
     /// Answers that came before the call was answered, by telephone.
     pub(crate) early: BTreeMap<u32, String>,
-    pub(crate) asked: Asked,
+    pub(crate) request: CallRequest,
 }
 
 impl Call {

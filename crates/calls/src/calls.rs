@@ -553,7 +553,7 @@ impl Calls {
             self.end_called(called);
         }
         // Whoever waits for it to answer need not wait any longer.
-        if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.asked.caller) {
+        if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.request.caller) {
             self.direct_call_failed(caller, 480, "The called client is gone");
         }
         if call.recorded {
@@ -574,7 +574,7 @@ impl Calls {
                     && other
                         .outgoing
                         .as_ref()
-                        .is_some_and(|outgoing| outgoing.asked.in_place_of == Some(number))
+                        .is_some_and(|outgoing| outgoing.request.in_place_of == Some(number))
             });
             self.out.home(match is_followed {
                 true => ToHome::TakenOver { conference, participant },

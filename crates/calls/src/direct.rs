@@ -5,9 +5,9 @@ use crate::{
     Calls,
     call::{Call, CallNumber, Stage},
     effects::reasons,
-    outgoing::Asked,
+    outgoing::CallRequest,
     registrations::TokenFault,
-    target::Target,
+    target::DialTarget,
 };
 use plenary_conference::{ConferenceKey, ConferenceName, ParticipantOptions};
 use plenary_model::{ClientToken, is_same_name};
@@ -40,8 +40,8 @@ impl Calls {
         }
         let name = ConferenceName::new(format!("direct{:016x}{:x}", self.node, number.0));
         let key = ConferenceKey { account: token.account, name };
-        let asked = Asked { caller: Some(number), ..Asked::default() };
-        match self.place(key, &Target::Client(dialled), routes, options(), RING_MS, asked) {
+        let request = CallRequest { caller: Some(number), ..CallRequest::default() };
+        match self.place(key, &DialTarget::Client(dialled), routes, options(), RING_MS, request) {
             Ok(called) => {
                 if let Some(call) = self.calls.get_mut(&number) {
                     (call.account, call.called) = (Some(token.account), Some(called));

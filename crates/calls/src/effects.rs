@@ -8,7 +8,7 @@ use crate::{
 };
 use plenary_conference::{
     ConferenceKey, Effect, ParticipantId,
-    effect::{Audience, EndReason, Notice, Sound},
+    effect::{Audience, EndReason, Notice},
 };
 use plenary_sip::Reason;
 use tracing::{debug, info};
@@ -22,7 +22,8 @@ impl Calls {
                     self.out.set_voice(number, speaks, listens);
                 }
             }
-            Effect::Play { to, what } => self.play_to(&to, &what),
+            Effect::Beep { to } => self.play_to(&to, vec![Clip::Beep]),
+            Effect::Play { to, what } => self.play_to(&to, play::clips(&what.0)),
             Effect::StartLoop { participant, what, .. } => self.start_loop(&participant, &what.0),
             Effect::StopLoop { participant, .. } => self.stop_loop(&participant),
             Effect::HangUp { participant, reason, .. } => {
@@ -43,11 +44,7 @@ impl Calls {
         Some((number, session))
     }
 
-    fn play_to(&mut self, to: &Audience, what: &Sound) {
-        let items = match what {
-            Sound::Beep => vec![Clip::Beep],
-            Sound::List(list) => play::items(&list.0),
-        };
+    fn play_to(&mut self, to: &Audience, clips: Vec<Clip>) {
         let room = |key: &ConferenceKey| self.rooms.get(key).map(|room| room.number);
         let target = match to {
             Audience::All(key) => room(key).map(PlayTo::Room),
@@ -59,16 +56,16 @@ impl Calls {
         };
         if let Some(target) = target {
             let id = PlayNumber(self.play_numbers.draw());
-            self.out.play(target, id, items, false);
+            self.out.play(target, id, clips, false);
         }
     }
 
     fn start_loop(&mut self, participant: &ParticipantId, what: &[String]) {
         let id = PlayNumber(self.play_numbers.draw());
-        let items = play::items(what);
+        let clips = play::clips(what);
         if let Some((number, session)) = self.session_of(participant) {
             session.playing = Some(id);
-            self.out.play(PlayTo::Call(number), id, items, true);
+            self.out.play(PlayTo::Call(number), id, clips, true);
         }
     }
 

@@ -221,7 +221,7 @@ impl Calls {
             // Its seat went away between the INVITE and the ACK: the time was up just then.
             Stage::Up(_) => {
                 info!(call = number.0, %refused, "the conference ended before the party was in");
-                let caller = call.outgoing.as_mut().and_then(|outgoing| outgoing.asked.caller.take());
+                let caller = call.outgoing.as_mut().and_then(|outgoing| outgoing.request.caller.take());
                 if let Some(caller) = caller {
                     self.direct_call_failed(caller, 480, &refused.to_string());
                 }
@@ -480,7 +480,7 @@ impl Calls {
                 self.out.home(ToHome::Connected { conference, participant });
             }
             Purpose::Announcement { play } => {
-                let clips = crate::play::items(play);
+                let clips = crate::play::clips(play);
                 let play_id = PlayNumber(self.play_numbers.draw());
                 session.playing = Some(play_id);
                 self.announcements.insert(play_id, number);

@@ -4,7 +4,7 @@
 use crate::browser_keys::BrowserClaim;
 use plenary_conference::{AccountId, ServiceName};
 use plenary_model::{InboundService, SipSecret, Token, WebRtcKey};
-use plenary_sip::{Caller, Target, digest::DigestAnswer};
+use plenary_sip::{AddrSpec, Caller, digest::DigestAnswer};
 
 /// A question to the store. Drawn by [`crate::Calls`], never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +28,7 @@ pub enum Lookup {
 #[derive(Debug, Clone)]
 pub struct CallerQuery {
     /// Whom it is for; `None`: for no service.
-    pub target: Option<Target>,
+    pub target: Option<AddrSpec>,
     /// The access key that a browser names.
     pub claim: Option<BrowserClaim>,
     /// The answer to a challenge of ours.

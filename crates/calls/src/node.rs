@@ -4,7 +4,7 @@ use crate::{
     CallNumber, Calls, Output, Settings, Start,
     lookup::{Found, LookupId},
     media::MediaEvent,
-    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuery, PartyChange, Question},
+    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuery, Question},
 };
 use plenary_conference::{
     ConferenceKey, Conferences, Event, Home, Mono, Now, QuestionId, Refused, conferences::ConferenceRef,
@@ -168,7 +168,7 @@ impl Node {
                     self.reply_after_messages(id, answer, now);
                 }
             }
-            Question::Parties { account, which, what } => {
+            Question::Participants { account, which, what } => {
                 let conferences = self.home.conferences();
                 let found = match (&which, what.is_of_all_states()) {
                     (ConferenceRef::Name(name), true) => Ok(ConferenceKey { account, name: name.clone() }),
@@ -179,7 +179,7 @@ impl Node {
                     let mut participants = inside.map(|(_, inside)| inside).unwrap_or_default();
                     participants.extend(conferences.expected(&conference));
                     let reservation = conferences.reservation_of(&conference);
-                    PartiesQuery {
+                    ParticipantsQuery {
                         reservation: reservation.map(|reservation| reservation.token.clone()),
                         state: conferences.overview(&conference).map(|overview| overview.state),
                         participants,
@@ -188,7 +188,7 @@ impl Node {
                     }
                 });
                 match query {
-                    Ok(query) => self.calls.handle_parties_question(id, query, now),
+                    Ok(query) => self.calls.handle_participants_question(id, query, now),
                     Err(refused) => {
                         let answer = what.refused(refused);
                         self.outputs.push_back(Output::Reply { question: id, answer });
@@ -231,10 +231,10 @@ impl Node {
                     Err(refused) => return Some(Answer::Done(Err(refused))),
                 };
                 let event = match change {
-                    PartyChange::Options { muted, dtmf_enabled } => {
+                    ParticipantAction::SetOptions { muted, dtmf_enabled } => {
                         Event::SetOptions { conference, participant, muted, dtmf_enabled }
                     }
-                    PartyChange::Eject => Event::Eject { conference, participant },
+                    ParticipantAction::Eject => Event::Eject { conference, participant },
                 };
                 home.handle_question(id, event, now);
                 return None;
@@ -264,7 +264,7 @@ impl Node {
     }
 }
 
-impl crate::question::PartiesQuestion {
+impl crate::question::ParticipantsQuestion {
     /// It is about participants also where the conference has none that is in.
     const fn is_of_all_states(&self) -> bool {
         matches!(self, Self::Roster | Self::One(_) | Self::ChangeSound(Some(_), _))

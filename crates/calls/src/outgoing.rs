@@ -7,13 +7,13 @@
 use crate::{
     Calls, Unable,
     audio_settings::SoundChoice,
-    call::{Call, CallNumber, Outgoing, Purpose, Session, Stage},
+    call::{Call, CallNumber, OutgoingCall, Purpose, Session, Stage},
     control::{DialRefused, Invitation, PartyState},
     effects::reasons,
     media::{NoMedia, OpenedAt, Reach},
     question::Answer,
     records,
-    target::{Route, Target, no_flow},
+    target::{DialTarget, Route, no_flow},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
@@ -30,19 +30,20 @@ use tracing::{info, warn};
 /// Calls that are being placed for one account at a time: each may cost somebody money.
 const PLACING_MAX: usize = 500;
 
-/// Who asked for a call, and what is to happen.
+/// What asked for an outgoing call, and what follows when the called side answers.
 #[derive(Debug, Default)]
-pub(crate) struct Asked {
-    /// The web service that waits to hear that there is a seat.
+pub(crate) struct CallRequest {
+    /// The question of a web service, answered when the call has a seat and ports.
     pub(crate) question: Option<QuestionId>,
-    /// To be told how it goes.
-    pub(crate) request: Option<RequestId>,
-    /// The participant whose place the called one takes.
+    /// The REFER whose sender is notified of the progress (RFC 3515, 2.4.4).
+    pub(crate) referral: Option<RequestId>,
+    /// The participant that leaves when the called side has entered.
     pub(crate) in_place_of: Option<CallNumber>,
-    /// The dialog there that our call takes the place of.
+    /// The dialog at the called side that the call replaces (RFC 3891).
     pub(crate) replaces: Option<Replaces>,
+    /// The URI of the referrer (RFC 3892).
     pub(crate) referred_by: Option<String>,
-    /// A client of ours that waits for the called one to answer.
+    /// The client that called, and is answered when the called client has entered.
     pub(crate) caller: Option<CallNumber>,
 }
 
@@ -58,13 +59,13 @@ impl Calls {
         if self.is_stopping || self.is_draining {
             return Err(Unable::Unavailable("the service is stopping".to_owned()));
         }
-        let target = Target::parse(&invitation.to).map_err(DialRefused::BadTarget)?;
+        let target = DialTarget::parse(&invitation.to).map_err(DialRefused::BadTarget)?;
         let (trunk, from) = (invitation.trunk.as_deref(), invitation.from.as_deref());
         let routes = self.routes(account, &target, trunk, from)?;
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
-        let asked = Asked { question: Some(question), ..Asked::default() };
-        let number = self.place(key, &target, routes, invitation.options.clone(), ring_ms, asked)?;
+        let request = CallRequest { question: Some(question), ..CallRequest::default() };
+        let number = self.place(key, &target, routes, invitation.options.clone(), ring_ms, request)?;
         if let Some(call) = self.calls.get_mut(&number) {
             call.display_name.clone_from(&invitation.display_name);
         }
@@ -75,11 +76,11 @@ impl Calls {
     pub(crate) fn place(
         &mut self,
         key: ConferenceKey,
-        target: &Target,
+        target: &DialTarget,
         routes: Vec<Route>,
         options: ParticipantOptions,
         ring_ms: u64,
-        asked: Asked,
+        request: CallRequest,
     ) -> Result<CallNumber, Unable> {
         let is_placing = |call: &&Call| {
             matches!(call.stage, Stage::Preparing { .. } | Stage::Calling(_))
@@ -120,13 +121,13 @@ impl Calls {
             asserted: None,
             is_withheld: false,
             called: None,
-            outgoing: Some(Box::new(Outgoing {
+            outgoing: Some(Box::new(OutgoingCall {
                 to: target.shown(),
                 routes: routes.into(),
                 ring_until: self.now.mono.plus_ms(ring_ms),
                 is_ringing: false,
                 early: BTreeMap::new(),
-                asked,
+                request,
             })),
         };
         self.calls.insert(number, call);
@@ -175,7 +176,7 @@ impl Calls {
         let Some(outgoing) = &mut call.outgoing else { return };
         let key = key.clone();
         let (to, ring_until, question) =
-            (outgoing.to.clone(), outgoing.ring_until, outgoing.asked.question.take());
+            (outgoing.to.clone(), outgoing.ring_until, outgoing.request.question.take());
         call.stage = Stage::Calling(Session {
             purpose: Purpose::Conference { key: key.clone() },
             local: local_media,
@@ -218,14 +219,14 @@ impl Calls {
         let Some(call) = self.calls.remove(&number) else { return };
         self.participants.remove(&call.participant);
         let Some(outgoing) = call.outgoing else { return };
-        let Asked { question, request, caller, .. } = outgoing.asked;
+        let CallRequest { question, referral, caller, .. } = outgoing.request;
         let (status, phrase) = match &unable {
             Unable::Refused(refused) => (486, refused.to_string()),
             Unable::Dial(_) | Unable::Unavailable(_) => (503, "The service is full".to_owned()),
         };
-        if let Some(request) = request {
+        if let Some(referral) = referral {
             let phrase = if status == 503 { "Service Unavailable" } else { &phrase };
-            self.out.report_referral(request, status, phrase);
+            self.out.report_referral(referral, status, phrase);
         }
         if let Some(caller) = caller {
             if let Some(call) = self.calls.get_mut(&caller) {
@@ -241,7 +242,7 @@ impl Calls {
     /// A call is ended by us before anybody was called.
     pub(crate) fn give_up_placing(&mut self, number: CallNumber) {
         if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number)
-            && let Some(request) = outgoing.asked.request.take()
+            && let Some(request) = outgoing.request.referral.take()
         {
             self.out.report_referral(request, 487, "Request Terminated");
         }
@@ -290,12 +291,12 @@ impl Calls {
         }
         let mut spec = route.spec;
         spec.sdp = sdp::offer(&session.local);
-        spec.replaces.clone_from(&outgoing.asked.replaces);
-        spec.referred_by.clone_from(&outgoing.asked.referred_by);
+        spec.replaces.clone_from(&outgoing.request.replaces);
+        spec.referred_by.clone_from(&outgoing.request.referred_by);
         let left = outgoing.ring_until.0.saturating_sub(self.now.mono.0);
         // We give up ourselves; this is for the case that we should not come to it.
         spec.ring_for = Some(Duration::from_millis(left + 5000));
-        spec.is_impatient = has_more;
+        spec.fails_over = has_more;
         info!(call = number.0, to = %outgoing.to, uri = %spec.uri, trunk = name.as_deref().unwrap_or_default(), "calling");
         let participant = call.participant.clone();
         self.parties.change(&participant, |party| party.trunk = name);
@@ -323,11 +324,11 @@ impl Calls {
             self.parties.change(&call.participant, |party| party.state = "ringing");
             self.subscribers.note(&key, self.now.mono);
         }
-        if let Some(caller) = outgoing.asked.caller.filter(|_| status == 180) {
+        if let Some(caller) = outgoing.request.caller.filter(|_| status == 180) {
             self.direct_call_rings(caller);
         }
         let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get(&number) else { return };
-        if let Some(request) = outgoing.asked.request {
+        if let Some(request) = outgoing.request.referral {
             self.out.report_referral(
                 request,
                 status,
@@ -352,7 +353,7 @@ impl Calls {
         };
         let (until, request, early) = match &mut call.outgoing {
             Some(outgoing) => {
-                (outgoing.ring_until, outgoing.asked.request.take(), outgoing.early.remove(&fork))
+                (outgoing.ring_until, outgoing.request.referral.take(), outgoing.early.remove(&fork))
             }
             None => return,
         };
@@ -396,7 +397,7 @@ impl Calls {
     pub(crate) fn handle_entered(&mut self, conference: &ConferenceKey, participant: &ParticipantId) {
         let Some((_, call)) = self.call_with_seat(conference, participant) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
-        let (caller, old) = (outgoing.asked.caller.take(), outgoing.asked.in_place_of.take());
+        let (caller, old) = (outgoing.request.caller.take(), outgoing.request.in_place_of.take());
         if let Some(caller) = caller {
             self.direct_call_answered(caller, conference.clone());
         }
@@ -442,10 +443,10 @@ impl Calls {
         let Some(outgoing) = &mut call.outgoing else { return };
         self.ringing.remove(&(outgoing.ring_until, number));
         info!(call = number.0, to = %outgoing.to, status, phrase, "not answered");
-        if let Some(request) = outgoing.asked.request.take() {
+        if let Some(request) = outgoing.request.referral.take() {
             self.out.report_referral(request, status, phrase);
         }
-        let caller = outgoing.asked.caller.take();
+        let caller = outgoing.request.caller.take();
         self.parties.change(&call.participant, |party| {
             (party.state, party.status, party.reason) = ("failed", Some(status), Some(phrase.to_owned()));
         });
@@ -483,7 +484,7 @@ impl Calls {
     pub(crate) fn forget_ringing(&mut self, number: CallNumber) {
         if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number) {
             let until = outgoing.ring_until;
-            if let Some(request) = outgoing.asked.request.take() {
+            if let Some(request) = outgoing.request.referral.take() {
                 self.out.report_referral(request, 487, "Request Terminated");
             }
             self.ringing.remove(&(until, number));

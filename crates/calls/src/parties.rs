@@ -6,7 +6,7 @@ use crate::{
     call::{CallNumber, Stage},
     control::{DialRefused, PartyState, TransferState},
     effects::reasons,
-    target::Target,
+    target::DialTarget,
 };
 use plenary_conference::{ConferenceKey, Mono, ParticipantId, Refused};
 use plenary_sip::ReferTo;
@@ -96,11 +96,11 @@ impl Calls {
         id: &ParticipantId,
         to: &str,
     ) -> Result<PartyState, Unable> {
-        let target = Target::parse(to).map_err(DialRefused::BadTarget)?;
+        let target = DialTarget::parse(to).map_err(DialRefused::BadTarget)?;
         let uri = match &target {
-            Target::Number(_) => target.shown(),
-            Target::Uri { .. } => target.shown(),
-            Target::User(_) | Target::Client(_) => {
+            DialTarget::Number(_) => target.shown(),
+            DialTarget::Uri { .. } => target.shown(),
+            DialTarget::User(_) | DialTarget::Client(_) => {
                 let text = "a telephone can be asked to call tel: and sip: only; user: and webrtc: are known here alone";
                 return Err(DialRefused::BadTarget(text.to_owned()).into());
             }

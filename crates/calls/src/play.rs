@@ -5,19 +5,19 @@ use tracing::warn;
 
 /// The items of a list. They were checked when the inbound service was stored; one that is not understood
 /// all the same (stored by another version) is left out rather than ending a call.
-pub(crate) fn items(list: &[String]) -> Vec<Clip> {
+pub(crate) fn clips(list: &[String]) -> Vec<Clip> {
     list.iter()
         .filter_map(|text| {
-            let item = item(text);
-            if item.is_none() {
+            let clip = clip(text);
+            if clip.is_none() {
                 warn!(item = %text, "not something that can be played: left out");
             }
-            item
+            clip
         })
         .collect()
 }
 
-fn item(text: &str) -> Option<Clip> {
+fn clip(text: &str) -> Option<Clip> {
     if let Some(tone) = text.strip_prefix("tone:") {
         let (hz, ms) = tone.split_once('/')?;
         return Some(Clip::Tone { hz: hz.parse().ok()?, ms: ms.parse().ok()? });
@@ -37,7 +37,7 @@ mod tests {
         let list: Vec<String> =
             ["welcome.wav", "tone:440/1000", "silence:500", "tone:many"].map(str::to_owned).into();
         assert!(matches!(
-            items(&list).as_slice(),
+            clips(&list).as_slice(),
             [Clip::File(name), Clip::Tone { hz: 440, ms: 1000 }, Clip::Silence { ms: 500 }] if name == "welcome.wav"
         ));
     }

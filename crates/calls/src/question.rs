@@ -23,13 +23,13 @@ pub enum Question {
     /// To the home of conferences.
     Home(HomeQuestion),
     /// About what a conference's parties are at their edge: the home says who they are.
-    Parties {
+    Participants {
         /// Whose conference.
         account: AccountId,
         /// Which one.
         which: ConferenceRef,
         /// What about them.
-        what: PartiesQuestion,
+        what: ParticipantsQuestion,
     },
     /// To the edge.
     Edge(EdgeQuestion),
@@ -58,7 +58,7 @@ pub enum HomeQuestion {
         /// Which party.
         participant: ParticipantId,
         /// What becomes of it.
-        change: PartyChange,
+        change: ParticipantAction,
     },
     /// Changes or ends a conference, or changes or removes a party, in whatever state it is; [`Answer::Done`] once the edges
     /// have done it.
@@ -98,9 +98,9 @@ pub enum HomeQuestion {
 
 /// What becomes of a party.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PartyChange {
+pub enum ParticipantAction {
     /// What is given is set, and the rest left.
-    Options {
+    SetOptions {
         /// It may not speak.
         muted: Option<bool>,
         /// Its keys do something.
@@ -112,7 +112,7 @@ pub enum PartyChange {
 
 /// What is asked about the parties of one conference.
 #[derive(Debug, Clone)]
-pub enum PartiesQuestion {
+pub enum ParticipantsQuestion {
     /// Who is in, waits or is being called. [`Answer::Roster`].
     Roster,
     /// One of them, also for a while after its end. [`Answer::Roster`].
@@ -171,7 +171,7 @@ pub enum EdgeQuestion {
 
 /// What is asked about the parties of a conference, with what its home knows of them.
 #[derive(Debug)]
-pub struct PartiesQuery {
+pub struct ParticipantsQuery {
     /// The conference.
     pub conference: ConferenceKey,
     /// Its reservation, if it has one.
@@ -181,7 +181,7 @@ pub struct PartiesQuery {
     /// Who is in, in the order in which they entered, then those who are on the way in.
     pub participants: Vec<ParticipantSummary>,
     /// What about them.
-    pub what: PartiesQuestion,
+    pub what: ParticipantsQuestion,
 }
 
 /// An answer.

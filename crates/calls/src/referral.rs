@@ -9,8 +9,8 @@ use crate::{
     control::DialRefused,
     effects::reasons,
     lookup::{CallerLookup, Lookup, StoreFailed},
-    outgoing::Asked,
-    target::{Route, Target},
+    outgoing::CallRequest,
+    target::{DialTarget, Route},
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
 use plenary_model::{Action, Refer};
@@ -105,9 +105,9 @@ impl Calls {
                 return self.out.refuse_request(referred.request, status, Vec::new());
             }
         };
-        let asked = Asked {
+        let request = CallRequest {
             question: None,
-            request: Some(referred.request),
+            referral: Some(referred.request),
             in_place_of,
             replaces: referred.replaces.clone(),
             referred_by: referred.referred_by.clone(),
@@ -116,7 +116,7 @@ impl Calls {
         info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
         // Agreed to first: what becomes of it is told after that.
         self.out.accept_referral(referred.request);
-        if let Err(error) = self.place(key, &target, routes, options, RING_MS, asked) {
+        if let Err(error) = self.place(key, &target, routes, options, RING_MS, request) {
             info!(%error, "not called for a REFER");
             self.out.report_referral(referred.request, 503, "Service Unavailable");
         }
@@ -127,14 +127,14 @@ impl Calls {
         account: AccountId,
         refer: Refer,
         referred: &Referred,
-    ) -> Result<(Target, Vec<Route>), u16> {
+    ) -> Result<(DialTarget, Vec<Route>), u16> {
         let ours = [
             referred.target.host.clone(),
             referred.flow.local.ip().to_canonical().to_string(),
             self.settings.realm.clone(),
         ];
         let target = self.referred_target(account, &referred.refer_to, &ours).map_err(|_| 400_u16)?;
-        if refer == Refer::Members && !matches!(target, Target::User(_) | Target::Client(_)) {
+        if refer == Refer::Members && !matches!(target, DialTarget::User(_) | DialTarget::Client(_)) {
             return Err(403);
         }
         let routes = self.routes(account, &target, None, None).map_err(|refused| -> u16 {

@@ -10,7 +10,7 @@ use crate::{
 use plenary_conference::AccountId;
 use plenary_model::{Number, Srtp, Trunk, is_host};
 use plenary_sip::{
-    DialSpec, Party, Redirection,
+    DialSpec, NameAddr, Redirection,
     sdp::Policy,
     ua::{Flow, Transport},
 };
@@ -20,7 +20,7 @@ const DIGITS_MAX: usize = 32;
 
 /// Whom to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum DialTarget {
     /// A telephone number: digits, with `+` before them where it is a global one.
     Number(String),
     /// Somebody at a host.
@@ -31,7 +31,7 @@ pub(crate) enum Target {
     Client(String),
 }
 
-impl Target {
+impl DialTarget {
     /// Of `tel:…`, `sip:…`, `sips:…`, `user:…` or `webrtc:…`. `Err`: what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let forms = "must be tel:+NUMBER, sip:USER@HOST, user:NAME or webrtc:CLIENT";
@@ -138,7 +138,7 @@ impl Target {
     }
 }
 
-impl From<&Registrant> for Target {
+impl From<&Registrant> for DialTarget {
     fn from(who: &Registrant) -> Self {
         match who {
             Registrant::User(name) => Self::User(name.clone()),
@@ -166,7 +166,7 @@ impl Calls {
     pub(crate) fn routes(
         &self,
         account: AccountId,
-        target: &Target,
+        target: &DialTarget,
         named: Option<&str>,
         from: Option<&str>,
     ) -> Result<Vec<Route>, DialRefused> {
@@ -178,9 +178,9 @@ impl Calls {
             return Ok(bindings.into_iter().map(|binding| self.to_telephone(binding, from)).collect());
         }
         let serves = |trunk: &Trunk| match target {
-            Target::Number(number) => trunk.serves_number(number),
-            Target::Uri { host, .. } => trunk.serves_host(host),
-            Target::User(_) | Target::Client(_) => false,
+            DialTarget::Number(number) => trunk.serves_number(number),
+            DialTarget::Uri { host, .. } => trunk.serves_host(host),
+            DialTarget::User(_) | DialTarget::Client(_) => false,
         };
         let trunks = match named {
             Some(name) => {
@@ -242,10 +242,10 @@ impl Calls {
         }
     }
 
-    fn through(&self, trunk: Arc<Trunk>, target: &Target, from: Option<&str>) -> Route {
+    fn through(&self, trunk: Arc<Trunk>, target: &DialTarget, from: Option<&str>) -> Route {
         let server = &trunk.settings.uri;
         let (uri, hosts) = match target {
-            Target::Number(number) => {
+            DialTarget::Number(number) => {
                 let number = if trunk.settings.plus { number } else { number.trim_start_matches('+') };
                 // It would end the user part, and more (RFC 3261, 25.1).
                 let number = number.replace('#', "%23");
@@ -254,17 +254,17 @@ impl Calls {
                 (uri, vec![server.host.clone()])
             }
             // A redirection may lead to where the trunk could have been asked to go.
-            Target::Uri { host, .. } => {
+            DialTarget::Uri { host, .. } => {
                 let named = trunk.settings.hosts.iter().filter(|host| !host.starts_with("*."));
                 (target.shown(), named.chain([host]).cloned().collect())
             }
-            Target::User(_) | Target::Client(_) => (target.shown(), Vec::new()),
+            DialTarget::User(_) | DialTarget::Client(_) => (target.shown(), Vec::new()),
         };
         let mut route = outbound_route(&trunk);
         route.extend(self.trunks.service_route(&trunk));
         let is_secure = match (&trunk.settings.outbound_proxy, target) {
             (Some(proxy), _) => proxy.scheme == "sips" || proxy.transport.ends_with("tls"),
-            (None, Target::Number(_)) => server.scheme == "sips" || server.transport.ends_with("tls"),
+            (None, DialTarget::Number(_)) => server.scheme == "sips" || server.transport.ends_with("tls"),
             (None, _) => uri.starts_with("sips:") || uri.ends_with("transport=tls"),
         };
         let from_user = from
@@ -272,7 +272,7 @@ impl Calls {
             .or(trunk.settings.user.as_deref())
             .unwrap_or("conference")
             .to_owned();
-        let asserted = trunk.asserted().map(|(user, host)| Party { display_name: None, user, host });
+        let asserted = trunk.asserted().map(|(user, host)| NameAddr { display_name: None, user, host });
         let spec = DialSpec {
             uri,
             from_user,
@@ -301,20 +301,20 @@ impl Calls {
         account: AccountId,
         uri: &str,
         ours: &[String],
-    ) -> Result<Target, String> {
+    ) -> Result<DialTarget, String> {
         let now = self.now.mono;
         if let Some(who) = self.bindings.registrant_at(account, uri, now) {
             return Ok(who.into());
         }
-        let target = Target::parse(uri)?;
-        if let Target::Uri { user, host, .. } = &target
+        let target = DialTarget::parse(uri)?;
+        if let DialTarget::Uri { user, host, .. } = &target
             && ours.iter().any(|known| known.eq_ignore_ascii_case(host))
         {
             let user = unescaped(user);
             if !self.bindings.of(account, &Registrant::User(user.clone()), now).is_empty() {
-                return Ok(Target::User(user));
+                return Ok(DialTarget::User(user));
             }
-            if let Some(number) = Target::number(&user) {
+            if let Some(number) = DialTarget::number(&user) {
                 return Ok(number);
             }
         }
@@ -375,7 +375,7 @@ mod tests {
             ("user:alice", "user:alice"),
             ("webrtc:alice-1.a", "webrtc:alice-1.a"),
         ] {
-            assert_eq!(Target::parse(text).unwrap().shown(), shown, "{text}");
+            assert_eq!(DialTarget::parse(text).unwrap().shown(), shown, "{text}");
         }
         for text in [
             "",
@@ -396,7 +396,7 @@ mod tests {
             "webrtc:a@b",
             "http://x",
         ] {
-            assert!(Target::parse(text).is_err(), "{text}");
+            assert!(DialTarget::parse(text).is_err(), "{text}");
         }
     }
 }

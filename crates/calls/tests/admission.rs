@@ -2,7 +2,7 @@
 
 mod support;
 
-use plenary_calls::question::{Answer, PartiesQuestion, Question};
+use plenary_calls::question::{Answer, ParticipantsQuestion, Question};
 use plenary_conference::{AccountId, ConferenceName, conferences::ConferenceRef};
 use plenary_model::{Access, WebRtcKey};
 use plenary_sip::Transport;
@@ -14,7 +14,8 @@ use support::{
 /// What admitted those who are in, and who they are.
 fn admitted_by(world: &mut World) -> Vec<(String, Option<&'static str>)> {
     let which = ConferenceRef::Name(ConferenceName::new("Tea"));
-    let question = world.ask(Question::Parties { account: ACCOUNT, which, what: PartiesQuestion::Roster });
+    let question =
+        world.ask(Question::Participants { account: ACCOUNT, which, what: ParticipantsQuestion::Roster });
     match world.answer_to(question) {
         Answer::Roster(reports) => {
             reports.unwrap().into_iter().map(|report| (report.from, report.admitted_by)).collect()
@@ -86,10 +87,10 @@ fn trunks_bring_callers_up_to_their_number_of_calls_and_say_who_they_are() {
     world.confirm(first);
     let second = world.incoming("lines", by_trunk());
     assert_eq!(world.said(), ["ring 1", "answer 1", "reject 2 503"]);
-    let question = world.ask(Question::Parties {
+    let question = world.ask(Question::Participants {
         account: ACCOUNT,
         which: ConferenceRef::Name(ConferenceName::new("lines")),
-        what: PartiesQuestion::Roster,
+        what: ParticipantsQuestion::Roster,
     });
     let Answer::Roster(Ok(reports)) = world.answer_to(question) else { panic!("no reports") };
     assert_eq!((reports[0].from.as_str(), reports[0].admitted_by), ("+4930123456", Some("trunk")));

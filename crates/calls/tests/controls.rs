@@ -5,7 +5,7 @@ mod support;
 use plenary_calls::{
     SoundChange,
     participants::{Direction, ParticipantState},
-    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, Question},
+    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
     ConferenceName, ControlsChange, Event, ParticipantId, Refused, Reservation, ReservationToken, Timestamp,
@@ -18,11 +18,11 @@ const NUMBER: &str = "tel:+441908273800";
 
 fn mute(participant: &ParticipantId, muted: bool) -> Event {
     let (conference, participant) = (key("Tea"), participant.clone());
-    Event::ChangeParty { conference, participant, muted: Some(muted), dtmf_enabled: None }
+    Event::ChangeParticipant { conference, participant, muted: Some(muted), dtmf_enabled: None }
 }
 
 fn remove(participant: &ParticipantId) -> Event {
-    Event::RemoveParty { conference: key("Tea"), participant: participant.clone() }
+    Event::RemoveParticipant { conference: key("Tea"), participant: participant.clone() }
 }
 
 /// Somebody is being called into Tea: its id and the number of its call.
@@ -35,14 +35,14 @@ fn calling(world: &mut World) -> (ParticipantId, u64) {
 }
 
 fn states(world: &mut World) -> Vec<(u64, ParticipantState)> {
-    let roster = world.parties(PartiesQuestion::Roster).unwrap();
+    let roster = world.parties(ParticipantsQuestion::Roster).unwrap();
     roster.into_iter().map(|one| (one.call.unwrap().0, one.state)).collect()
 }
 
 #[test]
 fn participants_are_shown_from_calling_to_the_end() {
     let mut world = World::new();
-    assert_eq!(world.parties(PartiesQuestion::Roster), Err(Refused::UnknownConference));
+    assert_eq!(world.parties(ParticipantsQuestion::Roster), Err(Refused::UnknownConference));
     let (id, call) = calling(&mut world);
     let one = world.shown(&id);
     assert_eq!(
@@ -82,7 +82,10 @@ fn a_caller_is_in_the_list_once_it_is_in() {
     let one = world.shown(&world.participant(call));
     assert_eq!((one.direction, one.from.as_str(), one.to.as_str()), (Direction::In, "bob", "conf-Tea"));
     assert_eq!(one.admitted_by, Some("network"));
-    assert_eq!(world.parties(PartiesQuestion::One(world.participant(77))), Err(Refused::UnknownParticipant));
+    assert_eq!(
+        world.parties(ParticipantsQuestion::One(world.participant(77))),
+        Err(Refused::UnknownParticipant)
+    );
 }
 
 #[test]
@@ -202,10 +205,10 @@ fn the_sound_of_one_who_is_called_holds_when_it_answers() {
     world.ports_are_slow = true;
     world.invite(NUMBER);
     let change = SoundChange { gain_db: Some(Some(-6.0)), ..SoundChange::default() };
-    let question = world.ask(Question::Parties {
+    let question = world.ask(Question::Participants {
         account: ACCOUNT,
         which: ConferenceRef::Name(ConferenceName::new("Tea")),
-        what: PartiesQuestion::ChangeSound(Some(world.participant(901)), change),
+        what: ParticipantsQuestion::ChangeSound(Some(world.participant(901)), change),
     });
     let Answer::Sound(Ok(sound)) = world.answer_to(question) else { panic!("it can be set") };
     assert_eq!(sound.gain_db, Some(-6.0));
@@ -234,11 +237,11 @@ fn each_reservation_of_a_name_sounds_as_was_set_for_it() {
     }
     let sound = |world: &mut World, change: SoundChange| {
         let which = ConferenceRef::Name(ConferenceName::new("Tea"));
-        let what = PartiesQuestion::PlanSound(change);
-        let plan = world.ask(Question::Parties { account: ACCOUNT, which: which.clone(), what });
+        let what = ParticipantsQuestion::PlanSound(change);
+        let plan = world.ask(Question::Participants { account: ACCOUNT, which: which.clone(), what });
         let Answer::SoundPlan(Ok(Some((owner, _)))) = world.answer_to(plan) else { panic!("it is stored") };
-        let what = PartiesQuestion::ChangeSound(None, change);
-        let question = world.ask(Question::Parties { account: ACCOUNT, which, what });
+        let what = ParticipantsQuestion::ChangeSound(None, change);
+        let question = world.ask(Question::Participants { account: ACCOUNT, which, what });
         let Answer::Sound(Ok(sound)) = world.answer_to(question) else { panic!("it can be set") };
         (owner, sound.automatic_gain)
     };

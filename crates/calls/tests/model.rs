@@ -5,7 +5,7 @@ mod support;
 
 use plenary_calls::{
     Input,
-    question::{Answer, PartyChange},
+    question::{Answer, ParticipantAction},
 };
 use plenary_model::CallEntry;
 use plenary_sip::{CallId, SipEvent};
@@ -150,14 +150,14 @@ impl Model {
             }
             Step::Mute { who, muted } => {
                 if let Some(call) = self.pick(*who, &[Leg::Up]) {
-                    let change = PartyChange::Options { muted: Some(*muted), dtmf_enabled: None };
+                    let change = ParticipantAction::SetOptions { muted: Some(*muted), dtmf_enabled: None };
                     let question = self.world.change(&self.world.participant(call), change);
                     self.questions.insert(question);
                 }
             }
             Step::Eject { who } => {
                 if let Some(call) = self.pick(*who, &[Leg::Up]) {
-                    let question = self.world.change(&self.world.participant(call), PartyChange::Eject);
+                    let question = self.world.change(&self.world.participant(call), ParticipantAction::Eject);
                     self.questions.insert(question);
                 }
             }

@@ -238,7 +238,7 @@ fn ending_a_party_is_answered_and_it_rings_no_longer() {
     let participant = world.party_of(question).unwrap().participant_id;
     let call = called(&world);
     world.said();
-    let remove = Event::RemoveParty { conference: key("Tea"), participant };
+    let remove = Event::RemoveParticipant { conference: key("Tea"), participant };
     assert_eq!(world.control(remove), Ok(()));
     assert_eq!(world.said(), [format!("hang up {call}: Ejected from the conference")]);
     world.rejected(call, 487);

@@ -7,7 +7,7 @@ use plenary_calls::{
     Input,
     media::MediaEvent,
     participants::ParticipantState,
-    question::{Answer, PartyChange},
+    question::{Answer, ParticipantAction},
 };
 use plenary_conference::{Refused, conferences::State};
 use plenary_sip::{CallId, SipEvent, Transport};
@@ -190,17 +190,17 @@ fn a_change_of_a_party_is_answered_after_the_media_plane_was_told() {
     let (a, _) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
     world.media.clear();
     let participant = world.participant(a);
-    let mute = PartyChange::Options { muted: Some(true), dtmf_enabled: None };
+    let mute = ParticipantAction::SetOptions { muted: Some(true), dtmf_enabled: None };
     let question = world.change(&participant, mute.clone());
     assert_eq!(world.media, [format!("voice {a} -speaks +listens")]);
     assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
     // Nothing changes, so nothing has to be done.
     let question = world.change(&participant, mute);
     assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
-    let question = world.change(&participant, PartyChange::Eject);
+    let question = world.change(&participant, ParticipantAction::Eject);
     assert_eq!(world.said().last().unwrap(), &format!("hang up {a}: Ejected from the conference"));
     assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
-    let question = world.change(&participant, PartyChange::Eject);
+    let question = world.change(&participant, ParticipantAction::Eject);
     assert!(matches!(world.answer_to(question), Answer::Done(Err(Refused::WrongState { .. }))));
 }
 

@@ -22,12 +22,17 @@ pub enum Effect {
         /// It hears the others.
         listens: bool,
     },
-    /// Plays once over the conference's audio.
-    Play {
-        /// To whom.
+    /// Plays the entry beep once over the conference's audio.
+    Beep {
+        /// Who hears it.
         to: Audience,
-        /// What.
-        what: Sound,
+    },
+    /// Plays a list once over the conference's audio.
+    Play {
+        /// Who hears it.
+        to: Audience,
+        /// Files, tones and silences, in order.
+        what: PlayList,
     },
     /// Plays `what` in a loop to one party until [`Effect::StopLoop`].
     StartLoop {
@@ -67,28 +72,28 @@ impl Effect {
             | Self::StartLoop { conference, .. }
             | Self::StopLoop { conference, .. }
             | Self::HangUp { conference, .. } => conference,
-            Self::Play { to: Audience::All(conference) | Audience::AllBut(conference, _), .. } => conference,
+            Self::Beep { to } | Self::Play { to, .. } => to.conference(),
             Self::Notify(notice) => notice.conference(),
         }
     }
 }
 
-/// Who hears a sound.
+/// The participants who hear what is played.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Audience {
-    /// Every party that is in the conference.
+    /// Every participant of the conference.
     All(ConferenceKey),
-    /// Every party but this one.
+    /// Every participant of the conference except this one.
     AllBut(ConferenceKey, ParticipantId),
 }
 
-/// What is played.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Sound {
-    /// The entry beep.
-    Beep,
-    /// Files, tones and silences, in order.
-    List(PlayList),
+impl Audience {
+    /// The conference whose participants hear it.
+    #[must_use]
+    pub fn conference(&self) -> &ConferenceKey {
+        let (Self::All(conference) | Self::AllBut(conference, _)) = self;
+        conference
+    }
 }
 
 /// Why a conference ends a call.

@@ -94,7 +94,7 @@ pub enum Event {
         participant: ParticipantId,
     },
     /// Changes a party in whatever state the conference is; of one who is on the way in, what it will enter with.
-    ChangeParty {
+    ChangeParticipant {
         /// The conference.
         conference: ConferenceKey,
         /// Which party.
@@ -105,7 +105,7 @@ pub enum Event {
         dtmf_enabled: Option<bool>,
     },
     /// Removes a party in whatever state the conference is, also one who is on the way in.
-    RemoveParty {
+    RemoveParticipant {
         /// The conference.
         conference: ConferenceKey,
         /// Who has to leave.

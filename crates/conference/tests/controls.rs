@@ -15,11 +15,11 @@ fn with_keys(options: ParticipantOptions) -> ParticipantOptions {
 
 fn change(world: &mut World, conference: &str, name: &str, muted: Option<bool>) -> Result<(), Refused> {
     let (conference, participant) = (key(conference), party(name));
-    world.handle(Event::ChangeParty { conference, participant, muted, dtmf_enabled: None })
+    world.handle(Event::ChangeParticipant { conference, participant, muted, dtmf_enabled: None })
 }
 
 fn remove(world: &mut World, conference: &str, name: &str) -> Result<(), Refused> {
-    world.handle(Event::RemoveParty { conference: key(conference), participant: party(name) })
+    world.handle(Event::RemoveParticipant { conference: key(conference), participant: party(name) })
 }
 
 fn mute_all(
@@ -86,7 +86,12 @@ fn what_is_set_while_somebody_is_called_holds_when_they_enter() {
     world.admit("b", "Tea", plain()).unwrap();
     let (conference, participant) = (key("Tea"), party("b"));
     world
-        .handle(Event::ChangeParty { conference, participant, muted: Some(true), dtmf_enabled: Some(false) })
+        .handle(Event::ChangeParticipant {
+            conference,
+            participant,
+            muted: Some(true),
+            dtmf_enabled: Some(false),
+        })
         .unwrap();
     assert_eq!(world.names("Tea"), ["a"], "it is not in by that");
     let [expected] = &world.conferences.expected(&key("Tea"))[..] else { panic!("one is on the way in") };

@@ -4,7 +4,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Controls, Digit, Effect, ParticipantId, ParticipantOptions,
     Refused, ReservationToken, ServiceName, Timestamp, ToEdge, ToHome,
     conferences::{MutedBy, ParticipantSummary, State},
-    effect::{Audience, EndReason, Notice, Sound},
+    effect::{Audience, EndReason, Notice},
     participant::PlayList,
     refused::OutOfRange,
 };
@@ -140,11 +140,12 @@ fn notice() -> impl Strategy<Value = Notice> {
 }
 
 fn effect() -> impl Strategy<Value = Effect> {
-    let audience = prop_oneof![
-        conference().prop_map(Audience::All),
-        (conference(), participant()).prop_map(|(conference, but)| Audience::AllBut(conference, but)),
-    ];
-    let sound = prop_oneof![Just(Sound::Beep), play_list().prop_map(Sound::List)];
+    let audience = || {
+        prop_oneof![
+            conference().prop_map(Audience::All),
+            (conference(), participant()).prop_map(|(conference, but)| Audience::AllBut(conference, but)),
+        ]
+    };
     let reason = select(vec![
         EndReason::TimeIsUp,
         EndReason::LeaderLeft,
@@ -158,7 +159,8 @@ fn effect() -> impl Strategy<Value = Effect> {
                 Effect::SetVoice { conference, participant, speaks, listens }
             }
         ),
-        (audience, sound).prop_map(|(to, what)| Effect::Play { to, what }),
+        audience().prop_map(|to| Effect::Beep { to }),
+        (audience(), play_list()).prop_map(|(to, what)| Effect::Play { to, what }),
         (conference(), participant(), play_list())
             .prop_map(|(conference, participant, what)| Effect::StartLoop { conference, participant, what }),
         (conference(), participant())

@@ -356,13 +356,13 @@ fn apply(world: &mut World, step: &Step) {
             world.set_options(ROOMS[usize::from(*room)], &name(*who), *muted, *dtmf)
         }
         Step::Eject { who, room } => world.eject(ROOMS[usize::from(*room)], &name(*who)),
-        Step::Change { who, room, muted, dtmf } => world.handle(Event::ChangeParty {
+        Step::Change { who, room, muted, dtmf } => world.handle(Event::ChangeParticipant {
             conference: key(ROOMS[usize::from(*room)]),
             participant: party(&name(*who)),
             muted: *muted,
             dtmf_enabled: *dtmf,
         }),
-        Step::Remove { who, room } => world.handle(Event::RemoveParty {
+        Step::Remove { who, room } => world.handle(Event::RemoveParticipant {
             conference: key(ROOMS[usize::from(*room)]),
             participant: party(&name(*who)),
         }),
@@ -409,7 +409,7 @@ impl Ears {
                 self.voices.remove(participant.as_str());
                 self.loops.remove(participant.as_str());
             }
-            Effect::Play { .. } | Effect::Notify(_) => {}
+            Effect::Beep { .. } | Effect::Play { .. } | Effect::Notify(_) => {}
         }
     }
 }

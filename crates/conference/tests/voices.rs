@@ -5,7 +5,7 @@ mod support;
 use plenary_conference::{
     Effect, Event, ParticipantOptions, Refused,
     conferences::State,
-    effect::{Audience, EndReason, Sound},
+    effect::{Audience, EndReason},
 };
 use support::*;
 
@@ -250,12 +250,11 @@ fn announcements_name_who_comes_and_goes() {
     world.enter("ann", "Tea", named);
     let joined = Effect::Play {
         to: Audience::AllBut(key("Tea"), party("ann")),
-        what: Sound::List(list(&["ann.wav", "joined.wav"])),
+        what: list(&["ann.wav", "joined.wav"]),
     };
     assert_eq!(world.deeds().last(), Some(&joined));
     world.leave("ann");
-    let left =
-        Effect::Play { to: Audience::All(key("Tea")), what: Sound::List(list(&["ann.wav", "left.wav"])) };
+    let left = Effect::Play { to: Audience::All(key("Tea")), what: list(&["ann.wav", "left.wav"]) };
     world.assert_deeds(&[left]);
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 /// Flags of every command.
@@ -37,7 +37,7 @@ pub(crate) struct Common {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     /// Runs the service until it is told to stop
     #[command(
         after_help = "Example:\n  plenary serve --data ./plenary-data --http 127.0.0.1:8080 --sip 127.0.0.1:5060"

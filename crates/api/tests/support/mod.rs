@@ -384,7 +384,7 @@ impl ConferenceControl for Control {
     ) -> Result<(), ControlError> {
         let ParticipantChange { muted, dtmf_enabled, .. } = change;
         let conference = ConferenceKey { account, name };
-        let event = Event::ChangeParty { conference, participant, muted, dtmf_enabled };
+        let event = Event::ChangeParticipant { conference, participant, muted, dtmf_enabled };
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 
@@ -398,7 +398,7 @@ impl ConferenceControl for Control {
             return Ok(());
         }
         let conference = ConferenceKey { account, name };
-        let event = Event::RemoveParty { conference, participant };
+        let event = Event::RemoveParticipant { conference, participant };
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 

@@ -10,7 +10,7 @@ use plenary_calls::{
     lookup::{CallerLookup, CallerQuery, Claims, Found, Lookup, LookupId, NamedKey, StoreFailed},
     media::{AudioProcessing, Clip, MediaCommand, MediaEvent, NoMedia, OpenedAt, PlayNumber, PlayTo},
     participants::Participant,
-    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question},
+    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -22,8 +22,8 @@ use plenary_model::{
     Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
-    CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, Party, ReferTo, Referred, Registration, Replaces,
-    RequestId, SipEvent, Target, Transport,
+    AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
+    Registration, Replaces, RequestId, SipEvent, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
 };
@@ -269,11 +269,11 @@ impl World {
     pub fn incoming(&mut self, dialled: &str, from: From) -> u64 {
         self.next_call += 1;
         let call = CallId(self.next_call);
-        let party = |user: &str| Party { display_name: None, user: user.to_owned(), host: String::new() };
+        let party = |user: &str| NameAddr { display_name: None, user: user.to_owned(), host: String::new() };
         self.sip_event(SipEvent::Incoming(Box::new(IncomingCall {
             call,
-            target: Target { user: dialled.to_owned(), host: "192.0.2.1".to_owned() },
-            from: Party {
+            target: AddrSpec { user: dialled.to_owned(), host: "192.0.2.1".to_owned() },
+            from: NameAddr {
                 display_name: from.display_name.map(str::to_owned),
                 user: from.user.to_owned(),
                 host: from.host.to_owned(),
@@ -338,13 +338,13 @@ impl World {
         self.next_request += 1;
         let target = |uri: &str| {
             let (user, host) = uri.split_once(':').unwrap().1.split_once('@').unwrap_or((uri, ""));
-            Target { user: user.to_owned(), host: host.to_owned() }
+            AddrSpec { user: user.to_owned(), host: host.to_owned() }
         };
         let mut referred = Referred {
             request: RequestId(self.next_request),
             call: call.map(CallId),
             target: target("sip:conf-Tea@192.0.2.1"),
-            from: Party { display_name: None, user: "bob".to_owned(), host: String::new() },
+            from: NameAddr { display_name: None, user: "bob".to_owned(), host: String::new() },
             refer_to: refer_to.to_owned(),
             refer_target: target(refer_to),
             method: "INVITE".to_owned(),
@@ -415,15 +415,15 @@ impl World {
 
     #[track_caller]
     pub fn shown(&mut self, participant: &ParticipantId) -> Participant {
-        let mut found = self.parties(PartiesQuestion::One(participant.clone())).unwrap();
+        let mut found = self.parties(ParticipantsQuestion::One(participant.clone())).unwrap();
         assert_eq!(found.len(), 1);
         found.remove(0)
     }
 
     #[track_caller]
-    pub fn parties(&mut self, what: PartiesQuestion) -> Result<Vec<Participant>, Refused> {
+    pub fn parties(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
         let which = ConferenceRef::Name(ConferenceName::new("Tea"));
-        let question = self.ask(Question::Parties { account: ACCOUNT, which, what });
+        let question = self.ask(Question::Participants { account: ACCOUNT, which, what });
         match self.answer_to(question) {
             Answer::Roster(roster) => roster,
             other => panic!("{other:?}"),
@@ -445,7 +445,7 @@ impl World {
         }
     }
 
-    pub fn change(&mut self, participant: &ParticipantId, change: PartyChange) -> u64 {
+    pub fn change(&mut self, participant: &ParticipantId, change: ParticipantAction) -> u64 {
         let which = ConferenceRef::Name(ConferenceName::new("Tea"));
         let participant = participant.clone();
         self.ask(Question::Home(HomeQuestion::Change { account: ACCOUNT, which, participant, change }))

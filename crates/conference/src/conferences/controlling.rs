@@ -1,7 +1,7 @@
 //! What may be done to a conference and its parties in every state, for the management API. The seven web services keep their
 //! refusals: see `on_set_options` and `on_eject`.
 
-use super::{Conference, Conferences, Room, Seat};
+use super::{Conference, Conferences, LiveConference, Seat};
 use crate::{
     controls::ControlsChange,
     effect::{Effect, EndReason, Notice},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Conferences {
-    pub(super) fn on_change_party(
+    pub(super) fn on_change_participant(
         &mut self,
         key: &ConferenceKey,
         participant: &ParticipantId,
@@ -19,9 +19,9 @@ impl Conferences {
     ) -> Result<(), Refused> {
         self.check_known(key)?;
         match self.seats.get_mut(participant) {
-            Some(Seat::Entered { conference, place }) if conference == key => {
-                if let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) {
-                    room.set_options(key, *place, muted, dtmf_enabled, &mut self.effects);
+            Some(Seat::Entered { conference, order }) if conference == key => {
+                if let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) {
+                    live.set_options(key, *order, muted, dtmf_enabled, &mut self.effects);
                 }
                 Ok(())
             }
@@ -34,7 +34,7 @@ impl Conferences {
         }
     }
 
-    pub(super) fn on_remove_party(
+    pub(super) fn on_remove_participant(
         &mut self,
         key: &ConferenceKey,
         participant: &ParticipantId,
@@ -43,7 +43,7 @@ impl Conferences {
         let reason = EndReason::Ejected;
         match self.seats.get(participant) {
             Some(Seat::Entered { conference, .. }) if conference == key => {
-                self.remove_party(participant, Some(reason));
+                self.remove_participant(participant, Some(reason));
             }
             Some(Seat::Admitted { conference, .. }) if conference == key => {
                 self.effects.push_back(Effect::HangUp {
@@ -51,7 +51,7 @@ impl Conferences {
                     participant: participant.clone(),
                     reason,
                 });
-                self.remove_party(participant, None);
+                self.remove_participant(participant, None);
             }
             Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => {
                 return Err(Refused::UnknownParticipant);
@@ -72,9 +72,9 @@ impl Conferences {
         self_unmute: Option<bool>,
     ) -> Result<(), Refused> {
         let effects = &mut self.effects;
-        let room = open_room(self.conferences.get_mut(key))?;
-        room.change_controls(key, ControlsChange { self_unmute, ..ControlsChange::default() }, effects);
-        room.mute_all(key, muted, except_leaders, effects);
+        let live = open_live(self.conferences.get_mut(key))?;
+        live.change_controls(key, ControlsChange { self_unmute, ..ControlsChange::default() }, effects);
+        live.mute_all(key, muted, except_leaders, effects);
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Conferences {
         change: ControlsChange,
     ) -> Result<(), Refused> {
         let effects = &mut self.effects;
-        open_room(self.conferences.get_mut(key))?.change_controls(key, change, effects);
+        open_live(self.conferences.get_mut(key))?.change_controls(key, change, effects);
         Ok(())
     }
 
@@ -93,8 +93,8 @@ impl Conferences {
         if conference.reservation().is_some() {
             return Err(wrong_state(conference));
         }
-        if let Some(room) = conference.room_mut() {
-            for id in room.close(key, EndReason::Ended, &mut self.effects) {
+        if let Some(live) = conference.live_mut() {
+            for id in live.close(key, EndReason::Ended, &mut self.effects) {
                 self.seats.remove(&id);
             }
         }
@@ -105,10 +105,10 @@ impl Conferences {
 }
 
 /// The room of a conference that people may be in; also of one whose first caller is on the way in.
-fn open_room(conference: Option<&mut Conference>) -> Result<&mut Room, Refused> {
+fn open_live(conference: Option<&mut Conference>) -> Result<&mut LiveConference, Refused> {
     let conference = conference.ok_or(Refused::UnknownConference)?;
     let refused = wrong_state(conference);
-    conference.room_mut().ok_or(refused)
+    conference.live_mut().ok_or(refused)
 }
 
 fn wrong_state(conference: &Conference) -> Refused {

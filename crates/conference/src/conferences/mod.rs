@@ -12,10 +12,10 @@
 //! What the reading methods say is true as of the last `handle_*`.
 
 mod controlling;
+mod live;
 mod muting;
 mod overview;
 mod reserved;
-mod room;
 
 pub use muting::MutedBy;
 pub use overview::ConferenceOverview;
@@ -31,8 +31,8 @@ use crate::{
     reservation::Reservation,
     time::{Mono, Now, Timestamp},
 };
+use live::{Entering, EntryOrder, KeyAction, LiveConference, Preset};
 use reserved::{Conference, Deadline};
-use room::{Entering, KeyAction, Place, Preset, Room};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -140,7 +140,7 @@ enum Seat {
         preset: Preset,
     },
     /// It is in.
-    Entered { conference: ConferenceKey, place: Place },
+    Entered { conference: ConferenceKey, order: EntryOrder },
 }
 
 impl Conferences {
@@ -183,16 +183,16 @@ impl Conferences {
             }
             Event::Connected { participant } => self.on_connected(&participant, now.wall),
             Event::Gone { participant } => {
-                self.remove_party(&participant, None);
+                self.remove_participant(&participant, None);
                 Ok(())
             }
             Event::TakenOver { participant } => {
-                if let Some(Seat::Entered { conference: key, place }) = self.seats.get(&participant)
-                    && let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut)
+                if let Some(Seat::Entered { conference: key, order }) = self.seats.get(&participant)
+                    && let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut)
                 {
-                    room.keep_when_leaves(*place);
+                    live.keep_when_leaves(*order);
                 }
-                self.remove_party(&participant, None);
+                self.remove_participant(&participant, None);
                 Ok(())
             }
             Event::KeyPressed { participant, key } => {
@@ -203,10 +203,12 @@ impl Conferences {
                 self.on_set_options(&conference, &participant, muted, dtmf_enabled)
             }
             Event::Eject { conference, participant } => self.on_eject(&conference, &participant),
-            Event::ChangeParty { conference, participant, muted, dtmf_enabled } => {
-                self.on_change_party(&conference, &participant, muted, dtmf_enabled)
+            Event::ChangeParticipant { conference, participant, muted, dtmf_enabled } => {
+                self.on_change_participant(&conference, &participant, muted, dtmf_enabled)
             }
-            Event::RemoveParty { conference, participant } => self.on_remove_party(&conference, &participant),
+            Event::RemoveParticipant { conference, participant } => {
+                self.on_remove_participant(&conference, &participant)
+            }
             Event::MuteAll { conference, muted, except_leaders, self_unmute } => {
                 self.on_mute_all(&conference, muted, except_leaders, self_unmute)
             }
@@ -244,7 +246,8 @@ impl Conferences {
     pub fn participants(&self, key: &ConferenceKey) -> Result<(State, Vec<ParticipantSummary>), Refused> {
         let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
         let state = conference.state().ok_or(Refused::UnknownConference)?;
-        let summaries = conference.room().into_iter().flat_map(Room::parties).map(room::Party::summary);
+        let summaries =
+            conference.live().into_iter().flat_map(LiveConference::members).map(live::Member::summary);
         Ok((state, summaries.collect()))
     }
 
@@ -261,8 +264,8 @@ impl Conferences {
     pub fn options(&self, participant: &ParticipantId) -> Option<&ParticipantOptions> {
         match self.seats.get(participant)? {
             Seat::Admitted { options, .. } => Some(options),
-            Seat::Entered { conference, place } => {
-                Some(self.conferences.get(conference)?.room()?.party(*place)?.options())
+            Seat::Entered { conference, order } => {
+                Some(self.conferences.get(conference)?.live()?.member(*order)?.options())
             }
         }
     }
@@ -287,26 +290,26 @@ impl Conferences {
         }
         let in_place_of = in_place_of.filter(|other| self.may_be_replaced(other, &key));
         let seats = self.conference_limits.unreserved_max_participants;
-        let room = match self.conferences.get_mut(&key) {
+        let live = match self.conferences.get_mut(&key) {
             None if self.claims.contains_key(&key) => return Err(Refused::Early { divert: None }),
             None => {
                 self.effects.push_back(Effect::Notify(Notice::ConferenceCreated { conference: key.clone() }));
-                let conference = Conference::unreserved(Room::new(seats));
-                self.conferences.entry(key.clone()).or_insert(conference).room_mut()
+                let conference = Conference::unreserved(LiveConference::new(seats));
+                self.conferences.entry(key.clone()).or_insert(conference).live_mut()
             }
             Some(conference) => match conference.closed() {
                 Some(refused) => return Err(refused),
-                None => conference.room_mut(),
+                None => conference.live_mut(),
             },
         };
-        let room = room.expect("what is not closed has a room");
-        if room.controls.locked && in_place_of.is_none() && !is_called {
+        let live = live.expect("a conference that is not closed is live");
+        if live.controls.locked && in_place_of.is_none() && !is_called {
             return Err(Refused::Locked);
         }
-        if room.is_full() && in_place_of.is_none() {
+        if live.is_full() && in_place_of.is_none() {
             return Err(Refused::Full);
         }
-        room.admit(participant.clone());
+        live.admit(participant.clone());
         let options = Box::new(options);
         self.seats.insert(
             participant,
@@ -332,28 +335,28 @@ impl Conferences {
         };
         let key = conference.clone();
         let entering = Entering { options: (**options).clone(), preset: *preset, at };
-        let Some(room) = self.conferences.get_mut(&key).and_then(Conference::room_mut) else {
+        let Some(live) = self.conferences.get_mut(&key).and_then(Conference::live_mut) else {
             return Err(Refused::UnknownConference);
         };
-        let place = room.enter(&key, participant, entering, &mut self.effects);
-        self.seats.insert(participant.clone(), Seat::Entered { conference: key, place });
+        let order = live.enter(&key, participant, entering, &mut self.effects);
+        self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
         Ok(())
     }
 
     /// Takes a party out, with everything that follows from it. Nothing happens for one who is not in.
-    fn remove_party(&mut self, participant: &ParticipantId, hang_up: Option<EndReason>) {
+    fn remove_participant(&mut self, participant: &ParticipantId, hang_up: Option<EndReason>) {
         let Some(seat) = self.seats.remove(participant) else { return };
         let (Seat::Admitted { conference: key, .. } | Seat::Entered { conference: key, .. }) = &seat;
-        let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) else { return };
+        let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) else { return };
         let ends_for_all = match &seat {
             Seat::Admitted { .. } => {
-                room.withdraw(participant);
+                live.withdraw(participant);
                 false
             }
-            Seat::Entered { place, .. } => room.leave(key, *place, hang_up, &mut self.effects),
+            Seat::Entered { order, .. } => live.leave(key, *order, hang_up, &mut self.effects),
         };
         if ends_for_all {
-            for id in room.close(key, EndReason::LeaderLeft, &mut self.effects) {
+            for id in live.close(key, EndReason::LeaderLeft, &mut self.effects) {
                 self.seats.remove(&id);
             }
         }
@@ -364,11 +367,11 @@ impl Conferences {
     }
 
     fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit) {
-        let Some(Seat::Entered { conference: key, place }) = self.seats.get(participant) else { return };
-        let Some(room) = self.conferences.get_mut(key).and_then(Conference::room_mut) else { return };
-        match room.key_pressed(key, *place, digit, &mut self.effects) {
+        let Some(Seat::Entered { conference: key, order }) = self.seats.get(participant) else { return };
+        let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) else { return };
+        match live.key_pressed(key, *order, digit, &mut self.effects) {
             KeyAction::Nothing => {}
-            KeyAction::Leave => self.remove_party(participant, Some(EndReason::ExitKey)),
+            KeyAction::Leave => self.remove_participant(participant, Some(EndReason::ExitKey)),
         }
     }
 
@@ -379,21 +382,24 @@ impl Conferences {
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
     ) -> Result<(), Refused> {
-        let place = self.active_place(key, participant)?;
-        let room =
-            self.conferences.get_mut(key).and_then(Conference::room_mut).expect("active, so it has a room");
-        room.set_options(key, place, muted, dtmf_enabled, &mut self.effects);
+        let order = self.active_place(key, participant)?;
+        let live = self
+            .conferences
+            .get_mut(key)
+            .and_then(Conference::live_mut)
+            .expect("an active conference is live");
+        live.set_options(key, order, muted, dtmf_enabled, &mut self.effects);
         Ok(())
     }
 
     fn on_eject(&mut self, key: &ConferenceKey, participant: &ParticipantId) -> Result<(), Refused> {
         self.active_place(key, participant)?;
-        self.remove_party(participant, Some(EndReason::Ejected));
+        self.remove_participant(participant, Some(EndReason::Ejected));
         Ok(())
     }
 
     /// Where somebody sits in a conference that is active.
-    fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<Place, Refused> {
+    fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<EntryOrder, Refused> {
         match self.state(key).ok_or(Refused::UnknownConference)? {
             State::Active => {}
             state @ (State::Reserved | State::Holding | State::Completed) => {
@@ -401,7 +407,7 @@ impl Conferences {
             }
         }
         match self.seats.get(participant) {
-            Some(Seat::Entered { conference, place }) if conference == key => Ok(*place),
+            Some(Seat::Entered { conference, order }) if conference == key => Ok(*order),
             Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => Err(Refused::UnknownParticipant),
         }
     }

@@ -1,6 +1,6 @@
 //! Conferences as the management API shows them.
 
-use super::{Conference, Conferences, ParticipantSummary, Room, Seat, State};
+use super::{Conference, Conferences, LiveConference, ParticipantSummary, Seat, State};
 use crate::{
     controls::Controls,
     id::{AccountId, ConferenceKey, ConferenceName},
@@ -55,9 +55,9 @@ impl Conferences {
     /// Those who are on the way into a conference, as they would enter now.
     #[must_use]
     pub fn expected(&self, key: &ConferenceKey) -> Vec<ParticipantSummary> {
-        let Some(room) = self.conferences.get(key).and_then(Conference::room) else { return Vec::new() };
-        let expected = room.admitted().filter_map(|id| match self.seats.get(id)? {
-            Seat::Admitted { options, preset, .. } => Some(room.expected(id, options, *preset)),
+        let Some(live) = self.conferences.get(key).and_then(Conference::live) else { return Vec::new() };
+        let expected = live.admitted().filter_map(|id| match self.seats.get(id)? {
+            Seat::Admitted { options, preset, .. } => Some(live.expected(id, options, *preset)),
             Seat::Entered { .. } => None,
         });
         expected.collect()
@@ -65,9 +65,9 @@ impl Conferences {
 }
 
 fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview {
-    let room = conference.room();
-    let inside = room.map_or(0, Room::party_count);
-    let started_at = room.and_then(Room::started_at);
+    let live = conference.live();
+    let inside = live.map_or(0, LiveConference::member_count);
+    let started_at = live.and_then(LiveConference::started_at);
     let (participants, waiting) = if started_at.is_some() { (inside, 0) } else { (0, inside) };
     ConferenceOverview {
         name: key.name.clone(),
@@ -77,6 +77,6 @@ fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview 
         participants,
         waiting,
         started_at,
-        controls: room.map(|room| room.controls),
+        controls: live.map(|live| live.controls),
     }
 }

@@ -4,7 +4,7 @@
 //! reservation that begins at the instant at which another ends finds an empty room: the parties of the other one are hung up
 //! first.
 
-use super::{ConferenceRef, ConferenceSummary, Conferences, ParticipantSummary, State, room::Room};
+use super::{ConferenceRef, ConferenceSummary, Conferences, ParticipantSummary, State, live::LiveConference};
 use crate::{
     effect::{EndReason, Notice},
     id::{AccountId, ConferenceKey, ConferenceName, ReservationToken},
@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Conference {
     /// Where participants are: there during a reservation, and without one while a participant is in or on the way in.
-    room: Option<Room>,
+    live: Option<LiveConference>,
     /// The start of the reservation that the room is of; `None`: nobody's.
     open: Option<Timestamp>,
     /// By start. Nearly always there is one: a map would take the memory of eleven.
@@ -73,21 +73,21 @@ impl Default for ReservationsQuery {
 }
 
 impl Conference {
-    pub(super) fn unreserved(room: Room) -> Self {
-        Self { room: Some(room), ..Self::default() }
+    pub(super) fn unreserved(live: LiveConference) -> Self {
+        Self { live: Some(live), ..Self::default() }
     }
 
-    pub(super) fn room(&self) -> Option<&Room> {
-        self.room.as_ref()
+    pub(super) fn live(&self) -> Option<&LiveConference> {
+        self.live.as_ref()
     }
 
-    pub(super) fn room_mut(&mut self) -> Option<&mut Room> {
-        self.room.as_mut()
+    pub(super) fn live_mut(&mut self) -> Option<&mut LiveConference> {
+        self.live.as_mut()
     }
 
     /// Nobody reserved it, and nobody is in or on the way in.
     pub(super) fn is_deserted(&self) -> bool {
-        self.reservations.is_empty() && self.room.as_ref().is_none_or(Room::is_deserted)
+        self.reservations.is_empty() && self.live.as_ref().is_none_or(LiveConference::is_deserted)
     }
 
     /// The reservation whose turn it is; `None`: nobody reserved it.
@@ -97,7 +97,7 @@ impl Conference {
 
     fn current(&self) -> Option<&Reserved> {
         match self.open {
-            Some(starts_at) => self.place(starts_at).ok().map(|place| &self.reservations[place]),
+            Some(starts_at) => self.index_of(starts_at).ok().map(|index| &self.reservations[index]),
             None => self.reservations.iter().find(|one| !one.is_over).or(self.reservations.last()),
         }
     }
@@ -106,7 +106,7 @@ impl Conference {
     pub(super) fn closed(&self) -> Option<Refused> {
         match self.current() {
             None => None,
-            Some(_) if self.room.is_some() => None,
+            Some(_) if self.live.is_some() => None,
             Some(current) if current.is_over => Some(Refused::Over),
             Some(next) => Some(Refused::Early { divert: next.reservation.divert.clone() }),
         }
@@ -114,27 +114,27 @@ impl Conference {
 
     /// `None`: an unreserved conference whose first caller is still on the way in does not exist yet.
     pub(super) fn state(&self) -> Option<State> {
-        match (self.current(), &self.room) {
+        match (self.current(), &self.live) {
             (Some(current), _) => Some(self.state_of(current)),
-            (None, Some(room)) => room.has_parties().then(|| live(room)),
+            (None, Some(live)) => live.has_members().then(|| live_state(live)),
             (None, None) => None,
         }
     }
 
     fn state_of(&self, reserved: &Reserved) -> State {
-        match &self.room {
-            Some(room) if self.open == Some(reserved.reservation.starts_at) => live(room),
+        match &self.live {
+            Some(live) if self.open == Some(reserved.reservation.starts_at) => live_state(live),
             _ if reserved.is_over => State::Completed,
             _ => State::Reserved,
         }
     }
 
-    fn place(&self, starts_at: Timestamp) -> Result<usize, usize> {
+    fn index_of(&self, starts_at: Timestamp) -> Result<usize, usize> {
         self.reservations.binary_search_by_key(&starts_at, |one| one.reservation.starts_at)
     }
 
     fn at(&self, starts_at: Timestamp) -> Option<&Reserved> {
-        self.place(starts_at).ok().map(|place| &self.reservations[place])
+        self.index_of(starts_at).ok().map(|index| &self.reservations[index])
     }
 
     /// Whether another reservation than the one with this start has a part of this time.
@@ -149,20 +149,20 @@ impl Conference {
     }
 
     fn insert(&mut self, reserved: Reserved) {
-        let (Ok(place) | Err(place)) = self.place(reserved.reservation.starts_at);
+        let (Ok(index) | Err(index)) = self.index_of(reserved.reservation.starts_at);
         if self.reservations.is_empty() {
             self.reservations.reserve_exact(1);
         }
-        self.reservations.insert(place, reserved);
+        self.reservations.insert(index, reserved);
     }
 
     fn remove(&mut self, starts_at: Timestamp) -> Option<Reserved> {
-        self.place(starts_at).ok().map(|place| self.reservations.remove(place))
+        self.index_of(starts_at).ok().map(|index| self.reservations.remove(index))
     }
 }
 
-fn live(room: &Room) -> State {
-    if room.is_started() { State::Active } else { State::Holding }
+fn live_state(live: &LiveConference) -> State {
+    if live.is_started() { State::Active } else { State::Holding }
 }
 
 impl Conferences {
@@ -421,14 +421,14 @@ impl Conferences {
         self.strike(&changed.token);
         let conference = self.conferences.entry(key.clone()).or_default();
         if conference.open == Some(starts_at) {
-            if let Some(room) = &mut conference.room {
-                room.max_participants = changed.max_participants;
+            if let Some(live) = &mut conference.live {
+                live.max_participants = changed.max_participants;
             }
             if changed.starts_at <= now.wall {
                 conference.open = Some(changed.starts_at);
             } else {
                 // It began while its start was being moved.
-                self.close_room(&key, EndReason::Ended);
+                self.close_live(&key, EndReason::Ended);
             }
         }
         self.put(key, Reserved { reservation: changed, is_over: false });
@@ -440,18 +440,18 @@ impl Conferences {
         let (key, reserved) = self.strike(token).ok_or(Refused::UnknownReservation)?;
         let conference = self.conferences.get(&key);
         if conference.is_some_and(|conference| conference.open == Some(reserved.reservation.starts_at)) {
-            self.close_room(&key, EndReason::Ended);
+            self.close_live(&key, EndReason::Ended);
         }
         self.drop_deserted(&key);
         Ok(())
     }
 
     /// All who are in the room of a reservation go, and it with them.
-    fn close_room(&mut self, key: &ConferenceKey, reason: EndReason) {
+    fn close_live(&mut self, key: &ConferenceKey, reason: EndReason) {
         let Some(conference) = self.conferences.get_mut(key) else { return };
         conference.open = None;
-        let Some(mut room) = conference.room.take() else { return };
-        for id in room.close(key, reason, &mut self.effects) {
+        let Some(mut live) = conference.live.take() else { return };
+        for id in live.close(key, reason, &mut self.effects) {
             self.seats.remove(&id);
         }
     }
@@ -466,16 +466,16 @@ impl Conferences {
     pub(super) fn on_due(&mut self, due: Deadline) {
         let Deadline { due, conference: key, starts_at, .. } = due;
         let Some(conference) = self.conferences.get_mut(&key) else { return };
-        let Ok(place) = conference.place(starts_at) else { return };
+        let Ok(index) = conference.index_of(starts_at) else { return };
         let (token, ends_at) = {
-            let reservation = &conference.reservations[place].reservation;
+            let reservation = &conference.reservations[index].reservation;
             (reservation.token.clone(), reservation.ends_at())
         };
         let completed_minutes = self.reservation_limits.completed_minutes;
         match due {
             Due::Start => {
-                conference.room =
-                    Some(Room::new(conference.reservations[place].reservation.max_participants));
+                conference.live =
+                    Some(LiveConference::new(conference.reservations[index].reservation.max_participants));
                 conference.open = Some(starts_at);
                 self.deadlines.insert(Deadline {
                     at: ends_at,
@@ -486,14 +486,14 @@ impl Conferences {
                 self.notify(Notice::ReservationOpened { conference: key, token });
             }
             Due::End => {
-                conference.reservations[place].is_over = true;
-                self.close_room(&key, EndReason::TimeIsUp);
+                conference.reservations[index].is_over = true;
+                self.close_live(&key, EndReason::TimeIsUp);
                 let at = ends_at.plus_minutes(completed_minutes);
                 self.deadlines.insert(Deadline { at, due: Due::Forget, conference: key.clone(), starts_at });
                 self.notify(Notice::ReservationCompleted { conference: key, token });
             }
             Due::Forget => {
-                conference.reservations.remove(place);
+                conference.reservations.remove(index);
                 self.tokens.remove(&token);
                 self.by_start.remove(&(key.account, starts_at, token.clone()));
                 self.drop_deserted(&key);
@@ -506,9 +506,9 @@ impl Conferences {
 impl Conference {
     /// Its seats: of the reservation whose turn it is, or of the room that nobody reserved.
     pub(super) fn max_participants(&self) -> u32 {
-        match (self.reservation(), &self.room) {
+        match (self.reservation(), &self.live) {
             (Some(reservation), _) => reservation.max_participants,
-            (None, Some(room)) => room.max_participants,
+            (None, Some(live)) => live.max_participants,
             (None, None) => 0,
         }
     }

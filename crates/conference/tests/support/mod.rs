@@ -6,7 +6,7 @@ use plenary_conference::{
     ParticipantId, ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken,
     ServiceName, Timestamp,
     conferences::{ParticipantSummary, State},
-    effect::{Audience, EndReason, Notice, Sound},
+    effect::{Audience, EndReason, Notice},
     participant::PlayList,
 };
 
@@ -207,7 +207,7 @@ pub fn hang_up(conference: &str, name: &str, reason: EndReason) -> Effect {
 }
 
 pub fn beep(conference: &str) -> Effect {
-    Effect::Play { to: Audience::All(key(conference)), what: Sound::Beep }
+    Effect::Beep { to: Audience::All(key(conference)) }
 }
 
 pub fn divert(service: &str) -> Option<ServiceName> {

@@ -9,7 +9,7 @@ mod load;
 mod serve;
 
 use crate::{
-    cli::{Cli, Command, Common, Serve},
+    cli::{Cli, CliCommand, Common, Serve},
     config::Config,
     log,
 };
@@ -18,32 +18,32 @@ use std::process::ExitCode;
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Serve(flags) => {
+        CliCommand::Serve(flags) => {
             log::start("info");
             let config = load(&cli.common, Some(&flags))?;
             runtime()?.block_on(serve::run(config, || load(&cli.common, Some(&flags))))?;
         }
-        Command::Account(command) => {
+        CliCommand::Account(command) => {
             log::start("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
         }
-        Command::Database(command) => {
+        CliCommand::Database(command) => {
             log::start("warn");
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(database::run(&config, command));
         }
-        Command::Ban(command) => {
+        CliCommand::Ban(command) => {
             log::start("warn");
             let config = load(&cli.common, None)?;
             runtime()?.block_on(ban::run(&config, command))?;
         }
-        Command::Call(flags) => {
+        CliCommand::Call(flags) => {
             log::start("warn");
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(call::run(&config, flags));
         }
-        Command::Certificate(flags) => {
+        CliCommand::Certificate(flags) => {
             let (certificate, key) = crate::tls::make_self_signed(flags.names, &flags.out)?;
             let text = format!(
                 "[tls]\ncertificate = {:?}\nkey = {:?}\n",
@@ -52,12 +52,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             );
             let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         }
-        Command::Demo(_) => {
+        CliCommand::Demo(_) => {
             log::start("warn");
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(demo::run(config));
         }
-        Command::Load(flags) => {
+        CliCommand::Load(flags) => {
             log::start("warn");
             load(&cli.common, None)?;
             return runtime()?.block_on(load::run(flags));

@@ -1,6 +1,6 @@
 //! The door of the engine for the web services: questions and commands, answered one at a time.
 
-use super::{Command, clock::Clock, media_plane};
+use super::{EngineCommand, clock::Clock, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Invitation, Participant,
@@ -8,7 +8,7 @@ use plenary_api::{
 };
 use plenary_calls::{
     Settings, Unable,
-    question::{Answer, EdgeQuestion, HomeQuestion, PartiesQuestion, PartyChange, Question},
+    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
@@ -42,15 +42,15 @@ const TRUNKS_AGAIN: Duration = Duration::from_secs(1);
 /// A clone for whoever needs to ask or command the engine.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineHandle {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<EngineCommand>,
     media: MediaHandle,
-    sales: Arc<Sales>,
+    booking: Arc<Booking>,
 }
 
 /// What it takes to sell seats. New reservations go side by side; what changes those that are there goes one after the
 /// other: two extensions of the same reservation must add up rather than overwrite each other.
 #[derive(Debug)]
-struct Sales {
+struct Booking {
     store: Store,
     limits: ReservationLimits,
     clock: Clock,
@@ -69,7 +69,7 @@ pub(crate) struct RosterLine {
 
 impl EngineHandle {
     pub(super) fn new(
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<EngineCommand>,
         store: Store,
         media: MediaHandle,
         limits: ReservationLimits,
@@ -78,7 +78,7 @@ impl EngineHandle {
         Self {
             commands,
             media,
-            sales: Arc::new(Sales {
+            booking: Arc::new(Booking {
                 store,
                 limits,
                 clock,
@@ -91,7 +91,7 @@ impl EngineHandle {
     async fn ask(&self, question: Question) -> Result<Answer, ControlError> {
         let (reply, answer) = oneshot::channel();
         let stopping = || ControlError::Unavailable("the service is stopping".to_owned());
-        self.commands.send(Command::Ask(Box::new(question), reply)).await.map_err(|_| stopping())?;
+        self.commands.send(EngineCommand::Ask(Box::new(question), reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
     }
 
@@ -141,10 +141,10 @@ impl EngineHandle {
         &self,
         account: AccountId,
         conference: ConferenceName,
-        what: PartiesQuestion,
+        what: ParticipantsQuestion,
     ) -> Result<Vec<Participant>, ControlError> {
         let which = ConferenceRef::Name(conference);
-        match self.ask(Question::Parties { account, which, what }).await? {
+        match self.ask(Question::Participants { account, which, what }).await? {
             Answer::Roster(roster) => roster.map_err(ControlError::Refused),
             other => Err(odd(&other)),
         }
@@ -176,15 +176,15 @@ impl EngineHandle {
     }
 
     async fn end_now(self, key: ConferenceKey) -> Result<(), ControlError> {
-        let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
+        let booking = &self.booking;
+        let _turn = booking.one_at_a_time.lock().await;
         let overview = match self.ask_home(HomeQuestion::Overview(key.clone())).await? {
             Answer::Overview(overview) => overview,
             other => return Err(odd(&other)),
         };
         match overview.ok_or(ControlError::Refused(Refused::UnknownConference))?.reservation {
             Some(reservation) => {
-                sales.store.remove(&reservation.token).await.map_err(store_error)?;
+                booking.store.remove(&reservation.token).await.map_err(store_error)?;
                 self.apply(Event::ReservationRemoved { token: reservation.token }).await
             }
             None => self.control(Event::End { conference: key }).await,
@@ -204,7 +204,7 @@ impl EngineHandle {
 
     /// Who is in a conference, and who of them is talking.
     pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
-        let inside = match self.parties(key.account, key.name, PartiesQuestion::Roster).await {
+        let inside = match self.parties(key.account, key.name, ParticipantsQuestion::Roster).await {
             Err(ControlError::Refused(_)) => Vec::new(),
             inside => inside?,
         };
@@ -231,17 +231,17 @@ impl EngineHandle {
     /// Has what is done next for this call fail, as a mistake of ours would.
     #[cfg(test)]
     pub(crate) async fn fail(&self, call: Option<plenary_calls::CallNumber>) {
-        let _ = self.commands.send(Command::Fail { call }).await;
+        let _ = self.commands.send(EngineCommand::Fail { call }).await;
     }
 
     /// Other settings from now on.
     pub(crate) async fn reconfigure(&self, settings: Settings) {
-        let _ = self.commands.send(Command::Reconfigure(Box::new(settings))).await;
+        let _ = self.commands.send(EngineCommand::Reconfigure(Box::new(settings))).await;
     }
 
     /// Takes no new calls; returns when the last one is over.
     pub(crate) async fn drain(&self) {
-        self.sales.is_draining.store(true, Relaxed);
+        self.booking.is_draining.store(true, Relaxed);
         let _ = self.ask(Question::Edge(EdgeQuestion::Drain)).await;
     }
 
@@ -249,7 +249,7 @@ impl EngineHandle {
     pub(crate) async fn stop(&self, within: Duration) {
         let (reply, stopped) = oneshot::channel();
         let stop = async {
-            if self.commands.send(Command::Stop(reply)).await.is_ok() {
+            if self.commands.send(EngineCommand::Stop(reply)).await.is_ok() {
                 let _ = stopped.await;
             }
         };
@@ -262,10 +262,10 @@ impl EngineHandle {
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<ReservationToken, ControlError> {
-        let sales = &self.sales;
-        let now = sales.clock.now().wall;
-        let starts_at = check_new(&request, &sales.limits, now).map_err(ControlError::Refused)?;
-        let names = Names::Alone { completed_minutes: sales.limits.completed_minutes };
+        let booking = &self.booking;
+        let now = booking.clock.now().wall;
+        let starts_at = check_new(&request, &booking.limits, now).map_err(ControlError::Refused)?;
+        let names = Names::Alone { completed_minutes: booking.limits.completed_minutes };
         Ok(self.sell(account, request, starts_at, names, now).await?.token)
     }
 
@@ -275,9 +275,9 @@ impl EngineHandle {
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<(Reservation, State), ControlError> {
-        let sales = &self.sales;
-        let now = sales.clock.now().wall;
-        let starts_at = check_booking(&request, &sales.limits, now).map_err(ControlError::Refused)?;
+        let booking = &self.booking;
+        let now = booking.clock.now().wall;
+        let starts_at = check_booking(&request, &booking.limits, now).map_err(ControlError::Refused)?;
         let reservation = self.sell(account, request, starts_at, Names::Beside, now).await?;
         // Without notice it may be on already.
         match self.find(account, reservation.token.clone()).await? {
@@ -295,7 +295,7 @@ impl EngineHandle {
         now: Timestamp,
     ) -> Result<Reservation, ControlError> {
         // Without a turn: the name is claimed, and the store makes those that come at once together.
-        let sales = &self.sales;
+        let booking = &self.booking;
         let key = ConferenceKey { account, name: request.name.clone() };
         let time = match names {
             Names::Alone { .. } => None,
@@ -313,7 +313,7 @@ impl EngineHandle {
             divert: request.divert,
             title: request.title,
         };
-        match sales.store.reserve_by(&reservation, names, sales.limits.capacity, now).await {
+        match booking.store.reserve_by(&reservation, names, booking.limits.capacity, now).await {
             Ok(()) => {
                 self.apply(Event::ReservationAdded(reservation.clone())).await?;
                 Ok(reservation)
@@ -331,13 +331,17 @@ impl EngineHandle {
         token: ReservationToken,
         minutes: u32,
     ) -> Result<(), ControlError> {
-        let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
+        let booking = &self.booking;
+        let _turn = booking.one_at_a_time.lock().await;
         let (reservation, state) = self.expect(account, token.clone(), None).await?;
-        let now = sales.clock.now().wall;
-        let duration_minutes =
-            check_extend(&reservation, state, minutes, &sales.limits, now).map_err(ControlError::Refused)?;
-        sales.store.extend(&token, duration_minutes, sales.limits.capacity).await.map_err(reserve_error)?;
+        let now = booking.clock.now().wall;
+        let duration_minutes = check_extend(&reservation, state, minutes, &booking.limits, now)
+            .map_err(ControlError::Refused)?;
+        booking
+            .store
+            .extend(&token, duration_minutes, booking.limits.capacity)
+            .await
+            .map_err(reserve_error)?;
         self.apply(Event::ReservationExtended { token, duration_minutes }).await
     }
 
@@ -348,12 +352,12 @@ impl EngineHandle {
         of: SoundOf,
         change: SoundChange,
     ) -> Result<SoundSettings, ControlError> {
-        let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
+        let booking = &self.booking;
+        let _turn = booking.one_at_a_time.lock().await;
         let question = match of.clone() {
             SoundOf::Account => Question::Edge(EdgeQuestion::PlanAccountSound(account, change)),
             SoundOf::Conference(which) | SoundOf::Participant(which, _) => {
-                Question::Parties { account, which, what: PartiesQuestion::PlanSound(change) }
+                Question::Participants { account, which, what: ParticipantsQuestion::PlanSound(change) }
             }
         };
         let plan = match self.ask(question).await? {
@@ -361,7 +365,7 @@ impl EngineHandle {
             other => return Err(odd(&other)),
         };
         if let Some((owner, sound)) = plan {
-            sales.store.keep_sound(&owner, sound).await.map_err(store_error)?;
+            booking.store.keep_sound(&owner, sound).await.map_err(store_error)?;
         }
         self.sound_changed(account, of, change).await
     }
@@ -374,13 +378,15 @@ impl EngineHandle {
     ) -> Result<SoundSettings, ControlError> {
         let question = match of {
             SoundOf::Account => Question::Edge(EdgeQuestion::ChangeAccountSound(account, change)),
-            SoundOf::Conference(which) => {
-                Question::Parties { account, which, what: PartiesQuestion::ChangeSound(None, change) }
-            }
-            SoundOf::Participant(which, participant) => Question::Parties {
+            SoundOf::Conference(which) => Question::Participants {
                 account,
                 which,
-                what: PartiesQuestion::ChangeSound(Some(participant), change),
+                what: ParticipantsQuestion::ChangeSound(None, change),
+            },
+            SoundOf::Participant(which, participant) => Question::Participants {
+                account,
+                which,
+                what: ParticipantsQuestion::ChangeSound(Some(participant), change),
             },
         };
         match self.ask(question).await? {
@@ -396,14 +402,14 @@ impl EngineHandle {
         change: ReservationChange,
         expected: Option<Reservation>,
     ) -> Result<(Reservation, State), ControlError> {
-        let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
+        let booking = &self.booking;
+        let _turn = booking.one_at_a_time.lock().await;
         let (before, state) = self.expect(account, token.clone(), expected).await?;
-        let now = sales.clock.now().wall;
+        let now = booking.clock.now().wall;
         let after =
-            check_change(&before, state, &change, &sales.limits, now).map_err(ControlError::Refused)?;
+            check_change(&before, state, &change, &booking.limits, now).map_err(ControlError::Refused)?;
         if after != before {
-            sales.store.change_reservation(&after, sales.limits.capacity).await.map_err(reserve_error)?;
+            booking.store.change_reservation(&after, booking.limits.capacity).await.map_err(reserve_error)?;
             self.apply(Event::ReservationChanged(after.clone())).await?;
         }
         Ok(self.find(account, token).await?.unwrap_or((after, state)))
@@ -415,12 +421,12 @@ impl EngineHandle {
         token: ReservationToken,
         expected: Option<Reservation>,
     ) -> Result<(), ControlError> {
-        let sales = &self.sales;
-        let _turn = sales.one_at_a_time.lock().await;
+        let booking = &self.booking;
+        let _turn = booking.one_at_a_time.lock().await;
         let (reservation, state) = self.expect(account, token.clone(), expected).await?;
-        let now = sales.clock.now().wall;
-        check_remove(&reservation, state, &sales.limits, now).map_err(ControlError::Refused)?;
-        sales.store.remove(&token).await.map_err(store_error)?;
+        let now = booking.clock.now().wall;
+        check_remove(&reservation, state, &booking.limits, now).map_err(ControlError::Refused)?;
+        booking.store.remove(&token).await.map_err(store_error)?;
         self.apply(Event::ReservationRemoved { token }).await
     }
 }
@@ -463,15 +469,15 @@ async fn to_the_end<T: Send + 'static>(
 #[async_trait]
 impl ConferenceControl for EngineHandle {
     fn is_draining(&self) -> bool {
-        self.sales.is_draining.load(Relaxed)
+        self.booking.is_draining.load(Relaxed)
     }
 
     fn limits(&self) -> &ReservationLimits {
-        &self.sales.limits
+        &self.booking.limits
     }
 
     fn now(&self) -> Timestamp {
-        self.sales.clock.now().wall
+        self.booking.clock.now().wall
     }
 
     async fn reserve(
@@ -544,8 +550,8 @@ impl ConferenceControl for EngineHandle {
         limit: usize,
     ) -> Result<Availability, ControlError> {
         // Of the database: other processes may sell seats of it as well.
-        let sold = self.sales.store.sold(time.clone()).await.map_err(store_error)?;
-        let capacity = self.sales.limits.capacity;
+        let sold = self.booking.store.sold(time.clone()).await.map_err(store_error)?;
+        let capacity = self.booking.limits.capacity;
         let least = capacity.saturating_sub(sold.peak(time.start, time.end));
         Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })
     }
@@ -576,7 +582,7 @@ impl ConferenceControl for EngineHandle {
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
     ) -> Result<(), ControlError> {
-        let change = PartyChange::Options { muted, dtmf_enabled };
+        let change = ParticipantAction::SetOptions { muted, dtmf_enabled };
         let question = HomeQuestion::Change { account, which, participant, change };
         self.have_done(Question::Home(question)).await
     }
@@ -587,7 +593,7 @@ impl ConferenceControl for EngineHandle {
         which: ConferenceRef,
         participant: ParticipantId,
     ) -> Result<(), ControlError> {
-        let question = HomeQuestion::Change { account, which, participant, change: PartyChange::Eject };
+        let question = HomeQuestion::Change { account, which, participant, change: ParticipantAction::Eject };
         self.have_done(Question::Home(question)).await
     }
 
@@ -634,7 +640,7 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         conference: ConferenceName,
     ) -> Result<Vec<ParticipantReport>, ControlError> {
-        let participants = self.parties(account, conference, PartiesQuestion::Roster).await?;
+        let participants = self.parties(account, conference, ParticipantsQuestion::Roster).await?;
         Ok(self.measured(participants).await)
     }
 
@@ -644,7 +650,7 @@ impl ConferenceControl for EngineHandle {
         conference: ConferenceName,
         participant: ParticipantId,
     ) -> Result<ParticipantReport, ControlError> {
-        let found = self.parties(account, conference, PartiesQuestion::One(participant)).await?;
+        let found = self.parties(account, conference, ParticipantsQuestion::One(participant)).await?;
         let report = self.measured(found).await.pop();
         report.ok_or(ControlError::Refused(Refused::UnknownParticipant))
     }
@@ -660,7 +666,7 @@ impl ConferenceControl for EngineHandle {
         let conference = ConferenceKey { account, name: name.clone() };
         // The home says whether there is such a participant, also where nothing of its own changes.
         let id = participant.clone();
-        self.control(Event::ChangeParty {
+        self.control(Event::ChangeParticipant {
             conference: conference.clone(),
             participant: id,
             muted,
@@ -685,7 +691,8 @@ impl ConferenceControl for EngineHandle {
         name: ConferenceName,
         participant: ParticipantId,
     ) -> Result<(), ControlError> {
-        self.control(Event::RemoveParty { conference: ConferenceKey { account, name }, participant }).await
+        self.control(Event::RemoveParticipant { conference: ConferenceKey { account, name }, participant })
+            .await
     }
 
     async fn change_sound(
@@ -704,8 +711,8 @@ impl ConferenceControl for EngineHandle {
     async fn trunks_changed(&self) -> Result<(), ControlError> {
         loop {
             // One after the other: what was read first must not be told last.
-            let turn = self.sales.one_at_a_time.lock().await;
-            match self.sales.store.all_trunks().await {
+            let turn = self.booking.one_at_a_time.lock().await;
+            match self.booking.store.all_trunks().await {
                 Ok(trunks) => return self.have_done(Question::Edge(EdgeQuestion::Trunks(Ok(trunks)))).await,
                 // What is stored has to take effect, though its client may be told before that its time is up.
                 Err(error) => {
@@ -731,7 +738,7 @@ impl ConferenceControl for EngineHandle {
         invitation: Invitation,
     ) -> Result<PartyState, ControlError> {
         if let Some(name) = invitation.to.strip_prefix("user:") {
-            let found = self.sales.store.sip_secret(name).await;
+            let found = self.booking.store.sip_secret(name).await;
             let found = found.map_err(store_error)?;
             if found.is_none_or(|user| user.account != account) {
                 return Err(DialRefused::UnknownUser.into());

@@ -44,7 +44,7 @@ const COMMANDS_WAITING_MAX: usize = 1024;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What others bring to the engine.
-pub(crate) enum Command {
+pub(crate) enum EngineCommand {
     /// Somebody asks, and is answered here.
     Ask(Box<Question>, oneshot::Sender<Answer>),
     /// The store says this to a lookup.
@@ -86,7 +86,7 @@ pub(crate) struct Engine {
     media: MediaHandle,
     listening: Vec<IpAddr>,
     admissions: Admissions,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<EngineCommand>,
     /// The number of the last question.
     question: u64,
     /// Who waits for an answer.
@@ -149,7 +149,7 @@ impl Engine {
 
     async fn run(
         mut self,
-        mut inbox: mpsc::Receiver<Command>,
+        mut inbox: mpsc::Receiver<EngineCommand>,
         mut sip_events: mpsc::Receiver<SipEvent>,
         mut media_events: mpsc::Receiver<MediaEvent>,
     ) {
@@ -192,22 +192,22 @@ impl Engine {
         self.clock.instant(due)
     }
 
-    fn handle_command(&mut self, command: Command) {
+    fn handle_command(&mut self, command: EngineCommand) {
         match command {
-            Command::Ask(question, reply) => {
+            EngineCommand::Ask(question, reply) => {
                 self.question += 1;
                 let id = QuestionId(self.question);
                 self.waiting.insert(id, reply);
                 self.take(Input::Question(id, *question));
             }
-            Command::Found(id, found) => self.take(Input::Found(id, *found)),
-            Command::Reconfigure(settings) => self.take(Input::Settings(settings)),
-            Command::Stop(reply) => {
+            EngineCommand::Found(id, found) => self.take(Input::Found(id, *found)),
+            EngineCommand::Reconfigure(settings) => self.take(Input::Settings(settings)),
+            EngineCommand::Stop(reply) => {
                 self.stopping = Some(reply);
                 self.take(Input::Stop);
             }
             #[cfg(test)]
-            Command::Fail { call } => {
+            EngineCommand::Fail { call } => {
                 self.guarded(call, |_| panic!("told to fail while handling {call:?}"));
             }
         }
@@ -243,7 +243,7 @@ impl Engine {
                     let (store, commands) = (self.store.clone(), self.commands.clone());
                     tokio::spawn(async move {
                         let found = Box::new(lookup::look_up(&store, lookup).await);
-                        let _ = commands.send(Command::Found(id, found)).await;
+                        let _ = commands.send(EngineCommand::Found(id, found)).await;
                     });
                 }
                 Output::Record(entry) => self.records.write(entry),

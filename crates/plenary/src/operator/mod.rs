@@ -29,7 +29,7 @@ const NAME: &str = "operator.sock";
 /// A question is short.
 const QUESTION_BYTES_MAX: u64 = 1024;
 /// How long either side waits for the other.
-const PATIENCE: Duration = Duration::from_secs(5);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What can be asked.
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
     let by = stream.peer_cred().map(|who| who.uid()).ok();
     let mut stream = BufReader::new(stream.take(QUESTION_BYTES_MAX));
     let mut line = String::new();
-    if !matches!(timeout(PATIENCE, stream.read_line(&mut line)).await, Ok(Ok(_))) {
+    if !matches!(timeout(EXCHANGE_TIMEOUT, stream.read_line(&mut line)).await, Ok(Ok(_))) {
         return;
     }
     let answer = match serde_json::from_str(&line) {
@@ -146,7 +146,7 @@ async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
         Err(error) => serde_json::json!({ "error": error.to_string() }),
     };
     let mut stream = stream.into_inner().into_inner();
-    let _ = timeout(PATIENCE, stream.write_all(format!("{answer}\n").as_bytes())).await;
+    let _ = timeout(EXCHANGE_TIMEOUT, stream.write_all(format!("{answer}\n").as_bytes())).await;
 }
 
 /// The sources that the service of this data folder does not answer at the moment.
@@ -198,7 +198,7 @@ async fn ask<T: for<'a> Deserialize<'a>>(data: &Path, question: &Question) -> an
         stream.read_to_end(&mut answer).await?;
         anyhow::Ok(answer)
     };
-    let answer = timeout(PATIENCE, exchange)
+    let answer = timeout(EXCHANGE_TIMEOUT, exchange)
         .await
         .map_err(|_| anyhow!("the service does not answer. Its log may say why."))?
         .context("the service did not answer")?;

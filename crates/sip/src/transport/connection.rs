@@ -166,8 +166,8 @@ async fn read(mut reader: ReadHalf<BoxedStream>, side: Side, outgoing: mpsc::Wea
     let mut unfinished = Vec::new();
     let mut heads = Heads::default();
     loop {
-        let patience = if parser.pending() > 0 { MESSAGE_MAX } else { IDLE_MAX };
-        let length = match timeout(patience, reader.read(&mut buffer)).await {
+        let limit = if parser.pending() > 0 { MESSAGE_MAX } else { IDLE_MAX };
+        let length = match timeout(limit, reader.read(&mut buffer)).await {
             Ok(Ok(length)) if length > 0 => length,
             Ok(Ok(_) | Err(_)) | Err(_) => return,
         };

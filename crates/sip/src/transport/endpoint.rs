@@ -3,7 +3,7 @@
 use super::{
     SipConfig, SipError, SipHandle,
     connection::{self, BoxedStream, Connection, ConnectionEvent, Side},
-    handle::{Command, Outcome},
+    handle::{EndpointCommand, Outcome},
     resolver::{Located, Resolver},
     tls::{self, Connector},
     udp,
@@ -257,7 +257,7 @@ struct Task {
 impl Task {
     async fn run(
         mut self,
-        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut commands: mpsc::UnboundedReceiver<EndpointCommand>,
         mut datagrams: mpsc::Receiver<Datagram>,
         mut connection_inbox: mpsc::Receiver<ConnectionEvent>,
         mut accepted: mpsc::Receiver<Accepted>,
@@ -288,7 +288,7 @@ impl Task {
                     (Err(_), _) => return,
                 },
                 command = commands.recv() => match command {
-                    Some(Command::Shutdown { done }) => {
+                    Some(EndpointCommand::Shutdown { done }) => {
                         self.drain();
                         let now = self.now();
                         self.ua.unregister_all(now);
@@ -322,65 +322,65 @@ impl Task {
         self.start.elapsed()
     }
 
-    fn handle_command(&mut self, command: Command) {
+    fn handle_command(&mut self, command: EndpointCommand) {
         let now = self.now();
         match command {
-            Command::Ring { call, sdp } => self.ua.ring(call, sdp, now),
-            Command::Answer { call, sdp, is_focus } => self.ua.answer(call, sdp, is_focus, now),
-            Command::AcceptSubscription { request, call, body } => {
+            EndpointCommand::Ring { call, sdp } => self.ua.ring(call, sdp, now),
+            EndpointCommand::Answer { call, sdp, is_focus } => self.ua.answer(call, sdp, is_focus, now),
+            EndpointCommand::AcceptSubscription { request, call, body } => {
                 self.ua.accept_subscription(request, call, body, now);
             }
-            Command::Notify { subscription, body } => self.ua.notify(subscription, body, now),
-            Command::EndSubscription { subscription } => self.ua.end_subscription(subscription, now),
-            Command::Reject { call, status, phrase, extra } => {
+            EndpointCommand::Notify { subscription, body } => self.ua.notify(subscription, body, now),
+            EndpointCommand::EndSubscription { subscription } => self.ua.end_subscription(subscription, now),
+            EndpointCommand::Reject { call, status, phrase, extra } => {
                 self.ua.reject(call, status, phrase.as_deref(), &extra, now);
             }
-            Command::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
-            Command::RejectOffer { call, status } => self.ua.reject_offer(call, status, now),
-            Command::HangUp { call, reasons } => self.ua.hang_up(call, reasons, now),
-            Command::Probe { call } => self.ua.probe(call, now),
-            Command::Dial { call, spec } => self.ua.dial(call, *spec, now),
-            Command::Register { registration, spec } => self.ua.register(registration, *spec, now),
-            Command::Unregister { registration } => self.ua.unregister(registration, now),
-            Command::AcceptReferral { request } => self.ua.accept_referral(request, now),
-            Command::ReportReferral { request, status, phrase } => {
+            EndpointCommand::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
+            EndpointCommand::RejectOffer { call, status } => self.ua.reject_offer(call, status, now),
+            EndpointCommand::HangUp { call, reasons } => self.ua.hang_up(call, reasons, now),
+            EndpointCommand::Probe { call } => self.ua.probe(call, now),
+            EndpointCommand::Dial { call, spec } => self.ua.dial(call, *spec, now),
+            EndpointCommand::Register { registration, spec } => self.ua.register(registration, *spec, now),
+            EndpointCommand::Unregister { registration } => self.ua.unregister(registration, now),
+            EndpointCommand::AcceptReferral { request } => self.ua.accept_referral(request, now),
+            EndpointCommand::ReportReferral { request, status, phrase } => {
                 self.ua.report_referral(request, status, &phrase, now);
             }
-            Command::Refer { call, to } => self.ua.refer(call, &to, now),
-            Command::AnswerRegistration { request, contacts } => {
+            EndpointCommand::Refer { call, to } => self.ua.refer(call, &to, now),
+            EndpointCommand::AnswerRegistration { request, contacts } => {
                 self.ua.answer_registration(request, &contacts, now);
             }
-            Command::RefuseRequest { request, status, extra } => {
+            EndpointCommand::RefuseRequest { request, status, extra } => {
                 self.ua.refuse_request(request, status, &extra, now);
             }
-            Command::Report { flow, caller, outcome: Outcome::Succeeded } => {
+            EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded } => {
                 self.ua.report_success(flow, &caller, now);
             }
-            Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
+            EndpointCommand::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
                 self.ua.report_failure(flow, &caller, is_reached, now);
             }
-            Command::SetLimits { allow_from, websockets_from, guard } => {
+            EndpointCommand::SetLimits { allow_from, websockets_from, guard } => {
                 *self.allow_from.write().unwrap_or_else(PoisonError::into_inner) = allow_from.clone();
                 self.ua.set_limits(allow_from, websockets_from, guard);
             }
             // The asker may have gone.
-            Command::Bans { reply } => drop(reply.send(self.ua.bans(now))),
-            Command::LiftBan { source, reply } => drop(reply.send(self.ua.lift_ban(source, now))),
-            Command::HangUpSaved { call, dialog, reasons } => {
+            EndpointCommand::Bans { reply } => drop(reply.send(self.ua.bans(now))),
+            EndpointCommand::LiftBan { source, reply } => drop(reply.send(self.ua.lift_ban(source, now))),
+            EndpointCommand::HangUpSaved { call, dialog, reasons } => {
                 if !self.ua.hang_up_saved(call, &dialog, &reasons, now) {
                     tracing::warn!("the dialog of a call that was cut off is not readable");
                 }
             }
-            Command::SetDraining { draining } => self.ua.set_draining(draining),
+            EndpointCommand::SetDraining { draining } => self.ua.set_draining(draining),
             #[cfg(test)]
-            Command::Fail => panic!("told to fail"),
-            Command::SetBusy { busy } => self.program_is_busy = busy,
-            Command::Accepted { stream, flow } => {
+            EndpointCommand::Fail => panic!("told to fail"),
+            EndpointCommand::SetBusy { busy } => self.program_is_busy = busy,
+            EndpointCommand::Accepted { stream, flow } => {
                 if self.ua.is_allowed(flow) {
                     self.handle_accepted(Accepted { stream, flow });
                 }
             }
-            Command::Shutdown { .. } => unreachable!("handled where the loop can end"),
+            EndpointCommand::Shutdown { .. } => unreachable!("handled where the loop can end"),
         }
     }
 

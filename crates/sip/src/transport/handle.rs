@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Debug, Clone)]
 pub struct SipHandle {
     // Not bounded: every command answers an event, so there are no more of them than calls.
-    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) commands: mpsc::UnboundedSender<EndpointCommand>,
     pub(super) next_call: Arc<AtomicU64>,
     pub(super) local: SocketAddr,
     pub(super) local_tls: Option<SocketAddr>,
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
     Failed { is_reached: bool },
 }
 
-pub(super) enum Command {
+pub(super) enum EndpointCommand {
     Ring {
         call: CallId,
         sdp: Option<String>,
@@ -174,131 +174,134 @@ impl SipHandle {
         is_foreign: bool,
     ) {
         let transport = if secure { Transport::Wss } else { Transport::Ws };
-        self.command(Command::Accepted { stream, flow: Flow { transport, local, remote, is_foreign } });
+        self.command(EndpointCommand::Accepted {
+            stream,
+            flow: Flow { transport, local, remote, is_foreign },
+        });
     }
 
-    fn command(&self, command: Command) {
+    fn command(&self, command: EndpointCommand) {
         // Fails only once the endpoint has stopped, and then there is nothing left to command.
         let _ = self.commands.send(command);
     }
 
     /// Sends 180, or 183 with early media.
     pub fn ring(&self, call: CallId, sdp: Option<String>) {
-        self.command(Command::Ring { call, sdp });
+        self.command(EndpointCommand::Ring { call, sdp });
     }
 
     /// Sends 200, and retransmits it until the ACK arrives.
     pub fn answer(&self, call: CallId, sdp: String) {
-        self.command(Command::Answer { call, sdp, is_focus: false });
+        self.command(EndpointCommand::Answer { call, sdp, is_focus: false });
     }
 
     /// The same for a conference, which identifies itself as a focus (RFC 4579).
     pub fn answer_as_focus(&self, call: CallId, sdp: String) {
-        self.command(Command::Answer { call, sdp, is_focus: true });
+        self.command(EndpointCommand::Answer { call, sdp, is_focus: true });
     }
 
     /// Accepts a subscription and sends the first document. From then on it is the `SubscriptionId` of the same
     /// number, until `Unsubscribed`.
     pub fn accept_subscription(&self, request: RequestId, call: Option<CallId>, body: String) {
-        self.command(Command::AcceptSubscription { request, call, body });
+        self.command(EndpointCommand::AcceptSubscription { request, call, body });
     }
 
     /// Sends another document.
     pub fn notify(&self, subscription: SubscriptionId, body: String) {
-        self.command(Command::Notify { subscription, body });
+        self.command(EndpointCommand::Notify { subscription, body });
     }
 
     /// The subscribed resource no longer exists.
     pub fn end_subscription(&self, subscription: SubscriptionId) {
-        self.command(Command::EndSubscription { subscription });
+        self.command(EndpointCommand::EndSubscription { subscription });
     }
 
     /// Refuses an incoming call. No event of it follows.
     pub fn reject(&self, call: CallId, status: u16, phrase: Option<&str>, extra: Vec<(String, String)>) {
-        self.command(Command::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
+        self.command(EndpointCommand::Reject { call, status, phrase: phrase.map(str::to_owned), extra });
     }
 
     /// Accepts a registration: its contacts, each with its remaining seconds.
     pub fn answer_registration(&self, request: RequestId, contacts: Vec<(String, u32)>) {
-        self.command(Command::AnswerRegistration { request, contacts });
+        self.command(EndpointCommand::AnswerRegistration { request, contacts });
     }
 
     /// Refuses a registration or a subscription.
     pub fn refuse_request(&self, request: RequestId, status: u16, extra: Vec<(String, String)>) {
-        self.command(Command::RefuseRequest { request, status, extra });
+        self.command(EndpointCommand::RefuseRequest { request, status, extra });
     }
 
     /// Reports that a caller has authenticated, by a password or a token.
     pub fn report_success(&self, flow: Flow, caller: Caller) {
-        self.command(Command::Report { flow, caller, outcome: Outcome::Succeeded });
+        self.command(EndpointCommand::Report { flow, caller, outcome: Outcome::Succeeded });
     }
 
     /// Reports that a caller asked for something it is not permitted. `is_reached`: messages to it arrive (it has a
     /// connection, or answered a challenge); otherwise its address may be forged, and it is not blocked for long.
     pub fn report_failure(&self, flow: Flow, caller: Caller, is_reached: bool) {
-        self.command(Command::Report { flow, caller, outcome: Outcome::Failed { is_reached } });
+        self.command(EndpointCommand::Report { flow, caller, outcome: Outcome::Failed { is_reached } });
     }
 
     /// Changes networks and limits.
     pub fn set_limits(&self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
-        self.command(Command::SetLimits { allow_from, websockets_from, guard });
+        self.command(EndpointCommand::SetLimits { allow_from, websockets_from, guard });
     }
 
     /// Sources that get no answer at present, the longest first. Empty once the endpoint has stopped.
     pub async fn bans(&self) -> Vec<Ban> {
         let (reply, answer) = oneshot::channel();
-        self.command(Command::Bans { reply });
+        self.command(EndpointCommand::Bans { reply });
         answer.await.unwrap_or_default()
     }
 
     /// Answers a source again, for IPv6 its whole network. False if it was not banned.
     pub async fn lift_ban(&self, source: IpAddr) -> bool {
         let (reply, answer) = oneshot::channel();
-        self.command(Command::LiftBan { source, reply });
+        self.command(EndpointCommand::LiftBan { source, reply });
         answer.await.unwrap_or(false)
     }
 
     /// Accepts a re-INVITE or UPDATE.
     pub fn accept_offer(&self, call: CallId, sdp: String) {
-        self.command(Command::AcceptOffer { call, sdp });
+        self.command(EndpointCommand::AcceptOffer { call, sdp });
     }
 
     /// Declines a re-INVITE or UPDATE.
     pub fn reject_offer(&self, call: CallId, status: u16) {
-        self.command(Command::RejectOffer { call, status });
+        self.command(EndpointCommand::RejectOffer { call, status });
     }
 
     /// Ends a call in any state: BYE, CANCEL, or a refusal.
     pub fn hang_up(&self, call: CallId, reasons: Vec<Reason>) {
-        self.command(Command::HangUp { call, reasons });
+        self.command(EndpointCommand::HangUp { call, reasons });
     }
 
     /// Asks whether the other side still knows the established call, and ends it otherwise.
     pub fn probe(&self, call: CallId) {
-        self.command(Command::Probe { call });
+        self.command(EndpointCommand::Probe { call });
     }
 
     /// Ends a call of an earlier process, by its dialog as in `Confirmed`.
     pub fn hang_up_saved(&self, dialog: String, reasons: Vec<Reason>) {
         let call = CallId(self.next_call.fetch_add(1, Ordering::Relaxed));
-        self.command(Command::HangUpSaved { call, dialog, reasons });
+        self.command(EndpointCommand::HangUpSaved { call, dialog, reasons });
     }
 
     /// Refuses new calls from now on, and answers OPTIONS with 503.
     pub fn set_draining(&self, draining: bool) {
-        self.command(Command::SetDraining { draining });
+        self.command(EndpointCommand::SetDraining { draining });
     }
 
     /// Makes the endpoint fail on this, as a bug in the handling of a message would.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
-        self.command(Command::Fail);
+        self.command(EndpointCommand::Fail);
     }
 
     /// The program is overloaded: until it says otherwise, new calls, registrations and subscriptions get 503 with
     /// Retry-After. The endpoint also watches its own queue.
     pub fn set_busy(&self, busy: bool) {
-        self.command(Command::SetBusy { busy });
+        self.command(EndpointCommand::SetBusy { busy });
     }
 
     /// Places a call; `Progress`, `Answered` or `Rejected` follow. Its servers are located by DNS (RFC 3263) and
@@ -328,7 +331,7 @@ impl SipHandle {
     pub fn dial_as(&self, call: CallId, spec: DialSpec) -> Result<(), SipError> {
         check_dial(&spec)?;
         let spec = Box::new(spec);
-        self.commands.send(Command::Dial { call, spec }).map_err(|_| SipError::Stopped)
+        self.commands.send(EndpointCommand::Dial { call, spec }).map_err(|_| SipError::Stopped)
     }
 
     /// Registers with another server and maintains the registration: `Registered` and `RegistrationFailed` report its
@@ -351,35 +354,35 @@ impl SipHandle {
     pub fn register_as(&self, registration: RegistrationId, spec: RegistrationSpec) -> Result<(), SipError> {
         check_registration(&spec)?;
         let spec = Box::new(spec);
-        self.commands.send(Command::Register { registration, spec }).map_err(|_| SipError::Stopped)
+        self.commands.send(EndpointCommand::Register { registration, spec }).map_err(|_| SipError::Stopped)
     }
 
     /// Removes a registration; `Unregistered` follows. [`Self::shutdown`] does so for all.
     pub fn unregister(&self, registration: RegistrationId) {
-        self.command(Command::Unregister { registration });
+        self.command(EndpointCommand::Unregister { registration });
     }
 
     /// Accepts a REFER (`Referred`), and reports that the call is being tried.
     pub fn accept_referral(&self, request: RequestId) {
-        self.command(Command::AcceptReferral { request });
+        self.command(EndpointCommand::AcceptReferral { request });
     }
 
     /// Reports the status of the call to its referrer; from 200 on that is the last.
     pub fn report_referral(&self, request: RequestId, status: u16, phrase: &str) {
-        self.command(Command::ReportReferral { request, status, phrase: phrase.to_owned() });
+        self.command(EndpointCommand::ReportReferral { request, status, phrase: phrase.to_owned() });
     }
 
     /// Transfers the other side of a call (REFER); `ReferralProgress` reports its state. The call stays until it is
     /// hung up.
     pub fn refer(&self, call: CallId, to: ReferTo) {
-        self.command(Command::Refer { call, to });
+        self.command(EndpointCommand::Refer { call, to });
     }
 
     /// Stops the endpoint once earlier commands are sent and registrations are removed, which takes two seconds at
     /// most.
     pub async fn shutdown(&self) {
         let (done, stopped) = oneshot::channel();
-        self.command(Command::Shutdown { done });
+        self.command(EndpointCommand::Shutdown { done });
         let _ = stopped.await;
     }
 }

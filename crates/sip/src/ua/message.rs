@@ -1,6 +1,6 @@
 //! Reading and writing messages.
 
-use super::types::{Flow, Party, Reason, Replaces, Target, Transport};
+use super::types::{AddrSpec, Flow, NameAddr, Reason, Replaces, Transport};
 use crate::text::line;
 use bytes::Bytes;
 use sipx_sip::{
@@ -247,7 +247,7 @@ pub(super) fn host_text(host: &Host) -> String {
     String::from_utf8_lossy(&host.to_bytes()).into_owned()
 }
 
-pub(super) fn target(uri: &Uri) -> Target {
+pub(super) fn target(uri: &Uri) -> AddrSpec {
     let user = match uri.tel_parts() {
         // With its parameters: an extension or a context may make it another number (RFC 3966, section 5.1.5), and a
         // SIP URI has them in its user part as well (RFC 3261, section 19.1.6).
@@ -260,26 +260,26 @@ pub(super) fn target(uri: &Uri) -> Target {
             uri.decoded_user().map(|user| String::from_utf8_lossy(&user).into_owned()).unwrap_or_default()
         }
     };
-    Target { user, host: uri.host().map(host_text).unwrap_or_default() }
+    AddrSpec { user, host: uri.host().map(host_text).unwrap_or_default() }
 }
 
-pub(super) fn party(headers: &Headers, side: Side) -> Party {
+pub(super) fn party(headers: &Headers, side: Side) -> NameAddr {
     let Some(address) = address(headers, side) else {
-        return Party { display_name: None, user: String::new(), host: String::new() };
+        return NameAddr { display_name: None, user: String::new(), host: String::new() };
     };
-    let Target { user, host } = target(&address.uri);
+    let AddrSpec { user, host } = target(&address.uri);
     let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
-    Party { display_name, user, host }
+    NameAddr { display_name, user, host }
 }
 
 /// The first P-Asserted-Identity that is a SIP or tel URI (RFC 3325, 9.1), unless privacy is requested (RFC 3323).
-pub(super) fn asserted(headers: &Headers) -> Option<Party> {
+pub(super) fn asserted(headers: &Headers) -> Option<NameAddr> {
     let value = text(headers, &HeaderName::parse(&Bytes::from_static(b"P-Asserted-Identity")))?;
     let first = split_list(&value).into_iter().next()?;
     let address = Address::parse(first.as_bytes(), "P-Asserted-Identity").ok()?;
-    let Target { user, host } = target(&address.uri);
+    let AddrSpec { user, host } = target(&address.uri);
     let display_name = address.display_name.map(|name| String::from_utf8_lossy(&name).into_owned());
-    (!is_private(headers) && !user.is_empty()).then_some(Party { display_name, user, host })
+    (!is_private(headers) && !user.is_empty()).then_some(NameAddr { display_name, user, host })
 }
 
 /// The sender requests privacy (RFC 3323, 4.2; RFC 3325, 9.3).

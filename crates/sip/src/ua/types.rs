@@ -122,18 +122,18 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The request URI of a request.
+/// User and host of a URI (`addr-spec`, RFC 3261, section 25.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct AddrSpec {
     /// The user part, percent-decoded; the number of a `tel:` URI, with its parameters.
     pub user: String,
     /// The host, without a port.
     pub host: String,
 }
 
-/// The party in From or To.
+/// A URI with a display name, as in From and To (`name-addr`, RFC 3261, section 25.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Party {
+pub struct NameAddr {
     /// The display name, unquoted.
     pub display_name: Option<String>,
     /// The user part, percent-decoded.
@@ -148,9 +148,9 @@ pub struct IncomingCall {
     /// Its id from now on.
     pub call: CallId,
     /// The request URI.
-    pub target: Target,
+    pub target: AddrSpec,
     /// The caller, by its own claim.
-    pub from: Party,
+    pub from: NameAddr,
     /// Its transport and addresses.
     pub flow: Flow,
     /// The call that it replaces (RFC 3891).
@@ -162,7 +162,7 @@ pub struct IncomingCall {
     /// The caller's credentials.
     pub authorizations: Authorizations,
     /// The caller as asserted by the sender (P-Asserted-Identity, RFC 3325): it counts if the sender is trusted.
-    pub asserted: Option<Party>,
+    pub asserted: Option<NameAddr>,
     /// The caller requests privacy (RFC 3323).
     pub is_private: bool,
     /// The caller as counted by limits.
@@ -183,7 +183,7 @@ pub struct Subscribing {
     /// The number for the answer.
     pub request: RequestId,
     /// The request URI.
-    pub target: Target,
+    pub target: AddrSpec,
     /// Within this call; `None`: outside of any.
     pub call: Option<CallId>,
     /// The credentials.
@@ -264,7 +264,7 @@ pub struct DialSpec {
     /// Display name of From.
     pub display_name: Option<String>,
     /// The caller, for peers that trust this side (P-Asserted-Identity, RFC 3325). An empty host is that of From.
-    pub asserted: Option<Party>,
+    pub asserted: Option<NameAddr>,
     /// Hides the caller from the called party: From is anonymous and `Privacy: id` is requested (RFC 3323, RFC 3325).
     pub is_private: bool,
     /// A conference calls, and says so in Contact (`isfocus`, RFC 4579).
@@ -288,9 +288,9 @@ pub struct DialSpec {
     pub ring_for: Option<Duration>,
     /// Whether a 3xx is followed.
     pub redirection: Redirection,
-    /// There is another target to call: a server that is silent for a few seconds is not waited for, and the call is
+    /// The program has another route to try: a server that is silent for a few seconds is given up, and the call is
     /// `Rejected` with 408.
-    pub is_impatient: bool,
+    pub fails_over: bool,
 }
 
 /// A registration with another server.
@@ -339,13 +339,13 @@ pub struct Referred {
     /// Within this call; `None`: outside of any.
     pub call: Option<CallId>,
     /// The request URI.
-    pub target: Target,
+    pub target: AddrSpec,
     /// The referrer, by its own claim.
-    pub from: Party,
+    pub from: NameAddr,
     /// The URI to call, without the headers in it.
     pub refer_to: String,
     /// The same, parsed.
-    pub refer_target: Target,
+    pub refer_target: AddrSpec,
     /// Its method; `INVITE` by default.
     pub method: String,
     /// The dialog there that the new call replaces (attended transfer).
@@ -355,7 +355,7 @@ pub struct Referred {
     /// The URI of the referrer (RFC 3892), for the new call.
     pub referred_by: Option<String>,
     /// The referrer as asserted by the sender (P-Asserted-Identity).
-    pub asserted: Option<Party>,
+    pub asserted: Option<NameAddr>,
     /// The credentials.
     pub authorizations: Authorizations,
     /// Its transport and addresses.

@@ -125,7 +125,7 @@ impl Calls {
             self.on_provisional(cx, id, response);
             return true;
         }
-        self.has_patience(id);
+        self.stop_failover_timeout(id);
         if response.status.is_success() {
             self.on_answered(cx, id, sent.flow, response);
         } else if is_cancelled {
@@ -148,7 +148,7 @@ impl Calls {
     }
 
     fn on_provisional(&mut self, cx: &mut Context, id: CallId, response: &Response) {
-        self.has_patience(id);
+        self.stop_failover_timeout(id);
         let Some(Call { dialog, state: State::Calling(calling), .. }) = self.open.get_mut(&id) else {
             return;
         };

@@ -9,7 +9,7 @@ use crate::{
         context::{Action, Context, Lookup, Owner, TRANSACTION_MAX},
         dialog::Dialog,
         message::{self, ALLOW, Heading, SUPPORTED, reason_header},
-        types::{DialSpec, Party, Redirection},
+        types::{DialSpec, NameAddr, Redirection},
     },
 };
 use bytes::Bytes;
@@ -24,8 +24,8 @@ use std::{collections::VecDeque, time::Duration};
 const RING_FOR: Duration = Duration::from_secs(180);
 /// How long a server may be silent before the next one is tried: three retransmissions; over a connection, which has
 /// to be opened first, somewhat longer. Without another server it has all of 64·T1.
-const PATIENCE: Duration = Duration::from_secs(4);
-const PATIENCE_STREAM: Duration = Duration::from_secs(10);
+const FAILOVER_TIMEOUT_DATAGRAM: Duration = Duration::from_secs(4);
+const FAILOVER_TIMEOUT_STREAM: Duration = Duration::from_secs(10);
 /// Requests for one call that challenges and redirections may cause.
 const ATTEMPTS_MAX: u32 = 10;
 /// Contacts of a redirection that are tried.
@@ -87,16 +87,16 @@ pub(super) struct Calling {
     /// It uses the connection or address that the called party registered from, and nothing else.
     pub(super) is_bound: bool,
     /// The program has another target to call.
-    is_impatient: bool,
+    fails_over: bool,
     /// When it has rung too long, or CANCEL has had no effect.
     ringing: Ticket,
-    impatience: Option<Ticket>,
+    failover_timeout: Option<Ticket>,
     pub(super) early: Vec<Early>,
 }
 
 impl Calling {
     pub(super) fn tickets(&self) -> impl Iterator<Item = Ticket> {
-        [Some(self.ringing), self.impatience].into_iter().flatten()
+        [Some(self.ringing), self.failover_timeout].into_iter().flatten()
     }
 
     /// Another request may follow a response.
@@ -201,11 +201,11 @@ impl Calls {
             targets: VecDeque::new(),
             visited: vec![message::uri_text(&uri)],
             redirection: spec.redirection,
-            is_impatient: spec.is_impatient,
+            fails_over: spec.fails_over,
             has_route: !spec.route.is_empty() || spec.flow.is_some(),
             is_bound: spec.flow.is_some(),
             ringing,
-            impatience: None,
+            failover_timeout: None,
             early: Vec::new(),
         };
         let mut call = Call::new(dialog, State::Calling(Box::new(calling)), user);
@@ -231,13 +231,17 @@ impl Calls {
         (calling.is_ringing, calling.key) = (false, None);
         // What an earlier server's forks said is void.
         calling.early.clear();
-        let has_more = !calling.servers.is_empty() || calling.is_impatient;
-        if let Some(ticket) = calling.impatience.take() {
+        let has_more = !calling.servers.is_empty() || calling.fails_over;
+        if let Some(ticket) = calling.failover_timeout.take() {
             self.timers.clear(ticket);
         }
         if has_more {
-            let patience = if flow.transport.is_datagram() { PATIENCE } else { PATIENCE_STREAM };
-            calling.impatience = Some(self.timers.set(cx.now + patience, Due::Impatience(id)));
+            let timeout = if flow.transport.is_datagram() {
+                FAILOVER_TIMEOUT_DATAGRAM
+            } else {
+                FAILOVER_TIMEOUT_STREAM
+            };
+            calling.failover_timeout = Some(self.timers.set(cx.now + timeout, Due::FailoverTimeout(id)));
         }
         // Recorded before it can have consequences.
         calling.key = TransactionKey::from_sent_request(&request);
@@ -263,19 +267,19 @@ impl Calls {
     }
 
     /// A server responds: there is no reason to try another one.
-    pub(super) fn has_patience(&mut self, id: CallId) {
+    pub(super) fn stop_failover_timeout(&mut self, id: CallId) {
         if let Some(Call { state: State::Calling(calling), .. }) = self.open.get_mut(&id)
-            && let Some(ticket) = calling.impatience.take()
+            && let Some(ticket) = calling.failover_timeout.take()
         {
             self.timers.clear(ticket);
         }
     }
 
-    pub(super) fn on_impatience(&mut self, cx: &mut Context, id: CallId) {
+    pub(super) fn on_failover_timeout(&mut self, cx: &mut Context, id: CallId) {
         let Some(Call { dialog, state: State::Calling(calling), .. }) = self.open.get_mut(&id) else {
             return;
         };
-        calling.impatience = None;
+        calling.failover_timeout = None;
         if calling.is_ringing || calling.cancel != Cancel::No {
             return;
         }
@@ -504,7 +508,7 @@ fn invite(cx: &mut Context, uri: &Uri, spec: &DialSpec, user: &str, flow: Flow) 
 }
 
 /// The value of P-Asserted-Identity.
-fn identity(party: &Party, host: &str) -> String {
+fn identity(party: &NameAddr, host: &str) -> String {
     let host = if party.host.is_empty() { host.to_owned() } else { crate::text::uri(&party.host) };
     let name = message::quoted(party.display_name.as_deref());
     format!("{name}<sip:{}@{host}>", crate::text::uri_user(&party.user))

@@ -39,7 +39,7 @@ enum Due {
     /// An outgoing call rings too long, or its CANCEL has no effect.
     Ringing(CallId),
     /// A server has not responded to an INVITE, and there is another one to try.
-    Impatience(CallId),
+    FailoverTimeout(CallId),
     /// The other side accepted a REFER and has not reported its progress.
     Referral(CallId),
 }
@@ -223,7 +223,7 @@ impl Calls {
             Due::RetransmitProvisional(id) => self.on_provisional_due(cx, id),
             Due::Session(id) => self.on_session_due(cx, id),
             Due::Ringing(id) => self.on_ringing_due(cx, id),
-            Due::Impatience(id) => self.on_impatience(cx, id),
+            Due::FailoverTimeout(id) => self.on_failover_timeout(cx, id),
             Due::Referral(id) => self.on_referral_due(cx, id),
         }
     }

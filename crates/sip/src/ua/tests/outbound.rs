@@ -83,7 +83,11 @@ fn a_trunk_is_told_who_calls_and_by_which_way() {
     let spec = DialSpec {
         from_host: Some("pbx.example".into()),
         display_name: Some("The \"Board\"".into()),
-        asserted: Some(Party { display_name: Some("Ann".into()), user: "+4420".into(), host: String::new() }),
+        asserted: Some(NameAddr {
+            display_name: Some("Ann".into()),
+            user: "+4420".into(),
+            host: String::new(),
+        }),
         route: vec!["sip:proxy.example;lr".into()],
         replaces: Some(Replaces {
             call_id: "c@x".into(),

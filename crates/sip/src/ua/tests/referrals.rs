@@ -28,7 +28,7 @@ fn who_asks_for_a_call_is_told_how_it_goes() {
         (asked.call, asked.refer_to.as_str(), asked.method.as_str()),
         (Some(CallId(1)), "sip:bob@b.example", "INVITE")
     );
-    assert_eq!(asked.refer_target, Target { user: "bob".into(), host: "b.example".into() });
+    assert_eq!(asked.refer_target, AddrSpec { user: "bob".into(), host: "b.example".into() });
     let replaces =
         Replaces { call_id: "c1@x".into(), to_tag: "t".into(), from_tag: "f".into(), early_only: false };
     assert_eq!((asked.replaces, asked.replaces_call), (Some(replaces), None));

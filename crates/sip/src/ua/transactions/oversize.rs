@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 const DATAGRAM_BYTES_MAX: usize = 1300;
 /// Time for a response over a connection: T1 to open it and T1 for the first response. After that a datagram follows,
 /// which a peer that did get the request treats as a retransmission, because it has the same branch.
-const PATIENCE: Duration = Duration::from_secs(1);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long, and of how many peers, it is recorded that they cannot be reached by a connection.
 const REMEMBERED_FOR: Duration = Duration::from_secs(600);
 const REMEMBERED_MAX: usize = 10_000;
@@ -74,7 +74,7 @@ impl Unconnected {
 impl Transactions {
     /// A request was sent on another flow than it was meant for.
     pub(super) fn note_oversized(&mut self, key: &TransactionKey, datagram: Flow, now: Duration) {
-        let ticket = Some(self.timers.set(now + PATIENCE, Due::Oversized(key.clone())));
+        let ticket = Some(self.timers.set(now + RESPONSE_TIMEOUT, Due::Oversized(key.clone())));
         if let Some(transaction) = self.open.get_mut(key) {
             transaction.oversized = Some(Oversized { datagram, ticket });
         }

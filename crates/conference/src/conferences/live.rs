@@ -3,33 +3,33 @@
 use super::{ParticipantSummary, muting::Muting};
 use crate::{
     controls::{Controls, ControlsChange},
-    effect::{Audience, Effect, EndReason, Notice, Sound},
+    effect::{Audience, Effect, EndReason, Notice},
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions, PlayList},
     time::Timestamp,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The order in which parties entered; the participant list is in this order.
+/// The order in which members entered; the participant list is in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(u64);
+pub(super) struct EntryOrder(u64);
 
 /// The people of a conference. Stopped (HOLDING) at first; nobody hears anybody until it starts.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct LiveConference {
     pub(super) max_participants: u32,
-    /// Since when its parties hear each other; `None`: they do not.
+    /// Since when its members hear each other; `None`: they do not.
     started_at: Option<Timestamp>,
     pub(super) controls: Controls,
     /// Calls that have a seat but are not up yet: they count, and nothing else.
     admitted: BTreeSet<ParticipantId>,
-    parties: BTreeMap<Place, Party>,
-    next_place: u64,
+    members: BTreeMap<EntryOrder, Member>,
+    next_order: u64,
 }
 
 /// Somebody who is in.
 #[derive(Debug)]
-pub(super) struct Party {
+pub(super) struct Member {
     pub(super) id: ParticipantId,
     options: ParticipantOptions,
     muting: Muting,
@@ -46,7 +46,7 @@ struct Voice {
     listens: bool,
 }
 
-/// What a party enters with.
+/// What a member enters with.
 #[derive(Debug)]
 pub(super) struct Entering {
     pub(super) options: ParticipantOptions,
@@ -54,7 +54,7 @@ pub(super) struct Entering {
     pub(super) at: Timestamp,
 }
 
-/// What was set for a party before it was in.
+/// What was set for a member before it was in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Preset {
     pub(super) muted: Option<bool>,
@@ -68,15 +68,15 @@ pub(super) enum KeyAction {
     Leave,
 }
 
-impl Room {
+impl LiveConference {
     pub(super) fn new(max_participants: u32) -> Self {
         Self {
             max_participants,
             started_at: None,
             controls: Controls::default(),
             admitted: BTreeSet::new(),
-            parties: BTreeMap::new(),
-            next_place: 0,
+            members: BTreeMap::new(),
+            next_order: 0,
         }
     }
 
@@ -88,25 +88,25 @@ impl Room {
         self.started_at
     }
 
-    pub(super) fn party_count(&self) -> usize {
-        self.parties.len()
+    pub(super) fn member_count(&self) -> usize {
+        self.members.len()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.admitted.len() + self.parties.len() >= self.max_participants as usize
+        self.admitted.len() + self.members.len() >= self.max_participants as usize
     }
 
     /// Nobody is in and nobody is on the way in.
     pub(super) fn is_deserted(&self) -> bool {
-        self.admitted.is_empty() && self.parties.is_empty()
+        self.admitted.is_empty() && self.members.is_empty()
     }
 
-    pub(super) fn has_parties(&self) -> bool {
-        !self.parties.is_empty()
+    pub(super) fn has_members(&self) -> bool {
+        !self.members.is_empty()
     }
 
-    pub(super) fn parties(&self) -> impl Iterator<Item = &Party> {
-        self.parties.values()
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
     }
 
     pub(super) fn admit(&mut self, id: ParticipantId) {
@@ -117,23 +117,23 @@ impl Room {
         self.admitted.remove(id);
     }
 
-    /// An admitted call is up: the party enters, and may start the conference.
+    /// An admitted call is up: the member enters, and may start the conference.
     pub(super) fn enter(
         &mut self,
         key: &ConferenceKey,
         id: &ParticipantId,
         entering: Entering,
         effects: &mut VecDeque<Effect>,
-    ) -> Place {
+    ) -> EntryOrder {
         let Entering { options, preset, at } = entering;
         self.admitted.remove(id);
-        let place = Place(self.next_place);
-        self.next_place += 1;
+        let order = EntryOrder(self.next_order);
+        self.next_order += 1;
         let (beep, joined) = (options.beep_on_entry, announcement(&options, &options.has_joined_message));
         let muting = self.muting_on_entry(&options, preset);
-        self.parties.insert(
-            place,
-            Party {
+        self.members.insert(
+            order,
+            Member {
                 id: id.clone(),
                 options,
                 muting,
@@ -152,21 +152,21 @@ impl Room {
             effects.push_back(Effect::Notify(Notice::ConferenceStarted { conference: key.clone() }));
             self.refresh_all(key, effects);
         } else {
-            self.refresh(key, place, effects);
+            self.refresh(key, order, effects);
         }
         if self.is_started() {
             if beep {
-                effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::Beep });
+                effects.push_back(Effect::Beep { to: Audience::All(key.clone()) });
             }
             if let Some(list) = joined {
                 let to = Audience::AllBut(key.clone(), id.clone());
-                effects.push_back(Effect::Play { to, what: Sound::List(list) });
+                effects.push_back(Effect::Play { to, what: list });
             }
         }
-        place
+        order
     }
 
-    /// What a party is muted by when it enters.
+    /// What a member is muted by when it enters.
     fn muting_on_entry(&self, options: &ParticipantOptions, preset: Preset) -> Muting {
         let is_leader = options.is_leader();
         Muting {
@@ -177,7 +177,7 @@ impl Room {
         }
     }
 
-    /// A party that is on the way in, as it would enter now.
+    /// A member that is on the way in, as it would enter now.
     pub(super) fn expected(
         &self,
         id: &ParticipantId,
@@ -200,11 +200,11 @@ impl Room {
         self.admitted.iter()
     }
 
-    /// A `start_on_entry` party is in with at least one more, and one of them may speak.
+    /// A `start_on_entry` member is in with at least one more, and one of them may speak.
     fn may_start(&self) -> bool {
-        self.parties.len() >= 2
-            && self.parties.values().any(|party| party.options.start_on_entry)
-            && self.parties.values().any(|party| party.options.talker)
+        self.members.len() >= 2
+            && self.members.values().any(|member| member.options.start_on_entry)
+            && self.members.values().any(|member| member.options.talker)
     }
 
     /// Somebody goes. `hang_up` says why we end its call; `None`: the call has ended already.
@@ -212,34 +212,34 @@ impl Room {
     pub(super) fn leave(
         &mut self,
         key: &ConferenceKey,
-        place: Place,
+        order: EntryOrder,
         hang_up: Option<EndReason>,
         effects: &mut VecDeque<Effect>,
     ) -> bool {
-        let Some(party) = self.parties.remove(&place) else { return false };
+        let Some(member) = self.members.remove(&order) else { return false };
         if let Some(reason) = hang_up {
             effects.push_back(Effect::HangUp {
                 conference: key.clone(),
-                participant: party.id.clone(),
+                participant: member.id.clone(),
                 reason,
             });
         }
         effects.push_back(Effect::Notify(Notice::ParticipantLeft {
             conference: key.clone(),
-            participant: party.id,
+            participant: member.id,
         }));
-        if party.options.destroy_on_exit {
+        if member.options.destroy_on_exit {
             return true;
         }
-        if self.is_started() && self.parties.len() < 2 {
+        if self.is_started() && self.members.len() < 2 {
             self.started_at = None;
             effects.push_back(Effect::Notify(Notice::ConferenceStopped { conference: key.clone() }));
             self.refresh_all(key, effects);
         }
         if self.is_started()
-            && let Some(list) = announcement(&party.options, &party.options.has_left_message)
+            && let Some(list) = announcement(&member.options, &member.options.has_left_message)
         {
-            effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: Sound::List(list) });
+            effects.push_back(Effect::Play { to: Audience::All(key.clone()), what: list });
         }
         false
     }
@@ -251,18 +251,18 @@ impl Room {
         reason: EndReason,
         effects: &mut VecDeque<Effect>,
     ) -> Vec<ParticipantId> {
-        let mut gone = Vec::with_capacity(self.parties.len() + self.admitted.len());
-        for party in std::mem::take(&mut self.parties).into_values() {
+        let mut gone = Vec::with_capacity(self.members.len() + self.admitted.len());
+        for member in std::mem::take(&mut self.members).into_values() {
             effects.push_back(Effect::HangUp {
                 conference: key.clone(),
-                participant: party.id.clone(),
+                participant: member.id.clone(),
                 reason,
             });
             effects.push_back(Effect::Notify(Notice::ParticipantLeft {
                 conference: key.clone(),
-                participant: party.id.clone(),
+                participant: member.id.clone(),
             }));
-            gone.push(party.id);
+            gone.push(member.id);
         }
         for id in std::mem::take(&mut self.admitted) {
             effects.push_back(Effect::HangUp { conference: key.clone(), participant: id.clone(), reason });
@@ -277,30 +277,30 @@ impl Room {
     pub(super) fn key_pressed(
         &mut self,
         key: &ConferenceKey,
-        place: Place,
+        order: EntryOrder,
         digit: Digit,
         effects: &mut VecDeque<Effect>,
     ) -> KeyAction {
-        let Some(party) = self.parties.get_mut(&place) else { return KeyAction::Nothing };
-        if !party.dtmf_enabled {
+        let Some(member) = self.members.get_mut(&order) else { return KeyAction::Nothing };
+        if !member.dtmf_enabled {
             return KeyAction::Nothing;
         }
-        if party.options.exit_digit == Some(digit) {
+        if member.options.exit_digit == Some(digit) {
             return KeyAction::Leave;
         }
-        let mutes = party.options.mute_digit == Some(digit);
-        let unmutes = party.options.unmute_digit == Some(digit);
+        let mutes = member.options.mute_digit == Some(digit);
+        let unmutes = member.options.unmute_digit == Some(digit);
         // One key for both, or a mute key alone, is a switch.
-        let toggles = mutes && (unmutes || party.options.unmute_digit.is_none());
+        let toggles = mutes && (unmutes || member.options.unmute_digit.is_none());
         let muted = match (toggles, mutes, unmutes) {
-            (true, _, _) => !party.muting.is_muted(),
+            (true, _, _) => !member.muting.is_muted(),
             (false, true, _) => true,
             (false, false, true) => false,
             (false, false, false) => return KeyAction::Nothing,
         };
-        let may_unmute = self.controls.self_unmute || party.options.is_leader();
-        let (muting, dtmf_enabled) = (party.muting.with_key(muted, may_unmute), party.dtmf_enabled);
-        self.set(key, place, muting, dtmf_enabled, effects);
+        let may_unmute = self.controls.self_unmute || member.options.is_leader();
+        let (muting, dtmf_enabled) = (member.muting.with_key(muted, may_unmute), member.dtmf_enabled);
+        self.set(key, order, muting, dtmf_enabled, effects);
         KeyAction::Nothing
     }
 
@@ -308,15 +308,15 @@ impl Room {
     pub(super) fn set_options(
         &mut self,
         key: &ConferenceKey,
-        place: Place,
+        order: EntryOrder,
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
         effects: &mut VecDeque<Effect>,
     ) {
-        let Some(party) = self.parties.get(&place) else { return };
-        let muting = muted.map_or(party.muting, |muted| party.muting.with_leader(muted));
-        let dtmf_enabled = dtmf_enabled.unwrap_or(party.dtmf_enabled);
-        self.set(key, place, muting, dtmf_enabled, effects);
+        let Some(member) = self.members.get(&order) else { return };
+        let muting = muted.map_or(member.muting, |muted| member.muting.with_leader(muted));
+        let dtmf_enabled = dtmf_enabled.unwrap_or(member.dtmf_enabled);
+        self.set(key, order, muting, dtmf_enabled, effects);
     }
 
     /// Mutes all who are in, or undoes that for all: whoever muted itself stays so.
@@ -327,9 +327,9 @@ impl Room {
         except_leaders: bool,
         effects: &mut VecDeque<Effect>,
     ) {
-        self.set_each(key, effects, |party| match except_leaders && party.options.is_leader() {
-            true => party.muting,
-            false => Muting { by_leader: muted, ..party.muting },
+        self.set_each(key, effects, |member| match except_leaders && member.options.is_leader() {
+            true => member.muting,
+            false => Muting { by_leader: muted, ..member.muting },
         });
     }
 
@@ -347,9 +347,9 @@ impl Room {
         self.controls = now;
         effects.push_back(Effect::Notify(Notice::ControlsChanged { conference: key.clone(), controls: now }));
         if before.lecture != now.lecture {
-            self.set_each(key, effects, |party| Muting {
-                by_lecture: now.lecture && !party.options.is_leader(),
-                ..party.muting
+            self.set_each(key, effects, |member| Muting {
+                by_lecture: now.lecture && !member.options.is_leader(),
+                ..member.muting
             });
         }
     }
@@ -358,66 +358,66 @@ impl Room {
         &mut self,
         key: &ConferenceKey,
         effects: &mut VecDeque<Effect>,
-        muting: impl Fn(&Party) -> Muting,
+        muting: impl Fn(&Member) -> Muting,
     ) {
-        let places: Vec<Place> = self.parties.keys().copied().collect();
-        for place in places {
-            let party = &self.parties[&place];
-            let (muting, dtmf_enabled) = (muting(party), party.dtmf_enabled);
-            self.set(key, place, muting, dtmf_enabled, effects);
+        let orders: Vec<EntryOrder> = self.members.keys().copied().collect();
+        for order in orders {
+            let member = &self.members[&order];
+            let (muting, dtmf_enabled) = (muting(member), member.dtmf_enabled);
+            self.set(key, order, muting, dtmf_enabled, effects);
         }
     }
 
     fn set(
         &mut self,
         key: &ConferenceKey,
-        place: Place,
+        order: EntryOrder,
         muting: Muting,
         dtmf_enabled: bool,
         effects: &mut VecDeque<Effect>,
     ) {
-        let Some(party) = self.parties.get_mut(&place) else { return };
-        if (party.muting, party.dtmf_enabled) == (muting, dtmf_enabled) {
+        let Some(member) = self.members.get_mut(&order) else { return };
+        if (member.muting, member.dtmf_enabled) == (muting, dtmf_enabled) {
             return;
         }
-        (party.muting, party.dtmf_enabled) = (muting, dtmf_enabled);
+        (member.muting, member.dtmf_enabled) = (muting, dtmf_enabled);
         effects.push_back(Effect::Notify(Notice::OptionsChanged {
             conference: key.clone(),
-            participant: party.id.clone(),
+            participant: member.id.clone(),
             muted: muting.is_muted(),
             muted_by: muting.muted_by(),
             dtmf_enabled,
         }));
-        self.refresh(key, place, effects);
+        self.refresh(key, order, effects);
     }
 
-    pub(super) fn party(&self, place: Place) -> Option<&Party> {
-        self.parties.get(&place)
+    pub(super) fn member(&self, order: EntryOrder) -> Option<&Member> {
+        self.members.get(&order)
     }
 
-    /// The party's leaving ends the conference for nobody else.
-    pub(super) fn keep_when_leaves(&mut self, place: Place) {
-        if let Some(party) = self.parties.get_mut(&place) {
-            party.options.destroy_on_exit = false;
+    /// The member's leaving ends the conference for nobody else.
+    pub(super) fn keep_when_leaves(&mut self, order: EntryOrder) {
+        if let Some(member) = self.members.get_mut(&order) {
+            member.options.destroy_on_exit = false;
         }
     }
 
     fn refresh_all(&mut self, key: &ConferenceKey, effects: &mut VecDeque<Effect>) {
         let started = self.is_started();
-        for party in self.parties.values_mut() {
-            party.refresh(key, started, effects);
+        for member in self.members.values_mut() {
+            member.refresh(key, started, effects);
         }
     }
 
-    fn refresh(&mut self, key: &ConferenceKey, place: Place, effects: &mut VecDeque<Effect>) {
+    fn refresh(&mut self, key: &ConferenceKey, order: EntryOrder, effects: &mut VecDeque<Effect>) {
         let started = self.is_started();
-        if let Some(party) = self.parties.get_mut(&place) {
-            party.refresh(key, started, effects);
+        if let Some(member) = self.members.get_mut(&order) {
+            member.refresh(key, started, effects);
         }
     }
 }
 
-impl Party {
+impl Member {
     pub(super) fn options(&self) -> &ParticipantOptions {
         &self.options
     }
@@ -433,7 +433,7 @@ impl Party {
         }
     }
 
-    /// Says what has changed in what this party may hear and be heard of.
+    /// Says what has changed in what this member may hear and be heard of.
     fn refresh(&mut self, key: &ConferenceKey, started: bool, effects: &mut VecDeque<Effect>) {
         let voice =
             Voice { speaks: started && self.options.talker && !self.muting.is_muted(), listens: started };
@@ -464,7 +464,7 @@ impl Party {
     }
 }
 
-/// The party's name and then the message. Without a message nothing is announced.
+/// The member's name and then the message. Without a message nothing is announced.
 fn announcement(options: &ParticipantOptions, message: &Option<PlayList>) -> Option<PlayList> {
     let message = message.as_ref()?;
     let name = options.name.iter().flat_map(|name| &name.0);
