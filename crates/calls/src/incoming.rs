@@ -142,6 +142,10 @@ impl Calls {
                 let offer = offer.take();
                 self.open(number, offer, Purpose::Announcement { play });
             }
+            Action::Entry(_) => {
+                warn!(call = number.0, dialled = %call.dialled, "an entry takes no calls yet");
+                self.refuse(number, 503, "The service is not available");
+            }
             Action::Conference(conference) => {
                 let Some(name) = conference.conference_name(&rest) else {
                     info!(call = number.0, %rest, "not a conference name: 1 to 47 letters and digits");

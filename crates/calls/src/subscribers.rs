@@ -105,7 +105,7 @@ impl Calls {
                 let name = conference.conference_name(&rest)?;
                 Some(ConferenceKey { account: service.account, name })
             }
-            Action::Announcement(_) => None,
+            Action::Announcement(_) | Action::Entry(_) => None,
         });
         self.follow(subscribing, key);
     }

@@ -163,7 +163,7 @@ pub(crate) fn play_list<'de, D: Deserializer<'de>>(from: D) -> Result<PlayList, 
 }
 
 /// As [`play_list`]; null is none.
-fn optional_play_list<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PlayList>, D::Error> {
+pub(crate) fn optional_play_list<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PlayList>, D::Error> {
     struct Configured(PlayList);
 
     impl<'de> Deserialize<'de> for Configured {

@@ -1,7 +1,7 @@
 //! Inbound services: what happens to a call to a name, and who may call.
 
 use crate::{
-    AccountId, ConferenceName, FieldError, ParticipantOptions, PlayList, ServiceName, Timestamp,
+    AccountId, ConferenceName, EntryAction, FieldError, ParticipantOptions, PlayList, ServiceName, Timestamp,
     fields::{Selection, given, networks},
     id::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
     read_value,
@@ -51,6 +51,10 @@ pub struct ServiceBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(inline, nullable = false)]
     announcement: Option<Announcement>,
+    /// Greets the caller, asks for a room and its PIN, and connects them.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(inline, nullable = false)]
+    entry: Option<EntryAction>,
     /// Who may call: every caller that one of these admits. Left out: the networks that the configuration trusts.
     #[serde(default)]
     #[schema(inline)]
@@ -138,6 +142,8 @@ pub enum Action {
     Conference(ConferenceAction),
     /// Plays something and hangs up.
     Announcement(Announcement),
+    /// Greets the caller, asks for a room and its PIN, and connects them.
+    Entry(Box<EntryAction>),
 }
 
 /// Which conference callers get to, and what they may do there.
@@ -231,20 +237,22 @@ impl InboundService {
     }
 
     fn of(account: AccountId, name: &str, body: &Value) -> Result<Self, Vec<FieldError>> {
-        let kinds = "exactly one of `conference` and `announcement`, and may have `access` and `srtp`";
+        let kinds =
+            "exactly one of `conference`, `announcement` and `entry`, and may have `access` and `srtp`";
         if !body.is_object() {
             return Err(vec![FieldError::new("", format!("must be a JSON object with {kinds}"))]);
         }
-        let ServiceBody { conference, announcement, access, srtp } = read_value(body.clone())?;
-        let action = match (conference, announcement) {
-            (Some(conference), None) => {
+        let ServiceBody { conference, announcement, entry, access, srtp } = read_value(body.clone())?;
+        let action = match (conference, announcement, entry) {
+            (Some(conference), None, None) => {
                 conference
                     .check_name(name.ends_with('*'))
                     .map_err(|detail| vec![FieldError::new("/conference/name", detail)])?;
                 Action::Conference(conference)
             }
-            (None, Some(announcement)) => Action::Announcement(announcement),
-            (Some(_), Some(_)) | (None, None) => {
+            (None, Some(announcement), None) => Action::Announcement(announcement),
+            (None, None, Some(entry)) => Action::Entry(Box::new(entry)),
+            (None, None, None) | (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 return Err(vec![FieldError::new("", format!("must have {kinds}"))]);
             }
         };
@@ -255,7 +263,11 @@ impl InboundService {
     #[must_use]
     pub fn json_schema() -> Value {
         let mut schema = crate::fields::json_schema("Inbound service", ServiceBody::schema());
-        schema["oneOf"] = json!([{ "required": ["conference"] }, { "required": ["announcement"] }]);
+        schema["oneOf"] = json!([
+            { "required": ["conference"] },
+            { "required": ["announcement"] },
+            { "required": ["entry"] },
+        ]);
         schema
     }
 }
@@ -285,6 +297,30 @@ mod tests {
         }
         // What they mean where they are left out, no value of theirs means.
         assert_eq!((defaults("networks"), defaults("trunks")), (None, None));
+    }
+
+    #[test]
+    fn a_service_does_exactly_one_thing() {
+        let of = |body: Value| InboundService::new(AccountId(1), "tea", &body);
+        let service = of(json!({ "entry": {}, "access": { "networks": [] } })).unwrap();
+        assert_eq!(service.action, Action::Entry(Box::default()));
+        let (conference, announcement, entry) =
+            (json!({ "name": "Tea" }), json!({ "play": "a.wav" }), json!({ "rooms": ["1001"] }));
+        let detail = "must have exactly one of `conference`, `announcement` and `entry`, and may have `access` and `srtp`";
+        for body in [
+            json!({}),
+            json!({ "conference": conference, "entry": entry }),
+            json!({ "announcement": announcement, "entry": entry }),
+            json!({ "conference": conference, "announcement": announcement }),
+            json!({ "conference": conference, "announcement": announcement, "entry": entry }),
+        ] {
+            assert_eq!(of(body.clone()).unwrap_err(), [FieldError::new("", detail)], "{body}");
+        }
+        let errors = of(json!({ "entry": { "tries": 0 } })).unwrap_err();
+        assert_eq!(errors, [FieldError::new("/entry/tries", "must be a whole number from 1 to 10")]);
+        let schema = InboundService::json_schema();
+        assert_eq!(schema["oneOf"][2], json!({ "required": ["entry"] }));
+        assert_eq!(schema["properties"]["entry"]["properties"]["tries"]["default"], json!(3));
     }
 
     #[test]

@@ -1,0 +1,283 @@
+//! Menus: what the keys of a participant in a conference do.
+//!
+//! ```text
+//!  keys ─▶ sequence ─┬▶ Do(command) ─▶ the conference ─▶ Done(outcome) ─▶ said to the one who pressed
+//!                    ├▶ a menu below: volume, lobby, time left, a question to confirm, a number to call
+//!                    └▶ "That key does nothing here", "Only the leader can do that"
+//! ```
+//!
+//! Each participant has one of these. It says what became of a command to that participant alone; what the others are told is
+//! the conference's business. A key ends what is being said, except a key that a service's single keys have taken.
+
+mod input;
+mod keypad;
+mod output;
+mod saying;
+mod submenus;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;
+
+pub use input::{CallProgress, Input, Notice, Outcome, Volume};
+pub use output::{Command, Output, Step, Who};
+
+use crate::{
+    Item, Mono, QuestionId,
+    spoken::Player,
+    timers::{Timers, after_s},
+};
+use plenary_model::{LeaderMenu, Menu, MenuAction};
+use plenary_speech::{LanguageCode, Prompt};
+use std::collections::{BTreeMap, VecDeque};
+use submenus::Below;
+
+/// A sequence goes on within so many seconds.
+const NEXT_KEY_S: u32 = 3;
+/// A command that is not answered for so long has failed.
+const ANSWER_S_MAX: u32 = 10;
+/// What is said is shorter. Longer ones have got lost.
+const PLAYBACK_S_MAX: u32 = 60;
+/// Commands that wait for an answer at the most.
+const COMMANDS_MAX: usize = 8;
+/// What waits to be said at the most; beyond that the oldest is left out.
+const SPEECHES_MAX: usize = 8;
+/// The count pressed again within so many seconds is the roll-call.
+const COUNT_AGAIN_S: u32 = 10;
+/// The conference is extended by so many minutes at a time.
+const EXTEND_MINUTES: u32 = 15;
+
+/// The menus of one participant.
+#[derive(Debug)]
+pub struct Menus {
+    menu: Menu,
+    leader_menu: LeaderMenu,
+    is_leader: bool,
+    language: LanguageCode,
+    /// The keys of a sequence so far.
+    pressed: String,
+    below: Option<Below>,
+    timers: Timers<Timer>,
+    player: Player,
+    /// What is said when the present playback is over.
+    to_say: VecDeque<Vec<Item>>,
+    last_question: u64,
+    /// What was asked for, and until when an answer is awaited.
+    commands: BTreeMap<QuestionId, Asked>,
+    counted_at: Option<Mono>,
+    is_over: bool,
+    outputs: VecDeque<Output>,
+}
+
+/// A command that waits for its answer.
+#[derive(Debug)]
+struct Asked {
+    /// Whether the answer may open a menu: no other key was pressed since.
+    opens_menu: bool,
+    /// It is asked by the menu of the lobby for the next one, and silent where there is none.
+    is_follow_up: bool,
+    /// It was given in the menu of the lobby.
+    is_in_lobby: bool,
+    until: Mono,
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// The next key of a sequence.
+    Sequence,
+    /// The next key in a menu below.
+    Below,
+    /// The end of the playback that runs.
+    Playback,
+}
+
+impl Menus {
+    /// The menus of a participant who has just entered.
+    #[must_use]
+    pub fn new(menu: Menu, leader_menu: LeaderMenu, is_leader: bool, language: LanguageCode) -> Self {
+        Self {
+            menu,
+            leader_menu,
+            is_leader,
+            language,
+            pressed: String::new(),
+            below: None,
+            timers: Timers::new(),
+            player: Player::default(),
+            to_say: VecDeque::new(),
+            last_question: 0,
+            commands: BTreeMap::new(),
+            counted_at: None,
+            is_over: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes an input.
+    pub fn handle_input(&mut self, input: Input, now: Mono) {
+        self.handle_timeout(now);
+        if self.is_over {
+            return;
+        }
+        match input {
+            Input::Key { key, is_consumed } => self.on_key(key, is_consumed, now),
+            Input::Played(playback) => {
+                if self.player.ended(playback) {
+                    self.timers.cancel(Timer::Playback);
+                    self.on_played(now);
+                }
+            }
+            Input::Done { question, outcome } => {
+                if let Some(asked) = self.commands.remove(&question) {
+                    self.on_outcome(&asked, outcome, now);
+                }
+            }
+            Input::Notice(notice) => {
+                let says = self.of_notice(notice);
+                self.say(says, now);
+            }
+            Input::Role { is_leader } => self.on_role(is_leader, now),
+            Input::Left => self.leave(),
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Mono) {
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Sequence => self.sequence_ended(now),
+                Timer::Below => self.below_timed_out(now),
+                Timer::Playback => {
+                    if let Some(playback) = self.player.stop() {
+                        self.outputs.push_back(Output::StopPlay(playback));
+                        self.on_played(now);
+                    }
+                }
+            }
+        }
+        let late: Vec<QuestionId> = self
+            .commands
+            .iter()
+            .filter(|(_, asked)| asked.until <= now)
+            .map(|(question, _)| *question)
+            .collect();
+        for question in late {
+            self.commands.remove(&question);
+            self.say([Prompt::KeyFailed], now);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let answer = self.commands.values().map(|asked| asked.until).min();
+        [self.timers.next(), answer].into_iter().flatten().min()
+    }
+
+    /// What is said to the participant is in this language.
+    #[must_use]
+    pub fn language(&self) -> &LanguageCode {
+        &self.language
+    }
+
+    fn on_role(&mut self, is_leader: bool, now: Mono) {
+        if self.is_leader == is_leader {
+            return;
+        }
+        self.is_leader = is_leader;
+        // A menu or a sequence that has been begun may not be theirs any more.
+        self.forget_keys();
+        self.say([if is_leader { Prompt::LeaderYou } else { Prompt::LeaderNotYou }], now);
+    }
+
+    fn forget_keys(&mut self) {
+        self.pressed.clear();
+        self.timers.cancel(Timer::Sequence);
+        if !matches!(self.below, Some(Below::Leaving)) {
+            self.close_below();
+        }
+        for asked in self.commands.values_mut() {
+            asked.opens_menu = false;
+        }
+    }
+
+    fn on_played(&mut self, now: Mono) {
+        if let Some(Below::Leaving) = self.below {
+            self.below = None;
+            self.command(Command::Leave, now);
+            return;
+        }
+        self.say_next(now);
+    }
+
+    /// Has this said, after what is being said.
+    fn say(&mut self, says: impl IntoIterator<Item = impl Into<Item>>, now: Mono) {
+        let says: Vec<Item> = says.into_iter().map(Into::into).collect();
+        if says.is_empty() {
+            return;
+        }
+        if self.to_say.len() == SPEECHES_MAX {
+            self.to_say.pop_front();
+        }
+        self.to_say.push_back(says);
+        self.say_next(now);
+    }
+
+    fn say_next(&mut self, now: Mono) {
+        if self.player.is_playing() {
+            return;
+        }
+        let Some(says) = self.to_say.pop_front() else { return };
+        let speech = self.player.start(&self.language, says, true);
+        self.outputs.push_back(Output::Play(speech));
+        self.timers.set(Timer::Playback, after_s(now, PLAYBACK_S_MAX));
+    }
+
+    fn silence(&mut self) {
+        self.to_say.clear();
+        self.timers.cancel(Timer::Playback);
+        if let Some(playback) = self.player.stop() {
+            self.outputs.push_back(Output::StopPlay(playback));
+        }
+    }
+
+    /// Gives a command to the conference.
+    fn command(&mut self, command: Command, now: Mono) {
+        self.give(command, false, false, now);
+    }
+
+    /// As [`Self::command`], by the menu of the lobby or after it.
+    fn give(&mut self, command: Command, is_in_lobby: bool, is_follow_up: bool, now: Mono) {
+        if self.commands.len() == COMMANDS_MAX {
+            return self.say([Prompt::KeyFailed], now);
+        }
+        self.last_question += 1;
+        let question = QuestionId(self.last_question);
+        let asked = Asked { opens_menu: true, is_follow_up, is_in_lobby, until: after_s(now, ANSWER_S_MAX) };
+        self.commands.insert(question, asked);
+        self.outputs.push_back(Output::Do { question, command });
+    }
+
+    /// The participant is out: nothing is left running.
+    fn leave(&mut self) {
+        self.silence();
+        self.pressed.clear();
+        self.below = None;
+        self.timers.clear();
+        self.commands.clear();
+        self.is_over = true;
+    }
+
+    /// The keys of an action in the menu of this participant.
+    fn keys_of(&self, action: MenuAction) -> Option<&str> {
+        let keys = if self.is_leader { self.leader_menu.keys(action) } else { self.menu.keys(action) };
+        keys.map(plenary_model::KeySequence::as_str)
+    }
+}

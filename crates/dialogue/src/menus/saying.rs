@@ -1,0 +1,167 @@
+//! What a participant is told.
+
+use super::{CallProgress, Menus, Notice, Outcome, Volume};
+use crate::Item;
+use plenary_model::{LeaderMenu, Menu, MenuAction};
+use plenary_speech::{Prompt, Saying, Task};
+
+impl Menus {
+    /// What became of a command.
+    pub(super) fn of_outcome(&self, outcome: &Outcome) -> Vec<Item> {
+        let prompt = match outcome {
+            Outcome::Muted => Prompt::MuteOn,
+            Outcome::Unmuted => Prompt::MuteOff,
+            Outcome::StaysMuted => {
+                return [Item::from(Prompt::MuteNotAllowed)].into_iter().chain(self.how_to_ask()).collect();
+            }
+            Outcome::HandRaised => Prompt::HandUp,
+            Outcome::HandLowered => Prompt::HandDown,
+            Outcome::Volume(Volume::Louder) => Prompt::VolumeUp,
+            Outcome::Volume(Volume::Quieter) => Prompt::VolumeDown,
+            Outcome::Volume(Volume::Normal) => Prompt::VolumeReset,
+            Outcome::Volume(Volume::AtLimit) => Prompt::VolumeLimit,
+            Outcome::Count { participants, waiting } => {
+                let mut says = vec![Item::from(Saying::Participants { count: *participants })];
+                if self.is_leader && *waiting > 0 {
+                    says.push(Saying::Waiting { count: *waiting }.into());
+                }
+                return says;
+            }
+            Outcome::Roll { names, unnamed } => {
+                return vec![Saying::RollCall { names: names.clone(), unnamed: *unnamed }.into()];
+            }
+            Outcome::AllMuted => Prompt::MuteAllOn,
+            Outcome::AllUnmuted => Prompt::MuteAllOff,
+            Outcome::LectureOn => Prompt::LectureOn,
+            Outcome::LectureOff => Prompt::LectureOff,
+            Outcome::Locked => Prompt::LockOn,
+            Outcome::Unlocked => Prompt::LockOff,
+            Outcome::Waiting { name, count, .. } => return Self::of_waiting(*count, name.clone()),
+            Outcome::NobodyWaits => Prompt::LobbyNobody,
+            Outcome::Admitted => Prompt::LobbyAdmitted,
+            Outcome::AllAdmitted => Prompt::LobbyAdmittedAll,
+            Outcome::TurnedAway => Prompt::LobbyTurnedAway,
+            Outcome::LastEjected => Prompt::LeaveKickedLast,
+            Outcome::RecordingUnconfirmed => Prompt::RecordConfirm,
+            Outcome::RecordingOn => Prompt::RecordOn,
+            Outcome::RecordingPaused => Prompt::RecordPaused,
+            Outcome::RecordingResumed => Prompt::RecordResumed,
+            Outcome::TimeLeft { seconds: Some(seconds), .. } => {
+                return vec![Saying::TimeLeft { seconds: *seconds }.into()];
+            }
+            Outcome::TimeLeft { seconds: None, .. } => Prompt::TimeNoEnd,
+            Outcome::Extended { seconds } => return vec![Saying::ExtendedBy { seconds: *seconds }.into()],
+            Outcome::NotExtended => Prompt::TimeNotExtended,
+            Outcome::Calling => Prompt::DialCalling,
+            Outcome::CallNotAllowed => Prompt::DialNotAllowed,
+            Outcome::CallFailed => Prompt::DialFailed,
+            Outcome::AnnouncementsOn => Prompt::AnnounceOn,
+            Outcome::AnnouncementsOff => Prompt::AnnounceOff,
+            Outcome::LeadersOnly => Prompt::KeyNotYou,
+            Outcome::Done => return Vec::new(),
+            Outcome::Failed => Prompt::KeyFailed,
+        };
+        vec![prompt.into()]
+    }
+
+    /// What happened without a command.
+    pub(super) fn of_notice(&self, notice: Notice) -> Vec<Item> {
+        let prompt = match notice {
+            Notice::MutedByLeader { self_unmute } => {
+                let how = match self_unmute {
+                    true => self
+                        .keys_of(MenuAction::Mute)
+                        .map(|keys| Saying::KeyFor { task: Task::Mute, keys: keys.to_owned() }.into()),
+                    false => self.how_to_ask(),
+                };
+                return [Item::from(Prompt::MuteByLeader)].into_iter().chain(how).collect();
+            }
+            Notice::TalkingMuted { self_unmute: true } => {
+                let how = self.how_to_unmute().unwrap_or_else(|| Prompt::MuteOn.into());
+                return vec![how];
+            }
+            Notice::TalkingMuted { self_unmute: false } => {
+                return [Item::from(Prompt::MuteOn)].into_iter().chain(self.how_to_ask()).collect();
+            }
+            Notice::UnmutedByLeader => Prompt::MuteOffByLeader,
+            Notice::HandRaised => Prompt::HandSomebody,
+            Notice::Waiting { name } => return vec![Saying::AsksAdmission { name }.into()],
+            Notice::Call(CallProgress::Ringing) => Prompt::DialRinging,
+            Notice::Call(CallProgress::Busy) => Prompt::DialBusy,
+            Notice::Call(CallProgress::NoAnswer) => Prompt::DialNoAnswer,
+            Notice::Call(CallProgress::Refused) => Prompt::DialRefused,
+            Notice::Call(CallProgress::Failed) => Prompt::DialFailed,
+            Notice::Call(CallProgress::Joined) => Prompt::DialJoined,
+        };
+        vec![prompt.into()]
+    }
+
+    /// By which keys a muted participant asks to speak, where there are any.
+    fn how_to_ask(&self) -> Option<Item> {
+        self.keys_of(MenuAction::Hand).map(|keys| match keys {
+            "*9" => Prompt::MuteAsk.into(),
+            keys => Saying::KeyToAsk { keys: keys.to_owned() }.into(),
+        })
+    }
+
+    /// By which keys a muted participant is heard again, where there are any.
+    fn how_to_unmute(&self) -> Option<Item> {
+        self.keys_of(MenuAction::Mute).map(|keys| match keys {
+            "*6" => Prompt::MuteTalking.into(),
+            keys => Saying::KeyToUnmute { keys: keys.to_owned() }.into(),
+        })
+    }
+
+    /// Which keys there are: in whole sentences where they are the usual ones, one by one otherwise.
+    pub(super) fn help(&self) -> Vec<Item> {
+        let (is_usual, says): (bool, &[Prompt]) = match self.is_leader {
+            true => (
+                self.leader_menu == LeaderMenu::default(),
+                &[Prompt::HelpParticipant, Prompt::HelpLeader1, Prompt::HelpLeader2],
+            ),
+            false => (self.menu == Menu::default(), &[Prompt::HelpParticipant]),
+        };
+        if is_usual {
+            return says.iter().map(|prompt| Item::from(*prompt)).collect();
+        }
+        let key_for = |(keys, action): (&plenary_model::KeySequence, MenuAction)| {
+            Item::from(Saying::KeyFor { task: task(action), keys: keys.as_str().to_owned() })
+        };
+        match self.is_leader {
+            true => self.leader_menu.iter().map(key_for).collect(),
+            false => self.menu.iter().map(key_for).collect(),
+        }
+    }
+}
+
+/// How an action is called in a sentence.
+fn task(action: MenuAction) -> Task {
+    match action {
+        MenuAction::Mute => Task::Mute,
+        MenuAction::Hand => Task::Hand,
+        MenuAction::Count => Task::Count,
+        MenuAction::RollCall => Task::RollCall,
+        MenuAction::Volume => Task::Volume,
+        MenuAction::HearLouder => Task::HearLouder,
+        MenuAction::HearQuieter => Task::HearQuieter,
+        MenuAction::TalkLouder => Task::TalkLouder,
+        MenuAction::TalkQuieter => Task::TalkQuieter,
+        // The lecture is a further stage of it.
+        MenuAction::Floor | MenuAction::MuteAll => Task::MuteAll,
+        MenuAction::Lecture => Task::Lecture,
+        MenuAction::Lock => Task::Lock,
+        MenuAction::Lobby => Task::Lobby,
+        MenuAction::AdmitNext => Task::AdmitNext,
+        MenuAction::AdmitAll => Task::AdmitAll,
+        MenuAction::RefuseNext => Task::RefuseNext,
+        MenuAction::EjectLast => Task::EjectLast,
+        MenuAction::Call => Task::Call,
+        MenuAction::Record => Task::Record,
+        MenuAction::TimeLeft => Task::TimeLeft,
+        MenuAction::Extend => Task::Extend,
+        MenuAction::Announcements => Task::Announcements,
+        MenuAction::Leave => Task::Leave,
+        MenuAction::End => Task::End,
+        MenuAction::Help => Task::Help,
+    }
+}

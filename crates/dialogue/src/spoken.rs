@@ -1,0 +1,84 @@
+//! What a dialogue says, one playback at a time.
+
+use plenary_model::PlayList;
+use plenary_speech::{LanguageCode, Prompt, Saying};
+
+/// The number of a playback; unique within one dialogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlaybackId(pub u64);
+
+/// One thing to play.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A sentence.
+    Say(Saying),
+    /// Files, tones and silences.
+    List(PlayList),
+}
+
+impl From<Prompt> for Item {
+    fn from(prompt: Prompt) -> Self {
+        Self::Say(prompt.into())
+    }
+}
+
+impl From<Saying> for Item {
+    fn from(saying: Saying) -> Self {
+        Self::Say(saying)
+    }
+}
+
+/// A playback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speech {
+    /// Its number.
+    pub id: PlaybackId,
+    /// The language of its sentences.
+    pub language: LanguageCode,
+    /// What is played, in order.
+    pub items: Vec<Item>,
+    /// Keys end it. The dialogue then asks for that; the media plane need not look at keys.
+    pub is_interruptible: bool,
+}
+
+/// Which playback runs. Numbers are never used twice.
+#[derive(Debug, Default)]
+pub(crate) struct Player {
+    last: u64,
+    playing: Option<PlaybackId>,
+    is_interruptible: bool,
+}
+
+impl Player {
+    /// A playback of these begins. The one before has to be over.
+    pub(crate) fn start(
+        &mut self,
+        language: &LanguageCode,
+        items: Vec<Item>,
+        is_interruptible: bool,
+    ) -> Speech {
+        self.last += 1;
+        let id = PlaybackId(self.last);
+        (self.playing, self.is_interruptible) = (Some(id), is_interruptible);
+        Speech { id, language: language.clone(), items, is_interruptible }
+    }
+
+    /// It has ended; `false`: it was over already.
+    pub(crate) fn ended(&mut self, id: PlaybackId) -> bool {
+        self.playing.take_if(|playing| *playing == id).is_some()
+    }
+
+    /// Ends what is playing. The playback that has to be stopped.
+    pub(crate) fn stop(&mut self) -> Option<PlaybackId> {
+        self.playing.take()
+    }
+
+    /// As [`Self::stop`], where keys may.
+    pub(crate) fn interrupt(&mut self) -> Option<PlaybackId> {
+        if self.is_interruptible { self.playing.take() } else { None }
+    }
+
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+}
