@@ -8,12 +8,19 @@
 #![forbid(unsafe_code)]
 
 pub mod code;
+pub mod language;
+pub mod languages;
+mod pattern;
 pub mod piece;
+pub mod plural;
 pub mod prompt;
+mod rules;
 pub mod saying;
 pub mod time;
 
-pub use code::LanguageCode;
+pub use code::{BadLanguageCode, LanguageCode};
+pub use language::Language;
+pub use languages::{LanguageError, Languages};
 pub use piece::{Piece, Spoken};
 pub use prompt::{Kind, Prompt};
 pub use saying::{NameId, Saying, Task};
