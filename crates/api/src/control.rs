@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 pub use plenary_calls::participants::{Direction, Participant, ParticipantState};
 pub use plenary_calls::{
-    DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
+    ControlError, DialRefused, Invitation, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Refused, Reservation,
+    AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Reservation,
     ReservationLimits, ReservationToken, Timestamp,
     calendar::Availability,
     conferences::{
@@ -14,8 +14,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use std::{collections::BTreeMap, error::Error as StdError, ops::Range};
-use thiserror::Error;
+use std::{collections::BTreeMap, ops::Range};
 
 /// What the web services ask of the conferences. The HTTP side translates; the one who implements this decides.
 ///
@@ -209,7 +208,7 @@ pub trait ConferenceControl: Send + Sync {
         account: AccountId,
         conference: ConferenceName,
         invitation: Invitation,
-    ) -> Result<PartyState, ControlError>;
+    ) -> Result<ParticipantId, ControlError>;
 
     /// Asks the telephone of a party to call somebody else instead (REFER, RFC 3515).
     async fn transfer(
@@ -218,7 +217,7 @@ pub trait ConferenceControl: Send + Sync {
         conference: ConferenceName,
         participant: ParticipantId,
         to: String,
-    ) -> Result<PartyState, ControlError>;
+    ) -> Result<(), ControlError>;
 }
 
 /// A participant, with what is measured of its call.
@@ -270,24 +269,4 @@ impl ConferenceChange {
             }
         }
     }
-}
-
-/// Why the conferences did not do it.
-#[derive(Debug, Error)]
-pub enum ControlError {
-    /// The request makes no sense now, or at all.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// Nobody is called.
-    #[error(transparent)]
-    Dial(#[from] DialRefused),
-    /// It is not any more what it was expected to be.
-    #[error("it has been changed meanwhile")]
-    Changed,
-    /// It may work later: answered 503 with this text.
-    #[error("not available: {0}")]
-    Unavailable(String),
-    /// Something broke: answered 500, the text goes to the log only.
-    #[error("internal error")]
-    Internal(#[source] Box<dyn StdError + Send + Sync>),
 }

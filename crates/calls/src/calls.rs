@@ -7,10 +7,10 @@ use crate::{
     browser_keys::{KeyCalls, KeyLimits},
     call::{Call, CallNumber, Stage},
     effects::reasons,
+    history::ParticipantHistory,
     lookup::{Found, Lookup, LookupId},
     media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
     output::{Output, Outputs},
-    parties::Parties,
     question::{Answer, EdgeQuestion},
     random::Random,
     records::Records,
@@ -94,8 +94,7 @@ pub struct Calls {
     pub(crate) trunks: Trunks,
     pub(crate) bindings: Bindings,
     pub(crate) key_calls: KeyCalls,
-    /// What can be read of those we called.
-    pub(crate) parties: Parties,
+    pub(crate) history: ParticipantHistory,
     /// Until when whom we call may ring.
     pub(crate) ringing: BTreeSet<(Mono, CallNumber)>,
     /// Calls to hang up on when what is played to them has ended.
@@ -168,7 +167,7 @@ impl Calls {
             trunks: Trunks::default(),
             bindings: Bindings::default(),
             key_calls: KeyCalls::default(),
-            parties: Parties::default(),
+            history: ParticipantHistory::default(),
             ringing: BTreeSet::new(),
             announcements: BTreeMap::new(),
             lookups: BTreeMap::new(),
@@ -454,7 +453,7 @@ impl Calls {
                 match self.invite(id, account, conference, &invitation) {
                     // Answered when there is a seat and a port.
                     Ok(_) => return self.after_input(),
-                    Err(unable) => Answer::Party(Err(unable)),
+                    Err(error) => Answer::Call(Err(error)),
                 }
             }
             EdgeQuestion::Rename { conference, participant, display_name } => {
@@ -462,7 +461,7 @@ impl Calls {
             }
             EdgeQuestion::Transfer { account, conference, participant, to } => {
                 let key = ConferenceKey { account, name: conference };
-                Answer::Party(self.transfer(&key, &participant, &to))
+                Answer::Call(self.transfer(&key, &participant, &to))
             }
             EdgeQuestion::Ping => Answer::Done(Ok(())),
             EdgeQuestion::Drain => {
@@ -547,7 +546,7 @@ impl Calls {
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
         self.key_calls.end(number);
-        self.parties.end(&call.participant, cause, self.now.mono);
+        self.history.end(&call.participant, cause, self.now.mono);
         debug!(call = number.0, cause, "call over");
         if let Some(called) = call.called {
             self.end_called(called);

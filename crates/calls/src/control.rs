@@ -2,6 +2,7 @@
 
 use plenary_conference::{ParticipantId, ParticipantOptions, Refused, conferences::ConferenceRef};
 use serde::Serialize;
+use std::error::Error as StdError;
 use thiserror::Error;
 
 /// Whom to call into a conference.
@@ -37,36 +38,6 @@ pub struct TrunkState {
     /// When, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error_at: Option<i64>,
-}
-
-/// How the call of a party is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PartyState {
-    /// As `conference_participant_list` shows it once it is in.
-    pub participant_id: ParticipantId,
-    /// `in` or `out`.
-    pub direction: &'static str,
-    /// Whom it calls or who called.
-    pub to: String,
-    /// Who calls.
-    pub from: String,
-    /// The name by which it is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// `calling`, `ringing`, `answered`, `failed` or `ended`.
-    pub state: &'static str,
-    /// The SIP status of a call that failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    /// Why it failed or ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The trunk that it goes through.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub trunk: Option<String>,
-    /// What came of a transfer that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub transfer: Option<TransferState>,
 }
 
 /// What came of asking a telephone to call somebody else.
@@ -142,16 +113,23 @@ pub struct SoundChange {
     pub gain_db: Option<Option<f32>>,
 }
 
-/// Why nothing was done about a call.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unable {
-    /// The conference does not allow it.
+/// Why a request of a web service was not carried out. The calls produce the first three; the engine adds what its store and
+/// its tasks run into.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    /// The request makes no sense now, or at all.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// Nobody is called.
+    /// No call is placed or transferred.
     #[error(transparent)]
     Dial(#[from] DialRefused),
-    /// It may work later.
+    /// It may work later: answered 503 with this text.
     #[error("not available: {0}")]
     Unavailable(String),
+    /// The stored state differs from the one that the request expects.
+    #[error("it has been changed meanwhile")]
+    Changed,
+    /// Something broke: answered 500, the text goes to the log only.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn StdError + Send + Sync>),
 }

@@ -30,7 +30,7 @@ impl Calls {
                 if let Some(number) = self.participants.get(&participant).copied() {
                     let (cause, text) = end_reason(reason);
                     info!(call = number.0, text, "hanging up");
-                    self.parties.change(&participant, |party| party.reason = Some(text.to_owned()));
+                    self.history.change(&participant, |call| call.reason = Some(text.to_owned()));
                     self.drop_call(number, reasons(cause, text));
                 }
             }

@@ -6,7 +6,7 @@
 //!   handle_sip       user agent  ─┐    calls: stage, session, seat        ┌─▶ Sip(SipCommand)
 //!   handle_media     media plane ─┤    trunks, bindings, key counters     ├─▶ Media(MediaCommand)
 //!   handle_found     store       ─┼─▶  audio settings                     ┼─▶ Lookup { id, .. }
-//!   handle_home      home        ─┤    subscribers, parties               ├─▶ Home(ToHome)
+//!   handle_home      home        ─┤    subscribers, history               ├─▶ Home(ToHome)
 //!   handle_question  web service ─┤    what is asked and not answered     ├─▶ Record(CallEntry)
 //!   handle_timeout   time        ─┘                                       └─▶ Reply { question, .. }
 //! ```
@@ -18,8 +18,8 @@
 //! | a call comes in | `incoming`, `access` (who may), `browser_keys`, `registrations` (tokens), `session` |
 //! |---|---|
 //! | we place one | `target` (whom, by which ways), `trunks`, `bindings`, `outgoing`, `direct` (client to client) |
-//! | one is sent elsewhere | `referral` (asked by a telephone), `parties` (asked by a web service) |
-//! | who is asked about | `participants` |
+//! | one is sent elsewhere | `referral` (asked by a telephone), `transfer` (asked by a web service) |
+//! | a participant is shown | `participants`, `history` (once its call is over) |
 //! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
 //! | it is over | `calls`, `records` |
 //!
@@ -37,6 +37,7 @@ mod calls;
 mod control;
 mod direct;
 mod effects;
+mod history;
 mod incoming;
 pub mod lookup;
 pub mod media;
@@ -44,7 +45,6 @@ mod node;
 mod outgoing;
 mod output;
 pub mod participants;
-mod parties;
 mod play;
 pub mod question;
 mod random;
@@ -56,14 +56,14 @@ mod session;
 mod subscribers;
 mod target;
 mod text;
+mod transfer;
 mod trunks;
 
 pub use browser_keys::{BrowserClaim, KeyLimits};
 pub use call::CallNumber;
 pub use calls::{Calls, Settings, Start};
 pub use control::{
-    DialRefused, Invitation, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
-    Unable,
+    ControlError, DialRefused, Invitation, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
 pub use node::{Input, Node};
 pub use output::{Headers, Output, SipCommand};

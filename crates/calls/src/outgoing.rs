@@ -5,11 +5,12 @@
 //! ```
 
 use crate::{
-    Calls, Unable,
+    Calls, ControlError,
     audio_settings::SoundChoice,
     call::{Call, CallNumber, OutgoingCall, Purpose, Session, Stage},
-    control::{DialRefused, Invitation, PartyState},
+    control::{DialRefused, Invitation},
     effects::reasons,
+    history::PastCall,
     media::{NoMedia, OpenedAt, Reach},
     question::Answer,
     records,
@@ -55,9 +56,9 @@ impl Calls {
         account: AccountId,
         conference: ConferenceName,
         invitation: &Invitation,
-    ) -> Result<CallNumber, Unable> {
+    ) -> Result<CallNumber, ControlError> {
         if self.is_stopping || self.is_draining {
-            return Err(Unable::Unavailable("the service is stopping".to_owned()));
+            return Err(ControlError::Unavailable("the service is stopping".to_owned()));
         }
         let target = DialTarget::parse(&invitation.to).map_err(DialRefused::BadTarget)?;
         let (trunk, from) = (invitation.trunk.as_deref(), invitation.from.as_deref());
@@ -81,18 +82,18 @@ impl Calls {
         options: ParticipantOptions,
         ring_ms: u64,
         request: CallRequest,
-    ) -> Result<CallNumber, Unable> {
+    ) -> Result<CallNumber, ControlError> {
         let is_placing = |call: &&Call| {
             matches!(call.stage, Stage::Preparing { .. } | Stage::Calling(_))
                 && call.account == Some(key.account)
         };
         if self.calls.values().filter(is_placing).count() >= PLACING_MAX {
-            return Err(Unable::Unavailable(format!(
+            return Err(ControlError::Unavailable(format!(
                 "the account is placing {PLACING_MAX} calls already; try again"
             )));
         }
         let number = self.spare_number.take().ok_or_else(|| {
-            Unable::Unavailable("there is no number for another call; try again".to_owned())
+            ControlError::Unavailable("there is no number for another call; try again".to_owned())
         })?;
         let participant = self.participant_id(number);
         let from = routes.first().map(|route| route.spec.from_user.clone()).unwrap_or_default();
@@ -162,7 +163,7 @@ impl Calls {
                 warn!(call = number.0, error = %text, "no media for a call");
                 self.leave_conference(number);
                 let text = "there is no port for the audio of another call".to_owned();
-                return self.placing_failed(number, Unable::Unavailable(text));
+                return self.placing_failed(number, ControlError::Unavailable(text));
             }
         };
         if let Some(advertise) = self.settings.advertise.filter(|ip| ip.is_ipv4() == local.is_ipv4()) {
@@ -190,39 +191,39 @@ impl Calls {
         let display_name = call.shown_display_name().map(str::to_owned);
         records::call_started(call, Some(&key), None, &mut self.out);
         self.ringing.insert((ring_until, number));
-        self.parties.begin(
-            key.clone(),
-            PartyState {
-                participant_id: participant.clone(),
-                direction: "out",
-                to,
-                from,
-                display_name,
-                state: "calling",
-                status: None,
-                reason: None,
-                trunk: None,
-                transfer: None,
-            },
-        );
+        let past = PastCall {
+            is_outgoing: true,
+            to,
+            from,
+            display_name,
+            has_failed: false,
+            status: None,
+            reason: None,
+            trunk: None,
+            transfer: None,
+        };
+        self.history.insert(key.clone(), participant.clone(), past);
         self.apply_sound(&key, number);
         self.dial_next(number, 503, "Nobody to ask");
         self.subscribers.note(&key, self.now.mono);
-        if let (Some(question), Some(party)) = (question, self.parties.get(&key, &participant)) {
-            self.out.reply(question, Answer::Party(Ok(party.clone())));
+        if let Some(question) = question {
+            self.out.reply(question, Answer::Call(Ok(participant)));
         }
     }
 
     /// A call came to nothing before anybody was called: nothing is left of it, and whoever asked is told.
-    pub(crate) fn placing_failed(&mut self, number: CallNumber, unable: Unable) {
+    pub(crate) fn placing_failed(&mut self, number: CallNumber, error: ControlError) {
         self.release_media(number);
         let Some(call) = self.calls.remove(&number) else { return };
         self.participants.remove(&call.participant);
         let Some(outgoing) = call.outgoing else { return };
         let CallRequest { question, referral, caller, .. } = outgoing.request;
-        let (status, phrase) = match &unable {
-            Unable::Refused(refused) => (486, refused.to_string()),
-            Unable::Dial(_) | Unable::Unavailable(_) => (503, "The service is full".to_owned()),
+        let (status, phrase) = match &error {
+            ControlError::Refused(refused) => (486, refused.to_string()),
+            ControlError::Dial(_)
+            | ControlError::Unavailable(_)
+            | ControlError::Changed
+            | ControlError::Internal(_) => (503, "The service is full".to_owned()),
         };
         if let Some(referral) = referral {
             let phrase = if status == 503 { "Service Unavailable" } else { &phrase };
@@ -235,7 +236,7 @@ impl Calls {
             self.refuse(caller, status, &phrase);
         }
         if let Some(question) = question {
-            self.out.reply(question, Answer::Party(Err(unable)));
+            self.out.reply(question, Answer::Call(Err(error)));
         }
     }
 
@@ -246,7 +247,7 @@ impl Calls {
         {
             self.out.report_referral(request, 487, "Request Terminated");
         }
-        self.placing_failed(number, Unable::Unavailable("the call was given up".to_owned()));
+        self.placing_failed(number, ControlError::Unavailable("the call was given up".to_owned()));
     }
 
     /// Takes the next way; where there is none, the call has failed as the last one did.
@@ -299,7 +300,7 @@ impl Calls {
         spec.fails_over = has_more;
         info!(call = number.0, to = %outgoing.to, uri = %spec.uri, trunk = name.as_deref().unwrap_or_default(), "calling");
         let participant = call.participant.clone();
-        self.parties.change(&participant, |party| party.trunk = name);
+        self.history.change(&participant, |call| call.trunk = name);
         plenary_sip::check_dial(&spec).map_err(|error| error.to_string())?;
         self.out.dial(number, spec);
         Ok(())
@@ -321,7 +322,6 @@ impl Calls {
             outgoing.early.insert(fork, sdp);
         }
         if !std::mem::replace(&mut outgoing.is_ringing, true) {
-            self.parties.change(&call.participant, |party| party.state = "ringing");
             self.subscribers.note(&key, self.now.mono);
         }
         if let Some(caller) = outgoing.request.caller.filter(|_| status == 180) {
@@ -377,7 +377,6 @@ impl Calls {
         call.stage = Stage::Up(session);
         let key = call.conference().cloned();
         records::call_answered(call, dialog, &mut self.out);
-        self.parties.change(&participant, |party| party.state = "answered");
         if let Some(request) = request {
             self.out.report_referral(request, 200, "OK");
         }
@@ -447,8 +446,8 @@ impl Calls {
             self.out.report_referral(request, status, phrase);
         }
         let caller = outgoing.request.caller.take();
-        self.parties.change(&call.participant, |party| {
-            (party.state, party.status, party.reason) = ("failed", Some(status), Some(phrase.to_owned()));
+        self.history.change(&call.participant, |call| {
+            (call.has_failed, call.status, call.reason) = (true, Some(status), Some(phrase.to_owned()));
         });
         if let Some(caller) = caller {
             self.direct_call_failed(caller, status, phrase);
@@ -457,8 +456,8 @@ impl Calls {
 
     /// A call of ours is over of which the signalling knows nothing any more.
     fn end_unplaced(&mut self, number: CallNumber) {
-        let party = self.calls.get(&number).and_then(|call| self.parties.of(&call.participant));
-        let cause = party.and_then(|party| Some(format!("{} {}", party.status?, party.reason.as_deref()?)));
+        let past = self.calls.get(&number).and_then(|call| self.history.get(&call.participant));
+        let cause = past.and_then(|call| Some(format!("{} {}", call.status?, call.reason.as_deref()?)));
         self.call_is_over(number, cause.as_deref().unwrap_or("refused"));
     }
 

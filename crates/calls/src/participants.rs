@@ -4,7 +4,8 @@
 use crate::{
     Calls,
     call::{AdmittedBy, Call, CallNumber, Stage},
-    control::{PartyState, SoundSettings, TransferState},
+    control::{SoundSettings, TransferState},
+    history::PastCall,
 };
 use plenary_conference::{
     ConferenceKey, ParticipantId, Refused, Timestamp,
@@ -109,7 +110,7 @@ impl Calls {
     ) -> Result<Participant, Refused> {
         let summary = summaries.into_iter().find(|summary| summary.id == *id);
         let found = summary.and_then(|summary| self.participant(key, state?, summary));
-        let found = found.or_else(|| self.parties.get(key, id).map(past_participant));
+        let found = found.or_else(|| self.history.get_in(key, id).map(|call| past_participant(id, call)));
         found.ok_or(match state {
             Some(_) => Refused::UnknownParticipant,
             None => Refused::UnknownConference,
@@ -125,7 +126,7 @@ impl Calls {
         let number = *self.participants.get(&summary.id)?;
         let call = self.calls.get(&number)?;
         let state = state_of(call, conference)?;
-        let remembered = self.parties.of(&summary.id);
+        let past = self.history.get(&summary.id);
         Some(Participant {
             call: Some(number),
             display_name: call.shown_display_name().map(str::to_owned),
@@ -144,7 +145,7 @@ impl Calls {
             trunk: call.trunk.clone(),
             status: None,
             reason: None,
-            transfer: remembered.and_then(|party| party.transfer.clone()),
+            transfer: past.and_then(|call| call.transfer.clone()),
             id: summary.id,
         })
     }
@@ -158,7 +159,7 @@ impl Calls {
     ) -> Result<(), Refused> {
         let (_, call) = self.call_with_seat(key, id).ok_or(Refused::UnknownParticipant)?;
         call.given_name = Some(display_name.clone());
-        self.parties.change(id, |party| party.display_name = display_name);
+        self.history.change(id, |call| call.display_name = display_name);
         self.subscribers.note(key, self.now.mono);
         Ok(())
     }
@@ -191,18 +192,17 @@ fn state_of(call: &Call, conference: State) -> Option<ParticipantState> {
     }
 }
 
-/// What is left of a participant that is gone.
-fn past_participant(party: &PartyState) -> Participant {
-    let direction = if party.direction == "out" { Direction::Out } else { Direction::In };
+/// A participant whose call is gone.
+fn past_participant(id: &ParticipantId, call: &PastCall) -> Participant {
     Participant {
-        id: party.participant_id.clone(),
+        id: id.clone(),
         call: None,
-        display_name: party.display_name.clone(),
-        name: if direction == Direction::Out { party.to.clone() } else { party.from.clone() },
-        from: party.from.clone(),
-        to: party.to.clone(),
-        direction,
-        state: if party.state == "failed" { ParticipantState::Failed } else { ParticipantState::Ended },
+        display_name: call.display_name.clone(),
+        name: if call.is_outgoing { call.to.clone() } else { call.from.clone() },
+        from: call.from.clone(),
+        to: call.to.clone(),
+        direction: if call.is_outgoing { Direction::Out } else { Direction::In },
+        state: if call.has_failed { ParticipantState::Failed } else { ParticipantState::Ended },
         is_leader: false,
         muted_by: None,
         dtmf_enabled: false,
@@ -210,9 +210,9 @@ fn past_participant(party: &PartyState) -> Participant {
         entered_at: None,
         sound: None,
         admitted_by: None,
-        trunk: party.trunk.clone(),
-        status: party.status,
-        reason: party.reason.clone(),
-        transfer: party.transfer.clone(),
+        trunk: call.trunk.clone(),
+        status: call.status,
+        reason: call.reason.clone(),
+        transfer: call.transfer.clone(),
     }
 }

@@ -2,8 +2,8 @@
 //! question; who waits for it is the loop's business.
 
 use crate::{
-    Unable,
-    control::{Invitation, PartyState, SoundChange, SoundSettings, TrunkState},
+    ControlError,
+    control::{Invitation, SoundChange, SoundSettings, TrunkState},
     lookup::StoreFailed,
     participants::Participant,
 };
@@ -134,7 +134,7 @@ pub enum EdgeQuestion {
     Trunks(Result<Vec<Trunk>, StoreFailed>),
     /// How the account's trunks do. [`Answer::TrunkStates`].
     TrunkStates(AccountId),
-    /// Calls somebody into a conference. [`Answer::Party`] once there is a seat.
+    /// Calls somebody into a conference. [`Answer::Call`] once there is a seat.
     Invite {
         /// Whose conference.
         account: AccountId,
@@ -152,7 +152,7 @@ pub enum EdgeQuestion {
         /// The name; `None`: it has none.
         display_name: Option<String>,
     },
-    /// Has the telephone of a party call somebody else. [`Answer::Party`].
+    /// Has the telephone of a party call somebody else. [`Answer::Call`].
     Transfer {
         /// Whose conference.
         account: AccountId,
@@ -209,6 +209,6 @@ pub enum Answer {
     SoundPlan(Result<Option<(AudioOwner, StoredAudio)>, Refused>),
     /// How trunks do, by name.
     TrunkStates(BTreeMap<String, TrunkState>),
-    /// How the call of a party is doing.
-    Party(Result<PartyState, Unable>),
+    /// The participant whose call is placed or transferred.
+    Call(Result<ParticipantId, ControlError>),
 }

@@ -29,7 +29,7 @@ fn remove(participant: &ParticipantId) -> Event {
 fn calling(world: &mut World) -> (ParticipantId, u64) {
     world.set_trunks(vec![trunk("one", 1)]);
     let question = world.invite(NUMBER);
-    let id = world.party_of(question).unwrap().participant_id;
+    let id = world.call_of(question).unwrap();
     let call = *world.dials.keys().last().unwrap();
     (id, call)
 }
@@ -192,7 +192,7 @@ fn one_that_is_removed_before_there_is_a_port_is_gone_and_whoever_asked_is_told(
     let id = world.participant(901);
     assert_eq!(states(&mut world), [(901, ParticipantState::Calling)]);
     assert_eq!(world.control(remove(&id)), Ok(()));
-    assert!(world.party_of(question).is_err());
+    assert!(world.call_of(question).is_err());
     world.open_ports();
     assert!(world.dials.is_empty(), "nobody is called any more");
     world.assert_clean();

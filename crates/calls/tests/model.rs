@@ -249,7 +249,7 @@ impl Model {
         assert_eq!(self.started, self.ended, "every record that was begun is completed");
         for question in std::mem::take(&mut self.questions) {
             match self.world.answer_to(question) {
-                Answer::Party(_) | Answer::Done(_) => {}
+                Answer::Call(_) | Answer::Done(_) => {}
                 other => panic!("{other:?}"),
             }
         }

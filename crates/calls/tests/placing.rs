@@ -2,7 +2,7 @@
 
 mod support;
 
-use plenary_calls::{DialRefused, Unable, participants::ParticipantState};
+use plenary_calls::{ControlError, DialRefused, participants::ParticipantState};
 use plenary_conference::{Event, Refused};
 use plenary_model::CallEntry;
 use plenary_sip::Transport;
@@ -25,19 +25,20 @@ fn called(world: &World) -> u64 {
 fn a_party_that_answers_is_in_under_the_id_that_was_told() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.party_of(question).unwrap();
+    let party = world.call_of(question).unwrap();
     let call = called(&world);
-    assert_eq!((party.state, party.trunk.as_deref()), ("calling", Some("one")));
-    assert_eq!(party.participant_id, world.participant(call));
+    let shown = world.shown(&party);
+    assert_eq!((shown.state, shown.trunk.as_deref()), (ParticipantState::Calling, Some("one")));
+    assert_eq!(party, world.participant(call));
     assert_eq!(world.said(), [format!("dial {call} sip:+441908273800@one.example")]);
     assert!(world.roster("Tea").is_empty());
     world.progress(call, 180);
-    assert_eq!(world.shown(&party.participant_id).state, ParticipantState::Ringing);
+    assert_eq!(world.shown(&party).state, ParticipantState::Ringing);
     world.answered(call);
     assert_eq!(world.roster("Tea"), [call]);
-    assert_eq!(world.shown(&party.participant_id).state, ParticipantState::Waiting);
+    assert_eq!(world.shown(&party).state, ParticipantState::Waiting);
     world.bye(call);
-    let after = world.shown(&party.participant_id);
+    let after = world.shown(&party);
     assert_eq!((after.state, after.reason.as_deref()), (ParticipantState::Ended, Some("caller hung up")));
     world.assert_clean();
     let kinds: Vec<_> = world
@@ -70,7 +71,7 @@ fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses(
     ] {
         let mut world = with_trunks();
         let question = world.invite(NUMBER);
-        let party = world.party_of(question).unwrap().participant_id;
+        let party = world.call_of(question).unwrap();
         let call = called(&world);
         if rang {
             world.progress(call, 180);
@@ -110,7 +111,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
             assert_eq!(world.said().last().unwrap(), &format!("registered {request}"));
         }
         let question = world.invite("user:alice");
-        let party = world.party_of(question).unwrap().participant_id;
+        let party = world.call_of(question).unwrap();
         let call = called(&world);
         assert_eq!(world.said(), [format!("dial {call} sip:alice@10.0.0.2:7001")], "the last one first");
         if rang {
@@ -132,7 +133,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
 fn who_rings_too_long_is_given_up() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.party_of(question).unwrap().participant_id;
+    let party = world.call_of(question).unwrap();
     let call = called(&world);
     world.progress(call, 180);
     world.said();
@@ -158,7 +159,7 @@ fn who_rings_too_long_is_given_up() {
 fn an_answer_without_a_usable_session_fails_the_call() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.party_of(question).unwrap().participant_id;
+    let party = world.call_of(question).unwrap();
     let call = called(&world);
     world.said();
     world.sip_event(plenary_sip::SipEvent::Answered {
@@ -183,8 +184,8 @@ fn what_no_rule_serves_is_not_called() {
         ("mailto:bob@example.com", "BadTarget"),
     ] {
         let question = world.invite(to);
-        match world.party_of(question) {
-            Err(Unable::Dial(refused)) => assert!(format!("{refused:?}").starts_with(expected), "{to}"),
+        match world.call_of(question) {
+            Err(ControlError::Dial(refused)) => assert!(format!("{refused:?}").starts_with(expected), "{to}"),
             other => panic!("{to}: {other:?}"),
         }
     }
@@ -199,9 +200,9 @@ fn a_trunk_is_not_called_beyond_its_number_of_calls() {
     only.settings.calls_max = 1;
     world.set_trunks(vec![only]);
     let first = world.invite(NUMBER);
-    world.party_of(first).unwrap();
+    world.call_of(first).unwrap();
     let second = world.invite(NUMBER);
-    assert_eq!(world.party_of(second), Err(Unable::Dial(DialRefused::TrunksBusy)));
+    assert!(matches!(world.call_of(second), Err(ControlError::Dial(DialRefused::TrunksBusy))));
 }
 
 #[test]
@@ -209,11 +210,12 @@ fn where_there_is_no_seat_or_no_port_nobody_is_called_and_nothing_is_left() {
     let mut world = with_trunks();
     world.reserve("Tea", 60, None);
     let question = world.invite(NUMBER);
-    assert_eq!(world.party_of(question), Err(Unable::Refused(Refused::Early { divert: None })));
+    let refused = world.call_of(question);
+    assert!(matches!(refused, Err(ControlError::Refused(Refused::Early { divert: None }))), "{refused:?}");
     let mut world = with_trunks();
     world.no_ports = Some(true);
     let question = world.invite(NUMBER);
-    assert!(matches!(world.party_of(question), Err(Unable::Unavailable(_))));
+    assert!(matches!(world.call_of(question), Err(ControlError::Unavailable(_))));
     assert!(world.said().is_empty() && world.records.is_empty());
     world.assert_clean();
 }
@@ -225,7 +227,7 @@ fn a_call_that_is_ended_before_there_is_a_port_answers_whoever_asked() {
     let question = world.invite(NUMBER);
     assert!(world.answers.is_empty(), "nobody knows yet");
     world.input(plenary_calls::Input::Stop);
-    assert!(matches!(world.party_of(question), Err(Unable::Unavailable(_))));
+    assert!(matches!(world.call_of(question), Err(ControlError::Unavailable(_))));
     world.open_ports();
     assert!(world.said().is_empty());
     world.assert_clean();
@@ -235,7 +237,7 @@ fn a_call_that_is_ended_before_there_is_a_port_answers_whoever_asked() {
 fn ending_a_party_is_answered_and_it_rings_no_longer() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let participant = world.party_of(question).unwrap().participant_id;
+    let participant = world.call_of(question).unwrap();
     let call = called(&world);
     world.said();
     let remove = Event::RemoveParticipant { conference: key("Tea"), participant };

@@ -128,7 +128,7 @@ fn bye_and_answer_cross() {
     let mut world = World::new();
     world.set_trunks(vec![trunk("one", 1)]);
     let question = world.invite("tel:+441908273800");
-    let party = world.party_of(question).unwrap().participant_id;
+    let party = world.call_of(question).unwrap();
     let call = *world.dials.keys().last().unwrap();
     // We give up just as it answers: CANCEL is on its way, and the answer comes.
     world.pass_ms(30_000);
@@ -226,7 +226,7 @@ fn draining_is_answered_when_the_last_call_is_over() {
     let question = world.ask(Question::Edge(EdgeQuestion::Drain));
     assert!(world.answers.is_empty());
     let invite = world.invite("tel:+441908273800");
-    assert!(world.party_of(invite).is_err(), "nobody is called any more");
+    assert!(world.call_of(invite).is_err(), "nobody is called any more");
     world.bye(call);
     assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
 }

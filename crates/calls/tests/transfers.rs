@@ -197,9 +197,10 @@ fn a_web_service_has_a_telephone_call_somebody_else() {
         let to = NUMBER.to_owned();
         let question = EdgeQuestion::Transfer { account: ACCOUNT, conference, participant, to };
         let question = world.ask(Question::Edge(question));
-        world.party_of(question)
+        world.call_of(question)
     };
-    let state = transfer(&mut world).unwrap().transfer.unwrap();
+    let participant = transfer(&mut world).unwrap();
+    let state = world.shown(&participant).transfer.unwrap();
     assert_eq!((state.state, state.to.as_str()), ("asked", NUMBER));
     assert_eq!(world.said(), [format!("refer {a} to {NUMBER}")]);
     assert!(transfer(&mut world).is_err(), "one at a time");

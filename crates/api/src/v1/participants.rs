@@ -436,8 +436,8 @@ enum CalledAnswer {
 
 async fn place(state: &App, account: AccountId, name: &str, call: Call) -> Result<Participant, ApiError> {
     let conference = ConferenceName::new(name);
-    let party = state.control.invite(account, conference.clone(), call.invitation()).await?;
-    show(state, account, conference, party.participant_id).await
+    let participant = state.control.invite(account, conference.clone(), call.invitation()).await?;
+    show(state, account, conference, participant).await
 }
 
 /// A segment of a path.

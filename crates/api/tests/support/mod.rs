@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use plenary_api::{
     ApiState, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Health,
     Invitation, MediaThread, OperatorControl, Participant, ParticipantChange, ParticipantReport,
-    ParticipantState, PartyState, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState, router,
+    ParticipantState, SoundChange, SoundOf, SoundSettings, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -444,12 +444,12 @@ impl ConferenceControl for Control {
         account: AccountId,
         _: ConferenceName,
         invitation: Invitation,
-    ) -> Result<PartyState, ControlError> {
+    ) -> Result<ParticipantId, ControlError> {
         match (account, invitation.to.as_str()) {
             (_, "full") => Err(Refused::Full.into()),
             (_, "odd") => Err(DialRefused::BadTarget("is odd".to_owned()).into()),
             (_, "outside") => Err(DialRefused::NotPermitted("no trunk".to_owned()).into()),
-            _ => Ok(party(invitation.to, "calling")),
+            _ => Ok(ParticipantId::new(CALLED)),
         }
     }
 
@@ -458,12 +458,9 @@ impl ConferenceControl for Control {
         account: AccountId,
         conference: ConferenceName,
         participant: ParticipantId,
-        to: String,
-    ) -> Result<PartyState, ControlError> {
-        self.participant(account, conference, participant).await?;
-        let mut party = party("tel:+44".to_owned(), "ringing");
-        party.transfer = Some(TransferState { to, state: "asked", status: None });
-        Ok(party)
+        _: String,
+    ) -> Result<(), ControlError> {
+        self.participant(account, conference, participant).await.map(|_| ())
     }
 }
 
@@ -528,22 +525,6 @@ fn participant(of: String, direction: Direction) -> Participant {
         trunk: None,
         status: None,
         reason: None,
-        transfer: None,
-    }
-}
-
-/// Calls are not placed; what is asked for comes back.
-fn party(to: String, state: &'static str) -> PartyState {
-    PartyState {
-        participant_id: ParticipantId::new("01234567a1b1c1c2.7"),
-        direction: "out",
-        to,
-        from: "conference".to_owned(),
-        display_name: None,
-        state,
-        status: None,
-        reason: None,
-        trunk: None,
         transfer: None,
     }
 }

@@ -6,7 +6,7 @@ mod nouns;
 
 pub use nouns::*;
 use plenary_calls::{
-    CallNumber, Input, Invitation, KeyLimits, Node, Output, PartyState, Settings, SipCommand, Start, Unable,
+    CallNumber, ControlError, Input, Invitation, KeyLimits, Node, Output, Settings, SipCommand, Start,
     lookup::{CallerLookup, CallerQuery, Claims, Found, Lookup, LookupId, NamedKey, StoreFailed},
     media::{AudioProcessing, Clip, MediaCommand, MediaEvent, NoMedia, OpenedAt, PlayNumber, PlayTo},
     participants::Participant,
@@ -406,9 +406,9 @@ impl World {
     }
 
     #[track_caller]
-    pub fn party_of(&mut self, question: u64) -> Result<PartyState, Unable> {
+    pub fn call_of(&mut self, question: u64) -> Result<ParticipantId, ControlError> {
         match self.answer_to(question) {
-            Answer::Party(party) => party,
+            Answer::Call(participant) => participant,
             other => panic!("{other:?}"),
         }
     }

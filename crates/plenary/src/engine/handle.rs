@@ -4,10 +4,10 @@ use super::{EngineCommand, clock::Clock, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Invitation, Participant,
-    ParticipantChange, ParticipantReport, PartyState, SoundChange, SoundOf, SoundSettings, TrunkState,
+    ParticipantChange, ParticipantReport, SoundChange, SoundOf, SoundSettings, TrunkState,
 };
 use plenary_calls::{
-    Settings, Unable,
+    Settings,
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
@@ -191,13 +191,9 @@ impl EngineHandle {
         }
     }
 
-    async fn ask_about_party(&self, question: EdgeQuestion) -> Result<PartyState, ControlError> {
+    async fn ask_about_call(&self, question: EdgeQuestion) -> Result<ParticipantId, ControlError> {
         match self.ask(Question::Edge(question)).await? {
-            Answer::Party(party) => party.map_err(|unable| match unable {
-                Unable::Refused(refused) => ControlError::Refused(refused),
-                Unable::Dial(refused) => ControlError::Dial(refused),
-                Unable::Unavailable(text) => ControlError::Unavailable(text),
-            }),
+            Answer::Call(participant) => participant,
             other => Err(odd(&other)),
         }
     }
@@ -736,7 +732,7 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         conference: ConferenceName,
         invitation: Invitation,
-    ) -> Result<PartyState, ControlError> {
+    ) -> Result<ParticipantId, ControlError> {
         if let Some(name) = invitation.to.strip_prefix("user:") {
             let found = self.booking.store.sip_secret(name).await;
             let found = found.map_err(store_error)?;
@@ -745,7 +741,7 @@ impl ConferenceControl for EngineHandle {
             }
         }
         let invitation = Box::new(invitation);
-        self.ask_about_party(EdgeQuestion::Invite { account, conference, invitation }).await
+        self.ask_about_call(EdgeQuestion::Invite { account, conference, invitation }).await
     }
 
     async fn transfer(
@@ -754,7 +750,8 @@ impl ConferenceControl for EngineHandle {
         conference: ConferenceName,
         participant: ParticipantId,
         to: String,
-    ) -> Result<PartyState, ControlError> {
-        self.ask_about_party(EdgeQuestion::Transfer { account, conference, participant, to }).await
+    ) -> Result<(), ControlError> {
+        let transfer = EdgeQuestion::Transfer { account, conference, participant, to };
+        self.ask_about_call(transfer).await.map(|_| ())
     }
 }
