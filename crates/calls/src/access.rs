@@ -5,10 +5,10 @@ use crate::{
     Calls,
     bindings::Registrant,
     browser_keys::BrowserClaim,
-    call::{AdmittedBy, CallNumber, Stage},
-    calls::Pending,
-    lookup::{CallerLookup, CallerQuery, Claims, Lookup, NamedKey, StoreFailed},
-    registrations::TokenFault,
+    call::{AdmittedBy, Stage},
+    lookup::{CallerLookup, CallerQuery, Claims, Lookup, NamedKey, Pending, StoreFailed},
+    number::CallNumber,
+    registrations::{REGISTRATION_S, TokenFault},
 };
 use plenary_conference::AccountId;
 use plenary_model::{CallToken, ClientToken, InboundService, Token, WebRtcKey, is_same_name};
@@ -19,9 +19,6 @@ use plenary_sip::{
 };
 use std::{net::IpAddr, time::Duration};
 use tracing::{info, warn};
-
-/// How long a registration lasts at the least and at the most, in seconds.
-pub(crate) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 
 /// What judges passwords and says what of a request's credentials is meant for us.
 #[derive(Debug)]

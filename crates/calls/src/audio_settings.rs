@@ -3,9 +3,9 @@
 
 use crate::{
     Calls,
-    call::CallNumber,
     control::{SoundChange, SoundSettings},
     media::AudioProcessing,
+    number::CallNumber,
     question::{Answer, ParticipantsQuery, ParticipantsQuestion},
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, QuestionId, Refused, ReservationToken};

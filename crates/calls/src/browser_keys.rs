@@ -2,7 +2,7 @@
 //! is dialled. A key is in the source of a web page, so it proves nothing: it says whose service is called, and whoever comes
 //! in by it has limits of its own. Nothing in here reads a clock.
 
-use crate::call::CallNumber;
+use crate::number::CallNumber;
 use plenary_conference::Mono;
 use plenary_model::is_webrtc_key;
 use std::{

@@ -1,11 +1,12 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use crate::{audio_settings::SoundChoice, media::PlayNumber, outgoing::CallRequest, target::Route};
+use crate::{audio_settings::SoundChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
-    AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, ServiceName, Timestamp,
+    AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName, Timestamp,
 };
 use plenary_model::Refer;
 use plenary_sip::{
+    Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
     ua::Flow,
 };
@@ -13,10 +14,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What is shown of a caller who does not want to be.
 pub(crate) const ANONYMOUS: &str = "anonymous";
-
-/// A call's number: unique in this run of the process, and the same in SIP, media and participant id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallNumber(pub u64);
 
 /// What an inbound service made of the call.
 #[derive(Debug, Clone)]
@@ -147,6 +144,23 @@ pub(crate) struct OutgoingCall {
     /// Answers that came before the call was answered, by telephone.
     pub(crate) early: BTreeMap<u32, String>,
     pub(crate) request: CallRequest,
+}
+
+/// What asked for an outgoing call, and what follows when the called side answers.
+#[derive(Debug, Default)]
+pub(crate) struct CallRequest {
+    /// The question of a web service, answered when the call has a seat and ports.
+    pub(crate) question: Option<QuestionId>,
+    /// The REFER whose sender is notified of the progress (RFC 3515, 2.4.4).
+    pub(crate) referral: Option<RequestId>,
+    /// The participant that leaves when the called side has entered.
+    pub(crate) in_place_of: Option<CallNumber>,
+    /// The dialog at the called side that the call replaces (RFC 3891).
+    pub(crate) replaces: Option<Replaces>,
+    /// The URI of the referrer (RFC 3892).
+    pub(crate) referred_by: Option<String>,
+    /// The client that called, and is answered when the called client has entered.
+    pub(crate) caller: Option<CallNumber>,
 }
 
 impl Call {

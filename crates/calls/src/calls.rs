@@ -5,11 +5,12 @@ use crate::{
     audio_settings::StoredAudioSettings,
     bindings::Bindings,
     browser_keys::{KeyCalls, KeyLimits},
-    call::{Call, CallNumber, Stage},
+    call::{Call, Stage},
     effects::reasons,
     history::ParticipantHistory,
-    lookup::{Found, Lookup, LookupId},
+    lookup::{Found, Lookup, LookupId, Pending},
     media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
+    number::CallNumber,
     output::{Output, Outputs},
     question::{Answer, EdgeQuestion},
     random::Random,
@@ -24,7 +25,7 @@ use plenary_conference::{
 };
 use plenary_model::StoredAudio;
 use plenary_sip::{
-    EndCause, Reason, Referred, Registration, SipEvent, Subscribing,
+    EndCause, Reason, SipEvent,
     digest::Algorithm,
     sdp::{Codec, Policy, Preference},
 };
@@ -112,18 +113,6 @@ pub struct Calls {
     /// Who waits for the last call to be over.
     draining: Option<QuestionId>,
     pub(crate) is_stopping: bool,
-}
-
-/// For whom the store is being asked.
-#[derive(Debug)]
-pub(crate) enum Pending {
-    /// A call that came in.
-    Call(CallNumber),
-    /// An early caller that is diverted.
-    Diverted(CallNumber),
-    Subscribing(Box<Subscribing>),
-    Registering(Box<Registration>),
-    Referred(Box<Referred>),
 }
 
 /// Numbers that are never drawn twice.

@@ -3,9 +3,9 @@
 
 use crate::{
     Calls,
-    call::{Call, CallNumber, Stage},
+    call::{Call, CallRequest, Stage},
     effects::reasons,
-    outgoing::CallRequest,
+    number::CallNumber,
     registrations::TokenFault,
     target::DialTarget,
 };

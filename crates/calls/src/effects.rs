@@ -2,8 +2,9 @@
 
 use crate::{
     Calls,
-    call::{Call, CallNumber, Purpose, Session, Stage},
+    call::{Call, Purpose, Session, Stage},
     media::{Clip, PlayNumber, PlayTo},
+    number::CallNumber,
     play,
 };
 use plenary_conference::{

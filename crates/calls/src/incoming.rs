@@ -9,11 +9,11 @@ use crate::{
     Calls,
     audio_settings::SoundChoice,
     browser_keys::BrowserClaim,
-    call::{ANONYMOUS, Call, CallNumber, Purpose, Session, Stage},
-    calls::Pending,
+    call::{ANONYMOUS, Call, Purpose, Session, Stage},
     effects::reasons,
-    lookup::{Lookup, StoreFailed},
+    lookup::{Lookup, Pending, StoreFailed},
     media::{CallKind, NoMedia, OpenedAt, PlayNumber, PlayTo, Reach, RoomNumber},
+    number::CallNumber,
     records, security, text,
 };
 use plenary_conference::{

@@ -42,6 +42,7 @@ mod incoming;
 pub mod lookup;
 pub mod media;
 mod node;
+mod number;
 mod outgoing;
 mod output;
 pub mod participants;
@@ -51,6 +52,7 @@ mod random;
 mod records;
 mod referral;
 mod registrations;
+mod route;
 mod security;
 mod session;
 mod subscribers;
@@ -60,11 +62,11 @@ mod transfer;
 mod trunks;
 
 pub use browser_keys::{BrowserClaim, KeyLimits};
-pub use call::CallNumber;
 pub use calls::{Calls, Settings, Start};
 pub use control::{
     ControlError, DialRefused, Invitation, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
 };
 pub use node::{Input, Node};
+pub use number::CallNumber;
 pub use output::{Headers, Output, SipCommand};
 pub use text::DISPLAY_NAME_LENGTH_MAX;

@@ -1,10 +1,10 @@
 //! What is asked of the store for a call or a request, and what it says. What it says is brought back under the number of the
 //! question; nobody waits for it.
 
-use crate::browser_keys::BrowserClaim;
+use crate::{browser_keys::BrowserClaim, number::CallNumber};
 use plenary_conference::{AccountId, ServiceName};
 use plenary_model::{InboundService, SipSecret, Token, WebRtcKey};
-use plenary_sip::{AddrSpec, Caller, digest::DigestAnswer};
+use plenary_sip::{AddrSpec, Caller, Referred, Registration, Subscribing, digest::DigestAnswer};
 
 /// A question to the store. Drawn by [`crate::Calls`], never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,4 +124,16 @@ pub enum NamedKey {
     Unknown(BrowserClaim),
     /// A key, valid or revoked, and the cloud id of its account.
     Known(WebRtcKey, String),
+}
+
+/// What waits for the answer to a lookup.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    /// A call that came in.
+    Call(CallNumber),
+    /// An early caller that is diverted.
+    Diverted(CallNumber),
+    Subscribing(Box<Subscribing>),
+    Registering(Box<Registration>),
+    Referred(Box<Referred>),
 }

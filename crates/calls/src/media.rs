@@ -1,6 +1,6 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
-use crate::call::CallNumber;
+use crate::number::CallNumber;
 pub use plenary_model::{AudioProcessing, Clip};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};

@@ -7,20 +7,22 @@
 use crate::{
     Calls, ControlError,
     audio_settings::SoundChoice,
-    call::{Call, CallNumber, OutgoingCall, Purpose, Session, Stage},
+    call::{Call, CallRequest, OutgoingCall, Purpose, Session, Stage},
     control::{DialRefused, Invitation},
     effects::reasons,
     history::PastCall,
     media::{NoMedia, OpenedAt, Reach},
+    number::CallNumber,
     question::Answer,
     records,
-    target::{DialTarget, Route, no_flow},
+    route::Route,
+    target::{DialTarget, no_flow},
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
 };
 use plenary_model::Refer;
-use plenary_sip::{Replaces, RequestId, sdp};
+use plenary_sip::sdp;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
@@ -30,23 +32,6 @@ use tracing::{info, warn};
 
 /// Calls that are being placed for one account at a time: each may cost somebody money.
 const PLACING_MAX: usize = 500;
-
-/// What asked for an outgoing call, and what follows when the called side answers.
-#[derive(Debug, Default)]
-pub(crate) struct CallRequest {
-    /// The question of a web service, answered when the call has a seat and ports.
-    pub(crate) question: Option<QuestionId>,
-    /// The REFER whose sender is notified of the progress (RFC 3515, 2.4.4).
-    pub(crate) referral: Option<RequestId>,
-    /// The participant that leaves when the called side has entered.
-    pub(crate) in_place_of: Option<CallNumber>,
-    /// The dialog at the called side that the call replaces (RFC 3891).
-    pub(crate) replaces: Option<Replaces>,
-    /// The URI of the referrer (RFC 3892).
-    pub(crate) referred_by: Option<String>,
-    /// The client that called, and is answered when the called client has entered.
-    pub(crate) caller: Option<CallNumber>,
-}
 
 impl Calls {
     /// Calls somebody into a conference, for the web service.

@@ -1,9 +1,9 @@
 //! What has to be done, as plain values in the order in which it has to be done.
 
 use crate::{
-    call::CallNumber,
     lookup::{Lookup, LookupId},
     media::{AudioProcessing, CallKind, Clip, MediaCommand, PlayNumber, PlayTo, Reach, RoomNumber},
+    number::CallNumber,
     question::Answer,
 };
 use plenary_conference::{QuestionId, ToHome};

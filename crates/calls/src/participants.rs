@@ -3,9 +3,10 @@
 
 use crate::{
     Calls,
-    call::{AdmittedBy, Call, CallNumber, Stage},
+    call::{AdmittedBy, Call, Stage},
     control::{SoundSettings, TransferState},
     history::PastCall,
+    number::CallNumber,
 };
 use plenary_conference::{
     ConferenceKey, ParticipantId, Refused, Timestamp,

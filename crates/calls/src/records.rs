@@ -1,10 +1,7 @@
 //! When the record of a call is written and completed: its beginning when it is up or placed, its end as soon as both its
 //! signalling has ended and its media has reported, whichever comes first.
 
-use crate::{
-    call::{Call, CallNumber},
-    output::Outputs,
-};
+use crate::{call::Call, number::CallNumber, output::Outputs};
 use plenary_conference::{ConferenceKey, ParticipantId, Timestamp};
 use plenary_model::{CallEntry, CallRecord};
 use std::collections::BTreeMap;

@@ -4,13 +4,13 @@
 
 use crate::{
     Calls,
-    call::{Call, CallNumber, Stage},
-    calls::Pending,
+    call::{Call, CallRequest, Stage},
     control::DialRefused,
     effects::reasons,
-    lookup::{CallerLookup, Lookup, StoreFailed},
-    outgoing::CallRequest,
-    target::{DialTarget, Route},
+    lookup::{CallerLookup, Lookup, Pending, StoreFailed},
+    number::CallNumber,
+    route::Route,
+    target::DialTarget,
 };
 use plenary_conference::{AccountId, ConferenceKey, ParticipantId, ParticipantOptions};
 use plenary_model::{Action, Refer};

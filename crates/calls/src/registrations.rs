@@ -3,9 +3,9 @@
 
 use crate::{
     Calls,
-    access::REGISTRATION_S,
     bindings::{Registering, Registrant},
-    call::{Call, CallNumber},
+    call::Call,
+    number::CallNumber,
 };
 use plenary_conference::AccountId;
 use plenary_model::ClientToken;
@@ -15,6 +15,8 @@ use plenary_sip::{
 };
 use tracing::info;
 
+/// The shortest and the longest registration, in seconds.
+pub(crate) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 /// A registration ends with its token, but not sooner than this: clients renew it three seconds before.
 const REGISTRATION_BY_TOKEN_S_MIN: i64 = 10;
 

@@ -3,9 +3,10 @@
 
 use crate::{
     Calls,
-    call::{Call, CallNumber, Purpose, Session, Stage},
+    call::{Call, Purpose, Session, Stage},
     calls::MediaRoom,
     media::RoomNumber,
+    number::CallNumber,
 };
 use plenary_conference::{ConferenceKey, ToHome};
 use plenary_sip::sdp::{self, Direction};

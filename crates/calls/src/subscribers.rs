@@ -4,9 +4,9 @@
 
 use crate::{
     Calls,
-    call::{Call, CallNumber, Stage},
-    calls::Pending,
-    lookup::{CallerLookup, Lookup, StoreFailed},
+    call::{Call, Stage},
+    lookup::{CallerLookup, Lookup, Pending, StoreFailed},
+    number::CallNumber,
     text::xml,
 };
 use plenary_conference::{

@@ -5,6 +5,7 @@ use crate::{
     Calls,
     bindings::{Binding, Registrant},
     control::DialRefused,
+    route::Route,
     trunks::{credentials, outbound_route},
 };
 use plenary_conference::AccountId;
@@ -145,20 +146,6 @@ impl From<&Registrant> for DialTarget {
             Registrant::Client(id) => Self::Client(id.clone()),
         }
     }
-}
-
-/// One way to reach somebody.
-#[derive(Debug, Clone)]
-pub(crate) struct Route {
-    /// The trunk it goes through; `None`: a telephone that has registered here.
-    pub(crate) trunk: Option<Arc<Trunk>>,
-    /// Where to and by what way. The offer comes later.
-    pub(crate) spec: DialSpec,
-    pub(crate) srtp: Policy,
-    /// What is said on the way is encrypted: keys may be in it.
-    pub(crate) is_secure: bool,
-    /// A browser: it knows nothing but DTLS and ICE.
-    pub(crate) is_browser: bool,
 }
 
 impl Calls {

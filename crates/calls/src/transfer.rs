@@ -2,10 +2,11 @@
 
 use crate::{
     Calls, ControlError,
-    call::{CallNumber, Stage},
+    call::Stage,
     control::{DialRefused, TransferState},
     effects::reasons,
     history::PastCall,
+    number::CallNumber,
     target::DialTarget,
 };
 use plenary_conference::{ConferenceKey, ParticipantId, Refused};

@@ -1,14 +1,14 @@
 //! Connections: TCP and TLS, framed by Content-Length (RFC 3261, section 18.3), and WebSockets, with one SIP message
 //! per WebSocket message (RFC 7118, section 5). Peers open all kinds; this side opens all but WebSockets.
 
-use super::tls::Connector;
+use super::{stream::BoxedStream, tls::Connector};
 use crate::ua::{Flow, Transport, lenient};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use sipx_sip::{Limits, Message, StreamParser, error::ParseError};
 use std::{io, net::SocketAddr, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     net::TcpStream,
     sync::mpsc,
     time::timeout,
@@ -30,13 +30,6 @@ const MESSAGE_BYTES_MAX: usize = 128 * 1024;
 /// Two CRLFs are a ping, one is the pong (RFC 5626, section 4.4.1).
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: Bytes = Bytes::from_static(b"\r\n");
-
-/// A bidirectional byte stream.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-/// An open connection, possibly under TLS.
-pub type BoxedStream = Box<dyn Duplex>;
 
 /// An event of a connection.
 pub(super) enum ConnectionEvent {

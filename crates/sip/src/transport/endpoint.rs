@@ -2,9 +2,10 @@
 
 use super::{
     SipConfig, SipError, SipHandle,
-    connection::{self, BoxedStream, Connection, ConnectionEvent, Side},
+    connection::{self, Connection, ConnectionEvent, Side},
     handle::{EndpointCommand, Outcome},
     resolver::{Located, Resolver},
+    stream::BoxedStream,
     tls::{self, Connector},
     udp,
     udp::Datagram,

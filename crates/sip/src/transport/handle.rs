@@ -1,6 +1,6 @@
 //! The handle to an endpoint.
 
-use super::{SipError, connection::BoxedStream};
+use super::{SipError, stream::BoxedStream};
 use crate::{
     guard::{Ban, Caller, GuardConfig},
     locate::Hop,

@@ -9,12 +9,13 @@ mod connection;
 mod endpoint;
 mod handle;
 mod resolver;
+mod stream;
 mod tls;
 mod udp;
 
-pub use connection::{BoxedStream, Duplex};
 pub use endpoint::SipEndpoint;
 pub use handle::{SipHandle, check_dial, check_registration};
+pub use stream::{BoxedStream, Duplex};
 pub use tls::TlsSettings;
 
 use crate::{guard::GuardConfig, ua::IceServers};

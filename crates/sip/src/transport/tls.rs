@@ -1,6 +1,6 @@
 //! TLS 1.2 and 1.3 (RFC 3261, section 26.3.1). Certificates are the program's business.
 
-use super::connection::BoxedStream;
+use super::stream::BoxedStream;
 use std::{fmt, io, sync::Arc, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{

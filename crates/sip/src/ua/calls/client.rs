@@ -14,7 +14,7 @@ use crate::ua::{
 use sipx_sip::{
     HeaderName, Message, Method, Request, Response, TransactionKey,
     rel::{RSeq, Received, Sequence},
-    session::{Accepted, MinSe, Refresher, SessionExpires},
+    session::{MinSe, SessionExpires},
 };
 
 /// Forks that are told apart in one call.
@@ -248,7 +248,7 @@ impl Calls {
             // CANCEL and 200 crossed: the call is up, so BYE ends it.
             return self.send_bye(cx, id, &[]);
         }
-        let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok).map(agreed);
+        let agreed = response.headers.typed::<SessionExpires>().and_then(Result::ok).map(refresh::agreed);
         self.start_session_timer(cx, id, agreed);
         let dialog = self.open.get(&id).map(|call| call.dialog.to_text()).unwrap_or_default();
         cx.event(SipEvent::Answered { call: id, sdp, fork, dialog });
@@ -334,17 +334,5 @@ impl Calls {
             (State::Incoming { .. }, Method::Invite) => self.end(cx, id, EndCause::Transport),
             _ => {}
         }
-    }
-}
-
-/// The session timer in a 2xx to a request of this side. The other side responds, so what it calls the client is us.
-pub(super) fn agreed(agreed: SessionExpires) -> Accepted {
-    Accepted {
-        interval: agreed.interval.max(refresh::INTERVAL_MIN),
-        refresher: match agreed.refresher {
-            Some(Refresher::Uas) => Refresher::Uac,
-            Some(Refresher::Uac) | None => Refresher::Uas,
-        },
-        require: false,
     }
 }

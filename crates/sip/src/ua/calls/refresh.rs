@@ -217,8 +217,7 @@ impl Calls {
                 let ack = call.dialog.ack(cseq, via, contact, &cx.product);
                 cx.send(flow, &Message::Request(ack));
             }
-            let accepted =
-                response.headers.typed::<SessionExpires>().and_then(Result::ok).map(super::client::agreed);
+            let accepted = response.headers.typed::<SessionExpires>().and_then(Result::ok).map(agreed);
             self.start_session_timer(cx, id, accepted);
             return true;
         }
@@ -246,5 +245,17 @@ impl Calls {
             }
         }
         true
+    }
+}
+
+/// The session timer in a 2xx to a request of this side. The other side responds, so what it calls the client is us.
+pub(super) fn agreed(agreed: SessionExpires) -> Accepted {
+    Accepted {
+        interval: agreed.interval.max(INTERVAL_MIN),
+        refresher: match agreed.refresher {
+            Some(Refresher::Uas) => Refresher::Uac,
+            Some(Refresher::Uac) | None => Refresher::Uas,
+        },
+        require: false,
     }
 }
