@@ -3,7 +3,7 @@
 use crate::{ControlError, error::ApiError};
 use axum::{
     body::Body,
-    http::{Response, StatusCode},
+    http::{HeaderValue, Response, StatusCode, header},
 };
 use tracing::Instrument;
 
@@ -14,6 +14,14 @@ pub(crate) type Answer = Result<Response<Body>, ApiError>;
 pub(crate) fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// 308 to another path.
+pub(crate) fn moved_to(path: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(path));
     response
 }
 

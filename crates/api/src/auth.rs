@@ -43,7 +43,7 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<
     if !state.counters.admit(access.account.id, limits, now) {
         return Err(too_many("the account sends more requests than it may; slow down"));
     }
-    if let Some(who) = parts.extensions.get::<Who>() {
+    if let Some(who) = parts.extensions.get::<AuthenticatedAs>() {
         let _ = who.0.set(access.clone());
     }
     parts.extensions.insert(access.clone());
@@ -52,7 +52,7 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<
 
 /// Whose request it turned out to be, for the audit log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Who(pub(crate) Arc<OnceLock<Arc<Access>>>);
+pub(crate) struct AuthenticatedAs(pub(crate) Arc<OnceLock<Arc<Access>>>);
 
 /// What the header `Authorization` says.
 #[derive(Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The door behind which the conferences are.
+//! What the web services ask of the conferences.
 
 use async_trait::async_trait;
 pub use plenary_calls::participants::{Direction, Participant, ParticipantState};

@@ -2,8 +2,9 @@
 //! strangers have no body read.
 
 use crate::{
-    auth, door,
+    auth,
     error::{ApiError, OTHER_CONFERENCE},
+    origin,
     params::{Params, percent_decode},
     state::App,
 };
@@ -54,7 +55,7 @@ impl FromRequestParts<App> for OwnPage {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
-        door::check_page(parts, state.origins()).map(|()| Self)
+        origin::check_page(parts, state.origins()).map(|()| Self)
     }
 }
 

@@ -2,12 +2,12 @@
 //! the form of a refusal, the headers of every answer, the audit log.
 
 use crate::{
-    auth::Who,
+    auth::AuthenticatedAs,
     caller::{Contradiction, caller},
-    door,
     error::{ApiError, platform::About},
     extract::RequestId,
-    peer::{Peer, Place, Sources},
+    origin,
+    peer::{ConnectionSlot, Peer, Sources},
     state::{ApiState, App},
     web::seven::table,
 };
@@ -35,13 +35,13 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     let asked_at = state.control.now();
     let id = new_request_id();
     let span = tracing::info_span!("request", id);
-    let who = Who::default();
+    let who = AuthenticatedAs::default();
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.clone());
     parts.extensions.insert(RequestId(id.clone()));
-    let asked = Asked::new(&state, &parts);
+    let head = RequestHead::new(&state, &parts);
     let outcome = async {
-        let _place = asked.enter(&state, &mut parts)?;
+        let _slot = head.enter(&state, &mut parts)?;
         let answer = next.run(Request::from_parts(parts, body));
         let timely = tokio::time::timeout(state.request_timeout, answer).await;
         timely
@@ -50,7 +50,7 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     let outcome = outcome.instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(IntoResponse::into_response);
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
-        let (path, base) = (asked.uri.path(), &asked.base(&state));
+        let (path, base) = (head.uri.path(), &head.base(&state));
         response = if path == "/v1" || path.starts_with("/v1/") {
             error.problem(&id, base)
         } else {
@@ -61,12 +61,12 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    span.in_scope(|| asked.audit(&who, response.status()));
+    span.in_scope(|| head.audit(&who, response.status()));
     response
 }
 
 /// What is still known of a request when it is answered.
-struct Asked {
+struct RequestHead {
     method: Method,
     uri: Uri,
     host: Option<HeaderValue>,
@@ -75,7 +75,7 @@ struct Asked {
     remote: Result<Option<SocketAddr>, Contradiction>,
 }
 
-impl Asked {
+impl RequestHead {
     fn new(state: &ApiState, parts: &Parts) -> Self {
         let peer = parts.extensions.get::<Peer>().copied();
         let remote = peer.map(|peer| caller(peer.remote, &parts.headers, &state.trusted_proxies)).transpose();
@@ -90,14 +90,14 @@ impl Asked {
 
     /// Refuses what no handler should see. A caller behind a proxy has so many requests and WebSockets open at a time as
     /// others have connections; the place is one of them.
-    fn enter(&self, state: &ApiState, parts: &mut Parts) -> Result<Option<Arc<Place>>, ApiError> {
-        door::check_host(parts)?;
+    fn enter(&self, state: &ApiState, parts: &mut Parts) -> Result<Option<Arc<ConnectionSlot>>, ApiError> {
+        origin::check_host(parts)?;
         let remote = self.remote.map_err(|Contradiction| {
             let text =
                 "X-Forwarded-For and Forwarded name different callers: the proxy must set both or remove one";
             ApiError::plain(StatusCode::BAD_REQUEST, text)
         })?;
-        let mut place = None;
+        let mut slot = None;
         if let (Some(peer), Some(remote)) = (self.peer, remote)
             && peer.remote != remote
         {
@@ -107,15 +107,15 @@ impl Asked {
                     let text = "your address has too many requests and WebSockets open; close some";
                     ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text)
                 };
-                let taken = Arc::new(sources.place(remote.ip()).ok_or_else(too_many)?);
+                let taken = Arc::new(sources.take_slot(remote.ip()).ok_or_else(too_many)?);
                 parts.extensions.insert(taken.clone());
-                place = Some(taken);
+                slot = Some(taken);
             }
         }
         if !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            door::check_page(parts, state.origins())?;
+            origin::check_page(parts, state.origins())?;
         }
-        Ok(place)
+        Ok(slot)
     }
 
     /// Where our pages are, as the client reaches them.
@@ -123,7 +123,7 @@ impl Asked {
         if let Some(url) = &state.public_url {
             return url.clone();
         }
-        let host = door::authority(&self.uri, self.host.as_ref()).unwrap_or("localhost");
+        let host = origin::authority(&self.uri, self.host.as_ref()).unwrap_or("localhost");
         // What is no host name does not become a link.
         let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
         let scheme = if self.peer.is_some_and(|peer| peer.is_secure) { "https" } else { "http" };
@@ -131,7 +131,7 @@ impl Asked {
     }
 
     /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
-    fn audit(&self, who: &Who, status: StatusCode) {
+    fn audit(&self, who: &AuthenticatedAs, status: StatusCode) {
         let path = self.uri.path();
         let changes = match table::at(path) {
             Some(service) => service.changes,

@@ -9,7 +9,6 @@ mod answer;
 mod auth;
 mod caller;
 mod control;
-mod door;
 mod error;
 mod extract;
 mod frame;
@@ -19,6 +18,7 @@ mod json;
 mod limits;
 mod methods;
 mod operator;
+mod origin;
 mod pages;
 mod params;
 mod peer;
@@ -35,10 +35,10 @@ pub use control::{
     ParticipantChange, ParticipantReport, ParticipantState, SoundChange, SoundOf, SoundSettings,
     TransferState, TrunkState,
 };
-pub use door::{AllowedOrigins, NotAnOrigin, Origin};
 pub use error::{CODES, Code};
 pub use limits::{Counters, WebLimits};
 pub use operator::{Ban, Health, MediaThread, OperatorControl};
+pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};

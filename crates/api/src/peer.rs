@@ -48,7 +48,7 @@ impl Sources {
     }
 
     /// A place for one more connection; `None`: the source has too many. Dropped when the connection is over.
-    pub(crate) fn place(&self, source: IpAddr) -> Option<Place> {
+    pub(crate) fn take_slot(&self, source: IpAddr) -> Option<ConnectionSlot> {
         let source = network(source);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(source).or_default();
@@ -56,18 +56,18 @@ impl Sources {
             return None;
         }
         *count += 1;
-        Some(Place { sources: self.clone(), source })
+        Some(ConnectionSlot { sources: self.clone(), source })
     }
 }
 
 /// A connection is counted as long as this is there.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionSlot {
     sources: Sources,
     source: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut open = self.sources.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.source) {
@@ -80,12 +80,12 @@ impl Drop for Place {
 }
 
 /// A connection with its place, which it keeps for as long as it is there; `P`: what holds the place.
-pub(crate) struct Placed<P> {
+pub(crate) struct SlottedStream<S> {
     pub(crate) stream: BoxedStream,
-    pub(crate) _place: P,
+    pub(crate) _slot: S,
 }
 
-impl<P: Unpin> AsyncRead for Placed<P> {
+impl<S: Unpin> AsyncRead for SlottedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -95,7 +95,7 @@ impl<P: Unpin> AsyncRead for Placed<P> {
     }
 }
 
-impl<P: Unpin> AsyncWrite for Placed<P> {
+impl<S: Unpin> AsyncWrite for SlottedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -133,14 +133,16 @@ mod tests {
     fn places_come_back_and_nothing_is_kept_of_those_who_left() {
         let sources = Sources::new(2);
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let first = sources.place(one).expect("a place");
-        let second = sources.place(one);
-        assert!(second.is_some() && sources.place(one).is_none() && sources.place(other).is_some());
+        let first = sources.take_slot(one).expect("a place");
+        let second = sources.take_slot(one);
+        assert!(second.is_some() && sources.take_slot(one).is_none() && sources.take_slot(other).is_some());
         drop(first);
-        assert!(sources.place(one).is_some());
+        assert!(sources.take_slot(one).is_some());
         drop(second);
         assert!(sources.open.lock().unwrap().is_empty());
         let unlimited = Sources::new(0);
-        assert!((0..10_000).map(|_| unlimited.place(one)).collect::<Vec<_>>().iter().all(Option::is_some));
+        assert!(
+            (0..10_000).map(|_| unlimited.take_slot(one)).collect::<Vec<_>>().iter().all(Option::is_some)
+        );
     }
 }

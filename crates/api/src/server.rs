@@ -2,7 +2,7 @@
 
 use crate::{
     caller::TrustedProxies,
-    peer::{BoxedStream, Peer, Placed, Sources},
+    peer::{BoxedStream, Peer, SlottedStream, Sources},
 };
 use axum::{Router, extract::Request};
 use hyper_util::{
@@ -18,11 +18,11 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tower::ServiceExt;
 
 /// How long a client may take to send the head of a request: slower ones are holding a connection on purpose.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 4096;
 /// How long requests that are under way may take when the server stops.
-const FINISH_WITHIN: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 
@@ -66,8 +66,8 @@ pub async fn serve(
             },
         };
         let is_proxy = limits.trusted_proxies.include(remote.ip());
-        let place = sources.place(remote.ip()).filter(|_| !is_proxy);
-        if place.is_none() && !is_proxy {
+        let slot = sources.take_slot(remote.ip()).filter(|_| !is_proxy);
+        if slot.is_none() && !is_proxy {
             tracing::debug!(%remote, "too many connections from one source: this one is closed");
             continue;
         }
@@ -80,7 +80,9 @@ pub async fn serve(
             let stream: BoxedStream = match tls {
                 None => Box::new(stream),
                 Some(config) => {
-                    match tokio::time::timeout(HEAD_WITHIN, TlsAcceptor::from(config).accept(stream)).await {
+                    match tokio::time::timeout(HEADER_READ_TIMEOUT, TlsAcceptor::from(config).accept(stream))
+                        .await
+                    {
                         Ok(Ok(stream)) => Box::new(stream),
                         Ok(Err(error)) => return tracing::debug!(%remote, %error, "a TLS handshake failed"),
                         Err(_) => return tracing::debug!(%remote, "a TLS handshake took too long"),
@@ -88,7 +90,7 @@ pub async fn serve(
                 }
             };
             // The place is taken for as long as the connection is there, also as a WebSocket.
-            let stream: BoxedStream = Box::new(Placed { stream, _place: place });
+            let stream: BoxedStream = Box::new(SlottedStream { stream, _slot: slot });
             let service = router.map_request(move |mut request: Request<hyper::body::Incoming>| {
                 let extensions = request.extensions_mut();
                 extensions.insert(peer);
@@ -97,7 +99,7 @@ pub async fn serve(
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_WITHIN)
+                .header_read_timeout(HEADER_READ_TIMEOUT)
                 .max_buf_size(MAX_HEAD_BYTES)
                 .max_headers(MAX_HEADERS)
                 .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
@@ -119,5 +121,5 @@ pub async fn serve(
     drop(listener);
     drop(stop);
     // All permits are back when the last connection has ended.
-    let _ = tokio::time::timeout(FINISH_WITHIN, room.acquire_many(CONNECTIONS_MAX as u32)).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, room.acquire_many(CONNECTIONS_MAX as u32)).await;
 }

@@ -3,8 +3,8 @@
 use crate::{
     ConferenceControl, OperatorControl,
     caller::TrustedProxies,
-    door::{self, AllowedOrigins},
     limits::{Counters, WebLimits},
+    origin::{self, AllowedOrigins},
     peer::OnWebSocket,
 };
 use plenary_store::Store;
@@ -44,8 +44,8 @@ pub(crate) type App = Arc<ApiState>;
 
 impl ApiState {
     /// What is known of origins.
-    pub(crate) fn origins(&self) -> door::Known<'_> {
-        door::Known { public_url: self.public_url.as_deref(), allowed: &self.allowed_origins }
+    pub(crate) fn origins(&self) -> origin::OriginPolicy<'_> {
+        origin::OriginPolicy { public_url: self.public_url.as_deref(), allowed: &self.allowed_origins }
     }
 }
 

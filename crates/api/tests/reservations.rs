@@ -291,3 +291,28 @@ async fn what_is_left_is_told_and_what_is_short_is_named_with_its_time() {
     let (status, _) = world.get("/v1/availability?from=2019-06-20T15:00:00Z&to=2020-06-20T15:00:00Z").await;
     assert_eq!(status, 200);
 }
+
+/// RFC 9110, section 13.2.1.
+#[tokio::test]
+async fn a_precondition_counts_only_where_the_request_would_succeed_without_it() {
+    let world = World::new().await;
+    let token = make(&world, &board("15:30", 60)).await;
+    for (body, status, code) in [
+        (json!({}), 412, "1213"),
+        (json!({ "duration_min": 481 }), 400, "1001"),
+        (json!({ "max_participants": "many" }), 400, "0005"),
+        (json!({ "conference": "Tea" }), 400, "0005"),
+        (json!({ "nonsense": 1 }), 400, "0005"),
+    ] {
+        let request = axum::http::Request::builder().method("PATCH").uri(format!("{ALL}/{token}"));
+        let request = request.header("If-Match", "\"another\"").header("Content-Type", "application/json");
+        let request = request.header("Host", "conference.example.com");
+        let request = request.header("Authorization", format!("Bearer {}", world.key));
+        let request = request.body(axum::body::Body::from(body.to_string())).unwrap();
+        let response = tower::ServiceExt::oneshot(world.router.clone(), request).await.unwrap();
+        assert_eq!(response.status(), status, "{body}");
+        let answer = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        let problem: Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(problem["code"], code, "{body}: {problem}");
+    }
+}

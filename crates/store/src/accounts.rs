@@ -2,8 +2,9 @@
 
 use crate::{
     ApiKey, Store, StoreError,
-    database::{now, read, within},
+    database::{now, read, storable, within},
     keys::insert_key,
+    named::at_most,
 };
 use plenary_model::{AccountId, KeySettings, Timestamp};
 
@@ -104,10 +105,29 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn list_accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let rows: Vec<AccountRow> = read!(self.base, "listing the accounts", |on| sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at FROM accounts ORDER BY cloud_id, username",
+        self.accounts_after(None, usize::MAX).await
+    }
+
+    /// At most `limit` accounts, ordered by cloud id and user name, from the one after `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn accounts_after(
+        &self,
+        after: Option<(&str, &str)>,
+        limit: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        let (cloud_id, username) = after.unwrap_or_default();
+        let rows: Vec<AccountRow> = read!(self.base, "listing the accounts", |on| {
+            sqlx::query_as(
+            "SELECT id, cloud_id, username, created_at FROM accounts WHERE (cloud_id, username) > ($1, $2)
+             ORDER BY cloud_id, username LIMIT $3",
         )
-        .fetch_all(on))?;
+        .bind(storable(cloud_id))
+        .bind(storable(username))
+        .bind(at_most(limit))
+        .fetch_all(on)
+        })?;
         Ok(rows.into_iter().map(account).collect())
     }
 

@@ -3,8 +3,9 @@
 use crate::{
     Account, ChangeError, Store, StoreError,
     accounts::account,
-    change::at_most,
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
+    lookup_cache::LookupTicket,
+    named::at_most,
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_model::{AccountId, ConferenceName, KeySettings, Scopes, Timestamp, UnknownScope};
@@ -17,7 +18,7 @@ use tracing::debug;
 const PREFIX_CHARS: usize = 6;
 
 /// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
-const LAST_USED_ACCURACY_MS: i64 = 60_000;
+const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
 /// Keys of an account that are not revoked, at the most: whoever logs in is compared with all of them.
 const KEYS_MAX: i64 = 1000;
@@ -81,7 +82,7 @@ pub struct Access {
 
 /// A key that was found valid, until when it is.
 #[derive(Debug, Clone)]
-pub(crate) struct KnownKey {
+pub(crate) struct CachedKey {
     access: Arc<Access>,
     expires_at: Option<Timestamp>,
 }
@@ -325,10 +326,10 @@ impl Store {
     pub async fn authenticate(&self, login: &str, key: &str) -> Result<Option<Arc<Access>>, StoreError> {
         let given = hash(key);
         // The hash of the key has a fixed length, so no two pairs are written alike.
-        let asked = Sha256::new().chain_update(given).chain_update(login).finalize().into();
-        let look = match self.known_keys.get(&asked, Instant::now()) {
-            Ok(known) => return Ok(known.if_valid()),
-            Err(look) => look,
+        let cache_key = Sha256::new().chain_update(given).chain_update(login).finalize().into();
+        let ticket = match self.key_cache.get(&cache_key, Instant::now()) {
+            Ok(cached) => return Ok(cached.if_valid()),
+            Err(ticket) => ticket,
         };
         let (cloud_id, username) = login.split_once('/').filter(|_| is_storable(login)).unwrap_or_default();
         let rows: Vec<CredentialRow> = read!(self.base, "checking a key", |on| sqlx::query_as(
@@ -347,7 +348,7 @@ impl Store {
                 found = Some(row);
             }
         }
-        self.found(asked, look, found)
+        self.found(cache_key, ticket, found)
     }
 
     /// What this key lets do, whoever's it is, if it is valid; the key alone says whose it is (Bearer, RFC 6750). It is looked
@@ -359,23 +360,23 @@ impl Store {
     pub async fn authenticate_key(&self, key: &str) -> Result<Option<Arc<Access>>, StoreError> {
         let given = hash(key);
         // What comes before the hash tells it from a pair of login and key, which begins with one.
-        let asked = Sha256::new().chain_update("bearer").chain_update(given).finalize().into();
-        let look = match self.known_keys.get(&asked, Instant::now()) {
-            Ok(known) => return Ok(known.if_valid()),
-            Err(look) => look,
+        let cache_key = Sha256::new().chain_update("bearer").chain_update(given).finalize().into();
+        let ticket = match self.key_cache.get(&cache_key, Instant::now()) {
+            Ok(cached) => return Ok(cached.if_valid()),
+            Err(ticket) => ticket,
         };
         let found: Option<CredentialRow> =
             read!(self.base, "checking a key", |on| sqlx::query_as(credentials!("api_keys.hash = $1"))
                 .bind(&given[..])
                 .fetch_optional(on))?;
-        self.found(asked, look, found)
+        self.found(cache_key, ticket, found)
     }
 
     /// What a row that was found lets do; it is kept for those who ask the same.
     fn found(
         &self,
-        asked: [u8; 32],
-        look: crate::known::Look,
+        cache_key: [u8; 32],
+        ticket: LookupTicket,
         found: Option<CredentialRow>,
     ) -> Result<Option<Arc<Access>>, StoreError> {
         let Some((id, cloud_id, username, created_at, key, _, names, conference, expires_at, last_used_at)) =
@@ -389,18 +390,18 @@ impl Store {
             scopes: scopes(key, &names)?,
             conference: conference.map(ConferenceName::new),
         };
-        let known = KnownKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
-        let valid = known.if_valid();
+        let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
+        let valid = cached.if_valid();
         if valid.is_some() {
             self.note_use(KeyId(key), last_used_at.map(Timestamp));
-            self.known_keys.keep(asked, look, known);
+            self.key_cache.keep(cache_key, ticket, cached);
         }
         Ok(valid)
     }
 
     /// Another process has changed keys: from now on each is looked up again.
     pub fn forget_keys(&self) {
-        self.known_keys.forget();
+        self.key_cache.forget();
     }
 
     /// Remembers that a key was used. It may be lost, and must never delay or fail a request: where the writing
@@ -408,7 +409,7 @@ impl Store {
     fn note_use(&self, key: KeyId, last_used_at: Option<Timestamp>) {
         let used_at = now();
         let is_recent = last_used_at
-            .is_some_and(|last| (0..LAST_USED_ACCURACY_MS).contains(&used_at.0.saturating_sub(last.0)));
+            .is_some_and(|last| (0..LAST_USED_RESOLUTION_MS).contains(&used_at.0.saturating_sub(last.0)));
         if is_recent {
             return;
         }
@@ -437,7 +438,7 @@ impl Store {
     }
 }
 
-impl KnownKey {
+impl CachedKey {
     /// What it lets do, unless it has expired. The clock is asked only where the key has an end.
     fn if_valid(&self) -> Option<Arc<Access>> {
         self.expires_at.is_none_or(|end| now() < end).then(|| self.access.clone())

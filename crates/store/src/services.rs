@@ -1,10 +1,11 @@
 //! Inbound services, by name.
 
 use crate::{
-    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at},
-    database::{Write, execute, is_storable, list, read, within},
+    Change, ChangeError, Changed, Store, StoreError,
+    change::changed_at,
+    database::{Write, is_storable, list, read, within},
     error::listed,
+    named::{Before, Kind, Statements, statements},
 };
 use plenary_model::{
     AccountId, FieldError, InboundService, Likeness, Number, SERVICE_NAME_CHARS_MAX, ServiceName,
@@ -93,15 +94,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<StoredService>, StoreError> {
-        let rows: Vec<Row> = read!(self.base, "listing inbound services", |on| sqlx::query_as(
-            "SELECT name, body, created_at, updated_at FROM inbound_services
-             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3"
-        )
-        .bind(account.0)
-        .bind(behind(after))
-        .bind(at_most(limit))
-        .fetch_all(on))?;
-        rows.into_iter().map(stored).collect()
+        self.named_after::<Services>(account, after, limit).await
     }
 
     /// An account's service of that very name.
@@ -109,15 +102,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn service(&self, account: AccountId, name: &str) -> Result<Option<StoredService>, StoreError> {
-        if !is_storable(name) {
-            return Ok(None);
-        }
-        let row: Option<Row> =
-            read!(self.base, "reading an inbound service", |on| sqlx::query_as(SELECT_ONE)
-                .bind(account.0)
-                .bind(name)
-                .fetch_optional(on))?;
-        row.map(stored).transpose()
+        self.named::<Services>(account, name).await
     }
 
     /// Changes the account's service `name` by a decision about what it is. Calls that come after it see it.
@@ -135,7 +120,7 @@ impl Store {
         self.change_named::<Services, E>(account, name, decide).await
     }
 
-    /// Makes the account's service `name`, or replaces it.
+    /// Makes the account's service `name`, or replaces it, even one that cannot be read.
     ///
     /// # Errors
     /// As [`Self::change_service`].
@@ -144,7 +129,7 @@ impl Store {
         account: AccountId,
         name: &str,
         body: &Value,
-    ) -> Result<PutOutcome, ServiceError> {
+    ) -> Result<Changed<StoredService>, ServiceError> {
         self.put_named::<Services>(account, name, body.clone()).await
     }
 
@@ -228,8 +213,8 @@ impl Store {
         let best = rows
             .into_iter()
             .filter_map(|(account, name, body)| {
-                let (place, rest) = place(dialled, number.as_ref(), &name)?;
-                Some((place, account, name, body, rest))
+                let (rank, rest) = match_rank(dialled, number.as_ref(), &name)?;
+                Some((rank, account, name, body, rest))
             })
             .min_by(|(one, _, name, ..), (other, _, other_name, ..)| {
                 one.cmp(other).then(name.cmp(other_name))
@@ -251,7 +236,7 @@ fn number_keys(number: Option<&Number>) -> String {
 
 /// Where a service stands among those that a call may reach, the first first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum MatchRank {
     /// Its whole name is what was dialled. `true`: as a number, in another spelling than the plain one.
     Whole(Likeness, bool),
     /// What was dialled begins with so many octets of its name. `true`: as it was dialled, separators and all.
@@ -261,23 +246,23 @@ enum Place {
 }
 
 /// Where the service of this name stands for what was dialled, and what its `*` stands for. `None`: it is not reached.
-fn place(dialled: &str, number: Option<&Number>, name: &str) -> Option<(Place, String)> {
+fn match_rank(dialled: &str, number: Option<&Number>, name: &str) -> Option<(MatchRank, String)> {
     let Some(prefix) = name.strip_suffix('*') else {
         let is_odd = Number::parse(name).is_some_and(|number| number.to_string() != name);
-        return likeness(dialled, name).map(|likeness| (Place::Whole(likeness, is_odd), String::new()));
+        return likeness(dialled, name).map(|likeness| (MatchRank::Whole(likeness, is_odd), String::new()));
     };
     let length = Reverse(prefix.len());
     let subscriber = number.map(Number::subscriber);
     // Without separators rather than with them: what the `*` stands for may have to be the name of a conference.
     if let Some(rest) = subscriber.as_deref().and_then(|number| number.strip_prefix(prefix)) {
-        return Some((Place::Beginning(length, false), rest.to_owned()));
+        return Some((MatchRank::Beginning(length, false), rest.to_owned()));
     }
     if let Some(rest) = dialled.strip_prefix(prefix) {
-        return Some((Place::Beginning(length, true), rest.to_owned()));
+        return Some((MatchRank::Beginning(length, true), rest.to_owned()));
     }
     let digits = number.filter(|number| number.is_global())?.digits();
     let rest = digits.strip_prefix(prefix)?;
-    Some((Place::BeginningWithoutPlus(length), rest.to_owned()))
+    Some((MatchRank::BeginningWithoutPlus(length), rest.to_owned()))
 }
 
 /// All names under which a service could take a call to `user`: the user itself, and every beginning of it
@@ -291,9 +276,6 @@ fn names_that_match(user: &str) -> Vec<String> {
 
 /// name, body, created_at, updated_at
 type Row = (String, String, i64, i64);
-
-const SELECT_ONE: &str =
-    "SELECT name, body, created_at, updated_at FROM inbound_services WHERE account_id = $1 AND name = $2";
 
 fn stored((name, body, created_at, updated_at): Row) -> Result<StoredService, StoreError> {
     let body = body_of(&name, &body)?;
@@ -339,32 +321,25 @@ async fn is_number_of_another(
 struct Services;
 
 impl Kind for Services {
+    type Row = Row;
     type Stored = StoredService;
     type Body = Value;
     type Error = ServiceError;
-    const DOING: &str = "storing an inbound service";
+    const STATEMENTS: Statements = statements!("an inbound service", "inbound services", "name, body, created_at, updated_at" of inbound_services by name);
 
-    async fn read(
-        transaction: &mut Write,
-        account: AccountId,
-        name: &str,
-    ) -> Result<Option<StoredService>, StoreError> {
-        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(name)
-            .fetch_optional(on))?;
-        row.map(stored).transpose()
+    fn stored(row: Row) -> Result<StoredService, StoreError> {
+        stored(row)
     }
 
     async fn put(
         transaction: &mut Write,
         account: AccountId,
         name: &str,
-        before: Option<&StoredService>,
+        before: Before<'_, StoredService>,
         body: Value,
     ) -> Result<StoredService, ServiceError> {
         let is_bare = InboundService::new(account, name, &body)?.access.is_bare();
-        let taken: Option<i64> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+        let taken: Option<i64> = within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_scalar(
             "SELECT account_id FROM inbound_services WHERE name = $1 AND is_bare AND account_id <> $2",
         )
         .bind(name)
@@ -374,7 +349,7 @@ impl Kind for Services {
             return Err(ServiceError::NameTaken);
         }
         // What was there before this was checked stays changeable.
-        let had: Option<bool> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+        let had: Option<bool> = within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_scalar(
             "SELECT is_bare FROM inbound_services WHERE account_id = $1 AND name = $2"
         )
         .bind(account.0)
@@ -383,15 +358,14 @@ impl Kind for Services {
         if is_bare && had != Some(true) && is_number_of_another(transaction, account, name).await? {
             return Err(ServiceError::NameTaken);
         }
-        let updated_at = changed_at(before.map(|before| before.updated_at));
-        execute!(
-            transaction,
-            Self::DOING,
-            sqlx::query(
+        let updated_at = changed_at(before.stored().map(|before| before.updated_at));
+        let created_at: i64 = within!(transaction, Self::STATEMENTS.storing, |on| {
+            sqlx::query_scalar(
                 "INSERT INTO inbound_services (account_id, name, body, is_bare, number, created_at, updated_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $6)
                  ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, is_bare = excluded.is_bare,
-                     number = excluded.number, updated_at = excluded.updated_at",
+                     number = excluded.number, updated_at = excluded.updated_at
+                 RETURNING created_at",
             )
             .bind(account.0)
             .bind(name)
@@ -399,15 +373,14 @@ impl Kind for Services {
             .bind(is_bare)
             .bind(Number::parse(name).map(|number| number.subscriber()))
             .bind(updated_at.0)
-        )?;
-        let created_at = before.map_or(updated_at, |before| before.created_at);
-        Ok(StoredService { name: ServiceName::new(name), body, created_at, updated_at })
-    }
-
-    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let delete = "DELETE FROM inbound_services WHERE account_id = $1 AND name = $2";
-        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
-        Ok(deleted == 1)
+            .fetch_one(on)
+        })?;
+        Ok(StoredService {
+            name: ServiceName::new(name),
+            body,
+            created_at: Timestamp(created_at),
+            updated_at,
+        })
     }
 }
 

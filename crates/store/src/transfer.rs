@@ -504,7 +504,7 @@ pub async fn inspect_database(location: &Location) -> Result<Inspection, CopyErr
     {
         return Err(CopyError::NoSource { location: location.clone() });
     }
-    let looked = Base::look(location).await?;
+    let looked = Base::inspect(location).await?;
     let mut inspection = Inspection {
         server: looked.server,
         schema: looked.schema,

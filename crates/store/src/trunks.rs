@@ -2,10 +2,11 @@
 //! web services shows it.
 
 use crate::{
-    Change, ChangeError, Changed, PutOutcome, ServiceError, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at},
-    database::{Write, execute, is_storable, read, within},
+    Change, ChangeError, Changed, ServiceError, Store, StoreError,
+    change::changed_at,
+    database::{Write, read, within},
     error::listed,
+    named::{Before, Kind, Statements, statements},
 };
 use plenary_model::{AccountId, FieldError, GivenPassword, StoredTrunk, Timestamp, Trunk, merge};
 use serde_json::Value;
@@ -57,9 +58,6 @@ impl TrunkBody {
 /// name, body, password, created_at, updated_at
 type Row = (String, String, Option<String>, i64, i64);
 
-const SELECT_ONE: &str =
-    "SELECT name, body, password, created_at, updated_at FROM trunks WHERE account_id = $1 AND name = $2";
-
 impl Store {
     /// An account's trunks, ordered by name.
     ///
@@ -79,15 +77,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<StoredTrunk>, StoreError> {
-        let rows: Vec<Row> = read!(self.base, "listing trunks", |on| sqlx::query_as(
-            "SELECT name, body, password, created_at, updated_at FROM trunks
-             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3"
-        )
-        .bind(account.0)
-        .bind(behind(after))
-        .bind(at_most(limit))
-        .fetch_all(on))?;
-        rows.into_iter().map(stored).collect()
+        self.named_after::<Trunks>(account, after, limit).await
     }
 
     /// An account's trunk.
@@ -95,14 +85,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn trunk(&self, account: AccountId, name: &str) -> Result<Option<StoredTrunk>, StoreError> {
-        if !is_storable(name) {
-            return Ok(None);
-        }
-        let row: Option<Row> = read!(self.base, "reading a trunk", |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(name)
-            .fetch_optional(on))?;
-        row.map(stored).transpose()
+        self.named::<Trunks>(account, name).await
     }
 
     /// The trunks of every account, as calls see them. One that makes no sense is left out and said in the log.
@@ -142,7 +125,7 @@ impl Store {
         self.change_named::<Trunks, E>(account, name, decide).await
     }
 
-    /// Makes the account's trunk `name`, or replaces it. `body` may hold the password; it is taken out of it.
+    /// Makes the account's trunk `name`, or replaces it, even one that cannot be read.
     ///
     /// # Errors
     /// As [`Self::change_trunk`].
@@ -150,9 +133,9 @@ impl Store {
         &self,
         account: AccountId,
         name: &str,
-        body: Value,
-    ) -> Result<PutOutcome, ServiceError> {
-        self.put_named::<Trunks>(account, name, TrunkBody::replacing(body)?).await
+        body: TrunkBody,
+    ) -> Result<Changed<StoredTrunk>, ServiceError> {
+        self.put_named::<Trunks>(account, name, body).await
     }
 
     /// Deletes the account's trunk `name`, also one that cannot be read. `false`: it has none of this name.
@@ -183,43 +166,39 @@ fn body_of(name: &str, body: &str) -> Result<Value, StoreError> {
 struct Trunks;
 
 impl Kind for Trunks {
+    type Row = Row;
     type Stored = StoredTrunk;
     type Body = TrunkBody;
     type Error = ServiceError;
-    const DOING: &str = "storing a trunk";
+    const STATEMENTS: Statements =
+        statements!("a trunk", "trunks", "name, body, password, created_at, updated_at" of trunks by name);
 
-    async fn read(
-        transaction: &mut Write,
-        account: AccountId,
-        name: &str,
-    ) -> Result<Option<StoredTrunk>, StoreError> {
-        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(name)
-            .fetch_optional(on))?;
-        row.map(stored).transpose()
+    fn stored(row: Row) -> Result<StoredTrunk, StoreError> {
+        stored(row)
     }
 
     async fn put(
         transaction: &mut Write,
         account: AccountId,
         name: &str,
-        before: Option<&StoredTrunk>,
+        before: Before<'_, StoredTrunk>,
         TrunkBody { body, password }: TrunkBody,
     ) -> Result<StoredTrunk, ServiceError> {
-        let password = match (password, before) {
+        let password = match (password, &before) {
             (GivenPassword::Set(password), _) => password,
-            (GivenPassword::Kept, None) => None,
-            (GivenPassword::Kept, Some(_)) => within!(transaction, Self::DOING, |on| sqlx::query_scalar(
-                "SELECT password FROM trunks WHERE account_id = $1 AND name = $2"
-            )
-            .bind(account.0)
-            .bind(name)
-            .fetch_one(on))?,
+            (GivenPassword::Kept, Before::Nothing) => None,
+            (GivenPassword::Kept, Before::Stored(_) | Before::Unreadable) => {
+                within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_scalar(
+                    "SELECT password FROM trunks WHERE account_id = $1 AND name = $2"
+                )
+                .bind(account.0)
+                .bind(name)
+                .fetch_one(on))?
+            }
         };
         Trunk::new(account, name, &body, password.as_deref())?;
-        if before.is_none() {
-            let count: i64 = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+        if before.is_nothing() {
+            let count: i64 = within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_scalar(
                 "SELECT count(*) FROM trunks WHERE account_id = $1"
             )
             .bind(account.0)
@@ -229,34 +208,28 @@ impl Kind for Trunks {
                 return Err(vec![FieldError::new("/name", text)].into());
             }
         }
-        let updated_at = changed_at(before.map(|before| before.updated_at));
-        execute!(
-            transaction,
-            Self::DOING,
-            sqlx::query(
+        let updated_at = changed_at(before.stored().map(|before| before.updated_at));
+        let created_at: i64 = within!(transaction, Self::STATEMENTS.storing, |on| {
+            sqlx::query_scalar(
                 "INSERT INTO trunks (account_id, name, body, password, created_at, updated_at)
                  VALUES ($1, $2, $3, $4, $5, $5)
                  ON CONFLICT (account_id, name) DO UPDATE SET body = excluded.body, password = excluded.password,
-                     updated_at = excluded.updated_at",
+                     updated_at = excluded.updated_at
+                 RETURNING created_at",
             )
             .bind(account.0)
             .bind(name)
             .bind(body.to_string())
             .bind(password.as_deref())
             .bind(updated_at.0)
-        )?;
+            .fetch_one(on)
+        })?;
         Ok(StoredTrunk {
             name: name.to_owned(),
             body,
             has_password: password.is_some(),
-            created_at: before.map_or(updated_at, |before| before.created_at),
+            created_at: Timestamp(created_at),
             updated_at,
         })
-    }
-
-    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let delete = "DELETE FROM trunks WHERE account_id = $1 AND name = $2";
-        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
-        Ok(deleted == 1)
     }
 }

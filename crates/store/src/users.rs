@@ -1,10 +1,11 @@
-//! Those who may call by user name and password (digest authentication, RFC 7616). Passwords are not kept; what is kept
-//! is what the authentication needs, and is as good as the password within its realm.
+//! SIP users: callers that authenticate by user name and password (digest authentication, RFC 7616). Passwords are not
+//! stored, but the hashes that authentication needs, which are as good as the password within their realm.
 
 use crate::{
-    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at},
+    Change, ChangeError, Changed, Store, StoreError,
+    change::changed_at,
     database::{Write, execute, is_storable, read, within},
+    named::{Before, Kind, Statements, statements},
 };
 use data_encoding::HEXLOWER;
 use md5::Md5;
@@ -30,13 +31,13 @@ pub enum UserError {
 /// The password of a user, as it is put.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SipPassword {
-    /// The one that it has; for whoever has none yet, that is an error.
+    /// The one that is stored; an error for a user that does not exist yet.
     Kept,
     /// This one, for this realm.
     Plain {
-        /// The realm that a telephone is asked for.
+        /// The realm of the challenges.
         realm: String,
-        /// What a person types.
+        /// The plain text.
         password: String,
     },
     /// One of which only the hashes are known.
@@ -67,9 +68,6 @@ fn stored((name, created_at, updated_at): Row) -> SipUser {
     SipUser { name, created_at: Timestamp(created_at), updated_at: Timestamp(updated_at) }
 }
 
-const SELECT_ONE: &str =
-    "SELECT name, created_at, updated_at FROM sip_users WHERE account_id = $1 AND name = $2";
-
 impl Store {
     /// An account's users, ordered by name.
     ///
@@ -89,15 +87,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<SipUser>, StoreError> {
-        let rows: Vec<Row> = read!(self.base, "listing SIP users", |on| sqlx::query_as(
-            "SELECT name, created_at, updated_at FROM sip_users
-             WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3",
-        )
-        .bind(account.0)
-        .bind(behind(after))
-        .bind(at_most(limit))
-        .fetch_all(on))?;
-        Ok(rows.into_iter().map(stored).collect())
+        self.named_after::<Users>(account, after, limit).await
     }
 
     /// An account's user of that very name.
@@ -105,14 +95,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn sip_user(&self, account: AccountId, name: &str) -> Result<Option<SipUser>, StoreError> {
-        if !is_storable(name) {
-            return Ok(None);
-        }
-        let row: Option<Row> = read!(self.base, "reading a SIP user", |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(name)
-            .fetch_optional(on))?;
-        Ok(row.map(stored))
+        self.named::<Users>(account, name).await
     }
 
     /// Changes the account's user `name` by a decision about what it is.
@@ -128,22 +111,7 @@ impl Store {
         self.change_named::<Users, E>(account, name, decide).await
     }
 
-    /// Makes the account's user `name`, or gives it another password.
-    ///
-    /// # Errors
-    /// [`UserError`].
-    pub async fn put_sip_user(
-        &self,
-        account: AccountId,
-        name: &str,
-        realm: &str,
-        password: &str,
-    ) -> Result<PutOutcome, UserError> {
-        let (realm, password) = (realm.to_owned(), password.to_owned());
-        self.put_named::<Users>(account, name, SipPassword::Plain { realm, password }).await
-    }
-
-    /// What the answer of a user of whichever account is held against.
+    /// What the answer of a user to a challenge is compared with, whichever account the user belongs to.
     ///
     /// # Errors
     /// When the database fails.
@@ -165,7 +133,7 @@ impl Store {
         }))
     }
 
-    /// Somebody may call by user name and password.
+    /// Whether any account has a user.
     ///
     /// # Errors
     /// When the database fails.
@@ -188,33 +156,27 @@ fn hashes(name: &str, realm: &str, password: &str) -> (String, String) {
 struct Users;
 
 impl Kind for Users {
+    type Row = Row;
     type Stored = SipUser;
     type Body = SipPassword;
     type Error = UserError;
-    const DOING: &str = "storing a SIP user";
+    const STATEMENTS: Statements =
+        statements!("a SIP user", "SIP users", "name, created_at, updated_at" of sip_users by name);
 
-    async fn read(
-        transaction: &mut Write,
-        account: AccountId,
-        name: &str,
-    ) -> Result<Option<SipUser>, StoreError> {
-        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(name)
-            .fetch_optional(on))?;
-        Ok(row.map(stored))
+    fn stored(row: Row) -> Result<SipUser, StoreError> {
+        Ok(stored(row))
     }
 
     async fn put(
         transaction: &mut Write,
         account: AccountId,
         name: &str,
-        before: Option<&SipUser>,
+        before: Before<'_, SipUser>,
         password: SipPassword,
     ) -> Result<SipUser, UserError> {
-        let (realm, errors, hashes) = match (password, before) {
-            (SipPassword::Kept, Some(before)) => return Ok(before.clone()),
-            (SipPassword::Kept, None) => {
+        let (realm, errors, hashes) = match (password, &before) {
+            (SipPassword::Kept, Before::Stored(before)) => return Ok((*before).clone()),
+            (SipPassword::Kept, Before::Nothing | Before::Unreadable) => {
                 let mut errors = check_user_name(name);
                 errors.push(FieldError::new("/password", "is missing"));
                 return Err(UserError::Invalid(errors));
@@ -233,7 +195,7 @@ impl Kind for Users {
         if !errors.is_empty() {
             return Err(UserError::Invalid(errors));
         }
-        let owner: Option<i64> = within!(transaction, Self::DOING, |on| sqlx::query_scalar(
+        let owner: Option<i64> = within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_scalar(
             "SELECT account_id FROM sip_users WHERE name = $1"
         )
         .bind(name)
@@ -241,10 +203,10 @@ impl Kind for Users {
         if owner.is_some_and(|owner| owner != account.0) {
             return Err(UserError::NameTaken);
         }
-        let updated_at = changed_at(before.map(|before| before.updated_at));
+        let updated_at = changed_at(before.stored().map(|before| before.updated_at));
         execute!(
             transaction,
-            Self::DOING,
+            Self::STATEMENTS.storing,
             sqlx::query(
                 "INSERT INTO sip_users (name, account_id, realm, ha1_md5, ha1_sha256, created_at, updated_at)
                  VALUES ($1, $2, $3, $4, $5, $6, $6)
@@ -258,14 +220,8 @@ impl Kind for Users {
             .bind(hashes.1.as_str())
             .bind(updated_at.0)
         )?;
-        let created_at = before.map_or(updated_at, |before| before.created_at);
+        let created_at = before.stored().map_or(updated_at, |before| before.created_at);
         Ok(SipUser { name: name.to_owned(), created_at, updated_at })
-    }
-
-    async fn delete(transaction: &mut Write, account: AccountId, name: &str) -> Result<bool, StoreError> {
-        let delete = "DELETE FROM sip_users WHERE account_id = $1 AND name = $2";
-        let deleted = execute!(transaction, Self::DOING, sqlx::query(delete).bind(account.0).bind(name))?;
-        Ok(deleted == 1)
     }
 }
 

@@ -4,9 +4,10 @@
 //! secret and proves nothing: it is shown in lists, and what it opens has limits of its own.
 
 use crate::{
-    Change, ChangeError, Changed, PutOutcome, Store, StoreError,
-    change::{Kind, at_most, behind, changed_at, decided},
+    Change, ChangeError, Changed, Store, StoreError,
+    change::{changed_at, decided},
     database::{Write, execute, is_storable, now, random_bytes, read, within},
+    named::{Before, Kind, Statements, statements},
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_model::{
@@ -46,10 +47,6 @@ pub enum WebRtcKeyError {
 
 /// key, account_id, services, created_at, updated_at, revoked_at
 type Row = (String, i64, Option<String>, i64, i64, Option<i64>);
-
-const SELECT_ONE: &str =
-    "SELECT key, account_id, services, created_at, updated_at, revoked_at FROM webrtc_keys
-     WHERE account_id = $1 AND key = $2";
 
 fn stored(row: Row) -> Result<WebRtcKey, StoreError> {
     let (key, account, services, created_at, updated_at, revoked_at) = row;
@@ -107,7 +104,7 @@ impl Store {
         account: AccountId,
         key: &str,
         services: Option<&[String]>,
-    ) -> Result<PutOutcome, WebRtcKeyError> {
+    ) -> Result<Changed<WebRtcKey>, WebRtcKeyError> {
         self.put_named::<Keys>(account, key, services.map(<[String]>::to_vec)).await
     }
 
@@ -136,15 +133,7 @@ impl Store {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<WebRtcKey>, StoreError> {
-        let rows: Vec<Row> = read!(self.base, "listing access keys", |on| sqlx::query_as(
-            "SELECT key, account_id, services, created_at, updated_at, revoked_at FROM webrtc_keys
-             WHERE account_id = $1 AND key > $2 ORDER BY key LIMIT $3",
-        )
-        .bind(account.0)
-        .bind(behind(after))
-        .bind(at_most(limit))
-        .fetch_all(on))?;
-        rows.into_iter().map(stored).collect()
+        self.named_after::<Keys>(account, after, limit).await
     }
 
     /// An account's key, valid or revoked.
@@ -152,14 +141,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn webrtc_key(&self, account: AccountId, key: &str) -> Result<Option<WebRtcKey>, StoreError> {
-        if !is_storable(key) {
-            return Ok(None);
-        }
-        let row: Option<Row> = read!(self.base, "reading an access key", |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(key)
-            .fetch_optional(on))?;
-        row.map(stored).transpose()
+        self.named::<Keys>(account, key).await
     }
 
     /// The key that a caller names, valid or revoked, where it belongs to an account of this cloud id.
@@ -195,28 +177,21 @@ impl Store {
 struct Keys;
 
 impl Kind for Keys {
+    type Row = Row;
     type Stored = WebRtcKey;
     type Body = Option<Vec<String>>;
     type Error = WebRtcKeyError;
-    const DOING: &str = "storing an access key";
+    const STATEMENTS: Statements = statements!("an access key", "access keys", "key, account_id, services, created_at, updated_at, revoked_at" of webrtc_keys by key);
 
-    async fn read(
-        transaction: &mut Write,
-        account: AccountId,
-        key: &str,
-    ) -> Result<Option<WebRtcKey>, StoreError> {
-        let row: Option<Row> = within!(transaction, Self::DOING, |on| sqlx::query_as(SELECT_ONE)
-            .bind(account.0)
-            .bind(key)
-            .fetch_optional(on))?;
-        row.map(stored).transpose()
+    fn stored(row: Row) -> Result<WebRtcKey, StoreError> {
+        stored(row)
     }
 
     async fn put(
         transaction: &mut Write,
         account: AccountId,
         key: &str,
-        before: Option<&WebRtcKey>,
+        before: Before<'_, WebRtcKey>,
         services: Option<Vec<String>>,
     ) -> Result<WebRtcKey, WebRtcKeyError> {
         if !is_webrtc_key(key) {
@@ -225,14 +200,15 @@ impl Kind for Keys {
         if services.as_ref().is_some_and(|names| !are_webrtc_key_services(names)) {
             return Err(WebRtcKeyError::Services);
         }
-        if before.is_none() {
-            let (is_taken, count): (bool, i64) = within!(transaction, Self::DOING, |on| sqlx::query_as(
-                "SELECT EXISTS (SELECT 1 FROM webrtc_keys WHERE key = $1),
+        if before.is_nothing() {
+            let (is_taken, count): (bool, i64) =
+                within!(transaction, Self::STATEMENTS.storing, |on| sqlx::query_as(
+                    "SELECT EXISTS (SELECT 1 FROM webrtc_keys WHERE key = $1),
                         (SELECT count(*) FROM webrtc_keys WHERE account_id = $2)"
-            )
-            .bind(key)
-            .bind(account.0)
-            .fetch_one(on))?;
+                )
+                .bind(key)
+                .bind(account.0)
+                .fetch_one(on))?;
             if is_taken {
                 return Err(WebRtcKeyError::Taken);
             }
@@ -240,12 +216,14 @@ impl Kind for Keys {
                 return Err(WebRtcKeyError::TooMany);
             }
         }
-        let updated_at = changed_at(before.map(|before| before.updated_at));
-        let created_at =
-            before.filter(|before| Self::is_there(before)).map_or(updated_at, |before| before.created_at);
+        let updated_at = changed_at(before.stored().map(|before| before.updated_at));
+        let created_at = before
+            .stored()
+            .filter(|before| Self::is_there(before))
+            .map_or(updated_at, |before| before.created_at);
         execute!(
             transaction,
-            Self::DOING,
+            Self::STATEMENTS.storing,
             sqlx::query(
                 "INSERT INTO webrtc_keys (key, account_id, services, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT (key) DO UPDATE SET services = excluded.services, revoked_at = NULL,
@@ -264,7 +242,7 @@ impl Kind for Keys {
     async fn delete(transaction: &mut Write, account: AccountId, key: &str) -> Result<bool, StoreError> {
         let revoked = execute!(
             transaction,
-            Self::DOING,
+            Self::STATEMENTS.storing,
             sqlx::query(
                 "UPDATE webrtc_keys SET revoked_at = $1, updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at + 1 END
                  WHERE account_id = $2 AND key = $3 AND revoked_at IS NULL",

@@ -7,7 +7,8 @@ mod support;
 
 use plenary_model::{AccountId, GivenPassword, SipUser, StoredService, StoredTrunk, Timestamp, WebRtcKey};
 use plenary_store::{
-    Change, ChangeError, Changed, ServiceError, SipPassword, Store, TrunkBody, UserError, WebRtcKeyError,
+    Change, ChangeError, Changed, ServiceError, SipPassword, Store, StoreError, TrunkBody, UserError,
+    WebRtcKeyError,
 };
 use serde_json::{Value, json};
 use std::{fmt::Debug, sync::Arc};
@@ -22,6 +23,8 @@ on_both![
     an_access_key_is_revoked_rather_than_deleted,
     a_decision_that_refuses_changes_nothing,
     lists_go_on_behind_any_name,
+    what_cannot_be_read_is_replaced_by_a_put_and_can_be_deleted,
+    accounts_are_listed_page_by_page,
 ];
 
 struct World {
@@ -93,7 +96,7 @@ async fn of_two_changes_of_one_thing_one_is_told_that_it_came_second(database: &
     assert!(stored.updated_at > seen && stored.body != conference("Board"), "{stored:?}");
 
     let body = |priority: usize| json!({ "uri": "sip:provider.example", "priority": priority });
-    store.put_trunk(bob, "provider", body(100)).await.unwrap();
+    support::put_trunk(&store, bob, "provider", body(100)).await.unwrap();
     let seen = store.trunk(bob, "provider").await.unwrap().unwrap().updated_at;
     assert_one_wins(stores, |store, number| async move {
         let body = TrunkBody::replacing(body(number)).unwrap();
@@ -102,7 +105,7 @@ async fn of_two_changes_of_one_thing_one_is_told_that_it_came_second(database: &
     })
     .await;
 
-    store.put_sip_user(bob, "desk", "plenary", "correct horse").await.unwrap();
+    support::put_sip_user(&store, bob, "desk", "plenary", "correct horse").await.unwrap();
     let seen = store.sip_user(bob, "desk").await.unwrap().unwrap().updated_at;
     assert_one_wins(stores, |store, number| async move {
         let password =
@@ -286,14 +289,14 @@ async fn lists_go_on_behind_any_name(database: &Database) {
     let names = ["1", "B", "Z", "a", "b"];
     for name in names {
         store.put_service(bob, name, &conference("Tea")).await.unwrap();
-        store.put_trunk(bob, name, json!({ "uri": "sip:p.example" })).await.unwrap();
-        store.put_sip_user(bob, name, "plenary", "correct horse").await.unwrap();
+        support::put_trunk(&store, bob, name, json!({ "uri": "sip:p.example" })).await.unwrap();
+        support::put_sip_user(&store, bob, name, "plenary", "correct horse").await.unwrap();
         store.put_webrtc_key(bob, &name.to_lowercase().repeat(2), None).await.unwrap();
         if name != "B" && name != "Z" {
             store.put_webrtc_key(bob, &format!("z{name}"), None).await.unwrap();
         }
     }
-    store.put_trunk(eve, "M", json!({ "uri": "sip:p.example" })).await.unwrap();
+    support::put_trunk(&store, eve, "M", json!({ "uri": "sip:p.example" })).await.unwrap();
     let services = async |after, limit| {
         let page = store.services_after(bob, after, limit).await.unwrap();
         page.into_iter().map(|service| service.name.as_str().to_owned()).collect::<Vec<_>>()
@@ -326,4 +329,57 @@ async fn lists_go_on_behind_any_name(database: &Database) {
     let keys = store.webrtc_keys_after(bob, Some("bb"), 2).await.unwrap();
     assert_eq!(keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>(), ["z1", "za"]);
     assert_eq!(store.webrtc_keys_after(eve, None, 9).await.unwrap(), []);
+}
+
+async fn what_cannot_be_read_is_replaced_by_a_put_and_can_be_deleted(database: &Database) {
+    let store = database.open().await;
+    let bob = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
+    let trunk = || json!({ "uri": "sip:p.example", "user": "u", "password": "x" });
+    let services = ["conf-*".to_owned()];
+    for is_deleted in [false, true] {
+        support::put_trunk(&store, bob, "p", trunk()).await.unwrap();
+        store.put_service(bob, "board", &conference("Board")).await.unwrap();
+        store.put_webrtc_key(bob, "abc", Some(&services)).await.unwrap();
+        let made = store.trunk(bob, "p").await.unwrap().unwrap();
+        database.execute("UPDATE trunks SET body = '{'").await;
+        database.execute("UPDATE inbound_services SET body = 'none'").await;
+        database.execute("UPDATE webrtc_keys SET services = '{'").await;
+        assert!(matches!(store.trunk(bob, "p").await, Err(StoreError::Damaged { .. })));
+        if is_deleted {
+            assert!(store.delete_trunk(bob, "p").await.unwrap());
+            assert!(store.delete_service(bob, "board").await.unwrap());
+            assert!(store.revoke_webrtc_key(bob, "abc").await.unwrap());
+            continue;
+        }
+        let put = support::put_trunk(&store, bob, "p", trunk()).await.unwrap();
+        let Changed::Replaced(put) = put else { panic!("it was there: {put:?}") };
+        assert_eq!((&put.body, put.created_at), (&made.body, made.created_at));
+        assert_eq!(store.trunk(bob, "p").await.unwrap(), Some(put));
+        assert!(!store.put_service(bob, "board", &conference("Board")).await.unwrap().is_created());
+        assert!(store.service(bob, "board").await.unwrap().is_some());
+        assert!(!store.put_webrtc_key(bob, "abc", Some(&services)).await.unwrap().is_created());
+        assert_eq!(store.webrtc_key(bob, "abc").await.unwrap().unwrap().services, Some(services.to_vec()));
+    }
+}
+
+async fn accounts_are_listed_page_by_page(database: &Database) {
+    let store = database.open().await;
+    let logins = ["1-2-0/B", "1-2-0/a", "1-2-0/é", "1-20-0/A", "1-3-0/A"];
+    for login in logins.iter().rev() {
+        store.create_account_login(login).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut after = None::<(String, String)>;
+    loop {
+        let place = after.as_ref().map(|(cloud_id, username)| (cloud_id.as_str(), username.as_str()));
+        let page = store.accounts_after(place, 2).await.unwrap();
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some((last.cloud_id.clone(), last.username.clone()));
+        listed.extend(page.iter().map(|account| format!("{}/{}", account.cloud_id, account.username)));
+    }
+    assert_eq!(listed, logins);
+    let all: Vec<_> = store.list_accounts().await.unwrap();
+    assert_eq!(all.len(), logins.len());
+    assert_eq!(store.accounts_after(Some(("1-2-0", "a\0")), 1).await.unwrap()[0].username, "é");
 }

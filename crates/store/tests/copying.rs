@@ -46,8 +46,10 @@ async fn fill(store: &Store) -> String {
     for name in ["b", "A", "_", "+49-30-123456"] {
         store.put_service(bob.id, name, &json!({ "conference": { "name": "Tea" } })).await.unwrap();
     }
-    store.put_trunk(eve.id, "p", json!({ "uri": "sip:p", "user": "u", "password": "x" })).await.unwrap();
-    store.put_sip_user(bob.id, "desk", "plenary", "correct horse").await.unwrap();
+    support::put_trunk(&store, eve.id, "p", json!({ "uri": "sip:p", "user": "u", "password": "x" }))
+        .await
+        .unwrap();
+    support::put_sip_user(&store, bob.id, "desk", "plenary", "correct horse").await.unwrap();
     store
         .keep_sound(
             &AudioOwner::Account(eve.id),

@@ -8,7 +8,7 @@ use plenary_conference::{
     ConferenceName, Reservation, Timestamp,
     calendar::{Booking, peak_seats},
 };
-use plenary_store::{Account, Names, ReserveError, Store, new_reservation_token};
+use plenary_store::{Account, NameRule, ReserveError, Store, new_reservation_token};
 use support::Database;
 
 const CAPACITY: u32 = 500;
@@ -108,7 +108,7 @@ async fn extensions_take_seats_too(database: &Database) {
     store.reserve(&next, CAPACITY, 5, NOW).await.unwrap();
     let refused = store.extend(&first.token, 45, CAPACITY).await;
     assert!(matches!(refused, Err(ReserveError::NoSeats { available: 250, .. })), "{refused:?}");
-    assert!(store.remove(&next.token).await.unwrap());
+    assert!(store.remove(&next.token, CAPACITY).await.unwrap());
     store.extend(&first.token, 45, CAPACITY).await.unwrap();
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap()[0].duration_minutes, 45);
     let unknown = store.extend(&next.token, 45, CAPACITY).await;
@@ -168,7 +168,7 @@ fn beside(
     reservation: &Reservation,
 ) -> impl Future<Output = Result<(), ReserveError>> + use<> {
     let (store, reservation) = (store.clone(), reservation.clone());
-    async move { store.reserve_by(&reservation, Names::Beside, CAPACITY, NOW).await }
+    async move { store.reserve_by(&reservation, NameRule::NonOverlapping, CAPACITY, NOW).await }
 }
 
 /// By the processes' handles in turn, so that each has to look at what the other one sold.
@@ -256,7 +256,7 @@ async fn a_change_gives_seats_back_and_takes_them_again(database: &Database) {
         store.change_reservation(&unknown, CAPACITY).await,
         Err(ReserveError::UnknownReservation)
     ));
-    assert!(!store.remove(&unknown.token).await.unwrap());
+    assert!(!store.remove(&unknown.token, CAPACITY).await.unwrap());
 }
 
 /// Sales, changes and removals at once, through two handles: the calendar in memory is what is in the database.
@@ -278,7 +278,7 @@ async fn whatever_is_done_at_once_never_oversells(database: &Database) {
                     15 + lot % 4 * 15,
                 );
                 match (lot % 5, own.pop()) {
-                    (0, Some(one)) => assert!(store.remove(&one.token).await.unwrap()),
+                    (0, Some(one)) => assert!(store.remove(&one.token, CAPACITY).await.unwrap()),
                     (1 | 2, Some(one)) => {
                         let changed = Reservation { token: one.token.clone(), ..wanted };
                         let outcome = store.change_reservation(&changed, CAPACITY).await;
@@ -318,7 +318,7 @@ async fn whatever_is_done_at_once_never_oversells(database: &Database) {
         assert!(!others.any(overlaps), "{one:?} overlaps");
     }
     // What is left is what a sale finds.
-    let left = stores[1].sold(from..to).await.unwrap().availability(from, to, CAPACITY, 1000);
+    let left = stores[1].booked_seats(from..to).await.unwrap().availability(from, to, CAPACITY, 1000);
     assert_eq!(left.least, CAPACITY - peak);
     for (number, step) in left.steps.iter().enumerate() {
         let probe = |seats| Reservation {

@@ -2,7 +2,11 @@
 #![cfg(feature = "e2e")]
 #![allow(missing_docs)]
 
+#[macro_use]
+mod support;
+
 use plenary_conference::{AccountId, ConferenceName, Reservation, Timestamp};
+use plenary_model::{AudioOwner, StoredAudio};
 use plenary_store::{ReserveError, Store, new_reservation_token};
 use plenary_testing::Postgres;
 use serde_json::json;
@@ -60,7 +64,8 @@ async fn assert_away(store: &Store, way: &str) {
         began.elapsed()
     };
     let change = async {
-        let refused = store.put_sip_user(BOB, "desk", "plenary", "correct horse").await.unwrap_err();
+        let refused =
+            support::put_sip_user(store, BOB, "desk", "plenary", "correct horse").await.unwrap_err();
         assert!(refused.to_string().contains("cannot be used right now"), "{way}: {refused:?}");
         began.elapsed()
     };
@@ -109,7 +114,7 @@ async fn what_is_asked_while_it_is_away_is_refused_in_time_and_works_again_when_
         assert!(store.match_service("board").await.unwrap().is_some(), "{way}");
         reserve(&store, &reservation(&format!("After{way}"))).await.unwrap();
         sold += 1;
-        store.put_sip_user(BOB, "desk", "plenary", "correct horse").await.unwrap();
+        support::put_sip_user(&store, BOB, "desk", "plenary", "correct horse").await.unwrap();
         // What was refused is not there, or goes as soon as that is known.
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -248,7 +253,7 @@ async fn a_commit_without_an_answer_is_asked_for() {
     store.extend(&first.token, 45, 1000).await.unwrap();
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap()[0].duration_minutes, 45);
     middle.loses.store(true, SeqCst);
-    assert!(store.remove(&first.token).await.unwrap());
+    assert!(store.remove(&first.token, 1000).await.unwrap());
     assert_eq!(middle.lost.load(SeqCst), 3);
     assert_eq!(store.open_reservations(NOW, 5).await.unwrap(), []);
 }
@@ -300,6 +305,52 @@ async fn a_change_that_stays_in_doubt_is_taken_back() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_stays_in_doubt_is_taken_back() {
+    let postgres = Postgres::start();
+    let middle = Middle::before(&postgres);
+    let store = open(&middle.url()).await;
+    let other = open(&postgres.url()).await;
+    let (kept, lost) = (reservation("Board"), reservation("Tea"));
+    let louder = StoredAudio { automatic_gain: Some(true), noise_suppression: None };
+    for one in [&kept, &lost] {
+        reserve(&store, one).await.unwrap();
+        assert!(store.keep_sound(&AudioOwner::Reservation(one.token.clone()), louder).await.unwrap());
+    }
+    for (one, is_booked_meanwhile) in [(&kept, false), (&lost, true)] {
+        middle.closes.store(true, SeqCst);
+        middle.loses.store(true, SeqCst);
+        let refused = store.remove(&one.token, 1000).await;
+        assert!(matches!(&refused, Err(error) if error.is_unavailable()), "{refused:?}");
+        let tokens = async || -> Vec<_> {
+            let open = other.open_reservations(NOW, 5).await.unwrap();
+            open.into_iter().map(|one| one.token).collect()
+        };
+        assert!(!tokens().await.contains(&one.token), "it was removed");
+        let next = reservation(one.name.as_str());
+        if is_booked_meanwhile {
+            reserve(&other, &next).await.unwrap();
+        }
+        middle.is_closed.store(false, SeqCst);
+        if is_booked_meanwhile {
+            // The name has another reservation by now, which stays the only one.
+            reserve(&store, &reservation("Later")).await.unwrap();
+            let open = tokens().await;
+            assert!(open.contains(&next.token) && !open.contains(&one.token), "{open:?}");
+        } else {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !tokens().await.contains(&one.token) {
+                assert!(Instant::now() < deadline, "it is put back when nobody asks for anything");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let open = other.open_reservations(NOW, 5).await.unwrap();
+            assert!(open.contains(one), "as it was: {open:?}");
+            let sounds = other.reservation_sounds(NOW, 5).await.unwrap();
+            assert!(sounds.contains(&(one.token.clone(), louder)), "with its audio settings: {sounds:?}");
+        }
+    }
+}
+
 /// What a batch makes of the number of changes is computed; if it were not the one in the database, what others sell could be
 /// missed.
 #[tokio::test(flavor = "multi_thread")]
@@ -316,9 +367,9 @@ async fn the_number_of_changes_is_one_for_each_statement() {
         .await
         .unwrap();
     assert_eq!(version(), began + 2, "changed, though in nothing that is sold");
-    assert!(store.remove(&one.token).await.unwrap());
+    assert!(store.remove(&one.token, 1000).await.unwrap());
     assert_eq!(version(), began + 3, "removed");
-    assert!(!store.remove(&one.token).await.unwrap());
+    assert!(!store.remove(&one.token, 1000).await.unwrap());
     assert_eq!(version(), began + 3, "nothing was written");
 }
 
@@ -354,12 +405,12 @@ async fn a_change_that_nobody_waits_for_any_more_holds_nobody_up() {
     let store = open(&postgres.url()).await;
     for round in 0..5 {
         postgres.freeze(true);
-        let change = store.put_sip_user(BOB, "desk", "plenary", "correct horse");
+        let change = support::put_sip_user(&store, BOB, "desk", "plenary", "correct horse");
         let left = tokio::time::timeout(Duration::from_millis(100), change).await;
         assert!(left.is_err(), "nothing is answered while it stands still: {left:?}");
         postgres.freeze(false);
         let began = Instant::now();
-        store.put_sip_user(BOB, "desk", "plenary", "battery staple").await.unwrap();
+        support::put_sip_user(&store, BOB, "desk", "plenary", "battery staple").await.unwrap();
         assert!(began.elapsed() < Duration::from_millis(2500), "round {round}: {:?}", began.elapsed());
     }
 }

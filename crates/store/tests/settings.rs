@@ -6,9 +6,7 @@ mod support;
 
 use plenary_conference::{AccountId, Timestamp};
 use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, KeySettings, Scopes, Token};
-use plenary_store::{
-    Change, ChangeError, Changed, PutOutcome, ServiceError, Store, StoreError, TrunkBody, UserError,
-};
+use plenary_store::{Change, ChangeError, Changed, ServiceError, Store, StoreError, TrunkBody, UserError};
 use serde_json::{Value, json};
 use support::Database;
 
@@ -64,14 +62,14 @@ async fn a_user_belongs_to_one_account(database: &Database) {
     let store = database.open().await;
     let (bob, eve) = two_accounts(&store).await;
     assert!(!store.has_sip_users().await.unwrap());
-    store.put_sip_user(bob, "desk", "plenary", "correct horse").await.unwrap();
+    support::put_sip_user(&store, bob, "desk", "plenary", "correct horse").await.unwrap();
     let before = store.sip_secret("desk").await.unwrap().unwrap();
     assert_eq!((before.account, before.realm.as_str()), (bob, "plenary"));
     // printf 'desk:plenary:correct horse' | md5sum
     assert_eq!(before.ha1_md5, "c523b97df9e0f446d50eced388b7102f");
-    store.put_sip_user(bob, "desk", "plenary", "battery staple").await.unwrap();
+    support::put_sip_user(&store, bob, "desk", "plenary", "battery staple").await.unwrap();
     assert_ne!(store.sip_secret("desk").await.unwrap().unwrap().ha1_sha256, before.ha1_sha256);
-    let taken = store.put_sip_user(eve, "desk", "plenary", "battery staple").await;
+    let taken = support::put_sip_user(&store, eve, "desk", "plenary", "battery staple").await;
     assert!(matches!(taken, Err(UserError::NameTaken)), "{taken:?}");
     assert!(store.has_sip_users().await.unwrap());
     assert_eq!(store.sip_users(bob).await.unwrap().len(), 1);
@@ -105,9 +103,9 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
     let (bob, eve) = two_accounts(&store).await;
     let body =
         json!({ "uri": "sip:provider.example", "user": "u", "password": "secret", "prefixes": ["+44"] });
-    assert_eq!(store.put_trunk(bob, "provider", body.clone()).await.unwrap(), PutOutcome::Created);
-    assert_eq!(store.put_trunk(bob, "provider", body.clone()).await.unwrap(), PutOutcome::Replaced);
-    assert_eq!(store.put_trunk(eve, "provider", body.clone()).await.unwrap(), PutOutcome::Created);
+    assert!(support::put_trunk(&store, bob, "provider", body.clone()).await.unwrap().is_created());
+    assert!(!support::put_trunk(&store, bob, "provider", body.clone()).await.unwrap().is_created());
+    assert!(support::put_trunk(&store, eve, "provider", body.clone()).await.unwrap().is_created());
     patch_trunk(&store, bob, "provider", json!({ "priority": 5, "prefixes": null })).await.unwrap();
     let kept = store.trunk(bob, "provider").await.unwrap().unwrap();
     assert_eq!(kept.body, json!({ "uri": "sip:provider.example", "user": "u", "priority": 5 }));
@@ -121,13 +119,15 @@ async fn a_trunk_is_put_patched_and_deleted(database: &Database) {
     let unknown = patch_trunk(&store, bob, "other", json!({})).await;
     assert!(matches!(unknown, Err(ServiceError::UnknownService)), "{unknown:?}");
     for number in 0..99 {
-        store.put_trunk(bob, &format!("t{number}"), json!({ "uri": "sip:p.example" })).await.unwrap();
+        support::put_trunk(&store, bob, &format!("t{number}"), json!({ "uri": "sip:p.example" }))
+            .await
+            .unwrap();
     }
-    let refused = store.put_trunk(bob, "one-more", json!({ "uri": "sip:p.example" })).await.unwrap_err();
+    let refused =
+        support::put_trunk(&store, bob, "one-more", json!({ "uri": "sip:p.example" })).await.unwrap_err();
     assert_eq!(refused.to_string(), "name: an account has at most 100 trunks");
-    assert_eq!(
-        store.put_trunk(bob, "t0", json!({ "uri": "sip:q.example" })).await.unwrap(),
-        PutOutcome::Replaced
+    assert!(
+        !support::put_trunk(&store, bob, "t0", json!({ "uri": "sip:q.example" })).await.unwrap().is_created()
     );
     assert!(store.delete_trunk(bob, "provider").await.unwrap());
     assert!(!store.delete_trunk(bob, "provider").await.unwrap());
@@ -139,7 +139,9 @@ async fn a_trunk_that_makes_no_sense_does_not_keep_the_others_from_working(datab
     let store = database.open().await;
     let (bob, eve) = two_accounts(&store).await;
     for (account, name) in [(bob, "a"), (bob, "old"), (bob, "z"), (bob, "zz"), (eve, "old")] {
-        store.put_trunk(account, name, json!({ "uri": "sip:p.example", "user": "u" })).await.unwrap();
+        support::put_trunk(&store, account, name, json!({ "uri": "sip:p.example", "user": "u" }))
+            .await
+            .unwrap();
     }
     database.execute("UPDATE trunks SET body = '{\"uri\": \"pigeon:p\", \"wings\": 2}' WHERE name = 'old' AND account_id = 1").await;
     database.execute("UPDATE trunks SET body = 'no JSON' WHERE name = 'zz'").await;

@@ -6,7 +6,7 @@ mod support;
 
 use plenary_conference::AccountId;
 use plenary_model::is_webrtc_key;
-use plenary_store::{PutOutcome, ServiceError, ServiceScope, Store, WebRtcKeyError};
+use plenary_store::{ServiceError, ServiceScope, Store, WebRtcKeyError};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use support::Database;
@@ -47,8 +47,8 @@ async fn a_key_is_found_by_its_text_and_the_cloud_id_of_its_account(database: &D
 
 async fn a_revoked_key_stays_with_its_account_and_can_be_made_valid_again(database: &Database) {
     let World { store, bob, eve } = world(database).await;
-    assert_eq!(store.put_webrtc_key(bob, "acc2", None).await.unwrap(), PutOutcome::Created);
-    assert_eq!(store.put_webrtc_key(bob, "acc2", None).await.unwrap(), PutOutcome::Replaced);
+    assert!(store.put_webrtc_key(bob, "acc2", None).await.unwrap().is_created());
+    assert!(!store.put_webrtc_key(bob, "acc2", None).await.unwrap().is_created());
     assert!(!store.revoke_webrtc_key(eve, "acc2").await.unwrap(), "of another account");
     assert!(store.revoke_webrtc_key(bob, "acc2").await.unwrap());
     assert!(!store.revoke_webrtc_key(bob, "acc2").await.unwrap(), "once only");
@@ -58,7 +58,7 @@ async fn a_revoked_key_stays_with_its_account_and_can_be_made_valid_again(databa
     let taken = store.put_webrtc_key(eve, "acc2", None).await;
     assert!(matches!(taken, Err(WebRtcKeyError::Taken)), "{taken:?}");
     let services = ["support".to_owned()];
-    assert_eq!(store.put_webrtc_key(bob, "acc2", Some(&services)).await.unwrap(), PutOutcome::Created);
+    assert!(store.put_webrtc_key(bob, "acc2", Some(&services)).await.unwrap().is_created());
     let listed = store.webrtc_keys(bob).await.unwrap();
     assert_eq!((listed.len(), listed[0].revoked_at, listed[0].includes("conf-*")), (1, None, false));
     assert_eq!(store.webrtc_keys(eve).await.unwrap(), []);
@@ -86,8 +86,8 @@ fn service(access: &Value) -> Value {
 async fn two_accounts_may_have_services_of_one_name_where_callers_name_the_account(database: &Database) {
     let World { store, bob, eve } = world(database).await;
     let closed = service(&json!({ "networks": [], "webrtc": true }));
-    assert_eq!(store.put_service(bob, "board", &closed).await.unwrap(), PutOutcome::Created);
-    assert_eq!(store.put_service(eve, "board", &closed).await.unwrap(), PutOutcome::Created);
+    assert!(store.put_service(bob, "board", &closed).await.unwrap().is_created());
+    assert!(store.put_service(eve, "board", &closed).await.unwrap().is_created());
     assert_eq!(store.match_service("board").await.unwrap(), None, "the name alone does not say whose");
     for account in [bob, eve] {
         let scope = ServiceScope { account: Some(account), cloud_id: None };
@@ -96,7 +96,7 @@ async fn two_accounts_may_have_services_of_one_name_where_callers_name_the_accou
     }
     // One of them may take the bare name, the other then may not.
     let open = service(&json!({ "webrtc": true }));
-    assert_eq!(store.put_service(bob, "board", &open).await.unwrap(), PutOutcome::Replaced);
+    assert!(!store.put_service(bob, "board", &open).await.unwrap().is_created());
     assert_eq!(store.match_service("board").await.unwrap().unwrap().0.account, bob);
     for access in
         [json!({}), json!({ "networks": ["192.0.2.0/24"] }), json!({ "networks": [], "trunks": true })]

@@ -56,7 +56,7 @@ impl From<Stretch> for Step {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct Asked {
+struct AvailabilityQuery {
     /// The beginning of the time.
     #[param(value_type = String, format = DateTime, example = "2030-06-20T15:00:00Z")]
     from: Moment,
@@ -76,10 +76,14 @@ struct Asked {
 ///
 /// Step by step, and the fewest in all of the time. It is true at this moment; only a reservation keeps seats.
 #[utoipa::path(get, path = "/v1/availability", operation_id = "get_availability", tag = "reservations",
-    params(Asked), security(("bearer" = ["read"])),
+    params(AvailabilityQuery), security(("bearer" = ["read"])),
     responses((status = 200, description = "What is left.", body = Availability)))]
-async fn availability(_: Caller<Read>, State(state): State<App>, Query(asked): Query<Asked>) -> Answer {
-    let Asked { from, to, limit, cursor } = asked;
+async fn availability(
+    _: Caller<Read>,
+    State(state): State<App>,
+    Query(query): Query<AvailabilityQuery>,
+) -> Answer {
+    let AvailabilityQuery { from, to, limit, cursor } = query;
     // As exact as answers write it.
     let [from, to] = [from, to].map(|Moment(at)| Timestamp::from_seconds(at.seconds()));
     if to <= from {

@@ -7,7 +7,7 @@
 pub(crate) mod access;
 mod availability;
 mod body;
-mod conditions;
+pub(crate) mod conditions;
 mod conferences;
 mod idempotency;
 mod keys;

@@ -59,11 +59,9 @@ impl From<plenary_store::Account> for Account {
     security(("bearer" = ["operator"])),
     responses((status = 200, description = "Some of the accounts.", body = List<Account>)))]
 async fn accounts(_: Caller<Operator>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
-    let mut accounts = state.store.list_accounts().await?;
+    let after = page.after().map(|after| after.split_once('/').unwrap_or((after, "")));
+    let accounts = state.store.accounts_after(after, page.to_fetch()).await?;
     let key = |account: &plenary_store::Account| format!("{}/{}", account.cloud_id, account.username);
-    if let Some(after) = page.after().and_then(|after| after.split_once('/')) {
-        accounts.retain(|account| (account.cloud_id.as_str(), account.username.as_str()) > after);
-    }
     Ok(json(StatusCode::OK, &page.of(accounts, key, Account::from)))
 }
 

@@ -22,7 +22,7 @@ use plenary_conference::{
     Refused, Reservation as Stored, ReservationToken, Timestamp,
     conferences::{ReservationsQuery, State as ConferenceState},
     refused::OutOfRange,
-    reservation::{ReservationChange, ReservationRequest},
+    reservation::{ReservationChange, ReservationRequest, check_change},
 };
 use plenary_model::{ConferenceName, FieldError, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -304,10 +304,13 @@ async fn change(
     to_the_end(async move {
         let mut decided = 0;
         loop {
-            let (stored, _) = state.control.reservation(caller.account, token.clone()).await?;
-            conditions.check(Some(&tag(&stored)))?;
+            let (stored, phase) = state.control.reservation(caller.account, token.clone()).await?;
             let body: ReservationBody = patch.merge_into(&Set::of(&stored))?;
             let change = body.change(&stored)?;
+            // A precondition counts only where the request would succeed without it (RFC 9110, section 13.2.1).
+            check_change(&stored, phase, &change, state.control.limits(), state.control.now())
+                .map_err(|error| refused(error.into()))?;
+            conditions.check(Some(&tag(&stored)))?;
             decided += 1;
             match state.control.change_reservation(caller.account, token.clone(), change, Some(stored)).await
             {

@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings, merge};
-use plenary_store::{Change, ChangeError, ServiceError, TrunkBody};
+use plenary_store::{Change, ChangeError, Changed, ServiceError, TrunkBody};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -213,9 +213,17 @@ async fn put(
     // A member that is null is left out.
     merge(&mut whole, &body.without(READ_ONLY, ("name", &name))?);
     let body = TrunkBody::replacing(whole).map_err(ApiError::members)?;
-    let (account, of) = (caller.account, name.clone());
+    let account = caller.account;
+    check(account, &name, &body)?;
+    if conditions.are_none() {
+        let State(state) = state;
+        return to_the_end(async move {
+            let put = state.store.put_trunk(account, &name, body).await;
+            stored(&state, account, put.map_err(ChangeError::Store)).await
+        })
+        .await;
+    }
     changed(state, account, name, move |before| {
-        check(account, &of, &body)?;
         conditions.check(before.map(tag).as_ref())?;
         Ok(Change::Put(body))
     })
@@ -268,13 +276,22 @@ async fn changed(
     decide: impl FnOnce(Option<&StoredTrunk>) -> Result<Change<TrunkBody>, ApiError> + Send + 'static,
 ) -> Answer {
     to_the_end(async move {
-        let changed = state.store.change_trunk(account, &name, decide).await.map_err(refused)?;
-        let (status, trunk) = put_or_patched(changed).ok_or_else(unknown)?;
-        state.control.trunks_changed().await?;
-        let tag = tag(&trunk);
-        Ok(tagged(status, &tag, &show(&state, account, trunk).await?))
+        let changed = state.store.change_trunk(account, &name, decide).await;
+        stored(&state, account, changed).await
     })
     .await
+}
+
+/// Makes a stored change effective and shows the trunk.
+async fn stored(
+    state: &ApiState,
+    account: AccountId,
+    changed: Result<Changed<StoredTrunk>, ChangeError<ApiError, ServiceError>>,
+) -> Answer {
+    let (status, trunk) = put_or_patched(changed.map_err(refused)?).ok_or_else(unknown)?;
+    state.control.trunks_changed().await?;
+    let tag = tag(&trunk);
+    Ok(tagged(status, &tag, &show(state, account, trunk).await?))
 }
 
 /// Deletes a trunk

@@ -1,35 +1,35 @@
-//! `/docs/api`: the description of the API in a browser. The viewer's files are part of the program, so it needs no network.
+//! `/docs/api`: the description of the API in a browser. The viewer's files are part of the program; it loads nothing from
+//! other hosts.
 
 use super::openapi;
-use crate::{answer::Answer, error::ApiError, methods::only, state::App};
+use crate::{
+    answer::{Answer, moved_to},
+    error::ApiError,
+    methods::only,
+    state::App,
+};
 use axum::{
     Router,
     body::Body,
     extract::Path,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderValue, Response, header},
     routing::get,
 };
 use std::sync::{Arc, LazyLock};
 use utoipa_swagger_ui::Config;
 
 const PATH: &str = "/docs/api";
+const FOLDER: &str = "/docs/api/";
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
-        .route(PATH, only("GET, HEAD", get(to_folder)))
-        .route(&format!("{PATH}/"), only("GET, HEAD", get(|| async { file("index.html") })))
+        // The page names its files relative to the folder.
+        .route(PATH, only("GET, HEAD", get(|| async { moved_to(FOLDER) })))
+        .route(FOLDER, only("GET, HEAD", get(|| async { file("index.html") })))
         .route(
             &format!("{PATH}/{{file}}"),
             only("GET, HEAD", get(|Path(name): Path<String>| async move { file(&name) })),
         )
-}
-
-/// Its page names its files relative to the folder.
-async fn to_folder() -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs/api/"));
-    response
 }
 
 fn file(name: &str) -> Answer {
@@ -49,7 +49,8 @@ fn file(name: &str) -> Answer {
     if let Ok(kind) = HeaderValue::from_str(&file.content_type) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
-    // Its own scripts, and requests to this host alone. It sets styles from scripts and has pictures in its style sheet.
+    // The viewer runs its own scripts and sends requests to this host only. It sets styles from scripts and has images in
+    // its style sheet.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(

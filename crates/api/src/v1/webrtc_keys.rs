@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, FieldError, WebRtcKey, are_webrtc_key_services};
-use plenary_store::{Change, ChangeError, WebRtcKeyError};
+use plenary_store::{Change, ChangeError, Changed, WebRtcKeyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -172,6 +172,13 @@ async fn put(
 ) -> Answer {
     let Settings { services } = body.read(READ_ONLY, ("key", &key))?;
     check(services.as_deref())?;
+    if conditions.are_none() {
+        let State(state) = state;
+        return to_the_end(async move {
+            shown(state.store.put_webrtc_key(caller.account, &key, services.as_deref()).await?)
+        })
+        .await;
+    }
     changed(state, caller.account, key, move |before| {
         conditions.check(before.map(tag).as_ref())?;
         Ok(Change::Put(services))
@@ -217,12 +224,12 @@ async fn changed(
     key: String,
     decide: impl FnOnce(Option<&WebRtcKey>) -> Result<Change<Option<Vec<String>>>, ApiError> + Send + 'static,
 ) -> Answer {
-    to_the_end(async move {
-        let changed = state.store.change_webrtc_key(account, &key, decide).await?;
-        let (status, key) = put_or_patched(changed).ok_or_else(unknown)?;
-        Ok(tagged(status, &tag(&key), &Key::from(key)))
-    })
-    .await
+    to_the_end(async move { shown(state.store.change_webrtc_key(account, &key, decide).await?) }).await
+}
+
+fn shown(changed: Changed<WebRtcKey>) -> Answer {
+    let (status, key) = put_or_patched(changed).ok_or_else(unknown)?;
+    Ok(tagged(status, &tag(&key), &Key::from(key)))
 }
 
 /// Revokes an access key of browsers

@@ -6,13 +6,15 @@ use crate::{
     extract::{Segments, Whole},
     json::{json, parse},
     methods::only,
-    state::{ApiState, App},
-    v1::access::{Caller, Config},
+    state::App,
+    v1::{
+        access::{Caller, Config},
+        conditions::put_or_patched,
+    },
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use plenary_conference::AccountId;
 use plenary_model::{InboundService, StoredService};
-use plenary_store::{PutOutcome, ServiceError};
+use plenary_store::ServiceError;
 use serde_json::{Value, json as value};
 
 pub(crate) fn routes() -> Router<App> {
@@ -49,12 +51,8 @@ async fn one(
     Caller { account, .. }: Caller<Config>,
     Segments([name]): Segments<1>,
 ) -> Answer {
-    show(StatusCode::OK, &state, account, &name).await
-}
-
-async fn show(status: StatusCode, state: &ApiState, account: AccountId, name: &str) -> Answer {
-    let service = state.store.service(account, name).await?.ok_or(ServiceError::UnknownService)?;
-    Ok(json(status, &shown(service)))
+    let service = state.store.service(account, &name).await?.ok_or(ServiceError::UnknownService)?;
+    Ok(json(StatusCode::OK, &shown(service)))
 }
 
 async fn replace(
@@ -65,11 +63,9 @@ async fn replace(
 ) -> Answer {
     let body = object(&body, &name)?;
     to_the_end(async move {
-        let status = match state.store.put_service(account, &name, &body).await? {
-            PutOutcome::Created => StatusCode::CREATED,
-            PutOutcome::Replaced => StatusCode::OK,
-        };
-        show(status, &state, account, &name).await
+        let put = state.store.put_service(account, &name, &body).await?;
+        let (status, service) = put_or_patched(put).ok_or(ServiceError::UnknownService)?;
+        Ok(json(status, &shown(service)))
     })
     .await
 }

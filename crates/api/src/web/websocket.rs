@@ -1,10 +1,10 @@
 //! `/sipproxy`: where browsers open the WebSocket that their SIP travels on (RFC 6455, section 4.2; RFC 7118, section 4).
 
 use crate::{
-    door::{self, Page},
     error::ApiError,
     methods::only_but_head,
-    peer::{BoxedStream, Peer, Place, Placed},
+    origin::{self, PageOrigin},
+    peer::{BoxedStream, ConnectionSlot, Peer, SlottedStream},
     state::App,
 };
 use axum::{
@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Router<App> {
 async fn upgrade(State(state): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
     let (mut parts, _) = request.into_parts();
     let upgrade = parts.extensions.remove::<OnUpgrade>();
-    let place = parts.extensions.remove::<Arc<Place>>();
+    let slot = parts.extensions.remove::<Arc<ConnectionSlot>>();
     let refused = |text: &str| ApiError::plain(StatusCode::BAD_REQUEST, text);
     let headers = &parts.headers;
     let (Some(on_websocket), Some(peer)) = (&state.on_websocket, parts.extensions.get::<Peer>()) else {
@@ -52,7 +52,7 @@ async fn upgrade(State(state): State<App>, request: Request) -> Result<Response<
     let key = key
         .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16))
         .ok_or_else(|| refused("`Sec-WebSocket-Key` must be 16 octets in base64"))?;
-    let is_foreign_page = door::page(&parts, state.origins())? == Page::Allowed;
+    let is_foreign_page = origin::page(&parts, state.origins())? == PageOrigin::Allowed;
     let upgrade = upgrade.ok_or_else(|| refused("the connection cannot be upgraded"))?;
     let accept = BASE64.encode(&Sha1::digest(format!("{key}{GUID}").as_bytes()));
     let (on_websocket, peer) = (on_websocket.clone(), Peer { is_foreign_page, ..*peer });
@@ -60,7 +60,7 @@ async fn upgrade(State(state): State<App>, request: Request) -> Result<Response<
         match upgrade.await {
             Ok(upgraded) => {
                 let stream: BoxedStream = Box::new(TokioIo::new(upgraded));
-                on_websocket(Box::new(Placed { stream, _place: place }), peer);
+                on_websocket(Box::new(SlottedStream { stream, _slot: slot }), peer);
             }
             Err(error) => tracing::debug!(%error, "a WebSocket did not come to be"),
         }

@@ -26,7 +26,7 @@ use plenary_conference::{
         check_remove,
     },
 };
-use plenary_store::{Names, ReserveError, Store};
+use plenary_store::{NameRule, ReserveError, Store};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -183,7 +183,8 @@ impl ConferenceControl for Control {
             divert: request.divert,
             title: request.title,
         };
-        let sold = self.store.reserve_by(&reservation, Names::Beside, self.limits.capacity, self.now());
+        let sold =
+            self.store.reserve_by(&reservation, NameRule::NonOverlapping, self.limits.capacity, self.now());
         sold.await.map_err(sale)?;
         let token = reservation.token.clone();
         let added = Event::ReservationAdded(reservation);
@@ -230,7 +231,7 @@ impl ConferenceControl for Control {
         start: Timestamp,
         limit: usize,
     ) -> Result<Availability, ControlError> {
-        let sold = self.store.sold(time.clone()).await.unwrap();
+        let sold = self.store.booked_seats(time.clone()).await.unwrap();
         let capacity = self.limits.capacity;
         let least = capacity - sold.peak(time.start, time.end);
         Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })
@@ -248,7 +249,7 @@ impl ConferenceControl for Control {
         }
         let (reservation, state) = self.found(account, &token)?;
         check_remove(&reservation, state, &self.limits, self.now())?;
-        self.store.remove(&token).await.unwrap();
+        self.store.remove(&token, self.limits.capacity).await.unwrap();
         Ok(self.with(|conferences, now| conferences.handle_event(Event::ReservationRemoved { token }, now))?)
     }
 
@@ -328,7 +329,7 @@ impl ConferenceControl for Control {
         let overview = self.conference(account, key.name.clone()).await?;
         let event = match overview.reservation {
             Some(reservation) => {
-                self.store.remove(&reservation.token).await.unwrap();
+                self.store.remove(&reservation.token, self.limits.capacity).await.unwrap();
                 Event::ReservationRemoved { token: reservation.token }
             }
             None => Event::End { conference: key },

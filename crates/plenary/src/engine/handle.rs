@@ -23,7 +23,7 @@ use plenary_conference::{
     },
 };
 use plenary_media::MediaHandle;
-use plenary_store::{Names, ReserveError, Store, StoreError};
+use plenary_store::{NameRule, ReserveError, Store, StoreError};
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -184,7 +184,11 @@ impl EngineHandle {
         };
         match overview.ok_or(ControlError::Refused(Refused::UnknownConference))?.reservation {
             Some(reservation) => {
-                booking.store.remove(&reservation.token).await.map_err(store_error)?;
+                booking
+                    .store
+                    .remove(&reservation.token, booking.limits.capacity)
+                    .await
+                    .map_err(store_error)?;
                 self.apply(Event::ReservationRemoved { token: reservation.token }).await
             }
             None => self.control(Event::End { conference: key }).await,
@@ -261,7 +265,7 @@ impl EngineHandle {
         let booking = &self.booking;
         let now = booking.clock.now().wall;
         let starts_at = check_new(&request, &booking.limits, now).map_err(ControlError::Refused)?;
-        let names = Names::Alone { completed_minutes: booking.limits.completed_minutes };
+        let names = NameRule::Exclusive { completed_minutes: booking.limits.completed_minutes };
         Ok(self.sell(account, request, starts_at, names, now).await?.token)
     }
 
@@ -274,7 +278,7 @@ impl EngineHandle {
         let booking = &self.booking;
         let now = booking.clock.now().wall;
         let starts_at = check_booking(&request, &booking.limits, now).map_err(ControlError::Refused)?;
-        let reservation = self.sell(account, request, starts_at, Names::Beside, now).await?;
+        let reservation = self.sell(account, request, starts_at, NameRule::NonOverlapping, now).await?;
         // Without notice it may be on already.
         match self.find(account, reservation.token.clone()).await? {
             Some(found) => Ok(found),
@@ -287,15 +291,15 @@ impl EngineHandle {
         account: AccountId,
         request: ReservationRequest,
         starts_at: Timestamp,
-        names: Names,
+        names: NameRule,
         now: Timestamp,
     ) -> Result<Reservation, ControlError> {
         // Without a turn: the name is claimed, and the store makes those that come at once together.
         let booking = &self.booking;
         let key = ConferenceKey { account, name: request.name.clone() };
         let time = match names {
-            Names::Alone { .. } => None,
-            Names::Beside => Some((starts_at, starts_at.plus_minutes(request.duration_minutes))),
+            NameRule::Exclusive { .. } => None,
+            NameRule::NonOverlapping => Some((starts_at, starts_at.plus_minutes(request.duration_minutes))),
         };
         let claim = HomeQuestion::Claim { conference: key.clone(), time };
         self.have_done(Question::Home(claim)).await?;
@@ -422,7 +426,7 @@ impl EngineHandle {
         let (reservation, state) = self.expect(account, token.clone(), expected).await?;
         let now = booking.clock.now().wall;
         check_remove(&reservation, state, &booking.limits, now).map_err(ControlError::Refused)?;
-        booking.store.remove(&token).await.map_err(store_error)?;
+        booking.store.remove(&token, booking.limits.capacity).await.map_err(store_error)?;
         self.apply(Event::ReservationRemoved { token }).await
     }
 }
@@ -546,7 +550,7 @@ impl ConferenceControl for EngineHandle {
         limit: usize,
     ) -> Result<Availability, ControlError> {
         // Of the database: other processes may sell seats of it as well.
-        let sold = self.booking.store.sold(time.clone()).await.map_err(store_error)?;
+        let sold = self.booking.store.booked_seats(time.clone()).await.map_err(store_error)?;
         let capacity = self.booking.limits.capacity;
         let least = capacity.saturating_sub(sold.peak(time.start, time.end));
         Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })

@@ -8,7 +8,7 @@ pub(crate) mod sqlite;
 pub use location::{Location, LocationError};
 pub use sqlite::make_folder;
 
-use crate::{StoreError, keys::KnownKey, known::Known, reservations::Counter};
+use crate::{StoreError, keys::CachedKey, lookup_cache::LookupCache, reservations::BookingQueue};
 use plenary_conference::Timestamp;
 use postgres::{Lock, Patience, PostgresBase};
 use sqlite::SqliteBase;
@@ -23,10 +23,10 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(crate) base: Base,
-    /// Where reservations are made.
-    pub(crate) counter: Counter,
-    /// Whose keys were right a moment ago.
-    pub(crate) known_keys: Known<KnownKey>,
+    /// Makes, changes and removes reservations.
+    pub(crate) bookings: BookingQueue,
+    /// API Access Keys that were verified within the last second.
+    pub(crate) key_cache: LookupCache<CachedKey>,
 }
 
 /// The connections, of one database or the other.
@@ -137,8 +137,8 @@ impl Write {
     }
 }
 
-/// A database as [`Base::look`] finds it.
-pub(crate) struct Looked {
+/// A database as [`Base::inspect`] finds it.
+pub(crate) struct InspectedBase {
     pub(crate) base: Base,
     pub(crate) server: String,
     pub(crate) schema: usize,
@@ -156,10 +156,10 @@ impl Base {
     }
 
     /// Opens a database that is there, and leaves it as it is.
-    pub(crate) async fn look(location: &Location) -> Result<Looked, StoreError> {
+    pub(crate) async fn inspect(location: &Location) -> Result<InspectedBase, StoreError> {
         match location {
-            Location::Sqlite(file) => sqlite::look(file).await,
-            Location::Postgres(url) => postgres::look(url).await,
+            Location::Sqlite(file) => sqlite::inspect(file).await,
+            Location::Postgres(url) => postgres::inspect(url).await,
         }
     }
 
@@ -220,7 +220,7 @@ impl Store {
     /// As [`Store::open`]; [`StoreError::Connect`] where PostgreSQL cannot be reached or does not let us in.
     pub async fn open_at(location: &Location) -> Result<Self, StoreError> {
         let base = Base::open(location).await?;
-        Ok(Self { counter: Counter::open(base.clone()), base, known_keys: Known::default() })
+        Ok(Self { bookings: BookingQueue::open(base.clone()), base, key_cache: LookupCache::default() })
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.

@@ -4,7 +4,7 @@
 //! is over; a change is begun again, but what was begun is not: it ends as [`StoreError::Unavailable`], or, where the answer
 //! to the commit did not come, as [`StoreError::Unconfirmed`].
 
-use super::{Base, Looked};
+use super::{Base, InspectedBase};
 use crate::StoreError;
 use sqlx::{
     PgConnection, PgPool, Postgres, Transaction,
@@ -41,7 +41,7 @@ const SESSION_LIMITS: [(&str, &str); 3] = [
 ];
 
 /// How long a connection that comes back from work may take to show that it is well.
-const CHECK_WITHIN: Duration = Duration::from_secs(1);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long after an answer that was not waited for connections are looked at when they come back.
 const SUSPICION: Duration = Duration::from_secs(60);
@@ -60,8 +60,8 @@ macro_rules! unlimited {
 /// Who waits for whom. The first half of the keys is ours (`PLNY`), for other programs may lock in the same database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lock {
-    /// Sales: what seats are free is read and sold by one at a time, over all processes.
-    Sales,
+    /// Bookings: one transaction at a time, over all processes, reads which seats are free and books them.
+    Bookings,
     /// Names, keys, settings: checked and written by one at a time.
     Settings,
     /// Rows that are right whoever writes beside.
@@ -77,7 +77,7 @@ impl Lock {
     /// read after the lock was got must not be older than the lock.
     fn begin(self) -> &'static str {
         match self {
-            Self::Sales => {
+            Self::Bookings => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_advisory_xact_lock(1347178073, 1)"
             }
             Self::Settings => {
@@ -230,7 +230,7 @@ impl PostgresBase {
                         // server that cannot be heard must not keep places in the pool.
                         let check =
                             sqlx::query_scalar("SELECT now() = statement_timestamp()").fetch_one(connection);
-                        timeout(CHECK_WITHIN, check).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+                        timeout(CHECK_TIMEOUT, check).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
                     })
                 })
                 .connect_lazy_with(options.clone())
@@ -241,8 +241,8 @@ impl PostgresBase {
 
     pub(crate) async fn close(&self) {
         // A server that cannot be heard would be waited for.
-        let _ = timeout(CHECK_WITHIN, self.readers.close()).await;
-        let _ = timeout(CHECK_WITHIN, self.writers.close()).await;
+        let _ = timeout(CHECK_TIMEOUT, self.readers.close()).await;
+        let _ = timeout(CHECK_TIMEOUT, self.writers.close()).await;
     }
 
     pub(crate) fn patience(&self) -> Patience {
@@ -304,7 +304,7 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
 }
 
 /// Opens a database as it is, and looks at what may lose something.
-pub(super) async fn look(url: &str) -> Result<Looked, StoreError> {
+pub(super) async fn inspect(url: &str) -> Result<InspectedBase, StoreError> {
     let options = options(url)?;
     let mut connection = connect(&options).await?;
     let schema = steps_taken(&mut connection, &options).await?;
@@ -338,7 +338,7 @@ pub(super) async fn look(url: &str) -> Result<Looked, StoreError> {
     if !may_create {
         problems.push("this user may not make tables in it: the user has to own the database".to_owned());
     }
-    Ok(Looked {
+    Ok(InspectedBase {
         base: Base::Postgres(PostgresBase::of(options)),
         server: format!("PostgreSQL {version}"),
         schema,

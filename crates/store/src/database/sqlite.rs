@@ -1,6 +1,6 @@
 //! SQLite: one file, opened, checked, brought up to date.
 
-use super::{Base, Looked};
+use super::{Base, InspectedBase};
 use crate::{StoreError, error::result_code};
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -144,7 +144,7 @@ impl SqliteBase {
 }
 
 /// Opens a file that is there as it is, and looks for damage.
-pub(super) async fn look(file: &Path) -> Result<Looked, StoreError> {
+pub(super) async fn inspect(file: &Path) -> Result<InspectedBase, StoreError> {
     let data_dir = folder_of(file);
     let options = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT);
     let pool =
@@ -173,7 +173,7 @@ pub(super) async fn look(file: &Path) -> Result<Looked, StoreError> {
         Ok((schema, format!("SQLite {version}"), problems))
     };
     match looked.await {
-        Ok((schema, server, problems)) => Ok(Looked {
+        Ok((schema, server, problems)) => Ok(InspectedBase {
             base: Base::Sqlite(SqliteBase {
                 writer: pool.clone(),
                 readers: pool,

@@ -1,44 +1,43 @@
-//! Reservations: names and seats, sold, changed and given back in one transaction.
+//! Reservations: names and seats, booked, changed and released in one transaction.
 
-mod counter;
-mod deciding;
+mod ledger;
 mod statements;
+mod worker;
 
-pub(crate) use counter::Counter;
-pub use deciding::Names;
+pub use ledger::NameRule;
+pub(crate) use worker::BookingQueue;
 
 use crate::{
     Store, StoreError,
     database::{random_bytes, read},
 };
-use counter::Order;
 use data_encoding::BASE32_NOPAD;
-use plenary_conference::{
-    AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp, calendar::SeatCalendar,
-};
+use plenary_conference::{Reservation, ReservationToken, Timestamp, calendar::SeatCalendar};
+use statements::{ReservationRow, reservation_columns, stored_reservation};
 use std::{ops::Range, time::Duration};
 use thiserror::Error;
+use worker::BookingRequest;
 
-/// How long to look for what became of a commit that was not answered.
-const SETTLE_WITHIN: Duration = Duration::from_secs(1);
+/// How long to look for the outcome of a commit that was not answered.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a reservation was not made or changed.
 #[derive(Debug, Error)]
 pub enum ReserveError {
-    /// The account has a reservation of this name that is not over yet, or that overlaps.
+    /// The account has another reservation of this name that is not over yet, or that overlaps.
     #[error("the conference name is taken")]
     NameTaken,
-    /// Not enough seats are left over the whole of the time.
+    /// Too few seats are left over the whole time.
     #[error("only {available} seats are left for this time")]
     NoSeats {
-        /// Seats that could still be sold over the whole interval.
+        /// Seats that can still be booked for the whole interval.
         available: u32,
-        /// The first time of it in which no more are left.
+        /// Start of the first part of it in which no more are left.
         from: Timestamp,
-        /// When that ends.
+        /// End of that part.
         to: Timestamp,
     },
-    /// There is no reservation with this token.
+    /// No reservation has this token.
     #[error("there is no reservation with this token")]
     UnknownReservation,
     /// The database failed.
@@ -53,11 +52,10 @@ pub fn new_reservation_token() -> ReservationToken {
 }
 
 impl Store {
-    /// Sells the seats of `reservation` and takes its name, both or neither. When it returns `Ok`, the
-    /// reservation is on the disk.
+    /// Books the seats of `reservation` and takes its name, both or neither. `Ok`: the reservation is on the disk.
     ///
-    /// `capacity` is the number of seats that may be sold at any instant over all accounts. A name stays taken
-    /// until `completed_minutes` after the end of its reservation; `now` is the time by which that is judged.
+    /// `capacity` is the number of seats that may be booked at any instant over all accounts. A name stays taken until
+    /// `completed_minutes` after the end of its reservation, as judged at `now`.
     ///
     /// # Errors
     /// [`ReserveError::NameTaken`], [`ReserveError::NoSeats`], and [`ReserveError::Store`] when the database fails.
@@ -68,26 +66,26 @@ impl Store {
         completed_minutes: u32,
         now: Timestamp,
     ) -> Result<(), ReserveError> {
-        self.reserve_by(reservation, Names::Alone { completed_minutes }, capacity, now).await
+        self.reserve_by(reservation, NameRule::Exclusive { completed_minutes }, capacity, now).await
     }
 
-    /// The same by the rule for names that is given.
+    /// As [`Store::reserve`], with another rule for names.
     ///
     /// # Errors
     /// As [`Store::reserve`].
     pub async fn reserve_by(
         &self,
         reservation: &Reservation,
-        names: Names,
+        names: NameRule,
         capacity: u32,
         now: Timestamp,
     ) -> Result<(), ReserveError> {
-        let order = Order::Make { reservation: reservation.clone(), names, now, capacity };
-        self.counter.carry_out(order).await.map(drop)
+        let request = BookingRequest::Make { reservation: reservation.clone(), names, now, capacity };
+        self.bookings.carry_out(request).await.map(drop)
     }
 
-    /// Makes the whole duration of a reservation `duration_minutes`, if its seats and its name are free for the time that is
-    /// added. A shorter duration than before changes nothing.
+    /// Extends a reservation to a whole duration of `duration_minutes`, if its seats and its name are free for the added
+    /// time. A shorter duration than before changes nothing.
     ///
     /// # Errors
     /// [`ReserveError::UnknownReservation`], [`ReserveError::NameTaken`], [`ReserveError::NoSeats`], and
@@ -98,12 +96,12 @@ impl Store {
         duration_minutes: u32,
         capacity: u32,
     ) -> Result<(), ReserveError> {
-        let order = Order::Extend { token: token.clone(), duration_minutes, capacity };
-        self.counter.carry_out(order).await.map(drop)
+        let request = BookingRequest::Extend { token: token.clone(), duration_minutes, capacity };
+        self.bookings.carry_out(request).await.map(drop)
     }
 
-    /// Makes the reservation with this token this one, apart from its account and its name, which stay. Its seats are given back
-    /// and sold again in one transaction; where it takes no more than before, that is never refused.
+    /// Replaces the reservation with this token, apart from its account and its name. Its seats are released and booked
+    /// again in one transaction; a change that needs no more seats than before is never refused for want of seats.
     ///
     /// # Errors
     /// As [`Store::extend`].
@@ -112,35 +110,38 @@ impl Store {
         reservation: &Reservation,
         capacity: u32,
     ) -> Result<(), ReserveError> {
-        let order = Order::Change { reservation: reservation.clone(), capacity };
-        self.counter.carry_out(order).await.map(drop)
+        let request = BookingRequest::Change { reservation: reservation.clone(), capacity };
+        self.bookings.carry_out(request).await.map(drop)
     }
 
-    /// Removes a reservation; its seats and its name are free again. `false`: there was none with this token.
+    /// Removes a reservation and releases its seats and its name. `false`: no reservation has this token.
+    ///
+    /// An error means that nothing is removed: if the database did not confirm the commit, the reservation is put back,
+    /// unless another process has booked its seats (up to `capacity`) or its name meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove(&self, token: &ReservationToken) -> Result<bool, StoreError> {
-        match self.counter.carry_out(Order::Remove { token: token.clone() }).await {
+    pub async fn remove(&self, token: &ReservationToken, capacity: u32) -> Result<bool, StoreError> {
+        match self.bookings.carry_out(BookingRequest::Remove { token: token.clone(), capacity }).await {
             Ok(removed) => Ok(removed),
             Err(ReserveError::Store(error)) => Err(error),
-            // Nothing is asked of a removal.
+            // A removal is subject to no rule.
             Err(
                 ReserveError::NameTaken | ReserveError::NoSeats { .. } | ReserveError::UnknownReservation,
             ) => Ok(false),
         }
     }
 
-    /// The seats that are sold in a time, over all accounts; outside of it nothing is in the calendar.
+    /// The booked seats of a time, over all accounts. The calendar is empty outside of it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn sold(&self, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
-        statements::sold(&self.base, time).await
+    pub async fn booked_seats(&self, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
+        statements::booked(&self.base, time).await
     }
 
-    /// The reservations whose name is still taken at `now`: those that are not over since `completed_minutes`.
-    /// Ordered by start.
+    /// The reservations whose name is still taken at `now`: those that ended less than `completed_minutes` ago, or have not
+    /// ended. Ordered by start.
     ///
     /// # Errors
     /// When the database fails.
@@ -149,36 +150,20 @@ impl Store {
         now: Timestamp,
         completed_minutes: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        let rows: Vec<ReservationRow> = read!(self.base, "reading the reservations", |on| sqlx::query_as(
-            "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert, title
-                 FROM reservations WHERE ends_at > $1 ORDER BY starts_at, token"
-        )
-        .bind(now.minus_minutes(completed_minutes).0)
-        .fetch_all(on))?;
-        Ok(rows
-            .into_iter()
-            .map(|(token, account, name, max_participants, starts_at, duration_minutes, divert, title)| {
-                Reservation {
-                    token: ReservationToken::new(token),
-                    account: AccountId(account),
-                    name: ConferenceName::new(name),
-                    max_participants: whole(max_participants),
-                    starts_at: Timestamp(starts_at),
-                    duration_minutes: whole(duration_minutes),
-                    divert: divert.map(ServiceName::new),
-                    title,
-                }
-            })
-            .collect())
+        let rows: Vec<ReservationRow> =
+            read!(self.base, "reading the reservations", |on| sqlx::query_as(concat!(
+                "SELECT ",
+                reservation_columns!(),
+                " FROM reservations WHERE ends_at > $1 ORDER BY starts_at, token"
+            ))
+            .bind(now.minus_minutes(completed_minutes).0)
+            .fetch_all(on))?;
+        let reservation = |row| {
+            let (token, stored) = stored_reservation(row);
+            stored.into_reservation(token)
+        };
+        Ok(rows.into_iter().map(reservation).collect())
     }
-}
-
-/// token, account_id, name, max_participants, starts_at, duration_minutes, divert, title
-type ReservationRow = (String, i64, String, i64, i64, i64, Option<String>, Option<String>);
-
-/// A count of a column that we fill from 32 bits.
-fn whole(count: i64) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

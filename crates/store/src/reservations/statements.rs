@@ -1,25 +1,70 @@
-//! What sales ask of the database and write into it, many of them in one statement.
+//! What bookings read from the database and write into it: one statement for many requests.
 
 use super::{
-    ReservationRow,
-    counter::{DOING, Order},
-    deciding::{Held, Names, Row, Written},
-    whole,
+    ledger::{LedgerChanges, NameHolders, NameRule, StoredReservation},
+    worker::{BookingRequest, DOING},
 };
 use crate::{
     StoreError,
     database::{Base, Write, execute, list, read, within},
 };
-use plenary_conference::{Reservation, ReservationToken, ServiceName, Timestamp, calendar::SeatCalendar};
+use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
 
-/// What is sold in a time. A reservation that has a part of it ends at most the longest duration behind it: so only those are read,
-/// and not all that are to come.
-macro_rules! sold {
+/// The columns of [`ReservationRow`].
+macro_rules! reservation_columns {
+    () => {
+        "token, account_id, name, max_participants, starts_at, duration_minutes, divert, title, created_at,
+         automatic_gain, noise_suppression"
+    };
+}
+pub(super) use reservation_columns;
+
+/// A row with `reservation_columns!`.
+pub(super) type ReservationRow =
+    (String, i64, String, i64, i64, i64, Option<String>, Option<String>, i64, Option<bool>, Option<bool>);
+
+pub(super) fn stored_reservation(row: ReservationRow) -> (ReservationToken, StoredReservation) {
+    let (
+        token,
+        account,
+        name,
+        max_participants,
+        starts_at,
+        duration_minutes,
+        divert,
+        title,
+        created_at,
+        automatic_gain,
+        noise_suppression,
+    ) = row;
+    let stored = StoredReservation {
+        account,
+        name,
+        max_participants: count(max_participants),
+        starts_at: Timestamp(starts_at),
+        duration_minutes: count(duration_minutes),
+        divert,
+        title,
+        created_at,
+        automatic_gain,
+        noise_suppression,
+    };
+    (ReservationToken::new(token), stored)
+}
+
+/// A column that is only written from 32 bits.
+fn count(column: i64) -> u32 {
+    u32::try_from(column).unwrap_or(u32::MAX)
+}
+
+/// The booked seats of a time. A reservation overlapping it ends at most the longest duration after its end, so the index
+/// is read up to there and not to the end of the calendar.
+macro_rules! booked {
     () => {
         "SELECT starts_at, ends_at, CAST(sum(max_participants) AS BIGINT) FROM reservations
          WHERE ends_at > $1 AND starts_at < $2
@@ -32,50 +77,44 @@ pub(super) async fn version(transaction: &mut Write) -> Result<i64, StoreError> 
     within!(transaction, DOING, |on| sqlx::query_scalar("SELECT version FROM calendar").fetch_one(on))
 }
 
-/// The reservations that are to be changed or removed, as far as there are such.
-pub(super) async fn rows(
+/// The reservations that requests are about, as far as they exist.
+pub(super) async fn stored(
     transaction: &mut Write,
-    orders: &[Order],
-) -> Result<BTreeMap<ReservationToken, Row>, StoreError> {
-    if !orders.iter().any(Order::is_about_one_that_is_there) {
+    requests: &[&BookingRequest],
+) -> Result<BTreeMap<ReservationToken, StoredReservation>, StoreError> {
+    if !requests.iter().any(|request| request.needs_stored()) {
         return Ok(BTreeMap::new());
     }
-    let there = orders.iter().filter(|order| order.is_about_one_that_is_there());
-    let tokens = list(there.map(|order| order.token().as_str()));
+    let needed = requests.iter().filter(|request| request.needs_stored());
+    let tokens = list(needed.map(|request| request.token().as_str()));
     let statement = transaction.text(
-        "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert, title FROM reservations
-         WHERE token IN (SELECT value FROM json_each($1))",
-        "SELECT token, account_id, name, max_participants, starts_at, duration_minutes, divert, title FROM reservations
-         WHERE token = ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
+        concat!(
+            "SELECT ",
+            reservation_columns!(),
+            " FROM reservations WHERE token IN (SELECT value FROM json_each($1))"
+        ),
+        concat!(
+            "SELECT ",
+            reservation_columns!(),
+            " FROM reservations WHERE token = ANY (ARRAY (SELECT json_array_elements_text($1::json)))"
+        ),
     );
-    let found: Vec<ReservationRow> =
+    let rows: Vec<ReservationRow> =
         within!(transaction, DOING, |on| sqlx::query_as(statement).bind(&tokens).fetch_all(on))?;
-    let row = |(token, account, name, max_participants, starts_at, duration_minutes, divert, title)| {
-        let row = Row {
-            account,
-            name,
-            max_participants: whole(max_participants),
-            starts_at: Timestamp(starts_at),
-            duration_minutes: whole(duration_minutes),
-            divert,
-            title,
-        };
-        (ReservationToken::new(token), row)
-    };
-    Ok(found.into_iter().map(row).collect())
+    Ok(rows.into_iter().map(stored_reservation).collect())
 }
 
-/// A line of [`look`]: the number of the last change, or a reservation that has a name.
-type Looked = (Option<i64>, Option<i64>, Option<String>, Option<String>, Option<i64>, Option<i64>);
+/// A row of [`look_up`]: the version of the calendar, or a reservation by account, name, token, start and end.
+type LookupRow = (Option<i64>, Option<i64>, Option<String>, Option<String>, Option<i64>, Option<i64>);
 
-/// The number of the last change, and who holds the names that are asked for, in one question. Each name is looked up in the index
-/// by itself (`CROSS JOIN` in SQLite, `LATERAL` with `OFFSET` in PostgreSQL): a plan that reads all reservations for a batch makes
-/// it slower the more lie in the future.
-pub(super) async fn look(
+/// Reads the version of the calendar and the reservations of the requested names in one statement. Each name is looked up
+/// in the index by itself (`CROSS JOIN` in SQLite, `LATERAL` with `OFFSET` in PostgreSQL): a plan that scans all
+/// reservations for a batch becomes slower with every one in the future.
+pub(super) async fn look_up(
     transaction: &mut Write,
-    orders: &[Order],
-    rows: &BTreeMap<ReservationToken, Row>,
-) -> Result<(i64, Held), StoreError> {
+    requests: &[&BookingRequest],
+    stored: &BTreeMap<ReservationToken, StoredReservation>,
+) -> Result<(i64, NameHolders), StoreError> {
     let statement = transaction.text(
         "SELECT version, NULL, NULL, NULL, NULL, NULL FROM calendar
          UNION ALL
@@ -91,98 +130,103 @@ pub(super) async fn look(
              WHERE account_id = asked.account AND name = asked.name
              AND ends_at > asked.\"from\" AND starts_at < asked.\"to\" OFFSET 0) AS held",
     );
-    let asked = |(account, name, from, to): (i64, &str, Timestamp, Timestamp)| json!({ "account": account, "name": name, "from": from.0, "to": to.0 });
-    let times = orders.iter().filter_map(|order| match order {
-        Order::Make { reservation, names, now, .. } => {
+    let lookup = |(account, name, from, to): (i64, &str, Timestamp, Timestamp)| json!({ "account": account, "name": name, "from": from.0, "to": to.0 });
+    let lookups = requests.iter().filter_map(|request| match request {
+        BookingRequest::Make { reservation, names, now, .. } => {
             let (from, to) = match names {
-                Names::Alone { completed_minutes } => {
+                NameRule::Exclusive { completed_minutes } => {
                     (now.minus_minutes(*completed_minutes), Timestamp(i64::MAX))
                 }
-                Names::Beside => (reservation.starts_at, reservation.ends_at()),
+                NameRule::NonOverlapping => (reservation.starts_at, reservation.ends_at()),
             };
             Some((reservation.account.0, reservation.name.as_str(), from, to))
         }
-        Order::Extend { token, duration_minutes, .. } => {
-            let row = rows.get(token)?;
-            let to = row.starts_at.plus_minutes(*duration_minutes);
-            Some((row.account, row.name.as_str(), row.starts_at, to))
+        BookingRequest::Extend { token, duration_minutes, .. } => {
+            let before = stored.get(token)?;
+            let to = before.starts_at.plus_minutes(*duration_minutes);
+            Some((before.account, before.name.as_str(), before.starts_at, to))
         }
-        Order::Change { reservation, .. } => {
-            let row = rows.get(&reservation.token)?;
-            Some((row.account, row.name.as_str(), reservation.starts_at, reservation.ends_at()))
+        BookingRequest::Change { reservation, .. } => {
+            let before = stored.get(&reservation.token)?;
+            Some((before.account, before.name.as_str(), reservation.starts_at, reservation.ends_at()))
         }
-        Order::Remove { .. } => None,
+        BookingRequest::Restore { stored, .. } => {
+            Some((stored.account, stored.name.as_str(), stored.starts_at, stored.ends_at()))
+        }
+        BookingRequest::Remove { .. } | BookingRequest::Withdraw { .. } => None,
     });
-    let asked = times.map(asked).collect::<serde_json::Value>().to_string();
-    let lines: Vec<Looked> =
-        within!(transaction, DOING, |on| sqlx::query_as(statement).bind(&asked).fetch_all(on))?;
-    let (mut version, mut held) = (0, Held::new());
-    for line in lines {
-        match line {
+    let lookups = lookups.map(lookup).collect::<serde_json::Value>().to_string();
+    let rows: Vec<LookupRow> =
+        within!(transaction, DOING, |on| sqlx::query_as(statement).bind(&lookups).fetch_all(on))?;
+    let (mut version, mut holders) = (0, NameHolders::new());
+    for row in rows {
+        match row {
             (_, Some(account), Some(name), Some(token), Some(from), Some(to)) => {
-                let of_name = held.entry((account, name)).or_default();
+                let of_name = holders.entry((account, name)).or_default();
                 of_name.insert(ReservationToken::new(token), Timestamp(from)..Timestamp(to));
             }
             (found, ..) => version = found.unwrap_or(version),
         }
     }
-    Ok((version, held))
+    Ok((version, holders))
 }
 
-/// Adds what is sold within a time.
-pub(super) async fn read_sold(
+/// Adds the booked seats of a time to a calendar.
+pub(super) async fn read_booked(
     transaction: &mut Write,
     time: Range<Timestamp>,
     seats: &mut SeatCalendar,
 ) -> Result<(), StoreError> {
-    let sold: Vec<(i64, i64, i64)> = within!(transaction, DOING, |on| sqlx::query_as(sold!())
+    let rows: Vec<(i64, i64, i64)> = within!(transaction, DOING, |on| sqlx::query_as(booked!())
         .bind(time.start.0)
         .bind(time.end.0)
         .fetch_all(on))?;
-    seats.add(&calendar(&time, sold));
+    seats.add(&calendar(&time, rows));
     Ok(())
 }
 
-/// What is sold within a time, outside of a transaction.
-pub(super) async fn sold(base: &Base, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
-    let sold: Vec<(i64, i64, i64)> = read!(base, "reading what is sold", |on| sqlx::query_as(sold!())
+/// The booked seats of a time, outside of a transaction.
+pub(super) async fn booked(base: &Base, time: Range<Timestamp>) -> Result<SeatCalendar, StoreError> {
+    let rows: Vec<(i64, i64, i64)> = read!(base, "reading booked seats", |on| sqlx::query_as(booked!())
         .bind(time.start.0)
         .bind(time.end.0)
         .fetch_all(on))?;
-    Ok(calendar(&time, sold))
+    Ok(calendar(&time, rows))
 }
 
-fn calendar(time: &Range<Timestamp>, sold: Vec<(i64, i64, i64)>) -> SeatCalendar {
-    SeatCalendar::of(sold.into_iter().map(|(starts_at, ends_at, sold)| {
+fn calendar(time: &Range<Timestamp>, rows: Vec<(i64, i64, i64)>) -> SeatCalendar {
+    SeatCalendar::of(rows.into_iter().map(|(starts_at, ends_at, seats)| {
         let (from, to) = (Timestamp(starts_at).max(time.start), Timestamp(ends_at).min(time.end));
-        (from, to, u64::try_from(sold).unwrap_or(0))
+        (from, to, u64::try_from(seats).unwrap_or(0))
     }))
 }
 
-/// Which of the reservations that are to be made are there already.
+/// The tokens among those of the requests that exist.
 pub(super) async fn tokens_made(
     transaction: &mut Write,
-    orders: &[Order],
+    requests: &[&BookingRequest],
 ) -> Result<BTreeSet<ReservationToken>, StoreError> {
     let statement = transaction.text(
         "SELECT token FROM reservations WHERE token IN (SELECT value FROM json_each($1))",
         "SELECT token FROM reservations WHERE token = ANY (ARRAY (SELECT json_array_elements_text($1::json)))",
     );
-    let tokens = list(orders.iter().map(|order| order.token().as_str()));
+    let tokens = list(requests.iter().map(|request| request.token().as_str()));
     let rows: Vec<String> =
         within!(transaction, DOING, |on| sqlx::query_scalar(statement).bind(&tokens).fetch_all(on))?;
     Ok(rows.into_iter().map(ReservationToken::new).collect())
 }
 
-/// Writes it. What comes back is the number of statements.
-pub(super) async fn write(transaction: &mut Write, written: &Written<'_>) -> Result<i64, StoreError> {
-    let statements = insert(transaction, &written.made).await?
-        + update(transaction, &written.changed).await?
-        + delete(transaction, &written.removed).await?;
+/// Writes the changes. Returns the number of statements, each of which PostgreSQL's trigger counts.
+pub(super) async fn write(transaction: &mut Write, changes: &LedgerChanges<'_>) -> Result<i64, StoreError> {
+    let made = changes.made.iter().map(|(token, stored)| (*token, stored));
+    let inserted: Vec<_> = made.chain(&changes.restored).collect();
+    let statements = insert(transaction, &inserted).await?
+        + update(transaction, &changes.changed).await?
+        + delete(transaction, &changes.removed).await?;
     Ok(statements)
 }
 
-pub(super) async fn delete(transaction: &mut Write, tokens: &[ReservationToken]) -> Result<i64, StoreError> {
+async fn delete(transaction: &mut Write, tokens: &[ReservationToken]) -> Result<i64, StoreError> {
     if tokens.is_empty() {
         return Ok(0);
     }
@@ -194,9 +238,9 @@ pub(super) async fn delete(transaction: &mut Write, tokens: &[ReservationToken])
     execute!(transaction, DOING, sqlx::query(statement).bind(&tokens)).map(|_| 1)
 }
 
-pub(super) async fn update(
+async fn update(
     transaction: &mut Write,
-    changed: &BTreeMap<ReservationToken, Row>,
+    changed: &BTreeMap<ReservationToken, StoredReservation>,
 ) -> Result<i64, StoreError> {
     if changed.is_empty() {
         return Ok(0);
@@ -212,50 +256,50 @@ pub(super) async fn update(
              duration_minutes BIGINT, divert TEXT, title TEXT)
          WHERE reservations.token = changed.token",
     );
-    let row = |(token, row): (&ReservationToken, &Row)| {
-        json!({
-            "token": token.as_str(),
-            "max_participants": row.max_participants,
-            "starts_at": row.starts_at.0,
-            "duration_minutes": row.duration_minutes,
-            "divert": row.divert,
-            "title": row.title,
-        })
-    };
-    let rows = changed.iter().map(row).collect::<serde_json::Value>().to_string();
+    let rows = changed.iter().map(json_row).collect::<serde_json::Value>().to_string();
     execute!(transaction, DOING, sqlx::query(statement).bind(&rows)).map(|_| 1)
 }
 
-async fn insert(transaction: &mut Write, made: &[(&Reservation, Timestamp)]) -> Result<i64, StoreError> {
-    if made.is_empty() {
+async fn insert(
+    transaction: &mut Write,
+    inserted: &[(&ReservationToken, &StoredReservation)],
+) -> Result<i64, StoreError> {
+    if inserted.is_empty() {
         return Ok(0);
     }
     let statement = transaction.text(
-        "INSERT INTO reservations
-             (token, account_id, name, max_participants, starts_at, duration_minutes, divert, title, created_at)
-         SELECT value ->> 'token', value ->> 'account_id', value ->> 'name', value ->> 'max_participants',
-             value ->> 'starts_at', value ->> 'duration_minutes', value ->> 'divert', value ->> 'title',
-             value ->> 'created_at'
-         FROM json_each($1)",
-        "INSERT INTO reservations
-             (token, account_id, name, max_participants, starts_at, duration_minutes, divert, title, created_at)
-         SELECT * FROM json_to_recordset($1::json) AS sold (token TEXT, account_id BIGINT, name TEXT,
-             max_participants BIGINT, starts_at BIGINT, duration_minutes BIGINT, divert TEXT, title TEXT,
-             created_at BIGINT)",
+        concat!(
+            "INSERT INTO reservations (",
+            reservation_columns!(),
+            ") SELECT value ->> 'token', value ->> 'account_id', value ->> 'name', value ->> 'max_participants',
+                 value ->> 'starts_at', value ->> 'duration_minutes', value ->> 'divert', value ->> 'title',
+                 value ->> 'created_at', value ->> 'automatic_gain', value ->> 'noise_suppression'
+               FROM json_each($1)"
+        ),
+        concat!(
+            "INSERT INTO reservations (",
+            reservation_columns!(),
+            ") SELECT * FROM json_to_recordset($1::json) AS inserted (token TEXT, account_id BIGINT, name TEXT,
+                 max_participants BIGINT, starts_at BIGINT, duration_minutes BIGINT, divert TEXT, title TEXT,
+                 created_at BIGINT, automatic_gain BOOLEAN, noise_suppression BOOLEAN)"
+        ),
     );
-    let row = |(reservation, now): &(&Reservation, Timestamp)| {
-        json!({
-            "token": reservation.token.as_str(),
-            "account_id": reservation.account.0,
-            "name": reservation.name.as_str(),
-            "max_participants": reservation.max_participants,
-            "starts_at": reservation.starts_at.0,
-            "duration_minutes": reservation.duration_minutes,
-            "divert": reservation.divert.as_ref().map(ServiceName::as_str),
-            "title": reservation.title,
-            "created_at": now.0,
-        })
-    };
-    let rows = made.iter().map(row).collect::<serde_json::Value>().to_string();
+    let rows = inserted.iter().copied().map(json_row).collect::<serde_json::Value>().to_string();
     execute!(transaction, DOING, sqlx::query(statement).bind(&rows)).map(|_| 1)
+}
+
+fn json_row((token, stored): (&ReservationToken, &StoredReservation)) -> serde_json::Value {
+    json!({
+        "token": token.as_str(),
+        "account_id": stored.account,
+        "name": stored.name,
+        "max_participants": stored.max_participants,
+        "starts_at": stored.starts_at.0,
+        "duration_minutes": stored.duration_minutes,
+        "divert": stored.divert,
+        "title": stored.title,
+        "created_at": stored.created_at,
+        "automatic_gain": stored.automatic_gain,
+        "noise_suppression": stored.noise_suppression,
+    })
 }

@@ -1,7 +1,10 @@
 //! The same tests on either database: `on_both![the_name_of_a_test, …]` runs functions that take a [`Database`].
 #![allow(dead_code, unreachable_pub, reason = "not every file uses all of it")]
 
-use plenary_store::{Location, Store};
+use plenary_model::{AccountId, SipUser, StoredTrunk};
+use plenary_store::{
+    Change, ChangeError, Changed, Location, ServiceError, SipPassword, Store, TrunkBody, UserError,
+};
 #[cfg(feature = "e2e")]
 use plenary_testing::Postgres;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -58,6 +61,33 @@ impl Database {
     /// A handle with connections of its own, as another process would have.
     pub async fn open(&self) -> Store {
         Store::open_at(&self.location).await.unwrap()
+    }
+}
+
+/// Puts a trunk whose body may hold the password.
+pub async fn put_trunk(
+    store: &Store,
+    account: AccountId,
+    name: &str,
+    body: serde_json::Value,
+) -> Result<Changed<StoredTrunk>, ServiceError> {
+    store.put_trunk(account, name, TrunkBody::replacing(body)?).await
+}
+
+/// Puts a user with a plain password.
+pub async fn put_sip_user(
+    store: &Store,
+    account: AccountId,
+    name: &str,
+    realm: &str,
+    password: &str,
+) -> Result<Changed<SipUser>, UserError> {
+    let (realm, password) = (realm.to_owned(), password.to_owned());
+    let put = Change::Put(SipPassword::Plain { realm, password });
+    match store.change_sip_user(account, name, |_| Ok::<_, std::convert::Infallible>(put)).await {
+        Ok(changed) => Ok(changed),
+        Err(ChangeError::Store(error)) => Err(error),
+        Err(ChangeError::Refused(never)) => match never {},
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::{PartialSchema, ToSchema};
 
-pub(super) const PATH: &str = "/v1/openapi.json";
+pub(crate) const PATH: &str = "/v1/openapi.json";
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route(PATH, only("GET, HEAD", get(show)))

@@ -1,9 +1,9 @@
-//! How many reservations a second are made, each on the disk before it is answered: `sales URL FUTURE CLIENTS SALES`, of an empty
-//! database, beside `FUTURE` reservations that lie in the next year.
-#![allow(clippy::print_stdout, reason = "it is what it is for")]
+//! Measures how many reservations a second are made, each on the disk before it is answered: `bookings URL FUTURE CLIENTS
+//! BOOKINGS` on an empty database, beside `FUTURE` reservations in the coming year.
+#![allow(clippy::print_stdout, reason = "the program prints its measurements")]
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, Timestamp};
-use plenary_store::{Location, Names, Store, new_reservation_token};
+use plenary_store::{Location, NameRule, Store, new_reservation_token};
 use std::{error::Error, time::Instant};
 use tokio::task::JoinSet;
 
@@ -24,9 +24,10 @@ fn reservation(account: AccountId, number: u32) -> Reservation {
     }
 }
 
-/// What `clients` sell at once; each waits for its answer before it asks again. Sales a second, and the slowest one.
-async fn sell(store: &Store, account: AccountId, numbers: std::ops::Range<u32>, clients: u32) -> (f64, f64) {
-    let (began, sales) = (Instant::now(), numbers.len());
+/// `clients` book at the same time, each one reservation after the other. Returns bookings a second and the slowest one in
+/// seconds.
+async fn book(store: &Store, account: AccountId, numbers: std::ops::Range<u32>, clients: u32) -> (f64, f64) {
+    let (began, bookings) = (Instant::now(), numbers.len());
     let mut tasks = JoinSet::new();
     for client in 0..clients {
         let (store, numbers) = (store.clone(), numbers.clone());
@@ -34,49 +35,52 @@ async fn sell(store: &Store, account: AccountId, numbers: std::ops::Range<u32>, 
             let mut slowest = 0.0_f64;
             for number in numbers.skip(client as usize).step_by(clients as usize) {
                 let asked = Instant::now();
-                let sold = reservation(account, number);
-                store.reserve_by(&sold, Names::Beside, CAPACITY, NOW).await.expect("there is room for all");
+                let booked = reservation(account, number);
+                store
+                    .reserve_by(&booked, NameRule::NonOverlapping, CAPACITY, NOW)
+                    .await
+                    .expect("there is room for all");
                 slowest = slowest.max(asked.elapsed().as_secs_f64());
             }
             slowest
         });
     }
     let slowest = tasks.join_all().await.into_iter().fold(0.0, f64::max);
-    (sales as f64 / began.elapsed().as_secs_f64(), slowest)
+    (bookings as f64 / began.elapsed().as_secs_f64(), slowest)
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "sales URL FUTURE CLIENTS SALES";
+    let usage = "bookings URL FUTURE CLIENTS BOOKINGS";
     let url = arguments.next().ok_or(usage)?;
     let mut number = || arguments.next().and_then(|text| text.parse::<u32>().ok()).ok_or(usage);
-    let (future, clients, sales) = (number()?, number()?, number()?);
+    let (future, clients, bookings) = (number()?, number()?, number()?);
     let store = Store::open_at(&url.parse::<Location>()?).await?;
-    let account = store.create_account_login("1-2-0/sales@example.com").await?.0.id;
+    let account = store.create_account_login("1-2-0/bookings@example.com").await?.0.id;
     if future > 0 {
-        let (rate, _) = sell(&store, account, 0..future, 256).await;
-        println!("{future} that lie in the future: {rate:.0} a second");
+        let (rate, _) = book(&store, account, 0..future, 256).await;
+        println!("{future} in the future: {rate:.0} a second");
     }
-    let (rate, slowest) = sell(&store, account, future..future + sales, clients).await;
+    let (rate, slowest) = book(&store, account, future..future + bookings, clients).await;
     println!(
-        "{sales} sold by {clients} at once: {rate:.0} a second, the slowest took {:.1} ms",
+        "{bookings} made by {clients} clients: {rate:.0} a second, the slowest took {:.1} ms",
         slowest * 1000.0
     );
-    // A process that has just begun knows nothing, and another one that sells makes it look again.
+    // A second process starts with an empty cache, and each booking of one makes the other read again.
     let other = Store::open_at(&url.parse::<Location>()?).await?;
     let began = Instant::now();
     for turn in 0..20 {
-        let sold = reservation(account, future + sales + turn);
+        let booked = reservation(account, future + bookings + turn);
         let store = if turn % 2 == 0 { &store } else { &other };
-        store.reserve_by(&sold, Names::Beside, CAPACITY, NOW).await?;
+        store.reserve_by(&booked, NameRule::NonOverlapping, CAPACITY, NOW).await?;
     }
     println!("two processes in turn: {:.1} ms for each", began.elapsed().as_secs_f64() * 1000.0 / 20.0);
     let began = Instant::now();
     let (from, to) = (NOW, NOW.plus_minutes(366 * 24 * 60));
-    let left = store.sold(from..to).await?.availability(from, to, CAPACITY, 500);
+    let left = store.booked_seats(from..to).await?.availability(from, to, CAPACITY, 500);
     println!(
-        "what is left in a year: {} steps, {:.1} ms",
+        "availability of a year: {} steps, {:.1} ms",
         left.steps.len(),
         began.elapsed().as_secs_f64() * 1000.0
     );
@@ -89,6 +93,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for reservation in read {
         conferences.handle_event(plenary_conference::Event::ReservationAdded(reservation), now)?;
     }
-    println!("and entered: {:.0} ms", began.elapsed().as_secs_f64() * 1000.0);
+    println!("and entered into the conferences: {:.0} ms", began.elapsed().as_secs_f64() * 1000.0);
     Ok(())
 }

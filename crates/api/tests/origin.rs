@@ -1,4 +1,4 @@
-//! What comes in by the front door and what does not: methods that are safe, hosts, pages of other sites.
+//! Which requests are refused by their head: safe methods, hosts, pages of other sites.
 #![allow(missing_docs)]
 
 mod support;

@@ -103,7 +103,7 @@ impl AllowedOrigins {
 
 /// Which page opens a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Page {
+pub(crate) enum PageOrigin {
     /// None, or one of ours.
     Ours,
     /// One of another site that may. The network that its reader sits in says nothing about it.
@@ -112,7 +112,7 @@ pub(crate) enum Page {
 
 /// What the configuration says about origins.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Known<'a> {
+pub(crate) struct OriginPolicy<'a> {
     /// How the network reaches the web services, where that is configured.
     pub(crate) public_url: Option<&'a str>,
     pub(crate) allowed: &'a AllowedOrigins,
@@ -153,7 +153,7 @@ pub(crate) fn authority<'a>(uri: &'a Uri, host: Option<&'a HeaderValue>) -> Opti
 
 /// Refuses a request that a page of another site makes a browser send. For everything that changes something: what a page
 /// of another site may not read, as it may no answer of ours, it need not be refused.
-pub(crate) fn check_page(parts: &Parts, known: Known<'_>) -> Result<(), ApiError> {
+pub(crate) fn check_page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<(), ApiError> {
     match site(&parts.headers) {
         // The browser has compared, and knows better than we do behind a proxy. `none`: typed, or a bookmark.
         Some("same-origin" | "none") => return Ok(()),
@@ -163,7 +163,7 @@ pub(crate) fn check_page(parts: &Parts, known: Known<'_>) -> Result<(), ApiError
     match single(&parts.headers, &header::ORIGIN) {
         Ok(None) => Ok(()),
         Ok(Some(text)) => match text.parse() {
-            Ok(origin) if is_ours(&origin, parts, known) => Ok(()),
+            Ok(origin) if is_ours(&origin, parts, policy) => Ok(()),
             Ok(origin) => Err(refused(&format!("the page of {origin}"))),
             Err(_) => Err(refused("a page without an origin of its own")),
         },
@@ -172,7 +172,7 @@ pub(crate) fn check_page(parts: &Parts, known: Known<'_>) -> Result<(), ApiError
 }
 
 /// Which page opens a WebSocket, if it may: no browser at all, one of ours, one that is configured.
-pub(crate) fn page(parts: &Parts, known: Known<'_>) -> Result<Page, ApiError> {
+pub(crate) fn page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<PageOrigin, ApiError> {
     let refused = |who: &str| {
         let text = format!(
             "{who} may not connect: only pages of this host, and of those that the operator names in web.allowed_origins"
@@ -182,20 +182,20 @@ pub(crate) fn page(parts: &Parts, known: Known<'_>) -> Result<Page, ApiError> {
     let text = match single(&parts.headers, &header::ORIGIN) {
         // Browsers always send it with a WebSocket (RFC 6455, section 4.1).
         Ok(None) if matches!(site(&parts.headers), None | Some("same-origin" | "none")) => {
-            return Ok(Page::Ours);
+            return Ok(PageOrigin::Ours);
         }
         Ok(Some(text)) => text,
         Ok(None) | Err(()) => return Err(refused("a page whose Origin cannot be read")),
     };
     // `null`: a sandboxed frame, a file, a data URL. Any page can make one.
     let origin: Origin = text.parse().map_err(|_| refused("a page without an origin of its own"))?;
-    let is_ours = site(&parts.headers) == Some("same-origin") || is_ours(&origin, parts, known);
+    let is_ours = site(&parts.headers) == Some("same-origin") || is_ours(&origin, parts, policy);
     // Whoever owns a name may have it point at us for a moment, and its page then has the origin that Host says. Such a
     // page is no worse than a program that connects, but the network of its reader is not its own.
-    let is_certain = origin.is_not_from_dns() || public(known).as_ref() == Some(&origin);
-    match (is_ours, known.allowed.include(&origin)) {
-        (true, _) if is_certain => Ok(Page::Ours),
-        (true, _) | (false, true) => Ok(Page::Allowed),
+    let is_certain = origin.is_not_from_dns() || public(policy).as_ref() == Some(&origin);
+    match (is_ours, policy.allowed.include(&origin)) {
+        (true, _) if is_certain => Ok(PageOrigin::Ours),
+        (true, _) | (false, true) => Ok(PageOrigin::Allowed),
         (false, false) => Err(refused(&format!("the page of {origin}"))),
     }
 }
@@ -223,17 +223,17 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
-fn public(known: Known<'_>) -> Option<Origin> {
-    let (scheme, rest) = known.public_url?.split_once("://")?;
+fn public(policy: OriginPolicy<'_>) -> Option<Origin> {
+    let (scheme, rest) = policy.public_url?.split_once("://")?;
     let authority = rest.split('/').next().unwrap_or_default();
     format!("{scheme}://{authority}").parse().ok()
 }
 
-fn is_ours(origin: &Origin, parts: &Parts, known: Known<'_>) -> bool {
+fn is_ours(origin: &Origin, parts: &Parts, policy: OriginPolicy<'_>) -> bool {
     let is_secure = parts.extensions.get::<Peer>().is_some_and(|peer| peer.is_secure);
     let ours = authority(&parts.uri, parts.headers.get(header::HOST))
         .and_then(|authority| Origin::at(is_secure, authority));
-    ours.as_ref() == Some(origin) || public(known).as_ref() == Some(origin)
+    ours.as_ref() == Some(origin) || public(policy).as_ref() == Some(origin)
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110, section 7.2), its host not empty.
@@ -278,9 +278,9 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    fn outcome(headers: &[(&str, &str)], public_url: Option<&str>, allowed: &[&str]) -> Option<Page> {
+    fn outcome(headers: &[(&str, &str)], public_url: Option<&str>, allowed: &[&str]) -> Option<PageOrigin> {
         let allowed = AllowedOrigins::parse(allowed).unwrap();
-        page(&parts("/sipproxy", headers), Known { public_url, allowed: &allowed }).ok()
+        page(&parts("/sipproxy", headers), OriginPolicy { public_url, allowed: &allowed }).ok()
     }
 
     #[test]
@@ -321,33 +321,48 @@ mod tests {
         let host = ("Host", "192.0.2.1:8080");
         let from = |origin: &'static str| ("Origin", origin);
         for (headers, public_url, allowed, expected) in [
-            (vec![host], None, &[][..], Some(Page::Ours)),
-            (vec![host, from("http://192.0.2.1:8080")], None, &[], Some(Page::Ours)),
+            (vec![host], None, &[][..], Some(PageOrigin::Ours)),
+            (vec![host, from("http://192.0.2.1:8080")], None, &[], Some(PageOrigin::Ours)),
             (vec![host, from("https://192.0.2.1:8080")], None, &[], None),
             (vec![host, from("http://192.0.2.1")], None, &[], None),
             (vec![host, from("http://evil.example")], None, &[], None),
             (vec![host, from("null")], None, &["*"], None),
             (vec![host, from("http://evil.example"), from("http://192.0.2.1:8080")], None, &["*"], None),
-            (vec![host, from("https://shop.example")], None, &["https://shop.example"], Some(Page::Allowed)),
+            (
+                vec![host, from("https://shop.example")],
+                None,
+                &["https://shop.example"],
+                Some(PageOrigin::Allowed),
+            ),
             (vec![host, from("https://www.shop.example")], None, &["https://shop.example"], None),
-            (vec![host, from("https://any.example")], None, &["*"], Some(Page::Allowed)),
+            (vec![host, from("https://any.example")], None, &["*"], Some(PageOrigin::Allowed)),
             // Behind a proxy that ends TLS.
             (
                 vec![("Host", "c.example"), from("https://c.example")],
                 Some("https://c.example/base"),
                 &[],
-                Some(Page::Ours),
+                Some(PageOrigin::Ours),
             ),
             (
                 vec![("Host", "c.example"), from("https://c.example"), ("Sec-Fetch-Site", "same-origin")],
                 None,
                 &[],
-                Some(Page::Allowed),
+                Some(PageOrigin::Allowed),
             ),
             (vec![host, ("Sec-Fetch-Site", "cross-site")], None, &["*"], None),
-            (vec![("Host", "localhost:8080"), from("http://localhost:8080")], None, &[], Some(Page::Ours)),
+            (
+                vec![("Host", "localhost:8080"), from("http://localhost:8080")],
+                None,
+                &[],
+                Some(PageOrigin::Ours),
+            ),
             // A name that points at us for a moment: the network says nothing of this page.
-            (vec![("Host", "evil.example"), from("http://evil.example")], None, &[], Some(Page::Allowed)),
+            (
+                vec![("Host", "evil.example"), from("http://evil.example")],
+                None,
+                &[],
+                Some(PageOrigin::Allowed),
+            ),
             (
                 vec![
                     ("Host", "evil.example"),
@@ -356,7 +371,7 @@ mod tests {
                 ],
                 Some("http://us.example"),
                 &[],
-                Some(Page::Allowed),
+                Some(PageOrigin::Allowed),
             ),
         ] {
             assert_eq!(outcome(&headers, public_url, allowed), expected, "{headers:?}");
@@ -368,8 +383,8 @@ mod tests {
         let allowed = AllowedOrigins::parse(&["*"]).unwrap();
         let may = |headers: &[(&str, &str)]| {
             let headers = [&[("Host", "192.0.2.1:8080")], headers].concat();
-            let known = Known { public_url: Some("https://us.example"), allowed: &allowed };
-            check_page(&parts("/conference_reservation_create", &headers), known).is_ok()
+            let policy = OriginPolicy { public_url: Some("https://us.example"), allowed: &allowed };
+            check_page(&parts("/conference_reservation_create", &headers), policy).is_ok()
         };
         assert!(may(&[]), "a program");
         assert!(may(&[("Sec-Fetch-Site", "none")]), "typed by its user");
