@@ -1,4 +1,4 @@
-//! Signal processing for a conference bridge: codecs, levels, tones, loss concealment, mixing, gain control, noise
+//! Signal processing for a conference bridge: codecs, levels, tones, telephone keys, loss concealment, mixing, gain control, noise
 //! suppression, echo detection.
 //!
 //! Samples are 16-bit linear, sums 32-bit. After construction nothing here allocates; nothing reads a clock or opens
@@ -11,6 +11,7 @@ pub mod bus;
 pub mod cng;
 pub mod codec;
 pub mod denoise;
+pub mod dtmf;
 pub mod echo;
 pub mod g711;
 pub mod g722;
