@@ -7,7 +7,7 @@ use crate::{
     directory::Directory,
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
-    files::Library,
+    files::{Library, NoSounds, SoundSource},
     load::{LoadCells, PlaneLoad},
     ports::{self, Channel, PortPair},
     room::{FRAME_NS, Playback, Settings},
@@ -35,6 +35,17 @@ impl MediaPlane {
     /// # Errors
     /// When a range of `config` is empty or out of bounds, or a thread cannot be started.
     pub fn start(config: MediaConfig) -> Result<(MediaHandle, mpsc::Receiver<MediaEvent>), MediaError> {
+        Self::start_with(config, Arc::new(NoSounds))
+    }
+
+    /// The same, with prompts and sounds of accounts.
+    ///
+    /// # Errors
+    /// Those of [`MediaPlane::start`].
+    pub fn start_with(
+        config: MediaConfig,
+        sounds: Arc<dyn SoundSource>,
+    ) -> Result<(MediaHandle, mpsc::Receiver<MediaEvent>), MediaError> {
         if ports::pairs(&config.rtp_ports) == 0 {
             let (first, last) = config.rtp_ports.into_inner();
             return Err(MediaError::BadPorts { first, last });
@@ -76,7 +87,7 @@ impl MediaPlane {
         {
             threads.push(spawn("media-dtls".to_owned(), move || handshakes.run(&dtls_jobs))?);
         }
-        let library = Library::new(config.media_dir.clone(), config.file_seconds_max);
+        let library = Library::new(config.media_dir.clone(), config.file_seconds_max, sounds);
         threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &doors, &events))?);
         let shared = Shared { config, directory, workers, loader, dtls, threads: Mutex::new(threads) };
         Ok((MediaHandle { shared: Arc::new(shared) }, received))

@@ -39,6 +39,7 @@ mod worker;
 pub use config::MediaConfig;
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent, OneWay};
+pub use files::{NoSounds, SoundSource, StoredSound};
 pub use handle::{MediaHandle, MediaPlane};
 pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{

@@ -1,10 +1,27 @@
 //! What can be played to participants.
 
+use crate::AccountId;
+
 /// An item of a list that is played in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clip {
-    /// A WAV file, by its name in the media folder. Any usual sample rate and width; channels are averaged.
+    /// A file of the media folder, by its name: WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis of any usual sample rate; channels
+    /// are averaged.
     File(String),
+    /// A prompt that is built in.
+    Prompt {
+        /// The language.
+        language: String,
+        /// The name of the prompt.
+        name: String,
+    },
+    /// A sound that an account uploaded.
+    AccountSound {
+        /// The account.
+        account: AccountId,
+        /// The name of the sound.
+        name: String,
+    },
     /// A sine.
     Tone {
         /// Frequency, 1 to 3999 Hz.

@@ -72,7 +72,7 @@ impl PartialSchema for Digit {
 
 impl ToSchema for Digit {}
 
-/// Something to play, in order: names of WAV files, `tone:HZ/MS`, `silence:MS`. What is configured is checked as it is read
+/// Something to play, in order: names of audio files, `tone:HZ/MS`, `silence:MS`. What is configured is checked as it is read
 /// (`play_list`); messages carry lists that are put together of several.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -82,6 +82,11 @@ pub struct PlayList(pub Vec<String>);
 const PLAY_ITEMS_MAX: usize = 64;
 const TONE_HZ: RangeInclusive<u32> = 20..=3900;
 const PLAY_MS: RangeInclusive<u32> = 10..=60_000;
+/// Ends of the names of audio files, in lower case. What a file is, its first bytes say.
+const FILE_EXTENSIONS: [&str; 7] = ["wav", "wave", "flac", "mp3", "ogg", "oga", "opus"];
+/// The same for programs that check names.
+const FILE_PATTERN: &str =
+    r"[^./\\][^/\\]*\.([Ww][Aa][Vv][Ee]?|[Ff][Ll][Aa][Cc]|[Mm][Pp]3|[Oo][Gg][GgAa]|[Oo][Pp][Uu][Ss])";
 
 /// What is wrong with an item of a play list.
 fn check_item(item: &str) -> Result<(), String> {
@@ -104,14 +109,15 @@ fn check_item(item: &str) -> Result<(), String> {
             false => Err(format!("a silence is silence:MS with {ms} ms")),
         };
     }
-    let is_file = !item.starts_with('.')
-        && (5..=255).contains(&item.len())
-        && !item.contains(['/', '\\', '\0'])
-        && item.to_ascii_lowercase().ends_with(".wav");
+    let has_extension = item.rsplit_once('.').is_some_and(|(name, extension)| {
+        !name.is_empty() && FILE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
+    });
+    let is_file =
+        !item.starts_with('.') && item.len() <= 255 && !item.contains(['/', '\\', '\0']) && has_extension;
     match is_file {
         true => Ok(()),
         false => Err(
-            "must be tone:HZ/MS, silence:MS, or the name of a .wav file in the media folder, without a path"
+            "must be tone:HZ/MS, silence:MS, or the name of a .wav, .flac, .mp3, .ogg or .opus file in the media folder, without a path"
                 .to_owned(),
         ),
     }
@@ -136,7 +142,7 @@ pub(crate) fn play_list<'de, D: Deserializer<'de>>(from: D) -> Result<PlayList, 
         type Value = PlayList;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or a list of texts: WAV file names, tone:HZ/MS, silence:MS")
+            f.write_str("a text or a list of texts: names of audio files, tone:HZ/MS, silence:MS")
         }
 
         fn visit_str<E: Error>(self, item: &str) -> Result<PlayList, E> {
@@ -180,9 +186,9 @@ impl PartialSchema for PlayList {
         let item = || {
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .pattern(Some(r"^(tone:[0-9]+/[0-9]+|silence:[0-9]+|[^./\\][^/\\]*\.[Ww][Aa][Vv])$"))
+                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|{FILE_PATTERN})$")))
                 .description(Some(format!(
-                    "A WAV file of the media folder, tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
+                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
                     TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end()
                 )))
         };

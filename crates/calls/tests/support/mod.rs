@@ -605,6 +605,8 @@ impl World {
                 };
                 let name = |clip: &Clip| match clip {
                     Clip::File(name) => name.clone(),
+                    Clip::Prompt { language, name } => format!("prompt:{language}/{name}"),
+                    Clip::AccountSound { account, name } => format!("sound:{}/{name}", account.0),
                     Clip::Tone { hz, ms } => format!("tone:{hz}/{ms}"),
                     Clip::Silence { ms } => format!("silence:{ms}"),
                     Clip::Beep => "beep".to_owned(),
