@@ -286,9 +286,8 @@ impl Calls {
                 warn!(%source, %caller, seconds, "blocked: too many refusals of one caller; others from there are answered");
             }
             SipEvent::KeyPressed { call, key } => {
-                let number = CallNumber(call.0);
-                self.out.count_key(number);
-                self.handle_key(number, key);
+                // The media plane tells whether it has come as an event or a tone as well.
+                self.out.press_key(CallNumber(call.0), key);
             }
             SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
             SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),

@@ -101,10 +101,12 @@ pub enum MediaCommand {
         /// What.
         processing: AudioProcessing,
     },
-    /// A key came by signalling: it counts among the keys pressed.
-    CountKey {
+    /// A key came by signalling. [`MediaEvent::KeyPressed`] answers, unless the same press has come with the media.
+    PressKey {
         /// Which call.
         call: CallNumber,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        key: char,
     },
     /// The connection of the call's signalling is closed: no RTP for five seconds ends it.
     CutOff {
@@ -170,7 +172,7 @@ pub enum MediaEvent {
         /// `Err`: the share of its time that a media thread would be at work, 1 being all of it.
         afforded: Result<(), f64>,
     },
-    /// A telephone key was pressed (RFC 4733).
+    /// A telephone key was pressed, whichever way it came.
     KeyPressed {
         /// Whose telephone.
         call: CallNumber,

@@ -226,8 +226,8 @@ impl Outputs {
         self.media(MediaCommand::SetProcessing { call, processing });
     }
 
-    pub(crate) fn count_key(&mut self, call: CallNumber) {
-        self.media(MediaCommand::CountKey { call });
+    pub(crate) fn press_key(&mut self, call: CallNumber, key: char) {
+        self.media(MediaCommand::PressKey { call, key });
     }
 
     pub(crate) fn cut_off(&mut self, call: CallNumber) {

@@ -37,9 +37,10 @@ pub(crate) enum WorkerCommand {
     StopPlay {
         id: PlayId,
     },
-    /// A key arrived other than by RTP.
-    CountKey {
+    /// A telephone key arrived by signalling.
+    PressKey {
         call: MediaCallId,
+        key: char,
     },
     Close {
         call: MediaCallId,

@@ -21,15 +21,18 @@ pub struct MediaConfig {
     /// A call that sends and receives but brings no valid RTP for this long is reported as silent, or as gone if ICE
     /// or DTLS did not complete, in milliseconds. Default: 30 000.
     pub rtp_timeout_ms: u64,
-    /// The folder of the WAV files. Default: `media` in the working directory.
+    /// The folder of the audio files. Default: `media` in the working directory.
     pub media_dir: PathBuf,
-    /// The longest file, in seconds; the rest is cut off. Bounds memory: a second takes 16 kB. Default: 3600.
+    /// The longest file, in seconds; the rest is cut off. Bounds memory: a second takes 16 or 32 kB, and up to 96 of a
+    /// file of a minute at most. Default: 3600.
     pub file_seconds_max: u32,
     /// Minimum of the jitter buffer, in milliseconds, including the frame being played: 20 adds no delay beyond the
     /// wait for the next tick. Default: 20.
     pub jitter_ms_min: u32,
     /// Maximum of the jitter buffer, in milliseconds. Default: 200.
     pub jitter_ms_max: u32,
+    /// On which lines keys are also looked for as tones in the audio. Default: on those without telephone events.
+    pub inband_dtmf: InbandDtmf,
     /// Mean interval of RTCP reports of a call, in milliseconds; each is drawn from half to one and a half of it (RFC
     /// 3550, 6.2). Default: 5000.
     pub rtcp_interval_ms: u64,
@@ -39,6 +42,18 @@ pub struct MediaConfig {
     pub dtls: Option<DtlsIdentity>,
     /// Events that may wait for the control side; beyond that they wait in the workers. Default: 65 536.
     pub event_queue: usize,
+}
+
+/// On which lines keys are also looked for as tones in the audio (in-band DTMF).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InbandDtmf {
+    /// On those without negotiated telephone events (RFC 4733).
+    #[default]
+    Auto,
+    /// On all: there are gateways that negotiate events and send tones. A key that comes both ways counts once.
+    Always,
+    /// On none.
+    Off,
 }
 
 impl Default for MediaConfig {
@@ -52,6 +67,7 @@ impl Default for MediaConfig {
             file_seconds_max: 3600,
             jitter_ms_min: 20,
             jitter_ms_max: 200,
+            inband_dtmf: InbandDtmf::Auto,
             rtcp_interval_ms: 5000,
             opus: opus::Settings::default(),
             dtls: None,

@@ -6,7 +6,8 @@ use serde::Serialize;
 /// An event of the media plane.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaEvent {
-    /// A telephone key was pressed (RFC 4733); once per press, when it begins.
+    /// A telephone key was pressed; once per press, when it begins, whether it came as an event (RFC 4733), as a tone, by
+    /// [`MediaHandle::press_key`](crate::MediaHandle::press_key), or by several of these within 150 ms.
     KeyPressed {
         /// The call.
         call: MediaCallId,
@@ -166,7 +167,6 @@ pub struct CallStats {
     pub one_way: Option<OneWay>,
     /// The other side has sent RTCP BYE.
     pub remote_bye: bool,
-    /// Keys pressed: telephone events, and those counted by
-    /// [`MediaHandle::count_key`](crate::MediaHandle::count_key).
+    /// Keys pressed, each counted once however often it came.
     pub keys: u64,
 }

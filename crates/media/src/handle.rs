@@ -176,9 +176,10 @@ impl MediaHandle {
         self.command(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
     }
 
-    /// Counts a key that arrived other than by RTP (SIP INFO) in [`CallStats::keys`].
-    pub fn count_key(&self, call: MediaCallId) {
-        self.command(call, WorkerCommand::CountKey { call });
+    /// A key arrived by signalling (SIP INFO). [`MediaEvent::KeyPressed`] follows, unless the same press has come as an event
+    /// or as a tone.
+    pub fn press_key(&self, call: MediaCallId, key: char) {
+        self.command(call, WorkerCommand::PressKey { call, key });
     }
 
     /// Sets whether the room hears the participant (`speaks`), and whether the participant hears the room (`listens`).

@@ -36,7 +36,7 @@ mod ports;
 mod room;
 mod worker;
 
-pub use config::MediaConfig;
+pub use config::{InbandDtmf, MediaConfig};
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent, OneWay};
 pub use files::{NoSounds, SoundSource, StoredSound};

@@ -210,8 +210,9 @@ impl Worker {
                     room.stop_play(id);
                 }
             }
-            WorkerCommand::CountKey { call } => {
-                self.with_member(call, |room, key, _| room.count_key(key));
+            WorkerCommand::PressKey { call, key: pressed } => {
+                let time = self.time();
+                self.with_member(call, |room, key, out| room.press_key(key, pressed, time, out));
             }
             WorkerCommand::Close { call } => self.close(call),
             WorkerCommand::Stats { call, answer } => {

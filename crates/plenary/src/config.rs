@@ -269,6 +269,8 @@ pub(crate) struct Media {
     pub(crate) opus_expected_loss_percent: u8,
     /// Silence is not sent in Opus.
     pub(crate) opus_dtx: bool,
+    /// On which lines keys are also looked for as tones in the audio.
+    pub(crate) inband_dtmf: InbandDtmf,
     /// The least and the most audio held against jitter, in milliseconds, the frame being played among it.
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
@@ -309,6 +311,18 @@ pub(crate) enum CodecOrder {
     Ours,
 }
 
+/// On which lines keys are also looked for as tones in the audio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InbandDtmf {
+    /// On those without telephone events.
+    Auto,
+    /// On all.
+    Always,
+    /// On none.
+    Off,
+}
+
 /// Whether audio has to be protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -342,6 +356,7 @@ impl Default for Media {
             opus_fec: opus.fec,
             opus_expected_loss_percent: opus.expected_loss_percent,
             opus_dtx: opus.dtx,
+            inband_dtmf: InbandDtmf::Auto,
             jitter_ms_min: 20,
             jitter_ms_max: 200,
             automatic_gain: false,

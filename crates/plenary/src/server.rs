@@ -1,7 +1,7 @@
 //! A running Plenary: every part started in order, and stopped in the reverse order.
 
 use crate::{
-    config::{CodecOrder, Config},
+    config::{self, CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
     forecast::Admissions,
     ice::SharedIce,
@@ -12,7 +12,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use plenary_api::{ApiState, ConferenceControl};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_media::{InbandDtmf, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_store::Store;
 use std::{
@@ -101,6 +101,11 @@ impl Server {
             media_dir,
             jitter_ms_min: config.media.jitter_ms_min,
             jitter_ms_max: config.media.jitter_ms_max,
+            inband_dtmf: match config.media.inband_dtmf {
+                config::InbandDtmf::Auto => InbandDtmf::Auto,
+                config::InbandDtmf::Always => InbandDtmf::Always,
+                config::InbandDtmf::Off => InbandDtmf::Off,
+            },
             opus: OpusSettings {
                 bitrate: config.media.opus_bitrate,
                 complexity: config.media.opus_complexity,

@@ -595,7 +595,7 @@ impl World {
             MediaCommand::SetProcessing { call, processing } => {
                 format!("processing {} {} dB", call.0, processing.gain_db)
             }
-            MediaCommand::CountKey { call } => format!("key {}", call.0),
+            MediaCommand::PressKey { call, key } => format!("key {key} of {}", call.0),
             MediaCommand::CutOff { call } => format!("cut off {}", call.0),
             MediaCommand::Play { to, play, clips, repeat } => {
                 let to = match to {

@@ -1,6 +1,7 @@
 //! One call in a room: what it sends and what it hears.
 
 use super::{
+    inband::KeyRoute,
     key::MemberKey,
     latch::Seen,
     liveness::{Expected, Finding},
@@ -257,12 +258,22 @@ impl RoomMember {
         stream.liveness.rtp(header.payload_type == COMFORT_NOISE && !is_audio && !is_key, arrival_ns);
         incoming.reception.handle_packet(header, packet.payload.len(), arrival_ns, is_audio && is_measured);
         if is_key {
-            if let Some(key) = incoming.keys.handle_packet(header, packet.payload, arrival_ns) {
+            if let Some(key) = incoming.keys.handle_packet(header, packet.payload, arrival_ns)
+                && incoming.key_routes.is_new(key, KeyRoute::Event, arrival_ns)
+            {
                 self.stats.keys += 1;
                 out.push_event(MediaEvent::KeyPressed { call: self.call, key });
             }
             // What is in the buffer by now was said while the key was pressed.
             incoming.silent_until_ns = arrival_ns + incoming.path.jitter.target_ns() + AFTER_KEY_NS;
+        }
+        if is_audio && let (Some(inband), Some(units)) = (&mut incoming.path.inband, units) {
+            inband.take(header, packet.payload, units, |key| {
+                if incoming.key_routes.is_new(key, KeyRoute::Tone, arrival_ns) {
+                    self.stats.keys += 1;
+                    out.push_event(MediaEvent::KeyPressed { call: self.call, key });
+                }
+            });
         }
         // Participants who may not speak are not heard: their packets need no order, and the rest may wait.
         let mut may_have_more = !is_audio || !is_measured || arrival_ns + FRAME_NS <= time.now_ns;
@@ -446,6 +457,9 @@ impl RoomMember {
         if !stream.params.receive {
             incoming.set_talking(false, self.call, out);
             return false;
+        }
+        if let Some(inband) = &mut incoming.path.inband {
+            inband.set_noise_floor(incoming.talk.floor_dbov());
         }
         incoming.path.listen(time.now_ns);
         let key_is_down = incoming.keys.is_key_down(time.now_ns) || time.now_ns < incoming.silent_until_ns;
@@ -703,9 +717,16 @@ impl RoomMember {
         });
     }
 
-    /// A key arrived otherwise than by RTP.
-    pub(crate) fn count_key(&mut self) {
-        self.stats.keys += 1;
+    /// A telephone key arrived by signalling.
+    pub(crate) fn press_key(&mut self, key: char, time: Tick, out: &mut Outbox) {
+        let is_new = self
+            .stream
+            .as_mut()
+            .is_none_or(|stream| stream.incoming.key_routes.is_new(key, KeyRoute::Signalling, time.now_ns));
+        if is_new {
+            self.stats.keys += 1;
+            out.push_event(MediaEvent::KeyPressed { call: self.call, key });
+        }
     }
 
     /// Counters and measurements up to now.

@@ -16,6 +16,7 @@
 //! streams.
 
 mod decode_skip;
+mod inband;
 mod key;
 mod latch;
 pub(crate) mod listener;
@@ -243,10 +244,10 @@ impl MixRoom {
         }
     }
 
-    /// A key arrived otherwise than by RTP.
-    pub(crate) fn count_key(&mut self, key: MemberKey) {
+    /// A telephone key arrived by signalling.
+    pub(crate) fn press_key(&mut self, key: MemberKey, pressed: char, time: Tick, out: &mut Outbox) {
         if let Some(member) = self.member_mut(key) {
-            member.count_key();
+            member.press_key(pressed, time, out);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     decode_skip::DecodeSkip,
+    inband::InbandKeys,
     play_log::{Piece, PlayLog},
     settings::Settings,
     tick::FRAME_NS,
@@ -30,6 +31,8 @@ pub(super) struct ReceivePath {
     pub(super) jitter: JitterBuffer,
     decoder: Decoder,
     skip: DecodeSkip,
+    /// Keys as tones, on lines where they are looked for.
+    pub(super) inband: Option<Box<InbandKeys>>,
     /// For G.722: the state that the decoder would have had it decoded the skipped packets.
     scales: Option<g722::Scales>,
     /// Decoded, not yet played.
@@ -172,6 +175,7 @@ impl ReceivePath {
             scales: decoder.scales(),
             decoder,
             skip: DecodeSkip::new(codec, has_levels, seed),
+            inband: None,
             // Longer packets get their space when the first one arrives.
             waiting: vec![0; 3 * frame],
             waiting_samples: 0,
@@ -410,6 +414,11 @@ impl ReceivePath {
                         self.payload = *payload;
                         self.payload_is_frame = true;
                     }
+                    if let Some(inband) = &mut self.inband
+                        && inband.clear(sequence, out)
+                    {
+                        (self.payload_is_frame, self.is_silent) = (false, false);
+                    }
                     let mut begins = self.waiting_samples;
                     self.waiting_samples = end;
                     match tempo {
@@ -446,6 +455,9 @@ impl ReceivePath {
                     match self.skip.is_skipping() {
                         true => out.fill(0),
                         false => self.decoder.conceal(next, out),
+                    }
+                    if let Some(inband) = &mut self.inband {
+                        inband.clear_concealed(out);
                     }
                     self.waiting_samples = end;
                     (self.was_concealed, self.stated_dbov) = (true, None);

@@ -1,6 +1,6 @@
 //! The settings of a room.
 
-use crate::MediaConfig;
+use crate::{InbandDtmf, MediaConfig};
 use plenary_audio::opus;
 
 /// The part of [`MediaConfig`] that a room depends on.
@@ -10,6 +10,7 @@ pub(crate) struct Settings {
     pub(crate) rtcp_interval_ns: u64,
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
+    pub(crate) inband_dtmf: InbandDtmf,
     pub(crate) opus: opus::Settings,
 }
 
@@ -20,6 +21,7 @@ impl Settings {
             rtcp_interval_ns: config.rtcp_interval_ms.saturating_mul(1_000_000),
             jitter_ms_min: config.jitter_ms_min,
             jitter_ms_max: config.jitter_ms_max,
+            inband_dtmf: config.inband_dtmf,
             opus: config.opus,
         }
     }

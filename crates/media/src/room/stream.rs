@@ -2,6 +2,7 @@
 //! and the processing of a voice before it is summed.
 
 use super::{
+    inband::{InbandKeys, KeyRoutes},
     latch::Latch,
     liveness::Liveness,
     outbox::Outbox,
@@ -12,7 +13,7 @@ use super::{
     srtp_context::SrtpContext,
     tick::FRAME_NS,
 };
-use crate::{AudioProcessing, MediaCallId, MediaEvent, Protection, StreamParams};
+use crate::{AudioProcessing, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams};
 use plenary_audio::{
     agc::{self, AutomaticGain},
     denoise::Denoiser,
@@ -55,6 +56,7 @@ pub(super) struct Incoming {
     pub(super) path: ReceivePath,
     pub(super) reception: Reception,
     pub(super) keys: DtmfReceiver,
+    pub(super) key_routes: KeyRoutes,
     pub(super) silent_until_ns: u64,
     pub(super) talk: TalkDetector,
     pub(super) talking: bool,
@@ -107,7 +109,7 @@ impl Stream {
         let send_path =
             SendPath::new(params.codec, source, params.ptime_ms, params.opus_bitrate_max, settings);
         let mean = settings.rtcp_interval_ns;
-        Self {
+        let mut stream = Self {
             fast_path: SilenceFastPath::new(params.remote_rtp),
             latch,
             is_settled: false,
@@ -123,6 +125,7 @@ impl Stream {
                 ),
                 reception: Reception::new(params.codec.clock_rate()),
                 keys: DtmfReceiver::new(),
+                key_routes: KeyRoutes::default(),
                 silent_until_ns: 0,
                 talk: TalkDetector::new(),
                 talking: false,
@@ -148,6 +151,25 @@ impl Stream {
                 last: None,
             },
             params,
+        };
+        stream.set_inband(settings, random);
+        stream
+    }
+
+    /// Looks for keys in the audio, or not, as the session description and the settings have it.
+    fn set_inband(&mut self, settings: &Settings, random: &mut Random) {
+        let is_wanted = match settings.inband_dtmf {
+            InbandDtmf::Auto => self.params.dtmf_payload_type.is_none(),
+            InbandDtmf::Always => true,
+            InbandDtmf::Off => false,
+        };
+        let (inband, codec) = (&mut self.incoming.path.inband, self.params.codec);
+        match is_wanted {
+            true if inband.is_none() => {
+                *inband = Some(Box::new(InbandKeys::new(codec, random.next() as u32)))
+            }
+            true => {}
+            false => *inband = None,
         }
     }
 
@@ -201,6 +223,7 @@ impl Stream {
                 if same_clock { old } else { self.send_path.source.clone().counting_on(&old) };
         }
         self.params = params;
+        self.set_inband(settings, random);
     }
 
     /// Enters the fast path for silence after a tick in which the line was silent, if its state allows it. `number`
@@ -213,6 +236,7 @@ impl Stream {
             && incoming.echo.is_indifferent()
             && now_ns >= incoming.silent_until_ns
             && !incoming.keys.is_key_down(now_ns)
+            && !incoming.path.inband.as_ref().is_some_and(|inband| inband.is_busy())
             && self.is_settled
             && self.latch.is_settled(now_ns.saturating_sub(AFTER_SETTLING_NS))
             && self.params.send

@@ -52,7 +52,7 @@ pub(super) fn command(
         MediaCommand::SetProcessing { call, processing } => {
             media.set_processing(id(call), processing);
         }
-        MediaCommand::CountKey { call } => media.count_key(id(call)),
+        MediaCommand::PressKey { call, key } => media.press_key(id(call), key),
         MediaCommand::CutOff { call } => media.cut_off(id(call)),
         MediaCommand::Play { to, play, clips, repeat } => {
             let to = match to {

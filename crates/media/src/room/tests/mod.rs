@@ -1,6 +1,7 @@
 //! A room with synthetic participants, in virtual time.
 
 mod codecs;
+mod inband;
 mod keys;
 mod levels;
 mod liveness;
@@ -13,7 +14,7 @@ mod streams;
 
 use super::*;
 use crate::ports::{Channel, PortPair, Ports};
-use crate::{OneWay, Protection};
+use crate::{InbandDtmf, OneWay, Protection};
 use plenary_audio::{
     g711, g722,
     goertzel::{power_dbov, take_apart},
@@ -36,6 +37,7 @@ const SETTINGS: Settings = Settings {
     rtcp_interval_ns: 5 * SECOND,
     jitter_ms_min: 20,
     jitter_ms_max: 200,
+    inband_dtmf: InbandDtmf::Auto,
     opus: opus::Settings { bitrate: 32_000, complexity: 5, fec: true, dtx: false, expected_loss_percent: 10 },
 };
 const EVENTS: u8 = 101;
