@@ -1,7 +1,7 @@
 //! The entry of conferences: a call is answered, asked for a room and a PIN, and connected.
 
 use crate::{
-    PlayList,
+    LanguageCode, PlayList,
     fields::{FromText, Parsed, collect, or_default, whole},
     menu::{LeaderMenu, Menu},
 };
@@ -20,6 +20,8 @@ use utoipa::{
 
 /// Digits of a room's number at the most.
 const ROOM_DIGITS_MAX: usize = 12;
+/// Characters of a language's tag at the most.
+const LANGUAGE_CHARS_MAX: usize = 20;
 /// Rooms that an entry may list.
 const ROOMS_MAX: usize = 256;
 
@@ -37,9 +39,9 @@ pub struct EntryAction {
     #[schema(inline)]
     pub greeting: Option<PlayList>,
     /// The language of what is said, until the room has another one.
-    #[serde(default = "language", deserialize_with = "tag")]
+    #[serde(default, deserialize_with = "tag")]
     #[schema(value_type = String, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", default = "en")]
-    pub language: String,
+    pub language: LanguageCode,
     /// How often a caller may be wrong, or silent, about the room and about the PIN before the call ends.
     #[serde(default = "tries", deserialize_with = "whole::<1, 10, _>")]
     #[schema(minimum = 1, maximum = 10, default = 3)]
@@ -62,10 +64,6 @@ pub struct EntryAction {
     pub leader_menu: Option<LeaderMenu>,
 }
 
-fn language() -> String {
-    "en".to_owned()
-}
-
 fn tries() -> u32 {
     3
 }
@@ -83,7 +81,7 @@ impl Default for EntryAction {
         Self {
             rooms: EntryRooms::All,
             greeting: None,
-            language: language(),
+            language: LanguageCode::default(),
             tries: tries(),
             first_key_s: first_key_s(),
             next_key_s: next_key_s(),
@@ -178,28 +176,17 @@ impl PartialSchema for EntryRooms {
 
 impl ToSchema for EntryRooms {}
 
-/// A language tag as RFC 5646 writes the usual ones: a language, and what narrows it.
-struct Tag(String);
-
-impl FromText for Tag {
+impl FromText for LanguageCode {
     const PLURAL: &'static str = "languages";
     const RULE: &'static str = "must be a language tag as in `en` or `en-GB`";
 
     fn from_text(text: &str) -> Option<Self> {
-        let mut parts = text.split('-');
-        let language = parts.next().unwrap_or_default();
-        let is_tag = text.len() <= 20
-            && (2..=3).contains(&language.len())
-            && language.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && parts.all(|part| {
-                (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            });
-        is_tag.then(|| Self(text.to_owned()))
+        Self::new(text).ok().filter(|_| text.len() <= LANGUAGE_CHARS_MAX)
     }
 }
 
-fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Parsed::deserialize(from).map(|Parsed(Tag(tag))| tag)
+fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<LanguageCode, D::Error> {
+    Parsed::deserialize(from).map(|Parsed(code)| code)
 }
 
 #[cfg(test)]
@@ -222,7 +209,7 @@ mod tests {
         let entry = read(body).unwrap();
         assert_eq!(entry.rooms, EntryRooms::Listed(vec!["1001".into(), "1002".into()]));
         assert_eq!(entry.greeting, Some(PlayList(vec!["hello.wav".into()])));
-        assert_eq!(entry.language, "en-GB");
+        assert_eq!(entry.language.as_str(), "en-GB");
         assert_eq!((entry.tries, entry.first_key_s, entry.next_key_s), (5, 20, 2));
         assert_eq!(entry.menu.unwrap().action("*1"), Some(MenuAction::Mute));
         assert_eq!(entry.leader_menu.unwrap().action("*2"), Some(MenuAction::Lock));

@@ -1,11 +1,11 @@
 //! A language: its texts, its audio and its rules.
 
-use crate::code::LanguageCode;
 use crate::pattern::{Choice, Part, Pattern, Slot};
 use crate::piece::{JOIN_MS, PAUSE_MS, Piece};
 use crate::rules::{CARDINAL, DEFAULT, MAX_STEPS, Rules, or};
-use crate::saying::{NameId, Saying, Task};
+use crate::saying::{NameId, Saying, clip_of};
 use crate::time::{Day, TimeOfDay};
+use plenary_model::{LanguageCode, MenuAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use toml::Table;
@@ -174,7 +174,7 @@ struct Values<'a> {
     names: &'a [NameId],
     unnamed: u32,
     keys: &'a str,
-    task: Option<Task>,
+    task: Option<MenuAction>,
 }
 
 /// How a sentence is chosen from several.
@@ -342,7 +342,7 @@ impl Composer<'_> {
             }
             Slot::Keys => return self.keys(values.keys),
             Slot::Task => {
-                self.sounds.extend(values.task.map(|task| Sound::Clip(task.name().to_owned())));
+                self.sounds.extend(values.task.map(|task| Sound::Clip(clip_of(task))));
                 return Ok(());
             }
             Slot::Form => {

@@ -1,10 +1,10 @@
 //! All languages of an installation: the built-in ones and those of a folder.
 
-use crate::code::LanguageCode;
 use crate::language::{Audio, Language, Parts, Sound, code_of, joined, read_table};
 use crate::pattern::is_name;
 use crate::piece::{PAUSE_MS, Piece, Spoken};
 use crate::saying::Saying;
+use plenary_model::LanguageCode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -7,7 +7,6 @@
 
 #![forbid(unsafe_code)]
 
-pub mod code;
 pub mod language;
 pub mod languages;
 mod pattern;
@@ -18,10 +17,10 @@ mod rules;
 pub mod saying;
 pub mod time;
 
-pub use code::{BadLanguageCode, LanguageCode};
 pub use language::Language;
 pub use languages::{LanguageError, Languages};
 pub use piece::{Piece, Spoken};
+pub use plenary_model::{BadLanguageCode, LanguageCode, MenuAction};
 pub use prompt::{Kind, Prompt};
-pub use saying::{NameId, Saying, Task};
+pub use saying::{NameId, Saying};
 pub use time::{Date, Day, TimeOfDay};

@@ -3,7 +3,8 @@
 use crate::pattern::{Choice, NumberTable, Part, Pattern, Slot, is_name};
 use crate::plural::{Category, Plurals};
 use crate::prompt::Prompt;
-use crate::saying::Task;
+use crate::saying::clip_of;
+use plenary_model::MenuAction;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
@@ -367,7 +368,7 @@ impl Rules {
     /// Every clip that some saying can need.
     pub(crate) fn clips(&self) -> BTreeSet<String> {
         let mut clips: BTreeSet<String> = Prompt::ALL.iter().map(|prompt| prompt.name().to_owned()).collect();
-        clips.extend(Task::ALL.iter().map(|task| task.name().to_owned()));
+        clips.extend(MenuAction::ALL.iter().map(|action| clip_of(*action)));
         clips.extend(self.dayparts.values().chain(self.keys.values()).cloned());
         for (_, pattern) in self.patterns() {
             for part in pattern.parts() {

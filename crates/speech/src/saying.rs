@@ -2,6 +2,7 @@
 
 use crate::prompt::Prompt;
 use crate::time::{Day, TimeOfDay};
+use plenary_model::MenuAction;
 use serde::{Deserialize, Serialize};
 
 /// A caller's recorded name. The caller of this crate knows what it stands for.
@@ -100,7 +101,7 @@ pub enum Saying {
     /// Which keys do something: "To mute or unmute, press star six." For menus that differ from the default, whose help is a fixed prompt.
     KeyFor {
         /// What the keys do.
-        task: Task,
+        task: MenuAction,
         /// The keys, such as `*6`.
         keys: String,
     },
@@ -122,81 +123,13 @@ impl From<Prompt> for Saying {
     }
 }
 
-macro_rules! tasks {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
-        /// What keys of a menu do, as [`Saying::KeyFor`] says it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum Task {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl Task {
-            /// Every task.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name of its text and of its audio.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
-
-tasks! {
-    /// Mutes or unmutes the one who presses it.
-    Mute = "key.mute";
-    /// Raises or lowers the hand.
-    Hand = "key.hand";
-    /// Says how many are in.
-    Count = "key.count";
-    /// Says who is in.
-    RollCall = "key.roll-call";
-    /// Opens the menu of volumes.
-    Volume = "key.volume";
-    /// What is heard becomes louder.
-    HearLouder = "key.hear-louder";
-    /// What is heard becomes quieter.
-    HearQuieter = "key.hear-quieter";
-    /// The own voice becomes louder.
-    TalkLouder = "key.talk-louder";
-    /// The own voice becomes quieter.
-    TalkQuieter = "key.talk-quieter";
-    /// Mutes or unmutes all.
-    MuteAll = "key.mute-all";
-    /// Lecture mode on or off.
-    Lecture = "key.lecture";
-    /// Locks or unlocks the conference.
-    Lock = "key.lock";
-    /// Says who waits, and lets them in.
-    Lobby = "key.lobby";
-    /// Admits the next who waits.
-    AdmitNext = "key.admit-next";
-    /// Admits all who wait.
-    AdmitAll = "key.admit-all";
-    /// Turns away the next who waits.
-    RefuseNext = "key.refuse-next";
-    /// Removes the last who joined.
-    EjectLast = "key.eject-last";
-    /// Calls somebody.
-    Call = "key.call";
-    /// Starts, pauses or resumes the recording.
-    Record = "key.record";
-    /// Says how much time is left.
-    TimeLeft = "key.time-left";
-    /// Extends the conference.
-    Extend = "key.extend";
-    /// Entry and exit sounds on or off.
-    Announcements = "key.announcements";
-    /// Leaves the conference.
-    Leave = "key.leave";
-    /// Ends the conference for everybody.
-    End = "key.end";
-    /// Help.
-    Help = "key.help";
+/// The clip that names what keys do, as in "To mute or unmute, press".
+pub(crate) fn clip_of(action: MenuAction) -> String {
+    match action {
+        // The lecture is a further stage of it.
+        MenuAction::Floor => clip_of(MenuAction::MuteAll),
+        action => format!("key.{}", action.name().replace('_', "-")),
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +149,7 @@ mod tests {
             ),
             (Saying::Joined { name: Some(NameId("7".into())) }, r#"{"joined":{"name":"7"}}"#),
             (
-                Saying::KeyFor { task: Task::Mute, keys: "*6".into() },
+                Saying::KeyFor { task: MenuAction::Mute, keys: "*6".into() },
                 r#"{"key_for":{"task":"mute","keys":"*6"}}"#,
             ),
         ] {

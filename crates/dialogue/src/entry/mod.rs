@@ -148,8 +148,7 @@ impl Entry {
             EntryRooms::Listed(numbers) => Some(Arc::new(RoomNumbers::new(numbers.iter().cloned()))),
         };
         Self {
-            // The configuration has been checked; a tag that is none all the same must not end calls.
-            language: LanguageCode::new(&settings.language).unwrap_or_default(),
+            language: settings.language.clone(),
             settings,
             stage: Stage::New,
             timers: Timers::new(),

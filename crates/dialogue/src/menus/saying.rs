@@ -3,7 +3,7 @@
 use super::{CallProgress, Menus, Notice, Outcome, Volume};
 use crate::Item;
 use plenary_model::{LeaderMenu, Menu, MenuAction};
-use plenary_speech::{Prompt, Saying, Task};
+use plenary_speech::{Prompt, Saying};
 
 impl Menus {
     /// What became of a command.
@@ -71,7 +71,7 @@ impl Menus {
                 let how = match self_unmute {
                     true => self
                         .keys_of(MenuAction::Mute)
-                        .map(|keys| Saying::KeyFor { task: Task::Mute, keys: keys.to_owned() }.into()),
+                        .map(|keys| Saying::KeyFor { task: MenuAction::Mute, keys: keys.to_owned() }.into()),
                     false => self.how_to_ask(),
                 };
                 return [Item::from(Prompt::MuteByLeader)].into_iter().chain(how).collect();
@@ -125,43 +125,11 @@ impl Menus {
             return says.iter().map(|prompt| Item::from(*prompt)).collect();
         }
         let key_for = |(keys, action): (&plenary_model::KeySequence, MenuAction)| {
-            Item::from(Saying::KeyFor { task: task(action), keys: keys.as_str().to_owned() })
+            Item::from(Saying::KeyFor { task: action, keys: keys.as_str().to_owned() })
         };
         match self.is_leader {
             true => self.leader_menu.iter().map(key_for).collect(),
             false => self.menu.iter().map(key_for).collect(),
         }
-    }
-}
-
-/// How an action is called in a sentence.
-fn task(action: MenuAction) -> Task {
-    match action {
-        MenuAction::Mute => Task::Mute,
-        MenuAction::Hand => Task::Hand,
-        MenuAction::Count => Task::Count,
-        MenuAction::RollCall => Task::RollCall,
-        MenuAction::Volume => Task::Volume,
-        MenuAction::HearLouder => Task::HearLouder,
-        MenuAction::HearQuieter => Task::HearQuieter,
-        MenuAction::TalkLouder => Task::TalkLouder,
-        MenuAction::TalkQuieter => Task::TalkQuieter,
-        // The lecture is a further stage of it.
-        MenuAction::Floor | MenuAction::MuteAll => Task::MuteAll,
-        MenuAction::Lecture => Task::Lecture,
-        MenuAction::Lock => Task::Lock,
-        MenuAction::Lobby => Task::Lobby,
-        MenuAction::AdmitNext => Task::AdmitNext,
-        MenuAction::AdmitAll => Task::AdmitAll,
-        MenuAction::RefuseNext => Task::RefuseNext,
-        MenuAction::EjectLast => Task::EjectLast,
-        MenuAction::Call => Task::Call,
-        MenuAction::Record => Task::Record,
-        MenuAction::TimeLeft => Task::TimeLeft,
-        MenuAction::Extend => Task::Extend,
-        MenuAction::Announcements => Task::Announcements,
-        MenuAction::Leave => Task::Leave,
-        MenuAction::End => Task::End,
-        MenuAction::Help => Task::Help,
     }
 }

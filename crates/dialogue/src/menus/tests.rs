@@ -6,7 +6,7 @@ use crate::{
     testing::{key, said},
 };
 use plenary_conference::ParticipantId;
-use plenary_speech::{NameId, Saying, Task};
+use plenary_speech::{NameId, Saying};
 
 struct Keypad {
     menus: Menus,
@@ -343,7 +343,10 @@ fn help_comes_by_its_keys_and_by_a_star_alone() {
     let mut pad = Keypad::with(menu, LeaderMenu::default(), false);
     pad.keys("*0");
     let keys = |task, keys: &str| format!("{:?}", Saying::KeyFor { task, keys: keys.to_owned() });
-    assert_eq!(pad.take(), [format!("play {}, {}", keys(Task::Help, "*0"), keys(Task::Mute, "1"))]);
+    assert_eq!(
+        pad.take(),
+        [format!("play {}, {}", keys(MenuAction::Help, "*0"), keys(MenuAction::Mute, "1"))]
+    );
 }
 
 #[test]
@@ -410,7 +413,7 @@ fn an_answer_that_is_late_says_what_it_is_and_opens_no_menu() {
 
 #[test]
 fn what_others_do_to_a_participant_is_told_with_the_keys_that_help() {
-    let key_for = format!("{:?}", Saying::KeyFor { task: Task::Mute, keys: "*6".into() });
+    let key_for = format!("{:?}", Saying::KeyFor { task: MenuAction::Mute, keys: "*6".into() });
     for (notice, says) in [
         (Notice::MutedByLeader { self_unmute: true }, format!("mute.by-leader, {key_for}")),
         (Notice::MutedByLeader { self_unmute: false }, "mute.by-leader, mute.ask".to_owned()),

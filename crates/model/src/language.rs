@@ -9,11 +9,20 @@ use std::fmt;
 pub struct LanguageCode(String);
 
 /// A text that is no code of a language.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no language code: allowed are two or three letters, and after a hyphen a region or script, such as `en` or `en-GB`"
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLanguageCode(String);
+
+impl fmt::Display for BadLanguageCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is no language code: allowed are two or three letters, and after a hyphen a region or script, such as `en` or `en-GB`",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadLanguageCode {}
 
 impl LanguageCode {
     /// English, which is built in and stands in for whatever another language lacks.
@@ -23,6 +32,9 @@ impl LanguageCode {
     }
 
     /// Reads a code. Its case does not matter: the language is written in small letters, a region in capitals (RFC 5646, 2.1.1).
+    ///
+    /// # Errors
+    /// The text is no code.
     pub fn new(text: &str) -> Result<Self, BadLanguageCode> {
         let bad = || BadLanguageCode(text.chars().take(40).collect());
         let mut parts = text.split('-');
