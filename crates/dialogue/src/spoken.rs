@@ -3,6 +3,9 @@
 use plenary_model::PlayList;
 use plenary_speech::{LanguageCode, Prompt, Saying};
 
+/// What a dialogue says is shorter, in seconds. Longer playbacks have got lost.
+pub(crate) const PLAYBACK_S_MAX: u32 = 60;
+
 /// The number of a playback; unique within one dialogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlaybackId(pub u64);

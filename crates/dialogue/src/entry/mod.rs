@@ -27,7 +27,7 @@ pub use output::{HangUpReason, Output};
 use crate::{
     Item, KeyPress, Mono, Pin, QuestionId, RoomNumbers,
     keys::KeyBuffer,
-    spoken::Player,
+    spoken::{PLAYBACK_S_MAX, Player},
     timers::{Timers, after_s},
 };
 use collecting::Asked;
@@ -39,8 +39,6 @@ use std::{collections::VecDeque, sync::Arc};
 const DIALOGUE_S_MAX: u32 = 300;
 /// The store, the recorder or a conference that does not answer for so long has failed.
 const ANSWER_S_MAX: u32 = 15;
-/// What a dialogue says is shorter. Longer ones have got lost.
-const PLAYBACK_S_MAX: u32 = 60;
 /// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is told to call again.
 const PIN_WAIT_S_MAX: u32 = 10;
 /// Who was told to end a number with # does so, although it was complete before; this soon after its last digit.
@@ -482,12 +480,17 @@ impl Entry {
         true
     }
 
+    /// Ends what is being said and the music.
     fn silence(&mut self) {
+        self.stop_speaking();
+        self.set_music(false);
+    }
+
+    fn stop_speaking(&mut self) {
         self.timers.cancel(Timer::Playback);
         if let Some(playback) = self.player.stop() {
             self.outputs.push_back(Output::StopPlay(playback));
         }
-        self.set_music(false);
     }
 
     fn set_music(&mut self, is_on: bool) {

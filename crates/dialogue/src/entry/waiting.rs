@@ -17,7 +17,7 @@ impl Entry {
     /// Asks the conference for a place.
     pub(super) fn join(&mut self, now: Mono) {
         let Some(room) = self.room.as_ref().map(|room| room.number.clone()) else { return };
-        // From here on it is the conference that says how long somebody may wait.
+        // From here on it is the conference that says how long a caller may wait.
         self.timers.cancel(Timer::Dialogue);
         self.stage = Stage::Joining;
         let question = self.ask(now);
@@ -162,10 +162,7 @@ impl Entry {
     /// The time has come at which the conference starts. The music goes on until it answers.
     pub(super) fn join_again(&mut self, now: Mono) {
         if let Stage::Held { .. } = self.stage {
-            if let Some(playback) = self.player.stop() {
-                self.timers.cancel(Timer::Playback);
-                self.outputs.push_back(Output::StopPlay(playback));
-            }
+            self.stop_speaking();
             self.timers.cancel(Timer::Repeat);
             self.timers.cancel(Timer::Hold);
             self.join(now);

@@ -25,7 +25,7 @@ pub use output::{Command, Output, Step, Who};
 
 use crate::{
     Item, Mono, QuestionId,
-    spoken::Player,
+    spoken::{PLAYBACK_S_MAX, Player},
     timers::{Timers, after_s},
 };
 use plenary_model::{LeaderMenu, Menu, MenuAction};
@@ -37,8 +37,6 @@ use submenus::Below;
 const NEXT_KEY_S: u32 = 3;
 /// A command that is not answered for so long has failed.
 const ANSWER_S_MAX: u32 = 10;
-/// What is said is shorter. Longer ones have got lost.
-const PLAYBACK_S_MAX: u32 = 60;
 /// Commands that wait for an answer at the most.
 const COMMANDS_MAX: usize = 8;
 /// What waits to be said at the most; beyond that the oldest is left out.
