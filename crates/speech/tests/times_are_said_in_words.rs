@@ -3,48 +3,25 @@
 mod support;
 
 use plenary_speech::{Date, Day, Saying, TimeOfDay};
-use support::{code, with_polish, words};
-
-const WORDS: [&str; 20] = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-];
+use support::{ONES, code, with_polish, words};
 
 fn below_sixty(n: usize) -> String {
     let tens = ["", "", "twenty", "thirty", "forty", "fifty"][n / 10];
     match (n, n % 10) {
-        (0..20, _) => WORDS[n].to_owned(),
+        (0..20, _) => ONES[n].to_owned(),
         (_, 0) => tens.to_owned(),
-        (_, one) => format!("{tens} {}", WORDS[one]),
+        (_, one) => format!("{tens} {}", ONES[one]),
     }
 }
 
 fn english_time(hour: usize, minute: usize) -> String {
     let half = if hour < 12 { "a.m." } else { "p.m." };
-    let hour12 = WORDS[if hour.is_multiple_of(12) { 12 } else { hour % 12 }];
+    let hour12 = ONES[if hour.is_multiple_of(12) { 12 } else { hour % 12 }];
     match (hour, minute) {
         (0, 0) => "midnight".to_owned(),
         (12, 0) => "noon".to_owned(),
         (_, 0) => format!("{hour12} o'clock {half}"),
-        (_, 1..10) => format!("{hour12} oh {} {half}", WORDS[minute]),
+        (_, 1..10) => format!("{hour12} oh {} {half}", ONES[minute]),
         _ => format!("{hour12} {} {half}", below_sixty(minute)),
     }
 }

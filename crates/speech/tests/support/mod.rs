@@ -5,6 +5,30 @@
 use plenary_speech::{LanguageCode, Languages, Saying};
 use std::path::Path;
 
+/// English from zero to nineteen.
+pub(crate) const ONES: [&str; 20] = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+];
+
 /// The built-in languages beside the Polish one of the tests, with a clip for every text.
 pub(crate) fn with_polish() -> Languages {
     let folder = tempfile::tempdir().unwrap();
