@@ -134,7 +134,7 @@ pub enum EdgeQuestion {
     Trunks(Result<Vec<Trunk>, StoreFailed>),
     /// How the account's trunks do. [`Answer::TrunkStates`].
     TrunkStates(AccountId),
-    /// Calls somebody into a conference. [`Answer::Call`] once there is a seat.
+    /// Calls a participant into a conference. [`Answer::Call`] once there is a seat.
     Invite {
         /// Whose conference.
         account: AccountId,
@@ -152,7 +152,7 @@ pub enum EdgeQuestion {
         /// The name; `None`: it has none.
         display_name: Option<String>,
     },
-    /// Has the telephone of a party call somebody else. [`Answer::Call`].
+    /// Has the telephone of a participant call another address. [`Answer::Call`].
     Transfer {
         /// Whose conference.
         account: AccountId,

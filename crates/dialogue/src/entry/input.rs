@@ -55,7 +55,7 @@ pub enum Input {
         /// The question.
         question: QuestionId,
     },
-    /// The call is over, whoever ended it.
+    /// The call is over, whichever side ended it.
     HungUp,
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 const WALKS: u64 = 10_000;
 const STEPS: u64 = 60;
 
-/// Whoever stands around the dialogue: what it knows of the world, and what the dialogue has running.
+/// What stands around the dialogue: what it knows of the world, and what the dialogue has running.
 #[derive(Debug, Default)]
 struct World {
     playing: Option<PlaybackId>,
@@ -260,7 +260,7 @@ fn walk(seed: u64) -> bool {
             assert_eq!((entry.poll_timeout(), entry.open), (None, None));
         }
     }
-    // Whoever is not in and does nothing any more is out after some time, but for those whom the conference lets wait.
+    // A caller who is not in and does nothing any more is out after some time, but for those whom the conference lets wait.
     if !world.hung_up && !world.is_over {
         for _ in 0..100 {
             let Some(at) = entry.poll_timeout() else { break };

@@ -66,7 +66,7 @@ pub enum Outcome {
     },
     /// All but the leaders are muted now.
     AllMuted,
-    /// All can be heard now, but those who muted themselves; a lecture is over.
+    /// All can be heard now, except participants who muted themselves; a lecture is over.
     AllUnmuted,
     /// Lecture mode is on now.
     LectureOn,
@@ -163,9 +163,9 @@ pub enum Notice {
         /// They may unmute themselves.
         self_unmute: bool,
     },
-    /// To a leader: somebody has raised a hand.
+    /// To a leader: a participant has raised a hand.
     HandRaised,
-    /// To a leader: somebody waits in the lobby.
+    /// To a leader: a caller waits in the lobby.
     Waiting {
         /// Their recorded name.
         name: Option<NameId>,

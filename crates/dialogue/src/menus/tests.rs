@@ -231,7 +231,7 @@ fn the_lobby_is_gone_through_one_by_one() {
         pad.take(),
         ["stop", "do Refuse(One(ParticipantId(\"b\")))", "play lobby.turned-away", "do NextWaiting"]
     );
-    // Whoever hung up meanwhile is passed over.
+    // A caller who hung up meanwhile is passed over.
     pad.keys("*8");
     pad.done(waiting("c", 1));
     pad.keys("1");
@@ -444,7 +444,7 @@ fn sentences_follow_each_other() {
 }
 
 #[test]
-fn whoever_becomes_a_leader_has_the_leaders_keys() {
+fn a_new_leader_has_the_leaders_keys() {
     let mut pad = Keypad::participant();
     pad.input(Input::Role { is_leader: true });
     pad.keys("*7");
@@ -459,7 +459,7 @@ fn whoever_becomes_a_leader_has_the_leaders_keys() {
 }
 
 #[test]
-fn whoever_leaves_leaves_nothing_behind() {
+fn a_participant_who_leaves_leaves_nothing_behind() {
     let mut pad = Keypad::leader();
     pad.keys("*7*0");
     pad.take();
