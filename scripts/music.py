@@ -7,9 +7,9 @@ import numpy
 import pyloudnorm
 from scipy.signal import butter, lfilter, sosfilt
 
-RATE = 16_000
+RATE = 12_000
 LOUDNESS_LUFS = -27.0
-BITS = 14
+BITS = 11
 BEATS_PER_MINUTE = 72
 BEAT_S = 60 / BEATS_PER_MINUTE
 BARS = 16
@@ -97,7 +97,7 @@ def compose():
         for beat, note in MELODY[bar]:
             add(pluck(random, note, 2.4, 0.42), bar * 4 + beat)
     # Filtered in the middle of three rounds, so that the filter has no beginning either.
-    band = butter(2, [120, 6500], "band", fs=RATE, output="sos")
+    band = butter(2, [120, 5000], "band", fs=RATE, output="sos")
     loop = sosfilt(band, numpy.concatenate([loop] * 3))[SAMPLES : 2 * SAMPLES]
     return loop * 10 ** ((LOUDNESS_LUFS - pyloudnorm.Meter(RATE).integrated_loudness(loop)) / 20)
 

@@ -238,6 +238,9 @@ impl Composer<'_> {
             Saying::KeyToAsk { keys } => {
                 self.sentence("key-to-ask", By::Text(keys), Values { keys, ..values })?
             }
+            Saying::KeyToJoin { keys } => {
+                self.sentence("key-to-join", By::Text(keys), Values { keys, ..values })?
+            }
             Saying::KeyToUnmute { keys } => {
                 self.sentence("key-to-unmute", By::Text(keys), Values { keys, ..values })?
             }

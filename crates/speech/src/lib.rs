@@ -18,7 +18,7 @@ pub mod saying;
 pub mod time;
 
 pub use language::Language;
-pub use languages::{LanguageError, Languages};
+pub use languages::{LanguageError, Languages, MUSIC_ON_HOLD};
 pub use piece::{Piece, Spoken};
 pub use plenary_model::{BadLanguageCode, LanguageCode, MenuAction};
 pub use prompt::{Kind, Prompt};

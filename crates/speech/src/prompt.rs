@@ -97,6 +97,7 @@ prompts! {
     LobbyAdmittedAll = "lobby.admitted-all", Confirmation;
     LobbyTurnedAway = "lobby.turned-away", Confirmation;
     LobbyNobody = "lobby.nobody", Confirmation;
+    LobbyGuessing = "lobby.guessing", Statement;
     MuteOn = "mute.on", Confirmation;
     MuteOff = "mute.off", Confirmation;
     MuteByLeader = "mute.by-leader", Statement;

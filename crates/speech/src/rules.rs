@@ -29,6 +29,7 @@ pub(crate) const SENTENCES: &[(&str, &[Slot])] = &[
     ("key-for", &[Slot::Task, Slot::Keys]),
     ("key-to-ask", &[Slot::Keys]),
     ("key-to-unmute", &[Slot::Keys]),
+    ("key-to-join", &[Slot::Keys]),
 ];
 
 const UNITS: [&str; 6] = ["day", "day-first", "hour", "hour-first", "minute", "second"];

@@ -105,6 +105,11 @@ pub enum Saying {
         /// The keys, such as `*6`.
         keys: String,
     },
+    /// A called party is told by which key it joins.
+    KeyToJoin {
+        /// The key.
+        keys: String,
+    },
     /// A muted participant is told by which keys they can ask to speak.
     KeyToAsk {
         /// The keys, such as `*9`.
