@@ -7,10 +7,10 @@ pub use plenary_calls::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Reservation,
-    ReservationLimits, ReservationToken, Timestamp,
+    ReservationLimits, ReservationToken, State, Timestamp,
     calendar::Availability,
     conferences::{
-        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
     reservation::{ReservationChange, ReservationRequest},
 };

@@ -59,7 +59,7 @@ impl Access {
 
 /// What becomes of a call.
 enum Decision {
-    Welcome {
+    Admission {
         by: AdmittedBy,
         /// The access key, where nothing else admits the caller.
         key: Option<String>,
@@ -234,8 +234,8 @@ impl Calls {
             NamedKey::Known(..) | NamedKey::Unknown(_) | NamedKey::None => None,
         };
         let decision = match (by, by_key) {
-            (Some(by), _) => Decision::Welcome { by, key: None },
-            (None, Some(key)) => Decision::Welcome { by: AdmittedBy::WebRtc, key: Some(key) },
+            (Some(by), _) => Decision::Admission { by, key: None },
+            (None, Some(key)) => Decision::Admission { by: AdmittedBy::WebRtc, key: Some(key) },
             // Not for this one, and who it is is known: no password helps.
             (None, None) if known.is_somebody() => Decision::No,
             (None, None) if known.fault.is_some() => known.refusal(),
@@ -277,7 +277,7 @@ impl Calls {
         };
         let Decided { decision, user } = self.decide(looked, &dialled, flow);
         match decision {
-            Decision::Welcome { by, key } => {
+            Decision::Admission { by, key } => {
                 let account = service.as_ref().map(|(service, _)| service.account);
                 let trunk = account
                     .zip(network_of(flow))
@@ -358,7 +358,7 @@ impl Calls {
         let caller = looked.caller.clone();
         let had_credentials = !looked.claims.is_empty();
         match self.decide(looked, dialled, flow).decision {
-            Decision::Welcome { .. } => Ok(()),
+            Decision::Admission { .. } => Ok(()),
             Decision::NoSuchService => Err((404, Vec::new())),
             Decision::Challenge { stale } => {
                 if had_credentials && !stale {

@@ -3,6 +3,7 @@
 
 use crate::{
     Calls,
+    audio_choice::AudioChoice,
     control::{SoundChange, SoundSettings},
     media::AudioProcessing,
     number::CallNumber,
@@ -15,11 +16,11 @@ use std::collections::BTreeMap;
 /// What was set beside the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct StoredAudioSettings {
-    accounts: BTreeMap<AccountId, SoundChoice>,
+    accounts: BTreeMap<AccountId, AudioChoice>,
     /// Of those that nobody reserved.
-    conferences: BTreeMap<ConferenceKey, SoundChoice>,
+    conferences: BTreeMap<ConferenceKey, AudioChoice>,
     /// A conference may have several reservations, one after the other: each has its own.
-    reservations: BTreeMap<ReservationToken, SoundChoice>,
+    reservations: BTreeMap<ReservationToken, AudioChoice>,
     /// The reservations that are on.
     open: BTreeMap<ConferenceKey, ReservationToken>,
 }
@@ -38,7 +39,7 @@ impl StoredAudioSettings {
     }
 
     /// What was set for a conference, or for the reservation whose turn it is there.
-    fn of_conference(&self, key: &ConferenceKey, reservation: Option<&ReservationToken>) -> SoundChoice {
+    fn of_conference(&self, key: &ConferenceKey, reservation: Option<&ReservationToken>) -> AudioChoice {
         let choice = match reservation {
             Some(token) => self.reservations.get(token),
             None => self.conferences.get(key),
@@ -77,52 +78,6 @@ impl StoredAudioSettings {
     /// A conference that nobody reserved is gone.
     pub(crate) fn conference_gone(&mut self, key: &ConferenceKey) {
         self.conferences.remove(key);
-    }
-}
-
-/// What was set for an account, one conference or participant; `None`: as one level up.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct SoundChoice {
-    automatic_gain: Option<bool>,
-    noise_suppression: Option<bool>,
-    gain_db: Option<f32>,
-}
-
-impl SoundChoice {
-    fn change(&mut self, change: &SoundChange) {
-        let SoundChange { automatic_gain, noise_suppression, gain_db } = change;
-        if let Some(automatic_gain) = automatic_gain {
-            self.automatic_gain = *automatic_gain;
-        }
-        if let Some(noise_suppression) = noise_suppression {
-            self.noise_suppression = *noise_suppression;
-        }
-        if let Some(gain_db) = gain_db {
-            self.gain_db = *gain_db;
-        }
-    }
-
-    /// What holds where `under` is one level up.
-    fn over(self, under: AudioProcessing) -> AudioProcessing {
-        AudioProcessing {
-            automatic_gain: self.automatic_gain.unwrap_or(under.automatic_gain),
-            noise_suppression: self.noise_suppression.unwrap_or(under.noise_suppression),
-            gain_db: self.gain_db.unwrap_or(under.gain_db),
-        }
-    }
-}
-
-impl From<StoredAudio> for SoundChoice {
-    fn from(kept: StoredAudio) -> Self {
-        let StoredAudio { automatic_gain, noise_suppression } = kept;
-        Self { automatic_gain, noise_suppression, gain_db: None }
-    }
-}
-
-impl From<SoundChoice> for StoredAudio {
-    fn from(choice: SoundChoice) -> Self {
-        let SoundChoice { automatic_gain, noise_suppression, .. } = choice;
-        Self { automatic_gain, noise_suppression }
     }
 }
 

@@ -1,6 +1,6 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use crate::{audio_settings::SoundChoice, media::PlayNumber, number::CallNumber, route::Route};
+use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
     AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName, Timestamp,
 };
@@ -85,7 +85,7 @@ pub(crate) struct Call {
     /// Heard speaking at the moment.
     pub(crate) talking: bool,
     /// What was set for how it sounds.
-    pub(crate) sound: SoundChoice,
+    pub(crate) sound: AudioChoice,
     /// The call whose place it takes when it is up (RFC 3891).
     pub(crate) replaces: Option<CallNumber>,
     /// Whether its audio has to be protected.

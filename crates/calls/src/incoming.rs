@@ -7,7 +7,7 @@
 
 use crate::{
     Calls,
-    audio_settings::SoundChoice,
+    audio_choice::AudioChoice,
     browser_keys::BrowserClaim,
     call::{ANONYMOUS, Call, Purpose, Session, Stage},
     effects::reasons,
@@ -78,7 +78,7 @@ impl Calls {
                 service: None,
                 began_at: self.now.wall,
                 talking: false,
-                sound: SoundChoice::default(),
+                sound: AudioChoice::default(),
                 replaces,
                 srtp: self.settings.srtp,
                 recorded: false,

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod audio_choice;
 mod audio_settings;
 mod bindings;
 mod browser_keys;

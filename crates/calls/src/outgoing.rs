@@ -6,7 +6,7 @@
 
 use crate::{
     Calls, ControlError,
-    audio_settings::SoundChoice,
+    audio_choice::AudioChoice,
     call::{Call, CallRequest, OutgoingCall, Purpose, Session, Stage},
     control::{DialRefused, Invitation},
     effects::reasons,
@@ -97,7 +97,7 @@ impl Calls {
             service: None,
             began_at: self.now.wall,
             talking: false,
-            sound: SoundChoice::default(),
+            sound: AudioChoice::default(),
             replaces: None,
             srtp: self.settings.srtp,
             recorded: false,

@@ -9,8 +9,7 @@ use crate::{
     number::CallNumber,
 };
 use plenary_conference::{
-    ConferenceKey, ParticipantId, Refused, Timestamp,
-    conferences::{MutedBy, ParticipantSummary, State},
+    ConferenceKey, MutedBy, ParticipantId, Refused, State, Timestamp, conferences::ParticipantSummary,
 };
 use plenary_sip::sdp::Direction as MediaDirection;
 use serde::Serialize;

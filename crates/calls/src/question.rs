@@ -9,9 +9,9 @@ use crate::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
-    Timestamp,
+    State, Timestamp,
     conferences::{
-        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
 };
 use plenary_model::{AudioOwner, StoredAudio, Trunk};

@@ -9,10 +9,7 @@ use crate::{
     number::CallNumber,
     text::xml,
 };
-use plenary_conference::{
-    ConferenceKey, Mono, ToHome,
-    conferences::{ParticipantSummary, State},
-};
+use plenary_conference::{ConferenceKey, Mono, State, ToHome, conferences::ParticipantSummary};
 use plenary_model::Action;
 use plenary_sip::{Subscribing, SubscriptionId, text::uri_user};
 use std::{

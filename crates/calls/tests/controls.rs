@@ -8,8 +8,8 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
-    ConferenceName, ControlsChange, Event, ParticipantId, Refused, Reservation, ReservationToken, Timestamp,
-    conferences::{ConferenceRef, MutedBy, State},
+    ConferenceName, ControlsChange, Event, MutedBy, ParticipantId, Refused, Reservation, ReservationToken,
+    State, Timestamp, conferences::ConferenceRef,
 };
 use plenary_model::AudioOwner;
 use support::{ACCOUNT, EPOCH, From, World, key, trunk};

@@ -9,7 +9,7 @@ use plenary_calls::{
     participants::ParticipantState,
     question::{Answer, ParticipantAction},
 };
-use plenary_conference::{Refused, conferences::State};
+use plenary_conference::{Refused, State};
 use plenary_sip::{CallId, SipEvent, Transport};
 use support::{EPOCH, From, World, flow, key, trunk};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Seats sold for a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Booking {
+pub struct BookedSeats {
     /// First instant at which the seats are taken.
     pub starts_at: Timestamp,
     /// First instant at which they are free again.
@@ -19,7 +19,7 @@ pub struct Booking {
 
 /// The greatest number of seats sold at any one instant of `[from, to)`.
 #[must_use]
-pub fn peak_seats(bookings: impl IntoIterator<Item = Booking>, from: Timestamp, to: Timestamp) -> u32 {
+pub fn peak_seats(bookings: impl IntoIterator<Item = BookedSeats>, from: Timestamp, to: Timestamp) -> u32 {
     let mut changes: Vec<(Timestamp, i64)> = Vec::new();
     for booking in bookings {
         let (starts_at, ends_at) = (booking.starts_at.max(from), booking.ends_at.min(to));
@@ -41,7 +41,7 @@ pub fn peak_seats(bookings: impl IntoIterator<Item = Booking>, from: Timestamp, 
 /// Seats that can still be sold over the whole of `[from, to)`.
 #[must_use]
 pub fn available_seats(
-    bookings: impl IntoIterator<Item = Booking>,
+    bookings: impl IntoIterator<Item = BookedSeats>,
     from: Timestamp,
     to: Timestamp,
     capacity: u32,
@@ -215,8 +215,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn booking(from: i64, to: i64, seats: u32) -> Booking {
-        Booking { starts_at: Timestamp(from), ends_at: Timestamp(to), seats }
+    fn booking(from: i64, to: i64, seats: u32) -> BookedSeats {
+        BookedSeats { starts_at: Timestamp(from), ends_at: Timestamp(to), seats }
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             from in 0..60_i64,
             length in 1..60_i64,
         ) {
-            let bookings: Vec<Booking> =
+            let bookings: Vec<BookedSeats> =
                 bookings.into_iter().map(|(start, length, seats)| booking(start, start + length, seats)).collect();
             let counted = (from..from + length)
                 .map(|at| {
@@ -258,7 +258,7 @@ mod tests {
             }
             let (from, to) = (Timestamp(from), Timestamp(from + length));
             prop_assert_eq!(calendar.peak(from, to), counted);
-            let at_once = |bookings: &[Booking]| {
+            let at_once = |bookings: &[BookedSeats]| {
                 SeatCalendar::of(bookings.iter().map(|one| (one.starts_at, one.ends_at, u64::from(one.seats))))
             };
             prop_assert_eq!(&at_once(&bookings).levels, &calendar.levels);

@@ -1,9 +1,9 @@
 //! What has to be done because of an event or of time passing.
 
 use crate::{
-    conferences::MutedBy,
     controls::Controls,
     id::{ConferenceKey, ParticipantId, ReservationToken},
+    muting::MutedBy,
     participant::PlayList,
 };
 use serde::{Deserialize, Serialize};

@@ -4,9 +4,9 @@
 
 use crate::{
     Conferences, Effect, Event, Mono, Now, Refused, Timestamp,
-    conferences::State,
     id::ConferenceKey,
     message::{ToEdge, ToHome},
+    state::State,
 };
 use std::collections::{BTreeMap, VecDeque};
 

@@ -3,7 +3,7 @@
 //! The crate has two halves. [`reservation`] and [`calendar`] hold the rules by which time and seats are
 //! sold. [`conferences`] is the machine that knows every conference of the installation, who is in it and
 //! what they may do; it takes [`event::Event`]s with the time beside them and returns [`effect::Effect`]s
-//! that somebody else carries out.
+//! for the wiring to carry out.
 //!
 //! Nothing here opens a socket, spawns a task or asks what time it is: [`time::Now`] comes in as an argument.
 
@@ -17,8 +17,10 @@ pub mod event;
 pub mod home;
 pub mod limits;
 pub mod message;
+mod muting;
 pub mod refused;
 pub mod reservation;
+mod state;
 pub mod time;
 
 pub use plenary_model::{id, participant};
@@ -31,7 +33,9 @@ pub use home::{Home, QuestionId};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use limits::{ConferenceLimits, ReservationLimits};
 pub use message::{ToEdge, ToHome};
+pub use muting::MutedBy;
 pub use participant::{Digit, ParticipantOptions};
 pub use refused::Refused;
 pub use reservation::Reservation;
+pub use state::State;
 pub use time::{Mono, Now, Timestamp};

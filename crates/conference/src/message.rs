@@ -16,11 +16,12 @@
 //! ```
 
 use crate::{
-    conferences::{ParticipantSummary, State},
+    conferences::ParticipantSummary,
     effect::Effect,
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions},
     refused::Refused,
+    state::State,
 };
 use serde::{Deserialize, Serialize};
 

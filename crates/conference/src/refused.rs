@@ -1,7 +1,7 @@
 //! Why something asked for does not happen. One enum for the whole crate, so that each reason has one
 //! web-service error code and one SIP answer, chosen in one place each.
 
-use crate::{conferences::State, id::ServiceName, time::Timestamp};
+use crate::{id::ServiceName, state::State, time::Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use thiserror::Error;

@@ -1,10 +1,10 @@
 //! Reservations and the rules by which they are made, changed, extended and removed.
 
 use crate::{
-    conferences::State,
     id::{AccountId, ConferenceName, ReservationToken, ServiceName},
     limits::ReservationLimits,
     refused::{OutOfRange, Refused},
+    state::State,
     time::Timestamp,
 };
 use plenary_model::id::CONFERENCE_NAME_LENGTH_MAX;

@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    Controls, ControlsChange, Digit, Effect, Event, ParticipantOptions, Refused, ReservationToken,
-    conferences::{MutedBy, State},
+    Controls, ControlsChange, Digit, Effect, Event, MutedBy, ParticipantOptions, Refused, ReservationToken,
+    State,
     effect::{EndReason, Notice},
 };
 use support::*;

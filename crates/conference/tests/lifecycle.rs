@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    AccountId, Event, Refused, ReservationToken, Timestamp,
-    conferences::{ConferenceRef, State},
+    AccountId, Event, Refused, ReservationToken, State, Timestamp,
+    conferences::ConferenceRef,
     effect::{EndReason, Notice},
     id::ConferenceName,
 };

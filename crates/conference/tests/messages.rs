@@ -1,9 +1,9 @@
 //! Every message between edge and home can be written to a link and read back as it was.
 
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, Controls, Digit, Effect, ParticipantId, ParticipantOptions,
-    Refused, ReservationToken, ServiceName, Timestamp, ToEdge, ToHome,
-    conferences::{MutedBy, ParticipantSummary, State},
+    AccountId, ConferenceKey, ConferenceName, Controls, Digit, Effect, MutedBy, ParticipantId,
+    ParticipantOptions, Refused, ReservationToken, ServiceName, State, Timestamp, ToEdge, ToHome,
+    conferences::ParticipantSummary,
     effect::{Audience, EndReason, Notice},
     participant::PlayList,
     refused::OutOfRange,

@@ -3,8 +3,7 @@
 mod support;
 
 use plenary_conference::{
-    ConferenceLimits, ControlsChange, Digit, Effect, Event, ParticipantOptions, ReservationLimits,
-    conferences::State,
+    ConferenceLimits, ControlsChange, Digit, Effect, Event, ParticipantOptions, ReservationLimits, State,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -3,8 +3,7 @@
 mod support;
 
 use plenary_conference::{
-    ConferenceName, Refused, ReservationLimits, Timestamp,
-    conferences::State,
+    ConferenceName, Refused, ReservationLimits, State, Timestamp,
     reservation::{ReservationRequest, check_extend, check_new, check_remove},
 };
 use support::{EPOCH, reservation};

@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    ConferenceName, Event, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
-    conferences::{ConferenceRef, ReservationsQuery, State},
+    ConferenceName, Event, Refused, Reservation, ReservationLimits, ReservationToken, State, Timestamp,
+    conferences::{ConferenceRef, ReservationsQuery},
     effect::{EndReason, Notice},
     reservation::{ReservationChange, ReservationRequest, TITLE_LENGTH_MAX, check_booking, check_change},
 };

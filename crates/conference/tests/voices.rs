@@ -3,8 +3,7 @@
 mod support;
 
 use plenary_conference::{
-    Effect, Event, ParticipantOptions, Refused,
-    conferences::State,
+    Effect, Event, ParticipantOptions, Refused, State,
     effect::{Audience, EndReason},
 };
 use support::*;

@@ -77,7 +77,7 @@ impl Default for GuardConfig {
 /// The decision on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    Welcome,
+    Admitted,
     /// Too many; the source is asked to retry later.
     TooMany,
     /// Banned; no answer.
@@ -354,7 +354,7 @@ impl Guard {
         brings_something: bool,
         now: Duration,
     ) -> Admission {
-        let Some(key) = self.key(whence) else { return Admission::Welcome };
+        let Some(key) = self.key(whence) else { return Admission::Admitted };
         let rate = u64::from(self.config.requests_per_second);
         let source = self.of(key, now);
         if source.proven.is_banned(now) || (!brings_something && source.doubtful.is_banned(now)) {
@@ -372,7 +372,7 @@ impl Guard {
             return Admission::TooMany;
         }
         source.credit -= 1000;
-        Admission::Welcome
+        Admission::Admitted
     }
 
     /// The caller gets no answer at present. `brings_something`: a connection, or credentials.

@@ -2,27 +2,15 @@
 
 use crate::{
     ApiKey, Store, StoreError,
+    access::{Account, AccountRow, account},
     database::{now, read, storable, within},
     keys::insert_key,
     named::at_most,
 };
-use plenary_model::{AccountId, KeySettings, Timestamp};
+use plenary_model::{AccountId, KeySettings};
 
 /// Longest username, in characters.
 const USERNAME_CHARS_MAX: usize = 128;
-
-/// An account: whose conferences, services and keys they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// Its database key.
-    pub id: AccountId,
-    /// The cloud id: three decimal numbers, `1-2-0`.
-    pub cloud_id: String,
-    /// The username: `bob@example.com`.
-    pub username: String,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
 
 /// `CLOUDID/USERNAME`, taken apart at the first slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +42,6 @@ fn is_cloud_id(text: &str) -> bool {
 fn is_username(text: &str) -> bool {
     (1..=USERNAME_CHARS_MAX).contains(&text.chars().count())
         && !text.chars().any(|c| c == ':' || c.is_whitespace() || c.is_control())
-}
-
-type AccountRow = (i64, String, String, i64);
-
-pub(crate) fn account((id, cloud_id, username, created_at): AccountRow) -> Account {
-    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at) }
 }
 
 impl Store {

@@ -1,8 +1,8 @@
 //! API Access Keys: made, listed, changed, revoked, and looked up for every request of the web services.
 
 use crate::{
-    Account, ChangeError, Store, StoreError,
-    accounts::account,
+    ChangeError, Store, StoreError,
+    access::{Access, CachedKey, KeyId, account},
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
     lookup_cache::LookupTicket,
     named::at_most,
@@ -22,10 +22,6 @@ const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
 /// Keys of an account that are not revoked, at the most: whoever logs in is compared with all of them.
 const KEYS_MAX: i64 = 1000;
-
-/// A key's number, unique over the installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(pub i64);
 
 /// The secret text of an API Access Key. It exists only in the moment in which the key is made.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,32 +60,6 @@ impl KeyInfo {
             conference: self.conference.clone(),
             expires_at: self.expires_at,
         }
-    }
-}
-
-/// Who asks, and what for a valid key lets them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// The account whose key it is.
-    pub account: Account,
-    /// The key.
-    pub key: KeyId,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// The only conference that it is for; `None`: all of the account.
-    pub conference: Option<ConferenceName>,
-}
-
-/// A key that was found valid, until when it is.
-#[derive(Debug, Clone)]
-pub(crate) struct CachedKey {
-    access: Arc<Access>,
-    expires_at: Option<Timestamp>,
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod accounts;
 mod change;
 mod database;
@@ -27,20 +28,22 @@ mod records;
 mod reservations;
 mod services;
 mod sounds;
+mod store;
 mod tokens;
 mod transfer;
 mod trunks;
 mod users;
 mod webrtc_keys;
 
-pub use accounts::Account;
+pub use access::{Access, Account, KeyId};
 pub use change::{Change, ChangeError, Changed};
-pub use database::{Location, LocationError, Store, make_folder};
+pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;
 pub use idempotency::Begun;
-pub use keys::{Access, ApiKey, KeyId, KeyInfo};
+pub use keys::{ApiKey, KeyInfo};
 pub use reservations::{NameRule, ReserveError, new_reservation_token};
 pub use services::{ServiceError, ServiceScope};
+pub use store::Store;
 pub use transfer::{CopiedTable, CopyError, CopyProgress, Inspection, copy_database, inspect_database};
 pub use trunks::TrunkBody;
 pub use users::{SipPassword, UserError};

@@ -1,8 +1,8 @@
 //! From one database to another: every row, checked by counting and hashing both sides before it lasts.
 
 use crate::{
-    Location, StoreError,
-    database::{Base, Connection, Store, Write, postgres::Lock, within},
+    Location, Store, StoreError,
+    database::{Base, Connection, Write, postgres::Lock, within},
 };
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Row};

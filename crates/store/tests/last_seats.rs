@@ -6,7 +6,7 @@ mod support;
 
 use plenary_conference::{
     ConferenceName, Reservation, Timestamp,
-    calendar::{Booking, peak_seats},
+    calendar::{BookedSeats, peak_seats},
 };
 use plenary_store::{Account, NameRule, ReserveError, Store, new_reservation_token};
 use support::Database;
@@ -68,7 +68,7 @@ async fn the_sum_never_exceeds_the_capacity(database: &Database) {
             (_, Err(error)) => panic!("{error}"),
         }
     }
-    let booking = |reservation: &Reservation| Booking {
+    let booking = |reservation: &Reservation| BookedSeats {
         starts_at: reservation.starts_at,
         ends_at: reservation.ends_at(),
         seats: reservation.max_participants,
@@ -303,7 +303,7 @@ async fn whatever_is_done_at_once_never_oversells(database: &Database) {
     expected.sort_by(|one, other| one.token.as_str().cmp(other.token.as_str()));
     stored.sort_by(|one, other| one.token.as_str().cmp(other.token.as_str()));
     assert_eq!(stored, expected, "what was answered is there, as it was answered");
-    let booking = |one: &Reservation| Booking {
+    let booking = |one: &Reservation| BookedSeats {
         starts_at: one.starts_at,
         ends_at: one.ends_at(),
         seats: one.max_participants,

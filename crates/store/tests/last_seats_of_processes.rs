@@ -6,7 +6,7 @@ mod support;
 
 use plenary_conference::{
     AccountId, ConferenceName, Reservation, Timestamp,
-    calendar::{Booking, peak_seats},
+    calendar::{BookedSeats, peak_seats},
 };
 use plenary_store::{Location, ReserveError, Store, new_reservation_token};
 use std::{
@@ -46,7 +46,7 @@ async fn the_sum_never_exceeds_the_capacity_and_what_was_answered_is_there(datab
     let tokens: BTreeSet<String> = made.iter().map(|made| made.token.as_str().to_owned()).collect();
     let lost: Vec<_> = answered.difference(&tokens).collect();
     assert!(lost.is_empty(), "answered with success and not there: {lost:?}");
-    let booking = |made: &Reservation| Booking {
+    let booking = |made: &Reservation| BookedSeats {
         starts_at: made.starts_at,
         ends_at: made.ends_at(),
         seats: made.max_participants,

@@ -16,8 +16,8 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_conference::{
-    AccountId, ConferenceName, ControlsChange, Timestamp,
-    conferences::{ConferenceOverview, State as ConferenceState},
+    AccountId, ConferenceName, ControlsChange, State as ConferenceState, Timestamp,
+    conferences::ConferenceOverview,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

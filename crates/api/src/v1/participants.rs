@@ -26,8 +26,7 @@ use axum::{
 use data_encoding::HEXUPPER;
 use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{
-    AccountId, ConferenceName, ParticipantId, ParticipantOptions, conferences::MutedBy,
-    reservation::is_conference_name,
+    AccountId, ConferenceName, MutedBy, ParticipantId, ParticipantOptions, reservation::is_conference_name,
 };
 use plenary_model::FieldError;
 use serde::{Deserialize, Serialize};

@@ -19,8 +19,8 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_conference::{
-    Refused, Reservation as Stored, ReservationToken, Timestamp,
-    conferences::{ReservationsQuery, State as ConferenceState},
+    Refused, Reservation as Stored, ReservationToken, State as ConferenceState, Timestamp,
+    conferences::ReservationsQuery,
     refused::OutOfRange,
     reservation::{ReservationChange, ReservationRequest, check_change},
 };

@@ -16,10 +16,10 @@ use plenary_api::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
-    ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, Timestamp,
+    ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, State, Timestamp,
     calendar::Availability,
     conferences::{
-        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
     reservation::{
         ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,

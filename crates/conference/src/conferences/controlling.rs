@@ -1,7 +1,7 @@
 //! What may be done to a conference and its parties in every state, for the management API. The seven web services keep their
 //! refusals: see `on_set_options` and `on_eject`.
 
-use super::{Conference, Conferences, LiveConference, Seat};
+use super::{Conferences, Seat, conference::Conference, live::LiveConference};
 use crate::{
     controls::ControlsChange,
     effect::{Effect, EndReason, Notice},

@@ -1,10 +1,11 @@
 //! A conference that people are in: who they are, and who hears whom.
 
-use super::{ParticipantSummary, muting::Muting};
+use super::listing::ParticipantSummary;
 use crate::{
     controls::{Controls, ControlsChange},
     effect::{Audience, Effect, EndReason, Notice},
     id::{ConferenceKey, ParticipantId},
+    muting::Muting,
     participant::{Digit, ParticipantOptions, PlayList},
     time::Timestamp,
 };

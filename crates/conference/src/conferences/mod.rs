@@ -11,99 +11,30 @@
 //! Order of calls: one `handle_*`, then every [`Conferences::poll_effect`], then [`Conferences::poll_timeout`].
 //! What the reading methods say is true as of the last `handle_*`.
 
+mod conference;
 mod controlling;
+mod listing;
 mod live;
-mod muting;
 mod overview;
 mod reserved;
 
-pub use muting::MutedBy;
-pub use overview::ConferenceOverview;
-pub use reserved::ReservationsQuery;
+pub use listing::{
+    ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
+};
 
 use crate::{
     effect::{Effect, EndReason, Notice},
     event::Event,
-    id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken},
+    id::{AccountId, ConferenceKey, ParticipantId, ReservationToken},
     limits::{ConferenceLimits, ReservationLimits},
     participant::{Digit, ParticipantOptions},
     refused::Refused,
-    reservation::Reservation,
+    state::State,
     time::{Mono, Now, Timestamp},
 };
+use conference::{Conference, Deadline};
 use live::{Entering, EntryOrder, KeyAction, LiveConference, Preset};
-use reserved::{Conference, Deadline};
-use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-};
-
-/// The state of a conference as the web services name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum State {
-    /// Booked; its time has not come.
-    Reserved,
-    /// Its time has come, or somebody is in it, but nobody hears anybody.
-    Holding,
-    /// Its parties hear each other.
-    Active,
-    /// A reservation whose time is up.
-    Completed,
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reserved => "RESERVED",
-            Self::Holding => "HOLDING",
-            Self::Active => "ACTIVE",
-            Self::Completed => "COMPLETED",
-        })
-    }
-}
-
-/// One line of the conference list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConferenceSummary {
-    /// Its name.
-    pub name: ConferenceName,
-    /// Its state.
-    pub state: State,
-    /// Its seats.
-    pub max_participants: u32,
-    /// The reservation behind it, if it is a reserved conference.
-    pub reservation: Option<Reservation>,
-}
-
-/// One line of the participant list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParticipantSummary {
-    /// Its id.
-    pub id: ParticipantId,
-    /// Muted, by whomever. A listen-only party is not muted by being so.
-    pub muted: bool,
-    /// By whom.
-    pub muted_by: Option<MutedBy>,
-    /// Whether its keys do anything.
-    pub dtmf_enabled: bool,
-    /// It starts the conference, and ends it for everyone by leaving.
-    pub is_leader: bool,
-    /// When it entered; `None`: it is on the way in.
-    pub entered_at: Option<Timestamp>,
-}
-
-/// A conference named the way the web services do: by name, by token, or by both.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ConferenceRef {
-    /// By name.
-    Name(ConferenceName),
-    /// By token.
-    Token(ReservationToken),
-    /// By both, which must agree.
-    Both(ConferenceName, ReservationToken),
-}
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Every conference of the installation, reserved or live.
 #[derive(Debug)]

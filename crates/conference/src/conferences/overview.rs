@@ -1,33 +1,15 @@
 //! Conferences as the management API shows them.
 
-use super::{Conference, Conferences, LiveConference, ParticipantSummary, Seat, State};
-use crate::{
-    controls::Controls,
-    id::{AccountId, ConferenceKey, ConferenceName},
-    reservation::Reservation,
-    time::Timestamp,
+use super::{
+    Conferences, Seat,
+    conference::Conference,
+    listing::{ConferenceOverview, ParticipantSummary},
+    live::LiveConference,
 };
-
-/// A conference with what is going on in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConferenceOverview {
-    /// Its name.
-    pub name: ConferenceName,
-    /// Its state; HOLDING where the first of its participants is still being called.
-    pub state: State,
-    /// The reservation behind it, if it is a reserved conference.
-    pub reservation: Option<Reservation>,
-    /// Its seats.
-    pub max_participants: u32,
-    /// Those who are in while it is ACTIVE.
-    pub participants: usize,
-    /// Those who are in and wait for it to start.
-    pub waiting: usize,
-    /// Since when it is ACTIVE.
-    pub started_at: Option<Timestamp>,
-    /// What is set for it; `None` where it is not open.
-    pub controls: Option<Controls>,
-}
+use crate::{
+    id::{AccountId, ConferenceKey, ConferenceName},
+    state::State,
+};
 
 impl Conferences {
     /// All conferences of an account from a name on, ordered by name.

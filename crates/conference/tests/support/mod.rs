@@ -4,8 +4,8 @@
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit, Effect, Event, Mono, Now,
     ParticipantId, ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken,
-    ServiceName, Timestamp,
-    conferences::{ParticipantSummary, State},
+    ServiceName, State, Timestamp,
+    conferences::ParticipantSummary,
     effect::{Audience, EndReason, Notice},
     participant::PlayList,
 };

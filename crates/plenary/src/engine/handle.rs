@@ -12,10 +12,10 @@ use plenary_calls::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationLimits,
-    ReservationToken, Timestamp,
+    ReservationToken, State, Timestamp,
     calendar::Availability,
     conferences::{
-        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery, State,
+        ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
     reservation::{
         ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,

@@ -33,7 +33,7 @@ fn who_fails_often_is_blocked_and_the_neighbours_are_not() {
     for other in [&new, &alice()] {
         assert!(!guard.is_blocked(office, other, true, at));
     }
-    assert_eq!(guard.admit(office, false, at), Admission::Welcome);
+    assert_eq!(guard.admit(office, false, at), Admission::Admitted);
     assert_eq!(
         guard.bans(at),
         [Ban { source: office, left: TEN_MINUTES, doubtful: false, caller: Some(old.clone()) }]
@@ -97,9 +97,9 @@ fn a_datagram_in_anothers_name_blocks_nobody_who_has_a_password() {
     for n in 0..1000 {
         guard.failed_as(victim, &Caller::asking_for("100", &n.to_string()), Proof::Doubtful, at);
     }
-    assert!(!guard.is_banned(victim, at) && guard.admit(victim, true, at) == Admission::Welcome);
+    assert!(!guard.is_banned(victim, at) && guard.admit(victim, true, at) == Admission::Admitted);
     assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
-    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Admitted);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_source_may_burst_and_then_keeps_to_its_rate() {
     let mut guard = guard();
     let mut admitted = |source: &str, tries: usize, at: u64| {
         let at = Duration::from_secs(at);
-        (0..tries).filter(|_| guard.admit(ip(source), true, at) == Admission::Welcome).count()
+        (0..tries).filter(|_| guard.admit(ip(source), true, at) == Admission::Admitted).count()
     };
     assert_eq!(admitted("192.0.2.1", 100, 0), 20);
     assert_eq!(admitted("192.0.2.1", 100, 3), 6);
@@ -176,7 +176,7 @@ fn who_fails_too_often_gets_silence_for_a_while() {
     assert_eq!(guard.admit(source, true, Duration::from_secs(10)), Admission::Ignored);
     assert!(!guard.is_banned(ip("192.0.2.2"), Duration::from_secs(10)));
     assert!(!guard.is_banned(source, Duration::from_secs(610)));
-    assert_eq!(guard.admit(source, true, Duration::from_secs(610)), Admission::Welcome);
+    assert_eq!(guard.admit(source, true, Duration::from_secs(610)), Admission::Admitted);
 }
 
 #[test]
@@ -215,14 +215,14 @@ fn whoever_is_written_about_falsely_is_not_shut_out() {
     assert!(!guard.is_banned(victim, at));
     assert!(guard.may_connect(victim, 3, at));
     assert_eq!(guard.admit(victim, false, at), Admission::Ignored);
-    assert_eq!(guard.admit(victim, true, at), Admission::Welcome, "with a password, or over a connection");
-    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Welcome);
+    assert_eq!(guard.admit(victim, true, at), Admission::Admitted, "with a password, or over a connection");
+    assert_eq!(guard.admit(victim, false, at + DOUBTFUL_BAN_MAX), Admission::Admitted);
     // A caller who has authenticated is no longer in doubt.
     for _ in 0..10 {
         guard.failed(victim, Proof::Doubtful, at + 2 * DOUBTFUL_BAN_MAX);
     }
     guard.succeeded(victim, &alice(), at + 2 * DOUBTFUL_BAN_MAX);
-    assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Welcome);
+    assert_eq!(guard.admit(victim, false, at + 2 * DOUBTFUL_BAN_MAX), Admission::Admitted);
 }
 
 #[test]
@@ -276,6 +276,6 @@ fn bans_are_listed_with_what_is_left_of_them_and_can_be_lifted() {
     assert!(!guard.is_banned(second, at(11)) && guard.is_banned(first, at(11)));
     assert_eq!(guard.failed(second, Proof::Reached, at(11)), None, "its failures are forgotten too");
     assert!(guard.lift(doubtful, at(11)));
-    assert_eq!(guard.admit(doubtful, false, at(11)), Admission::Welcome);
+    assert_eq!(guard.admit(doubtful, false, at(11)), Admission::Admitted);
     assert_eq!(guard.bans(at(601)), []);
 }

@@ -90,7 +90,7 @@ impl Gate {
             return false;
         }
         match self.guard.admit(flow, brings_something, cx.now) {
-            Admission::Welcome => true,
+            Admission::Admitted => true,
             Admission::Ignored => false,
             Admission::TooMany => {
                 if let Some(mut response) = message::response(request, 503, None, None, &cx.product) {
@@ -105,7 +105,7 @@ impl Gate {
 
     /// Whether unreadable input is answered. It counts as a failure of its source.
     pub(super) fn admits_unreadable(&mut self, cx: &mut Context, flow: Flow) -> bool {
-        if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Welcome {
+        if self.guard.admit(flow, proof_of(flow) == Proof::Reached, cx.now) != Admission::Admitted {
             return false;
         }
         self.failed(cx, flow);

@@ -1,91 +1,11 @@
 //! The rules of booking, applied to what was read from the database: the name is free, and enough seats are left.
 
-use super::{ReserveError, worker::BookingRequest};
-use plenary_conference::{
-    AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp, calendar::SeatCalendar,
-};
+use super::request::{BookingRequest, NameRule, ReserveError, StoredReservation};
+use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
-
-/// Which other reservations of the same name a new one allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameRule {
-    /// None: a name stays taken until `completed_minutes` after the end of its reservation.
-    Exclusive {
-        /// In minutes.
-        completed_minutes: u32,
-    },
-    /// Reservations that do not overlap it.
-    NonOverlapping,
-}
-
-/// A row of the table of reservations, apart from its token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredReservation {
-    pub(super) account: i64,
-    pub(super) name: String,
-    pub(super) max_participants: u32,
-    pub(super) starts_at: Timestamp,
-    pub(super) duration_minutes: u32,
-    pub(super) divert: Option<String>,
-    pub(super) title: Option<String>,
-    pub(super) created_at: i64,
-    pub(super) automatic_gain: Option<bool>,
-    pub(super) noise_suppression: Option<bool>,
-}
-
-impl StoredReservation {
-    fn new(reservation: &Reservation, created_at: Timestamp) -> Self {
-        let base = Self {
-            account: reservation.account.0,
-            name: reservation.name.as_str().to_owned(),
-            max_participants: 0,
-            starts_at: reservation.starts_at,
-            duration_minutes: 0,
-            divert: None,
-            title: None,
-            created_at: created_at.0,
-            automatic_gain: None,
-            noise_suppression: None,
-        };
-        base.changed_to(reservation)
-    }
-
-    pub(super) fn ends_at(&self) -> Timestamp {
-        self.starts_at.plus_minutes(self.duration_minutes)
-    }
-
-    pub(super) fn time(&self) -> Range<Timestamp> {
-        self.starts_at..self.ends_at()
-    }
-
-    pub(super) fn into_reservation(self, token: ReservationToken) -> Reservation {
-        Reservation {
-            token,
-            account: AccountId(self.account),
-            name: ConferenceName::new(self.name),
-            max_participants: self.max_participants,
-            starts_at: self.starts_at,
-            duration_minutes: self.duration_minutes,
-            divert: self.divert.map(ServiceName::new),
-            title: self.title,
-        }
-    }
-
-    /// With the settings of `reservation`; account, name and what else is stored stay.
-    fn changed_to(&self, reservation: &Reservation) -> Self {
-        Self {
-            max_participants: reservation.max_participants,
-            starts_at: reservation.starts_at,
-            duration_minutes: reservation.duration_minutes,
-            divert: reservation.divert.as_ref().map(ServiceName::as_str).map(str::to_owned),
-            title: reservation.title.clone(),
-            ..self.clone()
-        }
-    }
-}
 
 /// The reservations of the names in question: by account and name, then by token, with their times.
 pub(super) type NameHolders = BTreeMap<(i64, String), BTreeMap<ReservationToken, Range<Timestamp>>>;

@@ -1,11 +1,11 @@
 //! Reservations: names and seats, booked, changed and released in one transaction.
 
 mod ledger;
+mod request;
 mod statements;
-mod worker;
+pub(crate) mod worker;
 
-pub use ledger::NameRule;
-pub(crate) use worker::BookingQueue;
+pub use request::{NameRule, ReserveError};
 
 use crate::{
     Store, StoreError,
@@ -13,37 +13,9 @@ use crate::{
 };
 use data_encoding::BASE32_NOPAD;
 use plenary_conference::{Reservation, ReservationToken, Timestamp, calendar::SeatCalendar};
+use request::BookingRequest;
 use statements::{ReservationRow, reservation_columns, stored_reservation};
-use std::{ops::Range, time::Duration};
-use thiserror::Error;
-use worker::BookingRequest;
-
-/// How long to look for the outcome of a commit that was not answered.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Why a reservation was not made or changed.
-#[derive(Debug, Error)]
-pub enum ReserveError {
-    /// The account has another reservation of this name that is not over yet, or that overlaps.
-    #[error("the conference name is taken")]
-    NameTaken,
-    /// Too few seats are left over the whole time.
-    #[error("only {available} seats are left for this time")]
-    NoSeats {
-        /// Seats that can still be booked for the whole interval.
-        available: u32,
-        /// Start of the first part of it in which no more are left.
-        from: Timestamp,
-        /// End of that part.
-        to: Timestamp,
-    },
-    /// No reservation has this token.
-    #[error("there is no reservation with this token")]
-    UnknownReservation,
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
+use std::ops::Range;
 
 /// A fresh token: 160 random bits as 32 upper-case base32 characters.
 #[must_use]

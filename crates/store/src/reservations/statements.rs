@@ -1,8 +1,8 @@
 //! What bookings read from the database and write into it: one statement for many requests.
 
 use super::{
-    ledger::{LedgerChanges, NameHolders, NameRule, StoredReservation},
-    worker::{BookingRequest, DOING},
+    ledger::{LedgerChanges, NameHolders},
+    request::{BookingRequest, NameRule, StoredReservation},
 };
 use crate::{
     StoreError,
@@ -14,6 +14,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
 };
+
+/// What the statements are for, in errors.
+pub(super) const DOING: &str = "booking seats";
 
 /// The columns of [`ReservationRow`].
 macro_rules! reservation_columns {

@@ -14,15 +14,15 @@
 //! ```
 
 use super::{
-    CONFIRM_TIMEOUT, ReserveError,
-    ledger::{Ledger, NameRule, StoredReservation},
-    statements,
+    ledger::Ledger,
+    request::{BookingRequest, ReserveError, StoredReservation},
+    statements::{self, DOING},
 };
 use crate::{
     StoreError,
     database::{Base, Write, postgres::Lock},
 };
-use plenary_conference::{Reservation, ReservationToken, Timestamp, calendar::SeatCalendar};
+use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -38,75 +38,17 @@ use tracing::{error, info, warn};
 const BATCH_MAX: usize = 256;
 /// Requests in the queue; further callers wait until there is room.
 const QUEUE_MAX: usize = 1024;
+/// How long to look for the outcome of a commit that was not answered.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an idle worker tries to undo changes whose commit stayed unconfirmed.
 const UNDO_INTERVAL: Duration = Duration::from_secs(1);
 /// How far the cache reaches into the past; it is trimmed in pieces of the same length.
 const CACHE_PAST_MINUTES: u32 = 24 * 60;
 
-pub(super) const DOING: &str = "booking seats";
-
 /// Accepts requests for the worker.
 #[derive(Debug, Clone)]
 pub(crate) struct BookingQueue {
     requests: mpsc::Sender<QueuedRequest>,
-}
-
-/// A change of the reservations.
-#[derive(Debug)]
-pub(super) enum BookingRequest {
-    /// Make a reservation.
-    Make {
-        reservation: Reservation,
-        names: NameRule,
-        /// The time by which the name is judged.
-        now: Timestamp,
-        /// Seats that may be booked at any instant.
-        capacity: u32,
-    },
-    /// Make the whole duration this long, unless it is already.
-    Extend { token: ReservationToken, duration_minutes: u32, capacity: u32 },
-    /// Replace the settings of the reservation with this token.
-    Change { reservation: Reservation, capacity: u32 },
-    /// Remove a reservation. The capacity counts if the removal has to be undone.
-    Remove { token: ReservationToken, capacity: u32 },
-    /// Undo: put a reservation back as it was, whether it was changed or removed.
-    Restore { token: ReservationToken, stored: StoredReservation, capacity: u32 },
-    /// Undo: delete a reservation that may have been made.
-    Withdraw { token: ReservationToken },
-}
-
-impl BookingRequest {
-    pub(super) fn token(&self) -> &ReservationToken {
-        match self {
-            Self::Make { reservation, .. } | Self::Change { reservation, .. } => &reservation.token,
-            Self::Extend { token, .. }
-            | Self::Remove { token, .. }
-            | Self::Restore { token, .. }
-            | Self::Withdraw { token } => token,
-        }
-    }
-
-    /// Whether the stored reservation has to be read to decide it.
-    pub(super) fn needs_stored(&self) -> bool {
-        match self {
-            Self::Make { .. } => false,
-            Self::Extend { .. }
-            | Self::Change { .. }
-            | Self::Remove { .. }
-            | Self::Restore { .. }
-            | Self::Withdraw { .. } => true,
-        }
-    }
-
-    /// How many seats may be booked at any instant, where the request can be undone to what was stored before.
-    fn restoring_capacity(&self) -> Option<u32> {
-        match self {
-            Self::Extend { capacity, .. } | Self::Change { capacity, .. } | Self::Remove { capacity, .. } => {
-                Some(*capacity)
-            }
-            Self::Make { .. } | Self::Restore { .. } | Self::Withdraw { .. } => None,
-        }
-    }
 }
 
 /// A request with its reply channel. The reply says whether anything changed.

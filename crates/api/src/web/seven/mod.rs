@@ -17,8 +17,9 @@ use crate::{
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use plenary_conference::{
-    AccountId, ConferenceName, ParticipantId, Refused, ReservationToken, ServiceName, Timestamp,
-    conferences::{ConferenceRef, ConferenceSummary, State as ConferenceState},
+    AccountId, ConferenceName, ParticipantId, Refused, ReservationToken, ServiceName,
+    State as ConferenceState, Timestamp,
+    conferences::{ConferenceRef, ConferenceSummary},
     reservation::{ReservationRequest, check_new},
 };
 use serde::Serialize;

@@ -18,14 +18,14 @@ pub enum MutedBy {
 
 /// The reasons for which a participant is muted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Muting {
-    pub(super) own: bool,
-    pub(super) by_leader: bool,
-    pub(super) by_lecture: bool,
+pub(crate) struct Muting {
+    pub(crate) own: bool,
+    pub(crate) by_leader: bool,
+    pub(crate) by_lecture: bool,
 }
 
 impl Muting {
-    pub(super) fn muted_by(self) -> Option<MutedBy> {
+    pub(crate) fn muted_by(self) -> Option<MutedBy> {
         match self {
             Self { by_leader: true, .. } => Some(MutedBy::Leader),
             Self { by_lecture: true, .. } => Some(MutedBy::Lecture),
@@ -34,17 +34,17 @@ impl Muting {
         }
     }
 
-    pub(super) fn is_muted(self) -> bool {
+    pub(crate) fn is_muted(self) -> bool {
         self.muted_by().is_some()
     }
 
     /// The participant mutes or unmutes itself with a key. `may_unmute`: also where the leader has muted it.
-    pub(super) fn with_key(self, muted: bool, may_unmute: bool) -> Self {
+    pub(crate) fn with_key(self, muted: bool, may_unmute: bool) -> Self {
         Self { own: muted, by_leader: self.by_leader && (muted || !may_unmute), ..self }
     }
 
     /// The leader or a program mutes or unmutes this participant, whatever it was muted by.
-    pub(super) fn with_leader(self, muted: bool) -> Self {
+    pub(crate) fn with_leader(self, muted: bool) -> Self {
         if muted { Self { by_leader: true, ..self } } else { Self::default() }
     }
 }

@@ -1,0 +1,96 @@
+//! What is asked about conferences and reservations, and what is listed.
+
+use crate::{
+    controls::Controls,
+    id::{ConferenceName, ParticipantId, ReservationToken},
+    muting::MutedBy,
+    reservation::Reservation,
+    state::State,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// One line of the conference list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceSummary {
+    /// Its name.
+    pub name: ConferenceName,
+    /// Its state.
+    pub state: State,
+    /// Its seats.
+    pub max_participants: u32,
+    /// The reservation behind it, if it is a reserved conference.
+    pub reservation: Option<Reservation>,
+}
+
+/// One line of the participant list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantSummary {
+    /// Its id.
+    pub id: ParticipantId,
+    /// Muted, by whomever. A listen-only party is not muted by being so.
+    pub muted: bool,
+    /// By whom.
+    pub muted_by: Option<MutedBy>,
+    /// Whether its keys do anything.
+    pub dtmf_enabled: bool,
+    /// It starts the conference, and ends it for everyone by leaving.
+    pub is_leader: bool,
+    /// When it entered; `None`: it is on the way in.
+    pub entered_at: Option<Timestamp>,
+}
+
+/// A conference named the way the web services do: by name, by token, or by both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConferenceRef {
+    /// By name.
+    Name(ConferenceName),
+    /// By token.
+    Token(ReservationToken),
+    /// By both, which must agree.
+    Both(ConferenceName, ReservationToken),
+}
+
+/// A conference with what is going on in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceOverview {
+    /// Its name.
+    pub name: ConferenceName,
+    /// Its state; HOLDING where the first of its participants is still being called.
+    pub state: State,
+    /// The reservation behind it, if it is a reserved conference.
+    pub reservation: Option<Reservation>,
+    /// Its seats.
+    pub max_participants: u32,
+    /// Those who are in while it is ACTIVE.
+    pub participants: usize,
+    /// Those who are in and wait for it to start.
+    pub waiting: usize,
+    /// Since when it is ACTIVE.
+    pub started_at: Option<Timestamp>,
+    /// What is set for it; `None` where it is not open.
+    pub controls: Option<Controls>,
+}
+
+/// Which reservations of an account to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationsQuery {
+    /// Of the conference of this name.
+    pub conference: Option<ConferenceName>,
+    /// Those that end after this instant.
+    pub from: Option<Timestamp>,
+    /// Those that start before this instant.
+    pub to: Option<Timestamp>,
+    /// Those in this state.
+    pub state: Option<State>,
+    /// Those behind the one with this start and this token.
+    pub after: Option<(Timestamp, ReservationToken)>,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+impl Default for ReservationsQuery {
+    fn default() -> Self {
+        Self { conference: None, from: None, to: None, state: None, after: None, limit: usize::MAX }
+    }
+}

@@ -1,0 +1,66 @@
+//! The handle on everything that is stored.
+
+use crate::{
+    Location, StoreError,
+    access::CachedKey,
+    database::{
+        Base, Write,
+        postgres::{self, Lock},
+    },
+    lookup_cache::LookupCache,
+    reservations::worker::BookingQueue,
+};
+use std::{path::Path, time::Duration};
+
+/// A handle on the database. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) base: Base,
+    /// Makes, changes and removes reservations.
+    pub(crate) bookings: BookingQueue,
+    /// API Access Keys that were verified within the last second.
+    pub(crate) key_cache: LookupCache<CachedKey>,
+}
+
+impl Store {
+    /// Opens `plenary.db` in `data_dir`, making folder and file when missing and bringing an older schema up
+    /// to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`] and [`StoreError::ReadOnly`] when folder or file can't be made or written,
+    /// [`StoreError::NotADatabase`] when the file is something else, [`StoreError::NewerSchema`] when a newer
+    /// version wrote it.
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_at(&Location::in_folder(data_dir)).await
+    }
+
+    /// Opens the database of a URL, bringing an older schema up to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`StoreError::Connect`] where PostgreSQL cannot be reached or does not let us in.
+    pub async fn open_at(location: &Location) -> Result<Self, StoreError> {
+        let base = Base::open(location).await?;
+        Ok(Self { bookings: BookingQueue::open(base.clone()), base, key_cache: LookupCache::default() })
+    }
+
+    /// Closes every connection once its current work is done. Clones can't be used any more either.
+    pub async fn close(&self) {
+        self.base.close().await;
+    }
+
+    /// How long a question or a change may take before it is given up as [`StoreError::is_unavailable`], where the database
+    /// is another machine's or process's. `None`: the database is a file.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match &self.base {
+            Base::Sqlite(_) => None,
+            Base::Postgres(_) => Some(postgres::PATIENCE),
+        }
+    }
+
+    /// A transaction beside which nothing else that is checked before it is written changes, so that what it has read is
+    /// still true when it writes.
+    pub(crate) async fn write(&self, doing: &'static str) -> Result<Write, StoreError> {
+        self.base.write(doing, Lock::Settings).await
+    }
+}
