@@ -1,9 +1,9 @@
 //! Commands to a media worker, from the control side and from the thread of DTLS handshakes.
 
 use crate::{
-    AudioProcessing, CallStats, MasterKey, MediaCallId, PlayId, RoomId, StreamParams,
+    AudioProcessing, CallStats, MasterKey, MediaCallId, OnMove, PlayId, RoomId, StreamParams,
     ports::{Channel, PortPair},
-    room::Playback,
+    room::{MovingMember, Playback},
 };
 use tokio::sync::oneshot;
 
@@ -42,6 +42,23 @@ pub(crate) enum WorkerCommand {
         call: MediaCallId,
         key: char,
     },
+    /// Moves a call to another room after the next tick of its own; with a worker: to that one, which expects it.
+    Move {
+        call: MediaCallId,
+        room: RoomId,
+        worker: Option<usize>,
+        playing: OnMove,
+    },
+    /// A call is about to arrive from another worker. Until it does, commands to it wait.
+    Expect {
+        call: MediaCallId,
+    },
+    /// An expected call arrives in a room; `None`: it has ended instead.
+    Arrive {
+        call: MediaCallId,
+        room: RoomId,
+        arrival: Option<Box<Arrival>>,
+    },
     Close {
         call: MediaCallId,
     },
@@ -74,6 +91,38 @@ pub(crate) enum WorkerCommand {
     Fail {
         room: RoomId,
     },
+}
+
+/// A call on its way from one worker to another.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) member: MovingMember,
+    pub(crate) pair: PortPair,
+}
+
+impl WorkerCommand {
+    /// The call that the command is for, and for which it waits while that call is expected.
+    pub(crate) fn call(&self) -> Option<MediaCallId> {
+        match self {
+            Self::Open { .. } | Self::Arrive { .. } | Self::StopPlay { .. } | Self::Shutdown => None,
+            Self::SetStream { call, .. }
+            | Self::SetVoice { call, .. }
+            | Self::SetProcessing { call, .. }
+            | Self::PressKey { call, .. }
+            | Self::Move { call, .. }
+            | Self::Expect { call }
+            | Self::Close { call }
+            | Self::Stats { call, .. }
+            | Self::CutOff { call }
+            | Self::DtlsClosed { call }
+            | Self::SendDtls { call, .. }
+            | Self::SetKeys { call, .. } => Some(*call),
+            Self::Play { to: PlayTarget::Call(call), .. } => Some(*call),
+            Self::Play { to: PlayTarget::Room { except, .. }, .. } => *except,
+            #[cfg(test)]
+            Self::Fail { .. } => None,
+        }
+    }
 }
 
 /// Why a playback fails if its call or room does not exist.

@@ -37,6 +37,17 @@ impl Directory {
         Some(entry.worker)
     }
 
+    /// Moves a call to another room; a new one goes to the worker with the fewest calls. Returns the call's worker before
+    /// and after. `None`: the call is not open, or is in that room.
+    pub(crate) fn move_call(&mut self, call: MediaCallId, room: RoomId) -> Option<(usize, usize)> {
+        let before = self.worker_of(call)?;
+        if self.calls.get(&call) == Some(&room) {
+            return None;
+        }
+        self.remove(call);
+        Some((before, self.insert(call, room)?))
+    }
+
     /// Removes a call, and its room with the last one. Unknown calls are ignored.
     pub(crate) fn remove(&mut self, call: MediaCallId) {
         let Some(room) = self.calls.remove(&call) else { return };
@@ -82,5 +93,23 @@ mod tests {
         }
         assert_eq!(directory.calls_of_worker, [0, 0]);
         assert!(directory.rooms.is_empty() && directory.calls.is_empty());
+    }
+
+    #[test]
+    fn a_call_that_moves_counts_for_the_worker_of_its_new_room() {
+        let mut directory = Directory::new(2);
+        for (call, room) in [(1, 1), (2, 2), (3, 2)] {
+            directory.insert(MediaCallId(call), RoomId(room));
+        }
+        assert_eq!(directory.calls_of_worker, [1, 2]);
+        assert_eq!(directory.move_call(MediaCallId(2), RoomId(1)), Some((1, 0)));
+        assert_eq!(directory.calls_of_worker, [2, 1]);
+        assert_eq!(directory.move_call(MediaCallId(2), RoomId(1)), None, "it is there");
+        assert_eq!(directory.move_call(MediaCallId(9), RoomId(1)), None, "it is not open");
+        // The last call of a room takes the room with it; a new room goes to the worker with fewer calls.
+        assert_eq!(directory.move_call(MediaCallId(3), RoomId(1)), Some((1, 0)));
+        assert_eq!(directory.worker_of_room(RoomId(2)), None);
+        assert_eq!(directory.move_call(MediaCallId(3), RoomId(4)), Some((0, 1)));
+        assert_eq!(directory.calls_of_worker, [2, 1]);
     }
 }

@@ -1,26 +1,27 @@
 //! The interface of the media plane: starting it, and commands to it.
 
 use crate::{
-    AudioProcessing, CallStats, Clip, MediaCallId, MediaConfig, MediaError, MediaEvent, PlayId, PlayTo,
-    Protection, RoomId, StreamParams,
+    AudioProcessing, CallStats, Clip, MediaCallId, MediaConfig, MediaError, MediaEvent, OnMove, PlayId,
+    PlayTo, Protection, RoomId, StreamParams,
     command::{NO_LISTENER, PlayTarget, WorkerCommand},
-    directory::Directory,
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
     files::{Library, NoSounds, SoundSource},
     load::{LoadCells, PlaneLoad},
     ports::{self, Channel, PortPair},
     room::{FRAME_NS, Playback, Settings},
+    route::{CommandRouter, NotOpened},
     worker::Worker,
 };
 use std::{
     io,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, PoisonError,
         mpsc::{self as std_mpsc, Receiver, Sender},
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
@@ -59,37 +60,38 @@ impl MediaPlane {
             count => count,
         };
         let (events, received) = mpsc::channel(config.event_queue.max(1));
-        let directory = Arc::new(Mutex::new(Directory::new(count)));
         let mut threads = Vec::new();
-        let mut workers = Vec::new();
         let (dtls, dtls_jobs) = HandshakeQueue::new();
         let dtls = config.dtls.as_ref().map(|_| dtls);
-        for index in 0..count {
-            let (sender, commands) = std_mpsc::channel();
-            let load = Arc::new(LoadCells::default());
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| std_mpsc::channel()).unzip();
+        let loads: Vec<_> = (0..count).map(|_| Arc::new(LoadCells::default())).collect();
+        let router = CommandRouter::new(senders);
+        // Calls that move from one worker to another keep their times, so all go by one clock.
+        let began = Instant::now();
+        for (index, (commands, load)) in receivers.into_iter().zip(&loads).enumerate() {
             let worker = Worker::new(
                 Settings::of(&config),
                 commands,
                 EventQueue::new(events.clone()),
-                Arc::clone(&directory),
-                Arc::clone(&load),
+                router.clone(),
+                Arc::clone(load),
+                began,
                 // The ticks of the workers interleave.
                 index as u64 * FRAME_NS / 10 / count as u64,
                 dtls.clone(),
             );
             threads.push(spawn(format!("media-{index}"), move || worker.run())?);
-            workers.push(WorkerDoor { commands: sender, load });
         }
         let (loader, jobs) = std_mpsc::channel();
-        let doors: Vec<_> = workers.iter().map(|worker| worker.commands.clone()).collect();
         if let Some(handshakes) =
-            config.dtls.as_ref().and_then(|identity| Handshakes::new(identity, doors.clone()))
+            config.dtls.as_ref().and_then(|identity| Handshakes::new(identity, router.clone()))
         {
             threads.push(spawn("media-dtls".to_owned(), move || handshakes.run(&dtls_jobs))?);
         }
         let library = Library::new(config.media_dir.clone(), config.file_seconds_max, sounds);
-        threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &doors, &events))?);
-        let shared = Shared { config, directory, workers, loader, dtls, threads: Mutex::new(threads) };
+        let of_loader = router.clone();
+        threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &of_loader, &events))?);
+        let shared = Shared { config, router, loads, loader, dtls, threads: Mutex::new(threads) };
         Ok((MediaHandle { shared: Arc::new(shared) }, received))
     }
 }
@@ -109,17 +111,29 @@ pub struct MediaHandle {
 #[derive(Debug)]
 struct Shared {
     config: MediaConfig,
-    directory: Arc<Mutex<Directory>>,
-    workers: Vec<WorkerDoor>,
+    router: CommandRouter,
+    /// By worker.
+    loads: Vec<Arc<LoadCells>>,
     loader: Sender<Job>,
     dtls: Option<HandshakeQueue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Debug)]
-struct WorkerDoor {
-    commands: Sender<WorkerCommand>,
-    load: Arc<LoadCells>,
+impl Shared {
+    /// Tells all threads to end. They hold senders to each other, so they would not end by themselves.
+    fn end_threads(&self) {
+        self.router.to_all(|| WorkerCommand::Shutdown);
+        let _ = self.loader.send(Job::Shutdown);
+        if let Some(dtls) = &self.dtls {
+            dtls.shut_down();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.end_threads();
+    }
 }
 
 impl MediaHandle {
@@ -144,36 +158,40 @@ impl MediaHandle {
         let pair = PortPair::bind(bind, &self.shared.config.rtp_ports, random(())?)?;
         let address = pair.local_addr().map_err(socket)?;
         let seed = random(())?;
-        // Locked until the command is sent, so that no other command of this call overtakes it.
-        let mut directory = self.directory();
-        let worker = directory.insert(call, room).ok_or(MediaError::CallExists(call))?;
-        if self.shared.workers[worker].commands.send(WorkerCommand::Open { call, room, pair, seed }).is_err()
-        {
-            directory.remove(call);
-            return Err(MediaError::ShutDown(room));
+        match self.shared.router.open(call, room, pair, seed) {
+            Ok(()) => Ok(address),
+            Err(NotOpened::Exists) => Err(MediaError::CallExists(call)),
+            Err(NotOpened::ShutDown) => Err(MediaError::ShutDown(room)),
         }
-        Ok(address)
+    }
+
+    /// Moves a call to another room, which may be new, on any worker. It keeps its ports, its stream with keys, sequence
+    /// numbers and timestamps, what its jitter buffer holds, its statistics, and its voice: whether it speaks and listens.
+    /// Handshakes and ICE continue. It is in the new room within 40 ms; whatever follows this command finds it there. A
+    /// playback to the old room is no longer heard. Without effect if the call is not open, or is in that room.
+    pub fn move_call(&self, call: MediaCallId, to: RoomId, playing: OnMove) {
+        self.shared.router.move_call(call, to, playing);
     }
 
     /// Sets or changes the negotiated stream. From the first call on, a packet is sent every `ptime_ms` without a
     /// gap, with silence if there is nothing to hear, except while `send` is false. A new `remote_rtp` discards the
     /// peer address that earlier packets came from.
     pub fn set_stream(&self, call: MediaCallId, stream: StreamParams) {
-        let worker = self.directory().worker_of(call);
-        if let (Protection::Dtls { active, fingerprint }, Some(dtls), Some(worker)) =
-            (&stream.protection, &self.shared.dtls, worker)
-        {
-            // Before the handshake begins, which sends its datagrams to the stream's address.
-            let (active, fingerprint, rtcp_mux) = (*active, *fingerprint, stream.rtcp_mux);
-            self.command(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
+        let handshake = match stream.protection {
+            Protection::Dtls { active, fingerprint } => Some((active, fingerprint)),
+            Protection::None | Protection::Srtp { .. } => None,
+        };
+        let rtcp_mux = stream.rtcp_mux;
+        // Before the handshake begins, which sends its datagrams to the stream's address.
+        let is_open =
+            self.shared.router.to_call(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
+        if let (Some((active, fingerprint)), Some(dtls), true) = (handshake, &self.shared.dtls, is_open) {
             // RTCP on a port of its own has keys of its own (RFC 5764, 4.1).
             let channels = if rtcp_mux { &[Channel::Rtp][..] } else { &[Channel::Rtp, Channel::Rtcp] };
             for channel in channels {
-                dtls.begin(call, *channel, worker, active, fingerprint);
+                dtls.begin(call, *channel, active, fingerprint);
             }
-            return;
         }
-        self.command(call, WorkerCommand::SetStream { call, params: Box::new(stream) });
     }
 
     /// A key arrived by signalling (SIP INFO). [`MediaEvent::KeyPressed`] follows, unless the same press has come as an event
@@ -202,36 +220,25 @@ impl MediaHandle {
     /// thread of their own; a file that cannot be read is reported and skipped. With `repeat` the list starts over until
     /// it is stopped.
     pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<Clip>, repeat: bool) {
-        let directory = self.directory();
-        let (worker, to) = match to {
-            PlayTo::Call(call) => (directory.worker_of(call), PlayTarget::Call(call)),
-            PlayTo::Room(room) => (directory.worker_of_room(room), PlayTarget::Room { room, except: None }),
-            PlayTo::RoomBut(room, call) => {
-                (directory.worker_of_room(room), PlayTarget::Room { room, except: Some(call) })
-            }
+        let to = match to {
+            PlayTo::Call(call) => PlayTarget::Call(call),
+            PlayTo::Room(room) => PlayTarget::Room { room, except: None },
+            PlayTo::RoomBut(room, call) => PlayTarget::Room { room, except: Some(call) },
         };
-        drop(directory);
         // The loader has ended only after a shutdown, when no call is left to hear it.
-        let _ = self.shared.loader.send(Job::Play { worker, to, id, list, repeat });
+        let _ = self.shared.loader.send(Job::Play { to, id, list, repeat });
     }
 
     /// Stops a playback, even while its files are still being read. Unknown ids are ignored.
     pub fn stop_play(&self, id: PlayId) {
-        for worker in &self.shared.workers {
-            let _ = worker.commands.send(WorkerCommand::StopPlay { id });
-        }
+        self.shared.router.to_all(|| WorkerCommand::StopPlay { id });
         // It may still be with the loader.
         let _ = self.shared.loader.send(Job::StopPlay { id });
     }
 
     /// Ends the call's media: sends RTCP BYE, closes the sockets, frees the ports. [`MediaEvent::Closed`] follows.
     pub fn close(&self, call: MediaCallId) {
-        let mut directory = self.directory();
-        let worker = directory.worker_of(call);
-        directory.remove(call);
-        if let Some(worker) = worker {
-            let _ = self.shared.workers[worker].commands.send(WorkerCommand::Close { call });
-        }
+        self.shared.router.close(call);
         if let Some(dtls) = &self.shared.dtls {
             dtls.end(call);
         }
@@ -253,24 +260,18 @@ impl MediaHandle {
     /// The worker of a call, as an index into [`PlaneLoad::workers`]; `None` if the call is not open.
     #[must_use]
     pub fn worker_of(&self, call: MediaCallId) -> Option<usize> {
-        self.directory().worker_of(call)
+        self.shared.router.directory().worker_of(call)
     }
 
     /// The load of each worker since its start.
     #[must_use]
     pub fn load(&self) -> PlaneLoad {
-        PlaneLoad { workers: self.shared.workers.iter().map(|worker| worker.load.read()).collect() }
+        PlaneLoad { workers: self.shared.loads.iter().map(|load| load.read()).collect() }
     }
 
     /// Closes every call, each with its [`MediaEvent::Closed`], and ends the threads.
     pub fn shutdown(&self) {
-        for worker in &self.shared.workers {
-            let _ = worker.commands.send(WorkerCommand::Shutdown);
-        }
-        let _ = self.shared.loader.send(Job::Shutdown);
-        if let Some(dtls) = &self.shared.dtls {
-            dtls.shut_down();
-        }
+        self.shared.end_threads();
         let threads =
             std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
@@ -279,29 +280,22 @@ impl MediaHandle {
         }
     }
 
-    fn directory(&self) -> MutexGuard<'_, Directory> {
-        self.shared.directory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Sends a command to the worker of a call; without effect if the call is not open.
     fn command(&self, call: MediaCallId, command: WorkerCommand) {
-        let worker = self.directory().worker_of(call);
-        if let Some(worker) = worker {
-            let _ = self.shared.workers[worker].commands.send(command);
-        }
+        self.shared.router.to_call(call, command);
     }
 
     #[cfg(test)]
     pub(crate) fn fail(&self, room: RoomId) {
-        let worker = self.directory().worker_of_room(room).expect("the room is there");
-        self.shared.workers[worker].commands.send(WorkerCommand::Fail { room }).expect("the worker is there");
+        let of = PlayTarget::Room { room, except: None };
+        assert!(self.shared.router.to_listeners(of, WorkerCommand::Fail { room }), "the room is there");
     }
 }
 
 /// A job for the loader. The queue has no bound: each job is an effect of a conference, a few for each call.
 #[derive(Debug)]
 enum Job {
-    Play { worker: Option<usize>, to: PlayTarget, id: PlayId, list: Vec<Clip>, repeat: bool },
+    Play { to: PlayTarget, id: PlayId, list: Vec<Clip>, repeat: bool },
     StopPlay { id: PlayId },
     Shutdown,
 }
@@ -310,7 +304,7 @@ enum Job {
 fn load(
     mut library: Library,
     jobs: &Receiver<Job>,
-    workers: &[Sender<WorkerCommand>],
+    router: &CommandRouter,
     events: &mpsc::Sender<MediaEvent>,
 ) {
     let fail = |id: PlayId, text: String| {
@@ -320,19 +314,17 @@ fn load(
     };
     while let Ok(job) = jobs.recv() {
         match job {
-            Job::Play { worker: None, id, .. } => fail(id, NO_LISTENER.to_owned()),
-            Job::Play { worker: Some(worker), to, id, list, repeat } => {
+            Job::Play { to, id, list, repeat } => {
                 let clips = list
                     .into_iter()
                     .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
                 let playback = Box::new(Playback::new(id, clips.collect(), repeat));
-                let _ = workers[worker].send(WorkerCommand::Play { to, playback });
-            }
-            Job::StopPlay { id } => {
-                for worker in workers {
-                    let _ = worker.send(WorkerCommand::StopPlay { id });
+                // Its listener may have moved meanwhile.
+                if !router.to_listeners(to, WorkerCommand::Play { to, playback }) {
+                    fail(id, NO_LISTENER.to_owned());
                 }
             }
+            Job::StopPlay { id } => router.to_all(|| WorkerCommand::StopPlay { id }),
             Job::Shutdown => return,
         }
     }
@@ -400,7 +392,7 @@ mod tests {
         for _ in 0..10 {
             other.recv(&mut datagram).expect("the other room goes on");
         }
-        assert!(media.directory().worker_of(MediaCallId(1)).is_none());
+        assert!(media.shared.router.directory().worker_of(MediaCallId(1)).is_none());
         // The control side may close a call before it reads the event; then the room can be opened again.
         media.close(MediaCallId(2));
         let again = call(&media, 4, 7);
@@ -412,7 +404,7 @@ mod tests {
     fn rooms_are_spread_over_workers_and_calls_of_a_room_stay_together() {
         let (media, _events) = start(2);
         let _sockets: Vec<_> = (0..6).map(|number| call(&media, number, number / 2)).collect();
-        let directory = media.directory();
+        let directory = media.shared.router.directory();
         for room in 0..3 {
             assert_eq!(
                 directory.worker_of(MediaCallId(2 * room)),
@@ -432,7 +424,7 @@ mod tests {
         media.close(MediaCallId(1));
         assert!(matches!(next(&mut events), MediaEvent::Closed { call: MediaCallId(1), .. }));
         UdpSocket::bind(address).expect("the port is free again");
-        assert_eq!(media.directory().worker_of_room(RoomId(1)), None);
+        assert_eq!(media.shared.router.directory().worker_of_room(RoomId(1)), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@
 //!                              └───────────────────────────────────────────┘
 //! ```
 //!
-//! A room belongs to one worker for life, so a packet's path takes no lock. Every 20 ms a room drains its calls'
+//! A room belongs to one worker for life, so a packet's path takes no lock; a call moves from room to room with all its
+//! state. Every 20 ms a room drains its calls'
 //! sockets, decodes the voices of participants who may speak, sums those of active speakers, encodes the sum once per
 //! codec for all listeners, and sends. `room` decides what a tick does and knows no thread, clock or socket; `worker`
 //! gives it the time and carries its packets.
@@ -34,6 +35,7 @@ mod load;
 mod params;
 mod ports;
 mod room;
+mod route;
 mod worker;
 
 pub use config::{InbandDtmf, MediaConfig};
@@ -43,8 +45,8 @@ pub use files::{NoSounds, SoundSource, StoredSound};
 pub use handle::{MediaHandle, MediaPlane};
 pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{
-    AudioProcessing, Clip, DtlsIdentity, Ice, MasterKey, MediaCallId, PlayId, PlayTo, Protection, RoomId,
-    StreamParams, Suite,
+    AudioProcessing, Clip, DtlsIdentity, Ice, MasterKey, MediaCallId, OnMove, PlayId, PlayTo, Protection,
+    RoomId, StreamParams, Suite,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
 #[doc(hidden)]

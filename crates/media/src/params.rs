@@ -151,3 +151,12 @@ pub enum PlayTo {
     /// All calls of a room but one.
     RoomBut(RoomId, MediaCallId),
 }
+
+/// What becomes of the playbacks for a call alone when it moves to another room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMove {
+    /// They continue.
+    KeepPlaying,
+    /// They are stopped.
+    StopPlaying,
+}

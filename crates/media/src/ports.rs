@@ -202,12 +202,17 @@ impl Ports {
 
     /// Closes the sockets.
     pub(crate) fn remove(&mut self, key: PortKey) {
-        if self.pairs.get_mut(key.0).and_then(Option::take).is_some() {
-            if let Some(ring) = &mut self.ring {
-                ring.leave::<2>(place(key.0));
-            }
-            self.free.push(key.0);
+        self.take(key);
+    }
+
+    /// Takes the sockets out, for another worker.
+    pub(crate) fn take(&mut self, key: PortKey) -> Option<PortPair> {
+        let pair = self.pairs.get_mut(key.0)?.take()?;
+        if let Some(ring) = &mut self.ring {
+            ring.leave::<2>(place(key.0));
         }
+        self.free.push(key.0);
+        Some(pair)
     }
 
     /// Uses io_uring from now on if the system allows it. Must be called on the thread that moves the datagrams.

@@ -8,21 +8,21 @@
 //! A panic in one room ends that room only.
 
 use crate::{
-    CallStats, MediaCallId, MediaEvent, RoomId,
-    command::{NO_LISTENER, PlayTarget, WorkerCommand},
+    CallStats, MediaCallId, MediaEvent, OnMove, RoomId,
+    command::{Arrival, NO_LISTENER, PlayTarget, WorkerCommand},
     departure::{self, Departures},
-    directory::Directory,
     dtls::HandshakeQueue,
     event_queue::EventQueue,
     load::LoadCells,
     ports::{Channel, PortDatagram, PortKey, PortPair, PortRead, Ports},
     room::{FRAME_NS, MemberKey, MixRoom, Outbox, PacketRoute, Playback, RoomDatagram, Settings, Tick},
+    route::CommandRouter,
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -47,6 +47,8 @@ const ROUNDS_PER_RTCP_ON_FAST_PATH: usize = 5;
 const COMMANDS_MAX: usize = 256;
 /// The monotonic clock does not begin at zero, so that times before its beginning are positive.
 const CLOCK_BEGINS_NS: u64 = 1_000_000_000_000;
+/// At its end a worker waits this long for a call that another worker, itself ending, is about to pass to it.
+const ARRIVAL_AT_END: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Phase {
@@ -68,18 +70,33 @@ struct CallLocation {
     key: MemberKey,
 }
 
+/// A call that moves to another room, after the next tick of its own.
+#[derive(Debug)]
+struct PendingMove {
+    call: MediaCallId,
+    room: RoomId,
+    /// The worker of that room, if it is another one.
+    worker: Option<usize>,
+    playing: OnMove,
+}
+
 /// The state of a worker thread.
 #[derive(Debug)]
 pub(crate) struct Worker {
     settings: Settings,
     commands: Receiver<WorkerCommand>,
     events: EventQueue,
-    directory: Arc<Mutex<Directory>>,
+    router: CommandRouter,
     load: Arc<LoadCells>,
     ports: Ports,
     phases: [Phase; PHASES],
     phase_of: HashMap<RoomId, usize>,
     locations: HashMap<MediaCallId, CallLocation>,
+    /// Calls that leave their rooms, each once.
+    moves: Vec<PendingMove>,
+    /// Calls that arrive from other workers, with the commands that wait for them. It takes some milliseconds, so the
+    /// queues have no bound.
+    expected: HashMap<MediaCallId, VecDeque<WorkerCommand>>,
     outbox: Outbox,
     /// The sockets of the rooms that tick.
     member_ports: Vec<MemberPort>,
@@ -95,13 +112,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// `offset_ns` shifts this worker's ticks relative to those of other workers.
+    /// `began` is the start of all workers' clock. `offset_ns` shifts this worker's ticks relative to those of others.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn new(
         settings: Settings,
         commands: Receiver<WorkerCommand>,
         events: EventQueue,
-        directory: Arc<Mutex<Directory>>,
+        router: CommandRouter,
         load: Arc<LoadCells>,
+        began: Instant,
         offset_ns: u64,
         dtls: Option<HandshakeQueue>,
     ) -> Self {
@@ -115,18 +134,20 @@ impl Worker {
             settings,
             commands,
             events,
-            directory,
+            router,
             load,
             ports: Ports::new(),
             phases,
             phase_of: HashMap::new(),
             locations: HashMap::new(),
+            moves: Vec::new(),
+            expected: HashMap::new(),
             outbox: Outbox::default(),
             member_ports: Vec::new(),
             rtcp_ports: Vec::new(),
             broken: Vec::new(),
             failed: Vec::new(),
-            began: Instant::now(),
+            began,
             dtls,
         }
     }
@@ -165,6 +186,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+        self.end_moves();
         let calls: Vec<_> = self.locations.keys().copied().collect();
         calls.into_iter().for_each(|call| self.close(call));
         self.events.flush();
@@ -185,6 +207,16 @@ impl Worker {
     }
 
     fn carry_out(&mut self, command: WorkerCommand) {
+        if !self.expected.is_empty() {
+            if let WorkerCommand::StopPlay { id } = command {
+                // A call on its way may bring that playback.
+                let waiting = self.expected.values_mut();
+                waiting.for_each(|waiting| waiting.push_back(WorkerCommand::StopPlay { id }));
+            }
+            if let Some(waiting) = command.call().and_then(|call| self.expected.get_mut(&call)) {
+                return waiting.push_back(command);
+            }
+        }
         match command {
             WorkerCommand::Open { call, room, pair, seed } => self.open(call, room, pair, seed),
             WorkerCommand::SetStream { call, params } => {
@@ -214,6 +246,11 @@ impl Worker {
                 let time = self.time();
                 self.with_member(call, |room, key, out| room.press_key(key, pressed, time, out));
             }
+            WorkerCommand::Move { call, room, worker, playing } => {
+                self.begin_move(PendingMove { call, room, worker, playing });
+            }
+            WorkerCommand::Expect { call } => drop(self.expected.insert(call, VecDeque::new())),
+            WorkerCommand::Arrive { call, room, arrival } => self.arrive(call, room, arrival),
             WorkerCommand::Close { call } => self.close(call),
             WorkerCommand::Stats { call, answer } => {
                 let mut stats = None;
@@ -281,17 +318,111 @@ impl Worker {
     }
 
     fn open(&mut self, call: MediaCallId, room: RoomId, pair: PortPair, seed: u64) {
+        let port = self.ports.insert(pair);
+        self.enter(call, room, |room| room.add(call, port, seed));
+    }
+
+    /// A call moves right after a tick, so that its next packet leaves when the new room ticks next, or the time after.
+    fn begin_move(&mut self, begun: PendingMove) {
+        if !self.locations.contains_key(&begun.call) {
+            return self.cancel_move(&begun);
+        }
+        self.moves.retain(|pending| pending.call != begun.call);
+        self.moves.push(begun);
+    }
+
+    /// The call has ended: whoever expects it need not wait.
+    fn cancel_move(&self, begun: &PendingMove) {
+        if let Some(worker) = begun.worker {
+            let _ = self
+                .router
+                .send(worker, WorkerCommand::Arrive { call: begun.call, room: begun.room, arrival: None });
+        }
+    }
+
+    /// Moves the calls that leave the rooms of a phase, which has ticked.
+    fn carry_out_moves(&mut self, index: usize, time: Tick) {
+        let mut place = 0;
+        while let Some(pending) = self.moves.get(place) {
+            let room = self.locations.get(&pending.call).map(|location| location.room);
+            let mut rooms = self.phases[index].rooms.iter();
+            // The call of a room that failed has no location.
+            let has_ticked = room.is_none_or(|room| rooms.any(|its| its.id == room && its.is_due(time)));
+            if has_ticked {
+                let pending = self.moves.swap_remove(place);
+                self.carry_out_move(&pending, time);
+            } else {
+                place += 1;
+            }
+        }
+    }
+
+    fn carry_out_move(&mut self, pending: &PendingMove, time: Tick) {
+        let Some(location) = self.locations.remove(&pending.call) else { return self.cancel_move(pending) };
+        let (mut moving, mut is_empty) = (None, false);
+        self.with_room(location.room, |room, _| {
+            moving = room.port(location.key).zip(room.take_out(location.key, pending.playing, time));
+            is_empty = room.is_empty();
+        });
+        if is_empty {
+            self.remove_room(location.room);
+        }
+        self.load.set_calls(self.locations.len());
+        let Some((port, member)) = moving else { return self.cancel_move(pending) };
+        match pending.worker {
+            None => self.enter(pending.call, pending.room, |room| room.take_in(member, port)),
+            Some(worker) => {
+                let Some(pair) = self.ports.take(port) else { return self.cancel_move(pending) };
+                let arrival = Some(Box::new(Arrival { member, pair }));
+                let arrive = WorkerCommand::Arrive { call: pending.call, room: pending.room, arrival };
+                if let Err(WorkerCommand::Arrive { call, arrival: Some(arrival), .. }) =
+                    self.router.send(worker, arrive)
+                {
+                    // That worker has ended.
+                    let stats = Box::new(arrival.member.stats());
+                    self.events.push(MediaEvent::Closed { call, stats });
+                }
+            }
+        }
+    }
+
+    /// A call comes from another worker, or has ended on its way.
+    fn arrive(&mut self, call: MediaCallId, room: RoomId, arrival: Option<Box<Arrival>>) {
+        let waiting = self.expected.remove(&call).unwrap_or_default();
+        if let Some(arrival) = arrival {
+            let Arrival { member, pair } = *arrival;
+            let port = self.ports.insert(pair);
+            self.enter(call, room, |room| room.take_in(member, port));
+        }
+        waiting.into_iter().for_each(|command| self.carry_out(command));
+    }
+
+    /// Adds a call to a room, which begins with its first call.
+    fn enter(&mut self, call: MediaCallId, room: RoomId, add: impl FnOnce(&mut MixRoom) -> MemberKey) {
         if !self.phase_of.contains_key(&room) {
             self.add_room(room);
         }
-        let port = self.ports.insert(pair);
-        match self.room_mut(room) {
-            Some(found) => {
-                let key = found.add(call, port, seed);
-                self.locations.insert(call, CallLocation { room, key });
-                self.load.set_calls(self.locations.len());
+        if let Some(found) = self.room_mut(room) {
+            let key = add(found);
+            self.locations.insert(call, CallLocation { room, key });
+            self.load.set_calls(self.locations.len());
+        }
+    }
+
+    /// Passes on the calls that are about to leave, and waits for those that are about to come, so that each is closed.
+    fn end_moves(&mut self) {
+        let time = self.time();
+        while !self.moves.is_empty() || !self.expected.is_empty() {
+            while let Some(pending) = self.moves.pop() {
+                self.carry_out_move(&pending, time);
             }
-            None => self.ports.remove(port),
+            if self.expected.is_empty() {
+                return;
+            }
+            match self.commands.recv_timeout(ARRIVAL_AT_END) {
+                Ok(command) => self.carry_out(command),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
 
@@ -408,6 +539,9 @@ impl Worker {
             if let Some(dtls) = &self.dtls {
                 dtls.take(call, channel, bytes);
             }
+        }
+        if !self.moves.is_empty() {
+            self.carry_out_moves(index, time);
         }
         self.move_rooms(index, time);
         self.load.add_ticks(rooms, late_ns, self.now_ns() - began_ns);
@@ -534,9 +668,14 @@ impl Worker {
         self.locations.retain(|_, place| place.room != id);
         self.load.set_calls(self.locations.len());
         // No packet's path: this lock is taken after a panic only, and the control side holds it briefly.
-        let mut directory = self.directory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut directory = self.router.directory();
         calls.iter().for_each(|call| directory.remove(*call));
         drop(directory);
+        let (failed, moves) = std::mem::take(&mut self.moves)
+            .into_iter()
+            .partition(|pending: &PendingMove| !self.locations.contains_key(&pending.call));
+        self.moves = moves;
+        failed.iter().for_each(|pending| self.cancel_move(pending));
         self.events.push(MediaEvent::RoomFailed { room: id, calls });
         for (call, port, stats) in gone {
             self.ports.remove(port);

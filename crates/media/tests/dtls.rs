@@ -5,8 +5,8 @@ mod support;
 
 use dimpl::{Config, Dtls, DtlsCertificate, Output, SrtpProfile};
 use plenary_media::{
-    CallStats, Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaHandle, MediaPlane, Protection, RoomId,
-    StreamParams,
+    CallStats, Codec, DtlsIdentity, MediaCallId, MediaConfig, MediaHandle, MediaPlane, OnMove, Protection,
+    RoomId, StreamParams,
 };
 use plenary_rtp::{
     packet::Packet,
@@ -156,6 +156,60 @@ async fn keys_protect_both_ways(is_13: bool) {
     .await;
     assert!(stats.srtp.is_some());
     media.shutdown();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_moves_to_another_worker_during_its_handshake_and_after_it() {
+    for is_13 in [false, true] {
+        let mine = identity();
+        let config = MediaConfig {
+            workers: 2,
+            dtls: Some(identity()),
+            rtp_ports: 41_700..=41_799,
+            ..MediaConfig::default()
+        };
+        let (media, events) = MediaPlane::start(config).unwrap();
+        std::mem::forget(events);
+        let (call, other) = (MediaCallId(1), MediaCallId(2));
+        let server = media.open(call, RoomId(1)).unwrap();
+        media.open(other, RoomId(2)).unwrap();
+        assert_ne!(media.worker_of(call), media.worker_of(other));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        media.set_voice(call, true, true);
+        media.set_stream(call, params(socket.local_addr().unwrap(), &mine, false, None));
+        let mut phone = Phone::new(server, socket, &mine, is_13);
+        // The first flight is out, and the answer is on its way.
+        assert_eq!(phone.step(), None);
+        media.move_call(call, RoomId(2), OnMove::KeepPlaying);
+        assert_eq!(media.worker_of(call), media.worker_of(other));
+        let (began, mut source) = (Instant::now(), Source::new(7, 0, 0));
+        let mut heard: Vec<plenary_rtp::packet::Header> = Vec::new();
+        while heard.len() < 60 && began.elapsed() < Duration::from_secs(10) {
+            let Some(mut packet) = phone.step() else { continue };
+            let (sender, receiver) = phone.keys.as_mut().expect("keys before audio");
+            if packet[1] & 0x7f >= 64 {
+                receiver.open_rtcp(&mut packet).expect("authentic");
+                continue;
+            }
+            let length = receiver.open_rtp(&mut packet).expect("authentic");
+            heard.push(Packet::parse(&packet[..length]).unwrap().header);
+            if heard.len() == 30 {
+                media.move_call(call, RoomId(3), OnMove::KeepPlaying);
+            }
+            let mut said = [&source.next_header(0, 160, 160).to_bytes()[..], &[0xff; 160]].concat();
+            sender.protect_rtp(&mut said, 0);
+            phone.socket.send(&said).unwrap();
+        }
+        assert_eq!(heard.len(), 60, "packets in ten seconds");
+        assert_ne!(media.worker_of(call), media.worker_of(other), "it has moved back");
+        for pair in heard.windows(2) {
+            assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+            assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(160));
+        }
+        let stats = stats_when(&media, call, |stats| stats.packets_received >= 55).await;
+        assert_eq!(stats.packets_not_authentic, 0, "{stats:?}");
+        media.shutdown();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,10 @@
 mod classic;
 mod modern;
 
-use crate::{MasterKey, MediaCallId, Suite, command::WorkerCommand, params::DtlsIdentity, ports::Channel};
+use crate::{
+    MasterKey, MediaCallId, Suite, command::WorkerCommand, params::DtlsIdentity, ports::Channel,
+    route::CommandRouter,
+};
 use classic::Classic;
 use dimpl::{Config, DtlsCertificate};
 use modern::Modern;
@@ -40,7 +43,7 @@ const ATTEMPTS_MAX: u32 = 5;
 /// A job for the thread.
 #[derive(Debug)]
 enum Job {
-    Begin { key: Key, worker: usize, active: bool, fingerprint: [u8; 32] },
+    Begin { key: Key, active: bool, fingerprint: [u8; 32] },
     Datagram { key: Key, bytes: Vec<u8> },
     End { call: MediaCallId },
     Shutdown,
@@ -71,15 +74,8 @@ impl HandshakeQueue {
     }
 
     /// Begins the handshake of a stream. Again with the same role and fingerprint: the session continues.
-    pub(crate) fn begin(
-        &self,
-        call: MediaCallId,
-        channel: Channel,
-        worker: usize,
-        active: bool,
-        fingerprint: [u8; 32],
-    ) {
-        let _ = self.jobs.send(Job::Begin { key: (call, channel), worker, active, fingerprint });
+    pub(crate) fn begin(&self, call: MediaCallId, channel: Channel, active: bool, fingerprint: [u8; 32]) {
+        let _ = self.jobs.send(Job::Begin { key: (call, channel), active, fingerprint });
     }
 
     /// Passes on a datagram of a handshake. Dropped if too many wait.
@@ -133,7 +129,6 @@ enum Engine {
 
 struct Session {
     engine: Engine,
-    worker: usize,
     active: bool,
     fingerprint: [u8; 32],
     began: Instant,
@@ -148,12 +143,12 @@ pub(crate) struct Handshakes {
     config: Arc<Config>,
     certificate: DtlsCertificate,
     classic: classic::Shared,
-    workers: Vec<Sender<WorkerCommand>>,
+    router: CommandRouter,
     sessions: HashMap<Key, Session>,
 }
 
 impl Handshakes {
-    pub(crate) fn new(identity: &DtlsIdentity, workers: Vec<Sender<WorkerCommand>>) -> Option<Self> {
+    pub(crate) fn new(identity: &DtlsIdentity, router: CommandRouter) -> Option<Self> {
         let config =
             Config::builder().with_crypto_provider(dimpl::crypto::rust_crypto::default_provider()).build();
         let config = config.inspect_err(|error| warn!(%error, "DTLS is not available")).ok()?;
@@ -161,7 +156,7 @@ impl Handshakes {
             classic::Shared::new(identity).inspect_err(|error| warn!(error, "DTLS is not available")).ok()?;
         let certificate =
             DtlsCertificate { certificate: identity.certificate.clone(), private_key: identity.key.clone() };
-        Some(Self { config: Arc::new(config), certificate, classic, workers, sessions: HashMap::new() })
+        Some(Self { config: Arc::new(config), certificate, classic, router, sessions: HashMap::new() })
     }
 
     /// Runs until [`HandshakeQueue::shut_down`], or until the last queue is gone.
@@ -173,8 +168,8 @@ impl Handshakes {
             let wait =
                 next.map_or(CHECK_AT_LEAST, |next| next.saturating_duration_since(now).min(CHECK_AT_LEAST));
             match jobs.next(wait) {
-                Ok(Job::Begin { key, worker, active, fingerprint }) => {
-                    self.begin(key, worker, active, fingerprint);
+                Ok(Job::Begin { key, active, fingerprint }) => {
+                    self.begin(key, active, fingerprint);
                 }
                 Ok(Job::Datagram { key, bytes }) => self.take(key, &bytes),
                 Ok(Job::End { call }) => {
@@ -189,7 +184,7 @@ impl Handshakes {
         }
     }
 
-    fn begin(&mut self, key: Key, worker: usize, active: bool, fingerprint: [u8; 32]) {
+    fn begin(&mut self, key: Key, active: bool, fingerprint: [u8; 32]) {
         if let Some(known) = self.sessions.get(&key)
             && (known.active, known.fingerprint) == (active, fingerprint)
         {
@@ -202,7 +197,6 @@ impl Handshakes {
         let now = Instant::now();
         let session = Session {
             engine: Engine::Waiting,
-            worker,
             active,
             fingerprint,
             began: now,
@@ -295,7 +289,7 @@ impl Handshakes {
         act: impl FnOnce(&mut Session, &mut Vec<Outcome>) -> Result<(), String>,
     ) {
         let Some(session) = self.sessions.get_mut(&key) else { return };
-        let Some(worker) = self.workers.get(session.worker) else { return };
+        let router = &self.router;
         let mut outcomes = Vec::new();
         // The bytes come from the network: if they make a handshake panic, that handshake alone ends.
         let result = catch_unwind(AssertUnwindSafe(|| act(session, &mut outcomes)))
@@ -303,24 +297,22 @@ impl Handshakes {
         for outcome in outcomes {
             match outcome {
                 Outcome::Send(bytes) => {
-                    let _ = worker.send(WorkerCommand::SendDtls { call: key.0, channel: key.1, bytes });
+                    router.to_call(key.0, WorkerCommand::SendDtls { call: key.0, channel: key.1, bytes });
                 }
                 Outcome::Keys(material, suite) if !session.done => {
                     if let Some(keys) = keys(&material, suite, session.active) {
                         session.done = true;
                         debug!(call = key.0.0, suite = suite.name(), "DTLS handshake done");
-                        let _ = worker.send(WorkerCommand::SetKeys {
-                            call: key.0,
-                            channel: key.1,
-                            keys: Box::new(keys),
-                        });
+                        let keys = Box::new(keys);
+                        let command = WorkerCommand::SetKeys { call: key.0, channel: key.1, keys };
+                        router.to_call(key.0, command);
                     }
                 }
                 Outcome::Keys(..) => {}
                 // Before the handshake is complete, a stranger can forge a close.
                 Outcome::Closed if session.done && key.1 == Channel::Rtp => {
                     debug!(call = key.0.0, "the other side has closed its DTLS session");
-                    let _ = worker.send(WorkerCommand::DtlsClosed { call: key.0 });
+                    router.to_call(key.0, WorkerCommand::DtlsClosed { call: key.0 });
                 }
                 Outcome::Closed => {}
             }
@@ -443,7 +435,7 @@ mod tests {
             || (0..DATAGRAMS_WAITING_MAX + 100).for_each(|_| queue.take(call, Channel::Rtp, vec![22; 100]));
         let waiting = || std::iter::from_fn(|| jobs.next(Duration::ZERO).ok()).collect::<Vec<_>>();
         flood();
-        queue.begin(MediaCallId(2), Channel::Rtp, 0, false, [0; 32]);
+        queue.begin(MediaCallId(2), Channel::Rtp, false, [0; 32]);
         queue.end(call);
         let all = waiting();
         assert_eq!(all.len(), DATAGRAMS_WAITING_MAX + 2);

@@ -162,7 +162,7 @@ impl RoomMember {
     }
 
     /// Leaves the fast path for silence, if the line is on it: required before anything else reads its stream.
-    fn leave_fast_path(&mut self) {
+    pub(super) fn leave_fast_path(&mut self) {
         if let Some(stream) = &mut self.stream {
             stream.leave_fast_path();
         }

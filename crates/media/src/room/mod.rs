@@ -22,6 +22,7 @@ mod latch;
 pub(crate) mod listener;
 mod liveness;
 mod member;
+mod moving;
 mod outbox;
 mod pace;
 pub(crate) mod play_log;
@@ -36,6 +37,7 @@ mod stream;
 mod tick;
 
 pub(crate) use key::MemberKey;
+pub(crate) use moving::MovingMember;
 pub(crate) use outbox::{Outbox, PacketRoute, RoomDatagram};
 pub(crate) use playback::{LoadedClip, Playback};
 pub(crate) use settings::Settings;
@@ -46,6 +48,7 @@ use crate::{
     ports::{Channel, PortKey},
 };
 use member::{Follows, RoomMember};
+use moving::Arrival;
 use pace::{Pace, Talker};
 use plenary_audio::{
     bus::Link,
@@ -96,6 +99,8 @@ pub(crate) struct MixRoom {
     ticks_paced: u32,
     /// It ticks no earlier than this.
     not_before_ns: u64,
+    /// Participants that came from another room since the last tick.
+    arrivals: Vec<Arrival>,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -131,6 +136,7 @@ impl MixRoom {
             talkers: Vec::new(),
             ticks_paced: 0,
             not_before_ns: 0,
+            arrivals: Vec::new(),
             #[cfg(test)]
             fails: false,
         }
@@ -157,7 +163,12 @@ impl MixRoom {
 
     /// Adds a participant that neither speaks nor listens yet.
     pub(crate) fn add(&mut self, call: MediaCallId, port: PortKey, seed: u64) -> MemberKey {
-        let member = Some(RoomMember::new(call, port, seed));
+        self.place(RoomMember::new(call, port, seed))
+    }
+
+    fn place(&mut self, member: RoomMember) -> MemberKey {
+        let port = member.port;
+        let member = Some(member);
         let key = match self.members.iter().position(Option::is_none) {
             Some(free) => {
                 self.members[free] = member;
@@ -182,14 +193,20 @@ impl MixRoom {
         gone.leave(key, time, out);
         let (stats, rate) = (gone.stats(), gone.rate());
         *member = None;
+        self.forget(key, rate);
+        Some(stats)
+    }
+
+    /// A participant is gone who had a stream of this rate.
+    fn forget(&mut self, key: MemberKey, rate: Option<Rate>) {
         self.pace.forget(key.0);
         self.ports.retain(|(other, _)| *other != key);
+        self.arrivals.retain(|arrival| arrival.key != key);
         self.leave_mixer(rate);
         for (_, except) in &mut self.plays {
             // The next participant under this key is not the one to be left out.
             except.take_if(|except| *except == key);
         }
-        Some(stats)
     }
 
     pub(crate) fn set_stream(&mut self, key: MemberKey, params: StreamParams, time: Tick) {
@@ -395,6 +412,7 @@ impl MixRoom {
     pub(crate) fn tick(&mut self, time: Tick, out: &mut Outbox) {
         #[cfg(test)]
         assert!(!self.fails, "a test makes it fail");
+        let has_arrivals = !self.arrivals.is_empty() && self.begin_arrivals(time);
         self.advance_plays(out);
         self.hear(time, out);
         self.mix();
@@ -423,6 +441,9 @@ impl MixRoom {
             member.look_after(key, &self.settings, time, out);
         }
         self.members = members;
+        if has_arrivals {
+            self.end_arrivals();
+        }
     }
 
     /// There is a listener in a codec with state.

@@ -113,6 +113,11 @@ impl RateMixer {
         &self.shared[usize::from(listens)].limiter_before
     }
 
+    /// The limiter with which the shared stream continues after the tick.
+    pub(super) fn limiter_after(&self, listens: bool) -> &Limiter {
+        &self.shared[usize::from(listens)].limiter
+    }
+
     /// This stream has listeners, and was not silent in the last tick.
     pub(super) fn is_loud(&self, codec: Codec, listens: bool) -> bool {
         let shared = &self.shared[usize::from(listens)];

@@ -5,6 +5,7 @@ mod inband;
 mod keys;
 mod levels;
 mod liveness;
+mod moving;
 mod nat;
 mod pacing;
 mod pauses;
@@ -87,6 +88,8 @@ enum Decoder {
 struct World {
     room: MixRoom,
     ticks: u64,
+    /// Its ticks are this much later than those of other rooms.
+    offset_ns: u64,
     /// Packets arrive this long before their tick.
     early_ns: u64,
     phones: Vec<Phone>,
@@ -117,6 +120,7 @@ impl World {
         Self {
             room: MixRoom::new(RoomId(1), SETTINGS),
             ticks: 0,
+            offset_ns: 0,
             early_ns: 10 * MS,
             phones: Vec::new(),
             outbox: Outbox::default(),
@@ -172,7 +176,7 @@ impl World {
     }
 
     fn time(&self) -> Tick {
-        let now_ns = 1000 * SECOND + self.ticks * FRAME_NS;
+        let now_ns = 1000 * SECOND + self.ticks * FRAME_NS + self.offset_ns;
         Tick { now_ns, wall_ns: 1_700_000_000 * SECOND + now_ns }
     }
 
