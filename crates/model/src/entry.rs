@@ -4,6 +4,7 @@ use crate::{
     LanguageCode, PlayList,
     fields::{FromText, Parsed, collect, or_default, whole},
     menu::{LeaderMenu, Menu},
+    room::is_room_number,
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -18,8 +19,6 @@ use utoipa::{
     },
 };
 
-/// Digits of a room's number at the most.
-const ROOM_DIGITS_MAX: usize = 12;
 /// Characters of a language's tag at the most.
 const LANGUAGE_CHARS_MAX: usize = 20;
 /// Rooms that an entry may list.
@@ -109,9 +108,7 @@ impl FromText for Room {
     const RULE: &'static str = "must be a text of 1 to 12 digits: the number of a room";
 
     fn from_text(text: &str) -> Option<Self> {
-        let is_number =
-            (1..=ROOM_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| Self(text.to_owned()))
+        is_room_number(text).then(|| Self(text.to_owned()))
     }
 }
 
@@ -187,6 +184,11 @@ impl FromText for LanguageCode {
 
 fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<LanguageCode, D::Error> {
     Parsed::deserialize(from).map(|Parsed(code)| code)
+}
+
+/// As [`tag`]; null: none.
+pub(crate) fn optional_tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LanguageCode>, D::Error> {
+    Ok(Option::<Parsed<LanguageCode>>::deserialize(from)?.map(|Parsed(code)| code))
 }
 
 #[cfg(test)]

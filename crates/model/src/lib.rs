@@ -21,6 +21,7 @@ mod merge;
 mod number;
 pub mod participant;
 mod read;
+mod room;
 mod service;
 mod time;
 mod token;
@@ -42,6 +43,10 @@ pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, ParticipantOptions, PlayList};
 pub use read::{FieldError, json, read, read_value};
+pub use room::{
+    Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,
+    RoomSettings, StoredRoom, is_room_number, same_pins,
+};
 pub use service::{
     Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
     ServiceBody, Srtp, StoredService, is_service_name,
