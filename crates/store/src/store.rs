@@ -9,6 +9,7 @@ use crate::{
     },
     lookup_cache::LookupCache,
     reservations::worker::BookingQueue,
+    rooms::pins::Pins,
 };
 use std::{path::Path, time::Duration};
 
@@ -20,6 +21,8 @@ pub struct Store {
     pub(crate) bookings: BookingQueue,
     /// API Access Keys that were verified within the last second.
     pub(crate) key_cache: LookupCache<CachedKey>,
+    /// How PINs of rooms are hashed and compared.
+    pub(crate) pins: Pins,
 }
 
 impl Store {
@@ -40,7 +43,12 @@ impl Store {
     /// As [`Store::open`]; [`StoreError::Connect`] where PostgreSQL cannot be reached or does not let us in.
     pub async fn open_at(location: &Location) -> Result<Self, StoreError> {
         let base = Base::open(location).await?;
-        Ok(Self { bookings: BookingQueue::open(base.clone()), base, key_cache: LookupCache::default() })
+        Ok(Self {
+            bookings: BookingQueue::open(base.clone()),
+            base,
+            key_cache: LookupCache::default(),
+            pins: Pins::default(),
+        })
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.

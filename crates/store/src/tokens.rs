@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// A key of the installation, made when it is first needed.
-    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+    pub(crate) async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let doing = "reading a key of the installation";
         let known: Option<Vec<u8>> =
             read!(self.base, doing, |on| sqlx::query_scalar("SELECT value FROM secrets WHERE name = $1")

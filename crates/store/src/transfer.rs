@@ -35,7 +35,7 @@ struct Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 10] = [
+const TABLES: [Table; 12] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -118,6 +118,34 @@ const TABLES: [Table; 10] = [
             ("ha1_sha256", Text),
             ("created_at", Integer),
             ("updated_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "rooms",
+        keys: 2,
+        columns: &[
+            ("account_id", Integer),
+            ("number", Text),
+            ("body", Text),
+            ("pin_hash", Text),
+            ("leader_pin_hash", Text),
+            ("created_at", Integer),
+            ("updated_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "pin_tries",
+        keys: 4,
+        columns: &[
+            ("account_id", Integer),
+            ("room", Text),
+            ("kind", Text),
+            ("who", Bytes),
+            ("level", Integer),
+            ("at", Integer),
+            ("right_at", Integer),
         ],
         counted: None,
     },

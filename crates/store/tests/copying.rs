@@ -7,7 +7,8 @@ mod support;
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{AudioOwner, CallEntry, CallRecord, KeySettings, Scopes, StoredAudio};
 use plenary_store::{
-    Begun, CopyError, Location, Store, copy_database, inspect_database, new_reservation_token,
+    Begun, CopyError, Location, PinCaller, PinOutcome, PinSource, Store, copy_database, inspect_database,
+    new_reservation_token,
 };
 use serde_json::json;
 use support::Database;
@@ -30,6 +31,10 @@ fn call(number: i64) -> CallEntry {
     CallEntry::Started { call, dialog: None }
 }
 
+fn caller() -> PinCaller<'static> {
+    PinCaller { source: PinSource::Trunk("p"), name: Some("+44") }
+}
+
 /// Something of everything, with all kinds of values, absent ones among them; calls enough for several turns.
 async fn fill(store: &Store) -> String {
     let (bob, _) = store.create_account_login("1-2-0/bob@example.com").await.unwrap();
@@ -46,10 +51,13 @@ async fn fill(store: &Store) -> String {
     for name in ["b", "A", "_", "+49-30-123456"] {
         store.put_service(bob.id, name, &json!({ "conference": { "name": "Tea" } })).await.unwrap();
     }
-    support::put_trunk(&store, eve.id, "p", json!({ "uri": "sip:p", "user": "u", "password": "x" }))
+    support::put_trunk(store, eve.id, "p", json!({ "uri": "sip:p", "user": "u", "password": "x" }))
         .await
         .unwrap();
-    support::put_sip_user(&store, bob.id, "desk", "plenary", "correct horse").await.unwrap();
+    support::put_sip_user(store, bob.id, "desk", "plenary", "correct horse").await.unwrap();
+    support::put_room(store, bob.id, "1001", json!({ "conference": "Board", "pin": "4711" })).await.unwrap();
+    let wrong = store.check_pin(bob.id, "1001", "4712", caller(), NOW).await.unwrap();
+    assert_eq!(wrong.outcome, PinOutcome::Wrong);
     store
         .keep_sound(
             &AudioOwner::Account(eve.id),
@@ -102,7 +110,9 @@ async fn everything_goes_to_postgres_and_back() {
         ("inbound_services", 4),
         ("trunks", 1),
         ("sip_users", 1),
-        ("secrets", 1),
+        ("rooms", 1),
+        ("pin_tries", 4),
+        ("secrets", 2),
         ("reservations", 2),
         ("idempotent_answers", 2),
         ("calls", 1200),
@@ -119,6 +129,19 @@ async fn everything_goes_to_postgres_and_back() {
         assert_eq!(store.keys(AccountId(1)).await.unwrap(), keys);
         let again = store.idempotent_begin(AccountId(1), &[1; 32], &[3; 32]).await.unwrap();
         assert_eq!(again, Begun::Answered(b"answer".to_vec()));
+        // PINs are right there too, and what was wrong is still counted.
+        for (pin, outcome) in [("4713", PinOutcome::Wrong), ("4711", PinOutcome::Right { leader: false })] {
+            assert_eq!(
+                store.check_pin(AccountId(1), "1001", pin, caller(), NOW).await.unwrap().outcome,
+                outcome
+            );
+        }
+        assert_eq!(
+            store.check_pin(AccountId(1), "1001", "4714", caller(), NOW).await.unwrap().outcome,
+            PinOutcome::Wrong
+        );
+        let fourth = store.check_pin(AccountId(1), "1001", "4711", caller(), NOW).await.unwrap().outcome;
+        assert_eq!(fourth, PinOutcome::TooMany { retry_at: Timestamp(NOW.0 + 30_000) });
         // What is counted goes on where it was.
         let (account, _) = store.create_account_login("6-7-8/new@example.com").await.unwrap();
         assert_eq!(account.id, AccountId(3));

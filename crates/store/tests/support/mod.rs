@@ -1,9 +1,9 @@
 //! The same tests on either database: `on_both![the_name_of_a_test, …]` runs functions that take a [`Database`].
 #![allow(dead_code, unreachable_pub, reason = "not every file uses all of it")]
 
-use plenary_model::{AccountId, SipUser, StoredTrunk};
+use plenary_model::{AccountId, GivenPins, SipUser, StoredRoom, StoredTrunk};
 use plenary_store::{
-    Change, ChangeError, Changed, Location, ServiceError, SipPassword, Store, TrunkBody, UserError,
+    Change, ChangeError, Changed, Location, RoomError, ServiceError, SipPassword, Store, TrunkBody, UserError,
 };
 #[cfg(feature = "e2e")]
 use plenary_testing::Postgres;
@@ -89,6 +89,17 @@ pub async fn put_sip_user(
         Err(ChangeError::Store(error)) => Err(error),
         Err(ChangeError::Refused(never)) => match never {},
     }
+}
+
+/// Puts a room whose body may hold the PINs.
+pub async fn put_room(
+    store: &Store,
+    account: AccountId,
+    number: &str,
+    mut body: serde_json::Value,
+) -> Result<Changed<StoredRoom>, RoomError> {
+    let pins = GivenPins::of_whole(&mut body)?;
+    store.put_room(account, number, &pins, body).await
 }
 
 #[allow(unused_macros, reason = "not every file uses it")]
