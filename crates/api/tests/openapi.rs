@@ -33,7 +33,7 @@ fn operations(document: &Value) -> Vec<(String, String, String)> {
             let Some(scope) = security.and_then(|ways| ways.first()?["bearer"][0].as_str()) else { continue };
             let path =
                 path.replace("{name}", "Tea").replace("{id}", "7").replace("{source}", support::BANNED);
-            let path = path.replace("{token}", "NONE");
+            let path = path.replace("{token}", "NONE").replace("{number}", "1001");
             operations.push((method.to_uppercase(), path, scope.to_owned()));
         }
     }

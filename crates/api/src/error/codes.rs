@@ -39,6 +39,7 @@ codes! {
     UNKNOWN_WEBRTC_KEY = "1107", 404, "There is no such access key";
     UNKNOWN_KEY = "1108", 404, "There is no such API key";
     UNKNOWN_BAN = "1109", 404, "The source is not banned";
+    UNKNOWN_ROOM = "1110", 404, "There is no room of this number";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

@@ -18,6 +18,7 @@ pub(crate) mod openapi;
 mod operator;
 mod participants;
 mod reservations;
+mod rooms;
 mod sound;
 mod tokens;
 mod trunks;
@@ -42,6 +43,7 @@ fn resources() -> OpenApiRouter<App> {
         keys::routes(),
         limits::routes(),
         operator::routes(),
+        rooms::routes(),
         tokens::routes(),
         trunks::routes(),
         users::routes(),

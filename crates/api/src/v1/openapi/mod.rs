@@ -44,11 +44,12 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
     ("reservations", "Bookings of conferences."),
+    ("rooms", "Conferences that people reach by keypad."),
     ("trunks", "Providers that calls go out to and come in from."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
     ("keys", "API keys of the account."),
