@@ -22,6 +22,7 @@ pub mod opus;
 pub mod plc;
 pub mod repair;
 pub mod resample;
+pub mod spoken;
 pub mod tempo;
 pub mod tone;
 

@@ -1,9 +1,10 @@
 //! Commands to a media worker, from the control side and from the thread of DTLS handshakes.
 
 use crate::{
-    AudioProcessing, CallStats, MasterKey, MediaCallId, OnMove, PlayId, RoomId, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MasterKey, MediaCallId, MediaEvent, OnMove, PlayId, RoomId,
+    StreamParams,
     ports::{Channel, PortPair},
-    room::{MovingMember, Playback},
+    room::{MovingMember, NameRecorder, Playback},
 };
 use tokio::sync::oneshot;
 
@@ -30,9 +31,28 @@ pub(crate) enum WorkerCommand {
         call: MediaCallId,
         processing: AudioProcessing,
     },
+    /// Where keys are looked for as tones on its line; `None`: as configured.
+    SetInbandDtmf {
+        call: MediaCallId,
+        inband: Option<InbandDtmf>,
+    },
     Play {
         to: PlayTarget,
         playback: Box<Playback>,
+    },
+    /// Records what the participant says.
+    Record {
+        call: MediaCallId,
+        recorder: Box<NameRecorder>,
+    },
+    /// Ends its recording.
+    EndRecording {
+        call: MediaCallId,
+    },
+    /// Something of a call that another thread found out.
+    Report {
+        call: MediaCallId,
+        event: MediaEvent,
     },
     StopPlay {
         id: PlayId,
@@ -108,6 +128,10 @@ impl WorkerCommand {
             Self::SetStream { call, .. }
             | Self::SetVoice { call, .. }
             | Self::SetProcessing { call, .. }
+            | Self::SetInbandDtmf { call, .. }
+            | Self::Record { call, .. }
+            | Self::EndRecording { call }
+            | Self::Report { call, .. }
             | Self::PressKey { call, .. }
             | Self::Move { call, .. }
             | Self::Expect { call }

@@ -1,6 +1,6 @@
 //! Events and statistics of the media plane.
 
-use crate::{MediaCallId, PlayId, RoomId};
+use crate::{MediaCallId, PlayId, RecordingId, RoomId};
 use serde::Serialize;
 
 /// An event of the media plane.
@@ -67,6 +67,16 @@ pub enum MediaEvent {
         id: PlayId,
         /// What is wrong, for the operator.
         text: String,
+    },
+    /// A recording of [`MediaHandle::record`](crate::MediaHandle::record) has ended, and can be played unless nothing was
+    /// said. Once for each, unless its call ended.
+    Recorded {
+        /// The call.
+        call: MediaCallId,
+        /// The recording.
+        id: RecordingId,
+        /// Length of what was said, trimmed, in milliseconds; `None`: nothing was said.
+        length_ms: Option<u32>,
     },
     /// The media of a call are closed, and its ports are free again. Once for every call that was open.
     Closed {

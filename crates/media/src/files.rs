@@ -1,6 +1,6 @@
 //! Sounds to play: files of the media folder, prompts and sounds of accounts, decoded once, outside of the media workers.
 
-use crate::{Clip, room::LoadedClip};
+use crate::{Clip, RecordingId, room::LoadedClip};
 use plenary_audio::{codec::Rate, tone};
 use plenary_model::AccountId;
 use plenary_sounds::{Limits, Longer, Recording, SoundError};
@@ -87,6 +87,8 @@ pub(crate) struct Library {
     limits: Limits,
     source: Arc<dyn SoundSource>,
     kept: HashMap<Name, Kept>,
+    /// What participants said: each at most 4 s, at 16 kHz.
+    recordings: HashMap<RecordingId, Arc<[i16]>>,
     beep: Arc<[i16]>,
 }
 
@@ -129,7 +131,7 @@ impl Library {
     pub(crate) fn new(folder: PathBuf, seconds_max: u32, source: Arc<dyn SoundSource>) -> Self {
         let beep = tone::beep(Rate::Narrow.hz()).into();
         let limits = Limits { bytes_max: u64::MAX, seconds_max, longer: Longer::Cut };
-        Self { folder, limits, source, kept: HashMap::new(), beep }
+        Self { folder, limits, source, kept: HashMap::new(), recordings: HashMap::new(), beep }
     }
 
     /// Prepares an item for playback.
@@ -141,11 +143,24 @@ impl Library {
             },
             Clip::Prompt { language, name } => self.prompt(language, name),
             Clip::AccountSound { account, name } => self.account_sound(account, name),
+            Clip::Recorded(id) => match self.recordings.get(&id) {
+                Some(samples) => Ok(LoadedClip::Samples(Rate::Wide, Arc::clone(samples))),
+                None => Err(format!("there is no recording {}", id.0)),
+            },
             Clip::Tone { hz, ms } if (1..=TONE_HZ_MAX).contains(&hz) => Ok(LoadedClip::Tone { hz, ms }),
             Clip::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {TONE_HZ_MAX} Hz are allowed")),
             Clip::Silence { ms } => Ok(LoadedClip::Silence { ms }),
             Clip::Beep => Ok(LoadedClip::Samples(Rate::Narrow, Arc::clone(&self.beep))),
         }
+    }
+
+    /// Keeps what a participant said, at [`Rate::Wide`].
+    pub(crate) fn keep_recording(&mut self, id: RecordingId, samples: Vec<i16>) {
+        self.recordings.insert(id, samples.into());
+    }
+
+    pub(crate) fn forget_recording(&mut self, id: RecordingId) {
+        self.recordings.remove(&id);
     }
 
     fn file(&mut self, name: &str) -> Result<LoadedClip, FileError> {

@@ -1,15 +1,16 @@
 //! The interface of the media plane: starting it, and commands to it.
 
 use crate::{
-    AudioProcessing, CallStats, Clip, MediaCallId, MediaConfig, MediaError, MediaEvent, OnMove, PlayId,
-    PlayTo, Protection, RoomId, StreamParams,
-    command::{NO_LISTENER, PlayTarget, WorkerCommand},
+    AudioProcessing, CallStats, Clip, InbandDtmf, MediaCallId, MediaConfig, MediaError, MediaEvent, OnMove,
+    PlayId, PlayTo, Protection, RecordingId, RoomId, StreamParams,
+    command::{PlayTarget, WorkerCommand},
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
     files::{Library, NoSounds, SoundSource},
     load::{LoadCells, PlaneLoad},
+    loader::{self, Job},
     ports::{self, Channel, PortPair},
-    room::{FRAME_NS, Playback, Settings},
+    room::{FRAME_NS, Settings},
     route::{CommandRouter, NotOpened},
     worker::Worker,
 };
@@ -18,13 +19,12 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self as std_mpsc, Receiver, Sender},
+        mpsc::{self as std_mpsc, Sender},
     },
     thread::{self, JoinHandle},
     time::Instant,
 };
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
 
 /// Starts the media plane.
 #[derive(Debug)]
@@ -66,6 +66,7 @@ impl MediaPlane {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| std_mpsc::channel()).unzip();
         let loads: Vec<_> = (0..count).map(|_| Arc::new(LoadCells::default())).collect();
         let router = CommandRouter::new(senders);
+        let (loader, jobs) = std_mpsc::channel();
         // Calls that move from one worker to another keep their times, so all go by one clock.
         let began = Instant::now();
         for (index, (commands, load)) in receivers.into_iter().zip(&loads).enumerate() {
@@ -74,6 +75,7 @@ impl MediaPlane {
                 commands,
                 EventQueue::new(events.clone()),
                 router.clone(),
+                loader.clone(),
                 Arc::clone(load),
                 began,
                 // The ticks of the workers interleave.
@@ -82,7 +84,6 @@ impl MediaPlane {
             );
             threads.push(spawn(format!("media-{index}"), move || worker.run())?);
         }
-        let (loader, jobs) = std_mpsc::channel();
         if let Some(handshakes) =
             config.dtls.as_ref().and_then(|identity| Handshakes::new(identity, router.clone()))
         {
@@ -90,7 +91,9 @@ impl MediaPlane {
         }
         let library = Library::new(config.media_dir.clone(), config.file_seconds_max, sounds);
         let of_loader = router.clone();
-        threads.push(spawn("media-loader".to_owned(), move || load(library, &jobs, &of_loader, &events))?);
+        threads.push(spawn("media-loader".to_owned(), move || {
+            loader::run(library, &jobs, &of_loader, &events)
+        })?);
         let shared = Shared { config, router, loads, loader, dtls, threads: Mutex::new(threads) };
         Ok((MediaHandle { shared: Arc::new(shared) }, received))
     }
@@ -216,6 +219,30 @@ impl MediaHandle {
         self.command(call, WorkerCommand::SetProcessing { call, processing });
     }
 
+    /// Sets on which lines keys are looked for as tones, for one participant; `None`: as configured, as at first.
+    pub fn set_inband_dtmf(&self, call: MediaCallId, inband: Option<InbandDtmf>) {
+        self.command(call, WorkerCommand::SetInbandDtmf { call, inband });
+    }
+
+    /// Records what the participant says, to be played to others as [`Clip::Recorded`]: for at most 4 s from the first
+    /// word on, until 1.5 s of silence follow or [`MediaHandle::end_recording`]; if nothing is said, for 10 s. It need not be
+    /// heard by the room meanwhile. Silence at both ends is cut off, and the level becomes that of the built-in prompts.
+    /// [`MediaEvent::Recorded`] follows. A recording that runs ends first.
+    pub fn record(&self, call: MediaCallId, id: RecordingId) {
+        let _ = self.shared.loader.send(Job::Record { call, id });
+    }
+
+    /// Ends the recording of a call, if one runs.
+    pub fn end_recording(&self, call: MediaCallId) {
+        // The same way that its beginning takes.
+        let _ = self.shared.loader.send(Job::EndRecording { call });
+    }
+
+    /// Frees a recording, also one that has yet to end. A playback that uses it continues.
+    pub fn forget_recording(&self, id: RecordingId) {
+        let _ = self.shared.loader.send(Job::ForgetRecording { id });
+    }
+
     /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files are read on a
     /// thread of their own; a file that cannot be read is reported and skipped. With `repeat` the list starts over until
     /// it is stopped.
@@ -289,44 +316,6 @@ impl MediaHandle {
     pub(crate) fn fail(&self, room: RoomId) {
         let of = PlayTarget::Room { room, except: None };
         assert!(self.shared.router.to_listeners(of, WorkerCommand::Fail { room }), "the room is there");
-    }
-}
-
-/// A job for the loader. The queue has no bound: each job is an effect of a conference, a few for each call.
-#[derive(Debug)]
-enum Job {
-    Play { to: PlayTarget, id: PlayId, list: Vec<Clip>, repeat: bool },
-    StopPlay { id: PlayId },
-    Shutdown,
-}
-
-/// The loader thread: reads the files of play lists and passes playbacks to the workers, in order.
-fn load(
-    mut library: Library,
-    jobs: &Receiver<Job>,
-    router: &CommandRouter,
-    events: &mpsc::Sender<MediaEvent>,
-) {
-    let fail = |id: PlayId, text: String| {
-        warn!(play = id.0, %text, "an item of a play list is skipped");
-        // If the queue is full the event is dropped; the log has it.
-        let _ = events.try_send(MediaEvent::PlayFailed { id, text });
-    };
-    while let Ok(job) = jobs.recv() {
-        match job {
-            Job::Play { to, id, list, repeat } => {
-                let clips = list
-                    .into_iter()
-                    .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
-                let playback = Box::new(Playback::new(id, clips.collect(), repeat));
-                // Its listener may have moved meanwhile.
-                if !router.to_listeners(to, WorkerCommand::Play { to, playback }) {
-                    fail(id, NO_LISTENER.to_owned());
-                }
-            }
-            Job::StopPlay { id } => router.to_all(|| WorkerCommand::StopPlay { id }),
-            Job::Shutdown => return,
-        }
     }
 }
 

@@ -32,6 +32,7 @@ mod event_queue;
 mod files;
 mod handle;
 mod load;
+mod loader;
 mod params;
 mod ports;
 mod room;
@@ -46,7 +47,7 @@ pub use handle::{MediaHandle, MediaPlane};
 pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{
     AudioProcessing, Clip, DtlsIdentity, Ice, MasterKey, MediaCallId, OnMove, PlayId, PlayTo, Protection,
-    RoomId, StreamParams, Suite,
+    RecordingId, RoomId, StreamParams, Suite,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
 #[doc(hidden)]

@@ -1,7 +1,7 @@
 //! The vocabulary of [`MediaHandle`](crate::MediaHandle).
 
 use plenary_audio::codec::Codec;
-pub use plenary_model::{AudioProcessing, Clip};
+pub use plenary_model::{AudioProcessing, Clip, RecordingId};
 pub use plenary_rtp::srtp::{MasterKey, Suite};
 use std::{fmt, net::SocketAddr};
 

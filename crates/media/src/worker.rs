@@ -14,6 +14,7 @@ use crate::{
     dtls::HandshakeQueue,
     event_queue::EventQueue,
     load::LoadCells,
+    loader::Job,
     ports::{Channel, PortDatagram, PortKey, PortPair, PortRead, Ports},
     room::{FRAME_NS, MemberKey, MixRoom, Outbox, PacketRoute, Playback, RoomDatagram, Settings, Tick},
     route::CommandRouter,
@@ -23,7 +24,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -87,6 +88,7 @@ pub(crate) struct Worker {
     commands: Receiver<WorkerCommand>,
     events: EventQueue,
     router: CommandRouter,
+    loader: Sender<Job>,
     load: Arc<LoadCells>,
     ports: Ports,
     phases: [Phase; PHASES],
@@ -119,6 +121,7 @@ impl Worker {
         commands: Receiver<WorkerCommand>,
         events: EventQueue,
         router: CommandRouter,
+        loader: Sender<Job>,
         load: Arc<LoadCells>,
         began: Instant,
         offset_ns: u64,
@@ -135,6 +138,7 @@ impl Worker {
             commands,
             events,
             router,
+            loader,
             load,
             ports: Ports::new(),
             phases,
@@ -235,6 +239,22 @@ impl Worker {
             }
             WorkerCommand::SetProcessing { call, processing } => {
                 self.with_member(call, |room, key, _| room.set_processing(key, processing));
+            }
+            WorkerCommand::SetInbandDtmf { call, inband } => {
+                self.with_member(call, |room, key, _| room.set_inband_dtmf(key, inband));
+            }
+            WorkerCommand::Record { call, recorder } => {
+                self.with_member(call, |room, key, out| room.record(key, recorder, out));
+                self.send_recordings();
+            }
+            WorkerCommand::EndRecording { call } => {
+                self.with_member(call, MixRoom::end_recording);
+                self.send_recordings();
+            }
+            WorkerCommand::Report { call, event } => {
+                if self.locations.contains_key(&call) {
+                    self.events.push(event);
+                }
             }
             WorkerCommand::Play { to, playback } => self.play(to, *playback),
             WorkerCommand::StopPlay { id } => {
@@ -512,6 +532,13 @@ impl Worker {
         }
     }
 
+    /// Has recordings that have ended prepared for playing.
+    fn send_recordings(&mut self) {
+        for (call, recorder) in self.outbox.drain_recordings() {
+            let _ = self.loader.send(Job::Recorded { call, recorder });
+        }
+    }
+
     fn tick(&mut self, index: usize) {
         let began_ns = self.now_ns();
         let wall_ns = wall_ns();
@@ -540,6 +567,7 @@ impl Worker {
                 dtls.take(call, channel, bytes);
             }
         }
+        self.send_recordings();
         if !self.moves.is_empty() {
             self.carry_out_moves(index, time);
         }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use plenary_media::{Clip, MediaConfig, MediaEvent, PlayId, PlayTo, RoomId};
+use plenary_media::{Clip, MediaConfig, MediaEvent, OnMove, PlayId, PlayTo, RecordingId, RoomId};
 use support::{Plane, Says, config, talk, talk_until, tone};
 
 fn finished(plane: &Plane, id: u64) -> bool {
@@ -101,4 +101,58 @@ fn a_playback_without_a_listener_fails_and_an_empty_list_ends_at_once() {
     };
     assert!(failed(1) && failed(2) && failed(4) && !failed(3));
     assert!(!finished(&plane, 1) && !finished(&plane, 2));
+}
+
+#[test]
+fn a_name_that_was_recorded_is_played_to_others_until_it_is_forgotten() {
+    let mut plane = Plane::start(config());
+    // The caller is alone at first, and moves while it is recorded.
+    let mut caller = plane.dial(1, 1, Says::Nothing);
+    let mut other = plane.dial(2, 2, Says::Nothing);
+    let (name, silence) = (RecordingId(5), RecordingId(6));
+    talk(&mut [&mut caller, &mut other], 200);
+    plane.media.record(caller.call, name);
+    caller.says = tone(700.0);
+    talk(&mut [&mut caller, &mut other], 400);
+    plane.media.set_voice(caller.call, false, true);
+    plane.media.move_call(caller.call, RoomId(2), OnMove::KeepPlaying);
+    talk(&mut [&mut caller, &mut other], 400);
+    caller.says = Says::Nothing;
+    let recorded = |plane: &Plane, of: RecordingId| {
+        plane.received.iter().find_map(|event| match event {
+            MediaEvent::Recorded { id, length_ms, .. } if *id == of => Some(*length_ms),
+            _ => None,
+        })
+    };
+    talk_until(&mut plane, &mut [&mut caller, &mut other], "the end of the name", |plane| {
+        recorded(plane, name).is_some()
+    });
+    let length_ms = recorded(&plane, name).flatten().expect("something was said");
+    assert!((800..=1100).contains(&length_ms), "{length_ms} ms");
+    plane.media.record(caller.call, silence);
+    plane.media.end_recording(caller.call);
+    talk_until(&mut plane, &mut [&mut caller, &mut other], "the end of nothing", |plane| {
+        recorded(plane, silence).is_some()
+    });
+    assert_eq!(recorded(&plane, silence), Some(None));
+
+    let list = || vec![Clip::Recorded(name), Clip::Tone { hz: 1100, ms: 400 }];
+    plane.media.play(PlayTo::Call(other.call), PlayId(1), list(), false);
+    plane.media.forget_recording(name);
+    plane.media.play(PlayTo::Call(other.call), PlayId(2), list(), false);
+    talk(&mut [&mut caller, &mut other], 700);
+    assert!(other.level(700.0) > -24.0, "{} dBov", other.level(700.0));
+    talk_until(&mut plane, &mut [&mut caller, &mut other], "both ends", |plane| {
+        finished(plane, 1) && finished(plane, 2)
+    });
+    let failed: Vec<_> = plane
+        .received
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::PlayFailed { id, text } => Some((id.0, text.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(failed, [(2, "there is no recording 5")]);
+    assert!(caller.is_silent(), "a prompt for one reaches nobody else");
 }

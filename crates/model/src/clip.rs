@@ -2,6 +2,10 @@
 
 use crate::AccountId;
 
+/// What a participant said, recorded to be played to others. The number is chosen by the control side and not reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordingId(pub u64);
+
 /// An item of a list that is played in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Clip {
@@ -22,6 +26,8 @@ pub enum Clip {
         /// The name of the sound.
         name: String,
     },
+    /// What a participant said, until it is forgotten.
+    Recorded(RecordingId),
     /// A sine.
     Tone {
         /// Frequency, 1 to 3999 Hz.

@@ -31,7 +31,7 @@ mod webrtc_key;
 
 pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
 pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
-pub use clip::Clip;
+pub use clip::{Clip, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
 pub use fields::{Selection, is_user};

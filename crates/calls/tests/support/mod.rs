@@ -609,6 +609,7 @@ impl World {
                     Clip::AccountSound { account, name } => format!("sound:{}/{name}", account.0),
                     Clip::Tone { hz, ms } => format!("tone:{hz}/{ms}"),
                     Clip::Silence { ms } => format!("silence:{ms}"),
+                    Clip::Recorded(id) => format!("recording:{}", id.0),
                     Clip::Beep => "beep".to_owned(),
                 };
                 let names: Vec<_> = clips.iter().map(name).collect();

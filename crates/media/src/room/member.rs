@@ -9,13 +9,14 @@ use super::{
     pace::Talker,
     playback::Playback,
     receive_path::G711_FRAME,
+    recorder::NameRecorder,
     send_path::OwnEncoder,
     settings::Settings,
     stream::{Random, Stream},
     tick::{FRAME_NS, Tick},
 };
 use crate::{
-    AudioProcessing, CallStats, MediaCallId, MediaEvent, Protection, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams,
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
@@ -49,6 +50,9 @@ const DELAY_ELSEWHERE_MS: f32 = 60.0;
 /// A voice that was heard is summed for this long afterwards, however quiet it gets, so that nothing is cut off.
 const FRAMES_AFTER_VOICE: u32 = 15;
 
+/// What is recorded of a participant who holds the call.
+const SILENT_FRAME: [i16; Rate::Narrow.frame()] = [0; Rate::Narrow.frame()];
+
 /// A participant. Counters start when it is opened; everything else starts with its stream.
 ///
 /// What every tick reads comes first and together: with thousands of participants, memory is what takes the time.
@@ -75,6 +79,10 @@ pub(crate) struct RoomMember {
     /// Limits the sum of its voices and playbacks.
     pub(crate) limiter: Limiter,
     processing: AudioProcessing,
+    /// Where keys are looked for as tones; `None`: as the settings say.
+    inband_dtmf: Option<InbandDtmf>,
+    /// Records what it says, whether or not it speaks.
+    recorder: Option<Box<NameRecorder>>,
     /// Encodes its own stream, while it has one.
     pub(super) encoder: Option<Encoder>,
     cname: String,
@@ -107,6 +115,8 @@ impl RoomMember {
             limiter: Limiter::new(),
             stream: None,
             processing: AudioProcessing::default(),
+            inband_dtmf: None,
+            recorder: None,
             sent_dbov: -127.0,
             follows: Follows::Nothing,
             may_return: false,
@@ -121,6 +131,7 @@ impl RoomMember {
     }
 
     pub(crate) fn set_stream(&mut self, params: StreamParams, settings: &Settings, now_ns: u64) {
+        let settings = &self.own_settings(settings);
         match &mut self.stream {
             Some(stream) => {
                 if stream.params.codec != params.codec {
@@ -133,6 +144,40 @@ impl RoomMember {
                 self.set_processing(self.processing);
             }
         }
+    }
+
+    /// The settings, with what differs for this participant.
+    fn own_settings(&self, settings: &Settings) -> Settings {
+        Settings { inband_dtmf: self.inband_dtmf.unwrap_or(settings.inband_dtmf), ..*settings }
+    }
+
+    pub(crate) fn set_inband_dtmf(&mut self, inband: Option<InbandDtmf>, settings: &Settings) {
+        self.leave_fast_path();
+        self.inband_dtmf = inband;
+        let settings = self.own_settings(settings);
+        if let Some(stream) = &mut self.stream {
+            stream.set_inband(&settings, &mut self.random);
+        }
+    }
+
+    pub(crate) fn record(&mut self, recorder: Box<NameRecorder>) {
+        self.leave_fast_path();
+        self.recorder = Some(recorder);
+    }
+
+    pub(crate) fn end_recording(&mut self, out: &mut Outbox) {
+        let Some(recorder) = self.recorder.take() else { return };
+        out.push_recording(self.call, recorder);
+        if !self.speaks
+            && let Some(stream) = &mut self.stream
+        {
+            stream.incoming.hush();
+        }
+    }
+
+    /// Its audio is wanted.
+    fn is_listened_to(&self) -> bool {
+        self.speaks || self.recorder.is_some()
     }
 
     pub(crate) fn set_processing(&mut self, processing: AudioProcessing) {
@@ -156,7 +201,9 @@ impl RoomMember {
         self.leave_fast_path();
         (self.speaks, self.listens) = (speaks, listens);
         if !speaks && let Some(stream) = &mut self.stream {
-            stream.incoming.hush();
+            if self.recorder.is_none() {
+                stream.incoming.hush();
+            }
             stream.incoming.set_talking(false, self.call, out);
         }
     }
@@ -179,6 +226,7 @@ impl RoomMember {
         time: Tick,
         out: &mut Outbox,
     ) -> bool {
+        let is_listened_to = self.is_listened_to();
         let (is_measured, last_tick_ns) = (arrival_ns.is_some(), time.now_ns - FRAME_NS);
         let mut arrival_ns = arrival_ns.unwrap_or(last_tick_ns);
         if let Some(stream) = &mut self.stream {
@@ -275,9 +323,10 @@ impl RoomMember {
                 }
             });
         }
-        // Participants who may not speak are not heard: their packets need no order, and the rest may wait.
+        // Participants who may not speak are not heard: their packets need no order, and the rest may wait, unless they
+        // are recorded.
         let mut may_have_more = !is_audio || !is_measured || arrival_ns + FRAME_NS <= time.now_ns;
-        if self.speaks {
+        if is_listened_to {
             if !is_audio {
                 if header.payload_type == COMFORT_NOISE && !is_key {
                     incoming.path.take_noise(packet.payload);
@@ -451,11 +500,16 @@ impl RoomMember {
         stream.leave_fast_path();
         let incoming = &mut stream.incoming;
         (incoming.sounds, incoming.is_live) = (false, false);
-        if !self.speaks {
+        if !self.speaks && self.recorder.is_none() {
             return false;
         }
         if !stream.params.receive {
             incoming.set_talking(false, self.call, out);
+            if let Some(recorder) = &mut self.recorder
+                && recorder.take(&SILENT_FRAME, Rate::Narrow, false)
+            {
+                self.end_recording(out);
+            }
             return false;
         }
         if let Some(inband) = &mut incoming.path.inband {
@@ -482,7 +536,7 @@ impl RoomMember {
             false => incoming.lingers.saturating_sub(1),
         };
         incoming.sounds = incoming.lingers > 0;
-        if !incoming.sounds {
+        if !incoming.sounds && self.recorder.is_none() {
             // While samples are compared to detect an echo, they are needed.
             let below_dbov = if incoming.echo.compares_samples() { SILENCE_DBOV } else { threshold };
             incoming.path.may_skip(below_dbov);
@@ -494,10 +548,31 @@ impl RoomMember {
         if talking {
             self.stats.level_dbov = level_dbov;
         }
+        if self.recorder.is_some() {
+            return self.hear_recorded(talking, out);
+        }
         incoming.set_talking(talking, self.call, out);
         let is_something = incoming.sounds || incoming.is_live;
         if !is_something {
             stream.enter_fast_path(key.0, time.now_ns);
+        }
+        is_something
+    }
+
+    /// The rest of [`RoomMember::hear`] while it is recorded.
+    fn hear_recorded(&mut self, talking: bool, out: &mut Outbox) -> bool {
+        let (Some(stream), Some(recorder)) = (&mut self.stream, &mut self.recorder) else { return false };
+        let incoming = &mut stream.incoming;
+        incoming.path.decode_all();
+        let has_ended = recorder.take(&incoming.path.frame, stream.params.codec.rate(), talking);
+        if self.speaks {
+            incoming.set_talking(talking, self.call, out);
+        } else {
+            (incoming.sounds, incoming.is_live) = (false, false);
+        }
+        let is_something = incoming.sounds || incoming.is_live;
+        if has_ended {
+            self.end_recording(out);
         }
         is_something
     }

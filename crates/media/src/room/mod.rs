@@ -29,6 +29,7 @@ pub(crate) mod play_log;
 mod playback;
 mod rate_mixer;
 mod receive_path;
+mod recorder;
 mod send_path;
 mod settings;
 mod silence_fast_path;
@@ -40,11 +41,12 @@ pub(crate) use key::MemberKey;
 pub(crate) use moving::MovingMember;
 pub(crate) use outbox::{Outbox, PacketRoute, RoomDatagram};
 pub(crate) use playback::{LoadedClip, Playback};
+pub(crate) use recorder::NameRecorder;
 pub(crate) use settings::Settings;
 pub(crate) use tick::{FRAME_NS, Tick};
 
 use crate::{
-    AudioProcessing, CallStats, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams,
     ports::{Channel, PortKey},
 };
 use member::{Follows, RoomMember};
@@ -258,6 +260,29 @@ impl MixRoom {
     pub(crate) fn set_processing(&mut self, key: MemberKey, processing: AudioProcessing) {
         if let Some(member) = self.member_mut(key) {
             member.set_processing(processing);
+        }
+    }
+
+    /// Sets where keys are looked for as tones on a participant's line; `None`: as the settings say.
+    pub(crate) fn set_inband_dtmf(&mut self, key: MemberKey, inband: Option<InbandDtmf>) {
+        let settings = self.settings;
+        if let Some(member) = self.member_mut(key) {
+            member.set_inband_dtmf(inband, &settings);
+        }
+    }
+
+    /// Records what a participant says. A recording that runs ends.
+    pub(crate) fn record(&mut self, key: MemberKey, recorder: Box<NameRecorder>, out: &mut Outbox) {
+        if let Some(member) = self.member_mut(key) {
+            member.end_recording(out);
+            member.record(recorder);
+        }
+    }
+
+    /// Ends the recording of a participant.
+    pub(crate) fn end_recording(&mut self, key: MemberKey, out: &mut Outbox) {
+        if let Some(member) = self.member_mut(key) {
+            member.end_recording(out);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The output of a tick of a room.
 
-use super::key::MemberKey;
+use super::{key::MemberKey, recorder::NameRecorder};
 use crate::{
     MediaCallId, MediaEvent,
     ports::{Channel, PortKey},
@@ -20,6 +20,8 @@ pub(crate) struct Outbox {
     room: usize,
     /// Handshake datagrams for the DTLS thread.
     dtls: Vec<(MediaCallId, Channel, Vec<u8>)>,
+    /// Recordings that have ended.
+    recordings: Vec<(MediaCallId, Box<NameRecorder>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +60,7 @@ pub(crate) struct Mark {
     queued: usize,
     events: usize,
     dtls: usize,
+    recordings: usize,
 }
 
 impl Outbox {
@@ -69,6 +72,7 @@ impl Outbox {
             queued: self.queued.len(),
             events: self.events.len(),
             dtls: self.dtls.len(),
+            recordings: self.recordings.len(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Outbox {
         self.queued.truncate(mark.queued);
         self.events.truncate(mark.events);
         self.dtls.truncate(mark.dtls);
+        self.recordings.truncate(mark.recordings);
     }
 
     /// Adds a datagram made of two parts, and processes it in place: `protect` may lengthen it, or leave nothing of
@@ -101,6 +106,16 @@ impl Outbox {
 
     pub(crate) fn push_event(&mut self, event: MediaEvent) {
         self.events.push(event);
+    }
+
+    /// Passes on a recording that has ended.
+    pub(crate) fn push_recording(&mut self, call: MediaCallId, recorder: Box<NameRecorder>) {
+        self.recordings.push((call, recorder));
+    }
+
+    /// Takes the recordings.
+    pub(crate) fn drain_recordings(&mut self) -> impl Iterator<Item = (MediaCallId, Box<NameRecorder>)> + '_ {
+        self.recordings.drain(..)
     }
 
     /// Passes on a handshake datagram.

@@ -157,7 +157,7 @@ impl Stream {
     }
 
     /// Looks for keys in the audio, or not, as the session description and the settings have it.
-    fn set_inband(&mut self, settings: &Settings, random: &mut Random) {
+    pub(super) fn set_inband(&mut self, settings: &Settings, random: &mut Random) {
         let is_wanted = match settings.inband_dtmf {
             InbandDtmf::Auto => self.params.dtmf_payload_type.is_none(),
             InbandDtmf::Always => true,

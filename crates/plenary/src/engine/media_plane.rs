@@ -71,10 +71,12 @@ pub(super) fn command(
     None
 }
 
-/// What the media plane says.
-pub(super) fn event(event: MediaEvent) -> calls::MediaEvent {
+/// What the media plane says to calls; `None`: nothing that concerns them.
+pub(super) fn event(event: MediaEvent) -> Option<calls::MediaEvent> {
     use calls::MediaEvent as To;
-    match event {
+    Some(match event {
+        // No call asks for recordings.
+        MediaEvent::Recorded { .. } => return None,
         MediaEvent::KeyPressed { call, key } => To::KeyPressed { call: number(call), key },
         MediaEvent::TalkStarted { call } => To::Talking { call: number(call), talking: true },
         MediaEvent::TalkStopped { call } => To::Talking { call: number(call), talking: false },
@@ -97,7 +99,7 @@ pub(super) fn event(event: MediaEvent) -> calls::MediaEvent {
         MediaEvent::RoomFailed { room, calls } => {
             To::RoomFailed { room: RoomNumber(room.0), calls: calls.into_iter().map(number).collect() }
         }
-    }
+    })
 }
 
 /// The number of a call in the media plane.

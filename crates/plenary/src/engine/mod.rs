@@ -161,7 +161,11 @@ impl Engine {
                     None => break,
                 },
                 event = media_events.recv() => match event {
-                    Some(event) => self.take(Input::Media(media_plane::event(event))),
+                    Some(event) => {
+                        if let Some(event) = media_plane::event(event) {
+                            self.take(Input::Media(event));
+                        }
+                    }
                     None => break,
                 },
                 // The engine holds a sender itself, so this never ends.

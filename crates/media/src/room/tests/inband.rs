@@ -151,6 +151,33 @@ fn tones_are_looked_for_where_the_settings_say() {
 }
 
 #[test]
+fn a_participant_may_differ_from_the_settings_and_keeps_that_with_a_new_stream() {
+    for (set, has_events, is_key) in [
+        (Some(InbandDtmf::Always), true, true),
+        (Some(InbandDtmf::Off), false, false),
+        (Some(InbandDtmf::Auto), true, false),
+        (None, false, true),
+    ] {
+        let mut world = world(SETTINGS, "258", Codec::Pcmu, has_events);
+        let key = world.phones[0].key;
+        world.room.set_inband_dtmf(key, set);
+        world.run(100);
+        assert_eq!(keys(&world), if is_key { "2" } else { "" }, "{set:?}, events: {has_events}");
+        // Another session description.
+        let dtmf_payload_type = has_events.then_some(EVENTS);
+        let again =
+            StreamParams { dtmf_payload_type, ptime_ms: 30, ..params(world.phones[0].address, Codec::Pcmu) };
+        let time = world.time();
+        world.room.set_stream(key, again, time);
+        world.run(50);
+        assert_eq!(keys(&world), if is_key { "25" } else { "" }, "{set:?}, events: {has_events}");
+        world.room.set_inband_dtmf(key, Some(InbandDtmf::Always));
+        world.run(50);
+        assert_eq!(keys(&world), if is_key { "258" } else { "8" }, "{set:?}, events: {has_events}");
+    }
+}
+
+#[test]
 fn a_key_that_comes_several_ways_within_150_ms_counts_once() {
     let mut world = world(SETTINGS, "77", Codec::Pcmu, false);
     let key = world.phones[0].key;

@@ -10,6 +10,7 @@ mod nat;
 mod pacing;
 mod pauses;
 mod processing;
+mod recorder;
 mod silence_fast_path;
 mod streams;
 

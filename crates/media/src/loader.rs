@@ -1,0 +1,100 @@
+//! The loader thread: prepares what is to be played, so that media workers neither read nor decode files.
+
+use crate::{
+    Clip, MediaCallId, MediaEvent, PlayId, RecordingId,
+    command::{NO_LISTENER, PlayTarget, WorkerCommand},
+    files::Library,
+    room::{NameRecorder, Playback},
+    route::CommandRouter,
+};
+use plenary_audio::{codec::Rate, spoken};
+use std::{collections::HashSet, sync::mpsc::Receiver};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// A job for the loader. The queue has no bound: each job is an effect of a conference, a few for each call.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Play {
+        to: PlayTarget,
+        id: PlayId,
+        list: Vec<Clip>,
+        repeat: bool,
+    },
+    StopPlay {
+        id: PlayId,
+    },
+    Record {
+        call: MediaCallId,
+        id: RecordingId,
+    },
+    EndRecording {
+        call: MediaCallId,
+    },
+    /// A recording has ended.
+    Recorded {
+        call: MediaCallId,
+        recorder: Box<NameRecorder>,
+    },
+    ForgetRecording {
+        id: RecordingId,
+    },
+    Shutdown,
+}
+
+/// Carries out jobs, in order, until [`Job::Shutdown`].
+pub(crate) fn run(
+    mut library: Library,
+    jobs: &Receiver<Job>,
+    router: &CommandRouter,
+    events: &mpsc::Sender<MediaEvent>,
+) {
+    let fail = |id: PlayId, text: String| {
+        warn!(play = id.0, %text, "an item of a play list is skipped");
+        // If the queue is full the event is dropped; the log has it.
+        let _ = events.try_send(MediaEvent::PlayFailed { id, text });
+    };
+    // Recordings that run and are still wanted.
+    let mut wanted = HashSet::new();
+    while let Ok(job) = jobs.recv() {
+        match job {
+            Job::Play { to, id, list, repeat } => {
+                let clips = list
+                    .into_iter()
+                    .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
+                let playback = Box::new(Playback::new(id, clips.collect(), repeat));
+                // Its listener may have moved meanwhile.
+                if !router.to_listeners(to, WorkerCommand::Play { to, playback }) {
+                    fail(id, NO_LISTENER.to_owned());
+                }
+            }
+            Job::StopPlay { id } => router.to_all(|| WorkerCommand::StopPlay { id }),
+            Job::Record { call, id } => {
+                let recorder = Box::new(NameRecorder::new(id));
+                if router.to_call(call, WorkerCommand::Record { call, recorder }) {
+                    wanted.insert(id);
+                }
+            }
+            Job::EndRecording { call } => {
+                router.to_call(call, WorkerCommand::EndRecording { call });
+            }
+            Job::Recorded { call, recorder } => {
+                let id = recorder.id;
+                let spoken = spoken::announcement(recorder.samples(), Rate::Wide.frame());
+                let length_ms = spoken.as_ref().map(|spoken| (spoken.len() / 16) as u32);
+                if wanted.remove(&id)
+                    && let Some(spoken) = spoken
+                {
+                    library.keep_recording(id, spoken);
+                }
+                let event = MediaEvent::Recorded { call, id, length_ms };
+                router.to_call(call, WorkerCommand::Report { call, event });
+            }
+            Job::ForgetRecording { id } => {
+                wanted.remove(&id);
+                library.forget_recording(id);
+            }
+            Job::Shutdown => return,
+        }
+    }
+}
