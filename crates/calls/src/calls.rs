@@ -330,6 +330,13 @@ impl Calls {
                 );
                 self.end_call(call, reasons(408, "No audio was received for too long"));
             }
+            MediaEvent::NeverHeard { call } => {
+                warn!(
+                    call = call.0,
+                    "nothing was ever received from the caller, not even RTCP: the call ends"
+                );
+                self.end_call(call, reasons(408, "No audio was ever received"));
+            }
             MediaEvent::PeerClosed { call } => {
                 // Where we or they have hung up already, that is no news.
                 if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {

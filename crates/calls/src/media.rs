@@ -191,6 +191,11 @@ pub enum MediaEvent {
         /// Which call.
         call: CallNumber,
     },
+    /// Audio is expected, and nothing has ever come, for long.
+    NeverHeard {
+        /// Which call.
+        call: CallNumber,
+    },
     /// The other side has closed its DTLS session.
     PeerClosed {
         /// Which call.

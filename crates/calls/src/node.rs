@@ -314,6 +314,7 @@ fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
         | MediaEvent::KeyPressed { call, .. }
         | MediaEvent::Talking { call, .. }
         | MediaEvent::RtpTimeout { call }
+        | MediaEvent::NeverHeard { call }
         | MediaEvent::PeerClosed { call }
         | MediaEvent::HoldTimeout { call }
         | MediaEvent::SilenceTimeout { call }

@@ -21,6 +21,9 @@ pub struct MediaConfig {
     /// A call that sends and receives but brings no valid RTP for this long is reported as silent, or as gone if ICE
     /// or DTLS did not complete, in milliseconds. Default: 30 000.
     pub rtp_timeout_ms: u64,
+    /// A call that sends and receives but from which nothing has ever arrived, neither RTP nor RTCP nor an ICE check, is
+    /// reported as never heard after this long, in milliseconds. 0: never. Default: 3 600 000.
+    pub rtp_never_ms: u64,
     /// The folder of the audio files. Default: `media` in the working directory.
     pub media_dir: PathBuf,
     /// The longest file, in seconds; the rest is cut off. Bounds memory: a second takes 16 or 32 kB, and up to 96 of a
@@ -63,6 +66,7 @@ impl Default for MediaConfig {
             rtp_ports: 16_384..=32_767,
             workers: 0,
             rtp_timeout_ms: 30_000,
+            rtp_never_ms: 3_600_000,
             media_dir: PathBuf::from("media"),
             file_seconds_max: 3600,
             jitter_ms_min: 20,

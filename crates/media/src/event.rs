@@ -30,6 +30,12 @@ pub enum MediaEvent {
         /// The call.
         call: MediaCallId,
     },
+    /// Audio is expected, and nothing has ever arrived for the configured time: neither RTP nor RTCP nor an ICE check.
+    /// Sent once until the stream is changed.
+    NeverHeard {
+        /// The call.
+        call: MediaCallId,
+    },
     /// The other side has closed its DTLS session (close_notify, RFC 8446, section 6.1), authentically: it will
     /// neither send nor receive anything more. Browsers do so when a page is closed or reloaded.
     PeerClosed {

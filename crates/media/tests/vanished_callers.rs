@@ -33,3 +33,20 @@ fn a_call_without_packets_is_reported_as_silent_or_on_hold() {
         plane.received
     );
 }
+
+/// One that has sent packets before it fell silent is only asked.
+#[test]
+fn a_caller_of_whom_nothing_ever_came_is_reported_as_never_heard_after_the_limit() {
+    let mut plane = Plane::start(MediaConfig { rtp_timeout_ms: 300, rtp_never_ms: 700, ..config() });
+    let mut silent = plane.dial(1, 1, Says::Nothing);
+    let mut here = plane.dial(2, 1, Says::Nothing);
+    talk(&mut [&mut silent, &mut here], 100);
+    let never = plane.dial(3, 1, Says::Nothing);
+    let asked = MediaEvent::SilenceTimeout { call: silent.call };
+    talk_until(&mut plane, &mut [&mut here], "the reports", |plane| {
+        plane.received.contains(&MediaEvent::NeverHeard { call: never.call })
+            && plane.received.iter().filter(|event| **event == asked).count() >= 4
+    });
+    let is_never = |event: &&MediaEvent| matches!(event, MediaEvent::NeverHeard { .. });
+    assert_eq!(plane.received.iter().filter(is_never).count(), 1, "{:?}", plane.received);
+}

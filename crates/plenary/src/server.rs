@@ -98,6 +98,7 @@ impl Server {
             rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
             workers: config.media.workers,
             rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
+            rtp_never_ms: config.media.rtp_never_seconds.saturating_mul(1000),
             media_dir,
             jitter_ms_min: config.media.jitter_ms_min,
             jitter_ms_max: config.media.jitter_ms_max,

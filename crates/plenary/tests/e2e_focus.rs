@@ -196,6 +196,19 @@ fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
 }
 
 #[test]
+fn a_telephone_from_which_nothing_ever_came_is_removed_though_it_answers() {
+    let server = Server::start("[media]\nrtp_timeout_seconds = 1\nrtp_never_seconds = 3\n");
+    let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (desk, ..) = in_conference(&server, &rtp);
+    for _ in 0..2 {
+        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+    }
+    let bye = desk.wait("BYE ");
+    assert!(bye.contains("Call-ID: muted") && bye.contains("No audio was ever received"), "{bye}");
+    server.wait_for_participants("Tea", 0);
+}
+
+#[test]
 fn keys_by_info_are_counted() {
     let server = Server::start("");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -4,6 +4,8 @@
 //! - A stream that ceases, or never begins, may be muted, or in a pause of its talker (RFC 3389, RFC 7587's DTX).
 //!   It is reported each time the timeout passes, so that the other side can be asked. If RTCP or ICE checks arrive, it is
 //!   reported after ten times as long.
+//! - A call from which nothing has ever arrived, neither RTP nor RTCP nor an ICE check, is over after a much longer time,
+//!   whatever it answers: an automaton without media answers for ever.
 //! - If ICE or the DTLS handshake has to complete first and does not, nothing can ever be sent: the call is over after the
 //!   timeout.
 //! - If the signalling connection is closed, as that of a crashed browser, five seconds without RTP are enough.
@@ -38,6 +40,9 @@ pub(super) struct Liveness {
     goodbye_ns: Option<u64>,
     /// Its signalling is gone: only its packets show that it is alive.
     is_cut_off: bool,
+    /// Since when audio is expected of which nothing has arrived yet. Session descriptions do not start it over: some
+    /// telephones refresh a session that way.
+    awaited_ns: Option<u64>,
     /// Time at which silence was last reported.
     reported_ns: Option<u64>,
     /// The last packet announced a pause.
@@ -69,11 +74,22 @@ pub(super) struct Expected {
     pub(super) is_connected: bool,
 }
 
+/// How long a call may be silent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Until the other side is asked.
+    pub(super) timeout_ns: u64,
+    /// Until a call from which nothing has ever arrived is over; 0: for ever.
+    pub(super) never_ns: u64,
+}
+
 /// A finding to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     /// The other side is gone; once.
     Gone,
+    /// Audio was expected for long and nothing has ever arrived; once.
+    Never,
     /// It is on hold, and nothing arrives: it may be there or not; repeatedly.
     Held,
     /// It sends no RTP, or none any more: it may be muted or gone; repeatedly.
@@ -90,6 +106,7 @@ impl Liveness {
             control_ns: None,
             goodbye_ns: None,
             is_cut_off: false,
+            awaited_ns: None,
             reported_ns: None,
             paused: false,
             timeout_reported: false,
@@ -150,7 +167,7 @@ impl Liveness {
         &mut self,
         Expected { sends, receives, is_connected }: Expected,
         sent: u64,
-        timeout_ns: u64,
+        Limits { timeout_ns, never_ns }: Limits,
         now_ns: u64,
     ) -> Option<Finding> {
         let since = |at_ns: Option<u64>| now_ns.saturating_sub(at_ns.unwrap_or(0).max(self.agreed_ns));
@@ -166,6 +183,17 @@ impl Liveness {
                 self.timeout_reported = true;
                 return Some(Finding::Gone);
             }
+        }
+        let is_awaited_first = both && self.rtp_ns.is_none() && self.control_ns.is_none();
+        let awaited_ns = is_awaited_first.then(|| self.awaited_ns.unwrap_or(now_ns));
+        self.awaited_ns = awaited_ns;
+        if let Some(awaited_ns) = awaited_ns
+            && never_ns > 0
+            && !self.timeout_reported
+            && now_ns.saturating_sub(awaited_ns) > never_ns
+        {
+            self.timeout_reported = true;
+            return Some(Finding::Never);
         }
         let may_be_there = !both || (is_connected || self.rtp_ns.is_some()) && self.goodbye_ns.is_none();
         let has_control = self.control_ns.is_some() && since(self.control_ns) <= timeout_ns;
@@ -204,15 +232,17 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
     const TIMEOUT: u64 = 30 * SECOND;
+    const LIMITS: Limits = Limits { timeout_ns: TIMEOUT, never_ns: 0 };
     const BOTH: Expected = Expected { sends: true, receives: true, is_connected: true };
 
     /// A call of this many seconds, in steps of half a second, and the findings with their times.
     fn live(seconds: u64, each: impl FnMut(&mut Liveness, f64)) -> Vec<(u64, Finding)> {
-        live_with(BOTH, seconds, each)
+        live_with(BOTH, LIMITS, seconds, each)
     }
 
     fn live_with(
         expected: Expected,
+        limits: Limits,
         seconds: u64,
         mut each: impl FnMut(&mut Liveness, f64),
     ) -> Vec<(u64, Finding)> {
@@ -222,7 +252,7 @@ mod tests {
             let now = half * SECOND / 2;
             each(&mut liveness, half as f64 / 2.0);
             found.extend(
-                liveness.look(expected, half * 25, TIMEOUT, now).map(|finding| (now / SECOND, finding)),
+                liveness.look(expected, half * 25, limits, now).map(|finding| (now / SECOND, finding)),
             );
         }
         found
@@ -271,7 +301,7 @@ mod tests {
         for second in 0..13 {
             let now = second * SECOND;
             let held = Expected { sends: false, receives: false, ..BOTH };
-            found.extend(liveness.look(held, 0, TIMEOUT, now).map(|finding| (second, finding)));
+            found.extend(liveness.look(held, 0, LIMITS, now).map(|finding| (second, finding)));
         }
         assert_eq!(found, [(6, Finding::Held), (12, Finding::Held)]);
     }
@@ -306,6 +336,43 @@ mod tests {
     }
 
     #[test]
+    fn what_has_never_sent_anything_is_over_after_the_limit_whatever_it_agrees_on() {
+        let limits = Limits { never_ns: 100 * SECOND, ..LIMITS };
+        let is_over = |found: &[(u64, Finding)]| -> Vec<u64> {
+            let over = found.iter().filter(|(_, finding)| *finding == Finding::Never);
+            over.map(|(second, _)| *second).collect()
+        };
+        assert_eq!(is_over(&live_with(BOTH, limits, 300, |_, _| {})), [100]);
+        assert!(is_over(&live(4000, |_, _| {})).is_empty(), "without a limit");
+        // A session that is refreshed by session descriptions, as session timers do (RFC 4028).
+        let refreshed = live_with(BOTH, limits, 101, |liveness, now| {
+            if now % 30.0 == 0.0 {
+                liveness.agree(0, at(now));
+            }
+        });
+        assert_eq!(is_over(&refreshed), [100]);
+        // One packet, also of comfort noise, one report or one ICE check shows that there is someone.
+        for signs in 0..3 {
+            let found = live_with(BOTH, limits, 1000, |liveness, now| match signs {
+                _ if now != 90.0 => {}
+                0 => liveness.rtp(false, at(now)),
+                1 => liveness.rtp(true, at(now)),
+                _ => liveness.control(at(now)),
+            });
+            assert!(is_over(&found).is_empty(), "{signs}");
+        }
+        // Who only listens by agreement, or is on hold, sends nothing; the time counts from when audio is expected.
+        let mut liveness = Liveness::new(0);
+        let mut found = Vec::new();
+        for second in 0..400 {
+            let expected = Expected { receives: second >= 200, ..BOTH };
+            found
+                .extend(liveness.look(expected, 0, limits, second * SECOND).map(|finding| (second, finding)));
+        }
+        assert_eq!(is_over(&found), [301]);
+    }
+
+    #[test]
     fn where_reports_come_without_rtp_it_is_asked_after_ten_times_as_long() {
         let found = live(610, |liveness, now| liveness.control(at(now)));
         assert_eq!(found, [(5, NONE_RECEIVED), (300, Finding::Silent), (601, Finding::Silent)]);
@@ -314,9 +381,9 @@ mod tests {
     #[test]
     fn what_never_gets_through_ice_or_dtls_is_over() {
         let waiting = Expected { is_connected: false, ..BOTH };
-        assert_eq!(live_with(waiting, 400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
+        assert_eq!(live_with(waiting, LIMITS, 400, |_, _| {}), [(5, NONE_RECEIVED), (30, Finding::Gone)]);
         // ICE checks without a completed handshake do not keep a call alive.
-        let found = live_with(waiting, 400, |liveness, now| liveness.control(at(now)));
+        let found = live_with(waiting, LIMITS, 400, |liveness, now| liveness.control(at(now)));
         assert_eq!(found, [(5, NONE_RECEIVED), (30, Finding::Gone)]);
     }
 
@@ -428,7 +495,7 @@ mod tests {
                 if second < 100 {
                     liveness.control(second * SECOND);
                 }
-                match liveness.look(agreed, 0, TIMEOUT, second * SECOND) {
+                match liveness.look(agreed, 0, LIMITS, second * SECOND) {
                     None => {}
                     Some(Finding::Held) => held.push(second),
                     Some(other) => panic!("{other:?}"),
@@ -438,7 +505,7 @@ mod tests {
         }
         let mut liveness = Liveness::new(0);
         liveness.agree(0, 1000 * SECOND);
-        assert_eq!(liveness.look(BOTH, 0, TIMEOUT, 1029 * SECOND), Some(NONE_RECEIVED));
-        assert_eq!(liveness.look(BOTH, 0, TIMEOUT, 1031 * SECOND), Some(Finding::Silent));
+        assert_eq!(liveness.look(BOTH, 0, LIMITS, 1029 * SECOND), Some(NONE_RECEIVED));
+        assert_eq!(liveness.look(BOTH, 0, LIMITS, 1031 * SECOND), Some(Finding::Silent));
     }
 }

@@ -4,7 +4,7 @@ use super::{
     inband::KeyRoute,
     key::MemberKey,
     latch::Seen,
-    liveness::{Expected, Finding},
+    liveness::{Expected, Finding, Limits},
     outbox::{Outbox, PacketRoute},
     pace::Talker,
     playback::Playback,
@@ -723,7 +723,9 @@ impl RoomMember {
         };
         let sent = stream.send_path.source.packets();
         let call = self.call;
-        match stream.liveness.look(expected, sent, settings.rtp_timeout_ns, time.now_ns) {
+        let limits = Limits { timeout_ns: settings.rtp_timeout_ns, never_ns: settings.rtp_never_ns };
+        match stream.liveness.look(expected, sent, limits, time.now_ns) {
+            Some(Finding::Never) => out.push_event(MediaEvent::NeverHeard { call }),
             Some(Finding::Gone) => out.push_event(MediaEvent::RtpTimeout { call }),
             Some(Finding::Held) => out.push_event(MediaEvent::HoldTimeout { call }),
             Some(Finding::Silent) => out.push_event(MediaEvent::SilenceTimeout { call }),

@@ -7,6 +7,7 @@ use plenary_audio::opus;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) rtp_timeout_ns: u64,
+    pub(crate) rtp_never_ns: u64,
     pub(crate) rtcp_interval_ns: u64,
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
@@ -18,6 +19,7 @@ impl Settings {
     pub(crate) fn of(config: &MediaConfig) -> Self {
         Self {
             rtp_timeout_ns: config.rtp_timeout_ms.saturating_mul(1_000_000),
+            rtp_never_ns: config.rtp_never_ms.saturating_mul(1_000_000),
             rtcp_interval_ns: config.rtcp_interval_ms.saturating_mul(1_000_000),
             jitter_ms_min: config.jitter_ms_min,
             jitter_ms_max: config.jitter_ms_max,

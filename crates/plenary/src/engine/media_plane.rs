@@ -81,6 +81,7 @@ pub(super) fn event(event: MediaEvent) -> Option<calls::MediaEvent> {
         MediaEvent::TalkStarted { call } => To::Talking { call: number(call), talking: true },
         MediaEvent::TalkStopped { call } => To::Talking { call: number(call), talking: false },
         MediaEvent::RtpTimeout { call } => To::RtpTimeout { call: number(call) },
+        MediaEvent::NeverHeard { call } => To::NeverHeard { call: number(call) },
         MediaEvent::PeerClosed { call } => To::PeerClosed { call: number(call) },
         MediaEvent::HoldTimeout { call } => To::HoldTimeout { call: number(call) },
         MediaEvent::SilenceTimeout { call } => To::SilenceTimeout { call: number(call) },

@@ -36,6 +36,7 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 const SETTINGS: Settings = Settings {
     rtp_timeout_ns: 30 * SECOND,
+    rtp_never_ns: 0,
     rtcp_interval_ns: 5 * SECOND,
     jitter_ms_min: 20,
     jitter_ms_max: 200,
