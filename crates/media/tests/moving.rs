@@ -104,8 +104,9 @@ fn commands_that_follow_a_move_find_the_call_wherever_it_is() {
         plane.media.stop_play(id);
         plane.media.set_voice(moves.call, false, round % 2 == 0);
     }
-    // It is back in its room and hears nothing: all that was played to it was stopped.
-    talk(&mut [&mut moves, &mut other], 800);
+    // It is back in its room and hears nothing: all that was played to it was stopped. A move waits for a tick of the old
+    // room and is heard at one of the new room, 40 ms at most, so twenty take 800.
+    talk(&mut [&mut moves, &mut other], 1400);
     assert!(moves.is_silent());
     plane.media.move_call(moves.call, RoomId(2), OnMove::KeepPlaying);
     plane.media.set_voice(moves.call, true, true);

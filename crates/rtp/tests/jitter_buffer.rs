@@ -1,7 +1,7 @@
 //! The jitter buffer over whole streams, in virtual time.
 
 use plenary_rtp::{
-    jitter::{Frame, JitterBuffer, JitterConfig, JitterCounters, Pushed},
+    jitter::{Frame, JitterBuffer, JitterConfig, JitterCounters, Pushed, Tempo},
     packet::Header,
 };
 use proptest::prelude::*;
@@ -424,4 +424,98 @@ fn what_follows_a_lost_packet_is_shown_where_it_is_here() {
         }
     }
     assert_eq!(seen, 1);
+}
+
+/// A consumer that stretches time, and a stream whose packets arrive evenly, each 20 ms after the one before it.
+struct Even {
+    buffer: JitterBuffer,
+    /// When the first packet arrives, and when the next pull is.
+    first_ns: u64,
+    pull_ns: u64,
+    pushed: u32,
+    /// Pulled and not heard yet.
+    waiting: Vec<u32>,
+}
+
+impl Even {
+    /// The packets arrive this long before the pulls.
+    fn new(before_ns: u64, is_quiet: bool) -> Self {
+        let mut buffer = JitterBuffer::new(JitterConfig::G711);
+        buffer.set_follows_tempo(true);
+        buffer.set_quiet(is_quiet);
+        let pull_ns = START + 20 * MS;
+        Self { buffer, first_ns: pull_ns - before_ns, pull_ns, pushed: 0, waiting: Vec::new() }
+    }
+
+    fn arrival_ns(&self, place: u32) -> u64 {
+        self.first_ns + u64::from(place) * 20 * MS + u64::from(place) * 7919 % 100_000
+    }
+
+    /// One pull; how long the packet has waited that is heard, in milliseconds.
+    fn tick(&mut self) -> Option<f64> {
+        while self.arrival_ns(self.pushed) <= self.pull_ns {
+            let sent = Sent { place: self.pushed, arrives_ns: self.arrival_ns(self.pushed) };
+            assert_ne!(STREAM.push(&mut self.buffer, sent), Pushed::Late);
+            self.pushed += 1;
+        }
+        let mut frames = 1;
+        while self.waiting.len() < frames {
+            let Frame::Packet { payload, tempo, .. } = self.buffer.pull(self.pull_ns) else { break };
+            let place = u32::from_be_bytes([payload[0], payload[1], payload[2], payload[3]]);
+            if matches!(tempo, Tempo::Faster { .. }) {
+                // Where it would be heard it is refused.
+                frames += usize::from(tempo == Tempo::Faster { now: true });
+            }
+            self.waiting.push(place);
+        }
+        if self.waiting.len() > 1 {
+            self.waiting.remove(0);
+            self.buffer.changed_tempo(Tempo::Faster { now: true });
+        }
+        let wait_ms =
+            self.waiting.pop().map(|place| (self.pull_ns - self.arrival_ns(place)) as f64 / MS as f64);
+        self.pull_ns += 20 * MS;
+        wait_ms
+    }
+}
+
+#[test]
+fn what_arrives_evenly_just_before_the_pull_does_not_wait_for_the_next_one() {
+    for before_us in [600, 700, 800, 900, 1200, 2000] {
+        let mut even = Even::new(before_us * 1000, true);
+        let waits_ms: Vec<f64> = (0..3000).filter_map(|_| even.tick()).collect();
+        let longest_ms = waits_ms[60..].iter().copied().fold(0.0, f64::max);
+        assert!(longest_ms <= before_us as f64 / 1000.0, "{before_us} us before: {longest_ms} ms");
+        assert_eq!(even.buffer.counters().concealed, 0, "{before_us}");
+        assert!(even.buffer.counters().taken_out <= 1, "{before_us}");
+        assert!(waits_ms.len() >= 2998, "{before_us}: {} are heard", waits_ms.len());
+    }
+}
+
+#[test]
+fn a_consumer_that_pulls_later_need_not_keep_the_surplus_frame() {
+    // The packets arrive 1 ms after the pulls.
+    let mut even = Even::new(19 * MS, false);
+    assert!((0..100).all(|_| even.tick().is_none_or(|wait_ms| wait_ms > 18.0)));
+    even.pull_ns += 3 * MS;
+    even.buffer.pulls_later();
+    let waits_ms: Vec<f64> = (0..100).filter_map(|_| even.tick()).collect();
+    assert!(waits_ms[8..].iter().all(|wait_ms| *wait_ms <= 3.0), "{waits_ms:?}");
+    let counters = even.buffer.counters();
+    assert_eq!((counters.taken_out, counters.concealed), (1, 0));
+}
+
+#[test]
+fn what_a_sooner_pull_misses_where_nothing_is_heard_was_not_lost() {
+    for is_quiet in [true, false] {
+        let mut even = Even::new(2 * MS, is_quiet);
+        assert!((0..100).all(|_| even.tick().is_none_or(|wait_ms| wait_ms <= 2.0)));
+        even.pull_ns -= 4 * MS;
+        even.buffer.pulls_sooner();
+        assert_eq!(even.tick(), None, "the packet is not there yet");
+        assert!((0..100).all(|_| even.tick().is_some_and(|wait_ms| wait_ms <= 18.0)));
+        let counters = even.buffer.counters();
+        assert_eq!((counters.put_in, counters.concealed), if is_quiet { (1, 0) } else { (0, 1) });
+        assert_eq!(counters.lost_units, 0);
+    }
 }

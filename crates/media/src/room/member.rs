@@ -26,6 +26,7 @@ use plenary_audio::{
 };
 use plenary_rtp::{
     extension::AudioLevel,
+    jitter::JitterBuffer,
     packet::{Kind, Packet},
     quality::{self, Equipment},
     rtcp::{self, LastReport, REPORT_BYTES_MAX, Report, RtcpItem, SenderInfo},
@@ -608,6 +609,11 @@ impl RoomMember {
         }
         let path = &incoming.path;
         Some(Talker { place, spare_ns: path.spare_ns(next_tick_ns)?, is_quiet: path.jitter.is_quiet() })
+    }
+
+    /// The jitter buffer of its stream.
+    pub(super) fn jitter_mut(&mut self) -> Option<&mut JitterBuffer> {
+        Some(&mut self.stream.as_mut()?.incoming.path.jitter)
     }
 
     /// How much earlier the next tick could be and still find the packet of a participant that may talk and does not;

@@ -57,6 +57,7 @@ use plenary_audio::{
     codec::{Codec, Encoder, Rate},
     level, opus,
 };
+use plenary_rtp::jitter::JitterBuffer;
 use rate_mixer::RateMixer;
 use send_path::PAYLOAD_BYTES_MAX;
 use std::net::SocketAddr;
@@ -419,8 +420,19 @@ impl MixRoom {
 
     /// From now on it ticks this many phases of `phase_ns` earlier, for the first time at `next_ns`.
     pub(crate) fn note_moved(&mut self, phases: i32, phase_ns: u64, next_ns: u64) {
-        self.pace.note_moved(phases, phase_ns);
+        let is_for_talkers = self.pace.note_moved(phases, phase_ns);
         self.not_before_ns = next_ns;
+        if phases > 0 {
+            let members = self.members.iter_mut().flatten();
+            members.filter_map(RoomMember::jitter_mut).for_each(JitterBuffer::pulls_sooner);
+        } else if is_for_talkers {
+            for talker in &self.heard {
+                let member = self.members.get_mut(*talker).and_then(Option::as_mut);
+                if let Some(jitter) = member.and_then(RoomMember::jitter_mut) {
+                    jitter.pulls_later();
+                }
+            }
+        }
     }
 
     /// Its phase ticks and so does the room: it has not moved from an earlier phase since its last tick.

@@ -21,10 +21,16 @@
 //! participants take turns, a phase that suits each of them somewhat beats one that follows the last of them. In a small
 //! room lines that have not talked yet count a little too, because each may be the next.
 //!
+//! **Turns.** Around that phase the tick steps to where the packets of a new talker wait least, within a window; see
+//! [`turns`]. The window counts as if the room had been everywhere in it, so the clock holds.
+//!
 //! **A move costs.** A phase is worth moving to only if it saves more than the move costs, and the movement per minute is
 //! bounded. A talker whose packets an earlier tick passes loses a frame; that waits for a pause.
 
 use super::tick::FRAME_NS;
+use turns::Turns;
+
+mod turns;
 
 /// Resolution of the times at which packets are needed, a quarter of a millisecond, and the number of such bins in a
 /// frame.
@@ -68,6 +74,9 @@ const TICKS_PER_MS_OF_STEP: f32 = 12.5;
 const CREDIT_PER_MS: u32 = 300;
 const CREDIT_MAX: u32 = 20 * CREDIT_PER_MS;
 const CREDIT_AT_FIRST: u32 = 2 * CREDIT_MAX;
+
+/// Around the phase of the room the tick may be anywhere within this, for who talks now.
+const WINDOW_NS: i64 = 8_000_000;
 
 /// What is known of a talker.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +126,10 @@ pub(super) struct Pace {
     ticks_waited: u32,
     /// Movement that may be spent; see [`CREDIT_PER_MS`].
     credit: u32,
+    /// Steps at changes of talker. The phase of the room is `shift` without its offset.
+    turns: Turns,
+    /// The last advice was such a step.
+    is_step: bool,
 }
 
 impl Default for Pace {
@@ -131,6 +144,8 @@ impl Default for Pace {
             rest: 0,
             ticks_waited: 0,
             credit: CREDIT_AT_FIRST,
+            turns: Turns::new(WINDOW_NS),
+            is_step: false,
         }
     }
 }
@@ -159,6 +174,11 @@ impl Pace {
         if !talkers.is_empty() {
             self.note(talkers, phase_bins);
         }
+        let step = self.turns.advise(talkers, self.to_go.signum(), phase_ns as i64);
+        self.is_step = step != 0;
+        if self.is_step {
+            return step;
+        }
         // A move is completed, but is reconsidered while it waits for a pause.
         let is_open = self.to_go == 0 || self.ticks_waited > 0;
         if is_open && self.ticks_with_talk >= TICKS_PER_LOOK {
@@ -171,6 +191,10 @@ impl Pace {
         if self.to_go == 0 || self.rest > 0 {
             return 0;
         }
+        if self.turns.offset.signum() == self.to_go.signum() {
+            // The tick is there already, for who talks now.
+            return self.take_over_offset();
+        }
         // A later tick costs no listener a frame at once: jitter buffers remove one when it suits.
         let must_wait =
             self.to_go > 0 && talkers.iter().any(|talker| waits_for_pause(*talker, phase_ns as i64));
@@ -181,15 +205,37 @@ impl Pace {
         self.to_go.signum()
     }
 
-    /// The room ticks this many phases of `phase_ns` earlier than before.
-    pub(super) fn note_moved(&mut self, phases: i32, phase_ns: u64) {
+    /// The room ticks this many phases of `phase_ns` earlier than before. True: because the talker has changed.
+    pub(super) fn note_moved(&mut self, phases: i32, phase_ns: u64) -> bool {
         self.shift += phases;
-        self.soonest = self.soonest.max(self.shift);
-        self.latest = self.latest.min(self.shift);
-        self.to_go -= phases;
+        if std::mem::take(&mut self.is_step) {
+            self.turns.note_step(phases);
+            return true;
+        }
+        self.note_home(phases);
         let way_ms = phases.unsigned_abs() as f32 * phase_ns as f32 / 1e6;
         self.credit = self.credit.saturating_sub((way_ms * CREDIT_PER_MS as f32) as u32);
         (self.rest, self.ticks_waited) = ((way_ms * TICKS_PER_MS_OF_STEP) as u32, 0);
+        false
+    }
+
+    /// The room's phase moves towards where the tick is, which stays.
+    fn take_over_offset(&mut self) -> i32 {
+        let phases = self.to_go.signum() * self.to_go.abs().min(self.turns.offset.abs());
+        self.turns.offset -= phases;
+        self.note_home(phases);
+        self.ticks_waited = 0;
+        0
+    }
+
+    /// The room's phase has moved by this much.
+    fn note_home(&mut self, phases: i32) {
+        self.soonest = self.soonest.max(self.home());
+        self.latest = self.latest.min(self.home());
+        self.to_go -= phases;
+        if self.to_go == 0 {
+            self.turns.look_again();
+        }
     }
 
     /// Records the talkers of a tick. One whose packets will soon be late (its clock is slower than ours) counts like
@@ -226,6 +272,11 @@ impl Pace {
         }
     }
 
+    /// The phase without the offset for who talks now.
+    fn home(&self) -> i32 {
+        self.shift - self.turns.offset
+    }
+
     fn needed(&self) -> Needed {
         let mut weights = [0.0; BINS];
         let talked: f32 = self.talk.iter().map(|talk| talk.weight).sum();
@@ -254,11 +305,15 @@ impl Pace {
         }
         let phases = (BINS as i64 / phase_bins) as i32;
         let phase_ms = (phase_bins * BIN_NS) as f32 / 1e6;
-        let now_ms = self.cost_ms(0, phase_bins, &needed);
+        let window = 2 * self.turns.half(phase_bins * BIN_NS);
+        let offset = self.turns.offset;
+        let home_ms = self.cost_ms(0, phase_bins, &needed);
+        // Where the tick is for who talks now it may stay, whether or not that becomes the room's phase.
+        let now_ms = home_ms.min(self.cost_ms(offset, phase_bins, &needed));
         let mut best = (0.0, 0);
         for way in 1 - phases..phases {
-            let to = self.shift + way;
-            let span = self.soonest.max(to) - self.latest.min(to);
+            let to = self.home() + way;
+            let span = self.soonest.max(to) - self.latest.min(to) + window;
             let way_ms = way.unsigned_abs() as f32 * phase_ms;
             if way == 0 || span >= phases || way_ms * CREDIT_PER_MS as f32 > self.credit as f32 {
                 continue;
@@ -266,7 +321,8 @@ impl Pace {
             let worth_ms = WORTH_MS
                 + WORTH_PART * way_ms
                 + WORTH_MS_PASSING * self.passed(way, phase_bins, &needed) / needed.total;
-            let saved_ms = now_ms - self.cost_ms(way, phase_bins, &needed) - worth_ms;
+            let before_ms = if way == offset { home_ms } else { now_ms };
+            let saved_ms = before_ms - self.cost_ms(way, phase_bins, &needed) - worth_ms;
             let is_known = saved_ms * needed.total >= SAVED_MS_PER_MS * way_ms;
             if is_known && saved_ms > best.0 {
                 best = (saved_ms, way);
@@ -277,7 +333,7 @@ impl Pace {
 
     /// The average cost of waiting if the room ticks this many phases earlier.
     fn cost_ms(&self, way: i32, phase_bins: i64, needed: &Needed) -> f32 {
-        let tick = i64::from(self.shift + way) * phase_bins;
+        let tick = i64::from(self.home() + way) * phase_bins;
         let costs = needed.talk().map(|talk| {
             let bins = match (i64::from(talk.bin) - tick).rem_euclid(BINS as i64) as usize {
                 // It would be just in time, and any jitter would make it late.

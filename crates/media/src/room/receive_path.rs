@@ -354,6 +354,7 @@ impl ReceivePath {
         let mut faster = None;
         while self.waiting_samples < if faster.is_some() { 2 * length } else { length } {
             let held_ns = self.waiting_samples as u64 * FRAME_NS / length as u64;
+            let makes_room = self.jitter.makes_room();
             match self.jitter.pull(now_ns + held_ns) {
                 Frame::Packet { payload, samples, joins, sequence, tempo } => {
                     let piece = Piece::Packet { sequence, samples };
@@ -439,7 +440,7 @@ impl ReceivePath {
                     let units = (samples / samples_per_unit) as u32;
                     log.note(Piece::Concealed { samples: units }, self.waiting_samples);
                     let end = self.waiting_samples + samples;
-                    if self.may_pause && next.is_none() {
+                    if self.may_pause && next.is_none() && !makes_room {
                         self.frames_not_sent += 1;
                     }
                     // Packets pushed as silence have no octets.

@@ -22,7 +22,8 @@
 //! **Shrinking.** If the schedule has been longer than needed, a consumer that stretches time is asked to remove a frame:
 //! at once if the signal is quiet ([`JitterBuffer::set_quiet`]), otherwise where that is not heard. For any other
 //! consumer a whole packet is skipped. Clock drift needs no treatment of its own: it moves the delays, and growing and
-//! shrinking follow.
+//! shrinking follow. A consumer that itself changes when it pulls says so ([`JitterBuffer::pulls_sooner`],
+//! [`JitterBuffer::pulls_later`]).
 //!
 //! **Pauses.** Consecutive sequence numbers with a gap between the timestamps are a pause of the sender (discontinuous
 //! transmission), not a loss: the result is silence until the packet after the gap is due.
@@ -183,7 +184,7 @@ pub struct JitterCounters {
     pub skipped: u64,
     /// Frames that the consumer removed to shorten the schedule.
     pub taken_out: u64,
-    /// Frames that the consumer inserted to lengthen the schedule.
+    /// Frames that were inserted to lengthen the schedule.
     pub put_in: u64,
     /// Times a stream was restarted.
     pub restarts: u64,
@@ -238,6 +239,7 @@ pub struct JitterBuffer {
     quiet: bool,
     follows_tempo: bool,
     pulls_since_start: u32,
+    pulls_sooner: bool,
     pulls_too_long: u32,
     frames_too_long: u32,
     /// How long before it is heard a packet may be requested; see [`head_start_samples`].
@@ -283,6 +285,7 @@ impl JitterBuffer {
             quiet: true,
             follows_tempo: false,
             pulls_since_start: 0,
+            pulls_sooner: false,
             pulls_too_long: 0,
             frames_too_long: 0,
             head_start_ns: 0,
@@ -367,6 +370,24 @@ impl JitterBuffer {
             }
             Tempo::Slower { .. } => self.counters.put_in += 1,
         }
+    }
+
+    /// The consumer pulls later from now on. If that makes the schedule too long by a frame, it is removed at the next
+    /// pulls and not only after it has been too long for a while.
+    pub fn pulls_later(&mut self) {
+        self.pulls_too_long = self.pulls_too_long.max(playout::PULLS_WHEN_LATER);
+    }
+
+    /// The consumer pulls sooner from now on. If the next packet is then not there in time and nothing is heard, a frame is
+    /// inserted, which counts as such and not as concealed.
+    pub fn pulls_sooner(&mut self) {
+        self.pulls_sooner = true;
+    }
+
+    /// If the next packet has not arrived when it is pulled, that is only because the pull came sooner than planned.
+    #[must_use]
+    pub fn makes_room(&self) -> bool {
+        self.pulls_sooner && self.quiet
     }
 
     /// The last value of [`Self::set_quiet`].

@@ -7,6 +7,8 @@ use super::{Frame, JitterBuffer, MARGIN_NS, Mode, Tempo, slots::Slot};
 /// necessary.
 const HYSTERESIS_NS_MIN: i64 = 300_000;
 const HYSTERESIS_NS_MAX: i64 = 2_000_000;
+/// Packets whose delays differ by no more than this arrive evenly.
+const EVEN_NS_MAX: i64 = MARGIN_NS;
 /// While sound continues, the schedule must have been too long for this many pulls before a packet is skipped; if it
 /// is too long by several packets, for a fraction of that, and for the minimum at least.
 const PULLS_BEFORE_SHRINK: u32 = 25;
@@ -14,6 +16,8 @@ const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
 /// The same until the consumer is asked to remove a frame, and until it has to.
 const PULLS_BEFORE_FASTER: u32 = 10;
 const PULLS_BEFORE_FASTER_NOW: u32 = 60;
+/// What [`JitterBuffer::pulls_later`] counts as: five more pulls until the consumer has to.
+pub(super) const PULLS_WHEN_LATER: u32 = PULLS_BEFORE_FASTER_NOW - 5;
 /// Pulls between two removed frames: if the schedule is too long by several frames, and otherwise.
 const PULLS_BETWEEN_FASTER: u32 = 8;
 const PULLS_BETWEEN_FASTER_MIN: u32 = 5;
@@ -30,6 +34,8 @@ enum Choice {
     Play(u8, Tempo),
     /// Units to conceal, and the slot of the packet right after them.
     Missing(i64, Option<u8>),
+    /// Units to insert where nothing is heard, because the pull came sooner than planned.
+    PutIn(i64),
     Nothing,
 }
 
@@ -60,14 +66,20 @@ impl JitterBuffer {
                 self.counters.concealed += 1;
                 Frame::Missing { samples: samples as u32, next: next.map(|index| self.slots.payload(index)) }
             }
+            Choice::PutIn(samples) => {
+                self.counters.put_in += 1;
+                Frame::Missing { samples: samples as u32, next: None }
+            }
             Choice::Nothing => Frame::Nothing,
         }
     }
 
     fn choose(&mut self, play_at_ns: i64) -> Choice {
+        let makes_room = self.makes_room();
+        self.pulls_sooner = false;
         // Each iteration removes a packet or ends, so there are no more iterations than slots.
         loop {
-            let Some(index) = self.head() else { return self.choose_without_packets() };
+            let Some(index) = self.head() else { return self.choose_without_packets(makes_room) };
             let slot = self.slots.slot(index);
             if slot.samples == 0 {
                 // Not audio: nothing continues past it.
@@ -137,7 +149,7 @@ impl JitterBuffer {
         }
     }
 
-    fn choose_without_packets(&mut self) -> Choice {
+    fn choose_without_packets(&mut self, makes_room: bool) -> Choice {
         if self.mode != Mode::Playing {
             return Choice::Nothing;
         }
@@ -148,7 +160,7 @@ impl JitterBuffer {
         }
         self.pulls_since_start = self.pulls_since_start.saturating_add(1);
         self.owed += self.frame;
-        Choice::Missing(self.frame, None)
+        if makes_room { Choice::PutIn(self.frame) } else { Choice::Missing(self.frame, None) }
     }
 
     /// Stops playout until the next packet is due by its own timestamp.
@@ -199,7 +211,7 @@ impl JitterBuffer {
             return Adapt::Grow;
         }
         let whole_ns = packet_ns.max(frame_ns);
-        let least_ns = if self.follows_tempo { frame_ns } else { whole_ns };
+        let least_ns = if self.follows_tempo { frame_ns - self.spared_margin_ns() } else { whole_ns };
         let is_far_too_long = spare_ns >= least_ns + self.hysteresis_ns();
         // A schedule permanently too long by a frame, as after the consumer begins to pull a little later, is a frame
         // of delay for nothing: it is removed where that is not heard.
@@ -232,10 +244,20 @@ impl JitterBuffer {
         if more && self.pulls_too_long > pulls { Adapt::Shrink } else { KEEP }
     }
 
+    /// The part of the margin that packets may use before a frame is held instead. If they arrive evenly it is half of it:
+    /// one that arrives half a millisecond before the pull need not wait for the next.
+    fn spared_margin_ns(&self) -> i64 {
+        if self.range_ns() <= EVEN_NS_MAX { MARGIN_NS / 2 } else { 0 }
+    }
+
+    /// From the fastest recent packet to the latest that has to be in time.
+    fn range_ns(&self) -> i64 {
+        self.delays.needed_ns().saturating_sub(self.delays.recent_earliest_ns())
+    }
+
     /// How much longer than a packet the schedule may be before one is skipped.
     pub(super) fn hysteresis_ns(&self) -> i64 {
-        let range_ns = self.delays.needed_ns().saturating_sub(self.delays.recent_earliest_ns());
-        (HYSTERESIS_NS_MIN.saturating_add(range_ns / 2)).clamp(HYSTERESIS_NS_MIN, HYSTERESIS_NS_MAX)
+        (HYSTERESIS_NS_MIN.saturating_add(self.range_ns() / 2)).clamp(HYSTERESIS_NS_MIN, HYSTERESIS_NS_MAX)
     }
 
     /// The packet and those right after it last two frames or more.
