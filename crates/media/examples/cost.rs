@@ -1,13 +1,17 @@
 //! Measures the cost of calls: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
-//! SECONDS`.
+//! SECONDS [PROMPTS [CODEC]]`.
 //!
-//! All participants send all the time: TALKERS of each room noise of their own, the others silence. Prints the CPU time of
+//! All participants send all the time: TALKERS of each room noise of their own, the others silence, in CODEC: pcmu, g722 or
+//! opus. The first PROMPTS of them hear a prompt each, over and over, each another one. Prints the CPU time of
 //! the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
 //! generator runs in the same process, on threads whose CPU time is not counted; its own lateness is printed too.
 
 #![allow(clippy::print_stdout)]
 
-use plenary_media::{Codec, MediaCallId, MediaConfig, MediaPlane, RoomId, StreamParams};
+use plenary_audio::{codec::Encoder, opus, tone::tone};
+use plenary_media::{
+    Clip, Codec, MediaCallId, MediaConfig, MediaPlane, PlayId, PlayTo, RoomId, StreamParams,
+};
 use plenary_rtp::source::Source;
 use std::{
     collections::HashMap,
@@ -28,12 +32,22 @@ struct Phone {
 }
 
 fn main() {
-    let numbers: Vec<usize> = std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
-    let [participants, rooms, talkers, seconds] = numbers.as_slice() else {
-        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<usize> = arguments.iter().take(5).map(|text| text.parse().expect("a number")).collect();
+    let [participants, rooms, talkers, seconds, of_prompts @ ..] = numbers.as_slice() else {
+        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS [PROMPTS [CODEC]]");
         return;
     };
-    let config = MediaConfig { rtp_ports: 20_000..=31_999, ..MediaConfig::default() };
+    let prompts = of_prompts.first().copied().unwrap_or(0).min(*participants);
+    let codec = match arguments.get(5).map(String::as_str) {
+        None | Some("pcmu") => Codec::Pcmu,
+        Some("g722") => Codec::G722,
+        Some("opus") => Codec::Opus,
+        Some(other) => panic!("{other}: pcmu, g722 or opus"),
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let media_dir = folder.path().to_owned();
+    let config = MediaConfig { rtp_ports: 20_000..=31_999, media_dir, ..MediaConfig::default() };
     let (media, mut events) = MediaPlane::start(config).expect("the media plane starts");
     let mut phones: Vec<Phone> = (0..*participants)
         .map(|number| {
@@ -44,7 +58,7 @@ fn main() {
             let stream = StreamParams {
                 rtcp_mux: true,
                 dtmf_payload_type: Some(101),
-                ..StreamParams::new(socket.local_addr().expect("bound"), Codec::Pcmu, 0)
+                ..StreamParams::new(socket.local_addr().expect("bound"), codec, 96)
             };
             media.set_stream(call, stream);
             media.set_voice(call, true, true);
@@ -54,14 +68,25 @@ fn main() {
         })
         .collect();
 
-    run(&mut phones, 2, *talkers);
+    for number in 0..prompts {
+        let name = format!("{number}.wav");
+        write_prompt(&folder.path().join(&name), 300.0 + number as f32);
+        let to = PlayTo::Call(MediaCallId(number as u64));
+        // As one that lasts: a repeated list would be background.
+        let list = vec![Clip::File(name); seconds + 10];
+        media.play(to, PlayId(number as u64), list, false);
+    }
+    let said = Said::new(codec);
+    run(&mut phones, &said, 2, *talkers);
     let (before, began) = (cpu_ms(), Instant::now());
     let load_before = media.load();
-    let measured = run(&mut phones, *seconds, *talkers);
+    let measured = run(&mut phones, &said, *seconds, *talkers);
     let (cpu, wall) = (cpu_ms() - before, began.elapsed().as_secs_f64());
     let load = media.load();
     let percent = cpu / wall / 10.0;
-    println!("{participants} participants, {rooms} rooms, {talkers} talkers each, {wall:.1} s");
+    println!(
+        "{participants} participants, {rooms} rooms, {talkers} talkers each, {prompts} prompts, {codec:?}, {wall:.1} s"
+    );
     println!(
         "  media threads: {percent:.2} % of a core, {:.4} % per participant",
         percent / *participants as f64
@@ -90,8 +115,48 @@ struct Measured {
     generator_late_ms: f64,
 }
 
+/// What telephones send in a codec: silence, and noise.
+struct Said {
+    codec: Codec,
+    silence: Vec<Vec<u8>>,
+    noise: Vec<Vec<u8>>,
+}
+
+impl Said {
+    fn new(codec: Codec) -> Self {
+        let encode = |mut sample: Box<dyn FnMut() -> i16>| {
+            let mut encoder = Encoder::new(codec, &opus::Settings::default());
+            let frame = |_| {
+                let frame: Vec<i16> = (0..codec.rate().frame()).map(|_| sample()).collect();
+                let mut payload = [0; 1500];
+                let length = encoder.encode(&frame, &mut payload);
+                payload[..length].to_vec()
+            };
+            (0..50).map(frame).collect()
+        };
+        let mut seed = 1_u32;
+        let noise = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 20) as i16 - 2048
+        };
+        Self { codec, silence: encode(Box::new(|| 0)), noise: encode(Box::new(noise)) }
+    }
+}
+
+fn write_prompt(path: &std::path::Path, hz: f32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(path, spec).expect("a new file");
+    tone(16_000, hz, -20.0, 1000).into_iter().for_each(|sample| wav.write_sample(sample).expect("written"));
+    wav.finalize().expect("written");
+}
+
 /// Sends in 20 slices of a millisecond, because real telephones are not synchronised.
-fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
+fn run(phones: &mut [Phone], said: &Said, seconds: usize, talkers: usize) -> Measured {
     let mut measured = Measured::default();
     let mut sent_at: HashMap<[u8; FRAME], Instant> = HashMap::new();
     let began = Instant::now();
@@ -107,11 +172,12 @@ fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
         for (number, phone) in phones.iter_mut().enumerate() {
             if phone.listens_closely || number % 20 == (slice + 10) % 20 {
                 while let Ok(length) = phone.socket.recv(&mut datagram) {
-                    if length != 12 + FRAME {
+                    // RTCP shares the port.
+                    if datagram[1] & 0x7f >= 64 && datagram[1] & 0x7f < 96 {
                         continue;
                     }
                     measured.received += 1;
-                    if !phone.listens_closely {
+                    if !phone.listens_closely || length != 12 + FRAME {
                         continue;
                     }
                     let now = Instant::now();
@@ -126,6 +192,13 @@ fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
                 }
             }
             if number % 20 == slice % 20 {
+                if said.codec != Codec::Pcmu {
+                    let frames = if phone.talks { &said.noise } else { &said.silence };
+                    let payload = &frames[slice / 20 % frames.len()];
+                    let header = phone.source.next_header(96, said.codec.clock_rate() / 50, payload.len());
+                    let _ = phone.socket.send(&[header.to_bytes().as_slice(), payload].concat());
+                    continue;
+                }
                 let mut payload = [0xff; FRAME];
                 if phone.talks {
                     let seed = slice as u32 * 2_654_435_761;
@@ -134,7 +207,7 @@ fn run(phones: &mut [Phone], seconds: usize, talkers: usize) -> Measured {
                         sent_at.insert(payload, Instant::now());
                     }
                 }
-                let header = phone.source.next_header(0, FRAME as u32, FRAME);
+                let header = phone.source.next_header(96, FRAME as u32, FRAME);
                 let packet = [header.to_bytes().as_slice(), &payload].concat();
                 // A full buffer shows as a missing packet.
                 let _ = phone.socket.send(&packet);

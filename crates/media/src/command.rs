@@ -2,9 +2,9 @@
 
 use crate::{
     AudioProcessing, CallStats, InbandDtmf, MasterKey, MediaCallId, MediaEvent, OnMove, PlayId, RoomId,
-    StreamParams,
+    StreamParams, Volume,
     ports::{Channel, PortPair},
-    room::{MovingMember, NameRecorder, Playback},
+    room::{Coaching, MovingMember, NameRecorder, Playback},
 };
 use tokio::sync::oneshot;
 
@@ -39,6 +39,20 @@ pub(crate) enum WorkerCommand {
     Play {
         to: PlayTarget,
         playback: Box<Playback>,
+    },
+    SetVolume {
+        call: MediaCallId,
+        volume: Volume,
+    },
+    /// Holds the participant, with music; `None`: no longer.
+    Hold {
+        call: MediaCallId,
+        music: Option<Box<Playback>>,
+    },
+    /// Only some hear the participant; `None`: all do.
+    HeardBy {
+        call: MediaCallId,
+        coaching: Option<Box<Coaching>>,
     },
     /// Records what the participant says.
     Record {
@@ -129,6 +143,9 @@ impl WorkerCommand {
             | Self::SetVoice { call, .. }
             | Self::SetProcessing { call, .. }
             | Self::SetInbandDtmf { call, .. }
+            | Self::SetVolume { call, .. }
+            | Self::Hold { call, .. }
+            | Self::HeardBy { call, .. }
             | Self::Record { call, .. }
             | Self::EndRecording { call }
             | Self::Report { call, .. }

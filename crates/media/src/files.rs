@@ -150,7 +150,7 @@ impl Library {
             Clip::Tone { hz, ms } if (1..=TONE_HZ_MAX).contains(&hz) => Ok(LoadedClip::Tone { hz, ms }),
             Clip::Tone { hz, .. } => Err(format!("a tone of {hz} Hz: 1 to {TONE_HZ_MAX} Hz are allowed")),
             Clip::Silence { ms } => Ok(LoadedClip::Silence { ms }),
-            Clip::Beep => Ok(LoadedClip::Samples(Rate::Narrow, Arc::clone(&self.beep))),
+            Clip::Beep => Ok(LoadedClip::Beep(Rate::Narrow, Arc::clone(&self.beep))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     AudioProcessing, CallStats, Clip, InbandDtmf, MediaCallId, MediaConfig, MediaError, MediaEvent, OnMove,
-    PlayId, PlayTo, Protection, RecordingId, RoomId, StreamParams,
+    PlayId, PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Volume,
     command::{PlayTarget, WorkerCommand},
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
@@ -243,20 +243,49 @@ impl MediaHandle {
         let _ = self.shared.loader.send(Job::ForgetRecording { id });
     }
 
-    /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files are read on a
-    /// thread of their own; a file that cannot be read is reported and skipped. With `repeat` the list starts over until
-    /// it is stopped.
+    /// Sets how loud a participant is and hears, within 20 ms. 0 dB, as at first, costs nothing; while another gain than 0 dB
+    /// applies to what they hear, they get a mix of their own.
+    pub fn set_volume(&self, call: MediaCallId, volume: Volume) {
+        self.command(call, WorkerCommand::SetVolume { call, volume });
+    }
+
+    /// Holds a participant: they hear music, repeated, and prompts to them alone, and are not heard. Keys still arrive.
+    pub fn hold(&self, call: MediaCallId, music: Vec<Clip>) {
+        let _ = self.shared.loader.send(Job::Hold { call, music: Some(music) });
+    }
+
+    /// Ends a hold.
+    pub fn resume(&self, call: MediaCallId) {
+        let _ = self.shared.loader.send(Job::Hold { call, music: None });
+    }
+
+    /// Only these calls, as far as they are in the same room, hear the participant from now on; `None`, as at first: all.
+    pub fn set_heard_by(&self, call: MediaCallId, listeners: Option<Vec<MediaCallId>>) {
+        let _ = self.shared.loader.send(Job::HeardBy { call, listeners });
+    }
+
+    /// [`MediaHandle::play_with`] without gain, and with the usual ducking.
     pub fn play(&self, to: PlayTo, id: PlayId, list: Vec<Clip>, repeat: bool) {
+        self.play_with(to, id, list, PlayOptions { repeat, ..PlayOptions::default() });
+    }
+
+    /// Plays a list in addition to what else is heard, also to calls that do not listen to the room. Files are read on a
+    /// thread of their own; a file that cannot be read is reported and skipped.
+    ///
+    /// No listener hears two lists with speech at once: they are played one after the other, those to all before those to
+    /// one that have not begun, and one to all that begins during one to a single listener is heard by them after it. Lists
+    /// of tones and beeps only are heard at once; repeated lists are background, and lowered under speech.
+    pub fn play_with(&self, to: PlayTo, id: PlayId, list: Vec<Clip>, options: PlayOptions) {
         let to = match to {
             PlayTo::Call(call) => PlayTarget::Call(call),
             PlayTo::Room(room) => PlayTarget::Room { room, except: None },
             PlayTo::RoomBut(room, call) => PlayTarget::Room { room, except: Some(call) },
         };
         // The loader has ended only after a shutdown, when no call is left to hear it.
-        let _ = self.shared.loader.send(Job::Play { to, id, list, repeat });
+        let _ = self.shared.loader.send(Job::Play { to, id, list, options });
     }
 
-    /// Stops a playback, even while its files are still being read. Unknown ids are ignored.
+    /// Stops a playback, which fades out within 20 ms, even while its files are still being read. Unknown ids are ignored.
     pub fn stop_play(&self, id: PlayId) {
         self.shared.router.to_all(|| WorkerCommand::StopPlay { id });
         // It may still be with the loader.

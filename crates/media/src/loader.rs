@@ -1,10 +1,10 @@
 //! The loader thread: prepares what is to be played, so that media workers neither read nor decode files.
 
 use crate::{
-    Clip, MediaCallId, MediaEvent, PlayId, RecordingId,
+    Clip, MediaCallId, MediaEvent, PlayId, PlayOptions, RecordingId,
     command::{NO_LISTENER, PlayTarget, WorkerCommand},
     files::Library,
-    room::{NameRecorder, Playback},
+    room::{Coaching, NameRecorder, Playback},
     route::CommandRouter,
 };
 use plenary_audio::{codec::Rate, spoken};
@@ -19,7 +19,16 @@ pub(crate) enum Job {
         to: PlayTarget,
         id: PlayId,
         list: Vec<Clip>,
-        repeat: bool,
+        options: PlayOptions,
+    },
+    /// With `None` the call is no longer held.
+    Hold {
+        call: MediaCallId,
+        music: Option<Vec<Clip>>,
+    },
+    HeardBy {
+        call: MediaCallId,
+        listeners: Option<Vec<MediaCallId>>,
     },
     StopPlay {
         id: PlayId,
@@ -58,17 +67,35 @@ pub(crate) fn run(
     let mut wanted = HashSet::new();
     while let Ok(job) = jobs.recv() {
         match job {
-            Job::Play { to, id, list, repeat } => {
+            Job::Play { to, id, list, options } => {
                 let clips = list
                     .into_iter()
                     .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
-                let playback = Box::new(Playback::new(id, clips.collect(), repeat));
+                let playback = Box::new(Playback::with(id, clips.collect(), options));
                 // Its listener may have moved meanwhile.
                 if !router.to_listeners(to, WorkerCommand::Play { to, playback }) {
                     fail(id, NO_LISTENER.to_owned());
                 }
             }
             Job::StopPlay { id } => router.to_all(|| WorkerCommand::StopPlay { id }),
+            Job::Hold { call, music } => {
+                let music = music.map(|music| {
+                    let clips = music.into_iter().filter_map(|item| {
+                        let clip = library.clip(item);
+                        clip.map_err(
+                            |text| warn!(call = call.0, %text, "an item of music on hold is skipped"),
+                        )
+                        .ok()
+                    });
+                    let options = PlayOptions { repeat: true, ..PlayOptions::default() };
+                    Box::new(Playback::with(PlayId(u64::MAX), clips.collect(), options).fading_in())
+                });
+                router.to_call(call, WorkerCommand::Hold { call, music });
+            }
+            Job::HeardBy { call, listeners } => {
+                let coaching = listeners.map(|listeners| Box::new(Coaching::new(listeners)));
+                router.to_call(call, WorkerCommand::HeardBy { call, coaching });
+            }
             Job::Record { call, id } => {
                 let recorder = Box::new(NameRecorder::new(id));
                 if router.to_call(call, WorkerCommand::Record { call, recorder }) {

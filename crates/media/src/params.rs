@@ -152,6 +152,38 @@ pub enum PlayTo {
     RoomBut(RoomId, MediaCallId),
 }
 
+/// How a list is played.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PlayOptions {
+    /// The list starts over until it is stopped.
+    pub repeat: bool,
+    /// Gain, -40 to 20 dB.
+    pub gain_db: f32,
+    /// What gives way while somebody talks; `None`: a playback to one lowers the others for its listener, and one to all is
+    /// itself lowered.
+    pub ducking: Option<Ducking>,
+}
+
+/// What is lowered, by 12 dB, while a playback of speech and talkers coincide. Tones and beeps are never lowered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ducking {
+    /// The playback, while somebody talks.
+    Playback,
+    /// The talkers, during the playback.
+    Talkers,
+    /// Neither.
+    Off,
+}
+
+/// How loud a participant is and hears.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Volume {
+    /// Gain of what they say, after all other processing, -20 to 20 dB.
+    pub talk_db: f32,
+    /// Gain of all they hear, -20 to 20 dB.
+    pub hear_db: f32,
+}
+
 /// What becomes of the playbacks for a call alone when it moves to another room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnMove {

@@ -243,6 +243,15 @@ impl Worker {
             WorkerCommand::SetInbandDtmf { call, inband } => {
                 self.with_member(call, |room, key, _| room.set_inband_dtmf(key, inband));
             }
+            WorkerCommand::SetVolume { call, volume } => {
+                self.with_member(call, |room, key, _| room.set_volume(key, volume));
+            }
+            WorkerCommand::Hold { call, music } => {
+                self.with_member(call, |room, key, _| room.hold(key, music.map(|music| *music)));
+            }
+            WorkerCommand::HeardBy { call, coaching } => {
+                self.with_member(call, |room, key, _| room.set_heard_by(key, coaching));
+            }
             WorkerCommand::Record { call, recorder } => {
                 self.with_member(call, |room, key, out| room.record(key, recorder, out));
                 self.send_recordings();

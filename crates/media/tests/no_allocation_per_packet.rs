@@ -2,6 +2,7 @@
 
 mod support;
 
+use plenary_media::{Clip, PlayId, PlayTo, RecordingId, Volume};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     sync::atomic::{AtomicU64, Ordering::SeqCst},
@@ -52,6 +53,14 @@ fn two_seconds_of_ten_calls_allocate_nothing() {
     // By then queues and outboxes have their size, all talkers have been reported, and lines suspected of an echo, as constant
     // tones are after three seconds, have the memory for its detection.
     talk(&mut all, 4500);
+    // One hears a prompt at another volume, one is recorded, one is held, and one is heard by some only.
+    let music = || vec![Clip::Beep, Clip::Tone { hz: 500, ms: 300 }];
+    plane.media.play(PlayTo::Call(all[4].call), PlayId(1), music(), true);
+    plane.media.set_volume(all[4].call, Volume { talk_db: 3.0, hear_db: 3.0 });
+    plane.media.record(all[5].call, RecordingId(1));
+    plane.media.hold(all[6].call, music());
+    plane.media.set_heard_by(all[0].call, Some(vec![all[7].call, all[8].call]));
+    talk(&mut all, 500);
 
     let before = TAKEN.load(SeqCst);
     let began = Instant::now();

@@ -2,7 +2,9 @@
 
 mod support;
 
-use plenary_media::{Clip, MediaConfig, MediaEvent, OnMove, PlayId, PlayTo, RecordingId, RoomId};
+use plenary_media::{
+    Clip, MediaConfig, MediaEvent, OnMove, PlayId, PlayOptions, PlayTo, RecordingId, RoomId, Volume,
+};
 use support::{Plane, Says, config, talk, talk_until, tone};
 
 fn finished(plane: &Plane, id: u64) -> bool {
@@ -155,4 +157,41 @@ fn a_name_that_was_recorded_is_played_to_others_until_it_is_forgotten() {
         .collect();
     assert_eq!(failed, [(2, "there is no recording 5")]);
     assert!(caller.is_silent(), "a prompt for one reaches nobody else");
+}
+
+#[test]
+fn volume_hold_and_coaching_come_and_go_by_command() {
+    let plane = Plane::start(config());
+    let mut phones = [tone(400.0), tone(700.0), Says::Nothing].map(Some);
+    let mut phones: Vec<_> =
+        (0..3).map(|call| plane.dial(call, 1, phones[call as usize].take().expect("once"))).collect();
+    let calls: Vec<_> = phones.iter().map(|phone| phone.call).collect();
+    let mut levels = |ms: u64| {
+        talk(&mut phones.iter_mut().collect::<Vec<_>>(), ms);
+        [phones[2].level(400.0), phones[2].level(700.0), phones[0].level(1100.0)]
+    };
+    let is_near = |levels: [f32; 3], expected: [f32; 3]| {
+        let near = |(level, expected): (f32, f32)| match expected < -50.0 {
+            true => level < -50.0,
+            false => (level - expected).abs() < 1.5,
+        };
+        assert!(levels.into_iter().zip(expected).all(near), "{levels:?}, not {expected:?}");
+    };
+    is_near(levels(1000), [-12.0, -12.0, -99.0]);
+    plane.media.set_volume(calls[2], Volume { talk_db: 0.0, hear_db: -10.0 });
+    is_near(levels(800), [-22.0, -22.0, -99.0]);
+    plane.media.set_volume(calls[2], Volume::default());
+    plane.media.set_volume(calls[1], Volume { talk_db: -6.0, hear_db: 0.0 });
+    is_near(levels(800), [-12.0, -18.0, -99.0]);
+    plane.media.hold(calls[0], vec![Clip::Tone { hz: 1100, ms: 60_000 }]);
+    is_near(levels(1000), [-99.0, -18.0, -15.0]);
+    plane.media.resume(calls[0]);
+    is_near(levels(1000), [-12.0, -18.0, -99.0]);
+    plane.media.set_heard_by(calls[0], Some(vec![calls[1]]));
+    is_near(levels(800), [-99.0, -18.0, -99.0]);
+    plane.media.set_heard_by(calls[0], None);
+    let options = PlayOptions { gain_db: -6.0, ..PlayOptions::default() };
+    let list = vec![Clip::Tone { hz: 1100, ms: 4000 }];
+    plane.media.play_with(PlayTo::Call(calls[0]), PlayId(1), list, options);
+    is_near(levels(1000), [-12.0, -18.0, -21.0]);
 }

@@ -8,6 +8,8 @@ use super::{
     outbox::{Outbox, PacketRoute},
     pace::Talker,
     playback::Playback,
+    plays::OwnMix,
+    ramp::Ramp,
     receive_path::G711_FRAME,
     recorder::NameRecorder,
     send_path::OwnEncoder,
@@ -20,6 +22,7 @@ use crate::{
     ports::{Channel, PortKey},
 };
 use plenary_audio::{
+    agc,
     codec::{Codec, Encoder, Rate},
     denoise::Denoiser,
     limit::Limiter,
@@ -69,14 +72,25 @@ pub(crate) struct RoomMember {
     pub(super) may_return: bool,
     /// It heard a mix of its own in the last tick.
     pub(super) is_apart: bool,
+    /// It may hear something otherwise than all.
+    pub(super) is_special: bool,
+    /// It is on hold.
+    pub(super) is_held: bool,
     /// Ticks for which it has waited for a pause.
     pub(super) ticks_waited: u8,
     /// The stream that it heard last, if its codec has state.
     pub(super) follows: Follows,
     /// Level of what it was sent in the last tick, in dBov.
     sent_dbov: f32,
-    /// Playbacks for it alone.
+    /// Playbacks for it alone, in order.
     pub(crate) plays: Vec<Playback>,
+    /// What it hears otherwise.
+    pub(super) own_mix: OwnMix,
+    /// The part of its voice that is heard: nothing on hold.
+    pub(super) gate: Ramp,
+    /// Gain of its voice after all processing: as set, in dB, and linear, as applied last.
+    pub(super) talk_db: f32,
+    talk_applied: f32,
     /// Limits the sum of its voices and playbacks.
     pub(crate) limiter: Limiter,
     processing: AudioProcessing,
@@ -112,7 +126,13 @@ impl RoomMember {
             port,
             speaks: false,
             listens: false,
+            is_special: false,
+            is_held: false,
             plays: Vec::new(),
+            own_mix: OwnMix::default(),
+            gate: Ramp::at(1.0),
+            talk_db: 0.0,
+            talk_applied: 1.0,
             limiter: Limiter::new(),
             stream: None,
             processing: AudioProcessing::default(),
@@ -169,7 +189,7 @@ impl RoomMember {
     pub(crate) fn end_recording(&mut self, out: &mut Outbox) {
         let Some(recorder) = self.recorder.take() else { return };
         out.push_recording(self.call, recorder);
-        if !self.speaks
+        if !self.may_be_heard()
             && let Some(stream) = &mut self.stream
         {
             stream.incoming.hush();
@@ -178,7 +198,33 @@ impl RoomMember {
 
     /// Its audio is wanted.
     fn is_listened_to(&self) -> bool {
-        self.speaks || self.recorder.is_some()
+        self.may_be_heard() || self.recorder.is_some()
+    }
+
+    /// It speaks, and is not on hold, or only just.
+    fn may_be_heard(&self) -> bool {
+        self.speaks && !(self.is_held && self.gate.is(0.0))
+    }
+
+    /// It was found to talk.
+    pub(super) fn is_talking(&self) -> bool {
+        self.speaks && self.stream.as_ref().is_some_and(|stream| stream.incoming.talking)
+    }
+
+    /// On hold: its voice fades out, and is not listened to any more.
+    fn close_gate(&mut self, out: &mut Outbox) {
+        let was_heard = !self.gate.is(0.0);
+        self.gate.jump(0.0);
+        if was_heard
+            && self.gate.is(0.0)
+            && let Some(stream) = &mut self.stream
+        {
+            // It has faded out.
+            if self.recorder.is_none() {
+                stream.incoming.hush();
+            }
+            stream.incoming.set_talking(false, self.call, out);
+        }
     }
 
     pub(crate) fn set_processing(&mut self, processing: AudioProcessing) {
@@ -499,11 +545,15 @@ impl RoomMember {
             return false;
         }
         stream.leave_fast_path();
-        let incoming = &mut stream.incoming;
-        (incoming.sounds, incoming.is_live) = (false, false);
-        if !self.speaks && self.recorder.is_none() {
+        (stream.incoming.sounds, stream.incoming.is_live) = (false, false);
+        if self.is_held {
+            self.close_gate(out);
+        }
+        if !self.is_listened_to() {
             return false;
         }
+        let Some(stream) = &mut self.stream else { return false };
+        let incoming = &mut stream.incoming;
         if !stream.params.receive {
             incoming.set_talking(false, self.call, out);
             if let Some(recorder) = &mut self.recorder
@@ -545,6 +595,19 @@ impl RoomMember {
         if incoming.sounds {
             incoming.path.decode_all();
             incoming.process(&self.processing, level_dbov, talking);
+            if self.talk_db != 0.0 || self.talk_applied != 1.0 {
+                let gain = plenary_audio::linear(self.talk_db);
+                agc::apply(&mut incoming.path.frame, &mut self.talk_applied, gain);
+                incoming.path.set_changed();
+            }
+            if !self.gate.is(1.0) {
+                if !self.is_held {
+                    // The first sound after a hold fades in.
+                    self.gate.jump(1.0);
+                }
+                self.gate.fade(&mut incoming.path.frame);
+                incoming.path.set_changed();
+            }
         }
         if talking {
             self.stats.level_dbov = level_dbov;
@@ -562,11 +625,12 @@ impl RoomMember {
 
     /// The rest of [`RoomMember::hear`] while it is recorded.
     fn hear_recorded(&mut self, talking: bool, out: &mut Outbox) -> bool {
+        let may_be_heard = self.may_be_heard();
         let (Some(stream), Some(recorder)) = (&mut self.stream, &mut self.recorder) else { return false };
         let incoming = &mut stream.incoming;
         incoming.path.decode_all();
         let has_ended = recorder.take(&incoming.path.frame, stream.params.codec.rate(), talking);
-        if self.speaks {
+        if may_be_heard {
             incoming.set_talking(talking, self.call, out);
         } else {
             (incoming.sounds, incoming.is_live) = (false, false);
@@ -588,6 +652,23 @@ impl RoomMember {
     pub(crate) fn voice(&self) -> Option<&[i16]> {
         let incoming = &self.stream.as_ref()?.incoming;
         incoming.sounds.then_some(&*incoming.path.frame)
+    }
+
+    /// What it says, to be changed; see [`RoomMember::voice`].
+    pub(super) fn voice_mut(&mut self) -> Option<&mut [i16]> {
+        let incoming = &mut self.stream.as_mut()?.incoming;
+        if !incoming.sounds {
+            return None;
+        }
+        incoming.path.set_changed();
+        Some(&mut incoming.path.frame)
+    }
+
+    /// All do not hear what it says in this tick.
+    pub(super) fn be_private(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.incoming.sounds = false;
+        }
     }
 
     /// Its line carries sound, even if only noise.
@@ -852,6 +933,7 @@ impl RoomMember {
             stats.echo_delay_ms = incoming.echo.delay_ms();
             stats.echo_loss_db = incoming.echo.loss_db();
             stats.gain_db = self.processing.gain_db
+                + self.talk_db
                 + incoming.automatic.as_ref().map_or(0.0, |automatic| automatic.gain_db());
             let half_trip_ms = stats.round_trip_ms.unwrap_or(0.0) / 2.0;
             if stats.packets_received > 0 {

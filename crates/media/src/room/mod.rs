@@ -15,6 +15,7 @@
 //! once the limiters of both streams have the same gain. Either way they hear the change of content, and not the change of
 //! streams.
 
+mod coaching;
 mod decode_skip;
 mod inband;
 mod key;
@@ -27,6 +28,8 @@ mod outbox;
 mod pace;
 pub(crate) mod play_log;
 mod playback;
+mod plays;
+mod ramp;
 mod rate_mixer;
 mod receive_path;
 mod recorder;
@@ -37,6 +40,7 @@ mod srtp_context;
 mod stream;
 mod tick;
 
+pub(crate) use coaching::Coaching;
 pub(crate) use key::MemberKey;
 pub(crate) use moving::MovingMember;
 pub(crate) use outbox::{Outbox, PacketRoute, RoomDatagram};
@@ -46,18 +50,20 @@ pub(crate) use settings::Settings;
 pub(crate) use tick::{FRAME_NS, Tick};
 
 use crate::{
-    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, PlayId, RoomId, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MediaCallId, RoomId, StreamParams,
     ports::{Channel, PortKey},
 };
 use member::{Follows, RoomMember};
 use moving::Arrival;
 use pace::{Pace, Talker};
+use plays::RoomPlay;
 use plenary_audio::{
     bus::Link,
     codec::{Codec, Encoder, Rate},
     level, opus,
 };
 use plenary_rtp::jitter::JitterBuffer;
+use ramp::Ramp;
 use rate_mixer::RateMixer;
 use send_path::PAYLOAD_BYTES_MAX;
 use std::net::SocketAddr;
@@ -79,10 +85,16 @@ pub(crate) struct MixRoom {
     pub(crate) id: RoomId,
     settings: Settings,
     members: Vec<Option<RoomMember>>,
-    /// Playbacks for single participants, now or in the last tick.
-    plays_to_one: usize,
-    /// Playbacks for all, or for all but one.
-    plays: Vec<(Playback, Option<MemberKey>)>,
+    /// A participant may hear something otherwise than all.
+    has_special: bool,
+    /// Playbacks for all, or for all but some.
+    plays: Vec<RoomPlay>,
+    /// Gain of all voices: lowered during some playbacks.
+    voices: Ramp,
+    /// Somebody talked in the last tick.
+    is_talk: bool,
+    /// Those whom some hear only.
+    coaching: Vec<Coaching>,
     /// The mix at each rate in use.
     mixers: [Option<Box<RateMixer>>; 3],
     /// From each rate (second) to each other (first).
@@ -122,8 +134,11 @@ impl MixRoom {
             id,
             settings,
             members: Vec::new(),
-            plays_to_one: 0,
+            has_special: false,
             plays: Vec::new(),
+            voices: Ramp::at(1.0),
+            is_talk: false,
+            coaching: Vec::new(),
             mixers: [const { None }; 3],
             links: [const { [const { None }; 3] }; 3],
             spare: [const { Vec::new() }; 4],
@@ -206,10 +221,11 @@ impl MixRoom {
         self.ports.retain(|(other, _)| *other != key);
         self.arrivals.retain(|arrival| arrival.key != key);
         self.leave_mixer(rate);
-        for (_, except) in &mut self.plays {
+        for play in &mut self.plays {
             // The next participant under this key is not the one to be left out.
-            except.take_if(|except| *except == key);
+            play.forget(key);
         }
+        self.coaching.retain(|coaching| coaching.coach != Some(key));
     }
 
     pub(crate) fn set_stream(&mut self, key: MemberKey, params: StreamParams, time: Tick) {
@@ -291,26 +307,6 @@ impl MixRoom {
     pub(crate) fn press_key(&mut self, key: MemberKey, pressed: char, time: Tick, out: &mut Outbox) {
         if let Some(member) = self.member_mut(key) {
             member.press_key(pressed, time, out);
-        }
-    }
-
-    /// Plays something to one participant.
-    pub(crate) fn play_to(&mut self, key: MemberKey, playback: Playback) {
-        if let Some(member) = self.member_mut(key) {
-            member.plays.push(playback);
-            self.plays_to_one += 1;
-        }
-    }
-
-    /// Plays something to all, or to all but one.
-    pub(crate) fn play(&mut self, playback: Playback, except: Option<MemberKey>) {
-        self.plays.push((playback, except));
-    }
-
-    pub(crate) fn stop_play(&mut self, id: PlayId) {
-        self.plays.retain(|(playback, _)| playback.id != id);
-        for member in self.members.iter_mut().flatten() {
-            member.plays.retain(|playback| playback.id != id);
         }
     }
 
@@ -451,7 +447,9 @@ impl MixRoom {
         assert!(!self.fails, "a test makes it fail");
         let has_arrivals = !self.arrivals.is_empty() && self.begin_arrivals(time);
         self.advance_plays(out);
+        self.begin_coaching();
         self.hear(time, out);
+        self.end_coaching();
         self.mix();
         let mut members = std::mem::take(&mut self.members);
         // Streams with state are chosen for all before the first frame of any is encoded.
@@ -492,6 +490,7 @@ impl MixRoom {
     fn hear(&mut self, time: Tick, out: &mut Outbox) {
         self.mixers.iter_mut().flatten().for_each(|mixer| mixer.begin());
         self.heard.clear();
+        let mut is_talk = false;
         let is_crowded = std::mem::take(&mut self.live_lines) > LINES_BEFORE_CROWDED;
         for (index, member) in self.members.iter_mut().enumerate() {
             let Some(member) = member else { continue };
@@ -499,6 +498,10 @@ impl MixRoom {
                 continue;
             }
             self.live_lines += usize::from(member.is_live());
+            is_talk |= member.is_talking();
+            if !self.coaching.is_empty() {
+                coaching::part(&mut self.coaching, MemberKey(index), member);
+            }
             if let (Some(rate), Some(voice)) = (member.rate(), member.voice())
                 && let Some(mixer) = &mut self.mixers[rate.index()]
             {
@@ -506,6 +509,7 @@ impl MixRoom {
                 self.heard.push(index);
             }
         }
+        self.is_talk = is_talk;
     }
 
     /// Converts the sum of each rate to all others.
@@ -522,6 +526,7 @@ impl MixRoom {
         }
         if let [last] = self.heard[..]
             && self.plays.is_empty()
+            && self.voices.is(1.0)
             && let Some(member) = &self.members[last]
             && let (Some((codec, payload)), Some(voice)) = (member.voice_payload(), member.voice())
             && let Some(mixer) = &mut self.mixers[codec.rate().index()]
@@ -623,7 +628,7 @@ impl MixRoom {
         if !member.is_apart {
             let Some(mixer) = &mut self.mixers[codec.rate().index()] else { return };
             let (payload, frame, level_dbov) =
-                mixer.shared_payload(codec, member.listens, &self.plays, &mut self.scratch.sum);
+                mixer.shared_payload(codec, member.listens, self.voices, &self.plays, &mut self.scratch.sum);
             member.note_sent(frame, level_dbov);
             return member.send_frame(key, payload, units, out);
         }
@@ -662,7 +667,8 @@ impl MixRoom {
             && !is_personal
             && let Some(mixer) = &mut self.mixers[codec.rate().index()]
         {
-            let (shared, _, level_dbov) = mixer.shared_payload(codec, member.listens, &self.plays, sum);
+            let (shared, _, level_dbov) =
+                mixer.shared_payload(codec, member.listens, self.voices, &self.plays, sum);
             member.may_return = *shared == payload[..length] || level_dbov < INAUDIBLE_DBOV;
         } else {
             member.may_return = false;
@@ -674,9 +680,7 @@ impl MixRoom {
     fn shared_on_fast_path(&self, key: MemberKey, member: &RoomMember, time: Tick) -> Option<Codec> {
         let codec = member.codec_on_fast_path(time)?;
         let is_shared = !codec.has_memory() || member.follows == Follows::Shared(member.listens);
-        let is_alone = member.is_apart
-            || !member.plays.is_empty()
-            || self.plays.iter().any(|(_, except)| *except == Some(key));
+        let is_alone = member.is_apart || self.is_special(key, member);
         (is_shared && !is_alone).then_some(codec)
     }
 
@@ -684,7 +688,7 @@ impl MixRoom {
     fn send_on_fast_path(&mut self, key: MemberKey, member: &mut RoomMember, codec: Codec, out: &mut Outbox) {
         let Some(mixer) = &mut self.mixers[codec.rate().index()] else { return };
         let (payload, _, level_dbov) =
-            mixer.shared_payload(codec, member.listens, &self.plays, &mut self.scratch.sum);
+            mixer.shared_payload(codec, member.listens, self.voices, &self.plays, &mut self.scratch.sum);
         member.send_on_fast_path(key, payload, level_dbov, out);
     }
 
@@ -704,9 +708,15 @@ impl MixRoom {
             Some(own) => mixer.bus.without(own, sum),
             None => sum.copy_from_slice(mixer.bus.total()),
         }
-        let of_room =
-            self.plays.iter().filter(|(_, except)| *except != Some(key)).map(|(playback, _)| playback);
-        of_room.chain(&member.plays).for_each(|playback| playback.lay_over(rate, sum));
+        self.voices.apply(sum);
+        if member.listens {
+            self.coaching.iter().for_each(|coaching| coaching.lay_over(key, member.call, rate, sum));
+        }
+        let of_room = self.plays.iter().filter(|play| play.reaches(key));
+        of_room.for_each(|play| play.playback.lay_over(rate, sum));
+        member.own_mix.apply_room(sum);
+        member.plays.iter().for_each(|playback| playback.lay_over(rate, sum));
+        member.own_mix.apply_all(rate, sum);
         member.limiter.run(sum, frame);
     }
 
@@ -718,31 +728,9 @@ impl MixRoom {
         self.members.get_mut(key.0).and_then(Option::as_mut)
     }
 
-    fn advance_plays(&mut self, out: &mut Outbox) {
-        let needed = Rate::ALL.map(|rate| self.mixers[rate.index()].is_some());
-        let mut goes_on = |playback: &mut Playback| {
-            let goes_on = playback.advance(needed);
-            if !goes_on {
-                out.push_event(MediaEvent::PlayFinished { id: playback.id });
-            }
-            goes_on
-        };
-        self.plays.retain_mut(|(playback, _)| goes_on(playback));
-        if self.plays_to_one == 0 {
-            return;
-        }
-        self.plays_to_one = 0;
-        for member in self.members.iter_mut().flatten() {
-            member.plays.retain_mut(&mut goes_on);
-            self.plays_to_one += member.plays.len();
-        }
-    }
-
     /// Whether it hears a mix of its own.
     fn is_personal(&self, key: MemberKey, member: &RoomMember) -> bool {
-        member.listens && member.voice().is_some()
-            || !member.plays.is_empty()
-            || self.plays.iter().any(|(_, except)| *except == Some(key))
+        member.listens && member.voice().is_some() || self.is_special(key, member)
     }
 }
 

@@ -5,7 +5,7 @@
 //! and no frame of either direction is lost or repeated.
 
 use super::{
-    FRAME_NS, MixRoom, Tick,
+    Coaching, FRAME_NS, MixRoom, Playback, Tick,
     key::MemberKey,
     member::{Follows, RoomMember},
 };
@@ -16,6 +16,8 @@ use plenary_audio::codec::Encoder;
 #[derive(Debug)]
 pub(crate) struct MovingMember {
     member: RoomMember,
+    /// Those who hear it, if not all do.
+    coaching: Option<Box<Coaching>>,
     /// The last tick that it was in.
     last_tick_ns: u64,
 }
@@ -42,10 +44,13 @@ impl MixRoom {
         member.leave_fast_path();
         self.part(&mut member);
         if playing == OnMove::StopPlaying {
-            member.plays.clear();
+            // What has begun fades out in the first tick there.
+            member.plays.retain_mut(Playback::stop);
         }
+        let place = self.coaching.iter().position(|coaching| coaching.coach == Some(key));
+        let coaching = place.map(|place| Box::new(self.coaching.swap_remove(place)));
         self.forget(key, member.rate());
-        Some(MovingMember { member, last_tick_ns: time.now_ns })
+        Some(MovingMember { member, coaching, last_tick_ns: time.now_ns })
     }
 
     /// Gives a participant the encoder and the limiter of the stream that it heard, because its telephone's decoder
@@ -70,11 +75,16 @@ impl MixRoom {
 
     /// Takes in a participant from another room. Its sockets may be known by another key here.
     pub(crate) fn take_in(&mut self, moving: MovingMember, port: PortKey) -> MemberKey {
-        let MovingMember { mut member, last_tick_ns } = moving;
+        let MovingMember { mut member, coaching, last_tick_ns } = moving;
         member.port = port;
-        self.plays_to_one += member.plays.len();
+        self.has_special = true;
         let codec = member.codec();
         let key = self.place(member);
+        if let Some(mut coaching) = coaching {
+            coaching.coach = Some(key);
+            self.coaching.push(*coaching);
+        }
+        self.hear_later(key);
         if let Some(codec) = codec {
             self.join_mixer(codec);
         }
@@ -104,7 +114,7 @@ impl MixRoom {
     /// After it.
     pub(super) fn end_arrivals(&mut self) {
         for arrival in &mut self.arrivals {
-            self.plays_to_one += arrival.kept_out.as_ref().map_or(0, |member| member.plays.len());
+            self.has_special = true;
             self.members[arrival.key.0] = arrival.kept_out.take();
         }
     }

@@ -1,17 +1,25 @@
 //! Announcements and tones played to the participants of a room.
 
-use crate::PlayId;
+use super::ramp::Ramp;
+use crate::{Ducking, PlayId, PlayOptions};
 use plenary_audio::{codec::Rate, resample::FrameConverter, tone::ToneGenerator};
 use std::sync::Arc;
 
 /// Level of a played tone, in dBov: as loud as speech.
 const TONE_DBOV: f32 = -15.0;
+/// What is lowered, for instance an announcement while somebody talks, is lowered by 12 dB.
+pub(super) const LOWERED: f32 = 0.25;
+/// Bounds of a playback's gain, in dB.
+const GAIN_DB_MIN: f32 = -40.0;
+const GAIN_DB_MAX: f32 = 20.0;
 
 /// An item of a play list, ready to be played.
 #[derive(Debug, Clone)]
 pub(crate) enum LoadedClip {
     /// Mono, at this rate.
     Samples(Rate, Arc<[i16]>),
+    /// The same, a signal and no speech.
+    Beep(Rate, Arc<[i16]>),
     /// A sine.
     Tone { hz: u32, ms: u32 },
     /// Nothing.
@@ -21,7 +29,7 @@ pub(crate) enum LoadedClip {
 impl LoadedClip {
     fn rate(&self) -> Rate {
         match self {
-            Self::Samples(rate, _) => *rate,
+            Self::Samples(rate, _) | Self::Beep(rate, _) => *rate,
             Self::Tone { .. } | Self::Silence { .. } => Rate::Narrow,
         }
     }
@@ -29,16 +37,40 @@ impl LoadedClip {
     /// Samples at the rate of its list.
     fn samples(&self, rate: Rate) -> usize {
         match self {
-            Self::Samples(_, samples) => samples.len(),
+            Self::Samples(_, samples) | Self::Beep(_, samples) => samples.len(),
             Self::Tone { ms, .. } | Self::Silence { ms } => *ms as usize * rate.hz() as usize / 1000,
         }
     }
 }
 
+/// How a playback shares its listeners with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PlayKind {
+    /// Tones and beeps: heard at once, over whatever else is.
+    Signal,
+    /// Repeated, as music is: heard at once, and lowered under speech.
+    Background,
+    /// Speech, which waits until other speech to its listener is over.
+    Speech,
+}
+
 /// A play list being played: at one rate, and converted to the others in use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Playback {
     pub(crate) id: PlayId,
+    pub(super) kind: PlayKind,
+    pub(super) ducking: Option<Ducking>,
+    /// Linear.
+    gain: f32,
+    applied: Ramp,
+    /// It fades out, and its end is not reported.
+    is_stopping: bool,
+    /// It repeats for one listener what others hear in the meantime: its end is not reported.
+    is_copy: bool,
+    fades_in: bool,
+    /// There is a frame for this tick.
+    is_on: bool,
+    has_begun: bool,
     rate: Rate,
     clips: Vec<LoadedClip>,
     repeat: bool,
@@ -50,12 +82,25 @@ pub(crate) struct Playback {
 }
 
 impl Playback {
+    /// With the usual options.
+    #[cfg(test)]
+    pub(crate) fn new(id: PlayId, clips: Vec<LoadedClip>, repeat: bool) -> Self {
+        Self::with(id, clips, PlayOptions { repeat, ..PlayOptions::default() })
+    }
+
     /// The list is played at the highest rate of its clips; those of a lower one are converted. Takes memory and
     /// time: not for media workers.
-    pub(crate) fn new(id: PlayId, mut clips: Vec<LoadedClip>, repeat: bool) -> Self {
+    pub(crate) fn with(id: PlayId, mut clips: Vec<LoadedClip>, options: PlayOptions) -> Self {
+        let PlayOptions { repeat, gain_db, ducking } = options;
+        let is_speech = |clip: &LoadedClip| matches!(clip, LoadedClip::Samples(..));
+        let kind = match clips.iter().any(is_speech) {
+            false => PlayKind::Signal,
+            true if repeat => PlayKind::Background,
+            true => PlayKind::Speech,
+        };
         let rate = clips.iter().map(LoadedClip::rate).max().unwrap_or(Rate::Narrow);
         for clip in &mut clips {
-            if let LoadedClip::Samples(of_clip, samples) = clip
+            if let LoadedClip::Samples(of_clip, samples) | LoadedClip::Beep(of_clip, samples) = clip
                 && *of_clip != rate
             {
                 let converted = plenary_audio::resample::Resampler::convert(samples, of_clip.hz(), rate.hz());
@@ -63,8 +108,18 @@ impl Playback {
             }
         }
         clips.retain(|clip| clip.samples(rate) > 0);
+        let gain = plenary_audio::linear(gain_db.clamp(GAIN_DB_MIN, GAIN_DB_MAX));
         Self {
             id,
+            kind,
+            ducking,
+            gain,
+            applied: Ramp::at(gain),
+            is_stopping: false,
+            is_copy: false,
+            fades_in: false,
+            is_on: false,
+            has_begun: false,
             rate,
             clips,
             repeat,
@@ -76,15 +131,79 @@ impl Playback {
         }
     }
 
-    /// Adds what is heard in this tick.
-    pub(crate) fn lay_over(&self, rate: Rate, sum: &mut [i32]) {
-        for (sum, sample) in sum.iter_mut().zip(&self.frames[rate.index()]) {
-            *sum += i32::from(*sample);
+    /// Its beginning fades in.
+    pub(crate) fn fading_in(self) -> Self {
+        Self { fades_in: true, applied: Ramp::at(0.0), ..self }
+    }
+
+    /// From the beginning, for one listener who could not hear it with the others.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            is_copy: true,
+            is_on: false,
+            has_begun: false,
+            clip: 0,
+            position: 0,
+            tone: None,
+            applied: Ramp::at(self.gain),
+            ..self.clone()
         }
     }
 
-    /// Advances by a frame, at each of the rates needed. False: the list was already over, and there is no frame.
-    pub(crate) fn advance(&mut self, needed: [bool; 3]) -> bool {
+    /// Fades out. False: it has not begun, or is over, and can be removed at once.
+    pub(super) fn stop(&mut self) -> bool {
+        self.is_stopping = true;
+        self.has_begun
+    }
+
+    /// It has begun and is not fading out.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.has_begun && !self.is_stopping
+    }
+
+    /// It keeps other speech waiting.
+    pub(super) fn is_speech(&self) -> bool {
+        self.kind == PlayKind::Speech && !self.is_stopping
+    }
+
+    /// Its end is to be reported.
+    pub(super) fn is_reported(&self) -> bool {
+        !self.is_stopping && !self.is_copy
+    }
+
+    /// In this tick it waits for others.
+    pub(super) fn wait(&mut self) {
+        self.is_on = false;
+    }
+
+    /// Adds what is heard in this tick.
+    pub(crate) fn lay_over(&self, rate: Rate, sum: &mut [i32]) {
+        if self.is_on {
+            self.applied.lay_over(&self.frames[rate.index()], sum);
+        }
+    }
+
+    /// Advances by a frame, at each of the rates needed, lowered or not. False: the list was already over, and there is no
+    /// frame.
+    pub(crate) fn advance(&mut self, needed: [bool; 3], is_lowered: bool) -> bool {
+        self.is_on = false;
+        if self.is_stopping && self.applied.is(0.0) {
+            return false;
+        }
+        let wanted = self.gain * if is_lowered { LOWERED } else { 1.0 };
+        if self.is_stopping {
+            self.applied.jump(0.0);
+        } else if self.has_begun || self.fades_in {
+            self.applied.approach(wanted, self.gain);
+        } else {
+            self.applied = Ramp::at(wanted);
+        }
+        self.is_on = self.next_frame(needed);
+        self.has_begun = true;
+        self.is_on
+    }
+
+    fn next_frame(&mut self, needed: [bool; 3]) -> bool {
         let length = self.rate.frame();
         let mut frame = std::mem::take(&mut self.frames[self.rate.index()]);
         let mut filled = 0;
@@ -100,7 +219,7 @@ impl Playback {
             let count = (samples - self.position).min(length - filled);
             let out = &mut frame[filled..filled + count];
             match clip {
-                LoadedClip::Samples(_, samples) => {
+                LoadedClip::Samples(_, samples) | LoadedClip::Beep(_, samples) => {
                     out.copy_from_slice(&samples[self.position..self.position + count]);
                 }
                 LoadedClip::Silence { .. } => out.fill(0),
@@ -154,7 +273,7 @@ mod tests {
         let mut playback = Playback::new(PlayId(1), clips, repeat);
         let mut all = Vec::new();
         for _ in 0..frames {
-            if !playback.advance([true; 3]) {
+            if !playback.advance([true; 3], false) {
                 break;
             }
             let mut sum = vec![0; rate.frame()];

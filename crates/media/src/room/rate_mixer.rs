@@ -6,7 +6,7 @@
 //!                      announcements are added to either
 //! ```
 
-use super::{key::MemberKey, playback::Playback, send_path::PAYLOAD_BYTES_MAX, settings::Settings};
+use super::{plays::RoomPlay, ramp::Ramp, send_path::PAYLOAD_BYTES_MAX, settings::Settings};
 use plenary_audio::{
     bus::Bus,
     codec::{Codec, Encoder, Rate},
@@ -167,7 +167,8 @@ impl RateMixer {
         &mut self,
         codec: Codec,
         listens: bool,
-        plays: &[(Playback, Option<MemberKey>)],
+        voices: Ramp,
+        plays: &[RoomPlay],
         sum: &mut [i32],
     ) -> (&[u8], &[i16], f32) {
         let shared = &mut self.shared[usize::from(listens)];
@@ -178,10 +179,11 @@ impl RateMixer {
             let sum = &mut sum[..rate.frame()];
             if listens {
                 sum.copy_from_slice(self.bus.total());
+                voices.apply(sum);
             } else {
                 sum.fill(0);
             }
-            plays.iter().for_each(|(playback, _)| playback.lay_over(rate, sum));
+            plays.iter().for_each(|play| play.playback.lay_over(rate, sum));
             shared.limiter.run(sum, &mut shared.frame);
             shared.level_dbov = level::dbov(&shared.frame);
         }
