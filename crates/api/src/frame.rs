@@ -9,6 +9,7 @@ use crate::{
     origin,
     peer::{ConnectionSlot, Peer, Sources},
     state::{ApiState, App},
+    v1,
     web::seven::table,
 };
 use axum::{
@@ -26,8 +27,12 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tracing::Instrument;
+
+/// How long an upload may take in all.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -43,7 +48,12 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     let outcome = async {
         let _slot = head.enter(&state, &mut parts)?;
         let answer = next.run(Request::from_parts(parts, body));
-        let timely = tokio::time::timeout(state.request_timeout, answer).await;
+        // An upload may take longer, as long as data arrives: that is checked where it is read, after the key.
+        let within = match v1::media::is_upload(&head.method, head.uri.path()) {
+            true => state.request_timeout.max(UPLOAD_TIMEOUT),
+            false => state.request_timeout,
+        };
+        let timely = tokio::time::timeout(within, answer).await;
         timely
             .map_err(|_| ApiError::plain(StatusCode::REQUEST_TIMEOUT, "the request took too long; try again"))
     };

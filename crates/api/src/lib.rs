@@ -42,4 +42,4 @@ pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};
-pub use state::ApiState;
+pub use state::{ApiState, MediaLimits};

@@ -9,6 +9,7 @@ use crate::{
 };
 use plenary_store::Store;
 use std::{fmt, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// What the web services work with.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub struct ApiState {
     pub trusted_proxies: TrustedProxies,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// What sounds of accounts may take.
+    pub media: MediaLimits,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
     /// What accounts may ask and sources may guess, and what has been counted.
@@ -38,6 +41,33 @@ pub struct ApiState {
     /// What becomes of a WebSocket for SIP; `None`: there are none.
     pub on_websocket: Option<OnWebSocket>,
 }
+
+/// What sounds of accounts may take.
+#[derive(Debug, Clone)]
+pub struct MediaLimits {
+    /// Octets of one.
+    pub bytes_max: u64,
+    /// Seconds of one.
+    pub seconds_max: u32,
+    /// Octets of all of an account together.
+    pub account_bytes_max: u64,
+    /// Sounds that are in memory at the same time, on their way in or out.
+    pub transfers: Arc<Semaphore>,
+}
+
+impl Default for MediaLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 20_000_000,
+            seconds_max: 600,
+            account_bytes_max: 200_000_000,
+            transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
+        }
+    }
+}
+
+/// Each takes up to `bytes_max`, and the decoded audio for a moment, 19 MB for ten minutes.
+const TRANSFERS_MAX: usize = 4;
 
 /// The state as handlers share it: a clone is one count.
 pub(crate) type App = Arc<ApiState>;

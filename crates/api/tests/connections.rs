@@ -28,6 +28,7 @@ impl Serving {
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
+            media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(1),
             limits,
             counters: Arc::default(),

@@ -181,6 +181,7 @@ impl Serving {
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: trusted_proxies.clone(),
             max_body_bytes: 1000,
+            media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(10),
             limits,
             counters: Arc::default(),

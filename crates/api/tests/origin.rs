@@ -161,6 +161,7 @@ impl Serving {
             allowed_origins: AllowedOrigins::parse(allowed).unwrap(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
+            media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(10),
             limits: WebLimits::default(),
             counters: Arc::default(),

@@ -244,6 +244,9 @@ impl Default for WebRtc {
     }
 }
 
+/// The largest sound that can be configured, in bytes.
+const MAX_SOUND_BYTES: u64 = 200_000_000;
+
 /// `[media]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -280,6 +283,11 @@ pub(crate) struct Media {
     /// participant.
     pub(crate) automatic_gain: bool,
     pub(crate) noise_suppression: bool,
+    /// What a sound that an account uploads may have, in bytes and in seconds.
+    pub(crate) sound_max_bytes: u64,
+    pub(crate) sound_max_seconds: u32,
+    /// What all of an account may have together, in bytes.
+    pub(crate) account_sounds_max_bytes: u64,
 }
 
 /// A codec by its name in SDP, in small letters.
@@ -364,6 +372,9 @@ impl Default for Media {
             jitter_ms_max: 200,
             automatic_gain: false,
             noise_suppression: false,
+            sound_max_bytes: 20_000_000,
+            sound_max_seconds: 600,
+            account_sounds_max_bytes: 200_000_000,
         }
     }
 }
@@ -542,6 +553,15 @@ impl Config {
                 "[media] opus_expected_loss_percent is {}: 0 to 100 are allowed",
                 media.opus_expected_loss_percent
             );
+        }
+        if !(1..=MAX_SOUND_BYTES).contains(&media.sound_max_bytes) {
+            bail!(
+                "[media] sound_max_bytes is {}: 1 to {MAX_SOUND_BYTES} are allowed, for a sound is in memory while it is read",
+                media.sound_max_bytes
+            );
+        }
+        if !(1..=3600).contains(&media.sound_max_seconds) {
+            bail!("[media] sound_max_seconds is {}: 1 to 3600 are allowed", media.sound_max_seconds);
         }
         let (least, most) = (media.jitter_ms_min, media.jitter_ms_max);
         if !(20..=1000).contains(&least) || !(least..=1000).contains(&most) {

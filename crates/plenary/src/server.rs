@@ -161,6 +161,12 @@ impl Server {
             allowed_origins: config.web.origins()?,
             trusted_proxies: trusted_proxies.clone(),
             max_body_bytes: config.web.max_body_bytes,
+            media: plenary_api::MediaLimits {
+                bytes_max: config.media.sound_max_bytes,
+                seconds_max: config.media.sound_max_seconds,
+                account_bytes_max: config.media.account_sounds_max_bytes,
+                ..plenary_api::MediaLimits::default()
+            },
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
                 requests_per_second: config.web.requests_per_second,

@@ -13,6 +13,8 @@ const WRITING: &str = "writing the copy";
 /// Rows that are moved at once. With 14 columns that is well below what a statement may have of parameters (32,766 in
 /// SQLite).
 const ROWS_AT_ONCE: usize = 500;
+/// The same of pieces of sounds, of which each may have a megabyte.
+const PIECES_AT_ONCE: usize = 4;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +34,16 @@ struct Table {
     counted: Option<&'static str>,
 }
 
+impl Table {
+    fn rows_at_once(&self) -> usize {
+        if self.name == "media_pieces" { PIECES_AT_ONCE } else { ROWS_AT_ONCE }
+    }
+}
+
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 14] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -147,6 +155,27 @@ const TABLES: [Table; 12] = [
             ("at", Integer),
             ("right_at", Integer),
         ],
+        counted: None,
+    },
+    Table {
+        name: "media",
+        keys: 2,
+        columns: &[
+            ("account_id", Integer),
+            ("name", Text),
+            ("format", Text),
+            ("bytes", Integer),
+            ("duration_ms", Integer),
+            ("upload", Integer),
+            ("created_at", Integer),
+            ("updated_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "media_pieces",
+        keys: 2,
+        columns: &[("upload", Integer), ("number", Integer), ("created_at", Integer), ("data", Bytes)],
         counted: None,
     },
     Table { name: "secrets", keys: 1, columns: &[("name", Text), ("value", Bytes)], counted: None },
@@ -465,9 +494,10 @@ async fn read(
         None => String::new(),
     };
     let statement = format!(
-        "SELECT {} FROM {} {after_key} ORDER BY {keys} LIMIT {ROWS_AT_ONCE}",
+        "SELECT {} FROM {} {after_key} ORDER BY {keys} LIMIT {}",
         columns.join(", "),
-        table.name
+        table.name,
+        table.rows_at_once()
     );
     let after = after.unwrap_or_default();
     match transaction.connection() {

@@ -7,8 +7,8 @@ mod support;
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{AudioOwner, CallEntry, CallRecord, KeySettings, Scopes, StoredAudio};
 use plenary_store::{
-    Begun, CopyError, Location, PinCaller, PinOutcome, PinSource, Store, copy_database, inspect_database,
-    new_reservation_token,
+    Begun, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
+    inspect_database, new_reservation_token,
 };
 use serde_json::json;
 use support::Database;
@@ -29,6 +29,11 @@ fn call(number: i64) -> CallEntry {
         admitted_by: Some("network".into()),
     };
     CallEntry::Started { call, dialog: None }
+}
+
+/// A file of several pieces, the last of them not full.
+fn sound() -> Vec<u8> {
+    (0..5_500_000_u32).map(|number| (number % 251) as u8).collect()
 }
 
 fn caller() -> PinCaller<'static> {
@@ -58,6 +63,9 @@ async fn fill(store: &Store) -> String {
     support::put_room(store, bob.id, "1001", json!({ "conference": "Board", "pin": "4711" })).await.unwrap();
     let wrong = store.check_pin(bob.id, "1001", "4712", caller(), NOW).await.unwrap();
     assert_eq!(wrong.outcome, PinOutcome::Wrong);
+    let upload = store.upload_media(&sound()).await.unwrap();
+    let media = NewMedia { upload, format: "wav".into(), duration_ms: 1500, account_bytes_max: 10_000_000 };
+    store.put_media(bob.id, "hold", media).await.unwrap();
     store
         .keep_sound(
             &AudioOwner::Account(eve.id),
@@ -112,6 +120,8 @@ async fn everything_goes_to_postgres_and_back() {
         ("sip_users", 1),
         ("rooms", 1),
         ("pin_tries", 4),
+        ("media", 1),
+        ("media_pieces", 6),
         ("secrets", 2),
         ("reservations", 2),
         ("idempotent_answers", 2),
@@ -129,6 +139,8 @@ async fn everything_goes_to_postgres_and_back() {
         assert_eq!(store.keys(AccountId(1)).await.unwrap(), keys);
         let again = store.idempotent_begin(AccountId(1), &[1; 32], &[3; 32]).await.unwrap();
         assert_eq!(again, Begun::Answered(b"answer".to_vec()));
+        let (_, audio) = store.media_audio(AccountId(1), "hold", None).await.unwrap().unwrap();
+        assert!(audio.unwrap() == sound());
         // PINs are right there too, and what was wrong is still counted.
         for (pin, outcome) in [("4713", PinOutcome::Wrong), ("4711", PinOutcome::Right { leader: false })] {
             assert_eq!(

@@ -30,6 +30,7 @@ codes! {
     NAME_TOKEN_MISMATCH = "1002", 400, "The name and the token belong to different conferences";
     BAD_SERVICE = "1003", 400, "An inbound service is not valid";
     BAD_TARGET = "1008", 400, "This target cannot be called";
+    BAD_AUDIO = "1009", 422, "The file cannot be played";
     UNKNOWN_CONFERENCE = "1101", 404, "There is no conference of this name";
     UNKNOWN_RESERVATION = "1102", 404, "There is no reservation with this token";
     UNKNOWN_PARTICIPANT = "1103", 404, "There is no such participant in the conference";
@@ -40,6 +41,7 @@ codes! {
     UNKNOWN_KEY = "1108", 404, "There is no such API key";
     UNKNOWN_BAN = "1109", 404, "The source is not banned";
     UNKNOWN_ROOM = "1110", 404, "There is no room of this number";
+    UNKNOWN_MEDIA = "1111", 404, "There is no sound of this name";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -56,6 +58,7 @@ codes! {
     IDEMPOTENCY_KEY_IN_USE = "1214", 409, "The first request with this idempotency key is under way";
     IDEMPOTENCY_KEY_REUSED = "1215", 422, "The idempotency key was used for another request";
     TOO_MANY = "1216", 409, "There are as many as there may be";
+    MEDIA_FULL = "1217", 409, "The account's sounds are too large together";
     NOT_PERMITTED = "1301", 403, "No rule allows this outgoing call";
     LACKS_SCOPE = "1303", 403, "The key lacks a scope";
     OTHER_CONFERENCE = "1304", 403, "The key is for another conference";

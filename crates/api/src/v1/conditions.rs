@@ -27,7 +27,7 @@ impl Tag {
         Self(format!("\"{hash}\""))
     }
 
-    fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).expect("letters, digits and quotes")
     }
 }
@@ -127,14 +127,16 @@ impl Conditions {
 
     /// The answer to GET: 304 where the client has this version.
     pub(crate) fn show(&self, tag: &Tag, shown: &impl Serialize) -> Response<Body> {
-        let is_known = self.if_none_match.as_ref().is_some_and(|tags| tags.matches_weakly(tag));
-        if !is_known {
-            return tagged(StatusCode::OK, tag, shown);
-        }
+        self.unchanged(tag).unwrap_or_else(|| tagged(StatusCode::OK, tag, shown))
+    }
+
+    /// 304, where the client has this version.
+    pub(crate) fn unchanged(&self, tag: &Tag) -> Option<Response<Body>> {
+        self.if_none_match.as_ref().filter(|tags| tags.matches_weakly(tag))?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().insert(header::ETAG, tag.header());
-        response
+        Some(response)
     }
 }
 

@@ -15,10 +15,22 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, ToSchema)]
 struct Limits {
     reservations: ReservationLimits,
-    /// Largest body of a request.
+    media: MediaLimits,
+    /// Largest body of a request; of a sound see `media`.
     max_body_bytes: usize,
     /// Requests of an account per second, on average over ten seconds; null: any number.
     max_requests_per_s: Option<u32>,
+}
+
+/// What sounds of the account may take.
+#[derive(Debug, Serialize, ToSchema)]
+struct MediaLimits {
+    /// Octets of one.
+    max_bytes: u64,
+    /// Seconds of one.
+    max_duration_s: u32,
+    /// Octets of all together.
+    max_total_bytes: u64,
 }
 
 /// What a reservation may be.
@@ -72,6 +84,11 @@ async fn limits(_: Caller<Read>, State(state): State<App>) -> Answer {
             no_extension_before_end_min: of.no_extend_before_end_minutes,
             completed_for_min: of.completed_minutes,
             capacity: of.capacity,
+        },
+        media: MediaLimits {
+            max_bytes: state.media.bytes_max,
+            max_duration_s: state.media.seconds_max,
+            max_total_bytes: state.media.account_bytes_max,
         },
         max_body_bytes: state.max_body_bytes,
         max_requests_per_s: Some(state.limits.requests_per_second).filter(|rate| *rate > 0),

@@ -13,6 +13,7 @@ mod idempotency;
 mod keys;
 mod limits;
 mod list;
+pub(crate) mod media;
 mod moment;
 pub(crate) mod openapi;
 mod operator;
@@ -42,6 +43,7 @@ fn resources() -> OpenApiRouter<App> {
         availability::routes(),
         keys::routes(),
         limits::routes(),
+        media::routes(),
         operator::routes(),
         rooms::routes(),
         tokens::routes(),

@@ -554,6 +554,12 @@ impl World {
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 65_536,
+            media: plenary_api::MediaLimits {
+                bytes_max: 200_000,
+                seconds_max: 5,
+                account_bytes_max: 300_000,
+                ..plenary_api::MediaLimits::default()
+            },
             request_timeout: Duration::from_secs(10),
             limits: plenary_api::WebLimits::default(),
             counters: Arc::default(),

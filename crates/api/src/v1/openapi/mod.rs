@@ -44,12 +44,13 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
     ("reservations", "Bookings of conferences."),
     ("rooms", "Conferences that people reach by keypad."),
+    ("media", "Audio files of the account, which are played to callers."),
     ("trunks", "Providers that calls go out to and come in from."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
     ("keys", "API keys of the account."),
@@ -219,7 +220,7 @@ const REFUSALS: [(&str, &str, &str); 11] = [
     ("UnderWay", "409", "The first request with this `Idempotency-Key` is under way (1214)."),
     ("ChangedMeanwhile", "412", "There is another version by now (1213)."),
     ("TooLarge", "413", "The body is too large."),
-    ("WrongType", "415", "The body is not `application/json`."),
+    ("WrongType", "415", "The body is of another type than the operation takes."),
     ("OtherRequest", "422", "The `Idempotency-Key` was used for another request (1215)."),
     ("TooManyRequests", "429", "Too many requests; wait `Retry-After` seconds."),
     ("Unavailable", "503", "Not available for the moment; wait `Retry-After` seconds."),
