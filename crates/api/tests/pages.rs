@@ -3,6 +3,7 @@
 
 mod support;
 
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use support::World;
 
@@ -71,4 +72,59 @@ async fn every_document_is_a_page_with_its_title() {
     let (status, headers, sample) = world.send_as("", "GET", "/docs/plenary.toml", "", "").await;
     assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/plain; charset=utf-8"));
     assert!(sample.contains("[web]"));
+}
+
+#[tokio::test]
+async fn the_viewer_of_the_description_is_served_with_all_its_files() {
+    let world = World::new().await;
+    let (status, headers, _) = world.send_as("", "GET", "/docs/api", "", "").await;
+    assert_eq!((status, headers["location"].to_str().unwrap()), (308, "/docs/api/"));
+    let (status, headers, page) = world.send_as("", "GET", "/docs/api/", "", "").await;
+    assert_eq!((status, headers["content-type"].to_str().unwrap()), (200, "text/html; charset=utf-8"));
+    assert!(!headers.contains_key("content-encoding"));
+    // Its own scripts only, and none within the page; requests to this host only.
+    let policy = headers["content-security-policy"].to_str().unwrap().to_owned();
+    for part in ["default-src 'none'", "script-src 'self';", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(
+        page.split("<script")
+            .skip(1)
+            .all(|script| script.starts_with(" src=\"") && script.contains("\"></script>"))
+    );
+
+    let files = attributes(&page, "src").into_iter().chain(attributes(&page, "href"));
+    let files: Vec<&str> = files.filter(|file| !file.starts_with("data:")).collect();
+    assert_eq!(files, ["swagger-ui-bundle.js", "viewer.js", "swagger-ui.css"]);
+    for file in files {
+        let (status, headers, _) = world.send_as("", "GET", &format!("/docs/api/{file}"), "", "").await;
+        let kind = if file.ends_with(".css") { "text/css" } else { "text/javascript" };
+        assert_eq!(status, 200, "{file}");
+        assert_eq!(headers["content-type"], format!("{kind}; charset=utf-8"), "{file}");
+        assert_eq!(headers["content-security-policy"], policy, "{file}");
+        let is_gzip = headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
+        assert_eq!(is_gzip, file != "viewer.js", "{file}");
+    }
+    let (_, _, script) = world.send_as("", "GET", "/docs/api/viewer.js", "", "").await;
+    assert!(script.contains("\"/v1/openapi.json\"") && !script.contains("://"), "{script}");
+    for nothing in ["README.md", "LICENSE", "swagger-ui.css.gz", "..%2Fviewer.js"] {
+        let (status, ..) = world.send_as("", "GET", &format!("/docs/api/{nothing}"), "", "").await;
+        assert_eq!(status, 404, "{nothing}");
+    }
+}
+
+#[test]
+fn the_viewers_files_are_those_of_the_version_that_is_named() {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/swagger-ui"));
+    let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for file in ["swagger-ui-bundle.js", "swagger-ui.css"] {
+        let unpacked = std::process::Command::new("gzip")
+            .args(["-dc", &format!("{file}.gz")])
+            .current_dir(folder)
+            .output()
+            .unwrap();
+        assert!(unpacked.status.success(), "{file}");
+        let sum = data_encoding::HEXLOWER.encode(&Sha256::digest(&unpacked.stdout));
+        assert!(readme.contains(&format!("| `{file}` | `{sum}` |")), "{file} has the sum {sum}");
+    }
 }

@@ -614,7 +614,12 @@ impl World {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        (parts.status.as_u16(), parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
+        let text = match parts.headers.contains_key("content-encoding") {
+            // Compressed: no text.
+            true => String::from_utf8_lossy(&bytes).into_owned(),
+            false => String::from_utf8(bytes.to_vec()).unwrap(),
+        };
+        (parts.status.as_u16(), parts.headers, text)
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
