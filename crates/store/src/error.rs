@@ -85,7 +85,7 @@ pub enum StoreError {
     #[error("{}", listed(.0))]
     KeySettings(Vec<FieldError>),
     /// The account has too many keys that were not revoked.
-    #[error("an account has at most {most} keys that are not revoked: revoke those that nobody needs")]
+    #[error("an account has at most {most} keys that are not revoked: revoke those that are not needed")]
     TooManyKeys {
         /// How many it may have.
         most: i64,
@@ -174,7 +174,7 @@ pub(crate) fn listed(errors: &[FieldError]) -> String {
 }
 
 impl StoreError {
-    /// The same error for another one who waited for the same: errors of the driver are for one.
+    /// The same error once more, for a request that waited for the same: the driver's errors cannot be cloned.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Unavailable { doing, source } | Self::Unconfirmed { doing, source } => {
@@ -184,6 +184,7 @@ impl StoreError {
             Self::Database { doing, source } => {
                 Self::Database { doing, source: sqlx::Error::Protocol(source.to_string()) }
             }
+            Self::Damaged { what } => Self::Damaged { what: what.clone() },
             other => Self::Damaged { what: other.to_string() },
         }
     }

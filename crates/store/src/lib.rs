@@ -44,6 +44,7 @@ pub use error::StoreError;
 pub use idempotency::Begun;
 pub use keys::{ApiKey, KeyInfo};
 pub use media::{MediaError, NewMedia, UploadedMedia};
+pub use named::Before;
 pub use reservations::{NameRule, ReserveError, new_reservation_token};
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};

@@ -2,10 +2,12 @@
 
 use crate::{
     Change, ChangeError, Changed, Store, StoreError,
+    change::decided,
     database::{Write, execute, is_storable, read, within},
 };
 use plenary_model::AccountId;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
+use std::convert::Infallible;
 
 /// A row that both databases give.
 pub(crate) trait NamedRow:
@@ -113,16 +115,37 @@ macro_rules! statements {
 }
 pub(crate) use statements;
 
-/// What has a name before it is put.
+/// What was read under a name; `None`: nothing has it.
+type Found<'a, T> = Option<Result<&'a T, &'a StoreError>>;
+
+/// What has a name before it is put or deleted.
 #[derive(Debug)]
-pub(crate) enum Before<'a, T> {
+pub enum Before<'a, T> {
+    /// Nothing has it.
     Nothing,
+    /// This has it.
     Stored(&'a T),
-    /// A row that cannot be read; it can be replaced.
+    /// A row that cannot be read has it; it can be replaced and deleted.
     Unreadable,
 }
 
 impl<'a, T> Before<'a, T> {
+    fn of(found: Found<'a, T>) -> Self {
+        match found {
+            None => Self::Nothing,
+            Some(Ok(stored)) => Self::Stored(stored),
+            Some(Err(_)) => Self::Unreadable,
+        }
+    }
+
+    fn is_there<K: Kind<Stored = T>>(&self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Stored(stored) => K::is_there(stored),
+            Self::Unreadable => true,
+        }
+    }
+
     pub(crate) fn stored(&self) -> Option<&'a T> {
         match self {
             Self::Stored(stored) => Some(stored),
@@ -170,31 +193,20 @@ impl Store {
     }
 
     /// Reads what has a name, lets `decide` decide about it, and writes the outcome, all in one transaction.
+    ///
+    /// # Errors
+    /// As [`Self::decide_named`], and [`StoreError::Damaged`] where what is there cannot be read.
     pub(crate) async fn change_named<K: Kind, E>(
         &self,
         account: AccountId,
         name: &str,
         decide: impl FnOnce(Option<&K::Stored>) -> Result<Change<K::Body>, E> + Send,
     ) -> Result<Changed<K::Stored>, ChangeError<E, K::Error>> {
-        let mut transaction = self.write(K::STATEMENTS.storing).await?;
-        let before = row::<K>(&mut transaction, account, name).await?.map(K::stored).transpose()?;
-        let change = decide(before.as_ref()).map_err(ChangeError::Refused)?;
-        let is_there = before.as_ref().is_some_and(K::is_there);
-        let changed = match change {
-            Change::Put(body) => {
-                let stored = before.as_ref().map_or(Before::Nothing, Before::Stored);
-                let put = K::put(&mut transaction, account, name, stored, body).await;
-                let stored = put.map_err(ChangeError::Store)?;
-                if is_there { Changed::Replaced(stored) } else { Changed::Created(stored) }
-            }
-            Change::Delete if is_there => {
-                K::delete(&mut transaction, account, name).await?;
-                Changed::Deleted
-            }
-            Change::Delete | Change::Keep => return Ok(Changed::Kept(before)),
-        };
-        transaction.commit(K::STATEMENTS.storing).await?;
-        Ok(changed)
+        self.decide_named::<K, E>(account, name, |found| {
+            let before = found.transpose().map_err(StoreError::again)?;
+            decide(before).map_err(ChangeError::Refused)
+        })
+        .await
     }
 
     /// Puts something under a name, whatever has it, even a row that cannot be read.
@@ -204,21 +216,22 @@ impl Store {
         name: &str,
         body: K::Body,
     ) -> Result<Changed<K::Stored>, K::Error> {
-        let mut transaction = self.write(K::STATEMENTS.storing).await?;
-        let found = row::<K>(&mut transaction, account, name).await?.map(K::stored);
-        let before = match &found {
-            None => Before::Nothing,
-            Some(Ok(stored)) => Before::Stored(stored),
-            Some(Err(_)) => Before::Unreadable,
-        };
-        let is_there = match &before {
-            Before::Nothing => false,
-            Before::Stored(stored) => K::is_there(stored),
-            Before::Unreadable => true,
-        };
-        let stored = K::put(&mut transaction, account, name, before, body).await?;
-        transaction.commit(K::STATEMENTS.storing).await?;
-        Ok(if is_there { Changed::Replaced(stored) } else { Changed::Created(stored) })
+        decided(self.put_named_if::<K, Infallible>(account, name, body, |_| Ok(())).await)
+    }
+
+    /// The same on a condition about what has the name.
+    pub(crate) async fn put_named_if<K: Kind, E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        body: K::Body,
+        condition: impl FnOnce(Before<'_, K::Stored>) -> Result<(), E> + Send,
+    ) -> Result<Changed<K::Stored>, ChangeError<E, K::Error>> {
+        self.decide_named::<K, E>(account, name, |found| {
+            condition(Before::of(found)).map_err(ChangeError::Refused)?;
+            Ok(Change::Put(body))
+        })
+        .await
     }
 
     /// Deletes what has a name, even a row that cannot be read. `false`: nothing has.
@@ -227,13 +240,52 @@ impl Store {
         account: AccountId,
         name: &str,
     ) -> Result<bool, StoreError> {
-        if !is_storable(name) {
+        decided(self.delete_named_if::<K, Infallible>(account, name, |_| Ok(())).await)
+    }
+
+    /// The same on a condition about what has the name; where nothing has, it is not asked.
+    pub(crate) async fn delete_named_if<K: Kind, E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        condition: impl FnOnce(Before<'_, K::Stored>) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
+        let mut transaction = self.write(K::STATEMENTS.storing).await?;
+        let found = row::<K>(&mut transaction, account, name).await?.map(K::stored);
+        let before = Before::of(found.as_ref().map(Result::as_ref));
+        if !before.is_there::<K>() {
             return Ok(false);
         }
-        let mut transaction = self.write(K::STATEMENTS.storing).await?;
+        condition(before).map_err(ChangeError::Refused)?;
         let is_deleted = K::delete(&mut transaction, account, name).await?;
         transaction.commit(K::STATEMENTS.storing).await?;
         Ok(is_deleted)
+    }
+
+    /// Reads what has a name, which may fail, lets `decide` decide about it, and writes the outcome, all in one transaction.
+    async fn decide_named<K: Kind, E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        decide: impl FnOnce(Found<'_, K::Stored>) -> Result<Change<K::Body>, ChangeError<E, K::Error>> + Send,
+    ) -> Result<Changed<K::Stored>, ChangeError<E, K::Error>> {
+        let mut transaction = self.write(K::STATEMENTS.storing).await?;
+        let found = row::<K>(&mut transaction, account, name).await?.map(K::stored);
+        let before = Before::of(found.as_ref().map(Result::as_ref));
+        let is_there = before.is_there::<K>();
+        let changed = match decide(found.as_ref().map(Result::as_ref))? {
+            Change::Put(body) => {
+                let put = K::put(&mut transaction, account, name, before, body).await;
+                let stored = put.map_err(ChangeError::Store)?;
+                if is_there { Changed::Replaced(stored) } else { Changed::Created(stored) }
+            }
+            Change::Delete if is_there && K::delete(&mut transaction, account, name).await? => {
+                Changed::Deleted
+            }
+            Change::Delete | Change::Keep => return Ok(Changed::Kept(found.and_then(Result::ok))),
+        };
+        transaction.commit(K::STATEMENTS.storing).await?;
+        Ok(changed)
     }
 }
 

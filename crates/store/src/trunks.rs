@@ -138,12 +138,39 @@ impl Store {
         self.put_named::<Trunks>(account, name, body).await
     }
 
+    /// [`Self::put_trunk`] on a condition about what has the name before.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else as [`Self::put_trunk`].
+    pub async fn put_trunk_if<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        body: TrunkBody,
+        condition: impl FnOnce(Before<'_, StoredTrunk>) -> Result<(), E> + Send,
+    ) -> Result<Changed<StoredTrunk>, ChangeError<E, ServiceError>> {
+        self.put_named_if::<Trunks, E>(account, name, body, condition).await
+    }
+
     /// Deletes the account's trunk `name`, also one that cannot be read. `false`: it has none of this name.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn delete_trunk(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
         self.delete_named::<Trunks>(account, name).await
+    }
+
+    /// [`Self::delete_trunk`] on a condition about the trunk.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else when the database fails.
+    pub async fn delete_trunk_if<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        condition: impl FnOnce(Before<'_, StoredTrunk>) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
+        self.delete_named_if::<Trunks, E>(account, name, condition).await
     }
 }
 

@@ -108,6 +108,20 @@ impl Store {
         self.put_named::<Keys>(account, key, services.map(<[String]>::to_vec)).await
     }
 
+    /// [`Self::put_webrtc_key`] on a condition about what has the text before.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; [`WebRtcKeyError`] else.
+    pub async fn put_webrtc_key_if<E>(
+        &self,
+        account: AccountId,
+        key: &str,
+        services: Option<Vec<String>>,
+        condition: impl FnOnce(Before<'_, WebRtcKey>) -> Result<(), E> + Send,
+    ) -> Result<Changed<WebRtcKey>, ChangeError<E, WebRtcKeyError>> {
+        self.put_named_if::<Keys, E>(account, key, services, condition).await
+    }
+
     /// An account's keys, oldest first, revoked ones included.
     ///
     /// # Errors
@@ -170,6 +184,19 @@ impl Store {
     /// When the database fails.
     pub async fn revoke_webrtc_key(&self, account: AccountId, key: &str) -> Result<bool, StoreError> {
         self.delete_named::<Keys>(account, key).await
+    }
+
+    /// [`Self::revoke_webrtc_key`] on a condition about the key.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else when the database fails.
+    pub async fn revoke_webrtc_key_if<E>(
+        &self,
+        account: AccountId,
+        key: &str,
+        condition: impl FnOnce(Before<'_, WebRtcKey>) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
+        self.delete_named_if::<Keys, E>(account, key, condition).await
     }
 }
 

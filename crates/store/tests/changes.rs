@@ -7,7 +7,7 @@ mod support;
 
 use plenary_model::{AccountId, GivenPassword, SipUser, StoredService, StoredTrunk, Timestamp, WebRtcKey};
 use plenary_store::{
-    Change, ChangeError, Changed, ServiceError, SipPassword, Store, StoreError, TrunkBody, UserError,
+    Before, Change, ChangeError, Changed, ServiceError, SipPassword, Store, StoreError, TrunkBody, UserError,
     WebRtcKeyError,
 };
 use serde_json::{Value, json};
@@ -345,10 +345,30 @@ async fn what_cannot_be_read_is_replaced_by_a_put_and_can_be_deleted(database: &
         database.execute("UPDATE inbound_services SET body = 'none'").await;
         database.execute("UPDATE webrtc_keys SET services = '{'").await;
         assert!(matches!(store.trunk(bob, "p").await, Err(StoreError::Damaged { .. })));
+        // A condition is told that it cannot be read, and one that is not met leaves it as it is.
+        fn unmet<T>(before: Before<'_, T>) -> Result<(), &'static str> {
+            assert!(matches!(before, Before::Unreadable));
+            Err("not met")
+        }
+        let refused = store.delete_trunk_if(bob, "p", unmet).await;
+        assert!(matches!(refused, Err(ChangeError::Refused("not met"))), "{refused:?}");
+        let body = TrunkBody::replacing(trunk()).unwrap();
+        let refused = store.put_trunk_if(bob, "p", body, unmet).await;
+        assert!(matches!(refused, Err(ChangeError::Refused("not met"))), "{refused:?}");
+        let refused = store.put_webrtc_key_if(bob, "abc", None, unmet).await;
+        assert!(matches!(refused, Err(ChangeError::Refused("not met"))), "{refused:?}");
+        let refused = store.revoke_webrtc_key_if(bob, "abc", unmet).await;
+        assert!(matches!(refused, Err(ChangeError::Refused("not met"))), "{refused:?}");
+        assert!(matches!(store.trunk(bob, "p").await, Err(StoreError::Damaged { .. })));
+        // A change needs to read it.
+        let unread = store.change_trunk(bob, "p", to(Change::Keep)).await;
+        assert!(matches!(unread, Err(ChangeError::Store(ServiceError::Store(StoreError::Damaged { .. })))));
         if is_deleted {
             assert!(store.delete_trunk(bob, "p").await.unwrap());
             assert!(store.delete_service(bob, "board").await.unwrap());
             assert!(store.revoke_webrtc_key(bob, "abc").await.unwrap());
+            let asked_of_nothing = |_: Before<'_, StoredTrunk>| Err("it is not asked");
+            assert!(!store.delete_trunk_if(bob, "p", asked_of_nothing).await.unwrap());
             continue;
         }
         let put = support::put_trunk(&store, bob, "p", trunk()).await.unwrap();

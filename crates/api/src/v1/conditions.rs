@@ -11,7 +11,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use data_encoding::BASE32_NOPAD;
-use plenary_store::Changed;
+use plenary_store::{Before, Changed};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -103,9 +103,26 @@ impl FromRequestParts<App> for Conditions {
 }
 
 impl Conditions {
-    /// The request has none, so what is there need not even be readable.
-    pub(crate) fn are_none(&self) -> bool {
-        self.if_match.is_none() && self.if_none_match.is_none()
+    /// Whether what is stored may be replaced or deleted: as [`Self::check`], where it can be read. A row that cannot be read
+    /// counts as there for `*`. No entity tag can be compared with it, so a condition that names one is not met.
+    pub(crate) fn check_before<T>(
+        &self,
+        before: Before<'_, T>,
+        tag: impl Fn(&T) -> Tag,
+    ) -> Result<(), ApiError> {
+        match before {
+            Before::Nothing => self.check(None),
+            Before::Stored(stored) => self.check(Some(&tag(stored))),
+            Before::Unreadable
+                if self.if_none_match.is_none() && !matches!(self.if_match, Some(Tags::Of(_))) =>
+            {
+                Ok(())
+            }
+            Before::Unreadable => Err(ApiError::coded(
+                CHANGED_MEANWHILE,
+                "what is stored cannot be read, so its version is not known; without the condition it can be replaced or deleted",
+            )),
+        }
     }
 
     /// Whether a change of what is there (`None`: nothing) may be made. It has to be asked in the transaction that makes it.
@@ -192,6 +209,19 @@ mod tests {
             let conditions = conditions(name.clone(), value).unwrap();
             assert_eq!(conditions.check(Some(&tag)).is_ok(), with, "{name}: {value}");
             assert_eq!(conditions.check(None).is_ok(), without, "{name}: {value}");
+        }
+        // Of what cannot be read it is known that it is there, and no more.
+        for (name, value, is_met) in [
+            (header::IF_MATCH, "*", true),
+            (header::IF_MATCH, "\"abc\"", false),
+            (header::IF_NONE_MATCH, "*", false),
+            (header::IF_NONE_MATCH, "\"x\"", false),
+            (header::HOST, "none", true),
+        ] {
+            let conditions = conditions(name.clone(), value).unwrap();
+            let checked =
+                conditions.check_before(Before::Unreadable, |_: &()| unreachable!("it is not read"));
+            assert_eq!(checked.is_ok(), is_met, "{name}: {value}");
         }
         assert!(conditions(header::IF_MATCH, "abc").is_err());
         assert!(conditions(header::IF_NONE_MATCH, "\"a\", b").is_err());

@@ -17,7 +17,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings, merge};
-use plenary_store::{Change, ChangeError, Changed, ServiceError, TrunkBody};
+use plenary_store::{Before, Change, ChangeError, Changed, ServiceError, TrunkBody};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -204,7 +204,7 @@ async fn one(
         (status = 201, description = "The trunk, made.", body = Trunk, headers(("ETag" = String, description = "Its version.")))))]
 async fn put(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([name]): Segments<1>,
     conditions: Conditions,
     body: Put,
@@ -215,17 +215,11 @@ async fn put(
     let body = TrunkBody::replacing(whole).map_err(ApiError::members)?;
     let account = caller.account;
     check(account, &name, &body)?;
-    if conditions.are_none() {
-        let State(state) = state;
-        return to_the_end(async move {
-            let put = state.store.put_trunk(account, &name, body).await;
-            stored(&state, account, put.map_err(ChangeError::Store)).await
-        })
-        .await;
-    }
-    changed(state, account, name, move |before| {
-        conditions.check(before.map(tag).as_ref())?;
-        Ok(Change::Put(body))
+    to_the_end(async move {
+        let put =
+            state.store.put_trunk_if(account, &name, body, |before| conditions.check_before(before, tag));
+        let put = put.await;
+        stored(&state, account, put).await
     })
     .await
 }
@@ -309,16 +303,9 @@ async fn delete(
     conditions: Conditions,
 ) -> Answer {
     to_the_end(async move {
-        if conditions.are_none() {
-            if !state.store.delete_trunk(caller.account, &name).await? {
-                return Err(unknown());
-            }
-        } else {
-            let decide = |before: Option<&StoredTrunk>| {
-                conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;
-                Ok(Change::Delete)
-            };
-            state.store.change_trunk(caller.account, &name, decide).await.map_err(refused)?;
+        let condition = |before: Before<'_, StoredTrunk>| conditions.check_before(before, tag);
+        if !state.store.delete_trunk_if(caller.account, &name, condition).await? {
+            return Err(unknown());
         }
         state.control.trunks_changed().await?;
         Ok(no_content())

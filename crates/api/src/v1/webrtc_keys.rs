@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, FieldError, WebRtcKey, are_webrtc_key_services};
-use plenary_store::{Change, ChangeError, Changed, WebRtcKeyError};
+use plenary_store::{Before, Change, ChangeError, Changed, WebRtcKeyError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -165,23 +165,16 @@ async fn one(
         (status = 409, description = "The key is taken (1212), or the account has too many (1216).")))]
 async fn put(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([key]): Segments<1>,
     conditions: Conditions,
     body: Put,
 ) -> Answer {
     let Settings { services } = body.read(READ_ONLY, ("key", &key))?;
     check(services.as_deref())?;
-    if conditions.are_none() {
-        let State(state) = state;
-        return to_the_end(async move {
-            shown(state.store.put_webrtc_key(caller.account, &key, services.as_deref()).await?)
-        })
-        .await;
-    }
-    changed(state, caller.account, key, move |before| {
-        conditions.check(before.map(tag).as_ref())?;
-        Ok(Change::Put(services))
+    to_the_end(async move {
+        let condition = |before: Before<'_, WebRtcKey>| conditions.check_before(before, tag);
+        shown(state.store.put_webrtc_key_if(caller.account, &key, services, condition).await?)
     })
     .await
 }
@@ -247,17 +240,9 @@ async fn revoke(
     conditions: Conditions,
 ) -> Answer {
     to_the_end(async move {
-        if conditions.are_none() {
-            if !state.store.revoke_webrtc_key(caller.account, &key).await? {
-                return Err(unknown());
-            }
-        } else {
-            let decide = |before: Option<&WebRtcKey>| {
-                let before = before.filter(|key| key.revoked_at.is_none()).ok_or_else(unknown)?;
-                conditions.check(Some(&tag(before)))?;
-                Ok(Change::Delete)
-            };
-            state.store.change_webrtc_key(caller.account, &key, decide).await?;
+        let condition = |before: Before<'_, WebRtcKey>| conditions.check_before(before, tag);
+        if !state.store.revoke_webrtc_key_if(caller.account, &key, condition).await? {
+            return Err(unknown());
         }
         Ok(no_content())
     })
