@@ -1,6 +1,6 @@
 //! Whose request it is when a proxy passes it on: limits, bans and the log count callers and not the proxy.
 //!
-//! A proxy appends the address that it was called from to `X-Forwarded-For` or `Forwarded` (RFC 7239). Anybody can send
+//! A proxy appends the address that it was called from to `X-Forwarded-For` or `Forwarded` (RFC 7239). Any client can send
 //! these headers, so they are read from configured proxies only, from the end: the last entry is what the proxy next to us
 //! saw, the one before it what that one was told.
 
@@ -138,7 +138,7 @@ mod tests {
             ("10.0.0.1", vec![(FWD, r#"for="192.0.2.1, 10.0.0.9", for=198.51.100.7"#)], "198.51.100.7"),
             ("10.0.0.1", vec![(FWD, "for=_hidden")], "10.0.0.1"),
             ("10.0.0.1", vec![(FWD, "for=198.51.100.7"), (XFF, "198.51.100.7")], "198.51.100.7"),
-            // Nobody else's word counts.
+            // No other peer is believed.
             ("192.0.2.9", vec![(XFF, "198.51.100.7")], "192.0.2.9"),
             ("192.0.2.9", vec![(FWD, "for=198.51.100.7"), (XFF, "203.0.113.1")], "192.0.2.9"),
         ] {

@@ -16,7 +16,7 @@ use plenary_conference::{
 };
 use std::{collections::BTreeMap, ops::Range};
 
-/// What the web services ask of the conferences. The HTTP side translates; the one who implements this decides.
+/// What the web services ask of the conferences. The HTTP side translates; the implementation decides.
 ///
 /// Every method takes the account that asks; what belongs to another account does not exist for it.
 #[async_trait]
@@ -115,7 +115,7 @@ pub trait ConferenceControl: Send + Sync {
         dtmf_enabled: Option<bool>,
     ) -> Result<(), ControlError>;
 
-    /// Throws a party out.
+    /// Ejects a participant.
     async fn eject(
         &self,
         account: AccountId,
@@ -147,7 +147,7 @@ pub trait ConferenceControl: Send + Sync {
         change: ConferenceChange,
     ) -> Result<(), ControlError>;
 
-    /// Ends a conference for everybody, in whatever state it is. The reservation of a reserved one is removed: its seats and its
+    /// Ends a conference for all participants, in every state. The reservation of a reserved one is removed: its seats and its
     /// name are free from then on.
     async fn end_conference(
         &self,
@@ -202,7 +202,7 @@ pub trait ConferenceControl: Send + Sync {
     /// How the account's trunks do, by name.
     async fn trunk_states(&self, account: AccountId) -> Result<BTreeMap<String, TrunkState>, ControlError>;
 
-    /// Calls somebody into a conference. The seat is taken when this returns.
+    /// Calls a participant into a conference. The seat is taken when this returns.
     async fn invite(
         &self,
         account: AccountId,
@@ -210,7 +210,7 @@ pub trait ConferenceControl: Send + Sync {
         invitation: Invitation,
     ) -> Result<ParticipantId, ControlError>;
 
-    /// Asks the telephone of a party to call somebody else instead (REFER, RFC 3515).
+    /// Asks a participant's telephone to call another target instead (REFER, RFC 3515).
     async fn transfer(
         &self,
         account: AccountId,

@@ -168,7 +168,7 @@ fn harden(response: &mut Response<Body>) {
     const HEADERS: [(HeaderName, &str); 6] = [
         // Pages of other sites do not embed what we answer.
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-        // Whatever a page of ours would hold: nothing is loaded from anywhere else, and nobody frames it.
+        // Whatever a page of ours would hold: nothing is loaded from other hosts, and no other page frames it.
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",

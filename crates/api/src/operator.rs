@@ -5,7 +5,7 @@ use plenary_model::Timestamp;
 use serde_json::Value;
 use std::{net::IpAddr, time::Duration};
 
-/// The installation as its operator sees it. The one who implements this decides; HTTP translates.
+/// The installation as its operator sees it. The implementation decides; HTTP translates.
 #[async_trait]
 pub trait OperatorControl: Send + Sync {
     /// Sources that SIP does not answer at the moment, the longest ban first.

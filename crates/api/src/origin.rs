@@ -65,7 +65,7 @@ impl Origin {
         Some(Self { is_secure, host: host.to_ascii_lowercase(), port })
     }
 
-    /// Nobody can make this host stand for us by a DNS answer: it is an address, or the machine's own name for itself.
+    /// No DNS answer can make this host stand for us: it is an address, or the machine's own name for itself.
     fn is_not_from_dns(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         bare.parse::<IpAddr>().is_ok() || self.host == "localhost" || self.host.ends_with(".localhost")
@@ -190,7 +190,7 @@ pub(crate) fn page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<PageOrigin
     // `null`: a sandboxed frame, a file, a data URL. Any page can make one.
     let origin: Origin = text.parse().map_err(|_| refused("a page without an origin of its own"))?;
     let is_ours = site(&parts.headers) == Some("same-origin") || is_ours(&origin, parts, policy);
-    // Whoever owns a name may have it point at us for a moment, and its page then has the origin that Host says. Such a
+    // The owner of a name may have it point at us for a moment, and its page then has the origin that Host says. Such a
     // page is no worse than a program that connects, but the network of its reader is not its own.
     let is_certain = origin.is_not_from_dns() || public(policy).as_ref() == Some(&origin);
     match (is_ours, policy.allowed.include(&origin)) {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn websockets_open_from_no_page_from_ours_and_from_those_configured() {
+    fn websockets_open_from_no_page_from_ours_and_from_configured_ones() {
         let host = ("Host", "192.0.2.1:8080");
         let from = |origin: &'static str| ("Origin", origin);
         for (headers, public_url, allowed, expected) in [

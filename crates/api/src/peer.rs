@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_come_back_and_nothing_is_kept_of_those_who_left() {
+    fn places_come_back_and_nothing_is_kept_of_closed_connections() {
         let sources = Sources::new(2);
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let first = sources.take_slot(one).expect("a place");

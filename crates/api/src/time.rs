@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     };
     let broken_down = jiff::fmt::strtime::parse(format, text).ok()?;
     let civil = broken_down.to_datetime().ok()?;
-    // jiff takes 60 for a leap second and means 59; nobody schedules by leap seconds.
+    // jiff takes 60 for a leap second and means 59; conferences are not scheduled by leap seconds.
     if text.ends_with(":60") {
         return None;
     }

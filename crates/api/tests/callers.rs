@@ -150,7 +150,7 @@ async fn who_may_call_a_service_is_checked_field_by_field() {
 }
 
 #[tokio::test]
-async fn whom_a_caller_may_have_called_is_nobody_where_nothing_is_said() {
+async fn a_caller_may_have_no_one_called_where_nothing_is_configured() {
     let world = World::new().await;
     let put = async |rest: &str| {
         let body = format!(r#"{{"conference": {{"name": "Board"{rest}}}}}"#);

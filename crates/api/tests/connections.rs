@@ -1,4 +1,4 @@
-//! Over real sockets: those who are slow on purpose, send too much, or open too many connections; and what every answer says.
+//! Over real sockets: clients that are slow on purpose, send too much, or open too many connections; and what every answer says.
 #![allow(missing_docs)]
 
 mod support;
@@ -69,7 +69,7 @@ impl Serving {
     /// What one request over a connection of its own is answered.
     async fn ask(&self, request: &str) -> String {
         let mut stream = self.connect().await;
-        // Whoever is refused early may be cut off while it still sends.
+        // A client that is refused early may be cut off while it still sends.
         let _ = stream.write_all(request.as_bytes()).await;
         answer(&mut stream).await
     }
@@ -206,7 +206,7 @@ async fn requests_that_are_too_large_are_refused_and_every_answer_is_hardened() 
         ] {
             assert!(answer.contains(header), "{header} is missing in {answer}");
         }
-        assert!(!answer.contains("server:"), "what we are is nobody's business");
+        assert!(!answer.contains("server:"), "an answer does not name the software");
     }
 }
 

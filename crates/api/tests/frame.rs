@@ -241,7 +241,7 @@ async fn guesses_count_for_the_caller_and_not_for_the_proxy() {
     let two = format!("Forwarded: for=192.0.2.1\r\n{}", caller(2));
     assert_eq!(serving.list(&key, &two).await, "400", "one of the headers is the caller's own");
 
-    // Where the proxy is not trusted, what it says is the caller's word, and everybody is the same.
+    // An untrusted proxy is not believed: all its clients count as one.
     let serving = Serving::start(limits, 0, &["192.0.2.0/24"]).await;
     for number in 0..3 {
         assert_eq!(serving.list("guess", &caller(number)).await, "401");

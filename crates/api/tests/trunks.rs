@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::World;
 
 const TRUNK: &str = "/v1/trunks/provider";
-const PARTIES: &str = "/v1/conferences/Board/participants";
+const PARTICIPANTS: &str = "/v1/conferences/Board/participants";
 const PARTY: &str = "/v1/conferences/Board/participants/01234567a1b1c1c2.7";
 
 async fn send(world: &World, method: &str, path: &str, body: &str) -> (u16, Value) {
@@ -104,11 +104,11 @@ async fn of_two_changes_of_one_version_one_is_made() {
 #[tokio::test]
 async fn who_is_called_and_how_is_checked() {
     let world = World::new().await;
-    let (status, party) = send(&world, "POST", PARTIES, r#"{"to": "tel:+44"}"#).await;
+    let (status, participant) = send(&world, "POST", PARTICIPANTS, r#"{"to": "tel:+44"}"#).await;
     assert_eq!(
-        (status, &party["to"], &party["direction"]),
+        (status, &participant["to"], &participant["direction"]),
         (202, &json!("tel:+44"), &json!("out")),
-        "{party}"
+        "{participant}"
     );
     for (body, status, code, pointer) in [
         ("{", 400, "0005", Some("")),
@@ -134,12 +134,12 @@ async fn who_is_called_and_how_is_checked() {
         ),
         (r#"{"calls": [{"to": 5}]}"#, 400, "0005", Some("/calls/0/to")),
     ] {
-        let (given, problem) = send(&world, "POST", PARTIES, body).await;
+        let (given, problem) = send(&world, "POST", PARTICIPANTS, body).await;
         assert_eq!((given, problem["code"].as_str()), (status, Some(code)), "{body}: {problem}");
         assert_eq!(problem["errors"][0]["pointer"].as_str(), pointer, "{body}: {problem}");
     }
     let (status, called) =
-        send(&world, "POST", PARTIES, r#"{"calls": [{"to": "tel:+44"}, {"to": "full"}]}"#).await;
+        send(&world, "POST", PARTICIPANTS, r#"{"calls": [{"to": "tel:+44"}, {"to": "full"}]}"#).await;
     assert_eq!(status, 202, "{called}");
     assert_eq!(called["items"][0]["participant"]["to"], "tel:+44", "{called}");
     assert_eq!(
@@ -154,7 +154,7 @@ async fn who_is_called_and_how_is_checked() {
 }
 
 #[tokio::test]
-async fn nobody_without_a_key_and_no_other_account_gets_anywhere() {
+async fn requests_without_a_key_and_of_other_accounts_are_refused() {
     let world = World::new().await;
     assert_eq!(send(&world, "PUT", TRUNK, r#"{"uri": "sip:p"}"#).await.0, 201);
     let (_, key) = world.store.create_account_login("2-2-2/eve@example.com").await.unwrap();
@@ -168,7 +168,7 @@ async fn nobody_without_a_key_and_no_other_account_gets_anywhere() {
         ("GET", PARTY, "", 404),
         ("DELETE", PARTY, "", 404),
         ("POST", transfer.as_str(), r#"{"to": "sip:a@b"}"#, 404),
-        ("POST", PARTIES, r#"{"to": "outside"}"#, 403),
+        ("POST", PARTICIPANTS, r#"{"to": "outside"}"#, 403),
         ("PUT", TRUNK, r#"{"uri": "sip:of-eve"}"#, 201),
     ] {
         for credentials in ["", "1-2-0/bob@example.com:wrong"] {

@@ -1,5 +1,5 @@
-//! Who may call what. Nobody may, unless the service says so: by the network a call comes from, by user name and
-//! password, or by a token. Those who may not learn nothing of which names there are.
+//! Who may call what. No caller may, unless the service says so: by the network a call comes from, by user name and
+//! password, or by a token. Callers who are refused do not learn which names exist.
 
 use crate::{
     Calls,
@@ -64,7 +64,7 @@ enum Decision {
         /// The access key, where nothing else admits the caller.
         key: Option<String>,
     },
-    /// The name is not there; said only to those who may know.
+    /// The name does not exist; said only to callers who may know.
     NoSuchService,
     /// Who is it?
     Challenge {
@@ -83,7 +83,7 @@ struct KeyRefusal {
     phrase: &'static str,
     /// For the log, which may say more than the caller learns.
     why: &'static str,
-    /// Somebody may be guessing.
+    /// It may be a guess.
     is_failure: bool,
 }
 
@@ -119,11 +119,11 @@ struct Wrong {
 
 impl Known {
     /// It is known who this is.
-    fn is_somebody(&self) -> bool {
+    fn is_known(&self) -> bool {
         self.user.is_some() || self.token.is_some() || self.client.is_some()
     }
 
-    /// What becomes of somebody whose token is not good.
+    /// The decision about a caller whose token is not valid.
     fn refusal(&self) -> Decision {
         self.fault.map_or(Decision::No, Decision::InvalidToken)
     }
@@ -166,8 +166,8 @@ impl Calls {
         Duration::from_millis(self.now.mono.0)
     }
 
-    /// What we send is known to reach this address: it has a connection, or it answers a challenge of ours. Else somebody
-    /// may have written another's address on a datagram.
+    /// What we send is known to reach this address: it has a connection, or it answers a challenge of ours. Otherwise the
+    /// source address of the datagram may be forged.
     fn is_reached(&self, looked: &CallerLookup, flow: Flow) -> bool {
         let by_answer = looked
             .claims
@@ -195,10 +195,10 @@ impl Calls {
                 self.out.report_success(flow, caller);
             }
             let is_trunk = network.is_some_and(|source| self.trunks.is_known(source));
-            let may_know = is_trusted || is_trunk || known.is_somebody();
+            let may_know = is_trusted || is_trunk || known.is_known();
             let decision = match may_know {
-                // Whoever brings a token that is not good needs another one, whatever it calls.
-                _ if known.fault.is_some() && !known.is_somebody() => known.refusal(),
+                // A caller with an invalid token needs another one, whatever they call.
+                _ if known.fault.is_some() && !known.is_known() => known.refusal(),
                 true => Decision::NoSuchService,
                 false if is_by_key => refused_key(&looked.key, None, dialled_cloud_id),
                 false if has_users => Decision::Challenge { stale: known.is_stale() },
@@ -237,7 +237,7 @@ impl Calls {
             (Some(by), _) => Decision::Admission { by, key: None },
             (None, Some(key)) => Decision::Admission { by: AdmittedBy::WebRtc, key: Some(key) },
             // Not for this one, and who it is is known: no password helps.
-            (None, None) if known.is_somebody() => Decision::No,
+            (None, None) if known.is_known() => Decision::No,
             (None, None) if known.fault.is_some() => known.refusal(),
             (None, None) if is_by_key => refused_key(&looked.key, Some(service), dialled_cloud_id),
             (None, None) if !has_users => Decision::No,
@@ -303,7 +303,7 @@ impl Calls {
                     match (user, trunk) {
                         // What a caller has shown counts more than what it says.
                         (Some(user), _) => call.from = user,
-                        // A trunk may say who somebody else is (RFC 3325, 5).
+                        // A trunk may assert another identity (RFC 3325, 5).
                         (None, Some(trunk)) => {
                             if let Some(asserted) = call.asserted.take() {
                                 call.from = asserted;
@@ -347,7 +347,7 @@ impl Calls {
         }
     }
 
-    /// Whether somebody outside of a call may reach what it asks for. `Err`: status and headers of the refusal.
+    /// Whether a request outside of a call may reach its target. `Err`: status and headers of the refusal.
     pub(crate) fn may_reach(
         &mut self,
         looked: CallerLookup,
@@ -389,7 +389,7 @@ impl Calls {
             .collect()
     }
 
-    /// Somebody registers: phones want to before they call.
+    /// A REGISTER: telephones register before they call.
     pub(crate) fn handle_registering(&mut self, registration: Registration) {
         let query = self.access.query(
             None,
@@ -435,7 +435,7 @@ impl Calls {
                 self.out.refuse_request(id, 401, fault.challenge(&self.settings.realm));
             }
             None if !had_credentials && self.unbind(registration) => {}
-            None if has_users && !known.is_somebody() => {
+            None if has_users && !known.is_known() => {
                 let stale = known.is_stale();
                 if had_credentials && !stale {
                     info!(%source, user = %registration.user, "a registration with a wrong user name or password");
@@ -459,7 +459,7 @@ fn key_opens(key: &WebRtcKey, service: &InboundService) -> bool {
 
 /// Why a caller that brings nothing but an access key is refused. `found`: the service of the name that it dials.
 ///
-/// Only what nobody does by mistake counts as a failure of its source. Others behind the same address are not to suffer for a
+/// Only what does not happen by mistake counts as a failure of its source. Others behind the same address are not to suffer for a
 /// page that is wrong about a name, or older than a revocation; attempts are bounded by the limits of a source.
 fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id: Option<&str>) -> Decision {
     let refusal =
@@ -490,7 +490,7 @@ fn refused_key(key: &NamedKey, found: Option<&InboundService>, dialled_cloud_id:
     refusal(404, "No such service", why, false)
 }
 
-/// The address by whose network somebody may be let in. `None`: a page of another site is behind it, and the network that
+/// The address by whose network a caller may be admitted. `None`: a page of another site is behind it, and the network that
 /// its reader sits in is none of its own.
 fn network_of(flow: Flow) -> Option<IpAddr> {
     (!flow.is_foreign).then(|| flow.remote.ip().to_canonical())

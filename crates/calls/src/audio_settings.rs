@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct StoredAudioSettings {
     accounts: BTreeMap<AccountId, AudioChoice>,
-    /// Of those that nobody reserved.
+    /// Of unreserved conferences.
     conferences: BTreeMap<ConferenceKey, AudioChoice>,
     /// A conference may have several reservations, one after the other: each has its own.
     reservations: BTreeMap<ReservationToken, AudioChoice>,
@@ -75,7 +75,7 @@ impl StoredAudioSettings {
         self.reservations.remove(token);
     }
 
-    /// A conference that nobody reserved is gone.
+    /// An unreserved conference is gone.
     pub(crate) fn conference_gone(&mut self, key: &ConferenceKey) {
         self.conferences.remove(key);
     }
@@ -131,7 +131,7 @@ impl Calls {
         (AudioOwner::Account(account), choice.into())
     }
 
-    /// Answers what is asked about the parties of a conference, by what its home says of it.
+    /// Answers a question about the participants of a conference, from what its home says.
     pub fn handle_participants_question(
         &mut self,
         id: QuestionId,
@@ -154,7 +154,7 @@ impl Calls {
                 Answer::Sound(Ok(SoundSettings { gain_db: None, ..settings(sound) }))
             }
             ParticipantsQuestion::ChangeSound(Some(participant), change) => {
-                Answer::Sound(self.change_party_sound(&conference, &participant, &change))
+                Answer::Sound(self.change_participant_sound(&conference, &participant, &change))
             }
             ParticipantsQuestion::PlanSound(change) => {
                 let mut choice = self.sounds.of_conference(&conference, reservation.as_ref());
@@ -168,7 +168,7 @@ impl Calls {
         self.out.reply(id, answer);
     }
 
-    fn change_party_sound(
+    fn change_participant_sound(
         &mut self,
         key: &ConferenceKey,
         participant: &ParticipantId,

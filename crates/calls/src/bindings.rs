@@ -1,4 +1,4 @@
-//! Where the telephones and browsers of those who registered are (RFC 3261, 10.3; RFC 3327; RFC 5626): by what connection they
+//! Where registered telephones and browsers are (RFC 3261, 10.3; RFC 3327; RFC 5626): by what connection they
 //! registered, and until when. What registered over a connection is reached over it and forgotten with it. Kept in memory:
 //! after a restart telephones register again.
 
@@ -92,8 +92,8 @@ impl Bindings {
         shown
     }
 
-    /// Removes these contacts of a registration for whoever made it: over the very connection and with the same Call-ID,
-    /// which nobody else can use. The contacts that are left; `None`: this is not who made it.
+    /// Removes these contacts of a registration for the client that made it: over that very connection and with the same Call-ID,
+    /// which no other client can use. Returns the contacts that are left; `None`: another client made it.
     pub(crate) fn unregister_own(
         &mut self,
         user: &str,
@@ -124,7 +124,7 @@ impl Bindings {
         Some(self.register(asked, now))
     }
 
-    /// The telephones of one who registered, the one that registered last first.
+    /// A user's registered telephones, the latest registration first.
     pub(crate) fn of(&self, account: AccountId, who: &Registrant, now: Mono) -> Vec<Binding> {
         let found = self.of.get(&(account, who.clone())).or_else(|| match who {
             // The same number in another spelling; the lowest name where there are several.
@@ -154,7 +154,7 @@ impl Bindings {
         })
     }
 
-    /// A connection is closed: nobody is reached over it any more. How many were.
+    /// A connection is closed: no contact is reached over it any more. Returns how many were.
     pub(crate) fn forget_connection(&mut self, flow: Flow) -> usize {
         let mut count = 0;
         if is_connection(flow) {
@@ -223,7 +223,7 @@ mod tests {
         assert_eq!(of(&bindings, 2000), ["sip:alice@b;ob", "sip:alice@a"], "the last one first");
         assert!(bindings.of(AccountId(2), &alice(), Mono(0)).is_empty(), "not another account's");
         let client = Registrant::Client("alice".to_owned());
-        assert!(bindings.of(AccountId(1), &client, Mono(0)).is_empty(), "a client is nobody's telephone");
+        assert!(bindings.of(AccountId(1), &client, Mono(0)).is_empty(), "a client is not a user's telephone");
         assert_eq!(bindings.registrant_at(AccountId(1), "sip:ALICE@b", Mono(2000)), Some(&alice()));
         assert_eq!(of(&bindings, 60_000), ["sip:alice@b;ob"], "a minute is over");
         assert_eq!(bindings.register(asked(&[], 0), Mono(61_000)), [("sip:alice@b;ob".to_owned(), 60)]);

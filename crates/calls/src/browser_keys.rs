@@ -1,5 +1,5 @@
 //! What browsers say about themselves: the access key and the cloud id in the host of From, the cloud id in the host that
-//! is dialled. A key is in the source of a web page, so it proves nothing: it says whose service is called, and whoever comes
+//! is dialled. A key is in the source of a web page, so it proves nothing: it says whose service is called, and a caller who comes
 //! in by it has limits of its own. Nothing in here reads a clock.
 
 use crate::number::CallNumber;
@@ -334,7 +334,7 @@ mod tests {
             (0, Err(TooMany::AttemptsOfSource)),
             "the same network"
         );
-        // Ten with this key at once, whoever makes them. What the sources were refused does not count.
+        // Ten with this key at once, from all sources together. What the sources were refused does not count.
         assert_eq!(admitted("one", "192.0.2.3", 4, 30), (4, Ok(())));
         assert_eq!(admitted("one", "192.0.2.4", 4, 30), (0, Err(TooMany::AttemptsOfKey)));
         assert_eq!(

@@ -18,7 +18,7 @@ pub(crate) const ANONYMOUS: &str = "anonymous";
 /// What an inbound service made of the call.
 #[derive(Debug, Clone)]
 pub(crate) enum Purpose {
-    /// A party of a conference.
+    /// A participant of a conference.
     Conference { key: ConferenceKey },
     /// Hears something and is hung up on.
     Announcement { play: Vec<String> },
@@ -98,7 +98,7 @@ pub(crate) struct Call {
     pub(crate) admitted_by: Option<AdmittedBy>,
     /// Whom it may have called by REFER.
     pub(crate) refer: Refer,
-    /// Who calls by the word of the one who sent it on: counts where that one is a trunk of the account.
+    /// The identity that the sending peer asserts; counts where that peer is a trunk of the account.
     pub(crate) asserted: Option<String>,
     /// Who calls is not to be shown (RFC 3323).
     pub(crate) is_withheld: bool,
@@ -177,12 +177,12 @@ impl Call {
         }
     }
 
-    /// Who the other side is, as far as others may see it.
-    pub(crate) fn party_name(&self) -> &str {
+    /// The other side's name, as far as others may see it.
+    pub(crate) fn remote_name(&self) -> &str {
         if self.outgoing.is_some() { &self.dialled } else { self.shown_from() }
     }
 
-    /// The conference that it is a party of.
+    /// The conference whose participant it is.
     pub(crate) fn conference(&self) -> Option<&ConferenceKey> {
         let session = match &self.stage {
             Stage::Weighing { session, .. } => session,

@@ -63,7 +63,7 @@ pub struct Settings {
 pub struct Start {
     /// The sixteen hexadecimal digits before the dot of every participant id of this run.
     pub node: u64,
-    /// 32 bytes that nobody can guess: from them come the keys and passwords of calls.
+    /// 32 unguessable bytes: the keys and passwords of calls are derived from them.
     pub seed: [u8; 32],
     /// SHA-256 of the certificate for DTLS; `None`: there is no DTLS.
     pub fingerprint: Option<[u8; 32]>,
@@ -546,7 +546,7 @@ impl Calls {
         if let Some(called) = call.called {
             self.end_called(called);
         }
-        // Whoever waits for it to answer need not wait any longer.
+        // Requests that wait for its answer need not wait any longer.
         if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.request.caller) {
             self.direct_call_failed(caller, 480, "The called client is gone");
         }
@@ -562,7 +562,7 @@ impl Calls {
         let (participant, seat, key) =
             (call.participant.clone(), call.seat.take(), call.conference().cloned());
         if let Some(conference) = seat {
-            // Somebody is being called in its place: then nothing ends with it.
+            // Another participant is being called in its place: then nothing ends with it.
             let is_followed = self.calls.values().any(|other| {
                 matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_))
                     && other

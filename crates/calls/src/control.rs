@@ -12,13 +12,13 @@ pub struct Invitation {
     pub to: String,
     /// The trunk; `None`: the first that serves it, and the next where that one fails.
     pub trunk: Option<String>,
-    /// What the party may do.
+    /// What the participant may do.
     pub options: ParticipantOptions,
     /// For how long it may ring, in seconds.
     pub ring_seconds: u32,
     /// The user part of From.
     pub from: Option<String>,
-    /// The name by which the party is shown.
+    /// The participant's display name.
     pub display_name: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct TrunkState {
     pub last_error_at: Option<i64>,
 }
 
-/// What came of asking a telephone to call somebody else.
+/// The outcome of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TransferState {
     /// Whom.
@@ -52,7 +52,7 @@ pub struct TransferState {
     pub status: Option<u16>,
 }
 
-/// Why nobody is called.
+/// Why no call is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DialRefused {
     /// Not something that can be called.

@@ -1,5 +1,5 @@
 //! Calls from one client in a browser to another: the caller waits until the called one has answered, and both are the only
-//! parties of a conference that ends with either of them.
+//! participants of a conference that ends with either of them.
 
 use crate::{
     Calls,
@@ -69,7 +69,7 @@ impl Calls {
         }
         // What is over need not be ended together with its caller.
         call.called = None;
-        // That nobody answered, or that a connection failed, is no fault of the caller's, or of the service.
+        // No answer or a failed connection is no fault of the caller's, or of the service.
         let status = match status {
             408 | 500..=599 => 480,
             status => status.max(400),
@@ -77,7 +77,7 @@ impl Calls {
         self.refuse(caller, status, phrase);
     }
 
-    /// A caller is gone: whoever it called is not wanted any more.
+    /// A caller is gone: the call that it caused is not wanted any more.
     pub(crate) fn end_called(&mut self, called: CallNumber) {
         let is_there =
             |call: &Call| matches!(call.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_));

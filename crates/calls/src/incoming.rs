@@ -1,5 +1,5 @@
 //! A call that comes in: the inbound service is found, a seat asked for, ports opened, the offer answered, and with the ACK the
-//! party enters.
+//! participant enters.
 //!
 //! ```text
 //!   INVITE ─▶ Routing ── the store ─▶ Admitting ── the home ─▶ Opening ── the media plane ─▶ Accepted ── ACK ─▶ Up
@@ -36,7 +36,7 @@ impl Calls {
         let number = CallNumber(incoming.call.0);
         let replaces = incoming.replaces.map(|call| CallNumber(call.0));
         let mut incoming = incoming;
-        // Whoever takes over a call dials the Contact of our side; it goes where that call went.
+        // A call that replaces another is sent to the Contact of our side; it goes where that call went.
         if let Some(replaced) = replaces.and_then(|replaced| self.calls.get(&replaced)) {
             incoming.target.user.clone_from(&replaced.dialled);
         }
@@ -44,8 +44,8 @@ impl Calls {
             return self.out.reject(number, 503, None, vec![("Retry-After".into(), RETRY_AFTER_S.into())]);
         }
         let participant = self.participant_id(number);
-        // Only those we trust may say who somebody else is (RFC 3325, 5): of trunks it is not known yet.
-        let asserted = incoming.asserted.as_ref().map(|party| party.user.clone());
+        // Only trusted peers may assert another identity (RFC 3325, 5): whether this is a trunk is not known yet.
+        let asserted = incoming.asserted.as_ref().map(|identity| identity.user.clone());
         let is_trusted = self.is_trusted(incoming.flow);
         // An access key counts over WebSockets only.
         let is_browser = matches!(incoming.flow.transport, Transport::Ws | Transport::Wss);
@@ -166,7 +166,7 @@ impl Calls {
         options: ParticipantOptions,
     ) {
         let Some(call) = self.calls.get(&number) else { return };
-        // Whoever takes a place over needs none of its own, where the conference is full.
+        // A call that replaces another needs no seat of its own where the conference is full.
         let in_place_of = call
             .replaces
             .and_then(|replaced| self.calls.get(&replaced))
@@ -224,7 +224,7 @@ impl Calls {
             }
             // Its seat went away between the INVITE and the ACK: the time was up just then.
             Stage::Up(_) => {
-                info!(call = number.0, %refused, "the conference ended before the party was in");
+                info!(call = number.0, %refused, "the conference ended before the participant was in");
                 let caller = call.outgoing.as_mut().and_then(|outgoing| outgoing.request.caller.take());
                 if let Some(caller) = caller {
                     self.direct_call_failed(caller, 480, &refused.to_string());
@@ -438,7 +438,7 @@ impl Calls {
         self.call_is_over(number, "refused");
     }
 
-    /// The ACK has come: the party enters.
+    /// The ACK has come: the participant enters.
     pub(crate) fn handle_confirmed(&mut self, number: CallNumber, answer: Option<String>, dialog: String) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let stage = std::mem::replace(&mut call.stage, Stage::Ending);
@@ -492,7 +492,7 @@ impl Calls {
                 self.out.play(PlayTo::Call(number), play_id, clips, false);
             }
         }
-        // In only after the other is: a leader who changes telephones does not end his conference.
+        // Only after the other has left: a leader who changes telephones does not end their conference.
         if let Some(replaced) = replaces {
             self.take_over(replaced, "Another call has taken the place of this one");
         }

@@ -1,5 +1,5 @@
-//! What is asked of the store for a call or a request, and what it says. What it says is brought back under the number of the
-//! question; nobody waits for it.
+//! Questions to the store for a call or a request, and its answers. An answer comes back as an input under the number of its
+//! question; no call waits for it.
 
 use crate::{browser_keys::BrowserClaim, number::CallNumber};
 use plenary_conference::{AccountId, ServiceName};
@@ -74,7 +74,7 @@ pub struct CallerLookup {
     pub key: NamedKey,
     /// The cloud id that the dialled host names.
     pub dialled_cloud_id: Option<String>,
-    /// Somebody may call by password at all.
+    /// Any user may call by password.
     pub has_users: bool,
 }
 

@@ -5,7 +5,7 @@ pub use plenary_model::{AudioProcessing, Clip};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};
 
-/// Those who can hear each other: a conference's place in the media plane. Drawn by [`crate::Calls`], never twice.
+/// The participants who can hear each other: a conference's place in the media plane. Drawn by [`crate::Calls`], never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoomNumber(pub u64);
 
@@ -179,7 +179,7 @@ pub enum MediaEvent {
         /// `0` to `9`, `*`, `#`, `A` to `D`.
         key: char,
     },
-    /// The party has begun or stopped to talk.
+    /// The participant has begun or stopped talking.
     Talking {
         /// Which call.
         call: CallNumber,

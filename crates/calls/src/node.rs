@@ -21,7 +21,7 @@ pub enum Input {
     Media(MediaEvent),
     /// The store says this to a [`Output::Lookup`].
     Found(LookupId, Found),
-    /// Somebody asks this.
+    /// A question.
     Question(QuestionId, Question),
     /// Other settings from now on.
     Settings(Box<Settings>),
@@ -198,7 +198,7 @@ impl Node {
         }
     }
 
-    /// What the home decides at once is told first: whoever is answered finds it done.
+    /// What the home decides at once is carried out first: a client that is answered finds it done.
     fn reply_after_messages(&mut self, question: QuestionId, answer: Answer, now: Now) {
         self.settle(now);
         self.outputs.push_back(Output::Reply { question, answer });
@@ -292,7 +292,7 @@ fn call_of_sip(event: &SipEvent) -> Option<CallNumber> {
         | SipEvent::Rejected { call, .. }
         | SipEvent::ReferralProgress { call, .. }
         | SipEvent::Ended { call, .. } => *call,
-        // Of nobody, or of a call that the machine has no hand in yet.
+        // Of no call, or of one that the machine does not control yet.
         SipEvent::Subscribing(_)
         | SipEvent::Unsubscribed(_)
         | SipEvent::Registering(_)

@@ -1,4 +1,4 @@
-//! Calls that we place: a seat first, then ports, then one way after the other until somebody answers, who enters like a caller.
+//! Calls that we place: a seat first, then ports, then one route after the other until one answers. The called side enters like a caller.
 //!
 //! ```text
 //!   asked for ─▶ Preparing ── the home ── the media plane ─▶ Calling ── way 1, way 2 … ─▶ Up, or over
@@ -30,11 +30,11 @@ use std::{
 };
 use tracing::{info, warn};
 
-/// Calls that are being placed for one account at a time: each may cost somebody money.
+/// Calls that are being placed for one account at a time: each may cost money.
 const PLACING_MAX: usize = 500;
 
 impl Calls {
-    /// Calls somebody into a conference, for the web service.
+    /// Calls a participant into a conference, for the web service.
     pub(crate) fn invite(
         &mut self,
         question: QuestionId,
@@ -58,7 +58,7 @@ impl Calls {
         Ok(number)
     }
 
-    /// Asks for a seat for somebody who is to be called. What becomes of it is told to whoever asked.
+    /// Asks for a seat for a participant who is to be called. The outcome answers the request.
     pub(crate) fn place(
         &mut self,
         key: ConferenceKey,
@@ -196,7 +196,7 @@ impl Calls {
         }
     }
 
-    /// A call came to nothing before anybody was called: nothing is left of it, and whoever asked is told.
+    /// A call failed before it was placed: nothing is left of it, and the request is answered.
     pub(crate) fn placing_failed(&mut self, number: CallNumber, error: ControlError) {
         self.release_media(number);
         let Some(call) = self.calls.remove(&number) else { return };
@@ -225,7 +225,7 @@ impl Calls {
         }
     }
 
-    /// A call is ended by us before anybody was called.
+    /// We end a call before it was placed.
     pub(crate) fn give_up_placing(&mut self, number: CallNumber) {
         if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number)
             && let Some(request) = outgoing.request.referral.take()
@@ -291,7 +291,7 @@ impl Calls {
         Ok(())
     }
 
-    /// The called side rings. What it plays before it answers is for nobody: the conference does not hear it.
+    /// The called side rings. The conference does not hear what it plays before it answers.
     pub(crate) fn handle_progress(
         &mut self,
         number: CallNumber,
@@ -322,7 +322,7 @@ impl Calls {
         }
     }
 
-    /// The called side has answered: the party enters.
+    /// The called side has answered: the participant enters.
     pub(crate) fn handle_answered(
         &mut self,
         number: CallNumber,
@@ -377,7 +377,7 @@ impl Calls {
         }
     }
 
-    /// A party is in. For a caller that came in that is all; one that was called lets others go on.
+    /// A participant is in. For an incoming call that is all; after an outgoing one, what waited for it continues.
     pub(crate) fn handle_entered(&mut self, conference: &ConferenceKey, participant: &ParticipantId) {
         let Some((_, call)) = self.call_with_seat(conference, participant) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
@@ -406,7 +406,7 @@ impl Calls {
         };
         let is_silent = !outgoing.is_ringing;
         let may_go_on = match trunk {
-            // Nobody there, or nobody who can: another one may.
+            // Unreachable, or unable: another route may succeed.
             Some(_) => (500..600).contains(&status) || (status == 408 && is_silent),
             // A telephone that is switched off, or has another address by now.
             None => {
@@ -446,7 +446,7 @@ impl Calls {
         self.call_is_over(number, cause.as_deref().unwrap_or("refused"));
     }
 
-    /// When somebody has rung long enough.
+    /// When an outgoing call has rung long enough.
     pub(crate) fn ringing_due(&self) -> Option<Mono> {
         self.ringing.first().map(|(at, _)| *at)
     }
@@ -464,7 +464,7 @@ impl Calls {
         }
     }
 
-    /// A call that is being placed is ended by us, for whatever reason: nobody is asked any more.
+    /// A call that is being placed is ended by us, for whatever reason: no further route is tried.
     pub(crate) fn forget_ringing(&mut self, number: CallNumber) {
         if let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number) {
             let until = outgoing.ring_until;
@@ -475,7 +475,7 @@ impl Calls {
         }
     }
 
-    /// A participant leaves because another call has taken its place: that ends nothing for anybody else.
+    /// A participant leaves because another call has taken its place: that ends nothing for other participants.
     pub(crate) fn take_over(&mut self, old: CallNumber, text: &str) {
         if let Some(call) = self.calls.get_mut(&old)
             && let Some(conference) = call.seat.take()
@@ -487,7 +487,7 @@ impl Calls {
     }
 }
 
-/// Where the called party's RTP can reach us: by the way of the flow, or of the address that the URI names. Of a name nothing
+/// Where the called side's RTP can reach us: by the route of the flow, or of the address that the URI names. Of a name nothing
 /// is known yet.
 fn reach_of(route: Option<&Route>) -> Reach {
     if let Some(flow) = route.and_then(|route| route.spec.flow) {

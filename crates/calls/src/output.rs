@@ -32,7 +32,7 @@ pub enum Output {
     Home(ToHome),
     /// Write this down of a call.
     Record(CallEntry),
-    /// Answer whoever asked.
+    /// Answer a question.
     Reply {
         /// The number of the question.
         question: QuestionId,
@@ -71,7 +71,7 @@ pub enum SipCommand {
 /// Further headers of a response, name and value.
 pub type Headers = Vec<(String, String)>;
 
-/// The outputs that nobody has taken yet.
+/// The outputs that have not been drained yet.
 #[derive(Debug, Default)]
 pub(crate) struct Outputs(VecDeque<Output>);
 

@@ -130,7 +130,7 @@ impl Calls {
         Some(Participant {
             call: Some(number),
             display_name: call.shown_display_name().map(str::to_owned),
-            name: call.party_name().to_owned(),
+            name: call.remote_name().to_owned(),
             from: call.shown_from().to_owned(),
             to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
             direction: if call.outgoing.is_some() { Direction::Out } else { Direction::In },

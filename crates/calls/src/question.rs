@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 pub enum Question {
     /// To the home of conferences.
     Home(HomeQuestion),
-    /// About what a conference's parties are at their edge: the home says who they are.
+    /// About a conference's participants at their edge: the home says who they are.
     Participants {
         /// Whose conference.
         account: AccountId,
@@ -49,18 +49,18 @@ pub enum HomeQuestion {
     Release(ConferenceKey),
     /// A reservation was made, changed, extended or removed. [`Answer::Done`].
     Reservation(Event),
-    /// Changes a party; [`Answer::Done`] once its edge has done it.
+    /// Changes a participant; [`Answer::Done`] once its edge has done it.
     Change {
         /// Whose conference.
         account: AccountId,
         /// Which one.
         which: ConferenceRef,
-        /// Which party.
+        /// Which participant.
         participant: ParticipantId,
         /// What becomes of it.
         change: ParticipantAction,
     },
-    /// Changes or ends a conference, or changes or removes a party, in whatever state it is; [`Answer::Done`] once the edges
+    /// Changes or ends a conference, or changes or removes a participant, in every state; [`Answer::Done`] once the edges
     /// have done it.
     Control(Event),
     /// Every conference of the account. [`Answer::Conferences`].
@@ -78,7 +78,7 @@ pub enum HomeQuestion {
     },
     /// One conference. [`Answer::Overview`].
     Overview(ConferenceKey),
-    /// State and parties. [`Answer::Participants`].
+    /// State and participants. [`Answer::Participants`].
     Participants {
         /// Whose conference.
         account: AccountId,
@@ -96,7 +96,7 @@ pub enum HomeQuestion {
     },
 }
 
-/// What becomes of a party.
+/// A change of a participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParticipantAction {
     /// What is given is set, and the rest left.
@@ -106,11 +106,11 @@ pub enum ParticipantAction {
         /// Its keys do something.
         dtmf_enabled: Option<bool>,
     },
-    /// It is thrown out.
+    /// The participant is ejected.
     Eject,
 }
 
-/// What is asked about the parties of one conference.
+/// A question about the participants of one conference.
 #[derive(Debug, Clone)]
 pub enum ParticipantsQuestion {
     /// Who is in, waits or is being called. [`Answer::Roster`].
@@ -143,11 +143,11 @@ pub enum EdgeQuestion {
         /// Whom to call, and how.
         invitation: Box<Invitation>,
     },
-    /// Changes the name by which a party is shown. [`Answer::Done`].
+    /// Changes a participant's display name. [`Answer::Done`].
     Rename {
         /// The conference.
         conference: ConferenceKey,
-        /// Which party.
+        /// Which participant.
         participant: ParticipantId,
         /// The name; `None`: it has none.
         display_name: Option<String>,
@@ -158,7 +158,7 @@ pub enum EdgeQuestion {
         account: AccountId,
         /// Which one.
         conference: ConferenceName,
-        /// Which party.
+        /// Which participant.
         participant: ParticipantId,
         /// Whom to call.
         to: String,
@@ -169,7 +169,7 @@ pub enum EdgeQuestion {
     Drain,
 }
 
-/// What is asked about the parties of a conference, with what its home knows of them.
+/// A question about the participants of a conference, with what its home knows of them.
 #[derive(Debug)]
 pub struct ParticipantsQuery {
     /// The conference.
@@ -178,7 +178,7 @@ pub struct ParticipantsQuery {
     pub reservation: Option<ReservationToken>,
     /// Its state; `None`: the home knows no conference of this name.
     pub state: Option<State>,
-    /// Who is in, in the order in which they entered, then those who are on the way in.
+    /// Participants in the order in which they entered, then those on the way in.
     pub participants: Vec<ParticipantSummary>,
     /// What about them.
     pub what: ParticipantsQuestion,
@@ -191,7 +191,7 @@ pub enum Answer {
     Done(Result<(), Refused>),
     /// Conferences.
     Conferences(Vec<ConferenceSummary>),
-    /// A conference's state and parties.
+    /// A conference's state and participants.
     Participants(Result<(State, Vec<ParticipantSummary>), Refused>),
     /// A reservation and its state.
     Reservation(Option<(Reservation, State)>),
@@ -201,7 +201,7 @@ pub enum Answer {
     Overviews(Vec<ConferenceOverview>),
     /// A conference.
     Overview(Option<Box<ConferenceOverview>>),
-    /// Parties.
+    /// Participants.
     Roster(Result<Vec<Participant>, Refused>),
     /// How it sounds now.
     Sound(Result<SoundSettings, Refused>),

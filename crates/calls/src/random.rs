@@ -8,7 +8,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
 
-/// Bytes that nobody can guess who does not know the seed.
+/// Bytes that cannot be guessed without the seed.
 pub(crate) struct Random {
     key: [u8; 32],
 }

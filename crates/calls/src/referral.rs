@@ -1,6 +1,6 @@
-//! REFER (RFC 3515): a participant has somebody called in its place (blind and attended transfer, RFC 5589), somebody
-//! outside asks a conference to invite (RFC 4579, 5.5), a leader has a participant removed (RFC 4579, 5.11). Who may
-//! is said by the inbound service that the asking one came in by; whom, by the rules of calls to the outside.
+//! REFER (RFC 3515): a participant has another one called in its place (blind and attended transfer, RFC 5589), a
+//! caller outside asks a conference to invite (RFC 4579, 5.5), a leader has a participant removed (RFC 4579, 5.11). The
+//! sender's inbound service says whether it may; the rules of outgoing calls say whom it may have called.
 
 use crate::{
     Calls,
@@ -17,7 +17,7 @@ use plenary_model::{Action, Refer};
 use plenary_sip::Referred;
 use tracing::info;
 
-/// How long somebody who is called by REFER may ring, in milliseconds.
+/// How long a participant who is called by REFER may ring, in milliseconds.
 const RING_MS: u64 = 45_000;
 
 impl Calls {
@@ -54,7 +54,7 @@ impl Calls {
         self.call_by_referral(&referred, key, refer, options, Some(number));
     }
 
-    /// What was looked up for somebody who asks from outside of a call is here.
+    /// The lookup for a REFER outside of a call is answered.
     pub(crate) fn handle_referring(
         &mut self,
         referred: &Referred,
@@ -75,7 +75,7 @@ impl Calls {
             return self.out.refuse_request(referred.request, 403, Vec::new());
         };
         if referred.method == "BYE" {
-            // Only those who are in may: they ask within their call.
+            // Only participants may: they ask within their call.
             return self.out.refuse_request(referred.request, 403, Vec::new());
         }
         let Some(name) = conference.conference_name(&rest) else {
@@ -148,7 +148,7 @@ impl Calls {
         Ok((target, routes))
     }
 
-    /// Somebody who is in two calls with us leaves one of them for the other.
+    /// A caller with two calls to us leaves one of them for the other.
     fn join_by_referral(&mut self, referred: &Referred, number: CallNumber, other: CallNumber) {
         let account = self.calls.get(&number).and_then(|call| call.account);
         let is_same = self.calls.get(&other).is_some_and(|call| {
@@ -163,13 +163,13 @@ impl Calls {
         self.take_over(number, "Another call has taken the place of this one");
     }
 
-    /// A participant is to leave: a leader of the conference may say so, and everybody of himself.
+    /// A participant is to leave: leaders may remove any participant, and every participant themselves.
     fn remove_by_referral(&mut self, referred: &Referred, key: &ConferenceKey, asking: &ParticipantId) {
         let wanted = &referred.refer_target.user;
         let found = self.calls.iter().find(|(_, call)| {
             let is_in =
                 matches!(call.stage, Stage::Up(_) | Stage::Calling(_)) && call.conference() == Some(key);
-            is_in && (call.participant.as_str() == wanted || call.party_name() == wanted)
+            is_in && (call.participant.as_str() == wanted || call.remote_name() == wanted)
         });
         let Some((number, call)) = found.map(|(number, call)| (*number, call)) else {
             return self.out.refuse_request(referred.request, 404, Vec::new());

@@ -20,7 +20,7 @@ pub(crate) const REGISTRATION_S: std::ops::RangeInclusive<u32> = 60..=3600;
 /// A registration ends with its token, but not sooner than this: clients renew it three seconds before.
 const REGISTRATION_BY_TOKEN_S_MIN: i64 = 10;
 
-/// What is wrong with a token. The text is for people: whoever issues tokens reads it.
+/// What is wrong with a token. The text is for people: the issuers of tokens read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenFault {
     Unknown,
@@ -51,7 +51,7 @@ impl TokenFault {
         vec![("WWW-Authenticate".to_owned(), value)]
     }
 
-    /// It may be somebody who guesses; a token of ours that is too old or for something else is not.
+    /// It may be a guess; a token of ours that is too old or for something else is not.
     pub(crate) fn is_suspicious(self) -> bool {
         self == Self::Unknown
     }
@@ -120,7 +120,7 @@ impl Calls {
         true
     }
 
-    /// Whoever registered over a connection that is closed has to register again.
+    /// Clients that registered over a connection that is closed have to register again.
     pub(crate) fn handle_connection_closed(&mut self, flow: Flow) {
         let count = self.bindings.forget_connection(flow);
         if count > 0 {

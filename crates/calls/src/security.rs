@@ -16,7 +16,7 @@ impl Security {
         Self { fingerprint }
     }
 
-    /// Of one call: keys that nobody else has. `is_secret`: its signalling is encrypted.
+    /// Of one call: keys of its own. `is_secret`: its signalling is encrypted.
     pub(crate) fn local(&self, policy: Policy, is_secret: bool, random: &mut Random) -> LocalSecurity {
         let mut local = LocalSecurity { policy, ..LocalSecurity::off() };
         if policy != Policy::Off {
@@ -28,7 +28,7 @@ impl Security {
     }
 }
 
-/// Names in ICE that nobody can guess: 24 bits tell calls apart, 144 keep strangers out (RFC 8445, 5.3).
+/// Unguessable names in ICE: 24 bits tell calls apart, 144 keep strangers out (RFC 8445, 5.3).
 pub(crate) fn ice_credentials(random: &mut Random) -> IceCredentials {
     let random: [u8; 24] = random.bytes();
     IceCredentials { ufrag: BASE64_NOPAD.encode(&random[..6]), pwd: BASE64_NOPAD.encode(&random[6..]) }

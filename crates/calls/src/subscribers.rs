@@ -1,4 +1,4 @@
-//! Those who follow a conference from their telephones: who is in, who is muted, who talks (RFC 4575). What is told is
+//! Telephones that subscribe to a conference: who is in, who is muted, who talks (RFC 4575). What is sent is
 //! always the whole picture; changes are gathered for a moment, for a conference that fills would tell one document for
 //! each who enters.
 
@@ -21,7 +21,7 @@ use tracing::debug;
 
 /// The least time between two documents, in milliseconds.
 const GATHER_MS: u64 = 500;
-/// Of those who are being called, so many are shown.
+/// So many of the participants who are being called are shown.
 const CALLING_MAX: usize = 100;
 
 /// Who follows what.
@@ -39,7 +39,7 @@ pub(crate) struct Subscribers {
 struct Awaited {
     /// The first document for these.
     first: Vec<Subscribing>,
-    /// Another one for those who subscribe already.
+    /// Another one for present subscribers.
     others: bool,
 }
 
@@ -67,7 +67,7 @@ impl Subscribers {
 }
 
 impl Calls {
-    /// Somebody wants to follow a conference: whoever is in it may, and whoever may call it.
+    /// A subscription to a conference: its participants may, and callers who may call it.
     pub(crate) fn handle_subscribing(&mut self, subscribing: Subscribing) {
         let call = subscribing.call.and_then(|call| self.calls.get(&CallNumber(call.0)));
         if subscribing.call.is_some() {
@@ -158,9 +158,14 @@ impl Calls {
     }
 
     /// The whole picture of a conference.
-    fn document(&self, subscriber: &mut Subscriber, state: State, parties: &[ParticipantSummary]) -> String {
+    fn document(
+        &self,
+        subscriber: &mut Subscriber,
+        state: State,
+        participants: &[ParticipantSummary],
+    ) -> String {
         subscriber.version += 1;
-        let mut document = String::with_capacity(512 + parties.len() * 400);
+        let mut document = String::with_capacity(512 + participants.len() * 400);
         let (entity, name) = (xml(&subscriber.entity), xml(&subscriber.key.name.to_string()));
         let _ = write!(
             document,
@@ -169,18 +174,18 @@ impl Calls {
              <conference-description><display-text>{name}</display-text></conference-description>\
              <conference-state><user-count>{}</user-count><active>{}</active></conference-state><users state=\"full\">",
             subscriber.version,
-            parties.len(),
+            participants.len(),
             state == State::Active,
         );
-        for party in parties {
-            let Some(call) = self.participants.get(&party.id).and_then(|number| self.calls.get(number))
+        for participant in participants {
+            let Some(call) = self.participants.get(&participant.id).and_then(|number| self.calls.get(number))
             else {
                 continue;
             };
             let (entity, user) = identity(call);
             let method = if call.outgoing.is_some() { "dialed-out" } else { "dialed-in" };
-            let (speaks, talking) = (!party.muted, call.talking && !party.muted);
-            // Whether somebody talks at the moment is not in RFC 4575; a name space of its own holds it.
+            let (speaks, talking) = (!participant.muted, call.talking && !participant.muted);
+            // RFC 4575 has no element for talking; a name space of its own holds it.
             let _ = write!(
                 document,
                 "<user entity=\"{entity}\" state=\"full\"><display-text>{user}</display-text>\
@@ -188,10 +193,10 @@ impl Calls {
                  <media id=\"1\"><type>audio</type><status>{}</status>\
                  <talking xmlns=\"urn:plenary:conference-info\">{talking}</talking></media></endpoint></user>",
                 if speaks { "sendrecv" } else { "recvonly" },
-                id = xml(&party.id.to_string()),
+                id = xml(&participant.id.to_string()),
             );
         }
-        // Those who are being called are not in yet.
+        // Participants who are being called are not in yet.
         let calling = self.calls.values().filter(|call| {
             matches!(call.stage, Stage::Calling(_)) && call.conference() == Some(&subscriber.key)
         });
@@ -214,7 +219,7 @@ impl Calls {
 
 /// The URI of the other side, and its name: nothing of who does not want to be shown.
 fn identity(call: &Call) -> (String, String) {
-    let name = call.party_name();
+    let name = call.remote_name();
     let uri = match &call.outgoing {
         Some(outgoing) => outgoing.to.clone(),
         None if call.is_withheld => "sip:anonymous@anonymous.invalid".to_owned(),

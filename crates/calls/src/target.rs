@@ -1,4 +1,4 @@
-//! Whom somebody wants to have called: read, and found out by which ways that may be done. Nothing is called that no rule
+//! The target of an outgoing call: read, and resolved to the routes by which it may be called. Nothing is called that no rule
 //! names.
 
 use crate::{
@@ -24,7 +24,7 @@ const DIGITS_MAX: usize = 32;
 pub(crate) enum DialTarget {
     /// A telephone number: digits, with `+` before them where it is a global one.
     Number(String),
-    /// Somebody at a host.
+    /// A user at a host.
     Uri { scheme: &'static str, user: String, host: String, rest: String },
     /// A user of the account.
     User(String),

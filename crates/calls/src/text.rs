@@ -3,7 +3,7 @@
 /// Longest name by which a participant is shown, in characters.
 pub const DISPLAY_NAME_LENGTH_MAX: usize = 100;
 
-/// A display name as it is shown: without control characters and the spaces around it, and not longer than anybody reads.
+/// A display name as it is shown: without control characters and the spaces around it, and not longer than a screen shows.
 /// `None`: nothing is left of it.
 pub(crate) fn display_name(name: &str) -> Option<String> {
     let printable: String = name.chars().filter(|c| !c.is_control()).collect();

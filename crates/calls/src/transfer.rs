@@ -33,7 +33,7 @@ impl Calls {
         let call = self.calls.get(&number).filter(|call| call.conference() == Some(key));
         let call = call.ok_or(Refused::UnknownParticipant)?;
         if !matches!(call.stage, Stage::Up(_)) {
-            return Err(DialRefused::NotNow("the party has not answered yet".to_owned()).into());
+            return Err(DialRefused::NotNow("the participant has not answered yet".to_owned()).into());
         }
         let mut past = self.history.get_in(key, id).cloned().unwrap_or_else(|| PastCall {
             is_outgoing: false,
@@ -47,7 +47,7 @@ impl Calls {
             transfer: None,
         });
         if past.transfer.as_ref().is_some_and(|transfer| matches!(transfer.state, "asked" | "trying")) {
-            return Err(DialRefused::NotNow("a transfer of this party is under way".to_owned()).into());
+            return Err(DialRefused::NotNow("a transfer of this participant is under way".to_owned()).into());
         }
         past.transfer = Some(TransferState { to: target.shown(), state: "asked", status: None });
         self.history.insert(key.clone(), id.clone(), past);

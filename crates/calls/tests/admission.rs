@@ -1,4 +1,4 @@
-//! Each way by which a caller may come in, and what becomes of those who may not.
+//! Each way by which a caller may be admitted, and how the others are refused.
 
 mod support;
 
@@ -8,10 +8,10 @@ use plenary_model::{Access, WebRtcKey};
 use plenary_sip::Transport;
 use support::{
     ACCOUNT, EPOCH, From, PASSWORD, World, all_users, announcement, bearer, browser, flow, from_networks,
-    from_trunks, nobody, service, token, trunk,
+    from_trunks, no_access, service, token, trunk,
 };
 
-/// What admitted those who are in, and who they are.
+/// What admitted each participant, and who they are.
 fn admitted_by(world: &mut World) -> Vec<(String, Option<&'static str>)> {
     let which = ConferenceRef::Name(ConferenceName::new("Tea"));
     let question =
@@ -142,7 +142,7 @@ fn an_answer_to_a_challenge_of_another_address_is_worth_nothing() {
 #[test]
 fn tokens_open_the_name_that_they_were_made_for() {
     let mut world = World::new();
-    world.store.services.push(service("shop-*", Access { tokens: true, ..nobody() }));
+    world.store.services.push(service("shop-*", Access { tokens: true, ..no_access() }));
     world.store.tokens.insert("good".to_owned(), token(ACCOUNT, "shop-Tea"));
     world.store.tokens.insert("foreign".to_owned(), token(AccountId(2), "shop-Tea"));
     let with = |token: &str| From { authorizations: bearer(token), ..at([203, 0, 113, 1]) };
@@ -173,15 +173,15 @@ fn access_key(key: &str, services: Option<&[&str]>, revoked: bool) -> (WebRtcKey
 #[test]
 fn browsers_come_in_by_an_access_key_within_limits_of_their_own() {
     let mut world = World::new();
-    world.store.services.push(service("web-*", Access { webrtc: true, ..nobody() }));
-    world.store.services.push(service("other", Access { webrtc: true, ..nobody() }));
+    world.store.services.push(service("web-*", Access { webrtc: true, ..no_access() }));
+    world.store.services.push(service("other", Access { webrtc: true, ..no_access() }));
     world.store.keys = vec![access_key("k3y", Some(&["web-*"]), false), access_key("old", None, true)];
     let with = |host| From { user: "anna", host, flow: browser(9000), ..From::default() };
     let good = "k3y.webrtc-1-2-0.example.org";
     world.incoming("web-Tea", with("n0ne.webrtc-1-2-0.example.org"));
     assert_eq!(world.said(), ["failure", "reject 1 403"], "a guess");
     world.incoming("web-Tea", with("old.webrtc-1-2-0.example.org"));
-    assert_eq!(world.said(), ["reject 2 403"], "revoked, which is nobody's fault");
+    assert_eq!(world.said(), ["reject 2 403"], "revoked, which counts as no failure");
     world.incoming("other", with(good));
     assert_eq!(world.said(), ["reject 3 404"], "the key does not name it");
     let over_udp = From { flow: flow(Transport::Udp, [198, 51, 100, 7], 9000), ..with(good) };
@@ -233,7 +233,7 @@ fn early_callers_go_where_the_reservation_says_once() {
 }
 
 #[test]
-fn who_finds_no_seat_is_told_that_it_is_full_and_a_seat_is_free_when_somebody_goes() {
+fn a_caller_without_a_seat_hears_that_it_is_full_and_a_seat_is_free_when_a_participant_leaves() {
     let mut world = World::new();
     let calls = [world.enter("conf-Tea"), world.enter("conf-Tea"), world.enter("conf-Tea")];
     world.said();

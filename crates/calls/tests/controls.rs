@@ -25,7 +25,7 @@ fn remove(participant: &ParticipantId) -> Event {
     Event::RemoveParticipant { conference: key("Tea"), participant: participant.clone() }
 }
 
-/// Somebody is being called into Tea: its id and the number of its call.
+/// Calls a participant into Tea: their id and the number of the call.
 fn calling(world: &mut World) -> (ParticipantId, u64) {
     world.set_trunks(vec![trunk("one", 1)]);
     let question = world.invite(NUMBER);
@@ -35,14 +35,14 @@ fn calling(world: &mut World) -> (ParticipantId, u64) {
 }
 
 fn states(world: &mut World) -> Vec<(u64, ParticipantState)> {
-    let roster = world.parties(ParticipantsQuestion::Roster).unwrap();
+    let roster = world.ask_participants(ParticipantsQuestion::Roster).unwrap();
     roster.into_iter().map(|one| (one.call.unwrap().0, one.state)).collect()
 }
 
 #[test]
 fn participants_are_shown_from_calling_to_the_end() {
     let mut world = World::new();
-    assert_eq!(world.parties(ParticipantsQuestion::Roster), Err(Refused::UnknownConference));
+    assert_eq!(world.ask_participants(ParticipantsQuestion::Roster), Err(Refused::UnknownConference));
     let (id, call) = calling(&mut world);
     let one = world.shown(&id);
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_caller_is_in_the_list_once_it_is_in() {
     assert_eq!((one.direction, one.from.as_str(), one.to.as_str()), (Direction::In, "bob", "conf-Tea"));
     assert_eq!(one.admitted_by, Some("network"));
     assert_eq!(
-        world.parties(ParticipantsQuestion::One(world.participant(77))),
+        world.ask_participants(ParticipantsQuestion::One(world.participant(77))),
         Err(Refused::UnknownParticipant)
     );
 }
@@ -184,7 +184,7 @@ fn a_participant_is_removed_in_every_state() {
 }
 
 #[test]
-fn one_that_is_removed_before_there_is_a_port_is_gone_and_whoever_asked_is_told() {
+fn a_participant_removed_before_there_is_a_port_is_gone_and_the_request_is_answered() {
     let mut world = World::new();
     world.set_trunks(vec![trunk("one", 1)]);
     world.ports_are_slow = true;
@@ -194,7 +194,7 @@ fn one_that_is_removed_before_there_is_a_port_is_gone_and_whoever_asked_is_told(
     assert_eq!(world.control(remove(&id)), Ok(()));
     assert!(world.call_of(question).is_err());
     world.open_ports();
-    assert!(world.dials.is_empty(), "nobody is called any more");
+    assert!(world.dials.is_empty(), "no call is placed any more");
     world.assert_clean();
 }
 
@@ -268,7 +268,7 @@ fn a_locked_conference_is_busy_to_callers_and_calls_whom_it_likes() {
     let replacing = From { replaces: Some(boss), ..From::default() };
     let again = world.incoming("conf-Tea", replacing);
     world.confirm(again);
-    assert_eq!(world.roster("Tea"), [call, again], "whoever takes the place of one who is in may");
+    assert_eq!(world.roster("Tea"), [call, again], "a call that replaces a participant's may");
 }
 
 #[test]

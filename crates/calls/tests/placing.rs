@@ -1,4 +1,4 @@
-//! Calls that are placed: seats, ways and what is tried next, and what whoever asked is told.
+//! Calls that are placed: seats, routes, failover, and how the request is answered.
 
 mod support;
 
@@ -22,23 +22,23 @@ fn called(world: &World) -> u64 {
 }
 
 #[test]
-fn a_party_that_answers_is_in_under_the_id_that_was_told() {
+fn a_participant_who_answers_is_in_under_the_id_that_was_returned() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.call_of(question).unwrap();
+    let participant = world.call_of(question).unwrap();
     let call = called(&world);
-    let shown = world.shown(&party);
+    let shown = world.shown(&participant);
     assert_eq!((shown.state, shown.trunk.as_deref()), (ParticipantState::Calling, Some("one")));
-    assert_eq!(party, world.participant(call));
+    assert_eq!(participant, world.participant(call));
     assert_eq!(world.said(), [format!("dial {call} sip:+441908273800@one.example")]);
     assert!(world.roster("Tea").is_empty());
     world.progress(call, 180);
-    assert_eq!(world.shown(&party).state, ParticipantState::Ringing);
+    assert_eq!(world.shown(&participant).state, ParticipantState::Ringing);
     world.answered(call);
     assert_eq!(world.roster("Tea"), [call]);
-    assert_eq!(world.shown(&party).state, ParticipantState::Waiting);
+    assert_eq!(world.shown(&participant).state, ParticipantState::Waiting);
     world.bye(call);
-    let after = world.shown(&party);
+    let after = world.shown(&participant);
     assert_eq!((after.state, after.reason.as_deref()), (ParticipantState::Ended, Some("caller hung up")));
     world.assert_clean();
     let kinds: Vec<_> = world
@@ -71,14 +71,14 @@ fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses(
     ] {
         let mut world = with_trunks();
         let question = world.invite(NUMBER);
-        let party = world.call_of(question).unwrap();
+        let participant = world.call_of(question).unwrap();
         let call = called(&world);
         if rang {
             world.progress(call, 180);
         }
         world.said();
         world.rejected(call, status);
-        let state = world.shown(&party);
+        let state = world.shown(&participant);
         if goes_on {
             assert_eq!(
                 world.said(),
@@ -91,7 +91,7 @@ fn the_next_trunk_is_tried_where_one_fails_and_not_where_the_called_one_refuses(
             assert!(world.said().is_empty(), "{status} {rang}");
             assert_eq!((state.state, state.status), (ParticipantState::Failed, Some(status)));
         }
-        assert_eq!(world.shown(&party).state, ParticipantState::Failed);
+        assert_eq!(world.shown(&participant).state, ParticipantState::Failed);
         world.assert_clean();
     }
 }
@@ -111,7 +111,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
             assert_eq!(world.said().last().unwrap(), &format!("registered {request}"));
         }
         let question = world.invite("user:alice");
-        let party = world.call_of(question).unwrap();
+        let participant = world.call_of(question).unwrap();
         let call = called(&world);
         assert_eq!(world.said(), [format!("dial {call} sip:alice@10.0.0.2:7001")], "the last one first");
         if rang {
@@ -124,7 +124,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
             world.answered(call);
             assert_eq!(world.roster("Tea"), [call]);
         } else {
-            assert_eq!(world.shown(&party).status, Some(status));
+            assert_eq!(world.shown(&participant).status, Some(status));
         }
     }
 }
@@ -133,7 +133,7 @@ fn a_user_is_looked_for_at_the_next_telephone_where_one_is_not_there() {
 fn who_rings_too_long_is_given_up() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.call_of(question).unwrap();
+    let participant = world.call_of(question).unwrap();
     let call = called(&world);
     world.progress(call, 180);
     world.said();
@@ -141,7 +141,7 @@ fn who_rings_too_long_is_given_up() {
     assert!(world.said().is_empty());
     world.pass_ms(1);
     assert_eq!(world.said(), [format!("hang up {call}: No answer")]);
-    let state = world.shown(&party);
+    let state = world.shown(&participant);
     assert_eq!((state.state, state.status), (ParticipantState::Failed, Some(408)));
     // It answers just then: it is hung up on, and is not in.
     world.sip_event(plenary_sip::SipEvent::Answered {
@@ -159,7 +159,7 @@ fn who_rings_too_long_is_given_up() {
 fn an_answer_without_a_usable_session_fails_the_call() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
-    let party = world.call_of(question).unwrap();
+    let participant = world.call_of(question).unwrap();
     let call = called(&world);
     world.said();
     world.sip_event(plenary_sip::SipEvent::Answered {
@@ -169,7 +169,7 @@ fn an_answer_without_a_usable_session_fails_the_call() {
         dialog: "d".to_owned(),
     });
     assert_eq!(world.said(), [format!("hang up {call}: The session description is not acceptable")]);
-    assert_eq!(world.shown(&party).status, Some(488));
+    assert_eq!(world.shown(&participant).status, Some(488));
     world.ended(call);
     world.assert_clean();
 }
@@ -206,7 +206,7 @@ fn a_trunk_is_not_called_beyond_its_number_of_calls() {
 }
 
 #[test]
-fn where_there_is_no_seat_or_no_port_nobody_is_called_and_nothing_is_left() {
+fn without_a_seat_or_a_port_no_call_is_placed_and_nothing_is_left() {
     let mut world = with_trunks();
     world.reserve("Tea", 60, None);
     let question = world.invite(NUMBER);
@@ -221,11 +221,11 @@ fn where_there_is_no_seat_or_no_port_nobody_is_called_and_nothing_is_left() {
 }
 
 #[test]
-fn a_call_that_is_ended_before_there_is_a_port_answers_whoever_asked() {
+fn a_call_that_is_ended_before_there_is_a_port_answers_the_request() {
     let mut world = with_trunks();
     world.ports_are_slow = true;
     let question = world.invite(NUMBER);
-    assert!(world.answers.is_empty(), "nobody knows yet");
+    assert!(world.answers.is_empty(), "it is not known yet");
     world.input(plenary_calls::Input::Stop);
     assert!(matches!(world.call_of(question), Err(ControlError::Unavailable(_))));
     world.open_ports();
@@ -234,7 +234,7 @@ fn a_call_that_is_ended_before_there_is_a_port_answers_whoever_asked() {
 }
 
 #[test]
-fn ending_a_party_is_answered_and_it_rings_no_longer() {
+fn removing_a_participant_is_answered_and_their_telephone_stops_ringing() {
     let mut world = with_trunks();
     let question = world.invite(NUMBER);
     let participant = world.call_of(question).unwrap();

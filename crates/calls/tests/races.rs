@@ -62,7 +62,7 @@ fn who_goes_while_its_ports_are_opened_gives_seat_and_ports_back() {
     cancel(&mut world, call);
     assert_eq!(world.media, ["open 1", "close 1"]);
     world.assert_clean();
-    // The media plane was faster: the answer comes all the same, and nobody is there any more.
+    // The media plane was faster: the answer comes all the same, and the caller is gone.
     let at = Err(plenary_calls::media::NoMedia { is_temporary: true, text: String::new() });
     world.input(Input::Media(MediaEvent::Opened { call: plenary_calls::CallNumber(call), at }));
     assert!(world.said().is_empty());
@@ -128,7 +128,7 @@ fn bye_and_answer_cross() {
     let mut world = World::new();
     world.set_trunks(vec![trunk("one", 1)]);
     let question = world.invite("tel:+441908273800");
-    let party = world.call_of(question).unwrap();
+    let participant = world.call_of(question).unwrap();
     let call = *world.dials.keys().last().unwrap();
     // We give up just as it answers: CANCEL is on its way, and the answer comes.
     world.pass_ms(30_000);
@@ -144,11 +144,11 @@ fn bye_and_answer_cross() {
     world.confirm(call);
     world.said();
     world.assert_clean();
-    assert_eq!(world.shown(&party).state, ParticipantState::Failed);
+    assert_eq!(world.shown(&participant).state, ParticipantState::Failed);
 }
 
 #[test]
-fn an_ack_that_comes_after_we_have_hung_up_lets_nobody_in() {
+fn an_ack_that_comes_after_we_have_hung_up_admits_no_caller() {
     let mut world = World::new();
     let call = world.incoming("conf-Tea", From::default());
     world.input(Input::Stop);
@@ -160,7 +160,7 @@ fn an_ack_that_comes_after_we_have_hung_up_lets_nobody_in() {
 }
 
 #[test]
-fn a_conference_whose_time_is_up_hangs_up_on_those_who_are_on_their_way_in() {
+fn a_conference_whose_time_is_up_hangs_up_on_callers_on_the_way_in() {
     let mut world = World::new();
     world.reserve("Tea", 1, None);
     world.pass_ms(60_000);
@@ -185,7 +185,7 @@ fn a_conference_whose_time_is_up_hangs_up_on_those_who_are_on_their_way_in() {
 }
 
 #[test]
-fn a_change_of_a_party_is_answered_after_the_media_plane_was_told() {
+fn a_change_of_a_participant_is_answered_after_the_media_plane_was_told() {
     let mut world = World::new();
     let (a, _) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
     world.media.clear();
@@ -226,7 +226,7 @@ fn draining_is_answered_when_the_last_call_is_over() {
     let question = world.ask(Question::Edge(EdgeQuestion::Drain));
     assert!(world.answers.is_empty());
     let invite = world.invite("tel:+441908273800");
-    assert!(world.call_of(invite).is_err(), "nobody is called any more");
+    assert!(world.call_of(invite).is_err(), "no call is placed any more");
     world.bye(call);
     assert!(matches!(world.answer_to(question), Answer::Done(Ok(()))));
 }

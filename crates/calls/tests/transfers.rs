@@ -69,7 +69,7 @@ fn a_leader_who_hands_its_place_over_and_hangs_up_ends_nothing() {
     world.said();
     world.bye(a);
     assert_eq!(world.roster("Tea"), [b]);
-    assert!(world.said().is_empty(), "nobody is hung up on");
+    assert!(world.said().is_empty(), "no call is ended");
     world.answered(new);
     assert_eq!(world.roster("Tea"), [b, new]);
     world.bye(b);
@@ -79,7 +79,7 @@ fn a_leader_who_hands_its_place_over_and_hangs_up_ends_nothing() {
 }
 
 #[test]
-fn a_transfer_that_fails_leaves_everybody_where_they_are() {
+fn a_transfer_that_fails_leaves_all_where_they_are() {
     let (mut world, a, b) = with_two();
     let request = world.refer(Some(a), NUMBER, |_| {});
     let new = called(&world);
@@ -139,13 +139,13 @@ fn whom_a_service_lets_be_called_by_refer() {
 }
 
 #[test]
-fn who_is_outside_may_have_somebody_invited_where_they_may_call() {
+fn a_caller_outside_may_have_a_participant_invited_where_they_may_call() {
     let (mut world, a, b) = with_two();
     let request = world.refer(None, NUMBER, |_| {});
     let new = called(&world);
     assert_eq!(world.said()[0], format!("accept referral {request}"));
     world.answered(new);
-    assert_eq!(world.roster("Tea"), [a, b, new], "beside those who are in");
+    assert_eq!(world.roster("Tea"), [a, b, new], "beside the participants");
     let request = world.refer(None, NUMBER, |referred| {
         referred.flow.remote = "203.0.113.1:5060".parse().unwrap();
     });
@@ -190,7 +190,7 @@ fn a_leader_removes_a_participant_and_others_only_themselves() {
 }
 
 #[test]
-fn a_web_service_has_a_telephone_call_somebody_else() {
+fn a_web_service_has_a_telephone_call_another_target() {
     let (mut world, a, b) = with_two();
     let transfer = |world: &mut World| {
         let (conference, participant) = (ConferenceName::new("Tea"), world.participant(a));

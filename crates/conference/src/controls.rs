@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 pub struct Controls {
     /// New callers are refused. Participants who are called, and calls that take the place of another, still come in.
     pub locked: bool,
-    /// Everybody but the leaders is muted, also those who enter later; a participant who is unmuted has the floor.
+    /// All participants but the leaders are muted, including later ones. A participant who is then unmuted may speak.
     pub lecture: bool,
     /// Participants who are not leaders are muted when they enter.
     pub muted_on_entry: bool,
-    /// Participants who were muted by somebody else may unmute themselves with their keys.
+    /// Participants may unmute themselves with their keys, also when a leader or a program muted them.
     pub self_unmute: bool,
 }
 

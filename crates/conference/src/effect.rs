@@ -34,7 +34,7 @@ pub enum Effect {
         /// Files, tones and silences, in order.
         what: PlayList,
     },
-    /// Plays `what` in a loop to one party until [`Effect::StopLoop`].
+    /// Plays `what` in a loop to one participant until [`Effect::StopLoop`].
     StartLoop {
         /// Which conference decided it.
         conference: ConferenceKey,
@@ -43,14 +43,14 @@ pub enum Effect {
         /// What.
         what: PlayList,
     },
-    /// Ends the loop of that party.
+    /// Ends that participant's loop.
     StopLoop {
         /// Which conference decided it.
         conference: ConferenceKey,
         /// Whose.
         participant: ParticipantId,
     },
-    /// Ends the call; the party is already out of the conference and no `Gone` is awaited for it.
+    /// Ends the call. The participant has left the conference already; no `Gone` is awaited.
     HangUp {
         /// Which conference decided it.
         conference: ConferenceKey,
@@ -102,13 +102,13 @@ impl Audience {
 pub enum EndReason {
     /// The reservation's time is up.
     TimeIsUp,
-    /// A party with `destroy_on_exit` left.
+    /// A participant with `destroy_on_exit` left.
     LeaderLeft,
     /// Thrown out by the web service.
     Ejected,
     /// It pressed its exit key.
     ExitKey,
-    /// The conference was ended for everybody by the web service.
+    /// The web service ended the conference for all participants.
     Ended,
 }
 

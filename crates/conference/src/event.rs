@@ -20,7 +20,7 @@ pub enum Event {
         /// The new whole duration.
         duration_minutes: u32,
     },
-    /// A reservation has become this one; durable already. Its conference stays the same. Nobody has to leave where it has fewer
+    /// A reservation has become this one; durable already. Its conference stays the same. No participant has to leave where it has fewer
     /// seats than before.
     ReservationChanged(Reservation),
     /// A reservation was removed; durable already.
@@ -28,7 +28,7 @@ pub enum Event {
         /// Which reservation.
         token: ReservationToken,
     },
-    /// A call asks for a seat. On success the seat is taken (nobody else can get it) but the party is not yet
+    /// A call asks for a seat. On success the seat is taken, but the participant is not yet
     /// listed, heard or announced; that comes with [`Event::Connected`].
     Admit {
         /// The call's participant id.
@@ -57,13 +57,13 @@ pub enum Event {
         /// Who.
         participant: ParticipantId,
     },
-    /// The call has ended, whoever ended it. Also frees the seat of a call that never connected.
+    /// The call has ended, from either side. Also frees the seat of a call that never connected.
     Gone {
         /// Who.
         participant: ParticipantId,
     },
     /// Another call of the same person has entered in place of this one (RFC 3891), which is about to end: its leaving
-    /// ends nothing for anybody else.
+    /// ends nothing for the other participants.
     TakenOver {
         /// Who.
         participant: ParticipantId,
@@ -86,25 +86,25 @@ pub enum Event {
         /// New value of `dtmf_enabled`.
         dtmf_enabled: Option<bool>,
     },
-    /// Throws a party out.
+    /// Ejects a participant.
     Eject {
         /// The conference the caller of the service named.
         conference: ConferenceKey,
         /// Who has to leave.
         participant: ParticipantId,
     },
-    /// Changes a party in whatever state the conference is; of one who is on the way in, what it will enter with.
+    /// Changes a participant in every state of the conference; for one on the way in, what they will enter with.
     ChangeParticipant {
         /// The conference.
         conference: ConferenceKey,
-        /// Which party.
+        /// Which participant.
         participant: ParticipantId,
         /// New value of `muted`.
         muted: Option<bool>,
         /// New value of `dtmf_enabled`.
         dtmf_enabled: Option<bool>,
     },
-    /// Removes a party in whatever state the conference is, also one who is on the way in.
+    /// Removes a participant in every state of the conference, also one on the way in.
     RemoveParticipant {
         /// The conference.
         conference: ConferenceKey,
@@ -129,7 +129,7 @@ pub enum Event {
         /// What changes.
         change: ControlsChange,
     },
-    /// Ends an open conference that nobody reserved, for everybody. A reserved one ends with its reservation
+    /// Ends an open unreserved conference for all participants. A reserved one ends with its reservation
     /// ([`Event::ReservationRemoved`]).
     End {
         /// The conference.

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// Something that was asked; the number is chosen by the one who asks.
+/// Identifies a question; chosen by the asking side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuestionId(pub u64);
 
@@ -75,7 +75,7 @@ impl Home {
         self.conferences.release_name(key);
     }
 
-    /// Takes an event that nobody waits for to be carried out.
+    /// Takes an event whose effects are not waited for.
     ///
     /// # Errors
     /// The event makes no sense now.

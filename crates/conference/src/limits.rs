@@ -69,7 +69,7 @@ impl ReservationLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConferenceLimits {
-    /// Seats of a conference that nobody reserved.
+    /// Seats of an unreserved conference.
     pub unreserved_max_participants: u32,
 }
 

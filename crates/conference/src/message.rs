@@ -8,10 +8,10 @@
 //!   edge                                    home
 //!    │ Admit ──────────────────────────────▶ │  a seat is taken
 //!    │ ◀────────────────── Granted, Refused  │
-//!    │ Connected ──────────────────────────▶ │  the party enters
+//!    │ Connected ──────────────────────────▶ │  the participant enters
 //!    │ ◀──── Do { seq, effects }             │
 //!    │ ◀────────────────── Entered, Refused  │
-//!    │ Done { seq } ───────────────────────▶ │  whoever asked for the change is answered
+//!    │ Done { seq } ───────────────────────▶ │  the request for the change is answered
 //!    │ Key, Gone, TakenOver ───────────────▶ │
 //! ```
 
@@ -36,7 +36,7 @@ pub enum ToHome {
         participant: ParticipantId,
         /// What it may do there.
         options: ParticipantOptions,
-        /// The party whose place it takes (RFC 3891), where there is no other seat.
+        /// The participant whose seat it takes (RFC 3891) where no other is free.
         in_place_of: Option<ParticipantId>,
         /// We call it: a locked conference lets it in.
         is_called: bool,
@@ -48,7 +48,7 @@ pub enum ToHome {
         /// The call's participant id.
         participant: ParticipantId,
     },
-    /// The call has ended, whoever ended it; also frees the seat of a call that never connected. Not answered.
+    /// The call has ended, from either side; also frees the seat of a call that never connected. Not answered.
     Gone {
         /// Where it was admitted.
         conference: ConferenceKey,
@@ -64,9 +64,9 @@ pub enum ToHome {
     },
     /// A telephone key was pressed. Not answered.
     Key {
-        /// The conference that the party is in.
+        /// The participant's conference.
         conference: ConferenceKey,
-        /// The party's id.
+        /// The participant's id.
         participant: ParticipantId,
         /// Which key.
         key: Digit,
@@ -95,11 +95,11 @@ pub enum ToEdge {
         /// For this call.
         participant: ParticipantId,
     },
-    /// The party is in. The effects of its entering came before.
+    /// The participant is in. The effects of entering came before.
     Entered {
         /// Where.
         conference: ConferenceKey,
-        /// Which party.
+        /// Which participant.
         participant: ParticipantId,
     },
     /// There is no seat for this call, or its seat is gone.
@@ -120,13 +120,13 @@ pub enum ToEdge {
         /// What to do.
         effects: Vec<Effect>,
     },
-    /// Who is in, in the order in which they entered; nobody where there is no such conference.
+    /// Participants in the order in which they entered; empty where there is no such conference.
     Roster {
         /// Of which conference.
         conference: ConferenceKey,
         /// Its state; [`State::Reserved`] where there is none.
         state: State,
-        /// Those who are in.
+        /// The participants who are in.
         participants: Vec<ParticipantSummary>,
     },
 }

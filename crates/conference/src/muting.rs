@@ -1,5 +1,5 @@
 //! Whether a participant is muted, and by whom. The reasons are kept apart, so that the end of one does not end another: a
-//! lecture that is over opens nobody's microphone that its owner has muted.
+//! participant who muted their own microphone stays muted when a lecture ends.
 
 use serde::{Deserialize, Serialize};
 

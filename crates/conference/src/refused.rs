@@ -18,7 +18,7 @@ pub enum Refused {
     /// No reservation has that token.
     #[error("there is no reservation with this token")]
     UnknownReservation,
-    /// Nobody of that id is in the conference.
+    /// No participant of that id is in the conference.
     #[error("there is no participant of this id in the conference")]
     UnknownParticipant,
     /// A name and a token were given and belong to different conferences.

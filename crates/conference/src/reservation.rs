@@ -40,7 +40,7 @@ impl Reservation {
     }
 }
 
-/// What somebody asks for. The start is as asked, not yet rounded.
+/// A requested reservation. The start is as requested, not yet rounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservationRequest {
     /// The conference's name.
@@ -60,7 +60,7 @@ pub struct ReservationRequest {
 /// What becomes of a reservation: what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReservationChange {
-    /// Seats. Nobody has to leave who is in already.
+    /// Seats. Participants who are in stay, also where there are fewer seats than before.
     pub max_participants: Option<u32>,
     /// When it shall start, as asked, not yet rounded; only of one that has not begun.
     pub starts_at: Option<Timestamp>,

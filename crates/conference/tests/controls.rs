@@ -14,12 +14,12 @@ fn with_keys(options: ParticipantOptions) -> ParticipantOptions {
 }
 
 fn change(world: &mut World, conference: &str, name: &str, muted: Option<bool>) -> Result<(), Refused> {
-    let (conference, participant) = (key(conference), party(name));
+    let (conference, participant) = (key(conference), participant_id(name));
     world.handle(Event::ChangeParticipant { conference, participant, muted, dtmf_enabled: None })
 }
 
 fn remove(world: &mut World, conference: &str, name: &str) -> Result<(), Refused> {
-    world.handle(Event::RemoveParticipant { conference: key(conference), participant: party(name) })
+    world.handle(Event::RemoveParticipant { conference: key(conference), participant: participant_id(name) })
 }
 
 fn mute_all(
@@ -46,7 +46,7 @@ fn lecture(lecture: bool) -> ControlsChange {
 
 fn muted_by(world: &World, conference: &str, name: &str) -> Option<MutedBy> {
     let roster = world.roster(conference);
-    let summary = roster.iter().find(|summary| summary.id == party(name)).expect("is in");
+    let summary = roster.iter().find(|summary| summary.id == participant_id(name)).expect("is in");
     assert_eq!(summary.muted, summary.muted_by.is_some());
     summary.muted_by
 }
@@ -55,7 +55,7 @@ fn may_speak(world: &mut World, name: &str) -> bool {
     let mut speaks = None;
     for effect in world.deeds() {
         if let Effect::SetVoice { participant, speaks: now, .. } = effect
-            && participant == party(name)
+            && participant == participant_id(name)
         {
             speaks = Some(now);
         }
@@ -80,11 +80,11 @@ fn who_waits_can_be_muted_where_the_seven_refuse_it() {
 }
 
 #[test]
-fn what_is_set_while_somebody_is_called_holds_when_they_enter() {
+fn what_is_set_while_a_participant_is_called_holds_when_they_enter() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     world.admit("b", "Tea", plain()).unwrap();
-    let (conference, participant) = (key("Tea"), party("b"));
+    let (conference, participant) = (key("Tea"), participant_id("b"));
     world
         .handle(Event::ChangeParticipant {
             conference,
@@ -97,7 +97,7 @@ fn what_is_set_while_somebody_is_called_holds_when_they_enter() {
     let [expected] = &world.conferences.expected(&key("Tea"))[..] else { panic!("one is on the way in") };
     assert_eq!((expected.muted_by, expected.entered_at), (Some(MutedBy::Leader), None));
     world.effects();
-    world.handle(Event::Connected { participant: party("b") }).unwrap();
+    world.handle(Event::Connected { participant: participant_id("b") }).unwrap();
     world.assert_deeds(&[voice("Tea", "a", true, true), voice("Tea", "b", false, true)]);
     let b = world.roster("Tea").pop().unwrap();
     assert_eq!((b.muted_by, b.dtmf_enabled), (Some(MutedBy::Leader), false));
@@ -112,7 +112,10 @@ fn who_waits_or_is_called_can_be_removed() {
     assert_eq!(world.eject("Tea", "a"), Err(Refused::WrongState { state: State::Holding }));
     remove(&mut world, "Tea", "b").unwrap();
     world.assert_deeds(&[hang_up("Tea", "b", EndReason::Ejected)]);
-    assert_eq!(world.handle(Event::Connected { participant: party("b") }), Err(Refused::UnknownParticipant));
+    assert_eq!(
+        world.handle(Event::Connected { participant: participant_id("b") }),
+        Err(Refused::UnknownParticipant)
+    );
     remove(&mut world, "Tea", "a").unwrap();
     world.assert_deeds(&[hang_up("Tea", "a", EndReason::Ejected)]);
     assert_eq!(world.state("Tea"), None, "its last one has left");
@@ -121,7 +124,7 @@ fn who_waits_or_is_called_can_be_removed() {
 }
 
 #[test]
-fn nobody_is_touched_by_the_name_of_another_conference() {
+fn the_name_of_another_conference_changes_no_participant() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     world.enter("b", "Class", plain());
@@ -131,13 +134,13 @@ fn nobody_is_touched_by_the_name_of_another_conference() {
 }
 
 #[test]
-fn a_locked_conference_takes_those_it_calls_and_nobody_else() {
+fn a_locked_conference_admits_only_the_participants_it_calls() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     set(&mut world, "Tea", locked(true)).unwrap();
     assert_eq!(world.admit("b", "Tea", plain()), Err(Refused::Locked));
     let admit = |name: &str, is_called| Event::Admit {
-        participant: party(name),
+        participant: participant_id(name),
         conference: key("Tea"),
         options: plain(),
         is_called,
@@ -145,10 +148,10 @@ fn a_locked_conference_takes_those_it_calls_and_nobody_else() {
     world.handle(admit("c", true)).unwrap();
     world
         .handle(Event::AdmitInPlace {
-            participant: party("a2"),
+            participant: participant_id("a2"),
             conference: key("Tea"),
             options: plain(),
-            of: party("a"),
+            of: participant_id("a"),
         })
         .unwrap();
     set(&mut world, "Tea", locked(false)).unwrap();
@@ -166,7 +169,7 @@ fn a_lock_ends_with_its_conference() {
 }
 
 #[test]
-fn in_a_lecture_leaders_speak_and_those_who_are_given_the_floor() {
+fn in_a_lecture_leaders_and_unmuted_participants_speak() {
     let mut world = World::new();
     world.enter("boss", "Class", leader());
     world.enter("a", "Class", with_keys(plain()));
@@ -179,13 +182,13 @@ fn in_a_lecture_leaders_speak_and_those_who_are_given_the_floor() {
     world.enter("late", "Class", plain());
     world.assert_deeds(&[voice("Class", "late", false, true)]);
     assert_eq!(muted_by(&world, "Class", "late"), Some(MutedBy::Lecture));
-    // No key takes the floor.
+    // No key unmutes.
     world.press("a", '2');
     assert_eq!(muted_by(&world, "Class", "a"), Some(MutedBy::Lecture));
     change(&mut world, "Class", "a", Some(false)).unwrap();
     world.assert_deeds(&[voice("Class", "a", true, true)]);
     assert_eq!(muted_by(&world, "Class", "a"), None);
-    // Whoever muted itself stays muted when the lecture is over.
+    // A participant who muted themselves stays muted when the lecture is over.
     world.press("a", '1');
     set(&mut world, "Class", lecture(false)).unwrap();
     assert_eq!(muted_by(&world, "Class", "a"), Some(MutedBy::Own));
@@ -194,7 +197,7 @@ fn in_a_lecture_leaders_speak_and_those_who_are_given_the_floor() {
 }
 
 #[test]
-fn those_who_enter_later_are_muted_where_that_is_set() {
+fn participants_enter_muted_where_that_is_set() {
     let mut world = World::new();
     world.enter("a", "Class", plain());
     world.enter("b", "Class", with_keys(plain()));
@@ -255,13 +258,13 @@ fn controls_need_an_open_conference() {
         controls: Controls { locked: true, ..Controls::default() },
     };
     assert!(world.notices().contains(&change));
-    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Locked), "though nobody is in yet");
+    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Locked), "though no participant is in yet");
     world.pass_minutes(30);
     assert_eq!(set(&mut world, "Board", locked(false)), Err(Refused::WrongState { state: State::Completed }));
 }
 
 #[test]
-fn ending_hangs_up_on_all_also_on_those_who_are_called() {
+fn ending_hangs_up_on_all_participants_and_pending_calls() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     world.enter("b", "Tea", plain());

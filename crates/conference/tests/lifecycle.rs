@@ -18,7 +18,7 @@ fn a_reservation_is_reserved_holding_active_completed_and_forgotten() {
     world.pass_ms(10 * 60_000 - 1);
     assert_eq!(world.state("Board"), Some(State::Reserved));
     world.pass_ms(1);
-    assert_eq!(world.state("Board"), Some(State::Holding), "also while nobody is there");
+    assert_eq!(world.state("Board"), Some(State::Holding), "also while no participant is there");
     world.enter("a", "Board", plain());
     assert_eq!(world.state("Board"), Some(State::Holding));
     world.enter("b", "Board", plain());
@@ -42,12 +42,12 @@ fn a_reservation_is_reserved_holding_active_completed_and_forgotten() {
 }
 
 #[test]
-fn an_unreserved_conference_lives_while_somebody_is_in() {
+fn an_unreserved_conference_lives_while_a_participant_is_in() {
     let mut world = World::new();
     world.admit("a", "Tea", plain()).unwrap();
-    assert_eq!(world.state("Tea"), None, "nobody is in yet");
+    assert_eq!(world.state("Tea"), None, "no participant is in yet");
     assert!(world.conferences.list(ACCOUNT).is_empty());
-    world.handle(Event::Connected { participant: party("a") }).unwrap();
+    world.handle(Event::Connected { participant: participant_id("a") }).unwrap();
     assert_eq!(world.state("Tea"), Some(State::Holding));
     world.effects();
     world.leave("a");
@@ -136,7 +136,7 @@ fn a_clock_that_jumps_back_undoes_nothing_and_one_that_jumps_on_ends_what_is_ove
 fn time_that_is_due_passes_before_an_event_is_judged() {
     let mut world = World::new();
     world.reserve(reservation("Board", 10, 30));
-    // Nobody woke the machine at the start.
+    // The machine was not woken at the start.
     world.wall = Timestamp(EPOCH.0 + 10 * 60_000 + 1);
     world.mono = world.mono.plus_ms(10 * 60_000 + 1);
     world.enter("a", "Board", plain());
@@ -184,12 +184,15 @@ fn the_list_is_ordered_by_name() {
 fn who_leads_is_known_once_it_is_in_and_what_it_may_from_the_start() {
     let mut world = World::new();
     world.admit("boss", "Tea", leader()).unwrap();
-    assert_eq!(world.conferences.options(&party("boss")), Some(&leader()));
-    assert!(!world.conferences.is_leader(&party("boss")), "on its way in it commands nobody");
-    world.handle(Event::Connected { participant: party("boss") }).unwrap();
+    assert_eq!(world.conferences.options(&participant_id("boss")), Some(&leader()));
+    assert!(!world.conferences.is_leader(&participant_id("boss")), "on the way in it leads no conference");
+    world.handle(Event::Connected { participant: participant_id("boss") }).unwrap();
     world.enter("ann", "Tea", member());
-    assert!(world.conferences.is_leader(&party("boss")) && !world.conferences.is_leader(&party("ann")));
-    assert_eq!(world.conferences.options(&party("ann")), Some(&member()));
+    assert!(
+        world.conferences.is_leader(&participant_id("boss"))
+            && !world.conferences.is_leader(&participant_id("ann"))
+    );
+    assert_eq!(world.conferences.options(&participant_id("ann")), Some(&member()));
     world.leave("ann");
-    assert_eq!(world.conferences.options(&party("ann")), None);
+    assert_eq!(world.conferences.options(&participant_id("ann")), None);
 }

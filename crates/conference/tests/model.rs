@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the model knows of somebody.
+/// What the model knows of a participant.
 #[derive(Debug, Clone)]
 struct Sitting {
     room: usize,
@@ -165,7 +165,7 @@ impl Model {
         }
     }
 
-    /// What may be controlled: the board while it is open, another room while somebody is in or on the way in.
+    /// What may be controlled: the board while it is open, another room while a participant is in or on the way in.
     fn is_open(&self, room: usize) -> bool {
         if room == 2 && (self.is_board_open() || self.board().is_some()) {
             return self.is_board_open();
@@ -327,7 +327,7 @@ impl Model {
         }
     }
 
-    /// Whether somebody is heard, and hears.
+    /// Whether a participant is heard, and hears.
     fn voice(&self, who: u8) -> (bool, bool) {
         let sitting = &self.people[&who];
         let started = self.started[sitting.room];
@@ -345,8 +345,8 @@ fn apply(world: &mut World, step: &Step) {
         Step::Admit { who, room, options } => {
             world.admit(&name(*who), ROOMS[usize::from(*room)], options.clone())
         }
-        Step::Connect { who } => world.handle(Event::Connected { participant: party(&name(*who)) }),
-        Step::Gone { who } => world.handle(Event::Gone { participant: party(&name(*who)) }),
+        Step::Connect { who } => world.handle(Event::Connected { participant: participant_id(&name(*who)) }),
+        Step::Gone { who } => world.handle(Event::Gone { participant: participant_id(&name(*who)) }),
         Step::Press { who, key } => {
             world.press(&name(*who), *key);
             Ok(())
@@ -357,13 +357,13 @@ fn apply(world: &mut World, step: &Step) {
         Step::Eject { who, room } => world.eject(ROOMS[usize::from(*room)], &name(*who)),
         Step::Change { who, room, muted, dtmf } => world.handle(Event::ChangeParticipant {
             conference: key(ROOMS[usize::from(*room)]),
-            participant: party(&name(*who)),
+            participant: participant_id(&name(*who)),
             muted: *muted,
             dtmf_enabled: *dtmf,
         }),
         Step::Remove { who, room } => world.handle(Event::RemoveParticipant {
             conference: key(ROOMS[usize::from(*room)]),
-            participant: party(&name(*who)),
+            participant: participant_id(&name(*who)),
         }),
         Step::MuteAll { room, muted, except_leaders, self_unmute } => world.handle(Event::MuteAll {
             conference: key(ROOMS[usize::from(*room)]),

@@ -54,7 +54,7 @@ fn a_reservation_has_the_seats_that_were_reserved() {
 }
 
 #[test]
-fn a_name_on_its_way_into_the_database_is_nobodys() {
+fn a_name_on_its_way_into_the_database_is_reserved() {
     let mut world = World::new();
     let now = world.now();
     world.conferences.claim_name(&key("Board"), now).unwrap();
@@ -80,24 +80,24 @@ fn one_call_sits_in_one_conference() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     assert_eq!(world.admit("a", "Coffee", plain()), Err(Refused::AlreadyAdmitted));
-    let twice = Event::Connected { participant: party("a") };
+    let twice = Event::Connected { participant: participant_id("a") };
     assert_eq!(world.handle(twice), Err(Refused::AlreadyAdmitted));
-    let stranger = Event::Connected { participant: party("x") };
+    let stranger = Event::Connected { participant: participant_id("x") };
     assert_eq!(world.handle(stranger), Err(Refused::UnknownParticipant));
 }
 
 #[test]
-fn who_takes_anothers_place_needs_no_seat_of_its_own_and_nobody_else_gets_that_one() {
+fn a_call_that_replaces_another_takes_its_seat_and_no_other_call_gets_it() {
     let limits = ConferenceLimits { unreserved_max_participants: 2 };
     let mut world = World::with_limits(ReservationLimits::default(), limits);
     world.enter("a", "Tea", plain());
     world.enter("b", "Tea", plain());
     world.enter("x", "Coffee", plain());
     let in_place = |name: &str, of: &str| Event::AdmitInPlace {
-        participant: party(name),
+        participant: participant_id(name),
         conference: key("Tea"),
         options: plain(),
-        of: party(of),
+        of: participant_id(of),
     };
     assert_eq!(world.handle(in_place("c", "nobody")), Err(Refused::Full));
     assert_eq!(world.handle(in_place("c", "x")), Err(Refused::Full), "who is in another conference");
@@ -107,12 +107,12 @@ fn who_takes_anothers_place_needs_no_seat_of_its_own_and_nobody_else_gets_that_o
     // It gives up, and the next one may.
     world.leave("a2");
     assert_eq!(world.handle(in_place("a3", "a")), Ok(()));
-    world.handle(Event::Connected { participant: party("a3") }).unwrap();
-    world.handle(Event::TakenOver { participant: party("a") }).unwrap();
+    world.handle(Event::Connected { participant: participant_id("a3") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("a") }).unwrap();
     assert_eq!(world.admit("c", "Tea", plain()), Err(Refused::Full), "there are as many as before");
     world.leave("b");
     assert_eq!(world.admit("c", "Tea", plain()), Ok(()));
-    // With a seat free, whoever is named does not matter.
+    // With a seat free, it does not matter which call is named.
     world.leave("c");
     assert_eq!(world.handle(in_place("d", "nobody")), Ok(()));
 }

@@ -72,7 +72,7 @@ fn one_begins_at_the_instant_at_which_another_ends_with_an_empty_room() {
     assert_eq!(
         (state_of(&world, "A"), world.names("Board").len()),
         (None, 1),
-        "forgotten, and nobody else is touched"
+        "forgotten, and no other reservation is changed"
     );
     world.pass_minutes(25);
     assert_eq!(world.state("Board"), Some(State::Completed));
@@ -152,7 +152,7 @@ fn a_name_is_claimed_alone_or_for_a_time() {
     // One of a name at a time for the seven, as ever.
     let now = world.now();
     assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken));
-    // Two at once: nobody gets in by the name until both are decided.
+    // Two at once: no caller gets in by the name until both are decided.
     world.conferences.claim_time(&key("Tea"), (minute(10), minute(20)), now).unwrap();
     world.conferences.claim_time(&key("Tea"), (minute(20), minute(30)), now).unwrap();
     assert_eq!(world.conferences.claim_name(&key("Tea"), now), Err(Refused::NameTaken));
@@ -162,7 +162,7 @@ fn a_name_is_claimed_alone_or_for_a_time() {
     world.enter("a", "Tea", plain());
     let taken = world.conferences.claim_time(&key("Tea"), (minute(10), minute(20)), now);
     assert_eq!(taken, Err(Refused::NameTaken), "people are in it");
-    // A claim beside a reservation that is on keeps nobody out.
+    // A claim beside an open reservation keeps no caller out.
     world.reserve(reservation("Class", 0, 30));
     world.conferences.claim_time(&key("Class"), (minute(30), minute(60)), now).unwrap();
     world.enter("b", "Class", plain());
@@ -199,7 +199,7 @@ fn one_that_is_on_can_be_made_longer_shorter_and_smaller() {
         Event::ReservationChanged(Reservation { max_participants: seats, ..board("A", 0, minutes) })
     };
     world.handle(change(60, 1)).unwrap();
-    assert_eq!(world.names("Board"), ["a", "b"], "nobody has to leave");
+    assert_eq!(world.names("Board"), ["a", "b"], "no participant has to leave");
     assert_eq!(world.admit("c", "Board", plain()), Err(Refused::Full));
     world.handle(change(60, 3)).unwrap();
     assert_eq!(world.admit("c", "Board", plain()), Ok(()));

@@ -9,7 +9,7 @@ use plenary_conference::{
 use support::*;
 
 #[test]
-fn nobody_hears_anybody_until_two_are_in() {
+fn no_participant_hears_another_until_two_are_in() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     world.assert_deeds(&[voice("Tea", "a", false, false)]);
@@ -55,7 +55,7 @@ fn a_leader_who_is_there_first_starts_with_the_second() {
 }
 
 #[test]
-fn without_anybody_who_may_speak_nothing_starts() {
+fn without_a_participant_who_may_speak_nothing_starts() {
     let mut world = World::new();
     let listener = || ParticipantOptions { talker: false, ..plain() };
     world.enter("a", "Tea", listener());
@@ -80,7 +80,11 @@ fn a_conference_goes_on_without_the_one_who_started_it() {
     assert_eq!(world.state("Tea"), Some(State::Active));
     world.leave("m1");
     world.enter("m3", "Tea", member());
-    assert_eq!(world.state("Tea"), Some(State::Holding), "stopped, and nobody is in who may start it");
+    assert_eq!(
+        world.state("Tea"),
+        Some(State::Holding),
+        "stopped, and no participant is in who may start it"
+    );
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn a_leader_who_changes_telephones_does_not_end_the_conference() {
     world.enter("m1", "Tea", member());
     world.enter("boss2", "Tea", leader());
     world.effects();
-    world.handle(Event::TakenOver { participant: party("boss") }).unwrap();
+    world.handle(Event::TakenOver { participant: participant_id("boss") }).unwrap();
     world.assert_deeds(&[]);
     assert_eq!(world.names("Tea"), ["m1", "boss2"]);
     world.leave("boss2");
@@ -145,7 +149,7 @@ fn unmuting_gives_no_voice_to_one_who_may_only_listen() {
 }
 
 #[test]
-fn a_muted_party_stays_muted_through_a_stop() {
+fn a_muted_participant_stays_muted_through_a_stop() {
     let mut world = World::new();
     world.enter("a", "Tea", plain());
     world.enter("b", "Tea", plain());
@@ -157,7 +161,7 @@ fn a_muted_party_stays_muted_through_a_stop() {
 }
 
 #[test]
-fn options_and_eject_need_an_active_conference_and_somebody_in_it() {
+fn options_and_eject_need_an_active_conference_and_a_participant_in_it() {
     let mut world = World::new();
     assert_eq!(world.eject("Tea", "a"), Err(Refused::UnknownConference));
     world.enter("a", "Tea", plain());
@@ -189,7 +193,9 @@ fn the_mute_key_mutes_and_without_an_unmute_key_it_toggles() {
         "Tea",
         ParticipantOptions { mute_digit: digit('1'), unmute_digit: digit('1'), ..plain() },
     );
-    let muted = |world: &World| world.roster("Tea")[1..].iter().map(|party| party.muted).collect::<Vec<_>>();
+    let muted = |world: &World| {
+        world.roster("Tea")[1..].iter().map(|participant| participant.muted).collect::<Vec<_>>()
+    };
     for name in ["two", "one", "same"] {
         world.press(name, '1');
     }
@@ -248,7 +254,7 @@ fn announcements_name_who_comes_and_goes() {
     world.effects();
     world.enter("ann", "Tea", named);
     let joined = Effect::Play {
-        to: Audience::AllBut(key("Tea"), party("ann")),
+        to: Audience::AllBut(key("Tea"), participant_id("ann")),
         what: list(&["ann.wav", "joined.wav"]),
     };
     assert_eq!(world.deeds().last(), Some(&joined));
@@ -258,15 +264,15 @@ fn announcements_name_who_comes_and_goes() {
 }
 
 #[test]
-fn those_who_wait_hear_their_music() {
+fn waiting_participants_hear_their_music() {
     let mut world = World::new();
     let music = || ParticipantOptions { while_stopped_media: Some(list(&["music.wav"])), ..plain() };
     let begins = |name| Effect::StartLoop {
         conference: key("Tea"),
-        participant: party(name),
+        participant: participant_id(name),
         what: list(&["music.wav"]),
     };
-    let ends = |name| Effect::StopLoop { conference: key("Tea"), participant: party(name) };
+    let ends = |name| Effect::StopLoop { conference: key("Tea"), participant: participant_id(name) };
     world.enter("a", "Tea", music());
     world.assert_deeds(&[voice("Tea", "a", false, false), begins("a")]);
     world.enter("b", "Tea", music());

@@ -212,7 +212,7 @@ pub fn is_user(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
 }
-/// A schema that stands alone, for those who check bodies by it.
+/// A schema that stands alone, for clients that check bodies by it.
 pub(crate) fn json_schema(title: &str, schema: RefOr<Schema>) -> Value {
     let mut schema = plain(serde_json::to_value(schema).unwrap_or_default());
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");

@@ -45,12 +45,12 @@ text_id!(
     ReservationToken
 );
 text_id!(
-    /// A party of a conference, named by the call that brought it: `01234567a1b1c1c2.234`.
+    /// A participant of a conference, named by their call: `01234567a1b1c1c2.234`.
     /// The sixteen hexadecimal digits name the running node, the decimal number its call.
     ParticipantId
 );
 
-/// The database key of an account. Never shown to anybody.
+/// The database key of an account. Never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(pub i64);

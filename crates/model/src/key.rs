@@ -250,8 +250,8 @@ impl Default for KeySettings {
 }
 
 impl KeySettings {
-    /// What is wrong with them; nothing where all is allowed. An end that has passed is not wrong here: it is for whoever makes
-    /// a key to refuse it ([`Self::check_new`]).
+    /// What is wrong with them; nothing where all is allowed. An end that has passed is not wrong here: a new key may not
+    /// have one ([`Self::check_new`]).
     #[must_use]
     pub fn check(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();

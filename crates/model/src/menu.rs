@@ -66,7 +66,7 @@ enum Whose {
 }
 
 actions! {
-    /// Mutes or unmutes the one who presses it.
+    /// Mutes or unmutes the participant who presses it.
     Mute = "mute", Everyone;
     /// Raises or lowers the hand.
     Hand = "hand", Everyone;
@@ -94,11 +94,11 @@ actions! {
     Lock = "lock", Leaders;
     /// Opens the menu of the lobby: says who waits, 1 admits, 2 turns away.
     Lobby = "lobby", Leaders;
-    /// Admits the one who has waited longest.
+    /// Admits the caller who has waited longest.
     AdmitNext = "admit_next", Leaders;
     /// Admits all who wait.
     AdmitAll = "admit_all", Leaders;
-    /// Turns away the one who has waited longest.
+    /// Turns away the caller who has waited longest.
     RefuseNext = "refuse_next", Leaders;
     /// Removes the participant who came last.
     EjectLast = "eject_last", Leaders;
@@ -114,7 +114,7 @@ actions! {
     Announcements = "announcements", Leaders;
     /// Leaves the conference.
     Leave = "leave", Everyone;
-    /// Ends the conference for everybody, once 1 confirms it.
+    /// Ends the conference for all, once 1 confirms it.
     End = "end", Leaders;
     /// Says which keys there are.
     Help = "help", Everyone;

@@ -1,4 +1,4 @@
-//! What a party may do, as set by the inbound service that connected it.
+//! What a participant may do, as set by the inbound service that connected them.
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -199,19 +199,19 @@ impl PartialSchema for PlayList {
 
 impl ToSchema for PlayList {}
 
-/// The options of a party. Names and defaults are part of the public inbound-service format.
+/// The options of a participant. Names and defaults are part of the public inbound-service format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ParticipantOptions {
     /// May speak; `false` is listen-only.
     pub talker: bool,
-    /// The conference starts when the party enters (and another is there).
+    /// The conference starts when the participant enters (and another is there).
     pub start_on_entry: bool,
-    /// The conference ends for everyone when the party leaves.
+    /// The conference ends for all when the participant leaves.
     pub destroy_on_exit: bool,
     /// All hear a beep when it enters.
     pub beep_on_entry: bool,
-    /// Key with which the party leaves.
+    /// Key with which the participant leaves.
     #[schema(inline)]
     pub exit_digit: Option<Digit>,
     /// Key that mutes; without `unmute_digit` it toggles.
@@ -220,7 +220,7 @@ pub struct ParticipantOptions {
     /// Key that unmutes.
     #[schema(inline)]
     pub unmute_digit: Option<Digit>,
-    /// Played in a loop to the party while the conference is stopped.
+    /// Played in a loop to the participant while the conference is stopped.
     #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub while_stopped_media: Option<PlayList>,

@@ -188,13 +188,13 @@ impl ConferenceAction {
     }
 }
 
-/// Whom those who came in by a service may have called into their conference by REFER (RFC 3515), in their own place or
-/// beside them: nobody, users of the account that are registered, or these and whatever a trunk of the account serves.
+/// Whom callers of a service may have called into their conference by REFER (RFC 3515), in their own place or beside
+/// them: none, registered users of the account, or these and whatever a trunk of the account serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(default = "none")]
 pub enum Refer {
-    /// Nobody.
+    /// None.
     #[default]
     None,
     /// Users of the account that are registered here.

@@ -85,7 +85,7 @@ pub struct TrunkSettings {
     /// Who calls, by our word (P-Asserted-Identity, RFC 3325): `sip:USER@HOST` or `tel:+NUMBER`.
     #[serde(default, deserialize_with = "optional_identity")]
     pub asserted_identity: Option<String>,
-    /// The called party may not learn who calls (RFC 3323).
+    /// The called side may not learn who calls (RFC 3323).
     #[serde(default)]
     pub privacy: bool,
     /// Networks or addresses from which calls of this trunk come in.

@@ -1,4 +1,4 @@
-//! Answers to requests that carry an `Idempotency-Key`. Whoever sends one again, for its answer was lost, gets the same answer for a
+//! Answers to requests that carry an `Idempotency-Key`. A request that is repeated because its answer was lost gets the same answer for a
 //! day, from whichever process.
 //!
 //! ```text
@@ -99,7 +99,7 @@ impl Store {
             }
         };
         if begun == Begun::First {
-            // Rows that another one deletes are left to it: nobody waits for anybody here.
+            // Rows that another one deletes are left to it: no request waits for another here.
             let delete = transaction.text(
                 "DELETE FROM idempotent_answers WHERE (account_id, key_hash) IN
                      (SELECT account_id, key_hash FROM idempotent_answers WHERE created_at <= $1

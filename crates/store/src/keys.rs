@@ -20,7 +20,7 @@ const PREFIX_CHARS: usize = 6;
 /// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
 const LAST_USED_RESOLUTION_MS: i64 = 60_000;
 
-/// Keys of an account that are not revoked, at the most: whoever logs in is compared with all of them.
+/// Keys of an account that are not revoked, at the most: a login is compared with all of them.
 const KEYS_MAX: i64 = 1000;
 
 /// The secret text of an API Access Key. It exists only in the moment in which the key is made.
@@ -321,7 +321,7 @@ impl Store {
         self.found(cache_key, ticket, found)
     }
 
-    /// What this key lets do, whoever's it is, if it is valid; the key alone says whose it is (Bearer, RFC 6750). It is looked
+    /// What this key lets a request do, for whichever account, if it is valid; the key alone says whose it is (Bearer, RFC 6750). It is looked
     /// for by its hash. How long that takes may depend on what the index holds beside it, which tells nothing about keys: of the hash
     /// of a random key nothing follows. What was right is believed as by [`Self::authenticate`].
     ///
@@ -342,7 +342,7 @@ impl Store {
         self.found(cache_key, ticket, found)
     }
 
-    /// What a row that was found lets do; it is kept for those who ask the same.
+    /// What a row that was found lets do; it is kept for requests with the same key.
     fn found(
         &self,
         cache_key: [u8; 32],

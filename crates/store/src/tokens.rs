@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_be_called_is_anybody_nobody_or_listed() {
+    fn who_may_be_called_is_any_none_or_listed() {
         let may = |list: Option<&str>| {
             let token = sign(KEY, &claims(Use::Client, list));
             let Some(Token::Client(client)) = check(KEY, &token, Timestamp(0)) else { panic!("{token}") };

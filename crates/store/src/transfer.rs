@@ -585,7 +585,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// A column that is added and not named here would be lost by a copy, and nobody would notice: both sides are hashed without
+    /// A column that is added and not named here would be lost by a copy, unnoticed: both sides are hashed without
     /// it.
     #[tokio::test]
     async fn every_column_of_every_table_is_copied() {

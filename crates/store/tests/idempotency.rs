@@ -43,7 +43,7 @@ async fn a_request_is_answered_the_same_way_each_time(database: &Database) {
         assert_eq!(again, Begun::Answered(answer.to_vec()));
         assert_eq!(store.idempotent_begin(bob, &KEY, &OTHER).await.unwrap(), Begun::OtherRequest);
     }
-    // Whoever ends it again, having been given up on, changes nothing.
+    // To end it again, after it was given up, changes nothing.
     for late in [Some(&b"late"[..]), None] {
         other.idempotent_end(bob, &KEY, late).await.unwrap();
         let again = store.idempotent_begin(bob, &KEY, &REQUEST).await.unwrap();
@@ -62,7 +62,7 @@ async fn what_was_taken_back_can_be_tried_again(database: &Database) {
         assert_eq!(store.idempotent_begin(bob, &KEY, &request).await.unwrap(), Begun::First);
         store.idempotent_end(bob, &KEY, None).await.unwrap();
     }
-    // What nobody has begun has no end either.
+    // What was not begun has no end either.
     store.idempotent_end(bob, &KEY, Some(b"answer")).await.unwrap();
     assert_eq!(store.idempotent_begin(bob, &KEY, &REQUEST).await.unwrap(), Begun::First);
 }
@@ -100,6 +100,6 @@ async fn keys_of_accounts_have_nothing_to_do_with_each_other(database: &Database
     assert_eq!(store.idempotent_begin(eve, &KEY, &OTHER).await.unwrap(), Begun::First);
     store.idempotent_end(eve, &KEY, Some(b"hers")).await.unwrap();
     assert_eq!(store.idempotent_begin(bob, &KEY, &REQUEST).await.unwrap(), Begun::UnderWay);
-    let nobody = store.idempotent_begin(AccountId(99), &KEY, &REQUEST).await;
-    assert!(matches!(nobody, Err(StoreError::Database { .. })), "{nobody:?}");
+    let unknown = store.idempotent_begin(AccountId(99), &KEY, &REQUEST).await;
+    assert!(matches!(unknown, Err(StoreError::Database { .. })), "{unknown:?}");
 }

@@ -15,7 +15,7 @@ use support::Database;
 
 on_both![
     a_key_says_what_it_lets_do_whichever_way_it_comes,
-    a_key_that_is_nobodys_opens_nothing,
+    an_unknown_key_opens_nothing,
     a_key_ends_when_it_was_said_to_end,
     a_revoked_key_opens_nothing_from_then_on,
     what_is_known_of_a_key_in_memory_ends_with_it,
@@ -76,7 +76,7 @@ async fn a_key_says_what_it_lets_do_whichever_way_it_comes(database: &Database) 
     assert!(scopes.includes(Scope::Operator) && !scopes.includes(Scope::Read), "{scopes}");
 }
 
-async fn a_key_that_is_nobodys_opens_nothing(database: &Database) {
+async fn an_unknown_key_opens_nothing(database: &Database) {
     let store = database.open().await;
     let (_, key) = bob(&store).await;
     store.create_account_login("3-4-5/eve@example.com").await.unwrap();
@@ -84,9 +84,9 @@ async fn a_key_that_is_nobodys_opens_nothing(database: &Database) {
     assert!(access(&store, &key).await.is_some());
     let key = key.as_str();
     let changed = format!("{}{}", if key.starts_with('a') { 'b' } else { 'a' }, &key[1..]);
-    for nobodys in ["", "\0", "key", &changed, &key[..51], &format!("{key} "), &key.to_uppercase()] {
-        assert_eq!(store.authenticate_key(nobodys).await.unwrap(), None, "{nobodys:?}");
-        assert_eq!(store.authenticate(LOGIN, nobodys).await.unwrap(), None, "{nobodys:?}");
+    for unknown in ["", "\0", "key", &changed, &key[..51], &format!("{key} "), &key.to_uppercase()] {
+        assert_eq!(store.authenticate_key(unknown).await.unwrap(), None, "{unknown:?}");
+        assert_eq!(store.authenticate(LOGIN, unknown).await.unwrap(), None, "{unknown:?}");
     }
     for login in
         ["3-4-5/eve@example.com", "1-2-0/eve@example.com", "", "bearer", "/", "1-2-0/bob@example.com "]
@@ -231,7 +231,7 @@ async fn a_key_is_changed_by_a_decision_about_what_it_is(database: &Database) {
     assert!(!found.scopes.includes(Scope::Config), "{found:?}");
 }
 
-/// Each adds a letter to the label that it finds: none is lost, whoever comes first.
+/// Each adds a letter to the label that it finds: none is lost, in whatever order they come.
 async fn of_two_changes_at_once_the_second_sees_the_first(database: &Database) {
     let stores = [database.open().await, database.open().await];
     let (account, _) = bob(&stores[0]).await;
@@ -277,7 +277,7 @@ async fn keys_are_listed_page_by_page(database: &Database) {
     assert_eq!(store.keys_after(account.id, None, 0).await.unwrap(), []);
 }
 
-/// Whoever logs in is compared with all of them.
+/// A login is compared with all of them.
 async fn an_account_has_so_many_keys_and_no_more(database: &Database) {
     let store = database.open().await;
     let (account, _) = bob(&store).await;
@@ -295,7 +295,7 @@ async fn an_account_has_so_many_keys_and_no_more(database: &Database) {
 /// `key`, as SHA-256.
 const HASH: &str = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
 
-/// Whoever has used a key goes on using it.
+/// A key that was used stays usable.
 async fn assert_a_key_may_do_all_that_an_account_may(store: &Store) {
     let found = store.authenticate_key("key").await.unwrap().unwrap();
     assert_eq!((found.key, found.scopes, &found.conference), (KeyId(7), Scopes::account(), &None));

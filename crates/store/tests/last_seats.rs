@@ -75,7 +75,7 @@ async fn the_sum_never_exceeds_the_capacity(database: &Database) {
     };
     let peak = peak_seats(sold.iter().map(booking), NOW, NOW.plus_minutes(1000));
     assert!(peak <= CAPACITY, "{peak} seats sold at one instant");
-    assert!(peak > CAPACITY - 40, "only {peak} sold: somebody was refused without need");
+    assert!(peak > CAPACITY - 40, "only {peak} sold: a request was refused without need");
     let stored = stores[0].open_reservations(NOW, 5).await.unwrap();
     assert_eq!(stored.len(), sold.len(), "what was answered with success is there, and nothing else");
 }
@@ -159,7 +159,7 @@ async fn each_of_many_that_come_at_once_is_decided_by_itself(database: &Database
             tokens.push(token);
         }
     }
-    assert_eq!(boards, 1, "one of those who wanted the same name got it");
+    assert_eq!(boards, 1, "one of the requests for the same name got it");
     assert_eq!(tokens.len(), 81, "what was answered with success is there, and nothing else");
 }
 
@@ -200,7 +200,7 @@ async fn one_name_may_have_several_that_do_not_overlap(database: &Database) {
     let moved = Reservation { starts_at: NOW.plus_minutes(180), ..first.clone() };
     stores[1].change_reservation(&moved, CAPACITY).await.unwrap();
     beside(&stores[0], &reservation(&account, "Board", 40, 30, 30)).await.unwrap();
-    // Those of other names and of other accounts are in nobody's way.
+    // Reservations of other names and accounts do not conflict.
     beside(&stores[0], &reservation(&account, "Tea", 40, 30, 30)).await.unwrap();
     let (other, _) = stores[0].create_account_login("3-4-5/eve@example.com").await.unwrap();
     beside(&stores[1], &reservation(&other, "Board", 40, 30, 30)).await.unwrap();
@@ -233,7 +233,7 @@ async fn a_change_gives_seats_back_and_takes_them_again(database: &Database) {
     let refused = store.reserve(&third(51), CAPACITY, 5, NOW).await;
     assert!(matches!(refused, Err(ReserveError::NoSeats { available: 50, .. })), "{refused:?}");
     store.reserve(&third(50), CAPACITY, 5, NOW).await.unwrap();
-    // With less to sell than is sold: whoever takes no more than before is not refused.
+    // With less to sell than is sold: a change that takes no more than before is not refused.
     let (shorter, longer) = (more(300, 10, 50), more(300, 10, 61));
     store.change_reservation(&shorter, 100).await.unwrap();
     assert!(matches!(

@@ -155,7 +155,7 @@ struct Middle {
     folder: tempfile::TempDir,
     /// The answer to the next commit is lost.
     loses: Arc<AtomicBool>,
-    /// Then nobody gets through until this is taken back.
+    /// No connection gets through until this is taken back.
     closes: Arc<AtomicBool>,
     is_closed: Arc<AtomicBool>,
     lost: Arc<AtomicU32>,
@@ -276,7 +276,7 @@ async fn what_stays_in_doubt_is_refused_and_taken_back() {
     middle.is_closed.store(false, SeqCst);
     let deadline = Instant::now() + Duration::from_secs(20);
     while !other.open_reservations(NOW, 5).await.unwrap().is_empty() {
-        assert!(Instant::now() < deadline, "it is taken back when nobody asks for anything");
+        assert!(Instant::now() < deadline, "it is taken back without another request");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     reserve(&store, &reservation("Doubtful")).await.unwrap();
@@ -300,7 +300,7 @@ async fn a_change_that_stays_in_doubt_is_taken_back() {
     middle.is_closed.store(false, SeqCst);
     let deadline = Instant::now() + Duration::from_secs(20);
     while other.open_reservations(NOW, 5).await.unwrap() != [before.clone()] {
-        assert!(Instant::now() < deadline, "it is taken back when nobody asks for anything");
+        assert!(Instant::now() < deadline, "it is taken back without another request");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -340,7 +340,7 @@ async fn a_removal_that_stays_in_doubt_is_taken_back() {
         } else {
             let deadline = Instant::now() + Duration::from_secs(20);
             while !tokens().await.contains(&one.token) {
-                assert!(Instant::now() < deadline, "it is put back when nobody asks for anything");
+                assert!(Instant::now() < deadline, "it is put back without another request");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             let open = other.open_reservations(NOW, 5).await.unwrap();
@@ -398,9 +398,9 @@ async fn a_session_that_holds_the_lock_and_stands_still_is_ended() {
     assert!(began.elapsed() > Duration::from_millis(500), "it waited for the lock: {:?}", began.elapsed());
 }
 
-/// Whoever asked goes away while the transaction begins: it has begun on the server, and must not hold its lock.
+/// The request is dropped while the transaction begins: it has begun on the server, and must not hold its lock.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_that_nobody_waits_for_any_more_holds_nobody_up() {
+async fn a_change_that_is_not_waited_for_any_more_delays_no_other() {
     let postgres = Postgres::start();
     let store = open(&postgres.url()).await;
     for round in 0..5 {

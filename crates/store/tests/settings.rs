@@ -37,8 +37,8 @@ async fn keys_of_an_account_are_valid_until_they_are_revoked(database: &Database
     assert_eq!(store.list_accounts().await.unwrap(), std::slice::from_ref(&account));
     let (made, second) = store.key_new(account.id, &KeySettings::default()).await.unwrap();
     let id = made.id;
-    let of_nobody = store.key_new(AccountId(99), &KeySettings::default()).await;
-    assert!(matches!(of_nobody, Err(StoreError::UnknownAccount)), "{of_nobody:?}");
+    let of_no_account = store.key_new(AccountId(99), &KeySettings::default()).await;
+    assert!(matches!(of_no_account, Err(StoreError::UnknownAccount)), "{of_no_account:?}");
     for key in [&first, &second] {
         let access = store.authenticate(login, key.as_str()).await.unwrap().unwrap();
         assert_eq!((&access.account, access.scopes), (&account, Scopes::account()));
@@ -204,8 +204,8 @@ async fn calls_are_written_down_once(database: &Database) {
         cause: "hangup".into(),
         stats: Some("{}".into()),
     };
-    let of_nobody = CallEntry::Started { call: call(AccountId(99), "nobody", 0), dialog: None };
-    let entries = [started("a", 10), started("b", 20), of_nobody, ended("a", 30), ended("unknown", 30)];
+    let of_no_account = CallEntry::Started { call: call(AccountId(99), "nobody", 0), dialog: None };
+    let entries = [started("a", 10), started("b", 20), of_no_account, ended("a", 30), ended("unknown", 30)];
     // A second time, as after an answer that was lost.
     for _ in 0..2 {
         store.write_calls(&entries).await.unwrap();

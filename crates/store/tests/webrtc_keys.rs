@@ -126,7 +126,7 @@ async fn a_name_is_looked_for_in_the_cloud_id_that_the_host_names(database: &Dat
     assert_eq!(find(None).await, Some(bob));
     assert_eq!(find(Some("1-2-0")).await, Some(bob));
     assert_eq!(find(Some("3-4-5")).await, None);
-    assert_eq!(find(Some("9-9-9")).await, None, "of nobody");
+    assert_eq!(find(Some("9-9-9")).await, None, "of no account");
 }
 
 /// The schema before access keys, with a service in it.

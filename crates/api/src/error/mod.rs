@@ -187,7 +187,7 @@ impl From<ControlError> for ApiError {
             }
             ControlError::Unavailable(text) => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
             ControlError::Internal(source) => {
-                // The chain goes to the log; whoever asked has no use for it and no right to it.
+                // The chain goes to the log; the client has no use for it and no right to it.
                 let mut text = source.to_string();
                 let mut cause = source.source();
                 while let Some(next) = cause {

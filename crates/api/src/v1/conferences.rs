@@ -49,7 +49,7 @@ struct Conference {
     /// When its reservation ends.
     #[schema(format = DateTime)]
     ends_at: Option<String>,
-    /// Nobody else may enter.
+    /// New callers are refused.
     locked: bool,
     /// Only leaders may speak.
     lecture: bool,
@@ -165,7 +165,7 @@ async fn one(caller: Caller<Read>, State(state): State<App>, Segments([name]): S
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ConferencePatch {
-    /// Nobody else may enter.
+    /// New callers are refused.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     locked: Option<bool>,
@@ -244,7 +244,7 @@ async fn changed(state: App, account: AccountId, name: String, change: Conferenc
     .await
 }
 
-/// Ends a conference for everybody
+/// Ends a conference for all participants
 ///
 /// In whatever state it is. The reservation of a reserved one is removed: its seats and its name are free.
 #[utoipa::path(delete, path = "/v1/conferences/{name}", operation_id = "end_conference", tag = "conferences",

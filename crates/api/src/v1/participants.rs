@@ -38,7 +38,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 const RING_S: RangeInclusive<u32> = 5..=180;
 const RING_S_DEFAULT: u32 = 45;
 const GAIN_DB: RangeInclusive<f32> = -40.0..=20.0;
-/// Parties that are called by one request at the most.
+/// Participants that one request may call, at the most.
 const CALLS_MAX: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -143,10 +143,10 @@ enum Muter {
     Lecture,
 }
 
-/// What came of asking a telephone to call another party (REFER, RFC 3515).
+/// The outcome of a transfer: a telephone was asked to call another target (REFER, RFC 3515).
 #[derive(Debug, Serialize, ToSchema)]
 struct Transfer {
-    /// The other party.
+    /// The target.
     to: String,
     /// `asked`, `trying`, `done` or `failed`.
     state: &'static str,
@@ -254,7 +254,7 @@ async fn show(
     Ok(state.control.participant(account, name, id).await?.into())
 }
 
-/// The party to call.
+/// Whom to call.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Call {
@@ -265,7 +265,7 @@ struct Call {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     trunk: Option<String>,
-    /// The number or user name that the called party sees. Left out: that of the trunk.
+    /// The number or user name that the called side sees. Left out: that of the trunk.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, pattern = "^[A-Za-z0-9._+-]{1,64}$")]
     from: Option<String>,
@@ -287,7 +287,7 @@ fn ring_s() -> u32 {
     RING_S_DEFAULT
 }
 
-/// Several parties at once.
+/// Several calls at once.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Calls {
@@ -354,7 +354,7 @@ impl Call {
     }
 }
 
-/// Calls parties into a conference
+/// Calls participants into a conference
 ///
 /// One (`{"to": …}`) or several (`{"calls": […]}`). Each seat is taken when the answer comes; the call goes on by itself, and
 /// `GET` of the participant says how far it has come. Of several each is called or not on its own.

@@ -107,7 +107,7 @@ struct ReservationBody {
     /// The conference's name. One name may have several reservations that do not overlap. It stays as it is.
     #[schema(value_type = String, pattern = "^[A-Za-z0-9]{1,47}$", example = "Board")]
     conference: ConferenceName,
-    /// Its seats, within the configured limits. Nobody has to leave where there are fewer than before.
+    /// Its seats, within the configured limits. Participants stay where there are fewer seats than before.
     #[schema(minimum = 1)]
     max_participants: u32,
     /// When it starts; rounded down to the minute. Of one that has begun it stays as it is.

@@ -79,7 +79,7 @@ impl Control {
         state.1 = state.1.plus_minutes(minutes);
     }
 
-    /// Somebody is in the conference from now on.
+    /// A participant is in the conference from now on.
     pub fn enter(&self, account: AccountId, conference: &str, participant: &str) {
         let participant = ParticipantId::new(participant);
         let key = ConferenceKey { account, name: ConferenceName::new(conference) };
@@ -344,14 +344,14 @@ impl ConferenceControl for Control {
     ) -> Result<Vec<ParticipantReport>, ControlError> {
         let key = ConferenceKey { account, name };
         let (state, inside) = self.with(|conferences, _| conferences.participants(&key))?;
-        let report = |party: ParticipantSummary| {
+        let report = |participant: ParticipantSummary| {
             let is_active = state == State::Active;
             let participant = Participant {
-                id: party.id,
-                muted_by: party.muted_by,
-                dtmf_enabled: party.dtmf_enabled,
-                is_leader: party.is_leader,
-                entered_at: party.entered_at,
+                id: participant.id,
+                muted_by: participant.muted_by,
+                dtmf_enabled: participant.dtmf_enabled,
+                is_leader: participant.is_leader,
+                entered_at: participant.entered_at,
                 state: if is_active { ParticipantState::In } else { ParticipantState::Waiting },
                 ..participant("1001".to_owned(), Direction::In)
             };
@@ -366,7 +366,7 @@ impl ConferenceControl for Control {
         name: ConferenceName,
         id: ParticipantId,
     ) -> Result<ParticipantReport, ControlError> {
-        // What is whose is the engine's business; here the first account has one party that is being called.
+        // The engine knows whose participants they are; here the first account has one that is being called.
         if account.0 == 1 && id.as_str() == CALLED {
             let participant = participant("tel:+44".to_owned(), Direction::Out);
             return Ok(ParticipantReport { participant, statistics: Value::Null });
@@ -417,8 +417,8 @@ impl ConferenceControl for Control {
         Ok(self.with(|conferences, _| {
             if let Some(which) = which {
                 let key = conferences.resolve(account, &which)?;
-                let (_, parties) = conferences.participants(&key)?;
-                if participant.as_ref().is_some_and(|id| !parties.iter().any(|party| party.id == *id)) {
+                let (_, participants) = conferences.participants(&key)?;
+                if participant.as_ref().is_some_and(|id| !participants.iter().any(|one| one.id == *id)) {
                     return Err(plenary_conference::Refused::UnknownParticipant);
                 }
             }
@@ -501,7 +501,7 @@ impl OperatorControl for Installation {
     }
 }
 
-/// The party that is being called.
+/// The participant who is being called.
 const CALLED: &str = "01234567a1b1c1c2.7";
 
 fn participant(of: String, direction: Direction) -> Participant {

@@ -151,7 +151,7 @@ pub fn offer() -> String {
     sdp::offer(&their_media())
 }
 
-/// Somebody who calls.
+/// A caller.
 pub struct From {
     pub user: &'static str,
     pub host: &'static str,
@@ -269,7 +269,8 @@ impl World {
     pub fn incoming(&mut self, dialled: &str, from: From) -> u64 {
         self.next_call += 1;
         let call = CallId(self.next_call);
-        let party = |user: &str| NameAddr { display_name: None, user: user.to_owned(), host: String::new() };
+        let identity =
+            |user: &str| NameAddr { display_name: None, user: user.to_owned(), host: String::new() };
         self.sip_event(SipEvent::Incoming(Box::new(IncomingCall {
             call,
             target: AddrSpec { user: dialled.to_owned(), host: "192.0.2.1".to_owned() },
@@ -283,14 +284,14 @@ impl World {
             offer: from.offer,
             sip_call_id: format!("call-{}", call.0),
             authorizations: from.authorizations,
-            asserted: from.asserted.map(party),
+            asserted: from.asserted.map(identity),
             is_private: from.is_private,
             caller: Caller::asking_for(from.user, dialled),
         })));
         call.0
     }
 
-    /// Somebody calls, is answered and sends the ACK.
+    /// A caller calls, is answered and sends the ACK.
     #[track_caller]
     pub fn enter(&mut self, dialled: &str) -> u64 {
         let call = self.incoming(dialled, From::default());
@@ -415,13 +416,13 @@ impl World {
 
     #[track_caller]
     pub fn shown(&mut self, participant: &ParticipantId) -> Participant {
-        let mut found = self.parties(ParticipantsQuestion::One(participant.clone())).unwrap();
+        let mut found = self.ask_participants(ParticipantsQuestion::One(participant.clone())).unwrap();
         assert_eq!(found.len(), 1);
         found.remove(0)
     }
 
     #[track_caller]
-    pub fn parties(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
+    pub fn ask_participants(&mut self, what: ParticipantsQuestion) -> Result<Vec<Participant>, Refused> {
         let which = ConferenceRef::Name(ConferenceName::new("Tea"));
         let question = self.ask(Question::Participants { account: ACCOUNT, which, what });
         match self.answer_to(question) {
@@ -478,14 +479,15 @@ impl World {
 
     /// Who is in, by the numbers of their calls.
     pub fn roster(&self, name: &str) -> Vec<u64> {
-        let parties = self.node.conferences().participants(&key(name)).map(|(_, parties)| parties);
+        let participants =
+            self.node.conferences().participants(&key(name)).map(|(_, participants)| participants);
         let number = |id: &ParticipantId| id.as_str().rsplit('.').next().unwrap().parse().unwrap();
-        parties.unwrap_or_default().iter().map(|party| number(&party.id)).collect()
+        participants.unwrap_or_default().iter().map(|participant| number(&participant.id)).collect()
     }
 
     /// The answer to the last challenge, by this user's password.
     pub fn answer_to_challenge(&self, user: &str, password: &str, method: &str) -> Authorizations {
-        let challenge = self.challenge.clone().expect("somebody was asked who they are");
+        let challenge = self.challenge.clone().expect("a caller was challenged");
         let part = |name: &str| {
             let text = challenge.split(&format!("{name}=\"")).nth(1).unwrap();
             text.split('"').next().unwrap().to_owned()
@@ -697,7 +699,7 @@ impl World {
         assert!(self.node.calls().is_empty(), "calls are left");
         assert!(self.node.calls().is_settled(), "a record waits");
         assert!(self.open.is_empty(), "ports are left open: {:?}", self.open);
-        assert!(self.roster("Tea").is_empty(), "somebody is left in the conference");
+        assert!(self.roster("Tea").is_empty(), "a participant is left in the conference");
         assert_eq!(self.node.conferences().state(&key("Tea")), None, "the conference is left");
     }
 }

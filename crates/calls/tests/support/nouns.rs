@@ -39,7 +39,7 @@ pub fn announcement(name: &str, files: &[&str]) -> InboundService {
     }
 }
 
-pub fn nobody() -> Access {
+pub fn no_access() -> Access {
     Access { networks: Some(Vec::new()), ..Access::default() }
 }
 
@@ -101,9 +101,9 @@ pub fn browser(port: u16) -> Flow {
 }
 
 pub fn all_users() -> Access {
-    Access { users: Selection::All, ..nobody() }
+    Access { users: Selection::All, ..no_access() }
 }
 
 pub fn from_trunks() -> Access {
-    Access { trunks: Some(Selection::All), ..nobody() }
+    Access { trunks: Some(Selection::All), ..no_access() }
 }

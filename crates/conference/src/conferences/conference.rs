@@ -8,7 +8,7 @@ use crate::{id::ConferenceKey, refused::Refused, reservation::Reservation, state
 pub(super) struct Conference {
     /// Where participants are: there during a reservation, and without one while a participant is in or on the way in.
     pub(super) live: Option<LiveConference>,
-    /// The start of the reservation that the room is of; `None`: nobody's.
+    /// The start of the reservation that is open; `None`: none is.
     pub(super) open: Option<Timestamp>,
     /// By start. Nearly always there is one: a map would take the memory of eleven.
     pub(super) reservations: Vec<Reserved>,
@@ -52,12 +52,12 @@ impl Conference {
         self.live.as_mut()
     }
 
-    /// Nobody reserved it, and nobody is in or on the way in.
+    /// It has no reservation, and no participant is in or on the way in.
     pub(super) fn is_deserted(&self) -> bool {
         self.reservations.is_empty() && self.live.as_ref().is_none_or(LiveConference::is_deserted)
     }
 
-    /// The reservation whose turn it is; `None`: nobody reserved it.
+    /// The reservation whose turn it is; `None`: it has none.
     pub(super) fn reservation(&self) -> Option<&Reservation> {
         self.current().map(|current| &current.reservation)
     }
@@ -133,7 +133,7 @@ fn live_state(live: &LiveConference) -> State {
 }
 
 impl Conference {
-    /// Its seats: of the reservation whose turn it is, or of the room that nobody reserved.
+    /// Its seats: of the reservation whose turn it is, or of the unreserved conference.
     pub(super) fn max_participants(&self) -> u32 {
         match (self.reservation(), &self.live) {
             (Some(reservation), _) => reservation.max_participants,

@@ -1,4 +1,4 @@
-//! What may be done to a conference and its parties in every state, for the management API. The seven web services keep their
+//! What may be done to a conference and its participants in every state, for the management API. The seven web services keep their
 //! refusals: see `on_set_options` and `on_eject`.
 
 use super::{Conferences, Seat, conference::Conference, live::LiveConference};

@@ -28,15 +28,15 @@ pub struct ConferenceSummary {
 pub struct ParticipantSummary {
     /// Its id.
     pub id: ParticipantId,
-    /// Muted, by whomever. A listen-only party is not muted by being so.
+    /// Muted, for whatever reason. A listen-only participant is not muted by being so.
     pub muted: bool,
-    /// By whom.
+    /// The reason that is hardest to undo; `None`: not muted.
     pub muted_by: Option<MutedBy>,
-    /// Whether its keys do anything.
+    /// Whether the participant's keys do anything.
     pub dtmf_enabled: bool,
-    /// It starts the conference, and ends it for everyone by leaving.
+    /// Starts the conference, and ends it for all by leaving.
     pub is_leader: bool,
-    /// When it entered; `None`: it is on the way in.
+    /// When the participant entered; `None`: on the way in.
     pub entered_at: Option<Timestamp>,
 }
 
@@ -62,9 +62,9 @@ pub struct ConferenceOverview {
     pub reservation: Option<Reservation>,
     /// Its seats.
     pub max_participants: u32,
-    /// Those who are in while it is ACTIVE.
+    /// Participants while it is ACTIVE.
     pub participants: usize,
-    /// Those who are in and wait for it to start.
+    /// Participants who wait for it to start.
     pub waiting: usize,
     /// Since when it is ACTIVE.
     pub started_at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! A conference that people are in: who they are, and who hears whom.
+//! A conference with participants: who they are, and who hears whom.
 
 use super::listing::ParticipantSummary;
 use crate::{
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EntryOrder(u64);
 
-/// The people of a conference. Stopped (HOLDING) at first; nobody hears anybody until it starts.
+/// The participants of a conference. Stopped (HOLDING) at first; they do not hear each other until it starts.
 #[derive(Debug)]
 pub(super) struct LiveConference {
     pub(super) max_participants: u32,
@@ -28,7 +28,7 @@ pub(super) struct LiveConference {
     next_order: u64,
 }
 
-/// Somebody who is in.
+/// A participant who is in.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) id: ParticipantId,
@@ -62,7 +62,7 @@ pub(super) struct Preset {
     pub(super) dtmf_enabled: Option<bool>,
 }
 
-/// What a key press means to the one who pressed it.
+/// What a key press means for the participant who pressed it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum KeyAction {
     Nothing,
@@ -97,7 +97,7 @@ impl LiveConference {
         self.admitted.len() + self.members.len() >= self.max_participants as usize
     }
 
-    /// Nobody is in and nobody is on the way in.
+    /// No participant is in or on the way in.
     pub(super) fn is_deserted(&self) -> bool {
         self.admitted.is_empty() && self.members.is_empty()
     }
@@ -173,7 +173,7 @@ impl LiveConference {
         Muting {
             own: false,
             by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
-            // Whoever was unmuted before entering has the floor.
+            // A participant who was unmuted before entering may speak.
             by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
         }
     }
@@ -208,8 +208,8 @@ impl LiveConference {
             && self.members.values().any(|member| member.options.talker)
     }
 
-    /// Somebody goes. `hang_up` says why we end its call; `None`: the call has ended already.
-    /// What comes back is whether the conference ends for everyone.
+    /// A member leaves. `hang_up` says why we end the call; `None`: it has ended already. Returns whether the conference ends
+    /// for all.
     pub(super) fn leave(
         &mut self,
         key: &ConferenceKey,
@@ -245,7 +245,7 @@ impl LiveConference {
         false
     }
 
-    /// Everybody goes, also those who were on their way in. What comes back is who they were.
+    /// Removes all members and all calls on the way in, and returns who they were.
     pub(super) fn close(
         &mut self,
         key: &ConferenceKey,
@@ -305,7 +305,7 @@ impl LiveConference {
         KeyAction::Nothing
     }
 
-    /// Sets what is given, for whoever has the right to.
+    /// Sets what is given. The caller has checked that it is allowed.
     pub(super) fn set_options(
         &mut self,
         key: &ConferenceKey,
@@ -320,7 +320,7 @@ impl LiveConference {
         self.set(key, order, muting, dtmf_enabled, effects);
     }
 
-    /// Mutes all who are in, or undoes that for all: whoever muted itself stays so.
+    /// Mutes all members, or undoes that for all; members who muted themselves stay muted.
     pub(super) fn mute_all(
         &mut self,
         key: &ConferenceKey,
@@ -334,7 +334,7 @@ impl LiveConference {
         });
     }
 
-    /// Changes what is set for the conference as a whole, with what follows for those who are in.
+    /// Changes what is set for the conference as a whole, with what follows for the members.
     pub(super) fn change_controls(
         &mut self,
         key: &ConferenceKey,
@@ -396,7 +396,7 @@ impl LiveConference {
         self.members.get(&order)
     }
 
-    /// The member's leaving ends the conference for nobody else.
+    /// The conference does not end when this member leaves.
     pub(super) fn keep_when_leaves(&mut self, order: EntryOrder) {
         if let Some(member) = self.members.get_mut(&order) {
             member.options.destroy_on_exit = false;

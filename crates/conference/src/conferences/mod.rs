@@ -1,5 +1,5 @@
 //! Every conference of the installation: the reserved ones through their whole life, the others while
-//! somebody is in them.
+//! participants are in them.
 //!
 //! ```text
 //!              starts_at                    ends_at              + completed_minutes
@@ -190,7 +190,7 @@ impl Conferences {
         }
     }
 
-    /// What a party may do, whether it is in or on its way in.
+    /// What a participant may do, in or on the way in.
     #[must_use]
     pub fn options(&self, participant: &ParticipantId) -> Option<&ParticipantOptions> {
         match self.seats.get(participant)? {
@@ -249,7 +249,7 @@ impl Conferences {
         Ok(())
     }
 
-    /// It is in this conference, and nobody else is on the way to its seat.
+    /// The participant is in this conference, and no other call is on the way to that seat.
     fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
         let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
         let is_taken =
@@ -274,7 +274,7 @@ impl Conferences {
         Ok(())
     }
 
-    /// Takes a party out, with everything that follows from it. Nothing happens for one who is not in.
+    /// Removes a participant, with all consequences; does nothing for an unknown one.
     fn remove_participant(&mut self, participant: &ParticipantId, hang_up: Option<EndReason>) {
         let Some(seat) = self.seats.remove(participant) else { return };
         let (Seat::Admitted { conference: key, .. } | Seat::Entered { conference: key, .. }) = &seat;
@@ -329,7 +329,7 @@ impl Conferences {
         Ok(())
     }
 
-    /// Where somebody sits in a conference that is active.
+    /// A participant's place in an active conference.
     fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<EntryOrder, Refused> {
         match self.state(key).ok_or(Refused::UnknownConference)? {
             State::Active => {}

@@ -34,7 +34,7 @@ impl Conferences {
         self.conferences.get(key).map(|conference| overview(key, conference))
     }
 
-    /// Those who are on the way into a conference, as they would enter now.
+    /// Participants on the way into a conference, as they would enter now.
     #[must_use]
     pub fn expected(&self, key: &ConferenceKey) -> Vec<ParticipantSummary> {
         let Some(live) = self.conferences.get(key).and_then(Conference::live) else { return Vec::new() };

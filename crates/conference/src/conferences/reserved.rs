@@ -1,7 +1,7 @@
 //! Reservations: several of one name that do not overlap, one after the other in one conference.
 //!
 //! A conference shows the reservation whose turn it is: the one that is on, else the next one, else the last one that is over. A
-//! reservation that begins at the instant at which another ends finds an empty room: the parties of the other one are hung up
+//! reservation that begins at the instant at which another ends finds an empty room: the participants of the other one are hung up
 //! first.
 
 use super::{
@@ -38,7 +38,7 @@ impl Conferences {
     /// The same for a reservation that may have others of its name beside it, where they do not overlap.
     ///
     /// # Errors
-    /// [`Refused::NameTaken`]: by a reservation that overlaps, or by people in a conference that nobody reserved.
+    /// [`Refused::NameTaken`]: by a reservation that overlaps, or by participants of an unreserved conference.
     pub fn claim_time(
         &mut self,
         key: &ConferenceKey,

@@ -24,7 +24,7 @@ pub fn key(name: &str) -> ConferenceKey {
     ConferenceKey { account: ACCOUNT, name: ConferenceName::new(name) }
 }
 
-pub fn party(name: &str) -> ParticipantId {
+pub fn participant_id(name: &str) -> ParticipantId {
     ParticipantId::new(name)
 }
 
@@ -36,7 +36,7 @@ pub fn member() -> ParticipantOptions {
     ParticipantOptions { start_on_entry: false, beep_on_entry: false, ..ParticipantOptions::default() }
 }
 
-/// Everybody's options but for the beep, which is noise in most tests.
+/// Default options but for the beep, which is noise in most tests.
 pub fn plain() -> ParticipantOptions {
     ParticipantOptions { beep_on_entry: false, ..ParticipantOptions::default() }
 }
@@ -92,7 +92,7 @@ impl World {
         self.pass_ms(minutes * 60_000);
     }
 
-    /// Somebody corrects the calendar; the other clock takes no notice.
+    /// The calendar clock is corrected; the monotonic clock is not.
     pub fn correct_clock_minutes(&mut self, minutes: i64) {
         self.wall = Timestamp(self.wall.0 + minutes * 60_000);
         let now = self.now();
@@ -142,7 +142,7 @@ impl World {
         options: ParticipantOptions,
     ) -> Result<(), Refused> {
         self.handle(Event::Admit {
-            participant: party(name),
+            participant: participant_id(name),
             conference: key(conference),
             options,
             is_called: false,
@@ -153,16 +153,16 @@ impl World {
     #[track_caller]
     pub fn enter(&mut self, name: &str, conference: &str, options: ParticipantOptions) {
         self.admit(name, conference, options).unwrap();
-        self.handle(Event::Connected { participant: party(name) }).unwrap();
+        self.handle(Event::Connected { participant: participant_id(name) }).unwrap();
     }
 
     pub fn leave(&mut self, name: &str) {
-        self.handle(Event::Gone { participant: party(name) }).unwrap();
+        self.handle(Event::Gone { participant: participant_id(name) }).unwrap();
     }
 
     pub fn press(&mut self, name: &str, digit: char) {
         let key = Digit::new(digit).unwrap();
-        self.handle(Event::KeyPressed { participant: party(name), key }).unwrap();
+        self.handle(Event::KeyPressed { participant: participant_id(name), key }).unwrap();
     }
 
     pub fn set_options(
@@ -174,14 +174,14 @@ impl World {
     ) -> Result<(), Refused> {
         self.handle(Event::SetOptions {
             conference: key(conference),
-            participant: party(name),
+            participant: participant_id(name),
             muted,
             dtmf_enabled,
         })
     }
 
     pub fn eject(&mut self, conference: &str, name: &str) -> Result<(), Refused> {
-        self.handle(Event::Eject { conference: key(conference), participant: party(name) })
+        self.handle(Event::Eject { conference: key(conference), participant: participant_id(name) })
     }
 
     pub fn state(&self, conference: &str) -> Option<State> {
@@ -199,11 +199,11 @@ impl World {
 }
 
 pub fn voice(conference: &str, name: &str, speaks: bool, listens: bool) -> Effect {
-    Effect::SetVoice { conference: key(conference), participant: party(name), speaks, listens }
+    Effect::SetVoice { conference: key(conference), participant: participant_id(name), speaks, listens }
 }
 
 pub fn hang_up(conference: &str, name: &str, reason: EndReason) -> Effect {
-    Effect::HangUp { conference: key(conference), participant: party(name), reason }
+    Effect::HangUp { conference: key(conference), participant: participant_id(name), reason }
 }
 
 pub fn beep(conference: &str) -> Effect {

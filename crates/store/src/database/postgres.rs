@@ -66,7 +66,7 @@ pub(crate) enum Lock {
     Bookings,
     /// Names, keys, settings: checked and written by one at a time.
     Settings,
-    /// Rows that are right whoever writes beside.
+    /// Rows that stay right beside other writers.
     Nothing,
     /// Both, for as long as it takes.
     Everything,
@@ -109,8 +109,8 @@ pub(crate) struct PostgresBase {
     abandoned: Abandoned,
 }
 
-/// When an answer was last not waited for: time was up, or whoever asked went away. A transaction may have begun on that
-/// connection without anybody knowing, and hold its lock.
+/// When an answer was last not waited for: time was up, or the request was dropped. A transaction may have begun on that
+/// connection unnoticed, and hold its lock.
 #[derive(Debug, Clone, Default)]
 struct Abandoned(Arc<Mutex<Option<Instant>>>);
 
@@ -383,7 +383,7 @@ async fn bring_up_to_date(
     options: &PgConnectOptions,
 ) -> Result<(), StoreError> {
     use sqlx::Connection;
-    // Asked without a lock first: opening what is up to date waits for nobody.
+    // Asked without a lock first: opening an up-to-date schema waits for no lock.
     if steps_taken(connection, options).await? == MIGRATIONS.len() {
         return Ok(());
     }

@@ -69,7 +69,7 @@ impl OpenFile {
         Self { path, identity }
     }
 
-    /// What is under the name is still what is open. Whoever writes to a file without a name writes to nothing: it is gone
+    /// The file under this name is still the open one. What is written to a file without a name is lost: it is gone
     /// with the process.
     fn is_in_place(&self) -> bool {
         self.identity.is_none() || identity(&self.path) == self.identity
@@ -201,7 +201,7 @@ fn folder_of(file: &Path) -> &Path {
     }
 }
 
-/// Makes the data folder where it is missing. It will hold hashes of keys and tokens: nobody else's business.
+/// Makes the data folder where it is missing. It will hold hashes of keys and tokens: no other user of the machine may read it.
 ///
 /// # Errors
 /// [`StoreError::Folder`], [`StoreError::ReadOnly`].
@@ -231,7 +231,7 @@ async fn bring_up_to_date(writer: &SqlitePool, file: &Path) -> Result<(), StoreE
             Err(error) => return Err(StoreError::when(opening)(error)),
         }
     };
-    // Asked without a lock first: opening an up-to-date file must not wait for whoever is writing to it.
+    // Asked without a lock first: opening an up-to-date file must not wait for a writer.
     if steps_taken(&mut connection, file).await? == MIGRATIONS.len() {
         return Ok(());
     }

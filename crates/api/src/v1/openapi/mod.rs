@@ -115,7 +115,7 @@ fn add_schemas(components: &mut Value) {
     });
 }
 
-/// The document's own entry: it is for everybody.
+/// The document's own entry: it needs no key.
 fn itself() -> Value {
     json!({
         "get": {
