@@ -16,7 +16,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{AccountId, FieldError, GivenPins, Room as ModelRoom, RoomSettings, StoredRoom, merge};
-use plenary_store::{Change, ChangeError, Changed, RoomError};
+use plenary_store::{Before, Change, ChangeError, Changed, RoomError};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -156,7 +156,7 @@ async fn one(
         (status = 409, description = "The account has too many rooms (1216).")))]
 async fn put(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([number]): Segments<1>,
     conditions: Conditions,
     body: Put,
@@ -167,17 +167,9 @@ async fn put(
     // A member that is null is left out.
     merge(&mut whole, &body);
     let pins = checked(caller.account, &number, &whole, pins)?;
-    if conditions.are_none() {
-        let State(state) = state;
-        return to_the_end(async move {
-            let put = state.store.put_room(caller.account, &number, &pins, whole).await;
-            shown(put.map_err(ChangeError::<ApiError, _>::Store)?)
-        })
-        .await;
-    }
-    changed(state, caller.account, number, pins, move |before| {
-        conditions.check(before.map(tag).as_ref())?;
-        Ok(Change::Put(whole))
+    to_the_end(async move {
+        let condition = |before: Before<'_, StoredRoom>| conditions.check_before(before, tag);
+        shown(state.store.put_room_if(caller.account, &number, &pins, whole, condition).await?)
     })
     .await
 }
@@ -260,16 +252,9 @@ async fn delete(
     conditions: Conditions,
 ) -> Answer {
     to_the_end(async move {
-        if conditions.are_none() {
-            if !state.store.delete_room(caller.account, &number).await? {
-                return Err(unknown());
-            }
-        } else {
-            let decide = |before: Option<&StoredRoom>| {
-                conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;
-                Ok(Change::Delete)
-            };
-            state.store.change_room(caller.account, &number, &GivenPins::KEPT, decide).await?;
+        let condition = |before: Before<'_, StoredRoom>| conditions.check_before(before, tag);
+        if !state.store.delete_room_if(caller.account, &number, condition).await? {
+            return Err(unknown());
         }
         Ok(no_content())
     })

@@ -344,14 +344,14 @@ impl ConferenceControl for Control {
     ) -> Result<Vec<ParticipantReport>, ControlError> {
         let key = ConferenceKey { account, name };
         let (state, inside) = self.with(|conferences, _| conferences.participants(&key))?;
-        let report = |participant: ParticipantSummary| {
+        let report = |summary: ParticipantSummary| {
             let is_active = state == State::Active;
             let participant = Participant {
-                id: participant.id,
-                muted_by: participant.muted_by,
-                dtmf_enabled: participant.dtmf_enabled,
-                is_leader: participant.is_leader,
-                entered_at: participant.entered_at,
+                id: summary.id,
+                muted_by: summary.muted_by,
+                dtmf_enabled: summary.dtmf_enabled,
+                is_leader: summary.is_leader,
+                entered_at: summary.entered_at,
                 state: if is_active { ParticipantState::In } else { ParticipantState::Waiting },
                 ..participant("1001".to_owned(), Direction::In)
             };

@@ -150,12 +150,43 @@ impl Store {
         self.put_named::<Rooms>(account, number, RoomBody { body, pin, leader_pin }).await
     }
 
+    /// [`Self::put_room`] on a condition about what has the number before.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; [`RoomError`] else.
+    pub async fn put_room_if<E>(
+        &self,
+        account: AccountId,
+        number: &str,
+        pins: &GivenPins,
+        body: Value,
+        condition: impl FnOnce(Before<'_, StoredRoom>) -> Result<(), E> + Send,
+    ) -> Result<Changed<StoredRoom>, ChangeError<E, RoomError>> {
+        let pin = self.hashed(account, number, &pins.pin).await?;
+        let leader_pin = self.hashed(account, number, &pins.leader_pin).await?;
+        let body = RoomBody { body, pin, leader_pin };
+        self.put_named_if::<Rooms, E>(account, number, body, condition).await
+    }
+
     /// Deletes the account's room `number`, also one that cannot be read. `false`: it has none of this number.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn delete_room(&self, account: AccountId, number: &str) -> Result<bool, StoreError> {
         self.delete_named::<Rooms>(account, number).await
+    }
+
+    /// [`Self::delete_room`] on a condition about the room.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else when the database fails.
+    pub async fn delete_room_if<E>(
+        &self,
+        account: AccountId,
+        number: &str,
+        condition: impl FnOnce(Before<'_, StoredRoom>) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
+        self.delete_named_if::<Rooms, E>(account, number, condition).await
     }
 
     async fn hashed(
