@@ -201,7 +201,7 @@ fn run(phones: &mut [Phone], said: &Said, seconds: usize, talkers: usize) -> Mea
                 }
                 let mut payload = [0xff; FRAME];
                 if phone.talks {
-                    let seed = slice as u32 * 2_654_435_761;
+                    let seed = (slice as u32).wrapping_mul(2_654_435_761);
                     payload = std::array::from_fn(|at| (seed.rotate_left(at as u32 % 32) >> 7) as u8);
                     if talkers == 1 {
                         sent_at.insert(payload, Instant::now());
