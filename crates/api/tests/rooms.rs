@@ -65,6 +65,7 @@ async fn a_bad_room_names_each_member_repeats_no_pin_and_changes_nothing() {
         (ROOM, json!({"conference": "A", "pin": "482913", "leader_pin": "482913"}), vec!["/leader_pin"]),
         (ROOM, json!({"conference": "A", "has_pin": true}), vec!["/pin"]),
         (ROOM, json!({"conference": "A", "menu": {"*6": "mut"}}), vec!["/menu/*6"]),
+        (ROOM, json!({"conference": "A", "music": ["sound:hold", "sound:.x"]}), vec!["/music/1"]),
         (ROOM, json!({"conference": "A", "number": "1002"}), vec!["/number"]),
         ("/v1/rooms/1001a", json!({"conference": "A", "pin": "482913"}), vec!["/number"]),
     ] {

@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
     /// A participant of a conference.
     Conference { key: ConferenceKey },
     /// Hears something and is hung up on.
-    Announcement { play: Vec<String> },
+    Announcement { account: AccountId, play: Vec<String> },
 }
 
 /// How far a call has come. Each stage holds only what exists by then.

@@ -24,8 +24,12 @@ impl Calls {
                 }
             }
             Effect::Beep { to } => self.play_to(&to, vec![Clip::Beep]),
-            Effect::Play { to, what } => self.play_to(&to, play::clips(&what.0)),
-            Effect::StartLoop { participant, what, .. } => self.start_loop(&participant, &what.0),
+            Effect::Play { to, what } => {
+                self.play_to(&to, play::clips(to.conference().account, &what.0));
+            }
+            Effect::StartLoop { conference, participant, what } => {
+                self.start_loop(&participant, play::clips(conference.account, &what.0));
+            }
             Effect::StopLoop { participant, .. } => self.stop_loop(&participant),
             Effect::HangUp { participant, reason, .. } => {
                 if let Some(number) = self.participants.get(&participant).copied() {
@@ -61,9 +65,8 @@ impl Calls {
         }
     }
 
-    fn start_loop(&mut self, participant: &ParticipantId, what: &[String]) {
+    fn start_loop(&mut self, participant: &ParticipantId, clips: Vec<Clip>) {
         let id = PlayNumber(self.play_numbers.draw());
-        let clips = play::clips(what);
         if let Some((number, session)) = self.session_of(participant) {
             session.playing = Some(id);
             self.out.play(PlayTo::Call(number), id, clips, true);

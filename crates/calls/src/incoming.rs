@@ -140,7 +140,8 @@ impl Calls {
                 let play = announcement.play.0.clone();
                 let Stage::Routing { offer, .. } = &mut call.stage else { return };
                 let offer = offer.take();
-                self.open(number, offer, Purpose::Announcement { play });
+                let account = service.account;
+                self.open(number, offer, Purpose::Announcement { account, play });
             }
             Action::Entry(_) => {
                 warn!(call = number.0, dialled = %call.dialled, "an entry takes no calls yet");
@@ -483,8 +484,8 @@ impl Calls {
                 call.stage = Stage::Up(session);
                 self.out.home(ToHome::Connected { conference, participant });
             }
-            Purpose::Announcement { play } => {
-                let clips = crate::play::clips(play);
+            Purpose::Announcement { account, play } => {
+                let clips = crate::play::clips(*account, play);
                 let play_id = PlayNumber(self.play_numbers.draw());
                 session.playing = Some(play_id);
                 self.announcements.insert(play_id, number);

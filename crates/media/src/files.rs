@@ -20,9 +20,9 @@ const CACHE_SAMPLES_MAX: usize = 8_000_000;
 /// Where the bytes of sounds come from that are not files of the media folder. Asked on the loader thread, which may
 /// wait; what is to be played next waits with it.
 pub trait SoundSource: fmt::Debug + Send + Sync {
-    /// A file that is built in: what is said in this language under this name; `None`: nothing. Whether another
-    /// language stands in is decided here.
-    fn prompt(&self, language: &str, name: &str) -> Option<&'static [u8]>;
+    /// The file of what is said in this language under this name; `None`: there is none. Whether another language
+    /// stands in is decided here.
+    fn prompt(&self, language: &str, name: &str) -> Option<&[u8]>;
 
     /// A file of an account. `known` is the version that is kept decoded.
     ///
@@ -57,7 +57,7 @@ pub enum StoredSound {
 pub struct NoSounds;
 
 impl SoundSource for NoSounds {
-    fn prompt(&self, _language: &str, _name: &str) -> Option<&'static [u8]> {
+    fn prompt(&self, _language: &str, _name: &str) -> Option<&[u8]> {
         None
     }
 
@@ -301,7 +301,7 @@ mod tests {
     }
 
     impl SoundSource for Sounds {
-        fn prompt(&self, language: &str, name: &str) -> Option<&'static [u8]> {
+        fn prompt(&self, language: &str, name: &str) -> Option<&[u8]> {
             (language == "en" && name == "pin").then_some(self.prompt)
         }
 

@@ -1,5 +1,6 @@
 //! What a participant may do, as set by the inbound service that connected them.
 
+use crate::check_media_name;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, SeqAccess, Visitor},
@@ -72,7 +73,7 @@ impl PartialSchema for Digit {
 
 impl ToSchema for Digit {}
 
-/// Something to play, in order: names of audio files, `tone:HZ/MS`, `silence:MS`. What is configured is checked as it is read
+/// Something to play, in order: names of audio files, `sound:NAME`, `tone:HZ/MS`, `silence:MS`. What is configured is checked as it is read
 /// (`play_list`); messages carry lists that are put together of several.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -109,6 +110,12 @@ fn check_item(item: &str) -> Result<(), String> {
             false => Err(format!("a silence is silence:MS with {ms} ms")),
         };
     }
+    if let Some(name) = item.strip_prefix("sound:") {
+        return match check_media_name(name).first() {
+            None => Ok(()),
+            Some(error) => Err(format!("a sound of the account is sound:NAME; {}", error.detail)),
+        };
+    }
     let has_extension = item.rsplit_once('.').is_some_and(|(name, extension)| {
         !name.is_empty() && FILE_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str())
     });
@@ -117,7 +124,7 @@ fn check_item(item: &str) -> Result<(), String> {
     match is_file {
         true => Ok(()),
         false => Err(
-            "must be tone:HZ/MS, silence:MS, or the name of a .wav, .flac, .mp3, .ogg or .opus file in the media folder, without a path"
+            "must be sound:NAME, tone:HZ/MS, silence:MS, or the name of a .wav, .flac, .mp3, .ogg or .opus file in the media folder, without a path"
                 .to_owned(),
         ),
     }
@@ -142,7 +149,7 @@ pub(crate) fn play_list<'de, D: Deserializer<'de>>(from: D) -> Result<PlayList, 
         type Value = PlayList;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text or a list of texts: names of audio files, tone:HZ/MS, silence:MS")
+            f.write_str("a text or a list of texts: names of audio files, sound:NAME, tone:HZ/MS, silence:MS")
         }
 
         fn visit_str<E: Error>(self, item: &str) -> Result<PlayList, E> {
@@ -186,9 +193,9 @@ impl PartialSchema for PlayList {
         let item = || {
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|{FILE_PATTERN})$")))
+                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|sound:[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,63}}|{FILE_PATTERN})$")))
                 .description(Some(format!(
-                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
+                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), sound:NAME (a sound of the account, /v1/media), tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
                     TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end()
                 )))
         };

@@ -516,6 +516,9 @@ mod tests {
             pointers(room(json!({ "conference": "Board", "music": ["../x"] })).unwrap_err()),
             ["/music/0"]
         );
+        let sounds = room(json!({ "conference": "Board", "music": ["sound:hold", "sound:.x"] })).unwrap_err();
+        assert_eq!(sounds[0].pointer, "/music/1");
+        assert!(sounds[0].detail.contains("sound:NAME"), "{sounds:?}");
         let unknown = room(json!({ "conference": "Board", "leader": "1" })).unwrap_err();
         assert!(unknown[0].detail.contains("known are conference, pin, leader_pin"), "{unknown:?}");
         assert_eq!(pointers(room(json!([])).unwrap_err()), [""]);

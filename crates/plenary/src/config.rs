@@ -288,6 +288,8 @@ pub(crate) struct Media {
     pub(crate) sound_max_seconds: u32,
     /// What all of an account may have together, in bytes.
     pub(crate) account_sounds_max_bytes: u64,
+    /// The folder with further languages of prompts. None: `languages` in the data folder, if it is there.
+    pub(crate) languages: Option<PathBuf>,
 }
 
 /// A codec by its name in SDP, in small letters.
@@ -375,6 +377,7 @@ impl Default for Media {
             sound_max_bytes: 20_000_000,
             sound_max_seconds: 600,
             account_sounds_max_bytes: 200_000_000,
+            languages: None,
         }
     }
 }
@@ -563,6 +566,9 @@ impl Config {
         if !(1..=3600).contains(&media.sound_max_seconds) {
             bail!("[media] sound_max_seconds is {}: 1 to 3600 are allowed", media.sound_max_seconds);
         }
+        if let Some(folder) = media.languages.as_ref().filter(|folder| !folder.is_dir()) {
+            bail!("[media] languages is {}: there is no such folder", folder.display());
+        }
         let (least, most) = (media.jitter_ms_min, media.jitter_ms_max);
         if !(20..=1000).contains(&least) || !(least..=1000).contains(&most) {
             bail!(
@@ -581,6 +587,11 @@ impl Config {
     }
 
     /// The folder of the sounds.
+    /// Where further languages of prompts are.
+    pub(crate) fn languages_dir(&self) -> PathBuf {
+        self.media.languages.clone().unwrap_or_else(|| self.data.join("languages"))
+    }
+
     pub(crate) fn media_dir(&self) -> PathBuf {
         self.data.join("media")
     }
@@ -672,6 +683,7 @@ fn known_keys() -> Vec<KnownKey> {
         advertise: Some(IpAddr::from([127, 0, 0, 1])),
         https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
+        media: Media { languages: file(), ..Media::default() },
         ..Config::default()
     };
     let toml::Value::Table(table) = toml::Value::try_from(sample).expect("the defaults are plain values")

@@ -7,6 +7,7 @@ use crate::{
     ice::SharedIce,
     operator::{Door, Operator},
     overload,
+    sounds::Sounds,
     tls::{self, Tls},
 };
 use anyhow::{Context, anyhow};
@@ -14,13 +15,14 @@ use plenary_api::{ApiState, ConferenceControl};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
 use plenary_media::{InbandDtmf, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
+use plenary_speech::Languages;
 use plenary_store::Store;
 use std::{
     net::SocketAddr,
     sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
 /// The service, listening.
@@ -40,6 +42,16 @@ pub(crate) struct Server {
     stop_http: watch::Sender<bool>,
     http: JoinSet<()>,
     _door: Option<Door>,
+}
+
+/// The languages of prompts. One that is wrong is left out: calls go on in English.
+fn languages(config: &Config) -> Languages {
+    let (languages, problems) = Languages::load(&config.languages_dir());
+    for problem in problems {
+        let problem = anyhow::Error::new(problem);
+        warn!("a language of prompts is left out: {problem:#}");
+    }
+    languages
 }
 
 impl Server {
@@ -93,30 +105,33 @@ impl Server {
 
         let identity = tls::make_dtls_identity()?;
         let fingerprint = tls::fingerprint(&identity);
-        let (media, media_events) = MediaPlane::start(MediaConfig {
-            bind: config.sip.0[0].ip(),
-            rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
-            workers: config.media.workers,
-            rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
-            rtp_never_ms: config.media.rtp_never_seconds.saturating_mul(1000),
-            media_dir,
-            jitter_ms_min: config.media.jitter_ms_min,
-            jitter_ms_max: config.media.jitter_ms_max,
-            inband_dtmf: match config.media.inband_dtmf {
-                config::InbandDtmf::Auto => InbandDtmf::Auto,
-                config::InbandDtmf::Always => InbandDtmf::Always,
-                config::InbandDtmf::Off => InbandDtmf::Off,
+        let (media, media_events) = MediaPlane::start_with(
+            MediaConfig {
+                bind: config.sip.0[0].ip(),
+                rtp_ports: config.rtp_ports.first..=config.rtp_ports.last,
+                workers: config.media.workers,
+                rtp_timeout_ms: config.media.rtp_timeout_seconds.saturating_mul(1000),
+                rtp_never_ms: config.media.rtp_never_seconds.saturating_mul(1000),
+                media_dir,
+                jitter_ms_min: config.media.jitter_ms_min,
+                jitter_ms_max: config.media.jitter_ms_max,
+                inband_dtmf: match config.media.inband_dtmf {
+                    config::InbandDtmf::Auto => InbandDtmf::Auto,
+                    config::InbandDtmf::Always => InbandDtmf::Always,
+                    config::InbandDtmf::Off => InbandDtmf::Off,
+                },
+                opus: OpusSettings {
+                    bitrate: config.media.opus_bitrate,
+                    complexity: config.media.opus_complexity,
+                    fec: config.media.opus_fec,
+                    dtx: config.media.opus_dtx,
+                    expected_loss_percent: config.media.opus_expected_loss_percent,
+                },
+                dtls: Some(identity),
+                ..MediaConfig::default()
             },
-            opus: OpusSettings {
-                bitrate: config.media.opus_bitrate,
-                complexity: config.media.opus_complexity,
-                fec: config.media.opus_fec,
-                dtx: config.media.opus_dtx,
-                expected_loss_percent: config.media.opus_expected_loss_percent,
-            },
-            dtls: Some(identity),
-            ..MediaConfig::default()
-        })
+            Arc::new(Sounds::new(languages(config), store.clone(), Handle::current())),
+        )
         .context("the media plane cannot be started")?;
 
         let admissions = Admissions::default();

@@ -118,3 +118,33 @@ fn phones_of_narrow_wide_and_full_band_hear_each_other_and_show_in_the_statistic
         assert!(statistics["mos"].as_f64() > Some(3.5), "{shown}");
     }
 }
+
+#[test]
+fn an_uploaded_sound_is_heard_and_what_plays_goes_on_when_it_is_replaced() {
+    let server = Server::start("");
+    let folder = tempfile::tempdir().unwrap();
+    let upload = |hz: u32, expected: u16| {
+        let file = folder.path().join("tone.wav");
+        support::write_tone(&file, hz, 16_000, 2);
+        let (status, answer) = server.curl(&["-T", file.to_str().unwrap()], "/v1/media/hello");
+        assert_eq!((status, &answer["duration_ms"]), (expected, &serde_json::json!(90_000)), "{answer}");
+    };
+    server.put_service("hello", r#"{"announcement": {"play": "sound:hello"}}"#);
+    server.put_service(
+        "alone",
+        r#"{"conference": {"name": "Tea", "participant": {"while_stopped_media": ["sound:hello"]}}}"#,
+    );
+    upload(700, 201);
+    let first = Phone::call(&server.uri("hello"), 2500, "PCMU");
+    let heard = |phone: &Phone, hz, other| {
+        wait_for("the sound", || (phone.level(hz) > -25.0).then_some(()));
+        assert!(phone.level(other) < -45.0, "{other} Hz at {} dBov", phone.level(other));
+    };
+    heard(&first, 700, 1100);
+    upload(1100, 200);
+    // An announcement, and the music of a conference that has not started.
+    for name in ["hello", "alone"] {
+        heard(&Phone::call(&server.uri(name), 2500, "PCMU"), 1100, 700);
+    }
+    heard(&first, 700, 1100);
+}
