@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 pub use plenary_calls::participants::{Direction, Participant, ParticipantState};
 pub use plenary_calls::{
-    ControlError, DialRefused, Invitation, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
+    ControlError, DialRefused, Invitation, Playback, SoundChange, SoundOf, SoundSettings, TransferState,
+    TrunkState,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, ControlsChange, Event, ParticipantId, Reservation,
@@ -210,7 +211,23 @@ pub trait ConferenceControl: Send + Sync {
         invitation: Invitation,
     ) -> Result<ParticipantId, ControlError>;
 
-    /// Asks a participant's telephone to call another target instead (REFER, RFC 3515).
+    /// Plays something to a conference, or to one of its participants. The id of the playback.
+    async fn announce(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        playback: Playback,
+    ) -> Result<String, ControlError>;
+
+    /// Ends a playback.
+    async fn stop_announcement(
+        &self,
+        account: AccountId,
+        conference: ConferenceName,
+        id: String,
+    ) -> Result<(), ControlError>;
+
+    /// Asks the telephone of a party to call somebody else instead (REFER, RFC 3515).
     async fn transfer(
         &self,
         account: AccountId,
@@ -232,10 +249,8 @@ pub struct ParticipantReport {
 /// What becomes of a participant: what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParticipantChange {
-    /// It may not speak.
-    pub muted: Option<bool>,
-    /// Its keys do something.
-    pub dtmf_enabled: Option<bool>,
+    /// What the conference decides.
+    pub home: plenary_conference::ParticipantChange,
     /// The name by which it is shown, or that it has none.
     pub display_name: Option<Option<String>>,
     /// How it is made to sound.
@@ -243,8 +258,17 @@ pub struct ParticipantChange {
 }
 
 /// What becomes of a conference as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConferenceChange {
+    /// Who waits in the lobby is admitted; `None`: all who wait.
+    Admit(Option<ParticipantId>),
+    /// A participant goes to another conference.
+    Move {
+        /// Who.
+        participant: ParticipantId,
+        /// Where to.
+        to: ConferenceName,
+    },
     /// What is set for it.
     Controls(ControlsChange),
     /// All who are in are muted, or that is undone.
@@ -263,6 +287,11 @@ impl ConferenceChange {
     #[must_use]
     pub fn event(self, conference: ConferenceKey) -> Event {
         match self {
+            Self::Admit(participant) => Event::AdmitWaiting { conference, participant },
+            Self::Move { participant, to } => {
+                let to = ConferenceKey { account: conference.account, name: to };
+                Event::Move { conference, participant, to }
+            }
             Self::Controls(change) => Event::ChangeControls { conference, change },
             Self::MuteAll { muted, except_leaders, self_unmute } => {
                 Event::MuteAll { conference, muted, except_leaders, self_unmute }

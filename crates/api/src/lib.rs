@@ -32,7 +32,7 @@ mod web;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
-    ParticipantChange, ParticipantReport, ParticipantState, SoundChange, SoundOf, SoundSettings,
+    ParticipantChange, ParticipantReport, ParticipantState, Playback, SoundChange, SoundOf, SoundSettings,
     TransferState, TrunkState,
 };
 pub use error::{CODES, Code};

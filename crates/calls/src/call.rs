@@ -1,10 +1,12 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
+use crate::keypad::Keypad;
 use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
-    AccountId, ConferenceKey, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName, Timestamp,
+    AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
+    Timestamp,
 };
-use plenary_model::Refer;
+use plenary_model::{EntryAction, Refer};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -22,6 +24,8 @@ pub(crate) enum Purpose {
     Conference { key: ConferenceKey },
     /// Hears something and is hung up on.
     Announcement { account: AccountId, play: Vec<String> },
+    /// Is asked for a room, in a place of its own.
+    Entry { settings: Box<EntryAction> },
 }
 
 /// How far a call has come. Each stage holds only what exists by then.
@@ -59,6 +63,15 @@ pub(crate) struct Session {
     pub(crate) playing: Option<PlayNumber>,
     pub(crate) speaks: bool,
     pub(crate) listens: bool,
+    /// Only some hear it.
+    pub(crate) is_coach: bool,
+}
+
+impl Session {
+    /// Before anything is agreed.
+    pub(crate) fn new(purpose: Purpose, local: LocalMedia) -> Self {
+        Self { purpose, local, stream: None, playing: None, speaks: false, listens: false, is_coach: false }
+    }
 }
 
 /// A call.
@@ -104,6 +117,8 @@ pub(crate) struct Call {
     pub(crate) is_withheld: bool,
     /// The client that it called, another call.
     pub(crate) called: Option<CallNumber>,
+    /// Its dialogues by keys.
+    pub(crate) keypad: Option<Box<Keypad>>,
     /// We placed it.
     pub(crate) outgoing: Option<Box<OutgoingCall>>,
 }
@@ -161,6 +176,14 @@ pub(crate) struct CallRequest {
     pub(crate) referred_by: Option<String>,
     /// The client that called, and is answered when the called client has entered.
     pub(crate) caller: Option<CallNumber>,
+    /// The participant who keyed the number in, and hears what becomes of it.
+    pub(crate) by_key: Option<CallNumber>,
+    /// The key by which the called side accepts, so that no answering machine enters.
+    pub(crate) confirm: Option<Digit>,
+    /// The call that was cut off, for which this one is placed again.
+    pub(crate) again_for: Option<CallNumber>,
+    /// It is called again, once, where its call is cut off.
+    pub(crate) redial: bool,
 }
 
 impl Call {
@@ -195,7 +218,7 @@ impl Call {
         };
         match &session.purpose {
             Purpose::Conference { key } => Some(key),
-            Purpose::Announcement { .. } => None,
+            Purpose::Announcement { .. } | Purpose::Entry { .. } => None,
         }
     }
 

@@ -5,9 +5,10 @@ use crate::{
     audio_settings::StoredAudioSettings,
     bindings::Bindings,
     browser_keys::{KeyCalls, KeyLimits},
-    call::{Call, Stage},
+    call::{Call, CallRequest, Stage},
     effects::reasons,
     history::ParticipantHistory,
+    keypad::{Farewells, Speeches, Voice},
     lookup::{Found, Lookup, LookupId, Pending},
     media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
     number::CallNumber,
@@ -29,9 +30,11 @@ use plenary_sip::{
     digest::Algorithm,
     sdp::{Codec, Policy, Preference},
 };
+use plenary_speech::Languages;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 use tracing::{debug, info, warn};
 
@@ -73,6 +76,8 @@ pub struct Start {
     pub account_sounds: Vec<(plenary_conference::AccountId, StoredAudio)>,
     /// The same of reserved conferences.
     pub reservation_sounds: Vec<(ReservationToken, StoredAudio)>,
+    /// What is said to callers.
+    pub languages: Arc<Languages>,
 }
 
 /// The calls of this node.
@@ -96,8 +101,19 @@ pub struct Calls {
     pub(crate) bindings: Bindings,
     pub(crate) key_calls: KeyCalls,
     pub(crate) history: ParticipantHistory,
+    /// What is said to callers, by language.
+    pub(crate) languages: Arc<Languages>,
+    /// How conferences speak that are reached by rooms.
+    pub(crate) voices: BTreeMap<ConferenceKey, Voice>,
+    /// When dialogues by keys want to be woken.
+    pub(crate) keypad_due: BTreeSet<(Mono, CallNumber)>,
+    pub(crate) speeches: Speeches,
+    pub(crate) farewells: Farewells,
+    pub(crate) name_numbers: Numbers,
     /// Until when whom we call may ring.
     pub(crate) ringing: BTreeSet<(Mono, CallNumber)>,
+    /// What programs have played to conferences, while it goes on.
+    pub(crate) playbacks: BTreeMap<PlayNumber, (ConferenceKey, Option<CallNumber>)>,
     /// Calls to hang up on when what is played to them has ended.
     pub(crate) announcements: BTreeMap<PlayNumber, CallNumber>,
     /// What the store is being asked for.
@@ -137,7 +153,8 @@ impl Calls {
     /// No calls yet.
     #[must_use]
     pub fn new(start: Start, now: Now) -> Self {
-        let Start { node, seed, fingerprint, settings, account_sounds, reservation_sounds } = start;
+        let Start { node, seed, fingerprint, settings, account_sounds, reservation_sounds, languages } =
+            start;
         let mut random = Random::new(seed);
         Self {
             node,
@@ -157,7 +174,14 @@ impl Calls {
             bindings: Bindings::default(),
             key_calls: KeyCalls::default(),
             history: ParticipantHistory::default(),
+            languages,
+            voices: BTreeMap::new(),
+            keypad_due: BTreeSet::new(),
+            speeches: Speeches::default(),
+            farewells: Farewells::default(),
+            name_numbers: Numbers::default(),
             ringing: BTreeSet::new(),
+            playbacks: BTreeMap::new(),
             announcements: BTreeMap::new(),
             lookups: BTreeMap::new(),
             lookup_numbers: Numbers::default(),
@@ -180,13 +204,18 @@ impl Calls {
     /// their memory is given back at the next [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Mono> {
-        [self.subscribers.due(), self.ringing_due()].into_iter().flatten().min()
+        [self.subscribers.due(), self.ringing_due(), self.keypad_timeout(), self.farewell_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets time pass.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
         self.stop_ringing();
+        self.wake_keypads();
+        self.end_farewells();
         self.tell_subscribers();
         self.bindings.forget_expired(now.mono);
         self.finish_draining();
@@ -220,7 +249,7 @@ impl Calls {
     #[must_use]
     pub fn call_of_lookup(&self, id: LookupId) -> Option<CallNumber> {
         match self.lookups.get(&id)? {
-            Pending::Call(number) | Pending::Diverted(number) => Some(*number),
+            Pending::Call(number) | Pending::Diverted(number) | Pending::Keypad(number, _) => Some(*number),
             Pending::Subscribing(_) | Pending::Registering(_) | Pending::Referred(_) => None,
         }
     }
@@ -290,7 +319,12 @@ impl Calls {
                 self.out.press_key(CallNumber(call.0), key);
             }
             SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
-            SipEvent::Ended { call, cause } => self.call_is_over(CallNumber(call.0), end_cause_text(&cause)),
+            SipEvent::Ended { call, cause } => {
+                if matches!(cause, EndCause::AckTimeout | EndCause::Transport) {
+                    self.redial(CallNumber(call.0));
+                }
+                self.call_is_over(CallNumber(call.0), end_cause_text(&cause));
+            }
             SipEvent::Referred(referred) => self.handle_referred(*referred),
             SipEvent::ReferralProgress { call, status, phrase, is_final } => {
                 self.handle_referral_progress(CallNumber(call.0), status, &phrase, is_final);
@@ -328,6 +362,7 @@ impl Calls {
                     call = call.0,
                     "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
                 );
+                self.redial(call);
                 self.end_call(call, reasons(408, "No audio was received for too long"));
             }
             MediaEvent::NeverHeard { call } => {
@@ -362,6 +397,7 @@ impl Calls {
                 }
                 None => info!(call = call.0, "audio no longer goes one way"),
             },
+            MediaEvent::Recorded { call, id, is_speech } => self.handle_recorded(call, id, is_speech),
             MediaEvent::PlayFinished { play } => self.handle_play_finished(play),
             MediaEvent::PlayFailed { play, text } => {
                 warn!(play = play.0, %text, "something could not be played");
@@ -384,7 +420,15 @@ impl Calls {
     pub fn handle_home(&mut self, message: ToEdge, now: Now) {
         self.now = now;
         match message {
-            ToEdge::Granted { conference, participant } => self.handle_granted(&conference, &participant),
+            ToEdge::Granted { conference, participant, arrival } => {
+                self.handle_granted(&conference, &participant, arrival);
+            }
+            ToEdge::Waiting { conference, participant, is_leader_told } => {
+                self.handle_waiting(&conference, &participant, is_leader_told);
+            }
+            ToEdge::Outcome { participant, question, outcome, .. } => {
+                self.handle_outcome(&participant, question, outcome);
+            }
             ToEdge::Entered { conference, participant } => self.handle_entered(&conference, &participant),
             ToEdge::Refused { conference, participant, refused } => {
                 self.handle_refused(&conference, &participant, refused);
@@ -412,6 +456,18 @@ impl Calls {
             (Some(Pending::Diverted(number)), Found::Service(found)) => {
                 self.handle_routed(number, found.map(|found| found.map(|found| *found)));
             }
+            (Some(Pending::Keypad(number, question)), Found::RoomNumbers(found)) => {
+                self.handle_keypad_rooms(number, question, found);
+            }
+            (Some(Pending::Keypad(number, question)), Found::Room(found)) => {
+                self.handle_keypad_room(number, question, found.map(|found| found.map(|room| *room)));
+            }
+            (Some(Pending::Keypad(number, question)), Found::Pin(found)) => {
+                self.handle_keypad_pin(number, question, found);
+            }
+            (Some(Pending::Keypad(number, question)), Found::Extended(found)) => {
+                self.handle_extended(number, question, found);
+            }
             (Some(Pending::Registering(registration)), Found::Caller(found)) => {
                 self.handle_registration(&registration, found.map(|found| *found));
             }
@@ -422,7 +478,7 @@ impl Calls {
                 self.handle_referring(&referred, found.map(|found| *found));
             }
             (None, _) => debug!(lookup = id.0, "an answer of the store that nothing was asked for"),
-            (Some(pending), Found::Caller(_) | Found::Service(_)) => {
+            (Some(pending), _) => {
                 warn!(lookup = id.0, ?pending, "an answer of the store to another question");
             }
         }
@@ -457,6 +513,12 @@ impl Calls {
             EdgeQuestion::Transfer { account, conference, participant, to } => {
                 let key = ConferenceKey { account, name: conference };
                 Answer::Call(self.transfer(&key, &participant, &to))
+            }
+            EdgeQuestion::Announce { conference, playback } => {
+                Answer::Playback(self.play_announcement(&conference, *playback))
+            }
+            EdgeQuestion::StopAnnouncement { conference, id } => {
+                Answer::Done(self.stop_announcement(&conference, &id))
             }
             EdgeQuestion::Ping => Answer::Done(Ok(())),
             EdgeQuestion::Drain => {
@@ -497,6 +559,9 @@ impl Calls {
                 self.subscribers.note(key, self.now.mono);
             }
         }
+        if talking {
+            self.note_talking_muted(number);
+        }
     }
 
     /// Ends a call from our side: out of the conference, silent, BYE (or a refusal when it is not up yet).
@@ -510,6 +575,8 @@ impl Calls {
 
     /// The same for a call that is out of its conference already.
     pub(crate) fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
+        self.drop_keypad(number);
+        self.forget_farewell(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.seat = None;
         match call.stage {
@@ -535,9 +602,12 @@ impl Calls {
         if !self.calls.contains_key(&number) {
             return;
         }
+        self.drop_keypad(number);
+        self.forget_farewell(number);
         self.leave_conference(number);
         self.forget_ringing(number);
         self.release_media(number);
+        self.playbacks.retain(|_, (_, to)| *to != Some(number));
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
         self.key_calls.end(number);
@@ -565,10 +635,10 @@ impl Calls {
             // Another participant is being called in its place: then nothing ends with it.
             let is_followed = self.calls.values().any(|other| {
                 matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_))
-                    && other
-                        .outgoing
-                        .as_ref()
-                        .is_some_and(|outgoing| outgoing.request.in_place_of == Some(number))
+                    && other.outgoing.as_ref().is_some_and(|outgoing| {
+                        let CallRequest { in_place_of, again_for, .. } = &outgoing.request;
+                        [in_place_of, again_for].contains(&&Some(number))
+                    })
             });
             self.out.home(match is_followed {
                 true => ToHome::TakenOver { conference, participant },

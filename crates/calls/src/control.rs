@@ -1,6 +1,7 @@
 //! What the web services ask about calls, and what they are told.
 
-use plenary_conference::{ParticipantId, ParticipantOptions, Refused, conferences::ConferenceRef};
+use plenary_conference::{Digit, ParticipantId, ParticipantOptions, Refused, conferences::ConferenceRef};
+use plenary_model::PlayList;
 use serde::Serialize;
 use std::error::Error as StdError;
 use thiserror::Error;
@@ -20,6 +21,23 @@ pub struct Invitation {
     pub from: Option<String>,
     /// The participant's display name.
     pub display_name: Option<String>,
+    /// The key by which the party says that it joins; `None`: it is in as soon as it has answered.
+    pub confirm: Option<Digit>,
+    /// It is called again, once, where its call is cut off.
+    pub redial: bool,
+}
+
+/// What is to be played in a conference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Playback {
+    /// To this participant alone; `None`: to all.
+    pub to: Option<ParticipantId>,
+    /// What, in order.
+    pub play: PlayList,
+    /// How much louder, in dB.
+    pub gain_db: f32,
+    /// From the beginning again until it is stopped.
+    pub repeat: bool,
 }
 
 /// How a trunk does.

@@ -36,9 +36,18 @@ impl Calls {
                     let (cause, text) = end_reason(reason);
                     info!(call = number.0, text, "hanging up");
                     self.history.change(&participant, |call| call.reason = Some(text.to_owned()));
-                    self.drop_call(number, reasons(cause, text));
+                    self.say_farewell(number, reason, reasons(cause, text));
                 }
             }
+            Effect::Announce { to, what } => self.announce(&to, what),
+            Effect::Tell { participant, news, .. } => self.tell(&participant, news),
+            Effect::Role { participant, is_leader, .. } => self.set_role(&participant, is_leader),
+            Effect::Hold { participant, is_held, .. } => self.set_held(&participant, is_held),
+            Effect::HeardBy { participant, by, .. } => self.set_heard_by(&participant, by.as_deref()),
+            Effect::MoveIn { conference, participant, from } => {
+                self.move_in(&participant, &from, &conference)
+            }
+            Effect::ForgetName { name, .. } => self.forget_name(&name),
             Effect::Notify(notice) => self.notice(&notice),
         }
     }
@@ -49,7 +58,7 @@ impl Calls {
         Some((number, session))
     }
 
-    fn play_to(&mut self, to: &Audience, clips: Vec<Clip>) {
+    pub(crate) fn play_to(&mut self, to: &Audience, clips: Vec<Clip>) {
         let room = |key: &ConferenceKey| self.rooms.get(key).map(|room| room.number);
         let target = match to {
             Audience::All(key) => room(key).map(PlayTo::Room),
@@ -83,6 +92,9 @@ impl Calls {
 
     /// An announcement that has been heard ends its call.
     pub(crate) fn handle_play_finished(&mut self, id: PlayNumber) {
+        if self.playbacks.remove(&id).is_some() || self.handle_speech_finished(id) {
+            return;
+        }
         let Some(number) = self.announcements.remove(&id) else { return };
         if let Some(Call { stage: Stage::Up(session), .. }) = self.calls.get(&number)
             && matches!(session.purpose, Purpose::Announcement { .. })
@@ -98,7 +110,8 @@ impl Calls {
         | Notice::ParticipantEntered { conference, .. }
         | Notice::ParticipantLeft { conference, .. }
         | Notice::OptionsChanged { conference, .. }
-        | Notice::ControlsChanged { conference, .. } = notice
+        | Notice::ControlsChanged { conference, .. }
+        | Notice::HandChanged { conference, .. } = notice
         {
             self.subscribers.note(conference, self.now.mono);
         }
@@ -119,6 +132,7 @@ impl Calls {
                 info!(conference = %conference.name, account = conference.account.0, "conference created")
             }
             Notice::ConferenceStarted { conference } => {
+                self.tell_started(conference);
                 info!(conference = %conference.name, account = conference.account.0, "conference started")
             }
             Notice::ConferenceStopped { conference } => {
@@ -126,6 +140,7 @@ impl Calls {
             }
             Notice::ConferenceGone { conference } => {
                 self.sounds.conference_gone(conference);
+                self.voices.remove(conference);
                 info!(conference = %conference.name, account = conference.account.0, "conference gone")
             }
             Notice::ParticipantEntered { conference, participant } => {
@@ -135,7 +150,22 @@ impl Calls {
                 info!(conference = %conference.name, %participant, "participant left")
             }
             Notice::OptionsChanged { conference, participant, muted, muted_by, dtmf_enabled } => {
+                if let Some(number) = self.participants.get(participant).copied()
+                    && let Some(keypad) =
+                        self.calls.get_mut(&number).and_then(|call| call.keypad.as_deref_mut())
+                {
+                    keypad.has_keys = *dtmf_enabled;
+                }
                 info!(conference = %conference.name, %participant, muted, ?muted_by, dtmf_enabled, "participant options changed");
+            }
+            Notice::HandChanged { conference, participant, is_raised } => {
+                info!(conference = %conference.name, %participant, is_raised, "hand raised or lowered");
+            }
+            Notice::WaitingBegan { conference, participant } => {
+                info!(conference = %conference.name, %participant, "waits in the lobby");
+            }
+            Notice::WaitingEnded { conference, participant, end } => {
+                info!(conference = %conference.name, %participant, ?end, "waits no more");
             }
             Notice::ControlsChanged { conference, controls } => {
                 info!(conference = %conference.name, ?controls, "conference controls changed");
@@ -167,5 +197,8 @@ fn end_reason(reason: EndReason) -> (u16, &'static str) {
         EndReason::Ejected => (200, "Ejected from the conference"),
         EndReason::ExitKey => (200, "Exit key pressed"),
         EndReason::Ended => (200, "The conference was ended"),
+        EndReason::EndedByLeader => (200, "A leader has ended the conference"),
+        EndReason::RemovedByLeader => (200, "A leader has removed the participant"),
+        EndReason::Alone => (200, "Nobody else came"),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     records, security, text,
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
+    AccountId, Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
 };
 use plenary_model::{Action, InboundService, Number, Refer, Srtp};
 use plenary_sip::{
@@ -88,6 +88,7 @@ impl Calls {
                 asserted,
                 is_withheld,
                 called: None,
+                keypad: None,
                 outgoing: None,
             },
         );
@@ -143,9 +144,11 @@ impl Calls {
                 let account = service.account;
                 self.open(number, offer, Purpose::Announcement { account, play });
             }
-            Action::Entry(_) => {
-                warn!(call = number.0, dialled = %call.dialled, "an entry takes no calls yet");
-                self.refuse(number, 503, "The service is not available");
+            Action::Entry(entry) => {
+                let settings = entry;
+                let Stage::Routing { offer, .. } = &mut call.stage else { return };
+                let offer = offer.take();
+                self.open(number, offer, Purpose::Entry { settings });
             }
             Action::Conference(conference) => {
                 let Some(name) = conference.conference_name(&rest) else {
@@ -177,11 +180,26 @@ impl Calls {
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
-        self.out.home(ToHome::Admit { conference, participant, options, in_place_of, is_called: false });
+        self.out.home(ToHome::Admit {
+            conference,
+            participant,
+            options,
+            in_place_of,
+            is_called: false,
+            via: None,
+        });
     }
 
     /// There is a seat: now for the media.
-    pub(crate) fn handle_granted(&mut self, conference: &ConferenceKey, participant: &ParticipantId) {
+    pub(crate) fn handle_granted(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        arrival: Arrival,
+    ) {
+        if self.handle_place_granted(conference, participant, arrival) {
+            return;
+        }
         // Where the call is over by now, the home has been told so.
         let Some((number, call)) = self.call_with_seat(conference, participant) else { return };
         match &mut call.stage {
@@ -207,12 +225,15 @@ impl Calls {
         participant: &ParticipantId,
         refused: Refused,
     ) {
+        if self.handle_place_refused(conference, participant, &refused) {
+            return;
+        }
         let Some((number, call)) = self.call_with_seat(conference, participant) else { return };
         match &mut call.stage {
             Stage::Admitting { offer, diverted } => {
                 let (offer, diverted) = (offer.take(), *diverted);
                 call.seat = None;
-                if let Refused::Early { divert: Some(service) } = refused {
+                if let Refused::Early { divert: Some(service), .. } = refused {
                     call.stage = Stage::Routing { offer, diverted };
                     return self.divert(number, conference, service);
                 }
@@ -268,7 +289,7 @@ impl Calls {
     fn open(&mut self, number: CallNumber, offer: Option<String>, purpose: Purpose) {
         let room = match &purpose {
             Purpose::Conference { key } => self.conference_room(key),
-            Purpose::Announcement { .. } => RoomNumber(self.room_numbers.draw()),
+            Purpose::Announcement { .. } | Purpose::Entry { .. } => RoomNumber(self.room_numbers.draw()),
         };
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.stage = Stage::Opening { offer, purpose };
@@ -322,8 +343,7 @@ impl Calls {
         }
         let (srtp, is_secret) = (call.srtp, call.flow.transport.is_secure());
         let local = self.local_media(number, rtp, srtp, is_secret);
-        let mut session =
-            Session { purpose, local, stream: None, playing: None, speaks: false, listens: false };
+        let mut session = Session::new(purpose, local);
         let (sdp, codec, is_encrypted) = match offer {
             Some(offer) => match sdp::answer(&offer, &session.local) {
                 Ok(answer) => {
@@ -363,7 +383,7 @@ impl Calls {
     ) -> CallKind {
         let noise_suppression = match &session.purpose {
             Purpose::Conference { key } => self.call_sound(key, number).noise_suppression,
-            Purpose::Announcement { .. } => false,
+            Purpose::Announcement { .. } | Purpose::Entry { .. } => false,
         };
         CallKind { codec, is_encrypted, noise_suppression }
     }
@@ -422,7 +442,7 @@ impl Calls {
     }
 
     fn answer(&mut self, number: CallNumber, session: Session, sdp: String) {
-        let is_focus = matches!(session.purpose, Purpose::Conference { .. });
+        let is_focus = !matches!(session.purpose, Purpose::Announcement { .. });
         self.store_session(number, Stage::Accepted(session));
         self.out.answer(number, sdp, is_focus);
     }
@@ -471,7 +491,7 @@ impl Calls {
         let replaces = call.replaces;
         let conference = match &session.purpose {
             Purpose::Conference { key } => Some(key.clone()),
-            Purpose::Announcement { .. } => None,
+            Purpose::Announcement { .. } | Purpose::Entry { .. } => None,
         };
         records::call_started(call, conference.as_ref(), Some(dialog), &mut self.out);
         let participant = call.participant.clone();
@@ -483,6 +503,11 @@ impl Calls {
                 let conference = key.clone();
                 call.stage = Stage::Up(session);
                 self.out.home(ToHome::Connected { conference, participant });
+            }
+            Purpose::Entry { settings } => {
+                let settings = (**settings).clone();
+                call.stage = Stage::Up(session);
+                self.begin_entry(number, settings);
             }
             Purpose::Announcement { account, play } => {
                 let clips = crate::play::clips(*account, play);
@@ -506,10 +531,13 @@ fn refused_phrase(refused: &Refused) -> String {
         Refused::Over => "The conference is over".to_owned(),
         Refused::Locked => "The conference is locked".to_owned(),
         Refused::Full => "The conference is full".to_owned(),
+        Refused::LobbyFull => "Too many callers wait".to_owned(),
+        Refused::Denied => "A leader turned the caller away".to_owned(),
         other @ (Refused::OutOfRange(_)
         | Refused::UnknownConference
         | Refused::UnknownReservation
         | Refused::UnknownParticipant
+        | Refused::UnknownPlayback
         | Refused::NameTokenMismatch
         | Refused::WrongState { .. }
         | Refused::NameTaken

@@ -20,6 +20,7 @@
 //! | we place one | `target` (whom, by which ways), `trunks`, `bindings`, `outgoing`, `direct` (client to client) |
 //! | one is sent elsewhere | `referral` (asked by a telephone), `transfer` (asked by a web service) |
 //! | a participant is shown | `participants`, `history` (once its call is over) |
+//! | a caller uses keys | `keypad` (the dialogues of `plenary_dialogue`) |
 //! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
 //! | it is over | `calls`, `records` |
 //!
@@ -29,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod announcing;
 mod audio_choice;
 mod audio_settings;
 mod bindings;
@@ -40,6 +42,7 @@ mod direct;
 mod effects;
 mod history;
 mod incoming;
+mod keypad;
 pub mod lookup;
 pub mod media;
 mod node;
@@ -65,7 +68,8 @@ mod trunks;
 pub use browser_keys::{BrowserClaim, KeyLimits};
 pub use calls::{Calls, Settings, Start};
 pub use control::{
-    ControlError, DialRefused, Invitation, SoundChange, SoundOf, SoundSettings, TransferState, TrunkState,
+    ControlError, DialRefused, Invitation, Playback, SoundChange, SoundOf, SoundSettings, TransferState,
+    TrunkState,
 };
 pub use node::{Input, Node};
 pub use number::CallNumber;

@@ -2,9 +2,11 @@
 //! question; no call waits for it.
 
 use crate::{browser_keys::BrowserClaim, number::CallNumber};
-use plenary_conference::{AccountId, ServiceName};
-use plenary_model::{InboundService, SipSecret, Token, WebRtcKey};
+use plenary_conference::{AccountId, ConferenceKey, ServiceName};
+use plenary_dialogue::QuestionId;
+use plenary_model::{InboundService, Pin, Room, SipSecret, Token, WebRtcKey};
 use plenary_sip::{AddrSpec, Caller, Referred, Registration, Subscribing, digest::DigestAnswer};
+use std::net::IpAddr;
 
 /// A question to the store. Drawn by [`crate::Calls`], never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +24,88 @@ pub enum Lookup {
         /// Its name, or one that it takes.
         service: ServiceName,
     },
+    /// The numbers of an account's rooms. [`Found::RoomNumbers`] answers.
+    RoomNumbers {
+        /// Whose.
+        account: AccountId,
+    },
+    /// A room. [`Found::Room`] answers.
+    Room {
+        /// Whose.
+        account: AccountId,
+        /// Its number.
+        number: String,
+    },
+    /// What a PIN is good for. [`Found::Pin`] answers.
+    Pin {
+        /// Whose room.
+        account: AccountId,
+        /// Its number.
+        room: String,
+        /// The PIN.
+        pin: Pin,
+        /// Who keyed it in.
+        caller: PinCaller,
+    },
+    /// Makes a reserved conference longer, as far as seats are left. [`Found::Extended`] answers.
+    Extend {
+        /// Which.
+        conference: ConferenceKey,
+        /// By so many minutes.
+        minutes: u32,
+    },
+}
+
+/// Who keyed a PIN in, by what a caller cannot choose freely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinCaller {
+    /// Where the call comes from.
+    pub source: PinSource,
+    /// The number or the name that the call shows; `None`: it shows none.
+    pub name: Option<String>,
+}
+
+/// Where a call comes from, as guessing is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PinSource {
+    /// An address.
+    Address(IpAddr),
+    /// A trunk of the account.
+    Trunk(String),
+    /// A user of the account who has shown a password.
+    User(String),
+}
+
+/// What a PIN is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinAnswer {
+    /// It is one of the room's, or the room has none.
+    Right {
+        /// It makes a leader.
+        is_leader: bool,
+    },
+    /// It is not.
+    Wrong {
+        /// So many were wrong of late that leaders are to be told.
+        is_guessing: bool,
+    },
+    /// It was not looked at, for too many were wrong before.
+    TooMany {
+        /// For so long.
+        wait_ms: u64,
+    },
+}
+
+/// What became of an extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extended {
+    /// The conference is longer, on the disk too.
+    By {
+        /// By so many seconds.
+        seconds: u32,
+    },
+    /// It is as it was. The text is for the log.
+    Not(String),
 }
 
 /// What a request brings that the store has to be asked about.
@@ -54,6 +138,14 @@ pub enum Found {
     Caller(Result<Box<CallerLookup>, StoreFailed>),
     /// Of a [`Lookup::Service`]: the service, and what its `*` stood for.
     Service(Result<Option<Box<(InboundService, String)>>, StoreFailed>),
+    /// Of a [`Lookup::RoomNumbers`].
+    RoomNumbers(Result<Vec<String>, StoreFailed>),
+    /// Of a [`Lookup::Room`]; `None`: there is none of this number.
+    Room(Result<Option<Box<Room>>, StoreFailed>),
+    /// Of a [`Lookup::Pin`].
+    Pin(Result<PinAnswer, StoreFailed>),
+    /// Of a [`Lookup::Extend`].
+    Extended(Result<Extended, StoreFailed>),
 }
 
 /// The store could not be asked. The text is for the log.
@@ -133,6 +225,8 @@ pub(crate) enum Pending {
     Call(CallNumber),
     /// An early caller that is diverted.
     Diverted(CallNumber),
+    /// A dialogue of a call, and the number of its question.
+    Keypad(CallNumber, QuestionId),
     Subscribing(Box<Subscribing>),
     Registering(Box<Registration>),
     Referred(Box<Referred>),

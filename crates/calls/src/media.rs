@@ -1,7 +1,7 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
 use crate::number::CallNumber;
-pub use plenary_model::{AudioProcessing, Clip};
+pub use plenary_model::{AudioProcessing, Clip, RecordingId};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};
 
@@ -101,6 +101,58 @@ pub enum MediaCommand {
         /// What.
         processing: AudioProcessing,
     },
+    /// Takes a call into another room: its ports, its keys and its packets go on as they are.
+    Move {
+        /// Which call.
+        call: CallNumber,
+        /// Where its audio is mixed from now on.
+        room: RoomNumber,
+    },
+    /// Puts a call on hold: it hears this over and over, and is not heard. What is said to it alone is heard.
+    Hold {
+        /// Which call.
+        call: CallNumber,
+        /// What.
+        music: Vec<Clip>,
+    },
+    /// Takes a call off hold.
+    Resume {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// How loud a call is heard, and hears, in dB against what it would be.
+    SetLevels {
+        /// Which call.
+        call: CallNumber,
+        /// Of its voice for the others.
+        talk_db: f32,
+        /// Of what it hears.
+        hear_db: f32,
+    },
+    /// Who hears a call while it speaks.
+    SetHeardBy {
+        /// Which call.
+        call: CallNumber,
+        /// These alone; `None`: all of the room.
+        by: Option<Vec<CallNumber>>,
+    },
+    /// Records what a caller says as its name. [`MediaEvent::Recorded`] follows.
+    RecordName {
+        /// Which call.
+        call: CallNumber,
+        /// Its number. Drawn by [`crate::Calls`], never twice.
+        id: RecordingId,
+    },
+    /// Ends the recording of a name.
+    StopName {
+        /// Which call.
+        call: CallNumber,
+    },
+    /// A recorded name is not played any more.
+    ForgetName {
+        /// Which.
+        id: RecordingId,
+    },
     /// A key came by signalling. [`MediaEvent::KeyPressed`] answers, unless the same press has come with the media.
     PressKey {
         /// Which call.
@@ -123,6 +175,8 @@ pub enum MediaCommand {
         clips: Vec<Clip>,
         /// From the beginning again until it is stopped.
         repeat: bool,
+        /// How much louder, in dB.
+        gain_db: f32,
     },
     /// Stops what is being played.
     StopPlay {
@@ -217,6 +271,15 @@ pub enum MediaEvent {
         call: CallNumber,
         /// Which way it does not go; `None`: it goes both ways.
         one_way: Option<OneWay>,
+    },
+    /// The recording of a name has ended.
+    Recorded {
+        /// Of which call.
+        call: CallNumber,
+        /// Its number.
+        id: RecordingId,
+        /// Something was said.
+        is_speech: bool,
     },
     /// What was played is over.
     PlayFinished {

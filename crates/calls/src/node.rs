@@ -36,9 +36,14 @@ impl Input {
     #[must_use]
     pub fn may_place_a_call(&self) -> bool {
         match self {
-            Self::Sip(event) => matches!(event, SipEvent::Referred(_)),
+            Self::Sip(event) => {
+                matches!(event, SipEvent::Referred(_) | SipEvent::KeyPressed { .. } | SipEvent::Ended { .. })
+            }
+            Self::Media(event) => {
+                matches!(event, MediaEvent::KeyPressed { .. } | MediaEvent::RtpTimeout { .. })
+            }
             Self::Found(..) | Self::Question(_, Question::Edge(EdgeQuestion::Invite { .. })) => true,
-            Self::Question(..) | Self::Media(_) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
+            Self::Question(..) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
         }
     }
 }
@@ -318,6 +323,7 @@ fn call_of_media(event: &MediaEvent) -> Option<CallNumber> {
         | MediaEvent::PeerClosed { call }
         | MediaEvent::HoldTimeout { call }
         | MediaEvent::SilenceTimeout { call }
+        | MediaEvent::Recorded { call, .. }
         | MediaEvent::Closed { call, .. } => Some(*call),
         // Of a play or a room, or nothing that a call is ended for.
         MediaEvent::OneWay { .. }

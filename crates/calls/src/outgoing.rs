@@ -20,6 +20,7 @@ use crate::{
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
+    command::CallProgress,
 };
 use plenary_model::Refer;
 use plenary_sip::sdp;
@@ -32,6 +33,8 @@ use tracing::{info, warn};
 
 /// Calls that are being placed for one account at a time: each may cost money.
 const PLACING_MAX: usize = 500;
+/// How long a party that is called again may ring, in milliseconds.
+const REDIAL_MS: u64 = 45_000;
 
 impl Calls {
     /// Calls a participant into a conference, for the web service.
@@ -50,7 +53,8 @@ impl Calls {
         let routes = self.routes(account, &target, trunk, from)?;
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
-        let request = CallRequest { question: Some(question), ..CallRequest::default() };
+        let Invitation { confirm, redial, .. } = *invitation;
+        let request = CallRequest { question: Some(question), confirm, redial, ..CallRequest::default() };
         let number = self.place(key, &target, routes, invitation.options.clone(), ring_ms, request)?;
         if let Some(call) = self.calls.get_mut(&number) {
             call.display_name.clone_from(&invitation.display_name);
@@ -81,6 +85,8 @@ impl Calls {
             ControlError::Unavailable("there is no number for another call; try again".to_owned())
         })?;
         let participant = self.participant_id(number);
+        let again_for = request.again_for.and_then(|call| self.calls.get(&call));
+        let in_place_of = again_for.map(|call| call.participant.clone());
         let from = routes.first().map(|route| route.spec.from_user.clone()).unwrap_or_default();
         self.participants.insert(participant.clone(), number);
         let call = Call {
@@ -107,6 +113,7 @@ impl Calls {
             asserted: None,
             is_withheld: false,
             called: None,
+            keypad: None,
             outgoing: Some(Box::new(OutgoingCall {
                 to: target.shown(),
                 routes: routes.into(),
@@ -121,8 +128,9 @@ impl Calls {
             conference: key,
             participant,
             options,
-            in_place_of: None,
+            in_place_of,
             is_called: true,
+            via: None,
         });
         Ok(number)
     }
@@ -163,14 +171,7 @@ impl Calls {
         let key = key.clone();
         let (to, ring_until, question) =
             (outgoing.to.clone(), outgoing.ring_until, outgoing.request.question.take());
-        call.stage = Stage::Calling(Session {
-            purpose: Purpose::Conference { key: key.clone() },
-            local: local_media,
-            stream: None,
-            playing: None,
-            speaks: false,
-            listens: false,
-        });
+        call.stage = Stage::Calling(Session::new(Purpose::Conference { key: key.clone() }, local_media));
         (call.flow, call.recorded) = (no_flow(local), true);
         let (participant, from) = (call.participant.clone(), call.from.clone());
         let display_name = call.shown_display_name().map(str::to_owned);
@@ -306,9 +307,12 @@ impl Calls {
         if let Some(sdp) = sdp {
             outgoing.early.insert(fork, sdp);
         }
+        let by_key = outgoing.request.by_key;
         if !std::mem::replace(&mut outgoing.is_ringing, true) {
             self.subscribers.note(&key, self.now.mono);
+            self.tell_caller_by_key(by_key, CallProgress::Ringing);
         }
+        let Some(Call { outgoing: Some(outgoing), .. }) = self.calls.get_mut(&number) else { return };
         if let Some(caller) = outgoing.request.caller.filter(|_| status == 180) {
             self.direct_call_rings(caller);
         }
@@ -360,7 +364,6 @@ impl Calls {
         let (codec, is_encrypted) = (stream.codec, stream.protection != sdp::Protection::None);
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
-        let key = call.conference().cloned();
         records::call_answered(call, dialog, &mut self.out);
         if let Some(request) = request {
             self.out.report_referral(request, 200, "OK");
@@ -372,8 +375,10 @@ impl Calls {
             self.out.began(number);
         }
         info!(call = number.0, %participant, "answered");
-        if let Some(conference) = key {
-            self.out.home(ToHome::Connected { conference, participant });
+        let confirm = self.calls.get(&number).and_then(|call| call.outgoing.as_ref()?.request.confirm);
+        match confirm {
+            Some(key) => self.ask_to_confirm(number, key),
+            None => self.enter_called(number),
         }
     }
 
@@ -382,6 +387,8 @@ impl Calls {
         let Some((_, call)) = self.call_with_seat(conference, participant) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
         let (caller, old) = (outgoing.request.caller.take(), outgoing.request.in_place_of.take());
+        let by_key = outgoing.request.by_key;
+        self.tell_caller_by_key(by_key, CallProgress::Joined);
         if let Some(caller) = caller {
             self.direct_call_answered(caller, conference.clone());
         }
@@ -422,7 +429,7 @@ impl Calls {
     }
 
     /// Writes down that a call of ours came to nothing, and tells who asked for it.
-    fn outgoing_failed(&mut self, number: CallNumber, status: u16, phrase: &str) {
+    pub(crate) fn outgoing_failed(&mut self, number: CallNumber, status: u16, phrase: &str) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
         self.ringing.remove(&(outgoing.ring_until, number));
@@ -431,12 +438,20 @@ impl Calls {
             self.out.report_referral(request, status, phrase);
         }
         let caller = outgoing.request.caller.take();
+        let by_key = outgoing.request.by_key.take();
         self.history.change(&call.participant, |call| {
             (call.has_failed, call.status, call.reason) = (true, Some(status), Some(phrase.to_owned()));
         });
         if let Some(caller) = caller {
             self.direct_call_failed(caller, status, phrase);
         }
+        let progress = match status {
+            486 | 600 => CallProgress::Busy,
+            408 | 480 => CallProgress::NoAnswer,
+            403 | 603 => CallProgress::Refused,
+            _ => CallProgress::Failed,
+        };
+        self.tell_caller_by_key(by_key, progress);
     }
 
     /// A call of ours is over of which the signalling knows nothing any more.
@@ -475,7 +490,35 @@ impl Calls {
         }
     }
 
-    /// A participant leaves because another call has taken its place: that ends nothing for other participants.
+    /// A called participant whose call is cut off by a failure is called again, once, where that was asked for. It takes the seat
+    /// over: with its leaving nothing ends.
+    pub(crate) fn redial(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let (Stage::Up(_), Some(conference)) = (&call.stage, call.seat.clone()) else { return };
+        let Some(outgoing) = &mut call.outgoing else { return };
+        if !std::mem::take(&mut outgoing.request.redial) || self.is_stopping || self.is_draining {
+            return;
+        }
+        let by_key = outgoing.request.by_key;
+        let (to, trunk, options) = (outgoing.to.clone(), call.trunk.clone(), call.options.clone());
+        let (given_name, display_name) = (call.given_name.clone(), call.display_name.clone());
+        let Ok(target) = DialTarget::parse(&to) else { return };
+        let Ok(routes) = self.routes(conference.account, &target, trunk.as_deref(), None) else { return };
+        // Whoever answers is the one who was in, so no key is asked for.
+        let request = CallRequest { by_key, again_for: Some(number), ..CallRequest::default() };
+        info!(call = number.0, %to, "the call was cut off: calling again");
+        self.tell_caller_by_key(by_key, CallProgress::Again);
+        match self.place(conference, &target, routes, options, REDIAL_MS, request) {
+            Ok(again) => {
+                if let Some(call) = self.calls.get_mut(&again) {
+                    (call.given_name, call.display_name) = (given_name, display_name);
+                }
+            }
+            Err(error) => info!(%error, "not called again"),
+        }
+    }
+
+    /// A participant leaves because another call has taken its place: that ends nothing for anybody else.
     pub(crate) fn take_over(&mut self, old: CallNumber, text: &str) {
         if let Some(call) = self.calls.get_mut(&old)
             && let Some(conference) = call.seat.take()

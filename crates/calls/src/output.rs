@@ -8,6 +8,7 @@ use crate::{
 };
 use plenary_conference::{QuestionId, ToHome};
 use plenary_model::CallEntry;
+use plenary_model::RecordingId;
 use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
@@ -226,6 +227,38 @@ impl Outputs {
         self.media(MediaCommand::SetProcessing { call, processing });
     }
 
+    pub(crate) fn move_call(&mut self, call: CallNumber, room: RoomNumber) {
+        self.media(MediaCommand::Move { call, room });
+    }
+
+    pub(crate) fn hold(&mut self, call: CallNumber, music: Vec<Clip>) {
+        self.media(MediaCommand::Hold { call, music });
+    }
+
+    pub(crate) fn resume(&mut self, call: CallNumber) {
+        self.media(MediaCommand::Resume { call });
+    }
+
+    pub(crate) fn set_levels(&mut self, call: CallNumber, talk_db: f32, hear_db: f32) {
+        self.media(MediaCommand::SetLevels { call, talk_db, hear_db });
+    }
+
+    pub(crate) fn set_heard_by(&mut self, call: CallNumber, by: Option<Vec<CallNumber>>) {
+        self.media(MediaCommand::SetHeardBy { call, by });
+    }
+
+    pub(crate) fn record_name(&mut self, call: CallNumber, id: RecordingId) {
+        self.media(MediaCommand::RecordName { call, id });
+    }
+
+    pub(crate) fn stop_name(&mut self, call: CallNumber) {
+        self.media(MediaCommand::StopName { call });
+    }
+
+    pub(crate) fn forget_name(&mut self, id: RecordingId) {
+        self.media(MediaCommand::ForgetName { id });
+    }
+
     pub(crate) fn press_key(&mut self, call: CallNumber, key: char) {
         self.media(MediaCommand::PressKey { call, key });
     }
@@ -235,7 +268,18 @@ impl Outputs {
     }
 
     pub(crate) fn play(&mut self, to: PlayTo, play: PlayNumber, clips: Vec<Clip>, repeat: bool) {
-        self.media(MediaCommand::Play { to, play, clips, repeat });
+        self.announce(to, play, clips, repeat, 0.0);
+    }
+
+    pub(crate) fn announce(
+        &mut self,
+        to: PlayTo,
+        play: PlayNumber,
+        clips: Vec<Clip>,
+        repeat: bool,
+        gain_db: f32,
+    ) {
+        self.media(MediaCommand::Play { to, play, clips, repeat, gain_db });
     }
 
     pub(crate) fn stop_play(&mut self, play: PlayNumber) {

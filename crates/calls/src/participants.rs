@@ -73,6 +73,12 @@ pub struct Participant {
     pub talking: bool,
     /// When it entered; `None`: it has not.
     pub entered_at: Option<Timestamp>,
+    /// Since when its hand is up.
+    pub hand_raised_at: Option<Timestamp>,
+    /// It may unmute itself although a leader has muted it.
+    pub may_unmute: bool,
+    /// Only these hear it; `None`: all do.
+    pub heard_by: Option<Vec<ParticipantId>>,
     /// What is done to its voice; `None`: there is no call.
     pub sound: Option<SoundSettings>,
     /// What admitted it; `None`: it was called.
@@ -125,7 +131,11 @@ impl Calls {
     ) -> Option<Participant> {
         let number = *self.participants.get(&summary.id)?;
         let call = self.calls.get(&number)?;
-        let state = state_of(call, conference)?;
+        let state = match (summary.waits, summary.is_held) {
+            (true, _) => ParticipantState::Waiting,
+            (_, true) => ParticipantState::Held,
+            (false, false) => state_of(call, conference)?,
+        };
         let past = self.history.get(&summary.id);
         Some(Participant {
             call: Some(number),
@@ -140,6 +150,9 @@ impl Calls {
             dtmf_enabled: summary.dtmf_enabled,
             talking: call.talking && summary.muted_by.is_none(),
             entered_at: summary.entered_at,
+            hand_raised_at: summary.hand_raised_at,
+            may_unmute: summary.may_unmute,
+            heard_by: summary.heard_by,
             sound: Some(self.sound_of_call(key, number)),
             admitted_by: call.admitted_by.map(AdmittedBy::name),
             trunk: call.trunk.clone(),
@@ -208,6 +221,9 @@ fn past_participant(id: &ParticipantId, call: &PastCall) -> Participant {
         dtmf_enabled: false,
         talking: false,
         entered_at: None,
+        hand_raised_at: None,
+        may_unmute: false,
+        heard_by: None,
         sound: None,
         admitted_by: None,
         trunk: call.trunk.clone(),

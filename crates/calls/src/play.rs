@@ -2,6 +2,7 @@
 
 use crate::media::Clip;
 use plenary_conference::AccountId;
+use plenary_model::LanguageCode;
 use tracing::warn;
 
 /// The items of a list of an account. They were checked when the inbound service was stored; one that is not understood
@@ -18,10 +19,18 @@ pub(crate) fn clips(account: AccountId, list: &[String]) -> Vec<Clip> {
         .collect()
 }
 
+/// The built-in music for those who wait.
+pub(crate) fn music() -> Clip {
+    Clip::Prompt { language: LanguageCode::english().to_string(), name: "music.hold".to_owned() }
+}
+
 fn clip(account: AccountId, text: &str) -> Option<Clip> {
     if let Some(tone) = text.strip_prefix("tone:") {
         let (hz, ms) = tone.split_once('/')?;
         return Some(Clip::Tone { hz: hz.parse().ok()?, ms: ms.parse().ok()? });
+    }
+    if text == "music:hold" {
+        return Some(music());
     }
     if let Some(ms) = text.strip_prefix("silence:") {
         return Some(Clip::Silence { ms: ms.parse().ok()? });

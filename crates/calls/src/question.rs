@@ -3,7 +3,7 @@
 
 use crate::{
     ControlError,
-    control::{Invitation, SoundChange, SoundSettings, TrunkState},
+    control::{Invitation, Playback, SoundChange, SoundSettings, TrunkState},
     lookup::StoreFailed,
     participants::Participant,
 };
@@ -152,6 +152,20 @@ pub enum EdgeQuestion {
         /// The name; `None`: it has none.
         display_name: Option<String>,
     },
+    /// Plays something to a conference or to one participant. [`Answer::Playback`].
+    Announce {
+        /// The conference.
+        conference: ConferenceKey,
+        /// What, and to whom.
+        playback: Box<Playback>,
+    },
+    /// Ends a playback. [`Answer::Done`].
+    StopAnnouncement {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Its id.
+        id: String,
+    },
     /// Has the telephone of a participant call another address. [`Answer::Call`].
     Transfer {
         /// Whose conference.
@@ -207,6 +221,8 @@ pub enum Answer {
     Sound(Result<SoundSettings, Refused>),
     /// What has to be in the store first; `None`: nothing.
     SoundPlan(Result<Option<(AudioOwner, StoredAudio)>, Refused>),
+    /// The id of a playback.
+    Playback(Result<String, Refused>),
     /// How trunks do, by name.
     TrunkStates(BTreeMap<String, TrunkState>),
     /// The participant whose call is placed or transferred.

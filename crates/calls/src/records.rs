@@ -52,6 +52,12 @@ pub(crate) fn call_started(
     out.record(CallEntry::Started { call, dialog });
 }
 
+/// A call that came by an entry is in a conference.
+pub(crate) fn call_entered(call: &Call, conference: &ConferenceKey, out: &mut Outputs) {
+    let (id, conference) = (call.participant.to_string(), conference.name.to_string());
+    out.record(CallEntry::Entered { id, conference });
+}
+
 /// A call of ours was answered.
 pub(crate) fn call_answered(call: &Call, dialog: String, out: &mut Outputs) {
     let (id, trunk) = (call.participant.to_string(), call.trunk.clone());

@@ -111,7 +111,7 @@ impl Calls {
             in_place_of,
             replaces: referred.replaces.clone(),
             referred_by: referred.referred_by.clone(),
-            caller: None,
+            ..CallRequest::default()
         };
         info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
         // Agreed to first: what becomes of it is told after that.

@@ -68,9 +68,13 @@ impl Calls {
     pub(crate) fn handle_key(&mut self, number: CallNumber, key: char) {
         let Some(call) = self.calls.get(&number) else { return };
         let Some(key) = plenary_conference::Digit::new(key) else { return };
+        let has_keypad = call.keypad.is_some();
         if let Stage::Up(Session { purpose: Purpose::Conference { key: conference }, .. }) = &call.stage {
             let (conference, participant) = (conference.clone(), call.participant.clone());
             self.out.home(ToHome::Key { conference, participant, key });
+        }
+        if has_keypad {
+            self.handle_keypad_key(number, key);
         }
     }
 
@@ -121,6 +125,7 @@ impl Calls {
             room.calls -= 1;
             if room.calls == 0 {
                 self.rooms.remove(key);
+                self.playbacks.retain(|_, (conference, _)| conference != key);
             }
         }
     }

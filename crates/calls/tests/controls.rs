@@ -8,8 +8,8 @@ use plenary_calls::{
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
-    ConferenceName, ControlsChange, Event, MutedBy, ParticipantId, Refused, Reservation, ReservationToken,
-    State, Timestamp, conferences::ConferenceRef,
+    ConferenceName, ControlsChange, Event, MutedBy, ParticipantChange, ParticipantId, Refused, Reservation,
+    ReservationToken, State, Timestamp, conferences::ConferenceRef,
 };
 use plenary_model::AudioOwner;
 use support::{ACCOUNT, EPOCH, From, World, key, trunk};
@@ -18,7 +18,8 @@ const NUMBER: &str = "tel:+441908273800";
 
 fn mute(participant: &ParticipantId, muted: bool) -> Event {
     let (conference, participant) = (key("Tea"), participant.clone());
-    Event::ChangeParticipant { conference, participant, muted: Some(muted), dtmf_enabled: None }
+    let change = ParticipantChange { muted: Some(muted), ..ParticipantChange::default() };
+    Event::ChangeParticipant { conference, participant, change }
 }
 
 fn remove(participant: &ParticipantId) -> Event {

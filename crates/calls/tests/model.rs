@@ -213,7 +213,7 @@ impl Model {
         for entry in &self.world.records[self.seen_records..] {
             match entry {
                 CallEntry::Started { call, .. } => assert!(self.started.insert(call.id.clone()), "twice"),
-                CallEntry::Answered { id, .. } => {
+                CallEntry::Answered { id, .. } | CallEntry::Entered { id, .. } => {
                     assert!(self.started.contains(id) && !self.ended.contains(id));
                 }
                 CallEntry::Ended { id, .. } => {

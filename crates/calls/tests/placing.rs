@@ -47,6 +47,7 @@ fn a_participant_who_answers_is_in_under_the_id_that_was_returned() {
         .map(|entry| match entry {
             CallEntry::Started { .. } => "started",
             CallEntry::Answered { .. } => "answered",
+            CallEntry::Entered { .. } => "entered",
             CallEntry::Ended { .. } => "ended",
         })
         .collect();
@@ -211,7 +212,10 @@ fn without_a_seat_or_a_port_no_call_is_placed_and_nothing_is_left() {
     world.reserve("Tea", 60, None);
     let question = world.invite(NUMBER);
     let refused = world.call_of(question);
-    assert!(matches!(refused, Err(ControlError::Refused(Refused::Early { divert: None }))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(ControlError::Refused(Refused::Early { divert: None, .. }))),
+        "{refused:?}"
+    );
     let mut world = with_trunks();
     world.no_ports = Some(true);
     let question = world.invite(NUMBER);

@@ -1,11 +1,13 @@
 //! What has to be done because of an event or of time passing.
 
 use crate::{
+    command::News,
     controls::Controls,
     id::{ConferenceKey, ParticipantId, ReservationToken},
     muting::MutedBy,
     participant::PlayList,
 };
+use plenary_model::NameId;
 use serde::{Deserialize, Serialize};
 
 /// An output of [`crate::Conferences::poll_effect`]; carried out in order by the wiring.
@@ -50,7 +52,69 @@ pub enum Effect {
         /// Whose.
         participant: ParticipantId,
     },
-    /// Ends the call. The participant has left the conference already; no `Gone` is awaited.
+    /// Says something to participants, after what is being said to them.
+    Announce {
+        /// Who hears it.
+        to: Audience,
+        /// What is said.
+        what: Announcement,
+    },
+    /// Tells something to one participant alone.
+    Tell {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// Who is told.
+        participant: ParticipantId,
+        /// What.
+        news: News,
+    },
+    /// A participant has become a leader, or is none any more.
+    Role {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// Who.
+        participant: ParticipantId,
+        /// It is one now.
+        is_leader: bool,
+    },
+    /// A participant is put on hold, where it hears music, or taken off it. What it hears and whether it is heard comes with
+    /// [`Effect::SetVoice`].
+    Hold {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// Who.
+        participant: ParticipantId,
+        /// It is on hold now.
+        is_held: bool,
+    },
+    /// Who hears a participant while it [speaks](Effect::SetVoice). Who enters is heard by all until this says something else.
+    HeardBy {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// Who is heard.
+        participant: ParticipantId,
+        /// By these alone; `None`: by all.
+        by: Option<Vec<ParticipantId>>,
+    },
+    /// A participant comes from another conference of the account, where it has left without a hang-up. It is in this one now; the
+    /// effects of its entering follow.
+    MoveIn {
+        /// Where it is now.
+        conference: ConferenceKey,
+        /// Who.
+        participant: ParticipantId,
+        /// Where it was.
+        from: ConferenceKey,
+    },
+    /// A recorded name is not needed any more. Each name of a participant who entered is forgotten once: half a minute after they
+    /// have left, so that it can be heard to its end, or at once when the conference is over.
+    ForgetName {
+        /// Which conference had it.
+        conference: ConferenceKey,
+        /// Which one.
+        name: NameId,
+    },
+    /// Ends the call; the party is already out of the conference and no `Gone` is awaited for it.
     HangUp {
         /// Which conference decided it.
         conference: ConferenceKey,
@@ -63,6 +127,20 @@ pub enum Effect {
     Notify(Notice),
 }
 
+impl Announcement {
+    /// It is for those only who hear the conference ([`Effect::SetVoice`]).
+    #[must_use]
+    pub fn is_for_listeners(&self) -> bool {
+        match self {
+            Self::Joined { .. } | Self::Left { .. } => true,
+            Self::EndsIn { .. }
+            | Self::LeaderLeft { .. }
+            | Self::AloneEndsIn { .. }
+            | Self::ExtendedBy { .. } => false,
+        }
+    }
+}
+
 impl Effect {
     /// The conference that decided it.
     #[must_use]
@@ -71,11 +149,53 @@ impl Effect {
             Self::SetVoice { conference, .. }
             | Self::StartLoop { conference, .. }
             | Self::StopLoop { conference, .. }
-            | Self::HangUp { conference, .. } => conference,
-            Self::Beep { to } | Self::Play { to, .. } => to.conference(),
+            | Self::HangUp { conference, .. }
+            | Self::Tell { conference, .. }
+            | Self::Role { conference, .. }
+            | Self::Hold { conference, .. }
+            | Self::HeardBy { conference, .. }
+            | Self::MoveIn { conference, .. }
+            | Self::ForgetName { conference, .. } => conference,
+            Self::Beep { to } | Self::Play { to, .. } | Self::Announce { to, .. } => to.conference(),
             Self::Notify(notice) => notice.conference(),
         }
     }
+}
+
+/// What is said to many, by the edge's words and in the language of the room. [`Self::Joined`] and [`Self::Left`] are for those who
+/// hear the conference; the others are for every participant, also while it is not ACTIVE and for those on hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Announcement {
+    /// A participant has joined.
+    Joined {
+        /// By this recorded name; `None`: by a tone.
+        name: Option<NameId>,
+    },
+    /// A participant has left.
+    Left {
+        /// By this recorded name; `None`: by a tone.
+        name: Option<NameId>,
+    },
+    /// The conference ends in so many seconds.
+    EndsIn {
+        /// So many.
+        seconds: u32,
+    },
+    /// The last leader has left.
+    LeaderLeft {
+        /// The conference ends in so many seconds; `None`: it goes on.
+        ends_in_s: Option<u32>,
+    },
+    /// The only participant is told that the conference ends.
+    AloneEndsIn {
+        /// In so many seconds.
+        seconds: u32,
+    },
+    /// The conference goes on for longer.
+    ExtendedBy {
+        /// By so many seconds.
+        seconds: u32,
+    },
 }
 
 /// The participants who hear what is played.
@@ -110,6 +230,12 @@ pub enum EndReason {
     ExitKey,
     /// The web service ended the conference for all participants.
     Ended,
+    /// A leader has ended it for everybody by key.
+    EndedByLeader,
+    /// A leader has removed it.
+    RemovedByLeader,
+    /// It was alone for too long.
+    Alone,
 }
 
 /// A fact that a user would notice.
@@ -160,6 +286,34 @@ pub enum Notice {
         conference: ConferenceKey,
         controls: Controls,
     },
+    HandChanged {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+        is_raised: bool,
+    },
+    WaitingBegan {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+    },
+    WaitingEnded {
+        conference: ConferenceKey,
+        participant: ParticipantId,
+        end: WaitEnd,
+    },
+}
+
+/// How a caller's waiting in the lobby has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitEnd {
+    /// A leader or a program has admitted the caller, who has a seat now.
+    Admitted,
+    /// A leader or a program has turned the caller away.
+    Denied,
+    /// The caller has hung up.
+    HungUp,
+    /// The conference is over.
+    Over,
 }
 
 impl Notice {
@@ -177,7 +331,10 @@ impl Notice {
             | Self::ParticipantEntered { conference, .. }
             | Self::ParticipantLeft { conference, .. }
             | Self::OptionsChanged { conference, .. }
-            | Self::ControlsChanged { conference, .. } => conference,
+            | Self::ControlsChanged { conference, .. }
+            | Self::HandChanged { conference, .. }
+            | Self::WaitingBegan { conference, .. }
+            | Self::WaitingEnded { conference, .. } => conference,
         }
     }
 }

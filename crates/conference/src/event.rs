@@ -5,6 +5,7 @@ use crate::{
     id::{ConferenceKey, ParticipantId, ReservationToken},
     participant::{Digit, ParticipantOptions},
     reservation::Reservation,
+    room::ViaRoom,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,8 @@ pub enum Event {
         options: ParticipantOptions,
         /// We call it: a locked conference lets it in.
         is_called: bool,
+        /// The room that it comes by.
+        via: Option<Box<ViaRoom>>,
     },
     /// The same for a call that will take the place of another one in this conference (RFC 3891): it is let in where there is no
     /// seat left, for the other one's becomes free. One call at a time may do so for each.
@@ -93,23 +96,39 @@ pub enum Event {
         /// Who has to leave.
         participant: ParticipantId,
     },
-    /// Changes a participant in every state of the conference; for one on the way in, what they will enter with.
+    /// Changes a party in whatever state the conference is; of one who is on the way in or waits, what it will enter with.
     ChangeParticipant {
         /// The conference.
         conference: ConferenceKey,
         /// Which participant.
         participant: ParticipantId,
-        /// New value of `muted`.
-        muted: Option<bool>,
-        /// New value of `dtmf_enabled`.
-        dtmf_enabled: Option<bool>,
+        /// What changes.
+        change: ParticipantChange,
     },
-    /// Removes a participant in every state of the conference, also one on the way in.
+    /// Removes a party in whatever state the conference is, also one who is on the way in; turns away who waits in the lobby.
     RemoveParticipant {
         /// The conference.
         conference: ConferenceKey,
         /// Who has to leave.
         participant: ParticipantId,
+    },
+    /// Admits from the lobby. Of all who wait, those come in first who have waited longest, as long as there are seats.
+    AdmitWaiting {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which caller; `None`: all who wait.
+        participant: Option<ParticipantId>,
+    },
+    /// Moves a participant who is in to another conference of the account: with its options, its name, what it was muted by and
+    /// whether it is a leader; it does not wait in a lobby there. Its leaving ends the conference for others only where the rules of
+    /// a room say so.
+    Move {
+        /// Where it is.
+        conference: ConferenceKey,
+        /// Who.
+        participant: ParticipantId,
+        /// Where it goes. It is created where it does not exist.
+        to: ConferenceKey,
     },
     /// Mutes all who are in, or undoes that.
     MuteAll {
@@ -135,4 +154,23 @@ pub enum Event {
         /// The conference.
         conference: ConferenceKey,
     },
+}
+
+/// What of a participant changes; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantChange {
+    /// Its voice is not heard.
+    pub muted: Option<bool>,
+    /// Its keys do something.
+    pub dtmf_enabled: Option<bool>,
+    /// It may unmute itself although a leader has muted it; `Some(None)`: as the conference says.
+    pub self_unmute: Option<Option<bool>>,
+    /// Its hand is taken down.
+    pub lower_hand: bool,
+    /// It is on hold.
+    pub held: Option<bool>,
+    /// It is a leader.
+    pub leader: Option<bool>,
+    /// Only these hear it; `Some(None)`: all do.
+    pub heard_by: Option<Option<Vec<ParticipantId>>>,
 }

@@ -6,6 +6,7 @@ use crate::{
     Conferences, Effect, Event, Mono, Now, Refused, Timestamp,
     id::ConferenceKey,
     message::{ToEdge, ToHome},
+    room::AdmitAnswer,
     state::State,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -102,24 +103,43 @@ impl Home {
     /// Takes a message of an edge.
     pub fn handle_message(&mut self, message: ToHome, now: Now) {
         let event = match message {
-            ToHome::Admit { conference, participant, options, in_place_of, is_called } => {
-                let granted =
-                    ToEdge::Granted { conference: conference.clone(), participant: participant.clone() };
+            ToHome::Admit { conference, participant, options, in_place_of, is_called, via } => {
+                let (to, who) = (conference.clone(), participant.clone());
                 let event = match in_place_of {
                     Some(of) => Event::AdmitInPlace { participant, conference, options, of },
-                    None => Event::Admit { participant, conference, options, is_called },
+                    None => Event::Admit { participant, conference, options, is_called, via },
                 };
-                let outcome = self.handle_event(event, now);
-                return self.answer(granted, outcome);
+                // Where there is a seat, or a place in the lobby, the answer is among those of the step.
+                if let Err(refused) = self.handle_event(event, now) {
+                    self.messages.push_back(ToEdge::Refused { conference: to, participant: who, refused });
+                }
+                return;
             }
             ToHome::Connected { conference, participant } => {
-                let entered = ToEdge::Entered { conference, participant: participant.clone() };
-                let outcome = self.handle_event(Event::Connected { participant }, now);
-                return self.answer(entered, outcome);
+                let outcome = self.handle_event(Event::Connected { participant: participant.clone() }, now);
+                return self.messages.push_back(match outcome {
+                    Ok(()) => ToEdge::Entered { conference, participant },
+                    Err(refused) => ToEdge::Refused { conference, participant, refused },
+                });
+            }
+            ToHome::Command { conference, participant, question, command } => {
+                let outcome = self.conferences.handle_command(&participant, command, now);
+                self.collect();
+                return self.messages.push_back(ToEdge::Outcome {
+                    conference,
+                    participant,
+                    question,
+                    outcome,
+                });
             }
             ToHome::Gone { participant, .. } => Event::Gone { participant },
             ToHome::TakenOver { participant, .. } => Event::TakenOver { participant },
             ToHome::Key { participant, key, .. } => Event::KeyPressed { participant, key },
+            ToHome::Guessing { conference } => {
+                self.conferences.tell_of_guessing(&conference, now);
+                self.collect();
+                return;
+            }
             ToHome::Roster { conference } => {
                 self.handle_timeout(now);
                 let (state, participants) =
@@ -159,18 +179,8 @@ impl Home {
         self.conferences.poll_timeout(now)
     }
 
-    fn answer(&mut self, granted: ToEdge, outcome: Result<(), Refused>) {
-        let message = match (outcome, granted) {
-            (
-                Err(refused),
-                ToEdge::Granted { conference, participant } | ToEdge::Entered { conference, participant },
-            ) => ToEdge::Refused { conference, participant, refused },
-            (_, granted) => granted,
-        };
-        self.messages.push_back(message);
-    }
-
-    /// Makes messages of the effects, one for each run of effects of one conference. The number of the last one.
+    /// Makes messages of the effects, one for each run of effects of one conference, and of the answers to those who want to come
+    /// in. The number of the last message with effects.
     fn collect(&mut self) -> Option<u64> {
         let mut last = None;
         let mut run: Vec<Effect> = Vec::new();
@@ -180,7 +190,19 @@ impl Home {
             }
             run.push(effect);
         }
-        if run.is_empty() { last } else { Some(self.have_done(run)) }
+        if !run.is_empty() {
+            last = Some(self.have_done(run));
+        }
+        while let Some((conference, participant, answer)) = self.conferences.poll_answer() {
+            self.messages.push_back(match answer {
+                AdmitAnswer::Granted(arrival) => ToEdge::Granted { conference, participant, arrival },
+                AdmitAnswer::Waiting { is_leader_told } => {
+                    ToEdge::Waiting { conference, participant, is_leader_told }
+                }
+                AdmitAnswer::Refused(refused) => ToEdge::Refused { conference, participant, refused },
+            });
+        }
+        last
     }
 
     fn have_done(&mut self, effects: Vec<Effect>) -> u64 {

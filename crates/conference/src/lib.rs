@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod calendar;
+pub mod command;
 pub mod conferences;
 pub mod controls;
 pub mod effect;
@@ -20,15 +21,17 @@ pub mod message;
 mod muting;
 pub mod refused;
 pub mod reservation;
+pub mod room;
 mod state;
 pub mod time;
 
 pub use plenary_model::{id, participant};
 
+pub use command::{Command, News, Outcome};
 pub use conferences::Conferences;
 pub use controls::{Controls, ControlsChange};
 pub use effect::Effect;
-pub use event::Event;
+pub use event::{Event, ParticipantChange};
 pub use home::{Home, QuestionId};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use limits::{ConferenceLimits, ReservationLimits};
@@ -37,5 +40,6 @@ pub use muting::MutedBy;
 pub use participant::{Digit, ParticipantOptions};
 pub use refused::Refused;
 pub use reservation::Reservation;
+pub use room::{AdmitAnswer, Arrival, RoomRules, ViaRoom};
 pub use state::State;
 pub use time::{Mono, Now, Timestamp};

@@ -7,20 +7,25 @@
 //! ```text
 //!   edge                                    home
 //!    │ Admit ──────────────────────────────▶ │  a seat is taken
-//!    │ ◀────────────────── Granted, Refused  │
-//!    │ Connected ──────────────────────────▶ │  the participant enters
+//!    │ ◀──── Granted, or Refused, or Waiting │  in the lobby, without a seat: Granted or Refused comes later
+//!    │ Connected ──────────────────────────▶ │  the party enters
 //!    │ ◀──── Do { seq, effects }             │
 //!    │ ◀────────────────── Entered, Refused  │
 //!    │ Done { seq } ───────────────────────▶ │  the request for the change is answered
 //!    │ Key, Gone, TakenOver ───────────────▶ │
+//!    │ Command ────────────────────────────▶ │
+//!    │ ◀──── Do { seq, effects }             │
+//!    │ ◀─────────────────────────── Outcome  │
 //! ```
 
 use crate::{
+    command::{Command, Outcome},
     conferences::ParticipantSummary,
     effect::Effect,
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions},
     refused::Refused,
+    room::{Arrival, ViaRoom},
     state::State,
 };
 use serde::{Deserialize, Serialize};
@@ -40,6 +45,8 @@ pub enum ToHome {
         in_place_of: Option<ParticipantId>,
         /// We call it: a locked conference lets it in.
         is_called: bool,
+        /// The room that it comes by. [`ToEdge::Waiting`] may answer then, too.
+        via: Option<Box<ViaRoom>>,
     },
     /// The admitted call is up. [`ToEdge::Entered`] or [`ToEdge::Refused`] answers.
     Connected {
@@ -71,6 +78,22 @@ pub enum ToHome {
         /// Which key.
         key: Digit,
     },
+    /// A participant asks for something by keys. [`ToEdge::Outcome`] answers.
+    Command {
+        /// The conference that the participant is in.
+        conference: ConferenceKey,
+        /// Its id.
+        participant: ParticipantId,
+        /// Comes back with the answer.
+        question: u64,
+        /// What it asks for.
+        command: Command,
+    },
+    /// PINs of a room that leads to this conference are being guessed: its leaders are told. Not answered.
+    Guessing {
+        /// Which conference.
+        conference: ConferenceKey,
+    },
     /// Asks who is in: [`ToEdge::Roster`] answers.
     Roster {
         /// Of which conference.
@@ -94,6 +117,29 @@ pub enum ToEdge {
         conference: ConferenceKey,
         /// For this call.
         participant: ParticipantId,
+        /// How it finds the conference.
+        arrival: Arrival,
+    },
+    /// The call waits in the lobby; it holds no seat. [`ToEdge::Granted`] or [`ToEdge::Refused`] follows, and the same again
+    /// when a leader comes or the last one goes.
+    Waiting {
+        /// Where.
+        conference: ConferenceKey,
+        /// Which call.
+        participant: ParticipantId,
+        /// A leader is in and has been told.
+        is_leader_told: bool,
+    },
+    /// What became of a [`ToHome::Command`]. The effects came before, also those that hang up on the participant who asked.
+    Outcome {
+        /// Of which conference.
+        conference: ConferenceKey,
+        /// Whose.
+        participant: ParticipantId,
+        /// The number of the command.
+        question: u64,
+        /// What became of it.
+        outcome: Outcome,
     },
     /// The participant is in. The effects of entering came before.
     Entered {

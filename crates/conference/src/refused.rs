@@ -21,6 +21,9 @@ pub enum Refused {
     /// No participant of that id is in the conference.
     #[error("there is no participant of this id in the conference")]
     UnknownParticipant,
+    /// Nothing of that id is being played in the conference.
+    #[error("there is no playback of this id in the conference")]
+    UnknownPlayback,
     /// A name and a token were given and belong to different conferences.
     #[error("the conference name and the reservation token belong to different conferences")]
     NameTokenMismatch,
@@ -60,6 +63,8 @@ pub enum Refused {
     Early {
         /// The inbound service to divert to, where the reservation names one.
         divert: Option<ServiceName>,
+        /// When it starts, where that is known.
+        starts_at: Option<Timestamp>,
     },
     /// A caller came within the minutes after the end in which the name is still taken.
     #[error("the conference is over")]
@@ -67,6 +72,12 @@ pub enum Refused {
     /// The conference takes no new callers.
     #[error("the conference is locked")]
     Locked,
+    /// As many callers wait in the lobby as may.
+    #[error("too many callers wait to be admitted")]
+    LobbyFull,
+    /// A leader has turned the caller away.
+    #[error("a leader has turned the caller away")]
+    Denied,
     /// All seats are taken.
     #[error("the conference is full")]
     Full,

@@ -3,8 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    Controls, ControlsChange, Digit, Effect, Event, MutedBy, ParticipantOptions, Refused, ReservationToken,
-    State,
+    Controls, ControlsChange, Digit, Effect, Event, MutedBy, ParticipantChange, ParticipantOptions, Refused,
+    ReservationToken, State,
     effect::{EndReason, Notice},
 };
 use support::*;
@@ -15,7 +15,11 @@ fn with_keys(options: ParticipantOptions) -> ParticipantOptions {
 
 fn change(world: &mut World, conference: &str, name: &str, muted: Option<bool>) -> Result<(), Refused> {
     let (conference, participant) = (key(conference), participant_id(name));
-    world.handle(Event::ChangeParticipant { conference, participant, muted, dtmf_enabled: None })
+    world.handle(Event::ChangeParticipant {
+        conference,
+        participant,
+        change: ParticipantChange { muted, ..ParticipantChange::default() },
+    })
 }
 
 fn remove(world: &mut World, conference: &str, name: &str) -> Result<(), Refused> {
@@ -89,8 +93,11 @@ fn what_is_set_while_a_participant_is_called_holds_when_they_enter() {
         .handle(Event::ChangeParticipant {
             conference,
             participant,
-            muted: Some(true),
-            dtmf_enabled: Some(false),
+            change: ParticipantChange {
+                muted: Some(true),
+                dtmf_enabled: Some(false),
+                ..ParticipantChange::default()
+            },
         })
         .unwrap();
     assert_eq!(world.names("Tea"), ["a"], "it is not in by that");
@@ -144,6 +151,7 @@ fn a_locked_conference_admits_only_the_participants_it_calls() {
         conference: key("Tea"),
         options: plain(),
         is_called,
+        via: None,
     };
     world.handle(admit("c", true)).unwrap();
     world

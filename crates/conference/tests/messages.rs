@@ -1,13 +1,16 @@
 //! Every message between edge and home can be written to a link and read back as it was.
 
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, Controls, Digit, Effect, MutedBy, ParticipantId,
-    ParticipantOptions, Refused, ReservationToken, ServiceName, State, Timestamp, ToEdge, ToHome,
+    AccountId, Arrival, Command, ConferenceKey, ConferenceName, Controls, Digit, Effect, MutedBy, News,
+    Outcome, ParticipantId, ParticipantOptions, Refused, ReservationToken, RoomRules, ServiceName, State,
+    Timestamp, ToEdge, ToHome, ViaRoom,
+    command::{CallProgress, Step, Volume, Who},
     conferences::ParticipantSummary,
-    effect::{Audience, EndReason, Notice},
+    effect::{Announcement, Audience, EndReason, Notice, WaitEnd},
     participant::PlayList,
     refused::OutOfRange,
 };
+use plenary_model::{Announce, LanguageCode, NameId};
 use proptest::{option, prelude::*, sample::select};
 
 /// Any text, with what JSON has to escape.
@@ -92,7 +95,10 @@ fn refused() -> impl Strategy<Value = Refused> {
             from: Timestamp(from),
             to: Timestamp(to)
         }),
-        option::of(text()).prop_map(|divert| Refused::Early { divert: divert.map(ServiceName::new) }),
+        (option::of(text()), option::of(any::<i64>())).prop_map(|(divert, starts_at)| Refused::Early {
+            divert: divert.map(ServiceName::new),
+            starts_at: starts_at.map(Timestamp),
+        }),
         select(vec![
             Refused::UnknownConference,
             Refused::UnknownReservation,
@@ -103,6 +109,8 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::TooLateToExtend,
             Refused::Over,
             Refused::Locked,
+            Refused::LobbyFull,
+            Refused::Denied,
             Refused::Full,
             Refused::AlreadyAdmitted,
         ]),
@@ -136,6 +144,164 @@ fn notice() -> impl Strategy<Value = Notice> {
             let controls = Controls { locked, lecture, muted_on_entry, self_unmute };
             Notice::ControlsChanged { conference, controls }
         }),
+        (conference(), participant(), any::<bool>()).prop_map(|(conference, participant, is_raised)| {
+            Notice::HandChanged { conference, participant, is_raised }
+        }),
+        (conference(), participant())
+            .prop_map(|(conference, participant)| Notice::WaitingBegan { conference, participant }),
+        (
+            conference(),
+            participant(),
+            select(vec![WaitEnd::Admitted, WaitEnd::Denied, WaitEnd::HungUp, WaitEnd::Over])
+        )
+            .prop_map(|(conference, participant, end)| Notice::WaitingEnded {
+                conference,
+                participant,
+                end
+            }),
+    ]
+}
+
+fn name() -> impl Strategy<Value = Option<NameId>> {
+    option::of(text().prop_map(NameId))
+}
+
+fn rules() -> impl Strategy<Value = RoomRules> {
+    let announce = select(vec![Announce::Name, Announce::Tone, Announce::None]);
+    let minutes = prop::collection::vec(any::<u32>(), 0..3);
+    let language = select(vec!["en", "pl", "en-GB"]);
+    (any::<[bool; 3]>(), announce, any::<Option<u32>>(), minutes, any::<[u32; 2]>(), language).prop_map(
+        |(flags, announce, end_after_leader_s, time_warnings_min, numbers, language)| {
+            let [lobby, wait_for_leader, muted_on_entry] = flags;
+            let [alone_min, announce_names_max] = numbers;
+            RoomRules {
+                lobby,
+                wait_for_leader,
+                announce,
+                announce_names_max,
+                muted_on_entry,
+                end_after_leader_s,
+                time_warnings_min,
+                alone_min,
+                language: LanguageCode::new(language).unwrap(),
+            }
+        },
+    )
+}
+
+fn via() -> impl Strategy<Value = Option<Box<ViaRoom>>> {
+    let via = (rules(), any::<bool>(), name())
+        .prop_map(|(rules, is_leader, name)| Box::new(ViaRoom { rules, is_leader, name }));
+    option::of(via)
+}
+
+fn announcement() -> impl Strategy<Value = Announcement> {
+    prop_oneof![
+        name().prop_map(|name| Announcement::Joined { name }),
+        name().prop_map(|name| Announcement::Left { name }),
+        any::<u32>().prop_map(|seconds| Announcement::EndsIn { seconds }),
+        any::<Option<u32>>().prop_map(|ends_in_s| Announcement::LeaderLeft { ends_in_s }),
+        any::<u32>().prop_map(|seconds| Announcement::AloneEndsIn { seconds }),
+        any::<u32>().prop_map(|seconds| Announcement::ExtendedBy { seconds }),
+    ]
+}
+
+fn news() -> impl Strategy<Value = News> {
+    let progress = select(vec![
+        CallProgress::Ringing,
+        CallProgress::Busy,
+        CallProgress::NoAnswer,
+        CallProgress::Refused,
+        CallProgress::Failed,
+        CallProgress::Joined,
+    ]);
+    prop_oneof![
+        any::<bool>().prop_map(|self_unmute| News::MutedByLeader { self_unmute }),
+        Just(News::UnmutedByLeader),
+        any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
+        Just(News::HandRaised),
+        name().prop_map(|name| News::Waiting { name }),
+        progress.prop_map(News::Call),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let step = || select(vec![Step::Up, Step::Down, Step::Reset]);
+    let who = || prop_oneof![Just(Who::Next), participant().prop_map(Who::One)];
+    prop_oneof![
+        select(vec![
+            Command::ToggleMute,
+            Command::ToggleHand,
+            Command::Count,
+            Command::RollCall,
+            Command::NextFloor,
+            Command::ToggleMuteAll,
+            Command::ToggleLecture,
+            Command::ToggleLock,
+            Command::NextWaiting,
+            Command::AdmitAll,
+            Command::EjectLast,
+            Command::TimeLeft,
+            Command::ToggleAnnouncements,
+            Command::Leave,
+            Command::End,
+        ]),
+        step().prop_map(Command::Hear),
+        step().prop_map(Command::Talk),
+        who().prop_map(Command::Admit),
+        who().prop_map(Command::Refuse),
+        text().prop_map(|number| Command::Call { number }),
+        any::<bool>().prop_map(|is_confirmed| Command::Record { is_confirmed }),
+        any::<u32>().prop_map(|minutes| Command::Extend { minutes }),
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let volume = select(vec![Volume::Louder, Volume::Quieter, Volume::Normal, Volume::AtLimit]);
+    let names = prop::collection::vec(text().prop_map(NameId), 0..3);
+    prop_oneof![
+        select(vec![
+            Outcome::Muted,
+            Outcome::Unmuted,
+            Outcome::StaysMuted,
+            Outcome::HandRaised,
+            Outcome::HandLowered,
+            Outcome::AllMuted,
+            Outcome::AllUnmuted,
+            Outcome::LectureOn,
+            Outcome::LectureOff,
+            Outcome::Locked,
+            Outcome::Unlocked,
+            Outcome::NobodyWaits,
+            Outcome::Admitted,
+            Outcome::AllAdmitted,
+            Outcome::TurnedAway,
+            Outcome::LastEjected,
+            Outcome::RecordingUnconfirmed,
+            Outcome::RecordingOn,
+            Outcome::RecordingPaused,
+            Outcome::RecordingResumed,
+            Outcome::NotExtended,
+            Outcome::Calling,
+            Outcome::CallNotAllowed,
+            Outcome::CallFailed,
+            Outcome::AnnouncementsOn,
+            Outcome::AnnouncementsOff,
+            Outcome::LeadersOnly,
+            Outcome::Done,
+            Outcome::Failed,
+        ]),
+        volume.prop_map(Outcome::Volume),
+        any::<(u32, u32)>().prop_map(|(participants, waiting)| Outcome::Count { participants, waiting }),
+        (names, any::<u32>()).prop_map(|(names, unnamed)| Outcome::Roll { names, unnamed }),
+        (participant(), name(), any::<u32>()).prop_map(|(participant, name, count)| Outcome::Waiting {
+            participant,
+            name,
+            count
+        }),
+        any::<(Option<u32>, bool)>()
+            .prop_map(|(seconds, may_extend)| Outcome::TimeLeft { seconds, may_extend }),
+        any::<u32>().prop_map(|seconds| Outcome::Extended { seconds }),
     ]
 }
 
@@ -152,6 +318,9 @@ fn effect() -> impl Strategy<Value = Effect> {
         EndReason::Ejected,
         EndReason::ExitKey,
         EndReason::Ended,
+        EndReason::EndedByLeader,
+        EndReason::RemovedByLeader,
+        EndReason::Alone,
     ]);
     prop_oneof![
         (conference(), participant(), any::<bool>(), any::<bool>()).prop_map(
@@ -170,15 +339,44 @@ fn effect() -> impl Strategy<Value = Effect> {
             participant,
             reason
         }),
+        (audience(), announcement()).prop_map(|(to, what)| Effect::Announce { to, what }),
+        (conference(), participant(), news()).prop_map(|(conference, participant, news)| Effect::Tell {
+            conference,
+            participant,
+            news
+        }),
+        (conference(), participant(), any::<bool>()).prop_map(|(conference, participant, is_leader)| {
+            Effect::Role { conference, participant, is_leader }
+        }),
+        (conference(), participant(), any::<bool>())
+            .prop_map(|(conference, participant, is_held)| Effect::Hold { conference, participant, is_held }),
+        (conference(), participant(), heard_by()).prop_map(|(conference, participant, by)| Effect::HeardBy {
+            conference,
+            participant,
+            by
+        }),
+        (conference(), participant(), conference())
+            .prop_map(|(conference, participant, from)| Effect::MoveIn { conference, participant, from }),
+        (conference(), text())
+            .prop_map(|(conference, name)| Effect::ForgetName { conference, name: NameId(name) }),
         notice().prop_map(Effect::Notify),
     ]
 }
 
+fn heard_by() -> impl Strategy<Value = Option<Vec<ParticipantId>>> {
+    option::of(prop::collection::vec(participant(), 0..3))
+}
+
 fn to_home() -> impl Strategy<Value = ToHome> {
     prop_oneof![
-        (conference(), participant(), options(), option::of(participant()), any::<bool>()).prop_map(
-            |(conference, participant, options, in_place_of, is_called)| {
-                ToHome::Admit { conference, participant, options, in_place_of, is_called }
+        (conference(), participant(), options(), option::of(participant()), any::<bool>(), via()).prop_map(
+            |(conference, participant, options, in_place_of, is_called, via)| {
+                ToHome::Admit { conference, participant, options, in_place_of, is_called, via }
+            }
+        ),
+        (conference(), participant(), any::<u64>(), command()).prop_map(
+            |(conference, participant, question, command)| {
+                ToHome::Command { conference, participant, question, command }
             }
         ),
         (conference(), participant())
@@ -193,24 +391,46 @@ fn to_home() -> impl Strategy<Value = ToHome> {
             key
         }),
         conference().prop_map(|conference| ToHome::Roster { conference }),
+        conference().prop_map(|conference| ToHome::Guessing { conference }),
         (conference(), any::<u64>()).prop_map(|(conference, seq)| ToHome::Done { conference, seq }),
     ]
 }
 
 fn to_edge() -> impl Strategy<Value = ToEdge> {
-    let summary = (participant(), any::<[bool; 3]>(), muted_by(), any::<Option<i64>>()).prop_map(
-        |(id, [muted, dtmf_enabled, is_leader], muted_by, entered_at)| ParticipantSummary {
-            id,
-            muted,
-            muted_by,
-            dtmf_enabled,
-            is_leader,
-            entered_at: entered_at.map(Timestamp),
+    let times = any::<[Option<i64>; 2]>();
+    let summary = (participant(), any::<[bool; 6]>(), muted_by(), times, heard_by()).prop_map(
+        |(id, flags, muted_by, [entered_at, hand_raised_at], heard_by)| {
+            let [muted, dtmf_enabled, is_leader, waits, is_held, may_unmute] = flags;
+            ParticipantSummary {
+                id,
+                muted,
+                muted_by,
+                dtmf_enabled,
+                is_leader,
+                entered_at: entered_at.map(Timestamp),
+                waits,
+                is_held,
+                hand_raised_at: hand_raised_at.map(Timestamp),
+                may_unmute,
+                heard_by,
+            }
         },
     );
     prop_oneof![
-        (conference(), participant())
-            .prop_map(|(conference, participant)| ToEdge::Granted { conference, participant }),
+        (conference(), participant(), any::<[bool; 2]>()).prop_map(
+            |(conference, participant, [is_first, awaits_leader])| {
+                let arrival = Arrival { is_first, awaits_leader };
+                ToEdge::Granted { conference, participant, arrival }
+            }
+        ),
+        (conference(), participant(), any::<bool>()).prop_map(|(conference, participant, is_leader_told)| {
+            ToEdge::Waiting { conference, participant, is_leader_told }
+        }),
+        (conference(), participant(), any::<u64>(), outcome()).prop_map(
+            |(conference, participant, question, outcome)| {
+                ToEdge::Outcome { conference, participant, question, outcome }
+            }
+        ),
         (conference(), participant())
             .prop_map(|(conference, participant)| ToEdge::Entered { conference, participant }),
         (conference(), participant(), refused()).prop_map(|(conference, participant, refused)| {
@@ -231,11 +451,15 @@ const fn is_made(home: &ToHome, edge: &ToEdge) -> bool {
         | ToHome::Gone { .. }
         | ToHome::TakenOver { .. }
         | ToHome::Key { .. }
+        | ToHome::Command { .. }
+        | ToHome::Guessing { .. }
         | ToHome::Roster { .. }
         | ToHome::Done { .. } => {}
     }
     match edge {
         ToEdge::Granted { .. }
+        | ToEdge::Waiting { .. }
+        | ToEdge::Outcome { .. }
         | ToEdge::Entered { .. }
         | ToEdge::Refused { .. }
         | ToEdge::Do { .. }

@@ -9,12 +9,12 @@ use support::*;
 fn early_callers_are_refused_or_diverted() {
     let mut world = World::new();
     world.reserve(reservation("Board", 10, 30));
-    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None }));
+    assert_eq!(world.admit("a", "Board", plain()), Err(early(10, None)));
     let mut with_divert = reservation("Town", 10, 30);
     with_divert.divert = divert("EarlyService");
     world.reserve(with_divert);
     let refused = world.admit("a", "Town", plain());
-    assert_eq!(refused, Err(Refused::Early { divert: divert("EarlyService") }));
+    assert_eq!(refused, Err(early(10, Some("EarlyService"))));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_name_on_its_way_into_the_database_is_reserved() {
     let mut world = World::new();
     let now = world.now();
     world.conferences.claim_name(&key("Board"), now).unwrap();
-    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None }));
+    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None, starts_at: None }));
     assert_eq!(world.conferences.claim_name(&key("Board"), now), Err(Refused::NameTaken));
     world.conferences.release_name(&key("Board"));
     world.enter("a", "Board", plain());

@@ -85,12 +85,12 @@ fn who_comes_between_two_is_early_for_the_next_one() {
     next.divert = divert("EarlyService");
     world.reserve(board("A", 10, 30));
     world.reserve(next);
-    assert_eq!(world.admit("a", "Board", plain()), Err(Refused::Early { divert: None }), "of the first");
+    assert_eq!(world.admit("a", "Board", plain()), Err(early(10, None)), "of the first");
     world.pass_minutes(10);
     world.enter("a", "Board", plain());
     world.pass_minutes(31);
-    let early = Err(Refused::Early { divert: divert("EarlyService") });
-    assert_eq!(world.admit("b", "Board", plain()), early, "also just after the end of the first");
+    let next = Err(early(60, Some("EarlyService")));
+    assert_eq!(world.admit("b", "Board", plain()), next, "also just after the end of the first");
     assert_eq!((whose_turn(&world).as_deref(), world.state("Board")), (Some("B"), Some(State::Reserved)));
     world.pass_minutes(19);
     world.enter("b", "Board", plain());
@@ -157,7 +157,7 @@ fn a_name_is_claimed_alone_or_for_a_time() {
     world.conferences.claim_time(&key("Tea"), (minute(20), minute(30)), now).unwrap();
     assert_eq!(world.conferences.claim_name(&key("Tea"), now), Err(Refused::NameTaken));
     world.conferences.release_name(&key("Tea"));
-    assert_eq!(world.admit("a", "Tea", plain()), Err(Refused::Early { divert: None }));
+    assert_eq!(world.admit("a", "Tea", plain()), Err(Refused::Early { divert: None, starts_at: None }));
     world.conferences.release_name(&key("Tea"));
     world.enter("a", "Tea", plain());
     let taken = world.conferences.claim_time(&key("Tea"), (minute(10), minute(20)), now);
@@ -470,7 +470,7 @@ proptest! {
             prop_assert_eq!(shown, turn.map(|(from, to)| (minute(from), minute(to))));
             let admitted = world.admit("probe", "Board", plain());
             let expected = match turn.map(state) {
-                Some(State::Reserved) => Err(Refused::Early { divert: None }),
+                Some(State::Reserved) => Err(early(turn.map_or(0, |(from, _)| from), None)),
                 Some(State::Completed) => Err(Refused::Over),
                 _ => Ok(()),
             };

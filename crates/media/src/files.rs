@@ -185,7 +185,8 @@ impl Library {
         if let Some(kept) = self.kept.get(&key) {
             return Ok(kept.clip());
         }
-        let bytes = self.source.prompt(&language, &name);
+        let source = Arc::clone(&self.source);
+        let bytes = source.prompt(&language, &name);
         let bytes = bytes.ok_or_else(|| format!("there is no prompt `{name}` in `{language}`"))?;
         let recording = plenary_sounds::read(bytes, &self.limits)
             .map_err(|error| format!("the prompt `{name}` in `{language}` {error}"))?;

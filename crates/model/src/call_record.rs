@@ -59,6 +59,13 @@ pub enum CallEntry {
         /// What it takes to end it after a crash.
         dialog: String,
     },
+    /// A call that came by an entry is in a conference.
+    Entered {
+        /// Which.
+        id: String,
+        /// Where it is.
+        conference: String,
+    },
     /// It is over.
     Ended {
         /// Which.

@@ -1,6 +1,12 @@
 //! What can be played to participants.
 
 use crate::AccountId;
+use serde::{Deserialize, Serialize};
+
+/// A caller's recorded name. The node that recorded it knows what it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NameId(pub String);
 
 /// What a participant said, recorded to be played to others. The number is chosen by the control side and not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,6 +21,7 @@ mod menu;
 mod merge;
 mod number;
 pub mod participant;
+mod playback;
 mod read;
 mod room;
 mod service;
@@ -32,7 +33,7 @@ mod webrtc_key;
 
 pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
 pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
-pub use clip::{Clip, RecordingId};
+pub use clip::{Clip, NameId, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
 pub use fields::{Selection, is_user};
@@ -44,6 +45,7 @@ pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SE
 pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, ParticipantOptions, PlayList};
+pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use room::{
     Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,

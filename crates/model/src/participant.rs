@@ -81,6 +81,8 @@ pub struct PlayList(pub Vec<String>);
 
 /// Items of a play list at the most.
 const PLAY_ITEMS_MAX: usize = 64;
+/// The built-in music for those who wait.
+const MUSIC: &str = "music:hold";
 const TONE_HZ: RangeInclusive<u32> = 20..=3900;
 const PLAY_MS: RangeInclusive<u32> = 10..=60_000;
 /// Ends of the names of audio files, in lower case. What a file is, its first bytes say.
@@ -93,6 +95,9 @@ const FILE_PATTERN: &str =
 fn check_item(item: &str) -> Result<(), String> {
     let is_in =
         |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
+    if item == MUSIC {
+        return Ok(());
+    }
     let ms = format!("{} to {}", PLAY_MS.start(), PLAY_MS.end());
     if let Some(tone) = item.strip_prefix("tone:") {
         return match tone.split_once('/') {
@@ -124,7 +129,7 @@ fn check_item(item: &str) -> Result<(), String> {
     match is_file {
         true => Ok(()),
         false => Err(
-            "must be sound:NAME, tone:HZ/MS, silence:MS, or the name of a .wav, .flac, .mp3, .ogg or .opus file in the media folder, without a path"
+            "must be sound:NAME, tone:HZ/MS, silence:MS, music:hold, or the name of a .wav, .flac, .mp3, .ogg or .opus file in the media folder, without a path"
                 .to_owned(),
         ),
     }
@@ -193,9 +198,9 @@ impl PartialSchema for PlayList {
         let item = || {
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|sound:[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,63}}|{FILE_PATTERN})$")))
+                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|sound:[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,63}}|{MUSIC}|{FILE_PATTERN})$")))
                 .description(Some(format!(
-                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), sound:NAME (a sound of the account, /v1/media), tone:HZ/MS ({} to {} Hz, {} to {} ms) or silence:MS ({} to {} ms).",
+                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), sound:NAME (a sound of the account, /v1/media), tone:HZ/MS ({} to {} Hz, {} to {} ms), silence:MS ({} to {} ms) or {MUSIC}, the built-in music for those who wait.",
                     TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end()
                 )))
         };

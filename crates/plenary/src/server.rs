@@ -105,6 +105,7 @@ impl Server {
 
         let identity = tls::make_dtls_identity()?;
         let fingerprint = tls::fingerprint(&identity);
+        let languages = Arc::new(languages(config));
         let (media, media_events) = MediaPlane::start_with(
             MediaConfig {
                 bind: config.sip.0[0].ip(),
@@ -130,7 +131,7 @@ impl Server {
                 dtls: Some(identity),
                 ..MediaConfig::default()
             },
-            Arc::new(Sounds::new(languages(config), store.clone(), Handle::current())),
+            Arc::new(Sounds::new(Arc::clone(&languages), store.clone(), Handle::current())),
         )
         .context("the media plane cannot be started")?;
 
@@ -147,6 +148,7 @@ impl Server {
             listening: config.sip.0.iter().map(SocketAddr::ip).collect(),
             fingerprint: Some(fingerprint),
             settings: settings(config),
+            languages,
         })
         .await?;
 

@@ -5,7 +5,10 @@ use plenary_model::{AccountId, LanguageCode};
 use plenary_speech::{Languages, MUSIC_ON_HOLD};
 use plenary_store::Store;
 use std::{
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     time::Duration,
 };
 use tokio::runtime::Handle;
@@ -18,14 +21,14 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prompts of all languages, and sounds that accounts have uploaded.
 #[derive(Debug)]
 pub(crate) struct Sounds {
-    languages: Languages,
+    languages: Arc<Languages>,
     store: Store,
     runtime: Handle,
 }
 
 impl Sounds {
     /// `runtime` is where the store works.
-    pub(crate) fn new(languages: Languages, store: Store, runtime: Handle) -> Self {
+    pub(crate) fn new(languages: Arc<Languages>, store: Store, runtime: Handle) -> Self {
         Self { languages, store, runtime }
     }
 }
@@ -72,7 +75,7 @@ mod tests {
 
     async fn source(folder: &std::path::Path) -> (Sounds, Store) {
         let store = Store::open(folder).await.unwrap();
-        (Sounds::new(Languages::built_in(), store.clone(), Handle::current()), store)
+        (Sounds::new(Arc::new(Languages::built_in()), store.clone(), Handle::current()), store)
     }
 
     #[tokio::test]

@@ -3,8 +3,9 @@
 use crate::pattern::{Choice, Part, Pattern, Slot};
 use crate::piece::{JOIN_MS, PAUSE_MS, Piece};
 use crate::rules::{CARDINAL, DEFAULT, MAX_STEPS, Rules, or};
-use crate::saying::{NameId, Saying, clip_of};
+use crate::saying::{Saying, clip_of};
 use crate::time::{Day, TimeOfDay};
+use plenary_model::NameId;
 use plenary_model::{LanguageCode, MenuAction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What a language makes of sayings: clips, names and silence, to be played one after the other.
 
-use crate::saying::NameId;
 use plenary_model::LanguageCode;
+use plenary_model::NameId;
 use serde::{Deserialize, Serialize};
 
 /// The silence between two pieces that belong to one sentence, in milliseconds: joined this way, numbers are understood as well as in whole sentences.

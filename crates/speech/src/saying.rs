@@ -2,13 +2,8 @@
 
 use crate::prompt::Prompt;
 use crate::time::{Day, TimeOfDay};
-use plenary_model::MenuAction;
+use plenary_model::{MenuAction, NameId};
 use serde::{Deserialize, Serialize};
-
-/// A caller's recorded name. The caller of this crate knows what it stands for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NameId(pub String);
 
 /// One sentence to be said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,6 +54,10 @@ impl Store {
                         sqlx::query(update).bind(trunk).bind(storable(dialog)).bind(id)
                     )?;
                 }
+                CallEntry::Entered { id, conference } => {
+                    let update = "UPDATE calls SET conference = $1 WHERE id = $2 AND ended_at IS NULL";
+                    execute!(transaction, doing, sqlx::query(update).bind(storable(conference)).bind(id))?;
+                }
                 CallEntry::Ended { id, at, cause, stats } => {
                     let update = "UPDATE calls SET ended_at = $1, cause = $2, stats = $3, dialog = NULL
                          WHERE id = $4 AND ended_at IS NULL";

@@ -42,6 +42,7 @@ codes! {
     UNKNOWN_BAN = "1109", 404, "The source is not banned";
     UNKNOWN_ROOM = "1110", 404, "There is no room of this number";
     UNKNOWN_MEDIA = "1111", 404, "There is no sound of this name";
+    UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

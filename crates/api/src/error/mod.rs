@@ -22,8 +22,8 @@ use axum::{
 };
 pub(crate) use codes::{
     NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOT_NOW, NOT_PERMITTED, NOT_REGISTERED, TOO_LATE_TO_EXTEND,
-    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_RESERVATION,
-    WRONG_STATE,
+    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK,
+    UNKNOWN_RESERVATION, WRONG_STATE,
 };
 use plenary_conference::Refused;
 use plenary_model::{FieldError, Scope};
@@ -248,15 +248,18 @@ impl From<Refused> for ApiError {
             Refused::UnknownConference => coded(UNKNOWN_CONFERENCE),
             Refused::UnknownReservation => coded(UNKNOWN_RESERVATION),
             Refused::UnknownParticipant => coded(UNKNOWN_PARTICIPANT),
+            Refused::UnknownPlayback => coded(UNKNOWN_PLAYBACK),
             Refused::NameTokenMismatch => coded(NAME_TOKEN_MISMATCH),
-            Refused::WrongState { .. } | Refused::Early { .. } | Refused::Over | Refused::Locked => {
-                coded(WRONG_STATE)
-            }
+            Refused::WrongState { .. }
+            | Refused::Early { .. }
+            | Refused::Over
+            | Refused::Locked
+            | Refused::Denied => coded(WRONG_STATE),
             Refused::NameTaken => coded(NAME_TAKEN),
             Refused::TooLateToRemove => coded(TOO_LATE_TO_REMOVE),
             Refused::TooLateToExtend => coded(TOO_LATE_TO_EXTEND),
             Refused::TooLong { .. } => coded(TOO_LONG),
-            Refused::NoSeats { .. } | Refused::Full => coded(NO_SEATS),
+            Refused::NoSeats { .. } | Refused::Full | Refused::LobbyFull => coded(NO_SEATS),
             Refused::AlreadyAdmitted => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

@@ -24,7 +24,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one, change, end)).routes(routes!(mute))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, change, end))
+        .routes(routes!(mute))
+        .routes(routes!(admit))
 }
 
 /// A conference.
@@ -233,6 +237,18 @@ async fn mute(
 ) -> Answer {
     let change = ConferenceChange::MuteAll { muted, except_leaders, self_unmute };
     changed(state, caller.account, name, change).await
+}
+
+/// Admits all who wait in the lobby
+///
+/// As many as there are seats for; the others go on waiting.
+#[utoipa::path(post, path = "/v1/conferences/{name}/admit", operation_id = "admit_waiting", tag = "conferences",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board")),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The conference as it is now.", body = Conference),
+        (status = 409, description = "It is not open (1201), or no seat is left (1206).")))]
+async fn admit(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    changed(state, caller.account, name, ConferenceChange::Admit(None)).await
 }
 
 async fn changed(state: App, account: AccountId, name: String, change: ConferenceChange) -> Answer {

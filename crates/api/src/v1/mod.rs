@@ -18,6 +18,7 @@ mod moment;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
+mod playbacks;
 mod reservations;
 mod rooms;
 mod sound;
@@ -38,6 +39,7 @@ fn resources() -> OpenApiRouter<App> {
     [
         conferences::routes(),
         participants::routes(),
+        playbacks::routes(),
         sound::routes(),
         reservations::routes(),
         availability::routes(),

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     answer::{Answer, no_content, to_the_end},
     control::{
-        Direction, Invitation, ParticipantChange, ParticipantReport, ParticipantState, SoundChange,
-        TransferState,
+        ConferenceChange, Direction, Invitation, ParticipantChange, ParticipantReport, ParticipantState,
+        SoundChange, TransferState,
     },
     error::{ApiError, problem::Problem},
     extract::{RequestId, Segments},
@@ -26,7 +26,8 @@ use axum::{
 use data_encoding::HEXUPPER;
 use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{
-    AccountId, ConferenceName, MutedBy, ParticipantId, ParticipantOptions, reservation::is_conference_name,
+    AccountId, ConferenceName, Digit, MutedBy, ParticipantChange as HomeChange, ParticipantId,
+    ParticipantOptions, reservation::is_conference_name,
 };
 use plenary_model::FieldError;
 use serde::{Deserialize, Serialize};
@@ -40,12 +41,16 @@ const RING_S_DEFAULT: u32 = 45;
 const GAIN_DB: RangeInclusive<f32> = -40.0..=20.0;
 /// Participants that one request may call, at the most.
 const CALLS_MAX: usize = 100;
+/// Participants who alone hear another, at the most.
+const HEARD_BY_MAX: usize = 500;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, call))
         .routes(routes!(one, change, remove))
         .routes(routes!(transfer))
+        .routes(routes!(admit))
+        .routes(routes!(move_to))
 }
 
 /// A participant.
@@ -79,6 +84,14 @@ struct Participant {
     /// When it entered; null: it has not.
     #[schema(format = DateTime)]
     entered_at: Option<String>,
+    /// Since when its hand is up; null: it is down.
+    #[schema(format = DateTime)]
+    hand_raised_at: Option<String>,
+    /// It may unmute itself although a leader has muted it.
+    self_unmute: bool,
+    /// The ids of those who hear it (coach, whisper); null: all do.
+    #[schema(value_type = Option<Vec<String>>)]
+    heard_by: Option<Vec<ParticipantId>>,
     /// What is done to its voice; null: there is no call.
     sound: Option<Sound>,
     /// What admitted the caller; null: it was called.
@@ -191,6 +204,9 @@ impl From<ParticipantReport> for Participant {
             talking: participant.talking,
             gain_db: participant.sound.and_then(|sound| sound.gain_db),
             entered_at: participant.entered_at.map(time::rfc3339),
+            hand_raised_at: participant.hand_raised_at.map(time::rfc3339),
+            self_unmute: participant.may_unmute,
+            heard_by: participant.heard_by,
             sound: participant.sound.map(Sound::from),
             admitted_by: participant.admitted_by,
             trunk: participant.trunk,
@@ -281,6 +297,14 @@ struct Call {
     #[serde(default = "ring_s")]
     #[schema(minimum = 5, maximum = 180)]
     ring_s: u32,
+    /// The key by which the called party says that it joins, so that no answering machine does. Left out: it is in as soon as it
+    /// has answered.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false, value_type = String, pattern = "^[0-9*#A-Da-d]$", example = "1")]
+    confirm: Option<Digit>,
+    /// It is called again, once, where its call is cut off by a failure.
+    #[serde(default)]
+    redial: bool,
 }
 
 fn ring_s() -> u32 {
@@ -348,9 +372,9 @@ impl Call {
     }
 
     fn invitation(self) -> Invitation {
-        let Self { to, trunk, from, display_name, participant, ring_s } = self;
+        let Self { to, trunk, from, display_name, participant, ring_s, confirm, redial } = self;
         let options = participant.unwrap_or_default();
-        Invitation { to, trunk, options, ring_seconds: ring_s, from, display_name }
+        Invitation { to, trunk, options, ring_seconds: ring_s, from, display_name, confirm, redial }
     }
 }
 
@@ -461,10 +485,30 @@ struct ParticipantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     muted: Option<bool>,
+    /// It may unmute itself although a leader has muted it; null: as the conference says.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<bool>)]
+    self_unmute: Option<Option<bool>>,
     /// Its keys do something.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     dtmf_enabled: Option<bool>,
+    /// Its hand is taken down. Only a participant can raise it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    hand_raised: Option<bool>,
+    /// It is on hold: hears music, and is not heard.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    held: Option<bool>,
+    /// It is a leader.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    leader: Option<bool>,
+    /// The ids of the participants who alone hear it (coach, whisper); null: all do.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>, max_items = 500)]
+    heard_by: Option<Option<Vec<String>>>,
     /// The name that is shown; null: none.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, min_length = 1)]
@@ -496,18 +540,39 @@ async fn change(
     Segments([name, id]): Segments<2>,
     Body(patch): Body<ParticipantPatch>,
 ) -> Answer {
-    let ParticipantPatch { muted, dtmf_enabled, display_name, gain_db, sound } = patch;
+    let ParticipantPatch {
+        muted,
+        self_unmute,
+        dtmf_enabled,
+        hand_raised,
+        held,
+        leader,
+        heard_by,
+        display_name,
+        gain_db,
+        sound,
+    } = patch;
     let named = display_name.as_ref().and_then(Option::as_deref);
     let mut errors: Vec<FieldError> = check_display_name("/display_name", named).err().into_iter().collect();
     if gain_db.flatten().is_some_and(|gain| !GAIN_DB.contains(&gain)) {
         let text = format!("must be {} to {}", GAIN_DB.start(), GAIN_DB.end());
         errors.push(FieldError::new("/gain_db", text));
     }
+    if hand_raised == Some(true) {
+        errors.push(FieldError::new("/hand_raised", "can only be false: a participant raises its own hand"));
+    }
+    let ids = heard_by.as_ref().and_then(Option::as_ref).map_or(0, Vec::len);
+    if ids > HEARD_BY_MAX {
+        errors.push(FieldError::new("/heard_by", format!("has {HEARD_BY_MAX} participants at the most")));
+    }
     if !errors.is_empty() {
         return Err(ApiError::members(errors));
     }
+    let heard_by = heard_by.map(|by| by.map(|by| by.into_iter().map(ParticipantId::new).collect()));
+    let lower_hand = hand_raised == Some(false);
+    let home = HomeChange { muted, dtmf_enabled, self_unmute, lower_hand, held, leader, heard_by };
     let sound = SoundChange { gain_db, ..sound.map(SoundChange::from).unwrap_or_default() };
-    let change = ParticipantChange { muted, dtmf_enabled, display_name, sound };
+    let change = ParticipantChange { home, display_name, sound };
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
     to_the_end(async move {
         state.control.change_participant(account, name.clone(), id.clone(), change).await?;
@@ -534,6 +599,68 @@ async fn remove(
         let (name, id) = (ConferenceName::new(name), ParticipantId::new(id));
         state.control.remove_participant(caller.account, name, id).await?;
         Ok(no_content())
+    })
+    .await
+}
+
+/// Admits a participant from the lobby
+#[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/admit", operation_id = "admit_participant",
+    tag = "participants",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board"),
+        ("id" = String, Path, description = "The participant's id.", example = "01234567a1b1c1c2.234")),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The participant, who is on the way in.", body = Participant),
+        (status = 409, description = "No seat is left (1206).")))]
+async fn admit(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name, id]): Segments<2>,
+) -> Answer {
+    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
+    to_the_end(async move {
+        let change = ConferenceChange::Admit(Some(id.clone()));
+        state.control.change_conference(account, name.clone(), change).await?;
+        Ok(json(StatusCode::OK, &show(&state, account, name, id).await?))
+    })
+    .await
+}
+
+/// The conference that a participant goes to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MoveTo {
+    /// Its name: 1 to 47 letters and digits. It is created where it does not exist.
+    #[schema(pattern = "^[A-Za-z0-9]{1,47}$", example = "Annex")]
+    conference: String,
+}
+
+/// Moves a participant to another conference
+///
+/// Its call stays up. It is a participant of the other conference when the answer comes, or nothing has changed.
+#[utoipa::path(post, path = "/v1/conferences/{name}/participants/{id}/move", operation_id = "move_participant",
+    tag = "participants",
+    params(("name" = String, Path, description = "The conference's name.", example = "Board"),
+        ("id" = String, Path, description = "The participant's id.", example = "01234567a1b1c1c2.234")),
+    request_body(content = MoveTo),
+    security(("bearer" = ["control"])),
+    responses((status = 200, description = "The participant, in the other conference.", body = Participant),
+        (status = 409, description = "No seat is left there (1206), or it is not open (1201).")))]
+async fn move_to(
+    caller: Caller<Control>,
+    State(state): State<App>,
+    Segments([name, id]): Segments<2>,
+    Body(MoveTo { conference }): Body<MoveTo>,
+) -> Answer {
+    if !is_conference_name(&conference) {
+        let error = FieldError::new("/conference", "a conference's name has 1 to 47 letters and digits");
+        return Err(ApiError::members(vec![error]));
+    }
+    let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
+    let to = ConferenceName::new(conference);
+    to_the_end(async move {
+        let change = ConferenceChange::Move { participant: id.clone(), to: to.clone() };
+        state.control.change_conference(account, name, change).await?;
+        Ok(json(StatusCode::OK, &show(&state, account, to, id).await?))
     })
     .await
 }

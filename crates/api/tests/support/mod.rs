@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use plenary_api::{
     ApiState, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Health,
     Invitation, MediaThread, OperatorControl, Participant, ParticipantChange, ParticipantReport,
-    ParticipantState, SoundChange, SoundOf, SoundSettings, TrunkState, router,
+    ParticipantState, Playback, SoundChange, SoundOf, SoundSettings, TrunkState, router,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
@@ -89,6 +89,7 @@ impl Control {
                 conference: key,
                 options: ParticipantOptions::default(),
                 is_called: false,
+                via: None,
             };
             conferences.handle_event(admit, now).unwrap();
             conferences.handle_event(Event::Connected { participant }, now).unwrap();
@@ -352,6 +353,7 @@ impl ConferenceControl for Control {
                 dtmf_enabled: summary.dtmf_enabled,
                 is_leader: summary.is_leader,
                 entered_at: summary.entered_at,
+                heard_by: summary.heard_by,
                 state: if is_active { ParticipantState::In } else { ParticipantState::Waiting },
                 ..participant("1001".to_owned(), Direction::In)
             };
@@ -383,9 +385,9 @@ impl ConferenceControl for Control {
         participant: ParticipantId,
         change: ParticipantChange,
     ) -> Result<(), ControlError> {
-        let ParticipantChange { muted, dtmf_enabled, .. } = change;
+        let change = change.home;
         let conference = ConferenceKey { account, name };
-        let event = Event::ChangeParticipant { conference, participant, muted, dtmf_enabled };
+        let event = Event::ChangeParticipant { conference, participant, change };
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
     }
 
@@ -401,6 +403,32 @@ impl ConferenceControl for Control {
         let conference = ConferenceKey { account, name };
         let event = Event::RemoveParticipant { conference, participant };
         Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+    }
+
+    async fn announce(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        playback: Playback,
+    ) -> Result<String, ControlError> {
+        let key = ConferenceKey { account, name };
+        let (_, inside) = self.with(|conferences, _| conferences.participants(&key))?;
+        match playback.to.filter(|to| !inside.iter().any(|party| party.id == *to)) {
+            Some(_) => Err(Refused::UnknownParticipant.into()),
+            None => Ok("01234567a1b1c1c2.1".to_owned()),
+        }
+    }
+
+    async fn stop_announcement(
+        &self,
+        _: AccountId,
+        _: ConferenceName,
+        id: String,
+    ) -> Result<(), ControlError> {
+        match id == "01234567a1b1c1c2.1" {
+            true => Ok(()),
+            false => Err(Refused::UnknownPlayback.into()),
+        }
     }
 
     async fn change_sound(
@@ -521,6 +549,9 @@ fn participant(of: String, direction: Direction) -> Participant {
         dtmf_enabled: true,
         talking: false,
         entered_at: None,
+        hand_raised_at: None,
+        may_unmute: true,
+        heard_by: None,
         sound: Some(SoundSettings::default()),
         admitted_by: (!is_called).then_some("network"),
         trunk: None,

@@ -7,7 +7,10 @@ mod nouns;
 pub use nouns::*;
 use plenary_calls::{
     CallNumber, ControlError, Input, Invitation, KeyLimits, Node, Output, Settings, SipCommand, Start,
-    lookup::{CallerLookup, CallerQuery, Claims, Found, Lookup, LookupId, NamedKey, StoreFailed},
+    lookup::{
+        CallerLookup, CallerQuery, Claims, Extended, Found, Lookup, LookupId, NamedKey, PinAnswer,
+        StoreFailed,
+    },
     media::{AudioProcessing, Clip, MediaCommand, MediaEvent, NoMedia, OpenedAt, PlayNumber, PlayTo},
     participants::Participant,
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuestion, Question},
@@ -18,8 +21,8 @@ use plenary_conference::{
     Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_model::{
-    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, InboundService, Refer,
-    Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
+    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, InboundService,
+    RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
@@ -27,9 +30,11 @@ use plenary_sip::{
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
 };
+use plenary_speech::Languages;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 pub const ACCOUNT: AccountId = AccountId(1);
@@ -68,6 +73,11 @@ pub struct World {
     pub opening: VecDeque<CallNumber>,
     /// Calls whose ports are open.
     pub open: BTreeSet<u64>,
+    /// Those of them that end by themselves.
+    pub once: BTreeSet<u64>,
+    /// Names that are being recorded, by call, and those that are kept.
+    pub recording: BTreeMap<u64, RecordingId>,
+    pub names: BTreeSet<RecordingId>,
     /// Plays that go on: number, to whom.
     pub plays: BTreeMap<u64, String>,
 }
@@ -78,6 +88,12 @@ pub struct Store {
     pub users: BTreeMap<String, AccountId>,
     pub tokens: BTreeMap<String, Token>,
     pub keys: Vec<(WebRtcKey, String)>,
+    /// Rooms by number, with the PIN of participants and that of leaders.
+    pub rooms: BTreeMap<String, (Room, Option<&'static str>, Option<&'static str>)>,
+    /// Wrong PINs so far; from the third on the next ones have to wait.
+    pub wrong_pins: u64,
+    /// Seats are left for an extension.
+    pub may_extend: bool,
 }
 
 impl Store {
@@ -90,6 +106,20 @@ impl Store {
                 None => (known == name).then(|| (service.clone(), String::new())),
             }
         })
+    }
+
+    fn check_pin(&mut self, room: &str, pin: &str) -> PinAnswer {
+        let Some((_, participants, leaders)) = self.rooms.get(room) else {
+            return PinAnswer::Wrong { is_guessing: false };
+        };
+        if *leaders == Some(pin) || *participants == Some(pin) {
+            return PinAnswer::Right { is_leader: *leaders == Some(pin) };
+        }
+        self.wrong_pins += 1;
+        match self.wrong_pins {
+            ..=20 => PinAnswer::Wrong { is_guessing: self.wrong_pins == 5 },
+            _ => PinAnswer::TooMany { wait_ms: 60_000 },
+        }
     }
 
     fn look_up(&self, query: CallerQuery) -> CallerLookup {
@@ -190,6 +220,7 @@ impl World {
             settings: settings(),
             account_sounds: Vec::new(),
             reservation_sounds: Vec::new(),
+            languages: Arc::new(Languages::built_in()),
         };
         let conferences = Conferences::new(
             ReservationLimits::default(),
@@ -218,6 +249,9 @@ impl World {
             opening: VecDeque::new(),
             open: BTreeSet::new(),
             plays: BTreeMap::new(),
+            once: BTreeSet::new(),
+            recording: BTreeMap::new(),
+            names: BTreeSet::new(),
         };
         world.store.services.push(service("conf-*", from_networks("10.0.0.0/8")));
         world
@@ -401,6 +435,8 @@ impl World {
             ring_seconds: 30,
             from: None,
             display_name: None,
+            confirm: None,
+            redial: false,
         });
         let conference = ConferenceName::new("Tea");
         self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
@@ -550,6 +586,20 @@ impl World {
             Lookup::Service { account, service } => {
                 Found::Service(Ok(self.store.find(Some(account), service.as_str()).map(Box::new)))
             }
+            Lookup::RoomNumbers { .. } if self.store_fails => Found::RoomNumbers(Err(failed())),
+            Lookup::Room { .. } if self.store_fails => Found::Room(Err(failed())),
+            Lookup::Pin { .. } if self.store_fails => Found::Pin(Err(failed())),
+            Lookup::Extend { .. } if self.store_fails => Found::Extended(Err(failed())),
+            Lookup::RoomNumbers { .. } => Found::RoomNumbers(Ok(self.store.rooms.keys().cloned().collect())),
+            Lookup::Room { number, .. } => {
+                let room = self.store.rooms.get(&number);
+                Found::Room(Ok(room.map(|(room, ..)| Box::new(room.clone()))))
+            }
+            Lookup::Pin { room, pin, .. } => Found::Pin(Ok(self.store.check_pin(&room, pin.digits()))),
+            Lookup::Extend { minutes, .. } => Found::Extended(Ok(match self.store.may_extend {
+                true => Extended::By { seconds: minutes * 60 },
+                false => Extended::Not("no seats are left".to_owned()),
+            })),
         };
         self.input(Input::Found(id, found));
     }
@@ -599,7 +649,7 @@ impl World {
             }
             MediaCommand::PressKey { call, key } => format!("key {key} of {}", call.0),
             MediaCommand::CutOff { call } => format!("cut off {}", call.0),
-            MediaCommand::Play { to, play, clips, repeat } => {
+            MediaCommand::Play { to, play, clips, repeat, .. } => {
                 let to = match to {
                     PlayTo::Call(call) => format!("call {}", call.0),
                     PlayTo::Room(room) => format!("room {}", room.0),
@@ -616,10 +666,36 @@ impl World {
                 };
                 let names: Vec<_> = clips.iter().map(name).collect();
                 self.plays.insert(play.0, to.clone());
+                if !repeat {
+                    self.once.insert(play.0);
+                }
                 format!("play {to} {}{}", names.join(" "), if repeat { " …" } else { "" })
+            }
+            MediaCommand::Move { call, room } => format!("move {} to room {}", call.0, room.0),
+            MediaCommand::Hold { call, .. } => format!("hold {}", call.0),
+            MediaCommand::Resume { call } => format!("resume {}", call.0),
+            MediaCommand::SetLevels { call, talk_db, hear_db } => {
+                format!("levels {} talk {talk_db} hear {hear_db}", call.0)
+            }
+            MediaCommand::SetHeardBy { call, by } => {
+                let by = by.map(|by| by.iter().map(|call| call.0.to_string()).collect::<Vec<_>>().join(" "));
+                format!("{} heard by {}", call.0, by.as_deref().unwrap_or("all"))
+            }
+            MediaCommand::RecordName { call, id } => {
+                self.recording.insert(call.0, id);
+                format!("record name of {}", call.0)
+            }
+            MediaCommand::StopName { call } => {
+                self.recorded(call.0, true);
+                return;
+            }
+            MediaCommand::ForgetName { id } => {
+                self.names.remove(&id);
+                return;
             }
             MediaCommand::StopPlay { play } => {
                 self.plays.remove(&play.0);
+                self.once.remove(&play.0);
                 "stop play".to_owned()
             }
             MediaCommand::Close { call } => {
@@ -635,9 +711,51 @@ impl World {
         self.media.push(line);
     }
 
+    /// The name that a caller says is over.
+    pub fn recorded(&mut self, call: u64, is_speech: bool) {
+        if let Some(id) = self.recording.remove(&call) {
+            if is_speech {
+                self.names.insert(id);
+            }
+            self.input(Input::Media(MediaEvent::Recorded { call: CallNumber(call), id, is_speech }));
+        }
+    }
+
+    /// Everything that is played once has been heard to its end, also what follows from that.
+    pub fn listen(&mut self) {
+        while let Some(play) = self.once.pop_first() {
+            self.plays.remove(&play);
+            self.input(Input::Media(MediaEvent::PlayFinished { play: PlayNumber(play) }));
+        }
+    }
+
+    /// A caller presses keys.
+    pub fn press(&mut self, call: u64, keys: &str) {
+        for key in keys.chars() {
+            self.input(Input::Media(MediaEvent::KeyPressed { call: CallNumber(call), key }));
+        }
+    }
+
+    /// What was said to a caller since the last time, as the names of prompts, music and tones.
+    pub fn heard(&mut self, call: u64) -> Vec<String> {
+        let to = format!("play call {call} ");
+        let (of_it, rest): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut self.media).into_iter().partition(|line| line.starts_with(&to));
+        self.media = rest;
+        let said = |line: &String| {
+            line[to.len()..]
+                .split(' ')
+                .filter(|item| !item.starts_with("silence:") && *item != "…")
+                .map(|item| item.trim_start_matches("prompt:en/").to_owned())
+                .collect::<Vec<_>>()
+        };
+        of_it.iter().flat_map(said).collect()
+    }
+
     pub fn play_finished(&mut self) {
         let play = *self.plays.keys().next().expect("something is played");
         self.plays.remove(&play);
+        self.once.remove(&play);
         self.input(Input::Media(MediaEvent::PlayFinished { play: PlayNumber(play) }));
     }
 
@@ -698,6 +816,13 @@ impl World {
     pub fn assert_clean(&self) {
         assert!(self.node.calls().is_empty(), "calls are left");
         assert!(self.node.calls().is_settled(), "a record waits");
+        let endless: Vec<_> = self.plays.iter().filter(|(play, _)| !self.once.contains(play)).collect();
+        assert!(endless.is_empty(), "something is still played: {endless:?}");
+        assert!(
+            self.recording.is_empty() && self.names.is_empty(),
+            "recorded names are left: {:?}",
+            self.names
+        );
         assert!(self.open.is_empty(), "ports are left open: {:?}", self.open);
         assert!(self.roster("Tea").is_empty(), "a participant is left in the conference");
         assert_eq!(self.node.conferences().state(&key("Tea")), None, "the conference is left");

@@ -107,3 +107,14 @@ pub fn all_users() -> Access {
 pub fn from_trunks() -> Access {
     Access { trunks: Some(Selection::All), ..no_access() }
 }
+
+/// An entry to all rooms.
+pub fn entry(name: &str) -> InboundService {
+    InboundService { action: Action::Entry(Box::default()), ..service(name, from_networks("10.0.0.0/8")) }
+}
+
+/// A room of the conference Tea.
+pub fn room(number: &str, mut body: serde_json::Value, has_pin: bool, has_leader_pin: bool) -> Room {
+    body["conference"] = "Tea".into();
+    Room::new(ACCOUNT, number, &body, (has_pin, has_leader_pin)).unwrap()
+}

@@ -6,9 +6,10 @@ use crate::{id::ConferenceKey, refused::Refused, reservation::Reservation, state
 /// What goes by one name.
 #[derive(Debug, Default)]
 pub(super) struct Conference {
-    /// Where participants are: there during a reservation, and without one while a participant is in or on the way in.
-    pub(super) live: Option<LiveConference>,
-    /// The start of the reservation that is open; `None`: none is.
+    /// Where participants are: there during a reservation, and without one while a participant is in, on the way in or in the lobby.
+    /// Most conferences are yet to come, and have none.
+    pub(super) live: Option<Box<LiveConference>>,
+    /// The start of the reservation that the room is of; `None`: nobody's.
     pub(super) open: Option<Timestamp>,
     /// By start. Nearly always there is one: a map would take the memory of eleven.
     pub(super) reservations: Vec<Reserved>,
@@ -41,20 +42,20 @@ pub(super) enum Due {
 
 impl Conference {
     pub(super) fn unreserved(live: LiveConference) -> Self {
-        Self { live: Some(live), ..Self::default() }
+        Self { live: Some(Box::new(live)), ..Self::default() }
     }
 
     pub(super) fn live(&self) -> Option<&LiveConference> {
-        self.live.as_ref()
+        self.live.as_deref()
     }
 
     pub(super) fn live_mut(&mut self) -> Option<&mut LiveConference> {
-        self.live.as_mut()
+        self.live.as_deref_mut()
     }
 
-    /// It has no reservation, and no participant is in or on the way in.
+    /// Nobody reserved it, and nobody is in, on the way in or in the lobby.
     pub(super) fn is_deserted(&self) -> bool {
-        self.reservations.is_empty() && self.live.as_ref().is_none_or(LiveConference::is_deserted)
+        self.reservations.is_empty() && self.live().is_none_or(LiveConference::is_deserted)
     }
 
     /// The reservation whose turn it is; `None`: it has none.
@@ -75,8 +76,16 @@ impl Conference {
             None => None,
             Some(_) if self.live.is_some() => None,
             Some(current) if current.is_over => Some(Refused::Over),
-            Some(next) => Some(Refused::Early { divert: next.reservation.divert.clone() }),
+            Some(next) => Some(Refused::Early {
+                divert: next.reservation.divert.clone(),
+                starts_at: Some(next.reservation.starts_at),
+            }),
         }
+    }
+
+    /// When the reservation is over that the room is of.
+    pub(super) fn open_until(&self) -> Option<Timestamp> {
+        self.open.and_then(|starts_at| self.at(starts_at)).map(|open| open.reservation.ends_at())
     }
 
     /// `None`: an unreserved conference whose first caller is still on the way in does not exist yet.

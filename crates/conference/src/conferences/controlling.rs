@@ -1,66 +1,103 @@
-//! What may be done to a conference and its participants in every state, for the management API. The seven web services keep their
-//! refusals: see `on_set_options` and `on_eject`.
+//! What may be done to a conference and its participants: in every state for the management API, and with the refusals of the seven web
+//! services for those.
 
-use super::{Conferences, Seat, conference::Conference, live::LiveConference};
+use super::{Conference, Conferences, EntryOrder, LiveConference, Seat, admitting::FromLobby, turn::Turn};
 use crate::{
     controls::ControlsChange,
-    effect::{Effect, EndReason, Notice},
+    effect::EndReason,
+    event::ParticipantChange,
     id::{ConferenceKey, ParticipantId},
     refused::Refused,
+    state::State,
+    time::Now,
 };
 
 impl Conferences {
-    pub(super) fn on_change_participant(
+    pub(super) fn on_set_options(
         &mut self,
         key: &ConferenceKey,
         participant: &ParticipantId,
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        let order = self.active_place(key, participant)?;
+        let (live, mut turn) = self.open_live(key, now)?;
+        live.set_options(order, muted, dtmf_enabled, None, &mut turn);
+        Ok(())
+    }
+
+    pub(super) fn on_eject(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        now: Now,
+    ) -> Result<(), Refused> {
+        self.active_place(key, participant)?;
+        self.remove_participant(participant, Some(EndReason::Ejected), now);
+        Ok(())
+    }
+
+    /// Where one is in a conference that is active.
+    fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<EntryOrder, Refused> {
+        match self.state(key).ok_or(Refused::UnknownConference)? {
+            State::Active => {}
+            state @ (State::Reserved | State::Holding | State::Completed) => {
+                return Err(Refused::WrongState { state });
+            }
+        }
+        let place = self.place_of(participant).filter(|(conference, _)| conference == key);
+        place.map(|(_, order)| order).ok_or(Refused::UnknownParticipant)
+    }
+
+    pub(super) fn on_change_participant(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        change: ParticipantChange,
+        now: Now,
     ) -> Result<(), Refused> {
         self.check_known(key)?;
-        match self.seats.get_mut(participant) {
-            Some(Seat::Entered { conference, order }) if conference == key => {
-                if let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) {
-                    live.set_options(key, *order, muted, dtmf_enabled, &mut self.effects);
-                }
-                Ok(())
-            }
-            Some(Seat::Admitted { conference, preset, .. }) if conference == key => {
-                preset.muted = muted.or(preset.muted);
-                preset.dtmf_enabled = dtmf_enabled.or(preset.dtmf_enabled);
-                Ok(())
-            }
-            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => Err(Refused::UnknownParticipant),
+        let Some(seat) = self.seats.get(participant).filter(|seat| seat.conference() == key) else {
+            return Err(Refused::UnknownParticipant);
+        };
+        if let Some(live) = self.conferences.get(key).and_then(Conference::live) {
+            live.check_change(&change)?;
         }
+        if let Seat::Entered { order, .. } = *seat {
+            let (live, mut turn) = self.open_live(key, now)?;
+            live.change(order, change, &mut turn);
+        } else if let Some(Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) =
+            self.seats.get_mut(participant)
+        {
+            guest.preset.change(change);
+        }
+        Ok(())
     }
 
     pub(super) fn on_remove_participant(
         &mut self,
         key: &ConferenceKey,
         participant: &ParticipantId,
+        now: Now,
     ) -> Result<(), Refused> {
         self.check_known(key)?;
         let reason = EndReason::Ejected;
-        match self.seats.get(participant) {
-            Some(Seat::Entered { conference, .. }) if conference == key => {
-                self.remove_participant(participant, Some(reason));
+        match self.seats.get(participant).filter(|seat| seat.conference() == key) {
+            Some(Seat::Entered { .. }) => self.remove_participant(participant, Some(reason), now),
+            Some(Seat::Admitted { .. }) => {
+                if let Some((_, mut turn)) = self.open(key, now) {
+                    turn.hang_up(participant, reason);
+                }
+                self.remove_participant(participant, None, now);
             }
-            Some(Seat::Admitted { conference, .. }) if conference == key => {
-                self.effects.push_back(Effect::HangUp {
-                    conference: key.clone(),
-                    participant: participant.clone(),
-                    reason,
-                });
-                self.remove_participant(participant, None);
-            }
-            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => {
-                return Err(Refused::UnknownParticipant);
-            }
+            Some(Seat::Waiting { .. }) => return self.turn_away(key, FromLobby::One(participant), now),
+            None => return Err(Refused::UnknownParticipant),
         }
         Ok(())
     }
 
-    fn check_known(&self, key: &ConferenceKey) -> Result<(), Refused> {
+    pub(super) fn check_known(&self, key: &ConferenceKey) -> Result<(), Refused> {
         self.conferences.contains_key(key).then_some(()).ok_or(Refused::UnknownConference)
     }
 
@@ -70,11 +107,12 @@ impl Conferences {
         muted: bool,
         except_leaders: bool,
         self_unmute: Option<bool>,
+        now: Now,
     ) -> Result<(), Refused> {
-        let effects = &mut self.effects;
-        let live = open_live(self.conferences.get_mut(key))?;
-        live.change_controls(key, ControlsChange { self_unmute, ..ControlsChange::default() }, effects);
-        live.mute_all(key, muted, except_leaders, effects);
+        let (live, mut turn) = self.open_live(key, now)?;
+        let change = ControlsChange { self_unmute, ..ControlsChange::default() };
+        live.change_controls(change, None, &mut turn);
+        live.mute_all(muted, except_leaders, &mut turn);
         Ok(())
     }
 
@@ -82,33 +120,32 @@ impl Conferences {
         &mut self,
         key: &ConferenceKey,
         change: ControlsChange,
+        now: Now,
     ) -> Result<(), Refused> {
-        let effects = &mut self.effects;
-        open_live(self.conferences.get_mut(key))?.change_controls(key, change, effects);
+        let (live, mut turn) = self.open_live(key, now)?;
+        live.change_controls(change, None, &mut turn);
         Ok(())
     }
 
-    pub(super) fn on_end(&mut self, key: &ConferenceKey) -> Result<(), Refused> {
-        let Some(conference) = self.conferences.get_mut(key) else { return Err(Refused::UnknownConference) };
+    pub(super) fn on_end(&mut self, key: &ConferenceKey, now: Now) -> Result<(), Refused> {
+        let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
         if conference.reservation().is_some() {
             return Err(wrong_state(conference));
         }
-        if let Some(live) = conference.live_mut() {
-            for id in live.close(key, EndReason::Ended, &mut self.effects) {
-                self.seats.remove(&id);
-            }
-        }
-        self.conferences.remove(key);
-        self.notify(Notice::ConferenceGone { conference: key.clone() });
+        self.hang_up_on_all(key, EndReason::Ended, now);
         Ok(())
     }
-}
 
-/// The room of a conference that people may be in; also of one whose first caller is on the way in.
-fn open_live(conference: Option<&mut Conference>) -> Result<&mut LiveConference, Refused> {
-    let conference = conference.ok_or(Refused::UnknownConference)?;
-    let refused = wrong_state(conference);
-    conference.live_mut().ok_or(refused)
+    /// The room of a conference that people may be in; also of one whose first caller is on the way in.
+    fn open_live<'a>(
+        &'a mut self,
+        key: &'a ConferenceKey,
+        now: Now,
+    ) -> Result<(&'a mut LiveConference, Turn<'a>), Refused> {
+        let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
+        let refused = wrong_state(conference);
+        self.open(key, now).ok_or(refused)
+    }
 }
 
 fn wrong_state(conference: &Conference) -> Refused {

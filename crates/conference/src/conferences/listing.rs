@@ -34,10 +34,20 @@ pub struct ParticipantSummary {
     pub muted_by: Option<MutedBy>,
     /// Whether the participant's keys do anything.
     pub dtmf_enabled: bool,
-    /// Starts the conference, and ends it for all by leaving.
+    /// It is a leader: by its options, by the leader's PIN of its room, or because it was made one.
     pub is_leader: bool,
-    /// When the participant entered; `None`: on the way in.
+    /// When it entered; `None`: it is on the way in, or waits.
     pub entered_at: Option<Timestamp>,
+    /// It waits in the lobby.
+    pub waits: bool,
+    /// It is on hold.
+    pub is_held: bool,
+    /// Since when its hand is up.
+    pub hand_raised_at: Option<Timestamp>,
+    /// It may unmute itself although a leader has muted it.
+    pub may_unmute: bool,
+    /// Only these hear it; `None`: all do.
+    pub heard_by: Option<Vec<ParticipantId>>,
 }
 
 /// A conference named the way the web services do: by name, by token, or by both.
@@ -56,7 +66,7 @@ pub enum ConferenceRef {
 pub struct ConferenceOverview {
     /// Its name.
     pub name: ConferenceName,
-    /// Its state; HOLDING where the first of its participants is still being called.
+    /// Its state; HOLDING where nobody is in yet, but on the way in or in the lobby.
     pub state: State,
     /// The reservation behind it, if it is a reserved conference.
     pub reservation: Option<Reservation>,
@@ -64,7 +74,7 @@ pub struct ConferenceOverview {
     pub max_participants: u32,
     /// Participants while it is ACTIVE.
     pub participants: usize,
-    /// Participants who wait for it to start.
+    /// Those who wait: in the lobby, and those who are in while it is not ACTIVE.
     pub waiting: usize,
     /// Since when it is ACTIVE.
     pub started_at: Option<Timestamp>,

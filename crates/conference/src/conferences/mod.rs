@@ -1,5 +1,5 @@
 //! Every conference of the installation: the reserved ones through their whole life, the others while
-//! participants are in them.
+//! a participant is in them.
 //!
 //! ```text
 //!              starts_at                    ends_at              + completed_minutes
@@ -8,15 +8,20 @@
 //!   (nothing) ─ first caller ─▶ unreserved: HOLDING ◀──▶ ACTIVE ─ last one leaves ─▶ (nothing)
 //! ```
 //!
-//! Order of calls: one `handle_*`, then every [`Conferences::poll_effect`], then [`Conferences::poll_timeout`].
+//! Order of calls: one `handle_*`, then every [`Conferences::poll_effect`] and [`Conferences::poll_answer`], then
+//! [`Conferences::poll_timeout`].
 //! What the reading methods say is true as of the last `handle_*`.
 
+mod admitting;
+mod commanding;
 mod conference;
 mod controlling;
 mod listing;
 mod live;
+mod moving;
 mod overview;
 mod reserved;
+mod turn;
 
 pub use listing::{
     ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
@@ -29,12 +34,14 @@ use crate::{
     limits::{ConferenceLimits, ReservationLimits},
     participant::{Digit, ParticipantOptions},
     refused::Refused,
+    room::AdmitAnswer,
     state::State,
     time::{Mono, Now, Timestamp},
 };
 use conference::{Conference, Deadline};
-use live::{Entering, EntryOrder, KeyAction, LiveConference, Preset};
+use live::{EntryOrder, Guest, KeyAction, LiveConference, Member, Preset};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use turn::{Answered, Turn};
 
 /// Every conference of the installation, reserved or live.
 #[derive(Debug)]
@@ -53,25 +60,68 @@ pub struct Conferences {
     seats: BTreeMap<ParticipantId, Seat>,
     /// Reservations of a name that are on their way to the database.
     claims: BTreeMap<ConferenceKey, u32>,
-    /// What the calendar does next.
+    /// What the calendar does next to reservations.
     deadlines: BTreeSet<Deadline>,
+    /// When which live conference has something to do.
+    alarms: Alarms,
+    /// Conferences that have changed since their alarms were set.
+    touched: BTreeSet<ConferenceKey>,
     effects: VecDeque<Effect>,
+    answers: VecDeque<Answered>,
 }
 
 /// Where a call sits.
 #[derive(Debug)]
 enum Seat {
+    /// It waits in the lobby, and has no seat.
+    Waiting { conference: ConferenceKey, guest: Box<Guest> },
     /// Its seat is taken, it is not up yet.
-    Admitted {
-        conference: ConferenceKey,
-        options: Box<ParticipantOptions>,
-        /// Whose seat it will have, where it takes another's.
-        in_place_of: Option<ParticipantId>,
-        /// What was set for it meanwhile.
-        preset: Preset,
-    },
+    Admitted { conference: ConferenceKey, guest: Box<Guest> },
     /// It is in.
     Entered { conference: ConferenceKey, order: EntryOrder },
+}
+
+impl Seat {
+    fn conference(&self) -> &ConferenceKey {
+        match self {
+            Self::Waiting { conference, .. }
+            | Self::Admitted { conference, .. }
+            | Self::Entered { conference, .. } => conference,
+        }
+    }
+}
+
+/// The next durations and dates of live conferences.
+#[derive(Debug, Default)]
+struct Alarms {
+    of: BTreeMap<ConferenceKey, (Option<Mono>, Option<Timestamp>)>,
+    times: BTreeSet<(Mono, ConferenceKey)>,
+    dates: BTreeSet<(Timestamp, ConferenceKey)>,
+}
+
+impl Alarms {
+    fn set(&mut self, key: &ConferenceKey, time: Option<Mono>, date: Option<Timestamp>) {
+        if self.of.get(key).copied().unwrap_or_default() == (time, date) {
+            return;
+        }
+        if let Some((time, date)) = self.of.remove(key) {
+            time.map(|time| self.times.remove(&(time, key.clone())));
+            date.map(|date| self.dates.remove(&(date, key.clone())));
+        }
+        if time.is_some() || date.is_some() {
+            self.of.insert(key.clone(), (time, date));
+            self.times.extend(time.map(|time| (time, key.clone())));
+            self.dates.extend(date.map(|date| (date, key.clone())));
+        }
+    }
+
+    fn due_time(&self, now: Mono) -> Option<ConferenceKey> {
+        self.times.first().filter(|(at, _)| *at <= now).map(|(_, key)| key.clone())
+    }
+
+    fn due_date(&self, now: Timestamp) -> Option<ConferenceKey> {
+        self.dates.first().filter(|(at, _)| *at <= now).map(|(_, key)| key.clone())
+    }
 }
 
 impl Conferences {
@@ -89,7 +139,10 @@ impl Conferences {
             seats: BTreeMap::new(),
             claims: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            alarms: Alarms::default(),
+            touched: BTreeSet::new(),
             effects: VecDeque::new(),
+            answers: VecDeque::new(),
         }
     }
 
@@ -99,63 +152,125 @@ impl Conferences {
     /// The event makes no sense now; nothing has changed but for the time that passed.
     pub fn handle_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
         self.handle_timeout(now);
+        let outcome = self.on_event(event, now);
+        self.settle(now);
+        outcome
+    }
+
+    fn on_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
         match event {
             Event::ReservationAdded(reservation) => self.on_reservation_added(reservation, now),
             Event::ReservationExtended { token, duration_minutes } => {
                 self.on_reservation_extended(&token, duration_minutes, now)
             }
             Event::ReservationChanged(reservation) => self.on_reservation_changed(reservation, now),
-            Event::ReservationRemoved { token } => self.on_reservation_removed(&token),
-            Event::Admit { participant, conference, options, is_called } => {
-                self.on_admit(participant, conference, options, None, is_called)
+            Event::ReservationRemoved { token } => self.on_reservation_removed(&token, now),
+            Event::Admit { participant, conference, options, is_called, via } => {
+                let guest = Guest { options, via, in_place_of: None, preset: Preset::default() };
+                self.on_admit(participant, conference, guest, is_called, now)
             }
             Event::AdmitInPlace { participant, conference, options, of } => {
-                self.on_admit(participant, conference, options, Some(of), false)
+                let in_place_of = Some(of).filter(|of| self.may_be_replaced(of, &conference));
+                let guest = Guest { options, via: None, in_place_of, preset: Preset::default() };
+                self.on_admit(participant, conference, guest, false, now)
             }
-            Event::Connected { participant } => self.on_connected(&participant, now.wall),
+            Event::Connected { participant } => self.on_connected(&participant, now),
             Event::Gone { participant } => {
-                self.remove_participant(&participant, None);
+                self.remove_participant(&participant, None, now);
                 Ok(())
             }
             Event::TakenOver { participant } => {
-                if let Some(Seat::Entered { conference: key, order }) = self.seats.get(&participant)
-                    && let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut)
+                if let Some((key, order)) = self.place_of(&participant)
+                    && let Some((live, _)) = self.open(&key, now)
                 {
-                    live.keep_when_leaves(*order);
+                    live.mark_replaced(order);
                 }
-                self.remove_participant(&participant, None);
+                self.remove_participant(&participant, None, now);
                 Ok(())
             }
             Event::KeyPressed { participant, key } => {
-                self.on_key_pressed(&participant, key);
+                self.on_key_pressed(&participant, key, now);
                 Ok(())
             }
             Event::SetOptions { conference, participant, muted, dtmf_enabled } => {
-                self.on_set_options(&conference, &participant, muted, dtmf_enabled)
+                self.on_set_options(&conference, &participant, muted, dtmf_enabled, now)
             }
-            Event::Eject { conference, participant } => self.on_eject(&conference, &participant),
-            Event::ChangeParticipant { conference, participant, muted, dtmf_enabled } => {
-                self.on_change_participant(&conference, &participant, muted, dtmf_enabled)
+            Event::Eject { conference, participant } => self.on_eject(&conference, &participant, now),
+            Event::ChangeParticipant { conference, participant, change } => {
+                self.on_change_participant(&conference, &participant, change, now)
             }
             Event::RemoveParticipant { conference, participant } => {
-                self.on_remove_participant(&conference, &participant)
+                self.on_remove_participant(&conference, &participant, now)
             }
+            Event::AdmitWaiting { conference, participant } => {
+                self.on_admit_waiting(&conference, participant.as_ref(), now)
+            }
+            Event::Move { conference, participant, to } => self.on_move(&conference, &participant, &to, now),
             Event::MuteAll { conference, muted, except_leaders, self_unmute } => {
-                self.on_mute_all(&conference, muted, except_leaders, self_unmute)
+                self.on_mute_all(&conference, muted, except_leaders, self_unmute, now)
             }
-            Event::ChangeControls { conference, change } => self.on_change_controls(&conference, change),
-            Event::End { conference } => self.on_end(&conference),
+            Event::ChangeControls { conference, change } => self.on_change_controls(&conference, change, now),
+            Event::End { conference } => self.on_end(&conference, now),
         }
     }
 
     /// Lets time pass. Call at [`Self::poll_timeout`] or later, and at least once a second: the calendar clock
     /// may be corrected at any time. A correction backwards undoes nothing that has happened.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.pass_dates(now);
+        self.settle(now);
+    }
+
+    /// What the calendar does to reservations.
+    fn pass_dates(&mut self, now: Now) {
         self.latest = self.latest.max(now.wall);
         while self.deadlines.first().is_some_and(|deadline| deadline.at <= now.wall) {
             let deadline = self.deadlines.pop_first().expect("looked at above");
-            self.on_due(deadline);
+            self.on_due(deadline, now);
         }
+    }
+
+    /// Makes up for what follows from what has changed, and does what is due in live conferences.
+    fn settle(&mut self, now: Now) {
+        loop {
+            while let Some(key) = self.touched.pop_first() {
+                self.settle_one(&key, now);
+            }
+            if let Some(key) = self.alarms.due_time(now.mono) {
+                let Some((live, mut turn)) = self.open(&key, now) else { continue };
+                if let Some(reason) = live.on_time(&mut turn) {
+                    self.hang_up_on_all(&key, reason, now);
+                }
+            } else if let Some(key) = self.alarms.due_date(now.wall) {
+                let Some((live, mut turn)) = self.open(&key, now) else { continue };
+                live.on_date(&mut turn);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn settle_one(&mut self, key: &ConferenceKey, now: Now) {
+        let Self { conferences, effects, answers, .. } = self;
+        let mut turn = Turn { key, now, effects, answers };
+        let mut next = (None, None);
+        if let Some(conference) = conferences.get_mut(key) {
+            let ends_at = conference.open_until();
+            let is_deserted = conference.is_deserted();
+            if let Some(live) = conference.live_mut() {
+                if is_deserted {
+                    live.forget_names(&mut turn);
+                    turn.notify(|conference| Notice::ConferenceGone { conference });
+                } else {
+                    live.settle(ends_at, &mut turn);
+                    next = (live.next_time(), live.next_date());
+                }
+            }
+            if is_deserted {
+                conferences.remove(key);
+            }
+        }
+        self.alarms.set(key, next.0, next.1);
     }
 
     /// The next thing to do, oldest first.
@@ -163,11 +278,21 @@ impl Conferences {
         self.effects.pop_front()
     }
 
+    /// What becomes of a call that has asked for a seat, oldest first; after the effects of the same step.
+    pub fn poll_answer(&mut self) -> Option<(ConferenceKey, ParticipantId, AdmitAnswer)> {
+        self.answers.pop_front()
+    }
+
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<Mono> {
-        let at = self.deadlines.first()?.at;
-        Some(now.mono.plus_ms(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)))
+        let reservations = self.deadlines.first().map(|deadline| deadline.at);
+        let warnings = self.alarms.dates.first().map(|(at, _)| *at);
+        let date = [reservations, warnings].into_iter().flatten().min();
+        let date =
+            date.map(|at| now.mono.plus_ms(u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0)));
+        let time = self.alarms.times.first().map(|(at, _)| *at);
+        [date, time].into_iter().flatten().min()
     }
 
     /// State and connected participants, in the order in which they entered.
@@ -177,169 +302,77 @@ impl Conferences {
     pub fn participants(&self, key: &ConferenceKey) -> Result<(State, Vec<ParticipantSummary>), Refused> {
         let conference = self.conferences.get(key).ok_or(Refused::UnknownConference)?;
         let state = conference.state().ok_or(Refused::UnknownConference)?;
-        let summaries =
-            conference.live().into_iter().flat_map(LiveConference::members).map(live::Member::summary);
+        let summaries = conference.live().into_iter().flat_map(LiveConference::summaries);
         Ok((state, summaries.collect()))
     }
 
-    /// The conference that a call is in or on its way into.
+    /// The conference that a call is in, on its way into, or in the lobby of.
     #[must_use]
     pub fn conference_of(&self, participant: &ParticipantId) -> Option<&ConferenceKey> {
-        match self.seats.get(participant)? {
-            Seat::Admitted { conference, .. } | Seat::Entered { conference, .. } => Some(conference),
-        }
+        self.seats.get(participant).map(Seat::conference)
     }
 
-    /// What a participant may do, in or on the way in.
+    /// What a call may do, whether it is in, on its way in, or in the lobby.
     #[must_use]
     pub fn options(&self, participant: &ParticipantId) -> Option<&ParticipantOptions> {
         match self.seats.get(participant)? {
-            Seat::Admitted { options, .. } => Some(options),
-            Seat::Entered { conference, order } => {
-                Some(self.conferences.get(conference)?.live()?.member(*order)?.options())
-            }
+            Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. } => Some(&guest.options),
+            Seat::Entered { conference, order } => Some(self.member(conference, *order)?.options()),
         }
     }
 
-    /// It is in, starts its conference and ends it for everyone.
+    /// It is in, and a leader: by its options, by the leader's PIN of its room, or because it was made one.
     #[must_use]
     pub fn is_leader(&self, participant: &ParticipantId) -> bool {
-        matches!(self.seats.get(participant), Some(Seat::Entered { .. }))
-            && self.options(participant).is_some_and(ParticipantOptions::is_leader)
+        let Some(Seat::Entered { conference, order }) = self.seats.get(participant) else { return false };
+        self.member(conference, *order).is_some_and(Member::is_leader)
     }
 
-    fn on_admit(
-        &mut self,
-        participant: ParticipantId,
-        key: ConferenceKey,
-        options: ParticipantOptions,
-        in_place_of: Option<ParticipantId>,
-        is_called: bool,
-    ) -> Result<(), Refused> {
-        if self.seats.contains_key(&participant) {
-            return Err(Refused::AlreadyAdmitted);
-        }
-        let in_place_of = in_place_of.filter(|other| self.may_be_replaced(other, &key));
-        let seats = self.conference_limits.unreserved_max_participants;
-        let live = match self.conferences.get_mut(&key) {
-            None if self.claims.contains_key(&key) => return Err(Refused::Early { divert: None }),
-            None => {
-                self.effects.push_back(Effect::Notify(Notice::ConferenceCreated { conference: key.clone() }));
-                let conference = Conference::unreserved(LiveConference::new(seats));
-                self.conferences.entry(key.clone()).or_insert(conference).live_mut()
-            }
-            Some(conference) => match conference.closed() {
-                Some(refused) => return Err(refused),
-                None => conference.live_mut(),
-            },
-        };
-        let live = live.expect("a conference that is not closed is live");
-        if live.controls.locked && in_place_of.is_none() && !is_called {
-            return Err(Refused::Locked);
-        }
-        if live.is_full() && in_place_of.is_none() {
-            return Err(Refused::Full);
-        }
-        live.admit(participant.clone());
-        let options = Box::new(options);
-        self.seats.insert(
-            participant,
-            Seat::Admitted { conference: key, options, in_place_of, preset: Preset::default() },
-        );
-        Ok(())
+    fn member(&self, key: &ConferenceKey, order: EntryOrder) -> Option<&Member> {
+        self.conferences.get(key)?.live()?.member(order)
     }
 
-    /// The participant is in this conference, and no other call is on the way to that seat.
-    fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
-        let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
-        let is_taken =
-            |seat: &Seat| matches!(seat, Seat::Admitted { in_place_of: Some(of), .. } if of == participant);
-        is_in && !self.seats.values().any(is_taken)
-    }
-
-    fn on_connected(&mut self, participant: &ParticipantId, at: Timestamp) -> Result<(), Refused> {
-        let Some(Seat::Admitted { conference, options, preset, .. }) = self.seats.get(participant) else {
-            return match self.seats.get(participant) {
-                Some(_) => Err(Refused::AlreadyAdmitted),
-                None => Err(Refused::UnknownParticipant),
-            };
-        };
-        let key = conference.clone();
-        let entering = Entering { options: (**options).clone(), preset: *preset, at };
-        let Some(live) = self.conferences.get_mut(&key).and_then(Conference::live_mut) else {
-            return Err(Refused::UnknownConference);
-        };
-        let order = live.enter(&key, participant, entering, &mut self.effects);
-        self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
-        Ok(())
-    }
-
-    /// Removes a participant, with all consequences; does nothing for an unknown one.
-    fn remove_participant(&mut self, participant: &ParticipantId, hang_up: Option<EndReason>) {
-        let Some(seat) = self.seats.remove(participant) else { return };
-        let (Seat::Admitted { conference: key, .. } | Seat::Entered { conference: key, .. }) = &seat;
-        let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) else { return };
-        let ends_for_all = match &seat {
-            Seat::Admitted { .. } => {
-                live.withdraw(participant);
-                false
-            }
-            Seat::Entered { order, .. } => live.leave(key, *order, hang_up, &mut self.effects),
-        };
-        if ends_for_all {
-            for id in live.close(key, EndReason::LeaderLeft, &mut self.effects) {
-                self.seats.remove(&id);
-            }
-        }
-        if self.conferences.get(key).is_some_and(Conference::is_deserted) {
-            self.conferences.remove(key);
-            self.effects.push_back(Effect::Notify(Notice::ConferenceGone { conference: key.clone() }));
+    /// Where one is who is in.
+    fn place_of(&self, participant: &ParticipantId) -> Option<(ConferenceKey, EntryOrder)> {
+        match self.seats.get(participant)? {
+            Seat::Entered { conference, order } => Some((conference.clone(), *order)),
+            Seat::Waiting { .. } | Seat::Admitted { .. } => None,
         }
     }
 
-    fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit) {
-        let Some(Seat::Entered { conference: key, order }) = self.seats.get(participant) else { return };
-        let Some(live) = self.conferences.get_mut(key).and_then(Conference::live_mut) else { return };
-        match live.key_pressed(key, *order, digit, &mut self.effects) {
+    /// A conference that people may be in, to change it.
+    fn open<'a>(
+        &'a mut self,
+        key: &'a ConferenceKey,
+        now: Now,
+    ) -> Option<(&'a mut LiveConference, Turn<'a>)> {
+        self.touch(key);
+        let live = self.conferences.get_mut(key)?.live_mut()?;
+        let turn = Turn { key, now, effects: &mut self.effects, answers: &mut self.answers };
+        Some((live, turn))
+    }
+
+    /// What follows for this conference is made up for at the end of the step.
+    fn touch(&mut self, key: &ConferenceKey) {
+        if !self.touched.contains(key) {
+            self.touched.insert(key.clone());
+        }
+    }
+
+    /// All who are in, on the way in or in the lobby go.
+    fn hang_up_on_all(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
+        let Some((live, mut turn)) = self.open(key, now) else { return };
+        for id in live.close(reason, &mut turn) {
+            self.seats.remove(&id);
+        }
+    }
+
+    fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit, now: Now) {
+        let Some((key, order)) = self.place_of(participant) else { return };
+        let Some((live, mut turn)) = self.open(&key, now) else { return };
+        match live.key_pressed(order, digit, &mut turn) {
             KeyAction::Nothing => {}
-            KeyAction::Leave => self.remove_participant(participant, Some(EndReason::ExitKey)),
-        }
-    }
-
-    fn on_set_options(
-        &mut self,
-        key: &ConferenceKey,
-        participant: &ParticipantId,
-        muted: Option<bool>,
-        dtmf_enabled: Option<bool>,
-    ) -> Result<(), Refused> {
-        let order = self.active_place(key, participant)?;
-        let live = self
-            .conferences
-            .get_mut(key)
-            .and_then(Conference::live_mut)
-            .expect("an active conference is live");
-        live.set_options(key, order, muted, dtmf_enabled, &mut self.effects);
-        Ok(())
-    }
-
-    fn on_eject(&mut self, key: &ConferenceKey, participant: &ParticipantId) -> Result<(), Refused> {
-        self.active_place(key, participant)?;
-        self.remove_participant(participant, Some(EndReason::Ejected));
-        Ok(())
-    }
-
-    /// A participant's place in an active conference.
-    fn active_place(&self, key: &ConferenceKey, participant: &ParticipantId) -> Result<EntryOrder, Refused> {
-        match self.state(key).ok_or(Refused::UnknownConference)? {
-            State::Active => {}
-            state @ (State::Reserved | State::Holding | State::Completed) => {
-                return Err(Refused::WrongState { state });
-            }
-        }
-        match self.seats.get(participant) {
-            Some(Seat::Entered { conference, order }) if conference == key => Ok(*order),
-            Some(Seat::Entered { .. } | Seat::Admitted { .. }) | None => Err(Refused::UnknownParticipant),
+            KeyAction::Leave => self.remove_participant(participant, Some(EndReason::ExitKey), now),
         }
     }
 

@@ -34,12 +34,14 @@ impl Conferences {
         self.conferences.get(key).map(|conference| overview(key, conference))
     }
 
-    /// Participants on the way into a conference, as they would enter now.
+    /// Those who are not in yet, as they would enter now: first those on the way in, then those in the lobby, who come first there
+    /// who have waited longest.
     #[must_use]
     pub fn expected(&self, key: &ConferenceKey) -> Vec<ParticipantSummary> {
         let Some(live) = self.conferences.get(key).and_then(Conference::live) else { return Vec::new() };
-        let expected = live.admitted().filter_map(|id| match self.seats.get(id)? {
-            Seat::Admitted { options, preset, .. } => Some(live.expected(id, options, *preset)),
+        let expected = live.admitted().chain(live.lobby.ids()).filter_map(|id| match self.seats.get(id)? {
+            Seat::Admitted { guest, .. } => Some(live.expected(id, guest, false)),
+            Seat::Waiting { guest, .. } => Some(live.expected(id, guest, true)),
             Seat::Entered { .. } => None,
         });
         expected.collect()
@@ -49,8 +51,10 @@ impl Conferences {
 fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview {
     let live = conference.live();
     let inside = live.map_or(0, LiveConference::member_count);
+    let in_lobby = live.map_or(0, |live| live.lobby.len());
     let started_at = live.and_then(LiveConference::started_at);
-    let (participants, waiting) = if started_at.is_some() { (inside, 0) } else { (0, inside) };
+    let (participants, waiting) =
+        if started_at.is_some() { (inside, in_lobby) } else { (0, inside + in_lobby) };
     ConferenceOverview {
         name: key.name.clone(),
         state: conference.state().unwrap_or(State::Holding),

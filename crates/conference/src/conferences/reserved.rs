@@ -272,17 +272,19 @@ impl Conferences {
         if conference.is_taken(changed.starts_at, changed.ends_at(), Some(starts_at)) {
             return Err(Refused::NameTaken);
         }
+        let grows_by_ms = changed.ends_at().0.saturating_sub(reserved.reservation.ends_at().0);
         self.strike(&changed.token);
         let conference = self.conferences.entry(key.clone()).or_default();
         if conference.open == Some(starts_at) {
-            if let Some(live) = &mut conference.live {
-                live.max_participants = changed.max_participants;
-            }
             if changed.starts_at <= now.wall {
                 conference.open = Some(changed.starts_at);
             } else {
                 // It began while its start was being moved.
-                self.close_live(&key, EndReason::Ended);
+                self.close_live(&key, EndReason::Ended, now);
+            }
+            if let Some((live, mut turn)) = self.open(&key, now) {
+                live.max_participants = changed.max_participants;
+                live.announce_extension(grows_by_ms, &mut turn);
             }
         }
         self.put(key, Reserved { reservation: changed, is_over: false });
@@ -290,23 +292,25 @@ impl Conferences {
         Ok(())
     }
 
-    pub(super) fn on_reservation_removed(&mut self, token: &ReservationToken) -> Result<(), Refused> {
+    pub(super) fn on_reservation_removed(
+        &mut self,
+        token: &ReservationToken,
+        now: Now,
+    ) -> Result<(), Refused> {
         let (key, reserved) = self.strike(token).ok_or(Refused::UnknownReservation)?;
         let conference = self.conferences.get(&key);
         if conference.is_some_and(|conference| conference.open == Some(reserved.reservation.starts_at)) {
-            self.close_live(&key, EndReason::Ended);
+            self.close_live(&key, EndReason::Ended, now);
         }
         self.drop_deserted(&key);
         Ok(())
     }
 
     /// All who are in the room of a reservation go, and it with them.
-    fn close_live(&mut self, key: &ConferenceKey, reason: EndReason) {
-        let Some(conference) = self.conferences.get_mut(key) else { return };
-        conference.open = None;
-        let Some(mut live) = conference.live.take() else { return };
-        for id in live.close(key, reason, &mut self.effects) {
-            self.seats.remove(&id);
+    fn close_live(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
+        self.hang_up_on_all(key, reason, now);
+        if let Some(conference) = self.conferences.get_mut(key) {
+            (conference.open, conference.live) = (None, None);
         }
     }
 
@@ -317,7 +321,7 @@ impl Conferences {
     }
 
     /// The calendar has something to do for a reservation.
-    pub(super) fn on_due(&mut self, due: Deadline) {
+    pub(super) fn on_due(&mut self, due: Deadline, now: Now) {
         let Deadline { due, conference: key, starts_at, .. } = due;
         let Some(conference) = self.conferences.get_mut(&key) else { return };
         let Ok(index) = conference.index_of(starts_at) else { return };
@@ -328,8 +332,8 @@ impl Conferences {
         let completed_minutes = self.reservation_limits.completed_minutes;
         match due {
             Due::Start => {
-                conference.live =
-                    Some(LiveConference::new(conference.reservations[index].reservation.max_participants));
+                let seats = conference.reservations[index].reservation.max_participants;
+                conference.live = Some(Box::new(LiveConference::new(seats)));
                 conference.open = Some(starts_at);
                 self.deadlines.insert(Deadline {
                     at: ends_at,
@@ -341,7 +345,7 @@ impl Conferences {
             }
             Due::End => {
                 conference.reservations[index].is_over = true;
-                self.close_live(&key, EndReason::TimeIsUp);
+                self.close_live(&key, EndReason::TimeIsUp, now);
                 let at = ends_at.plus_minutes(completed_minutes);
                 self.deadlines.insert(Deadline { at, due: Due::Forget, conference: key.clone(), starts_at });
                 self.notify(Notice::ReservationCompleted { conference: key, token });

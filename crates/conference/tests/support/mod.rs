@@ -2,13 +2,14 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit, Effect, Event, Mono, Now,
-    ParticipantId, ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken,
-    ServiceName, State, Timestamp,
+    AccountId, AdmitAnswer, Command, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit,
+    Effect, Event, Mono, News, Now, Outcome, ParticipantChange, ParticipantId, ParticipantOptions, Refused,
+    Reservation, ReservationLimits, ReservationToken, RoomRules, ServiceName, State, Timestamp, ViaRoom,
     conferences::ParticipantSummary,
-    effect::{Audience, EndReason, Notice},
+    effect::{Announcement, Audience, EndReason, Notice},
     participant::PlayList,
 };
+use plenary_model::{Announce, LanguageCode, NameId};
 
 pub const ACCOUNT: AccountId = AccountId(1);
 /// The world begins at a whole minute.
@@ -39,6 +40,36 @@ pub fn member() -> ParticipantOptions {
 /// Default options but for the beep, which is noise in most tests.
 pub fn plain() -> ParticipantOptions {
     ParticipantOptions { beep_on_entry: false, ..ParticipantOptions::default() }
+}
+
+/// A room that changes nothing.
+pub fn rules() -> RoomRules {
+    RoomRules {
+        lobby: false,
+        wait_for_leader: false,
+        announce: Announce::None,
+        announce_names_max: 20,
+        muted_on_entry: false,
+        end_after_leader_s: None,
+        time_warnings_min: Vec::new(),
+        alone_min: 0,
+        language: LanguageCode::new("en").unwrap(),
+    }
+}
+
+/// A participant by a room.
+pub fn by(rules: &RoomRules) -> ViaRoom {
+    ViaRoom { rules: rules.clone(), is_leader: false, name: None }
+}
+
+/// A leader by the PIN of a room.
+pub fn leader_by(rules: &RoomRules) -> ViaRoom {
+    ViaRoom { is_leader: true, ..by(rules) }
+}
+
+/// With a recorded name.
+pub fn named(name: &str, via: ViaRoom) -> ViaRoom {
+    ViaRoom { name: Some(NameId(name.to_owned())), ..via }
 }
 
 /// A reservation that starts `in_minutes` after the world began.
@@ -112,7 +143,8 @@ impl World {
 
     /// What there is to do apart from telling.
     pub fn deeds(&mut self) -> Vec<Effect> {
-        self.effects().into_iter().filter(|effect| !matches!(effect, Effect::Notify(_))).collect()
+        let is_deed = |effect: &Effect| !matches!(effect, Effect::Notify(_) | Effect::Tell { .. });
+        self.effects().into_iter().filter(is_deed).collect()
     }
 
     pub fn notices(&mut self) -> Vec<Notice> {
@@ -146,14 +178,90 @@ impl World {
             conference: key(conference),
             options,
             is_called: false,
+            via: None,
         })
+    }
+
+    /// Asks for a seat by a room.
+    pub fn admit_by(
+        &mut self,
+        name: &str,
+        conference: &str,
+        options: ParticipantOptions,
+        via: ViaRoom,
+    ) -> Result<(), Refused> {
+        self.handle(Event::Admit {
+            participant: participant_id(name),
+            conference: key(conference),
+            options,
+            is_called: false,
+            via: Some(Box::new(via)),
+        })
+    }
+
+    /// Admitted by a room and connected; the effects stay to be looked at.
+    #[track_caller]
+    pub fn enter_by(&mut self, name: &str, conference: &str, via: ViaRoom) {
+        self.admit_by(name, conference, plain(), via).unwrap();
+        self.connect(name);
+    }
+
+    #[track_caller]
+    pub fn connect(&mut self, name: &str) {
+        self.handle(Event::Connected { participant: participant_id(name) }).unwrap();
+    }
+
+    /// What becomes of those who have asked for a seat, by their names.
+    pub fn answers(&mut self) -> Vec<(String, AdmitAnswer)> {
+        std::iter::from_fn(|| self.conferences.poll_answer())
+            .map(|(_, participant, answer)| (participant.to_string(), answer))
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn command(&mut self, name: &str, command: Command) -> Outcome {
+        let now = self.now();
+        let outcome = self.conferences.handle_command(&participant_id(name), command, now);
+        self.assert_timeout_is_sane();
+        outcome
+    }
+
+    pub fn change(&mut self, conference: &str, name: &str, change: ParticipantChange) -> Result<(), Refused> {
+        self.handle(Event::ChangeParticipant {
+            conference: key(conference),
+            participant: participant_id(name),
+            change,
+        })
+    }
+
+    /// What is said to all, or to all but one.
+    pub fn announced(&mut self) -> Vec<(Audience, Announcement)> {
+        let announced = |effect| match effect {
+            Effect::Announce { to, what } => Some((to, what)),
+            _ => None,
+        };
+        self.effects().into_iter().filter_map(announced).collect()
+    }
+
+    /// What single participants are told.
+    pub fn told(&mut self) -> Vec<(String, News)> {
+        let told = |effect| match effect {
+            Effect::Tell { participant, news, .. } => Some((participant.to_string(), news)),
+            _ => None,
+        };
+        self.effects().into_iter().filter_map(told).collect()
+    }
+
+    pub fn summary(&self, conference: &str, name: &str) -> ParticipantSummary {
+        let roster = self.roster(conference);
+        roster.into_iter().find(|summary| summary.id == participant_id(name)).expect("is in")
     }
 
     /// Admitted and connected; the effects stay to be looked at.
     #[track_caller]
     pub fn enter(&mut self, name: &str, conference: &str, options: ParticipantOptions) {
         self.admit(name, conference, options).unwrap();
-        self.handle(Event::Connected { participant: participant_id(name) }).unwrap();
+        self.connect(name);
     }
 
     pub fn leave(&mut self, name: &str) {
@@ -208,6 +316,12 @@ pub fn hang_up(conference: &str, name: &str, reason: EndReason) -> Effect {
 
 pub fn beep(conference: &str) -> Effect {
     Effect::Beep { to: Audience::All(key(conference)) }
+}
+
+/// It starts so many minutes after the world began.
+pub fn early(in_minutes: i64, service: Option<&str>) -> Refused {
+    let divert = service.map(ServiceName::new);
+    Refused::Early { divert, starts_at: Some(Timestamp(EPOCH.0 + in_minutes * 60_000)) }
 }
 
 pub fn divert(service: &str) -> Option<ServiceName> {

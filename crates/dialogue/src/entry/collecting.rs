@@ -1,8 +1,9 @@
 //! Numbers and PINs that are keyed in.
 
 use super::{Entry, HangUpReason, Stage, Timer};
-use crate::{Item, Mono, Pin, keys::KeyBuffer, timers::after_s};
+use crate::{Item, Mono, keys::KeyBuffer, timers::after_s};
 use plenary_conference::Digit;
+use plenary_model::Pin;
 use plenary_speech::Prompt;
 
 /// More digits than any number or PIN has.
@@ -111,7 +112,7 @@ impl Entry {
                     false => self.failed(asked, Prompt::EntryRoomWrong, now),
                 }
             }
-            Asked::Pin | Asked::LeaderPin => match Pin::new(&keys).filter(|_| !is_too_long) {
+            Asked::Pin | Asked::LeaderPin => match Pin::new(keys.text()).filter(|_| !is_too_long) {
                 Some(pin) => self.check_pin(pin, 0, now),
                 // It can be no PIN, so it is not counted as a guess either.
                 None => self.failed(asked, Prompt::EntryPinWrong, now),

@@ -1,6 +1,7 @@
 //! What happens to a caller on the way in.
 
 use crate::{KeyPress, Mono, PlaybackId, QuestionId, RoomNumbers};
+use plenary_conference::Arrival;
 use plenary_speech::{Day, LanguageCode, NameId, TimeOfDay};
 use std::sync::Arc;
 
@@ -121,21 +122,4 @@ pub enum JoinAnswer {
     Locked,
     /// It is over.
     Over,
-}
-
-/// How a caller finds the conference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Arrival {
-    /// Nobody else is there.
-    pub is_first: bool,
-    /// It does not start before a leader is there.
-    pub awaits_leader: bool,
-}
-
-impl Arrival {
-    /// The conference has started, or does so as the caller enters.
-    #[must_use]
-    pub fn is_started(self) -> bool {
-        !self.is_first && !self.awaits_leader
-    }
 }

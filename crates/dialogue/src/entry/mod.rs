@@ -21,17 +21,18 @@ mod tests;
 #[cfg(test)]
 mod walk;
 
-pub use input::{Arrival, Input, JoinAnswer, PinResult, Room};
+pub use input::{Input, JoinAnswer, PinResult, Room};
 pub use output::{HangUpReason, Output};
+pub use plenary_conference::Arrival;
 
 use crate::{
-    Item, KeyPress, Mono, Pin, QuestionId, RoomNumbers,
+    Item, KeyPress, Mono, QuestionId, RoomNumbers,
     keys::KeyBuffer,
     spoken::{PLAYBACK_S_MAX, Player},
     timers::{Timers, after_s},
 };
 use collecting::Asked;
-use plenary_model::{EntryAction, EntryRooms};
+use plenary_model::{EntryAction, EntryRooms, Pin};
 use plenary_speech::{LanguageCode, NameId, Prompt};
 use std::{collections::VecDeque, sync::Arc};
 

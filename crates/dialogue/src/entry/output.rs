@@ -1,6 +1,7 @@
 //! What has to be done for a caller on the way in.
 
-use crate::{Pin, PlaybackId, QuestionId, Speech};
+use crate::{PlaybackId, QuestionId, Speech};
+use plenary_model::Pin;
 use plenary_speech::NameId;
 
 /// An output of [`crate::Entry::poll_output`], to be carried out in order.

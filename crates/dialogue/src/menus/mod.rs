@@ -20,8 +20,9 @@ mod tests;
 #[cfg(test)]
 mod walk;
 
-pub use input::{CallProgress, Input, Notice, Outcome, Volume};
-pub use output::{Command, Output, Step, Who};
+pub use input::Input;
+pub use output::Output;
+pub use plenary_conference::command::{CallProgress, Command, News, Outcome, Step, Volume, Who};
 
 use crate::{
     Item, Mono, QuestionId,
@@ -132,8 +133,8 @@ impl Menus {
                     self.on_outcome(&asked, outcome, now);
                 }
             }
-            Input::Notice(notice) => {
-                let says = self.of_notice(notice);
+            Input::News(news) => {
+                let says = self.of_news(news);
                 self.say(says, now);
             }
             Input::Role { is_leader } => self.on_role(is_leader, now),

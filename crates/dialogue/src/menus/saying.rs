@@ -1,6 +1,6 @@
 //! What a participant is told.
 
-use super::{CallProgress, Menus, Notice, Outcome, Volume};
+use super::{CallProgress, Menus, News, Outcome, Volume};
 use crate::Item;
 use plenary_model::{LeaderMenu, Menu, MenuAction};
 use plenary_speech::{Prompt, Saying};
@@ -65,9 +65,9 @@ impl Menus {
     }
 
     /// What happened without a command.
-    pub(super) fn of_notice(&self, notice: Notice) -> Vec<Item> {
-        let prompt = match notice {
-            Notice::MutedByLeader { self_unmute } => {
+    pub(super) fn of_news(&self, news: News) -> Vec<Item> {
+        let prompt = match news {
+            News::MutedByLeader { self_unmute } => {
                 let how = match self_unmute {
                     true => self
                         .keys_of(MenuAction::Mute)
@@ -76,22 +76,24 @@ impl Menus {
                 };
                 return [Item::from(Prompt::MuteByLeader)].into_iter().chain(how).collect();
             }
-            Notice::TalkingMuted { self_unmute: true } => {
+            News::TalkingMuted { self_unmute: true } => {
                 let how = self.how_to_unmute().unwrap_or_else(|| Prompt::MuteOn.into());
                 return vec![how];
             }
-            Notice::TalkingMuted { self_unmute: false } => {
+            News::TalkingMuted { self_unmute: false } => {
                 return [Item::from(Prompt::MuteOn)].into_iter().chain(self.how_to_ask()).collect();
             }
-            Notice::UnmutedByLeader => Prompt::MuteOffByLeader,
-            Notice::HandRaised => Prompt::HandSomebody,
-            Notice::Waiting { name } => return vec![Saying::AsksAdmission { name }.into()],
-            Notice::Call(CallProgress::Ringing) => Prompt::DialRinging,
-            Notice::Call(CallProgress::Busy) => Prompt::DialBusy,
-            Notice::Call(CallProgress::NoAnswer) => Prompt::DialNoAnswer,
-            Notice::Call(CallProgress::Refused) => Prompt::DialRefused,
-            Notice::Call(CallProgress::Failed) => Prompt::DialFailed,
-            Notice::Call(CallProgress::Joined) => Prompt::DialJoined,
+            News::UnmutedByLeader => Prompt::MuteOffByLeader,
+            News::HandRaised => Prompt::HandSomebody,
+            News::Guessing => Prompt::LobbyGuessing,
+            News::Waiting { name } => return vec![Saying::AsksAdmission { name }.into()],
+            News::Call(CallProgress::Ringing) => Prompt::DialRinging,
+            News::Call(CallProgress::Busy) => Prompt::DialBusy,
+            News::Call(CallProgress::NoAnswer) => Prompt::DialNoAnswer,
+            News::Call(CallProgress::Refused) => Prompt::DialRefused,
+            News::Call(CallProgress::Failed) => Prompt::DialFailed,
+            News::Call(CallProgress::Joined) => Prompt::DialJoined,
+            News::Call(CallProgress::Again) => Prompt::DialRedial,
         };
         vec![prompt.into()]
     }

@@ -311,7 +311,7 @@ fn a_number_to_call_is_ended_by_hash_and_corrected_by_star() {
     );
     pad.done(Outcome::Calling);
     pad.played();
-    pad.input(Input::Notice(Notice::Call(CallProgress::Busy)));
+    pad.input(Input::News(News::Call(CallProgress::Busy)));
     assert_eq!(pad.take(), ["play dial.calling", "play dial.busy"]);
     for (keys, says) in [("#", "dial.cancelled"), ("*", "dial.cancelled"), ("030", "dial.cancelled")] {
         let mut pad = Keypad::leader();
@@ -414,30 +414,30 @@ fn an_answer_that_is_late_says_what_it_is_and_opens_no_menu() {
 #[test]
 fn what_others_do_to_a_participant_is_told_with_the_keys_that_help() {
     let key_for = format!("{:?}", Saying::KeyFor { task: MenuAction::Mute, keys: "*6".into() });
-    for (notice, says) in [
-        (Notice::MutedByLeader { self_unmute: true }, format!("mute.by-leader, {key_for}")),
-        (Notice::MutedByLeader { self_unmute: false }, "mute.by-leader, mute.ask".to_owned()),
-        (Notice::UnmutedByLeader, "mute.off-by-leader".to_owned()),
-        (Notice::TalkingMuted { self_unmute: true }, "mute.talking".to_owned()),
-        (Notice::TalkingMuted { self_unmute: false }, "mute.on, mute.ask".to_owned()),
-        (Notice::HandRaised, "hand.somebody".to_owned()),
-        (Notice::Call(CallProgress::Joined), "dial.joined".to_owned()),
+    for (news, says) in [
+        (News::MutedByLeader { self_unmute: true }, format!("mute.by-leader, {key_for}")),
+        (News::MutedByLeader { self_unmute: false }, "mute.by-leader, mute.ask".to_owned()),
+        (News::UnmutedByLeader, "mute.off-by-leader".to_owned()),
+        (News::TalkingMuted { self_unmute: true }, "mute.talking".to_owned()),
+        (News::TalkingMuted { self_unmute: false }, "mute.on, mute.ask".to_owned()),
+        (News::HandRaised, "hand.somebody".to_owned()),
+        (News::Call(CallProgress::Joined), "dial.joined".to_owned()),
     ] {
         let mut pad = Keypad::participant();
-        pad.input(Input::Notice(notice));
+        pad.input(Input::News(news));
         assert_eq!(pad.take(), [format!("play {says}")]);
     }
     let menu = serde_json::from_str(r#"{"1": "mute", "2": "hand"}"#).unwrap();
     let mut pad = Keypad::with(menu, LeaderMenu::default(), false);
-    pad.input(Input::Notice(Notice::TalkingMuted { self_unmute: true }));
+    pad.input(Input::News(News::TalkingMuted { self_unmute: true }));
     assert_eq!(pad.take(), [format!("play {:?}", Saying::KeyToUnmute { keys: "1".into() })]);
 }
 
 #[test]
 fn sentences_follow_each_other() {
     let mut pad = Keypad::participant();
-    pad.input(Input::Notice(Notice::HandRaised));
-    pad.input(Input::Notice(Notice::UnmutedByLeader));
+    pad.input(Input::News(News::HandRaised));
+    pad.input(Input::News(News::UnmutedByLeader));
     assert_eq!(pad.take(), ["play hand.somebody"]);
     pad.played();
     assert_eq!(pad.take(), ["play mute.off-by-leader"]);

@@ -65,7 +65,7 @@ fn walk(seed: u64) {
                 is_leader = random.one_in(2);
                 menus.handle_input(Input::Role { is_leader }, now);
             }
-            8 => menus.handle_input(Input::Notice(Notice::HandRaised), now),
+            8 => menus.handle_input(Input::News(News::HandRaised), now),
             _ => {
                 let to = match (random.one_in(3), menus.poll_timeout()) {
                     (true, Some(at)) => at,

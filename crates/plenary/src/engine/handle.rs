@@ -4,7 +4,7 @@ use super::{EngineCommand, clock::Clock, media_plane};
 use async_trait::async_trait;
 use plenary_api::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Invitation, Participant,
-    ParticipantChange, ParticipantReport, SoundChange, SoundOf, SoundSettings, TrunkState,
+    ParticipantChange, ParticipantReport, Playback, SoundChange, SoundOf, SoundSettings, TrunkState,
 };
 use plenary_calls::{
     Settings,
@@ -323,6 +323,18 @@ impl EngineHandle {
                 Err(reserve_error(error))
             }
         }
+    }
+
+    /// Makes the reserved conference that is going on longer.
+    pub(super) async fn extend_running(&self, key: ConferenceKey, minutes: u32) -> Result<(), ControlError> {
+        let account = key.account;
+        let overview = match self.ask_home(HomeQuestion::Overview(key)).await? {
+            Answer::Overview(overview) => overview,
+            other => return Err(odd(&other)),
+        };
+        let reservation = overview.and_then(|overview| overview.reservation);
+        let token = reservation.ok_or(ControlError::Refused(Refused::UnknownReservation))?.token;
+        to_the_end(self.clone().extend_now(account, token, minutes)).await
     }
 
     async fn extend_now(
@@ -662,15 +674,14 @@ impl ConferenceControl for EngineHandle {
         participant: ParticipantId,
         change: ParticipantChange,
     ) -> Result<(), ControlError> {
-        let ParticipantChange { muted, dtmf_enabled, display_name, sound } = change;
+        let ParticipantChange { home, display_name, sound } = change;
         let conference = ConferenceKey { account, name: name.clone() };
         // The home says whether there is such a participant, also where nothing of its own changes.
         let id = participant.clone();
         self.control(Event::ChangeParticipant {
             conference: conference.clone(),
             participant: id,
-            muted,
-            dtmf_enabled,
+            change: home,
         })
         .await?;
         if let Some(display_name) = display_name {
@@ -746,6 +757,30 @@ impl ConferenceControl for EngineHandle {
         }
         let invitation = Box::new(invitation);
         self.ask_about_call(EdgeQuestion::Invite { account, conference, invitation }).await
+    }
+
+    async fn announce(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        playback: Playback,
+    ) -> Result<String, ControlError> {
+        let conference = ConferenceKey { account, name };
+        let question = EdgeQuestion::Announce { conference, playback: Box::new(playback) };
+        match self.ask(Question::Edge(question)).await? {
+            Answer::Playback(id) => id.map_err(ControlError::Refused),
+            other => Err(odd(&other)),
+        }
+    }
+
+    async fn stop_announcement(
+        &self,
+        account: AccountId,
+        name: ConferenceName,
+        id: String,
+    ) -> Result<(), ControlError> {
+        let conference = ConferenceKey { account, name };
+        self.have_done(Question::Edge(EdgeQuestion::StopAnnouncement { conference, id })).await
     }
 
     async fn transfer(

@@ -1,11 +1,30 @@
 //! Asking the store what the calls want to know.
 
-use super::{failed, wall_now};
-use plenary_calls::lookup::{CallerLookup, CallerQuery, Claims, Found, Lookup, NamedKey};
-use plenary_store::{ServiceScope, Store, StoreError};
+use super::{EngineHandle, failed, wall_now};
+use plenary_calls::{
+    ControlError,
+    lookup::{
+        CallerLookup, CallerQuery, Claims, Extended, Found, Lookup, NamedKey, PinAnswer, PinCaller,
+        PinSource, StoreFailed,
+    },
+};
+use plenary_conference::{AccountId, ConferenceKey};
+use plenary_model::Pin;
+use plenary_store::{self as store, PinOutcome, ServiceScope, Store, StoreError};
 
-pub(super) async fn look_up(store: &Store, lookup: Lookup) -> Found {
+pub(super) async fn look_up(store: &Store, engine: &EngineHandle, lookup: Lookup) -> Found {
     match lookup {
+        Lookup::RoomNumbers { account } => {
+            Found::RoomNumbers(store.room_numbers(account).await.map_err(failed))
+        }
+        Lookup::Room { account, number } => {
+            let found = store.room(account, &number).await;
+            Found::Room(found.map(|room| room.map(Box::new)).map_err(failed))
+        }
+        Lookup::Pin { account, room, pin, caller } => {
+            Found::Pin(check_pin(store, account, &room, &pin, &caller).await.map_err(failed))
+        }
+        Lookup::Extend { conference, minutes } => Found::Extended(extend(engine, conference, minutes).await),
         Lookup::Caller(query) => {
             Found::Caller(look_up_caller(store, *query).await.map(Box::new).map_err(failed))
         }
@@ -14,6 +33,45 @@ pub(super) async fn look_up(store: &Store, lookup: Lookup) -> Found {
             let found = store.match_service_in(scope, service.as_str()).await;
             Found::Service(found.map(|found| found.map(Box::new)).map_err(failed))
         }
+    }
+}
+
+async fn check_pin(
+    store: &Store,
+    account: AccountId,
+    room: &str,
+    pin: &Pin,
+    caller: &PinCaller,
+) -> Result<PinAnswer, StoreError> {
+    let source = match &caller.source {
+        PinSource::Address(address) => store::PinSource::Address(*address),
+        PinSource::Trunk(name) => store::PinSource::Trunk(name),
+        PinSource::User(name) => store::PinSource::User(name),
+    };
+    let now = wall_now();
+    let caller = store::PinCaller { source, name: caller.name.as_deref() };
+    let check = store.check_pin(account, room, pin.digits(), caller, now).await?;
+    Ok(match check.outcome {
+        PinOutcome::Right { leader } => PinAnswer::Right { is_leader: leader },
+        // A room that has just been removed has no PIN that is right.
+        PinOutcome::Wrong | PinOutcome::NoRoom => PinAnswer::Wrong { is_guessing: check.guessing.is_some() },
+        PinOutcome::TooMany { retry_at } => {
+            let wait_ms = retry_at.0.saturating_sub(now.0).max(0).unsigned_abs();
+            PinAnswer::TooMany { wait_ms }
+        }
+    })
+}
+
+/// As the web service extends a reservation: on the disk first, where seats are left.
+async fn extend(
+    engine: &EngineHandle,
+    conference: ConferenceKey,
+    minutes: u32,
+) -> Result<Extended, StoreFailed> {
+    match engine.extend_running(conference, minutes).await {
+        Ok(()) => Ok(Extended::By { seconds: minutes * 60 }),
+        Err(ControlError::Refused(refused)) => Ok(Extended::Not(refused.to_string())),
+        Err(error) => Err(StoreFailed(error.to_string())),
     }
 }
 

@@ -6,8 +6,8 @@ use plenary_calls::{
     media::{self as calls, MediaCommand, NoMedia, OpenedAt, PlayNumber, Reach, RoomNumber},
 };
 use plenary_media::{
-    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OneWay, PlayId, PlayTo, Protection, RoomId,
-    StreamParams,
+    Ice, MasterKey, MediaCallId, MediaEvent, MediaHandle, OnMove, OneWay, PlayId, PlayOptions, PlayTo,
+    Protection, RoomId, StreamParams, Volume,
 };
 use plenary_sip::sdp::{self, Codec, Direction, IceCredentials, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -54,13 +54,29 @@ pub(super) fn command(
         }
         MediaCommand::PressKey { call, key } => media.press_key(id(call), key),
         MediaCommand::CutOff { call } => media.cut_off(id(call)),
-        MediaCommand::Play { to, play, clips, repeat } => {
+        MediaCommand::Move { call, room } => {
+            // What is being said to the caller is heard to its end.
+            media.move_call(id(call), RoomId(room.0), OnMove::KeepPlaying);
+        }
+        MediaCommand::Hold { call, music } => media.hold(id(call), music),
+        MediaCommand::Resume { call } => media.resume(id(call)),
+        MediaCommand::SetLevels { call, talk_db, hear_db } => {
+            media.set_volume(id(call), Volume { talk_db, hear_db });
+        }
+        MediaCommand::SetHeardBy { call, by } => {
+            media.set_heard_by(id(call), by.map(|by| by.into_iter().map(id).collect()));
+        }
+        MediaCommand::RecordName { call, id } => media.record(self::id(call), id),
+        MediaCommand::StopName { call } => media.end_recording(id(call)),
+        MediaCommand::ForgetName { id } => media.forget_recording(id),
+        MediaCommand::Play { to, play, clips, repeat, gain_db } => {
             let to = match to {
                 calls::PlayTo::Call(call) => PlayTo::Call(id(call)),
                 calls::PlayTo::Room(room) => PlayTo::Room(RoomId(room.0)),
                 calls::PlayTo::RoomBut(room, call) => PlayTo::RoomBut(RoomId(room.0), id(call)),
             };
-            media.play(to, PlayId(play.0), clips, repeat);
+            let options = PlayOptions { repeat, gain_db, ..PlayOptions::default() };
+            media.play_with(to, PlayId(play.0), clips, options);
         }
         MediaCommand::StopPlay { play } => media.stop_play(PlayId(play.0)),
         MediaCommand::Close { call } => {
@@ -76,7 +92,9 @@ pub(super) fn event(event: MediaEvent) -> Option<calls::MediaEvent> {
     use calls::MediaEvent as To;
     Some(match event {
         // No call asks for recordings.
-        MediaEvent::Recorded { .. } => return None,
+        MediaEvent::Recorded { call, id, length_ms } => {
+            To::Recorded { call: number(call), id, is_speech: length_ms.is_some() }
+        }
         MediaEvent::KeyPressed { call, key } => To::KeyPressed { call: number(call), key },
         MediaEvent::TalkStarted { call } => To::Talking { call: number(call), talking: true },
         MediaEvent::TalkStopped { call } => To::Talking { call: number(call), talking: false },

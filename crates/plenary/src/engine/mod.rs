@@ -31,10 +31,11 @@ use plenary_conference::{
 };
 use plenary_media::{MediaEvent, MediaHandle};
 use plenary_sip::{Reason, SipEvent, SipHandle};
+use plenary_speech::Languages;
 use plenary_store::Store;
 use records::RecordWriter;
 use rescue::Rescues;
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
@@ -74,6 +75,8 @@ pub(crate) struct Parts {
     /// SHA-256 of the certificate for DTLS.
     pub(crate) fingerprint: Option<[u8; 32]>,
     pub(crate) settings: Settings,
+    /// What is said to callers.
+    pub(crate) languages: Arc<Languages>,
 }
 
 /// The loop around the deciding crates.
@@ -87,6 +90,7 @@ pub(crate) struct Engine {
     listening: Vec<IpAddr>,
     admissions: Admissions,
     commands: mpsc::Sender<EngineCommand>,
+    handle: EngineHandle,
     /// The number of the last question.
     question: u64,
     /// Who waits for an answer.
@@ -124,6 +128,7 @@ impl Engine {
             settings: parts.settings,
             account_sounds,
             reservation_sounds,
+            languages: parts.languages,
         };
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {
@@ -136,6 +141,7 @@ impl Engine {
             listening: parts.listening,
             admissions: parts.admissions,
             commands,
+            handle: handle.clone(),
             question: 0,
             waiting: BTreeMap::new(),
             stopping: None,
@@ -244,9 +250,10 @@ impl Engine {
                     }
                 }
                 Output::Lookup { id, lookup } => {
-                    let (store, commands) = (self.store.clone(), self.commands.clone());
+                    let (store, commands, handle) =
+                        (self.store.clone(), self.commands.clone(), self.handle.clone());
                     tokio::spawn(async move {
-                        let found = Box::new(lookup::look_up(&store, lookup).await);
+                        let found = Box::new(lookup::look_up(&store, &handle, lookup).await);
                         let _ = commands.send(EngineCommand::Found(id, found)).await;
                     });
                 }

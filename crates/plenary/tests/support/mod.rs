@@ -3,6 +3,7 @@
 //! Everything listens on free ports of loopback and is ended by its process id.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
 
+pub mod prompts;
 pub mod talk;
 
 use serde_json::Value;

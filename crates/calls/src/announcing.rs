@@ -1,0 +1,149 @@
+//! What is said to all of a conference, and where a participant's voice goes: hold, coaching, moves.
+
+use crate::{
+    Calls,
+    call::{Call, Purpose, Stage},
+    control::Playback,
+    media::{Clip, PlayNumber, PlayTo},
+    number::CallNumber,
+    play,
+};
+use plenary_conference::{
+    ConferenceKey, ParticipantId, Refused,
+    effect::{Announcement, Audience},
+};
+use plenary_model::LanguageCode;
+use plenary_speech::{Prompt, Saying};
+
+impl Calls {
+    /// Says something to a conference, in its language.
+    pub(crate) fn announce(&mut self, to: &Audience, what: Announcement) {
+        let language = self.voice_of(to.conference()).language;
+        let clips = self.announced(&language, what);
+        self.play_to(to, clips);
+    }
+
+    fn announced(&self, language: &LanguageCode, what: Announcement) -> Vec<Clip> {
+        let tone = |name: &str| vec![Clip::Prompt { language: language.to_string(), name: name.to_owned() }];
+        let saying = match what {
+            Announcement::Joined { name: None } => return tone("tone.joined"),
+            Announcement::Left { name: None } => return tone("tone.left"),
+            Announcement::Joined { name } => Saying::Joined { name },
+            Announcement::Left { name } => Saying::Left { name },
+            Announcement::EndsIn { seconds } => Saying::EndsIn { seconds },
+            Announcement::LeaderLeft { ends_in_s: Some(seconds) } => Saying::LeaderGoneEndsIn { seconds },
+            Announcement::LeaderLeft { ends_in_s: None } => Saying::Prompt(Prompt::WaitLeaderLeft),
+            Announcement::AloneEndsIn { seconds } => Saying::AloneEndsIn { seconds },
+            Announcement::ExtendedBy { seconds } => Saying::ExtendedBy { seconds },
+        };
+        self.spoken(language, &[saying])
+    }
+
+    /// Plays what a program wants heard. It goes on until its end, or until it is stopped.
+    pub(crate) fn play_announcement(
+        &mut self,
+        conference: &ConferenceKey,
+        playback: Playback,
+    ) -> Result<String, Refused> {
+        let Playback { to, play, gain_db, repeat } = playback;
+        let room = self.rooms.get(conference).map(|room| room.number).ok_or(Refused::UnknownConference)?;
+        let target = match to {
+            None => PlayTo::Room(room),
+            Some(participant) => {
+                let (number, call) =
+                    self.call_with_seat(conference, &participant).ok_or(Refused::UnknownParticipant)?;
+                if !matches!(call.stage, Stage::Up(_)) {
+                    return Err(Refused::UnknownParticipant);
+                }
+                PlayTo::Call(number)
+            }
+        };
+        let id = PlayNumber(self.play_numbers.draw());
+        let listener = match target {
+            PlayTo::Call(number) => Some(number),
+            PlayTo::Room(_) | PlayTo::RoomBut(..) => None,
+        };
+        self.playbacks.insert(id, (conference.clone(), listener));
+        self.out.announce(target, id, play::clips(conference.account, &play.0), repeat, gain_db);
+        Ok(format!("{:016x}.{}", self.node, id.0))
+    }
+
+    /// Ends what a program has played.
+    pub(crate) fn stop_announcement(&mut self, conference: &ConferenceKey, id: &str) -> Result<(), Refused> {
+        let number = id.split_once('.').filter(|(node, _)| u64::from_str_radix(node, 16) == Ok(self.node));
+        let number = number.and_then(|(_, number)| number.parse().ok()).map(PlayNumber);
+        let is_here = |id: &PlayNumber| self.playbacks.get(id).is_some_and(|(key, _)| key == conference);
+        let id = number.filter(is_here).ok_or(Refused::UnknownPlayback)?;
+        self.playbacks.remove(&id);
+        self.out.stop_play(id);
+        Ok(())
+    }
+
+    /// A participant is put on hold, with music, or comes back.
+    pub(crate) fn set_held(&mut self, participant: &ParticipantId, is_held: bool) {
+        let Some(number) = self.participants.get(participant).copied() else { return };
+        let language = self.language_of(number);
+        let prompt = if is_held { Prompt::HoldOn } else { Prompt::HoldOff };
+        let says = self.spoken(&language, &[Saying::Prompt(prompt)]);
+        self.say_to(number, says);
+        match is_held {
+            true => self.out.hold(number, vec![play::music()]),
+            false => self.out.resume(number),
+        }
+    }
+
+    /// A participant is heard by some only, or by all again; it is told which.
+    pub(crate) fn set_heard_by(&mut self, participant: &ParticipantId, by: Option<&[ParticipantId]>) {
+        let Some(number) = self.participants.get(participant).copied() else { return };
+        let calls = by.map(|by| by.iter().filter_map(|id| self.participants.get(id).copied()).collect());
+        let Some(session) = self.calls.get_mut(&number).and_then(Call::session_mut) else { return };
+        let was_limited = std::mem::replace(&mut session.is_coach, by.is_some());
+        self.out.set_heard_by(number, calls);
+        if was_limited != by.is_some() {
+            let language = self.language_of(number);
+            let prompt = if by.is_some() { Prompt::CoachOn } else { Prompt::CoachOff };
+            let says = self.spoken(&language, &[Saying::Prompt(prompt)]);
+            self.say_to(number, says);
+        }
+    }
+
+    /// A participant comes from another conference. Its call stays as it is; its audio goes to the other room.
+    pub(crate) fn move_in(&mut self, participant: &ParticipantId, from: &ConferenceKey, to: &ConferenceKey) {
+        let Some(number) = self.participants.get(participant).copied() else { return };
+        let is_there = self
+            .calls
+            .get(&number)
+            .is_some_and(|call| matches!(call.stage, Stage::Up(_)) && call.seat.as_ref() == Some(from));
+        if !is_there {
+            return;
+        }
+        let room = self.conference_room(to);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.seat = Some(to.clone());
+        if let Some(session) = call.session_mut() {
+            session.purpose = Purpose::Conference { key: to.clone() };
+        }
+        self.leave_room(&Purpose::Conference { key: from.clone() });
+        self.out.move_call(number, room);
+        self.apply_sound(to, number);
+        self.subscribers.note(from, self.now.mono);
+        self.subscribers.note(to, self.now.mono);
+        let language = self.language_of(number);
+        let says = self.spoken(&language, &[Saying::Prompt(Prompt::MoveMoved)]);
+        self.say_to(number, says);
+    }
+
+    /// The language in which a participant is spoken to.
+    fn language_of(&self, number: CallNumber) -> LanguageCode {
+        let call = self.calls.get(&number);
+        let own = call.and_then(|call| call.keypad.as_ref()).map(|keypad| keypad.language());
+        let of_conference = || call.and_then(Call::conference).map(|key| self.voice_of(key).language);
+        own.or_else(of_conference).unwrap_or_default()
+    }
+
+    /// Plays something to one participant, once.
+    fn say_to(&mut self, number: CallNumber, clips: Vec<Clip>) {
+        let play = PlayNumber(self.play_numbers.draw());
+        self.out.play(PlayTo::Call(number), play, clips, false);
+    }
+}

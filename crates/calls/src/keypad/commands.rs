@@ -1,0 +1,197 @@
+//! What a participant asks for by keys: most of it of the home, some of it here.
+
+use super::Keypad;
+use crate::{
+    Calls,
+    call::{CallRequest, Purpose, Stage},
+    control::{ControlError, DialRefused},
+    effects::reasons,
+    lookup::{Extended, Lookup, Pending, StoreFailed},
+    number::CallNumber,
+    target::DialTarget,
+};
+use plenary_conference::command::{CallProgress, News, Step, Volume};
+use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
+use plenary_dialogue::{QuestionId, menus::Input};
+use tracing::{info, warn};
+
+/// One step of a volume, in dB.
+const STEP_DB: i8 = 3;
+/// The most that a volume is changed by keys, in dB.
+const DB_MAX: i8 = 12;
+/// How long a party that is called by keys may ring, in milliseconds.
+const RING_MS: u64 = 60_000;
+
+/// How loud a participant hears and is heard, in dB against what it was at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Levels {
+    hear_db: i8,
+    talk_db: i8,
+}
+
+impl Calls {
+    /// Does what the menus ask for, or has it done.
+    pub(super) fn command(&mut self, number: CallNumber, question: QuestionId, command: Command) {
+        match command {
+            Command::Hear(step) => self.change_level(number, question, step, |levels| &mut levels.hear_db),
+            Command::Talk(step) => self.change_level(number, question, step, |levels| &mut levels.talk_db),
+            Command::Leave => {
+                info!(call = number.0, "leaves by key");
+                self.end_call(number, reasons(200, "The participant left by key"));
+            }
+            Command::Call { number: dialled } => self.call_by_key(number, question, &dialled),
+            Command::Extend { minutes } => self.extend_by_key(number, question, minutes),
+            Command::Record { .. } => self.command_done(number, question, Outcome::Failed),
+            command => {
+                let Some((conference, participant)) = self.place_of(number) else {
+                    return self.command_done(number, question, Outcome::Failed);
+                };
+                self.out.home(ToHome::Command { conference, participant, question: question.0, command });
+            }
+        }
+    }
+
+    fn place_of(&self, number: CallNumber) -> Option<(ConferenceKey, ParticipantId)> {
+        let call = self.calls.get(&number)?;
+        Some((call.conference()?.clone(), call.participant.clone()))
+    }
+
+    /// The home has answered a command.
+    pub(crate) fn handle_outcome(&mut self, participant: &ParticipantId, question: u64, outcome: Outcome) {
+        if let Some(number) = self.participants.get(participant).copied() {
+            self.command_done(number, QuestionId(question), outcome);
+        }
+    }
+
+    pub(super) fn command_done(&mut self, number: CallNumber, question: QuestionId, outcome: Outcome) {
+        self.menus_input(number, Input::Done { question, outcome });
+    }
+
+    fn change_level(
+        &mut self,
+        number: CallNumber,
+        question: QuestionId,
+        step: Step,
+        level: impl Fn(&mut Levels) -> &mut i8,
+    ) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let db = level(&mut keypad.levels);
+        let before = *db;
+        *db = match step {
+            Step::Up => (before + STEP_DB).min(DB_MAX),
+            Step::Down => (before - STEP_DB).max(-DB_MAX),
+            Step::Reset => 0,
+        };
+        let volume = match step {
+            Step::Reset => Volume::Normal,
+            Step::Up | Step::Down if *db == before => Volume::AtLimit,
+            Step::Up => Volume::Louder,
+            Step::Down => Volume::Quieter,
+        };
+        let Levels { hear_db, talk_db } = keypad.levels;
+        self.out.set_levels(number, talk_db.into(), hear_db.into());
+        self.command_done(number, question, Outcome::Volume(volume));
+    }
+
+    /// A leader has a number called into the conference. What becomes of it, the leader hears.
+    fn call_by_key(&mut self, number: CallNumber, question: QuestionId, dialled: &str) {
+        let outcome = match self.place_by_key(number, dialled) {
+            Ok(()) => Outcome::Calling,
+            Err(error) => {
+                info!(call = number.0, %error, "a number that was keyed in is not called");
+                match error {
+                    ControlError::Dial(DialRefused::NotPermitted(_)) => Outcome::CallNotAllowed,
+                    _ => Outcome::CallFailed,
+                }
+            }
+        };
+        self.command_done(number, question, outcome);
+    }
+
+    fn place_by_key(&mut self, number: CallNumber, dialled: &str) -> Result<(), ControlError> {
+        if self.is_stopping || self.is_draining {
+            return Err(ControlError::Unavailable("the service is stopping".to_owned()));
+        }
+        let unavailable = || ControlError::Unavailable("the call is not in a conference".to_owned());
+        let (conference, _) = self.place_of(number).ok_or_else(unavailable)?;
+        let target = DialTarget::parse(&format!("tel:{dialled}")).map_err(DialRefused::BadTarget)?;
+        let routes = self.routes(conference.account, &target, None, None)?;
+        let request = CallRequest {
+            by_key: Some(number),
+            confirm: Digit::new('1'),
+            redial: true,
+            ..CallRequest::default()
+        };
+        let options = ParticipantOptions::default();
+        self.place(conference, &target, routes, options, RING_MS, request)?;
+        Ok(())
+    }
+
+    /// The leader who had a number called hears what becomes of it.
+    pub(crate) fn tell_caller_by_key(&mut self, caller: Option<CallNumber>, progress: CallProgress) {
+        if let Some(number) = caller {
+            self.menus_input(number, Input::News(News::Call(progress)));
+        }
+    }
+
+    /// A leader makes the conference longer. Seats are sold for that as for any extension.
+    fn extend_by_key(&mut self, number: CallNumber, question: QuestionId, minutes: u32) {
+        match self.place_of(number) {
+            Some((conference, _)) => {
+                let lookup = Lookup::Extend { conference, minutes };
+                self.look_up(Pending::Keypad(number, question), lookup);
+            }
+            None => self.command_done(number, question, Outcome::NotExtended),
+        }
+    }
+
+    pub(crate) fn handle_extended(
+        &mut self,
+        number: CallNumber,
+        question: QuestionId,
+        found: Result<Extended, StoreFailed>,
+    ) {
+        let outcome = match found {
+            // All hear by how much, the one who asked included.
+            Ok(Extended::By { .. }) => Outcome::Done,
+            Ok(Extended::Not(why)) => {
+                info!(call = number.0, why, "the conference is not extended");
+                Outcome::NotExtended
+            }
+            Err(error) => {
+                warn!(call = number.0, %error, "the conference could not be extended");
+                Outcome::Failed
+            }
+        };
+        self.command_done(number, question, outcome);
+    }
+
+    /// A caller who talks while it is muted is told, at most once a minute.
+    pub(crate) fn note_talking_muted(&mut self, number: CallNumber) {
+        const AGAIN_MS: u64 = 60_000;
+        let now = self.now.mono;
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Up(session) = &call.stage else { return };
+        let is_muted = matches!(session.purpose, Purpose::Conference { .. })
+            && session.listens
+            && !session.speaks
+            && call.options.talker;
+        let Some(keypad) = call.keypad.as_deref_mut().filter(|keypad| is_muted && keypad.menus.is_some())
+        else {
+            return;
+        };
+        if keypad.told_muted_at.is_some_and(|at| now < at.plus_ms(AGAIN_MS)) {
+            return;
+        }
+        keypad.told_muted_at = Some(now);
+        let self_unmute = keypad.may_unmute;
+        self.menus_input(number, Input::News(News::TalkingMuted { self_unmute }));
+    }
+}
+
+impl Keypad {
+    /// What the home tells of the participant's right to unmute itself.
+    pub(crate) fn set_may_unmute(&mut self, may_unmute: bool) {
+        self.may_unmute = may_unmute;
+    }
+}

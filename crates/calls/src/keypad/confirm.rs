@@ -1,0 +1,103 @@
+//! A called party says by a key that it is a person, before it enters: an answering machine does not.
+
+use super::Keypad;
+use crate::{
+    Calls,
+    effects::reasons,
+    media::{PlayNumber, PlayTo},
+    number::CallNumber,
+};
+use plenary_conference::{Digit, Mono, ToHome};
+use plenary_speech::{Prompt, Saying};
+use tracing::info;
+
+/// How long a called party has for its key, in milliseconds: a machine has begun to record by then, and has pressed nothing.
+const CONFIRM_MS: u64 = 20_000;
+/// The key that refuses.
+const REFUSAL: char = '2';
+
+/// The question that a called party hears.
+#[derive(Debug)]
+pub(super) struct Confirmation {
+    key: Digit,
+    play: PlayNumber,
+    pub(super) until: Mono,
+}
+
+impl Calls {
+    /// The called side has answered: it is asked whether it joins.
+    pub(crate) fn ask_to_confirm(&mut self, number: CallNumber, key: Digit) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(conference) = call.conference().cloned() else { return };
+        let language = self.voice_of(&conference).language;
+        let keys = key.as_char().to_string();
+        let says = [Saying::Prompt(Prompt::DialInvited), Saying::KeyToJoin { keys }];
+        let mut clips = self.spoken(&language, &says);
+        // Again and again: people put the receiver to their ear some time after they have answered.
+        clips.push(crate::media::Clip::Silence { ms: 1500 });
+        let play = PlayNumber(self.play_numbers.draw());
+        let until = self.now.mono.plus_ms(CONFIRM_MS);
+        let mut keypad = Keypad::new(conference.account, None, None);
+        keypad.confirmation = Some(Confirmation { key, play, until });
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.keypad = Some(Box::new(keypad));
+        }
+        self.out.play(PlayTo::Call(number), play, clips, true);
+        self.drive_keypad(number);
+    }
+
+    /// A key of a party that is asked whether it joins; `false`: it is not.
+    pub(super) fn confirm_key(&mut self, number: CallNumber, key: Digit) -> bool {
+        let Some(keypad) = self.keypad(number) else { return false };
+        let Some(confirmation) = &keypad.confirmation else { return false };
+        match (key == confirmation.key, key.as_char() == REFUSAL) {
+            (true, _) => self.confirmed(number),
+            (false, true) => self.not_confirmed(number, "The call was refused"),
+            (false, false) => {}
+        }
+        true
+    }
+
+    fn confirmed(&mut self, number: CallNumber) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let Some(confirmation) = keypad.confirmation.take() else { return };
+        self.out.stop_play(confirmation.play);
+        info!(call = number.0, "the called party has confirmed");
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.keypad = None;
+        self.set_keypad_due(number, None);
+        self.enter_called(number);
+    }
+
+    /// Nobody has confirmed.
+    pub(super) fn not_confirmed(&mut self, number: CallNumber, text: &str) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let Some(confirmation) = keypad.confirmation.take() else { return };
+        self.out.stop_play(confirmation.play);
+        info!(call = number.0, text, "the called party does not join");
+        self.outgoing_failed(number, if text == NO_KEY { 408 } else { 603 }, text);
+        self.end_call(number, reasons(200, text));
+    }
+
+    /// A called party enters, with the keys of the conference's room.
+    pub(crate) fn enter_called(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(conference) = call.conference().cloned() else { return };
+        let participant = call.participant.clone();
+        self.begin_menus_of_called(number, &conference);
+        self.out.home(ToHome::Connected { conference, participant });
+    }
+
+    pub(super) fn end_confirmations(&mut self, number: CallNumber) {
+        let now = self.now.mono;
+        let is_due = |keypad: &mut Keypad| {
+            keypad.confirmation.as_ref().is_some_and(|confirmation| confirmation.until <= now)
+        };
+        if self.keypad(number).is_some_and(is_due) {
+            self.not_confirmed(number, NO_KEY);
+        }
+    }
+}
+
+/// Why a call ends to which nobody has pressed a key.
+const NO_KEY: &str = "Nobody pressed the key to join";

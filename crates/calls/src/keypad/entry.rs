@@ -1,0 +1,451 @@
+//! The dialogue on the way in: from the answered call into the conference of a room.
+
+use super::{Joining, Keypad, Speaker, Voice};
+use crate::{
+    Calls,
+    call::{AdmittedBy, Call, Purpose, Stage},
+    effects::reasons,
+    lookup::{Lookup, Pending, PinAnswer, PinCaller, PinSource, StoreFailed},
+    media::{PlayNumber, PlayTo},
+    number::CallNumber,
+    play, records,
+};
+use plenary_conference::{
+    Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, RoomRules, ToHome, ViaRoom,
+};
+use plenary_dialogue::{
+    Entry, Menus, QuestionId, RoomNumbers,
+    entry::{HangUpReason, Input, JoinAnswer, Output, PinResult},
+};
+use plenary_model::{
+    Announce, Early, EntryAction, LanguageCode, LeaderMenu, Menu, NameId, PlayList, RecordingId, Room,
+};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// What those who wait hear where the room says nothing else.
+const MUSIC: &str = "music:hold";
+
+impl Calls {
+    /// The call of an entry is up: the dialogue begins.
+    pub(crate) fn begin_entry(&mut self, number: CallNumber, settings: EntryAction) {
+        let now = self.now.mono;
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(account) = call.account else { return };
+        let mut keypad = Keypad::new(account, settings.menu.clone(), settings.leader_menu.clone());
+        let mut entry = Entry::new(settings);
+        entry.handle_input(Input::Connected, now);
+        keypad.entry = Some(entry);
+        call.keypad = Some(Box::new(keypad));
+        self.drive_keypad(number);
+    }
+
+    pub(super) fn entry_input(&mut self, number: CallNumber, input: Input) {
+        let now = self.now.mono;
+        if let Some(Keypad { entry: Some(entry), .. }) = self.keypad(number) {
+            entry.handle_input(input, now);
+        }
+        self.drive_keypad(number);
+    }
+
+    /// Carries out the next thing that the dialogue decided; `false`: there is none.
+    pub(super) fn drive_entry(&mut self, number: CallNumber) -> bool {
+        let Some(Keypad { entry: Some(entry), account, .. }) = self.keypad(number) else { return false };
+        let Some(output) = entry.poll_output() else { return false };
+        let account = *account;
+        match output {
+            Output::Play(speech) => self.speak(number, Speaker::Entry, speech),
+            Output::StopPlay(id) => self.stop_speaking(number, Speaker::Entry, id),
+            Output::Music { is_on } => self.entry_music(number, is_on),
+            Output::ListRooms { question } => {
+                self.look_up(Pending::Keypad(number, question), Lookup::RoomNumbers { account });
+            }
+            Output::FindRoom { question, number: room } => {
+                let lookup = Lookup::Room { account, number: room };
+                self.look_up(Pending::Keypad(number, question), lookup);
+            }
+            Output::CheckPin { question, room, pin } => self.check_pin(number, question, room, pin),
+            Output::StartRecording { question, .. } => self.record_name(number, question),
+            Output::StopRecording { question, is_kept } => self.stop_name(number, question, is_kept),
+            Output::ForgetName(name) => self.forget_name(&name),
+            Output::Join { question, leader, name, .. } => self.join(number, question, leader, name),
+            Output::Withdraw { question } => self.withdraw(number, question),
+            Output::Enter { .. } => self.enter(number),
+            Output::Done => {
+                if let Some(keypad) = self.keypad(number) {
+                    keypad.entry = None;
+                }
+            }
+            Output::HangUp(reason) => self.hang_up_entry(number, reason),
+        }
+        true
+    }
+
+    fn entry_music(&mut self, number: CallNumber, is_on: bool) {
+        let Some(keypad) = self.keypad(number) else { return };
+        match (is_on, keypad.music.take()) {
+            // In the conference it is the conference that plays it.
+            (true, None) if keypad.menus.is_some() => {}
+            (true, None) => {
+                let account = keypad.account;
+                let list = keypad
+                    .music_list()
+                    .map_or_else(|| vec![play::music()], |list| play::clips(account, &list.0));
+                let id = PlayNumber(self.play_numbers.draw());
+                if let Some(keypad) = self.keypad(number) {
+                    keypad.music = Some(id);
+                }
+                self.out.play(PlayTo::Call(number), id, list, true);
+            }
+            (true, Some(id)) => keypad.music = Some(id),
+            (false, Some(id)) => self.out.stop_play(id),
+            (false, None) => {}
+        }
+    }
+
+    fn check_pin(&mut self, number: CallNumber, question: QuestionId, room: String, pin: plenary_model::Pin) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(account) = call.account else { return };
+        let caller = call.pin_caller();
+        let lookup = Lookup::Pin { account, room, pin, caller };
+        self.look_up(Pending::Keypad(number, question), lookup);
+    }
+
+    fn record_name(&mut self, number: CallNumber, question: QuestionId) {
+        let id = RecordingId(self.name_numbers.draw());
+        if let Some(keypad) = self.keypad(number) {
+            keypad.recording = Some((question, id));
+            self.out.record_name(number, id);
+        }
+    }
+
+    fn stop_name(&mut self, number: CallNumber, question: QuestionId, is_kept: bool) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let Some((_, id)) = keypad.recording.take_if(|(asked, _)| *asked == question) else { return };
+        if is_kept {
+            keypad.recording = Some((question, id));
+            self.out.stop_name(number);
+        } else {
+            self.out.stop_name(number);
+            self.out.forget_name(id);
+        }
+    }
+
+    /// The media plane has recorded a name, or heard nothing.
+    pub(crate) fn handle_recorded(&mut self, number: CallNumber, id: RecordingId, is_speech: bool) {
+        let is_asked = |(_, recorded): &mut (QuestionId, RecordingId)| *recorded == id;
+        let question = self.keypad(number).and_then(|keypad| keypad.recording.take_if(is_asked));
+        let name = is_speech.then(|| self.name_of(id));
+        match question {
+            Some((question, _)) => self.entry_input(number, Input::Recorded { question, name }),
+            // Nobody waits for it any more.
+            None if is_speech => self.out.forget_name(id),
+            None => {}
+        }
+    }
+
+    /// The store has answered a question of a dialogue.
+    pub(crate) fn handle_keypad_rooms(
+        &mut self,
+        number: CallNumber,
+        question: QuestionId,
+        found: Result<Vec<String>, StoreFailed>,
+    ) {
+        match found {
+            Ok(rooms) => {
+                let rooms = Arc::new(RoomNumbers::new(rooms));
+                self.entry_input(number, Input::RoomsListed { question, rooms });
+            }
+            Err(error) => self.entry_failed(number, question, &error),
+        }
+    }
+
+    pub(crate) fn handle_keypad_room(
+        &mut self,
+        number: CallNumber,
+        question: QuestionId,
+        found: Result<Option<Room>, StoreFailed>,
+    ) {
+        match found {
+            Ok(room) => {
+                let known = room.as_ref().map(|room| plenary_dialogue::entry::Room {
+                    number: room.number.clone(),
+                    has_pin: room.has_pin,
+                    has_leader_pin: room.has_leader_pin,
+                    records_names: room.settings.announce == Announce::Name,
+                    hold_early_min: (room.settings.early == Early::Hold)
+                        .then_some(room.settings.early_hold_min),
+                    language: room.settings.language.clone(),
+                });
+                if let Some(keypad) = self.keypad(number) {
+                    keypad.room = room;
+                }
+                self.entry_input(number, Input::RoomFound { question, room: known });
+            }
+            Err(error) => self.entry_failed(number, question, &error),
+        }
+    }
+
+    pub(crate) fn handle_keypad_pin(
+        &mut self,
+        number: CallNumber,
+        question: QuestionId,
+        found: Result<PinAnswer, StoreFailed>,
+    ) {
+        let result = match found {
+            Ok(PinAnswer::Right { is_leader }) => PinResult::Right { leader: is_leader },
+            Ok(PinAnswer::Wrong { is_guessing }) => {
+                if is_guessing {
+                    self.tell_of_guessing(number);
+                }
+                PinResult::Wrong
+            }
+            Ok(PinAnswer::TooMany { wait_ms }) => {
+                PinResult::TooMany { until: self.now.mono.plus_ms(wait_ms) }
+            }
+            Err(error) => return self.entry_failed(number, question, &error),
+        };
+        self.entry_input(number, Input::PinChecked { question, result });
+    }
+
+    fn entry_failed(&mut self, number: CallNumber, question: QuestionId, error: &StoreFailed) {
+        warn!(call = number.0, %error, "a question of the entry could not be answered");
+        self.entry_input(number, Input::Failed { question });
+    }
+
+    /// PINs of the room are being guessed: its conference tells its leaders.
+    fn tell_of_guessing(&mut self, number: CallNumber) {
+        let Some(Keypad { room: Some(room), account, .. }) = self.keypad(number) else { return };
+        let conference = ConferenceKey { account: *account, name: room.settings.conference.clone() };
+        warn!(conference = %conference.name, room = %room.number, "PINs of the room are being guessed");
+        self.out.home(ToHome::Guessing { conference });
+    }
+
+    /// Asks the conference of the room for a place.
+    fn join(&mut self, number: CallNumber, question: QuestionId, is_leader: bool, name: Option<NameId>) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let language = call.keypad.as_ref().map(|keypad| keypad.language()).unwrap_or_default();
+        let Some(keypad) = call.keypad.as_deref_mut() else { return };
+        let Some(room) = &keypad.room else { return };
+        let conference = ConferenceKey { account: keypad.account, name: room.settings.conference.clone() };
+        let (rules, options) = (rules_of(room, language), options_of(room, is_leader));
+        keypad.is_leader = is_leader;
+        keypad.joining = Some(Joining { question, conference: conference.clone() });
+        (call.seat, call.options) = (Some(conference.clone()), options.clone());
+        let participant = call.participant.clone();
+        let (menu, leader_menu) = keypad.room_menus();
+        let voice = Voice { language: rules.language.clone(), menu, leader_menu };
+        self.voices.insert(conference.clone(), voice);
+        let via = Some(Box::new(ViaRoom { rules, is_leader, name }));
+        self.out.home(ToHome::Admit {
+            conference,
+            participant,
+            options,
+            in_place_of: None,
+            is_called: false,
+            via,
+        });
+    }
+
+    fn withdraw(&mut self, number: CallNumber, question: QuestionId) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(keypad) = call.keypad.as_deref_mut() else { return };
+        if keypad.joining.take_if(|joining| joining.question == question).is_none() {
+            return;
+        }
+        if let Some(conference) = call.seat.take() {
+            let participant = call.participant.clone();
+            self.out.home(ToHome::Gone { conference, participant });
+        }
+    }
+
+    /// The home's answers to who waits for a place. `false`: nobody does here.
+    pub(crate) fn handle_place_granted(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        arrival: Arrival,
+    ) -> bool {
+        self.answer_join(conference, participant, JoinAnswer::Admitted(arrival))
+    }
+
+    /// The caller waits in the lobby.
+    pub(crate) fn handle_waiting(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        is_leader_told: bool,
+    ) {
+        self.answer_join(conference, participant, JoinAnswer::Lobby { leader_present: is_leader_told });
+    }
+
+    pub(crate) fn handle_place_refused(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        refused: &Refused,
+    ) -> bool {
+        let wall = self.now.wall;
+        let answer = match refused {
+            Refused::Early { starts_at, .. } => {
+                let ms = starts_at.map_or(60_000, |at| at.0.saturating_sub(wall.0));
+                let starts_in_s = u32::try_from(ms.max(0).unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX);
+                JoinAnswer::NotYet { starts_in_s, starts_at: None }
+            }
+            Refused::Full => JoinAnswer::Full,
+            Refused::Locked => JoinAnswer::Locked,
+            Refused::LobbyFull => JoinAnswer::LobbyFull,
+            Refused::Denied => JoinAnswer::Denied,
+            _ => JoinAnswer::Over,
+        };
+        let Some((number, call)) = self.call_with_seat(conference, participant) else { return false };
+        if !call.keypad.as_ref().is_some_and(|keypad| keypad.joins(conference)) {
+            return false;
+        }
+        call.seat = None;
+        info!(call = number.0, conference = %conference.name, %refused, "caller refused");
+        self.answer_join_of(number, answer)
+    }
+
+    fn answer_join(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        answer: JoinAnswer,
+    ) -> bool {
+        let Some((number, call)) = self.call_with_seat(conference, participant) else { return false };
+        if !call.keypad.as_ref().is_some_and(|keypad| keypad.joins(conference)) {
+            return false;
+        }
+        self.answer_join_of(number, answer)
+    }
+
+    fn answer_join_of(&mut self, number: CallNumber, answer: JoinAnswer) -> bool {
+        let Some(question) =
+            self.keypad(number).and_then(|keypad| keypad.joining.as_ref()).map(|joining| joining.question)
+        else {
+            return false;
+        };
+        self.entry_input(number, Input::Joining { question, answer });
+        true
+    }
+
+    /// The caller goes from its own place in the media plane into the conference's.
+    fn enter(&mut self, number: CallNumber) {
+        let now_in = self.keypad(number).and_then(|keypad| keypad.joining.take());
+        let Some(Joining { conference, .. }) = now_in else { return };
+        let room = self.conference_room(&conference);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Stage::Up(session) = &mut call.stage else {
+            return self.leave_room(&Purpose::Conference { key: conference });
+        };
+        session.purpose = Purpose::Conference { key: conference.clone() };
+        let participant = call.participant.clone();
+        records::call_entered(call, &conference, &mut self.out);
+        self.out.move_call(number, room);
+        self.apply_sound(&conference, number);
+        self.begin_menus(number);
+        self.out.home(ToHome::Connected { conference, participant });
+    }
+
+    fn begin_menus(&mut self, number: CallNumber) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let language = keypad.language();
+        let (menu, leader_menu) = keypad.room_menus();
+        keypad.menus = Some(Menus::new(menu, leader_menu, keypad.is_leader, language));
+    }
+
+    /// A called party gets the keys of the room by which others came; in a conference without one there are none.
+    pub(super) fn begin_menus_of_called(&mut self, number: CallNumber, conference: &ConferenceKey) {
+        let Some(Voice { language, menu, leader_menu }) = self.voices.get(conference).cloned() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let mut keypad = Keypad::new(conference.account, None, None);
+        keypad.is_leader = call.options.is_leader();
+        keypad.menus = Some(Menus::new(menu, leader_menu, keypad.is_leader, language));
+        call.keypad = Some(Box::new(keypad));
+    }
+
+    /// The conference has started: who waited for that with music goes on.
+    pub(crate) fn tell_started(&mut self, conference: &ConferenceKey) {
+        let waits = |call: &Call| {
+            call.seat.as_ref() == Some(conference)
+                && call.keypad.as_ref().is_some_and(|keypad| keypad.entry.is_some())
+        };
+        let waiting: Vec<CallNumber> =
+            self.calls.iter().filter(|(_, call)| waits(call)).map(|(number, _)| *number).collect();
+        for number in waiting {
+            self.entry_input(number, Input::Started);
+        }
+    }
+
+    fn hang_up_entry(&mut self, number: CallNumber, reason: HangUpReason) {
+        let (cause, text) = match reason {
+            HangUpReason::NoRoom => (404, "There is no room"),
+            HangUpReason::Failures => (403, "No valid room or PIN was keyed in"),
+            HangUpReason::TooManyPins => (403, "Too many wrong PINs"),
+            HangUpReason::TooLong => (408, "The dialogue took too long"),
+            HangUpReason::Full => (486, "The conference is full"),
+            HangUpReason::LobbyFull => (486, "Too many callers wait"),
+            HangUpReason::Locked => (486, "The conference is locked"),
+            HangUpReason::Denied => (403, "A leader turned the caller away"),
+            HangUpReason::NotYet => (486, "The conference has not started"),
+            HangUpReason::Over => (486, "The conference is over"),
+            HangUpReason::Trouble => (500, "The service failed"),
+        };
+        info!(call = number.0, text, "the entry ends the call");
+        self.end_call(number, reasons(cause, text));
+    }
+}
+
+impl Keypad {
+    /// The keys of the room, or those of the entry where it has none of its own.
+    fn room_menus(&self) -> (Menu, LeaderMenu) {
+        let settings = self.room.as_ref().map(|room| &room.settings);
+        let menu = settings.and_then(|room| room.menu.clone());
+        let leader_menu = settings.and_then(|room| room.leader_menu.clone());
+        (menu.unwrap_or_else(|| self.menu.clone()), leader_menu.unwrap_or_else(|| self.leader_menu.clone()))
+    }
+}
+
+/// What the room makes of its conference.
+fn rules_of(room: &Room, language: LanguageCode) -> RoomRules {
+    let settings = &room.settings;
+    RoomRules {
+        lobby: settings.lobby,
+        wait_for_leader: settings.wait_for_leader,
+        announce: settings.announce,
+        announce_names_max: settings.announce_names_max,
+        muted_on_entry: settings.muted_on_entry,
+        end_after_leader_s: settings.end_after_leader_s,
+        time_warnings_min: settings.time_warnings_min.clone(),
+        alone_min: settings.alone_min,
+        language: settings.language.clone().unwrap_or(language),
+    }
+}
+
+/// What a caller of the room may do. Who may start the conference and end it is a matter of the leader's PIN.
+fn options_of(room: &Room, is_leader: bool) -> ParticipantOptions {
+    let mut options = room.settings.participant.clone();
+    options.start_on_entry = is_leader || !room.settings.wait_for_leader;
+    options.destroy_on_exit = false;
+    if options.while_stopped_media.is_none() {
+        let music = PlayList(vec![MUSIC.to_owned()]);
+        options.while_stopped_media = Some(room.settings.music.clone().unwrap_or(music));
+    }
+    options
+}
+
+impl Call {
+    /// Who keys in PINs, as guessing is counted.
+    fn pin_caller(&self) -> PinCaller {
+        let source = match (self.admitted_by, &self.trunk) {
+            (Some(AdmittedBy::User), _) => PinSource::User(self.from.clone()),
+            (_, Some(trunk)) => PinSource::Trunk(trunk.clone()),
+            (_, None) => PinSource::Address(self.flow.remote.ip()),
+        };
+        let name = (!self.is_withheld && !self.from.is_empty()).then(|| self.from.clone());
+        PinCaller { source, name }
+    }
+}

@@ -1,0 +1,387 @@
+//! Keys of participants, and what a leader or a program does with them: menus, the lobby, hold, moves, coaching, calls placed by
+//! key, farewells.
+
+mod support;
+
+use plenary_calls::{CallNumber, Input};
+use plenary_calls::{
+    Invitation, Playback,
+    media::MediaEvent,
+    participants::ParticipantState,
+    question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
+};
+use plenary_conference::{ConferenceName, Digit, Event, ParticipantChange, participant::PlayList};
+use plenary_sip::{CallId, EndCause, SipEvent};
+use serde_json::json;
+use support::{ACCOUNT, World, entry, key, plain, room, trunk};
+
+const LEADER_PIN: &str = "70215548#";
+
+/// A world with an entry at 100, to a room of the conference Tea with a leader's PIN.
+fn world(body: serde_json::Value) -> World {
+    let mut world = World::new();
+    world.store.services.push(entry("100"));
+    world.store.rooms.insert("1".into(), (room("1", body, false, true), None, Some("70215548")));
+    world.set_trunks(vec![trunk("one", 1)]);
+    world
+}
+
+/// A caller who keys that in and listens to what is said.
+fn caller(world: &mut World, keys: &str) -> u64 {
+    let call = world.enter("100");
+    world.press(call, keys);
+    world.listen();
+    world.heard(call);
+    call
+}
+
+/// The conference Tea with a leader and one more.
+fn two(world: &mut World) -> (u64, u64) {
+    let leader = caller(world, LEADER_PIN);
+    let other = caller(world, "#");
+    world.listen();
+    assert_eq!(world.roster("Tea"), [leader, other]);
+    world.media.clear();
+    (leader, other)
+}
+
+fn change(world: &mut World, call: u64, change: ParticipantChange) {
+    let (conference, participant) = (key("Tea"), world.participant(call));
+    world.control(Event::ChangeParticipant { conference, participant, change }).unwrap();
+}
+
+#[test]
+fn keys_are_confirmed_to_the_one_who_pressed_alone() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    world.press(other, "*6");
+    assert_eq!(world.heard(other), ["mute.on"]);
+    assert!(world.media.contains(&format!("voice {other} -speaks +listens")), "{:?}", world.media);
+    world.press(other, "*6");
+    assert_eq!(world.heard(other), ["mute.off"]);
+    world.press(other, "*3");
+    assert_eq!(world.heard(other), ["count.one-other"]);
+    world.press(other, "*7");
+    assert_eq!(world.heard(other), ["key.not-you"]);
+    assert!(world.heard(leader).is_empty(), "what is said to one reaches nobody else");
+    world.press(leader, "*7");
+    assert_eq!(world.heard(leader), ["lock.on"]);
+    let late = world.enter("100");
+    world.press(late, "#");
+    assert_eq!(world.heard(late).last().unwrap(), "entry.locked");
+    world.bye(late);
+    world.press(other, "*4");
+    world.listen();
+    world.heard(other);
+    world.press(other, "6");
+    assert_eq!(world.heard(other), ["volume.up"]);
+    assert!(world.media.contains(&format!("levels {other} talk 0 hear 3")), "{:?}", world.media);
+    world.bye(other);
+    world.bye(leader);
+    world.pass_ms(60_000);
+    world.assert_clean();
+}
+
+#[test]
+fn who_is_muted_by_a_leader_hears_it_and_how_to_be_heard() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    change(&mut world, other, ParticipantChange { muted: Some(true), ..ParticipantChange::default() });
+    assert_eq!(world.heard(other)[..2], ["mute.by-leader", "key.mute"]);
+    world.listen();
+    world.media.clear();
+    world.input(Input::Media(MediaEvent::Talking { call: CallNumber(other), talking: true }));
+    assert_eq!(world.heard(other), ["mute.talking"]);
+    world.listen();
+    world.input(Input::Media(MediaEvent::Talking { call: CallNumber(other), talking: true }));
+    assert!(world.heard(other).is_empty(), "not again within a minute");
+    world.press(other, "*9");
+    assert_eq!(
+        (world.heard(other), world.heard(leader)),
+        (vec!["hand.up".into()], vec!["hand.somebody".into()])
+    );
+    let shown = world.shown(&world.participant(other));
+    assert!(shown.hand_raised_at.is_some() && shown.muted_by.is_some());
+}
+
+#[test]
+fn dtmf_enabled_stops_keys_in_the_conference_and_not_in_the_entry() {
+    let mut world = world(json!({}));
+    let (_, other) = two(&mut world);
+    change(
+        &mut world,
+        other,
+        ParticipantChange { dtmf_enabled: Some(false), ..ParticipantChange::default() },
+    );
+    world.press(other, "*6");
+    assert!(world.heard(other).is_empty());
+    let third = caller(&mut world, "#");
+    assert_eq!(world.roster("Tea").last(), Some(&third));
+}
+
+#[test]
+fn who_waits_in_the_lobby_hears_music_holds_no_seat_and_is_let_in_by_key_or_program() {
+    let mut world = world(json!({"lobby": true}));
+    let early = world.enter("100");
+    world.press(early, "#");
+    assert_eq!(world.heard(early).last().unwrap(), "wait.leader");
+    world.listen();
+    assert_eq!(world.heard(early), ["music.hold"]);
+    let leader = caller(&mut world, LEADER_PIN);
+    assert_eq!(world.roster("Tea"), [leader], "who waits is not listed");
+    assert_eq!(world.shown(&world.participant(early)).state, ParticipantState::Waiting);
+    world.listen();
+    world.media.clear();
+    world.press(leader, "*8");
+    assert_eq!(world.heard(leader), ["lobby.someone", "lobby.admit"]);
+    world.press(leader, "1");
+    assert_eq!(world.heard(leader), ["lobby.admitted"]);
+    assert_eq!(world.heard(early).last().unwrap(), "entry.joining");
+    world.listen();
+    assert_eq!(world.roster("Tea"), [leader, early]);
+
+    let (one, other) = (caller(&mut world, "#"), caller(&mut world, "#"));
+    let participant = world.participant(one);
+    world.control(Event::RemoveParticipant { conference: key("Tea"), participant }).unwrap();
+    assert_eq!(world.heard(one), ["lobby.denied"]);
+    world.said();
+    world.listen();
+    assert_eq!(world.said(), [format!("hang up {one}: A leader turned the caller away")]);
+    world.ended(one);
+    world.control(Event::AdmitWaiting { conference: key("Tea"), participant: None }).unwrap();
+    world.listen();
+    assert_eq!(world.roster("Tea"), [leader, early, other]);
+    for call in [leader, early, other] {
+        world.bye(call);
+    }
+    world.pass_ms(60_000);
+    world.assert_clean();
+}
+
+#[test]
+fn hold_brings_music_and_takes_the_voice_away() {
+    let mut world = world(json!({}));
+    let (_, other) = two(&mut world);
+    change(&mut world, other, ParticipantChange { held: Some(true), ..ParticipantChange::default() });
+    assert_eq!(world.heard(other), ["hold.on"]);
+    assert!(world.media.contains(&format!("hold {other}")), "{:?}", world.media);
+    assert!(world.media.contains(&format!("voice {other} -speaks -listens")), "{:?}", world.media);
+    assert_eq!(world.shown(&world.participant(other)).state, ParticipantState::Held);
+    world.media.clear();
+    change(&mut world, other, ParticipantChange { held: Some(false), ..ParticipantChange::default() });
+    assert_eq!(world.heard(other), ["hold.off"]);
+    world.listen();
+    assert!(world.media.contains(&format!("resume {other}")), "{:?}", world.media);
+    assert!(world.media.contains(&format!("voice {other} +speaks +listens")));
+}
+
+#[test]
+fn a_coach_is_heard_by_those_who_are_named() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    let by = Some(vec![world.participant(other)]);
+    change(
+        &mut world,
+        leader,
+        ParticipantChange { heard_by: Some(by.clone()), ..ParticipantChange::default() },
+    );
+    assert_eq!(world.heard(leader), ["coach.on"]);
+    assert!(world.media.contains(&format!("{leader} heard by {other}")), "{:?}", world.media);
+    assert_eq!(world.shown(&world.participant(leader)).heard_by, by);
+    change(&mut world, leader, ParticipantChange { heard_by: Some(None), ..ParticipantChange::default() });
+    assert_eq!(world.heard(leader), ["coach.off"]);
+    assert!(world.media.contains(&format!("{leader} heard by all")));
+}
+
+#[test]
+fn a_participant_who_is_moved_keeps_its_call() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    world.said();
+    let participant = world.participant(other);
+    let to = key("Annex");
+    world.control(Event::Move { conference: key("Tea"), participant: participant.clone(), to }).unwrap();
+    assert_eq!((world.roster("Tea"), world.roster("Annex")), (vec![leader], vec![other]));
+    assert!(world.media.iter().any(|line| line.starts_with(&format!("move {other} to room"))));
+    assert_eq!(world.heard(other)[0], "move.moved");
+    let offers: Vec<_> =
+        world.sip.iter().filter(|line| line.contains("offer") || line.contains("answer")).collect();
+    assert!(offers.is_empty(), "{offers:?}");
+    world.bye(other);
+    assert!(world.roster("Annex").is_empty());
+    world.bye(leader);
+    world.pass_ms(60_000);
+    world.assert_clean();
+}
+
+#[test]
+fn a_leader_has_a_number_called_which_says_by_key_that_it_joins() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    world.press(leader, "*1");
+    world.listen();
+    world.heard(leader);
+    world.press(leader, "01632960000#");
+    assert_eq!(world.heard(leader), ["dial.calling"]);
+    world.listen();
+    world.progress(901, 180);
+    assert_eq!(world.heard(leader), ["dial.ringing"]);
+    world.listen();
+    world.answered(901);
+    assert_eq!(world.heard(901), ["dial.invited", "dial.accept"]);
+    assert!(!world.roster("Tea").contains(&901), "an answering machine is not in");
+    world.press(901, "1");
+    assert!(world.roster("Tea").contains(&901));
+    assert!(world.heard(leader).contains(&"dial.joined".to_owned()));
+    world.listen();
+    // It has keys like the others.
+    world.media.clear();
+    world.press(901, "*6");
+    assert_eq!(world.heard(901), ["mute.on"]);
+
+    // Cut off, it is called again, once, and asked for no key.
+    world.listen();
+    world.media.clear();
+    world.sip_event(SipEvent::Ended { call: CallId(901), cause: EndCause::Transport });
+    assert_eq!(world.heard(leader), ["dial.redial"]);
+    world.answered(902);
+    assert!(world.roster("Tea").contains(&902));
+    world.sip_event(SipEvent::Ended { call: CallId(902), cause: EndCause::Transport });
+    assert_eq!(world.roster("Tea").len(), 2);
+    assert!(!world.sip.iter().any(|line| line.starts_with("dial 903")), "{:?}", world.sip);
+}
+
+#[test]
+fn nobody_who_presses_no_key_or_refuses_joins() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    let invite = |world: &mut World| {
+        let invitation = Box::new(Invitation {
+            to: "tel:+441632960000".to_owned(),
+            trunk: None,
+            options: plain(),
+            ring_seconds: 30,
+            from: None,
+            display_name: None,
+            confirm: Digit::new('5'),
+            redial: false,
+        });
+        let conference = ConferenceName::new("Tea");
+        let question =
+            world.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }));
+        world.call_of(question).unwrap()
+    };
+    for (call, keys, status) in [(901, "", 408), (902, "1", 408), (903, "2", 603)] {
+        let participant = invite(&mut world);
+        world.answered(call);
+        assert_eq!(world.heard(call), ["dial.invited", "dial.accept-by", "number.5"]);
+        world.press(call, keys);
+        world.said();
+        world.pass_ms(20_000);
+        assert_eq!(world.roster("Tea").len(), 2, "{keys}");
+        world.ended(call);
+        let shown = world.shown(&participant);
+        assert_eq!((shown.state, shown.status), (ParticipantState::Failed, Some(status)), "{keys}");
+    }
+    assert!(world.plays.is_empty());
+    world.bye(leader);
+}
+
+#[test]
+fn what_a_program_plays_is_told_by_its_id_until_it_ends() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    let play = |world: &mut World, to: Option<u64>, repeat| {
+        let to = to.map(|call| world.participant(call));
+        let play = PlayList(vec!["tone:440/1000".to_owned()]);
+        let playback = Box::new(Playback { to, play, gain_db: -6.0, repeat });
+        let question = world.ask(Question::Edge(EdgeQuestion::Announce { conference: key("Tea"), playback }));
+        match world.answer_to(question) {
+            Answer::Playback(id) => id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let stop = |world: &mut World, id: &str| {
+        let (conference, id) = (key("Tea"), id.to_owned());
+        let question = world.ask(Question::Edge(EdgeQuestion::StopAnnouncement { conference, id }));
+        world.done(question)
+    };
+    let looped = play(&mut world, None, true).unwrap();
+    let once = play(&mut world, Some(other), false).unwrap();
+    assert_eq!(
+        (world.heard(other), world.heard(leader)),
+        (vec!["tone:440/1000".into()], Vec::<String>::new())
+    );
+    world.listen();
+    assert!(stop(&mut world, &once).is_err(), "it is over");
+    assert!(stop(&mut world, "0123456789abcdef.x").is_err());
+    stop(&mut world, &looped).unwrap();
+    assert!(stop(&mut world, &looped).is_err());
+    assert!(world.plays.is_empty());
+    assert!(play(&mut world, Some(77), false).is_err(), "nobody of that id");
+}
+
+#[test]
+fn the_end_is_said_before_the_call_is_ended() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    world.said();
+    world.press(leader, "**");
+    assert_eq!(world.heard(leader), ["end.confirm"]);
+    world.press(leader, "1");
+    assert_eq!(world.heard(other), ["time.over"]);
+    assert!(world.said().is_empty(), "nobody is hung up on in the middle of the sentence");
+    assert!(world.roster("Tea").is_empty(), "but nobody is in any more");
+    world.listen();
+    assert_eq!(world.said().len(), 2);
+    world.ended(leader);
+    world.ended(other);
+    world.assert_clean();
+}
+
+#[test]
+fn a_farewell_that_is_never_told_to_be_over_ends_all_the_same() {
+    let mut world = world(json!({}));
+    let (leader, other) = two(&mut world);
+    world.press(leader, "**1");
+    world.said();
+    world.pass_ms(8_000);
+    assert_eq!(world.said().len(), 2);
+    world.ended(leader);
+    world.ended(other);
+}
+
+#[test]
+fn a_leader_makes_a_reserved_conference_longer_where_seats_are_left() {
+    let mut world = world(json!({"time_warnings_min": []}));
+    world.reserve("Tea", 0, None);
+    let (leader, _) = two(&mut world);
+    // Of an extension that was made all hear, so nobody is told it twice.
+    for (may_extend, said) in [(false, vec!["time.not-extended"]), (true, Vec::new())] {
+        world.store.may_extend = may_extend;
+        world.press(leader, "*#");
+        assert_eq!(world.heard(leader)[0], "time.left");
+        world.press(leader, "1");
+        assert_eq!(world.heard(leader), said);
+        world.listen();
+    }
+}
+
+#[test]
+fn leaders_hear_that_wrong_pins_are_tried() {
+    let mut world = world(json!({}));
+    let (leader, _) = two(&mut world);
+    let guesser = world.enter("100");
+    for _ in 0..5 {
+        world.press(guesser, "1111#");
+        if world.heard(guesser).contains(&"entry.too-many".to_owned()) {
+            world.bye(guesser);
+            break;
+        }
+    }
+    let again = world.enter("100");
+    world.press(again, "1111#");
+    world.press(again, "1111#");
+    assert!(world.heard(leader).contains(&"lobby.guessing".to_owned()));
+    assert!(world.ask_participants(ParticipantsQuestion::Roster).unwrap().len() == 2);
+}

@@ -1,0 +1,240 @@
+//! How calls get a seat, enter and leave.
+
+use super::{Conference, Conferences, Guest, LiveConference, Seat};
+use crate::{
+    effect::{EndReason, Notice, WaitEnd},
+    id::{ConferenceKey, ParticipantId},
+    refused::Refused,
+    time::Now,
+};
+
+/// Which of those who wait in the lobby.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum FromLobby<'a> {
+    /// The one who has waited longest.
+    First,
+    One(&'a ParticipantId),
+}
+
+impl Conferences {
+    pub(super) fn on_admit(
+        &mut self,
+        participant: ParticipantId,
+        key: ConferenceKey,
+        guest: Guest,
+        is_called: bool,
+        now: Now,
+    ) -> Result<(), Refused> {
+        if self.seats.contains_key(&participant) {
+            return Err(Refused::AlreadyAdmitted);
+        }
+        let has_place = guest.in_place_of.is_some();
+        // Who is called was asked for, and has no PIN.
+        let waits =
+            guest.rules().is_some_and(|rules| rules.lobby) && !guest.is_leader() && !is_called && !has_place;
+        self.check_room_for(&key, has_place || is_called, has_place || waits)?;
+        if waits && self.live(&key).is_some_and(|live| live.lobby.is_full()) {
+            return Err(Refused::LobbyFull);
+        }
+        self.create_if_missing(&key, now);
+        let Some((live, mut turn)) = self.open(&key, now) else { return Err(Refused::UnknownConference) };
+        if let Some(rules) = guest.rules() {
+            live.adopt_rules(rules, &mut turn);
+        }
+        let guest = Box::new(guest);
+        let seat = if waits {
+            live.wait(&participant, &guest, &mut turn);
+            Seat::Waiting { conference: key, guest }
+        } else {
+            live.admit(&participant, &guest, &mut turn);
+            Seat::Admitted { conference: key, guest }
+        };
+        self.seats.insert(participant, seat);
+        Ok(())
+    }
+
+    /// Whether a conference takes one more now; also one that does not exist yet.
+    pub(super) fn check_room_for(
+        &self,
+        key: &ConferenceKey,
+        may_pass_lock: bool,
+        needs_no_seat: bool,
+    ) -> Result<(), Refused> {
+        let (is_locked, is_full) = match self.conferences.get(key) {
+            None if self.claims.contains_key(key) => {
+                return Err(Refused::Early { divert: None, starts_at: None });
+            }
+            None => (false, self.conference_limits.unreserved_max_participants == 0),
+            Some(conference) => match (conference.closed(), conference.live()) {
+                (Some(refused), _) => return Err(refused),
+                (None, Some(live)) => (live.controls.locked, live.is_full()),
+                (None, None) => return Err(Refused::UnknownConference),
+            },
+        };
+        if is_locked && !may_pass_lock {
+            return Err(Refused::Locked);
+        }
+        if is_full && !needs_no_seat {
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+
+    pub(super) fn create_if_missing(&mut self, key: &ConferenceKey, now: Now) {
+        if self.conferences.contains_key(key) {
+            return;
+        }
+        let live = LiveConference::new(self.conference_limits.unreserved_max_participants);
+        self.conferences.insert(key.clone(), Conference::unreserved(live));
+        if let Some((_, mut turn)) = self.open(key, now) {
+            turn.notify(|conference| Notice::ConferenceCreated { conference });
+        }
+    }
+
+    fn live(&self, key: &ConferenceKey) -> Option<&LiveConference> {
+        self.conferences.get(key)?.live()
+    }
+
+    /// It is in this conference, and nobody else is on the way to its seat.
+    pub(super) fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
+        let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
+        let is_taken = |seat: &Seat| matches!(seat, Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant));
+        is_in && !self.seats.values().any(is_taken)
+    }
+
+    pub(super) fn on_connected(&mut self, participant: &ParticipantId, now: Now) -> Result<(), Refused> {
+        let (key, guest) = match self.seats.remove(participant) {
+            Some(Seat::Admitted { conference, guest }) => (conference, guest),
+            Some(seat) => {
+                let refused = match seat {
+                    // Nobody has admitted it.
+                    Seat::Waiting { .. } => Refused::UnknownParticipant,
+                    Seat::Entered { .. } | Seat::Admitted { .. } => Refused::AlreadyAdmitted,
+                };
+                self.seats.insert(participant.clone(), seat);
+                return Err(refused);
+            }
+            None => return Err(Refused::UnknownParticipant),
+        };
+        let Some((live, mut turn)) = self.open(&key, now) else { return Err(Refused::UnknownConference) };
+        let order = live.enter(participant, *guest, &mut turn);
+        self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
+        Ok(())
+    }
+
+    /// Takes a call out, with everything that follows from it. Nothing happens for one that has no place.
+    pub(super) fn remove_participant(
+        &mut self,
+        participant: &ParticipantId,
+        hang_up: Option<EndReason>,
+        now: Now,
+    ) {
+        let Some(seat) = self.seats.remove(participant) else { return };
+        let key = seat.conference().clone();
+        let Some((live, mut turn)) = self.open(&key, now) else { return };
+        let ends_for_all = match &seat {
+            Seat::Waiting { .. } => {
+                live.stop_waiting(participant, WaitEnd::HungUp, &mut turn);
+                false
+            }
+            Seat::Admitted { .. } => {
+                live.withdraw(participant);
+                false
+            }
+            Seat::Entered { order, .. } => live.leave(*order, hang_up, &mut turn),
+        };
+        if !matches!(seat, Seat::Waiting { .. }) {
+            self.after_one_left(&key, ends_for_all, now);
+        }
+    }
+
+    /// What follows for a conference that one has left.
+    pub(super) fn after_one_left(&mut self, key: &ConferenceKey, ends_for_all: bool, now: Now) {
+        if ends_for_all {
+            self.hang_up_on_all(key, EndReason::LeaderLeft, now);
+        }
+        let is_reserved = self.reservation_of(key).is_some();
+        if let Some((live, mut turn)) = self.open(key, now)
+            && live.is_vacant()
+            && !live.lobby.is_empty()
+            && !is_reserved
+        {
+            live.begin_anew(&mut turn);
+        }
+    }
+
+    pub(super) fn on_admit_waiting(
+        &mut self,
+        key: &ConferenceKey,
+        participant: Option<&ParticipantId>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        self.check_known(key)?;
+        match participant {
+            Some(id) => self.admit_from_lobby(key, FromLobby::One(id), now),
+            None => match self.admit_all_from_lobby(key, now) {
+                (0, left) if left > 0 => Err(Refused::Full),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// How many were admitted, and how many still wait because there is no seat.
+    pub(super) fn admit_all_from_lobby(&mut self, key: &ConferenceKey, now: Now) -> (usize, usize) {
+        let mut admitted = 0;
+        while self.admit_from_lobby(key, FromLobby::First, now).is_ok() {
+            admitted += 1;
+        }
+        (admitted, self.live(key).map_or(0, |live| live.lobby.len()))
+    }
+
+    /// Gives a seat to one who waits.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownParticipant`]: there is no such one; [`Refused::Full`]: it still waits.
+    pub(super) fn admit_from_lobby(
+        &mut self,
+        key: &ConferenceKey,
+        which: FromLobby<'_>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        let id = self.find_in_lobby(key, which)?;
+        if self.live(key).is_none_or(LiveConference::is_full) {
+            return Err(Refused::Full);
+        }
+        let Some(Seat::Waiting { guest, .. }) = self.seats.remove(&id) else {
+            return Err(Refused::UnknownParticipant);
+        };
+        if let Some((live, mut turn)) = self.open(key, now) {
+            live.admit_waiting(&id, &guest, &mut turn);
+        }
+        self.seats.insert(id, Seat::Admitted { conference: key.clone(), guest });
+        Ok(())
+    }
+
+    /// Turns one away who waits.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownParticipant`]: there is no such one.
+    pub(super) fn turn_away(
+        &mut self,
+        key: &ConferenceKey,
+        which: FromLobby<'_>,
+        now: Now,
+    ) -> Result<(), Refused> {
+        let id = self.find_in_lobby(key, which)?;
+        self.seats.remove(&id);
+        if let Some((live, mut turn)) = self.open(key, now) {
+            live.turn_away(&id, &mut turn);
+        }
+        Ok(())
+    }
+
+    fn find_in_lobby(&self, key: &ConferenceKey, which: FromLobby<'_>) -> Result<ParticipantId, Refused> {
+        let found = self.live(key).and_then(|live| match which {
+            FromLobby::First => live.lobby.first().map(|first| first.id.clone()),
+            FromLobby::One(id) => live.lobby.has(id).then(|| id.clone()),
+        });
+        found.ok_or(Refused::UnknownParticipant)
+    }
+}

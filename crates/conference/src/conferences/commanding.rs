@@ -1,0 +1,178 @@
+//! What participants ask of a conference by their keys.
+
+use super::{Conference, Conferences, EntryOrder, LiveConference, Member, admitting::FromLobby, live::Floor};
+use crate::{
+    command::{Command, News, Outcome, Who},
+    controls::ControlsChange,
+    effect::EndReason,
+    id::{ConferenceKey, ParticipantId},
+    refused::Refused,
+    time::Now,
+};
+
+impl Conferences {
+    /// Does what a participant who is in asks for, after letting pass whatever time is due. Volumes, calls, recordings and
+    /// extensions are not decided here and fail.
+    pub fn handle_command(&mut self, participant: &ParticipantId, command: Command, now: Now) -> Outcome {
+        self.handle_timeout(now);
+        let outcome = self.on_command(participant, command, now);
+        self.settle(now);
+        outcome
+    }
+
+    /// Wrong PINs of a room that leads to this conference are being tried: its leaders hear of it.
+    pub(crate) fn tell_of_guessing(&mut self, key: &ConferenceKey, now: Now) {
+        if let Some((live, mut turn)) = self.open(key, now) {
+            live.tell_leaders(&News::Guessing, None, &mut turn);
+        }
+    }
+
+    fn on_command(&mut self, participant: &ParticipantId, command: Command, now: Now) -> Outcome {
+        let Some((key, order)) = self.place_of(participant) else { return Outcome::Failed };
+        let Some(member) = self.member(&key, order) else { return Outcome::Failed };
+        let (is_leader, has_keys) = (member.is_leader(), member.has_keys());
+        if command.is_for_leaders() && !is_leader {
+            return Outcome::LeadersOnly;
+        }
+        match command {
+            // Who has said goodbye leaves.
+            Command::Leave => {
+                self.remove_participant(participant, Some(EndReason::ExitKey), now);
+                Outcome::Done
+            }
+            _ if !has_keys => Outcome::Failed,
+            Command::End => {
+                self.hang_up_on_all(&key, EndReason::EndedByLeader, now);
+                Outcome::Done
+            }
+            Command::EjectLast => self.eject_last(&key, now),
+            Command::NextWaiting => self.next_waiting(&key),
+            Command::Admit(who) => match self.admit_from_lobby(&key, from_lobby(&who), now) {
+                Ok(()) => Outcome::Admitted,
+                Err(Refused::UnknownParticipant) => Outcome::NobodyWaits,
+                Err(_) => Outcome::Failed,
+            },
+            Command::AdmitAll => match self.admit_all_from_lobby(&key, now) {
+                (0, 0) => Outcome::NobodyWaits,
+                (_, 0) => Outcome::AllAdmitted,
+                _ => Outcome::Failed,
+            },
+            Command::Refuse(who) => match self.turn_away(&key, from_lobby(&who), now) {
+                Ok(()) => Outcome::TurnedAway,
+                Err(_) => Outcome::NobodyWaits,
+            },
+            Command::TimeLeft => self.time_left(&key, is_leader, now),
+            command => self.switch(&key, order, &command, now),
+        }
+    }
+
+    /// What a conference decides by itself.
+    fn switch(&mut self, key: &ConferenceKey, order: EntryOrder, command: &Command, now: Now) -> Outcome {
+        let Some((live, mut turn)) = self.open(key, now) else { return Outcome::Failed };
+        let turn = &mut turn;
+        match command {
+            Command::ToggleMute => {
+                let was_muted = live.member(order).is_some_and(Member::is_muted);
+                match (was_muted, live.mute_by_key(order, !was_muted, turn)) {
+                    (true, true) => Outcome::StaysMuted,
+                    (false, true) => Outcome::Muted,
+                    (_, false) => Outcome::Unmuted,
+                }
+            }
+            Command::ToggleHand => match live.toggle_hand(order, turn) {
+                true => Outcome::HandRaised,
+                false => Outcome::HandLowered,
+            },
+            Command::Count => {
+                let [participants, waiting] = [live.member_count(), live.lobby.len()]
+                    .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+                Outcome::Count { participants, waiting }
+            }
+            Command::RollCall => {
+                let names: Vec<_> = live.members().filter_map(|member| member.name().cloned()).collect();
+                let unnamed = u32::try_from(live.member_count() - names.len()).unwrap_or(u32::MAX);
+                Outcome::Roll { names, unnamed }
+            }
+            Command::NextFloor => {
+                let (floor, outcome) = match live.floor() {
+                    Floor::Open => (Floor::AllMuted, Outcome::AllMuted),
+                    Floor::AllMuted => (Floor::Lecture, Outcome::LectureOn),
+                    Floor::Lecture => (Floor::Open, Outcome::AllUnmuted),
+                };
+                live.set_floor(floor, order, turn);
+                outcome
+            }
+            Command::ToggleMuteAll => {
+                let (floor, outcome) = match live.floor() {
+                    Floor::Open => (Floor::AllMuted, Outcome::AllMuted),
+                    Floor::AllMuted | Floor::Lecture => (Floor::Open, Outcome::AllUnmuted),
+                };
+                live.set_floor(floor, order, turn);
+                outcome
+            }
+            Command::ToggleLecture => {
+                let lecture = !live.controls.lecture;
+                let change = ControlsChange { lecture: Some(lecture), ..ControlsChange::default() };
+                live.change_controls(change, Some(order), turn);
+                if lecture { Outcome::LectureOn } else { Outcome::LectureOff }
+            }
+            Command::ToggleLock => {
+                let locked = !live.controls.locked;
+                let change = ControlsChange { locked: Some(locked), ..ControlsChange::default() };
+                live.change_controls(change, Some(order), turn);
+                if locked { Outcome::Locked } else { Outcome::Unlocked }
+            }
+            Command::ToggleAnnouncements => match live.toggle_sounds() {
+                true => Outcome::AnnouncementsOn,
+                false => Outcome::AnnouncementsOff,
+            },
+            Command::Hear(_)
+            | Command::Talk(_)
+            | Command::Call { .. }
+            | Command::Record { .. }
+            | Command::Extend { .. }
+            | Command::NextWaiting
+            | Command::Admit(_)
+            | Command::Refuse(_)
+            | Command::AdmitAll
+            | Command::EjectLast
+            | Command::TimeLeft
+            | Command::Leave
+            | Command::End => Outcome::Failed,
+        }
+    }
+
+    fn eject_last(&mut self, key: &ConferenceKey, now: Now) -> Outcome {
+        let live = self.conferences.get(key).and_then(Conference::live);
+        let Some(last) = live.and_then(LiveConference::last_participant).cloned() else {
+            return Outcome::Failed;
+        };
+        self.remove_participant(&last, Some(EndReason::RemovedByLeader), now);
+        Outcome::LastEjected
+    }
+
+    fn next_waiting(&self, key: &ConferenceKey) -> Outcome {
+        let live = self.conferences.get(key).and_then(Conference::live);
+        let Some((lobby, first)) = live.and_then(|live| Some((&live.lobby, live.lobby.first()?))) else {
+            return Outcome::NobodyWaits;
+        };
+        let (participant, name) = (first.id.clone(), first.name.clone());
+        Outcome::Waiting { participant, name, count: u32::try_from(lobby.len()).unwrap_or(u32::MAX) }
+    }
+
+    fn time_left(&self, key: &ConferenceKey, is_leader: bool, now: Now) -> Outcome {
+        let ends_at = self.conferences.get(key).and_then(Conference::open_until);
+        // A started second counts as a whole one: who asks at once hears the whole time.
+        let seconds = ends_at.map(|ends_at| {
+            u32::try_from((ends_at.0.saturating_sub(now.wall.0).max(0) + 999) / 1000).unwrap_or(u32::MAX)
+        });
+        Outcome::TimeLeft { seconds, may_extend: ends_at.is_some() && is_leader }
+    }
+}
+
+fn from_lobby(who: &Who) -> FromLobby<'_> {
+    match who {
+        Who::Next => FromLobby::First,
+        Who::One(id) => FromLobby::One(id),
+    }
+}

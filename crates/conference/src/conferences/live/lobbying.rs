@@ -1,0 +1,71 @@
+//! Who waits in the lobby, and who is told of it.
+
+use super::{EntryOrder, LiveConference, guest::Guest, lobby::Waiting};
+use crate::{
+    command::News,
+    conferences::turn::Turn,
+    effect::{Notice, WaitEnd},
+    id::ParticipantId,
+    refused::Refused,
+    room::AdmitAnswer,
+};
+
+impl LiveConference {
+    /// A caller waits from now on; a leader who is in is told.
+    pub(in crate::conferences) fn wait(&mut self, id: &ParticipantId, guest: &Guest, turn: &mut Turn<'_>) {
+        let name = guest.via.as_ref().and_then(|via| via.name.clone());
+        self.lobby.push(Waiting { id: id.clone(), name: name.clone() });
+        turn.notify(|conference| Notice::WaitingBegan { conference, participant: id.clone() });
+        self.tell_leaders(&News::Waiting { name }, None, turn);
+        turn.answer(id, AdmitAnswer::Waiting { is_leader_told: self.has_leader() });
+    }
+
+    /// One who waits is given a seat, which there has to be.
+    pub(in crate::conferences) fn admit_waiting(
+        &mut self,
+        id: &ParticipantId,
+        guest: &Guest,
+        turn: &mut Turn<'_>,
+    ) {
+        self.stop_waiting(id, WaitEnd::Admitted, turn);
+        self.admit(id, guest, turn);
+    }
+
+    /// One who waits is turned away.
+    pub(in crate::conferences) fn turn_away(&mut self, id: &ParticipantId, turn: &mut Turn<'_>) {
+        self.stop_waiting(id, WaitEnd::Denied, turn);
+        turn.answer(id, AdmitAnswer::Refused(Refused::Denied));
+    }
+
+    pub(in crate::conferences) fn stop_waiting(
+        &mut self,
+        id: &ParticipantId,
+        end: WaitEnd,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.lobby.remove(id) {
+            Self::say_not_waiting(id, end, turn);
+        }
+    }
+
+    pub(super) fn say_not_waiting(id: &ParticipantId, end: WaitEnd, turn: &mut Turn<'_>) {
+        turn.notify(|conference| Notice::WaitingEnded { conference, participant: id.clone(), end });
+    }
+
+    /// A leader who has just come hears of the one who has waited longest.
+    pub(super) fn tell_who_waits(&self, order: EntryOrder, turn: &mut Turn<'_>) {
+        if let (Some(member), Some(first)) = (self.members.get(&order), self.lobby.first()) {
+            turn.tell(&member.id, News::Waiting { name: first.name.clone() });
+        }
+    }
+
+    /// Those who wait are told when the first leader has come and when the last one has gone.
+    pub(super) fn settle_lobby(&mut self, turn: &mut Turn<'_>) {
+        let is_leader_told = self.has_leader();
+        if self.lobby.set_leader_told(is_leader_told) {
+            for id in self.lobby.ids() {
+                turn.answer(id, AdmitAnswer::Waiting { is_leader_told });
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A participant who is in.
+
+use super::guest::{Guest, Preset};
+use crate::{
+    conferences::{listing::ParticipantSummary, turn::Turn},
+    effect::Effect,
+    id::ParticipantId,
+    muting::Muting,
+    participant::ParticipantOptions,
+    room::ViaRoom,
+    time::Timestamp,
+};
+use plenary_model::NameId;
+
+#[derive(Debug)]
+pub(in crate::conferences) struct Member {
+    pub(in crate::conferences) id: ParticipantId,
+    pub(super) options: ParticipantOptions,
+    pub(super) via: Option<Box<ViaRoom>>,
+    /// It was made a leader, or is none any more, whatever its options and its PIN say.
+    pub(super) made_leader: Option<bool>,
+    /// Another call of the same person has taken its place.
+    pub(super) is_replaced: bool,
+    pub(super) muting: Muting,
+    pub(super) dtmf_enabled: bool,
+    /// It may unmute itself although a leader has muted it; `None`: as the conference says.
+    pub(super) self_unmute: Option<bool>,
+    pub(super) hand_raised_at: Option<Timestamp>,
+    pub(super) is_held: bool,
+    /// Only these hear it.
+    pub(super) heard_by: Option<Vec<ParticipantId>>,
+    pub(super) entered_at: Timestamp,
+    /// What was last said about it, so that only changes are said.
+    pub(super) said: Said,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    voice: Option<Voice>,
+    looping: bool,
+    held: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Voice {
+    speaks: bool,
+    listens: bool,
+}
+
+impl Member {
+    pub(super) fn new(id: ParticipantId, guest: Guest, muting: Muting, at: Timestamp) -> Self {
+        let Guest { options, via, in_place_of: _, preset } = guest;
+        Self {
+            id,
+            options,
+            via,
+            made_leader: preset.leader,
+            is_replaced: false,
+            muting,
+            dtmf_enabled: preset.dtmf_enabled.unwrap_or(true),
+            self_unmute: preset.self_unmute,
+            hand_raised_at: None,
+            is_held: preset.held,
+            heard_by: preset.heard_by,
+            entered_at: at,
+            said: Said::default(),
+        }
+    }
+
+    /// As it goes to another conference: with what it is and what it was muted by, but with nothing that is of this conference
+    /// alone.
+    pub(super) fn into_guest(self) -> Guest {
+        let preset = Preset {
+            muted: self.muting.by_leader.then_some(true),
+            own_mute: self.muting.own,
+            dtmf_enabled: Some(self.dtmf_enabled),
+            self_unmute: self.self_unmute,
+            leader: self.made_leader,
+            ..Preset::default()
+        };
+        Guest { options: self.options, via: self.via, in_place_of: None, preset }
+    }
+
+    pub(in crate::conferences) fn options(&self) -> &ParticipantOptions {
+        &self.options
+    }
+
+    pub(in crate::conferences) fn is_leader(&self) -> bool {
+        let by_itself = || self.options.is_leader() || self.via.as_ref().is_some_and(|via| via.is_leader);
+        self.made_leader.unwrap_or_else(by_itself)
+    }
+
+    /// Its leaving ends the conference for all. With a room it is the room's rules that say what a leader's leaving does.
+    pub(super) fn ends_when_it_leaves(&self) -> bool {
+        self.options.destroy_on_exit
+            && self.via.is_none()
+            && self.made_leader != Some(false)
+            && !self.is_replaced
+    }
+
+    pub(in crate::conferences) fn has_keys(&self) -> bool {
+        self.dtmf_enabled
+    }
+
+    pub(in crate::conferences) fn is_muted(&self) -> bool {
+        self.muting.is_muted()
+    }
+
+    pub(in crate::conferences) fn name(&self) -> Option<&NameId> {
+        self.via.as_ref()?.name.as_ref()
+    }
+
+    pub(super) fn summary(&self, may_unmute: bool) -> ParticipantSummary {
+        ParticipantSummary {
+            id: self.id.clone(),
+            muted: self.muting.is_muted(),
+            muted_by: self.muting.muted_by(),
+            dtmf_enabled: self.dtmf_enabled,
+            is_leader: self.is_leader(),
+            entered_at: Some(self.entered_at),
+            waits: false,
+            is_held: self.is_held,
+            hand_raised_at: self.hand_raised_at,
+            may_unmute,
+            heard_by: self.heard_by.clone(),
+        }
+    }
+
+    /// Says what has changed in what this participant hears and in who hears it. What it hears instead of the conference ends
+    /// before the conference is heard, and begins after the conference has fallen silent.
+    pub(super) fn refresh(&mut self, started: bool, turn: &mut Turn<'_>) {
+        let listens = started && !self.is_held;
+        let voice = Voice { speaks: listens && self.options.talker && !self.muting.is_muted(), listens };
+        let media = self.options.while_stopped_media.clone().filter(|_| !started && !self.is_held);
+        let (conference, participant) = (|| turn.key.clone(), || self.id.clone());
+        let mut effects = Vec::new();
+        if media.is_none() && std::mem::take(&mut self.said.looping) {
+            effects.push(Effect::StopLoop { conference: conference(), participant: participant() });
+        }
+        if !self.is_held && std::mem::take(&mut self.said.held) {
+            let is_held = false;
+            effects.push(Effect::Hold { conference: conference(), participant: participant(), is_held });
+        }
+        if self.said.voice != Some(voice) {
+            self.said.voice = Some(voice);
+            let Voice { speaks, listens } = voice;
+            effects.push(Effect::SetVoice {
+                conference: conference(),
+                participant: participant(),
+                speaks,
+                listens,
+            });
+        }
+        if self.is_held && !std::mem::replace(&mut self.said.held, true) {
+            let is_held = true;
+            effects.push(Effect::Hold { conference: conference(), participant: participant(), is_held });
+        }
+        if let Some(what) = media
+            && !std::mem::replace(&mut self.said.looping, true)
+        {
+            effects.push(Effect::StartLoop { conference: conference(), participant: participant(), what });
+        }
+        turn.effects.extend(effects);
+    }
+
+    /// Ends what it hears instead of the conference, for it goes to another one.
+    pub(super) fn end_what_it_hears(&mut self, turn: &mut Turn<'_>) {
+        let (conference, participant) = (|| turn.key.clone(), || self.id.clone());
+        let mut effects = Vec::new();
+        if std::mem::take(&mut self.said.looping) {
+            effects.push(Effect::StopLoop { conference: conference(), participant: participant() });
+        }
+        if std::mem::take(&mut self.said.held) {
+            let is_held = false;
+            effects.push(Effect::Hold { conference: conference(), participant: participant(), is_held });
+        }
+        if self.heard_by.take().is_some() {
+            effects.push(Effect::HeardBy { conference: conference(), participant: participant(), by: None });
+        }
+        turn.effects.extend(effects);
+    }
+}

@@ -1,0 +1,204 @@
+//! Who is muted, and by whom.
+
+use super::{
+    EntryOrder, LiveConference,
+    floor::{Actor, Floor},
+    guest::Guest,
+    member::Member,
+};
+use crate::{
+    command::News,
+    conferences::turn::Turn,
+    controls::{Controls, ControlsChange},
+    effect::Notice,
+    muting::{MutedBy, Muting},
+};
+
+impl LiveConference {
+    /// What a call is muted by when it enters.
+    pub(super) fn muting_on_entry(&self, guest: &Guest) -> Muting {
+        let (is_leader, preset) = (guest.is_leader(), &guest.preset);
+        Muting {
+            own: preset.own_mute,
+            by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
+            // One who was unmuted before entering has the floor.
+            by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
+        }
+    }
+
+    pub(super) fn may_unmute(&self, member: &Member) -> bool {
+        member.is_leader() || member.self_unmute.unwrap_or(self.controls.self_unmute)
+    }
+
+    /// A participant mutes or unmutes itself. Returns whether it is muted now.
+    pub(in crate::conferences) fn mute_by_key(
+        &mut self,
+        order: EntryOrder,
+        muted: bool,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Some(member) = self.members.get(&order) else { return muted };
+        let muting = member.muting.with_key(muted, self.may_unmute(member));
+        let dtmf_enabled = member.dtmf_enabled;
+        self.set(order, muting, dtmf_enabled, Actor::Own, turn);
+        muting.is_muted()
+    }
+
+    /// Sets what is given, for a leader or a program.
+    pub(in crate::conferences) fn set_options(
+        &mut self,
+        order: EntryOrder,
+        muted: Option<bool>,
+        dtmf_enabled: Option<bool>,
+        self_unmute: Option<Option<bool>>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(member) = self.members.get_mut(&order) else { return };
+        let self_unmute = self_unmute.unwrap_or(member.self_unmute);
+        let is_other_right = std::mem::replace(&mut member.self_unmute, self_unmute) != self_unmute;
+        let muting = muted.map_or(member.muting, |muted| member.muting.with_leader(muted));
+        let dtmf_enabled = dtmf_enabled.unwrap_or(member.dtmf_enabled);
+        let is_changed = (member.muting, member.dtmf_enabled) != (muting, dtmf_enabled);
+        self.set(order, muting, dtmf_enabled, Actor::Others, turn);
+        if is_other_right && !is_changed {
+            self.say_options(order, turn);
+        }
+    }
+
+    /// Mutes all who are in, or undoes that for all: who has muted itself stays so.
+    pub(in crate::conferences) fn mute_all(
+        &mut self,
+        muted: bool,
+        except_leaders: bool,
+        turn: &mut Turn<'_>,
+    ) {
+        self.all_muted = muted;
+        self.set_each(None, turn, |member| match except_leaders && member.is_leader() {
+            true => member.muting,
+            false => Muting { by_leader: muted, ..member.muting },
+        });
+    }
+
+    /// Who may be heard now.
+    pub(in crate::conferences) fn floor(&self) -> Floor {
+        match (self.controls.lecture, self.all_muted) {
+            (true, _) => Floor::Lecture,
+            (false, true) => Floor::AllMuted,
+            (false, false) => Floor::Open,
+        }
+    }
+
+    /// A leader switches from one to another. Each participant hears at most once of what becomes of it.
+    pub(in crate::conferences) fn set_floor(
+        &mut self,
+        floor: Floor,
+        leader: EntryOrder,
+        turn: &mut Turn<'_>,
+    ) {
+        self.all_muted = floor == Floor::AllMuted;
+        let lecture = floor == Floor::Lecture;
+        self.set_controls(Controls { lecture, ..self.controls }, turn);
+        self.set_each(Some(leader), turn, |member| match (floor, member.is_leader()) {
+            (Floor::Open, _) => Muting { by_leader: false, by_lecture: false, ..member.muting },
+            (Floor::AllMuted | Floor::Lecture, true) => member.muting,
+            (Floor::AllMuted | Floor::Lecture, false) => {
+                Muting { by_leader: floor == Floor::AllMuted, by_lecture: lecture, ..member.muting }
+            }
+        });
+    }
+
+    /// Changes what is set for the conference as a whole, with what follows for those who are in.
+    /// `pressed`: the leader who does it by key.
+    pub(in crate::conferences) fn change_controls(
+        &mut self,
+        change: ControlsChange,
+        pressed: Option<EntryOrder>,
+        turn: &mut Turn<'_>,
+    ) {
+        let before = self.controls;
+        let now = before.changed(change);
+        self.set_controls(now, turn);
+        if before.lecture != now.lecture {
+            self.set_each(pressed, turn, |member| Muting {
+                by_lecture: now.lecture && !member.is_leader(),
+                ..member.muting
+            });
+        }
+    }
+
+    pub(super) fn set_controls(&mut self, controls: Controls, turn: &mut Turn<'_>) {
+        if self.controls != controls {
+            self.controls = controls;
+            turn.notify(|conference| Notice::ControlsChanged { conference, controls });
+        }
+    }
+
+    /// `pressed`: the leader who does it by key, and is not told.
+    fn set_each(
+        &mut self,
+        pressed: Option<EntryOrder>,
+        turn: &mut Turn<'_>,
+        muting: impl Fn(&Member) -> Muting,
+    ) {
+        let orders: Vec<EntryOrder> = self.members.keys().copied().collect();
+        for order in orders {
+            let member = &self.members[&order];
+            let (muting, dtmf_enabled) = (muting(member), member.dtmf_enabled);
+            let actor = if pressed == Some(order) { Actor::Own } else { Actor::Others };
+            self.set(order, muting, dtmf_enabled, actor, turn);
+        }
+    }
+
+    pub(super) fn set(
+        &mut self,
+        order: EntryOrder,
+        muting: Muting,
+        dtmf_enabled: bool,
+        actor: Actor,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(member) = self.members.get_mut(&order) else { return };
+        let before = member.muting;
+        if (before, member.dtmf_enabled) == (muting, dtmf_enabled) {
+            return;
+        }
+        (member.muting, member.dtmf_enabled) = (muting, dtmf_enabled);
+        self.say_options(order, turn);
+        let is_unmuted = before.is_muted() && !muting.is_muted();
+        if is_unmuted && actor == Actor::Others {
+            self.set_hand(order, false, turn);
+        }
+        self.refresh(order, turn);
+        if actor == Actor::Others {
+            self.tell_muting(order, before, turn);
+        }
+    }
+
+    fn say_options(&self, order: EntryOrder, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get(&order) else { return };
+        turn.notify(|conference| Notice::OptionsChanged {
+            conference,
+            participant: member.id.clone(),
+            muted: member.muting.is_muted(),
+            muted_by: member.muting.muted_by(),
+            dtmf_enabled: member.dtmf_enabled,
+        });
+    }
+
+    pub(super) fn tell_muted_on_entry(&self, order: EntryOrder, turn: &mut Turn<'_>) {
+        self.tell_muting(order, Muting::default(), turn);
+    }
+
+    /// Tells a participant what others have made of its muting, where it makes a difference to it.
+    fn tell_muting(&self, order: EntryOrder, before: Muting, turn: &mut Turn<'_>) {
+        let Some(member) = self.members.get(&order) else { return };
+        let by_others = |by: Option<MutedBy>| matches!(by, Some(MutedBy::Leader | MutedBy::Lecture));
+        let (was, is) = (before.muted_by(), member.muting.muted_by());
+        if was.is_some() && is.is_none() {
+            turn.tell(&member.id, News::UnmutedByLeader);
+        } else if by_others(is) && !by_others(was) {
+            let self_unmute = self.may_unmute(member) && !member.muting.by_lecture;
+            turn.tell(&member.id, News::MutedByLeader { self_unmute });
+        }
+    }
+}

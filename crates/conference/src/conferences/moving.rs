@@ -1,0 +1,50 @@
+//! Participants who go from one conference to another.
+
+use super::{Conferences, Seat};
+use crate::{
+    effect::Effect,
+    id::{ConferenceKey, ParticipantId},
+    refused::Refused,
+    time::Now,
+};
+
+impl Conferences {
+    pub(super) fn on_move(
+        &mut self,
+        from: &ConferenceKey,
+        participant: &ParticipantId,
+        to: &ConferenceKey,
+        now: Now,
+    ) -> Result<(), Refused> {
+        self.check_known(from)?;
+        let Some((_, order)) = self.place_of(participant).filter(|(key, _)| key == from) else {
+            return Err(Refused::UnknownParticipant);
+        };
+        if to == from {
+            return Err(Refused::AlreadyAdmitted);
+        }
+        if to.account != from.account {
+            return Err(Refused::UnknownConference);
+        }
+        self.check_room_for(to, false, false)?;
+        let Some((live, mut turn)) = self.open(from, now) else { return Err(Refused::UnknownConference) };
+        let Some((guest, ends_for_all)) = live.move_out(order, &mut turn) else {
+            return Err(Refused::UnknownParticipant);
+        };
+        self.seats.remove(participant);
+        self.after_one_left(from, ends_for_all, now);
+        self.create_if_missing(to, now);
+        let Some((live, mut turn)) = self.open(to, now) else { return Err(Refused::UnknownConference) };
+        if let Some(rules) = guest.rules().filter(|_| !live.has_rules()) {
+            live.adopt_rules(rules, &mut turn);
+        }
+        turn.effect(Effect::MoveIn {
+            conference: to.clone(),
+            participant: participant.clone(),
+            from: from.clone(),
+        });
+        let order = live.enter(participant, guest, &mut turn);
+        self.seats.insert(participant.clone(), Seat::Entered { conference: to.clone(), order });
+        Ok(())
+    }
+}
