@@ -247,6 +247,15 @@ impl Forecast {
         }
     }
 
+    /// It has gone to another thread.
+    fn moved(&mut self, call: u64, worker: usize, at: Instant) {
+        let Some(Admitted { kind, has_begun, .. }) = self.calls.get(&call).copied() else { return };
+        self.count(call, worker, kind, at);
+        if has_begun {
+            self.began(call, at);
+        }
+    }
+
     fn ended(&mut self, call: u64, at: Instant) {
         let Some(Admitted { worker, kind, has_begun }) = self.calls.remove(&call) else { return };
         let thread = self.thread(worker, at);
@@ -301,6 +310,11 @@ impl Admissions {
     /// The ACK has come: audio flows.
     pub(crate) fn began(&self, call: u64) {
         self.forecast().began(call, Instant::now());
+    }
+
+    /// The call has gone to another media thread.
+    pub(crate) fn moved(&self, call: u64, worker: usize) {
+        self.forecast().moved(call, worker, Instant::now());
     }
 
     /// The call is over.

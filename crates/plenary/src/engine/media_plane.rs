@@ -57,6 +57,9 @@ pub(super) fn command(
         MediaCommand::Move { call, room } => {
             // What is being said to the caller is heard to its end.
             media.move_call(id(call), RoomId(room.0), OnMove::KeepPlaying);
+            if let Some(worker) = media.worker_of(id(call)) {
+                admissions.moved(call.0, worker);
+            }
         }
         MediaCommand::Hold { call, music } => media.hold(id(call), music),
         MediaCommand::Resume { call } => media.resume(id(call)),

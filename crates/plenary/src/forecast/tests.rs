@@ -307,3 +307,19 @@ fn a_recorded_crowd_of_heavy_callers_is_stopped_in_time() {
     // With sixty the thread was at work for 88 % of the time.
     assert!((50..=60).contains(&refused), "{refused}");
 }
+
+#[test]
+fn a_call_that_moves_costs_where_it_is() {
+    let mut forecast = Forecast::default();
+    let now = Instant::now();
+    forecast.measured(&[0.0, 0.0], now);
+    forecast.count(1, 0, HEAVY, now);
+    forecast.began(1, now);
+    forecast.moved(1, 1, now);
+    let share = |forecast: &Forecast, worker: usize| forecast.threads[worker].admitted[HEAVY.index()];
+    assert_eq!((share(&forecast, 0), share(&forecast, 1)), (0.0, HEAVY.share()));
+    assert_eq!(forecast.threads[1].flowing[HEAVY.index()], HEAVY.share());
+    forecast.moved(2, 1, now);
+    forecast.ended(1, now);
+    assert_eq!(share(&forecast, 1), 0.0);
+}
