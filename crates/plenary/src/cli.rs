@@ -63,7 +63,7 @@ pub(crate) enum CliCommand {
         after_help = "Example:\n  plenary call sip:conf-Board@127.0.0.1:5060 --tone 440 --seconds 10 --record heard.wav"
     )]
     Call(Call),
-    /// Shows the whole job in half a minute, with a server and six callers of its own
+    /// Shows the whole job in a minute, with a server and six callers of its own
     #[command(after_help = "Example:\n  plenary demo")]
     Demo(Demo),
     /// Fills conferences with callers and measures what comes back

@@ -1,4 +1,4 @@
-//! `plenary demo`: the whole job in half a minute, with a server and six callers of its own.
+//! `plenary demo`: the whole job in a minute, with a server and six callers of its own.
 //!
 //! Everything in it is real: the server listens on free ports of loopback, reservations and commands go over HTTP,
 //! callers dial over SIP and talk over RTP. Only the data folder is thrown away at the end.
@@ -154,8 +154,82 @@ impl Show<'_> {
             let _ = tokio::time::timeout(Duration::from_secs(3), call.ended()).await;
         }
         line(&format!("GET /conference_list\n  {}", self.get("/conference_list").await?));
+
+        self.enter_by_keypad(&caller).await?;
         caller.stop().await;
         Ok(self.wrong)
+    }
+
+    /// Two callers key in a room and their PINs; the leader mutes the other one by a key.
+    async fn enter_by_keypad(&mut self, caller: &Caller) -> anyhow::Result<()> {
+        headline("An entry by keypad: callers are asked for a room and a PIN");
+        for (path, body) in [
+            ("/v1/rooms/1001", r#"{"conference": "Board", "pin": "482913", "leader_pin": "70215548"}"#),
+            ("/v1/rooms/1002", r#"{"conference": "Team"}"#),
+            ("/service/v1/inbound/100", r#"{"entry": {"rooms": true}}"#),
+        ] {
+            let put = self.http("PUT", path, Some(body)).await?;
+            line(&format!("PUT {path}  {body}\n  {put}"));
+        }
+        let mut calls = Vec::new();
+        for (number, pin) in [(0, "70215548"), (1, "482913")] {
+            let (name, hz) = CALLERS[number];
+            let speech = Speech::Tone { hz, dbov: TALKER_DBOV };
+            let spec = CallSpec { from_user: name.to_owned(), speech, ..CallSpec::default() };
+            let mut call = caller.dial(&format!("sip:100@{}", self.server.sip_addr()), spec).await?;
+            if call.answered().await != CallState::Up {
+                bail!("{name} was not let in");
+            }
+            line(&format!(
+                "  {name} dials 100, hears “Welcome. Please enter your room number …” and keys in 1001 and {pin}#"
+            ));
+            // The greeting and the question are heard before the keys come.
+            call.press(&format!(",,,,,,,1001,,,,,,{pin}#"))?;
+            calls.push(call);
+            self.wait_for_board(calls.len()).await?;
+        }
+        sleep(Duration::from_millis(2500)).await;
+        let board = self.get("/v1/conferences/Board/participants").await?;
+        for (one, (name, _)) in board["items"].as_array().into_iter().flatten().zip(CALLERS) {
+            line(&format!("  {name}: leader {}, {}", one["leader"], one["state"]));
+        }
+        self.hears_the_other(&calls, true);
+
+        headline("The leader presses *5: all others are muted");
+        calls[0].press("*5")?;
+        // What the muted one is told is over by then.
+        sleep(Duration::from_millis(7000)).await;
+        self.hears_the_other(&calls, false);
+        for call in &mut calls {
+            call.hang_up();
+            let _ = tokio::time::timeout(Duration::from_secs(3), call.ended()).await;
+        }
+        Ok(())
+    }
+
+    /// The second always hears the first; whether the first hears the second is what is looked at.
+    fn hears_the_other(&mut self, calls: &[Call], is_heard: bool) {
+        let tones = [f32::from(CALLERS[0].1), f32::from(CALLERS[1].1)];
+        for (listener, expected) in [(0, [false, is_heard]), (1, [true, false])] {
+            let heard = calls[listener].hears_tones(&tones, 1000, HEARD_DBOV);
+            let other = if heard[1 - listener] { "hears" } else { "does not hear" };
+            let is_right = heard == expected;
+            self.wrong += usize::from(!is_right);
+            let mark = if is_right { "" } else { "   ← not as it should be" };
+            line(&format!("  {} {other} {}{mark}", CALLERS[listener].0, CALLERS[1 - listener].0));
+        }
+    }
+
+    async fn wait_for_board(&self, count: usize) -> anyhow::Result<()> {
+        for _ in 0..200 {
+            let board = self.http("GET", "/v1/conferences/Board/participants", None).await?;
+            let board: Value = serde_json::from_str(&board).unwrap_or_default();
+            if board["items"].as_array().is_some_and(|items| items.len() == count) {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        bail!("the caller who keyed in room and PIN is not in the conference after twenty seconds")
     }
 
     /// What each caller has heard in the last second, as a table, and whether it is what it should be.
