@@ -10,32 +10,99 @@ use plenary_calls::{
 use plenary_model::CallEntry;
 use plenary_sip::{CallId, SipEvent};
 use proptest::prelude::*;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use support::{From, World, trunk};
+use support::{From, World, entry, room, trunk};
+
+/// What callers key in, sensible or not, on the way in and in the conference.
+const KEYS: [&str; 24] = [
+    "1",
+    "2",
+    "9",
+    "#",
+    "*",
+    "1#",
+    "2#",
+    "4711#",
+    "70215548#",
+    "0000#",
+    "*6",
+    "*9",
+    "*3",
+    "*3*3",
+    "*46#",
+    "*5",
+    "*7",
+    "*81",
+    "*82",
+    "*101632960000#",
+    "*2",
+    "*#1",
+    "**1",
+    "*0",
+];
 
 #[derive(Debug, Clone)]
 enum Step {
-    Incoming { replaces: Option<u8> },
+    Incoming {
+        replaces: Option<u8>,
+    },
+    Entry,
+    Keys {
+        who: u8,
+        which: u8,
+    },
+    /// What is said once is heard to its end.
+    Heard,
+    /// A name that is being recorded is over.
+    Named {
+        who: u8,
+        is_speech: bool,
+    },
     Invite,
-    Refer { who: u8 },
-    Confirm { who: u8 },
-    Cancel { who: u8 },
-    Bye { who: u8 },
-    Answered { who: u8 },
-    Rejected { who: u8, status: u16 },
-    Mute { who: u8, muted: bool },
-    Eject { who: u8 },
+    Refer {
+        who: u8,
+    },
+    Confirm {
+        who: u8,
+    },
+    Cancel {
+        who: u8,
+    },
+    Bye {
+        who: u8,
+    },
+    Answered {
+        who: u8,
+    },
+    Rejected {
+        who: u8,
+        status: u16,
+    },
+    Mute {
+        who: u8,
+        muted: bool,
+    },
+    Eject {
+        who: u8,
+    },
     SlowStore(bool),
     SlowPorts(bool),
     AnswerLookups,
     OpenPorts,
     StoreFails(bool),
-    Pass { seconds: u16 },
+    Pass {
+        seconds: u16,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => proptest::option::weighted(0.2, 0..8_u8).prop_map(|replaces| Step::Incoming { replaces }),
+        3 => Just(Step::Entry),
+        8 => (0..8_u8, any::<u8>()).prop_map(|(who, which)| Step::Keys { who, which }),
+        3 => Just(Step::Heard),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, is_speech)| Step::Named { who, is_speech }),
         2 => Just(Step::Invite),
         1 => (0..8_u8).prop_map(|who| Step::Refer { who }),
         4 => (0..8_u8).prop_map(|who| Step::Confirm { who }),
@@ -84,6 +151,12 @@ impl Model {
     fn new() -> Self {
         let mut world = World::new();
         world.set_trunks(vec![trunk("one", 1), trunk("two", 2)]);
+        world.store.services.push(entry("100"));
+        let names = json!({"announce": "name", "alone_min": 1, "end_after_leader_s": 5});
+        let lobby = json!({"lobby": true, "wait_for_leader": true, "early": "hold"});
+        let rooms = &mut world.store.rooms;
+        rooms.insert("1".into(), (room("1", names, false, true), None, Some("70215548")));
+        rooms.insert("2".into(), (room("2", lobby, true, true), Some("4711"), Some("70215548")));
         Self {
             world,
             legs: BTreeMap::new(),
@@ -107,6 +180,21 @@ impl Model {
                 // Its leg is known before anything is said to it.
                 let call = self.world.incoming("conf-Tea", From { replaces, ..From::default() });
                 self.legs.insert(call, Leg::Ringing);
+            }
+            Step::Entry => {
+                let call = self.world.incoming("100", From::default());
+                self.legs.insert(call, Leg::Ringing);
+            }
+            Step::Keys { who, which } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                    self.world.press(call, KEYS[usize::from(*which) % KEYS.len()]);
+                }
+            }
+            Step::Heard => self.world.listen(),
+            Step::Named { who, is_speech } => {
+                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                    self.world.recorded(call, *is_speech);
+                }
             }
             Step::Invite => {
                 let question = self.world.invite("tel:+441908273800");

@@ -15,7 +15,7 @@ use crate::{
 use plenary_rtp::{
     extension::AudioLevel,
     packet::{Kind, Packet},
-    rtcp::{self, Report, RtcpItem},
+    rtcp::{self, RtcpItem},
     srtp::{MasterKey, SrtpError},
     stun,
 };
