@@ -18,7 +18,7 @@ use plenary_speech::{Prompt, Saying};
 impl Calls {
     /// Says something to a conference, in its language.
     pub(crate) fn announce(&mut self, to: &Audience, what: Announcement) {
-        let language = self.voice_of(to.conference()).language;
+        let language = self.language_of_conference(to.conference());
         let clips = self.announced(&language, what);
         self.play_to(to, clips);
     }
@@ -65,13 +65,12 @@ impl Calls {
         };
         self.playbacks.insert(id, (conference.clone(), listener));
         self.out.announce(target, id, play::clips(conference.account, &play.0), repeat, gain_db);
-        Ok(format!("{:016x}.{}", self.node, id.0))
+        Ok(self.id_of(id.0))
     }
 
     /// Ends what a program has played.
     pub(crate) fn stop_announcement(&mut self, conference: &ConferenceKey, id: &str) -> Result<(), Refused> {
-        let number = id.split_once('.').filter(|(node, _)| u64::from_str_radix(node, 16) == Ok(self.node));
-        let number = number.and_then(|(_, number)| number.parse().ok()).map(PlayNumber);
+        let number = self.number_of(id).map(PlayNumber);
         let is_here = |id: &PlayNumber| self.playbacks.get(id).is_some_and(|(key, _)| key == conference);
         let id = number.filter(is_here).ok_or(Refused::UnknownPlayback)?;
         self.playbacks.remove(&id);
@@ -82,10 +81,7 @@ impl Calls {
     /// A participant is put on hold, with music, or comes back.
     pub(crate) fn set_held(&mut self, participant: &ParticipantId, is_held: bool) {
         let Some(number) = self.participants.get(participant).copied() else { return };
-        let language = self.language_of(number);
-        let prompt = if is_held { Prompt::HoldOn } else { Prompt::HoldOff };
-        let says = self.spoken(&language, &[Saying::Prompt(prompt)]);
-        self.say_to(number, says);
+        self.say_to(number, if is_held { Prompt::HoldOn } else { Prompt::HoldOff });
         match is_held {
             true => self.out.hold(number, vec![play::music()]),
             false => self.out.resume(number),
@@ -100,10 +96,7 @@ impl Calls {
         let was_limited = std::mem::replace(&mut session.is_coach, by.is_some());
         self.out.set_heard_by(number, calls);
         if was_limited != by.is_some() {
-            let language = self.language_of(number);
-            let prompt = if by.is_some() { Prompt::CoachOn } else { Prompt::CoachOff };
-            let says = self.spoken(&language, &[Saying::Prompt(prompt)]);
-            self.say_to(number, says);
+            self.say_to(number, if by.is_some() { Prompt::CoachOn } else { Prompt::CoachOff });
         }
     }
 
@@ -128,22 +121,32 @@ impl Calls {
         self.apply_sound(to, number);
         self.subscribers.note(from, self.now.mono);
         self.subscribers.note(to, self.now.mono);
-        let language = self.language_of(number);
-        let says = self.spoken(&language, &[Saying::Prompt(Prompt::MoveMoved)]);
-        self.say_to(number, says);
+        self.say_to(number, Prompt::MoveMoved);
     }
 
     /// The language in which a participant is spoken to.
-    fn language_of(&self, number: CallNumber) -> LanguageCode {
+    pub(crate) fn language_of(&self, number: CallNumber) -> LanguageCode {
         let call = self.calls.get(&number);
         let own = call.and_then(|call| call.keypad.as_ref()).map(|keypad| keypad.language());
-        let of_conference = || call.and_then(Call::conference).map(|key| self.voice_of(key).language);
+        let of_conference = || call.and_then(Call::conference).map(|key| self.language_of_conference(key));
         own.or_else(of_conference).unwrap_or_default()
     }
 
-    /// Plays something to one participant, once.
-    fn say_to(&mut self, number: CallNumber, clips: Vec<Clip>) {
+    /// Says something to one participant.
+    fn say_to(&mut self, number: CallNumber, prompt: Prompt) {
+        let language = self.language_of(number);
+        self.say_in(&language, number, prompt);
+    }
+
+    pub(crate) fn say_in(
+        &mut self,
+        language: &LanguageCode,
+        number: CallNumber,
+        prompt: Prompt,
+    ) -> PlayNumber {
+        let clips = self.spoken(language, &[Saying::Prompt(prompt)]);
         let play = PlayNumber(self.play_numbers.draw());
         self.out.play(PlayTo::Call(number), play, clips, false);
+        play
     }
 }

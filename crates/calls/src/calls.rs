@@ -195,6 +195,17 @@ impl Calls {
         }
     }
 
+    /// How a number of this node is called elsewhere.
+    pub(crate) fn id_of(&self, number: u64) -> String {
+        format!("{:016x}.{number}", self.node)
+    }
+
+    /// The number behind an id of this node; `None`: it is of another one, or none.
+    pub(crate) fn number_of(&self, id: &str) -> Option<u64> {
+        let (node, number) = id.split_once('.')?;
+        number.parse().ok().filter(|_| u64::from_str_radix(node, 16) == Ok(self.node))
+    }
+
     /// The next thing to do, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.out.poll()
@@ -576,7 +587,6 @@ impl Calls {
     /// The same for a call that is out of its conference already.
     pub(crate) fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
         self.drop_keypad(number);
-        self.forget_farewell(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.seat = None;
         match call.stage {
@@ -603,7 +613,6 @@ impl Calls {
             return;
         }
         self.drop_keypad(number);
-        self.forget_farewell(number);
         self.leave_conference(number);
         self.forget_ringing(number);
         self.release_media(number);

@@ -103,7 +103,7 @@ impl Calls {
     }
 
     pub(crate) fn participant_id(&self, number: CallNumber) -> ParticipantId {
-        ParticipantId::new(format!("{:016x}.{}", self.node, number.0))
+        ParticipantId::new(self.id_of(number.0))
     }
 
     pub(crate) fn handle_routed(

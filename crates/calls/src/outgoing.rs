@@ -45,21 +45,35 @@ impl Calls {
         conference: ConferenceName,
         invitation: &Invitation,
     ) -> Result<CallNumber, ControlError> {
-        if self.is_stopping || self.is_draining {
-            return Err(ControlError::Unavailable("the service is stopping".to_owned()));
-        }
-        let target = DialTarget::parse(&invitation.to).map_err(DialRefused::BadTarget)?;
-        let (trunk, from) = (invitation.trunk.as_deref(), invitation.from.as_deref());
-        let routes = self.routes(account, &target, trunk, from)?;
+        let by = (invitation.trunk.as_deref(), invitation.from.as_deref());
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
         let Invitation { confirm, redial, .. } = *invitation;
         let request = CallRequest { question: Some(question), confirm, redial, ..CallRequest::default() };
-        let number = self.place(key, &target, routes, invitation.options.clone(), ring_ms, request)?;
+        let number = self.place_to(key, &invitation.to, by, invitation.options.clone(), ring_ms, request)?;
         if let Some(call) = self.calls.get_mut(&number) {
             call.display_name.clone_from(&invitation.display_name);
         }
         Ok(number)
+    }
+
+    /// Calls who is named as the web services name them, by the ways that the rules allow: by this trunk and with this number, where
+    /// they are given.
+    pub(crate) fn place_to(
+        &mut self,
+        key: ConferenceKey,
+        to: &str,
+        (trunk, from): (Option<&str>, Option<&str>),
+        options: ParticipantOptions,
+        ring_ms: u64,
+        request: CallRequest,
+    ) -> Result<CallNumber, ControlError> {
+        if self.is_stopping || self.is_draining {
+            return Err(ControlError::Unavailable("the service is stopping".to_owned()));
+        }
+        let target = DialTarget::parse(to).map_err(DialRefused::BadTarget)?;
+        let routes = self.routes(key.account, &target, trunk, from)?;
+        self.place(key, &target, routes, options, ring_ms, request)
     }
 
     /// Asks for a seat for a participant who is to be called. The outcome answers the request.
@@ -496,20 +510,18 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let (Stage::Up(_), Some(conference)) = (&call.stage, call.seat.clone()) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
-        if !std::mem::take(&mut outgoing.request.redial) || self.is_stopping || self.is_draining {
+        if !std::mem::take(&mut outgoing.request.redial) {
             return;
         }
         let by_key = outgoing.request.by_key;
         let (to, trunk, options) = (outgoing.to.clone(), call.trunk.clone(), call.options.clone());
         let (given_name, display_name) = (call.given_name.clone(), call.display_name.clone());
-        let Ok(target) = DialTarget::parse(&to) else { return };
-        let Ok(routes) = self.routes(conference.account, &target, trunk.as_deref(), None) else { return };
-        // Whoever answers is the one who was in, so no key is asked for.
+        // It was in before, so no key is asked for.
         let request = CallRequest { by_key, again_for: Some(number), ..CallRequest::default() };
-        info!(call = number.0, %to, "the call was cut off: calling again");
-        self.tell_caller_by_key(by_key, CallProgress::Again);
-        match self.place(conference, &target, routes, options, REDIAL_MS, request) {
+        match self.place_to(conference, &to, (trunk.as_deref(), None), options, REDIAL_MS, request) {
             Ok(again) => {
+                info!(call = number.0, again = again.0, %to, "the call was cut off: calling again");
+                self.tell_caller_by_key(by_key, CallProgress::Again);
                 if let Some(call) = self.calls.get_mut(&again) {
                     (call.given_name, call.display_name) = (given_name, display_name);
                 }

@@ -2,7 +2,8 @@
 
 use crate::media::Clip;
 use plenary_conference::AccountId;
-use plenary_model::LanguageCode;
+use plenary_model::{LanguageCode, PlayList};
+use plenary_speech::languages::MUSIC_ON_HOLD_NAME;
 use tracing::warn;
 
 /// The items of a list of an account. They were checked when the inbound service was stored; one that is not understood
@@ -19,9 +20,9 @@ pub(crate) fn clips(account: AccountId, list: &[String]) -> Vec<Clip> {
         .collect()
 }
 
-/// The built-in music for those who wait.
+/// The built-in music for waiting callers.
 pub(crate) fn music() -> Clip {
-    Clip::Prompt { language: LanguageCode::english().to_string(), name: "music.hold".to_owned() }
+    Clip::Prompt { language: LanguageCode::english().to_string(), name: MUSIC_ON_HOLD_NAME.to_owned() }
 }
 
 fn clip(account: AccountId, text: &str) -> Option<Clip> {
@@ -29,7 +30,7 @@ fn clip(account: AccountId, text: &str) -> Option<Clip> {
         let (hz, ms) = tone.split_once('/')?;
         return Some(Clip::Tone { hz: hz.parse().ok()?, ms: ms.parse().ok()? });
     }
-    if text == "music:hold" {
+    if text == PlayList::MUSIC {
         return Some(music());
     }
     if let Some(ms) = text.strip_prefix("silence:") {

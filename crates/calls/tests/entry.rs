@@ -65,6 +65,13 @@ fn what_is_wrong_is_said_and_the_third_time_ends_the_call() {
     world.heard(call);
     for _ in 0..2 {
         world.press(call, "0000#");
+        let joined =
+            "prompt:en/entry.pin-wrong silence:250 prompt:en/entry.again silence:250 prompt:en/entry.pin";
+        assert!(
+            world.media.iter().any(|line| line.contains(joined)),
+            "with a pause between sentences: {:?}",
+            world.media
+        );
         assert_eq!(world.heard(call), ["entry.pin-wrong", "entry.again", "entry.pin"]);
     }
     world.press(call, "0000#");

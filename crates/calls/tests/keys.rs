@@ -283,7 +283,11 @@ fn nobody_who_presses_no_key_or_refuses_joins() {
         let shown = world.shown(&participant);
         assert_eq!((shown.state, shown.status), (ParticipantState::Failed, Some(status)), "{keys}");
     }
-    assert!(world.plays.is_empty());
+    // Nor does the question go on when the called side hangs up while it is asked.
+    invite(&mut world);
+    world.answered(904);
+    world.bye(904);
+    assert!(world.plays.is_empty(), "{:?}", world.plays);
     world.bye(leader);
 }
 

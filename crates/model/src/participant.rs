@@ -79,10 +79,19 @@ impl ToSchema for Digit {}
 #[serde(transparent)]
 pub struct PlayList(pub Vec<String>);
 
+impl PlayList {
+    /// The item that is the built-in music for waiting callers.
+    pub const MUSIC: &str = "music:hold";
+
+    /// The built-in music for waiting callers.
+    #[must_use]
+    pub fn music() -> Self {
+        Self(vec![Self::MUSIC.to_owned()])
+    }
+}
+
 /// Items of a play list at the most.
 const PLAY_ITEMS_MAX: usize = 64;
-/// The built-in music for those who wait.
-const MUSIC: &str = "music:hold";
 const TONE_HZ: RangeInclusive<u32> = 20..=3900;
 const PLAY_MS: RangeInclusive<u32> = 10..=60_000;
 /// Ends of the names of audio files, in lower case. What a file is, its first bytes say.
@@ -95,7 +104,7 @@ const FILE_PATTERN: &str =
 fn check_item(item: &str) -> Result<(), String> {
     let is_in =
         |text: &str, range: &RangeInclusive<u32>| text.parse().is_ok_and(|number| range.contains(&number));
-    if item == MUSIC {
+    if item == PlayList::MUSIC {
         return Ok(());
     }
     let ms = format!("{} to {}", PLAY_MS.start(), PLAY_MS.end());
@@ -198,10 +207,10 @@ impl PartialSchema for PlayList {
         let item = || {
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|sound:[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,63}}|{MUSIC}|{FILE_PATTERN})$")))
+                .pattern(Some(format!("^(tone:[0-9]+/[0-9]+|silence:[0-9]+|sound:[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,63}}|{}|{FILE_PATTERN})$", PlayList::MUSIC)))
                 .description(Some(format!(
-                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), sound:NAME (a sound of the account, /v1/media), tone:HZ/MS ({} to {} Hz, {} to {} ms), silence:MS ({} to {} ms) or {MUSIC}, the built-in music for those who wait.",
-                    TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end()
+                    "An audio file of the media folder (WAV, FLAC, MP3, Ogg Opus or Ogg Vorbis), sound:NAME (a sound of the account, /v1/media), tone:HZ/MS ({} to {} Hz, {} to {} ms), silence:MS ({} to {} ms) or {}, the built-in music for waiting callers.",
+                    TONE_HZ.start(), TONE_HZ.end(), PLAY_MS.start(), PLAY_MS.end(), PLAY_MS.start(), PLAY_MS.end(), PlayList::MUSIC
                 )))
         };
         let items = ArrayBuilder::new().items(item()).min_items(Some(1)).max_items(Some(PLAY_ITEMS_MAX));

@@ -2,7 +2,10 @@
 
 use plenary_media::{SoundSource, StoredSound};
 use plenary_model::{AccountId, LanguageCode};
-use plenary_speech::{Languages, MUSIC_ON_HOLD};
+use plenary_speech::{
+    Languages,
+    languages::{MUSIC_ON_HOLD, MUSIC_ON_HOLD_NAME},
+};
 use plenary_store::Store;
 use std::{
     sync::{
@@ -13,8 +16,6 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// The name by which the built-in music on hold is played.
-const MUSIC_NAME: &str = "music.hold";
 /// How long the loader waits for the database. What is to be played next waits with it.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,7 +40,7 @@ impl SoundSource for Sounds {
         let said = |code: &LanguageCode| self.languages.audio(code, name);
         let own = LanguageCode::new(language).ok().and_then(|code| said(&code));
         own.or_else(|| said(&LanguageCode::english()))
-            .or_else(|| (name == MUSIC_NAME).then_some(MUSIC_ON_HOLD))
+            .or_else(|| (name == MUSIC_ON_HOLD_NAME).then_some(MUSIC_ON_HOLD))
     }
 
     fn account_sound(

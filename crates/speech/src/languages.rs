@@ -16,6 +16,9 @@ mod built_in {
     include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 }
 
+/// The name by which the music on hold is played, like a prompt.
+pub const MUSIC_ON_HOLD_NAME: &str = "music.hold";
+
 /// The music on hold: FLAC, 12 kHz, 53 s that end where they begin, at -27 LUFS.
 pub const MUSIC_ON_HOLD: &[u8] = include_bytes!("../music/hold.flac");
 

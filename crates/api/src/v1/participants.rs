@@ -89,7 +89,7 @@ struct Participant {
     hand_raised_at: Option<String>,
     /// It may unmute itself although a leader has muted it.
     self_unmute: bool,
-    /// The ids of those who hear it (coach, whisper); null: all do.
+    /// The ids of the participants who alone hear it (coach, whisper); null: all do.
     #[schema(value_type = Option<Vec<String>>)]
     heard_by: Option<Vec<ParticipantId>>,
     /// What is done to its voice; null: there is no call.

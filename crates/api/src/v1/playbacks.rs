@@ -34,7 +34,7 @@ struct Playing {
 /// Plays an announcement
 ///
 /// To all of a conference or to one participant, who alone hears it. What is played to one listener comes one after the other.
-/// Voices go on; an announcement to all is lowered while somebody speaks.
+/// Voices go on; an announcement to all is lowered while a participant speaks.
 #[utoipa::path(post, path = "/v1/conferences/{name}/playbacks", operation_id = "play_announcement",
     tag = "playbacks",
     params(("name" = String, Path, description = "The conference's name.", example = "Board")),

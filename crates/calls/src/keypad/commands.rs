@@ -1,6 +1,5 @@
 //! What a participant asks for by keys: most of it of the home, some of it here.
 
-use super::Keypad;
 use crate::{
     Calls,
     call::{CallRequest, Purpose, Stage},
@@ -8,7 +7,6 @@ use crate::{
     effects::reasons,
     lookup::{Extended, Lookup, Pending, StoreFailed},
     number::CallNumber,
-    target::DialTarget,
 };
 use plenary_conference::command::{CallProgress, News, Step, Volume};
 use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
@@ -109,13 +107,8 @@ impl Calls {
     }
 
     fn place_by_key(&mut self, number: CallNumber, dialled: &str) -> Result<(), ControlError> {
-        if self.is_stopping || self.is_draining {
-            return Err(ControlError::Unavailable("the service is stopping".to_owned()));
-        }
         let unavailable = || ControlError::Unavailable("the call is not in a conference".to_owned());
         let (conference, _) = self.place_of(number).ok_or_else(unavailable)?;
-        let target = DialTarget::parse(&format!("tel:{dialled}")).map_err(DialRefused::BadTarget)?;
-        let routes = self.routes(conference.account, &target, None, None)?;
         let request = CallRequest {
             by_key: Some(number),
             confirm: Digit::new('1'),
@@ -123,7 +116,7 @@ impl Calls {
             ..CallRequest::default()
         };
         let options = ParticipantOptions::default();
-        self.place(conference, &target, routes, options, RING_MS, request)?;
+        self.place_to(conference, &format!("tel:{dialled}"), (None, None), options, RING_MS, request)?;
         Ok(())
     }
 
@@ -186,12 +179,5 @@ impl Calls {
         keypad.told_muted_at = Some(now);
         let self_unmute = keypad.may_unmute;
         self.menus_input(number, Input::News(News::TalkingMuted { self_unmute }));
-    }
-}
-
-impl Keypad {
-    /// What the home tells of the participant's right to unmute itself.
-    pub(crate) fn set_may_unmute(&mut self, may_unmute: bool) {
-        self.may_unmute = may_unmute;
     }
 }

@@ -20,7 +20,7 @@ const REFUSAL: char = '2';
 #[derive(Debug)]
 pub(super) struct Confirmation {
     key: Digit,
-    play: PlayNumber,
+    pub(super) play: PlayNumber,
     pub(super) until: Mono,
 }
 
@@ -29,7 +29,7 @@ impl Calls {
     pub(crate) fn ask_to_confirm(&mut self, number: CallNumber, key: Digit) {
         let Some(call) = self.calls.get(&number) else { return };
         let Some(conference) = call.conference().cloned() else { return };
-        let language = self.voice_of(&conference).language;
+        let language = self.language_of_conference(&conference);
         let keys = key.as_char().to_string();
         let says = [Saying::Prompt(Prompt::DialInvited), Saying::KeyToJoin { keys }];
         let mut clips = self.spoken(&language, &says);
@@ -59,22 +59,14 @@ impl Calls {
     }
 
     fn confirmed(&mut self, number: CallNumber) {
-        let Some(keypad) = self.keypad(number) else { return };
-        let Some(confirmation) = keypad.confirmation.take() else { return };
-        self.out.stop_play(confirmation.play);
-        info!(call = number.0, "the called party has confirmed");
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.keypad = None;
-        self.set_keypad_due(number, None);
+        info!(call = number.0, "the called side joins by key");
+        self.remove_keypad(number);
         self.enter_called(number);
     }
 
     /// Nobody has confirmed.
     pub(super) fn not_confirmed(&mut self, number: CallNumber, text: &str) {
-        let Some(keypad) = self.keypad(number) else { return };
-        let Some(confirmation) = keypad.confirmation.take() else { return };
-        self.out.stop_play(confirmation.play);
-        info!(call = number.0, text, "the called party does not join");
+        info!(call = number.0, text, "the called side does not join");
         self.outgoing_failed(number, if text == NO_KEY { 408 } else { 603 }, text);
         self.end_call(number, reasons(200, text));
     }

@@ -23,9 +23,6 @@ use plenary_model::{
 use std::sync::Arc;
 use tracing::{info, warn};
 
-/// What those who wait hear where the room says nothing else.
-const MUSIC: &str = "music:hold";
-
 impl Calls {
     /// The call of an entry is up: the dialogue begins.
     pub(crate) fn begin_entry(&mut self, number: CallNumber, settings: EntryAction) {
@@ -87,10 +84,8 @@ impl Calls {
             // In the conference it is the conference that plays it.
             (true, None) if keypad.menus.is_some() => {}
             (true, None) => {
-                let account = keypad.account;
-                let list = keypad
-                    .music_list()
-                    .map_or_else(|| vec![play::music()], |list| play::clips(account, &list.0));
+                let music = keypad.room.as_ref().and_then(|room| room.settings.music.as_ref());
+                let list = play::clips(keypad.account, &music.cloned().unwrap_or_else(PlayList::music).0);
                 let id = PlayNumber(self.play_numbers.draw());
                 if let Some(keypad) = self.keypad(number) {
                     keypad.music = Some(id);
@@ -121,12 +116,13 @@ impl Calls {
 
     fn stop_name(&mut self, number: CallNumber, question: QuestionId, is_kept: bool) {
         let Some(keypad) = self.keypad(number) else { return };
-        let Some((_, id)) = keypad.recording.take_if(|(asked, _)| *asked == question) else { return };
-        if is_kept {
-            keypad.recording = Some((question, id));
-            self.out.stop_name(number);
-        } else {
-            self.out.stop_name(number);
+        let Some((_, id)) = keypad.recording.filter(|(asked, _)| *asked == question) else { return };
+        // One that is dropped is forgotten when the media plane tells of it, at the latest.
+        if !is_kept {
+            keypad.recording = None;
+        }
+        self.out.stop_name(number);
+        if !is_kept {
             self.out.forget_name(id);
         }
     }
@@ -213,11 +209,10 @@ impl Calls {
         self.entry_input(number, Input::Failed { question });
     }
 
-    /// PINs of the room are being guessed: its conference tells its leaders.
+    /// PINs of the room are being guessed, as the store has logged: its conference tells its leaders.
     fn tell_of_guessing(&mut self, number: CallNumber) {
         let Some(Keypad { room: Some(room), account, .. }) = self.keypad(number) else { return };
         let conference = ConferenceKey { account: *account, name: room.settings.conference.clone() };
-        warn!(conference = %conference.name, room = %room.number, "PINs of the room are being guessed");
         self.out.home(ToHome::Guessing { conference });
     }
 
@@ -259,14 +254,15 @@ impl Calls {
         }
     }
 
-    /// The home's answers to who waits for a place. `false`: nobody does here.
+    /// The home's answers to a caller who waits for a place. `false`: none does here.
     pub(crate) fn handle_place_granted(
         &mut self,
         conference: &ConferenceKey,
         participant: &ParticipantId,
         arrival: Arrival,
     ) -> bool {
-        self.answer_join(conference, participant, JoinAnswer::Admitted(arrival))
+        let Some(number) = self.call_that_joins(conference, participant) else { return false };
+        self.answer_join(number, JoinAnswer::Admitted(arrival))
     }
 
     /// The caller waits in the lobby.
@@ -276,7 +272,9 @@ impl Calls {
         participant: &ParticipantId,
         is_leader_told: bool,
     ) {
-        self.answer_join(conference, participant, JoinAnswer::Lobby { leader_present: is_leader_told });
+        if let Some(number) = self.call_that_joins(conference, participant) {
+            self.answer_join(number, JoinAnswer::Lobby { leader_present: is_leader_told });
+        }
     }
 
     pub(crate) fn handle_place_refused(
@@ -298,34 +296,27 @@ impl Calls {
             Refused::Denied => JoinAnswer::Denied,
             _ => JoinAnswer::Over,
         };
-        let Some((number, call)) = self.call_with_seat(conference, participant) else { return false };
-        if !call.keypad.as_ref().is_some_and(|keypad| keypad.joins(conference)) {
-            return false;
-        }
-        call.seat = None;
+        let Some(number) = self.call_that_joins(conference, participant) else { return false };
         info!(call = number.0, conference = %conference.name, %refused, "caller refused");
-        self.answer_join_of(number, answer)
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.seat = None;
+        }
+        self.answer_join(number, answer)
     }
 
-    fn answer_join(
+    /// The call that has asked for this place in its dialogue.
+    fn call_that_joins(
         &mut self,
         conference: &ConferenceKey,
         participant: &ParticipantId,
-        answer: JoinAnswer,
-    ) -> bool {
-        let Some((number, call)) = self.call_with_seat(conference, participant) else { return false };
-        if !call.keypad.as_ref().is_some_and(|keypad| keypad.joins(conference)) {
-            return false;
-        }
-        self.answer_join_of(number, answer)
+    ) -> Option<CallNumber> {
+        let (number, call) = self.call_with_seat(conference, participant)?;
+        call.keypad.as_ref().is_some_and(|keypad| keypad.joins(conference)).then_some(number)
     }
 
-    fn answer_join_of(&mut self, number: CallNumber, answer: JoinAnswer) -> bool {
-        let Some(question) =
-            self.keypad(number).and_then(|keypad| keypad.joining.as_ref()).map(|joining| joining.question)
-        else {
-            return false;
-        };
+    fn answer_join(&mut self, number: CallNumber, answer: JoinAnswer) -> bool {
+        let joining = self.keypad(number).and_then(|keypad| keypad.joining.as_ref());
+        let Some(question) = joining.map(|joining| joining.question) else { return false };
         self.entry_input(number, Input::Joining { question, answer });
         true
     }
@@ -431,8 +422,7 @@ fn options_of(room: &Room, is_leader: bool) -> ParticipantOptions {
     options.start_on_entry = is_leader || !room.settings.wait_for_leader;
     options.destroy_on_exit = false;
     if options.while_stopped_media.is_none() {
-        let music = PlayList(vec![MUSIC.to_owned()]);
-        options.while_stopped_media = Some(room.settings.music.clone().unwrap_or(music));
+        options.while_stopped_media = Some(room.settings.music.clone().unwrap_or_else(PlayList::music));
     }
     options
 }

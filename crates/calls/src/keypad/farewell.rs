@@ -5,7 +5,7 @@ use crate::{Calls, call::Stage, number::CallNumber};
 use plenary_conference::{Mono, effect::EndReason};
 use plenary_dialogue::PlaybackId;
 use plenary_sip::Reason;
-use plenary_speech::{Prompt, Saying};
+use plenary_speech::Prompt;
 use std::collections::BTreeMap;
 
 /// A farewell is over after so long, whatever the media plane says of it.
@@ -25,13 +25,11 @@ impl Calls {
             return self.drop_call(number, reasons);
         };
         call.seat = None;
-        let language = call.keypad.as_ref().map(|keypad| keypad.language()).unwrap_or_default();
+        let language = self.language_of(number);
         self.drop_keypad(number);
         self.out.set_voice(number, false, false);
-        let clips = self.spoken(&language, &[Saying::Prompt(prompt)]);
-        let play = crate::media::PlayNumber(self.play_numbers.draw());
+        let play = self.say_in(&language, number, prompt);
         self.speeches.begin(play, number, Speaker::Farewell, PlaybackId(0));
-        self.out.play(crate::media::PlayTo::Call(number), play, clips, false);
         self.farewells.0.insert(number, (self.now.mono.plus_ms(FAREWELL_MS_MAX), reasons));
     }
 
@@ -42,9 +40,8 @@ impl Calls {
         }
     }
 
-    pub(crate) fn forget_farewell(&mut self, number: CallNumber) {
+    pub(super) fn forget_farewell(&mut self, number: CallNumber) {
         self.farewells.0.remove(&number);
-        self.speeches.forget_call(number);
     }
 
     pub(crate) fn farewell_timeout(&self) -> Option<Mono> {

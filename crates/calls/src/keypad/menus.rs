@@ -32,7 +32,7 @@ impl Calls {
         if let News::MutedByLeader { self_unmute } = news
             && let Some(keypad) = self.keypad(number)
         {
-            keypad.set_may_unmute(self_unmute);
+            keypad.may_unmute = self_unmute;
         }
         self.menus_input(number, Input::News(news));
     }

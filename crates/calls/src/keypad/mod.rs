@@ -25,7 +25,7 @@ use speaking::Speaker;
 use crate::{Calls, call::Call, media::PlayNumber, number::CallNumber};
 use plenary_conference::{AccountId, ConferenceKey, Mono};
 use plenary_dialogue::{Entry, Menus, QuestionId};
-use plenary_model::{LanguageCode, LeaderMenu, Menu, PlayList, RecordingId, Room};
+use plenary_model::{LanguageCode, LeaderMenu, Menu, RecordingId, Room};
 
 /// What a call has that uses keys.
 #[derive(Debug)]
@@ -96,11 +96,6 @@ impl Keypad {
         language.cloned().unwrap_or_default()
     }
 
-    /// What is heard by those who wait; `None`: the built-in music.
-    fn music_list(&self) -> Option<&PlayList> {
-        self.room.as_ref().and_then(|room| room.settings.music.as_ref())
-    }
-
     /// The home's messages are about the place that was asked for here.
     pub(crate) fn joins(&self, conference: &ConferenceKey) -> bool {
         self.joining.as_ref().is_some_and(|joining| joining.conference == *conference)
@@ -165,7 +160,7 @@ impl Calls {
         }
     }
 
-    /// A key of a caller who is in a dialogue, or has menus; `false`: it is the conference's alone.
+    /// A key of a caller who is in a dialogue, or has menus.
     pub(crate) fn handle_keypad_key(&mut self, number: CallNumber, key: plenary_conference::Digit) {
         let now = self.now.mono;
         if self.confirm_key(number, key) {
@@ -184,7 +179,7 @@ impl Calls {
         self.drive_keypad(number);
     }
 
-    /// The call is over, or leaves its dialogues behind: nothing of them stays.
+    /// The call is over, or leaves its dialogues behind: nothing of them stays, nor of a farewell.
     pub(crate) fn drop_keypad(&mut self, number: CallNumber) {
         let now = self.now.mono;
         if let Some(keypad) = self.keypad(number) {
@@ -196,26 +191,33 @@ impl Calls {
             }
         }
         self.drive_keypad(number);
-        self.set_keypad_due(number, None);
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.keypad = None;
-        }
+        self.remove_keypad(number);
+        self.forget_farewell(number);
         self.speeches.forget_call(number);
+    }
+
+    /// Takes away what a call has that uses keys, with what it is being asked and when it wanted to be woken.
+    fn remove_keypad(&mut self, number: CallNumber) {
+        self.set_keypad_due(number, None);
+        let keypad = self.calls.get_mut(&number).and_then(|call| call.keypad.take());
+        if let Some(confirmation) = keypad.and_then(|keypad| keypad.confirmation) {
+            self.out.stop_play(confirmation.play);
+        }
     }
 }
 
 /// How a conference that is reached by a room speaks, and which keys there are in it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Voice {
-    pub(crate) language: LanguageCode,
+    language: LanguageCode,
     menu: Menu,
     leader_menu: LeaderMenu,
 }
 
 impl Calls {
-    /// How a conference speaks: as the room says by which callers came last.
-    pub(crate) fn voice_of(&self, conference: &ConferenceKey) -> Voice {
-        self.voices.get(conference).cloned().unwrap_or_default()
+    /// The language of what is said to all of a conference: that of the room by which callers came last.
+    pub(crate) fn language_of_conference(&self, conference: &ConferenceKey) -> LanguageCode {
+        self.voices.get(conference).map(|voice| voice.language.clone()).unwrap_or_default()
     }
 }
 

@@ -71,12 +71,18 @@ impl Calls {
     pub(super) fn speak(&mut self, number: CallNumber, speaker: Speaker, speech: Speech) {
         let Some(account) = self.keypad(number).map(|keypad| keypad.account) else { return };
         let mut clips = Vec::new();
+        // Sentences that follow each other are said as the language joins them.
+        let mut sayings = Vec::new();
         for item in speech.items {
             match item {
-                Item::Say(saying) => clips.extend(self.spoken(&speech.language, &[saying])),
-                Item::List(list) => clips.extend(play::clips(account, &list.0)),
+                Item::Say(saying) => sayings.push(saying),
+                Item::List(list) => {
+                    clips.extend(self.spoken(&speech.language, &std::mem::take(&mut sayings)));
+                    clips.extend(play::clips(account, &list.0));
+                }
             }
         }
+        clips.extend(self.spoken(&speech.language, &sayings));
         let play = PlayNumber(self.play_numbers.draw());
         self.speeches.begin(play, number, speaker, speech.id);
         self.out.play(PlayTo::Call(number), play, clips, false);
@@ -109,9 +115,7 @@ impl Calls {
         }
         true
     }
-}
 
-impl Calls {
     /// What is played for a piece; `None`: a name that was recorded elsewhere.
     fn clip(&self, piece: Piece) -> Option<Clip> {
         Some(match piece {
@@ -123,13 +127,11 @@ impl Calls {
 
     /// How a recording of this node is called by homes and in dialogues.
     pub(super) fn name_of(&self, id: RecordingId) -> NameId {
-        NameId(format!("{:016x}.{}", self.node, id.0))
+        NameId(self.id_of(id.0))
     }
 
     fn recording_of(&self, name: &NameId) -> Option<RecordingId> {
-        let (node, number) = name.0.split_once('.')?;
-        let is_here = u64::from_str_radix(node, 16) == Ok(self.node);
-        number.parse().ok().filter(|_| is_here).map(RecordingId)
+        self.number_of(&name.0).map(RecordingId)
     }
 
     pub(crate) fn forget_name(&mut self, name: &NameId) {

@@ -91,18 +91,7 @@ impl Show<'_> {
         let caller = Caller::new(CallerConfig::default()).await?;
         let mut calls = Vec::new();
         for (name, hz) in CALLERS {
-            let uri = format!("sip:conf-{ROOM}@{}", self.server.sip_addr());
-            let speech = Speech::Tone { hz, dbov: TALKER_DBOV };
-            let spec = CallSpec { from_user: name.to_owned(), speech, ..CallSpec::default() };
-            let mut call = caller.dial(&uri, spec).await?;
-            match call.answered().await {
-                CallState::Up => {}
-                state @ (CallState::Calling
-                | CallState::Ringing
-                | CallState::Refused { .. }
-                | CallState::Ended { .. }) => bail!("{name} was not let in: {state:?}"),
-            }
-            calls.push(call);
+            calls.push(self.dial(&caller, (name, hz), &format!("conf-{ROOM}")).await?);
             sleep(Duration::from_millis(500)).await;
             self.roster(&conference, true).await?;
         }
@@ -160,6 +149,21 @@ impl Show<'_> {
         Ok(self.wrong)
     }
 
+    /// One of the callers calls this user of the server, and is answered.
+    async fn dial(&self, caller: &Caller, (name, hz): (&str, u16), user: &str) -> anyhow::Result<Call> {
+        let uri = format!("sip:{user}@{}", self.server.sip_addr());
+        let speech = Speech::Tone { hz, dbov: TALKER_DBOV };
+        let spec = CallSpec { from_user: name.to_owned(), speech, ..CallSpec::default() };
+        let mut call = caller.dial(&uri, spec).await?;
+        match call.answered().await {
+            CallState::Up => Ok(call),
+            state @ (CallState::Calling
+            | CallState::Ringing
+            | CallState::Refused { .. }
+            | CallState::Ended { .. }) => bail!("{name} was not let in: {state:?}"),
+        }
+    }
+
     /// Two callers key in a room and their PINs; the leader mutes the other one by a key.
     async fn enter_by_keypad(&mut self, caller: &Caller) -> anyhow::Result<()> {
         headline("An entry by keypad: callers are asked for a room and a PIN");
@@ -173,13 +177,8 @@ impl Show<'_> {
         }
         let mut calls = Vec::new();
         for (number, pin) in [(0, "70215548"), (1, "482913")] {
-            let (name, hz) = CALLERS[number];
-            let speech = Speech::Tone { hz, dbov: TALKER_DBOV };
-            let spec = CallSpec { from_user: name.to_owned(), speech, ..CallSpec::default() };
-            let mut call = caller.dial(&format!("sip:100@{}", self.server.sip_addr()), spec).await?;
-            if call.answered().await != CallState::Up {
-                bail!("{name} was not let in");
-            }
+            let call = self.dial(caller, CALLERS[number], "100").await?;
+            let (name, _) = CALLERS[number];
             line(&format!(
                 "  {name} dials 100, hears “Welcome. Please enter your room number …” and keys in 1001 and {pin}#"
             ));
@@ -222,8 +221,7 @@ impl Show<'_> {
 
     async fn wait_for_board(&self, count: usize) -> anyhow::Result<()> {
         for _ in 0..200 {
-            let board = self.http("GET", "/v1/conferences/Board/participants", None).await?;
-            let board: Value = serde_json::from_str(&board).unwrap_or_default();
+            let board = self.get("/v1/conferences/Board/participants").await?;
             if board["items"].as_array().is_some_and(|items| items.len() == count) {
                 return Ok(());
             }
