@@ -11,7 +11,7 @@ set -euo pipefail
 : "${PLENARY_URL:=http://127.0.0.1:8080}" "${PLENARY_LOGIN:?cloudID/username}" "${PLENARY_KEY:?an API access key}"
 
 # A service by its name, and its parameters as NAME=VALUE. The key goes to curl by its standard input, so that no list of
-# processes shows it. What is refused is told in the service's words.
+# processes shows it. Refusals are printed as the service words them.
 ask() {
   local service=$1 answer status
   shift
@@ -37,7 +37,7 @@ participants() {
     sed -E 's/"participant_id":"([^"]+)","muted":true/\1 muted/; s/"participant_id":"([^"]+)","muted":false/\1 speaking/' || true
 }
 
-# Prints every change until everybody who was there has left.
+# Prints every change until all participants have left.
 watch() {
   local before='' now
   while true; do

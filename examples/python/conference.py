@@ -44,11 +44,11 @@ class Plenary:
     def participants(self, conference: str) -> dict[str, bool]:
         """Who is in, in the order in which they entered: id, and whether muted."""
         answer = self.ask("conference_participant_list", conference_name=conference)
-        return {party["participant_id"]: party["muted"] for party in answer["participants"]}
+        return {participant["participant_id"]: participant["muted"] for participant in answer["participants"]}
 
 
 def watch(plenary: Plenary, conference: str) -> None:
-    """Prints every change until everybody who was there has left."""
+    """Prints every change until all participants have left."""
     before: dict[str, bool] = {}
     while True:
         try:

@@ -435,7 +435,7 @@ impl Calls {
             }
         };
         if may_go_on && !outgoing.routes.is_empty() {
-            info!(call = number.0, status, phrase, "not reached by this way: trying the next");
+            info!(call = number.0, status, phrase, "not reached by this route: trying the next");
             return self.dial_next(number, status, phrase);
         }
         self.outgoing_failed(number, status, phrase);
