@@ -7,6 +7,10 @@ const BUCKETS: usize = 16;
 const BUCKET_PACKETS_MAX: u32 = 128;
 /// With this many buckets the latest packets of one of them may exceed [`DelayWindow::needed_ns`].
 const BUCKETS_FOR_OUTLIER: u32 = 8;
+/// Many streams begin unevenly: callers join all at once, a telephone has other things to do. What was late among the first
+/// two seconds of packets and not since then is forgotten after five, and not when it leaves the window.
+const PACKETS_OF_START: u32 = 100;
+const PACKETS_UNTIL_START_IS_FORGOTTEN: u32 = 256;
 /// The fastest of this many packets, and of up to as many before them, is the present length of the path.
 const RECENT_PACKETS: u32 = 16;
 /// If all recent packets are faster by this much than any before them, the path has become shorter.
@@ -36,6 +40,9 @@ pub(super) struct DelayWindow {
     /// A packet in the current bucket was later than needed, and those after it are not.
     was_late: bool,
     filled: u32,
+    /// Packets so far, up to the number after which the start is forgotten, and the bucket in which it ended.
+    packets: u32,
+    start_ends: usize,
     needed: i64,
     earliest: i64,
     /// The fastest of the last packets, and of those before them.
@@ -58,6 +65,8 @@ impl DelayWindow {
             in_filling: 0,
             was_late: false,
             filled: 0,
+            packets: 0,
+            start_ends: 0,
             needed: i64::MIN,
             earliest: i64::MAX,
             recent: [i64::MAX; 2],
@@ -86,6 +95,9 @@ impl DelayWindow {
         self.filling.latest = self.filling.latest.max(delay_ns);
         self.was_late = self.filling.latest > self.needed && delay_ns <= self.needed;
 
+        if self.packets < PACKETS_UNTIL_START_IS_FORGOTTEN {
+            self.count_start();
+        }
         if is_newest {
             self.add_recent(delay_ns);
         }
@@ -106,6 +118,19 @@ impl DelayWindow {
         self.recent_latest = self.recent_latest.max(delay_ns);
         self.in_recent += 1;
         self.recent[0] = self.recent[0].min(delay_ns);
+    }
+
+    /// Counts a packet of the first seconds, and at their end forgets what was late at the very start.
+    fn count_start(&mut self) {
+        self.packets += 1;
+        if self.packets == PACKETS_OF_START {
+            self.start_ends = self.current;
+        }
+        // With more buckets than these the first ones are in use again.
+        if self.packets == PACKETS_UNTIL_START_IS_FORGOTTEN && self.filled < BUCKETS as u32 {
+            self.buckets[..self.start_ends].iter_mut().for_each(|bucket| bucket.latest = i64::MIN);
+            self.count_others();
+        }
     }
 
     /// Drops the oldest bucket and fills it anew.
@@ -185,8 +210,8 @@ mod tests {
         let mut window = DelayWindow::new();
         window.add(5, true);
         assert_eq!(window.needed_ns(), 5);
-        for _ in 0..300 {
-            window.add(1, true);
+        for packet in 1..300 {
+            window.add(if packet == 150 { 5 } else { 1 }, true);
         }
         for late in [900, 800, 700, 600] {
             window.add(late, true);
@@ -229,6 +254,23 @@ mod tests {
             window.add(jitter(packet), true);
         }
         assert_eq!((window.earliest_ns(), window.needed_ns()), (0, 19 * MS));
+    }
+
+    #[test]
+    fn what_was_late_at_the_very_start_only_is_forgotten_after_five_seconds() {
+        for (late_until, needed_after_six_seconds) in [(90, 1), (200, 17)] {
+            let mut window = DelayWindow::new();
+            let delay = |packet: u32| if packet < late_until && packet % 7 == 6 { 17 } else { 1 };
+            (0..250).for_each(|packet| window.add(delay(packet), true));
+            assert_eq!(window.needed_ns(), 17, "late until {late_until}");
+            (250..300).for_each(|packet| window.add(delay(packet), true));
+            assert_eq!(window.needed_ns(), needed_after_six_seconds, "late until {late_until}");
+            // What is late later counts as ever.
+            window.add(15, true);
+            (0..40).for_each(|_| window.add(1, true));
+            window.add(15, true);
+            assert!(window.needed_ns() >= 15);
+        }
     }
 
     #[test]
