@@ -85,6 +85,8 @@ pub(super) struct Talker {
     pub(super) place: usize,
     /// How much earlier the next tick could be and still find its packet.
     pub(super) spare_ns: i64,
+    /// With this much to spare a frame of it is removed soon, however it sounds.
+    pub(super) far_too_long_ns: i64,
     /// A frame of it can be concealed unheard.
     pub(super) is_quiet: bool,
 }

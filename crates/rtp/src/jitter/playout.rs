@@ -15,9 +15,11 @@ const PULLS_BEFORE_SHRINK: u32 = 25;
 const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
 /// The same until the consumer is asked to remove a frame, and until it has to.
 const PULLS_BEFORE_FASTER: u32 = 10;
-const PULLS_BEFORE_FASTER_NOW: u32 = 60;
-/// What [`JitterBuffer::pulls_later`] counts as: five more pulls until the consumer has to.
-pub(super) const PULLS_WHEN_LATER: u32 = PULLS_BEFORE_FASTER_NOW - 5;
+const PULLS_BEFORE_FASTER_NOW: u32 = 12;
+/// The same without any hysteresis: where sound never pauses, a frame of delay would be kept for as long as it lasts.
+const PULLS_BEFORE_FASTER_ANYHOW: u32 = 50;
+/// What [`JitterBuffer::pulls_later`] counts as: if the schedule is too long at the next pull, the consumer has to.
+pub(super) const PULLS_WHEN_LATER: u32 = PULLS_BEFORE_FASTER_ANYHOW;
 /// Pulls between two removed frames: if the schedule is too long by several frames, and otherwise.
 const PULLS_BETWEEN_FASTER: u32 = 8;
 const PULLS_BETWEEN_FASTER_MIN: u32 = 5;
@@ -211,7 +213,7 @@ impl JitterBuffer {
             return Adapt::Grow;
         }
         let whole_ns = packet_ns.max(frame_ns);
-        let least_ns = if self.follows_tempo { frame_ns - self.spared_margin_ns() } else { whole_ns };
+        let least_ns = if self.follows_tempo { self.too_long_ns() } else { whole_ns };
         let is_far_too_long = spare_ns >= least_ns + self.hysteresis_ns();
         // A schedule permanently too long by a frame, as after the consumer begins to pull a little later, is a frame
         // of delay for nothing: it is removed where that is not heard.
@@ -236,12 +238,25 @@ impl JitterBuffer {
             if self.pulls_too_long <= PULLS_BEFORE_FASTER || !self.has_two_frames(slot) {
                 return KEEP;
             }
-            let now = is_far_too_long && self.pulls_too_long > PULLS_BEFORE_FASTER_NOW;
+            let before_now =
+                if is_far_too_long { PULLS_BEFORE_FASTER_NOW } else { PULLS_BEFORE_FASTER_ANYHOW };
+            let now = self.pulls_too_long > before_now;
             return Adapt::Keep(Tempo::Faster { now });
         }
         let too_long = u32::try_from(spare_ns / whole_ns).unwrap_or(u32::MAX);
         let pulls = (PULLS_BEFORE_SHRINK / too_long.max(1)).max(PULLS_BEFORE_SHRINK_MIN);
         if more && self.pulls_too_long > pulls { Adapt::Shrink } else { KEEP }
+    }
+
+    /// A schedule with this much to spare is too long by a frame for a consumer that stretches time.
+    fn too_long_ns(&self) -> i64 {
+        self.frame_ns() - self.spared_margin_ns()
+    }
+
+    /// With this much to spare ([`Self::spare_ns`]) a consumer that stretches time is asked to remove a frame however it sounds.
+    #[must_use]
+    pub fn far_too_long_ns(&self) -> i64 {
+        self.too_long_ns() + self.hysteresis_ns()
     }
 
     /// The part of the margin that packets may use before a frame is held instead. If they arrive evenly it is half of it:

@@ -411,7 +411,12 @@ impl RoomMember {
             return None;
         }
         let path = &incoming.path;
-        Some(Talker { place, spare_ns: path.spare_ns(next_tick_ns)?, is_quiet: path.jitter.is_quiet() })
+        Some(Talker {
+            place,
+            spare_ns: path.spare_ns(next_tick_ns)?,
+            far_too_long_ns: path.jitter.far_too_long_ns(),
+            is_quiet: path.jitter.is_quiet(),
+        })
     }
 
     /// The jitter buffer of its stream.

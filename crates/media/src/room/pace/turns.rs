@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A step is jitter for the listeners, who get one packet early or late by as much. So the tick leaves the room's phase at
-//! changes of talker only, and only if that saves enough waiting; it returns whenever that saves some. A later tick makes
+//! changes of talker only, and where a talker's jitter buffer has grown or shrunk by a frame, and only if that saves enough waiting; it returns whenever that saves some. A later tick makes
 //! the new talker wait for more than a frame at first, and the jitter buffer removes that frame at once
 //! ([`plenary_rtp::jitter::JitterBuffer::pulls_later`]). An earlier tick never passes the packets of one who talks.
 //!
@@ -31,6 +31,8 @@ const TICKS_OF_PAUSE: u32 = 15;
 const TICKS_TO_FOLLOW: u32 = 20;
 /// Ticks between two steps: 300 ms.
 const TICKS_BETWEEN: u32 = 15;
+/// A talker with this much more or less to spare than a tick ago is followed like a new one. No step is this long.
+const OTHER_SCHEDULE_NS: i64 = 10_000_000;
 /// With more talkers than this at once none is followed.
 const TALKERS_MAX: usize = 4;
 /// A step must save this much for each talker, in milliseconds, and one back to the room's phase this much.
@@ -38,14 +40,15 @@ const WORTH_MS: f32 = 2.0;
 const WORTH_BACK_MS: f32 = 0.5;
 /// An earlier tick leaves this much of what there was to spare, for jitter and drift.
 const LEFT_NS: i64 = 250_000;
-/// A tick later by this much more than a frame is certain to lead to the removal of the surplus frame.
-const REMOVED_NS: i64 = 500_000;
+/// A tick later by this much more than it takes is certain to lead to the removal of the surplus frame.
+const REMOVED_NS: i64 = 200_000;
 
 /// One who talks or did so lately.
 #[derive(Debug, Clone, Copy)]
 struct Turn {
     place: usize,
     ticks_since: u32,
+    spare_ns: i64,
 }
 
 /// Follows the talkers of a room.
@@ -86,7 +89,7 @@ impl Turns {
         }
         self.open = self.open.saturating_sub(1);
         let cost = |phases: i32| -> Option<f32> {
-            speaking().map(|talker| cost_ms(talker.spare_ns, i64::from(phases) * phase_ns)).sum()
+            speaking().map(|talker| cost_ms(talker, i64::from(phases) * phase_ns)).sum()
         };
         let half = self.half(phase_ns);
         let Some(now) = cost(0) else { return 0 };
@@ -115,7 +118,8 @@ impl Turns {
         (self.open, self.rest) = (0, TICKS_BETWEEN);
     }
 
-    /// Records who talks. True: one has begun, or has stopped while another talks.
+    /// Records who talks. True: one has begun, or has stopped while another talks, or is held longer or shorter than before
+    /// because the network has become less or more even.
     fn note(&mut self, talkers: &[Talker]) -> bool {
         let mut is_changed = false;
         for turn in self.recent.iter_mut().flatten() {
@@ -124,9 +128,10 @@ impl Turns {
         for talker in talkers.iter().filter(|talker| !talker.is_quiet) {
             let known = self.recent.iter_mut().flatten().find(|turn| turn.place == talker.place);
             if let Some(turn) = known {
-                turn.ticks_since = 0;
+                is_changed |= (talker.spare_ns - turn.spare_ns).abs() >= OTHER_SCHEDULE_NS;
+                (turn.ticks_since, turn.spare_ns) = (0, talker.spare_ns);
             } else if let Some(free) = self.recent.iter_mut().find(|turn| turn.is_none()) {
-                *free = Some(Turn { place: talker.place, ticks_since: 0 });
+                *free = Some(Turn { place: talker.place, ticks_since: 0, spare_ns: talker.spare_ns });
                 is_changed = true;
             }
         }
@@ -137,15 +142,14 @@ impl Turns {
     }
 }
 
-/// The cost of waiting of a talker with this much to spare if the tick is earlier by `by_ns`; `None`: it would pass a
-/// packet.
-fn cost_ms(spare_ns: i64, by_ns: i64) -> Option<f32> {
+/// The cost of waiting of a talker if the tick is earlier by `by_ns`; `None`: it would pass a packet.
+fn cost_ms(talker: &Talker, by_ns: i64) -> Option<f32> {
     let frame_ns = FRAME_NS as i64;
-    let mut spare_ns = spare_ns - by_ns;
+    let mut spare_ns = talker.spare_ns - by_ns;
     if by_ns > 0 && spare_ns < LEFT_NS {
         return None;
     }
-    if spare_ns >= frame_ns + REMOVED_NS {
+    if spare_ns >= talker.far_too_long_ns + REMOVED_NS {
         spare_ns -= frame_ns;
     } else if spare_ns < 0 {
         // It will soon be late, and then wait for the next tick.
