@@ -540,6 +540,11 @@ fn worked(server: &Server) -> Duration {
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
 }
 
+/// How often new calls were taken again after they had been refused.
+fn overload_ends(server: &Server) -> usize {
+    server.log().matches("no longer overloaded").count()
+}
+
 /// Nothing is made up here: callers come until the one media thread has as much to do as it can.
 #[test]
 fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it() {
@@ -548,54 +553,65 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
     let caller = talk.runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
     let (mut inside, began) = (Vec::new(), Instant::now());
     let is_judged = goes_first(&server);
-    let refused = loop {
-        assert!(began.elapsed() < Duration::from_secs(120), "{} callers are not too many", inside.len());
-        let mut come = || {
-            let window = Instant::now();
-            // Twenty a second.
-            for number in 0..40 {
-                let due = window + number * Duration::from_millis(50);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                match crowd(&talk, &server, &caller, inside.len()) {
-                    Ok(call) => inside.push(call),
-                    Err(state) => return Some(state),
+    let least_share = 'crowded: loop {
+        let ends_before = overload_ends(&server);
+        let refused = loop {
+            assert!(began.elapsed() < Duration::from_secs(120), "{} callers are not too many", inside.len());
+            let mut come = || {
+                let window = Instant::now();
+                // Twenty a second.
+                for number in 0..40 {
+                    let due = window + number * Duration::from_millis(50);
+                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    match crowd(&talk, &server, &caller, inside.len()) {
+                        Ok(call) => inside.push(call),
+                        Err(state) => return Some(state),
+                    }
                 }
+                None
+            };
+            let refused = if is_judged { talk.assert_stays_perfect(come) } else { come() };
+            if let Some(state) = refused {
+                break state;
             }
-            None
         };
-        let refused = if is_judged { talk.assert_stays_perfect(come) } else { come() };
-        if let Some(state) = refused {
-            break state;
+        assert!(matches!(refused, CallState::Refused { status: 503, .. }), "{refused:?}");
+        // Whatever else the machine does can only make the same work take longer: of some windows, the least says how much it is.
+        let mut least_share = f64::INFINITY;
+        for window in 0..5 {
+            let (worked_before, before) = (worked(&server), Instant::now());
+            let (status, retry_after) =
+                if is_judged { talk.assert_stays_perfect(|| told(&server)) } else { told(&server) };
+            if status == "SIP/2.0 200 OK" {
+                // It was a forecast, and the callers cost less: more of them can come.
+                wait_for("the end of the refusals in the log", || {
+                    (overload_ends(&server) > ends_before).then_some(())
+                });
+                continue 'crowded;
+            }
+            assert_eq!((status.as_str(), retry_after), ("SIP/2.0 503 Service Unavailable", Some(10)));
+            if !is_judged {
+                break 'crowded 0.0;
+            }
+            let share = (worked(&server) - worked_before).as_secs_f64() / before.elapsed().as_secs_f64();
+            assert!(window > 0 || share > 0.6, "{} callers are not too many: {share}", inside.len());
+            least_share = least_share.min(share);
+            if least_share < 0.92 {
+                break;
+            }
         }
+        break least_share;
     };
-    assert!(matches!(refused, CallState::Refused { status: 503, .. }), "{refused:?}");
-    // Whatever else the machine does can only make the same work take longer: of some windows, the least says how much it is.
-    let mut least_share = f64::INFINITY;
-    for window in 0..5 {
-        let (worked_before, before) = (worked(&server), Instant::now());
-        let (status, retry_after) =
-            if is_judged { talk.assert_stays_perfect(|| told(&server)) } else { told(&server) };
-        assert_eq!((status.as_str(), retry_after), ("SIP/2.0 503 Service Unavailable", Some(10)));
-        if !is_judged {
-            break;
-        }
-        let share = (worked(&server) - worked_before).as_secs_f64() / before.elapsed().as_secs_f64();
-        assert!(window > 0 || share > 0.6, "{} callers are not too many: {share}", inside.len());
-        least_share = least_share.min(share);
-        if least_share < 0.92 {
-            break;
-        }
-    }
     assert!(
-        !is_judged || least_share < 0.92,
+        least_share < 0.92,
         "with {} callers the media thread has no time left: {least_share}",
         inside.len()
     );
     assert_eq!(server.participants("Tea").len(), 2);
     // As many leave as make it calm.
     inside.drain(..inside.len() / 2).for_each(|call| call.hang_up());
-    wait_for("calm", || server.log().contains("no longer overloaded").then_some(()));
-    drop(talk.call(&server, "Late", 700.0));
+    wait_for("a call to be taken", || (talk.dial(&server, "Late", 700.0).0 == CallState::Up).then_some(()));
+    assert!(overload_ends(&server) > 0);
     talk.runtime.block_on(caller.stop());
     talk.assert_is_heard();
     talk.hang_up();
