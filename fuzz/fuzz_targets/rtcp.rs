@@ -8,9 +8,9 @@ use plenary_rtp::{
 };
 
 fuzz_target!(|data: &[u8]| {
-    let mut told = 0;
-    rtcp::read(data, |_| told += 1);
-    assert!(told <= data.len());
+    let mut reported = 0;
+    rtcp::read(data, |_| reported += 1);
+    assert!(reported <= data.len());
     for suite in Suite::ALL {
         let key = MasterKey::new(suite, &[7; 46][..suite.key_bytes() + suite.salt_bytes()]).unwrap();
         let _ = Receiver::new(&key).open_rtcp(&mut data.to_vec());

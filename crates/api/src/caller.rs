@@ -2,7 +2,7 @@
 //!
 //! A proxy appends the address that it was called from to `X-Forwarded-For` or `Forwarded` (RFC 7239). Any client can send
 //! these headers, so they are read from configured proxies only, from the end: the last entry is what the proxy next to us
-//! saw, the one before it what that one was told.
+//! saw, the one before it what that one received.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;

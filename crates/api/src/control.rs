@@ -27,14 +27,14 @@ pub trait ConferenceControl: Send + Sync {
         false
     }
 
-    /// The rules of reservations, so that every parameter that is out of range can be told at once, also where
+    /// The rules of reservations, so that every parameter that is out of range can be reported at once, also where
     /// another one is missing.
     fn limits(&self) -> &ReservationLimits;
 
     /// The calendar time by which requests are judged and dated.
     fn now(&self) -> Timestamp;
 
-    /// Claims the name, sells the seats durably, then tells the conferences.
+    /// Claims the name, sells the seats durably, then notifies the conferences.
     async fn reserve(
         &self,
         account: AccountId,
@@ -227,7 +227,7 @@ pub trait ConferenceControl: Send + Sync {
         id: String,
     ) -> Result<(), ControlError>;
 
-    /// Asks the telephone of a party to call somebody else instead (REFER, RFC 3515).
+    /// Asks the telephone of a participant to call another address instead (REFER, RFC 3515).
     async fn transfer(
         &self,
         account: AccountId,
@@ -260,7 +260,7 @@ pub struct ParticipantChange {
 /// What becomes of a conference as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConferenceChange {
-    /// Who waits in the lobby is admitted; `None`: all who wait.
+    /// Admits a caller from the lobby; `None`: all of them.
     Admit(Option<ParticipantId>),
     /// A participant goes to another conference.
     Move {
@@ -271,7 +271,7 @@ pub enum ConferenceChange {
     },
     /// What is set for it.
     Controls(ControlsChange),
-    /// All who are in are muted, or that is undone.
+    /// Mutes all participants, or undoes that.
     MuteAll {
         /// Whether they are to be muted.
         muted: bool,
@@ -283,7 +283,7 @@ pub enum ConferenceChange {
 }
 
 impl ConferenceChange {
-    /// As the conferences are told of it.
+    /// As the conferences get it.
     #[must_use]
     pub fn event(self, conference: ConferenceKey) -> Event {
         match self {

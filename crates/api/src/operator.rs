@@ -17,7 +17,7 @@ pub trait OperatorControl: Send + Sync {
     /// How the service does.
     async fn health(&self) -> Health;
 
-    /// The configuration in force, without its secrets.
+    /// The effective configuration, without its secrets.
     fn settings(&self) -> Value;
 
     /// The last lines of the log, the oldest first.

@@ -1,7 +1,7 @@
 //! What the head of a request says about where it goes to and which web page sends it.
 //!
 //! A browser sends along what it remembers for us (Basic credentials) and the address that it runs at, whichever page makes
-//! it ask. So a page of another site could book, eject and call in its reader's name. Two headers tell such requests apart,
+//! it ask. So a page of another site could book, eject and call in its reader's name. Two headers distinguish such requests,
 //! and no script can set them: `Origin` (RFC 6454) and `Sec-Fetch-Site` (Fetch Metadata). Programs that are no browsers send
 //! neither.
 

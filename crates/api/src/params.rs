@@ -98,7 +98,7 @@ impl Params {
         self.problems.push(Problem { code, text });
     }
 
-    /// Notes something that is wrong; it is told together with the rest.
+    /// Notes something that is wrong; it is reported together with the rest.
     pub(crate) fn add_problems(&mut self, problems: Vec<Problem>) {
         self.problems.extend(problems);
     }

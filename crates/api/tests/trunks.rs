@@ -1,4 +1,4 @@
-//! Trunks, and calls to the outside, over HTTP.
+//! Trunks and outgoing calls over HTTP.
 #![allow(missing_docs)]
 
 mod support;
@@ -8,7 +8,7 @@ use support::World;
 
 const TRUNK: &str = "/v1/trunks/provider";
 const PARTICIPANTS: &str = "/v1/conferences/Board/participants";
-const PARTY: &str = "/v1/conferences/Board/participants/01234567a1b1c1c2.7";
+const PARTICIPANT: &str = "/v1/conferences/Board/participants/01234567a1b1c1c2.7";
 
 async fn send(world: &World, method: &str, path: &str, body: &str) -> (u16, Value) {
     let (status, _, text) = world.send(method, path, "application/json", body).await;
@@ -146,9 +146,9 @@ async fn who_is_called_and_how_is_checked() {
         (&called["items"][1]["participant"], &called["items"][1]["problem"]["code"]),
         (&json!(null), &json!("1206"))
     );
-    assert_eq!(send(&world, "GET", PARTY, "").await.1["state"], "ringing");
-    assert_eq!(send(&world, "DELETE", PARTY, "").await, (204, json!(null)));
-    let transfer = format!("{PARTY}/transfer");
+    assert_eq!(send(&world, "GET", PARTICIPANT, "").await.1["state"], "ringing");
+    assert_eq!(send(&world, "DELETE", PARTICIPANT, "").await, (204, json!(null)));
+    let transfer = format!("{PARTICIPANT}/transfer");
     assert_eq!(send(&world, "POST", &transfer, r#"{"to": "sip:a@b"}"#).await.0, 202);
     assert_eq!(send(&world, "POST", &transfer, "{}").await.1["errors"][0]["pointer"], "/to");
 }
@@ -159,14 +159,14 @@ async fn requests_without_a_key_and_of_other_accounts_are_refused() {
     assert_eq!(send(&world, "PUT", TRUNK, r#"{"uri": "sip:p"}"#).await.0, 201);
     let (_, key) = world.store.create_account_login("2-2-2/eve@example.com").await.unwrap();
     let eve = format!("2-2-2/eve@example.com:{}", key.as_str());
-    let transfer = format!("{PARTY}/transfer");
+    let transfer = format!("{PARTICIPANT}/transfer");
     for (method, path, body, others) in [
         ("GET", "/v1/trunks", "", 200),
         ("GET", TRUNK, "", 404),
         ("PATCH", TRUNK, "{}", 404),
         ("DELETE", TRUNK, "", 404),
-        ("GET", PARTY, "", 404),
-        ("DELETE", PARTY, "", 404),
+        ("GET", PARTICIPANT, "", 404),
+        ("DELETE", PARTICIPANT, "", 404),
         ("POST", transfer.as_str(), r#"{"to": "sip:a@b"}"#, 404),
         ("POST", PARTICIPANTS, r#"{"to": "outside"}"#, 403),
         ("PUT", TRUNK, r#"{"uri": "sip:of-eve"}"#, 201),

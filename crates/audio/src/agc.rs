@@ -46,7 +46,7 @@ impl AutomaticGain {
         self.gain_db
     }
 
-    /// Processes a frame of 20 ms whose level is `level_dbov`. `speech`: someone is talking.
+    /// Processes a frame of 20 ms whose level is `level_dbov`. `speech`: the talker is speaking.
     pub fn run(&mut self, frame: &mut [i16], level_dbov: f32, speech: bool) {
         if speech {
             self.loudest_dbov = level_dbov.max(self.loudest_dbov - PEAK_FADE_DB);

@@ -14,7 +14,7 @@
 //! window this short does not keep a strong tone out of the measurement of a weak one.
 //!
 //! Five hits in a row with one pair are a key if the pair is steady and right. Its frequencies are measured by how far the
-//! phases advance from window to window, to a few hertz, which the length of a window could not tell. With these
+//! phases advance from window to window, to a few hertz, which the length of a window could not show. With these
 //! frequencies the pair is fitted once more, to all that the hits span, and has to explain nearly all of it. A voice
 //! seldom holds two frequencies for that long, and nothing beside them.
 //!
@@ -35,7 +35,7 @@ pub const HIGH_HZ: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 const KEYS: [[char; 4]; 4] =
     [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 
-/// Samples of a window, 12.75 ms: short enough for a tone of 40 ms, long enough to tell the rows apart.
+/// Samples of a window, 12.75 ms: short enough for a tone of 40 ms, long enough to distinguish the rows.
 const WINDOW: usize = 102;
 /// Samples from one window to the next, 5 ms.
 const STEP: usize = 40;

@@ -343,7 +343,7 @@ mod tests {
         (*seed >> 40) as f32 / (1_u64 << 24) as f32
     }
 
-    /// Somebody who talks: words of voiced and unvoiced sounds, and pauses, at 8 kHz.
+    /// A talker: words of voiced and unvoiced sounds, and pauses, at 8 kHz.
     struct Talker {
         seed: u64,
         left: u32,

@@ -2,7 +2,7 @@
 //! everything beside the expected tones.
 
 /// Level of the tone of `hz` in `samples`, in dBov (0 is a full-scale sine), -127 at the least. Hann window: two tones are
-/// told apart when they are at least `4 × sample_rate / samples.len()` Hz apart.
+/// distinguished when they are at least `4 × sample_rate / samples.len()` Hz apart.
 #[must_use]
 pub fn power_dbov(samples: &[i16], sample_rate_hz: u32, hz: f32) -> f32 {
     if samples.is_empty() {

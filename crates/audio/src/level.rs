@@ -90,7 +90,7 @@ impl TalkDetector {
         }
     }
 
-    /// Takes the next 20 ms frame, of any sample rate; returns whether someone is speaking.
+    /// Takes the next 20 ms frame, of any sample rate; returns whether it has speech.
     pub fn update(&mut self, frame: &[i16]) -> bool {
         self.update_level(dbov(frame))
     }

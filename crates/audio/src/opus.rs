@@ -230,7 +230,7 @@ fn frame_samples(toc: u8) -> u32 {
     }
 }
 
-/// Whether a packet itself says that nobody is speaking: it is nearly empty (DTX, or digital silence), or its
+/// Whether a packet itself says that it has no speech: it is nearly empty (DTX, or digital silence), or its
 /// encoder's voice activity detector found nothing and it is small (the first bits of a SILK frame, RFC 6716, 4.2.3).
 #[must_use]
 pub fn says_silence(packet: &[u8]) -> bool {
@@ -503,10 +503,10 @@ mod tests {
                     (random >> 24) as u8
                 })
                 .collect();
-            let told = packet_samples(&packet);
+            let stated = packet_samples(&packet);
             let _ = says_silence(&packet);
             let written = decoder.decode(&packet, &mut out);
-            assert!(written == 0 || Some(written as u32) == told, "{packet:x?}");
+            assert!(written == 0 || Some(written as u32) == stated, "{packet:x?}");
         }
     }
 }

@@ -185,7 +185,7 @@ impl Calls {
     fn decide(&mut self, looked: CallerLookup, dialled: &str, flow: Flow) -> Decided {
         let (source, network) = (flow.remote.ip().to_canonical(), network_of(flow));
         let (is_trusted, has_users) = (self.is_trusted(flow), looked.has_users);
-        // A caller that brings nothing but an access key is told what is wrong with the key.
+        // A caller that brings nothing but an access key gets an answer that names what is wrong with the key.
         let is_by_key = looked.claims.is_empty() && !matches!(looked.key, NamedKey::None);
         let dialled_cloud_id = looked.dialled_cloud_id.as_deref();
         let (known, caller) = (self.know(looked.claims, source), looked.caller);

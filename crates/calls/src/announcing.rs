@@ -88,7 +88,7 @@ impl Calls {
         }
     }
 
-    /// A participant is heard by some only, or by all again; it is told which.
+    /// A participant is heard by some only, or by all again; it hears which.
     pub(crate) fn set_heard_by(&mut self, participant: &ParticipantId, by: Option<&[ParticipantId]>) {
         let Some(number) = self.participants.get(participant).copied() else { return };
         let calls = by.map(|by| by.iter().filter_map(|id| self.participants.get(id).copied()).collect());

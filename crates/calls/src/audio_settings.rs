@@ -108,7 +108,7 @@ impl Calls {
         choice.over(self.conference_sound(key))
     }
 
-    /// Tells the media plane how a call of a conference is to sound.
+    /// Has the media plane process a call's audio as its conference and its own settings say.
     pub(crate) fn apply_sound(&mut self, key: &ConferenceKey, number: CallNumber) {
         let processing = self.call_sound(key, number);
         self.out.set_processing(number, processing);

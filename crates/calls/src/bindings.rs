@@ -34,7 +34,7 @@ pub(crate) struct Binding {
     expires_at: Mono,
 }
 
-/// The telephones of all who registered.
+/// The registered telephones.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     of: BTreeMap<(AccountId, Registrant), Vec<Binding>>,

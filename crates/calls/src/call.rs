@@ -88,7 +88,7 @@ pub(crate) struct Call {
     pub(crate) given_name: Option<Option<String>>,
     pub(crate) flow: Flow,
     pub(crate) service: Option<ServiceName>,
-    /// The conference whose home has been asked for a seat and has not been told that it is free again.
+    /// The conference whose home has been asked for a seat and has not heard that it is free again.
     pub(crate) seat: Option<ConferenceKey>,
     /// What it may do in the conference.
     pub(crate) options: ParticipantOptions,
@@ -222,7 +222,7 @@ impl Call {
         }
     }
 
-    /// It is in, starts its conference and ends it for everyone.
+    /// It is in, starts its conference and ends it for all.
     pub(crate) fn is_leader(&self) -> bool {
         matches!(self.stage, Stage::Up(_)) && self.options.is_leader()
     }

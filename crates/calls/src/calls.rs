@@ -293,7 +293,7 @@ impl Calls {
         self.end_call(number, reasons(500, "The call failed"));
     }
 
-    /// The same where even that fails: nothing of it is left here, and its two other sides are told.
+    /// The same where even that fails: nothing of it is left here, and its two other sides are notified.
     pub fn abandon(&mut self, number: CallNumber) {
         if let Some(call) = self.calls.remove(&number) {
             self.participants.remove(&call.participant);
@@ -326,7 +326,7 @@ impl Calls {
                 warn!(%source, %caller, seconds, "blocked: too many refusals of one caller; others from there are answered");
             }
             SipEvent::KeyPressed { call, key } => {
-                // The media plane tells whether it has come as an event or a tone as well.
+                // The media plane reports it if it has come as an event or a tone as well.
                 self.out.press_key(CallNumber(call.0), key);
             }
             SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),

@@ -1,4 +1,4 @@
-//! What the web services ask about calls, and what they are told.
+//! Questions of the web services about calls, and their answers.
 
 use plenary_conference::{Digit, ParticipantId, ParticipantOptions, Refused, conferences::ConferenceRef};
 use plenary_model::PlayList;
@@ -21,7 +21,7 @@ pub struct Invitation {
     pub from: Option<String>,
     /// The participant's display name.
     pub display_name: Option<String>,
-    /// The key by which the party says that it joins; `None`: it is in as soon as it has answered.
+    /// The key by which the called participant confirms that it joins; `None`: it is in as soon as it has answered.
     pub confirm: Option<Digit>,
     /// It is called again, once, where its call is cut off.
     pub redial: bool,
@@ -65,7 +65,7 @@ pub struct TransferState {
     pub to: String,
     /// `asked`, `trying`, `done` or `failed`.
     pub state: &'static str,
-    /// The last SIP status that it told.
+    /// The last SIP status that it reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }

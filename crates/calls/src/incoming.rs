@@ -200,7 +200,7 @@ impl Calls {
         if self.handle_place_granted(conference, participant, arrival) {
             return;
         }
-        // Where the call is over by now, the home has been told so.
+        // Where the call is over by now, the home knows.
         let Some((number, call)) = self.call_with_seat(conference, participant) else { return };
         match &mut call.stage {
             Stage::Admitting { offer, .. } => {
@@ -299,7 +299,7 @@ impl Calls {
 
     /// The ports of a call are open, or there are none.
     pub(crate) fn handle_opened(&mut self, number: CallNumber, at: Result<OpenedAt, NoMedia>) {
-        // Where the call is over by now, the media plane has been told so.
+        // Where the call is over by now, the media plane knows.
         let Some(call) = self.calls.get_mut(&number) else { return };
         match (&mut call.stage, at) {
             (Stage::Opening { offer, purpose }, Ok(at)) => {

@@ -86,7 +86,7 @@ pub enum PinAnswer {
     },
     /// It is not.
     Wrong {
-        /// So many were wrong of late that leaders are to be told.
+        /// So many were wrong of late that leaders are to be warned.
         is_guessing: bool,
     },
     /// It was not looked at, for too many were wrong before.

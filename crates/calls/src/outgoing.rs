@@ -33,7 +33,7 @@ use tracing::{info, warn};
 
 /// Calls that are being placed for one account at a time: each may cost money.
 const PLACING_MAX: usize = 500;
-/// How long a party that is called again may ring, in milliseconds.
+/// How long a participant that is called again may ring, in milliseconds.
 const REDIAL_MS: u64 = 45_000;
 
 impl Calls {
@@ -442,7 +442,7 @@ impl Calls {
         self.end_unplaced(number);
     }
 
-    /// Writes down that a call of ours came to nothing, and tells who asked for it.
+    /// Records that an outgoing call failed, and reports it to the requester.
     pub(crate) fn outgoing_failed(&mut self, number: CallNumber, status: u16, phrase: &str) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(outgoing) = &mut call.outgoing else { return };
@@ -530,7 +530,7 @@ impl Calls {
         }
     }
 
-    /// A participant leaves because another call has taken its place: that ends nothing for anybody else.
+    /// A participant leaves because another call has taken its place: that ends nothing for the others.
     pub(crate) fn take_over(&mut self, old: CallNumber, text: &str) {
         if let Some(call) = self.calls.get_mut(&old)
             && let Some(conference) = call.seat.take()

@@ -18,9 +18,9 @@ use std::collections::VecDeque;
 /// Something that has to be done.
 #[derive(Debug)]
 pub enum Output {
-    /// Tell the user agent.
+    /// For the user agent.
     Sip(SipCommand),
-    /// Tell the media plane.
+    /// For the media plane.
     Media(MediaCommand),
     /// Ask the store, and bring what it says to [`crate::Calls::handle_found`].
     Lookup {
@@ -29,7 +29,7 @@ pub enum Output {
         /// What to look up.
         lookup: Lookup,
     },
-    /// Tell the home of a conference.
+    /// For the home of a conference.
     Home(ToHome),
     /// Write this down of a call.
     Record(CallEntry),

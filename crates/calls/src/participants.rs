@@ -63,7 +63,7 @@ pub struct Participant {
     pub direction: Direction,
     /// How far it has come.
     pub state: ParticipantState,
-    /// It starts the conference, and ends it for everyone by leaving.
+    /// It starts the conference, and ends it for all by leaving.
     pub is_leader: bool,
     /// By whom it is muted; `None`: it is not.
     pub muted_by: Option<MutedBy>,

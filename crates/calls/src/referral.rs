@@ -114,7 +114,7 @@ impl Calls {
             ..CallRequest::default()
         };
         info!(conference = %key.name, to = %target.shown(), "calling for a REFER");
-        // Agreed to first: what becomes of it is told after that.
+        // Accepted first: its progress is reported after that.
         self.out.accept_referral(referred.request);
         if let Err(error) = self.place(key, &target, routes, options, RING_MS, request) {
             info!(%error, "not called for a REFER");

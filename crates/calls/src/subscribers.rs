@@ -1,5 +1,5 @@
 //! Telephones that subscribe to a conference: who is in, who is muted, who talks (RFC 4575). What is sent is
-//! always the whole picture; changes are gathered for a moment, for a conference that fills would tell one document for
+//! always the whole picture; changes are gathered for a moment, for a conference that fills would send one document for
 //! each who enters.
 
 use crate::{
@@ -119,7 +119,7 @@ impl Calls {
         self.subscribers.of.remove(&subscription);
     }
 
-    /// Asks who is in where something has changed, when it is time to tell.
+    /// Asks who is in where something has changed, when it is time to notify.
     pub(crate) fn tell_subscribers(&mut self) {
         if self.subscribers.tell_at.is_none_or(|at| at > self.now.mono) {
             return;

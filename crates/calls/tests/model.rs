@@ -125,7 +125,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// What the user agent knows of a call, from what was said to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leg {
+enum CallStage {
     /// It came in and has not been answered.
     Ringing,
     /// Our 200 is on its way.
@@ -133,14 +133,14 @@ enum Leg {
     /// We call it.
     Dialling,
     Up,
-    /// We have hung up; the end has not been told.
+    /// We have hung up; the end has not been reported.
     HungUp,
     Over,
 }
 
 struct Model {
     world: World,
-    legs: BTreeMap<u64, Leg>,
+    stages: BTreeMap<u64, CallStage>,
     questions: BTreeSet<u64>,
     seen_records: usize,
     started: BTreeSet<String>,
@@ -159,7 +159,7 @@ impl Model {
         rooms.insert("2".into(), (room("2", lobby, true, true), Some("4711"), Some("70215548")));
         Self {
             world,
-            legs: BTreeMap::new(),
+            stages: BTreeMap::new(),
             questions: BTreeSet::new(),
             seen_records: 0,
             started: BTreeSet::new(),
@@ -167,32 +167,32 @@ impl Model {
         }
     }
 
-    fn pick(&self, who: u8, wanted: &[Leg]) -> Option<u64> {
+    fn pick(&self, who: u8, wanted: &[CallStage]) -> Option<u64> {
         let of: Vec<u64> =
-            self.legs.iter().filter(|(_, leg)| wanted.contains(leg)).map(|(call, _)| *call).collect();
+            self.stages.iter().filter(|(_, stage)| wanted.contains(stage)).map(|(call, _)| *call).collect();
         (!of.is_empty()).then(|| of[usize::from(who) % of.len()])
     }
 
     fn step(&mut self, step: &Step) {
         match step {
             Step::Incoming { replaces } => {
-                let replaces = replaces.and_then(|who| self.pick(who, &[Leg::Up]));
-                // Its leg is known before anything is said to it.
+                let replaces = replaces.and_then(|who| self.pick(who, &[CallStage::Up]));
+                // Its stage is known before anything is said to it.
                 let call = self.world.incoming("conf-Tea", From { replaces, ..From::default() });
-                self.legs.insert(call, Leg::Ringing);
+                self.stages.insert(call, CallStage::Ringing);
             }
             Step::Entry => {
                 let call = self.world.incoming("100", From::default());
-                self.legs.insert(call, Leg::Ringing);
+                self.stages.insert(call, CallStage::Ringing);
             }
             Step::Keys { who, which } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     self.world.press(call, KEYS[usize::from(*which) % KEYS.len()]);
                 }
             }
             Step::Heard => self.world.listen(),
             Step::Named { who, is_speech } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     self.world.recorded(call, *is_speech);
                 }
             }
@@ -201,50 +201,50 @@ impl Model {
                 self.questions.insert(question);
             }
             Step::Refer { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     self.world.refer(Some(call), "tel:+441908273800", |_| {});
                 }
             }
             Step::Confirm { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Answered]) {
-                    self.legs.insert(call, Leg::Up);
+                if let Some(call) = self.pick(*who, &[CallStage::Answered]) {
+                    self.stages.insert(call, CallStage::Up);
                     self.world.confirm(call);
                 }
             }
             Step::Cancel { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Ringing]) {
-                    self.legs.insert(call, Leg::Over);
+                if let Some(call) = self.pick(*who, &[CallStage::Ringing]) {
+                    self.stages.insert(call, CallStage::Over);
                     let reasons = Vec::new();
                     self.world.sip_event(SipEvent::Cancelled { call: CallId(call), reasons });
                 }
             }
             Step::Bye { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up, Leg::HungUp, Leg::Answered]) {
-                    self.legs.insert(call, Leg::Over);
+                if let Some(call) = self.pick(*who, &[CallStage::Up, CallStage::HungUp, CallStage::Answered]) {
+                    self.stages.insert(call, CallStage::Over);
                     self.world.bye(call);
                 }
             }
             Step::Answered { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Dialling]) {
-                    self.legs.insert(call, Leg::Up);
+                if let Some(call) = self.pick(*who, &[CallStage::Dialling]) {
+                    self.stages.insert(call, CallStage::Up);
                     self.world.answered(call);
                 }
             }
             Step::Rejected { who, status } => {
-                if let Some(call) = self.pick(*who, &[Leg::Dialling]) {
-                    self.legs.insert(call, Leg::Over);
+                if let Some(call) = self.pick(*who, &[CallStage::Dialling]) {
+                    self.stages.insert(call, CallStage::Over);
                     self.world.rejected(call, *status);
                 }
             }
             Step::Mute { who, muted } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     let change = ParticipantAction::SetOptions { muted: Some(*muted), dtmf_enabled: None };
                     let question = self.world.change(&self.world.participant(call), change);
                     self.questions.insert(question);
                 }
             }
             Step::Eject { who } => {
-                if let Some(call) = self.pick(*who, &[Leg::Up]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     let question = self.world.change(&self.world.participant(call), ParticipantAction::Eject);
                     self.questions.insert(question);
                 }
@@ -270,18 +270,18 @@ impl Model {
                 _ => continue,
             };
             let call: u64 = call.parse().unwrap();
-            let before = self.legs.get(&call).copied();
+            let before = self.stages.get(&call).copied();
             let after = match (verb, before) {
-                ("ring", Some(Leg::Ringing)) => Leg::Ringing,
-                ("answer", Some(Leg::Ringing)) => Leg::Answered,
+                ("ring", Some(CallStage::Ringing)) => CallStage::Ringing,
+                ("answer", Some(CallStage::Ringing)) => CallStage::Answered,
                 // Refused, and for the machine over at once.
-                ("reject", Some(Leg::Ringing)) => Leg::Over,
+                ("reject", Some(CallStage::Ringing)) => CallStage::Over,
                 // Another way is tried under the same number.
-                ("dial", None | Some(Leg::Over)) => Leg::Dialling,
-                ("hang up", Some(Leg::Ringing | Leg::Answered | Leg::Dialling | Leg::Up)) => Leg::HungUp,
+                ("dial", None | Some(CallStage::Over)) => CallStage::Dialling,
+                ("hang up", Some(CallStage::Ringing | CallStage::Answered | CallStage::Dialling | CallStage::Up)) => CallStage::HungUp,
                 (verb, before) => panic!("{verb} {call}, which is {before:?}"),
             };
-            self.legs.insert(call, after);
+            self.stages.insert(call, after);
         }
     }
 
@@ -289,12 +289,12 @@ impl Model {
         let roster = self.world.roster("Tea");
         assert!(roster.len() <= 3, "more than there are seats: {roster:?}");
         for call in &roster {
-            assert_eq!(self.legs.get(call), Some(&Leg::Up), "{call} is in");
+            assert_eq!(self.stages.get(call), Some(&CallStage::Up), "{call} is in");
             assert!(self.world.open.contains(call), "{call} is in and has no port");
         }
         for call in &self.world.open {
             assert!(
-                !matches!(self.legs.get(call), Some(Leg::Over | Leg::HungUp)),
+                !matches!(self.stages.get(call), Some(CallStage::Over | CallStage::HungUp)),
                 "{call} is over and has a port"
             );
         }
@@ -313,7 +313,7 @@ impl Model {
         self.seen_records = self.world.records.len();
     }
 
-    /// Everybody goes.
+    /// All calls end.
     fn finish(mut self) {
         self.world.store_fails = false;
         self.world.answer_lookups();
@@ -324,10 +324,10 @@ impl Model {
         self.world.answer_lookups();
         self.world.open_ports();
         self.listen();
-        for (call, leg) in self.legs.clone() {
-            if leg != Leg::Over {
-                assert_eq!(leg, Leg::HungUp, "{call} is not hung up on");
-                self.legs.insert(call, Leg::Over);
+        for (call, stage) in self.stages.clone() {
+            if stage != CallStage::Over {
+                assert_eq!(stage, CallStage::HungUp, "{call} is not hung up on");
+                self.stages.insert(call, CallStage::Over);
                 self.world.ended(call);
             }
         }

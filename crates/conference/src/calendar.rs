@@ -320,7 +320,7 @@ mod tests {
                     None => break,
                 }
             }
-            prop_assert_eq!(at, all.end, "all of the time is told of");
+            prop_assert_eq!(at, all.end, "all of the time is covered");
             let busiest = calendar.busiest(Timestamp(from), Timestamp(all.end));
             prop_assert_eq!(capacity.saturating_sub(busiest.seats), least);
         }

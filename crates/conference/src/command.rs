@@ -58,7 +58,7 @@ pub enum Command {
     ToggleAnnouncements,
     /// The participant leaves.
     Leave,
-    /// Ends the conference for everybody.
+    /// Ends the conference for all participants.
     End,
 }
 
@@ -163,11 +163,11 @@ pub enum Outcome {
         /// How many wait, this one included.
         count: u32,
     },
-    /// Nobody waits in the lobby, or not any more.
+    /// The lobby is empty, or the caller has left it.
     NobodyWaits,
     /// The one was admitted.
     Admitted,
-    /// All who waited were admitted.
+    /// All callers in the lobby were admitted.
     AllAdmitted,
     /// The one was turned away.
     TurnedAway,
@@ -261,14 +261,14 @@ pub enum CallProgress {
     Ringing,
     /// It is busy.
     Busy,
-    /// Nobody answered.
+    /// The call was not answered.
     NoAnswer,
     /// It was refused.
     Refused,
     /// The call could not be made.
     Failed,
-    /// The called party is in the conference.
+    /// The called participant is in the conference.
     Joined,
-    /// The called party was cut off, and is called again.
+    /// The called participant was cut off, and is called again.
     Again,
 }

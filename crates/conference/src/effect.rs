@@ -59,11 +59,11 @@ pub enum Effect {
         /// What is said.
         what: Announcement,
     },
-    /// Tells something to one participant alone.
+    /// Notifies one participant alone.
     Tell {
         /// Which conference decided it.
         conference: ConferenceKey,
-        /// Who is told.
+        /// The participant that is notified.
         participant: ParticipantId,
         /// What.
         news: News,
@@ -114,7 +114,7 @@ pub enum Effect {
         /// Which one.
         name: NameId,
     },
-    /// Ends the call; the party is already out of the conference and no `Gone` is awaited for it.
+    /// Ends the call; the participant is already out of the conference and no `Gone` is awaited for it.
     HangUp {
         /// Which conference decided it.
         conference: ConferenceKey,
@@ -186,7 +186,7 @@ pub enum Announcement {
         /// The conference ends in so many seconds; `None`: it goes on.
         ends_in_s: Option<u32>,
     },
-    /// The only participant is told that the conference ends.
+    /// The only participant is warned that the conference ends.
     AloneEndsIn {
         /// In so many seconds.
         seconds: u32,
@@ -230,7 +230,7 @@ pub enum EndReason {
     ExitKey,
     /// The web service ended the conference for all participants.
     Ended,
-    /// A leader has ended it for everybody by key.
+    /// A leader has ended it for all participants by key.
     EndedByLeader,
     /// A leader has removed it.
     RemovedByLeader,

@@ -96,7 +96,7 @@ pub enum Event {
         /// Who has to leave.
         participant: ParticipantId,
     },
-    /// Changes a party in whatever state the conference is; of one who is on the way in or waits, what it will enter with.
+    /// Changes a participant in any state of the conference; of one that is on the way in or waits, what it will enter with.
     ChangeParticipant {
         /// The conference.
         conference: ConferenceKey,
@@ -105,18 +105,18 @@ pub enum Event {
         /// What changes.
         change: ParticipantChange,
     },
-    /// Removes a party in whatever state the conference is, also one who is on the way in; turns away who waits in the lobby.
+    /// Removes a participant in any state of the conference, also one on the way in; refuses a caller in the lobby.
     RemoveParticipant {
         /// The conference.
         conference: ConferenceKey,
         /// Who has to leave.
         participant: ParticipantId,
     },
-    /// Admits from the lobby. Of all who wait, those come in first who have waited longest, as long as there are seats.
+    /// Admits from the lobby, as long as there are seats: the callers who have waited longest first.
     AdmitWaiting {
         /// The conference.
         conference: ConferenceKey,
-        /// Which caller; `None`: all who wait.
+        /// Which caller; `None`: all of them.
         participant: Option<ParticipantId>,
     },
     /// Moves a participant who is in to another conference of the account: with its options, its name, what it was muted by and
@@ -130,7 +130,7 @@ pub enum Event {
         /// Where it goes. It is created where it does not exist.
         to: ConferenceKey,
     },
-    /// Mutes all who are in, or undoes that.
+    /// Mutes all participants, or undoes that.
     MuteAll {
         /// The conference.
         conference: ConferenceKey,

@@ -8,7 +8,7 @@
 //!   edge                                    home
 //!    │ Admit ──────────────────────────────▶ │  a seat is taken
 //!    │ ◀──── Granted, or Refused, or Waiting │  in the lobby, without a seat: Granted or Refused comes later
-//!    │ Connected ──────────────────────────▶ │  the party enters
+//!    │ Connected ──────────────────────────▶ │  the participant enters
 //!    │ ◀──── Do { seq, effects }             │
 //!    │ ◀────────────────── Entered, Refused  │
 //!    │ Done { seq } ───────────────────────▶ │  the request for the change is answered
@@ -89,7 +89,7 @@ pub enum ToHome {
         /// What it asks for.
         command: Command,
     },
-    /// PINs of a room that leads to this conference are being guessed: its leaders are told. Not answered.
+    /// PINs of a room that leads to this conference are being guessed: its leaders are warned. Not answered.
     Guessing {
         /// Which conference.
         conference: ConferenceKey,
@@ -127,7 +127,7 @@ pub enum ToEdge {
         conference: ConferenceKey,
         /// Which call.
         participant: ParticipantId,
-        /// A leader is in and has been told.
+        /// A leader is in and has been notified.
         is_leader_told: bool,
     },
     /// What became of a [`ToHome::Command`]. The effects came before, also those that hang up on the participant who asked.

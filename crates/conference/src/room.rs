@@ -20,9 +20,9 @@ pub struct RoomRules {
     pub muted_on_entry: bool,
     /// The conference ends so many seconds after the last leader has left; `None`: it goes on.
     pub end_after_leader_s: Option<u32>,
-    /// Minutes before the end of a reserved conference at which its participants are told.
+    /// Minutes before the end of a reserved conference at which its participants hear a warning.
     pub time_warnings_min: Vec<u32>,
-    /// A participant who is alone for so many minutes, with no call on the way in, is told a minute before, and the conference ends;
+    /// A participant who is alone for so many minutes, with no call on the way in, is warned a minute before, and the conference ends;
     /// 0: never.
     pub alone_min: u32,
     /// The language of what is said to all.
@@ -44,7 +44,7 @@ pub struct ViaRoom {
 /// How a caller finds the conference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Arrival {
-    /// Nobody else is in it.
+    /// No other participant is in it.
     pub is_first: bool,
     /// It does not start by the caller's entering, nor by others' who may not start it.
     pub awaits_leader: bool,
@@ -65,7 +65,7 @@ pub enum AdmitAnswer {
     Granted(Arrival),
     /// The call waits in the lobby. Said again when a leader comes or the last one goes.
     Waiting {
-        /// A leader is in and has been told.
+        /// A leader is in and has been notified.
         is_leader_told: bool,
     },
     /// The call waits no more, and gets no seat.

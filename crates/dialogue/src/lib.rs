@@ -1,11 +1,11 @@
-//! Dialogues by keypad: what a caller is asked and told, and what their keys do.
+//! Dialogues by keypad: what a caller hears, and what their keys do.
 //!
 //! [`Entry`] takes a call from its answer into a conference: greeting, room number, PIN, recorded name, waiting. [`Menus`] turns
 //! the keys of a participant into commands and says what became of them.
 //!
 //! Both decide only. Keys, the ends of playbacks and the answers to questions come in; playbacks, questions and commands go out
 //! as plain values. Each `handle_*` takes the time as an argument. After one input the caller drains `poll_output`, then reads
-//! `poll_timeout`. An answer that comes too late, or that nobody waits for, changes nothing.
+//! `poll_timeout`. An answer that comes too late, or that is not awaited, changes nothing.
 
 #![forbid(unsafe_code)]
 

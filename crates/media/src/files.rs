@@ -100,7 +100,7 @@ enum Name {
     Account { account: AccountId, name: String },
 }
 
-/// What tells one version of a sound from another.
+/// What distinguishes one version of a sound from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
     /// It is built in.

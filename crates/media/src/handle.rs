@@ -123,7 +123,7 @@ struct Shared {
 }
 
 impl Shared {
-    /// Tells all threads to end. They hold senders to each other, so they would not end by themselves.
+    /// Has all threads end. They hold senders to each other, so they would not end by themselves.
     fn end_threads(&self) {
         self.router.to_all(|| WorkerCommand::Shutdown);
         let _ = self.loader.send(Job::Shutdown);

@@ -159,7 +159,7 @@ pub struct PlayOptions {
     pub repeat: bool,
     /// Gain, -40 to 20 dB.
     pub gain_db: f32,
-    /// What gives way while somebody talks; `None`: a playback to one lowers the others for its listener, and one to all is
+    /// What is lowered while a participant talks; `None`: a playback to one lowers the others for its listener, and one to all is
     /// itself lowered.
     pub ducking: Option<Ducking>,
 }
@@ -167,7 +167,7 @@ pub struct PlayOptions {
 /// What is lowered, by 12 dB, while a playback of speech and talkers coincide. Tones and beeps are never lowered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ducking {
-    /// The playback, while somebody talks.
+    /// The playback, while a participant talks.
     Playback,
     /// The talkers, during the playback.
     Talkers,

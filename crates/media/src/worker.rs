@@ -360,7 +360,7 @@ impl Worker {
         self.moves.push(begun);
     }
 
-    /// The call has ended: whoever expects it need not wait.
+    /// The call has ended: it need not be awaited.
     fn cancel_move(&self, begun: &PendingMove) {
         if let Some(worker) = begun.worker {
             let _ = self

@@ -1,4 +1,4 @@
-//! JSON values read into types, so that what is wrong can be told by its place.
+//! JSON values read into types, so that errors name the place of what is wrong.
 //!
 //! serde's own errors are sentences in which the place has to be looked for. Here an error is made of parts, and each object
 //! and list on its way up adds where it came from. Objects refuse members that their type does not know.

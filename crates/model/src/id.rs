@@ -55,7 +55,7 @@ text_id!(
 #[serde(transparent)]
 pub struct AccountId(pub i64);
 
-/// What tells one conference from every other: names are unique within an account only.
+/// What distinguishes one conference from every other: names are unique within an account only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConferenceKey {
     /// The account whose conference it is.

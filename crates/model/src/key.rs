@@ -324,14 +324,14 @@ mod tests {
         let known = "there are read, control, book, records, config and operator";
         assert_eq!(error, format!("`contrl` is no scope; did you mean `control`? {known}"));
         assert_eq!("x,read".parse::<Scopes>().unwrap_err().to_string(), format!("`x` is no scope; {known}"));
-        let told = |body: Value| {
+        let errors = |body: Value| {
             let errors = read_value::<Scopes>(body).unwrap_err();
             errors.into_iter().map(|error| (error.pointer, error.detail)).collect::<Vec<_>>()
         };
         let one = "must be `read`, `control`, `book`, `records`, `config` or `operator`";
-        assert_eq!(told(json!(["read", "all"])), [("/1".to_owned(), one.to_owned())]);
+        assert_eq!(errors(json!(["read", "all"])), [("/1".to_owned(), one.to_owned())]);
         let list = "must be a list of scopes, as in [\"read\", \"control\"]";
-        assert_eq!(told(json!("read")), [(String::new(), list.to_owned())]);
+        assert_eq!(errors(json!("read")), [(String::new(), list.to_owned())]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ actions! {
     Lobby = "lobby", Leaders;
     /// Admits the caller who has waited longest.
     AdmitNext = "admit_next", Leaders;
-    /// Admits all who wait.
+    /// Admits all callers in the lobby.
     AdmitAll = "admit_all", Leaders;
     /// Turns away the caller who has waited longest.
     RefuseNext = "refuse_next", Leaders;

@@ -260,7 +260,7 @@ pub struct ParticipantOptions {
 }
 
 impl ParticipantOptions {
-    /// A leader: starts the conference, and ends it for everyone by leaving.
+    /// A leader: starts the conference, and ends it for all by leaving.
     #[must_use]
     pub fn is_leader(&self) -> bool {
         self.start_on_entry && self.destroy_on_exit

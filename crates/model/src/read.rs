@@ -48,7 +48,7 @@ impl fmt::Display for FieldError {
 
 impl std::error::Error for FieldError {}
 
-/// One body is told so many errors at the most.
+/// The errors of one body that are reported at the most.
 const ERRORS_MAX: usize = 20;
 
 /// Reads a body. A byte order mark before it is passed over (RFC 8259, section 8.1). Members that the type does not know are

@@ -101,7 +101,7 @@ pub struct RoomSettings {
     #[serde(default, deserialize_with = "optional_whole::<0, 86_400, _>")]
     #[schema(maximum = 86_400, example = 300)]
     pub end_after_leader_s: Option<u32>,
-    /// Minutes before the end of a reserved conference at which its participants are told, each once; `[]`: never.
+    /// Minutes before the end of a reserved conference at which its participants hear a warning, each once; `[]`: never.
     #[serde(default = "time_warnings", deserialize_with = "warnings")]
     #[schema(max_items = 10, default = json!([10, 5, 1]))]
     pub time_warnings_min: Vec<u32>,
@@ -113,11 +113,11 @@ pub struct RoomSettings {
     #[serde(default, deserialize_with = "or_default")]
     #[schema(inline)]
     pub early: Early,
-    /// With `early` at `hold`: callers are held if it starts in at most so many minutes; others are told when it starts.
+    /// With `early` at `hold`: callers are held if it starts in at most so many minutes; others hear when it starts.
     #[serde(default = "early_hold", deserialize_with = "whole::<1, 1440, _>")]
     #[schema(minimum = 1, maximum = 1440, default = 30)]
     pub early_hold_min: u32,
-    /// A participant who is alone in the conference for so many minutes is told, and the conference ends; 0: never.
+    /// The conference ends, after a warning, when a participant has been alone in it for so many minutes; 0: never.
     #[serde(default = "alone", deserialize_with = "whole::<0, 1440, _>")]
     #[schema(maximum = 1440, default = 30)]
     pub alone_min: u32,
@@ -170,7 +170,7 @@ pub enum AutoRecord {
 #[serde(rename_all = "snake_case")]
 #[schema(default = "refuse")]
 pub enum Early {
-    /// They are told when it starts, and the call ends.
+    /// They hear when it starts, and the call ends.
     #[default]
     Refuse,
     /// They wait with music.
@@ -350,7 +350,7 @@ impl GivenPins {
     }
 }
 
-/// Both PINs of a room are the same: leaders and participants could not be told apart.
+/// Both PINs of a room are the same: leaders and participants could not be distinguished.
 #[must_use]
 pub fn same_pins() -> FieldError {
     FieldError::new("/leader_pin", "must be another one than `pin`")

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::fmt;
 
-/// What may be told about a user.
+/// What may be shown of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SipUser {
     /// The name that the phone says.
@@ -17,7 +17,7 @@ pub struct SipUser {
     pub updated_at: Timestamp,
 }
 
-/// What an answer to a challenge is held against.
+/// What an answer to a challenge is compared with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SipSecret {
     /// Whose user it is.

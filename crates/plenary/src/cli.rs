@@ -38,7 +38,7 @@ pub(crate) struct Common {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CliCommand {
-    /// Runs the service until it is told to stop
+    /// Runs the service until a signal stops it
     #[command(
         after_help = "Example:\n  plenary serve --data ./plenary-data --http 127.0.0.1:8080 --sip 127.0.0.1:5060"
     )]
@@ -91,7 +91,7 @@ pub(crate) struct Serve {
     /// UDP ports for audio, two for each call [default: 10000-32767] [env: PLENARY_RTP_PORTS]
     #[arg(long, value_name = "A-B")]
     pub(crate) rtp_ports: Option<PortRange>,
-    /// IP address that callers are told to send to, behind 1:1 NAT [env: PLENARY_ADVERTISE]
+    /// IP address that is announced to callers, behind 1:1 NAT [env: PLENARY_ADVERTISE]
     #[arg(long, value_name = "IP")]
     pub(crate) advertise: Option<IpAddr>,
     /// On an empty data folder, create an account and an inbound service to try things with [env: PLENARY_DEMO_ACCOUNT]
@@ -267,7 +267,7 @@ pub(crate) struct Call {
     /// Speak this WAV file, again and again
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) play: Option<PathBuf>,
-    /// Who calls, for those who ask for a password
+    /// User name, for servers that ask for a password
     #[arg(long, value_name = "NAME", requires = "password")]
     pub(crate) user: Option<String>,
     /// Its password
@@ -335,7 +335,7 @@ pub(crate) struct Load {
     /// What the callers offer, one codec each, in turn
     #[arg(long, value_name = "CODEC,…", value_delimiter = ',', default_value = "pcmu")]
     pub(crate) codecs: Vec<CodecName>,
-    /// Those who do not speak send noise of this level instead of silence, in dBov
+    /// Callers who do not talk send noise of this level instead of silence, in dBov
     #[arg(long, value_name = "DBOV", allow_negative_numbers = true, value_parser = clap::value_parser!(i8).range(-90..=-30))]
     pub(crate) noise: Option<i8>,
     /// Each packet says how loud it is (RFC 6464), where the codec is Opus or G.722

@@ -38,7 +38,7 @@ pub(crate) struct Config {
     /// UDP ports for RTP and RTCP: two for each call.
     #[serde(alias = "rtp-ports")]
     pub(crate) rtp_ports: PortRange,
-    /// The address that callers are told to send SIP and RTP to, when it is not the one listened on (NAT).
+    /// The address that is announced to callers for SIP and RTP, if it is not the one listened on (NAT).
     pub(crate) advertise: Option<IpAddr>,
     /// On an empty data folder, creates an account and an inbound service to try things with.
     #[serde(alias = "demo-account")]
@@ -99,7 +99,7 @@ pub(crate) struct TlsFiles {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Web {
-    /// How the outside reaches the web services, without a slash at the end: the base of the links in errors.
+    /// The URL by which clients reach the web services, without a slash at the end: the base of the links in errors.
     /// Empty: taken from each request's Host header.
     pub(crate) public_url: String,
     /// Origins of other sites whose pages may open a WebSocket for SIP; `*`: every page. Such a connection is never trusted
@@ -162,7 +162,7 @@ pub(crate) struct Signalling {
     pub(crate) ban_seconds: u64,
     /// Connections (TCP, TLS, WebSocket) that a source may have open at a time.
     pub(crate) connections_per_source: usize,
-    /// Name servers to ask for the servers of those who are called. Empty: those of the system.
+    /// Name servers to ask for the servers of called addresses. Empty: those of the system.
     pub(crate) resolver: Vec<SocketAddr>,
 }
 
@@ -276,7 +276,7 @@ pub(crate) struct Media {
     pub(crate) opus_dtx: bool,
     /// On which lines keys are also looked for as tones in the audio.
     pub(crate) inband_dtmf: InbandDtmf,
-    /// The least and the most audio held against jitter, in milliseconds, the frame being played among it.
+    /// The least and the most audio in the jitter buffer, in milliseconds, with the frame being played.
     pub(crate) jitter_ms_min: u32,
     pub(crate) jitter_ms_max: u32,
     /// Voices are brought to the common level, and rid of noise, where nothing else is set for a conference or a
@@ -511,7 +511,7 @@ impl Config {
             bail!("[reservations] min_duration_minutes is 0: a conference lasts at least 1 minute");
         }
         if limits.max_participants == 0 || self.conferences.unreserved_max_participants == 0 {
-            bail!("max_participants and unreserved_max_participants may not be 0: nobody could enter");
+            bail!("max_participants and unreserved_max_participants may not be 0: no caller could enter");
         }
         let signalling = &self.signalling;
         if signalling.requests_per_second == 0
@@ -519,7 +519,7 @@ impl Config {
             || signalling.connections_per_source == 0
         {
             bail!(
-                "[signalling] requests_per_second, failures_per_minute and connections_per_source are at least 1: with 0 nobody could call"
+                "[signalling] requests_per_second, failures_per_minute and connections_per_source are at least 1: with 0 no call would be accepted"
             );
         }
         self.web.origins()?;

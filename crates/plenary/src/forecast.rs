@@ -16,7 +16,7 @@
 //! - Windows are short, a quarter of a second, so that little is missing. Each of the last three makes a forecast, and the middle
 //!   one counts: a single window in which the machine stood still says nothing.
 //! - What a call costs begins with a table, by codec, encryption and noise suppression. How calls of a kind differ from it on this
-//!   machine, with callers that talk as much as these do, is learned from how much busier a thread became by those who came.
+//!   machine, with callers that talk as much as these do, is learned from how much busier a thread became with new calls.
 //!   The median of the last few estimates counts and is bounded, so no single one can make calls look dear.
 //! - What was learned is forgotten after ten seconds: who comes then may be others.
 
@@ -152,7 +152,7 @@ impl Thread {
         let mut forecasts = [0.0; WINDOWS];
         for (forecast, window) in forecasts.iter_mut().zip(&self.windows) {
             let mut missing = missing_of_none;
-            // Those who have left are measured until they are not: nothing is subtracted.
+            // Calls that have ended are measured until the window has passed: nothing is subtracted.
             missing.iter_mut().zip(window.held).for_each(|(share, held)| *share = (*share - held).max(0.0));
             *forecast = window.busy_share + cost(&missing);
         }
@@ -285,7 +285,7 @@ impl Forecast {
     }
 }
 
-/// The forecast, shared by those who let calls in and those who measure.
+/// The forecast, shared by admission and measurement.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Admissions(Arc<Mutex<Forecast>>);
 

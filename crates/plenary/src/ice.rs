@@ -1,4 +1,4 @@
-//! The servers that help a browser with ICE (RFC 8445): STUN servers that tell it its own address, TURN servers that relay its
+//! The servers that help a browser with ICE (RFC 8445): STUN servers that show it its own address, TURN servers that relay its
 //! audio. Credentials for TURN are made for each that asks, as in "A REST API For Access To TURN Services": the name is when
 //! they end and whose they are, the password its HMAC-SHA1 with a secret that the TURN server has too.
 
@@ -83,7 +83,7 @@ impl IceConfig {
         Ok(())
     }
 
-    /// What a client is told, as JSON.
+    /// What is announced to a client, as JSON.
     fn servers(&self, client: &str, now: Timestamp) -> String {
         let mut servers = Vec::new();
         if !self.stun.is_empty() {

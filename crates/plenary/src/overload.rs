@@ -1,4 +1,4 @@
-//! When there is more to do than can be done: new calls are refused early, so that those who are in conference hear nothing
+//! When there is more to do than can be done: new calls are refused early, so that participants hear nothing
 //! of it.
 //!
 //! Four times a second it is looked at how the last second went: how much of their time the media threads were at work, how

@@ -27,7 +27,7 @@ use tracing::{info, warn};
 
 /// The service, listening.
 pub(crate) struct Server {
-    /// As in force.
+    /// The effective configuration.
     config: Config,
     in_force: Arc<RwLock<Config>>,
     store: Store,

@@ -1,4 +1,4 @@
-//! Certificates: read from PEM files, looked at again when told to (SIGHUP) and every minute, so that a certificate
+//! Certificates: read from PEM files, looked at again on SIGHUP and every minute, so that a certificate
 //! renewed by an ACME client is used without a restart. Connections that are up keep what they have.
 
 use anyhow::{Context, anyhow, bail};
@@ -80,7 +80,7 @@ impl Tls {
         TlsSettings { server: self.server(), client: Some(self.client.clone()) }
     }
 
-    /// Takes the certificate anew from its files. What cannot be used is told and the old one stays.
+    /// Takes the certificate anew from its files. One that cannot be used is logged, and the old one stays.
     pub(crate) fn reload(&self) {
         let Some(current) = &self.current else { return };
         match read(&current.certificate, &current.key) {
@@ -158,7 +158,7 @@ fn client(authorities: Option<&Path>) -> anyhow::Result<ClientConfig> {
         .with_no_client_auth())
 }
 
-/// Makes a certificate that nobody but us vouches for: for trials and closed networks.
+/// Makes a self-signed certificate, for trials and closed networks.
 pub(crate) fn make_self_signed(names: Vec<String>, folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
     let made = rcgen::generate_simple_self_signed(names)
         .map_err(|error| anyhow!("a certificate cannot be made for these names: {error}"))?;
@@ -175,7 +175,7 @@ pub(crate) fn make_self_signed(names: Vec<String>, folder: &Path) -> anyhow::Res
     Ok((certificate, key))
 }
 
-/// The certificate for DTLS-SRTP: made at each start, for it is told by its fingerprint in each session description.
+/// The certificate for DTLS-SRTP: made at each start, for each session description has its fingerprint.
 pub(crate) fn make_dtls_identity() -> anyhow::Result<DtlsIdentity> {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
         .context("a key for DTLS cannot be made")?;

@@ -191,8 +191,8 @@ fn a_client_that_registers_with_a_token_is_called_by_a_conference() {
         wait_for_registration(&alice, true, "NORMAL");
     }
 
-    let (status, party) = invite();
-    assert!(matches!(status, 200..=202), "{party}");
+    let (status, participant) = invite();
+    assert!(matches!(status, 200..=202), "{participant}");
     let offered = wait_for_call(&alice, "offered");
     let expected = json!({ "from": "conference", "type": "service", "audio": true, "video": false });
     assert_eq!(offered["incoming"], expected);
@@ -206,13 +206,13 @@ fn a_client_that_registers_with_a_token_is_called_by_a_conference() {
     server.wait_for_participants("Desk", 1);
 
     // Refused by its user.
-    let (_, party) = invite();
+    let (_, participant) = invite();
     wait_for_call(&alice, "offered");
     tell(&alice, json!(["reject", 603]));
-    let shown = format!("/v1/conferences/Desk/participants/{}", party["participant_id"].as_str().unwrap());
+    let shown = format!("/v1/conferences/Desk/participants/{}", participant["participant_id"].as_str().unwrap());
     wait_for("the refusal", || {
-        let party = server.get(&shown);
-        (party["state"] == "failed" && party["status"] == 603).then_some(())
+        let participant = server.get(&shown);
+        (participant["state"] == "failed" && participant["status"] == 603).then_some(())
     });
 
     // It takes its registration back without a token.
@@ -286,7 +286,7 @@ fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_take
     wait_for_call(&alice, "up");
     server.wait_for_participants("Room", 2);
 
-    // The conference is full, and whoever loads the page again gets in again.
+    // The conference is full, and a page that is loaded again gets in again.
     let began = Instant::now();
     tell(&alice, json!(["reload"]));
     server.wait_for_participants("Room", 1);
@@ -308,7 +308,7 @@ fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_take
     bob.wait_to_hear_all(&[500], &[1100, 1900]);
     support::assert_hears_little_else(&phone, &[1900], &TONES, -50.0);
 
-    // It crashes: nothing is said to anybody, but its connection closes and its RTP is missing.
+    // It crashes: it says no goodbye, but its connection closes and its RTP is missing.
     let began = Instant::now();
     bob.kill();
     server.wait_for_participants("Room", 1);

@@ -297,7 +297,7 @@ fn without_file_descriptors_calls_are_refused_and_those_that_are_up_go_on() {
         let done = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={files}:")]).status();
         assert!(done.unwrap().success());
     };
-    // Few are left, and whoever opens connections takes them.
+    // Few are left, and those who open connections take them.
     limit(&(open + 4).to_string());
     let connections: Vec<TcpStream> = (0..12).map(|_| TcpStream::connect(&server.http).unwrap()).collect();
     wait_for("descriptors to run out", || {
@@ -326,14 +326,14 @@ fn without_file_descriptors_calls_are_refused_and_those_that_are_up_go_on() {
 }
 
 /// A telephone made of two sockets, that does with its call what no telephone does.
-struct RawParty {
+struct RawCaller {
     audio: UdpSocket,
     /// Where the server takes its audio.
     media: SocketAddr,
     _signalling: UdpSocket,
 }
 
-impl RawParty {
+impl RawCaller {
     fn call(server: &Server, conference: &str) -> Self {
         let signalling = UdpSocket::bind("127.0.0.1:0").unwrap();
         signalling.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -404,20 +404,20 @@ fn flood(
 fn floods_of_audio_are_heard_by_nobody_else() {
     let server = Server::start(STRANGERS);
     let talk = Talk::begin(&server, "Tea");
-    let party = RawParty::call(&server, "Flooded");
+    let caller = RawCaller::call(&server, "Flooded");
     server.wait_for_participants("Flooded", 1);
     let before = memory_kib(&server);
-    let media = party.media.to_string();
-    // From a stranger, and from the party itself.
+    let media = caller.media.to_string();
+    // From a stranger, and from the caller itself.
     let stranger = UdpSocket::bind("127.0.0.2:0").unwrap();
-    for socket in [&stranger, &party.audio] {
+    for socket in [&stranger, &caller.audio] {
         talk.assert_stays_perfect(|| {
             flood(socket, &media, 10_000, Duration::from_secs(3), |number| rtp_packet(number as u16, 7))
         });
     }
     // Each packet from another source, as far as it says.
     talk.assert_stays_perfect(|| {
-        flood(&party.audio, &media, 10_000, Duration::from_secs(2), |number| rtp_packet(1, number))
+        flood(&caller.audio, &media, 10_000, Duration::from_secs(2), |number| rtp_packet(1, number))
     });
     let grown = memory_kib(&server).saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB more");
@@ -480,7 +480,7 @@ fn more_calls_than_can_be_served_are_refused_and_those_in_conference_hear_nothin
     talk.hang_up();
 }
 
-/// One more caller for conferences that cost much: everybody talks, and has noise taken out of its voice.
+/// One more caller for conferences that cost much: all talk, with noise suppression.
 fn crowd(talk: &Talk, server: &Server, crowd: &Caller, number: usize) -> Result<Call, CallState> {
     let conference = format!("Crowd{}", number / 20);
     let uri = server.uri(&format!("conf-{conference}"));
@@ -501,7 +501,7 @@ fn crowd(talk: &Talk, server: &Server, crowd: &Caller, number: usize) -> Result<
     Ok(call)
 }
 
-/// What a caller of SIP is told now: the status line and Retry-After.
+/// What a SIP caller gets now: the status line and Retry-After.
 fn told(server: &Server) -> (String, Option<u32>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -521,7 +521,7 @@ fn told(server: &Server) -> (String, Option<u32>) {
 }
 
 /// Whether the system lets media threads run before all others (the 41st field of their stat, see proc(5): SCHED_RR). Where it
-/// does not, a machine that is full of other work starves them like everybody.
+/// does not, a machine that is full of other work starves them like all others.
 fn goes_first(server: &Server) -> bool {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
     tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok()).any(|stat| {
@@ -545,7 +545,7 @@ fn overload_ends(server: &Server) -> usize {
     server.log().matches("no longer overloaded").count()
 }
 
-/// Nothing is made up here: callers come until the one media thread has as much to do as it can.
+/// Nothing is simulated here: callers come until the one media thread has as much to do as it can.
 #[test]
 fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it() {
     let server = Server::start("[media]\nworkers = 1\n");

@@ -6,13 +6,13 @@ mod support;
 use std::{net::UdpSocket, time::Duration};
 use support::{Phone, Server, wait_for};
 
-struct Desk {
+struct DeskPhone {
     socket: UdpSocket,
     server: String,
     me: String,
 }
 
-impl Desk {
+impl DeskPhone {
     fn new(server: &Server) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -74,27 +74,27 @@ fn a_desk_phone_sees_who_is_in_and_who_talks() {
     let server = Server::start("");
     let mut first = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
     server.wait_for_participants("Tea", 1);
-    let desk = Desk::new(&server);
-    desk.say("SUBSCRIBE", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
-    assert!(desk.wait("SIP/2.0 200").contains(";isfocus"));
-    let document = desk.wait("NOTIFY");
+    let phone = DeskPhone::new(&server);
+    phone.say("SUBSCRIBE", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
+    assert!(phone.wait("SIP/2.0 200").contains(";isfocus"));
+    let document = phone.wait("NOTIFY");
     assert!(
         document.contains("<user-count>1</user-count>") && document.contains("sip:tone500@127.0.0.1"),
         "{document}"
     );
     let _second = Phone::call(&server.uri("conf-Tea"), 1100, "PCMU");
     let document = wait_for("both, talking", || {
-        let document = desk.wait("NOTIFY");
+        let document = phone.wait("NOTIFY");
         (document.contains("<user-count>2<") && document.matches(">true</talking>").count() == 2)
             .then_some(document)
     });
     assert!(document.contains("state=\"full\"") && document.contains("<active>true</active>"), "{document}");
     first.hang_up();
-    wait_for("one is left", || desk.wait("NOTIFY").contains("<user-count>1<").then_some(()));
+    wait_for("one is left", || phone.wait("NOTIFY").contains("<user-count>1<").then_some(()));
     // What is not there is not followed.
-    desk.say("SUBSCRIBE", "nothing", 1, "", "Event: conference\r\n", "");
-    desk.say("SUBSCRIBE", "other", 1, "", "Event: dialog\r\n", "");
-    desk.wait("SIP/2.0 489");
+    phone.say("SUBSCRIBE", "nothing", 1, "", "Event: conference\r\n", "");
+    phone.say("SUBSCRIBE", "other", 1, "", "Event: dialog\r\n", "");
+    phone.wait("SIP/2.0 489");
 }
 
 #[test]
@@ -105,22 +105,22 @@ fn a_leader_changes_telephones_and_nobody_else_notices() {
         r#"{"conference": {"name": "Tea", "participant": {"destroy_on_exit": true}}}"#,
     );
     server.put_service("member", r#"{"conference": {"name": "Tea"}}"#);
-    let desk = Desk::new(&server);
+    let phone = DeskPhone::new(&server);
     let sdp =
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
     let body = "Content-Type: application/sdp\r\n";
-    desk.say("INVITE", "one", 1, "", body, sdp);
-    let answer = desk.wait("SIP/2.0 200");
+    phone.say("INVITE", "one", 1, "", body, sdp);
+    let answer = phone.wait("SIP/2.0 200");
     let first = tag(&answer);
-    desk.say("ACK", "one", 1, &first, "", "");
+    phone.say("ACK", "one", 1, &first, "", "");
     server.wait_for_participants("Tea", 1);
     let member = Phone::call(&server.uri("member"), 500, "PCMU");
     let before = server.wait_for_participants("Tea", 2);
     let replaces = format!("{body}Replaces: one;to-{};from-tag=desk\r\n", &first[1..]);
-    desk.say("INVITE", "two", 1, "", &replaces, sdp);
-    let second = tag(&desk.wait("SIP/2.0 200"));
-    desk.say("ACK", "two", 1, &second, "", "");
-    let bye = desk.wait("BYE");
+    phone.say("INVITE", "two", 1, "", &replaces, sdp);
+    let second = tag(&phone.wait("SIP/2.0 200"));
+    phone.say("ACK", "two", 1, &second, "", "");
+    let bye = phone.wait("BYE");
     assert!(bye.contains("Call-ID: one") && bye.contains("taken the place"), "{bye}");
     let after = server.wait_for_participants("Tea", 2);
     assert_eq!(before[1], after[0], "the member stays");
@@ -129,19 +129,19 @@ fn a_leader_changes_telephones_and_nobody_else_notices() {
 }
 
 /// A desk phone in a conference, and where its audio goes to.
-fn in_conference(server: &Server, rtp: &UdpSocket) -> (Desk, String, std::net::SocketAddr) {
-    let desk = Desk::new(server);
+fn in_conference(server: &Server, rtp: &UdpSocket) -> (DeskPhone, String, std::net::SocketAddr) {
+    let phone = DeskPhone::new(server);
     let port = rtp.local_addr().unwrap().port();
     let sdp = format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
     );
-    desk.say("INVITE", "muted", 1, "", "Content-Type: application/sdp\r\n", &sdp);
-    let answer = desk.wait("SIP/2.0 200");
+    phone.say("INVITE", "muted", 1, "", "Content-Type: application/sdp\r\n", &sdp);
+    let answer = phone.wait("SIP/2.0 200");
     let port = answer.split_once("m=audio ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
     let tag = tag(&answer);
-    desk.say("ACK", "muted", 1, &tag, "", "");
+    phone.say("ACK", "muted", 1, &tag, "", "");
     server.wait_for_participants("Tea", 1);
-    (desk, tag, ([127, 0, 0, 1], port).into())
+    (phone, tag, ([127, 0, 0, 1], port).into())
 }
 
 fn silence(sequence: u16) -> Vec<u8> {
@@ -157,16 +157,16 @@ fn silence(sequence: u16) -> Vec<u8> {
 fn a_telephone_that_sends_nothing_while_it_is_muted_stays_while_it_answers() {
     let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (desk, _, to) = in_conference(&server, &rtp);
+    let (phone, _, to) = in_conference(&server, &rtp);
     for sequence in 0..5 {
         rtp.send_to(&silence(sequence), to).unwrap();
     }
     for _ in 0..3 {
-        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+        assert!(phone.wait("OPTIONS ").contains("Call-ID: muted"));
     }
     assert_eq!(server.participants("Tea").len(), 1);
-    desk.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
-    assert!(desk.wait("BYE ").contains("Call-ID: muted"));
+    phone.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
+    assert!(phone.wait("BYE ").contains("Call-ID: muted"));
     server.wait_for_participants("Tea", 0);
 }
 
@@ -174,9 +174,9 @@ fn a_telephone_that_sends_nothing_while_it_is_muted_stays_while_it_answers() {
 fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
     let server = Server::start("[media]\nrtp_timeout_seconds = 1\n");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (desk, _, to) = in_conference(&server, &rtp);
+    let (phone, _, to) = in_conference(&server, &rtp);
     for _ in 0..3 {
-        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+        assert!(phone.wait("OPTIONS ").contains("Call-ID: muted"));
     }
     let one_way = || {
         let participants = server.get("/v1/conferences/Tea/participants")["items"].take();
@@ -190,8 +190,8 @@ fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
         sequence += 1;
         one_way().is_null().then_some(())
     });
-    desk.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
-    assert!(desk.wait("BYE ").contains("Call-ID: muted"));
+    phone.wait_and_answer("OPTIONS ", "481 Call/Transaction Does Not Exist");
+    assert!(phone.wait("BYE ").contains("Call-ID: muted"));
     server.wait_for_participants("Tea", 0);
 }
 
@@ -199,11 +199,11 @@ fn a_telephone_that_is_muted_from_the_beginning_stays_while_it_answers() {
 fn a_telephone_from_which_nothing_ever_came_is_removed_though_it_answers() {
     let server = Server::start("[media]\nrtp_timeout_seconds = 1\nrtp_never_seconds = 3\n");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (desk, ..) = in_conference(&server, &rtp);
+    let (phone, ..) = in_conference(&server, &rtp);
     for _ in 0..2 {
-        assert!(desk.wait("OPTIONS ").contains("Call-ID: muted"));
+        assert!(phone.wait("OPTIONS ").contains("Call-ID: muted"));
     }
-    let bye = desk.wait("BYE ");
+    let bye = phone.wait("BYE ");
     assert!(bye.contains("Call-ID: muted") && bye.contains("No audio was ever received"), "{bye}");
     server.wait_for_participants("Tea", 0);
 }
@@ -212,11 +212,11 @@ fn a_telephone_from_which_nothing_ever_came_is_removed_though_it_answers() {
 fn keys_by_info_are_counted() {
     let server = Server::start("");
     let rtp = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (desk, tag, _) = in_conference(&server, &rtp);
+    let (phone, tag, _) = in_conference(&server, &rtp);
     for (key, cseq) in [("1", 2), ("#", 3)] {
         let body = format!("Signal={key}\r\nDuration=160\r\n");
-        desk.say("INFO", "muted", cseq, &tag, "Content-Type: application/dtmf-relay\r\n", &body);
-        desk.wait("SIP/2.0 200");
+        phone.say("INFO", "muted", cseq, &tag, "Content-Type: application/dtmf-relay\r\n", &body);
+        phone.wait("SIP/2.0 200");
     }
     wait_for("both keys to be counted", || {
         let participants = server.get("/v1/conferences/Tea/participants")["items"].take();

@@ -35,12 +35,12 @@ fn each_hears_all_the_others_through_mute_unmute_and_eject() {
         );
         assert_eq!(server.get(&path), serde_json::json!({ "options_set": true }));
     };
-    let everybody = || {
+    let all_hear_each_other = || {
         assert_hears(&red[0], &[900, 1600], &ALL);
         assert_hears(&red[1], &[400, 1600], &ALL);
         assert_hears(&red[2], &[400, 900], &ALL);
     };
-    everybody();
+    all_hear_each_other();
     assert_hears(&blue[0], &[2300], &ALL);
     assert_hears(&blue[1], &[600], &ALL);
 
@@ -51,7 +51,7 @@ fn each_hears_all_the_others_through_mute_unmute_and_eject() {
     assert_hears(&red[2], &[400], &ALL);
 
     set_options("muted=false");
-    everybody();
+    all_hear_each_other();
 
     let path = format!("/conference_participant_eject?conference_name=Red&participant_id={}", ids[2]);
     assert_eq!(server.get(&path), serde_json::json!({ "ejected": true }));

@@ -1,4 +1,4 @@
-//! Calls to the outside, trunks and transfers: baresip and SIPp are called, and where a test has to see or say every
+//! Outgoing calls, trunks and transfers: baresip and SIPp are called, and where a test has to see or say every
 //! message, a provider and a desk phone that speak SIP over UDP by hand.
 #![allow(missing_docs)]
 
@@ -16,7 +16,7 @@ use support::{Phone, Server, assert_hears, wait_for};
 const SDP: &str =
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
 
-/// Somebody at the other end of SIP over UDP.
+/// The other end of SIP over UDP.
 struct Peer {
     socket: UdpSocket,
     server: String,
@@ -112,27 +112,27 @@ fn invite(server: &Server, body: &Value) -> (u16, Value) {
     server.curl(&["-d", &body.to_string()], "/v1/conferences/Tea/participants")
 }
 
-/// Begins to call; the path of the party.
+/// Begins to call; the path of the participant.
 #[track_caller]
 fn begin(server: &Server, body: &Value) -> String {
-    let (status, party) = invite(server, body);
-    assert_eq!(status, 202, "{party}");
-    format!("/v1/conferences/Tea/participants/{}", party["participant_id"].as_str().unwrap())
+    let (status, participant) = invite(server, body);
+    assert_eq!(status, 202, "{participant}");
+    format!("/v1/conferences/Tea/participants/{}", participant["participant_id"].as_str().unwrap())
 }
 
 #[track_caller]
 fn wait_for_state(server: &Server, path: &str, state: &str) -> Value {
     wait_for(state, || {
-        let party = server.get(path);
-        (party["state"] == state).then_some(party)
+        let participant = server.get(path);
+        (participant["state"] == state).then_some(participant)
     })
 }
 
 #[track_caller]
 fn wait_for_answer(server: &Server, path: &str) -> Value {
     wait_for("an answer", || {
-        let party = server.get(path);
-        (party["state"] == "in" || party["state"] == "waiting").then_some(party)
+        let participant = server.get(path);
+        (participant["state"] == "in" || participant["state"] == "waiting").then_some(participant)
     })
 }
 
@@ -142,7 +142,7 @@ fn trunk_to(peer: &Peer) -> Value {
 }
 
 #[test]
-fn a_party_that_is_called_answers_hears_and_is_heard() {
+fn a_called_participant_answers_hears_and_is_heard() {
     let server = Server::start("");
     let ann = Phone::call(&server.uri("conf-Tea"), 500, "PCMU");
     server.wait_for_participants("Tea", 1);
@@ -154,10 +154,10 @@ fn a_party_that_is_called_answers_hears_and_is_heard() {
     put_trunk(&server, "office", &json!({ "uri": "sip:127.0.0.1", "hosts": ["127.0.0.1"] }));
     assert_eq!(invite(&server, &json!({ "to": "sip:ben@elsewhere.example" })).1["code"], "1301");
     let path = begin(&server, &to);
-    let party = wait_for_answer(&server, &path);
-    assert_eq!((&party["trunk"], &party["direction"]), (&json!("office"), &json!("out")));
+    let participant = wait_for_answer(&server, &path);
+    assert_eq!((&participant["trunk"], &participant["direction"]), (&json!("office"), &json!("out")));
     let ids = server.wait_for_participants("Tea", 2);
-    assert_eq!(party["participant_id"], ids[1]);
+    assert_eq!(participant["participant_id"], ids[1]);
     assert_hears(&ann, &[1100], &[500, 1100]);
     assert_hears(&ben, &[500], &[500, 1100]);
     assert_eq!(server.get("/v1/trunks/office")["status"]["calls"], 1);
@@ -185,8 +185,8 @@ fn refusals_end_as_states_and_redirections_lead_nowhere_else() {
         assert_eq!((full, &answer["code"]), (409, &json!("1206")));
         provider.answer(&request, status, extra, "");
         provider.wait("ACK");
-        let party = wait_for_state(&server, &path, "failed");
-        assert_eq!(party["status"], code, "{party}");
+        let participant = wait_for_state(&server, &path, "failed");
+        assert_eq!(participant["status"], code, "{participant}");
     }
     wait_for("nothing to stay behind", || (server.get("/conference_list") == json!([])).then_some(()));
 }
@@ -196,7 +196,7 @@ fn who_does_not_answer_in_time_or_is_not_wanted_any_more_is_cancelled() {
     let server = Server::start("");
     let provider = Peer::new(&server);
     put_trunk(&server, "provider", &trunk_to(&provider));
-    let desk = Peer::new(&server);
+    let phone = Peer::new(&server);
     let cancelled = |path: &str, request: &str, state: &str| {
         let cancel = provider.wait("CANCEL");
         provider.answer(&cancel, "200 OK", "", "");
@@ -207,15 +207,15 @@ fn who_does_not_answer_in_time_or_is_not_wanted_any_more_is_cancelled() {
     let path = begin(&server, &json!({ "to": "tel:+44", "ring_s": 5 }));
     let request = provider.wait("INVITE");
     // Those who may call a conference may follow it: they see who is being called.
-    desk.say("SUBSCRIBE", "conf-Tea", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
-    let document = desk.wait("NOTIFY");
+    phone.say("SUBSCRIBE", "conf-Tea", "follow", 1, "", "Event: conference\r\nExpires: 300\r\n", "");
+    let document = phone.wait("NOTIFY");
     assert!(
         document.contains("entity=\"tel:+44\"") && document.contains("<status>dialing-out<"),
         "{document}"
     );
     provider.answer(&request, "180 Ringing", "", "");
     wait_for_state(&server, &path, "ringing");
-    let document = desk.wait("NOTIFY");
+    let document = phone.wait("NOTIFY");
     assert!(document.contains("<status>alerting<"), "{document}");
     assert_eq!(cancelled(&path, &request, "failed")["status"], 408);
 
@@ -320,8 +320,8 @@ fn where_the_first_trunk_is_dead_the_second_is_taken() {
     put_trunk(&server, "first", &body(format!("sip:{}", dead.local_addr().unwrap()), 1));
     put_trunk(&server, "second", &body(format!("sip:{address}"), 2));
     let path = begin(&server, &json!({ "to": "tel:+441908273800" }));
-    let party = wait_for_answer(&server, &path);
-    assert_eq!(party["trunk"], "second", "{party}");
+    let participant = wait_for_answer(&server, &path);
+    assert_eq!(participant["trunk"], "second", "{participant}");
     let error = server.get("/v1/trunks/first")["status"]["last_error"].clone();
     assert!(error.as_str().unwrap().contains("408"), "{error}");
     // The one that is named is the only one.
@@ -341,7 +341,7 @@ fn where_the_first_trunk_is_dead_the_second_is_taken() {
 }
 
 #[test]
-fn a_redirection_is_followed_to_whoever_answers() {
+fn a_redirection_is_followed_until_a_telephone_answers() {
     let server = Server::start("");
     let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sipp/uas_redirect.xml");
     let (mut sipp, address) = sipp_plays(&["-sf", scenario, "-m", "1"]);
@@ -381,8 +381,8 @@ fn a_user_who_registered_over_tcp_is_called_over_that_connection() {
     let account = format!("<sip:alice@{};transport=tcp>;auth_pass=correct-horse;regint=60", server.sip);
     let (alice, _) = Phone::listen(&account, 1100);
     let path = wait_for("alice to be registered", || {
-        let (status, party) = invite(&server, &to);
-        let id = party["participant_id"].as_str().unwrap_or_default();
+        let (status, participant) = invite(&server, &to);
+        let id = participant["participant_id"].as_str().unwrap_or_default();
         (status == 202).then(|| format!("/v1/conferences/Tea/participants/{id}"))
     });
     wait_for_answer(&server, &path);
@@ -395,56 +395,56 @@ fn a_user_who_registered_over_tcp_is_called_over_that_connection() {
 #[test]
 fn a_participant_sends_its_place_on_where_its_service_says_so() {
     let server = Server::start("");
-    let (provider, desk) = (Peer::new(&server), Peer::new(&server));
+    let (provider, phone) = (Peer::new(&server), Peer::new(&server));
     put_trunk(&server, "provider", &trunk_to(&provider));
     // Not where nothing is said.
-    let tag = desk.call("conf-Tea", "none", "");
+    let tag = phone.call("conf-Tea", "none", "");
     let refer_to = format!("Refer-To: <sip:bob@{}>\r\n", provider.me);
-    desk.say("REFER", "conf-Tea", "none", 2, &tag, &refer_to, "");
-    desk.wait("SIP/2.0 403");
-    desk.say("BYE", "conf-Tea", "none", 3, &tag, "", "");
-    desk.wait("SIP/2.0 200");
+    phone.say("REFER", "conf-Tea", "none", 2, &tag, &refer_to, "");
+    phone.wait("SIP/2.0 403");
+    phone.say("BYE", "conf-Tea", "none", 3, &tag, "", "");
+    phone.wait("SIP/2.0 200");
     server.put_service(
         "lead",
         r#"{"conference": {"name": "Tea", "refer": "all", "participant": {"destroy_on_exit": true}}}"#,
     );
     let member = Peer::new(&server);
     member.call("conf-Tea", "member", "");
-    // Blind: the desk stays until somebody has answered.
-    let tag = desk.call("lead", "blind", "");
+    // Blind: the telephone stays until the call is answered.
+    let tag = phone.call("lead", "blind", "");
     server.wait_for_participants("Tea", 2);
-    desk.say("REFER", "lead", "blind", 2, &tag, &refer_to, "");
-    desk.wait("SIP/2.0 202");
-    assert!(desk.wait("NOTIFY").contains("SIP/2.0 100"));
+    phone.say("REFER", "lead", "blind", 2, &tag, &refer_to, "");
+    phone.wait("SIP/2.0 202");
+    assert!(phone.wait("NOTIFY").contains("SIP/2.0 100"));
     let request = provider.wait("INVITE sip:bob@");
     provider.answer(&request, "180 Ringing", "", "");
-    assert!(desk.wait("NOTIFY").contains("SIP/2.0 180"));
+    assert!(phone.wait("NOTIFY").contains("SIP/2.0 180"));
     provider.answer(&request, "200 OK", "", SDP);
     provider.wait("ACK");
-    let last = desk.wait("NOTIFY");
+    let last = phone.wait("NOTIFY");
     assert!(
         last.contains("SIP/2.0 200") && header(&last, "Subscription-State").starts_with("terminated"),
         "{last}"
     );
-    assert!(desk.wait("BYE").contains("taken the place"));
+    assert!(phone.wait("BYE").contains("taken the place"));
     server.wait_for_participants("Tea", 2);
 
-    // One that is refused: the desk stays.
-    let tag = desk.call("lead", "refused", "");
+    // One that is refused: the telephone stays.
+    let tag = phone.call("lead", "refused", "");
     server.wait_for_participants("Tea", 3);
-    desk.say("REFER", "lead", "refused", 2, &tag, &refer_to, "");
+    phone.say("REFER", "lead", "refused", 2, &tag, &refer_to, "");
     provider.answer(&provider.wait("INVITE"), "486 Busy Here", "", "");
-    wait_for("the refusal to be told", || desk.wait("NOTIFY").contains("SIP/2.0 486").then_some(()));
+    wait_for("the refusal to be reported", || phone.wait("NOTIFY").contains("SIP/2.0 486").then_some(()));
     server.wait_for_participants("Tea", 3);
 
     // Attended: the other one is told whose place our call takes.
     let replaces =
         format!("Refer-To: <sip:bob@{}?Replaces=abc%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n", provider.me);
-    desk.say("REFER", "lead", "refused", 3, &tag, &replaces, "");
+    phone.say("REFER", "lead", "refused", 3, &tag, &replaces, "");
     let request = provider.wait("INVITE");
     assert_eq!(header(&request, "Replaces"), "abc;to-tag=1;from-tag=2");
     provider.answer(&request, "200 OK", "", SDP);
-    desk.wait("BYE");
+    phone.wait("BYE");
     server.wait_for_participants("Tea", 3);
 }
 
@@ -469,46 +469,46 @@ fn a_leader_removes_a_member_and_a_member_nobody() {
 }
 
 #[test]
-fn somebody_outside_asks_a_conference_to_invite() {
+fn a_caller_outside_a_conference_has_it_invite() {
     let server = Server::start("");
     server.put_service("open-*", r#"{"conference": {"name": "{rest}", "refer": "all"}}"#);
-    let (provider, desk) = (Peer::new(&server), Peer::new(&server));
+    let (provider, phone) = (Peer::new(&server), Peer::new(&server));
     put_trunk(&server, "provider", &trunk_to(&provider));
     let refer_to = format!("Refer-To: <sip:bob@{}>\r\n", provider.me);
-    desk.say("REFER", "conf-Tea", "denied", 1, "", &refer_to, "");
-    desk.wait("SIP/2.0 403");
-    desk.say("REFER", "open-Tea", "asked", 1, "", &refer_to, "");
-    desk.wait("SIP/2.0 202");
+    phone.say("REFER", "conf-Tea", "denied", 1, "", &refer_to, "");
+    phone.wait("SIP/2.0 403");
+    phone.say("REFER", "open-Tea", "asked", 1, "", &refer_to, "");
+    phone.wait("SIP/2.0 202");
     provider.answer(&provider.wait("INVITE"), "200 OK", "", SDP);
-    wait_for("the answer to be told", || desk.wait("NOTIFY").contains("SIP/2.0 200").then_some(()));
+    wait_for("the answer to be reported", || phone.wait("NOTIFY").contains("SIP/2.0 200").then_some(()));
     server.wait_for_participants("Tea", 1);
 }
 
 #[test]
 fn a_telephone_is_sent_elsewhere() {
     let server = Server::start("");
-    let desk = Peer::new(&server);
-    let tag = desk.call("conf-Tea", "moves", "");
+    let phone = Peer::new(&server);
+    let tag = phone.call("conf-Tea", "moves", "");
     let id = server.wait_for_participants("Tea", 1).remove(0);
     let path = format!("/v1/conferences/Tea/participants/{id}");
-    let (status, party) =
+    let (status, participant) =
         server.curl(&["-d", r#"{"to": "sip:bob@elsewhere.example"}"#], &format!("{path}/transfer"));
-    assert_eq!((status, &party["transfer"]["state"]), (202, &json!("asked")), "{party}");
-    let refer = desk.wait("REFER");
+    assert_eq!((status, &participant["transfer"]["state"]), (202, &json!("asked")), "{participant}");
+    let refer = phone.wait("REFER");
     assert_eq!(header(&refer, "Refer-To"), "<sip:bob@elsewhere.example>");
-    desk.answer(&refer, "202 Accepted", "", "");
+    phone.answer(&refer, "202 Accepted", "", "");
     let notify = |cseq: u32, state: &str, body: &str| {
         let extra =
             format!("Event: refer\r\nSubscription-State: {state}\r\nContent-Type: message/sipfrag\r\n");
-        desk.say("NOTIFY", "conf-Tea", "moves", cseq, &tag, &extra, body);
-        desk.wait("SIP/2.0 200");
+        phone.say("NOTIFY", "conf-Tea", "moves", cseq, &tag, &extra, body);
+        phone.wait("SIP/2.0 200");
     };
     notify(2, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
     wait_for("the progress", || (server.get(&path)["transfer"]["state"] == "trying").then_some(()));
     notify(3, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
-    desk.wait("BYE");
-    let party = wait_for_state(&server, &path, "ended");
-    assert_eq!((&party["transfer"]["state"], &party["transfer"]["status"]), (&json!("done"), &json!(200)));
+    phone.wait("BYE");
+    let participant = wait_for_state(&server, &path, "ended");
+    assert_eq!((&participant["transfer"]["state"], &participant["transfer"]["status"]), (&json!("done"), &json!(200)));
 }
 
 #[test]
@@ -532,8 +532,8 @@ fn a_trunk_may_call_in_and_say_who_calls() {
         "P-Asserted-Identity: <sip:+441908111111@p.example>\r\nPrivacy: id\r\n",
     );
     server.wait_for_participants("Tea", 2);
-    let parties = server.get("/v1/conferences/Tea/participants")["items"].take();
-    assert_eq!((&parties[0]["from"], &parties[1]["from"]), (&json!("+441908000000"), &json!("anonymous")));
+    let participants = server.get("/v1/conferences/Tea/participants")["items"].take();
+    assert_eq!((&participants[0]["from"], &participants[1]["from"]), (&json!("+441908000000"), &json!("anonymous")));
     assert_eq!(server.get("/v1/trunks/provider")["status"]["calls"], 2);
     let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
     assert!(!log.contains("441908111111"), "not in the log either");

@@ -39,7 +39,7 @@ impl Proxy {
     }
 
     fn start_with(server: &str, extras: &Extras) -> Self {
-        // Somebody may take its port before it does.
+        // Another program may take its port first.
         (0..5).find_map(|_| Self::try_start(server, extras)).expect("a port that stays free")
     }
 

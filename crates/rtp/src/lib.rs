@@ -6,7 +6,7 @@
 //!
 //! | module | what it does | RFC |
 //! |---|---|---|
-//! | [`packet`] | reads and writes RTP headers, tells RTP from RTCP, STUN and DTLS | 3550, 7983 |
+//! | [`packet`] | reads and writes RTP headers, distinguishes RTP from RTCP, STUN and DTLS | 3550, 7983 |
 //! | [`extension`] | elements of header extensions, and the audio level of a packet | 8285, 6464 |
 //! | [`rtcp`] | reports and BYE | 3550 |
 //! | [`jitter`] | restores order and timing of packets, with as little delay as the network allows | – |

@@ -435,7 +435,7 @@ mod tests {
             let answer = answer(Algorithm::Md5, &nonce, "secret", count);
             judge.judge(&answer, Some(&ha1), source, Duration::from_secs(seconds))
         };
-        assert_eq!(of(1, "192.0.2.1".parse().unwrap(), 1), Verdict::Stale, "somebody else's challenge");
+        assert_eq!(of(1, "192.0.2.1".parse().unwrap(), 1), Verdict::Stale, "another source's challenge");
         assert_eq!(of(1, HERE, 1), Verdict::Right);
         assert_eq!(of(1, HERE, 2), Verdict::Stale, "a replay");
         assert_eq!(of(2, HERE, 3), Verdict::Right);

@@ -191,7 +191,7 @@ struct Source {
     credit: u64,
     seen: Duration,
     /// Refusals of excess requests that it may still be sent: more would let others be flooded with them.
-    told: u64,
+    answers: u64,
     proven: Failures,
     /// Failures of datagrams whose address may be forged.
     doubtful: Failures,
@@ -344,7 +344,7 @@ impl Guard {
             self.callers = self.sources.values().map(|source| source.failing.len()).sum();
         }
         let full = u64::from(self.config.requests_per_second) * 10_000;
-        self.sources.entry(key).or_insert(Source { credit: full, told: full, seen: now, ..Source::default() })
+        self.sources.entry(key).or_insert(Source { credit: full, answers: full, seen: now, ..Source::default() })
     }
 
     /// A request outside of any call arrived. `brings_something`: a connection, or credentials.
@@ -362,13 +362,13 @@ impl Guard {
         }
         let earned = now.saturating_sub(source.seen).as_millis() as u64 * rate;
         source.credit = source.credit.saturating_add(earned).min(rate * 10_000);
-        source.told = source.told.saturating_add(earned).min(rate * 10_000);
+        source.answers = source.answers.saturating_add(earned).min(rate * 10_000);
         source.seen = now;
         if source.credit < 1000 {
-            if source.told < 1000 {
+            if source.answers < 1000 {
                 return Admission::Ignored;
             }
-            source.told -= 1000;
+            source.answers -= 1000;
             return Admission::TooMany;
         }
         source.credit -= 1000;

@@ -149,7 +149,7 @@ impl Location {
             let server = Server { transport, address: SocketAddr::new(ip, port) };
             return (Self { hop, stage: Stage::Services }, Step::Found(vec![server]));
         }
-        // A name of one label belongs to the local network or this machine: nobody publishes services under it.
+        // A name of one label belongs to the local network or this machine: no services are published under it.
         if hop.port.is_some() || !hop.host.trim_end_matches('.').contains('.') {
             let mut search = Self { hop, stage: Stage::Services };
             let step = search.ask_addresses(Vec::new());

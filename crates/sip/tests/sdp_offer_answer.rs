@@ -353,7 +353,7 @@ fn opus_of_another_clock_or_g722_of_its_true_rate_is_not_ours() {
     }
 }
 
-/// RFC 7587, section 7: always `/2`, but some parties leave it out.
+/// RFC 7587, section 7: always `/2`, but some implementations leave it out.
 #[test]
 fn opus_without_its_channels_is_opus_and_named_with_them() {
     for rtpmap in ["opus/48000", "OPUS/48000/1", "opus/48000/2"] {

@@ -84,7 +84,7 @@ async fn what_is_too_large_for_a_datagram_arrives_over_a_connection() {
 }
 
 #[tokio::test]
-async fn whoever_refuses_connections_gets_it_as_a_datagram_at_once() {
+async fn a_host_that_refuses_connections_gets_it_as_a_datagram_at_once() {
     let (peer, _refusing, address) = same_port().await;
     let (caller, mut events) = endpoint().await;
     let begun = Instant::now();
@@ -101,7 +101,7 @@ async fn whoever_refuses_connections_gets_it_as_a_datagram_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_says_nothing_over_a_connection_gets_it_as_a_datagram_and_is_remembered() {
+async fn a_host_that_is_silent_over_a_connection_gets_it_as_a_datagram_and_is_remembered() {
     let (peer, tcp, address) = same_port().await;
     let connections: TcpListener = tcp.listen(16).unwrap();
     let (caller, mut events) = endpoint().await;

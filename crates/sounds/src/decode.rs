@@ -1,4 +1,4 @@
-//! From bytes to samples, by symphonia. It names nothing of it to the outside.
+//! From bytes to samples, by symphonia, none of whose types are public here.
 
 use crate::{FULL_RATE_SECONDS_MAX, Kind, Limits, Longer, RATES_HZ, Recording, SoundError, track::Track};
 use plenary_audio::codec::Rate;
@@ -74,7 +74,7 @@ pub(crate) fn run(
     let length = bytes.seek(SeekFrom::End(0))?;
     bytes.seek(SeekFrom::Start(0))?;
     let source = Source { bytes, length };
-    // A fault of a decoder must not end the thread that plays to everybody.
+    // A fault of a decoder must not end the thread that plays to all conferences.
     catch_unwind(AssertUnwindSafe(|| decode(source, limits, best))).unwrap_or_else(|_| {
         Err(SoundError::Broken { what: "what it says of itself makes no sense".to_owned() })
     })

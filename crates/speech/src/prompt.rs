@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Kind {
     /// Confirms a key to the one who pressed it.
     Confirmation,
-    /// Said to everybody in the conference.
+    /// Said to all participants of the conference.
     ToAll,
     /// Asks for keys or a name.
     Question,

@@ -23,17 +23,17 @@ pub enum Saying {
         /// The day.
         day: Day,
     },
-    /// How long it is until the conference ends. Said to everybody.
+    /// How long it is until the conference ends. Said to all.
     EndsIn {
         /// In seconds.
         seconds: u32,
     },
-    /// The leader has left, and the conference will end. Said to everybody.
+    /// The leader has left, and the conference will end. Said to all.
     LeaderGoneEndsIn {
         /// In seconds.
         seconds: u32,
     },
-    /// The only participant is told that the conference will end.
+    /// Warns the only participant that the conference will end.
     AloneEndsIn {
         /// In seconds.
         seconds: u32,
@@ -100,17 +100,17 @@ pub enum Saying {
         /// The keys, such as `*6`.
         keys: String,
     },
-    /// A called party is told by which key it joins.
+    /// The key by which a called participant joins.
     KeyToJoin {
         /// The key.
         keys: String,
     },
-    /// A muted participant is told by which keys they can ask to speak.
+    /// The keys by which a muted participant can ask to speak.
     KeyToAsk {
         /// The keys, such as `*9`.
         keys: String,
     },
-    /// A muted participant who talks is told by which keys they can be heard.
+    /// The keys by which a muted participant who talks can be heard.
     KeyToUnmute {
         /// The keys, such as `*6`.
         keys: String,

@@ -24,7 +24,7 @@ const DELETED_AT_ONCE: i64 = 100;
 /// What is known of a request when it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Nothing: it is to be carried out, and its end to be told by [`Store::idempotent_end`].
+    /// Nothing: it is to be carried out, and its end to be reported by [`Store::idempotent_end`].
     First,
     /// The same one is being carried out.
     UnderWay,

@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc, time::Instant};
 use subtle::ConstantTimeEq;
 use tracing::debug;
 
-/// How much of a key is kept readable: 30 of its 256 bits, enough to tell a person's keys apart.
+/// How much of a key is kept readable: 30 of its 256 bits, enough to distinguish the keys of an account.
 const PREFIX_CHARS: usize = 6;
 
 /// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
@@ -27,12 +27,12 @@ const KEYS_MAX: i64 = 1000;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
-/// What may be told about a key.
+/// What may be shown of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyInfo {
     /// Its number.
     pub id: KeyId,
-    /// The first characters of its text, by which people tell their keys apart.
+    /// The first characters of its text, by which people distinguish their keys.
     pub prefix: String,
     /// What people call it.
     pub label: Option<String>,
@@ -286,7 +286,7 @@ impl Store {
         Ok(done == 1)
     }
 
-    /// What the key of this login lets do, if both are right and the key is valid. `None` does not tell which of the two was
+    /// What the key of this login lets do, if both are right and the key is valid. `None` does not show which of the two was
     /// wrong, nor does the time it takes: an unknown login is hashed and compared like a known one. What was right is believed for a
     /// second more, though not beyond the end of the key; what changes a key in this process, or in another that says so
     /// ([`Self::forget_keys`]), ends that.
@@ -322,14 +322,14 @@ impl Store {
     }
 
     /// What this key lets a request do, for whichever account, if it is valid; the key alone says whose it is (Bearer, RFC 6750). It is looked
-    /// for by its hash. How long that takes may depend on what the index holds beside it, which tells nothing about keys: of the hash
+    /// for by its hash. How long that takes may depend on what the index holds beside it, which reveals nothing about keys: of the hash
     /// of a random key nothing follows. What was right is believed as by [`Self::authenticate`].
     ///
     /// # Errors
     /// When the database fails.
     pub async fn authenticate_key(&self, key: &str) -> Result<Option<Arc<Access>>, StoreError> {
         let given = hash(key);
-        // What comes before the hash tells it from a pair of login and key, which begins with one.
+        // What comes before the hash distinguishes it from a pair of login and key, which begins with one.
         let cache_key = Sha256::new().chain_update("bearer").chain_update(given).finalize().into();
         let ticket = match self.key_cache.get(&cache_key, Instant::now()) {
             Ok(cached) => return Ok(cached.if_valid()),

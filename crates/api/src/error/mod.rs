@@ -44,7 +44,7 @@ pub(crate) struct ApiError {
     code: Option<Code>,
     text: String,
     details: Box<[String]>,
-    /// What is wrong with members of the body and parameters, where each is told on its own.
+    /// What is wrong with members of the body and parameters, where each is reported on its own.
     fields: Box<[Field]>,
     /// For 405.
     allow: Option<Box<str>>,

@@ -89,7 +89,7 @@ impl ApiError {
         }
     }
 
-    /// As a part of an answer that tells of several things.
+    /// As a part of an answer that reports several things.
     pub(crate) fn problem_of(&self, request_id: &str) -> Value {
         serde_json::to_value(self.as_problem(request_id, "")).expect("plain data becomes JSON")
     }

@@ -239,7 +239,7 @@ async fn mute(
     changed(state, caller.account, name, change).await
 }
 
-/// Admits all who wait in the lobby
+/// Admits all callers in the lobby
 ///
 /// As many as there are seats for; the others go on waiting.
 #[utoipa::path(post, path = "/v1/conferences/{name}/admit", operation_id = "admit_waiting", tag = "conferences",

@@ -32,7 +32,7 @@ struct Key {
     /// Its number.
     #[schema(example = 7)]
     id: i64,
-    /// The first characters of its secret, by which people tell their keys apart.
+    /// The first characters of its secret, by which people distinguish their keys.
     #[schema(example = "k3v9qa")]
     prefix: String,
     #[serde(flatten)]

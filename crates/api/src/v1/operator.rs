@@ -188,7 +188,7 @@ async fn health(_: Caller<Operator>, State(state): State<App>) -> Answer {
     Ok(json(StatusCode::OK, &Shown::from(state.operator.health().await)))
 }
 
-/// Shows the configuration in force
+/// Shows the effective configuration
 ///
 /// By the names of the configuration file, without its secrets.
 #[utoipa::path(get, path = "/v1/operator/settings", operation_id = "get_settings", tag = "operator",

@@ -297,7 +297,7 @@ struct Call {
     #[serde(default = "ring_s")]
     #[schema(minimum = 5, maximum = 180)]
     ring_s: u32,
-    /// The key by which the called party says that it joins, so that no answering machine does. Left out: it is in as soon as it
+    /// The key by which the called participant confirms that it joins, so that no answering machine does. Left out: it is in as soon as it
     /// has answered.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false, value_type = String, pattern = "^[0-9*#A-Da-d]$", example = "1")]
@@ -323,7 +323,7 @@ struct Calls {
 /// One or several.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "for the description alone: what is wrong of one is told better than of either")]
+#[expect(dead_code, reason = "for the description alone: errors of one form are clearer than errors of either")]
 enum CallOrCalls {
     One(Call),
     Several(Calls),

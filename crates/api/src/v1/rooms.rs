@@ -204,7 +204,7 @@ async fn change(
     .await
 }
 
-/// What is wrong with a body is told before what is wrong with a condition (RFC 9110, section 13.2.1), and all of it at once.
+/// Errors of a body are reported before those of a condition (RFC 9110, section 13.2.1), and all of it at once.
 fn checked(
     account: AccountId,
     number: &str,

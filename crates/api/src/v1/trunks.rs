@@ -252,7 +252,7 @@ async fn change(
     .await
 }
 
-/// What is wrong with a body is told before what is wrong with a condition (RFC 9110, section 13.2.1).
+/// Errors of a body are reported before those of a condition (RFC 9110, section 13.2.1).
 fn check(account: AccountId, name: &str, body: &TrunkBody) -> Result<(), ApiError> {
     let password = match &body.password {
         GivenPassword::Set(password) => password.as_deref(),

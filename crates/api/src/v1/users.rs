@@ -172,7 +172,7 @@ async fn change(
     .await
 }
 
-/// What is wrong with a body is told before what is wrong with a condition (RFC 9110, section 13.2.1).
+/// Errors of a body are reported before those of a condition (RFC 9110, section 13.2.1).
 fn check(name: &str, password: Option<&str>) -> Result<(), ApiError> {
     let errors = password.map(|password| check_user(name, password)).unwrap_or_default();
     if errors.is_empty() { Ok(()) } else { Err(ApiError::members(errors)) }

@@ -203,7 +203,7 @@ async fn change(
     .await
 }
 
-/// What is wrong with a body is told before what is wrong with a condition (RFC 9110, section 13.2.1).
+/// Errors of a body are reported before those of a condition (RFC 9110, section 13.2.1).
 fn check(services: Option<&[String]>) -> Result<(), ApiError> {
     match services.is_none_or(are_webrtc_key_services) {
         true => Ok(()),

@@ -413,7 +413,7 @@ impl ConferenceControl for Control {
     ) -> Result<String, ControlError> {
         let key = ConferenceKey { account, name };
         let (_, inside) = self.with(|conferences, _| conferences.participants(&key))?;
-        match playback.to.filter(|to| !inside.iter().any(|party| party.id == *to)) {
+        match playback.to.filter(|to| !inside.iter().any(|participant| participant.id == *to)) {
             Some(_) => Err(Refused::UnknownParticipant.into()),
             None => Ok("01234567a1b1c1c2.1".to_owned()),
         }

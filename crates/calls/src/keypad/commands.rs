@@ -17,7 +17,7 @@ use tracing::{info, warn};
 const STEP_DB: i8 = 3;
 /// The most that a volume is changed by keys, in dB.
 const DB_MAX: i8 = 12;
-/// How long a party that is called by keys may ring, in milliseconds.
+/// How long a participant that is called by keys may ring, in milliseconds.
 const RING_MS: u64 = 60_000;
 
 /// How loud a participant hears and is heard, in dB against what it was at first.
@@ -159,7 +159,7 @@ impl Calls {
         self.command_done(number, question, outcome);
     }
 
-    /// A caller who talks while it is muted is told, at most once a minute.
+    /// A participant that talks while it is muted hears so, at most once a minute.
     pub(crate) fn note_talking_muted(&mut self, number: CallNumber) {
         const AGAIN_MS: u64 = 60_000;
         let now = self.now.mono;

@@ -1,4 +1,4 @@
-//! A called party says by a key that it is a person, before it enters: an answering machine does not.
+//! A called participant confirms by a key that it joins: an answering machine does not.
 
 use super::Keypad;
 use crate::{
@@ -11,12 +11,12 @@ use plenary_conference::{Digit, Mono, ToHome};
 use plenary_speech::{Prompt, Saying};
 use tracing::info;
 
-/// How long a called party has for its key, in milliseconds: a machine has begun to record by then, and has pressed nothing.
+/// How long a called participant has for its key, in milliseconds: a machine has begun to record by then, and has pressed nothing.
 const CONFIRM_MS: u64 = 20_000;
 /// The key that refuses.
 const REFUSAL: char = '2';
 
-/// The question that a called party hears.
+/// The question that a called participant hears.
 #[derive(Debug)]
 pub(super) struct Confirmation {
     key: Digit,
@@ -33,7 +33,7 @@ impl Calls {
         let keys = key.as_char().to_string();
         let says = [Saying::Prompt(Prompt::DialInvited), Saying::KeyToJoin { keys }];
         let mut clips = self.spoken(&language, &says);
-        // Again and again: people put the receiver to their ear some time after they have answered.
+        // Repeated: people put the handset to their head some time after they have answered.
         clips.push(crate::media::Clip::Silence { ms: 1500 });
         let play = PlayNumber(self.play_numbers.draw());
         let until = self.now.mono.plus_ms(CONFIRM_MS);
@@ -46,7 +46,7 @@ impl Calls {
         self.drive_keypad(number);
     }
 
-    /// A key of a party that is asked whether it joins; `false`: it is not.
+    /// A key of a participant that is asked whether it joins; `false`: it is not asked.
     pub(super) fn confirm_key(&mut self, number: CallNumber, key: Digit) -> bool {
         let Some(keypad) = self.keypad(number) else { return false };
         let Some(confirmation) = &keypad.confirmation else { return false };
@@ -64,14 +64,14 @@ impl Calls {
         self.enter_called(number);
     }
 
-    /// Nobody has confirmed.
+    /// The call was not confirmed.
     pub(super) fn not_confirmed(&mut self, number: CallNumber, text: &str) {
         info!(call = number.0, text, "the called side does not join");
         self.outgoing_failed(number, if text == NO_KEY { 408 } else { 603 }, text);
         self.end_call(number, reasons(200, text));
     }
 
-    /// A called party enters, with the keys of the conference's room.
+    /// A called participant enters, with the keys of the conference's room.
     pub(crate) fn enter_called(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(conference) = call.conference().cloned() else { return };
@@ -91,5 +91,5 @@ impl Calls {
     }
 }
 
-/// Why a call ends to which nobody has pressed a key.
+/// Why a call ends that was not confirmed.
 const NO_KEY: &str = "Nobody pressed the key to join";

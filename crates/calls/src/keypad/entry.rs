@@ -117,7 +117,7 @@ impl Calls {
     fn stop_name(&mut self, number: CallNumber, question: QuestionId, is_kept: bool) {
         let Some(keypad) = self.keypad(number) else { return };
         let Some((_, id)) = keypad.recording.filter(|(asked, _)| *asked == question) else { return };
-        // One that is dropped is forgotten when the media plane tells of it, at the latest.
+        // One that is dropped is forgotten when the media plane reports it, at the latest.
         if !is_kept {
             keypad.recording = None;
         }
@@ -134,7 +134,7 @@ impl Calls {
         let name = is_speech.then(|| self.name_of(id));
         match question {
             Some((question, _)) => self.entry_input(number, Input::Recorded { question, name }),
-            // Nobody waits for it any more.
+            // The call no longer waits for it.
             None if is_speech => self.out.forget_name(id),
             None => {}
         }
@@ -209,7 +209,7 @@ impl Calls {
         self.entry_input(number, Input::Failed { question });
     }
 
-    /// PINs of the room are being guessed, as the store has logged: its conference tells its leaders.
+    /// PINs of the room are being guessed, as the store has logged: its conference warns its leaders.
     fn tell_of_guessing(&mut self, number: CallNumber) {
         let Some(Keypad { room: Some(room), account, .. }) = self.keypad(number) else { return };
         let conference = ConferenceKey { account: *account, name: room.settings.conference.clone() };
@@ -346,7 +346,7 @@ impl Calls {
         keypad.menus = Some(Menus::new(menu, leader_menu, keypad.is_leader, language));
     }
 
-    /// A called party gets the keys of the room by which others came; in a conference without one there are none.
+    /// A called participant gets the keys of the room by which others came; in a conference without one there are none.
     pub(super) fn begin_menus_of_called(&mut self, number: CallNumber, conference: &ConferenceKey) {
         let Some(Voice { language, menu, leader_menu }) = self.voices.get(conference).cloned() else {
             return;

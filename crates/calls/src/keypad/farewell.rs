@@ -16,7 +16,7 @@ const FAREWELL_MS_MAX: u64 = 8_000;
 pub(crate) struct Farewells(BTreeMap<CallNumber, (Mono, Vec<Reason>)>);
 
 impl Calls {
-    /// The conference has put a participant out. One who was spoken to on the way in is told why before the call ends; the
+    /// The conference has put a participant out. A participant who came by an entry hears why before the call ends; the
     /// rest of the conference hears nothing of it.
     pub(crate) fn say_farewell(&mut self, number: CallNumber, reason: EndReason, reasons: Vec<Reason>) {
         let Some(call) = self.calls.get_mut(&number) else { return };

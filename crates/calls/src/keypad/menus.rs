@@ -1,4 +1,4 @@
-//! The menus of a participant: their outputs carried out, and what happens in the conference told to them.
+//! The menus of a participant: their outputs carried out, and events of the conference passed to them.
 
 use super::{Keypad, Speaker};
 use crate::{Calls, number::CallNumber};
@@ -26,7 +26,7 @@ impl Calls {
         true
     }
 
-    /// The conference tells a participant something.
+    /// The conference notifies a participant.
     pub(crate) fn tell(&mut self, participant: &ParticipantId, news: News) {
         let Some(number) = self.participants.get(participant).copied() else { return };
         if let News::MutedByLeader { self_unmute } = news

@@ -49,13 +49,13 @@ pub(crate) struct Keypad {
     /// The name that is being recorded, and the question that asked for it.
     recording: Option<(QuestionId, RecordingId)>,
     levels: Levels,
-    /// When the caller was last told that it talks while it is muted.
+    /// When the participant last heard that it talks while it is muted.
     told_muted_at: Option<Mono>,
-    /// It may unmute itself, as far as it was told.
+    /// It may unmute itself, as last reported to it.
     may_unmute: bool,
     /// The keys do something in the conference.
     pub(crate) has_keys: bool,
-    /// What a called party is asked before it enters.
+    /// What a called participant is asked before it enters.
     confirmation: Option<Confirmation>,
     /// When its dialogues want to be woken, as it is entered in [`Calls::keypad_due`].
     due: Option<Mono>,

@@ -58,7 +58,7 @@ impl Speeches {
 }
 
 impl Calls {
-    /// The clips of sentences. What a language lacks is said in English, and told once for each sentence in the log.
+    /// The clips of sentences. What a language lacks is said in English, and logged once for each sentence.
     pub(crate) fn spoken(&self, language: &LanguageCode, sayings: &[Saying]) -> Vec<Clip> {
         let spoken = self.languages.say(language, sayings);
         if !spoken.missing.is_empty() {

@@ -8,7 +8,7 @@ use crate::{
     time::Now,
 };
 
-/// Which of those who wait in the lobby.
+/// Which callers in the lobby.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum FromLobby<'a> {
     /// The one who has waited longest.
@@ -95,7 +95,7 @@ impl Conferences {
         self.conferences.get(key)?.live()
     }
 
-    /// It is in this conference, and nobody else is on the way to its seat.
+    /// It is in this conference, and no other call is on the way to its seat.
     pub(super) fn may_be_replaced(&self, participant: &ParticipantId, key: &ConferenceKey) -> bool {
         let is_in = matches!(self.seats.get(participant), Some(Seat::Entered { conference, .. }) if conference == key);
         let is_taken = |seat: &Seat| matches!(seat, Seat::Admitted { guest, .. } if guest.in_place_of.as_ref() == Some(participant));
@@ -107,7 +107,7 @@ impl Conferences {
             Some(Seat::Admitted { conference, guest }) => (conference, guest),
             Some(seat) => {
                 let refused = match seat {
-                    // Nobody has admitted it.
+                    // It has not been admitted.
                     Seat::Waiting { .. } => Refused::UnknownParticipant,
                     Seat::Entered { .. } | Seat::Admitted { .. } => Refused::AlreadyAdmitted,
                 };

@@ -53,7 +53,7 @@ impl Conference {
         self.live.as_deref_mut()
     }
 
-    /// Nobody reserved it, and nobody is in, on the way in or in the lobby.
+    /// It is not reserved, and no call is in, on the way in or in the lobby.
     pub(super) fn is_deserted(&self) -> bool {
         self.reservations.is_empty() && self.live().is_none_or(LiveConference::is_deserted)
     }

@@ -66,7 +66,7 @@ pub enum ConferenceRef {
 pub struct ConferenceOverview {
     /// Its name.
     pub name: ConferenceName,
-    /// Its state; HOLDING where nobody is in yet, but on the way in or in the lobby.
+    /// Its state; HOLDING while calls are on the way in or in the lobby, and none is in.
     pub state: State,
     /// The reservation behind it, if it is a reserved conference.
     pub reservation: Option<Reservation>,
@@ -74,7 +74,7 @@ pub struct ConferenceOverview {
     pub max_participants: u32,
     /// Participants while it is ACTIVE.
     pub participants: usize,
-    /// Those who wait: in the lobby, and those who are in while it is not ACTIVE.
+    /// Callers who wait: in the lobby, or in it while it is not ACTIVE.
     pub waiting: usize,
     /// Since when it is ACTIVE.
     pub started_at: Option<Timestamp>,

@@ -352,14 +352,14 @@ impl Conferences {
         Some((live, turn))
     }
 
-    /// What follows for this conference is made up for at the end of the step.
+    /// What follows for this conference is worked out at the end of the step.
     fn touch(&mut self, key: &ConferenceKey) {
         if !self.touched.contains(key) {
             self.touched.insert(key.clone());
         }
     }
 
-    /// All who are in, on the way in or in the lobby go.
+    /// All calls that are in, on the way in or in the lobby leave.
     fn hang_up_on_all(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         let Some((live, mut turn)) = self.open(key, now) else { return };
         for id in live.close(reason, &mut turn) {

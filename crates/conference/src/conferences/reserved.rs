@@ -306,7 +306,7 @@ impl Conferences {
         Ok(())
     }
 
-    /// All who are in the room of a reservation go, and it with them.
+    /// All participants of a reservation's room leave, and the room is removed.
     fn close_live(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         self.hang_up_on_all(key, reason, now);
         if let Some(conference) = self.conferences.get_mut(key) {

@@ -14,9 +14,9 @@ const DIGITS_MAX: usize = 12;
 pub(super) enum Asked {
     /// The number of a room.
     Room,
-    /// The PIN that everybody needs.
+    /// The PIN that all callers need.
     Pin,
-    /// The PIN that only leaders have; nothing is right for everybody else.
+    /// The PIN that only leaders have; nothing is right for the others.
     LeaderPin,
 }
 

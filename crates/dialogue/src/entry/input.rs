@@ -71,7 +71,7 @@ pub struct Room {
     pub has_leader_pin: bool,
     /// Callers say their name, which is played when they come and go.
     pub records_names: bool,
-    /// Who is early is held where the conference starts in at most so many minutes; `None`: they are told when it starts, and the
+    /// Early callers are held if the conference starts in at most so many minutes; `None`: they hear when it starts, and the
     /// call ends.
     pub hold_early_min: Option<u32>,
     /// Its language, where it has one of its own.
@@ -102,7 +102,7 @@ pub enum JoinAnswer {
     Admitted(Arrival),
     /// The caller waits until a leader admits them.
     Lobby {
-        /// A leader is there and has been told.
+        /// A leader is in and has been notified.
         leader_present: bool,
     },
     /// Too many wait already.

@@ -7,8 +7,8 @@
 //!                                                                          └▶ Full, Locked, Over: said, HangUp
 //! ```
 //!
-//! Keys interrupt what is said and are kept while nobody waits for them; a failure discards those that were kept, because they
-//! were meant for another question. At most one question to the outside is open at a time, and each has a deadline.
+//! Keys interrupt what is said and are kept while none are awaited; a failure discards those that were kept, because they
+//! were meant for another question. At most one question to the store or the conference is open at a time, and each has a deadline.
 
 mod collecting;
 mod input;
@@ -36,13 +36,13 @@ use plenary_model::{EntryAction, EntryRooms, Pin};
 use plenary_speech::{LanguageCode, NameId, Prompt};
 use std::{collections::VecDeque, sync::Arc};
 
-/// A caller has so long until the conference is asked for a place, so that nobody holds a line for nothing.
+/// A caller has so long until the conference is asked for a place, so that no line is held for nothing.
 const DIALOGUE_S_MAX: u32 = 300;
 /// The store, the recorder or a conference that does not answer for so long has failed.
 const ANSWER_S_MAX: u32 = 15;
-/// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is told to call again.
+/// A PIN that is not looked at yet is kept for so long; a caller who has to wait longer is asked to call again.
 const PIN_WAIT_S_MAX: u32 = 10;
-/// Who was told to end a number with # does so, although it was complete before; this soon after its last digit.
+/// Callers who heard that # ends a number press it, although the number was complete before; this soon after its last digit.
 const HASH_MS: u64 = 1500;
 /// How often a PIN is kept.
 const PIN_WAITS_MAX: u32 = 3;
@@ -54,7 +54,7 @@ pub struct Entry {
     language: LanguageCode,
     stage: Stage,
     timers: Timers<Timer>,
-    /// Keys that nobody has looked at.
+    /// Keys that are not used yet.
     typed: KeyBuffer,
     player: Player,
     is_music_on: bool,
@@ -99,7 +99,7 @@ enum Stage {
     SavingName { is_again: bool },
     /// The conference is asked for a place.
     Joining,
-    /// It has one, and the caller is told so.
+    /// It has one, and the caller hears so.
     Announcing { arrival: Arrival },
     /// It has not started; the caller is held, with music.
     Held { starts_at: Mono },
@@ -107,7 +107,7 @@ enum Stage {
     Lobby { is_leader_told: bool },
     /// The caller is in the conference and waits for its start, with music.
     Waiting { arrival: Arrival },
-    /// It has started, which the caller is told.
+    /// It has started, which the caller hears.
     Starting,
     /// Something is said before the call ends.
     Closing { reason: HangUpReason },
@@ -134,7 +134,7 @@ enum Timer {
     Start,
     /// The held caller has waited as long as the room allows.
     Hold,
-    /// The held caller is told again.
+    /// The held caller hears it again.
     Repeat,
 }
 
@@ -258,7 +258,7 @@ impl Entry {
             return;
         }
         match self.stage {
-            // Nobody is there to press one, or the keys belong to the menus of the conference.
+            // The caller has left, or the keys belong to the menus of the conference.
             Stage::New | Stage::Over | Stage::Waiting { .. } | Stage::Starting => {}
             Stage::Closing { .. } => {}
             Stage::RecordingName { is_again } => self.stop_recording(is_again, now),
@@ -437,7 +437,7 @@ impl Entry {
     fn on_no_answer(&mut self, now: Mono) {
         let Some(question) = self.open.take() else { return };
         match self.stage {
-            // Nobody is turned away because of a recorder.
+            // No caller is refused because of a recorder.
             Stage::RecordingName { .. } | Stage::SavingName { .. } => {
                 self.drop_recording(question);
                 self.join(now);

@@ -8,7 +8,7 @@ use plenary_speech::{NameId, Prompt};
 /// A name is recorded for so long at the most.
 const NAME_MS_MAX: u32 = 4000;
 
-/// What tells the caller to speak.
+/// The prompt to speak.
 fn tone() -> Item {
     Item::List(PlayList(vec!["tone:1000/250".to_owned()]))
 }

@@ -1,4 +1,4 @@
-//! From the conference's answer until the caller is in it: told why not, held, in the lobby, or waiting for the start.
+//! From the conference's answer until the caller is in it: refused with the reason, held, in the lobby, or waiting for the start.
 
 use super::{Arrival, Entry, HangUpReason, JoinAnswer, Output, Stage, Timer};
 use crate::{Item, Mono, QuestionId, timers::after_s};
@@ -10,7 +10,7 @@ const REPEAT_S: u32 = 180;
 const WORTH_SAYING_S: u32 = 10;
 /// A start that has come may be refused for a moment, because the clocks of both sides differ by a little.
 const HOLD_GRACE_S: u32 = 60;
-/// What starts later than this is told by the time of day.
+/// A start later than this is said as the time of day.
 const SAID_AS_DURATION_S: u32 = 3600;
 
 impl Entry {
@@ -169,7 +169,7 @@ impl Entry {
         }
     }
 
-    /// The start was put off, and the room holds nobody for longer.
+    /// The start was put off, and the room holds no callers for longer.
     pub(super) fn held_too_long(&mut self, now: Mono) {
         if let Stage::Held { starts_at } = self.stage {
             self.refused_early(seconds_until(starts_at, now), None, now);

@@ -1,4 +1,4 @@
-//! What a participant is told.
+//! What a participant hears.
 
 use super::{CallProgress, Menus, News, Outcome, Volume};
 use crate::Item;

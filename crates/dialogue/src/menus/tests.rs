@@ -94,7 +94,7 @@ fn waiting(id: &str, count: u32) -> Outcome {
 }
 
 #[test]
-fn each_key_of_everybody_does_its_work_and_says_so() {
+fn each_key_of_participants_does_its_work_and_says_so() {
     for make in [Keypad::participant, Keypad::leader] {
         for (keys, command, outcome, says) in [
             ("*6", "ToggleMute", Outcome::Muted, "mute.on"),

@@ -1,6 +1,6 @@
 //! A participant whom only some hear, as a coach is.
 //!
-//! The voice is not in the sum that all hear. Those who hear it have a mix of their own, to which it is added; for all
+//! The voice is not in the sum that all hear. Its listeners have a mix of their own, to which it is added; for all
 //! others nothing changes.
 
 use super::{MixRoom, key::MemberKey, member::RoomMember, ramp::Ramp};
@@ -53,7 +53,7 @@ impl Coaching {
         }
     }
 
-    /// Other listeners, of whom those who stay hear no change.
+    /// Other listeners; one that stays hears no change.
     fn replace(&mut self, by: Self) {
         self.is_ending = false;
         for listener in &mut self.listeners {

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_agreed_on_displaces_whoever_came_first() {
+    fn the_address_agreed_on_displaces_the_one_that_came_first() {
         let mut latch = Latch::new(at("10.0.0.1:4000"));
         assert!(latch.takes(at("203.0.113.9:1"), &header(1), 0));
         assert!(latch.takes(at("10.0.0.1:4711"), &header(900), 1), "the agreed host from another port");

@@ -91,7 +91,7 @@ pub(crate) struct MixRoom {
     plays: Vec<RoomPlay>,
     /// Gain of all voices: lowered during some playbacks.
     voices: Ramp,
-    /// Somebody talked in the last tick.
+    /// A participant talked in the last tick.
     is_talk: bool,
     /// Those whom some hear only.
     coaching: Vec<Coaching>,
@@ -402,7 +402,7 @@ impl MixRoom {
         pace.advise(talkers, phase_ns)
     }
 
-    /// Tells [`Pace`] when the packets of silent lines arrive, because they may be the next to talk.
+    /// Reports to [`Pace`] when the packets of silent lines arrive, because they may be the next to talk.
     fn scan_silent(&mut self, time: Tick, phase_ns: u64) {
         let Self { members, pace, .. } = self;
         for (place, member) in members.iter_mut().enumerate() {
@@ -577,7 +577,7 @@ impl MixRoom {
             Follows::Shared(listens) => {
                 if let Some(stream) = mixer.stream(codec, listens) {
                     match &member.encoder {
-                        // Nobody else is on it: it continues where their own ends.
+                        // No other listener is on it: it continues where their own ends.
                         Some(encoder) if !stream.is_current() => {
                             stream.encoder.copy_from(encoder);
                             stream.set_current();

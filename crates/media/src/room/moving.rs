@@ -16,7 +16,7 @@ use plenary_audio::codec::Encoder;
 #[derive(Debug)]
 pub(crate) struct MovingMember {
     member: RoomMember,
-    /// Those who hear it, if not all do.
+    /// Its listeners, if not all hear it.
     coaching: Option<Box<Coaching>>,
     /// The last tick that it was in.
     last_tick_ns: u64,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Level of a played tone, in dBov: as loud as speech.
 const TONE_DBOV: f32 = -15.0;
-/// What is lowered, for instance an announcement while somebody talks, is lowered by 12 dB.
+/// What is lowered, for instance an announcement while a participant talks, is lowered by 12 dB.
 pub(super) const LOWERED: f32 = 0.25;
 /// Bounds of a playback's gain, in dB.
 const GAIN_DB_MIN: f32 = -40.0;

@@ -27,7 +27,7 @@ const VOLUME_DB: f32 = 20.0;
 pub(super) struct RoomPlay {
     pub(super) playback: Playback,
     except: Option<MemberKey>,
-    /// Those who hear a copy of it later.
+    /// The listeners who hear a copy of it later.
     later: Vec<MemberKey>,
 }
 

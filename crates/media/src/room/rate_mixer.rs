@@ -129,7 +129,7 @@ impl RateMixer {
     pub(super) fn may_join(&mut self, listens: bool, limiter: &mut Limiter) -> bool {
         let shared = &mut self.shared[usize::from(listens)];
         if !shared.is_current && !shared.mixed {
-            // Nobody else is on it: it continues where their own ends.
+            // No other listener is on it: it continues where their own ends.
             shared.limiter.clone_from(limiter);
             shared.limiter_before.clone_from(limiter);
             shared.is_current = true;

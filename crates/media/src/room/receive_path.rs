@@ -264,7 +264,7 @@ impl ReceivePath {
         }
     }
 
-    /// Tells the jitter buffer whether the frame, of this level, may be removed or repeated.
+    /// Reports to the jitter buffer whether the frame, of this level, may be removed or repeated.
     pub(super) fn note_level(&mut self, level_dbov: f32) {
         self.jitter.set_quiet(level_dbov < QUIET_DBOV);
     }

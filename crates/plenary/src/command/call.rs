@@ -59,7 +59,7 @@ pub(super) async fn run(config: &Config, flags: cli::Call) -> anyhow::Result<Exi
         flags.seconds
     ))?;
     if let Some(keys) = &flags.dtmf {
-        // Parties enter with the ACK; a key pressed before that would be lost.
+        // Participants enter with the ACK; a key pressed before that would be lost.
         tokio::time::sleep(Duration::from_millis(300)).await;
         call.press(keys)?;
     }
@@ -98,7 +98,7 @@ fn say(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{}", crate::text::line(&text.to_string()))
 }
 
-/// The address this machine would send to the URI's host from; loopback where that can't be told.
+/// The address this machine would send to the URI's host from; loopback if that is not known.
 fn local_address(uri: &str) -> IpAddr {
     let host = uri.rsplit_once('@').map_or_else(|| uri.trim_start_matches("sip:"), |(_, host)| host);
     let host = host.split([';', '>', '?']).next().unwrap_or_default();

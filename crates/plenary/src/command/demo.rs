@@ -28,13 +28,13 @@ const TALKER_DBOV: f32 = -16.0;
 const HEARD_DBOV: f32 = -34.0;
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
-/// Six callers, each with a voice of its own: far enough apart to be told from each other by anybody.
+/// Six callers, each with a voice of its own: far enough apart to be distinguished by listening.
 const CALLERS: [(&str, u16); 6] =
     [("Ann", 350), ("Ben", 520), ("Cleo", 780), ("Dan", 1170), ("Eva", 1750), ("Finn", 2600)];
 
 pub(super) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("a folder for the demonstration cannot be made")?;
-    // The rules are the configured ones but for the notice: nobody wants to wait five minutes.
+    // The rules are the configured ones but for the notice, which would be a wait of five minutes.
     let mut config = Config {
         database: None,
         data: folder.path().to_owned(),
@@ -112,7 +112,7 @@ impl Show<'_> {
         self.roster(&conference, false).await?;
         self.who_hears_whom(&calls, &[1]).await;
 
-        headline("Ben presses 6 on his telephone: he may speak again");
+        headline("Ben presses 6 on the telephone and may speak again");
         calls[1].press("6")?;
         sleep(Duration::from_millis(2500)).await;
         self.roster(&conference, false).await?;
@@ -135,7 +135,7 @@ impl Show<'_> {
         self.roster(&conference, false).await?;
         self.who_hears_whom(&calls, &[2]).await;
 
-        headline("Everybody hangs up");
+        headline("All callers hang up");
         for call in &mut calls {
             call.hang_up();
         }
@@ -196,7 +196,7 @@ impl Show<'_> {
 
         headline("The leader presses *5: all others are muted");
         calls[0].press("*5")?;
-        // What the muted one is told is over by then.
+        // The prompt that the muted one hears is over by then.
         sleep(Duration::from_millis(7000)).await;
         self.hears_the_other(&calls, false);
         for call in &mut calls {
@@ -284,7 +284,7 @@ impl Show<'_> {
         let list = self.get(&format!("/conference_participant_list?conference_name={ROOM}")).await?;
         let ids = list["participants"].as_array().into_iter().flatten();
         let ids: Vec<String> =
-            ids.filter_map(|party| Some(party["participant_id"].as_str()?.to_owned())).collect();
+            ids.filter_map(|participant| Some(participant["participant_id"].as_str()?.to_owned())).collect();
         if ids.len() < 3 {
             bail!("the participant list holds too few: {list}");
         }

@@ -10,7 +10,7 @@ use std::{io::Write, process::ExitCode};
 pub(super) async fn run(flags: cli::Load) -> anyhow::Result<ExitCode> {
     if flags.rooms > flags.participants {
         anyhow::bail!(
-            "--rooms {} is more than --participants {}: every room needs somebody",
+            "--rooms {} is more than --participants {}: every room needs a participant",
             flags.rooms,
             flags.participants
         );

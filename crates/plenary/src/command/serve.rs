@@ -23,7 +23,7 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
     let mut server = Server::start(&config).await?;
     let first_key = if config.demo_account { demo_account(server.store()).await? } else { None };
 
-    // Scripts wait for these lines, so they are out before anything else happens. Whoever reads them may go away:
+    // Scripts wait for these lines, so they are out before anything else happens. Their reader may go away:
     // the service is not for them.
     let https = server.https_addr().map(|address| format!(", https://{address}")).unwrap_or_default();
     let sips = server.sips_addr().map(|address| format!(", {address} (TLS)")).unwrap_or_default();
@@ -67,7 +67,7 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
                 let _ = sd_notify::notify(&[NotifyState::Ready]);
             }
             _ = look_at_files.tick() => server.tls().reload_if_changed(),
-            // Whoever watches us is told that we are well only while the engine answers.
+            // The watchdog is fed only while the engine answers.
             _ = pat.tick(), if watchdog.is_some() => {
                 if server.engine().is_alive(pat.period()).await {
                     let _ = sd_notify::notify(&[NotifyState::Watchdog]);
@@ -80,10 +80,10 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
     Ok(())
 }
 
-/// Lets calls go on until the last one is over, time is up, or somebody insists.
+/// Lets calls go on until the last one is over, time is up, or a second signal comes.
 async fn drain(server: &Server, terminate: &mut Signal, interrupt: &mut Signal) {
     let within = server.drain_within();
-    // A manager that would kill us sooner is told that we need longer.
+    // A service manager that would kill the process sooner is asked for more time.
     let extend = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
     let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
     let engine = server.engine().clone();
@@ -127,7 +127,7 @@ Reserve a conference that starts in about six minutes:
   curl -u '{DEMO_LOGIN}:{key}' \\
     'http://{http}/conference_reservation_create?conference_name=Board&max_participants=40&start_time={start}&duration=30'
 
-Or just call one that nobody reserved, from two telephones:
+Or just call one that is not reserved, from two telephones:
 
   sip:conf-Tea@{sip}
 

@@ -39,7 +39,7 @@ use tracing::warn;
 /// How soon trunks that have changed are read again where they could not be read.
 const TRUNKS_AGAIN: Duration = Duration::from_secs(1);
 
-/// A clone for whoever needs to ask or command the engine.
+/// Asks and commands the engine. Clones share its queue.
 #[derive(Debug, Clone)]
 pub(crate) struct EngineHandle {
     commands: mpsc::Sender<EngineCommand>,
@@ -55,7 +55,7 @@ struct Booking {
     limits: ReservationLimits,
     clock: Clock,
     one_at_a_time: Mutex<()>,
-    /// The service is going away: whoever asks whether it is well is told.
+    /// The service is stopping: health checks are answered so.
     is_draining: AtomicBool,
 }
 
@@ -137,7 +137,7 @@ impl EngineHandle {
         Ok((reservation, state))
     }
 
-    async fn parties(
+    async fn participants_of(
         &self,
         account: AccountId,
         conference: ConferenceName,
@@ -170,7 +170,7 @@ impl EngineHandle {
         reports
     }
 
-    /// Has a conference or a party changed; returns when the edges have done it.
+    /// Has a conference or a participant changed; returns when the edges have done it.
     async fn control(&self, event: Event) -> Result<(), ControlError> {
         self.have_done(Question::Home(HomeQuestion::Control(event))).await
     }
@@ -204,7 +204,7 @@ impl EngineHandle {
 
     /// Who is in a conference, and who of them is talking.
     pub(crate) async fn roster(&self, key: ConferenceKey) -> Result<Vec<RosterLine>, ControlError> {
-        let inside = match self.parties(key.account, key.name, ParticipantsQuestion::Roster).await {
+        let inside = match self.participants_of(key.account, key.name, ParticipantsQuestion::Roster).await {
             Err(ControlError::Refused(_)) => Vec::new(),
             inside => inside?,
         };
@@ -652,7 +652,7 @@ impl ConferenceControl for EngineHandle {
         account: AccountId,
         conference: ConferenceName,
     ) -> Result<Vec<ParticipantReport>, ControlError> {
-        let participants = self.parties(account, conference, ParticipantsQuestion::Roster).await?;
+        let participants = self.participants_of(account, conference, ParticipantsQuestion::Roster).await?;
         Ok(self.measured(participants).await)
     }
 
@@ -662,7 +662,7 @@ impl ConferenceControl for EngineHandle {
         conference: ConferenceName,
         participant: ParticipantId,
     ) -> Result<ParticipantReport, ControlError> {
-        let found = self.parties(account, conference, ParticipantsQuestion::One(participant)).await?;
+        let found = self.participants_of(account, conference, ParticipantsQuestion::One(participant)).await?;
         let report = self.measured(found).await.pop();
         report.ok_or(ControlError::Refused(Refused::UnknownParticipant))
     }
@@ -721,11 +721,11 @@ impl ConferenceControl for EngineHandle {
 
     async fn trunks_changed(&self) -> Result<(), ControlError> {
         loop {
-            // One after the other: what was read first must not be told last.
+            // One after the other: what was read first must not be passed on last.
             let turn = self.booking.one_at_a_time.lock().await;
             match self.booking.store.all_trunks().await {
                 Ok(trunks) => return self.have_done(Question::Edge(EdgeQuestion::Trunks(Ok(trunks)))).await,
-                // What is stored has to take effect, though its client may be told before that its time is up.
+                // What is stored has to take effect, though its client may hear before that its time is up.
                 Err(error) => {
                     warn!(%error, "trunks have changed and cannot be read; trying again in a second")
                 }

@@ -6,7 +6,7 @@
 //!   media events ┼─▶ Node: calls ⇄ home of ──────────┼── MediaCommand ──▶ media plane
 //!   web services ┤         conferences               ├── Lookup ────────▶ store, whose answer comes back
 //!   the store    ┘            ▲                      ├── Record ────────▶ writer of call records
-//!                             └── time               └── Reply ─────────▶ whoever asked
+//!                             └── time               └── Reply ─────────▶ the asker
 //! ```
 
 mod clock;
@@ -46,7 +46,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What others bring to the engine.
 pub(crate) enum EngineCommand {
-    /// Somebody asks, and is answered here.
+    /// A question, and where its answer goes.
     Ask(Box<Question>, oneshot::Sender<Answer>),
     /// The store says this to a lookup.
     Found(LookupId, Box<Found>),
@@ -147,7 +147,7 @@ impl Engine {
             stopping: None,
             rescues: Rescues::default(),
         };
-        // Nobody waits for this one.
+        // No asker waits for this one.
         engine.take(Input::Question(QuestionId(0), Question::Edge(EdgeQuestion::Trunks(trunks))));
         tokio::spawn(engine.run(inbox, parts.sip_events, parts.media_events));
         Ok(handle)
@@ -218,12 +218,12 @@ impl Engine {
             }
             #[cfg(test)]
             EngineCommand::Fail { call } => {
-                self.guarded(call, |_| panic!("told to fail while handling {call:?}"));
+                self.guarded(call, |_| panic!("a test has this fail while handling {call:?}"));
             }
         }
     }
 
-    /// Hands an input to those who decide, and carries out what follows.
+    /// Hands an input to the deciding crates, and carries out their outputs.
     fn take(&mut self, input: Input) {
         let call = self.node.call_of(&input);
         self.guarded(call, |engine| engine.handle(input));

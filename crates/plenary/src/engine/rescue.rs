@@ -1,8 +1,8 @@
 //! A mistake of ours in the handling of one call ends that call, and not the engine with all others.
 //!
 //! What a panic leaves half done is cleared away by ending the call that was being handled. A mistake that comes again and
-//! again sits deeper than one call: then the engine ends, the process with it, and whoever watches over it starts it anew;
-//! reservations are read back and telephones are told ([`super::Engine::start`]).
+//! again sits deeper than one call: then the engine ends, the process with it, and its supervisor starts it anew;
+//! reservations are read back and telephones get BYE ([`super::Engine::start`]).
 
 use super::Engine;
 use plenary_calls::CallNumber;

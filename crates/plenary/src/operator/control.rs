@@ -25,7 +25,7 @@ pub(crate) struct Operator {
     pub(crate) store: Store,
     pub(crate) started_at: Timestamp,
     pub(crate) is_overloaded: Arc<AtomicBool>,
-    /// As in force.
+    /// The effective configuration.
     pub(crate) config: Arc<RwLock<Config>>,
 }
 

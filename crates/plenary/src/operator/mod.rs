@@ -1,4 +1,4 @@
-//! The door for whoever runs the service, as against those who have an account: a socket in the data folder, `operator.sock`.
+//! The operator's access to a running service: a socket in the data folder, `operator.sock`.
 //! Who may open it may also write the database beside it, which is what `plenary account` does; so no key is asked for.
 //!
 //! One question and one answer, each a line of JSON; then the connection ends.
@@ -48,7 +48,7 @@ pub(crate) struct Banned {
     pub(crate) source: IpAddr,
     /// For how long still.
     pub(crate) seconds: u64,
-    /// Only what comes from there by datagram and without a password is not answered, for somebody else may have written it.
+    /// Only what comes from there by datagram and without a password is not answered, for its source may be forged.
     pub(crate) doubtful: bool,
     /// Only this caller from there, and what it asked for; `None`: all.
     #[serde(default)]
@@ -176,7 +176,7 @@ pub(crate) async fn keys_changed(data: &Path) {
         _done: bool,
     }
     if let Err(error) = ask::<Answer>(data, &Question::KeysChanged).await {
-        tracing::debug!(%error, "no service was told that keys have changed");
+        tracing::debug!(%error, "no service was notified that keys have changed");
     }
 }
 

@@ -154,7 +154,7 @@ impl Browser {
         self.wait_to_hear_all(&[hz], others);
     }
 
-    /// Ends it as a crash would: nothing is said to anybody.
+    /// Ends it as a crash would: without a goodbye.
     pub fn kill(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.child.kill();

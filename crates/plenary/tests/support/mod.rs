@@ -1,4 +1,4 @@
-//! A running Plenary, and the parties that call and command it: curl, baresip, SIPp.
+//! A running Plenary, and the programs that call and command it: curl, baresip, SIPp.
 //!
 //! Everything listens on free ports of loopback and is ended by its process id.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
@@ -397,7 +397,7 @@ pub fn free_port() -> u16 {
 }
 
 /// An address of loopback with a port that is free for UDP and TCP, for programs that listen on both and do not start where
-/// one is taken. What is free for one may be somebody else's for the other.
+/// one is taken. What is free for one may be taken for the other.
 pub fn free_address() -> String {
     wait_for("a port that is free for UDP and TCP", || {
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();

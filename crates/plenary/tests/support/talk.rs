@@ -59,7 +59,7 @@ impl Talk {
     }
 
     /// Does something that takes three seconds at the most, and looks whether a sound was lost meanwhile: no packet, and
-    /// the other's tone in every tenth of a second but two (this machine may stall, and the ear with it). The telephones note where
+    /// the other's tone in every tenth of a second but two (this machine may stall, and the recording with it). The telephones note where
     /// they were late themselves by more than a frame: what they did not send in time nobody could hear in time.
     #[track_caller]
     pub fn assert_stays_perfect<T>(&self, meanwhile: impl FnOnce() -> T) -> T {

@@ -25,7 +25,7 @@ const RTCP_ENCRYPTED: u32 = 1 << 31;
 /// A cipher with its authentication: an SRTP crypto suite (RFC 4568, 6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Suite {
-    /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Supported by everyone.
+    /// AES in counter mode, HMAC-SHA1 of 80 bits (RFC 4568, 6.2.1). Supported by all implementations.
     AesCm128HmacSha1_80,
     /// The same with 32 bits for RTP (RFC 4568, 6.2.2).
     AesCm128HmacSha1_32,
@@ -166,7 +166,7 @@ pub enum SrtpError {
     /// The tag does not match the key: the packet is not from the peer, or was modified in transit.
     #[error("its authentication tag is wrong")]
     NotAuthentic,
-    /// A replay, or too old to tell.
+    /// A replay, or too old for the window to know.
     #[error("it is a replay")]
     Replay,
 }

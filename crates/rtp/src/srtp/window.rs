@@ -39,7 +39,7 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    /// It is a replay, or too old to tell.
+    /// It is a replay, or too old for the window to know.
     pub(super) fn has_come(&self, index: u64) -> bool {
         if self.seen == 0 || index > self.highest {
             return false;

@@ -207,7 +207,7 @@ fn memory_is_bounded_however_many_sources_come() {
 }
 
 #[test]
-fn whoever_is_written_about_falsely_is_not_shut_out() {
+fn a_source_that_others_forge_is_not_shut_out() {
     let mut guard = guard();
     let (victim, at) = (ip("192.0.2.1"), Duration::from_secs(1));
     let bans: Vec<Duration> = (0..1000).filter_map(|_| guard.failed(victim, Proof::Doubtful, at)).collect();

@@ -559,7 +559,7 @@ fn codec(media: &Media, payload_type: u8) -> Option<Codec> {
             let (rate, channels) = clock.split_once('/').unwrap_or((clock, "1"));
             let is_channels = match codec {
                 Codec::Pcmu | Codec::Pcma | Codec::G722 => channels == "1",
-                // Always two by RFC 7587, section 7, but some parties omit them or state one. The stream is the same: every
+                // Always two by RFC 7587, section 7, but some implementations omit them or state one. The stream is the same: every
                 // decoder takes one channel or two, whatever the session description says.
                 Codec::Opus => channels == "1" || channels == "2",
             };

@@ -255,7 +255,7 @@ async fn websocket(stream: BoxedStream, side: Side, mut waiting: mpsc::Receiver<
         .limits(tokio_websockets::Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
         .serve(stream);
     exchange(&mut socket, &side, &mut waiting).await;
-    // Both sides confirm the close, whoever began it (RFC 6455, section 5.5.1); browsers treat anything else as a
+    // Both sides confirm the close, whichever began it (RFC 6455, section 5.5.1); browsers treat anything else as a
     // failure.
     let _ = timeout(FAREWELL, socket.close()).await;
 }

@@ -374,7 +374,7 @@ impl Task {
             }
             EndpointCommand::SetDraining { draining } => self.ua.set_draining(draining),
             #[cfg(test)]
-            EndpointCommand::Fail => panic!("told to fail"),
+            EndpointCommand::Fail => panic!("a test has this fail"),
             EndpointCommand::SetBusy { busy } => self.program_is_busy = busy,
             EndpointCommand::Accepted { stream, flow } => {
                 if self.ua.is_allowed(flow) {
@@ -546,7 +546,7 @@ impl Task {
     }
 
     /// A connection is closed, accepts nothing more, or no longer exists. If the other side had opened it, the
-    /// program is told before anything fails over it.
+    /// program is notified before anything fails over it.
     fn close(&mut self, flow: Flow) {
         let now = self.now();
         let closed = self.connections.remove(&(flow.transport, flow.remote));

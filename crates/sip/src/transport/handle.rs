@@ -395,7 +395,7 @@ impl SipHandle {
 pub fn check_dial(spec: &DialSpec) -> Result<(), SipError> {
     match spec.flow {
         // It uses an existing connection, so its URI need not lead anywhere: that of a browser names a host that
-        // nobody can resolve, and a transport that only the browser can open (RFC 7118, section 5).
+        // that does not resolve, and a transport that only the browser can open (RFC 7118, section 5).
         Some(_) => drop(parse(&spec.uri)?),
         None => {
             check(&spec.uri)?;

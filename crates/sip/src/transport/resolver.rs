@@ -87,7 +87,7 @@ impl Resolver {
         }
     }
 
-    /// An answer; no records if there are none, or nobody answers.
+    /// An answer; no records if there are none, or no server answers.
     async fn answer(&self, question: &Question) -> Vec<Record> {
         if let Some(records) = self.kept(question) {
             return records;

@@ -289,7 +289,7 @@ impl UserAgent {
         }
     }
 
-    /// A response to an INVITE that nobody waits for: the call was answered by another fork, or the server was given
+    /// A response to an INVITE that is no longer awaited: the call was answered by another fork, or the server was given
     /// up.
     fn on_unwanted(&mut self, key: &TransactionKey, flow: Flow, response: &Response) {
         let Some(invite) = self.transactions.request(key).cloned() else { return };
@@ -503,7 +503,7 @@ impl UserAgent {
         for (name, value) in extra {
             message::push(&mut response.headers, name, value);
         }
-        let client = message::party(&request.headers, Side::From).user;
+        let client = message::name_addr(&request.headers, Side::From).user;
         let servers = (self.ice_servers.0)(&client);
         message::with_body(&mut response, "application/json", servers);
         self.cx.respond(&received.key, response);
@@ -645,7 +645,7 @@ impl UserAgent {
         self.with(now, |ua| ua.calls.probe(&mut ua.cx, id));
     }
 
-    /// Asks the other side of a call to call someone (REFER). `ReferralProgress` reports the outcome; the call
+    /// Asks the other side of a call to call an address (REFER). `ReferralProgress` reports the outcome; the call
     /// continues until it is hung up.
     pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
         self.with(now, |ua| ua.calls.refer(&mut ua.cx, id, to));

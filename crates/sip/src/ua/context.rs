@@ -116,7 +116,7 @@ pub(super) enum Action {
     },
     /// Stops retransmitting an INVITE, which can still be answered.
     StopRepeating(TransactionKey),
-    /// Nobody waits for the outcome of a transaction any more.
+    /// The outcome of a transaction is no longer awaited.
     Abandon(TransactionKey),
     Locate {
         lookup: Lookup,
@@ -143,7 +143,7 @@ pub(super) enum Action {
         dialog: Box<Dialog>,
         contact_user: String,
     },
-    /// Tells the program.
+    /// Reports to the program.
     Event(SipEvent),
 }
 

@@ -263,7 +263,7 @@ pub(super) fn target(uri: &Uri) -> AddrSpec {
     AddrSpec { user, host: uri.host().map(host_text).unwrap_or_default() }
 }
 
-pub(super) fn party(headers: &Headers, side: Side) -> NameAddr {
+pub(super) fn name_addr(headers: &Headers, side: Side) -> NameAddr {
     let Some(address) = address(headers, side) else {
         return NameAddr { display_name: None, user: String::new(), host: String::new() };
     };

@@ -21,7 +21,7 @@ pub enum Output {
         /// The next hop of a request.
         hop: Hop,
     },
-    /// Tell the program.
+    /// For the program.
     Event(SipEvent),
 }
 

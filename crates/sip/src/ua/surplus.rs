@@ -1,4 +1,4 @@
-//! Surplus dialogs: a call answered by two telephones, or by one that was told to stop ringing. Each is acknowledged
+//! Surplus dialogs: a call answered by two telephones, or by one whose call was cancelled. Each is acknowledged
 //! and ended at once (RFC 3261, section 13.2.2.4), and retransmissions of its 2xx are acknowledged as long as they
 //! may come.
 

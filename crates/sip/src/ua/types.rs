@@ -62,7 +62,7 @@ impl Transport {
         }
     }
 
-    /// Nobody between the two ends can read or change the messages.
+    /// No hop between the two ends can read or change the messages.
     #[must_use]
     pub const fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
@@ -265,7 +265,7 @@ pub struct DialSpec {
     pub display_name: Option<String>,
     /// The caller, for peers that trust this side (P-Asserted-Identity, RFC 3325). An empty host is that of From.
     pub asserted: Option<NameAddr>,
-    /// Hides the caller from the called party: From is anonymous and `Privacy: id` is requested (RFC 3323, RFC 3325).
+    /// Withholds the caller's identity from the called user: From is anonymous and `Privacy: id` is requested (RFC 3323, RFC 3325).
     pub is_private: bool,
     /// A conference calls, and says so in Contact (`isfocus`, RFC 4579).
     pub is_focus: bool,
@@ -276,7 +276,7 @@ pub struct DialSpec {
     /// URIs of proxies that the call passes, the nearest first: `sip:host;lr`. The servers located are those of the
     /// first one.
     pub route: Vec<String>,
-    /// Send it on this flow instead, on which the called party registered (RFC 5626, 5.3). A route is still written.
+    /// Send it on this flow instead, on which the called user registered (RFC 5626, 5.3). A route is still written.
     pub flow: Option<Flow>,
     /// The dialog that this call replaces.
     pub replaces: Option<Replaces>,

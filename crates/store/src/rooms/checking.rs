@@ -23,7 +23,7 @@ use plenary_model::{AccountId, Timestamp, is_room_number};
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The caller who keyed a PIN in, told apart by what a caller cannot choose freely.
+/// The caller who keyed a PIN in, distinguished by what a caller cannot choose freely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PinCaller<'a> {
     /// Where the call comes from.
@@ -49,7 +49,7 @@ impl PinCaller<'_> {
         Place { is_trunk, is_shared: is_trunk && self.name.is_none() }
     }
 
-    /// What the source is told apart by, and what the caller is. Hashed: names may be long, and of numbers no more is kept than
+    /// What distinguishes the source, and what the caller. Hashed: names may be long, and of numbers no more is kept than
     /// it takes.
     fn who(&self) -> ([u8; 32], [u8; 32]) {
         let source = match self.source {
@@ -83,7 +83,7 @@ fn network(address: IpAddr) -> IpAddr {
 pub struct PinCheck {
     /// Whether it is one.
     pub outcome: PinOutcome,
-    /// The leaders in the room's conference are to be told that its PINs are being guessed: so many were wrong of late. It is
+    /// The leaders in the room's conference are to be warned that its PINs are being guessed: so many were wrong of late. It is
     /// said once for the 20th, the 40th, the 80th and so on.
     pub guessing: Option<u32>,
 }
@@ -225,7 +225,7 @@ impl Store {
         transaction.commit(DOING).await
     }
 
-    /// Raises the levels, and says whether leaders are to be told.
+    /// Raises the levels, and says whether leaders are to be warned.
     async fn note_wrong(&self, counted: &Counted<'_>) -> Result<Option<u32>, StoreError> {
         let now = counted.now;
         let mut transaction = self.write(DOING).await?;

@@ -8,7 +8,7 @@
 //! source  one address, user or trunk, all rooms   60 / h   callers of that source who were never right in the room
 //!                                        (trunk: 120 / h)
 //! room    all callers of one room               600 / h    callers who were never right in the room
-//! alarm   the same                               20 / h    no one: leaders are told
+//! alarm   the same                               20 / h    none: leaders are warned
 //! ```
 //!
 //! A caller who was right in a room before, and comes from the same place, is held up only by their own mistakes, and by
@@ -26,13 +26,13 @@ const FIRST_WAIT_MS: i64 = 30_000;
 /// The longest wait of a caller.
 const WAIT_MS_MAX: i64 = HOUR_MS;
 /// The longest wait of callers whom others could lock out by their mistakes: a caller who was right before, whose number may
-/// be forged, and callers of a trunk who hide their number, for they are told apart by nothing.
+/// be forged, and callers of a trunk who hide their number, for nothing distinguishes them.
 const SHORT_WAIT_MS_MAX: i64 = 120_000;
 /// A caller who was right is known for so long.
 const KNOWN_MS: i64 = 90 * 24 * HOUR_MS;
 /// That a caller was right is written down again after so long.
 const REFRESHED_MS: i64 = 24 * HOUR_MS;
-/// Wrong PINs in a room that are told to its leaders, for the first time.
+/// Wrong PINs in a room after which its leaders are first warned.
 const ALARM: i64 = 20;
 
 /// A count that drains with time.
@@ -104,7 +104,7 @@ pub(super) struct Tries {
     pub(super) room: Level,
 }
 
-/// What a caller is told apart by.
+/// What distinguishes a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     /// The source is a trunk, which many people come by.
@@ -156,15 +156,15 @@ impl Tries {
     }
 }
 
-/// How many wrong PINs leaders are told of, when the level of the room's alarm rises to this: at the 20th, the 40th, the 80th …
+/// How many wrong PINs leaders are warned of, when the level of the room's alarm rises to this: at the 20th, the 40th, the 80th …
 pub(super) fn alarm(before: Level, now: Timestamp) -> Option<u32> {
     let count = before.count(now, ALARMED);
     let raised = before.raised(now, ALARMED).count(now, ALARMED);
-    let mut told = ALARM;
-    while told < raised {
-        told *= 2;
+    let mut reported = ALARM;
+    while reported < raised {
+        reported *= 2;
     }
-    (raised == told && count < told).then(|| u32::try_from(told).unwrap_or(u32::MAX))
+    (raised == reported && count < reported).then(|| u32::try_from(reported).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
             [0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 1920],
             "by then one was forgotten"
         );
-        // Callers who were right before wait two minutes at the most, and so do those who cannot be told apart.
+        // Callers who were right before wait two minutes at the most, and so do callers who cannot be distinguished.
         let known = Tries { right_at: Some(NOW), ..Tries::default() };
         assert_eq!(waits(known, OF_TRUNK, 7), [0, 0, 0, 30, 60, 120, 120]);
         assert_eq!(waits(Tries::default(), HIDDEN, 7), [0, 0, 0, 30, 60, 120, 120]);
@@ -294,12 +294,12 @@ mod tests {
 
     #[test]
     fn leaders_are_told_at_twenty_and_at_each_doubling() {
-        let (mut level, mut told) = (Level::default(), Vec::new());
+        let (mut level, mut reported) = (Level::default(), Vec::new());
         for number in 1..=100 {
-            told.extend(alarm(level, NOW).map(|count| (number, count)));
+            reported.extend(alarm(level, NOW).map(|count| (number, count)));
             level = level.raised(NOW, ALARMED);
         }
-        assert_eq!(told, [(20, 20), (40, 40), (80, 80)]);
+        assert_eq!(reported, [(20, 20), (40, 40), (80, 80)]);
         // One wrong PIN every three minutes is what people do.
         let (mut level, mut now) = (Level::default(), NOW);
         for _ in 0..1000 {

@@ -1,6 +1,6 @@
 //! The seven services of the specification. Names of properties, their order and their types are its own.
 //!
-//! [`table`] says what each takes; routes, reading and all that is told of wrong parameters come from it.
+//! [`table`] says what each takes; routes, reading and all messages about wrong parameters come from it.
 
 pub(crate) mod table;
 
@@ -115,7 +115,7 @@ fn read(parameters: &[Parameter], mut params: Params) -> Given {
     Given { values, params }
 }
 
-/// Takes a request of a service apart; all that is wrong can be told.
+/// Takes a request of a service apart; all that is wrong can be reported.
 #[cfg(fuzzing)]
 pub(crate) fn take_apart(service: &Service, params: Params) {
     let given = read(service.parameters, params);
@@ -188,7 +188,7 @@ async fn create(Request { control, account, mut given }: Request) -> Answer {
     struct Created {
         reservation_token: ReservationToken,
     }
-    // What is missing is stood in for by something allowed, so that all that is out of range can be told as well.
+    // What is missing is stood in for by something allowed, so that all that is out of range can be reported as well.
     let limits = control.limits();
     let now = control.now();
     let name = given.optional_text("conference_name").unwrap_or_else(|| "x".to_owned());

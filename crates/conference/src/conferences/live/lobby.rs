@@ -1,16 +1,16 @@
-//! Those who wait until a leader admits them. They hold no seat.
+//! Callers who wait until a leader admits them. They hold no seat.
 
 use crate::id::ParticipantId;
 use plenary_model::NameId;
 
-/// So many callers wait at the most: nobody has to listen to a longer list, and one caller with many lines cannot fill the node.
+/// So many callers wait at the most: leaders need not listen to a longer list, and one caller with many lines cannot fill the node.
 const WAITING_MAX: usize = 40;
 
 /// In order of arrival.
 #[derive(Debug, Default)]
 pub(in crate::conferences) struct Lobby {
     waiting: Vec<Waiting>,
-    /// What they were told about leaders: one is in.
+    /// What they last heard about leaders: one is in.
     is_leader_told: bool,
 }
 
@@ -61,7 +61,7 @@ impl Lobby {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether those who wait have to be told that a leader has come, or that the last one has gone.
+    /// Whether callers who wait have to hear that a leader has come, or that the last one has left.
     pub(super) fn set_leader_told(&mut self, has_leader: bool) -> bool {
         std::mem::replace(&mut self.is_leader_told, has_leader) != has_leader && !self.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Who waits in the lobby, and who is told of it.
+//! Who waits in the lobby, and who is notified of it.
 
 use super::{EntryOrder, LiveConference, guest::Guest, lobby::Waiting};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl LiveConference {
-    /// A caller waits from now on; a leader who is in is told.
+    /// A caller waits from now on; a leader who is in is notified.
     pub(in crate::conferences) fn wait(&mut self, id: &ParticipantId, guest: &Guest, turn: &mut Turn<'_>) {
         let name = guest.via.as_ref().and_then(|via| via.name.clone());
         self.lobby.push(Waiting { id: id.clone(), name: name.clone() });
@@ -59,7 +59,7 @@ impl LiveConference {
         }
     }
 
-    /// Those who wait are told when the first leader has come and when the last one has gone.
+    /// Callers who wait hear when the first leader has come and when the last one has left.
     pub(super) fn settle_lobby(&mut self, turn: &mut Turn<'_>) {
         let is_leader_told = self.has_leader();
         if self.lobby.set_leader_told(is_leader_told) {

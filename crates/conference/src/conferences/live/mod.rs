@@ -1,7 +1,7 @@
 //! A conference that people are in: who they are, and who hears whom.
 //!
 //! What a step of the machine changes is said in [`Turn::effects`] at once. What follows from how things stand after it, such as
-//! timers and what those in the lobby know about leaders, is made up for by `settle`, once after each step.
+//! timers and what callers in the lobby know about leaders, is worked out by `settle`, once after each step.
 
 mod floor;
 mod guest;
@@ -104,12 +104,12 @@ impl LiveConference {
         self.admitted.len() + self.members.len() >= self.max_participants as usize
     }
 
-    /// Nobody is in, on the way in, or in the lobby.
+    /// No call is in, on the way in, or in the lobby.
     pub(super) fn is_deserted(&self) -> bool {
         self.is_vacant() && self.lobby.is_empty()
     }
 
-    /// Nobody is in or on the way in.
+    /// No call is in or on the way in.
     pub(super) fn is_vacant(&self) -> bool {
         self.admitted.is_empty() && self.members.is_empty()
     }
@@ -378,7 +378,7 @@ impl LiveConference {
     /// Checks a change of a participant before anything is changed.
     ///
     /// # Errors
-    /// [`Refused::OutOfRange`] that names those who are to hear it and are not in.
+    /// [`Refused::OutOfRange`] that names the listeners who are not in.
     pub(super) fn check_change(&self, change: &ParticipantChange) -> Result<(), Refused> {
         let Some(Some(by)) = &change.heard_by else { return Ok(()) };
         let is_in = |id: &&ParticipantId| self.members.values().any(|member| member.id == **id);
@@ -424,7 +424,7 @@ impl LiveConference {
         };
         member.made_leader = Some(is_leader);
         self.say_role(order, turn);
-        // In a lecture leaders speak, and nobody else.
+        // In a lecture leaders speak, and no other participants.
         let member = &self.members[&order];
         let by_lecture = self.controls.lecture && !is_leader;
         let (muting, dtmf_enabled) = (Muting { by_lecture, ..member.muting }, member.dtmf_enabled);
@@ -461,7 +461,7 @@ impl LiveConference {
         }
     }
 
-    /// Tells all leaders but this one.
+    /// Notifies all leaders but this one.
     pub(super) fn tell_leaders(&self, news: &News, but: Option<EntryOrder>, turn: &mut Turn<'_>) {
         for (order, member) in &self.members {
             if member.is_leader() && Some(*order) != but {

@@ -21,7 +21,7 @@ impl LiveConference {
         Muting {
             own: preset.own_mute,
             by_leader: preset.muted.unwrap_or(self.controls.muted_on_entry && !is_leader),
-            // One who was unmuted before entering has the floor.
+            // A participant that was unmuted before entering may speak.
             by_lecture: self.controls.lecture && !is_leader && preset.muted != Some(false),
         }
     }
@@ -65,7 +65,7 @@ impl LiveConference {
         }
     }
 
-    /// Mutes all who are in, or undoes that for all: who has muted itself stays so.
+    /// Mutes all participants, or undoes that: a participant that has muted itself stays muted.
     pub(in crate::conferences) fn mute_all(
         &mut self,
         muted: bool,
@@ -107,7 +107,7 @@ impl LiveConference {
         });
     }
 
-    /// Changes what is set for the conference as a whole, with what follows for those who are in.
+    /// Changes what is set for the conference as a whole, with what follows for its participants.
     /// `pressed`: the leader who does it by key.
     pub(in crate::conferences) fn change_controls(
         &mut self,
@@ -133,7 +133,7 @@ impl LiveConference {
         }
     }
 
-    /// `pressed`: the leader who does it by key, and is not told.
+    /// `pressed`: the leader who does it by key, and is not notified.
     fn set_each(
         &mut self,
         pressed: Option<EntryOrder>,
@@ -189,7 +189,7 @@ impl LiveConference {
         self.tell_muting(order, Muting::default(), turn);
     }
 
-    /// Tells a participant what others have made of its muting, where it makes a difference to it.
+    /// Notifies a participant of what others have changed about its muting, if that makes a difference to it.
     fn tell_muting(&self, order: EntryOrder, before: Muting, turn: &mut Turn<'_>) {
         let Some(member) = self.members.get(&order) else { return };
         let by_others = |by: Option<MutedBy>| matches!(by, Some(MutedBy::Leader | MutedBy::Lecture));

@@ -1,4 +1,4 @@
-//! Durations that run in a conference, on the clock that nobody corrects.
+//! Durations that run in a conference, on the monotonic clock.
 
 use crate::time::Mono;
 use plenary_model::NameId;
@@ -9,7 +9,7 @@ pub(super) struct Timers {
     pub(super) alone: Option<Alone>,
     /// The last leader has left: when the conference ends if none comes.
     pub(super) leader_gone: Option<Mono>,
-    /// Names of those who have left, and when they are not needed any more.
+    /// Names of participants who have left, and when they are not needed any more.
     pub(super) names: VecDeque<(Mono, NameId)>,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Alone {
     /// By the rules it may last so long.
     pub(super) minutes: u32,
     pub(super) at: Mono,
-    /// It has been told; `at` is the end.
+    /// It has been warned; `at` is the end.
     pub(super) is_told: bool,
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use plenary_model::NameId;
 
-/// The only participant is told so long before the conference ends.
+/// The only participant is warned so long before the conference ends.
 const ALONE_NOTICE_S: u32 = 60;
 /// A recorded name is kept for so long after its owner has left: it is played as they leave, and other announcements may come first.
 const NAME_KEPT_S: u32 = 30;
@@ -28,7 +28,7 @@ impl LiveConference {
         if self.members.is_empty() || self.has_leader() {
             self.timers.leader_gone = None;
         }
-        // With a call on the way in, which may be one that the only participant has made, nobody is alone.
+        // With a call on the way in, which may be one that the only participant has made, no participant is alone.
         let is_alone = self.members.len() == 1 && self.admitted.is_empty();
         let minutes = self.rules.as_ref().filter(|_| is_alone).map(|rules| rules.alone_min);
         self.timers.alone = match (minutes, self.timers.alone.take()) {
@@ -71,7 +71,7 @@ impl LiveConference {
         self.timers.names.extend(name.map(|name| (at, name)));
     }
 
-    /// Nobody hears the names any more of those who have left.
+    /// The names of participants who have left are not played any more.
     pub(in crate::conferences) fn forget_names(&mut self, turn: &mut Turn<'_>) {
         for (_, name) in std::mem::take(&mut self.timers.names) {
             turn.effect(Effect::ForgetName { conference: turn.key.clone(), name });

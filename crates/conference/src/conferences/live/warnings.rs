@@ -23,7 +23,7 @@ impl Warnings {
         let (Some(end), Some(minutes)) = (ends_at, minutes) else { return *self = Self::default() };
         let left_ms = end.0.saturating_sub(now.0);
         match self.ends_at {
-            // What is past as the rules come to be known, or as the end moves away, is not made up for.
+            // What is past as the rules come to be known, or as the end moves away, is not announced later.
             None => self.below_ms = left_ms,
             Some(before) if before < end => self.below_ms = left_ms,
             // Where the end has come nearer, what that has skipped is said once, with the time that is left.

@@ -324,7 +324,7 @@ fn keys_that_no_telephone_has_change_nothing() {
 }
 
 #[test]
-fn where_only_leaders_have_a_pin_everybody_else_passes_without() {
+fn where_only_leaders_have_a_pin_participants_pass_without() {
     for by_time in [false, true] {
         let mut call = Call::at_room();
         call.keys("1001");

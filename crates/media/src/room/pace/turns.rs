@@ -107,7 +107,7 @@ impl Turns {
         best.1
     }
 
-    /// The phase of the room has moved, so another offset may suit those who talk.
+    /// The phase of the room has moved, so another offset may suit the talkers.
     pub(super) fn look_again(&mut self) {
         self.open = TICKS_TO_FOLLOW;
     }

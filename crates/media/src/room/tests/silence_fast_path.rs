@@ -18,11 +18,11 @@ fn silence(codec: Codec) -> Says {
 /// Participants who are mostly silent, over a network that is alternately calm and rough. Returns what they heard,
 /// their statistics, and how often the fast path was used.
 fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (World, usize) {
-    const PARTIES: usize = 6;
+    const PARTICIPANTS: usize = 6;
     let mut world = World::new();
     let mut random = seed;
-    let (mut lulls, mut unmeasured) = (0, 0);
-    for number in 0..PARTIES {
+    let (mut silences, mut unmeasured) = (0, 0);
+    for number in 0..PARTICIPANTS {
         world.enter(silence(codec), codec);
         if !has_lulls {
             // ICE checks may come from anywhere at any time, so such a stream never settles.
@@ -33,10 +33,10 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
         }
     }
     let mut on_their_way: Vec<(u64, usize, Vec<u8>)> = Vec::new();
-    let mut is_rough = [false; PARTIES];
+    let mut is_rough = [false; PARTICIPANTS];
     for tick in 0..3000 {
         let time = world.time();
-        for number in 0..PARTIES {
+        for number in 0..PARTICIPANTS {
             if draw(&mut random, 100) == 0 {
                 let says = match draw(&mut random, 5) {
                     // Half of them never speak.
@@ -77,7 +77,7 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
             world.room.handle_rtp(key, from, &datagram, arrival, time, &mut world.outbox);
         }
         world.room.tick(time, &mut world.outbox);
-        lulls += (0..PARTIES)
+        silences += (0..PARTICIPANTS)
             .filter(|number| {
                 world
                     .room
@@ -89,14 +89,14 @@ fn conversation(codec: Codec, seed: u64, gets_rough: bool, has_lulls: bool) -> (
         world.ticks += 1;
         if tick % 500 == 499 {
             // Statistics include everything that arrived.
-            let received: u64 = (0..PARTIES).map(|number| world.stats(number).packets_received).sum();
+            let received: u64 = (0..PARTICIPANTS).map(|number| world.stats(number).packets_received).sum();
             assert!(received > 0);
             let key = world.phones[0].key;
             world.room.set_voice(key, tick % 1000 == 999, true, &mut world.outbox);
         }
     }
     assert_eq!(unmeasured > 500, has_lulls, "{unmeasured} packets were not measured");
-    (world, lulls)
+    (world, silences)
 }
 
 /// Everything that does not depend on how evenly packets arrived.
@@ -113,9 +113,9 @@ fn a_line_on_the_fast_path_hears_and_is_heard_as_without_it() {
     let of_g711 = (1..=4).map(|seed| (Codec::Pcmu, seed));
     for (codec, seed) in of_g711.chain([(Codec::Opus, 2)]) {
         let (mut ordinary, none) = conversation(codec, seed, false, false);
-        let (mut with_lulls, lulls) = conversation(codec, seed, false, true);
+        let (mut with_lulls, silences) = conversation(codec, seed, false, true);
         assert_eq!(none, 0);
-        assert!(lulls > 3000, "{lulls} ticks of 18,000 were in lulls");
+        assert!(silences > 3000, "{silences} ticks of 18,000 were in silences");
         assert_eq!(ordinary.events, with_lulls.events);
         for number in 0..6 {
             let (one, other) = (&ordinary.phones[number], &with_lulls.phones[number]);
@@ -135,8 +135,8 @@ fn on_a_rough_network_the_fast_path_changes_no_concealment() {
     let (mut of_ordinary, mut of_lulls) = ([0; 3], [0; 3]);
     for seed in 1..=8 {
         let (mut ordinary, _) = conversation(Codec::Pcmu, seed, true, false);
-        let (mut with_lulls, lulls) = conversation(Codec::Pcmu, seed, true, true);
-        assert!(lulls > 1000, "{lulls} ticks of 18,000 were in lulls");
+        let (mut with_lulls, silences) = conversation(Codec::Pcmu, seed, true, true);
+        assert!(silences > 1000, "{silences} ticks of 18,000 were in silences");
         assert_eq!(ordinary.events.len(), with_lulls.events.len());
         for number in 0..6 {
             assert_eq!(counted(&mut ordinary, number).0, counted(&mut with_lulls, number).0);

@@ -11,7 +11,7 @@ use crate::ua::{
 };
 use sipx_sip::{HeaderName, Method};
 
-/// The user of our Contact if nobody was dialled.
+/// The user of our Contact if no user was dialled.
 const PRODUCT_USER: &str = "plenary";
 
 impl Calls {

@@ -17,7 +17,7 @@ use sipx_sip::{
     session::{MinSe, SessionExpires},
 };
 
-/// Forks that are told apart in one call.
+/// Forks that are distinguished in one call.
 const FORKS_MAX: usize = 16;
 
 /// A sent request, as its transaction knows it.
@@ -32,7 +32,7 @@ pub(in crate::ua) struct Sent<'a> {
 }
 
 impl Calls {
-    /// A response to a request of a call. False if it is to an INVITE that nobody waits for any more.
+    /// A response to a request of a call. False if it is to an INVITE that is no longer awaited.
     pub(in crate::ua) fn handle_response(
         &mut self,
         cx: &mut Context,
@@ -140,7 +140,7 @@ impl Calls {
         let phrase = String::from_utf8_lossy(&response.reason).into_owned();
         let status = response.status.code();
         if status >= 600 {
-            // Nobody else will answer either (section 21.6).
+            // No other telephone will answer either (section 21.6).
             self.remove(cx, id);
             return cx.event(SipEvent::Rejected { call: id, status, phrase });
         }
@@ -311,7 +311,7 @@ impl Calls {
                     return self.given_up(cx, id);
                 }
                 if calling.is_bound && status == 503 {
-                    // The connection that the called party registered over is closed (RFC 5626, section 5.3): not a
+                    // The connection that the called user registered over is closed (RFC 5626, section 5.3): not a
                     // failed server, but an absent user.
                     return self.try_next(cx, id, 480, "Its connection is closed");
                 }

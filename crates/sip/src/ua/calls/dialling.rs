@@ -84,7 +84,7 @@ pub(super) struct Calling {
     visited: Vec<String>,
     redirection: Redirection,
     has_route: bool,
-    /// It uses the connection or address that the called party registered from, and nothing else.
+    /// It uses the connection or address that the called user registered from, and nothing else.
     pub(super) is_bound: bool,
     /// The program has another target to call.
     fails_over: bool,
@@ -380,7 +380,7 @@ impl Calls {
         }
         (calling.cancel, calling.cancel_reasons) = (Cancel::Wanted, reasons);
         if calling.key.is_none() {
-            // While servers are located, nobody knows of this call.
+            // While servers are located, no server knows of this call.
             cx.push(Action::ForgetRedirect(id));
             return self.given_up(cx, id);
         }
@@ -480,8 +480,8 @@ fn invite(cx: &mut Context, uri: &Uri, spec: &DialSpec, user: &str, flow: Flow) 
         let expires = SessionExpires { interval: DEFAULT_INTERVAL, refresher: None };
         message::push(headers, HeaderName::SessionExpires, expires.to_string());
     }
-    if let Some(party) = &spec.asserted {
-        message::push(headers, HeaderName::PAssertedIdentity, identity(party, &host));
+    if let Some(asserted) = &spec.asserted {
+        message::push(headers, HeaderName::PAssertedIdentity, identity(asserted, &host));
     }
     if spec.is_private {
         message::push(headers, HeaderName::Privacy, "id");
@@ -508,8 +508,8 @@ fn invite(cx: &mut Context, uri: &Uri, spec: &DialSpec, user: &str, flow: Flow) 
 }
 
 /// The value of P-Asserted-Identity.
-fn identity(party: &NameAddr, host: &str) -> String {
-    let host = if party.host.is_empty() { host.to_owned() } else { crate::text::uri(&party.host) };
-    let name = message::quoted(party.display_name.as_deref());
-    format!("{name}<sip:{}@{host}>", crate::text::uri_user(&party.user))
+fn identity(caller: &NameAddr, host: &str) -> String {
+    let host = if caller.host.is_empty() { host.to_owned() } else { crate::text::uri(&caller.host) };
+    let name = message::quoted(caller.display_name.as_deref());
+    format!("{name}<sip:{}@{host}>", crate::text::uri_user(&caller.user))
 }

@@ -1,4 +1,4 @@
-//! Sent REFERs (RFC 3515): the other side of a call is asked to call someone, and reports the progress.
+//! Sent REFERs (RFC 3515): the other side of a call is asked to call an address, and reports the progress.
 
 use super::{Call, CallId, Calls, Due, SipEvent, State, Ticket};
 use crate::{
@@ -26,7 +26,7 @@ pub(super) struct Referring {
 }
 
 impl Calls {
-    /// Asks the other side of a call to call someone. `ReferralProgress` reports the outcome; the call continues
+    /// Asks the other side of a call to call an address. `ReferralProgress` reports the outcome; the call continues
     /// until it is hung up.
     pub(in crate::ua) fn refer(&mut self, cx: &mut Context, id: CallId, to: &ReferTo) {
         let Some(call) = self.open.get(&id) else { return };
@@ -113,15 +113,15 @@ impl Calls {
             Body::Unknown | Body::Refused => return cx.refuse_body(received, body::SIPFRAG),
         };
         let Some(Call { referring: Some(referring), .. }) = self.open.get_mut(&id) else { return };
-        let told = status_line(&body);
-        if let Some((status, _)) = &told {
+        let reported = status_line(&body);
+        if let Some((status, _)) = &reported {
             referring.last = *status;
         }
         let last = referring.last;
         cx.respond_plain(received, 200);
         let state = message::text(&request.headers, &HeaderName::SubscriptionState).unwrap_or_default();
         let is_over = state.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("terminated");
-        match told {
+        match reported {
             Some((status, phrase)) if status >= 200 || is_over => {
                 self.end_referral(cx, id, status, Some(&phrase));
             }

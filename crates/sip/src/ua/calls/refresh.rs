@@ -76,7 +76,7 @@ pub(super) fn asked(request: &Request) -> Result<Option<Accepted>, Duration> {
 }
 
 /// A browser's client may not take an offer within a call, so it never gets one. If it does not support UPDATE, the
-/// client refreshes, or nobody if it wants this side to (RFC 4028, section 9).
+/// client refreshes, or none if it wants this side to (RFC 4028, section 9).
 pub(super) fn without_reoffer(
     agreed: Option<Accepted>,
     request: &Request,

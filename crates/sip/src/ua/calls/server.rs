@@ -78,7 +78,7 @@ impl Calls {
             call,
             target,
             replaces,
-            from: message::party(headers, Side::From),
+            from: message::name_addr(headers, Side::From),
             flow,
             offer,
             sip_call_id,

@@ -78,7 +78,7 @@ impl Requests {
             request: RequestId(0),
             call: pending.call,
             target: message::target(&request.uri),
-            from: message::party(headers, Side::From),
+            from: message::name_addr(headers, Side::From),
             refer_to: message::uri_text(&uri),
             refer_target: message::target(&uri),
             method: method.map_or_else(|| "INVITE".to_owned(), |method| method.to_ascii_uppercase()),

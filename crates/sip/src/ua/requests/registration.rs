@@ -53,7 +53,7 @@ impl Requests {
         let Some(path) = message::route_uris(headers, &HeaderName::Path) else {
             return cx.respond_with(&received, 400, Some("Malformed Path header"), &[]);
         };
-        let to = message::party(headers, message::Side::To);
+        let to = message::name_addr(headers, message::Side::To);
         let mut registration = Registration {
             request: RequestId(0),
             user: to.user,

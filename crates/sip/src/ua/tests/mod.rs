@@ -313,7 +313,7 @@ fn without_an_ack_the_200_is_repeated_and_the_call_given_up() {
     pair.run_for(50);
     let called = pair.incoming();
     pair.do_at(1, |ua, now| ua.answer(called, OFFER.into(), false, now));
-    // Nothing reaches anybody any more.
+    // Nothing more reaches either side.
     pair.link.clear();
     pair.loss_percent = 100;
     pair.log.clear();

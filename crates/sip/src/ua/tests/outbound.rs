@@ -19,9 +19,9 @@ fn a_silent_server_is_left_for_the_next_one_and_avoided_for_a_while() {
     // The first one responds late: its fork is cancelled, and if that was answered all the same, the call is ended.
     assert_sent(&line.reply(&at_a, "late", "180 Ringing", ""), &[(A, "CANCEL")]);
     assert_sent(&line.reply(&at_a, "late", "180 Ringing", ""), &[]);
-    let buried = line.reply(&at_a, "late", "200 OK", OFFER);
-    assert_sent(&buried, &[(A, "ACK"), (A, "BYE")]);
-    assert!(header(&buried[1].1, "Reason").contains("completed elsewhere"), "{buried:?}");
+    let surplus = line.reply(&at_a, "late", "200 OK", OFFER);
+    assert_sent(&surplus, &[(A, "ACK"), (A, "BYE")]);
+    assert!(header(&surplus[1].1, "Reason").contains("completed elsewhere"), "{surplus:?}");
     assert_sent(&line.reply(&at_a, "late", "200 OK", OFFER), &[(A, "ACK")]);
     assert_eq!(line.events, []);
     assert_sent(&line.reply(&at_b, "b", "200 OK", OFFER), &[(B, "ACK")]);
@@ -127,7 +127,7 @@ fn a_trunk_is_told_who_calls_and_by_which_way() {
     assert!(header(&invite, "Contact").ends_with(";isfocus"));
     assert!(header(&invite, "Supported").contains("100rel") && header(&invite, "Allow").contains("REFER"));
     assert!(!invite.contains("evil"), "{invite}");
-    // Withheld from the called party, not from the trunk.
+    // Withheld from the called user, not from the trunk.
     let (_, invite) = line.dial(2, DialSpec { is_private: true, ..spec });
     assert!(
         header(&invite, "From").starts_with("\"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="),

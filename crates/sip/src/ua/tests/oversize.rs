@@ -53,7 +53,7 @@ fn where_the_connection_is_refused_it_goes_as_a_datagram_at_once_and_that_is_rem
     assert_sent(&sent, &[(A, "INVITE")]);
     assert_eq!(ways(&sent), [Transport::Udp]);
     let branch = |text: &str| header(text, "Via").split_once("branch=").unwrap().1.to_owned();
-    assert_eq!(branch(&sent[0].1), branch(&over_tcp.1), "to whoever got both it is the same request");
+    assert_eq!(branch(&sent[0].1), branch(&over_tcp.1), "a server that got both sees one request");
     // From here on it is a datagram like any other: retransmitted, challenged, cancelled.
     let again = line.wait_ms(600);
     assert_sent(&again, &[(A, "INVITE")]);

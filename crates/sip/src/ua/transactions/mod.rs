@@ -56,7 +56,7 @@ struct Transaction {
     flow: Flow,
     owner: Owner,
     method: Method,
-    /// An INVITE that nobody waits for any more, for which CANCEL has been sent.
+    /// An INVITE that is no longer awaited, for which CANCEL has been sent.
     is_cancelled: bool,
     /// It uses a connection because it is too large for a datagram.
     oversized: Option<Oversized>,
@@ -200,7 +200,7 @@ impl Transactions {
         self.layer.send_response(key, response)
     }
 
-    /// An INVITE that nobody waits for is in progress: its CANCEL is due, unless that has been sent. Returns its
+    /// An INVITE that is no longer awaited is in progress: its CANCEL is due, unless that has been sent. Returns its
     /// flow.
     pub(super) fn cancel_unwanted(&mut self, key: &TransactionKey) -> Option<Flow> {
         let transaction = self.open.get_mut(key).filter(|transaction| !transaction.is_cancelled)?;

@@ -105,7 +105,7 @@ impl Transactions {
         if ticket.is_some() {
             self.unconnected.remember(datagram.remote, now);
         }
-        // The transaction starts again under the same branch. Nobody needs to know that the old one ended.
+        // The transaction starts again under the same branch. The end of the old one is not reported.
         drop(self.layer.on_transport_error(key));
         set_transport(&mut request, over_connection.transport, datagram.transport);
         let begun = self.layer.send_request(request, Reliability::Unreliable);
