@@ -1,0 +1,101 @@
+use super::*;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plenary.toml");
+    std::fs::write(&file, text).unwrap();
+    Config::load(Some(&file), environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+#[test]
+fn the_sample_file_says_the_defaults() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/plenary.toml");
+    let from_file = Config::load(Some(Path::new(sample)), []).unwrap();
+    assert_eq!(from_file, Config::default());
+}
+
+#[test]
+fn the_sample_file_names_every_key() {
+    let sample = include_str!("../../../../config/plenary.toml");
+    for key in known_keys() {
+        assert!(
+            sample.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{} =", key.name))),
+            "config/plenary.toml does not show `{}`",
+            key.name
+        );
+    }
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let config = load(
+        "http = \"127.0.0.1:1\"\n[reservations]\ncapacity = 7\n",
+        &[
+            ("PLENARY_HTTP", "127.0.0.1:2"),
+            ("PLENARY_RTP_PORTS", "4000-4999"),
+            ("PLENARY_ADVERTISE", "192.0.2.7"),
+            ("PLENARY_SIGNALLING_ALLOW_FROM", "10.0.0.0/8, 127.0.0.0/8"),
+            ("PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES", "0"),
+            ("PLENARY_SOMETHING_ELSE", "ignored"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.http.port(), 2);
+    assert_eq!(config.rtp_ports, PortRange { first: 4000, last: 4999 });
+    assert_eq!(config.advertise, Some("192.0.2.7".parse().unwrap()));
+    assert_eq!(config.signalling.allow_from.len(), 2);
+    assert_eq!((config.reservations.capacity, config.reservations.min_notice_minutes), (7, 0));
+}
+
+#[test]
+fn the_database_is_the_file_of_the_data_folder_unless_a_url_names_another() {
+    let shown =
+        |text: &str, environment: &[(&str, &str)]| load(text, environment).unwrap().database().to_string();
+    let file = "data = \"/var/lib/plenary\"\n";
+    assert_eq!(shown(file, &[]), "sqlite:///var/lib/plenary/plenary.db");
+    let with_url = "data = \"/var/lib/plenary\"\ndatabase = \"postgres://plenary:secret@db/plenary\"\n";
+    assert_eq!(shown(with_url, &[]), "postgres://plenary@db/plenary");
+    let variable = [("PLENARY_DATABASE", "postgresql://other@db2/plenary")];
+    assert_eq!(shown(with_url, &variable), "postgresql://other@db2/plenary");
+}
+
+#[test]
+fn a_mistake_names_the_file_the_line_and_the_key() {
+    let error = load("[reservations]\nmin_notice = 3\n", &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("plenary.toml") && error.contains("line 2") && error.contains("min_notice"),
+        "{error}"
+    );
+    let error = load("http = \"nowhere\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("socket address"), "{error}");
+    // There may be a password in it.
+    let error = load("database = \"mysql://plenary:secret@db/plenary\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("postgres://USER"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    let error = load("", &[("PLENARY_DATABASE", "plenary:secret")]).unwrap_err().to_string();
+    assert!(error.contains("postgres://USER") && !error.contains("secret"), "{error}");
+    let error = load("", &[("PLENARY_RESERVATIONS_CAPACITY", "many")]).unwrap_err();
+    assert!(format!("{error:#}").contains("PLENARY_RESERVATIONS_CAPACITY"), "{error:#}");
+    assert!(format!("{error:#}").contains("`many` is not a whole number"), "{error:#}");
+}
+
+#[test]
+fn pages_that_may_connect_are_named_by_their_origins() {
+    let config =
+        load("[web]\nallowed_origins = [\"https://shop.example\", \"http://[::1]:3000\", \"*\"]\n", &[]);
+    assert_eq!(config.unwrap().web.allowed_origins.len(), 3);
+    for odd in ["shop.example", "https://shop.example/", "null", "https://*.shop.example/call"] {
+        let error = load(&format!("[web]\nallowed_origins = [\"{odd}\"]\n"), &[]).unwrap_err().to_string();
+        assert!(error.contains("[web] allowed_origins") && error.contains(odd), "{error}");
+    }
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_refused() {
+    let error = load("[reservations]\nmin_participants = 400\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("min_participants is 400"), "{error}");
+    for days in ["0", "3661"] {
+        let error = load(&format!("[reservations]\nmax_days_ahead = {days}\n"), &[]).unwrap_err();
+        assert!(error.to_string().contains(&format!("max_days_ahead is {days}: 1 to 3660")), "{error}");
+    }
+}
