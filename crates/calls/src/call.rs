@@ -1,6 +1,6 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use crate::keypad::Keypad;
+use crate::keypad::state::Keypad;
 use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,

@@ -5,16 +5,16 @@ use crate::{
     audio_settings::StoredAudioSettings,
     bindings::Bindings,
     browser_keys::{KeyCalls, KeyLimits},
-    call::{Call, CallRequest, Stage},
-    effects::reasons,
+    call::{Call, Stage},
     history::ParticipantHistory,
-    keypad::{Farewells, Speeches, Voice},
+    keypad::{Farewells, Speeches, state::Voice},
     lookup::{Found, Lookup, LookupId, Pending},
     media::{AudioProcessing, MediaEvent, OneWay, PlayNumber, RoomNumber},
     number::CallNumber,
     output::{Output, Outputs},
     question::{Answer, EdgeQuestion},
     random::Random,
+    reasons::reasons,
     records::Records,
     security::Security,
     subscribers::Subscribers,
@@ -26,7 +26,7 @@ use plenary_conference::{
 };
 use plenary_model::StoredAudio;
 use plenary_sip::{
-    EndCause, Reason, SipEvent,
+    EndCause, SipEvent,
     digest::Algorithm,
     sdp::{Codec, Policy, Preference},
 };
@@ -285,22 +285,6 @@ impl Calls {
     /// Writes down what records still wait for: no more is coming.
     pub fn finish_records(&mut self) {
         self.records.finish(&mut self.out);
-    }
-
-    /// A mistake of ours in the handling of this call: it ends, and all others go on.
-    pub fn handle_failure(&mut self, number: CallNumber, now: Now) {
-        self.now = now;
-        self.end_call(number, reasons(500, "The call failed"));
-    }
-
-    /// The same where even that fails: nothing of it is left here, and its two other sides are notified.
-    pub fn abandon(&mut self, number: CallNumber) {
-        if let Some(call) = self.calls.remove(&number) {
-            self.participants.remove(&call.participant);
-        }
-        self.key_calls.end(number);
-        self.out.close(number);
-        self.out.hang_up(number, reasons(500, "The call failed"));
     }
 
     /// Takes what the user agent says.
@@ -572,90 +556,6 @@ impl Calls {
         }
         if talking {
             self.note_talking_muted(number);
-        }
-    }
-
-    /// Ends a call from our side: out of the conference, silent, BYE (or a refusal when it is not up yet).
-    pub(crate) fn end_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
-        if !self.calls.contains_key(&number) {
-            return;
-        }
-        self.leave_conference(number);
-        self.drop_call(number, reasons);
-    }
-
-    /// The same for a call that is out of its conference already.
-    pub(crate) fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
-        self.drop_keypad(number);
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.seat = None;
-        match call.stage {
-            Stage::Ending => {}
-            // The signalling knows nothing of it.
-            Stage::Preparing { .. } => self.give_up_placing(number),
-            Stage::Routing { .. }
-            | Stage::Admitting { .. }
-            | Stage::Opening { .. }
-            | Stage::Weighing { .. }
-            | Stage::Calling(_)
-            | Stage::Accepted(_)
-            | Stage::Up(_) => {
-                self.forget_ringing(number);
-                self.release_media(number);
-                self.out.hang_up(number, reasons);
-            }
-        }
-    }
-
-    /// The signalling's last word on a call: nothing of it may stay behind.
-    pub(crate) fn call_is_over(&mut self, number: CallNumber, cause: &str) {
-        if !self.calls.contains_key(&number) {
-            return;
-        }
-        self.drop_keypad(number);
-        self.leave_conference(number);
-        self.forget_ringing(number);
-        self.release_media(number);
-        self.playbacks.retain(|_, (_, to)| *to != Some(number));
-        let call = self.calls.remove(&number).expect("looked up above");
-        self.participants.remove(&call.participant);
-        self.key_calls.end(number);
-        self.history.end(&call.participant, cause, self.now.mono);
-        debug!(call = number.0, cause, "call over");
-        if let Some(called) = call.called {
-            self.end_called(called);
-        }
-        // Requests that wait for its answer need not wait any longer.
-        if let Some(caller) = call.outgoing.and_then(|outgoing| outgoing.request.caller) {
-            self.direct_call_failed(caller, 480, "The called client is gone");
-        }
-        if call.recorded {
-            self.records.call_ended(number, &call.participant, self.now.wall, cause, &mut self.out);
-        } else {
-            self.records.forget(number);
-        }
-    }
-
-    pub(crate) fn leave_conference(&mut self, number: CallNumber) {
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        let (participant, seat, key) =
-            (call.participant.clone(), call.seat.take(), call.conference().cloned());
-        if let Some(conference) = seat {
-            // Another participant is being called in its place: then nothing ends with it.
-            let is_followed = self.calls.values().any(|other| {
-                matches!(other.stage, Stage::Preparing { .. } | Stage::Calling(_) | Stage::Up(_))
-                    && other.outgoing.as_ref().is_some_and(|outgoing| {
-                        let CallRequest { in_place_of, again_for, .. } = &outgoing.request;
-                        [in_place_of, again_for].contains(&&Some(number))
-                    })
-            });
-            self.out.home(match is_followed {
-                true => ToHome::TakenOver { conference, participant },
-                false => ToHome::Gone { conference, participant },
-            });
-        }
-        if let Some(key) = key {
-            self.subscribers.note(&key, self.now.mono);
         }
     }
 

@@ -4,8 +4,8 @@
 use crate::{
     Calls,
     call::{Call, CallRequest, Stage},
-    effects::reasons,
     number::CallNumber,
+    reasons::reasons,
     registrations::TokenFault,
     target::DialTarget,
 };

@@ -6,12 +6,12 @@ use crate::{
     media::{Clip, PlayNumber, PlayTo},
     number::CallNumber,
     play,
+    reasons::reasons,
 };
 use plenary_conference::{
     ConferenceKey, Effect, ParticipantId,
     effect::{Audience, EndReason, Notice},
 };
-use plenary_sip::Reason;
 use tracing::{debug, info};
 
 impl Calls {
@@ -174,22 +174,7 @@ impl Calls {
     }
 }
 
-/// Both names of a cause, so that phones (Q.850) and programs (SIP) find the one they know (RFC 3326).
-pub(crate) fn reasons(sip_cause: u16, text: &str) -> Vec<Reason> {
-    let q850 = match sip_cause {
-        486 => (17, "User busy"),
-        408 => (102, "Recovery on timer expiry"),
-        488 => (88, "Incompatible destination"),
-        500..=599 => (41, "Temporary failure"),
-        _ => (16, "Normal call clearing"),
-    };
-    vec![
-        Reason { protocol: "SIP".to_owned(), cause: Some(sip_cause), text: Some(text.to_owned()) },
-        Reason { protocol: "Q.850".to_owned(), cause: Some(q850.0), text: Some(q850.1.to_owned()) },
-    ]
-}
-
-/// The cause is one that clients take for the plain end of a call: the text tells them apart.
+/// The cause is one that clients take for the plain end of a call: the text distinguishes them.
 fn end_reason(reason: EndReason) -> (u16, &'static str) {
     match reason {
         EndReason::TimeIsUp => (200, "The conference's time is up"),

@@ -10,10 +10,10 @@ use crate::{
     audio_choice::AudioChoice,
     browser_keys::BrowserClaim,
     call::{ANONYMOUS, Call, Purpose, Session, Stage},
-    effects::reasons,
     lookup::{Lookup, Pending, StoreFailed},
     media::{CallKind, NoMedia, OpenedAt, PlayNumber, PlayTo, Reach, RoomNumber},
     number::CallNumber,
+    reasons::reasons,
     records, security, text,
 };
 use plenary_conference::{

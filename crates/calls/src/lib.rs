@@ -22,7 +22,7 @@
 //! | a participant is shown | `participants`, `history` (once its call is over) |
 //! | a caller uses keys | `keypad` (the dialogues of `plenary_dialogue`) |
 //! | a conference decides | `effects`, `play`, `audio_settings`, `subscribers` (documents of RFC 4575) |
-//! | it is over | `calls`, `records` |
+//! | it is over | `ending`, `records` |
 //!
 //! Log lines are written with `tracing`, which does nothing unless the program installs something. The nouns that the store keeps
 //! (services, trunks, tokens) are the store's; nothing here may name its handle, and `clippy.toml` sees to that.
@@ -40,6 +40,7 @@ mod calls;
 mod control;
 mod direct;
 mod effects;
+mod ending;
 mod history;
 mod incoming;
 mod keypad;
@@ -53,6 +54,7 @@ pub mod participants;
 mod play;
 pub mod question;
 mod random;
+mod reasons;
 mod records;
 mod referral;
 mod registrations;

@@ -6,9 +6,9 @@ use crate::{
     Calls,
     call::{Call, CallRequest, Stage},
     control::DialRefused,
-    effects::reasons,
     lookup::{CallerLookup, Lookup, Pending, StoreFailed},
     number::CallNumber,
+    reasons::reasons,
     route::Route,
     target::DialTarget,
 };

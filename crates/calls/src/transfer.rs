@@ -4,9 +4,9 @@ use crate::{
     Calls, ControlError,
     call::Stage,
     control::{DialRefused, TransferState},
-    effects::reasons,
     history::PastCall,
     number::CallNumber,
+    reasons::reasons,
     target::DialTarget,
 };
 use plenary_conference::{ConferenceKey, ParticipantId, Refused};

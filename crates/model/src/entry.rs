@@ -3,6 +3,7 @@
 use crate::{
     LanguageCode, PlayList,
     fields::{FromText, Parsed, collect, or_default, whole},
+    language::tag,
     menu::{LeaderMenu, Menu},
     room::is_room_number,
 };
@@ -19,8 +20,6 @@ use utoipa::{
     },
 };
 
-/// Characters of a language's tag at the most.
-const LANGUAGE_CHARS_MAX: usize = 20;
 /// Rooms that an entry may list.
 const ROOMS_MAX: usize = 256;
 
@@ -172,24 +171,6 @@ impl PartialSchema for EntryRooms {
 }
 
 impl ToSchema for EntryRooms {}
-
-impl FromText for LanguageCode {
-    const PLURAL: &'static str = "languages";
-    const RULE: &'static str = "must be a language tag as in `en` or `en-GB`";
-
-    fn from_text(text: &str) -> Option<Self> {
-        Self::new(text).ok().filter(|_| text.len() <= LANGUAGE_CHARS_MAX)
-    }
-}
-
-fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<LanguageCode, D::Error> {
-    Parsed::deserialize(from).map(|Parsed(code)| code)
-}
-
-/// As [`tag`]; null: none.
-pub(crate) fn optional_tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LanguageCode>, D::Error> {
-    Ok(Option::<Parsed<LanguageCode>>::deserialize(from)?.map(|Parsed(code)| code))
-}
 
 #[cfg(test)]
 mod tests {

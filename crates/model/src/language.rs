@@ -1,7 +1,11 @@
 //! Codes of languages (BCP 47).
 
-use serde::{Deserialize, Serialize};
+use crate::fields::{FromText, Parsed};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+
+/// Characters of a language's tag at the most, where one is configured.
+const LANGUAGE_CHARS_MAX: usize = 20;
 
 /// The code of a language: `en`, `pl`, or with a region, `en-GB`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,6 +102,25 @@ impl fmt::Display for LanguageCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+impl FromText for LanguageCode {
+    const PLURAL: &'static str = "languages";
+    const RULE: &'static str = "must be a language tag as in `en` or `en-GB`";
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::new(text).ok().filter(|_| text.len() <= LANGUAGE_CHARS_MAX)
+    }
+}
+
+/// A tag as it is configured.
+pub(crate) fn tag<'de, D: Deserializer<'de>>(from: D) -> Result<LanguageCode, D::Error> {
+    Parsed::deserialize(from).map(|Parsed(code)| code)
+}
+
+/// As [`tag`]; null: none.
+pub(crate) fn optional_tag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<LanguageCode>, D::Error> {
+    Ok(Option::<Parsed<LanguageCode>>::deserialize(from)?.map(|Parsed(code)| code))
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use crate::{
     AccountId, ConferenceName, FieldError, LanguageCode, ParticipantOptions, PlayList, Timestamp,
-    entry::optional_tag,
     fields::{collect, or_default, whole},
     id::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
+    language::optional_tag,
     menu::{LeaderMenu, Menu},
     read_value,
 };

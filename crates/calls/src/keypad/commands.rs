@@ -1,12 +1,13 @@
 //! What a participant asks for by keys: most of it of the home, some of it here.
 
+use super::state::Levels;
 use crate::{
     Calls,
     call::{CallRequest, Purpose, Stage},
     control::{ControlError, DialRefused},
-    effects::reasons,
     lookup::{Extended, Lookup, Pending, StoreFailed},
     number::CallNumber,
+    reasons::reasons,
 };
 use plenary_conference::command::{CallProgress, News, Step, Volume};
 use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
@@ -19,13 +20,6 @@ const STEP_DB: i8 = 3;
 const DB_MAX: i8 = 12;
 /// How long a participant that is called by keys may ring, in milliseconds.
 const RING_MS: u64 = 60_000;
-
-/// How loud a participant hears and is heard, in dB against what it was at first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Levels {
-    hear_db: i8,
-    talk_db: i8,
-}
 
 impl Calls {
     /// Does what the menus ask for, or has it done.
@@ -173,10 +167,10 @@ impl Calls {
         else {
             return;
         };
-        if keypad.told_muted_at.is_some_and(|at| now < at.plus_ms(AGAIN_MS)) {
+        if keypad.muted_said_at.is_some_and(|at| now < at.plus_ms(AGAIN_MS)) {
             return;
         }
-        keypad.told_muted_at = Some(now);
+        keypad.muted_said_at = Some(now);
         let self_unmute = keypad.may_unmute;
         self.menus_input(number, Input::News(News::TalkingMuted { self_unmute }));
     }

@@ -1,13 +1,13 @@
 //! A called participant confirms by a key that it joins: an answering machine does not.
 
-use super::Keypad;
+use super::state::{Confirmation, Keypad};
 use crate::{
     Calls,
-    effects::reasons,
     media::{PlayNumber, PlayTo},
     number::CallNumber,
+    reasons::reasons,
 };
-use plenary_conference::{Digit, Mono, ToHome};
+use plenary_conference::{Digit, ToHome};
 use plenary_speech::{Prompt, Saying};
 use tracing::info;
 
@@ -15,14 +15,6 @@ use tracing::info;
 const CONFIRM_MS: u64 = 20_000;
 /// The key that refuses.
 const REFUSAL: char = '2';
-
-/// The question that a called participant hears.
-#[derive(Debug)]
-pub(super) struct Confirmation {
-    key: Digit,
-    pub(super) play: PlayNumber,
-    pub(super) until: Mono,
-}
 
 impl Calls {
     /// The called side has answered: it is asked whether it joins.

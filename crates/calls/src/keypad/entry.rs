@@ -1,14 +1,18 @@
 //! The dialogue on the way in: from the answered call into the conference of a room.
 
-use super::{Joining, Keypad, Speaker, Voice};
+use super::{
+    Speaker,
+    state::{Joining, Keypad, Voice},
+};
 use crate::{
     Calls,
     call::{AdmittedBy, Call, Purpose, Stage},
-    effects::reasons,
     lookup::{Lookup, Pending, PinAnswer, PinCaller, PinSource, StoreFailed},
     media::{PlayNumber, PlayTo},
     number::CallNumber,
-    play, records,
+    play,
+    reasons::reasons,
+    records,
 };
 use plenary_conference::{
     Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, RoomRules, ToHome, ViaRoom,

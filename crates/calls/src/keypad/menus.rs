@@ -1,6 +1,6 @@
 //! The menus of a participant: their outputs carried out, and events of the conference passed to them.
 
-use super::{Keypad, Speaker};
+use super::{Speaker, state::Keypad};
 use crate::{Calls, number::CallNumber};
 use plenary_conference::{News, ParticipantId};
 use plenary_dialogue::menus::{Input, Output};

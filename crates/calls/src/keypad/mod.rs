@@ -14,93 +14,18 @@ mod entry;
 mod farewell;
 mod menus;
 mod speaking;
+pub(crate) mod state;
 
 pub(crate) use farewell::Farewells;
 pub(crate) use speaking::Speeches;
 
-use commands::Levels;
-use confirm::Confirmation;
 use speaking::Speaker;
+use state::Keypad;
 
-use crate::{Calls, call::Call, media::PlayNumber, number::CallNumber};
-use plenary_conference::{AccountId, ConferenceKey, Mono};
-use plenary_dialogue::{Entry, Menus, QuestionId};
-use plenary_model::{LanguageCode, LeaderMenu, Menu, RecordingId, Room};
-
-/// What a call has that uses keys.
-#[derive(Debug)]
-pub(crate) struct Keypad {
-    /// The account whose rooms it may enter.
-    account: AccountId,
-    /// The dialogue on the way in, until it is over.
-    entry: Option<Entry>,
-    /// The menus, once the caller is in a conference.
-    menus: Option<Menus>,
-    /// The room that was found, by its number.
-    room: Option<Room>,
-    /// The room that the caller asks to join, and by which question.
-    joining: Option<Joining>,
-    /// The menus where the room has none.
-    menu: Menu,
-    leader_menu: LeaderMenu,
-    is_leader: bool,
-    /// What is heard while waiting, where the dialogue plays it.
-    music: Option<PlayNumber>,
-    /// The name that is being recorded, and the question that asked for it.
-    recording: Option<(QuestionId, RecordingId)>,
-    levels: Levels,
-    /// When the participant last heard that it talks while it is muted.
-    told_muted_at: Option<Mono>,
-    /// It may unmute itself, as last reported to it.
-    may_unmute: bool,
-    /// The keys do something in the conference.
-    pub(crate) has_keys: bool,
-    /// What a called participant is asked before it enters.
-    confirmation: Option<Confirmation>,
-    /// When its dialogues want to be woken, as it is entered in [`Calls::keypad_due`].
-    due: Option<Mono>,
-}
-
-/// A place that was asked for.
-#[derive(Debug)]
-struct Joining {
-    question: QuestionId,
-    conference: ConferenceKey,
-}
-
-impl Keypad {
-    fn new(account: AccountId, menu: Option<Menu>, leader_menu: Option<LeaderMenu>) -> Self {
-        Self {
-            account,
-            entry: None,
-            menus: None,
-            room: None,
-            joining: None,
-            menu: menu.unwrap_or_default(),
-            leader_menu: leader_menu.unwrap_or_default(),
-            is_leader: false,
-            music: None,
-            recording: None,
-            levels: Levels::default(),
-            told_muted_at: None,
-            may_unmute: true,
-            has_keys: true,
-            confirmation: None,
-            due: None,
-        }
-    }
-
-    /// The menus speak, or the dialogue where it is not over.
-    pub(crate) fn language(&self) -> LanguageCode {
-        let language = self.menus.as_ref().map(Menus::language).or(self.entry.as_ref().map(Entry::language));
-        language.cloned().unwrap_or_default()
-    }
-
-    /// The home's messages are about the place that was asked for here.
-    pub(crate) fn joins(&self, conference: &ConferenceKey) -> bool {
-        self.joining.as_ref().is_some_and(|joining| joining.conference == *conference)
-    }
-}
+use crate::{Calls, call::Call, number::CallNumber};
+use plenary_conference::{ConferenceKey, Mono};
+use plenary_dialogue::{Entry, Menus};
+use plenary_model::LanguageCode;
 
 impl Calls {
     /// When a dialogue wants to be woken.
@@ -204,14 +129,6 @@ impl Calls {
             self.out.stop_play(confirmation.play);
         }
     }
-}
-
-/// How a conference that is reached by a room speaks, and which keys there are in it.
-#[derive(Debug, Clone)]
-pub(crate) struct Voice {
-    language: LanguageCode,
-    menu: Menu,
-    leader_menu: LeaderMenu,
 }
 
 impl Calls {

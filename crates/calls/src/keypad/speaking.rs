@@ -1,6 +1,6 @@
 //! What is said: sentences become clips in the caller's language, and a playback that ends goes back to who began it.
 
-use super::Keypad;
+use super::state::Keypad;
 use crate::{
     Calls,
     media::{Clip, PlayNumber, PlayTo},

@@ -25,6 +25,7 @@ mod liveness;
 mod member;
 mod moving;
 mod outbox;
+mod own_mix;
 mod pace;
 pub(crate) mod play_log;
 mod playback;

@@ -13,8 +13,8 @@ use super::{
     key::MemberKey,
     member::RoomMember,
     outbox::Outbox,
+    own_mix::OwnMix,
     playback::{LOWERED, PlayKind, Playback},
-    ramp::Ramp,
 };
 use crate::{Ducking, MediaEvent, PlayId, Volume};
 use plenary_audio::codec::Rate;
@@ -41,44 +41,6 @@ impl RoomPlay {
     pub(super) fn forget(&mut self, key: MemberKey) {
         self.except.take_if(|except| *except == key);
         self.later.retain(|later| *later != key);
-    }
-}
-
-/// What one participant hears otherwise than all.
-#[derive(Debug)]
-pub(super) struct OwnMix {
-    /// Gain of all it hears, and what is wanted.
-    hear: Ramp,
-    hear_wanted: f32,
-    /// Gain of voices and of playbacks to all: lowered under a prompt, nothing on hold.
-    room: Ramp,
-    /// Of a hold.
-    music: Option<Box<Playback>>,
-}
-
-impl Default for OwnMix {
-    fn default() -> Self {
-        Self { hear: Ramp::at(1.0), hear_wanted: 1.0, room: Ramp::at(1.0), music: None }
-    }
-}
-
-impl OwnMix {
-    /// It differs from what all hear.
-    fn differs(&self) -> bool {
-        !self.hear.is(1.0) || self.hear_wanted != 1.0 || !self.room.is(1.0) || self.music.is_some()
-    }
-
-    /// To the mix of the room.
-    pub(super) fn apply_room(&self, sum: &mut [i32]) {
-        self.room.apply(sum);
-    }
-
-    /// To everything.
-    pub(super) fn apply_all(&self, rate: Rate, sum: &mut [i32]) {
-        if let Some(music) = &self.music {
-            music.lay_over(rate, sum);
-        }
-        self.hear.apply(sum);
     }
 }
 

@@ -1,0 +1,104 @@
+//! What a call has that uses keys, and a conference that is reached by a room.
+
+use crate::media::PlayNumber;
+use plenary_conference::{AccountId, ConferenceKey, Digit, Mono};
+use plenary_dialogue::{Entry, Menus, QuestionId};
+use plenary_model::{LanguageCode, LeaderMenu, Menu, RecordingId, Room};
+
+/// What a call has that uses keys.
+#[derive(Debug)]
+pub(crate) struct Keypad {
+    /// The account whose rooms it may enter.
+    pub(super) account: AccountId,
+    /// The dialogue on the way in, until it is over.
+    pub(super) entry: Option<Entry>,
+    /// The menus, once the caller is in a conference.
+    pub(super) menus: Option<Menus>,
+    /// The room that was found, by its number.
+    pub(super) room: Option<Room>,
+    /// The room that the caller asks to join, and by which question.
+    pub(super) joining: Option<Joining>,
+    /// The menus where the room has none.
+    pub(super) menu: Menu,
+    pub(super) leader_menu: LeaderMenu,
+    pub(super) is_leader: bool,
+    /// What is heard while waiting, where the dialogue plays it.
+    pub(super) music: Option<PlayNumber>,
+    /// The name that is being recorded, and the question that asked for it.
+    pub(super) recording: Option<(QuestionId, RecordingId)>,
+    pub(super) levels: Levels,
+    /// When the participant last heard that it talks while it is muted.
+    pub(super) muted_said_at: Option<Mono>,
+    /// It may unmute itself, as last reported to it.
+    pub(super) may_unmute: bool,
+    /// The keys do something in the conference.
+    pub(crate) has_keys: bool,
+    /// What a called participant is asked before it enters.
+    pub(super) confirmation: Option<Confirmation>,
+    /// When its dialogues want to be woken, as it is entered in `Calls::keypad_due`.
+    pub(super) due: Option<Mono>,
+}
+
+/// A place that was asked for.
+#[derive(Debug)]
+pub(super) struct Joining {
+    pub(super) question: QuestionId,
+    pub(super) conference: ConferenceKey,
+}
+
+impl Keypad {
+    pub(super) fn new(account: AccountId, menu: Option<Menu>, leader_menu: Option<LeaderMenu>) -> Self {
+        Self {
+            account,
+            entry: None,
+            menus: None,
+            room: None,
+            joining: None,
+            menu: menu.unwrap_or_default(),
+            leader_menu: leader_menu.unwrap_or_default(),
+            is_leader: false,
+            music: None,
+            recording: None,
+            levels: Levels::default(),
+            muted_said_at: None,
+            may_unmute: true,
+            has_keys: true,
+            confirmation: None,
+            due: None,
+        }
+    }
+
+    /// The menus speak, or the dialogue where it is not over.
+    pub(crate) fn language(&self) -> LanguageCode {
+        let language = self.menus.as_ref().map(Menus::language).or(self.entry.as_ref().map(Entry::language));
+        language.cloned().unwrap_or_default()
+    }
+
+    /// The home's messages are about the place that was asked for here.
+    pub(crate) fn joins(&self, conference: &ConferenceKey) -> bool {
+        self.joining.as_ref().is_some_and(|joining| joining.conference == *conference)
+    }
+}
+
+/// How loud a participant hears and is heard, in dB against what it was at first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Levels {
+    pub(super) hear_db: i8,
+    pub(super) talk_db: i8,
+}
+
+/// The question that a called participant hears.
+#[derive(Debug)]
+pub(super) struct Confirmation {
+    pub(super) key: Digit,
+    pub(super) play: PlayNumber,
+    pub(super) until: Mono,
+}
+
+/// How a conference that is reached by a room speaks, and which keys there are in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Voice {
+    pub(super) language: LanguageCode,
+    pub(super) menu: Menu,
+    pub(super) leader_menu: LeaderMenu,
+}
