@@ -27,9 +27,12 @@ pub(crate) fn moved_to(path: &'static str) -> Response<Body> {
 
 /// Runs a change to its end even when its client disconnects or its time is up: a handler is dropped then, and what is
 /// half done, stored and not yet effective, would stay so.
-pub(crate) async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, ApiError>> + Send + 'static,
-) -> Result<T, ApiError> {
+///
+/// # Errors
+/// Those of the change; [`ControlError::Internal`] if it panics.
+pub async fn to_the_end<T: Send + 'static, E: From<ControlError> + Send + 'static>(
+    change: impl Future<Output = Result<T, E>> + Send + 'static,
+) -> Result<T, E> {
     match tokio::spawn(change.in_current_span()).await {
         Ok(outcome) => outcome,
         Err(panicked) => Err(ControlError::Internal(panicked.into()).into()),

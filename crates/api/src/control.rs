@@ -15,6 +15,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
+use plenary_store::StoreError;
 use std::{collections::BTreeMap, ops::Range};
 
 /// What the web services ask of the conferences. The HTTP side translates; the implementation decides.
@@ -246,7 +247,7 @@ pub struct ParticipantReport {
     pub statistics: serde_json::Value,
 }
 
-/// What becomes of a participant: what is `None` stays.
+/// A change of a participant: what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParticipantChange {
     /// What the conference decides.
@@ -257,7 +258,7 @@ pub struct ParticipantChange {
     pub sound: SoundChange,
 }
 
-/// What becomes of a conference as a whole.
+/// A change of a conference as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConferenceChange {
     /// Admits a caller from the lobby; `None`: all of them.
@@ -298,4 +299,14 @@ impl ConferenceChange {
             }
         }
     }
+}
+
+/// What a failure of the store means for the request: 503 while the database cannot be used, 500 otherwise.
+#[must_use]
+pub fn store_error(error: StoreError) -> ControlError {
+    if error.is_unavailable() {
+        tracing::warn!(%error, "the database cannot be used");
+        return ControlError::Unavailable("the database cannot be used right now; try again".to_owned());
+    }
+    ControlError::Internal(error.into())
 }

@@ -40,7 +40,7 @@ pub struct Playback {
     pub repeat: bool,
 }
 
-/// How a trunk does.
+/// The state of a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TrunkState {
     /// Calls that are up or being placed, both ways.

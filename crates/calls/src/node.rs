@@ -4,7 +4,7 @@ use crate::{
     CallNumber, Calls, Output, Settings, Start,
     lookup::{Found, LookupId},
     media::MediaEvent,
-    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantAction, ParticipantsQuery, Question},
+    question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuery, Question},
 };
 use plenary_conference::{
     ConferenceKey, Conferences, Event, Home, Mono, Now, QuestionId, Refused, conferences::ConferenceRef,
@@ -211,61 +211,12 @@ impl Node {
 
     /// The answer; `None`: it comes once the edge has done what is asked for.
     fn ask_home(&mut self, id: QuestionId, question: HomeQuestion, now: Now) -> Option<Answer> {
-        let home = &mut self.home;
-        Some(match question {
-            HomeQuestion::Claim { conference, time: None } => Answer::Done(home.claim_name(&conference, now)),
-            HomeQuestion::Claim { conference, time: Some(time) } => {
-                Answer::Done(home.claim_time(&conference, time, now))
-            }
-            HomeQuestion::Release(key) => {
-                home.release_name(&key);
-                Answer::Done(Ok(()))
-            }
-            HomeQuestion::Reservation(event) => {
-                if let Event::ReservationRemoved { token } = &event
-                    && let Some(key) = home.conferences().key_of(token)
-                {
-                    self.calls.reservation_removed(key, token);
-                }
-                home.handle_question(id, event, now);
-                return None;
-            }
-            HomeQuestion::Change { account, which, participant, change } => {
-                let conference = match home.conferences().resolve(account, &which) {
-                    Ok(conference) => conference,
-                    Err(refused) => return Some(Answer::Done(Err(refused))),
-                };
-                let event = match change {
-                    ParticipantAction::SetOptions { muted, dtmf_enabled } => {
-                        Event::SetOptions { conference, participant, muted, dtmf_enabled }
-                    }
-                    ParticipantAction::Eject => Event::Eject { conference, participant },
-                };
-                home.handle_question(id, event, now);
-                return None;
-            }
-            HomeQuestion::Control(event) => {
-                home.handle_question(id, event, now);
-                return None;
-            }
-            HomeQuestion::Overviews { account, after, state, limit } => {
-                let overviews = home.conferences().overviews(account, after.as_ref());
-                let meant = overviews.filter(|one| state.is_none_or(|state| one.state == state));
-                Answer::Overviews(meant.take(limit).collect())
-            }
-            HomeQuestion::Overview(key) => Answer::Overview(home.conferences().overview(&key).map(Box::new)),
-            HomeQuestion::List(account) => Answer::Conferences(home.conferences().list(account)),
-            HomeQuestion::Participants { account, which } => {
-                Answer::Participants(home.conferences().participants_of(account, &which))
-            }
-            HomeQuestion::Find { account, token } => {
-                let found = home.conferences().reservation(account, &token);
-                Answer::Reservation(found.map(|(reservation, state)| (reservation.clone(), state)))
-            }
-            HomeQuestion::Reservations(account, query) => {
-                Answer::Reservations(home.conferences().reservations(account, &query))
-            }
-        })
+        if let HomeQuestion::Reservation(Event::ReservationRemoved { token }) = &question
+            && let Some(key) = self.home.conferences().key_of(token)
+        {
+            self.calls.reservation_removed(key, token);
+        }
+        question.ask(&mut self.home, id, now)
     }
 }
 

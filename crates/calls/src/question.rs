@@ -8,8 +8,8 @@ use crate::{
     participants::Participant,
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, Event, ParticipantId, Refused, Reservation, ReservationToken,
-    State, Timestamp,
+    AccountId, ConferenceKey, ConferenceName, Event, Home, Now, ParticipantId, QuestionId, Refused,
+    Reservation, ReservationToken, State, Timestamp,
     conferences::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
@@ -227,4 +227,74 @@ pub enum Answer {
     TrunkStates(BTreeMap<String, TrunkState>),
     /// The participant whose call is placed or transferred.
     Call(Result<ParticipantId, ControlError>),
+}
+
+impl Answer {
+    /// Whether it was done.
+    ///
+    /// # Errors
+    /// It was refused; or this is the answer to another question.
+    pub fn done(self) -> Result<(), ControlError> {
+        match self {
+            Self::Done(done) => done.map_err(ControlError::Refused),
+            other => Err(other.mismatch()),
+        }
+    }
+
+    /// This is the answer to another question, which is a mistake of ours.
+    #[must_use]
+    pub fn mismatch(&self) -> ControlError {
+        ControlError::Internal(format!("an answer to another question: {self:?}").into())
+    }
+}
+
+impl HomeQuestion {
+    /// Asks the home. `None`: the answer comes by [`Home::poll_answer`], once the edges have done what follows.
+    pub fn ask(self, home: &mut Home, id: QuestionId, now: Now) -> Option<Answer> {
+        Some(match self {
+            Self::Claim { conference, time: None } => Answer::Done(home.claim_name(&conference, now)),
+            Self::Claim { conference, time: Some(time) } => {
+                Answer::Done(home.claim_time(&conference, time, now))
+            }
+            Self::Release(key) => {
+                home.release_name(&key);
+                Answer::Done(Ok(()))
+            }
+            Self::Reservation(event) | Self::Control(event) => {
+                home.handle_question(id, event, now);
+                return None;
+            }
+            Self::Change { account, which, participant, change } => {
+                let conference = match home.conferences().resolve(account, &which) {
+                    Ok(conference) => conference,
+                    Err(refused) => return Some(Answer::Done(Err(refused))),
+                };
+                let event = match change {
+                    ParticipantAction::SetOptions { muted, dtmf_enabled } => {
+                        Event::SetOptions { conference, participant, muted, dtmf_enabled }
+                    }
+                    ParticipantAction::Eject => Event::Eject { conference, participant },
+                };
+                home.handle_question(id, event, now);
+                return None;
+            }
+            Self::Overviews { account, after, state, limit } => {
+                let overviews = home.conferences().overviews(account, after.as_ref());
+                let meant = overviews.filter(|one| state.is_none_or(|state| one.state == state));
+                Answer::Overviews(meant.take(limit).collect())
+            }
+            Self::Overview(key) => Answer::Overview(home.conferences().overview(&key).map(Box::new)),
+            Self::List(account) => Answer::Conferences(home.conferences().list(account)),
+            Self::Participants { account, which } => {
+                Answer::Participants(home.conferences().participants_of(account, &which))
+            }
+            Self::Find { account, token } => {
+                let found = home.conferences().reservation(account, &token);
+                Answer::Reservation(found.map(|(reservation, state)| (reservation.clone(), state)))
+            }
+            Self::Reservations(account, query) => {
+                Answer::Reservations(home.conferences().reservations(account, &query))
+            }
+        })
+    }
 }

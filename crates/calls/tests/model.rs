@@ -219,7 +219,8 @@ impl Model {
                 }
             }
             Step::Bye { who } => {
-                if let Some(call) = self.pick(*who, &[CallStage::Up, CallStage::HungUp, CallStage::Answered]) {
+                if let Some(call) = self.pick(*who, &[CallStage::Up, CallStage::HungUp, CallStage::Answered])
+                {
                     self.stages.insert(call, CallStage::Over);
                     self.world.bye(call);
                 }
@@ -278,7 +279,10 @@ impl Model {
                 ("reject", Some(CallStage::Ringing)) => CallStage::Over,
                 // Another way is tried under the same number.
                 ("dial", None | Some(CallStage::Over)) => CallStage::Dialling,
-                ("hang up", Some(CallStage::Ringing | CallStage::Answered | CallStage::Dialling | CallStage::Up)) => CallStage::HungUp,
+                (
+                    "hang up",
+                    Some(CallStage::Ringing | CallStage::Answered | CallStage::Dialling | CallStage::Up),
+                ) => CallStage::HungUp,
                 (verb, before) => panic!("{verb} {call}, which is {before:?}"),
             };
             self.stages.insert(call, after);

@@ -14,7 +14,7 @@ pub(crate) use codes::{
 };
 pub use codes::{CODES, Code};
 
-use crate::control::{ControlError, DialRefused};
+use crate::control::{ControlError, DialRefused, store_error};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
@@ -206,18 +206,11 @@ impl From<ControlError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if error.is_unavailable() {
-            tracing::warn!(%error, "the database cannot be used");
-            return Self::plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database cannot be used right now; try again",
-            );
-        }
         let text = error.to_string();
         match error {
             StoreError::KeySettings(errors) => Self::members(errors),
             StoreError::TooManyKeys { .. } => Self::coded(TOO_MANY, text),
-            error => ControlError::Internal(error.into()).into(),
+            error => store_error(error).into(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     answer::{Answer, to_the_end},
+    error::ApiError,
     json::json,
     methods::only,
     params::Params,
@@ -52,6 +53,7 @@ async fn client_token(
     let expires = Timestamp(state.control.now().0 + i64::from(seconds) * 1000);
     let client = client.unwrap_or_default();
     let token = ClientToken { account, client, incoming, call_client, expires };
-    let token = to_the_end(async move { Ok(state.store.make_client_token(&token).await?) }).await?;
+    let token =
+        to_the_end(async move { Ok::<_, ApiError>(state.store.make_client_token(&token).await?) }).await?;
     Ok(json(StatusCode::OK, &value!({ "token": token, "expires": expires.0.div_euclid(1000) })))
 }

@@ -10,23 +10,23 @@ use axum::{
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use plenary_api::{
-    ApiState, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Health,
-    Invitation, MediaThread, OperatorControl, Participant, ParticipantChange, ParticipantReport,
-    ParticipantState, Playback, SoundChange, SoundOf, SoundSettings, TrunkState, router,
+    ApiState, AskHome, Ban, ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction,
+    Health, HomeClient, Invitation, MediaThread, OperatorControl, Participant, ParticipantChange,
+    ParticipantReport, ParticipantState, Playback, SoundChange, SoundOf, SoundSettings, TrunkState, router,
 };
+use plenary_calls::question::{Answer, HomeQuestion, ParticipantAction};
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, Now, ParticipantId,
-    ParticipantOptions, Refused, Reservation, ReservationLimits, ReservationToken, State, Timestamp,
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Home, Mono, Now,
+    ParticipantId, ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken,
+    State, Timestamp,
     calendar::Availability,
     conferences::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
-    reservation::{
-        ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,
-        check_remove,
-    },
+    message::{ToEdge, ToHome},
+    reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_store::{NameRule, ReserveError, Store};
+use plenary_store::Store;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -55,73 +55,89 @@ pub struct World {
 
 /// Conferences as the engine runs them, without calls.
 pub struct Control {
-    store: Store,
-    limits: ReservationLimits,
-    state: Mutex<(Conferences, Timestamp)>,
+    home: HomeClient<TestHome>,
+    state: TestHome,
     /// Who holds it for writing keeps trunks that were stored from taking effect.
     pub trunks_gate: tokio::sync::RwLock<()>,
     /// How often trunks have taken effect.
     pub trunks_taken: AtomicUsize,
 }
 
-impl Control {
-    pub fn with<T>(&self, act: impl FnOnce(&mut Conferences, Now) -> T) -> T {
-        let mut state = self.state.lock().unwrap();
-        let now = Now { mono: Mono((state.1.0 - NOW.0).unsigned_abs() + 1), wall: state.1 };
-        state.0.handle_timeout(now);
-        let outcome = act(&mut state.0, now);
-        while state.0.poll_effect().is_some() {}
-        outcome
+/// The home of the conferences, and an edge that has done at once what it is asked for.
+#[derive(Clone)]
+struct TestHome(Arc<Mutex<(Home, Timestamp)>>);
+
+impl TestHome {
+    fn with<T>(&self, act: impl FnOnce(&mut Home, Now) -> T) -> T {
+        self.step(act).0
     }
 
+    /// With the answer to a question of this step, where it comes once the edge has done what follows.
+    fn step<T>(
+        &self,
+        act: impl FnOnce(&mut Home, Now) -> T,
+    ) -> (T, Option<(QuestionId, Result<(), Refused>)>) {
+        let mut state = self.0.lock().unwrap();
+        let now = Now { mono: Mono((state.1.0 - NOW.0).unsigned_abs() + 1), wall: state.1 };
+        let home = &mut state.0;
+        home.handle_timeout(now);
+        let outcome = act(home, now);
+        while let Some(message) = home.poll_message() {
+            if let ToEdge::Do { conference, seq, .. } = message {
+                home.handle_message(ToHome::Done { conference, seq }, now);
+            }
+        }
+        (outcome, home.poll_answer())
+    }
+
+    fn participants(&self, key: &ConferenceKey) -> Result<(State, Vec<ParticipantSummary>), Refused> {
+        self.with(|home, _| home.conferences().participants(key))
+    }
+}
+
+impl AskHome for TestHome {
+    async fn ask(&self, question: HomeQuestion) -> Result<Answer, ControlError> {
+        let (answer, done) = self.step(|home, now| question.ask(home, QuestionId(1), now));
+        Ok(answer.unwrap_or_else(|| Answer::Done(done.expect("the edge has done it").1)))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.lock().unwrap().1
+    }
+}
+
+impl Control {
     pub fn pass_minutes(&self, minutes: u32) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.0.lock().unwrap();
         state.1 = state.1.plus_minutes(minutes);
     }
 
     /// A participant is in the conference from now on.
     pub fn enter(&self, account: AccountId, conference: &str, participant: &str) {
         let participant = ParticipantId::new(participant);
-        let key = ConferenceKey { account, name: ConferenceName::new(conference) };
-        self.with(|conferences, now| {
+        let conference = ConferenceKey { account, name: ConferenceName::new(conference) };
+        self.state.with(|home, now| {
             let admit = Event::Admit {
                 participant: participant.clone(),
-                conference: key,
+                conference,
                 options: ParticipantOptions::default(),
                 is_called: false,
                 via: None,
             };
-            conferences.handle_event(admit, now).unwrap();
-            conferences.handle_event(Event::Connected { participant }, now).unwrap();
+            home.handle_event(admit, now).unwrap();
+            home.handle_event(Event::Connected { participant }, now).unwrap();
         });
-    }
-
-    fn found(&self, account: AccountId, token: &ReservationToken) -> Result<(Reservation, State), Refused> {
-        self.with(|conferences, _| {
-            let found = conferences.reservation(account, token);
-            let (reservation, state) = found.ok_or(Refused::UnknownReservation)?;
-            Ok((reservation.clone(), state))
-        })
-    }
-}
-
-fn sale(error: ReserveError) -> ControlError {
-    match error {
-        ReserveError::NameTaken => Refused::NameTaken.into(),
-        ReserveError::NoSeats { available, from, to } => Refused::NoSeats { available, from, to }.into(),
-        ReserveError::UnknownReservation => Refused::UnknownReservation.into(),
-        ReserveError::Store(error) => ControlError::Internal(error.into()),
     }
 }
 
 #[async_trait]
 impl ConferenceControl for Control {
     fn limits(&self) -> &ReservationLimits {
-        &self.limits
+        self.home.limits()
     }
 
     fn now(&self) -> Timestamp {
-        self.state.lock().unwrap().1
+        self.home.now()
     }
 
     async fn reserve(
@@ -129,30 +145,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<ReservationToken, ControlError> {
-        let starts_at = check_new(&request, &self.limits, self.now())?;
-        let key = ConferenceKey { account, name: request.name.clone() };
-        self.with(|conferences, now| conferences.claim_name(&key, now))?;
-        let reservation = Reservation {
-            token: plenary_store::new_reservation_token(),
-            account,
-            name: request.name,
-            max_participants: request.max_participants,
-            starts_at,
-            duration_minutes: request.duration_minutes,
-            divert: request.divert,
-            title: request.title,
-        };
-        let token = reservation.token.clone();
-        match self.store.reserve(&reservation, self.limits.capacity, 5, self.now()).await {
-            Ok(()) => self.with(|conferences, now| {
-                conferences.handle_event(Event::ReservationAdded(reservation), now)
-            })?,
-            Err(error) => {
-                self.with(|conferences, _| conferences.release_name(&key));
-                return Err(sale(error));
-            }
-        }
-        Ok(token)
+        self.home.reserve(account, request).await
     }
 
     async fn extend(
@@ -161,11 +154,7 @@ impl ConferenceControl for Control {
         token: ReservationToken,
         minutes: u32,
     ) -> Result<(), ControlError> {
-        let (reservation, state) = self.found(account, &token)?;
-        let duration_minutes = check_extend(&reservation, state, minutes, &self.limits, self.now())?;
-        self.store.extend(&token, duration_minutes, self.limits.capacity).await.map_err(sale)?;
-        let event = Event::ReservationExtended { token, duration_minutes };
-        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+        self.home.extend(account, token, minutes).await
     }
 
     async fn book(
@@ -173,24 +162,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         request: ReservationRequest,
     ) -> Result<(Reservation, State), ControlError> {
-        let starts_at = check_booking(&request, &self.limits, self.now())?;
-        let reservation = Reservation {
-            token: plenary_store::new_reservation_token(),
-            account,
-            name: request.name,
-            max_participants: request.max_participants,
-            starts_at,
-            duration_minutes: request.duration_minutes,
-            divert: request.divert,
-            title: request.title,
-        };
-        let sold =
-            self.store.reserve_by(&reservation, NameRule::NonOverlapping, self.limits.capacity, self.now());
-        sold.await.map_err(sale)?;
-        let token = reservation.token.clone();
-        let added = Event::ReservationAdded(reservation);
-        self.with(|conferences, now| conferences.handle_event(added, now))?;
-        Ok(self.found(account, &token)?)
+        self.home.book(account, request).await
     }
 
     async fn reservations(
@@ -198,7 +170,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         query: ReservationsQuery,
     ) -> Result<Vec<(Reservation, State)>, ControlError> {
-        Ok(self.with(|conferences, _| conferences.reservations(account, &query)))
+        self.home.reservations(account, query).await
     }
 
     async fn reservation(
@@ -206,7 +178,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         token: ReservationToken,
     ) -> Result<(Reservation, State), ControlError> {
-        Ok(self.found(account, &token)?)
+        self.home.reservation(account, token).await
     }
 
     async fn change_reservation(
@@ -216,14 +188,7 @@ impl ConferenceControl for Control {
         change: ReservationChange,
         expected: Option<Reservation>,
     ) -> Result<(Reservation, State), ControlError> {
-        let (before, state) = self.found(account, &token)?;
-        if expected.is_some_and(|expected| expected != before) {
-            return Err(ControlError::Changed);
-        }
-        let after = check_change(&before, state, &change, &self.limits, self.now())?;
-        self.store.change_reservation(&after, self.limits.capacity).await.map_err(sale)?;
-        self.with(|conferences, now| conferences.handle_event(Event::ReservationChanged(after), now))?;
-        Ok(self.found(account, &token)?)
+        self.home.change_reservation(account, token, change, expected).await
     }
 
     async fn availability(
@@ -232,10 +197,7 @@ impl ConferenceControl for Control {
         start: Timestamp,
         limit: usize,
     ) -> Result<Availability, ControlError> {
-        let sold = self.store.booked_seats(time.clone()).await.unwrap();
-        let capacity = self.limits.capacity;
-        let least = capacity - sold.peak(time.start, time.end);
-        Ok(Availability { least, ..sold.availability(start, time.end, capacity, limit) })
+        self.home.availability(time, start, limit).await
     }
 
     async fn remove(
@@ -244,18 +206,11 @@ impl ConferenceControl for Control {
         token: ReservationToken,
         expected: Option<Reservation>,
     ) -> Result<(), ControlError> {
-        if expected.is_some_and(|expected| self.found(account, &token).is_ok_and(|(now, _)| now != expected))
-        {
-            return Err(ControlError::Changed);
-        }
-        let (reservation, state) = self.found(account, &token)?;
-        check_remove(&reservation, state, &self.limits, self.now())?;
-        self.store.remove(&token, self.limits.capacity).await.unwrap();
-        Ok(self.with(|conferences, now| conferences.handle_event(Event::ReservationRemoved { token }, now))?)
+        self.home.remove(account, token, expected).await
     }
 
     async fn list(&self, account: AccountId) -> Result<Vec<ConferenceSummary>, ControlError> {
-        Ok(self.with(|conferences, _| conferences.list(account)))
+        self.home.list(account).await
     }
 
     async fn participants(
@@ -263,7 +218,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         which: ConferenceRef,
     ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
-        Ok(self.with(|conferences, _| conferences.participants_of(account, &which))?)
+        self.home.participants(account, which).await
     }
 
     async fn set_options(
@@ -274,10 +229,8 @@ impl ConferenceControl for Control {
         muted: Option<bool>,
         dtmf_enabled: Option<bool>,
     ) -> Result<(), ControlError> {
-        Ok(self.with(|conferences, now| {
-            let conference = conferences.resolve(account, &which)?;
-            conferences.handle_event(Event::SetOptions { conference, participant, muted, dtmf_enabled }, now)
-        })?)
+        let change = ParticipantAction::SetOptions { muted, dtmf_enabled };
+        self.home.act(account, which, participant, change).await
     }
 
     async fn eject(
@@ -286,10 +239,7 @@ impl ConferenceControl for Control {
         which: ConferenceRef,
         participant: ParticipantId,
     ) -> Result<(), ControlError> {
-        Ok(self.with(|conferences, now| {
-            let conference = conferences.resolve(account, &which)?;
-            conferences.handle_event(Event::Eject { conference, participant }, now)
-        })?)
+        self.home.act(account, which, participant, ParticipantAction::Eject).await
     }
 
     async fn conferences(
@@ -299,10 +249,7 @@ impl ConferenceControl for Control {
         state: Option<State>,
         limit: usize,
     ) -> Result<Vec<ConferenceOverview>, ControlError> {
-        Ok(self.with(|conferences, _| {
-            let found = conferences.overviews(account, after.as_ref());
-            found.filter(|one| state.is_none_or(|state| one.state == state)).take(limit).collect()
-        }))
+        self.home.conferences(account, after, state, limit).await
     }
 
     async fn conference(
@@ -310,9 +257,7 @@ impl ConferenceControl for Control {
         account: AccountId,
         name: ConferenceName,
     ) -> Result<ConferenceOverview, ControlError> {
-        let key = ConferenceKey { account, name };
-        let found = self.with(|conferences, _| conferences.overview(&key));
-        found.ok_or(ControlError::Refused(Refused::UnknownConference))
+        self.home.conference(ConferenceKey { account, name }).await
     }
 
     async fn change_conference(
@@ -321,21 +266,11 @@ impl ConferenceControl for Control {
         name: ConferenceName,
         change: ConferenceChange,
     ) -> Result<(), ControlError> {
-        let event = change.event(ConferenceKey { account, name });
-        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+        self.home.control(change.event(ConferenceKey { account, name })).await
     }
 
     async fn end_conference(&self, account: AccountId, name: ConferenceName) -> Result<(), ControlError> {
-        let key = ConferenceKey { account, name };
-        let overview = self.conference(account, key.name.clone()).await?;
-        let event = match overview.reservation {
-            Some(reservation) => {
-                self.store.remove(&reservation.token, self.limits.capacity).await.unwrap();
-                Event::ReservationRemoved { token: reservation.token }
-            }
-            None => Event::End { conference: key },
-        };
-        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+        self.home.end_conference(ConferenceKey { account, name }).await
     }
 
     async fn roster(
@@ -344,7 +279,7 @@ impl ConferenceControl for Control {
         name: ConferenceName,
     ) -> Result<Vec<ParticipantReport>, ControlError> {
         let key = ConferenceKey { account, name };
-        let (state, inside) = self.with(|conferences, _| conferences.participants(&key))?;
+        let (state, inside) = self.state.participants(&key)?;
         let report = |summary: ParticipantSummary| {
             let is_active = state == State::Active;
             let participant = Participant {
@@ -387,8 +322,7 @@ impl ConferenceControl for Control {
     ) -> Result<(), ControlError> {
         let change = change.home;
         let conference = ConferenceKey { account, name };
-        let event = Event::ChangeParticipant { conference, participant, change };
-        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+        self.home.control(Event::ChangeParticipant { conference, participant, change }).await
     }
 
     async fn remove_participant(
@@ -401,8 +335,7 @@ impl ConferenceControl for Control {
             return Ok(());
         }
         let conference = ConferenceKey { account, name };
-        let event = Event::RemoveParticipant { conference, participant };
-        Ok(self.with(|conferences, now| conferences.handle_event(event, now))?)
+        self.home.control(Event::RemoveParticipant { conference, participant }).await
     }
 
     async fn announce(
@@ -412,7 +345,7 @@ impl ConferenceControl for Control {
         playback: Playback,
     ) -> Result<String, ControlError> {
         let key = ConferenceKey { account, name };
-        let (_, inside) = self.with(|conferences, _| conferences.participants(&key))?;
+        let (_, inside) = self.state.participants(&key)?;
         match playback.to.filter(|to| !inside.iter().any(|participant| participant.id == *to)) {
             Some(_) => Err(Refused::UnknownParticipant.into()),
             None => Ok("01234567a1b1c1c2.1".to_owned()),
@@ -442,7 +375,8 @@ impl ConferenceControl for Control {
             SoundOf::Conference(which) => (Some(which), None),
             SoundOf::Participant(which, participant) => (Some(which), Some(participant)),
         };
-        Ok(self.with(|conferences, _| {
+        Ok(self.state.with(|home, _| {
+            let conferences = home.conferences();
             if let Some(which) = which {
                 let key = conferences.resolve(account, &which)?;
                 let (_, participants) = conferences.participants(&key)?;
@@ -570,10 +504,11 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         let (account, key) = store.create_account_login(LOGIN).await.unwrap();
+        let conferences = Conferences::new(limits.clone(), ConferenceLimits::default());
+        let state = TestHome(Arc::new(Mutex::new((Home::new(conferences), NOW))));
         let control = Arc::new(Control {
-            store: store.clone(),
-            limits: limits.clone(),
-            state: Mutex::new((Conferences::new(limits, ConferenceLimits::default()), NOW)),
+            home: HomeClient::new(state.clone(), store.clone(), limits),
+            state,
             trunks_gate: tokio::sync::RwLock::new(()),
             trunks_taken: AtomicUsize::new(0),
         });
