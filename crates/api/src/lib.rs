@@ -14,6 +14,7 @@ mod extract;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod home;
 mod json;
 mod limits;
 mod methods;
@@ -29,13 +30,15 @@ mod time;
 mod v1;
 mod web;
 
+pub use answer::to_the_end;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
     ParticipantChange, ParticipantReport, ParticipantState, Playback, SoundChange, SoundOf, SoundSettings,
-    TransferState, TrunkState,
+    TransferState, TrunkState, store_error,
 };
 pub use error::{CODES, Code};
+pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebLimits};
 pub use operator::{Ban, Health, MediaThread, OperatorControl};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
@@ -43,3 +46,4 @@ pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits};
+pub use time::with_seconds as platform_time;

@@ -14,7 +14,7 @@ pub trait OperatorControl: Send + Sync {
     /// Answers a source again, of IPv6 its whole network. False: it is answered.
     async fn lift_ban(&self, source: IpAddr) -> bool;
 
-    /// How the service does.
+    /// The health of the service.
     async fn health(&self) -> Health;
 
     /// The effective configuration, without its secrets.
@@ -29,7 +29,7 @@ pub trait OperatorControl: Send + Sync {
 pub struct Ban {
     /// Its address; of IPv6 the first of its network of 64 bits.
     pub source: IpAddr,
-    /// How long still.
+    /// How long it still lasts.
     pub left: Duration,
     /// Only datagrams without a password are not answered, for their source may be forged.
     pub doubtful: bool,
@@ -37,7 +37,7 @@ pub struct Ban {
     pub caller: Option<String>,
 }
 
-/// How the service does.
+/// The health of the service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Health {
     /// When it was started.

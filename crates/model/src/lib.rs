@@ -55,7 +55,7 @@ pub use service::{
     Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
     ServiceBody, Srtp, StoredService, is_service_name,
 };
-pub use time::Timestamp;
+pub use time::{Civil, Timestamp};
 pub use token::{CallToken, ClientToken, Token};
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
 pub use user::{SipSecret, SipUser, check_user, check_user_name};

@@ -82,10 +82,10 @@ pub struct TrunkSettings {
     #[serde(default, deserialize_with = "optional_user")]
     #[schema(pattern = "^[A-Za-z0-9._+-]{1,64}$")]
     pub from_user: Option<String>,
-    /// Who calls, by our word (P-Asserted-Identity, RFC 3325): `sip:USER@HOST` or `tel:+NUMBER`.
+    /// The caller's identity as the service asserts it (P-Asserted-Identity, RFC 3325): `sip:USER@HOST` or `tel:+NUMBER`.
     #[serde(default, deserialize_with = "optional_identity")]
     pub asserted_identity: Option<String>,
-    /// The called side may not learn who calls (RFC 3323).
+    /// The caller's identity is withheld from the called side (RFC 3323).
     #[serde(default)]
     pub privacy: bool,
     /// Networks or addresses from which calls of this trunk come in.

@@ -7,21 +7,40 @@ use std::{
     fmt, io,
     sync::{Mutex, PoisonError},
 };
+use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter,
     field::MakeExt,
+    filter::Targets,
     fmt::{
         FormatFields, MakeWriter,
         format::{Writer, debug_fn},
     },
+    layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
 /// Starts it. `PLENARY_LOG` sets the level, as in `PLENARY_LOG=debug` or `PLENARY_LOG=info,plenary_sip=trace`.
-pub(crate) fn start(default: &str) {
-    let filter = EnvFilter::try_from_env("PLENARY_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+pub(crate) fn start(default: LevelFilter) {
+    let wanted = std::env::var_os("PLENARY_LOG").map(|text| text.to_string_lossy().into_owned());
+    let (filter, error) = filter(wanted.as_deref(), default);
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     subscriber(|| Tee, ansi, filter).init();
+    if let Some(error) = error {
+        tracing::warn!("{error}");
+    }
+}
+
+/// What is logged, and what is wrong with what was asked for.
+fn filter(wanted: Option<&str>, default: LevelFilter) -> (Targets, Option<String>) {
+    let default = Targets::new().with_default(default);
+    match wanted.filter(|text| !text.trim().is_empty()).map(|text| (text, text.replace(' ', "").parse())) {
+        None => (default, None),
+        Some((_, Ok(filter))) => (filter, None),
+        Some((text, Err(error))) => {
+            let known = "a level (off, error, warn, info, debug, trace), or also levels of modules, as in info,plenary_sip=debug";
+            (default, Some(format!("PLENARY_LOG is `{text}`, which is not valid ({error}): name {known}")))
+        }
+    }
 }
 
 /// Lines that are kept for the operator.
@@ -70,16 +89,12 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-fn subscriber<W>(writer: W, ansi: bool, filter: EnvFilter) -> impl SubscriberInitExt
+fn subscriber<W>(writer: W, ansi: bool, filter: Targets) -> impl Subscriber + Send + Sync + 'static
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(writer)
-        .with_ansi(ansi)
-        .fmt_fields(fields())
-        .finish()
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(ansi).fmt_fields(fields());
+    tracing_subscriber::registry().with(lines).with(filter)
 }
 
 /// `message field=value …`, as the library writes them.
@@ -134,8 +149,8 @@ mod tests {
     fn what_strangers_write_stays_in_its_line() {
         let kept = Kept::default();
         let writer = kept.clone();
-        let subscriber = subscriber(move || writer.clone(), false, EnvFilter::new("info"));
-        tracing::dispatcher::with_default(&subscriber.into(), || {
+        let subscriber = subscriber(move || writer.clone(), false, "info".parse().unwrap());
+        tracing::subscriber::with_default(subscriber, || {
             let from = "eve\n2026-01-01T00:00:00Z ERROR all is lost\u{1b}[2J\u{202e}";
             tracing::info!(call = 7, from = %from, text = "a \"b\"\n", "incoming call");
         });
@@ -143,5 +158,32 @@ mod tests {
         let expected = "incoming call call=7 from=eve\\n2026-01-01T00:00:00Z ERROR all is lost\\u{1b}[2J\\u{202e} text=\"a \\\"b\\\"\\n\"\n";
         assert!(log.ends_with(expected), "{log:?}");
         assert_eq!(log.lines().count(), 1, "{log:?}");
+    }
+
+    #[test]
+    fn levels_are_set_for_all_or_for_modules() {
+        let shown = |wanted: Option<&str>| {
+            let kept = Kept::default();
+            let writer = kept.clone();
+            let (filter, error) = filter(wanted, LevelFilter::INFO);
+            tracing::subscriber::with_default(subscriber(move || writer.clone(), false, filter), || {
+                tracing::debug!(target: "plenary_sip::ua", "sip");
+                tracing::debug!(target: "plenary_media", "media");
+                tracing::info!(target: "plenary_media", "up");
+            });
+            let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            let last = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
+            (log.lines().map(last).collect::<Vec<_>>(), error)
+        };
+        let lines = |wanted| shown(wanted).0;
+        assert_eq!(lines(None), ["up"]);
+        assert_eq!(lines(Some("")), ["up"]);
+        assert_eq!(lines(Some("debug")), ["sip", "media", "up"]);
+        assert_eq!(lines(Some("info, plenary_sip=debug")), ["sip", "up"]);
+        assert_eq!(lines(Some("off")), [""; 0]);
+        let (lines, error) = shown(Some("plenary_sip=loud"));
+        assert_eq!(lines, ["up"]);
+        let error = error.unwrap();
+        assert!(error.contains("`plenary_sip=loud`") && error.contains("info,plenary_sip=debug"), "{error}");
     }
 }

@@ -209,7 +209,8 @@ fn a_client_that_registers_with_a_token_is_called_by_a_conference() {
     let (_, participant) = invite();
     wait_for_call(&alice, "offered");
     tell(&alice, json!(["reject", 603]));
-    let shown = format!("/v1/conferences/Desk/participants/{}", participant["participant_id"].as_str().unwrap());
+    let shown =
+        format!("/v1/conferences/Desk/participants/{}", participant["participant_id"].as_str().unwrap());
     wait_for("the refusal", || {
         let participant = server.get(&shown);
         (participant["state"] == "failed" && participant["status"] == 603).then_some(())

@@ -508,7 +508,10 @@ fn a_telephone_is_sent_elsewhere() {
     notify(3, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n");
     phone.wait("BYE");
     let participant = wait_for_state(&server, &path, "ended");
-    assert_eq!((&participant["transfer"]["state"], &participant["transfer"]["status"]), (&json!("done"), &json!(200)));
+    assert_eq!(
+        (&participant["transfer"]["state"], &participant["transfer"]["status"]),
+        (&json!("done"), &json!(200))
+    );
 }
 
 #[test]
@@ -533,7 +536,10 @@ fn a_trunk_may_call_in_and_say_who_calls() {
     );
     server.wait_for_participants("Tea", 2);
     let participants = server.get("/v1/conferences/Tea/participants")["items"].take();
-    assert_eq!((&participants[0]["from"], &participants[1]["from"]), (&json!("+441908000000"), &json!("anonymous")));
+    assert_eq!(
+        (&participants[0]["from"], &participants[1]["from"]),
+        (&json!("+441908000000"), &json!("anonymous"))
+    );
     assert_eq!(server.get("/v1/trunks/provider")["status"]["calls"], 2);
     let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
     assert!(!log.contains("441908111111"), "not in the log either");

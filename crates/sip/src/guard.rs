@@ -344,7 +344,12 @@ impl Guard {
             self.callers = self.sources.values().map(|source| source.failing.len()).sum();
         }
         let full = u64::from(self.config.requests_per_second) * 10_000;
-        self.sources.entry(key).or_insert(Source { credit: full, answers: full, seen: now, ..Source::default() })
+        self.sources.entry(key).or_insert(Source {
+            credit: full,
+            answers: full,
+            seen: now,
+            ..Source::default()
+        })
     }
 
     /// A request outside of any call arrived. `brings_something`: a connection, or credentials.

@@ -72,7 +72,7 @@ struct AvailabilityQuery {
     cursor: Option<Cursor>,
 }
 
-/// Shows how many seats are left when
+/// Shows how many seats are left over a time
 ///
 /// Step by step, and the fewest in all of the time. It is true at this moment; only a reservation keeps seats.
 #[utoipa::path(get, path = "/v1/availability", operation_id = "get_availability", tag = "reservations",

@@ -165,7 +165,7 @@ async fn one(caller: Caller<Read>, State(state): State<App>, Segments([name]): S
     show(&state, caller.account, ConferenceName::new(name)).await
 }
 
-/// What becomes of a conference; what is left out stays.
+/// A change of a conference; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ConferencePatch {

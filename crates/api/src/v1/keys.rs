@@ -103,7 +103,7 @@ struct NewKey {
     key: Key,
 }
 
-/// What a key is to be.
+/// A new key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyBody {

@@ -71,7 +71,7 @@ struct BannedSource {
     /// Its address; of IPv6 the first of its network of 64 bits.
     #[schema(value_type = String, example = "198.51.100.7")]
     source: IpAddr,
-    /// How long still.
+    /// How long it still lasts.
     left_s: u64,
     /// Only datagrams without a password are not answered, for their source may be forged.
     doubtful: bool,
@@ -124,7 +124,7 @@ async fn lift(_: Caller<Operator>, State(state): State<App>, Segments([source]):
     .await
 }
 
-/// How the service does.
+/// The health of the service.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health)]
 struct Shown {
@@ -180,7 +180,7 @@ impl From<Health> for Shown {
     }
 }
 
-/// Shows how the service does
+/// Shows the health of the service
 #[utoipa::path(get, path = "/v1/operator/health", operation_id = "get_health", tag = "operator",
     security(("bearer" = ["operator"])),
     responses((status = 200, description = "How it does.", body = Shown)))]

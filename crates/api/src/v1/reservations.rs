@@ -100,7 +100,7 @@ impl From<(Stored, ConferenceState)> for Reservation {
     }
 }
 
-/// What a reservation is to be.
+/// A new reservation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReservationBody {

@@ -239,7 +239,7 @@ fn shown(changed: Changed<StoredRoom>) -> Answer {
 
 /// Deletes a room
 ///
-/// Its number leads nowhere any more; who is in its conference stays there.
+/// Its number is unknown from then on; participants of its conference stay there.
 #[utoipa::path(delete, path = "/v1/rooms/{number}", operation_id = "delete_room", tag = "rooms",
     params(("number" = String, Path, description = "The room's number.", example = "1001")),
     security(("bearer" = ["config"])),

@@ -39,7 +39,7 @@ impl From<crate::control::SoundSettings> for Sound {
     }
 }
 
-/// What becomes of it: what is left out stays, null goes back to what the conference, the account or the configuration says.
+/// A change of sound settings: what is left out stays, null goes back to what the conference, the account or the configuration says.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SoundPatch {

@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(make))
 }
 
-/// What a token is to be good for.
+/// What a new token allows.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TokenBody {
@@ -53,7 +53,7 @@ struct Token {
 
 /// Makes a token for calls
 ///
-/// Who has it may call the service without a user name and password, as often as they like until it ends.
+/// Anyone who has it may call the service without a user name and password, any number of times until it expires.
 #[utoipa::path(post, path = "/v1/tokens", operation_id = "make_token", tag = "users",
     request_body(content = TokenBody),
     security(("bearer" = ["control"])),

@@ -48,7 +48,7 @@ struct Trunk {
 struct Beside {
     /// A password is stored.
     has_password: bool,
-    /// How it does.
+    /// Its state.
     status: Status,
     /// When it was made.
     #[schema(format = DateTime)]
@@ -58,7 +58,7 @@ struct Beside {
     updated_at: String,
 }
 
-/// How a trunk does.
+/// The state of a trunk.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrunkStatus)]
 struct Status {

@@ -56,7 +56,7 @@ fn tag(user: &SipUser) -> Tag {
     Tag::of(&(&user.name, user.updated_at))
 }
 
-/// What a user is to be.
+/// A new user, or another password.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserBody {
@@ -65,7 +65,7 @@ struct UserBody {
     password: String,
 }
 
-/// What becomes of a user; what is left out stays.
+/// A change of a user; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserPatch {

@@ -3,11 +3,11 @@
 use crate::{
     cli::{Account, Key, WebRtcKey},
     config::Config,
+    engine::wall_now,
     operator,
 };
 use anyhow::{anyhow, bail};
-use jiff::Timestamp;
-use plenary_model::{ConferenceName, KeySettings, Scopes};
+use plenary_model::{Civil, ConferenceName, KeySettings, Scopes, Timestamp};
 use plenary_store::{KeyInfo, Store};
 use std::io::Write;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
                     _ => scopes.into_iter().collect(),
                 },
                 conference: conference.map(ConferenceName::new),
-                expires_at: expires_in_days.map(|days| now().plus_minutes(days * 24 * 60)),
+                expires_at: expires_in_days.map(|days| wall_now().plus_minutes(days * 24 * 60)),
             };
             let (made, key) = store.key_new(account.id, &settings).await?;
             writeln!(
@@ -45,7 +45,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
         }
         Account::Key(Key::List { login }) => {
             let account = find(&store, &login).await?;
-            let now = now();
+            let now = wall_now();
             writeln!(
                 out,
                 "{:<6} {:<8} {:<20} {:<28} {:<36} {:<16} LABEL",
@@ -78,17 +78,13 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
 }
 
 /// Whether a key is valid, and until when, or since when it is not.
-fn state(key: &KeyInfo, now: plenary_model::Timestamp) -> anyhow::Result<String> {
+fn state(key: &KeyInfo, now: Timestamp) -> anyhow::Result<String> {
     Ok(match (key.revoked_at, key.expires_at) {
         (Some(at), _) => format!("revoked {}", text(at)?),
         (None, Some(end)) if end <= now => format!("expired {}", text(end)?),
         (None, Some(end)) => format!("until {}", text(end)?),
         (None, None) => "valid".to_owned(),
     })
-}
-
-fn now() -> plenary_model::Timestamp {
-    plenary_model::Timestamp(Timestamp::now().as_millisecond())
 }
 
 async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> anyhow::Result<()> {
@@ -137,6 +133,8 @@ async fn find(store: &Store, login: &str) -> anyhow::Result<plenary_store::Accou
         .ok_or_else(|| anyhow!("there is no account {login}. `plenary account list` shows them all."))
 }
 
-fn text(at: plenary_conference::Timestamp) -> anyhow::Result<String> {
-    Ok(Timestamp::from_second(at.seconds())?.strftime("%Y-%m-%d %H:%M:%S").to_string())
+fn text(at: Timestamp) -> anyhow::Result<String> {
+    let Civil { year, month, day, hour, minute, second } =
+        at.civil().ok_or_else(|| anyhow!("the database has a time outside of all calendars: {at:?}"))?;
+    Ok(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"))
 }

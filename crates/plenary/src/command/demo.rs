@@ -5,11 +5,13 @@
 
 use crate::{
     config::{Addresses, Config},
+    engine::wall_now,
     server::Server,
 };
 use anyhow::{Context, bail};
+use plenary_api::platform_time;
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
-use plenary_conference::{ConferenceKey, ConferenceName};
+use plenary_conference::{ConferenceKey, ConferenceName, Timestamp};
 use serde_json::Value;
 use std::{
     io::{IsTerminal, Write},
@@ -74,10 +76,10 @@ impl Show<'_> {
         line(&format!("PUT /service/v1/inbound/conf-*  {body}\n  {put}"));
 
         headline("Reserve the conference (it starts with the current minute)");
-        let start = jiff::Timestamp::now().strftime("%Y-%m-%d_%H:%M:%S").to_string();
+        let now = wall_now();
+        let start = platform_time(now);
         // A reservation is judged as asked, so a second in the future is asked for.
-        let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
-        let asked = soon.strftime("%Y-%m-%d_%H:%M:%S");
+        let asked = platform_time(Timestamp(now.0 + 2000));
         let created = self
             .get(&format!("/conference_reservation_create?conference_name={ROOM}&max_participants=40&start_time={asked}&duration=15"))
             .await?;

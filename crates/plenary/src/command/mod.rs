@@ -14,32 +14,33 @@ use crate::{
     log,
 };
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         CliCommand::Serve(flags) => {
-            log::start("info");
+            log::start(LevelFilter::INFO);
             let config = load(&cli.common, Some(&flags))?;
             runtime()?.block_on(serve::run(config, || load(&cli.common, Some(&flags))))?;
         }
         CliCommand::Account(command) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
         }
         CliCommand::Database(command) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(database::run(&config, command));
         }
         CliCommand::Ban(command) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             let config = load(&cli.common, None)?;
             runtime()?.block_on(ban::run(&config, command))?;
         }
         CliCommand::Call(flags) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(call::run(&config, flags));
         }
@@ -53,12 +54,12 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         }
         CliCommand::Demo(_) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(demo::run(config));
         }
         CliCommand::Load(flags) => {
-            log::start("warn");
+            log::start(LevelFilter::WARN);
             load(&cli.common, None)?;
             return runtime()?.block_on(load::run(flags));
         }

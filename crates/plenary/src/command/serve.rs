@@ -1,7 +1,8 @@
 //! `plenary serve`.
 
-use crate::{config::Config, server::Server};
+use crate::{config::Config, engine::wall_now, server::Server};
 use anyhow::{Context, bail};
+use plenary_api::platform_time;
 use plenary_store::Store;
 use sd_notify::NotifyState;
 use std::{io::Write, time::Duration};
@@ -111,8 +112,7 @@ async fn demo_account(store: &Store) -> anyhow::Result<Option<String>> {
 }
 
 fn welcome(server: &Server, key: &str) -> String {
-    let start = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(7);
-    let start = start.strftime("%Y-%m-%d_%H:%M:%S");
+    let start = platform_time(wall_now().plus_minutes(7));
     let (http, sip) = (server.http_addr(), server.sip_addr());
     format!(
         "

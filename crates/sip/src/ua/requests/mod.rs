@@ -112,7 +112,9 @@ pub(super) fn caller(request: &Request) -> Caller {
         }
     }
     match request.method {
-        Method::Register => Caller::with_password(&message::name_addr(&request.headers, message::Side::To).user),
+        Method::Register => {
+            Caller::with_password(&message::name_addr(&request.headers, message::Side::To).user)
+        }
         _ => {
             let from = message::name_addr(&request.headers, message::Side::From).user;
             Caller::asking_for(&from, &message::target(&request.uri).user)
