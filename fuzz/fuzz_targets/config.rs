@@ -3,7 +3,7 @@
 // The program's own modules, of which this uses a part.
 #![allow(dead_code)]
 
-#[path = "../../crates/plenary/src/config.rs"]
+#[path = "../../crates/plenary/src/config/mod.rs"]
 mod config;
 #[path = "../../crates/plenary/src/ice.rs"]
 mod ice;

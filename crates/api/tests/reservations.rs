@@ -4,9 +4,11 @@
 mod support;
 
 use axum::http::HeaderMap;
-use plenary_conference::ReservationLimits;
+use plenary_api::ConferenceControl;
+use plenary_conference::{ConferenceName, ReservationLimits, reservation::ReservationRequest};
 use serde_json::{Value, json};
-use support::World;
+use std::{future::poll_fn, task::Poll, time::Duration};
+use support::{NOW, World};
 
 const ALL: &str = "/v1/reservations";
 
@@ -315,4 +317,29 @@ async fn a_precondition_counts_only_where_the_request_would_succeed_without_it()
         let problem: Value = serde_json::from_slice(&answer).unwrap();
         assert_eq!(problem["code"], code, "{body}: {problem}");
     }
+}
+
+#[tokio::test]
+async fn a_sale_runs_to_its_end_when_its_client_goes_away() {
+    let world = World::new().await;
+    let request = ReservationRequest {
+        name: ConferenceName::new("Board"),
+        max_participants: 130,
+        starts_at: NOW.plus_minutes(60),
+        duration_minutes: 30,
+        divert: None,
+        title: None,
+    };
+    let mut sale = world.control.reserve(world.account, request);
+    // The request is dropped before the database has answered.
+    let is_pending = poll_fn(|context| Poll::Ready(sale.as_mut().poll(context).is_pending())).await;
+    assert!(is_pending);
+    drop(sale);
+    let listed = async {
+        while world.control.list(world.account).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), listed).await.expect("the conferences have it");
+    assert_eq!(world.store.open_reservations(NOW, 5).await.unwrap().len(), 1, "and so has the database");
 }
