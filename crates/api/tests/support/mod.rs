@@ -63,6 +63,9 @@ pub struct Control {
     pub trunks_taken: AtomicUsize,
 }
 
+/// The answer to a question whose effects have been carried out.
+type Done = (QuestionId, Result<(), Refused>);
+
 /// The home of the conferences, and an edge that has done at once what it is asked for.
 #[derive(Clone)]
 struct TestHome(Arc<Mutex<(Home, Timestamp)>>);
@@ -73,10 +76,7 @@ impl TestHome {
     }
 
     /// With the answer to a question of this step, where it comes once the edge has done what follows.
-    fn step<T>(
-        &self,
-        act: impl FnOnce(&mut Home, Now) -> T,
-    ) -> (T, Option<(QuestionId, Result<(), Refused>)>) {
+    fn step<T>(&self, act: impl FnOnce(&mut Home, Now) -> T) -> (T, Option<Done>) {
         let mut state = self.0.lock().unwrap();
         let now = Now { mono: Mono((state.1.0 - NOW.0).unsigned_abs() + 1), wall: state.1 };
         let home = &mut state.0;
