@@ -122,19 +122,20 @@ mod tests {
     use super::*;
 
     /// What every calendar agrees on.
-    const KNOWN: [(i64, (u16, u8, u8, u8, u8, u8)); 7] = [
-        (0, (1970, 1, 1, 0, 0, 0)),
-        (-1, (1969, 12, 31, 23, 59, 59)),
-        (951_782_400, (2000, 2, 29, 0, 0, 0)),
-        (1_561_043_700, (2019, 6, 20, 15, 15, 0)),
-        (4_107_542_400, (2100, 3, 1, 0, 0, 0)),
-        (253_402_300_799, (9999, 12, 31, 23, 59, 59)),
-        (-62_167_219_200, (0, 1, 1, 0, 0, 0)),
+    const KNOWN: [(i64, [u16; 6]); 7] = [
+        (0, [1970, 1, 1, 0, 0, 0]),
+        (-1, [1969, 12, 31, 23, 59, 59]),
+        (951_782_400, [2000, 2, 29, 0, 0, 0]),
+        (1_561_043_700, [2019, 6, 20, 15, 15, 0]),
+        (4_107_542_400, [2100, 3, 1, 0, 0, 0]),
+        (253_402_300_799, [9999, 12, 31, 23, 59, 59]),
+        (-62_167_219_200, [0, 1, 1, 0, 0, 0]),
     ];
 
     #[test]
     fn known_moments_are_converted_both_ways() {
-        for (seconds, (year, month, day, hour, minute, second)) in KNOWN {
+        for (seconds, [year, rest @ ..]) in KNOWN {
+            let [month, day, hour, minute, second] = rest.map(|number| number as u8);
             let civil = Civil { year, month, day, hour, minute, second };
             assert_eq!(Timestamp::from_seconds(seconds).civil(), Some(civil), "{seconds}");
             assert_eq!(civil.timestamp(), Some(Timestamp::from_seconds(seconds)), "{civil:?}");
