@@ -35,6 +35,15 @@ pub const HIGH_HZ: [f32; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 const KEYS: [[char; 4]; 4] =
     [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 
+/// The low and the high tone of a key, in Hz; `None`: it is no key. Letters are taken in either case.
+#[must_use]
+pub fn tones_of(key: char) -> Option<[f32; 2]> {
+    let key = key.to_ascii_uppercase();
+    let row = KEYS.iter().position(|row| row.contains(&key))?;
+    let column = KEYS[row].iter().position(|known| *known == key)?;
+    Some([LOW_HZ[row], HIGH_HZ[column]])
+}
+
 /// Samples of a window, 12.75 ms: short enough for a tone of 40 ms, long enough to distinguish the rows.
 const WINDOW: usize = 102;
 /// Samples from one window to the next, 5 ms.

@@ -2,13 +2,14 @@
 
 use crate::{
     CallStats, CallerError, Speech,
-    hub::{Hub, HubLoad, Impairment, Line, LineId, Role, Turn},
+    hub::{Hub, HubLoad, Impairment, Key, KeyTimes, Line, LineId, Role, Signal, Turn},
     measure::DurationQuantiles,
     speech::Encoded,
 };
 use plenary_audio::{codec, goertzel};
 use plenary_sip::{
-    CallId, Credentials, DialSpec, EndCause, SipConfig, SipEndpoint, SipEvent, SipHandle, TlsSettings,
+    CallId, Credentials, DialSpec, EndCause, KeyBody, SipConfig, SipEndpoint, SipEvent, SipHandle,
+    TlsSettings,
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Preference, Stream},
 };
 use std::{
@@ -39,6 +40,18 @@ impl Default for CallerConfig {
     }
 }
 
+/// How a caller sends its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyRoute {
+    /// RFC 4733 events.
+    #[default]
+    Events,
+    /// Tones in the audio: events are not offered.
+    Tones,
+    /// SIP INFO with this body.
+    Info(KeyBody),
+}
+
 /// A call to place.
 #[derive(Debug, Clone)]
 pub struct CallSpec {
@@ -64,6 +77,8 @@ pub struct CallSpec {
     pub looks: bool,
     /// It speaks in its turn only; `None`: always.
     pub turn: Option<Turn>,
+    /// How it sends keys.
+    pub keys: KeyRoute,
 }
 
 impl Default for CallSpec {
@@ -80,6 +95,7 @@ impl Default for CallSpec {
             probes: None,
             looks: false,
             turn: None,
+            keys: KeyRoute::default(),
         }
     }
 }
@@ -141,6 +157,7 @@ struct Entry {
     local: LocalMedia,
     encoded: HashMap<Codec, Encoded>,
     role: Role,
+    keys: KeyRoute,
     codec: watch::Sender<Codec>,
 }
 
@@ -150,6 +167,7 @@ pub struct Call {
     id: CallId,
     sip: SipHandle,
     hub: Arc<Hub>,
+    keys: KeyRoute,
     state: watch::Receiver<CallState>,
     line: watch::Receiver<Option<LineId>>,
     codec: watch::Receiver<Codec>,
@@ -191,7 +209,7 @@ impl Caller {
             version: 1,
             codecs: spec.codecs.clone(),
             preference: Preference::Theirs,
-            dtmf: true,
+            dtmf: spec.keys != KeyRoute::Tones,
             direction: Direction::SendRecv,
             security: LocalSecurity::off(),
             ice: None,
@@ -223,11 +241,12 @@ impl Caller {
             looks: spec.looks,
             turn: spec.turn,
         };
-        book.calls.insert(id, Entry { state, line, local, encoded, role, codec });
+        book.calls.insert(id, Entry { state, line, local, encoded, role, keys: spec.keys, codec });
         Ok(Call {
             id,
             sip: self.sip.clone(),
             hub: self.hub.clone(),
+            keys: spec.keys,
             state: state_seen,
             line: line_seen,
             codec: codec_seen,
@@ -294,16 +313,41 @@ impl Call {
         Ok(())
     }
 
-    /// Presses keys, one after the other, as RFC 4733 events; a comma waits half a second.
+    /// Presses keys, one after the other, for 120 ms each with 80 ms in between; a comma waits half a second.
     ///
     /// # Errors
     /// As [`check_keys`].
     pub fn press(&self, keys: &str) -> Result<(), CallerError> {
         check_keys(keys)?;
-        if let Some(line) = self.line() {
-            self.hub.press(line, keys);
-        }
+        let Some(line) = self.line() else { return Ok(()) };
+        let audio = of_audio(self.codec());
+        let keys = keys.chars().map(|key| {
+            let tones = match self.keys {
+                KeyRoute::Tones if key != ',' => Some(Encoded::new(&Speech::Key(key), audio)?),
+                KeyRoute::Tones | KeyRoute::Events | KeyRoute::Info(_) => None,
+            };
+            Ok(Key { key, tones })
+        });
+        self.hub.press(line, keys.collect::<Result<_, CallerError>>()?);
         Ok(())
+    }
+
+    /// When the last key was sent, in samples of received audio. With RFC 4733 it is up with the first packet that says so.
+    #[must_use]
+    pub fn key_times(&self) -> KeyTimes {
+        self.line().map(|line| self.hub.key_times(line)).unwrap_or_default()
+    }
+
+    /// How much audio has been received and played out of the jitter buffer, in samples.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.line().map(|line| self.hub.position(line)).unwrap_or_default()
+    }
+
+    /// The recording from a [`Call::position`] on.
+    #[must_use]
+    pub fn recorded_from(&self, position: u64) -> Vec<i16> {
+        self.line().map(|line| self.hub.recorded_from(line, position)).unwrap_or_default()
     }
 
     /// The number of keys not sent yet, including the one being pressed.
@@ -460,7 +504,14 @@ impl Book {
                 let line = line_of(&stream);
                 let Some(encoded) = entry.encoded.remove(&stream.codec) else { return };
                 entry.codec.send_replace(stream.codec);
-                let id = hub.add(line, encoded, entry.role);
+                let signal = match entry.keys {
+                    KeyRoute::Events | KeyRoute::Tones => None,
+                    KeyRoute::Info(body) => {
+                        let sip = sip.clone();
+                        Some(Box::new(move |key| sip.send_key(call, key, body)) as Signal)
+                    }
+                };
+                let id = hub.add(line, encoded, entry.role, signal);
                 entry.line.send_replace(Some(id));
                 entry.state.send_replace(CallState::Up);
             }

@@ -13,7 +13,7 @@ use crate::{
 use plenary_audio::codec::Codec;
 use plenary_net as net;
 use plenary_rtp::{
-    dtmf::{DtmfSender, EventPacket},
+    dtmf::{DtmfSender, Event, EventPacket},
     packet::Packet,
     source::Source,
     stats::Reception,
@@ -102,6 +102,33 @@ pub(crate) struct Line {
     /// The id of the audio level in sent packets (RFC 6464); `None`: no level.
     pub(crate) level_id: Option<u8>,
     pub(crate) sends: bool,
+}
+
+/// Signals a key as it is pressed.
+pub(crate) type Signal = Box<dyn Fn(char) + Send>;
+
+/// A key to send, or a pause.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) key: char,
+    /// Its tones, where keys are sent in the audio.
+    pub(crate) tones: Option<Encoded>,
+}
+
+/// Where the received audio stood as a key was sent, in samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyTimes {
+    /// The key went down.
+    pub pressed_at: u64,
+    /// The key was up again.
+    pub released_at: u64,
+}
+
+impl KeyTimes {
+    /// Until it is known when the key is up it counts as one that was down for no time.
+    fn at(position: u64) -> Self {
+        Self { pressed_at: position, released_at: position }
+    }
 }
 
 /// The part of a call in a measurement.
@@ -197,6 +224,16 @@ impl std::fmt::Debug for State {
     }
 }
 
+/// A key that is down.
+enum Pressing {
+    /// The events of it, the timestamp of its beginning, and whether its end has been sent.
+    Events(DtmfSender, u32, bool),
+    /// Its tones, and how many frames of them were sent.
+    Tones(Encoded, u32),
+    /// It has been signalled, and is down for so many frames yet.
+    Signalled(u32),
+}
+
 struct LineState {
     line: Line,
     source: Source,
@@ -204,8 +241,12 @@ struct LineState {
     /// Sent when it is not its turn.
     silence: Option<Encoded>,
     frame: u64,
-    keys: VecDeque<char>,
-    pressing: Option<(DtmfSender, u32)>,
+    keys: VecDeque<Key>,
+    /// Where keys are sent by signalling: how.
+    signal: Option<Signal>,
+    pressing: Option<Pressing>,
+    /// The last key.
+    key_times: KeyTimes,
     wait_frames: u32,
     reception: Reception,
     last_arrival_ns: Option<u64>,
@@ -247,7 +288,7 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, line: Line, speech: Encoded, role: Role) -> LineId {
+    pub(crate) fn add(&self, line: Line, speech: Encoded, role: Role, signal: Option<Signal>) -> LineId {
         let mut random = [0; 10];
         // Without random numbers the fixed ones serve: nothing here depends on their secrecy.
         let _ = getrandom::fill(&mut random);
@@ -272,7 +313,9 @@ impl Hub {
                 silence: role.turn.and_then(|_| Encoded::new(&Speech::Silence, codec).ok()),
                 frame: 0,
                 keys: VecDeque::new(),
+                signal,
                 pressing: None,
+                key_times: KeyTimes::default(),
                 wait_frames: 0,
                 reception: Reception::new(codec.clock_rate()),
                 last_arrival_ns: None,
@@ -315,13 +358,27 @@ impl Hub {
         self.with(id, |line| (line.speech, line.frame) = (speech, 0));
     }
 
-    pub(crate) fn press(&self, id: LineId, keys: &str) {
-        self.with(id, |line| line.keys.extend(keys.chars()));
+    pub(crate) fn press(&self, id: LineId, keys: Vec<Key>) {
+        self.with(id, |line| line.keys.extend(keys));
     }
 
     /// The number of keys not sent yet, including the one being pressed.
     pub(crate) fn keys_left(&self, id: LineId) -> usize {
         self.with(id, |line| line.keys.len() + usize::from(line.pressing.is_some())).unwrap_or(0)
+    }
+
+    /// When the last key was sent.
+    pub(crate) fn key_times(&self, id: LineId) -> KeyTimes {
+        self.with(id, |line| line.key_times).unwrap_or_default()
+    }
+
+    /// How much audio has been received, in samples.
+    pub(crate) fn position(&self, id: LineId) -> u64 {
+        self.with(id, |line| line.position()).unwrap_or_default()
+    }
+
+    pub(crate) fn recorded_from(&self, id: LineId, position: u64) -> Vec<i16> {
+        self.with(id, |line| line.path.as_ref()?.recorded_from(position)).flatten().unwrap_or_default()
     }
 
     pub(crate) fn stats(&self, id: LineId) -> CallStats {
@@ -557,26 +614,41 @@ impl Clock {
     }
 }
 
+/// What a line sends in a frame in which a key is down.
+enum KeyFrame {
+    /// This event instead of audio.
+    Event(u8, EventPacket, u32),
+    /// This frame of the tones instead of speech.
+    Tones(u32),
+}
+
 impl LineState {
-    /// Sends the packet of this frame: a key event while a key is pressed, otherwise speech.
+    /// Sends the packet of this frame: a key while one is pressed, otherwise speech.
     fn speak(&mut self, is_silent: bool, mut send: impl FnMut(SocketAddr, &[u8], &[u8])) {
         let units = self.line.codec.clock_rate() / 50;
         if !self.line.sends {
             self.source.pause(units);
             return;
         }
-        if let Some((payload_type, event, timestamp)) = self.next_event() {
+        let key = self.next_key();
+        if let Some(KeyFrame::Event(payload_type, event, timestamp)) = key {
             let header = self.source.event_header(payload_type, event.marker, timestamp, event.payload.len());
             send(self.line.remote, &header.to_bytes(), &event.payload);
             self.source.skip(units);
         } else {
+            let tones = match (&key, &self.pressing) {
+                (Some(KeyFrame::Tones(frame)), Some(Pressing::Tones(tones, _))) => Some((tones, *frame)),
+                _ => None,
+            };
             let speech = self.silence.as_ref().filter(|_| is_silent).unwrap_or(&self.speech);
-            let payload = speech.frame(self.frame);
+            let (speech, frame) =
+                tones.map_or((speech, self.frame), |(tones, frame)| (tones, u64::from(frame)));
+            let payload = speech.frame(frame);
             let header = self.source.next_header(self.line.payload_type, units, payload.len());
             match self.line.level_id {
                 None => send(self.line.remote, &header.to_bytes(), payload),
                 Some(id) => {
-                    let level = speech.level(self.frame);
+                    let level = speech.level(frame);
                     send(self.line.remote, &level.header_bytes(&header, id), payload);
                 }
             }
@@ -584,29 +656,68 @@ impl LineState {
         self.frame += 1;
     }
 
-    fn next_event(&mut self) -> Option<(u8, EventPacket, u32)> {
-        let payload_type = self.line.dtmf_payload_type?;
+    fn position(&self) -> u64 {
+        self.path.as_ref().map_or(0, |path| path.position())
+    }
+
+    /// The next frame of the key that is down, or of the next one.
+    fn next_key(&mut self) -> Option<KeyFrame> {
         if self.wait_frames > 0 {
             self.wait_frames -= 1;
             return None;
         }
         if self.pressing.is_none() {
             let key = self.keys.pop_front()?;
-            let units = (self.line.codec.clock_rate() / 50) as u16;
-            match DtmfSender::new(key, units * KEY_FRAMES as u16, units) {
-                Some(sender) => self.pressing = Some((sender, self.source.timestamp())),
+            self.pressing = self.press(key);
+            match self.pressing {
+                Some(_) => self.key_times = KeyTimes::at(self.position()),
                 None => self.wait_frames = PAUSE_FRAMES,
             }
         }
-        let (sender, timestamp) = self.pressing.as_mut()?;
-        match sender.poll_packet() {
-            Some(event) => Some((payload_type, event, *timestamp)),
-            None => {
-                self.pressing = None;
-                self.wait_frames = KEY_GAP_FRAMES;
+        let (position, frame_samples) = (self.position(), self.line.codec.rate().frame() as u64);
+        let frame = match self.pressing.as_mut()? {
+            Pressing::Events(sender, timestamp, is_up) => sender.poll_packet().and_then(|event| {
+                // The end is sent three times: the key is up with the first.
+                let is_end = Event::parse(&event.payload).is_some_and(|event| event.end);
+                if is_end && !std::mem::replace(is_up, true) {
+                    self.key_times.released_at = position;
+                }
+                Some(KeyFrame::Event(self.line.dtmf_payload_type?, event, *timestamp))
+            }),
+            Pressing::Tones(_, sent) => (*sent < KEY_FRAMES).then(|| {
+                *sent += 1;
+                self.key_times.released_at = position + frame_samples;
+                KeyFrame::Tones(*sent - 1)
+            }),
+            Pressing::Signalled(left) => {
+                if *left > 0 {
+                    *left -= 1;
+                    return None;
+                }
                 None
             }
+        };
+        if frame.is_none() {
+            self.pressing = None;
+            self.wait_frames = KEY_GAP_FRAMES;
         }
+        frame
+    }
+
+    /// Presses a key; `None`: it is a pause.
+    fn press(&self, Key { key, tones }: Key) -> Option<Pressing> {
+        if let Some(tones) = tones {
+            return Some(Pressing::Tones(tones, 0));
+        }
+        if let Some(signal) = &self.signal {
+            plenary_rtp::dtmf::code_of(key)?;
+            signal(key);
+            return Some(Pressing::Signalled(KEY_FRAMES));
+        }
+        self.line.dtmf_payload_type?;
+        let units = (self.line.codec.clock_rate() / 50) as u16;
+        let sender = DtmfSender::new(key, units * KEY_FRAMES as u16, units)?;
+        Some(Pressing::Events(sender, self.source.timestamp(), false))
     }
 }
 

@@ -18,9 +18,9 @@ mod receive_path;
 mod speech;
 pub mod wav;
 
-pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig, check_keys};
+pub use caller::{Call, CallSpec, CallState, Caller, CallerConfig, KeyRoute, check_keys};
 pub use error::CallerError;
-pub use hub::{CallStats, Impairment, Turn};
+pub use hub::{CallStats, Impairment, KeyTimes, Turn};
 pub use measure::DurationQuantiles;
-pub use plenary_sip::sdp::Codec;
+pub use plenary_sip::{KeyBody, sdp::Codec};
 pub use speech::Speech;

@@ -25,6 +25,8 @@ pub(crate) struct ReceivePath {
     /// Decoded, and less than a frame.
     waiting: VecDeque<i16>,
     heard: VecDeque<i16>,
+    /// Samples decoded so far.
+    position: u64,
     recording: Option<(Vec<i16>, usize)>,
 }
 
@@ -42,6 +44,7 @@ impl ReceivePath {
             },
             decoded: vec![0; opus::PACKET_SAMPLES_MAX],
             waiting: VecDeque::new(),
+            position: 0,
             heard: VecDeque::with_capacity(HEARD_SECONDS * rate as usize),
             recording: (record_seconds > 0).then(|| (Vec::new(), record_seconds * rate as usize)),
         }
@@ -93,6 +96,7 @@ impl ReceivePath {
         {
             recording.extend(&frame);
         }
+        self.position += frame.len() as u64;
         self.heard.extend(&frame);
         let surplus = self.heard.len().saturating_sub(HEARD_SECONDS * self.rate_hz() as usize);
         self.heard.drain(..surplus);
@@ -102,6 +106,18 @@ impl ReceivePath {
     pub(crate) fn heard(&self, last_ms: u32) -> Vec<i16> {
         let samples = last_ms as usize * self.rate_hz() as usize / 1000;
         self.heard.iter().skip(self.heard.len().saturating_sub(samples)).copied().collect()
+    }
+
+    /// How much has been received, in samples.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The recording from a position on.
+    pub(crate) fn recorded_from(&self, position: u64) -> Option<Vec<i16>> {
+        let (samples, _) = self.recording.as_ref()?;
+        let from = usize::try_from(position).unwrap_or(usize::MAX).min(samples.len());
+        Some(samples[from..].to_vec())
     }
 
     pub(crate) fn recorded(&self) -> Option<Vec<i16>> {

@@ -32,6 +32,8 @@ pub enum Speech {
     },
     /// A WAV file, repeated.
     Wav(PathBuf),
+    /// The two tones of a telephone key (ITU-T Q.23).
+    Key(char),
     /// A sine or silence, and in every half second a burst of 20 ms of another tone, which measures the delay. Calls in one
     /// conference may have their bursts at different places.
     Marked {
@@ -47,6 +49,8 @@ pub(crate) const BURST_FRAMES: u64 = 25;
 /// Frames between the bursts of different talkers, so that they can be distinguished.
 pub(crate) const BURST_APART_FRAMES: u64 = 8;
 
+/// The level of each of a key's tones, in dBov.
+const KEY_TONE_DBOV: f32 = -16.0;
 /// A frame louder than this counts as voice, in -dBov.
 const VOICE_LEVEL: u8 = 50;
 
@@ -74,6 +78,12 @@ impl Encoded {
                 let frames = samples.len().div_ceil(frame).max(1);
                 samples.resize(frames * frame, 0);
                 samples
+            }
+            Speech::Key(key) => {
+                let [low, high] = plenary_audio::dtmf::tones_of(*key).ok_or(CallerError::Key(*key))?;
+                let low = second_of_tone(rate, low as u16, KEY_TONE_DBOV);
+                let high = second_of_tone(rate, high as u16, KEY_TONE_DBOV);
+                low.iter().zip(high).map(|(low, high)| low.saturating_add(high)).collect()
             }
             Speech::Marked { tone, place } => {
                 let mut samples = match tone {
@@ -107,7 +117,11 @@ impl Encoded {
         }
         let burst = match speech {
             Speech::Marked { place, .. } => Some(place % BURST_FRAMES),
-            Speech::Silence | Speech::Tone { .. } | Speech::Noise { .. } | Speech::Wav(_) => None,
+            Speech::Silence
+            | Speech::Tone { .. }
+            | Speech::Noise { .. }
+            | Speech::Wav(_)
+            | Speech::Key(_) => None,
         };
         Ok(Self { octets: octets.into(), ends: ends.into(), levels: levels.into(), burst })
     }

@@ -1,7 +1,7 @@
 //! The command line. Names of commands and flags are a contract: scripts depend on them.
 
 use crate::{config::CodecName, port_range::PortRange};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use plenary_model::Scope;
 use plenary_store::Location;
 use std::{
@@ -288,9 +288,21 @@ pub(crate) struct Call {
     /// Press these keys once the call is up: 0-9, *, #, A-D; a comma waits half a second
     #[arg(long, value_name = "DIGITS")]
     pub(crate) dtmf: Option<String>,
+    /// Send the keys as RFC 4733 events, as tones in the audio, or by SIP INFO with a body of application/dtmf-relay or application/dtmf
+    #[arg(long, value_name = "ROUTE", value_enum, default_value_t = DtmfRoute::Events, requires = "dtmf")]
+    pub(crate) dtmf_by: DtmfRoute,
     /// Hang up after this many seconds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) seconds: u32,
+}
+
+/// How `plenary call` sends keys.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DtmfRoute {
+    Events,
+    Tones,
+    InfoRelay,
+    Info,
 }
 
 /// Flags of `plenary certificate`.

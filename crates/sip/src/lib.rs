@@ -21,7 +21,7 @@ pub use transport::{
     check_registration,
 };
 pub use ua::{
-    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, NameAddr, Reason,
-    Redirection, ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId,
-    SipEvent, Subscribing, SubscriptionId, Transport,
+    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, KeyBody, NameAddr,
+    Reason, Redirection, ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces,
+    RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
 };

@@ -2,7 +2,7 @@
 
 use crate::{cli, config::Config, tls::Tls};
 use anyhow::bail;
-use plenary_caller::{CallSpec, CallState, Caller, CallerConfig, Impairment, Speech, wav};
+use plenary_caller::{CallSpec, CallState, Caller, CallerConfig, Impairment, KeyBody, KeyRoute, Speech, wav};
 use std::{
     io::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
@@ -41,6 +41,12 @@ pub(super) async fn run(config: &Config, flags: cli::Call) -> anyhow::Result<Exi
             .user
             .zip(flags.password)
             .map(|(user, password)| plenary_sip::Credentials { user, password }),
+        keys: match flags.dtmf_by {
+            cli::DtmfRoute::Events => KeyRoute::Events,
+            cli::DtmfRoute::Tones => KeyRoute::Tones,
+            cli::DtmfRoute::InfoRelay => KeyRoute::Info(KeyBody::Relay),
+            cli::DtmfRoute::Info => KeyRoute::Info(KeyBody::Plain),
+        },
         impairment: Impairment { loss_permille: flags.loss_permille, jitter_ms: flags.jitter_ms },
         ..CallSpec::default()
     };

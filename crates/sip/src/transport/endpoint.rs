@@ -348,6 +348,7 @@ impl Task {
                 self.ua.report_referral(request, status, &phrase, now);
             }
             EndpointCommand::Refer { call, to } => self.ua.refer(call, &to, now),
+            EndpointCommand::SendKey { call, key, body } => self.ua.send_key(call, key, body, now),
             EndpointCommand::AnswerRegistration { request, contacts } => {
                 self.ua.answer_registration(request, &contacts, now);
             }

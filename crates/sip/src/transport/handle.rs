@@ -5,8 +5,8 @@ use crate::{
     guard::{Ban, Caller, GuardConfig},
     locate::Hop,
     ua::{
-        CallId, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
-        Transport,
+        CallId, DialSpec, Flow, KeyBody, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId,
+        SubscriptionId, Transport,
     },
 };
 use bytes::Bytes;
@@ -101,6 +101,11 @@ pub(super) enum EndpointCommand {
     Refer {
         call: CallId,
         to: ReferTo,
+    },
+    SendKey {
+        call: CallId,
+        key: char,
+        body: KeyBody,
     },
     AnswerRegistration {
         request: RequestId,
@@ -376,6 +381,11 @@ impl SipHandle {
     /// hung up.
     pub fn refer(&self, call: CallId, to: ReferTo) {
         self.command(EndpointCommand::Refer { call, to });
+    }
+
+    /// Presses a key of a call that is up, by INFO: `0` to `9`, `*`, `#`, `A` to `D`.
+    pub fn send_key(&self, call: CallId, key: char, body: KeyBody) {
+        self.command(EndpointCommand::SendKey { call, key, body });
     }
 
     /// Stops the endpoint once earlier commands are sent and registrations are removed, which takes two seconds at

@@ -1,7 +1,7 @@
 //! Dispatches input to the part that it concerns, and carries out the parts' actions.
 
 use super::{
-    CallId, DialSpec, EndCause, Flow, IceServers, LookupId, Output, Reason, ReferTo, RegistrationId,
+    CallId, DialSpec, EndCause, Flow, IceServers, KeyBody, LookupId, Output, Reason, ReferTo, RegistrationId,
     RegistrationSpec, RequestId, SipEvent, SubscriptionId, UaConfig, body,
     calls::{Calls, Sent},
     context::{Action, Context, Lookup, Owner, RETRY_AFTER_OVERLOAD_S, Random, Received},
@@ -649,6 +649,11 @@ impl UserAgent {
     /// continues until it is hung up.
     pub fn refer(&mut self, id: CallId, to: &ReferTo, now: Duration) {
         self.with(now, |ua| ua.calls.refer(&mut ua.cx, id, to));
+    }
+
+    /// Presses a key (INFO).
+    pub fn send_key(&mut self, id: CallId, key: char, body: KeyBody, now: Duration) {
+        self.with(now, |ua| ua.calls.send_key(&mut ua.cx, id, key, body));
     }
 
     /// Registers, and maintains the registration until [`Self::unregister`].

@@ -13,12 +13,13 @@ pub(super) const SDP_TYPE: &str = "application/sdp";
 /// Types in a dialog's INVITE, UPDATE, ACK and PRACK and their responses.
 pub(super) const SESSION: &[&str] = &[SDP_TYPE];
 /// Types in INFO.
-pub(super) const KEYS: &[&str] = &[DTMF_RELAY, "application/dtmf"];
+pub(super) const KEYS: &[&str] = &[DTMF_RELAY, DTMF];
 pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
+pub(super) const DTMF: &str = "application/dtmf";
 /// Types in NOTIFY of a referral (RFC 3515, section 2.4.5).
 pub(super) const SIPFRAG: &[&str] = &["message/sipfrag"];
 /// All of these.
-pub(super) const ALL: &[&str] = &[SDP_TYPE, DTMF_RELAY, "application/dtmf", "message/sipfrag"];
+pub(super) const ALL: &[&str] = &[SDP_TYPE, DTMF_RELAY, DTMF, "message/sipfrag"];
 const MULTIPART: &str = "multipart";
 
 /// Nested multiparts that are read, and parts of one body.

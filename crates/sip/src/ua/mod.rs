@@ -34,9 +34,9 @@ pub use config::{IceServers, UaConfig};
 pub use context::Random;
 pub use output::{LookupId, Output};
 pub use types::{
-    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, Redirection,
-    ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId, SipEvent,
-    Subscribing, SubscriptionId, Transport,
+    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, KeyBody, NameAddr, Reason,
+    Redirection, ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId,
+    SipEvent, Subscribing, SubscriptionId, Transport,
 };
 
 #[cfg(test)]

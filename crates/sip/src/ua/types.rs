@@ -317,6 +317,15 @@ pub struct RegistrationSpec {
     pub keep_alive: Option<Duration>,
 }
 
+/// The body of an INFO with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyBody {
+    /// `application/dtmf-relay`: the key and its duration.
+    Relay,
+    /// `application/dtmf`: the key.
+    Plain,
+}
+
 /// The target of a REFER of this side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferTo {

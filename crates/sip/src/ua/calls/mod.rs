@@ -3,6 +3,7 @@
 mod answering;
 mod client;
 mod dialling;
+mod keys;
 mod referring;
 mod refresh;
 mod reliable;

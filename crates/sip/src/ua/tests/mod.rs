@@ -401,6 +401,21 @@ fn keys_come_by_info_too() {
     assert_eq!(pair.peers[1].events, keys);
 }
 
+#[test]
+fn keys_are_sent_by_info_in_both_bodies_once_the_call_is_up() {
+    let mut pair = Pair::new();
+    let caller = pair.dial();
+    pair.do_at(0, |ua, now| ua.send_key(caller, '1', KeyBody::Relay, now));
+    pair.run_for(50);
+    assert!(!pair.log.iter().any(|line| line.contains("INFO")), "{:#?}", pair.log);
+    let (mut pair, caller, called) = Pair::established();
+    for (key, body) in [('5', KeyBody::Relay), ('#', KeyBody::Plain), ('D', KeyBody::Relay)] {
+        pair.do_at(0, |ua, now| ua.send_key(caller, key, body, now));
+        pair.run_for(50);
+        assert_eq!(pair.peers[1].events.pop(), Some(SipEvent::KeyPressed { call: called, key }));
+    }
+}
+
 /// The first lines of a user agent's responses to a text.
 fn said(text: &str) -> Vec<String> {
     let mut peer = peer(5070);
