@@ -3,13 +3,14 @@
 //! Everything listens on free ports of loopback and is ended by its process id.
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
 
+pub mod entry;
 pub mod prompts;
 pub mod talk;
 
 use serde_json::Value;
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -341,6 +342,38 @@ impl Phone {
         let phone = Self::start(&[], hz, "PCMU", &format!("{account};answermode=auto"), &address, "");
         wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
         (phone, address)
+    }
+
+    /// One that is called at this address and obeys [`Self::command`]; `mode` is how it answers by itself, `auto` or `manual`.
+    pub fn listen_at(address: &str, account: &str, hz: u32, mode: &str) -> (Self, String) {
+        let control = free_address();
+        let lines = format!("module_app ctrl_tcp.so\nctrl_tcp_listen {control}");
+        let account = format!("{account};answermode={mode}");
+        let phone = Self::start(&[], hz, "PCMU", &account, address, &lines);
+        wait_for("the phone to be ready", || phone.log().contains("is ready").then_some(()));
+        (phone, control)
+    }
+
+    /// Does what its user could do: `accept`, `hangup` (which refuses a call that rings), `sndcode` with a key.
+    pub fn command(control: &str, command: &str, parameter: &str) {
+        let text = format!(r#"{{"command":"{command}","params":"{parameter}"}}"#);
+        let mut connection = std::net::TcpStream::connect(control).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        // A netstring.
+        connection.write_all(format!("{}:{text},", text.len()).as_bytes()).unwrap();
+        // Beside the answer it tells of events.
+        let (mut answer, mut buffer) = (String::new(), [0; 4096]);
+        while !answer.contains(r#""response":true"#) {
+            let length = connection.read(&mut buffer).unwrap();
+            assert!(length > 0, "{command}: {answer}");
+            answer += &String::from_utf8_lossy(&buffer[..length]);
+        }
+        assert!(answer.contains(r#""ok":true"#), "{command}: {answer}");
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     pub fn log(&self) -> String {

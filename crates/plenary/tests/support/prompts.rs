@@ -8,14 +8,14 @@ use plenary_speech::{Languages, languages::MUSIC_ON_HOLD};
 use std::collections::BTreeMap;
 
 /// How much of a clip is looked for, in samples of 8 kHz: enough that nothing else looks like it.
-const LENGTH: usize = 1600;
+pub const LENGTH: usize = 1600;
 /// The likeness from which on it is that clip: G.711 and the mixer leave more than this.
-const LIKE: f64 = 0.8;
+const LIKE: f32 = 0.8;
 
 /// The beginnings of prompts, read when they are first asked for.
 pub struct Prompts {
     languages: Languages,
-    known: BTreeMap<String, Vec<f64>>,
+    known: BTreeMap<String, Vec<f32>>,
 }
 
 impl Prompts {
@@ -23,7 +23,7 @@ impl Prompts {
         Self { languages: Languages::built_in(), known: BTreeMap::new() }
     }
 
-    fn beginning(&mut self, name: &str) -> &[f64] {
+    fn beginning(&mut self, name: &str) -> &[f32] {
         let languages = &self.languages;
         self.known.entry(name.to_owned()).or_insert_with(|| {
             let audio = match name {
@@ -35,17 +35,23 @@ impl Prompts {
             // Means of as many samples as make one of 8 kHz: good enough to be told apart.
             let width = (read.rate.hz() / 8000) as usize;
             let mean =
-                |part: &[i16]| part.iter().map(|sample| f64::from(*sample)).sum::<f64>() / width as f64;
-            let at_8_khz: Vec<f64> = read.samples.chunks_exact(width).map(mean).collect();
+                |part: &[i16]| part.iter().map(|sample| f32::from(*sample)).sum::<f32>() / width as f32;
+            let at_8_khz: Vec<f32> = read.samples.chunks_exact(width).map(mean).collect();
             let loud = at_8_khz.iter().position(|sample| sample.abs() > 600.0).unwrap_or(0);
             at_8_khz[loud..(loud + LENGTH).min(at_8_khz.len())].to_vec()
         })
     }
 
+    /// Where in this audio of 8 kHz the audible beginning of the prompt is; `None`: it is not in it.
+    pub fn find(&mut self, heard: &[i16], name: &str) -> Option<usize> {
+        let heard: Vec<f32> = heard.iter().map(|sample| f32::from(*sample)).collect();
+        let (likeness, place) = most_alike(&heard, self.beginning(name));
+        (likeness > LIKE).then_some(place)
+    }
+
     /// Whether the last four seconds hold the beginning of this prompt.
     pub fn is_heard(&mut self, call: &Call, name: &str) -> bool {
-        let heard: Vec<f64> = call.heard(4000).into_iter().map(f64::from).collect();
-        likeness(&heard, self.beginning(name)) > LIKE
+        self.find(&call.heard(4000), name).is_some()
     }
 
     /// Waits until a caller has heard it.
@@ -53,23 +59,59 @@ impl Prompts {
     pub fn wait_for(&mut self, call: &Call, name: &str) {
         wait_for(&format!("the prompt {name}"), || self.is_heard(call, name).then_some(()));
     }
+
+    /// Waits until a caller who records has heard it since a position; the position of its audible beginning. To hear the same again
+    /// is to look from [`LENGTH`] behind that.
+    #[track_caller]
+    pub fn wait_since(&mut self, call: &Call, since: u64, name: &str) -> u64 {
+        // What has been looked at need not be looked at again, but for what may be the first half of the clip.
+        let mut from = since;
+        wait_for(&format!("the prompt {name}"), || {
+            let heard = call.recorded_from(from);
+            let found = self.find(&heard, name).map(|place| from + place as u64);
+            from += heard.len().saturating_sub(2 * LENGTH) as u64;
+            found
+        })
+    }
+
+    /// Whether a caller who records has heard it since a position.
+    pub fn is_heard_since(&mut self, call: &Call, since: u64, name: &str) -> bool {
+        self.find(&call.recorded_from(since), name).is_some()
+    }
 }
 
-/// The greatest likeness of the wanted sound to any place of what was heard: 1 where it is the same.
-fn likeness(heard: &[f64], wanted: &[f64]) -> f64 {
-    let energy: f64 = wanted.iter().map(|sample| sample * sample).sum();
+/// The greatest likeness of the wanted sound to any place of what was heard, 1 where it is the same, and that place.
+fn most_alike(heard: &[f32], wanted: &[f32]) -> (f32, usize) {
+    let energy: f32 = dot(wanted, wanted);
+    let mut most = (0.0, 0);
     if heard.len() < wanted.len() || energy == 0.0 {
-        return 0.0;
+        return most;
     }
-    let mut around: f64 = heard[..wanted.len()].iter().map(|sample| sample * sample).sum();
-    let mut most: f64 = 0.0;
+    let mut around = f64::from(dot(&heard[..wanted.len()], &heard[..wanted.len()]));
     for start in 0..heard.len() - wanted.len() {
         // Silence is like nothing.
-        if around > energy / 16.0 {
-            let product: f64 = heard[start..].iter().zip(wanted).map(|(one, other)| one * other).sum();
-            most = most.max(product / (around * energy).sqrt());
+        if around > f64::from(energy) / 16.0 {
+            let product = dot(&heard[start..start + wanted.len()], wanted);
+            let likeness = product / (around as f32 * energy).sqrt();
+            if likeness > most.0 {
+                most = (likeness, start);
+            }
         }
-        around += heard[start + wanted.len()].powi(2) - heard[start].powi(2);
+        around += f64::from(heard[start + wanted.len()]).powi(2) - f64::from(heard[start]).powi(2);
     }
     most
+}
+
+/// The sum of products, in lanes that the processor adds at once.
+fn dot(one: &[f32], other: &[f32]) -> f32 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    for (one, other) in one.chunks_exact(LANES).zip(other.chunks_exact(LANES)) {
+        for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+            *sum += one * other;
+        }
+    }
+    let rest = one.len() - one.len() % LANES;
+    sums.iter().sum::<f32>()
+        + one[rest..].iter().zip(&other[rest..]).map(|(one, other)| one * other).sum::<f32>()
 }
