@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// How much of a clip is looked for, in samples of 8 kHz: enough that nothing else looks like it.
 pub const LENGTH: usize = 1600;
+/// The music on hold some seconds after its beginning, over which a prompt may be said.
+pub const UNDER_WAY: &str = "music under way";
+const UNDER_WAY_FROM: usize = 28_000;
 /// The likeness from which on it is that clip: G.711 and the mixer leave more than this.
 const LIKE: f32 = 0.8;
 
@@ -27,7 +30,7 @@ impl Prompts {
         let languages = &self.languages;
         self.known.entry(name.to_owned()).or_insert_with(|| {
             let audio = match name {
-                "music.hold" => MUSIC_ON_HOLD,
+                "music.hold" | UNDER_WAY => MUSIC_ON_HOLD,
                 name => languages.audio(&LanguageCode::english(), name).expect(name),
             };
             let limits = Limits { bytes_max: u64::MAX, seconds_max: 60, longer: Longer::Cut };
@@ -37,6 +40,9 @@ impl Prompts {
             let mean =
                 |part: &[i16]| part.iter().map(|sample| f32::from(*sample)).sum::<f32>() / width as f32;
             let at_8_khz: Vec<f32> = read.samples.chunks_exact(width).map(mean).collect();
+            if name == UNDER_WAY {
+                return at_8_khz[UNDER_WAY_FROM..UNDER_WAY_FROM + LENGTH].to_vec();
+            }
             let loud = at_8_khz.iter().position(|sample| sample.abs() > 600.0).unwrap_or(0);
             at_8_khz[loud..(loud + LENGTH).min(at_8_khz.len())].to_vec()
         })

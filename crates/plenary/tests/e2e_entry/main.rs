@@ -1,75 +1,34 @@
-//! Callers by an entry, over SIP and RTP: they key in rooms and PINs, hear what is said, use keys in the conference.
+//! Callers by an entry, over SIP and RTP: they key in rooms and PINs, hear what is said, wait, are held, moved and announced, and
+//! call others.
 #![allow(missing_docs)]
 
+#[path = "../support/mod.rs"]
 mod support;
 
-use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
+mod announcements;
+mod dialling;
+mod pins;
+
 use serde_json::{Value, json};
-use std::time::Duration;
-use support::{Server, prompts::Prompts, wait_for};
-use tokio::runtime::Runtime;
+use support::{
+    entry::{World, wait_for_tone},
+    prompts::UNDER_WAY,
+};
 
-/// A server with an entry at 100, and telephones.
-struct World {
-    server: Server,
-    runtime: Runtime,
-    caller: Caller,
-    prompts: Prompts,
+/// A room with a conference of this name, by what it is like.
+fn room(conference: &str, settings: Value) -> Value {
+    let mut room = settings;
+    room["conference"] = conference.into();
+    room
 }
 
-impl World {
-    fn new(room: Value) -> Self {
-        let server = Server::start("");
-        server.put_service("100", r#"{"entry": {"rooms": true}}"#);
-        let mut body = room;
-        body["conference"] = "Board".into();
-        let (status, answer) = server.curl(&["-X", "PUT", "-d", &body.to_string()], "/v1/rooms/1001");
-        assert_eq!(status, 201, "{answer}");
-        let runtime = Runtime::new().unwrap();
-        let caller = runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
-        Self { server, runtime, caller, prompts: Prompts::new() }
-    }
-
-    fn call(&self, hz: u16) -> Call {
-        let speech = Speech::Tone { hz, dbov: -20.0 };
-        let uri = self.server.uri("100");
-        self.runtime.block_on(async {
-            let mut call = self.caller.dial(&uri, CallSpec { speech, ..CallSpec::default() }).await.unwrap();
-            let state = tokio::time::timeout(Duration::from_secs(40), call.answered()).await.unwrap();
-            assert_eq!(state, CallState::Up, "{}", self.server.log());
-            call
-        })
-    }
-
-    /// A caller who keys this in at once and is in the conference.
-    fn enter(&mut self, hz: u16, keys: &str) -> Call {
-        let before = self.server.participants("Board").len();
-        let call = self.call(hz);
-        call.press(keys).unwrap();
-        self.server.wait_for_participants("Board", before + 1);
-        call
-    }
-
-    #[track_caller]
-    fn assert_ended(&self, call: &mut Call, why: &str) {
-        let end = self
-            .runtime
-            .block_on(async { tokio::time::timeout(Duration::from_secs(20), call.ended()).await });
-        let Ok(CallState::Ended { by_remote: true, reason }) = end else { panic!("{end:?}") };
-        assert!(reason.contains(why), "{reason}");
-    }
-}
-
-#[track_caller]
-fn wait_for_tone(call: &Call, hz: f32, is_heard: bool) {
-    wait_for(&format!("{hz} Hz to be heard: {is_heard}"), || {
-        (call.hears_tones(&[hz], 600, -30.0) == [is_heard]).then_some(())
-    });
+fn board(settings: Value) -> World {
+    World::new("", &[("1001", room("Board", settings))])
 }
 
 #[test]
 fn room_and_pin_lead_into_the_conference_and_keys_are_answered_in_words() {
-    let mut world = World::new(json!({"pin": "4711", "leader_pin": "70215548"}));
+    let mut world = board(json!({"pin": "4711", "leader_pin": "70215548"}));
     let first = world.call(500);
     world.prompts.wait_for(&first, "entry.welcome");
     world.prompts.wait_for(&first, "entry.pin");
@@ -79,7 +38,7 @@ fn room_and_pin_lead_into_the_conference_and_keys_are_answered_in_words() {
     world.prompts.wait_for(&first, "entry.joining");
     world.prompts.wait_for(&first, "music.hold");
     // Ahead of every question, and a leader.
-    let leader = world.enter(1100, "70215548#");
+    let leader = world.enter("Board", 1100, "70215548#");
     wait_for_tone(&first, 1100.0, true);
     wait_for_tone(&leader, 500.0, true);
     let shown = world.server.get("/v1/conferences/Board/participants")["items"].take();
@@ -105,11 +64,11 @@ fn room_and_pin_lead_into_the_conference_and_keys_are_answered_in_words() {
 
 #[test]
 fn who_waits_in_the_lobby_hears_music_until_a_leader_lets_them_in() {
-    let mut world = World::new(json!({"lobby": true, "leader_pin": "70215548"}));
+    let mut world = board(json!({"lobby": true, "leader_pin": "70215548"}));
     let waits = world.call(500);
     waits.press("#").unwrap();
     world.prompts.wait_for(&waits, "wait.leader");
-    let leader = world.enter(1100, "70215548#");
+    let leader = world.enter("Board", 1100, "70215548#");
     world.prompts.wait_for(&waits, "lobby.wait");
     world.prompts.wait_for(&waits, "music.hold");
     assert_eq!(world.server.participants("Board").len(), 1, "who waits is not listed by the seven");
@@ -123,7 +82,7 @@ fn who_waits_in_the_lobby_hears_music_until_a_leader_lets_them_in() {
 
 #[test]
 fn three_wrong_pins_end_the_call_with_a_sentence() {
-    let mut world = World::new(json!({"pin": "4711"}));
+    let mut world = board(json!({"pin": "4711"}));
     let mut call = world.call(500);
     call.press("0000#0001#0002#").unwrap();
     world.prompts.wait_for(&call, "entry.too-many");
@@ -132,16 +91,16 @@ fn three_wrong_pins_end_the_call_with_a_sentence() {
 
 #[test]
 fn a_participant_is_held_and_moved_without_a_new_call() {
-    let mut world = World::new(json!({}));
-    let one = world.enter(500, "");
-    let other = world.enter(1100, "");
+    let mut world = board(json!({}));
+    let one = world.enter("Board", 500, "");
+    let other = world.enter("Board", 1100, "");
     wait_for_tone(&other, 500.0, true);
     let id = world.server.wait_for_participants("Board", 2).remove(0);
     let path = format!("/v1/conferences/Board/participants/{id}");
     let patch = |body: Value| world.server.curl(&["-X", "PATCH", "-d", &body.to_string()], &path);
     assert_eq!(patch(json!({"held": true})).1["state"], "held");
     world.prompts.wait_for(&one, "hold.on");
-    world.prompts.wait_for(&one, "music.hold");
+    world.prompts.wait_for(&one, UNDER_WAY);
     wait_for_tone(&other, 500.0, false);
     wait_for_tone(&one, 1100.0, false);
     let patch = |body: Value| world.server.curl(&["-X", "PATCH", "-d", &body.to_string()], &path);

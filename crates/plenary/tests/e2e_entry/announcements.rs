@@ -1,0 +1,224 @@
+//! What is announced as participants come and go, what they hear who wait, and what is said before the end.
+
+use super::{room, support};
+use plenary_caller::Call;
+use serde_json::json;
+use std::time::Duration;
+use support::{
+    Server,
+    entry::{World, assert_silence, put_room, speech, wait_for_silence, wait_for_tone},
+    talk::reserve,
+};
+
+/// A caller who says this tone as its name, and nothing from then on. 0: who says nothing.
+fn enter_with_name(world: &mut World, number: &str, conference: &str, hz: u16) -> Call {
+    let before = world.server.participants(conference).len();
+    let call = world.call(hz);
+    call.press(&format!("{number}#")).unwrap();
+    let mut at = 0;
+    let tries = if hz == 0 { 2 } else { 1 };
+    for again in 0..tries {
+        if again == 1 {
+            at = world.prompts.wait_since(&call, at, "name.too-short");
+        }
+        at = world.prompts.wait_since(&call, at, "name.say");
+        // The key cuts the question short, and not the tone behind it.
+        call.press("7").unwrap();
+        wait_for_tone(&call, 1000.0, true);
+        wait_for_silence(&call);
+        if hz > 0 {
+            let said = call.position() + 8 * 1000;
+            support::wait_for("a name to be said", || (call.position() > said).then_some(()));
+        }
+        call.press("#").unwrap();
+    }
+    world.server.wait_for_participants(conference, before + 1);
+    call.say(&speech(0)).unwrap();
+    call
+}
+
+/// Waits until this tone is heard since a position; the position behind it.
+#[track_caller]
+fn wait_for_name(call: &Call, since: u64, hz: f32) -> u64 {
+    support::wait_for(&format!("the name of {hz} Hz"), || {
+        let heard = call.recorded_from(since);
+        let level = |part: &[i16]| plenary_audio::goertzel::power_dbov(part, 8000, hz);
+        heard
+            .chunks_exact(1600)
+            .rposition(|part| level(part) > -35.0)
+            .map(|place| since + 1600 * (place as u64 + 1))
+    })
+}
+
+#[test]
+fn names_are_announced_as_long_as_few_are_in_and_tones_from_then_on() {
+    let settings = json!({"announce": "name", "announce_names_max": 3});
+    let mut world = World::new("", &[("1001", room("Names", settings)), ("1002", room("Other", json!({})))]);
+    let first = enter_with_name(&mut world, "1001", "Names", 600);
+    world.prompts.wait_for(&first, "wait.first");
+    let mut since = first.position();
+    let mut second = enter_with_name(&mut world, "1001", "Names", 900);
+    wait_for_name(&first, since, 900.0);
+    world.prompts.wait_since(&first, since, "name.joined");
+    // The roll-call says the names, in the order in which they came.
+    first.press("*3").unwrap();
+    world.prompts.wait_for(&first, "count.one-other");
+    since = first.position();
+    first.press("*3").unwrap();
+    let start = world.prompts.wait_since(&first, since, "roll.start");
+    let end = world.prompts.wait_since(&first, since, "roll.end");
+    let heard = first.recorded_from(start);
+    let place = |hz: f32| {
+        let level = |part: &[i16]| plenary_audio::goertzel::power_dbov(part, 8000, hz);
+        heard.chunks_exact(1600).position(|part| level(part) > -35.0)
+    };
+    let names = [place(600.0), place(900.0)];
+    assert!(names[0].is_some() && names[0] < names[1], "the names are said in order: {names:?}");
+    assert!(end > start);
+
+    // One without a name is announced by a tone, and so is everyone from the fourth on.
+    since = first.position();
+    let third = enter_with_name(&mut world, "1001", "Names", 0);
+    world.prompts.wait_since(&first, since, "tone.joined");
+    since = first.position();
+    let fourth = enter_with_name(&mut world, "1001", "Names", 1300);
+    world.prompts.wait_since(&first, since, "tone.joined");
+    let heard = first.recorded_from(since);
+    let level = plenary_audio::goertzel::power_dbov(&heard, 8000, 1300.0);
+    assert!(level < -50.0, "no name from the fourth on: {level} dBov");
+    since = first.position();
+    fourth.hang_up();
+    world.prompts.wait_since(&first, since, "tone.left");
+    world.server.wait_for_participants("Names", 3);
+    since = first.position();
+    second.hang_up();
+    wait_for_name(&first, since, 900.0);
+    world.prompts.wait_since(&first, since, "name.left");
+    let _ = world.runtime.block_on(second.ended());
+    drop(third);
+}
+
+#[test]
+fn tones_or_nothing_are_heard_as_the_room_says_and_who_waits_hears_why() {
+    let leader = "70215548";
+    let mut world = World::new(
+        "",
+        &[
+            ("2001", room("Tones", json!({}))),
+            ("2002", room("Quiet", json!({"announce": "none"}))),
+            (
+                "2003",
+                room(
+                    "Led",
+                    json!({"leader_pin": leader, "wait_for_leader": true, "end_after_leader_s": 2, "announce": "none"}),
+                ),
+            ),
+            ("2004", room("Later", json!({}))),
+            ("2005", room("Later", json!({"early": "hold"}))),
+        ],
+    );
+    // The first waits with music; a tone for each who comes and goes.
+    let first = world.enter("Tones", 0, "2001#");
+    world.prompts.wait_for(&first, "wait.first");
+    world.prompts.wait_for(&first, "music.hold");
+    let since = first.position();
+    let second = world.enter("Tones", 0, "2001#");
+    world.prompts.wait_for(&second, "entry.joining");
+    world.prompts.wait_since(&first, since, "tone.joined");
+    let third = world.enter("Tones", 0, "2001#");
+    let since = first.position();
+    third.hang_up();
+    world.prompts.wait_since(&first, since, "tone.left");
+    world.prompts.wait_since(&second, 0, "tone.left");
+
+    // Nothing at all.
+    let one = world.enter("Quiet", 0, "2002#");
+    let two = world.enter("Quiet", 0, "2002#");
+    wait_for_silence(&one);
+    let since = one.position();
+    let three = world.enter("Quiet", 0, "2002#");
+    three.hang_up();
+    world.server.wait_for_participants("Quiet", 2);
+    assert_silence(&one, since, 0, "a room without announcements");
+    drop((first, second, one, two));
+
+    // The leader is waited for, comes, and goes.
+    let mut pupil = world.enter("Led", 0, "2003##");
+    world.prompts.wait_for(&pupil, "wait.leader");
+    world.prompts.wait_for(&pupil, "music.hold");
+    let since = pupil.position();
+    let teacher = world.enter("Led", 0, &format!("2003#{leader}#"));
+    world.prompts.wait_for(&teacher, "entry.joining-leader");
+    world.prompts.wait_since(&pupil, since, "wait.start");
+    teacher.hang_up();
+    let told_at = world.prompts.wait_since(&pupil, since, "time.leader-gone");
+    let over_at = world.prompts.wait_since(&pupil, since, "time.over");
+    let took_ms = (over_at - told_at) / 8;
+    assert!((1000..6000).contains(&took_ms), "two seconds, and what is being said: {took_ms} ms");
+    world.assert_ended(&mut pupil, "The leader has ended the conference");
+
+    // Reserved for later: told when, or held.
+    assert_eq!(reserve(&world.server, "Later", 10).0, 200);
+    let mut early = world.call(0);
+    early.press("2004#").unwrap();
+    let at = world.prompts.wait_since(&early, 0, "entry.not-yet");
+    world.prompts.wait_since(&early, at, "entry.starts-in");
+    world.assert_ended(&mut early, "The conference has not started");
+    let held = world.call(0);
+    held.press("2005#").unwrap();
+    let at = world.prompts.wait_since(&held, 0, "entry.not-yet");
+    let at = world.prompts.wait_since(&held, at, "entry.starts-in");
+    world.prompts.wait_since(&held, at, "music.hold");
+    assert_eq!(world.server.participants("Later").len(), 0, "who is held takes no seat");
+}
+
+/// A second of the minute at which the server's calendar begins, by the machine's.
+const BEGIN_SECOND: i64 = 46;
+
+#[test]
+fn minute_that_is_left_is_told_and_the_end_is_said_and_one_who_stays_alone_is_told_too() {
+    // The calendar is moved, so that a conference of two minutes is almost half over as it is reserved.
+    let offset_s = (BEGIN_SECOND - jiff::Timestamp::now().as_second()).rem_euclid(60);
+    let config = "[reservations]\nmin_notice_minutes = 0\nmin_duration_minutes = 1\n";
+    let server = Server::start_by(config, |_| {
+        [
+            "env",
+            "LD_PRELOAD=/usr/$LIB/faketime/libfaketimeMT.so.1",
+            &format!("FAKETIME=+{offset_s}s"),
+            "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    });
+    let mut world = World::with(server, &[]);
+    put_room(&world.server, "1001", &room("Short", json!({"announce": "none"})));
+    put_room(&world.server, "1002", &room("Alone", json!({"alone_min": 1})));
+    let mut alone = world.enter("Alone", 0, "1002#");
+    let told_at = world.prompts.wait_since(&alone, 0, "time.alone");
+
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(offset_s + 1);
+    let path = format!(
+        "/conference_reservation_create?conference_name=Short&max_participants=40&start_time={}&duration=2",
+        soon.strftime("%Y-%m-%d_%H:%M:%S")
+    );
+    assert_eq!(world.server.curl(&[], &path).0, 200);
+    let mut calls = [world.call(0), world.call(0)];
+    for call in &calls {
+        call.press("1001#").unwrap();
+    }
+    world.server.wait_for_participants("Short", 2);
+    let warned_at = world.prompts.wait_since(&calls[0], 0, "time.ends-in-1");
+    world.prompts.wait_since(&calls[1], 0, "time.ends-in-1");
+    // Long enough that nothing is waited for in vain.
+    std::thread::sleep(Duration::from_secs(50));
+    let over_at = world.prompts.wait_since(&calls[0], warned_at, "time.over");
+    let took_ms = (over_at - warned_at) / 8;
+    assert!((58_000..63_000).contains(&took_ms), "a minute, and not {took_ms} ms");
+    for call in &mut calls {
+        world.assert_ended(call, "The conference's time is up");
+    }
+    let over_at = world.prompts.wait_since(&alone, told_at, "time.over");
+    let took_ms = (over_at - told_at) / 8;
+    assert!((57_000..64_000).contains(&took_ms), "a minute, and not {took_ms} ms");
+    world.assert_ended(&mut alone, "Nobody else came");
+}
