@@ -24,6 +24,34 @@ async fn the_committed_description_is_the_one_that_is_served() {
     assert_eq!(document["openapi"], "3.1.0");
 }
 
+/// Each body of a request or an answer says what it is; files are octets.
+#[tokio::test]
+async fn each_body_has_a_schema() {
+    let world = World::new().await;
+    let (_, _, served) = world.send_as("", "GET", "/v1/openapi.json", "", "").await;
+    let document: Value = serde_json::from_str(&served).unwrap();
+    let mut files = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            // What all operations of a path share stands among them.
+            let Some(responses) = operation["responses"].as_object() else { continue };
+            let bodies = responses.values().chain(operation.get("requestBody"));
+            for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
+                assert!(content["schema"].is_object(), "{method} {path}: {kind} is {content}");
+                if kind == "application/octet-stream" || kind.starts_with("audio/") {
+                    assert_eq!(content["schema"]["format"], "binary", "{method} {path}");
+                    files += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(files, 2, "a sound is uploaded and downloaded");
+    // A description beside a schema is no schema of its own: nothing is a text and an object.
+    let of = |schema: &str, member: &str| &document["components"]["schemas"][schema]["properties"][member];
+    assert_eq!(of("RoomSettings", "announce")["enum"], serde_json::json!(["name", "tone", "none"]));
+    assert!(of("PlaybackRequest", "play")["oneOf"].is_array(), "{}", of("PlaybackRequest", "play"));
+}
+
 /// The operations of the description: method, path with something in its gaps, the scope that is needed.
 fn operations(document: &Value) -> Vec<(String, String, String)> {
     let mut operations = Vec::new();

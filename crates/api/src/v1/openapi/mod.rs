@@ -79,6 +79,8 @@ fn document() -> Value {
     }
     paths.insert(PATH.to_owned(), itself());
     platform::add(paths);
+    paths.values_mut().for_each(merge_descriptions);
+    merge_descriptions(&mut schemas);
     let used: Vec<String> = paths
         .values()
         .filter_map(Value::as_object)
@@ -166,6 +168,7 @@ fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value
         "put" => describe_put(operation, schemas),
         _ => {}
     }
+    describe_files(operation);
     let has_tag = operation["responses"]
         .as_object()
         .into_iter()
@@ -275,7 +278,7 @@ fn describe_patch(operation: &mut Value, schemas: &mut Value) {
 
 /// In what is put whole null stands for a member that is left out.
 fn describe_put(operation: &mut Value, schemas: &mut Value) {
-    let content = &mut operation["requestBody"]["content"]["application/json"];
+    let Some(content) = operation.pointer_mut("/requestBody/content/application~1json") else { return };
     let name = content["schema"]["$ref"].as_str().and_then(|name| name.strip_prefix(REFERENCE));
     let Some(name) = name.filter(|name| !name.ends_with("Body")).map(str::to_owned) else { return };
     let body = format!("{}Body", name.trim_end_matches("Settings"));
@@ -316,6 +319,46 @@ fn nullable(object: &mut Value) {
         if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
             values.push(Value::Null);
         }
+    }
+}
+
+/// Puts the description of a member into its schema. It is derived as a second schema, of an object, that the value has to match
+/// as well, which no text and no list does.
+fn merge_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.values_mut().for_each(merge_descriptions);
+            let description = match members.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
+                Some([Value::Object(schema), Value::Object(description)])
+                    if description.len() == 2 && description.get("type") == Some(&json!("object")) =>
+                {
+                    description.get("description").map(|text| (schema.clone(), text.clone()))
+                }
+                _ => None,
+            };
+            if let Some((schema, text)) = description {
+                members.remove("allOf");
+                members.extend(schema);
+                members.insert("description".to_owned(), text);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(merge_descriptions),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Bodies that are files: octets, not a list of numbers.
+fn describe_files(operation: &mut Value) {
+    let is_file = |kind: &str| kind == "application/octet-stream" || kind.starts_with("audio/");
+    let describe = |body: Option<&mut Value>| {
+        let content = body.and_then(|body| body.get_mut("content")).and_then(Value::as_object_mut);
+        for (_, content) in content.into_iter().flatten().filter(|(kind, _)| is_file(kind)) {
+            content["schema"] = json!({ "type": "string", "format": "binary" });
+        }
+    };
+    describe(operation.get_mut("requestBody"));
+    for (_, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+        describe(Some(response));
     }
 }
 
