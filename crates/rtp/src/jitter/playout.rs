@@ -13,9 +13,11 @@ const EVEN_NS_MAX: i64 = MARGIN_NS;
 /// is too long by several packets, for a fraction of that, and for the minimum at least.
 const PULLS_BEFORE_SHRINK: u32 = 25;
 const PULLS_BEFORE_SHRINK_MIN: u32 = 5;
-/// The same until the consumer is asked to remove a frame, and until it has to.
+/// The same until the consumer is asked to remove a frame, and until it has to: the one frame that a late packet has cost, and
+/// the first of several, which wait for a pause of the voice.
 const PULLS_BEFORE_FASTER: u32 = 10;
 const PULLS_BEFORE_FASTER_NOW: u32 = 12;
+const PULLS_BEFORE_FASTER_NOW_OF_SEVERAL: u32 = 60;
 /// The same without any hysteresis: where sound never pauses, a frame of delay would be kept for as long as it lasts.
 const PULLS_BEFORE_FASTER_ANYHOW: u32 = 50;
 /// What [`JitterBuffer::pulls_later`] counts as: if the schedule is too long at the next pull, the consumer has to.
@@ -238,8 +240,11 @@ impl JitterBuffer {
             if self.pulls_too_long <= PULLS_BEFORE_FASTER || !self.has_two_frames(slot) {
                 return KEEP;
             }
-            let before_now =
-                if is_far_too_long { PULLS_BEFORE_FASTER_NOW } else { PULLS_BEFORE_FASTER_ANYHOW };
+            let before_now = match (self.frames_too_long, is_far_too_long) {
+                (2.., _) => PULLS_BEFORE_FASTER_NOW_OF_SEVERAL,
+                (_, true) => PULLS_BEFORE_FASTER_NOW,
+                (_, false) => PULLS_BEFORE_FASTER_ANYHOW,
+            };
             let now = self.pulls_too_long > before_now;
             return Adapt::Keep(Tempo::Faster { now });
         }
