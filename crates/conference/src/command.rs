@@ -248,6 +248,11 @@ pub enum News {
         /// Their recorded name.
         name: Option<NameId>,
     },
+    /// To a participant who becomes a leader, by entering or by being made one: several callers wait in the lobby.
+    SeveralWait {
+        /// How many, at least two.
+        count: u32,
+    },
     /// To a leader: wrong PINs of a room that leads to the conference are being tried.
     Guessing,
     /// What becomes of a number that the participant had called.

@@ -30,6 +30,10 @@ fn asks(leader: &str, name: Option<&str>) -> (String, News) {
     (leader.to_owned(), News::Waiting { name: name.map(|name| NameId(name.to_owned())) })
 }
 
+fn several(leader: &str, count: u32) -> (String, News) {
+    (leader.to_owned(), News::SeveralWait { count })
+}
+
 fn wait(world: &mut World, name: &str) {
     world.admit_by(name, "Board", plain(), by(&lobby())).unwrap();
 }
@@ -103,10 +107,10 @@ fn those_who_wait_are_told_when_a_leader_comes_and_when_the_last_one_goes() {
     world.answers();
     world.enter_by("boss", "Board", leader_by(&lobby()));
     assert_eq!(world.answers(), [granted("boss", true, false), waits("a", true), waits("b", true)]);
-    assert_eq!(world.told(), [asks("boss", Some("ann"))], "of the one who has waited longest");
+    assert_eq!(world.told(), [several("boss", 2)], "of both at once");
     world.enter_by("second", "Board", leader_by(&lobby()));
     assert_eq!(world.answers(), [granted("second", false, false)]);
-    assert_eq!(world.told(), [asks("second", Some("ann"))]);
+    assert_eq!(world.told(), [several("second", 2)]);
     world.leave("boss");
     assert_eq!(world.answers(), [], "there is another one");
     world.leave("second");
@@ -128,6 +132,50 @@ fn a_leader_who_is_made_one_hears_who_waits() {
     assert_eq!((world.told(), world.answers()), (vec![asks("a", None)], vec![waits("b", true)]));
     world.change("Board", "a", leads(false)).unwrap();
     assert_eq!(world.answers(), [waits("b", false)]);
+}
+
+#[test]
+fn a_new_leader_hears_how_many_wait_at_once_and_of_a_single_one_the_name() {
+    let mut world = World::new();
+    for name in ["a", "b", "c"] {
+        world.admit_by(name, "Board", plain(), named(name, by(&lobby()))).unwrap();
+    }
+    world.enter_by("boss", "Board", leader_by(&lobby()));
+    assert_eq!(world.told(), [several("boss", 3)], "once, not one by one");
+    // One by one is told who comes while the leader is there.
+    world.admit_by("d", "Board", plain(), named("dora", by(&lobby()))).unwrap();
+    assert_eq!(world.told(), [asks("boss", Some("dora"))]);
+    for name in ["a", "b", "c"] {
+        world.leave(name);
+    }
+    world.enter_by("second", "Board", leader_by(&lobby()));
+    assert_eq!(world.told(), [asks("second", Some("dora"))]);
+}
+
+#[test]
+fn a_caller_who_is_made_leader_in_the_lobby_enters() {
+    let limits = plenary_conference::ConferenceLimits { unreserved_max_participants: 2 };
+    let mut world = World::with_limits(plenary_conference::ReservationLimits::default(), limits);
+    for name in ["a", "b", "c", "d"] {
+        wait(&mut world, name);
+    }
+    world.answers();
+    world.effects();
+    let leads = |leader| ParticipantChange { leader: Some(leader), ..ParticipantChange::default() };
+    world.change("Board", "b", leads(false)).unwrap();
+    assert_eq!(world.answers(), [], "who is made none waits on");
+    world.change("Board", "b", leads(true)).unwrap();
+    assert_eq!(world.answers(), [granted("b", true, false)]);
+    world.connect("b");
+    assert!(world.summary("Board", "b").is_leader);
+    assert_eq!(world.told(), [several("b", 3)]);
+    assert_eq!(world.answers(), [waits("a", true), waits("c", true), waits("d", true)]);
+    // In a conference without a free seat nothing changes: it would be a leader who waits.
+    world.change("Board", "c", leads(true)).unwrap();
+    assert_eq!(world.change("Board", "d", leads(true)), Err(Refused::Full));
+    let expected = world.conferences.expected(&key("Board"));
+    let d = expected.iter().find(|one| one.id == participant_id("d")).unwrap();
+    assert!(d.waits && !d.is_leader);
 }
 
 #[test]

@@ -61,8 +61,12 @@ impl Conferences {
         let Some(seat) = self.seats.get(participant).filter(|seat| seat.conference() == key) else {
             return Err(Refused::UnknownParticipant);
         };
+        let enters = change.leader == Some(true) && matches!(seat, Seat::Waiting { .. });
         if let Some(live) = self.conferences.get(key).and_then(Conference::live) {
             live.check_change(&change)?;
+            if enters && live.is_full() {
+                return Err(Refused::Full);
+            }
         }
         if let Seat::Entered { order, .. } = *seat {
             let (live, mut turn) = self.open_live(key, now)?;
@@ -71,6 +75,10 @@ impl Conferences {
             self.seats.get_mut(participant)
         {
             guest.preset.change(change);
+        }
+        // Leaders do not wait in a lobby.
+        if enters {
+            self.admit_from_lobby(key, FromLobby::One(participant), now)?;
         }
         Ok(())
     }

@@ -534,7 +534,12 @@ impl Model {
             return;
         }
         let lecture = self.rooms[room].lecture;
+        let is_full = self.seats(room) >= SEATS;
         let Some(sitting) = self.people.get_mut(&who).filter(|sitting| sitting.room == room) else { return };
+        let enters = sitting.stage == Stage::Waiting && change.leader == Some(true);
+        if enters && is_full {
+            return;
+        }
         if !sitting.is_in() {
             sitting.preset = change.muted.or(sitting.preset);
             sitting.dtmf = change.dtmf.unwrap_or(sitting.dtmf);
@@ -542,6 +547,9 @@ impl Model {
             sitting.held = change.held.unwrap_or(sitting.held);
             sitting.made_leader = change.leader.or(sitting.made_leader);
             sitting.heard_by = change.heard_by.clone().unwrap_or(sitting.heard_by.clone());
+            if enters {
+                self.admit_waiting(room, Some(who));
+            }
             return;
         }
         let becomes = change.leader.filter(|leader| *leader != sitting.leads());

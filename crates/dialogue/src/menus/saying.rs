@@ -86,6 +86,7 @@ impl Menus {
             News::UnmutedByLeader => Prompt::MuteOffByLeader,
             News::HandRaised => Prompt::HandSomebody,
             News::Guessing => Prompt::LobbyGuessing,
+            News::SeveralWait { count } => return vec![Saying::Waiting { count }.into()],
             News::Waiting { name } => return vec![Saying::AsksAdmission { name }.into()],
             News::Call(CallProgress::Ringing) => Prompt::DialRinging,
             News::Call(CallProgress::Busy) => Prompt::DialBusy,

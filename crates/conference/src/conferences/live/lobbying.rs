@@ -52,11 +52,15 @@ impl LiveConference {
         turn.notify(|conference| Notice::WaitingEnded { conference, participant: id.clone(), end });
     }
 
-    /// A leader who has just come hears of the one who has waited longest.
+    /// A new leader hears who waits: of one caller the name, of several how many, for a list of names would take as long as
+    /// admitting them.
     pub(super) fn tell_who_waits(&self, order: EntryOrder, turn: &mut Turn<'_>) {
-        if let (Some(member), Some(first)) = (self.members.get(&order), self.lobby.first()) {
-            turn.tell(&member.id, News::Waiting { name: first.name.clone() });
-        }
+        let (Some(member), Some(first)) = (self.members.get(&order), self.lobby.first()) else { return };
+        let news = match self.lobby.len() {
+            1 => News::Waiting { name: first.name.clone() },
+            several => News::SeveralWait { count: u32::try_from(several).unwrap_or(u32::MAX) },
+        };
+        turn.tell(&member.id, news);
     }
 
     /// Callers who wait hear when the first leader has come and when the last one has left.
