@@ -10,7 +10,7 @@ use plenary_conference::{
     participant::PlayList,
     refused::OutOfRange,
 };
-use plenary_model::{Announce, LanguageCode, NameId};
+use plenary_model::{Announce, InbandDtmf, LanguageCode, NameId};
 use proptest::{option, prelude::*, sample::select};
 
 /// Any text, with what JSON has to escape.
@@ -52,11 +52,13 @@ fn options() -> impl Strategy<Value = ParticipantOptions> {
         option::of(configured()),
         option::of(configured()),
         option::of(configured()),
+        option::of(configured()),
     ];
-    (flags, keys, lists).prop_map(|(flags, keys, lists)| {
+    let inband_dtmf = option::of(select(vec![InbandDtmf::Auto, InbandDtmf::Always, InbandDtmf::Off]));
+    (flags, keys, lists, inband_dtmf).prop_map(|(flags, keys, lists, inband_dtmf)| {
         let [talker, start_on_entry, destroy_on_exit, beep_on_entry] = flags;
         let [exit_digit, mute_digit, unmute_digit] = keys;
-        let [while_stopped_media, name, has_joined_message, has_left_message] = lists;
+        let [while_stopped_media, while_held_media, name, has_joined_message, has_left_message] = lists;
         ParticipantOptions {
             talker,
             start_on_entry,
@@ -66,6 +68,8 @@ fn options() -> impl Strategy<Value = ParticipantOptions> {
             mute_digit,
             unmute_digit,
             while_stopped_media,
+            while_held_media,
+            inband_dtmf,
             name,
             has_joined_message,
             has_left_message,
@@ -221,6 +225,8 @@ fn news() -> impl Strategy<Value = News> {
         any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
         Just(News::HandRaised),
         name().prop_map(|name| News::Waiting { name }),
+        any::<u32>().prop_map(|count| News::SeveralWait { count }),
+        Just(News::Guessing),
         progress.prop_map(News::Call),
     ]
 }

@@ -1,7 +1,7 @@
 //! The entry of conferences: a call is answered, asked for a room and a PIN, and connected.
 
 use crate::{
-    LanguageCode, PlayList,
+    LanguageCode, PlayList, TimeZone,
     fields::{FromText, Parsed, collect, or_default, whole},
     language::tag,
     menu::{LeaderMenu, Menu},
@@ -40,6 +40,11 @@ pub struct EntryAction {
     #[serde(default, deserialize_with = "tag")]
     #[schema(value_type = String, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", default = "en")]
     pub language: LanguageCode,
+    /// The time zone in which times of day are said, by its IANA name, where the room has none of its own. Left out: the
+    /// configured one.
+    #[serde(default)]
+    #[schema(inline)]
+    pub time_zone: Option<TimeZone>,
     /// How often a caller may be wrong, or silent, about the room and about the PIN before the call ends.
     #[serde(default = "tries", deserialize_with = "whole::<1, 10, _>")]
     #[schema(minimum = 1, maximum = 10, default = 3)]
@@ -80,6 +85,7 @@ impl Default for EntryAction {
             rooms: EntryRooms::All,
             greeting: None,
             language: LanguageCode::default(),
+            time_zone: None,
             tries: tries(),
             first_key_s: first_key_s(),
             next_key_s: next_key_s(),
@@ -226,7 +232,7 @@ mod tests {
             (
                 json!({ "room": true }),
                 "/room",
-                "is not known here; did you mean `rooms`? known are rooms, greeting, language, tries, first_key_s, next_key_s, menu, leader_menu",
+                "is not known here; did you mean `rooms`? known are rooms, greeting, language, time_zone, tries, first_key_s, next_key_s, menu, leader_menu",
             ),
         ] {
             assert_eq!(read(body.clone()).unwrap_err(), [FieldError::new(pointer, detail)], "{body}");

@@ -30,6 +30,7 @@ mod token;
 mod trunk;
 mod user;
 mod webrtc_key;
+mod zone;
 
 pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
 pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
@@ -44,7 +45,7 @@ pub use media::{StoredMedia, check_media_name};
 pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SEQUENCE_KEYS_MAX};
 pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness};
-pub use participant::{Digit, ParticipantOptions, PlayList};
+pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use room::{
@@ -60,3 +61,4 @@ pub use token::{CallToken, ClientToken, Token};
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
 pub use user::{SipSecret, SipUser, check_user, check_user_name};
 pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};
+pub use zone::{LocalTime, TimeZone, UnknownTimeZone};

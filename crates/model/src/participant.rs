@@ -220,6 +220,19 @@ impl PartialSchema for PlayList {
 
 impl ToSchema for PlayList {}
 
+/// On which lines keys are also looked for as tones in the audio (in-band DTMF).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InbandDtmf {
+    /// On those that have not negotiated telephone events (RFC 4733).
+    #[default]
+    Auto,
+    /// On all: there are gateways that negotiate events and send tones. A key that comes both ways counts once.
+    Always,
+    /// On none.
+    Off,
+}
+
 /// The options of a participant. Names and defaults are part of the public inbound-service format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -245,6 +258,14 @@ pub struct ParticipantOptions {
     #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
     pub while_stopped_media: Option<PlayList>,
+    /// Played in a loop to the participant while it is on hold. Left out: the music of the room, or the built-in music;
+    /// `silence:1000`: nothing.
+    #[serde(deserialize_with = "optional_play_list")]
+    #[schema(inline)]
+    pub while_held_media: Option<PlayList>,
+    /// Whether keys are also looked for as tones in its audio. Left out: as configured.
+    #[schema(inline)]
+    pub inband_dtmf: Option<InbandDtmf>,
     /// Announces who it is, before `has_joined_message` and `has_left_message`.
     #[serde(deserialize_with = "optional_play_list")]
     #[schema(inline)]
@@ -278,6 +299,8 @@ impl Default for ParticipantOptions {
             mute_digit: None,
             unmute_digit: None,
             while_stopped_media: None,
+            while_held_media: None,
+            inband_dtmf: None,
             name: None,
             has_joined_message: None,
             has_left_message: None,

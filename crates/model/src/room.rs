@@ -1,7 +1,7 @@
 //! Rooms: conferences that people reach by keypad, by a number and a PIN.
 
 use crate::{
-    AccountId, ConferenceName, FieldError, LanguageCode, ParticipantOptions, PlayList, Timestamp,
+    AccountId, ConferenceName, FieldError, LanguageCode, ParticipantOptions, PlayList, TimeZone, Timestamp,
     fields::{collect, or_default, whole},
     id::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
     language::optional_tag,
@@ -109,6 +109,11 @@ pub struct RoomSettings {
     #[serde(default, deserialize_with = "optional_tag")]
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", example = "en")]
     pub language: Option<LanguageCode>,
+    /// The time zone in which times of day are said, by its IANA name. Left out: that of the inbound service, then the configured
+    /// one.
+    #[serde(default)]
+    #[schema(inline)]
+    pub time_zone: Option<TimeZone>,
     /// What happens to callers who come before the start of a reserved conference.
     #[serde(default, deserialize_with = "or_default")]
     #[schema(inline)]
@@ -121,7 +126,7 @@ pub struct RoomSettings {
     #[serde(default = "alone", deserialize_with = "whole::<0, 1440, _>")]
     #[schema(maximum = 1440, default = 30)]
     pub alone_min: u32,
-    /// Played in a loop to waiting callers. Left out: the built-in music; `silence:1000`: nothing.
+    /// Played in a loop to waiting callers, and to participants on hold. Left out: the built-in music; `silence:1000`: nothing.
     #[serde(default, deserialize_with = "crate::participant::optional_play_list")]
     #[schema(inline)]
     pub music: Option<PlayList>,
@@ -419,6 +424,7 @@ mod tests {
             end_after_leader_s: None,
             time_warnings_min: vec![10, 5, 1],
             language: None,
+            time_zone: None,
             early: Early::Refuse,
             early_hold_min: 30,
             alone_min: 30,

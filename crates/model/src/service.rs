@@ -1,9 +1,12 @@
 //! Inbound services: what happens to a call to a name, and who may call.
 
 use crate::{
-    AccountId, ConferenceName, EntryAction, FieldError, ParticipantOptions, PlayList, ServiceName, Timestamp,
+    AccountId, ConferenceName, EntryAction, FieldError, LanguageCode, ParticipantOptions, PlayList,
+    ServiceName, Timestamp,
     fields::{Selection, given, networks},
     id::{CONFERENCE_NAME_LENGTH_MAX, is_conference_name},
+    language::optional_tag,
+    menu::{LeaderMenu, Menu},
     read_value,
 };
 use ipnet::IpNet;
@@ -161,9 +164,31 @@ pub struct ConferenceAction {
     #[serde(default, deserialize_with = "crate::fields::or_default")]
     #[schema(inline)]
     pub refer: Refer,
+    /// The keys of participants who are not leaders. With `leader_menu` left out too, only the single keys of `participant` do
+    /// something; these come before menus in any case. Where only `leader_menu` is given, it is the usual menu.
+    #[serde(default)]
+    #[schema(inline)]
+    pub menu: Option<Menu>,
+    /// The keys of leaders. Where only `menu` is given, it is the usual menu of leaders.
+    #[serde(default)]
+    #[schema(inline)]
+    pub leader_menu: Option<LeaderMenu>,
+    /// The language in which callers are spoken to, as in `en` or `en-GB`. Left out: that of the room by which others came, or
+    /// English.
+    #[serde(default, deserialize_with = "optional_tag")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", example = "en")]
+    pub language: Option<LanguageCode>,
 }
 
 impl ConferenceAction {
+    /// The keys of participants and of leaders; `None`: there are no menus.
+    #[must_use]
+    pub fn menus(&self) -> Option<(Menu, LeaderMenu)> {
+        let has_menus = self.menu.is_some() || self.leader_menu.is_some();
+        has_menus
+            .then(|| (self.menu.clone().unwrap_or_default(), self.leader_menu.clone().unwrap_or_default()))
+    }
+
     /// The conference that a caller gets to, `rest` being what the `*` of the service's name stood for. `None`: no conference
     /// can have such a name.
     #[must_use]

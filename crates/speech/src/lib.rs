@@ -23,4 +23,4 @@ pub use piece::{Piece, Spoken};
 pub use plenary_model::{BadLanguageCode, LanguageCode, MenuAction, NameId};
 pub use prompt::{Kind, Prompt};
 pub use saying::Saying;
-pub use time::{Date, Day, TimeOfDay};
+pub use time::{Date, Day, TimeOfDay, said_at};

@@ -1,5 +1,6 @@
 //! Times of day and dates as callers hear them, already in the place's own time.
 
+use plenary_model::LocalTime;
 use serde::{Deserialize, Serialize};
 
 /// A time of day, to the minute.
@@ -145,6 +146,29 @@ pub enum Day {
     On(Date),
 }
 
+impl Date {
+    /// The day after it; `None` after the last one.
+    fn next(self) -> Option<Self> {
+        let Self { year, month, day } = self;
+        Self::new(year, month, day + 1)
+            .or_else(|| Self::new(year, month + 1, 1))
+            .or_else(|| Self::new(year + 1, 1, 1))
+    }
+}
+
+/// A moment as it is said at another one, by the clocks of the same place. `None`: it is in no year that can be said.
+#[must_use]
+pub fn said_at(moment: LocalTime, now: LocalTime) -> Option<(TimeOfDay, Day)> {
+    let date = |time: LocalTime| Date::new(time.year, time.month, time.day);
+    let (on, today) = (date(moment)?, date(now)?);
+    let day = match () {
+        () if on == today => Day::Today,
+        () if today.next() == Some(on) => Day::Tomorrow,
+        () => Day::On(on),
+    };
+    Some((TimeOfDay::new(moment.hour, moment.minute)?, day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +188,20 @@ mod tests {
         let error = serde_json::from_str::<TimeOfDay>(r#"{"hour":24,"minute":0}"#).unwrap_err();
         assert!(error.to_string().contains("hours are 0 to 23"), "{error}");
         assert!(serde_json::from_str::<Date>(r#"{"year":2027,"month":2,"day":29}"#).is_err());
+    }
+
+    #[test]
+    fn a_moment_is_said_by_its_day_as_seen_from_today() {
+        let local = |year, month, day, hour, minute| LocalTime { year, month, day, hour, minute };
+        let now = local(2027, 12, 31, 23, 50);
+        let at = |moment| said_at(moment, now).map(|(time, day)| (time.hour(), time.minute(), day));
+        assert_eq!(at(local(2027, 12, 31, 23, 59)), Some((23, 59, Day::Today)));
+        assert_eq!(at(local(2028, 1, 1, 0, 5)), Some((0, 5, Day::Tomorrow)));
+        let second = Date::new(2028, 1, 2).unwrap();
+        assert_eq!(at(local(2028, 1, 2, 10, 30)), Some((10, 30, Day::On(second))));
+        let leap = said_at(local(2028, 3, 1, 9, 0), local(2028, 2, 28, 9, 0)).unwrap();
+        assert_eq!(leap.1, Day::On(Date::new(2028, 3, 1).unwrap()), "there is a day between them");
+        assert_eq!(said_at(local(10_000, 1, 1, 0, 0), now), None);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub fn service(name: &str, access: Access) -> InboundService {
         name: if name.ends_with('*') { "{rest}".to_owned() } else { name.to_owned() },
         participant: plain(),
         refer: Refer::All,
+        menu: None,
+        leader_menu: None,
+        language: None,
     };
     InboundService {
         account: ACCOUNT,
