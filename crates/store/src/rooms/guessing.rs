@@ -170,6 +170,7 @@ pub(super) fn alarm(before: Level, now: Timestamp) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
     const ADDRESS: Place = Place { is_trunk: false, is_shared: false };
@@ -306,6 +307,51 @@ mod tests {
             assert_eq!(alarm(level, now), None);
             level = level.raised(now, ALARMED);
             now = Timestamp(now.0 + 180_000);
+        }
+    }
+
+    proptest! {
+        /// However others guess, and by whichever way they come: who was right in the room before is held up by their own
+        /// mistakes alone, and by those for two minutes at the most. Who was never right finds a place within a minute.
+        #[test]
+        fn others_never_lock_members_out(
+            guesses in proptest::collection::vec((0..8_usize, 0..600_000_i64, any::<bool>()), 0..400),
+            own_mistakes in 0..12_u32,
+            is_trunk: bool,
+            right_days_ago in 0..90_i64,
+        ) {
+            let place = Place { is_trunk, is_shared: false };
+            let mut now = NOW;
+            // Eight guessers, the first four of them from the member's own address or trunk.
+            let mut callers = [Level::default(); 8];
+            let (mut of_member, mut elsewhere, mut room) = (Level::default(), Level::default(), Level::default());
+            for (who, later_ms, is_patient) in guesses {
+                now = Timestamp(now.0 + later_ms);
+                let source = if who < 4 { &mut of_member } else { &mut elsewhere };
+                let tries = Tries { caller: callers[who], right_at: None, source: *source, room };
+                if let Some(free_at) = tries.wait(place, now) {
+                    if !is_patient {
+                        continue;
+                    }
+                    now = free_at;
+                }
+                callers[who] = callers[who].raised(now, CALLER);
+                *source = source.raised(now, place.source_drain());
+                room = room.raised(now, room_drain());
+
+                let right_at = Some(Timestamp(now.0 - right_days_ago * 24 * HOUR_MS));
+                let member = Tries { caller: Level::default(), right_at, source: of_member, room };
+                prop_assert_eq!(member.wait(place, now), None);
+                let stranger = Tries { right_at: None, ..member };
+                let waits_ms = stranger.wait(place, now).map_or(0, |until| until.0 - now.0);
+                prop_assert!(waits_ms <= 60_000, "{} ms", waits_ms);
+            }
+            let mut own = Level::default();
+            (0..own_mistakes).for_each(|_| own = own.raised(now, CALLER));
+            let member = Tries { caller: own, right_at: Some(now), source: of_member, room };
+            let waits_ms = member.wait(place, now).map_or(0, |until| until.0 - now.0);
+            prop_assert!(waits_ms <= SHORT_WAIT_MS_MAX, "{} ms", waits_ms);
+            prop_assert!(own_mistakes >= FREE || waits_ms == 0, "{} ms", waits_ms);
         }
     }
 }
