@@ -7,12 +7,13 @@ use plenary_calls::{
     Input,
     question::{Answer, ParticipantAction},
 };
-use plenary_model::CallEntry;
+use plenary_conference::{Event, ParticipantChange};
+use plenary_model::{CallEntry, InboundService};
 use plenary_sip::{CallId, SipEvent};
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use support::{From, World, entry, room, trunk};
+use support::{ACCOUNT, From, World, entry, key, room, trunk};
 
 /// What callers key in, sensible or not, on the way in and in the conference.
 const KEYS: [&str; 24] = [
@@ -83,6 +84,16 @@ enum Step {
         who: u8,
         muted: bool,
     },
+    /// A program puts a participant on hold, or makes one a leader.
+    Hold {
+        who: u8,
+        held: bool,
+    },
+    Lead {
+        who: u8,
+        leads: bool,
+    },
+    AdmitAll,
     Eject {
         who: u8,
     },
@@ -112,6 +123,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..8_u8, prop_oneof![Just(486_u16), Just(503), Just(404)])
             .prop_map(|(who, status)| Step::Rejected { who, status }),
         1 => (0..8_u8, any::<bool>()).prop_map(|(who, muted)| Step::Mute { who, muted }),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, held)| Step::Hold { who, held }),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, leads)| Step::Lead { who, leads }),
+        1 => Just(Step::AdmitAll),
         1 => (0..8_u8).prop_map(|who| Step::Eject { who }),
         1 => any::<bool>().prop_map(Step::SlowStore),
         1 => any::<bool>().prop_map(Step::SlowPorts),
@@ -121,6 +135,31 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..40_u16).prop_map(|seconds| Step::Pass { seconds }),
     ];
     proptest::collection::vec(step, 1..60)
+}
+
+/// Callers in dialogues: who keys in, listens, waits, hangs up.
+fn dialogue_steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Entry),
+        1 => Just(Step::Incoming { replaces: None }),
+        20 => (0..8_u8, any::<u8>()).prop_map(|(who, which)| Step::Keys { who, which }),
+        8 => Just(Step::Heard),
+        3 => (0..8_u8, any::<bool>()).prop_map(|(who, is_speech)| Step::Named { who, is_speech }),
+        6 => (0..8_u8).prop_map(|who| Step::Confirm { who }),
+        3 => (0..8_u8).prop_map(|who| Step::Bye { who }),
+        2 => (0..8_u8).prop_map(|who| Step::Answered { who }),
+        1 => (0..8_u8).prop_map(|who| Step::Rejected { who, status: 486 }),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, held)| Step::Hold { who, held }),
+        1 => (0..8_u8, any::<bool>()).prop_map(|(who, leads)| Step::Lead { who, leads }),
+        1 => Just(Step::AdmitAll),
+        1 => (0..8_u8).prop_map(|who| Step::Eject { who }),
+        1 => any::<bool>().prop_map(Step::SlowStore),
+        3 => Just(Step::AnswerLookups),
+        1 => any::<bool>().prop_map(Step::StoreFails),
+        3 => (0..40_u16).prop_map(|seconds| Step::Pass { seconds }),
+        1 => Just(Step::Pass { seconds: 400 }),
+    ];
+    proptest::collection::vec(step, 1..80)
 }
 
 /// What the user agent knows of a call, from what was said to it.
@@ -152,6 +191,9 @@ impl Model {
         let mut world = World::new();
         world.set_trunks(vec![trunk("one", 1), trunk("two", 2)]);
         world.store.services.push(entry("100"));
+        let menus = json!({"conference": {"name": "Tea", "menu": {"*6": "mute", "*9": "hand", "*3": "count"}, "participant": {"beep_on_entry": false}},
+            "access": {"networks": ["10.0.0.0/8"]}});
+        world.store.services.push(InboundService::new(ACCOUNT, "200", &menus).unwrap());
         let names = json!({"announce": "name", "alone_min": 1, "end_after_leader_s": 5});
         let lobby = json!({"lobby": true, "wait_for_leader": true, "early": "hold"});
         let rooms = &mut world.store.rooms;
@@ -178,7 +220,8 @@ impl Model {
             Step::Incoming { replaces } => {
                 let replaces = replaces.and_then(|who| self.pick(who, &[CallStage::Up]));
                 // Its stage is known before anything is said to it.
-                let call = self.world.incoming("conf-Tea", From { replaces, ..From::default() });
+                let dialled = if self.stages.len().is_multiple_of(2) { "conf-Tea" } else { "200" };
+                let call = self.world.incoming(dialled, From { replaces, ..From::default() });
                 self.stages.insert(call, CallStage::Ringing);
             }
             Step::Entry => {
@@ -244,6 +287,18 @@ impl Model {
                     self.questions.insert(question);
                 }
             }
+            Step::Hold { who, held } => {
+                let change = ParticipantChange { held: Some(*held), ..ParticipantChange::default() };
+                self.change(*who, change);
+            }
+            Step::Lead { who, leads } => {
+                let change = ParticipantChange { leader: Some(*leads), ..ParticipantChange::default() };
+                self.change(*who, change);
+            }
+            Step::AdmitAll => {
+                // There may be no conference, nobody who waits, or no seat.
+                let _ = self.world.control(Event::AdmitWaiting { conference: key("Tea"), participant: None });
+            }
             Step::Eject { who } => {
                 if let Some(call) = self.pick(*who, &[CallStage::Up]) {
                     let question = self.world.change(&self.world.participant(call), ParticipantAction::Eject);
@@ -259,6 +314,14 @@ impl Model {
         }
         self.listen();
         self.check();
+    }
+
+    /// A program changes a participant; one that has no place in the conference is refused.
+    fn change(&mut self, who: u8, change: ParticipantChange) {
+        if let Some(call) = self.pick(who, &[CallStage::Up]) {
+            let (conference, participant) = (key("Tea"), self.world.participant(call));
+            let _ = self.world.control(Event::ChangeParticipant { conference, participant, change });
+        }
     }
 
     /// Takes over what was said to the user agent.
@@ -317,6 +380,47 @@ impl Model {
         self.seen_records = self.world.records.len();
     }
 
+    /// Every caller hangs up where it just is, and who is called does not answer. Nothing is left.
+    fn hang_up_everywhere(mut self) {
+        self.world.store_fails = false;
+        for (call, stage) in self.stages.clone() {
+            match stage {
+                CallStage::Ringing => {
+                    let reasons = Vec::new();
+                    self.stages.insert(call, CallStage::Over);
+                    self.world.sip_event(SipEvent::Cancelled { call: CallId(call), reasons });
+                }
+                CallStage::Answered | CallStage::Up | CallStage::HungUp => {
+                    self.stages.insert(call, CallStage::Over);
+                    self.world.bye(call);
+                }
+                CallStage::Dialling | CallStage::Over => {}
+            }
+            self.listen();
+        }
+        for (call, stage) in self.stages.clone() {
+            if stage == CallStage::Dialling {
+                self.stages.insert(call, CallStage::Over);
+                self.world.rejected(call, 404);
+            }
+            self.listen();
+        }
+        self.world.answer_lookups();
+        self.world.open_ports();
+        // What was said to them may go on no longer, and recorded names are forgotten.
+        self.world.pass_ms(120_000);
+        self.listen();
+        for (call, stage) in self.stages.clone() {
+            if stage == CallStage::HungUp {
+                self.stages.insert(call, CallStage::Over);
+                self.world.ended(call);
+            }
+        }
+        self.check();
+        self.world.assert_clean();
+        assert_eq!(self.started, self.ended, "every record that was begun is completed");
+    }
+
     /// All calls end.
     fn finish(mut self) {
         self.world.store_fails = false;
@@ -348,8 +452,15 @@ impl Model {
     }
 }
 
+/// Random walks of each kind. PLENARY_WALKS sets another number: ten thousand take minutes.
+fn walks(usual: u32) -> ProptestConfig {
+    let set = std::env::var("PLENARY_WALKS").ok();
+    let cases = set.map_or(usual, |text| text.parse().expect("PLENARY_WALKS is a number of walks"));
+    ProptestConfig::with_cases(cases)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(walks(400))]
     #[test]
     fn what_must_hold_holds_whatever_comes(steps in steps()) {
         let mut model = Model::new();
@@ -357,5 +468,17 @@ proptest! {
             model.step(step);
         }
         model.finish();
+    }
+}
+
+proptest! {
+    #![proptest_config(walks(200))]
+    #[test]
+    fn callers_who_hang_up_at_any_point_of_a_dialogue_leave_nothing_behind(steps in dialogue_steps()) {
+        let mut model = Model::new();
+        for step in &steps {
+            model.step(step);
+        }
+        model.hang_up_everywhere();
     }
 }
