@@ -15,6 +15,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
+use plenary_model::InbandDtmf;
 use plenary_store::StoreError;
 use std::{collections::BTreeMap, ops::Range};
 
@@ -254,6 +255,8 @@ pub struct ParticipantChange {
     pub home: plenary_conference::ParticipantChange,
     /// The name by which it is shown, or that it has none.
     pub display_name: Option<Option<String>>,
+    /// Whether keys are also looked for as tones in its audio, or that this is as configured.
+    pub inband_dtmf: Option<Option<InbandDtmf>>,
     /// How it is made to sound.
     pub sound: SoundChange,
 }

@@ -47,6 +47,32 @@ async fn a_service_is_made_shown_replaced_merged_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_service_to_a_conference_may_have_menus() {
+    let world = World::new().await;
+    let path = "/service/v1/inbound/board";
+    let conference =
+        json!({"name": "Board", "menu": {"*6": "mute"}, "leader_menu": {"*7": "lock"}, "language": "en-GB"});
+    let (status, shown) = send(&world, "PUT", path, &json!({ "conference": conference }).to_string()).await;
+    assert_eq!((status, &shown["conference"]), (201, &conference));
+    for (member, body, text) in [
+        ("menu", json!({"*7": "lock"}), "`lock` is for leaders: it belongs into `leader_menu`"),
+        ("menu", json!({"*6": "mut"}), "did you mean `mute`?"),
+        ("leader_menu", json!({"*": "help", "*6": "mute"}), "only one of them can be reached"),
+        ("language", json!("english"), "must be a language tag"),
+    ] {
+        let mut wrong = json!({"name": "Board"});
+        wrong[member] = body;
+        let (status, answer) = send(&world, "PUT", path, &json!({ "conference": wrong }).to_string()).await;
+        assert_eq!(status, 400, "{answer}");
+        let answer = answer.to_string();
+        assert!(answer.contains(text) && answer.contains(member), "{answer}");
+    }
+    let schema = world.get("/service/v1/schema/inbound").await.1;
+    let members = &schema["properties"]["conference"]["properties"];
+    assert!(members["menu"].is_object() && members["leader_menu"].is_object(), "{members}");
+}
+
+#[tokio::test]
 async fn a_bad_body_names_the_field_and_changes_nothing() {
     let world = World::new().await;
     let path = "/service/v1/inbound/board";

@@ -30,6 +30,8 @@ async fn a_participant_is_changed_in_what_is_named_alone() {
         (json!({"leader": true}), "leader", json!(true)),
         (json!({"heard_by": ["a.2"]}), "heard_by", json!(["a.2"])),
         (json!({"heard_by": null}), "heard_by", json!(null)),
+        (json!({"inband_dtmf": "always"}), "muted", json!(true)),
+        (json!({"inband_dtmf": null}), "inband_dtmf", json!(null)),
         (json!({"held": true, "hand_raised": false, "self_unmute": null}), "muted", json!(true)),
     ] {
         let (status, shown) = send(&world, "PATCH", &path, &body.to_string()).await;
@@ -38,6 +40,7 @@ async fn a_participant_is_changed_in_what_is_named_alone() {
     for (body, pointer) in [
         (json!({"hand_raised": true}), "/hand_raised"),
         (json!({"held": "yes"}), "/held"),
+        (json!({"inband_dtmf": "sometimes"}), "/inband_dtmf"),
         (json!({"heard": []}), "/heard"),
     ] {
         let (status, problem) = send(&world, "PATCH", &path, &body.to_string()).await;

@@ -55,6 +55,18 @@ async fn a_room_is_made_shown_merged_and_deleted_and_its_pins_are_never_shown() 
 }
 
 #[tokio::test]
+async fn a_time_zone_is_kept_and_a_misspelt_one_is_told_the_nearest() {
+    let world = World::new().await;
+    let room = |zone: &str| json!({"conference": "Board", "time_zone": zone});
+    let (status, shown) = send(&world, "PUT", ROOM, room("Europe/Berlin")).await;
+    assert_eq!((status, &shown["time_zone"]), (201, &json!("Europe/Berlin")), "{shown}");
+    let (status, problem) = send(&world, "PUT", ROOM, room("Europe/Berlim")).await;
+    let detail =
+        "must be the IANA name of a time zone, as in `Europe/London` or `UTC`; did you mean `Europe/Berlin`?";
+    assert_eq!((status, &problem["errors"][0]["detail"]), (400, &json!(detail)), "{problem}");
+}
+
+#[tokio::test]
 async fn a_bad_room_names_each_member_repeats_no_pin_and_changes_nothing() {
     let world = World::new().await;
     for (path, body, pointers) in [
@@ -67,6 +79,12 @@ async fn a_bad_room_names_each_member_repeats_no_pin_and_changes_nothing() {
         (ROOM, json!({"conference": "A", "menu": {"*6": "mut"}}), vec!["/menu/*6"]),
         (ROOM, json!({"conference": "A", "music": ["sound:hold", "sound:.x"]}), vec!["/music/1"]),
         (ROOM, json!({"conference": "A", "number": "1002"}), vec!["/number"]),
+        (ROOM, json!({"conference": "A", "time_zone": "Europe/Nowhere"}), vec!["/time_zone"]),
+        (
+            ROOM,
+            json!({"conference": "A", "participant": {"inband_dtmf": "on"}}),
+            vec!["/participant/inband_dtmf"],
+        ),
         ("/v1/rooms/1001a", json!({"conference": "A", "pin": "482913"}), vec!["/number"]),
     ] {
         let (status, problem) = send(&world, "PUT", path, body.clone()).await;

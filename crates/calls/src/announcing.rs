@@ -83,7 +83,10 @@ impl Calls {
         let Some(number) = self.participants.get(participant).copied() else { return };
         self.say_to(number, if is_held { Prompt::HoldOn } else { Prompt::HoldOff });
         match is_held {
-            true => self.out.hold(number, vec![play::music()]),
+            true => {
+                let music = self.music_on_hold(number);
+                self.out.hold(number, music);
+            }
             false => self.out.resume(number),
         }
     }

@@ -1,6 +1,6 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
-use crate::keypad::state::Keypad;
+use crate::keypad::state::{Keypad, ServiceVoice};
 use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
 use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
@@ -117,6 +117,8 @@ pub(crate) struct Call {
     pub(crate) is_withheld: bool,
     /// The client that it called, another call.
     pub(crate) called: Option<CallNumber>,
+    /// How the service that it came by has it spoken to.
+    pub(crate) voice: Option<Box<ServiceVoice>>,
     /// Its dialogues by keys.
     pub(crate) keypad: Option<Box<Keypad>>,
     /// We placed it.

@@ -24,7 +24,7 @@ use ipnet::IpNet;
 use plenary_conference::{
     ConferenceKey, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
-use plenary_model::StoredAudio;
+use plenary_model::{StoredAudio, TimeZone};
 use plenary_sip::{
     EndCause, SipEvent,
     digest::Algorithm,
@@ -59,6 +59,8 @@ pub struct Settings {
     pub processing: AudioProcessing,
     /// Limits of browsers that come in by an access key.
     pub key_limits: KeyLimits,
+    /// The time zone in which times of day are said where a room and its entry name none; `None`: they are not said.
+    pub time_zone: Option<TimeZone>,
 }
 
 /// What the machine needs to start.
@@ -504,6 +506,9 @@ impl Calls {
             }
             EdgeQuestion::Rename { conference, participant, display_name } => {
                 Answer::Done(self.rename(&conference, &participant, display_name))
+            }
+            EdgeQuestion::SetInbandDtmf { conference, participant, inband_dtmf } => {
+                Answer::Done(self.set_inband_dtmf(&conference, &participant, inband_dtmf))
             }
             EdgeQuestion::Transfer { account, conference, participant, to } => {
                 let key = ConferenceKey { account, name: conference };

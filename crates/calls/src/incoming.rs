@@ -10,6 +10,7 @@ use crate::{
     audio_choice::AudioChoice,
     browser_keys::BrowserClaim,
     call::{ANONYMOUS, Call, Purpose, Session, Stage},
+    keypad::state::ServiceVoice,
     lookup::{Lookup, Pending, StoreFailed},
     media::{CallKind, NoMedia, OpenedAt, PlayNumber, PlayTo, Reach, RoomNumber},
     number::CallNumber,
@@ -88,6 +89,7 @@ impl Calls {
                 asserted,
                 is_withheld,
                 called: None,
+                voice: None,
                 keypad: None,
                 outgoing: None,
             },
@@ -156,6 +158,7 @@ impl Calls {
                     return self.refuse(number, 404, "No such conference");
                 };
                 call.refer = conference.refer;
+                call.voice = ServiceVoice::of(&conference);
                 let key = ConferenceKey { account: service.account, name };
                 self.admit(number, key, conference.participant);
             }
@@ -205,6 +208,7 @@ impl Calls {
         match &mut call.stage {
             Stage::Admitting { offer, .. } => {
                 let offer = offer.take();
+                self.adopt_service_voice(number, conference);
                 self.open(number, offer, Purpose::Conference { key: conference.clone() });
             }
             Stage::Preparing { .. } => self.open_for_placing(number),
@@ -331,6 +335,7 @@ impl Calls {
     fn accept(&mut self, number: CallNumber, offer: Option<String>, purpose: Purpose, at: OpenedAt) {
         if let Purpose::Conference { key } = &purpose {
             self.apply_sound(key, number);
+            self.apply_inband_dtmf(number);
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
         let mut rtp = at.rtp;
@@ -502,6 +507,7 @@ impl Calls {
             Purpose::Conference { key } => {
                 let conference = key.clone();
                 call.stage = Stage::Up(session);
+                self.begin_menus_of_service(number, &conference);
                 self.out.home(ToHome::Connected { conference, participant });
             }
             Purpose::Entry { settings } => {

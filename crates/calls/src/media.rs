@@ -1,7 +1,7 @@
 //! What is said to the media plane and heard from it, as plain values. Calls have the same numbers there as here.
 
 use crate::number::CallNumber;
-pub use plenary_model::{AudioProcessing, Clip, RecordingId};
+pub use plenary_model::{AudioProcessing, Clip, InbandDtmf, RecordingId};
 use plenary_sip::sdp::{Codec, IceCredentials, Stream};
 use std::net::{IpAddr, SocketAddr};
 
@@ -100,6 +100,13 @@ pub enum MediaCommand {
         call: CallNumber,
         /// What.
         processing: AudioProcessing,
+    },
+    /// Whether keys are also looked for as tones in the audio of a call.
+    SetInbandDtmf {
+        /// Which call.
+        call: CallNumber,
+        /// `None`: as configured.
+        inband_dtmf: Option<InbandDtmf>,
     },
     /// Takes a call into another room: its ports, its keys and its packets go on as they are.
     Move {

@@ -127,6 +127,7 @@ impl Calls {
             asserted: None,
             is_withheld: false,
             called: None,
+            voice: None,
             keypad: None,
             outgoing: Some(Box::new(OutgoingCall {
                 to: target.shown(),
@@ -204,6 +205,7 @@ impl Calls {
         };
         self.history.insert(key.clone(), participant.clone(), past);
         self.apply_sound(&key, number);
+        self.apply_inband_dtmf(number);
         self.dial_next(number, 503, "Nobody to ask");
         self.subscribers.note(&key, self.now.mono);
         if let Some(question) = question {

@@ -7,8 +7,7 @@ use crate::{
     question::Answer,
 };
 use plenary_conference::{QuestionId, ToHome};
-use plenary_model::CallEntry;
-use plenary_model::RecordingId;
+use plenary_model::{CallEntry, InbandDtmf, RecordingId};
 use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
@@ -229,6 +228,10 @@ impl Outputs {
 
     pub(crate) fn move_call(&mut self, call: CallNumber, room: RoomNumber) {
         self.media(MediaCommand::Move { call, room });
+    }
+
+    pub(crate) fn set_inband_dtmf(&mut self, call: CallNumber, inband_dtmf: Option<InbandDtmf>) {
+        self.media(MediaCommand::SetInbandDtmf { call, inband_dtmf });
     }
 
     pub(crate) fn hold(&mut self, call: CallNumber, music: Vec<Clip>) {

@@ -11,6 +11,7 @@ use crate::{
 use plenary_conference::{
     ConferenceKey, MutedBy, ParticipantId, Refused, State, Timestamp, conferences::ParticipantSummary,
 };
+use plenary_model::InbandDtmf;
 use plenary_sip::sdp::Direction as MediaDirection;
 use serde::Serialize;
 
@@ -69,6 +70,8 @@ pub struct Participant {
     pub muted_by: Option<MutedBy>,
     /// Its keys do something.
     pub dtmf_enabled: bool,
+    /// Whether keys are also looked for as tones in its audio; `None`: as configured.
+    pub inband_dtmf: Option<InbandDtmf>,
     /// It speaks now.
     pub talking: bool,
     /// When it entered; `None`: it has not.
@@ -148,6 +151,7 @@ impl Calls {
             is_leader: summary.is_leader,
             muted_by: summary.muted_by,
             dtmf_enabled: summary.dtmf_enabled,
+            inband_dtmf: call.options.inband_dtmf,
             talking: call.talking && summary.muted_by.is_none(),
             entered_at: summary.entered_at,
             hand_raised_at: summary.hand_raised_at,
@@ -175,6 +179,30 @@ impl Calls {
         self.history.change(id, |call| call.display_name = display_name);
         self.subscribers.note(key, self.now.mono);
         Ok(())
+    }
+
+    /// Changes whether keys are also looked for as tones in a participant's audio.
+    pub(crate) fn set_inband_dtmf(
+        &mut self,
+        key: &ConferenceKey,
+        id: &ParticipantId,
+        inband_dtmf: Option<InbandDtmf>,
+    ) -> Result<(), Refused> {
+        let (number, call) = self.call_with_seat(key, id).ok_or(Refused::UnknownParticipant)?;
+        call.options.inband_dtmf = inband_dtmf;
+        // Of one that has no media yet it is said once it has.
+        if call.session_mut().is_some() {
+            self.out.set_inband_dtmf(number, inband_dtmf);
+        }
+        Ok(())
+    }
+
+    /// Tells the media plane what the options of a participant say about tones.
+    pub(crate) fn apply_inband_dtmf(&mut self, number: CallNumber) {
+        let chosen = self.calls.get(&number).and_then(|call| call.options.inband_dtmf);
+        if chosen.is_some() {
+            self.out.set_inband_dtmf(number, chosen);
+        }
     }
 }
 
@@ -219,6 +247,7 @@ fn past_participant(id: &ParticipantId, call: &PastCall) -> Participant {
         is_leader: false,
         muted_by: None,
         dtmf_enabled: false,
+        inband_dtmf: None,
         talking: false,
         entered_at: None,
         hand_raised_at: None,

@@ -14,7 +14,7 @@ use plenary_conference::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
 };
-use plenary_model::{AudioOwner, StoredAudio, Trunk};
+use plenary_model::{AudioOwner, InbandDtmf, StoredAudio, Trunk};
 use std::collections::BTreeMap;
 
 /// A question or a command.
@@ -151,6 +151,15 @@ pub enum EdgeQuestion {
         participant: ParticipantId,
         /// The name; `None`: it has none.
         display_name: Option<String>,
+    },
+    /// Whether keys are also looked for as tones in a participant's audio. [`Answer::Done`].
+    SetInbandDtmf {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which participant.
+        participant: ParticipantId,
+        /// `None`: as configured.
+        inband_dtmf: Option<InbandDtmf>,
     },
     /// Plays something to a conference or to one participant. [`Answer::Playback`].
     Announce {

@@ -113,6 +113,40 @@ fn names_are_those_of_from_or_those_that_were_given() {
     world.confirm(call);
     let shown = world.shown(&world.participant(call));
     assert_eq!((shown.display_name, shown.from.as_str()), (None, "anonymous"));
+    // A name that it is given here hides nobody, and who calls stays hidden.
+    let rename = EdgeQuestion::Rename {
+        conference: key("Tea"),
+        participant: world.participant(call),
+        display_name: Some("Line 2".to_owned()),
+    };
+    let question = world.ask(Question::Edge(rename));
+    assert_eq!(world.done(question), Ok(()));
+    let shown = world.shown(&world.participant(call));
+    assert_eq!((shown.display_name.as_deref(), shown.from.as_str()), (Some("Line 2"), "anonymous"));
+}
+
+#[test]
+fn who_is_called_has_the_name_of_the_invitation_until_it_is_renamed() {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    let question = world.invite_as("tel:+441908273800", "Anna");
+    let id = world.call_of(question).unwrap();
+    assert_eq!(world.shown(&id).display_name.as_deref(), Some("Anna"), "while it rings");
+    world.answered(901);
+    assert_eq!(world.shown(&id).display_name.as_deref(), Some("Anna"), "once it is in");
+    let rename =
+        |display_name| EdgeQuestion::Rename { conference: key("Tea"), participant: id.clone(), display_name };
+    let question = world.ask(Question::Edge(rename(Some("Anna, Berlin".to_owned()))));
+    assert_eq!(world.done(question), Ok(()));
+    // In another conference it is the same.
+    world.enter("conf-Tea");
+    let to = key("Annex");
+    world.control(Event::Move { conference: key("Tea"), participant: id.clone(), to: to.clone() }).unwrap();
+    let which = ConferenceRef::Name(to.name);
+    let what = ParticipantsQuestion::One(id);
+    let question = world.ask(Question::Participants { account: ACCOUNT, which, what });
+    let Answer::Roster(Ok(shown)) = world.answer_to(question) else { panic!("no roster") };
+    assert_eq!(shown[0].display_name.as_deref(), Some("Anna, Berlin"));
 }
 
 #[test]

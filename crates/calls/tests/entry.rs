@@ -2,9 +2,10 @@
 
 mod support;
 
-use plenary_model::CallEntry;
+use plenary_calls::{Input, Settings};
+use plenary_model::{Action, CallEntry, EntryAction, TimeZone};
 use serde_json::json;
-use support::{From, World, entry, room};
+use support::{From, World, entry, room, settings};
 
 /// A world with an entry at 100 and two rooms of the conference Tea.
 fn world() -> World {
@@ -173,6 +174,57 @@ fn a_caller_before_the_start_is_told_when_or_held_until_then() {
     assert_eq!(world.roster("Tea"), [waits], "let in at the start");
     world.bye(waits);
     assert!(world.plays.is_empty());
+}
+
+#[test]
+fn a_start_far_away_is_said_by_the_clock_of_the_room_and_a_near_one_by_how_long_it_takes() {
+    // The world begins on 14 November 2023 at 22:14 UTC.
+    let heard_by = |body: serde_json::Value, configured: Option<&str>, in_minutes: i64| {
+        let mut world = World::new();
+        let settings =
+            Settings { time_zone: configured.map(|name| TimeZone::new(name).unwrap()), ..settings() };
+        world.input(Input::Settings(Box::new(settings)));
+        let mut by_zone = entry("100");
+        by_zone.action = Action::Entry(Box::new(EntryAction {
+            time_zone: TimeZone::new("America/New_York").ok(),
+            ..EntryAction::default()
+        }));
+        world.store.services.extend([entry("101"), by_zone]);
+        let dialled = if body.get("by_entry").is_some() { "100" } else { "101" };
+        let body = if body.get("by_entry").is_some() { json!({}) } else { body };
+        world.store.rooms.insert("1".into(), (room("1", body, false, false), None, None));
+        world.reserve("Tea", in_minutes, None);
+        let call = world.enter(dialled);
+        world.press(call, "#");
+        let mut heard = world.heard(call);
+        let from = heard.iter().position(|name| name == "entry.not-yet").unwrap();
+        heard.split_off(from + 1)
+    };
+    let half_past_ten = 12 * 60 + 16;
+    let berlin = || json!({"time_zone": "Europe/Berlin"});
+    let at = |hour: &str| -> Vec<String> {
+        let said = ["entry.starts-at", hour, "number.30", "word.am", "word.tomorrow"];
+        said.map(str::to_owned).into()
+    };
+    assert_eq!(heard_by(berlin(), None, half_past_ten), at("number.11"));
+    assert_eq!(heard_by(json!({}), Some("Europe/London"), half_past_ten), at("number.10"));
+    assert_eq!(
+        heard_by(berlin(), Some("Europe/London"), half_past_ten),
+        at("number.11"),
+        "the room's comes first"
+    );
+    assert_eq!(heard_by(json!({"by_entry": true}), Some("Europe/London"), half_past_ten), at("number.5"));
+    // The clocks go forward between now and the start.
+    let summer = 139 * 24 * 60 + half_past_ten;
+    let said = heard_by(json!({}), Some("Europe/London"), summer);
+    assert!(said.contains(&"number.11".to_owned()), "half past ten UTC is half past eleven there: {said:?}");
+    // Without a time zone, and for what starts soon, it is how long it takes.
+    let twelve = ["entry.starts-in", "number.12", "word.minutes"];
+    assert_eq!(heard_by(berlin(), None, 12), twelve);
+    assert_eq!(heard_by(json!({}), None, half_past_ten)[0], "entry.starts-in");
+    // Who is held hears the same.
+    let held = json!({"time_zone": "Europe/London", "early": "hold", "early_hold_min": 1440});
+    assert_eq!(heard_by(held, None, half_past_ten), at("number.10"));
 }
 
 #[test]

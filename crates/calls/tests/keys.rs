@@ -10,7 +10,10 @@ use plenary_calls::{
     participants::ParticipantState,
     question::{Answer, EdgeQuestion, ParticipantsQuestion, Question},
 };
-use plenary_conference::{ConferenceName, Digit, Event, ParticipantChange, participant::PlayList};
+use plenary_conference::{
+    ConferenceName, Digit, Event, ParticipantChange, ParticipantOptions, Refused, participant::PlayList,
+};
+use plenary_model::{InbandDtmf, InboundService};
 use plenary_sip::{CallId, EndCause, SipEvent};
 use serde_json::json;
 use support::{ACCOUNT, World, entry, key, plain, room, trunk};
@@ -104,6 +107,125 @@ fn who_is_muted_by_a_leader_hears_it_and_how_to_be_heard() {
     assert!(shown.hand_raised_at.is_some() && shown.muted_by.is_some());
 }
 
+/// A service to the conference Tea.
+fn service(world: &mut World, name: &str, conference: serde_json::Value) {
+    let body = json!({"conference": conference, "access": {"networks": ["10.0.0.0/8"]}});
+    world.store.services.push(InboundService::new(ACCOUNT, name, &body).unwrap());
+}
+
+#[test]
+fn menus_of_a_service_do_what_they_say_and_its_single_keys_come_first() {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1)]);
+    let participant = json!({"beep_on_entry": false, "mute_digit": "5", "exit_digit": "#"});
+    let menu = json!({"*6": "mute", "5": "count", "7": "hand"});
+    service(&mut world, "200", json!({"name": "Tea", "participant": participant, "menu": menu}));
+    let leads = json!({"beep_on_entry": false, "destroy_on_exit": true});
+    let leader_menu = json!({"*7": "lock", "*1": "call"});
+    service(&mut world, "201", json!({"name": "Tea", "participant": leads, "leader_menu": leader_menu}));
+    let (leader, other) = (world.enter("201"), world.enter("200"));
+    world.media.clear();
+
+    // The single key mutes, and the menu's meaning of it is not reached.
+    world.press(other, "5");
+    assert!(world.media.contains(&format!("voice {other} -speaks +listens")), "{:?}", world.media);
+    assert!(world.heard(other).is_empty(), "nor is it said: it is the platform's key");
+    world.press(other, "*6");
+    assert_eq!(world.heard(other), ["mute.off"]);
+    world.press(other, "7");
+    assert_eq!(
+        (world.heard(other), world.heard(leader)),
+        (vec!["hand.up".into()], vec!["hand.somebody".into()])
+    );
+    world.press(other, "*7");
+    assert_eq!(world.heard(other), ["key.not-you"], "with `menu` alone the leaders' menu is the usual one");
+    world.press(leader, "*7");
+    assert_eq!(world.heard(leader), ["lock.on"]);
+    world.press(leader, "*7");
+
+    // A leader's menu alone: participants have the usual one. Who is called gets the menus of the conference.
+    world.press(leader, "*101632960000#");
+    world.answered(901);
+    world.press(901, "1");
+    world.listen();
+    world.heard(901);
+    world.press(901, "*6");
+    assert_eq!(world.heard(901), ["mute.on"]);
+
+    world.said();
+    world.press(other, "#");
+    assert!(!world.roster("Tea").contains(&other), "out at once");
+    assert_eq!(world.heard(other), ["leave.goodbye"]);
+    world.listen();
+    assert_eq!(world.said(), [format!("hang up {other}: Exit key pressed")]);
+    world.ended(other);
+    world.bye(leader);
+    world.listen();
+    world.ended(901);
+    world.pass_ms(60_000);
+    world.assert_clean();
+}
+
+#[test]
+fn a_service_without_menus_has_the_single_keys_alone() {
+    let mut world = world(json!({}));
+    let leader = caller(&mut world, LEADER_PIN);
+    let other = world.enter("conf-Tea");
+    world.media.clear();
+    for keys in ["*6", "*9", "*3", "*0", "*"] {
+        world.press(other, keys);
+    }
+    world.pass_ms(5000);
+    assert!(world.heard(other).is_empty() && world.heard(leader).is_empty());
+}
+
+#[test]
+fn a_service_speaks_its_language_and_the_conference_with_it() {
+    let mut world = World::new();
+    service(&mut world, "200", json!({"name": "Tea", "menu": {"*6": "mute"}, "language": "en-GB"}));
+    let call = world.enter("200");
+    world.media.clear();
+    world.press(call, "*6");
+    assert!(world.media.iter().any(|line| line.contains("mute.on")), "{:?}", world.media);
+    world.bye(call);
+    world.assert_clean();
+}
+
+#[test]
+fn tones_are_looked_for_as_options_and_programs_say() {
+    let mut world = world(json!({"participant": {"inband_dtmf": "always"}}));
+    let by_room = world.enter("100");
+    world.press(by_room, "#");
+    let tones = |call: u64, which: &str| format!("tones of {call}: {which}");
+    assert!(!world.media.iter().any(|line| line.starts_with("tones")), "in the entry they are as configured");
+    world.listen();
+    assert!(world.media.contains(&tones(by_room, "Some(Always)")), "{:?}", world.media);
+    assert_eq!(world.shown(&world.participant(by_room)).inband_dtmf, Some(InbandDtmf::Always));
+
+    service(&mut world, "200", json!({"name": "Tea", "participant": {"inband_dtmf": "off"}}));
+    let by_service = world.enter("200");
+    assert!(world.media.contains(&tones(by_service, "Some(Off)")), "{:?}", world.media);
+    let set = |world: &mut World, call: u64, inband_dtmf| {
+        world.media.clear();
+        let participant = world.participant(call);
+        let conference = key("Tea");
+        let set = EdgeQuestion::SetInbandDtmf { conference, participant, inband_dtmf };
+        let question = world.ask(Question::Edge(set));
+        world.done(question)
+    };
+    assert_eq!(set(&mut world, by_service, None), Ok(()));
+    assert_eq!(world.media, [tones(by_service, "None")]);
+    assert_eq!(world.shown(&world.participant(by_service)).inband_dtmf, None);
+    assert_eq!(set(&mut world, 77, None), Err(Refused::UnknownParticipant));
+
+    // One that is being called gets it once it has media.
+    let options = ParticipantOptions { inband_dtmf: Some(InbandDtmf::Auto), ..plain() };
+    world.set_trunks(vec![trunk("one", 1)]);
+    world.media.clear();
+    world.invite_with("tel:+441908273800", options);
+    assert!(world.media.contains(&tones(901, "Some(Auto)")), "{:?}", world.media);
+}
+
 #[test]
 fn dtmf_enabled_stops_keys_in_the_conference_and_not_in_the_entry() {
     let mut world = world(json!({}));
@@ -159,6 +281,27 @@ fn who_waits_in_the_lobby_hears_music_holds_no_seat_and_is_let_in_by_key_or_prog
 }
 
 #[test]
+fn a_new_leader_hears_how_many_wait_and_who_is_made_leader_in_the_lobby_enters() {
+    let mut world = world(json!({"lobby": true}));
+    let (one, other) = (caller(&mut world, "#"), caller(&mut world, "#"));
+    let leader = world.enter("100");
+    world.press(leader, LEADER_PIN);
+    world.listen();
+    let heard = world.heard(leader);
+    assert_eq!(heard[heard.len() - 3..], ["count.there-are", "number.2", "count.in-lobby"], "{heard:?}");
+    change(&mut world, other, ParticipantChange { leader: Some(true), ..ParticipantChange::default() });
+    assert_eq!(world.heard(other).last().unwrap(), "entry.joining");
+    world.listen();
+    assert_eq!(world.roster("Tea"), [leader, other]);
+    let heard = world.heard(other);
+    assert_eq!(heard, ["leader.you", "lobby.someone"], "and of the one who still waits");
+    world.press(other, "*8");
+    world.press(other, "1");
+    world.listen();
+    assert_eq!(world.roster("Tea"), [leader, other, one], "its keys are a leader's");
+}
+
+#[test]
 fn hold_brings_music_and_takes_the_voice_away() {
     let mut world = world(json!({}));
     let (_, other) = two(&mut world);
@@ -173,6 +316,34 @@ fn hold_brings_music_and_takes_the_voice_away() {
     world.listen();
     assert!(world.media.contains(&format!("resume {other}")), "{:?}", world.media);
     assert!(world.media.contains(&format!("voice {other} +speaks +listens")));
+}
+
+#[test]
+fn what_is_heard_on_hold_is_the_participants_or_the_rooms_or_the_built_in_music() {
+    let of_participant = json!({"music": "wait.wav", "participant": {"while_held_media": "tone:440/200"}});
+    for (body, expected) in [
+        (json!({}), "prompt:en/music.hold"),
+        (json!({"music": ["silence:1000"]}), "silence:1000"),
+        (json!({"music": ["sound:hold", "silence:500"]}), "sound:1/hold silence:500"),
+        (of_participant, "tone:440/200"),
+    ] {
+        let mut world = world(body.clone());
+        let (_, other) = two(&mut world);
+        change(&mut world, other, ParticipantChange { held: Some(true), ..ParticipantChange::default() });
+        assert!(
+            world.media.contains(&format!("on hold {other} hears {expected}")),
+            "{body}: {:?}",
+            world.media
+        );
+    }
+    // Who is called into the conference hears the music of its room, too.
+    let mut world = world(json!({"music": "silence:1000"}));
+    let (leader, _) = two(&mut world);
+    world.press(leader, "*101632960000#");
+    world.answered(901);
+    world.press(901, "1");
+    change(&mut world, 901, ParticipantChange { held: Some(true), ..ParticipantChange::default() });
+    assert!(world.media.contains(&"on hold 901 hears silence:1000".to_owned()), "{:?}", world.media);
 }
 
 #[test]

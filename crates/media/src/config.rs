@@ -2,6 +2,7 @@
 
 use crate::params::DtlsIdentity;
 use plenary_audio::opus;
+use plenary_model::InbandDtmf;
 use std::{
     net::{IpAddr, Ipv4Addr},
     ops::RangeInclusive,
@@ -45,18 +46,6 @@ pub struct MediaConfig {
     pub dtls: Option<DtlsIdentity>,
     /// Events that may wait for the control side; beyond that they wait in the workers. Default: 65 536.
     pub event_queue: usize,
-}
-
-/// On which lines keys are also looked for as tones in the audio (in-band DTMF).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InbandDtmf {
-    /// On those without negotiated telephone events (RFC 4733).
-    #[default]
-    Auto,
-    /// On all: there are gateways that negotiate events and send tones. A key that comes both ways counts once.
-    Always,
-    /// On none.
-    Off,
 }
 
 impl Default for MediaConfig {

@@ -39,7 +39,7 @@ mod room;
 mod route;
 mod worker;
 
-pub use config::{InbandDtmf, MediaConfig};
+pub use config::MediaConfig;
 pub use error::MediaError;
 pub use event::{CallStats, MediaEvent, OneWay};
 pub use files::{NoSounds, SoundSource, StoredSound};
@@ -50,5 +50,6 @@ pub use params::{
     PlayTo, Protection, RecordingId, RoomId, StreamParams, Suite, Volume,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
+pub use plenary_model::InbandDtmf;
 #[doc(hidden)]
 pub use room::{listener::Listener, play_log::Piece};

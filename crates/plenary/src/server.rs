@@ -1,7 +1,7 @@
 //! A running Plenary: every part started in order, and stopped in the reverse order.
 
 use crate::{
-    config::{self, CodecOrder, Config},
+    config::{CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
     forecast::Admissions,
     ice::SharedIce,
@@ -13,7 +13,7 @@ use crate::{
 use anyhow::{Context, anyhow};
 use plenary_api::{ApiState, ConferenceControl};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
-use plenary_media::{InbandDtmf, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_speech::Languages;
 use plenary_store::Store;
@@ -116,11 +116,7 @@ impl Server {
                 media_dir,
                 jitter_ms_min: config.media.jitter_ms_min,
                 jitter_ms_max: config.media.jitter_ms_max,
-                inband_dtmf: match config.media.inband_dtmf {
-                    config::InbandDtmf::Auto => InbandDtmf::Auto,
-                    config::InbandDtmf::Always => InbandDtmf::Always,
-                    config::InbandDtmf::Off => InbandDtmf::Off,
-                },
+                inband_dtmf: config.media.inband_dtmf,
                 opus: OpusSettings {
                     bitrate: config.media.opus_bitrate,
                     complexity: config.media.opus_complexity,
@@ -256,6 +252,7 @@ impl Server {
         self.tls.reload();
         let mut kept = self.config.clone();
         kept.advertise = config.advertise;
+        kept.time_zone.clone_from(&config.time_zone);
         kept.signalling = config.signalling.clone();
         kept.ice = config.ice.clone();
         kept.media = crate::config::Media {
@@ -313,6 +310,7 @@ fn settings(config: &Config) -> Settings {
         realm: config.signalling.realm.clone(),
         digest: config.signalling.digest.iter().map(|name| name.algorithm()).collect(),
         srtp: config.media.srtp.policy(),
+        time_zone: config.time_zone.clone(),
         key_limits: KeyLimits {
             calls_per_key: config.webrtc.calls_per_key,
             calls_per_source: config.webrtc.calls_per_source,

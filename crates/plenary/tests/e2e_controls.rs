@@ -58,6 +58,11 @@ fn who_waits_is_muted_named_and_ejected() {
     let shown = send(&server, "PATCH", &one(&id), &json!({ "muted": true, "display_name": "Line 1" }));
     assert_eq!(shown["state"], "waiting");
     assert_eq!((&shown["muted_by"], &shown["display_name"]), (&json!("leader"), &json!("Line 1")));
+    assert_eq!(shown["inband_dtmf"], Value::Null, "as configured");
+    for (tones, expected) in [(json!("always"), json!("always")), (Value::Null, Value::Null)] {
+        let shown = send(&server, "PATCH", &one(&id), &json!({ "inband_dtmf": tones }));
+        assert_eq!(shown["inband_dtmf"], expected);
+    }
     let overview = server.get(TEA);
     assert_eq!((&overview["state"], &overview["waiting"]), (&json!("holding"), &json!(1)));
     // The seven refuse it in this state.

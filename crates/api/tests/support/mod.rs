@@ -481,6 +481,7 @@ fn participant(of: String, direction: Direction) -> Participant {
         is_leader: false,
         muted_by: None,
         dtmf_enabled: true,
+        inband_dtmf: None,
         talking: false,
         entered_at: None,
         hand_raised_at: None,

@@ -68,7 +68,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(conference) = call.conference().cloned() else { return };
         let participant = call.participant.clone();
-        self.begin_menus_of_called(number, &conference);
+        self.begin_menus_of_conference(number, &conference);
         self.out.home(ToHome::Connected { conference, participant });
     }
 

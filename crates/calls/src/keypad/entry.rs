@@ -2,7 +2,7 @@
 
 use super::{
     Speaker,
-    state::{Joining, Keypad, Voice},
+    state::{Joining, Keypad, ServiceVoice, Voice},
 };
 use crate::{
     Calls,
@@ -15,7 +15,7 @@ use crate::{
     records,
 };
 use plenary_conference::{
-    Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, RoomRules, ToHome, ViaRoom,
+    Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, RoomRules, Timestamp, ToHome, ViaRoom,
 };
 use plenary_dialogue::{
     Entry, Menus, QuestionId, RoomNumbers,
@@ -24,6 +24,7 @@ use plenary_dialogue::{
 use plenary_model::{
     Announce, Early, EntryAction, LanguageCode, LeaderMenu, Menu, NameId, PlayList, RecordingId, Room,
 };
+use plenary_speech::{Day, TimeOfDay, said_at};
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -34,6 +35,7 @@ impl Calls {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(account) = call.account else { return };
         let mut keypad = Keypad::new(account, settings.menu.clone(), settings.leader_menu.clone());
+        keypad.time_zone.clone_from(&settings.time_zone);
         let mut entry = Entry::new(settings);
         entry.handle_input(Input::Connected, now);
         keypad.entry = Some(entry);
@@ -232,9 +234,6 @@ impl Calls {
         keypad.joining = Some(Joining { question, conference: conference.clone() });
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
-        let (menu, leader_menu) = keypad.room_menus();
-        let voice = Voice { language: rules.language.clone(), menu, leader_menu };
-        self.voices.insert(conference.clone(), voice);
         let via = Some(Box::new(ViaRoom { rules, is_leader, name }));
         self.out.home(ToHome::Admit {
             conference,
@@ -266,6 +265,7 @@ impl Calls {
         arrival: Arrival,
     ) -> bool {
         let Some(number) = self.call_that_joins(conference, participant) else { return false };
+        self.adopt_room_voice(number, conference);
         self.answer_join(number, JoinAnswer::Admitted(arrival))
     }
 
@@ -277,8 +277,27 @@ impl Calls {
         is_leader_told: bool,
     ) {
         if let Some(number) = self.call_that_joins(conference, participant) {
+            self.adopt_room_voice(number, conference);
             self.answer_join(number, JoinAnswer::Lobby { leader_present: is_leader_told });
         }
+    }
+
+    /// A caller has got a place by its room: the conference speaks as that room says from now on.
+    fn adopt_room_voice(&mut self, number: CallNumber, conference: &ConferenceKey) {
+        let Some(keypad) = self.keypad(number) else { return };
+        let Some(room) = &keypad.room else { return };
+        let language = room.settings.language.clone().unwrap_or_else(|| keypad.language());
+        let (menus, music) = (Some(keypad.room_menus()), room.settings.music.clone());
+        self.voices.insert(conference.clone(), Voice { language, menus, music });
+    }
+
+    /// A caller has got a seat by a service: the conference speaks as that says, as far as it says anything.
+    pub(crate) fn adopt_service_voice(&mut self, number: CallNumber, conference: &ConferenceKey) {
+        let Some(of_service) = self.calls.get(&number).and_then(|call| call.voice.clone()) else { return };
+        let ServiceVoice { language, menus } = *of_service;
+        let voice = self.voices.entry(conference.clone()).or_default();
+        voice.language = language.unwrap_or_else(|| voice.language.clone());
+        voice.menus = menus.or_else(|| voice.menus.take());
     }
 
     pub(crate) fn handle_place_refused(
@@ -287,12 +306,14 @@ impl Calls {
         participant: &ParticipantId,
         refused: &Refused,
     ) -> bool {
+        let Some(number) = self.call_that_joins(conference, participant) else { return false };
         let wall = self.now.wall;
         let answer = match refused {
             Refused::Early { starts_at, .. } => {
                 let ms = starts_at.map_or(60_000, |at| at.0.saturating_sub(wall.0));
                 let starts_in_s = u32::try_from(ms.max(0).unsigned_abs().div_ceil(1000)).unwrap_or(u32::MAX);
-                JoinAnswer::NotYet { starts_in_s, starts_at: None }
+                let starts_at = starts_at.and_then(|at| self.time_of_day(number, at));
+                JoinAnswer::NotYet { starts_in_s, starts_at }
             }
             Refused::Full => JoinAnswer::Full,
             Refused::Locked => JoinAnswer::Locked,
@@ -300,12 +321,22 @@ impl Calls {
             Refused::Denied => JoinAnswer::Denied,
             _ => JoinAnswer::Over,
         };
-        let Some(number) = self.call_that_joins(conference, participant) else { return false };
         info!(call = number.0, conference = %conference.name, %refused, "caller refused");
         if let Some(call) = self.calls.get_mut(&number) {
             call.seat = None;
         }
         self.answer_join(number, answer)
+    }
+
+    /// How a moment is said to a caller, by the clocks of the time zone of the room, of the entry, or of the configuration. `None`:
+    /// there is none.
+    fn time_of_day(&mut self, number: CallNumber, at: Timestamp) -> Option<(TimeOfDay, Day)> {
+        let wall = self.now.wall;
+        let configured = self.settings.time_zone.clone();
+        let keypad = self.keypad(number)?;
+        let of_room = keypad.room.as_ref().and_then(|room| room.settings.time_zone.as_ref());
+        let zone = of_room.or(keypad.time_zone.as_ref()).or(configured.as_ref())?;
+        said_at(zone.local(at)?, zone.local(wall)?)
     }
 
     /// The call that has asked for this place in its dialogue.
@@ -339,6 +370,7 @@ impl Calls {
         records::call_entered(call, &conference, &mut self.out);
         self.out.move_call(number, room);
         self.apply_sound(&conference, number);
+        self.apply_inband_dtmf(number);
         self.begin_menus(number);
         self.out.home(ToHome::Connected { conference, participant });
     }
@@ -350,11 +382,30 @@ impl Calls {
         keypad.menus = Some(Menus::new(menu, leader_menu, keypad.is_leader, language));
     }
 
-    /// A called participant gets the keys of the room by which others came; in a conference without one there are none.
-    pub(super) fn begin_menus_of_called(&mut self, number: CallNumber, conference: &ConferenceKey) {
-        let Some(Voice { language, menu, leader_menu }) = self.voices.get(conference).cloned() else {
-            return;
-        };
+    /// A participant who comes by no room gets the keys of the conference: those of the room or the service by which others came.
+    /// Where there are none, there are no menus.
+    pub(super) fn begin_menus_of_conference(&mut self, number: CallNumber, conference: &ConferenceKey) {
+        if let Some(Voice { language, menus: Some(menus), .. }) = self.voices.get(conference).cloned() {
+            self.begin_menus_with(number, conference, menus, language);
+        }
+    }
+
+    /// A participant who comes by a service gets the keys that this says; where it says none, there are no menus.
+    pub(crate) fn begin_menus_of_service(&mut self, number: CallNumber, conference: &ConferenceKey) {
+        let of_service = self.calls.get(&number).and_then(|call| call.voice.clone());
+        if let Some(ServiceVoice { language, menus: Some(menus) }) = of_service.map(|voice| *voice) {
+            let language = language.unwrap_or_else(|| self.language_of_conference(conference));
+            self.begin_menus_with(number, conference, menus, language);
+        }
+    }
+
+    fn begin_menus_with(
+        &mut self,
+        number: CallNumber,
+        conference: &ConferenceKey,
+        (menu, leader_menu): (Menu, LeaderMenu),
+        language: LanguageCode,
+    ) {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let mut keypad = Keypad::new(conference.account, None, None);
         keypad.is_leader = call.options.is_leader();

@@ -22,7 +22,7 @@ pub(crate) use speaking::Speeches;
 use speaking::Speaker;
 use state::Keypad;
 
-use crate::{Calls, call::Call, number::CallNumber};
+use crate::{Calls, call::Call, media::Clip, number::CallNumber, play};
 use plenary_conference::{ConferenceKey, Mono};
 use plenary_dialogue::{Entry, Menus};
 use plenary_model::LanguageCode;
@@ -132,9 +132,21 @@ impl Calls {
 }
 
 impl Calls {
-    /// The language of what is said to all of a conference: that of the room by which callers came last.
+    /// The language of what is said to all of a conference: that of the room or the service by which callers came last.
     pub(crate) fn language_of_conference(&self, conference: &ConferenceKey) -> LanguageCode {
         self.voices.get(conference).map(|voice| voice.language.clone()).unwrap_or_default()
+    }
+
+    /// What a participant hears on hold: what its options say, then what the conference's room says.
+    pub(crate) fn music_on_hold(&self, number: CallNumber) -> Vec<Clip> {
+        let call = self.calls.get(&number);
+        let conference = call.and_then(Call::conference);
+        let own = call.and_then(|call| call.options.while_held_media.as_ref());
+        let of_room = || self.voices.get(conference?)?.music.as_ref();
+        match (own.or_else(of_room), conference) {
+            (Some(list), Some(conference)) => play::clips(conference.account, &list.0),
+            _ => vec![play::music()],
+        }
     }
 }
 

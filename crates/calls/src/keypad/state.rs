@@ -3,7 +3,9 @@
 use crate::media::PlayNumber;
 use plenary_conference::{AccountId, ConferenceKey, Digit, Mono};
 use plenary_dialogue::{Entry, Menus, QuestionId};
-use plenary_model::{LanguageCode, LeaderMenu, Menu, RecordingId, Room};
+use plenary_model::{
+    ConferenceAction, LanguageCode, LeaderMenu, Menu, PlayList, RecordingId, Room, TimeZone,
+};
 
 /// What a call has that uses keys.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct Keypad {
     pub(super) room: Option<Room>,
     /// The room that the caller asks to join, and by which question.
     pub(super) joining: Option<Joining>,
+    /// The time zone where the room has none.
+    pub(super) time_zone: Option<TimeZone>,
     /// The menus where the room has none.
     pub(super) menu: Menu,
     pub(super) leader_menu: LeaderMenu,
@@ -54,6 +58,7 @@ impl Keypad {
             menus: None,
             room: None,
             joining: None,
+            time_zone: None,
             menu: menu.unwrap_or_default(),
             leader_menu: leader_menu.unwrap_or_default(),
             is_leader: false,
@@ -95,10 +100,27 @@ pub(super) struct Confirmation {
     pub(super) until: Mono,
 }
 
-/// How a conference that is reached by a room speaks, and which keys there are in it.
-#[derive(Debug, Clone)]
+/// How a conference speaks that is reached by a room, or by a service with menus; and which keys there are in it.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Voice {
     pub(super) language: LanguageCode,
-    pub(super) menu: Menu,
-    pub(super) leader_menu: LeaderMenu,
+    /// Of participants and of leaders.
+    pub(super) menus: Option<(Menu, LeaderMenu)>,
+    /// What participants hear who are on hold; `None`: the built-in music.
+    pub(super) music: Option<PlayList>,
+}
+
+/// How an inbound service that leads to a conference has its callers spoken to, where it says so.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceVoice {
+    pub(super) language: Option<LanguageCode>,
+    /// Of participants and of leaders.
+    pub(super) menus: Option<(Menu, LeaderMenu)>,
+}
+
+impl ServiceVoice {
+    pub(crate) fn of(service: &ConferenceAction) -> Option<Box<Self>> {
+        let (language, menus) = (service.language.clone(), service.menus());
+        (language.is_some() || menus.is_some()).then(|| Box::new(Self { language, menus }))
+    }
 }

@@ -429,17 +429,19 @@ impl World {
     }
 
     pub fn invite(&mut self, to: &str) -> u64 {
-        let invitation = Box::new(Invitation {
-            to: to.to_owned(),
-            trunk: None,
-            options: plain(),
-            ring_seconds: 30,
-            from: None,
-            display_name: None,
-            confirm: None,
-            redial: false,
-        });
-        let conference = ConferenceName::new("Tea");
+        self.invite_with(to, plain())
+    }
+
+    pub fn invite_with(&mut self, to: &str, options: ParticipantOptions) -> u64 {
+        self.invite_by(Invitation { options, ..invitation(to) })
+    }
+
+    pub fn invite_as(&mut self, to: &str, display_name: &str) -> u64 {
+        self.invite_by(Invitation { display_name: Some(display_name.to_owned()), ..invitation(to) })
+    }
+
+    fn invite_by(&mut self, invitation: Invitation) -> u64 {
+        let (conference, invitation) = (ConferenceName::new("Tea"), Box::new(invitation));
         self.ask(Question::Edge(EdgeQuestion::Invite { account: ACCOUNT, conference, invitation }))
     }
 
@@ -564,6 +566,19 @@ impl World {
     }
 }
 
+fn invitation(to: &str) -> Invitation {
+    Invitation {
+        to: to.to_owned(),
+        trunk: None,
+        options: plain(),
+        ring_seconds: 30,
+        from: None,
+        display_name: None,
+        confirm: None,
+        redial: false,
+    }
+}
+
 pub fn settings() -> Settings {
     Settings {
         advertise: None,
@@ -574,6 +589,7 @@ pub fn settings() -> Settings {
         digest: vec![Algorithm::Md5],
         srtp: Policy::Off,
         processing: AudioProcessing::default(),
+        time_zone: None,
         key_limits: KeyLimits {
             calls_per_key: 2,
             calls_per_source: 2,

@@ -103,6 +103,9 @@ impl World {
             MediaCommand::SetProcessing { call, processing } => {
                 format!("processing {} {} dB", call.0, processing.gain_db)
             }
+            MediaCommand::SetInbandDtmf { call, inband_dtmf } => {
+                format!("tones of {}: {inband_dtmf:?}", call.0)
+            }
             MediaCommand::PressKey { call, key } => format!("key {key} of {}", call.0),
             MediaCommand::CutOff { call } => format!("cut off {}", call.0),
             MediaCommand::Play { to, play, clips, repeat, .. } => {
@@ -111,24 +114,18 @@ impl World {
                     PlayTo::Room(room) => format!("room {}", room.0),
                     PlayTo::RoomBut(room, call) => format!("room {} but {}", room.0, call.0),
                 };
-                let name = |clip: &Clip| match clip {
-                    Clip::File(name) => name.clone(),
-                    Clip::Prompt { language, name } => format!("prompt:{language}/{name}"),
-                    Clip::AccountSound { account, name } => format!("sound:{}/{name}", account.0),
-                    Clip::Tone { hz, ms } => format!("tone:{hz}/{ms}"),
-                    Clip::Silence { ms } => format!("silence:{ms}"),
-                    Clip::Recorded(id) => format!("recording:{}", id.0),
-                    Clip::Beep => "beep".to_owned(),
-                };
-                let names: Vec<_> = clips.iter().map(name).collect();
+                let names = names_of(&clips);
                 self.plays.insert(play.0, to.clone());
                 if !repeat {
                     self.once.insert(play.0);
                 }
-                format!("play {to} {}{}", names.join(" "), if repeat { " …" } else { "" })
+                format!("play {to} {names}{}", if repeat { " …" } else { "" })
             }
             MediaCommand::Move { call, room } => format!("move {} to room {}", call.0, room.0),
-            MediaCommand::Hold { call, .. } => format!("hold {}", call.0),
+            MediaCommand::Hold { call, music } => {
+                self.media.push(format!("hold {}", call.0));
+                format!("on hold {} hears {}", call.0, names_of(&music))
+            }
             MediaCommand::Resume { call } => format!("resume {}", call.0),
             MediaCommand::SetLevels { call, talk_db, hear_db } => {
                 format!("levels {} talk {talk_db} hear {hear_db}", call.0)
@@ -266,4 +263,18 @@ impl World {
             self.challenge = Some(value.clone());
         }
     }
+}
+
+/// Clips as they are kept in lines.
+fn names_of(clips: &[Clip]) -> String {
+    let name = |clip: &Clip| match clip {
+        Clip::File(name) => name.clone(),
+        Clip::Prompt { language, name } => format!("prompt:{language}/{name}"),
+        Clip::AccountSound { account, name } => format!("sound:{}/{name}", account.0),
+        Clip::Tone { hz, ms } => format!("tone:{hz}/{ms}"),
+        Clip::Silence { ms } => format!("silence:{ms}"),
+        Clip::Recorded(id) => format!("recording:{}", id.0),
+        Clip::Beep => "beep".to_owned(),
+    };
+    clips.iter().map(name).collect::<Vec<_>>().join(" ")
 }

@@ -125,6 +125,7 @@ impl Entry {
         };
         let Some(hold_until) = hold_until else { return self.refused_early(starts_in_s, starts_at, now) };
         self.hold_until = Some(hold_until);
+        let said_at = starts_at;
         let starts_at = after_s(now, starts_in_s.max(1));
         self.stage = Stage::Held { starts_at };
         self.timers.set(Timer::Start, starts_at);
@@ -132,18 +133,15 @@ impl Entry {
         match was_held {
             true => self.tell_held(now),
             false => {
-                let starts_in = Saying::StartsIn { seconds: starts_in_s.max(1) };
-                self.play(vec![Prompt::EntryNotYet.into(), starts_in.into()], true, now);
+                let when = when_it_starts(starts_in_s, said_at);
+                self.play(vec![Prompt::EntryNotYet.into(), when.into()], true, now);
                 self.timers.set(Timer::Repeat, after_s(now, REPEAT_S));
             }
         }
     }
 
     fn refused_early(&mut self, starts_in_s: u32, starts_at: Option<(TimeOfDay, Day)>, now: Mono) {
-        let when = match starts_at {
-            Some((time, day)) if starts_in_s > SAID_AS_DURATION_S => Saying::StartsAt { time, day },
-            _ => Saying::StartsIn { seconds: starts_in_s.max(1) },
-        };
+        let when = when_it_starts(starts_in_s, starts_at);
         self.close([Item::from(Prompt::EntryNotYet), when.into()], HangUpReason::NotYet, now);
     }
 
@@ -174,6 +172,14 @@ impl Entry {
         if let Stage::Held { starts_at } = self.stage {
             self.refused_early(seconds_until(starts_at, now), None, now);
         }
+    }
+}
+
+/// What starts soon is said by how long it takes, what starts later by the time of day, where that is known.
+fn when_it_starts(starts_in_s: u32, starts_at: Option<(TimeOfDay, Day)>) -> Saying {
+    match starts_at {
+        Some((time, day)) if starts_in_s > SAID_AS_DURATION_S => Saying::StartsAt { time, day },
+        _ => Saying::StartsIn { seconds: starts_in_s.max(1) },
     }
 }
 

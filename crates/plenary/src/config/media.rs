@@ -1,7 +1,7 @@
 //! `[media]`.
 
 use anyhow::bail;
-use plenary_media::OpusSettings;
+use plenary_media::{InbandDtmf, OpusSettings};
 use plenary_sip::sdp::{Codec, Policy};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -133,18 +133,6 @@ pub(crate) enum CodecOrder {
     Caller,
     /// That of `codecs`.
     Ours,
-}
-
-/// On which lines keys are also looked for as tones in the audio.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum InbandDtmf {
-    /// On those without telephone events.
-    Auto,
-    /// On all.
-    Always,
-    /// On none.
-    Off,
 }
 
 /// Whether audio has to be protected.

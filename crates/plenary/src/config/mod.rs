@@ -9,7 +9,7 @@ mod sip;
 mod tests;
 mod web;
 
-pub(crate) use media::{CodecName, CodecOrder, InbandDtmf, Media};
+pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
 
@@ -17,6 +17,7 @@ use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
 use environment::KnownKey;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
+use plenary_model::TimeZone;
 use plenary_store::Location;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) rtp_ports: PortRange,
     /// The address that is announced to callers for SIP and RTP, if it is not the one listened on (NAT).
     pub(crate) advertise: Option<IpAddr>,
+    /// The time zone in which callers are told times of day, where a room and its entry name none. None: they hear no times of day.
+    pub(crate) time_zone: Option<TimeZone>,
     /// On an empty data folder, creates an account and an inbound service to try things with.
     #[serde(alias = "demo-account")]
     pub(crate) demo_account: bool,
@@ -118,6 +121,7 @@ impl Default for Config {
             // Below Linux's usual range of ephemeral ports (32768 on), so that outgoing connections never collide.
             rtp_ports: PortRange { first: 10_000, last: 32_767 },
             advertise: None,
+            time_zone: None,
             demo_account: false,
             drain_seconds: 600,
             tls: TlsFiles::default(),
@@ -222,6 +226,7 @@ fn known_keys() -> Vec<KnownKey> {
     let sample = Config {
         database: Some(DatabaseUrl(Location::in_folder(Path::new("/")))),
         advertise: Some(IpAddr::from([127, 0, 0, 1])),
+        time_zone: TimeZone::new("UTC").ok(),
         https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
         media: Media { languages: file(), ..Media::default() },

@@ -52,6 +52,9 @@ pub(super) fn command(
         MediaCommand::SetProcessing { call, processing } => {
             media.set_processing(id(call), processing);
         }
+        MediaCommand::SetInbandDtmf { call, inband_dtmf } => {
+            media.set_inband_dtmf(id(call), inband_dtmf);
+        }
         MediaCommand::PressKey { call, key } => media.press_key(id(call), key),
         MediaCommand::CutOff { call } => media.cut_off(id(call)),
         MediaCommand::Move { call, room } => {

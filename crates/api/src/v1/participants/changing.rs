@@ -22,7 +22,7 @@ use axum::{
 use plenary_conference::{
     ConferenceName, ParticipantChange as HomeChange, ParticipantId, reservation::is_conference_name,
 };
-use plenary_model::FieldError;
+use plenary_model::{FieldError, InbandDtmf};
 use serde::Deserialize;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
@@ -47,15 +47,19 @@ pub(super) struct ParticipantPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     dtmf_enabled: Option<bool>,
+    /// Whether keys are also looked for as tones in its audio; null: as configured.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<InbandDtmf>)]
+    inband_dtmf: Option<Option<InbandDtmf>>,
     /// Its hand is taken down. Only a participant can raise it.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     hand_raised: Option<bool>,
-    /// It is on hold: hears music, and is not heard.
+    /// It is on hold: hears music (`while_held_media` of its options, or the music of its room), and is not heard.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     held: Option<bool>,
-    /// It is a leader.
+    /// It is a leader. One who waits in the lobby enters by that.
     #[serde(default, deserialize_with = "present")]
     #[schema(nullable = false)]
     leader: Option<bool>,
@@ -87,7 +91,7 @@ pub(super) struct ParticipantPatch {
     request_body(content = ParticipantPatch, example = json!({"muted": true})),
     security(("bearer" = ["control"])),
     responses((status = 200, description = "The participant as it is now.", body = Participant),
-        (status = 409, description = "Its call has ended (1211).")))]
+        (status = 409, description = "Its call has ended (1211), or it waits in the lobby, is to be a leader, and no seat is left (1206).")))]
 pub(super) async fn change(
     caller: Caller<Control>,
     State(state): State<App>,
@@ -98,6 +102,7 @@ pub(super) async fn change(
         muted,
         self_unmute,
         dtmf_enabled,
+        inband_dtmf,
         hand_raised,
         held,
         leader,
@@ -126,7 +131,7 @@ pub(super) async fn change(
     let lower_hand = hand_raised == Some(false);
     let home = HomeChange { muted, dtmf_enabled, self_unmute, lower_hand, held, leader, heard_by };
     let sound = SoundChange { gain_db, ..sound.map(SoundChange::from).unwrap_or_default() };
-    let change = ParticipantChange { home, display_name, sound };
+    let change = ParticipantChange { home, display_name, inband_dtmf, sound };
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
     to_the_end(async move {
         state.control.change_participant(account, name.clone(), id.clone(), change).await?;

@@ -9,7 +9,7 @@ use crate::{
 };
 use plenary_calls::DISPLAY_NAME_LENGTH_MAX;
 use plenary_conference::{AccountId, ConferenceName, MutedBy, ParticipantId};
-use plenary_model::FieldError;
+use plenary_model::{FieldError, InbandDtmf};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -38,6 +38,8 @@ pub(super) struct Participant {
     muted_by: Option<Muter>,
     /// Its keys do something.
     dtmf_enabled: bool,
+    /// Whether keys are also looked for as tones in its audio; null: as configured.
+    inband_dtmf: Option<InbandDtmf>,
     /// It talks now.
     talking: bool,
     /// Gain on top of the automatic one, in dB; null: there is no call.
@@ -162,6 +164,7 @@ impl From<ParticipantReport> for Participant {
                 MutedBy::Lecture => Muter::Lecture,
             }),
             dtmf_enabled: participant.dtmf_enabled,
+            inband_dtmf: participant.inband_dtmf,
             talking: participant.talking,
             gain_db: participant.sound.and_then(|sound| sound.gain_db),
             entered_at: participant.entered_at.map(time::rfc3339),

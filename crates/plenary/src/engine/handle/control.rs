@@ -196,7 +196,7 @@ impl ConferenceControl for EngineHandle {
         participant: ParticipantId,
         change: ParticipantChange,
     ) -> Result<(), ControlError> {
-        let ParticipantChange { home, display_name, sound } = change;
+        let ParticipantChange { home, display_name, inband_dtmf, sound } = change;
         let conference = ConferenceKey { account, name: name.clone() };
         // The home says whether there is such a participant, also where nothing of its own changes.
         let id = participant.clone();
@@ -204,9 +204,14 @@ impl ConferenceControl for EngineHandle {
             Event::ChangeParticipant { conference: conference.clone(), participant: id, change: home };
         self.home.control(event).await?;
         if let Some(display_name) = display_name {
-            let participant = participant.clone();
+            let (conference, participant) = (conference.clone(), participant.clone());
             let rename = EdgeQuestion::Rename { conference, participant, display_name };
             self.ask_edge(rename).await?.done()?;
+        }
+        if let Some(inband_dtmf) = inband_dtmf {
+            let participant = participant.clone();
+            let set = EdgeQuestion::SetInbandDtmf { conference, participant, inband_dtmf };
+            self.ask_edge(set).await?.done()?;
         }
         if sound != SoundChange::default() {
             let of = SoundOf::Participant(ConferenceRef::Name(name), participant);
