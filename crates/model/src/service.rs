@@ -142,7 +142,7 @@ pub enum Srtp {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Connects the caller to a conference.
-    Conference(ConferenceAction),
+    Conference(Box<ConferenceAction>),
     /// Plays something and hangs up.
     Announcement(Announcement),
     /// Greets the caller, asks for a room and its PIN, and connects them.
@@ -273,7 +273,7 @@ impl InboundService {
                 conference
                     .check_name(name.ends_with('*'))
                     .map_err(|detail| vec![FieldError::new("/conference/name", detail)])?;
-                Action::Conference(conference)
+                Action::Conference(Box::new(conference))
             }
             (None, Some(announcement), None) => Action::Announcement(announcement),
             (None, None, Some(entry)) => Action::Entry(Box::new(entry)),

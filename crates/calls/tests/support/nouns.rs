@@ -28,7 +28,7 @@ pub fn service(name: &str, access: Access) -> InboundService {
     InboundService {
         account: ACCOUNT,
         name: ServiceName::new(name),
-        action: Action::Conference(conference),
+        action: Action::Conference(Box::new(conference)),
         access,
         srtp: None,
     }

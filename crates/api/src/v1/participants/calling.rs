@@ -90,7 +90,7 @@ pub(super) struct Calls {
     reason = "for the description alone: errors of one form are clearer than errors of either"
 )]
 pub(super) enum CallOrCalls {
-    One(Call),
+    One(Box<Call>),
     Several(Calls),
 }
 
