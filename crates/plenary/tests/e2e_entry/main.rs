@@ -8,6 +8,7 @@ mod support;
 mod announcements;
 mod dialling;
 mod pins;
+mod who_hears;
 
 use serde_json::{Value, json};
 use support::{
