@@ -11,7 +11,7 @@ help:
 	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
-	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts by a recogniser (six minutes)"
+	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts and a whole dialogue by a recogniser (seven minutes)"
 	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
@@ -49,6 +49,7 @@ quality: build
 	@./bench/talk-off
 	@./bench/quality
 	@./bench/prompts
+	@./bench/dialogue
 
 interop: need
 	@./scripts/need interop

