@@ -117,6 +117,16 @@ impl Encoder {
         usize::try_from(written).unwrap_or(0)
     }
 
+    /// Samples by which decoded audio is late relative to what was encoded: the pre-skip of a file (RFC 7845, 4.2).
+    pub fn delay_samples(&mut self) -> u16 {
+        let mut samples: c_int = 0;
+        // SAFETY: this request writes one int.
+        let result =
+            unsafe { sys::opus_encoder_ctl(self.state(), sys::OPUS_GET_LOOKAHEAD_REQUEST, &raw mut samples) };
+        debug_assert_eq!(result, 0, "libopus does not tell its delay");
+        u16::try_from(samples).unwrap_or(0)
+    }
+
     fn state(&mut self) -> *mut sys::OpusEncoder {
         self.0.0.as_mut_ptr().cast()
     }

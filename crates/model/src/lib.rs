@@ -23,6 +23,7 @@ mod number;
 pub mod participant;
 mod playback;
 mod read;
+mod recording;
 mod room;
 mod service;
 mod time;
@@ -48,6 +49,10 @@ pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
+pub use recording::{
+    ConferenceRecordingId, RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat,
+    RecordingManifest, RecordingPause, RecordingSettings, RecordingState,
+};
 pub use room::{
     Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,
     RoomSettings, StoredRoom, is_room_number, same_pins,

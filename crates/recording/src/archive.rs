@@ -1,0 +1,167 @@
+//! Recordings that are there: their folders, their repair after a crash, their deletion.
+//!
+//! ```text
+//!   recordings/ACCOUNT/ID/manifest.json, mixed.opus or track-1.opus, track-2.opus …
+//! ```
+
+use crate::{manifest, session, wall_ms};
+use plenary_model::{
+    RecordedTrack, RecordingEnd as EndReason, RecordingFormat, RecordingManifest, RecordingState,
+};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+use tracing::{info, warn};
+
+/// The folder of all recordings.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    folder: PathBuf,
+}
+
+impl Archive {
+    /// In this folder.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The folder of a recording; `None`: it cannot be the id of one.
+    fn folder_of(&self, account: i64, id: &str) -> Option<PathBuf> {
+        is_id(id).then(|| self.folder.join(account.to_string()).join(id))
+    }
+
+    pub(crate) fn make_folder(&self, account: i64, id: &str) -> io::Result<PathBuf> {
+        let folder = self.folder.join(account.to_string()).join(id);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// What the folder of a recording says; `None`: it is not here.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn manifest(&self, account: i64, id: &str) -> io::Result<Option<RecordingManifest>> {
+        self.folder_of(account, id).map_or(Ok(None), |folder| manifest::read(&folder))
+    }
+
+    /// The file of a track of a recording; `None`: there is no such one here.
+    #[must_use]
+    pub fn track(&self, manifest: &RecordingManifest, number: u32) -> Option<PathBuf> {
+        let track = manifest.tracks.iter().find(|track| track.number == number)?;
+        let path = self.folder_of(manifest.account, &manifest.id)?.join(&track.file);
+        path.is_file().then_some(path)
+    }
+
+    /// Deletes a recording. What is not here any more counts as deleted.
+    ///
+    /// # Errors
+    /// Something of it is still there.
+    pub fn delete(&self, account: i64, id: &str) -> io::Result<()> {
+        let Some(folder) = self.folder_of(account, id) else { return Ok(()) };
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        match folder.parent().map(File::open) {
+            // That it is gone is to last.
+            Some(Ok(parent)) => parent.sync_all(),
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
+    /// Completes the recordings that ran when the service ended. To be called before new ones begin. What cannot be read is left
+    /// as it is, and told in the log.
+    #[must_use]
+    pub fn repair(&self) -> Vec<RecordingManifest> {
+        let mut repaired = Vec::new();
+        for account in entries(&self.folder) {
+            for folder in entries(&account) {
+                match repair_one(&folder) {
+                    Ok(Some(manifest)) => {
+                        info!(recording = %manifest.id, duration_ms = manifest.duration_ms, "a recording that was cut off is complete");
+                        repaired.push(manifest);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        warn!(folder = %folder.display(), %error, "a recording that was cut off cannot be completed");
+                    }
+                }
+            }
+        }
+        repaired
+    }
+}
+
+/// Whether this can be the id of a recording, and the name of a folder.
+#[must_use]
+pub fn is_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// `None`: it was complete, or there was nothing in it yet.
+fn repair_one(folder: &Path) -> io::Result<Option<RecordingManifest>> {
+    let Some(mut manifest) = manifest::read(folder)? else {
+        // It was about to begin. A folder that holds something else stays.
+        let _ = fs::remove_dir(folder);
+        return Ok(None);
+    };
+    if manifest.state != RecordingState::Running {
+        return Ok(None);
+    }
+    add_unnamed_tracks(folder, &mut manifest)?;
+    let ended_at_ms = last_change_ms(folder, &manifest);
+    session::settle(folder, &mut manifest, true)?;
+    manifest.state = RecordingState::Interrupted;
+    manifest.end_reason = Some(EndReason::Interrupted);
+    manifest.ended_at_ms = Some(ended_at_ms);
+    manifest::write(folder, &manifest::to_bytes(&manifest)?)?;
+    Ok(Some(manifest))
+}
+
+/// Tracks that had just begun.
+fn add_unnamed_tracks(folder: &Path, manifest: &mut RecordingManifest) -> io::Result<()> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        if let Some(number) = track_number(&file, manifest.format)
+            && manifest.tracks.iter().all(|track| track.file != file)
+        {
+            found.push((number, file));
+        }
+    }
+    found.sort();
+    for (number, file) in found {
+        let (participant_id, sha256) = (None, None);
+        manifest.tracks.push(RecordedTrack { number, file, participant_id, offset_ms: 0, bytes: 0, sha256 });
+    }
+    Ok(())
+}
+
+fn track_number(file: &str, format: RecordingFormat) -> Option<u32> {
+    let stem = file.strip_suffix(format.extension())?.strip_suffix('.')?;
+    match stem {
+        "mixed" => Some(1),
+        stem => stem.strip_prefix("track-")?.parse().ok(),
+    }
+}
+
+/// When its files were last written to.
+fn last_change_ms(folder: &Path, manifest: &RecordingManifest) -> i64 {
+    let modified = |track: &RecordedTrack| {
+        let modified = fs::metadata(folder.join(&track.file)).and_then(|data| data.modified()).ok()?;
+        i64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+    };
+    let last = manifest.tracks.iter().filter_map(modified).max().unwrap_or(manifest.started_at_ms);
+    last.clamp(manifest.started_at_ms, wall_ms().max(manifest.started_at_ms))
+}

@@ -1,0 +1,53 @@
+//! Where a track is written: whole pages, one system call each, and never half of one.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::fs::FileExt,
+    sync::Arc,
+};
+
+/// A file that grows.
+#[derive(Debug)]
+pub(crate) struct Output {
+    file: Arc<File>,
+    length: u64,
+}
+
+impl Output {
+    /// At the end of a new file.
+    pub(crate) fn new(file: File) -> Self {
+        Self { file: Arc::new(file), length: 0 }
+    }
+
+    /// Octets that were written whole.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// For another thread, to have it on the disk.
+    pub(crate) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Appends these octets, or none of them.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = (&*self.file).write_all(bytes);
+        match written {
+            Ok(()) => {
+                self.length += bytes.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                // What there was room for is no whole page.
+                self.file.set_len(self.length)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Overwrites what is there already.
+    pub(crate) fn overwrite(&self, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)
+    }
+}

@@ -1,0 +1,436 @@
+//! The threads that write recordings.
+//!
+//! ```text
+//!   feeds ──▶ recording-N: encode, append pages ──▶ recording-sync: fdatasync every 5 s, manifests
+//!                                                        └──▶ recording-finish: hashes, last manifest, report
+//! ```
+//!
+//! A slow disk delays these threads and never a media thread: see [`crate::feed`].
+
+use crate::{
+    Archive,
+    feed::{Feed, FeedKind, feed},
+    manifest,
+    session::{Ended, Note, Pumped, Session},
+    track, wall_ms,
+};
+use plenary_audio::opus;
+use plenary_model::{
+    RecordedTracks, RecordingEnd as EndReason, RecordingFormat, RecordingManifest, RecordingState,
+};
+use std::{
+    fs::{self, File},
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+use tracing::{error, warn};
+
+/// How often the writing threads look for audio.
+const LOOK_EVERY: Duration = Duration::from_millis(60);
+/// How often what was written is forced onto the disk, and free space is looked at.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// Boxes of a feed: five seconds of the mix; of separate tracks as many as twenty talkers need in two.
+const FRAMES_MIXED: usize = 250;
+const FRAMES_SEPARATE: usize = 2000;
+/// Jobs that wait for the disk; those beyond come with the next look.
+const JOBS_WAITING_MAX: usize = 64;
+
+/// Settings of the recorder.
+#[derive(Debug, Clone)]
+pub struct RecorderConfig {
+    /// The folder of all recordings. Created if missing.
+    pub folder: PathBuf,
+    /// So many octets of the disk are kept free: below that no recording begins, and those that run end.
+    pub keep_free_bytes: u64,
+    /// Bits per second of Opus.
+    pub opus_bitrate: u32,
+    /// Writing threads; 0: half as many as there are cores.
+    pub threads: usize,
+}
+
+/// What is to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// Whose.
+    pub account: i64,
+    /// Which conference.
+    pub conference: String,
+    /// Mixed or separate.
+    pub tracks: RecordedTracks,
+    /// Opus or WAV.
+    pub format: RecordingFormat,
+    /// Participants are told of it.
+    pub announced: bool,
+    /// The recording that this one follows on, and which part that was.
+    pub continues: Option<(String, u32)>,
+}
+
+/// Why a recording does not begin.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// There is not enough space on the disk.
+    #[error("the disk of recordings has {free} bytes free, and {keep} are kept free")]
+    StorageFull {
+        /// Octets that are free.
+        free: u64,
+        /// Octets that are kept free.
+        keep: u64,
+    },
+    /// The folder cannot be used.
+    #[error("a recording cannot be written")]
+    Io(#[from] io::Error),
+    /// The recorder has ended.
+    #[error("the recorder has ended")]
+    Ended,
+}
+
+/// What the recorder says by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecorderEvent {
+    /// A recording has ended; its files are complete.
+    Ended(Box<RecordingManifest>),
+    /// A recording ends now, because it cannot go on. [`RecorderEvent::Ended`] follows.
+    Failing {
+        /// Its id.
+        id: String,
+        /// Why.
+        reason: EndReason,
+    },
+    /// Audio was lost, because the disk or the processor is too slow; silence is in its place.
+    Lost {
+        /// The id of the recording.
+        id: String,
+        /// How much, in milliseconds over all tracks.
+        ms: u64,
+    },
+}
+
+/// Is called on the threads of the recorder, and should not take long.
+pub type OnRecorderEvent = Arc<dyn Fn(RecorderEvent) + Send + Sync>;
+
+/// Begins recordings. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    archive: Archive,
+    config: RecorderConfig,
+    fresh: Arc<opus::Encoder>,
+    writers: Vec<Sender<Command>>,
+    next: AtomicUsize,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// To a writing thread. The queue has no bound: a few for each recording.
+#[derive(Debug)]
+enum Command {
+    Begin(Box<Session>),
+    Note(String, Note),
+    /// The files are ended as they are.
+    Shutdown,
+}
+
+/// For the thread that waits for the disk.
+enum Job {
+    Data(Vec<Arc<File>>),
+    Manifest(PathBuf, Vec<u8>),
+    /// After its manifests, which are older than the one that completes it.
+    Ended(Ended),
+}
+
+/// The way to that thread. It has no bound for recordings that have ended, of which none may be lost.
+#[derive(Clone)]
+struct Jobs {
+    jobs: Sender<Job>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Jobs {
+    /// False: too many wait, and this one has to be brought again.
+    fn offer(&self, job: Job) -> bool {
+        if self.waiting.load(Relaxed) >= JOBS_WAITING_MAX {
+            return false;
+        }
+        self.waiting.fetch_add(1, Relaxed);
+        self.jobs.send(job).is_ok()
+    }
+}
+
+impl Recorder {
+    /// Makes the folder, and starts the threads.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or a thread not be started.
+    pub fn start(config: RecorderConfig, on_event: OnRecorderEvent) -> io::Result<Self> {
+        fs::create_dir_all(&config.folder)?;
+        let fresh = Arc::new(track::encoder(config.opus_bitrate));
+        let count = match config.threads {
+            0 => thread::available_parallelism().map_or(1, usize::from).div_ceil(2),
+            count => count,
+        };
+        let mut threads = Vec::new();
+        let spawn =
+            |name: String, run: Box<dyn FnOnce() + Send>| thread::Builder::new().name(name).spawn(run);
+        let (ended, finishing) = channel();
+        let of_finisher = Arc::clone(&on_event);
+        threads.push(spawn("recording-finish".into(), Box::new(move || finish(&finishing, &of_finisher)))?);
+        let (jobs, syncing) = channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let of_syncing = Arc::clone(&waiting);
+        threads.push(spawn("recording-sync".into(), Box::new(move || force(&syncing, &of_syncing, &ended)))?);
+        let jobs = Jobs { jobs, waiting };
+        let mut writers = Vec::new();
+        for number in 0..count {
+            let (commands, received) = channel();
+            writers.push(commands);
+            let writer = Writer {
+                commands: received,
+                sessions: Vec::new(),
+                fresh: Arc::clone(&fresh),
+                jobs: jobs.clone(),
+                on_event: Arc::clone(&on_event),
+                folder: config.folder.clone(),
+                keep_free_bytes: config.keep_free_bytes,
+            };
+            threads.push(spawn(format!("recording-{number}"), Box::new(move || writer.run()))?);
+        }
+        let archive = Archive::new(config.folder.clone());
+        let shared = Shared {
+            archive,
+            config,
+            fresh,
+            writers,
+            next: AtomicUsize::new(0),
+            threads: Mutex::new(threads),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The recordings in the folder.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.shared.archive
+    }
+
+    /// Makes the files of a recording. The feed goes to the media thread; when that drops it, the recording ends. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(&self, request: OpenRequest) -> Result<(RecordingManifest, Feed), OpenError> {
+        let shared = &self.shared;
+        let (free, keep) = (plenary_net::free_bytes(&shared.config.folder)?, shared.config.keep_free_bytes);
+        if free < keep {
+            return Err(OpenError::StorageFull { free, keep });
+        }
+        let started_at_ms = wall_ms();
+        let id = new_id(started_at_ms)?;
+        let (continues, part) = match request.continues {
+            Some((id, part)) => (Some(id), part + 1),
+            None => (None, 1),
+        };
+        let manifest = RecordingManifest {
+            id: id.clone(),
+            account: request.account,
+            conference: request.conference,
+            part,
+            continues,
+            state: RecordingState::Running,
+            tracks_kind: request.tracks,
+            format: request.format,
+            announced: request.announced,
+            started_at_ms,
+            ended_at_ms: None,
+            end_reason: None,
+            duration_ms: 0,
+            lost_ms: 0,
+            tracks: Vec::new(),
+            participants: Vec::new(),
+            pauses: Vec::new(),
+        };
+        let (kind, frames) = match request.tracks {
+            RecordedTracks::Mixed => (FeedKind::Mixed, FRAMES_MIXED),
+            RecordedTracks::Separate => (FeedKind::Separate, FRAMES_SEPARATE),
+        };
+        let (feed, reader) = feed(kind, frames);
+        let folder = shared.archive.make_folder(request.account, &id)?;
+        let session = Session::begin(folder.clone(), manifest, reader, &shared.fresh);
+        let session = session.inspect_err(|_| {
+            let _ = fs::remove_dir_all(&folder);
+        })?;
+        let manifest = session.manifest.clone();
+        let writer = shared.next.fetch_add(1, Relaxed) % shared.writers.len();
+        shared.writers[writer].send(Command::Begin(Box::new(session))).map_err(|_| OpenError::Ended)?;
+        Ok((manifest, feed))
+    }
+
+    /// Notes something about a recording that runs.
+    pub fn note(&self, id: &str, note: &Note) {
+        // Which thread has it is known there.
+        for writer in &self.shared.writers {
+            let _ = writer.send(Command::Note(id.to_owned(), note.clone()));
+        }
+    }
+
+    /// Ends what still runs, and returns when all files are complete.
+    pub fn shutdown(&self) {
+        for writer in &self.shared.writers {
+            let _ = writer.send(Command::Shutdown);
+        }
+        let threads =
+            std::mem::take(&mut *self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A thread that panicked has printed it, and has ended too.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for writer in &self.writers {
+            let _ = writer.send(Command::Shutdown);
+        }
+    }
+}
+
+/// Ids sort by time: twelve hexadecimal digits of milliseconds, and twenty of chance.
+fn new_id(now_ms: i64) -> io::Result<String> {
+    let mut random = [0; 10];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let mut id = format!("{:012x}", now_ms.unsigned_abs() & 0xffff_ffff_ffff);
+    random.iter().for_each(|byte| id.push_str(&format!("{byte:02x}")));
+    Ok(id)
+}
+
+/// A writing thread.
+struct Writer {
+    commands: Receiver<Command>,
+    sessions: Vec<Session>,
+    fresh: Arc<opus::Encoder>,
+    jobs: Jobs,
+    on_event: OnRecorderEvent,
+    folder: PathBuf,
+    keep_free_bytes: u64,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut next_sync = Instant::now() + SYNC_EVERY;
+        loop {
+            let waits = if self.sessions.is_empty() { SYNC_EVERY } else { LOOK_EVERY };
+            match self.commands.recv_timeout(waits) {
+                Ok(Command::Begin(session)) => self.sessions.push(*session),
+                Ok(Command::Note(id, note)) => {
+                    if let Some(session) = self.sessions.iter_mut().find(|one| one.manifest.id == id) {
+                        session.note(note);
+                    }
+                    // More may wait.
+                    continue;
+                }
+                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.pump();
+            if Instant::now() >= next_sync {
+                next_sync = Instant::now() + SYNC_EVERY;
+                self.look_at_disk();
+            }
+        }
+        self.pump();
+        for session in std::mem::take(&mut self.sessions) {
+            self.end(session, EndReason::Stopped);
+        }
+    }
+
+    fn pump(&mut self) {
+        let mut place = 0;
+        while place < self.sessions.len() {
+            let session = &mut self.sessions[place];
+            let pumped = session.pump(&self.fresh);
+            let lost_ms = session.newly_lost_ms();
+            if lost_ms > 0 {
+                let id = session.manifest.id.clone();
+                warn!(recording = %id, lost_ms, "audio of a recording was lost: the disk or the processor is too slow");
+                (self.on_event)(RecorderEvent::Lost { id, ms: lost_ms });
+            }
+            match pumped {
+                Pumped::GoesOn => {
+                    if let Some((folder, manifest)) = session.poll_manifest()
+                        && !self.jobs.offer(Job::Manifest(folder, manifest))
+                    {
+                        session.keep_manifest();
+                    }
+                    place += 1;
+                }
+                Pumped::Ended(reason) => {
+                    let session = self.sessions.swap_remove(place);
+                    self.end(session, reason);
+                }
+            }
+        }
+    }
+
+    /// Forces what was written onto the disk, and ends all where there is too little space.
+    fn look_at_disk(&mut self) {
+        let files: Vec<_> = self.sessions.iter().flat_map(Session::files).collect();
+        if files.is_empty() {
+            return;
+        }
+        // Where the last time is not over yet, this one is left out.
+        self.jobs.offer(Job::Data(files));
+        match plenary_net::free_bytes(&self.folder) {
+            Ok(free) if free < self.keep_free_bytes => {
+                error!(free, keep = self.keep_free_bytes, "too little space is left: recordings end");
+                for session in std::mem::take(&mut self.sessions) {
+                    self.end(session, EndReason::StorageFull);
+                }
+            }
+            Ok(_) => {}
+            Err(error) => warn!(%error, "the free space of the disk of recordings is not known"),
+        }
+    }
+
+    fn end(&self, session: Session, reason: EndReason) {
+        if !matches!(reason, EndReason::Stopped) {
+            (self.on_event)(RecorderEvent::Failing { id: session.manifest.id.clone(), reason });
+        }
+        let _ = self.jobs.jobs.send(Job::Ended(session.finish(reason, &self.fresh)));
+    }
+}
+
+/// Completes recordings, one after the other.
+fn finish(ended: &Receiver<Ended>, on_event: &OnRecorderEvent) {
+    while let Ok(ended) = ended.recv() {
+        on_event(RecorderEvent::Ended(Box::new(ended.settle())));
+    }
+}
+
+/// Waits for the disk, so that no writing thread has to.
+fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
+    while let Ok(job) = jobs.recv() {
+        let forced = match job {
+            Job::Data(files) => files.iter().try_for_each(|file| file.sync_data()),
+            Job::Manifest(folder, bytes) => manifest::write(&folder, &bytes),
+            Job::Ended(recording) => {
+                let _ = ended.send(recording);
+                continue;
+            }
+        };
+        waiting.fetch_sub(1, Relaxed);
+        if let Err(error) = forced {
+            warn!(%error, "a recording could not be forced onto the disk");
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! A recording that is being written: its folder, its tracks, and the feed that brings the audio.
+
+use crate::{
+    feed::{FeedReader, Frame, NoFrame, TrackSource},
+    manifest, repair,
+    track::{Track, TrackError},
+    wall_ms,
+};
+use plenary_audio::opus;
+use plenary_model::{
+    RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd as EndReason, RecordingManifest,
+    RecordingPause, RecordingState,
+};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tracing::warn;
+
+/// Length of a tick.
+const TICK_MS: u64 = 20;
+/// Frames that are taken at once before other recordings have their turn.
+const FRAMES_AT_ONCE: usize = 500;
+
+/// Something about a recording that does not come with the audio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A participant is in the conference, with the number of its call.
+    Joined {
+        /// The call, as in [`TrackSource::Call`].
+        call: u64,
+        /// The participant's id.
+        participant_id: String,
+        /// Its name, as it is shown.
+        display_name: Option<String>,
+    },
+    /// A participant has heard that the conference is recorded.
+    Told {
+        /// The participant's id.
+        participant_id: String,
+    },
+    /// Nothing is recorded from now on, or it goes on.
+    Paused(bool),
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) folder: PathBuf,
+    pub(crate) manifest: RecordingManifest,
+    reader: Option<FeedReader>,
+    /// With their places in the manifest.
+    tracks: BTreeMap<TrackSource, (usize, Track)>,
+    /// The participant of each call.
+    participants: BTreeMap<u64, String>,
+    /// Ticks up to here are complete.
+    ticks: u64,
+    /// The manifest in the folder is older.
+    is_changed: bool,
+    /// Audio that was reported as lost, in milliseconds.
+    reported: u64,
+    /// The disk did not take something: the files are repaired as after a crash.
+    is_damaged: bool,
+}
+
+/// What came of a look at the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    GoesOn,
+    Ended(EndReason),
+}
+
+impl Session {
+    /// The folder is there, and empty.
+    pub(crate) fn begin(
+        folder: PathBuf,
+        manifest: RecordingManifest,
+        reader: FeedReader,
+        fresh: &opus::Encoder,
+    ) -> io::Result<Self> {
+        let mut session = Self {
+            folder,
+            manifest,
+            reader: Some(reader),
+            tracks: BTreeMap::new(),
+            participants: BTreeMap::new(),
+            ticks: 0,
+            is_changed: false,
+            reported: 0,
+            is_damaged: false,
+        };
+        manifest::reserve(&session.folder)?;
+        manifest::write(&session.folder, &manifest::to_bytes(&session.manifest)?)?;
+        if session.manifest.tracks_kind == RecordedTracks::Mixed {
+            session.open(TrackSource::Mix, 0, fresh).map_err(|error| match error {
+                TrackError::Io(error) => error,
+                TrackError::Full => io::Error::other("a file is full before its beginning"),
+            })?;
+        }
+        Ok(session)
+    }
+
+    fn open(&mut self, source: TrackSource, tick: u64, fresh: &opus::Encoder) -> Result<(), TrackError> {
+        let number = u32::try_from(self.manifest.tracks.len() + 1).unwrap_or(u32::MAX);
+        let format = self.manifest.format;
+        let (stem, participant_id) = match source {
+            TrackSource::Mix => ("mixed".to_owned(), None),
+            TrackSource::Call(call) => (format!("track-{number}"), self.participants.get(&call).cloned()),
+        };
+        let file = format!("{stem}.{}", format.extension());
+        self.manifest.tracks.push(RecordedTrack {
+            number,
+            file: file.clone(),
+            participant_id,
+            offset_ms: tick * TICK_MS,
+            bytes: 0,
+            sha256: None,
+        });
+        self.is_changed = true;
+        let created =
+            OpenOptions::new().read(true).write(true).create_new(true).open(self.folder.join(file))?;
+        let serial = serial(&self.manifest.id, number);
+        let track = Track::begin(created, format, serial, fresh)?;
+        self.tracks.insert(source, (self.manifest.tracks.len() - 1, track));
+        Ok(())
+    }
+
+    /// Writes what has come.
+    pub(crate) fn pump(&mut self, fresh: &opus::Encoder) -> Pumped {
+        let Some(reader) = self.reader.take() else { return Pumped::Ended(EndReason::Stopped) };
+        let pumped = self.take_frames(&reader, fresh);
+        let pumped = match pumped {
+            Ok(pumped) => pumped,
+            Err(TrackError::Full) => Pumped::Ended(EndReason::TooLong),
+            Err(TrackError::Io(error)) => {
+                warn!(recording = %self.manifest.id, %error, "a recording cannot be written on");
+                self.is_damaged = true;
+                Pumped::Ended(match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => EndReason::StorageFull,
+                    _ => EndReason::StorageFailed,
+                })
+            }
+        };
+        self.manifest.lost_ms = reader.dropped() * TICK_MS;
+        if pumped == Pumped::GoesOn {
+            self.reader = Some(reader);
+        }
+        self.manifest.duration_ms = self.ticks * TICK_MS;
+        pumped
+    }
+
+    /// The manifest, if it has changed, for a thread that may wait for the disk.
+    pub(crate) fn poll_manifest(&mut self) -> Option<(PathBuf, Vec<u8>)> {
+        let is_changed = std::mem::take(&mut self.is_changed);
+        let bytes = manifest::to_bytes(&self.manifest).ok().filter(|_| is_changed)?;
+        Some((self.folder.clone(), bytes))
+    }
+
+    /// It could not be handed over.
+    pub(crate) fn keep_manifest(&mut self) {
+        self.is_changed = true;
+    }
+
+    fn take_frames(&mut self, reader: &FeedReader, fresh: &opus::Encoder) -> Result<Pumped, TrackError> {
+        for _ in 0..FRAMES_AT_ONCE {
+            let frame = match reader.next_frame() {
+                Ok(frame) => frame,
+                Err(NoFrame::Ended) => return Ok(Pumped::Ended(EndReason::Stopped)),
+                Err(NoFrame::NotYet) => break,
+            };
+            let taken = match frame.source {
+                Some(source) => self.take_frame(source, &frame, fresh),
+                None => {
+                    self.ticks = self.ticks.max(frame.tick);
+                    Ok(())
+                }
+            };
+            reader.give_back(frame);
+            taken?;
+        }
+        self.level(fresh)?;
+        Ok(Pumped::GoesOn)
+    }
+
+    fn take_frame(
+        &mut self,
+        source: TrackSource,
+        frame: &Frame,
+        fresh: &opus::Encoder,
+    ) -> Result<(), TrackError> {
+        if !self.tracks.contains_key(&source) {
+            self.open(source, frame.tick, fresh)?;
+        }
+        // Of this tick more may come, of the ones before nothing.
+        self.ticks = self.ticks.max(frame.tick);
+        let Some((_, track)) = self.tracks.get_mut(&source) else { return Ok(()) };
+        track.silence_until(frame.tick, fresh)?;
+        // A call that moves to and fro can be heard twice in a tick.
+        if track.frames() == frame.tick {
+            track.push(frame.rate, frame.samples(), fresh)?;
+        }
+        Ok(())
+    }
+
+    /// Brings all tracks to the same length.
+    fn level(&mut self, fresh: &opus::Encoder) -> Result<(), TrackError> {
+        for (_, track) in self.tracks.values_mut() {
+            track.silence_until(self.ticks, fresh)?;
+        }
+        Ok(())
+    }
+
+    /// Milliseconds of audio that were lost since the last call.
+    pub(crate) fn newly_lost_ms(&mut self) -> u64 {
+        let lost = self.manifest.lost_ms - self.reported;
+        self.reported = self.manifest.lost_ms;
+        lost
+    }
+
+    /// The files, to have them on the disk.
+    pub(crate) fn files(&self) -> impl Iterator<Item = Arc<File>> {
+        self.tracks.values().map(|(_, track)| Arc::clone(track.output().file()))
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        let now = wall_ms();
+        self.is_changed = true;
+        match note {
+            Note::Joined { call, participant_id, display_name } => {
+                self.participants.insert(call, participant_id.clone());
+                match manifest::participant(&mut self.manifest, &participant_id) {
+                    Some(participant) => participant.display_name = display_name,
+                    None => self.manifest.participants.push(RecordedParticipant {
+                        participant_id: participant_id.clone(),
+                        display_name,
+                        joined_at_ms: now,
+                        told_at_ms: None,
+                    }),
+                }
+                // The audio may have come first.
+                if let Some((place, _)) = self.tracks.get(&TrackSource::Call(call)) {
+                    self.manifest.tracks[*place].participant_id = Some(participant_id);
+                }
+            }
+            Note::Told { participant_id } => {
+                if let Some(participant) = manifest::participant(&mut self.manifest, &participant_id) {
+                    participant.told_at_ms.get_or_insert(now);
+                }
+            }
+            Note::Paused(true) => {
+                if self.manifest.pauses.last().is_none_or(|pause| pause.ended_at_ms.is_some()) {
+                    let at_ms = self.ticks * TICK_MS;
+                    self.manifest.pauses.push(RecordingPause { at_ms, began_at_ms: now, ended_at_ms: None });
+                }
+            }
+            Note::Paused(false) => {
+                if let Some(pause) = self.manifest.pauses.last_mut() {
+                    pause.ended_at_ms.get_or_insert(now);
+                }
+            }
+        }
+    }
+
+    /// Ends all files. The rest is [`Ended::settle`], which takes time.
+    pub(crate) fn finish(mut self, reason: EndReason, fresh: &opus::Encoder) -> Ended {
+        // So that the feed is over for the media thread as well.
+        self.reader = None;
+        self.manifest.end_reason = Some(reason);
+        self.manifest.ended_at_ms = Some(wall_ms());
+        self.manifest.state = match reason {
+            EndReason::Stopped => RecordingState::Finished,
+            EndReason::Interrupted => RecordingState::Interrupted,
+            EndReason::StorageFull | EndReason::StorageFailed | EndReason::TooLong => RecordingState::Failed,
+        };
+        let longest = self.tracks.values().map(|(_, track)| track.frames()).max();
+        self.ticks = self.ticks.max(longest.unwrap_or(0));
+        let mut is_whole = !self.is_damaged && self.level(fresh).is_ok();
+        if is_whole {
+            for (_, track) in self.tracks.values_mut() {
+                is_whole &= track.finish().is_ok();
+            }
+        }
+        self.manifest.duration_ms = self.ticks * TICK_MS;
+        Ended { folder: self.folder, manifest: self.manifest, is_whole }
+    }
+}
+
+/// A recording whose files are closed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    folder: PathBuf,
+    pub(crate) manifest: RecordingManifest,
+    /// Every file was ended; otherwise they are repaired as after a crash.
+    is_whole: bool,
+}
+
+impl Ended {
+    /// Has the files on the disk, takes their hashes, and says so in the manifest.
+    pub(crate) fn settle(mut self) -> RecordingManifest {
+        if let Err(error) = settle(&self.folder, &mut self.manifest, !self.is_whole) {
+            warn!(recording = %self.manifest.id, %error, "a recording could not be completed; the next start repairs it");
+        }
+        self.manifest
+    }
+}
+
+/// Completes the files of a recording that is over, and its manifest.
+pub(crate) fn settle(folder: &Path, manifest: &mut RecordingManifest, needs_repair: bool) -> io::Result<()> {
+    let mut duration_ms = 0;
+    for track in &mut manifest.tracks {
+        let path = folder.join(&track.file);
+        if needs_repair {
+            let repaired = match repair::repair(&path, manifest.format) {
+                Ok(repaired) => repaired,
+                // It was about to be created.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            duration_ms = duration_ms.max(repaired.duration_ms);
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+        let (bytes, sha256) = sha256(&path)?;
+        (track.bytes, track.sha256) = (bytes, Some(sha256));
+    }
+    manifest.tracks.retain(|track| track.sha256.is_some());
+    if needs_repair {
+        manifest.duration_ms = duration_ms;
+    }
+    manifest::release(folder);
+    manifest::write(folder, &manifest::to_bytes(manifest)?)
+}
+
+fn sha256(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            count => {
+                hash.update(&buffer[..count]);
+                bytes += count as u64;
+            }
+        }
+    }
+    Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+/// The serial number of a stream: the same in all pages of a file, and different in the files of a recording.
+fn serial(id: &str, number: u32) -> u32 {
+    let hash = Sha256::digest(id.as_bytes());
+    u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]).wrapping_add(number)
+}

@@ -1,0 +1,256 @@
+//! Files as they are written, cut at any octet, and played by another decoder.
+
+use crate::{
+    ogg::Page,
+    peaks,
+    repair::{each_page, repair_file},
+    track::{Track, encoder},
+};
+use plenary_audio::{
+    codec::Rate,
+    goertzel::power_dbov,
+    opus::{Decoder, FRAME_SAMPLES},
+    tone::ToneGenerator,
+};
+use plenary_model::RecordingFormat as Format;
+use std::{
+    fs::{self, File, OpenOptions},
+    path::Path,
+};
+
+const BITRATE: u32 = 24_000;
+/// Samples of a millisecond.
+const MS: usize = 48;
+
+fn create(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path).expect("a new file")
+}
+
+/// So many frames of a tone, not ended.
+fn write(path: &Path, format: Format, frames: u64, is_ended: bool) {
+    let fresh = encoder(BITRATE);
+    let mut track = Track::begin(create(path), format, 7, &fresh).expect("it begins");
+    let mut tone = ToneGenerator::new(48_000, 440.0, -12.0);
+    for _ in 0..frames {
+        let mut frame = [0; FRAME_SAMPLES];
+        tone.fill(&mut frame);
+        track.push(Rate::Full, &frame, &fresh).expect("it is written");
+    }
+    if is_ended {
+        track.finish().expect("it ends");
+    }
+}
+
+/// Decodes by another reader than ours.
+fn play(path: &Path) -> Vec<i16> {
+    let recording =
+        plenary_sounds::read_file(path, &plenary_sounds::Limits::UPLOAD).expect("it can be played");
+    assert_eq!(recording.rate, Rate::Full);
+    recording.samples
+}
+
+/// Decodes by our own reader, the pre-skip left out.
+fn play_ogg(path: &Path) -> Vec<i16> {
+    let (mut decoder, mut samples, mut packets) = (Decoder::new(), Vec::new(), 0);
+    each_page(&File::open(path).expect("it is there"), |page| {
+        for packet in page.packets() {
+            packets += 1;
+            if packets > 2 {
+                let mut frame = [0; FRAME_SAMPLES];
+                assert_eq!(decoder.decode(packet, &mut frame), FRAME_SAMPLES);
+                samples.extend(frame);
+            }
+        }
+        true
+    })
+    .expect("it can be read");
+    samples.split_off(312)
+}
+
+#[test]
+fn a_file_plays_as_long_as_what_was_recorded_and_as_loud() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (format, frames) in [(Format::Opus, 57), (Format::Wav, 57), (Format::Opus, 50), (Format::Wav, 0)] {
+        let path = folder.path().join(format!("{frames}.{}", format.extension()));
+        write(&path, format, frames, true);
+        let repaired = repair_file(&OpenOptions::new().read(true).write(true).open(&path).unwrap(), format);
+        assert_eq!(repaired.expect("it can be read").duration_ms, frames * 20);
+        if frames == 0 {
+            continue;
+        }
+        let samples = play(&path);
+        assert_eq!(samples.len(), frames as usize * FRAME_SAMPLES, "{format:?}");
+        let level = power_dbov(&samples[FRAME_SAMPLES * 10..FRAME_SAMPLES * 50], 48_000, 440.0);
+        assert!((level + 12.0).abs() < 0.5, "{format:?}: {level} dBov");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_anywhere_is_repaired_to_the_last_whole_page() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    write(&whole, Format::Opus, 100, false);
+    let bytes = fs::read(&whole).expect("it was written");
+    // Where pages end, and what has been played by then.
+    let mut ends = vec![(0, 0)];
+    each_page(&File::open(&whole).unwrap(), |page| {
+        let (end, _) = ends[ends.len() - 1];
+        ends.push((end + page.len(), page.granule().expect("each page ends a packet")));
+        true
+    })
+    .unwrap();
+    assert_eq!(ends.last(), Some(&(bytes.len(), 96_000)));
+    for length in 0..=bytes.len() {
+        // What comes behind, as file systems leave it.
+        for rest in [&[][..], &[0; 700]] {
+            if !rest.is_empty() && length % 97 != 0 {
+                continue;
+            }
+            fs::write(&cut, [&bytes[..length], rest].concat()).unwrap();
+            let file = OpenOptions::new().read(true).write(true).open(&cut).unwrap();
+            let repaired = repair_file(&file, Format::Opus).expect("it can be repaired");
+            let (end, granule) = *ends.iter().rev().find(|(end, _)| *end <= length).unwrap();
+            assert_eq!((repaired.bytes, file.metadata().unwrap().len()), (end as u64, end as u64));
+            assert_eq!(repaired.duration_ms, granule.saturating_sub(312) * 1000 / 48_000, "cut at {length}");
+            if granule > 0 {
+                let fixed = fs::read(&cut).unwrap();
+                assert_eq!(fixed.len(), end);
+                let last =
+                    ends[ends.len() - 1 - ends.iter().rev().position(|(at, _)| *at == end).unwrap() - 1].0;
+                assert!(Page::read(&fixed[last..]).is_some_and(Page::is_last), "cut at {length}");
+                // Once more changes nothing.
+                assert_eq!(repair_file(&file, Format::Opus).unwrap(), repaired);
+            }
+        }
+    }
+    let file = OpenOptions::new().write(true).open(&cut).unwrap();
+    file.set_len(0).unwrap();
+    fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
+    repair_file(&OpenOptions::new().read(true).write(true).open(&cut).unwrap(), Format::Opus).unwrap();
+    assert_eq!(play(&cut).len(), 86_400 - 312);
+}
+
+#[test]
+fn a_wav_that_is_cut_anywhere_has_the_sizes_of_what_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+    write(&whole, Format::Wav, 20, false);
+    let bytes = fs::read(&whole).expect("it was written");
+    assert_eq!(bytes.len(), 44 + 20 * 960 * 2);
+    assert_eq!(
+        u32::from_le_bytes(bytes[40..44].try_into().unwrap()) as usize,
+        bytes.len() - 44,
+        "up to date"
+    );
+    for length in (0..60).chain((60..=bytes.len()).step_by(101)) {
+        fs::write(&cut, &bytes[..length]).unwrap();
+        let file = OpenOptions::new().read(true).write(true).open(&cut).unwrap();
+        let repaired = repair_file(&file, Format::Wav).expect("it can be repaired");
+        let data = length.saturating_sub(44) & !1;
+        assert_eq!(repaired.bytes as usize, 44 + data, "cut at {length}");
+        let fixed = fs::read(&cut).unwrap();
+        assert_eq!(fixed.len(), 44 + data);
+        assert_eq!(u32::from_le_bytes(fixed[40..44].try_into().unwrap()) as usize, data);
+        assert_eq!(u32::from_le_bytes(fixed[4..8].try_into().unwrap()) as usize, data + 36);
+        if data > 0 {
+            assert_eq!(play(&cut).len(), data / 2);
+        }
+    }
+}
+
+#[test]
+fn octets_of_chance_are_repaired_to_nothing_and_never_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chance");
+    let whole = folder.path().join("whole");
+    write(&whole, Format::Opus, 40, false);
+    let good = fs::read(&whole).unwrap();
+    let mut state = 1_u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize
+    };
+    for _ in 0..500 {
+        let mut bytes = good.clone();
+        for _ in 0..random() % 4 + 1 {
+            let place = random() % bytes.len();
+            bytes[place] = random() as u8;
+        }
+        fs::write(&path, &bytes).unwrap();
+        for format in [Format::Opus, Format::Wav] {
+            let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            let repaired = repair_file(&file, format).expect("it can be read");
+            assert_eq!(file.metadata().unwrap().len(), repaired.bytes);
+        }
+        let _ = peaks(&path, Format::Opus, 100).expect("it can be read");
+    }
+}
+
+#[test]
+fn after_a_long_silence_a_voice_is_there_at_its_time_and_at_its_level() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fresh = encoder(BITRATE);
+    for (format, rate) in
+        [(Format::Opus, Rate::Narrow), (Format::Wav, Rate::Narrow), (Format::Opus, Rate::Full)]
+    {
+        let path = folder.path().join(format!("{}-{}", rate.hz(), format.extension()));
+        let mut track = Track::begin(create(&path), format, 1, &fresh).unwrap();
+        let mut tone = ToneGenerator::new(rate.hz(), 440.0, -12.0);
+        for second in 0..3_u64 {
+            track.silence_until(second * 250 + 200, &fresh).unwrap();
+            for _ in 0..50 {
+                let mut frame = vec![0; rate.frame()];
+                tone.fill(&mut frame);
+                track.push(rate, &frame, &fresh).unwrap();
+            }
+        }
+        track.finish().unwrap();
+        let samples = play(&path);
+        assert_eq!(samples.len(), 750 * FRAME_SAMPLES);
+        for second in 0..3 {
+            let begins = (second * 250 + 200) * FRAME_SAMPLES;
+            let before = &samples[begins - 3000 * MS..begins - 10 * MS];
+            assert!(before.iter().all(|sample| sample.unsigned_abs() < 40), "{format:?}: silence is silent");
+            let first = samples[begins - 10 * MS..].iter().position(|sample| sample.unsigned_abs() > 1000);
+            let late_ms = first.expect("it is heard") as f32 / MS as f32 - 10.0;
+            assert!((-2.0..10.0).contains(&late_ms), "{format:?} at {} Hz: {late_ms} ms late", rate.hz());
+            let level = power_dbov(&samples[begins + 200 * MS..begins + 900 * MS], 48_000, 440.0);
+            assert!((level + 12.0).abs() < 0.5, "{format:?} at {} Hz: {level} dBov", rate.hz());
+        }
+    }
+}
+
+#[test]
+fn hours_of_silence_take_little_room() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("silence");
+    let fresh = encoder(BITRATE);
+    let mut track = Track::begin(create(&path), Format::Opus, 1, &fresh).unwrap();
+    track.silence_until(50 * 3600, &fresh).unwrap();
+    let bytes = track.finish().unwrap();
+    assert!(bytes < 2_000_000, "{bytes} octets");
+    assert!(play_ogg(&path).iter().all(|sample| sample.unsigned_abs() < 4));
+}
+
+#[test]
+fn peaks_show_where_it_is_loud() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fresh = encoder(BITRATE);
+    for format in [Format::Opus, Format::Wav] {
+        let path = folder.path().join(format.extension());
+        let mut track = Track::begin(create(&path), format, 1, &fresh).unwrap();
+        let mut tone = ToneGenerator::new(8000, 440.0, -6.0);
+        track.silence_until(100, &fresh).unwrap();
+        for _ in 0..100 {
+            let mut frame = [0; 160];
+            tone.fill(&mut frame);
+            track.push(Rate::Narrow, &frame, &fresh).unwrap();
+        }
+        track.finish().unwrap();
+        let peaks = peaks(&path, format, 40).unwrap();
+        assert_eq!((peaks.length, peaks.samples_per_pixel, peaks.data.len()), (40, 4800, 80), "{format:?}");
+        assert!(peaks.data[..36].iter().all(|value| (-2..=2).contains(value)), "{:?}", peaks.data);
+        // A sine of -6 dBov reaches 0.7 of full scale.
+        assert!(peaks.data[44..].chunks(2).all(|step| step[0] < -80 && step[1] > 80), "{:?}", peaks.data);
+    }
+}

@@ -1,0 +1,238 @@
+//! The recorder as a whole: feeds in real threads, files on a disk.
+
+use plenary_audio::{codec::Rate, goertzel::power_dbov, tone::ToneGenerator};
+use plenary_model::{RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingState};
+use plenary_recording::{
+    Archive, Feed, Note, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource,
+};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+const SAMPLES_OF_TICK: usize = 960;
+
+fn config(folder: &Path) -> RecorderConfig {
+    RecorderConfig { folder: folder.to_owned(), keep_free_bytes: 0, opus_bitrate: 24_000, threads: 2 }
+}
+
+fn start(config: RecorderConfig) -> (Recorder, Receiver<RecorderEvent>) {
+    let (events, received) = channel();
+    let on_event = move |event| drop(events.send(event));
+    (Recorder::start(config, Arc::new(on_event)).expect("it starts"), received)
+}
+
+fn request(tracks: RecordedTracks, format: RecordingFormat) -> OpenRequest {
+    OpenRequest {
+        account: 3,
+        conference: "Board".to_owned(),
+        tracks,
+        format,
+        announced: true,
+        continues: None,
+    }
+}
+
+fn ended(events: &Receiver<RecorderEvent>) -> RecordingManifest {
+    loop {
+        match events.recv_timeout(Duration::from_secs(20)).expect("the recording ends") {
+            RecorderEvent::Ended(manifest) => return *manifest,
+            RecorderEvent::Failing { .. } | RecorderEvent::Lost { .. } => {}
+        }
+    }
+}
+
+fn play(archive: &Archive, manifest: &RecordingManifest, track: u32) -> Vec<i16> {
+    let path = archive.track(manifest, track).expect("the track is there");
+    plenary_sounds::read_file(&path, &plenary_sounds::Limits::UPLOAD).expect("it plays").samples
+}
+
+/// A participant who talks from one tick to another, at a rate of their own.
+struct Talker {
+    call: u64,
+    rate: Rate,
+    hz: f32,
+    ticks: std::ops::Range<u64>,
+}
+
+fn talk(feed: &mut Feed, talkers: &[Talker], ticks: u64) {
+    let mut tones: Vec<_> =
+        talkers.iter().map(|talker| ToneGenerator::new(talker.rate.hz(), talker.hz, -12.0)).collect();
+    for tick in 0..ticks {
+        for (talker, tone) in talkers.iter().zip(&mut tones) {
+            if talker.ticks.contains(&tick) {
+                let mut frame = vec![0; talker.rate.frame()];
+                tone.fill(&mut frame);
+                feed.push(TrackSource::Call(talker.call), talker.rate, &frame);
+            }
+        }
+        assert!(feed.end_tick());
+        if tick % 25 == 0 {
+            // The recorder looks every 60 ms and has two seconds.
+            std::thread::sleep(Duration::from_millis(40));
+        }
+    }
+}
+
+fn begins(samples: &[i16]) -> f32 {
+    samples.iter().position(|sample| sample.unsigned_abs() > 1000).expect("it is heard") as f32 / 48.0
+}
+
+#[test]
+fn separate_tracks_begin_at_one_moment_and_are_aligned_within_20_ms() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for format in [RecordingFormat::Opus, RecordingFormat::Wav] {
+        let (recorder, events) = start(config(folder.path()));
+        let (manifest, mut feed) =
+            recorder.open(request(RecordedTracks::Separate, format)).expect("it begins");
+        let joined = |call, name: &str| Note::Joined {
+            call,
+            participant_id: format!("p{call}"),
+            display_name: Some(name.to_owned()),
+        };
+        recorder.note(&manifest.id, &joined(1, "Ann"));
+        recorder.note(&manifest.id, &joined(2, "Bo"));
+        recorder.note(&manifest.id, &Note::Told { participant_id: "p2".to_owned() });
+        let talkers = [
+            Talker { call: 1, rate: Rate::Narrow, hz: 400.0, ticks: 0..150 },
+            Talker { call: 2, rate: Rate::Full, hz: 930.0, ticks: 100..200 },
+            Talker { call: 9, rate: Rate::Wide, hz: 1790.0, ticks: 100..110 },
+        ];
+        talk(&mut feed, &talkers, 200);
+        drop(feed);
+        let manifest = ended(&events);
+        assert_eq!(
+            (manifest.state, manifest.end_reason),
+            (RecordingState::Finished, Some(RecordingEnd::Stopped))
+        );
+        assert_eq!((manifest.duration_ms, manifest.lost_ms, manifest.tracks.len()), (4000, 0, 3));
+        let of =
+            |call: &str| manifest.tracks.iter().find(|track| track.participant_id.as_deref() == Some(call));
+        let [first, second] = [of("p1").expect("its track"), of("p2").expect("its track")];
+        assert_eq!((first.offset_ms, second.offset_ms), (0, 2000));
+        let [ann, bo] = [&manifest.participants[0], &manifest.participants[1]];
+        assert_eq!((ann.told_at_ms, ann.display_name.as_deref()), (None, Some("Ann")));
+        assert!(bo.told_at_ms.is_some_and(|told| told >= bo.joined_at_ms));
+        let archive = recorder.archive();
+        let tracks: Vec<_> =
+            manifest.tracks.iter().map(|track| play(archive, &manifest, track.number)).collect();
+        assert!(tracks.iter().all(|samples| samples.len() == 200 * SAMPLES_OF_TICK), "all are as long");
+        let late: Vec<_> = tracks.iter().map(|samples| begins(samples)).collect();
+        let [ann, bo, third] = late[..] else { panic!("three tracks") };
+        assert!(ann < 20.0, "{ann} ms");
+        assert!((bo - 2000.0).abs() < 10.0 && (bo - third).abs() < 10.0, "{bo} ms, {third} ms");
+        let level = power_dbov(&tracks[1][110 * SAMPLES_OF_TICK..190 * SAMPLES_OF_TICK], 48_000, 930.0);
+        assert!((level + 12.0).abs() < 0.6, "{level} dBov");
+        // What the manifest says is what lies there.
+        let stored = archive.manifest(3, &manifest.id).expect("it can be read").expect("it is there");
+        assert_eq!(stored, manifest);
+        for track in &manifest.tracks {
+            let bytes =
+                fs::read(archive.track(&manifest, track.number).expect("there")).expect("it can be read");
+            assert_eq!(bytes.len() as u64, track.bytes);
+            let sha256: String = sha2(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(track.sha256.as_ref(), Some(&sha256));
+        }
+        archive.delete(3, &manifest.id).expect("it is deleted");
+        archive.delete(3, &manifest.id).expect("once more is no error");
+        assert_eq!(archive.manifest(3, &manifest.id).expect("no error"), None);
+        recorder.shutdown();
+    }
+}
+
+fn sha2(bytes: &[u8]) -> Vec<u8> {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).to_vec()
+}
+
+#[test]
+fn what_finds_no_box_becomes_silence_of_the_same_length_and_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, events) = start(config(folder.path()));
+    let (_, mut feed) =
+        recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Opus)).expect("it begins");
+    let mut tone = ToneGenerator::new(8000, 400.0, -12.0);
+    // Ten seconds at once: there are boxes for five.
+    for _ in 0..500 {
+        let mut frame = [0; 160];
+        tone.fill(&mut frame);
+        feed.push(TrackSource::Mix, Rate::Narrow, &frame);
+        assert!(feed.end_tick());
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    for _ in 0..100 {
+        let mut frame = [0; 160];
+        tone.fill(&mut frame);
+        feed.push(TrackSource::Mix, Rate::Narrow, &frame);
+        assert!(feed.end_tick());
+    }
+    drop(feed);
+    let mut lost = 0;
+    let manifest = loop {
+        match events.recv_timeout(Duration::from_secs(20)).expect("the recording ends") {
+            RecorderEvent::Lost { ms, .. } => lost += ms,
+            RecorderEvent::Ended(manifest) => break manifest,
+            RecorderEvent::Failing { .. } => panic!("it does not fail"),
+        }
+    };
+    assert_eq!(manifest.duration_ms, 12_000);
+    assert!(lost > 1000 && lost == manifest.lost_ms, "{lost} ms of {}", manifest.lost_ms);
+    let samples = play(recorder.archive(), &manifest, 1);
+    assert_eq!(samples.len(), 600 * SAMPLES_OF_TICK);
+    let level = |ticks: std::ops::Range<usize>| {
+        power_dbov(&samples[ticks.start * SAMPLES_OF_TICK..ticks.end * SAMPLES_OF_TICK], 48_000, 400.0)
+    };
+    assert!((level(510..590) + 12.0).abs() < 0.6, "the end is where it belongs");
+    assert!(level(460..490) < -60.0, "and silence before it");
+}
+
+#[test]
+fn where_too_little_space_is_left_no_recording_begins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, _events) = start(RecorderConfig { keep_free_bytes: u64::MAX, ..config(folder.path()) });
+    let refused = recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Opus)).map(|_| ());
+    assert!(matches!(refused, Err(OpenError::StorageFull { .. })), "{refused:?}");
+    assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 0);
+}
+
+#[test]
+fn a_shutdown_completes_what_runs_and_a_pause_is_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, events) = start(config(folder.path()));
+    let (manifest, mut feed) =
+        recorder.open(request(RecordedTracks::Separate, RecordingFormat::Wav)).expect("it begins");
+    let talkers = |ticks| [Talker { call: 1, rate: Rate::Narrow, hz: 400.0, ticks }];
+    talk(&mut feed, &talkers(0..50), 50);
+    feed.set_paused(true);
+    recorder.note(&manifest.id, &Note::Paused(true));
+    talk(&mut feed, &talkers(0..50), 50);
+    feed.set_paused(false);
+    recorder.note(&manifest.id, &Note::Paused(false));
+    talk(&mut feed, &talkers(0..50), 50);
+    // The recorder has looked by then, for it looks once more before it ends.
+    recorder.shutdown();
+    let manifest = ended(&events);
+    assert_eq!((manifest.duration_ms, manifest.state), (2000, RecordingState::Finished));
+    let [pause] = &manifest.pauses[..] else { panic!("one pause: {:?}", manifest.pauses) };
+    assert!(pause.ended_at_ms.is_some_and(|ended| ended >= pause.began_at_ms));
+    assert_eq!(play(recorder.archive(), &manifest, 1).len(), 100 * SAMPLES_OF_TICK);
+    assert!(!feed.end_tick() || (0..10).any(|_| !feed.end_tick()), "the media thread learns that it is over");
+}
+
+#[test]
+fn what_a_part_goes_on_with_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (recorder, _events) = start(config(folder.path()));
+    let (first, _feed) =
+        recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Opus)).expect("it begins");
+    let continues = Some((first.id.clone(), first.part));
+    let next = OpenRequest { continues, ..request(RecordedTracks::Mixed, RecordingFormat::Opus) };
+    let (second, _feed) = recorder.open(next).expect("it begins");
+    assert_eq!((first.part, second.part, second.continues.as_ref()), (1, 2, Some(&first.id)));
+    assert!(second.id > first.id && plenary_recording::is_id(&second.id), "ids sort by time");
+}
