@@ -1,10 +1,10 @@
 //! Commands to a media worker, from the control side and from the thread of DTLS handshakes.
 
 use crate::{
-    AudioProcessing, CallStats, InbandDtmf, MasterKey, MediaCallId, MediaEvent, OnMove, PlayId, RoomId,
-    StreamParams, Volume,
+    AudioProcessing, CallStats, FeedId, InbandDtmf, MasterKey, MediaCallId, MediaEvent, OnMove, PlayId,
+    RoomId, StreamParams, Volume,
     ports::{Channel, PortPair},
-    room::{Coaching, MovingMember, NameRecorder, Playback},
+    room::{Coaching, MovingMember, NameRecorder, Playback, RecordingTap},
 };
 use tokio::sync::oneshot;
 
@@ -62,6 +62,22 @@ pub(crate) enum WorkerCommand {
     /// Ends its recording.
     EndRecording {
         call: MediaCallId,
+    },
+    /// Records a room.
+    RecordRoom {
+        room: RoomId,
+        tap: Box<RecordingTap>,
+    },
+    /// Pauses the recording of a room, or has it go on.
+    PauseRoomRecording {
+        room: RoomId,
+        id: FeedId,
+        is_paused: bool,
+    },
+    /// Ends the recording of a room.
+    EndRoomRecording {
+        room: RoomId,
+        id: FeedId,
     },
     /// Something of a call that another thread found out.
     Report {
@@ -138,7 +154,13 @@ impl WorkerCommand {
     /// The call that the command is for, and for which it waits while that call is expected.
     pub(crate) fn call(&self) -> Option<MediaCallId> {
         match self {
-            Self::Open { .. } | Self::Arrive { .. } | Self::StopPlay { .. } | Self::Shutdown => None,
+            Self::Open { .. }
+            | Self::Arrive { .. }
+            | Self::StopPlay { .. }
+            | Self::RecordRoom { .. }
+            | Self::PauseRoomRecording { .. }
+            | Self::EndRoomRecording { .. }
+            | Self::Shutdown => None,
             Self::SetStream { call, .. }
             | Self::SetVoice { call, .. }
             | Self::SetProcessing { call, .. }

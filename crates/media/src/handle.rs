@@ -1,8 +1,8 @@
 //! The interface of the media plane: starting it, and commands to it.
 
 use crate::{
-    AudioProcessing, CallStats, Clip, InbandDtmf, MediaCallId, MediaConfig, MediaError, MediaEvent, OnMove,
-    PlayId, PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Volume,
+    AudioProcessing, CallStats, Clip, FeedId, InbandDtmf, MediaCallId, MediaConfig, MediaError, MediaEvent,
+    OnMove, PlayId, PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Volume,
     command::{PlayTarget, WorkerCommand},
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
@@ -10,10 +10,11 @@ use crate::{
     load::{LoadCells, PlaneLoad},
     loader::{self, Job},
     ports::{self, Channel, PortPair},
-    room::{FRAME_NS, Settings},
+    room::{FRAME_NS, RecordingTap, Settings},
     route::{CommandRouter, NotOpened},
     worker::Worker,
 };
+use plenary_recording::Feed;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -241,6 +242,28 @@ impl MediaHandle {
     /// Frees a recording, also one that has yet to end. A playback that uses it continues.
     pub fn forget_recording(&self, id: RecordingId) {
         let _ = self.shared.loader.send(Job::ForgetRecording { id });
+    }
+
+    /// Records a room, from its next tick on, until [`MediaHandle::end_room_recording`] or until the room is over: then the feed is
+    /// dropped. With mixed tracks, what listeners hear to whom nothing else is played; with separate ones, the voices that the
+    /// others hear, by the numbers of their calls. False: there is no such room.
+    pub fn record_room(&self, room: RoomId, id: FeedId, feed: Feed) -> bool {
+        let tap = Box::new(RecordingTap { id, feed });
+        self.to_room(room, WorkerCommand::RecordRoom { room, tap })
+    }
+
+    /// Pauses the recording of a room, or has it go on.
+    pub fn pause_room_recording(&self, room: RoomId, id: FeedId, is_paused: bool) {
+        self.to_room(room, WorkerCommand::PauseRoomRecording { room, id, is_paused });
+    }
+
+    /// Ends the recording of a room.
+    pub fn end_room_recording(&self, room: RoomId, id: FeedId) {
+        self.to_room(room, WorkerCommand::EndRoomRecording { room, id });
+    }
+
+    fn to_room(&self, room: RoomId, command: WorkerCommand) -> bool {
+        self.shared.router.to_listeners(PlayTarget::Room { room, except: None }, command)
     }
 
     /// Sets how loud a participant is and hears, within 20 ms. 0 dB, as at first, costs nothing; while another gain than 0 dB

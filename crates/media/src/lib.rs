@@ -46,8 +46,8 @@ pub use files::{NoSounds, SoundSource, StoredSound};
 pub use handle::{MediaHandle, MediaPlane};
 pub use load::{PlaneLoad, WorkerLoad};
 pub use params::{
-    AudioProcessing, Clip, DtlsIdentity, Ducking, Ice, MasterKey, MediaCallId, OnMove, PlayId, PlayOptions,
-    PlayTo, Protection, RecordingId, RoomId, StreamParams, Suite, Volume,
+    AudioProcessing, Clip, DtlsIdentity, Ducking, FeedId, Ice, MasterKey, MediaCallId, OnMove, PlayId,
+    PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Suite, Volume,
 };
 pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
 pub use plenary_model::InbandDtmf;

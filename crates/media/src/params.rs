@@ -24,6 +24,10 @@ number_id!(
     MediaCallId
 );
 number_id!(
+    /// A recording of a room. The number is chosen by the control side and not reused.
+    FeedId
+);
+number_id!(
     /// The calls that can hear each other. A room exists while a call is in it.
     RoomId
 );

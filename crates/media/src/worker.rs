@@ -260,6 +260,16 @@ impl Worker {
                 self.with_member(call, MixRoom::end_recording);
                 self.send_recordings();
             }
+            WorkerCommand::RecordRoom { room, tap } => {
+                // Without a room the feed is dropped, which ends the recording.
+                self.with_room(room, |room, _| room.add_tap(*tap));
+            }
+            WorkerCommand::PauseRoomRecording { room, id, is_paused } => {
+                self.with_room(room, |room, _| room.pause_tap(id, is_paused));
+            }
+            WorkerCommand::EndRoomRecording { room, id } => {
+                self.with_room(room, |room, _| room.remove_tap(id));
+            }
             WorkerCommand::Report { call, event } => {
                 if self.locations.contains_key(&call) {
                     self.events.push(event);

@@ -39,6 +39,7 @@ mod settings;
 mod silence_fast_path;
 mod srtp_context;
 mod stream;
+mod tap;
 mod tick;
 
 pub(crate) use coaching::Coaching;
@@ -48,6 +49,7 @@ pub(crate) use outbox::{Outbox, PacketRoute, RoomDatagram};
 pub(crate) use playback::{LoadedClip, Playback};
 pub(crate) use recorder::NameRecorder;
 pub(crate) use settings::Settings;
+pub(crate) use tap::RecordingTap;
 pub(crate) use tick::{FRAME_NS, Tick};
 
 use crate::{
@@ -117,6 +119,8 @@ pub(crate) struct MixRoom {
     not_before_ns: u64,
     /// Participants that came from another room since the last tick.
     arrivals: Vec<Arrival>,
+    /// Recordings of the room.
+    taps: Vec<RecordingTap>,
     #[cfg(test)]
     pub(crate) fails: bool,
 }
@@ -156,6 +160,7 @@ impl MixRoom {
             ticks_paced: 0,
             not_before_ns: 0,
             arrivals: Vec::new(),
+            taps: Vec::new(),
             #[cfg(test)]
             fails: false,
         }
@@ -386,6 +391,7 @@ impl MixRoom {
         for member in self.members.iter_mut().flatten() {
             member.stay_silent(frames);
         }
+        self.skip_taps(frames);
     }
 
     /// By how many phases of `phase_ns` the room should tick earlier from now on, for its talkers; negative: later.
@@ -451,6 +457,9 @@ impl MixRoom {
         self.begin_coaching();
         self.hear(time, out);
         self.end_coaching();
+        if !self.taps.is_empty() {
+            self.tap_voices();
+        }
         self.mix();
         let mut members = std::mem::take(&mut self.members);
         // Streams with state are chosen for all before the first frame of any is encoded.
@@ -477,6 +486,9 @@ impl MixRoom {
             member.look_after(key, &self.settings, time, out);
         }
         self.members = members;
+        if !self.taps.is_empty() {
+            self.tap_mix();
+        }
         if has_arrivals {
             self.end_arrivals();
         }

@@ -173,19 +173,8 @@ impl RateMixer {
     ) -> (&[u8], &[i16], f32) {
         let shared = &mut self.shared[usize::from(listens)];
         let is_encoded = shared.streams[codec.index()].as_ref().is_some_and(|stream| stream.encoded);
-        if !is_encoded && !shared.mixed {
-            shared.mixed = true;
-            let rate = self.bus.rate();
-            let sum = &mut sum[..rate.frame()];
-            if listens {
-                sum.copy_from_slice(self.bus.total());
-                voices.apply(sum);
-            } else {
-                sum.fill(0);
-            }
-            plays.iter().for_each(|play| play.playback.lay_over(rate, sum));
-            shared.limiter.run(sum, &mut shared.frame);
-            shared.level_dbov = level::dbov(&shared.frame);
+        if !is_encoded {
+            shared.mix(&self.bus, listens, voices, plays, sum);
         }
         let Some(stream) = &mut shared.streams[codec.index()] else { return (&[], &[], -127.0) };
         if !stream.encoded {
@@ -194,6 +183,36 @@ impl RateMixer {
             stream.encoded = true;
         }
         (&stream.payload[..stream.length], &shared.frame, shared.level_dbov)
+    }
+
+    /// The samples of this tick that listeners hear to whom nothing else is played, whether or not there is one.
+    pub(super) fn heard_by_all(&mut self, voices: Ramp, plays: &[RoomPlay], sum: &mut [i32]) -> &[i16] {
+        let shared = &mut self.shared[usize::from(true)];
+        // A voice that was passed through is there as well.
+        if !shared.streams.iter().flatten().any(|stream| stream.encoded) {
+            shared.mix(&self.bus, true, voices, plays, sum);
+        }
+        &shared.frame
+    }
+}
+
+impl Shared {
+    /// Mixes the frame of this tick, unless that has been done.
+    fn mix(&mut self, bus: &Bus, listens: bool, voices: Ramp, plays: &[RoomPlay], sum: &mut [i32]) {
+        if std::mem::replace(&mut self.mixed, true) {
+            return;
+        }
+        let rate = bus.rate();
+        let sum = &mut sum[..rate.frame()];
+        if listens {
+            sum.copy_from_slice(bus.total());
+            voices.apply(sum);
+        } else {
+            sum.fill(0);
+        }
+        plays.iter().for_each(|play| play.playback.lay_over(rate, sum));
+        self.limiter.run(sum, &mut self.frame);
+        self.level_dbov = level::dbov(&self.frame);
     }
 }
 

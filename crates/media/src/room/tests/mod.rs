@@ -14,6 +14,7 @@ mod processing;
 mod recorder;
 mod silence_fast_path;
 mod streams;
+mod taps;
 mod volume;
 
 use super::*;
