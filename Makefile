@@ -13,7 +13,7 @@ help:
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
 	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts and a whole dialogue by a recogniser (seven minutes)"
 	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
-	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed (needs root; MINUTES=5 for a short run)"
+	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
 	@echo "make build  build target/release/plenary"
 
@@ -58,6 +58,7 @@ interop: need
 soak: build
 	@./scripts/need soak
 	@./scripts/soak --minutes $(or $(MINUTES),60)
+	@PLENARY_TEST_KILLS=100 $(CARGO) test --locked --package plenary-recording --test kills
 
 fuzz:
 	@./scripts/fuzz

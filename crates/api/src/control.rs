@@ -15,7 +15,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::InbandDtmf;
+use plenary_model::{InbandDtmf, RecordingSettings};
 use plenary_store::StoreError;
 use std::{collections::BTreeMap, ops::Range};
 
@@ -275,6 +275,12 @@ pub enum ConferenceChange {
     },
     /// What is set for it.
     Controls(ControlsChange),
+    /// It is recorded.
+    Record(RecordingSettings),
+    /// Its recording pauses, or goes on.
+    PauseRecording(bool),
+    /// Its recording ends.
+    StopRecording,
     /// Mutes all participants, or undoes that.
     MuteAll {
         /// Whether they are to be muted.
@@ -297,6 +303,9 @@ impl ConferenceChange {
                 Event::Move { conference, participant, to }
             }
             Self::Controls(change) => Event::ChangeControls { conference, change },
+            Self::Record(settings) => Event::StartRecording { conference, settings },
+            Self::PauseRecording(is_paused) => Event::PauseRecording { conference, is_paused },
+            Self::StopRecording => Event::StopRecording { conference },
             Self::MuteAll { muted, except_leaders, self_unmute } => {
                 Event::MuteAll { conference, muted, except_leaders, self_unmute }
             }

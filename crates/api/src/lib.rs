@@ -45,5 +45,5 @@ pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
 pub use server::{ConnectionLimits, serve};
-pub use state::{ApiState, MediaLimits};
+pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;

@@ -7,6 +7,8 @@ use crate::{
     origin::{self, AllowedOrigins},
     peer::OnWebSocket,
 };
+use plenary_model::RecordingSettings;
+use plenary_recording::Archive;
 use plenary_store::Store;
 use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -30,6 +32,8 @@ pub struct ApiState {
     pub max_body_bytes: usize,
     /// What sounds of accounts may take.
     pub media: MediaLimits,
+    /// Recordings of conferences.
+    pub recordings: Recordings,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
     /// What accounts may ask and sources may guess, and what has been counted.
@@ -41,6 +45,28 @@ pub struct ApiState {
     /// What becomes of a WebSocket for SIP; `None`: there are none.
     pub on_websocket: Option<OnWebSocket>,
 }
+
+/// Recordings of conferences.
+#[derive(Debug, Clone)]
+pub struct Recordings {
+    /// Where they are.
+    pub archive: Archive,
+    /// How a conference is recorded where the request does not say.
+    pub settings: RecordingSettings,
+    /// Waveforms that are computed at the same time.
+    pub waveforms: Arc<Semaphore>,
+}
+
+impl Recordings {
+    /// In this folder.
+    #[must_use]
+    pub fn new(archive: Archive, settings: RecordingSettings) -> Self {
+        Self { archive, settings, waveforms: Arc::new(Semaphore::new(WAVEFORMS_MAX)) }
+    }
+}
+
+/// Each keeps a core busy.
+const WAVEFORMS_MAX: usize = 1;
 
 /// What sounds of accounts may take.
 #[derive(Debug, Clone)]

@@ -28,6 +28,10 @@ impl Serving {
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
+            recordings: plenary_api::Recordings::new(
+                plenary_recording::Archive::new("unused".into()),
+                plenary_model::RecordingSettings::default(),
+            ),
             media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(1),
             limits,

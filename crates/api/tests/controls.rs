@@ -25,10 +25,10 @@ async fn reserved_and_live_conferences_are_listed() {
         json!([
             { "name": "MyConferenceRoom", "state": "reserved", "reserved": true, "max_participants": 130,
               "participants": 0, "waiting": 0, "started_at": null, "ends_at": "2019-06-20T15:45:00Z",
-              "locked": false, "lecture": false, "muted_on_entry": false, "self_unmute": true },
+              "locked": false, "lecture": false, "muted_on_entry": false, "self_unmute": true, "recording": null },
             { "name": "Tea", "state": "holding", "reserved": false, "max_participants": 40,
               "participants": 0, "waiting": 1, "started_at": null, "ends_at": null,
-              "locked": false, "lecture": false, "muted_on_entry": false, "self_unmute": true },
+              "locked": false, "lecture": false, "muted_on_entry": false, "self_unmute": true, "recording": null },
         ])
     );
     assert_eq!(list["next"], Value::Null);

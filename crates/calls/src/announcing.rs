@@ -35,6 +35,13 @@ impl Calls {
             Announcement::LeaderLeft { ends_in_s: None } => Saying::Prompt(Prompt::WaitLeaderLeft),
             Announcement::AloneEndsIn { seconds } => Saying::AloneEndsIn { seconds },
             Announcement::ExtendedBy { seconds } => Saying::ExtendedBy { seconds },
+            Announcement::RecordingOn => Saying::Prompt(Prompt::RecordOn),
+            Announcement::RecordingPaused => Saying::Prompt(Prompt::RecordPaused),
+            Announcement::RecordingResumed => Saying::Prompt(Prompt::RecordResumed),
+            Announcement::RecordingOff => Saying::Prompt(Prompt::RecordOff),
+            Announcement::RecordingFull => Saying::Prompt(Prompt::RecordFailed),
+            // FCC 64.501 and FS-1037C: 1400 Hz.
+            Announcement::RecordingTone => return vec![Clip::Tone { hz: 1400, ms: 500 }],
         };
         self.spoken(language, &[saying])
     }

@@ -15,6 +15,7 @@ use crate::{
     question::{Answer, EdgeQuestion},
     random::Random,
     reasons::reasons,
+    recording::{RecorderEvent, Recordings},
     records::Records,
     security::Security,
     subscribers::Subscribers,
@@ -94,6 +95,7 @@ pub struct Calls {
     pub(crate) security: Security,
     pub(crate) access: Access,
     pub(crate) records: Records,
+    pub(crate) recordings: Recordings,
     pub(crate) sounds: StoredAudioSettings,
     pub(crate) calls: BTreeMap<CallNumber, Call>,
     pub(crate) participants: BTreeMap<ParticipantId, CallNumber>,
@@ -167,6 +169,7 @@ impl Calls {
             random,
             security: Security::new(fingerprint),
             records: Records::default(),
+            recordings: Recordings::default(),
             sounds: StoredAudioSettings::new(account_sounds, reservation_sounds),
             calls: BTreeMap::new(),
             participants: BTreeMap::new(),
@@ -410,6 +413,13 @@ impl Calls {
                 }
             }
         }
+        self.after_input();
+    }
+
+    /// Takes what the recorder says.
+    pub fn handle_recording(&mut self, event: RecorderEvent, now: Now) {
+        self.now = now;
+        self.handle_recorder(event);
         self.after_input();
     }
 

@@ -12,7 +12,7 @@ use plenary_conference::{
     ConferenceKey, Effect, ParticipantId,
     effect::{Audience, EndReason, Notice},
 };
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 impl Calls {
     pub(crate) fn carry_out(&mut self, effect: Effect) {
@@ -47,6 +47,8 @@ impl Calls {
             Effect::MoveIn { conference, participant, from } => {
                 self.move_in(&participant, &from, &conference)
             }
+            Effect::Recording { conference, what } => self.command_recording(conference, what),
+            Effect::TellRecorded { conference, participant } => self.tell_recorded(conference, participant),
             Effect::ForgetName { name, .. } => self.forget_name(&name),
             Effect::Notify(notice) => self.notice(&notice),
         }
@@ -92,7 +94,10 @@ impl Calls {
 
     /// An announcement that has been heard ends its call.
     pub(crate) fn handle_play_finished(&mut self, id: PlayNumber) {
-        if self.playbacks.remove(&id).is_some() || self.handle_speech_finished(id) {
+        if self.playbacks.remove(&id).is_some()
+            || self.handle_told_recorded(id)
+            || self.handle_speech_finished(id)
+        {
             return;
         }
         let Some(number) = self.announcements.remove(&id) else { return };
@@ -144,6 +149,7 @@ impl Calls {
                 info!(conference = %conference.name, account = conference.account.0, "conference gone")
             }
             Notice::ParticipantEntered { conference, participant } => {
+                self.note_recorded(conference, participant);
                 info!(conference = %conference.name, %participant, "participant entered")
             }
             Notice::ParticipantLeft { conference, participant } => {
@@ -166,6 +172,21 @@ impl Calls {
             }
             Notice::WaitingEnded { conference, participant, end } => {
                 info!(conference = %conference.name, %participant, ?end, "waits no more");
+            }
+            Notice::RecordingStarted { conference, recording, settings, by } => {
+                info!(conference = %conference.name, %recording, tracks = ?settings.tracks, announced = settings.announce, ?by, "recording started");
+            }
+            Notice::RecordingPaused { conference, recording, by } => {
+                info!(conference = %conference.name, %recording, ?by, "recording paused");
+            }
+            Notice::RecordingResumed { conference, recording, by } => {
+                info!(conference = %conference.name, %recording, ?by, "recording goes on");
+            }
+            Notice::RecordingStopped { conference, recording, by } => {
+                info!(conference = %conference.name, %recording, ?by, "recording stopped");
+            }
+            Notice::RecordingFailed { conference, recording, is_full } => {
+                warn!(conference = %conference.name, ?recording, is_full, "a conference is not recorded any more");
             }
             Notice::ControlsChanged { conference, controls } => {
                 info!(conference = %conference.name, ?controls, "conference controls changed");

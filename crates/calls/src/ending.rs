@@ -71,6 +71,7 @@ impl Calls {
         self.playbacks.retain(|_, (_, to)| *to != Some(number));
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
+        self.forget_telling(&call.participant);
         self.key_calls.end(number);
         self.history.end(&call.participant, cause, self.now.mono);
         debug!(call = number.0, cause, "call over");

@@ -551,6 +551,11 @@ fn refused_phrase(refused: &Refused) -> String {
         | Refused::TooLateToExtend
         | Refused::TooLong { .. }
         | Refused::NoSeats { .. }
-        | Refused::AlreadyAdmitted) => other.to_string(),
+        | Refused::AlreadyAdmitted
+        | Refused::AlreadyRecorded
+        | Refused::NotRecorded
+        | Refused::RecordingOff
+        | Refused::NobodyToRecord
+        | Refused::RecordingFailed { .. }) => other.to_string(),
     }
 }

@@ -55,6 +55,7 @@ mod play;
 pub mod question;
 mod random;
 mod reasons;
+mod recording;
 mod records;
 mod referral;
 mod registrations;
@@ -76,4 +77,5 @@ pub use control::{
 pub use node::{Input, Node};
 pub use number::CallNumber;
 pub use output::{Headers, Output, SipCommand};
+pub use recording::{RecorderCommand, RecorderEvent};
 pub use text::DISPLAY_NAME_LENGTH_MAX;

@@ -1,7 +1,7 @@
 //! Edge and home on one machine: their messages are handed over by function call, in the order in which they are made.
 
 use crate::{
-    CallNumber, Calls, Output, Settings, Start,
+    CallNumber, Calls, Output, RecorderEvent, Settings, Start,
     lookup::{Found, LookupId},
     media::MediaEvent,
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuery, Question},
@@ -19,6 +19,8 @@ pub enum Input {
     Sip(SipEvent),
     /// The media plane says this.
     Media(MediaEvent),
+    /// The recorder says this.
+    Recorder(RecorderEvent),
     /// The store says this to a [`Output::Lookup`].
     Found(LookupId, Found),
     /// A question.
@@ -43,7 +45,7 @@ impl Input {
                 matches!(event, MediaEvent::KeyPressed { .. } | MediaEvent::RtpTimeout { .. })
             }
             Self::Found(..) | Self::Question(_, Question::Edge(EdgeQuestion::Invite { .. })) => true,
-            Self::Question(..) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
+            Self::Recorder(_) | Self::Question(..) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
         }
     }
 }
@@ -71,6 +73,7 @@ impl Node {
         match input {
             Input::Sip(event) => self.calls.handle_sip(event, now),
             Input::Media(event) => self.calls.handle_media(event, now),
+            Input::Recorder(event) => self.calls.handle_recording(event, now),
             Input::Found(id, found) => self.calls.handle_found(id, found, now),
             Input::Question(id, question) => self.handle_question(id, question, now),
             Input::Settings(settings) => self.calls.handle_settings(*settings),
@@ -125,7 +128,9 @@ impl Node {
             Input::Sip(event) => call_of_sip(event),
             Input::Media(event) => call_of_media(event),
             Input::Found(id, _) => self.calls.call_of_lookup(*id),
-            Input::Question(..) | Input::Settings(_) | Input::Stop | Input::Timeout => None,
+            Input::Recorder(_) | Input::Question(..) | Input::Settings(_) | Input::Stop | Input::Timeout => {
+                None
+            }
         }
     }
 
@@ -148,6 +153,7 @@ impl Node {
                     Output::Sip(_)
                     | Output::Media(_)
                     | Output::Lookup { .. }
+                    | Output::Recorder(_)
                     | Output::Record(_)
                     | Output::Reply { .. } => self.outputs.push_back(output),
                 }

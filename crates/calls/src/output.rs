@@ -5,6 +5,7 @@ use crate::{
     media::{AudioProcessing, CallKind, Clip, MediaCommand, PlayNumber, PlayTo, Reach, RoomNumber},
     number::CallNumber,
     question::Answer,
+    recording::RecorderCommand,
 };
 use plenary_conference::{QuestionId, ToHome};
 use plenary_model::{CallEntry, InbandDtmf, RecordingId};
@@ -30,6 +31,8 @@ pub enum Output {
     },
     /// For the home of a conference.
     Home(ToHome),
+    /// Tell the recorder.
+    Recorder(RecorderCommand),
     /// Write this down of a call.
     Record(CallEntry),
     /// Answer a question.
@@ -90,6 +93,10 @@ impl Outputs {
 
     pub(crate) fn home(&mut self, message: ToHome) {
         self.0.push_back(Output::Home(message));
+    }
+
+    pub(crate) fn record_room(&mut self, command: RecorderCommand) {
+        self.0.push_back(Output::Recorder(command));
     }
 
     pub(crate) fn record(&mut self, entry: CallEntry) {

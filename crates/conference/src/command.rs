@@ -42,7 +42,8 @@ pub enum Command {
         /// Its digits.
         number: String,
     },
-    /// Pauses or resumes the recording that runs; otherwise, where it is confirmed, begins one.
+    /// Pauses or resumes the recording that runs; otherwise, where it is confirmed, begins one. How that goes comes as
+    /// [`crate::effect::Announcement::RecordingOn`] or as [`News`].
     Record {
         /// To begin one has been confirmed.
         is_confirmed: bool,
@@ -255,6 +256,10 @@ pub enum News {
     },
     /// To a leader: wrong PINs of a room that leads to the conference are being tried.
     Guessing,
+    /// The recording that the participant has asked for could not begin.
+    RecordingNotBegun,
+    /// The recording that the participant has asked for runs, and the others are not told.
+    RecordingBegun,
     /// What becomes of a number that the participant had called.
     Call(CallProgress),
 }

@@ -6,8 +6,9 @@ use crate::{
     id::{ConferenceKey, ParticipantId, ReservationToken},
     muting::MutedBy,
     participant::PlayList,
+    recording::RecordingCommand,
 };
-use plenary_model::NameId;
+use plenary_model::{ConferenceRecordingId, NameId, RecordingSettings};
 use serde::{Deserialize, Serialize};
 
 /// An output of [`crate::Conferences::poll_effect`]; carried out in order by the wiring.
@@ -106,6 +107,21 @@ pub enum Effect {
         /// Where it was.
         from: ConferenceKey,
     },
+    /// Something is to be done about the recording of the conference.
+    Recording {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// What.
+        what: RecordingCommand,
+    },
+    /// Tells a participant who came while the conference is recorded. It is not heard before
+    /// [`RecordingReport::Told`](crate::RecordingReport::Told) has come for it.
+    TellRecorded {
+        /// Which conference decided it.
+        conference: ConferenceKey,
+        /// Who is told.
+        participant: ParticipantId,
+    },
     /// A recorded name is not needed any more. Each name of a participant who entered is forgotten once: half a minute after they
     /// have left, so that it can be heard to its end, or at once when the conference is over.
     ForgetName {
@@ -136,7 +152,13 @@ impl Announcement {
             Self::EndsIn { .. }
             | Self::LeaderLeft { .. }
             | Self::AloneEndsIn { .. }
-            | Self::ExtendedBy { .. } => false,
+            | Self::ExtendedBy { .. }
+            | Self::RecordingOn
+            | Self::RecordingPaused
+            | Self::RecordingResumed
+            | Self::RecordingOff
+            | Self::RecordingFull
+            | Self::RecordingTone => false,
         }
     }
 }
@@ -155,6 +177,8 @@ impl Effect {
             | Self::Hold { conference, .. }
             | Self::HeardBy { conference, .. }
             | Self::MoveIn { conference, .. }
+            | Self::Recording { conference, .. }
+            | Self::TellRecorded { conference, .. }
             | Self::ForgetName { conference, .. } => conference,
             Self::Beep { to } | Self::Play { to, .. } | Self::Announce { to, .. } => to.conference(),
             Self::Notify(notice) => notice.conference(),
@@ -196,6 +220,18 @@ pub enum Announcement {
         /// By so many seconds.
         seconds: u32,
     },
+    /// The conference is recorded from now on.
+    RecordingOn,
+    /// Nothing is recorded for now.
+    RecordingPaused,
+    /// The recording goes on.
+    RecordingResumed,
+    /// The conference is not recorded any more.
+    RecordingOff,
+    /// The conference is not recorded any more, because there is no space.
+    RecordingFull,
+    /// The tone that repeats while the conference is recorded.
+    RecordingTone,
 }
 
 /// The participants who hear what is played.
@@ -300,6 +336,34 @@ pub enum Notice {
         participant: ParticipantId,
         end: WaitEnd,
     },
+    RecordingStarted {
+        conference: ConferenceKey,
+        recording: ConferenceRecordingId,
+        settings: RecordingSettings,
+        /// The leader who asked for it; `None`: a program, or the room.
+        by: Option<ParticipantId>,
+    },
+    RecordingPaused {
+        conference: ConferenceKey,
+        recording: ConferenceRecordingId,
+        by: Option<ParticipantId>,
+    },
+    RecordingResumed {
+        conference: ConferenceKey,
+        recording: ConferenceRecordingId,
+        by: Option<ParticipantId>,
+    },
+    RecordingStopped {
+        conference: ConferenceKey,
+        recording: ConferenceRecordingId,
+        by: Option<ParticipantId>,
+    },
+    RecordingFailed {
+        conference: ConferenceKey,
+        /// `None`: it could not even begin.
+        recording: Option<ConferenceRecordingId>,
+        is_full: bool,
+    },
 }
 
 /// How a caller's waiting in the lobby has ended.
@@ -334,7 +398,12 @@ impl Notice {
             | Self::ControlsChanged { conference, .. }
             | Self::HandChanged { conference, .. }
             | Self::WaitingBegan { conference, .. }
-            | Self::WaitingEnded { conference, .. } => conference,
+            | Self::WaitingEnded { conference, .. }
+            | Self::RecordingStarted { conference, .. }
+            | Self::RecordingPaused { conference, .. }
+            | Self::RecordingResumed { conference, .. }
+            | Self::RecordingStopped { conference, .. }
+            | Self::RecordingFailed { conference, .. } => conference,
         }
     }
 }

@@ -4,9 +4,11 @@ use crate::{
     controls::ControlsChange,
     id::{ConferenceKey, ParticipantId, ReservationToken},
     participant::{Digit, ParticipantOptions},
+    recording::RecordingReport,
     reservation::Reservation,
     room::ViaRoom,
 };
+use plenary_model::RecordingSettings;
 use serde::{Deserialize, Serialize};
 
 /// An input of [`crate::Conferences::handle_event`]. Plain values, so that they can cross a network one day.
@@ -147,6 +149,32 @@ pub enum Event {
         conference: ConferenceKey,
         /// What changes.
         change: ControlsChange,
+    },
+    /// Records a conference, for a program.
+    StartRecording {
+        /// The conference.
+        conference: ConferenceKey,
+        /// How.
+        settings: RecordingSettings,
+    },
+    /// Pauses the recording of a conference, or has it go on.
+    PauseRecording {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Whether it is to be paused.
+        is_paused: bool,
+    },
+    /// Ends the recording of a conference.
+    StopRecording {
+        /// The conference.
+        conference: ConferenceKey,
+    },
+    /// An edge says this about the recording of a conference.
+    Recording {
+        /// The conference.
+        conference: ConferenceKey,
+        /// What.
+        report: RecordingReport,
     },
     /// Ends an open unreserved conference for all participants. A reserved one ends with its reservation
     /// ([`Event::ReservationRemoved`]).

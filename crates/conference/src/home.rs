@@ -6,6 +6,7 @@ use crate::{
     Conferences, Effect, Event, Mono, Now, Refused, Timestamp,
     id::ConferenceKey,
     message::{ToEdge, ToHome},
+    recording::RecordingReport,
     room::AdmitAnswer,
     state::State,
 };
@@ -24,6 +25,8 @@ pub struct Home {
     seq: u64,
     /// Who is answered when the effects of this number have been carried out.
     waiting: BTreeMap<u64, QuestionId>,
+    /// Who is answered when the recording of a conference has begun, or has not.
+    opening: BTreeMap<ConferenceKey, QuestionId>,
     answers: VecDeque<(QuestionId, Result<(), Refused>)>,
 }
 
@@ -36,6 +39,7 @@ impl Home {
             messages: VecDeque::new(),
             seq: 0,
             waiting: BTreeMap::new(),
+            opening: BTreeMap::new(),
             answers: VecDeque::new(),
         }
     }
@@ -91,12 +95,19 @@ impl Home {
     pub fn handle_question(&mut self, question: QuestionId, event: Event, now: Now) {
         // What time has brought about is not what is waited for.
         self.handle_timeout(now);
+        let opens = match &event {
+            Event::StartRecording { conference, .. } => Some(conference.clone()),
+            _ => None,
+        };
         let outcome = self.conferences.handle_event(event, now);
-        match (outcome, self.collect()) {
-            (Ok(()), Some(seq)) => {
+        match (outcome, self.collect(), opens) {
+            (Ok(()), _, Some(conference)) => {
+                self.opening.insert(conference, question);
+            }
+            (Ok(()), Some(seq), None) => {
                 self.waiting.insert(seq, question);
             }
-            (outcome, _) => self.answers.push_back((question, outcome)),
+            (outcome, ..) => self.answers.push_back((question, outcome)),
         }
     }
 
@@ -140,6 +151,9 @@ impl Home {
                 self.collect();
                 return;
             }
+            ToHome::Recording { conference, report } => {
+                return self.handle_recording(conference, report, now);
+            }
             ToHome::Roster { conference } => {
                 self.handle_timeout(now);
                 let (state, participants) =
@@ -155,6 +169,19 @@ impl Home {
         };
         // Leaving and pressing keys is never refused.
         let _ = self.handle_event(event, now);
+    }
+
+    /// An edge says something about a recording. Who has asked for one is answered once all have been told of it.
+    fn handle_recording(&mut self, conference: ConferenceKey, report: RecordingReport, now: Now) {
+        let is_answer = matches!(report, RecordingReport::Opened { .. } | RecordingReport::NotOpened { .. });
+        let question = is_answer.then(|| self.opening.remove(&conference)).flatten();
+        let outcome = self.conferences.handle_event(Event::Recording { conference, report }, now);
+        let seq = self.collect();
+        match (question, outcome, seq) {
+            (Some(question), Ok(()), Some(seq)) => drop(self.waiting.insert(seq, question)),
+            (Some(question), outcome, _) => self.answers.push_back((question, outcome)),
+            (None, ..) => {}
+        }
     }
 
     /// Lets time pass.

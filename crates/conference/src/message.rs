@@ -24,6 +24,7 @@ use crate::{
     effect::Effect,
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions},
+    recording::RecordingReport,
     refused::Refused,
     room::{Arrival, ViaRoom},
     state::State,
@@ -93,6 +94,13 @@ pub enum ToHome {
     Guessing {
         /// Which conference.
         conference: ConferenceKey,
+    },
+    /// Something about the recording of a conference. Not answered.
+    Recording {
+        /// Which conference.
+        conference: ConferenceKey,
+        /// What.
+        report: RecordingReport,
     },
     /// Asks who is in: [`ToEdge::Roster`] answers.
     Roster {

@@ -81,6 +81,24 @@ pub enum Refused {
     /// All seats are taken.
     #[error("the conference is full")]
     Full,
+    /// The conference is recorded already, or is about to be.
+    #[error("the conference is being recorded already")]
+    AlreadyRecorded,
+    /// The conference is not recorded.
+    #[error("the conference is not being recorded")]
+    NotRecorded,
+    /// Recordings are switched off in the configuration.
+    #[error("recordings are switched off in the configuration ([recordings] enabled)")]
+    RecordingOff,
+    /// Nobody is in the conference.
+    #[error("nobody is in the conference, so there is nothing to record")]
+    NobodyToRecord,
+    /// A recording could not be begun.
+    #[error("the recording could not be begun: {}", if *.is_full { "too little disk space is left" } else { "the disk cannot be written to; see the log" })]
+    RecordingFailed {
+        /// There is too little space.
+        is_full: bool,
+    },
     /// A participant id was used twice; a broken promise of the wiring, reported instead of a panic.
     #[error("this call is in a conference already")]
     AlreadyAdmitted,

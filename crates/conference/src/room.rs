@@ -1,7 +1,7 @@
 //! What a room, which callers reach by keypad, makes of its conference.
 
 use crate::refused::Refused;
-use plenary_model::{Announce, LanguageCode, NameId};
+use plenary_model::{Announce, AutoRecord, LanguageCode, NameId};
 use serde::{Deserialize, Serialize};
 
 /// The rules of a conference that is reached by a room. The conference has those of the caller who got a seat, or a place in the
@@ -25,6 +25,8 @@ pub struct RoomRules {
     /// A participant who is alone for so many minutes, with no call on the way in, is warned a minute before, and the conference ends;
     /// 0: never.
     pub alone_min: u32,
+    /// Whether the conference is recorded as soon as it starts.
+    pub record: AutoRecord,
     /// The language of what is said to all.
     pub language: LanguageCode,
 }

@@ -346,7 +346,6 @@ fn what_is_not_the_conferences_and_who_is_not_in_it_fails() {
         Command::Hear(Step::Up),
         Command::Talk(Step::Down),
         Command::Call { number: "1".to_owned() },
-        Command::Record { is_confirmed: false },
         Command::Extend { minutes: 15 },
     ] {
         assert_eq!(world.command("boss", command), Outcome::Failed);

@@ -2,15 +2,18 @@
 
 use plenary_conference::{
     AccountId, Arrival, Command, ConferenceKey, ConferenceName, Controls, Digit, Effect, MutedBy, News,
-    Outcome, ParticipantId, ParticipantOptions, Refused, ReservationToken, RoomRules, ServiceName, State,
-    Timestamp, ToEdge, ToHome, ViaRoom,
+    Outcome, ParticipantId, ParticipantOptions, RecordingCommand, RecordingReport, Refused, ReservationToken,
+    RoomRules, ServiceName, State, Timestamp, ToEdge, ToHome, ViaRoom,
     command::{CallProgress, Step, Volume, Who},
     conferences::ParticipantSummary,
     effect::{Announcement, Audience, EndReason, Notice, WaitEnd},
     participant::PlayList,
     refused::OutOfRange,
 };
-use plenary_model::{Announce, InbandDtmf, LanguageCode, NameId};
+use plenary_model::{
+    Announce, AutoRecord, ConferenceRecordingId, InbandDtmf, LanguageCode, NameId, RecordedTracks, RecordingFormat,
+    RecordingSettings,
+};
 use proptest::{option, prelude::*, sample::select};
 
 /// Any text, with what JSON has to escape.
@@ -117,7 +120,12 @@ fn refused() -> impl Strategy<Value = Refused> {
             Refused::Denied,
             Refused::Full,
             Refused::AlreadyAdmitted,
+            Refused::AlreadyRecorded,
+            Refused::NotRecorded,
+            Refused::RecordingOff,
+            Refused::NobodyToRecord,
         ]),
+        any::<bool>().prop_map(|is_full| Refused::RecordingFailed { is_full }),
     ]
 }
 
@@ -163,6 +171,59 @@ fn notice() -> impl Strategy<Value = Notice> {
                 participant,
                 end
             }),
+        (conference(), recording(), recording_settings(), option::of(participant())).prop_map(
+            |(conference, recording, settings, by)| Notice::RecordingStarted {
+                conference,
+                recording,
+                settings,
+                by
+            }
+        ),
+        (conference(), recording(), option::of(participant()))
+            .prop_map(|(conference, recording, by)| Notice::RecordingPaused { conference, recording, by }),
+        (conference(), recording(), option::of(participant()))
+            .prop_map(|(conference, recording, by)| Notice::RecordingResumed { conference, recording, by }),
+        (conference(), recording(), option::of(participant()))
+            .prop_map(|(conference, recording, by)| Notice::RecordingStopped { conference, recording, by }),
+        (conference(), option::of(recording()), any::<bool>()).prop_map(
+            |(conference, recording, is_full)| Notice::RecordingFailed { conference, recording, is_full }
+        ),
+    ]
+}
+
+fn recording() -> impl Strategy<Value = ConferenceRecordingId> {
+    text().prop_map(ConferenceRecordingId)
+}
+
+fn recording_settings() -> impl Strategy<Value = RecordingSettings> {
+    let tracks = select(vec![RecordedTracks::Mixed, RecordedTracks::Separate]);
+    let format = select(vec![RecordingFormat::Opus, RecordingFormat::Wav]);
+    (tracks, format, any::<bool>()).prop_map(|(tracks, format, announce)| RecordingSettings {
+        tracks,
+        format,
+        announce,
+    })
+}
+
+fn recording_command() -> impl Strategy<Value = RecordingCommand> {
+    prop_oneof![
+        (recording_settings(), option::of((recording(), any::<u32>())))
+            .prop_map(|(settings, continues)| RecordingCommand::Open { settings, continues }),
+        (recording(), any::<bool>())
+            .prop_map(|(recording, is_paused)| RecordingCommand::Pause { recording, is_paused }),
+        recording().prop_map(|recording| RecordingCommand::End { recording }),
+        (recording(), participant())
+            .prop_map(|(recording, participant)| RecordingCommand::NoteTold { recording, participant }),
+    ]
+}
+
+fn recording_report() -> impl Strategy<Value = RecordingReport> {
+    prop_oneof![
+        recording().prop_map(|recording| RecordingReport::Opened { recording }),
+        any::<bool>().prop_map(|is_full| RecordingReport::NotOpened { is_full }),
+        (recording(), any::<bool>())
+            .prop_map(|(recording, is_full)| RecordingReport::Failed { recording, is_full }),
+        participant().prop_map(|participant| RecordingReport::Told { participant }),
     ]
 }
 
@@ -187,6 +248,7 @@ fn rules() -> impl Strategy<Value = RoomRules> {
                 end_after_leader_s,
                 time_warnings_min,
                 alone_min,
+                record: if flags[0] == flags[1] { AutoRecord::Auto } else { AutoRecord::Off },
                 language: LanguageCode::new(language).unwrap(),
             }
         },
@@ -207,6 +269,14 @@ fn announcement() -> impl Strategy<Value = Announcement> {
         any::<Option<u32>>().prop_map(|ends_in_s| Announcement::LeaderLeft { ends_in_s }),
         any::<u32>().prop_map(|seconds| Announcement::AloneEndsIn { seconds }),
         any::<u32>().prop_map(|seconds| Announcement::ExtendedBy { seconds }),
+        select(vec![
+            Announcement::RecordingOn,
+            Announcement::RecordingPaused,
+            Announcement::RecordingResumed,
+            Announcement::RecordingOff,
+            Announcement::RecordingFull,
+            Announcement::RecordingTone,
+        ]),
     ]
 }
 
@@ -224,6 +294,8 @@ fn news() -> impl Strategy<Value = News> {
         Just(News::UnmutedByLeader),
         any::<bool>().prop_map(|self_unmute| News::TalkingMuted { self_unmute }),
         Just(News::HandRaised),
+        Just(News::RecordingBegun),
+        Just(News::RecordingNotBegun),
         name().prop_map(|name| News::Waiting { name }),
         any::<u32>().prop_map(|count| News::SeveralWait { count }),
         Just(News::Guessing),
@@ -365,6 +437,10 @@ fn effect() -> impl Strategy<Value = Effect> {
             .prop_map(|(conference, participant, from)| Effect::MoveIn { conference, participant, from }),
         (conference(), text())
             .prop_map(|(conference, name)| Effect::ForgetName { conference, name: NameId(name) }),
+        (conference(), recording_command())
+            .prop_map(|(conference, what)| Effect::Recording { conference, what }),
+        (conference(), participant())
+            .prop_map(|(conference, participant)| Effect::TellRecorded { conference, participant }),
         notice().prop_map(Effect::Notify),
     ]
 }
@@ -398,6 +474,8 @@ fn to_home() -> impl Strategy<Value = ToHome> {
         }),
         conference().prop_map(|conference| ToHome::Roster { conference }),
         conference().prop_map(|conference| ToHome::Guessing { conference }),
+        (conference(), recording_report())
+            .prop_map(|(conference, report)| ToHome::Recording { conference, report }),
         (conference(), any::<u64>()).prop_map(|(conference, seq)| ToHome::Done { conference, seq }),
     ]
 }
@@ -459,6 +537,7 @@ const fn is_made(home: &ToHome, edge: &ToEdge) -> bool {
         | ToHome::Key { .. }
         | ToHome::Command { .. }
         | ToHome::Guessing { .. }
+        | ToHome::Recording { .. }
         | ToHome::Roster { .. }
         | ToHome::Done { .. } => {}
     }

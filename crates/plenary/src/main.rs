@@ -12,6 +12,7 @@ mod log;
 mod operator;
 mod overload;
 mod port_range;
+mod recordings;
 mod server;
 mod sounds;
 mod text;

@@ -7,6 +7,7 @@ use crate::{
     ice::SharedIce,
     operator::{Door, Operator},
     overload,
+    recordings::{Keeper, Recordings},
     sounds::Sounds,
     tls::{self, Tls},
 };
@@ -35,6 +36,7 @@ pub(crate) struct Server {
     sip: SipHandle,
     ice: SharedIce,
     media: MediaHandle,
+    recordings: Keeper,
     tls: Tls,
     http_addr: SocketAddr,
     https_addr: Option<SocketAddr>,
@@ -131,6 +133,10 @@ impl Server {
         )
         .context("the media plane cannot be started")?;
 
+        let (recordings, cut_off) = Recordings::start(config.recordings_dir(), &config.recordings, &store)
+            .await
+            .context("recordings cannot be completed or begun")?;
+        let recorder = recordings.recorder.clone();
         let admissions = Admissions::default();
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
@@ -145,8 +151,12 @@ impl Server {
             fingerprint: Some(fingerprint),
             settings: settings(config),
             languages,
+            recorder: recorder.clone(),
+            recording_rules: config.recordings.rules(),
+            cut_off,
         })
         .await?;
+        let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
         let watch =
@@ -180,6 +190,10 @@ impl Server {
                 account_bytes_max: config.media.account_sounds_max_bytes,
                 ..plenary_api::MediaLimits::default()
             },
+            recordings: plenary_api::Recordings::new(
+                recorder.archive().clone(),
+                config.recordings.settings(),
+            ),
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
                 requests_per_second: config.web.requests_per_second,
@@ -209,6 +223,7 @@ impl Server {
             sip,
             ice,
             media,
+            recordings,
             tls: tls_files,
             http_addr,
             https_addr,
@@ -292,6 +307,7 @@ impl Server {
         }
         self.sip.shutdown().await;
         self.media.shutdown();
+        self.recordings.stop(within).await;
         self.store.close().await;
         info!("stopped");
     }

@@ -43,7 +43,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -206,6 +206,20 @@ const TABLES: [Table; 14] = [
             ("request_hash", Bytes),
             ("answer", Bytes),
             ("created_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "recordings",
+        keys: 1,
+        columns: &[
+            ("id", Text),
+            ("account_id", Integer),
+            ("conference", Text),
+            ("state", Text),
+            ("started_at", Integer),
+            ("ended_at", Integer),
+            ("manifest", Text),
         ],
         counted: None,
     },

@@ -5,7 +5,10 @@
 mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
-use plenary_model::{AudioOwner, CallEntry, CallRecord, KeySettings, Scopes, StoredAudio};
+use plenary_model::{
+    AudioOwner, CallEntry, CallRecord, KeySettings, RecordedTracks, RecordingFormat, RecordingManifest,
+    RecordingState, Scopes, StoredAudio,
+};
 use plenary_store::{
     Begun, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
     inspect_database, new_reservation_token,
@@ -91,6 +94,26 @@ async fn fill(store: &Store) -> String {
         assert_eq!(store.idempotent_begin(bob.id, &key, &[3; 32]).await.unwrap(), Begun::First);
     }
     store.idempotent_end(bob.id, &[1; 32], Some(b"answer")).await.unwrap();
+    let recording = RecordingManifest {
+        id: "019a7c3e5b1f00112233445566778899".into(),
+        account: bob.id.0,
+        conference: "Board".into(),
+        part: 1,
+        continues: None,
+        state: RecordingState::Running,
+        tracks_kind: RecordedTracks::Mixed,
+        format: RecordingFormat::Opus,
+        announced: true,
+        started_at_ms: NOW.0,
+        ended_at_ms: None,
+        end_reason: None,
+        duration_ms: 0,
+        lost_ms: 0,
+        tracks: Vec::new(),
+        participants: Vec::new(),
+        pauses: Vec::new(),
+    };
+    store.write_recording(&recording).await.unwrap();
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();
     key.as_str().to_owned()
@@ -125,6 +148,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("secrets", 2),
         ("reservations", 2),
         ("idempotent_answers", 2),
+        ("recordings", 1),
         ("calls", 1200),
     ];
     assert_eq!(rows, expected);

@@ -43,6 +43,8 @@ codes! {
     UNKNOWN_ROOM = "1110", 404, "There is no room of this number";
     UNKNOWN_MEDIA = "1111", 404, "There is no sound of this name";
     UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
+    UNKNOWN_RECORDING = "1113", 404, "There is no such recording";
+    NOT_RECORDED = "1114", 404, "The conference is not being recorded";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";
@@ -60,8 +62,13 @@ codes! {
     IDEMPOTENCY_KEY_REUSED = "1215", 422, "The idempotency key was used for another request";
     TOO_MANY = "1216", 409, "There are as many as there may be";
     MEDIA_FULL = "1217", 409, "The account's sounds are too large together";
+    ALREADY_RECORDED = "1218", 409, "The conference is being recorded already";
+    NOBODY_TO_RECORD = "1219", 409, "Nobody is in the conference";
+    RECORDING_RUNS = "1220", 409, "The recording is running";
     NOT_PERMITTED = "1301", 403, "No rule allows this outgoing call";
     LACKS_SCOPE = "1303", 403, "The key lacks a scope";
     OTHER_CONFERENCE = "1304", 403, "The key is for another conference";
+    RECORDING_OFF = "1305", 403, "Recordings are switched off";
+    STORAGE_FULL = "1401", 507, "Too little disk space is left to record";
     FOREIGN_PAGE = "1302", 403, "A page of another site may not do this";
 }

@@ -8,9 +8,9 @@ pub(crate) mod problem;
 pub(crate) use codes::{
     BAD_AUDIO, BAD_BODY, BAD_SERVICE, BAD_TARGET, CHANGED_MEANWHILE, FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE,
     IDEMPOTENCY_KEY_REUSED, LACKS_SCOPE, MALFORMED, MEDIA_FULL, MISSING, OTHER_CONFERENCE, OUT_OF_RANGE,
-    REPEATED, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_BAN, UNKNOWN_KEY, UNKNOWN_MEDIA, UNKNOWN_ROOM,
-    UNKNOWN_SERVICE, UNKNOWN_TRUNK, UNKNOWN_USER, UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN,
-    ZERO,
+    RECORDING_RUNS, REPEATED, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_BAN, UNKNOWN_KEY, UNKNOWN_MEDIA,
+    UNKNOWN_RECORDING, UNKNOWN_ROOM, UNKNOWN_SERVICE, UNKNOWN_TRUNK, UNKNOWN_USER, UNKNOWN_WEBRTC_KEY,
+    USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, ZERO,
 };
 pub use codes::{CODES, Code};
 
@@ -21,9 +21,10 @@ use axum::{
     response::IntoResponse,
 };
 pub(crate) use codes::{
-    NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOT_NOW, NOT_PERMITTED, NOT_REGISTERED, TOO_LATE_TO_EXTEND,
-    TOO_LATE_TO_REMOVE, TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK,
-    UNKNOWN_RESERVATION, WRONG_STATE,
+    ALREADY_RECORDED, NAME_TAKEN, NAME_TOKEN_MISMATCH, NO_SEATS, NOBODY_TO_RECORD, NOT_NOW, NOT_PERMITTED,
+    NOT_RECORDED, NOT_REGISTERED, RECORDING_OFF, STORAGE_FULL, TOO_LATE_TO_EXTEND, TOO_LATE_TO_REMOVE,
+    TOO_LONG, TRUNKS_BUSY, UNKNOWN_CONFERENCE, UNKNOWN_PARTICIPANT, UNKNOWN_PLAYBACK, UNKNOWN_RESERVATION,
+    WRONG_STATE,
 };
 use plenary_conference::Refused;
 use plenary_model::{FieldError, Scope};
@@ -253,6 +254,12 @@ impl From<Refused> for ApiError {
             Refused::TooLateToExtend => coded(TOO_LATE_TO_EXTEND),
             Refused::TooLong { .. } => coded(TOO_LONG),
             Refused::NoSeats { .. } | Refused::Full | Refused::LobbyFull => coded(NO_SEATS),
+            Refused::AlreadyRecorded => coded(ALREADY_RECORDED),
+            Refused::NotRecorded => coded(NOT_RECORDED),
+            Refused::NobodyToRecord => coded(NOBODY_TO_RECORD),
+            Refused::RecordingOff => coded(RECORDING_OFF),
+            Refused::RecordingFailed { is_full: true } => coded(STORAGE_FULL),
+            Refused::RecordingFailed { is_full: false } => Self::plain(StatusCode::SERVICE_UNAVAILABLE, text),
             Refused::AlreadyAdmitted => Self::plain(StatusCode::INTERNAL_SERVER_ERROR, text),
         }
     }

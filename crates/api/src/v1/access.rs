@@ -36,7 +36,7 @@ macro_rules! scopes {
     };
 }
 
-scopes!(Read, Control, Book, Config, Operator);
+scopes!(Read, Control, Book, Records, Config, Operator);
 
 /// A request whose key has the scope.
 #[derive(Debug)]

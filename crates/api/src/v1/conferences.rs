@@ -4,6 +4,7 @@ use super::{
     access::{Caller, Control, Read},
     body::Body,
     list::{Cursor, Limit, List, Page, Query},
+    recording::ConferenceRecording,
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
@@ -61,6 +62,8 @@ struct Conference {
     muted_on_entry: bool,
     /// Participants that a leader muted may unmute themselves.
     self_unmute: bool,
+    /// Its recording; null: it is not recorded.
+    recording: Option<ConferenceRecording>,
 }
 
 /// How far a conference has come.
@@ -116,6 +119,7 @@ impl From<ConferenceOverview> for Conference {
             lecture: controls.lecture,
             muted_on_entry: controls.muted_on_entry,
             self_unmute: controls.self_unmute,
+            recording: overview.recording.map(ConferenceRecording::from),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) mod openapi;
 mod operator;
 mod participants;
 mod playbacks;
+mod recording;
+mod recordings;
 mod reservations;
 mod rooms;
 mod sound;
@@ -40,6 +42,8 @@ fn resources() -> OpenApiRouter<App> {
         conferences::routes(),
         participants::routes(),
         playbacks::routes(),
+        recording::routes(),
+        recordings::routes(),
         sound::routes(),
         reservations::routes(),
         availability::routes(),

@@ -26,6 +26,7 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
+use plenary_model::RecordingSettings;
 use plenary_store::Store;
 use serde_json::Value;
 use std::{
@@ -521,6 +522,10 @@ impl World {
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 65_536,
+            recordings: plenary_api::Recordings::new(
+                plenary_recording::Archive::new(folder.path().join("recordings")),
+                RecordingSettings::default(),
+            ),
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,
                 seconds_max: 5,

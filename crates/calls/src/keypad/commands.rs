@@ -33,7 +33,6 @@ impl Calls {
             }
             Command::Call { number: dialled } => self.call_by_key(number, question, &dialled),
             Command::Extend { minutes } => self.extend_by_key(number, question, minutes),
-            Command::Record { .. } => self.command_done(number, question, Outcome::Failed),
             command => {
                 let Some((conference, participant)) = self.place_of(number) else {
                     return self.command_done(number, question, Outcome::Failed);

@@ -467,6 +467,7 @@ fn rules_of(room: &Room, language: LanguageCode) -> RoomRules {
         end_after_leader_s: settings.end_after_leader_s,
         time_warnings_min: settings.time_warnings_min.clone(),
         alone_min: settings.alone_min,
+        record: settings.record,
         language: settings.language.clone().unwrap_or(language),
     }
 }

@@ -7,7 +7,8 @@ mod outputs;
 
 pub use nouns::*;
 use plenary_calls::{
-    CallNumber, ControlError, Input, Invitation, KeyLimits, Node, Output, Settings, SipCommand, Start,
+    CallNumber, ControlError, Input, Invitation, KeyLimits, Node, Output, RecorderCommand, RecorderEvent,
+    Settings, SipCommand, Start,
     lookup::{
         CallerLookup, CallerQuery, Claims, Extended, Found, Lookup, LookupId, NamedKey, PinAnswer,
         StoreFailed,
@@ -22,8 +23,9 @@ use plenary_conference::{
     Timestamp, conferences::ConferenceRef, participant::PlayList,
 };
 use plenary_model::{
-    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, InboundService,
-    RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
+    Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
+    InboundService, RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings,
+    WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
@@ -57,6 +59,10 @@ pub struct World {
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
+    /// Commands to the recorder, how many recordings it has begun, and that it cannot begin one, be it for want of space.
+    pub recorder: Vec<String>,
+    pub recordings: u64,
+    pub recorder_fails: Option<bool>,
     pub answers: BTreeMap<u64, Vec<Answer>>,
     pub dials: BTreeMap<u64, DialSpec>,
     /// The last challenge to a call or a request.
@@ -237,6 +243,9 @@ impl World {
             sip: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
+            recorder: Vec::new(),
+            recordings: 0,
+            recorder_fails: None,
             answers: BTreeMap::new(),
             dials: BTreeMap::new(),
             challenge: None,

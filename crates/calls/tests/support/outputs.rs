@@ -12,6 +12,7 @@ impl World {
                     true => self.lookups.push_back((id, lookup)),
                     false => self.answer_lookup(id, lookup),
                 },
+                Output::Recorder(command) => self.take_recorder(command),
                 Output::Record(entry) => self.records.push(entry),
                 Output::Reply { question, answer } => {
                     self.answers.entry(question.0).or_default().push(answer);
@@ -19,6 +20,35 @@ impl World {
                 Output::Home(message) => panic!("no other home: {message:?}"),
             }
         }
+    }
+
+    fn take_recorder(&mut self, command: RecorderCommand) {
+        let line = match command {
+            RecorderCommand::Open { conference, room, settings, continues } => {
+                let after =
+                    continues.map(|(id, part)| format!(" after {id} part {part}")).unwrap_or_default();
+                self.recorder.push(format!("open room {} {:?}{after}", room.0, settings.tracks));
+                let event = match self.recorder_fails {
+                    Some(is_full) => RecorderEvent::NotOpened { conference, is_full },
+                    None => {
+                        self.recordings += 1;
+                        let recording = ConferenceRecordingId(format!("rec{}", self.recordings));
+                        RecorderEvent::Opened { conference, recording }
+                    }
+                };
+                return self.input(Input::Recorder(event));
+            }
+            RecorderCommand::Pause { recording, is_paused } => format!("pause {recording} {is_paused}"),
+            RecorderCommand::End { recording } => format!("end {recording}"),
+            RecorderCommand::NoteJoined { recording, call, display_name, .. } => {
+                format!("{recording} joined {} {display_name:?}", call.0)
+            }
+            RecorderCommand::NoteTold { recording, participant } => {
+                let call = participant.as_str().rsplit('.').next().unwrap_or_default();
+                format!("{recording} told {call}")
+            }
+        };
+        self.recorder.push(line);
     }
 
     /// The slow store answers everything that it was asked.

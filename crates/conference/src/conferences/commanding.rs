@@ -11,8 +11,7 @@ use crate::{
 };
 
 impl Conferences {
-    /// Does what a participant who is in asks for, after letting pass whatever time is due. Volumes, calls, recordings and
-    /// extensions are not decided here and fail.
+    /// Does what a participant who is in asks for, after letting pass whatever time is due. Volumes, calls and extensions are not decided here and fail.
     pub fn handle_command(&mut self, participant: &ParticipantId, command: Command, now: Now) -> Outcome {
         self.handle_timeout(now);
         let outcome = self.on_command(participant, command, now);
@@ -68,6 +67,7 @@ impl Conferences {
 
     /// What a conference decides by itself.
     fn switch(&mut self, key: &ConferenceKey, order: EntryOrder, command: &Command, now: Now) -> Outcome {
+        let rules = self.recording_rules;
         let Some((live, mut turn)) = self.open(key, now) else { return Outcome::Failed };
         let turn = &mut turn;
         match command {
@@ -126,10 +126,10 @@ impl Conferences {
                 true => Outcome::AnnouncementsOn,
                 false => Outcome::AnnouncementsOff,
             },
+            Command::Record { is_confirmed } => live.record_by_key(order, *is_confirmed, &rules, turn),
             Command::Hear(_)
             | Command::Talk(_)
             | Command::Call { .. }
-            | Command::Record { .. }
             | Command::Extend { .. }
             | Command::NextWaiting
             | Command::Admit(_)

@@ -145,7 +145,7 @@ impl Conferences {
     }
 
     /// The room of a conference that people may be in; also of one whose first caller is on the way in.
-    fn open_live<'a>(
+    pub(super) fn open_live<'a>(
         &'a mut self,
         key: &'a ConferenceKey,
         now: Now,

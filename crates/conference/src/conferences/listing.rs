@@ -4,6 +4,7 @@ use crate::{
     controls::Controls,
     id::{ConferenceName, ParticipantId, ReservationToken},
     muting::MutedBy,
+    recording::RecordingOverview,
     reservation::Reservation,
     state::State,
     time::Timestamp,
@@ -80,6 +81,8 @@ pub struct ConferenceOverview {
     pub started_at: Option<Timestamp>,
     /// What is set for it; `None` where it is not open.
     pub controls: Option<Controls>,
+    /// Its recording, while it is recorded.
+    pub recording: Option<RecordingOverview>,
 }
 
 /// Which reservations of an account to list.

@@ -33,6 +33,7 @@ use crate::{
     id::{AccountId, ConferenceKey, ParticipantId, ReservationToken},
     limits::{ConferenceLimits, ReservationLimits},
     participant::{Digit, ParticipantOptions},
+    recording::{CutOffRecording, RecordingCommand, RecordingReport, RecordingRules},
     refused::Refused,
     room::AdmitAnswer,
     state::State,
@@ -48,6 +49,7 @@ use turn::{Answered, Turn};
 pub struct Conferences {
     reservation_limits: ReservationLimits,
     conference_limits: ConferenceLimits,
+    recording_rules: RecordingRules,
     conferences: BTreeMap<ConferenceKey, Conference>,
     /// Each reservation's conference and start.
     tokens: BTreeMap<ReservationToken, (ConferenceKey, Timestamp)>,
@@ -131,6 +133,7 @@ impl Conferences {
         Self {
             reservation_limits: reservations,
             conference_limits: conferences,
+            recording_rules: RecordingRules::default(),
             conferences: BTreeMap::new(),
             tokens: BTreeMap::new(),
             by_start: BTreeSet::new(),
@@ -144,6 +147,22 @@ impl Conferences {
             effects: VecDeque::new(),
             answers: VecDeque::new(),
         }
+    }
+
+    /// With these rules of recordings.
+    #[must_use]
+    pub fn with_recording_rules(mut self, rules: RecordingRules) -> Self {
+        self.recording_rules = rules;
+        self
+    }
+
+    /// A recording of a reserved conference was cut off by a restart: where the conference goes on, its next recording is the next
+    /// part, and begins as soon as the conference starts. `false`: the conference is over.
+    pub fn resume_recording(&mut self, key: &ConferenceKey, cut_off: CutOffRecording, now: Now) -> bool {
+        self.handle_timeout(now);
+        let goes_on = self.open(key, now).map(|(live, _)| live.resume_recording(cut_off)).is_some();
+        self.settle(now);
+        goes_on
     }
 
     /// Takes one event, after letting pass whatever time is due.
@@ -210,8 +229,40 @@ impl Conferences {
                 self.on_mute_all(&conference, muted, except_leaders, self_unmute, now)
             }
             Event::ChangeControls { conference, change } => self.on_change_controls(&conference, change, now),
+            Event::StartRecording { conference, settings } => {
+                let rules = self.recording_rules;
+                let (live, mut turn) = self.open_live(&conference, now)?;
+                live.start_recording(settings, None, &rules, &mut turn)
+            }
+            Event::PauseRecording { conference, is_paused } => {
+                let (live, mut turn) = self.open_live(&conference, now)?;
+                live.pause_recording(is_paused, None, &mut turn)
+            }
+            Event::StopRecording { conference } => {
+                let (live, mut turn) = self.open_live(&conference, now)?;
+                live.stop_recording(&mut turn)
+            }
+            Event::Recording { conference, report } => self.on_recording(&conference, report, now),
             Event::End { conference } => self.on_end(&conference, now),
         }
+    }
+
+    fn on_recording(
+        &mut self,
+        key: &ConferenceKey,
+        report: RecordingReport,
+        now: Now,
+    ) -> Result<(), Refused> {
+        let rules = self.recording_rules;
+        if let Some((live, mut turn)) = self.open(key, now) {
+            return live.recording_report(report, &rules, &mut turn);
+        }
+        // The conference is over, and its recording has begun after all.
+        if let RecordingReport::Opened { recording } = report {
+            let what = RecordingCommand::End { recording };
+            self.effects.push_back(Effect::Recording { conference: key.clone(), what });
+        }
+        Err(Refused::UnknownConference)
     }
 
     /// Lets time pass. Call at [`Self::poll_timeout`] or later, and at least once a second: the calendar clock
@@ -232,13 +283,14 @@ impl Conferences {
 
     /// Makes up for what follows from what has changed, and does what is due in live conferences.
     fn settle(&mut self, now: Now) {
+        let rules = self.recording_rules;
         loop {
             while let Some(key) = self.touched.pop_first() {
                 self.settle_one(&key, now);
             }
             if let Some(key) = self.alarms.due_time(now.mono) {
                 let Some((live, mut turn)) = self.open(&key, now) else { continue };
-                if let Some(reason) = live.on_time(&mut turn) {
+                if let Some(reason) = live.on_time(&rules, &mut turn) {
                     self.hang_up_on_all(&key, reason, now);
                 }
             } else if let Some(key) = self.alarms.due_date(now.wall) {
@@ -251,7 +303,7 @@ impl Conferences {
     }
 
     fn settle_one(&mut self, key: &ConferenceKey, now: Now) {
-        let Self { conferences, effects, answers, .. } = self;
+        let Self { conferences, effects, answers, recording_rules, .. } = self;
         let mut turn = Turn { key, now, effects, answers };
         let mut next = (None, None);
         if let Some(conference) = conferences.get_mut(key) {
@@ -262,7 +314,7 @@ impl Conferences {
                     live.forget_names(&mut turn);
                     turn.notify(|conference| Notice::ConferenceGone { conference });
                 } else {
-                    live.settle(ends_at, &mut turn);
+                    live.settle(ends_at, recording_rules, &mut turn);
                     next = (live.next_time(), live.next_date());
                 }
             }

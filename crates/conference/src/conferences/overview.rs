@@ -64,5 +64,6 @@ fn overview(key: &ConferenceKey, conference: &Conference) -> ConferenceOverview 
         waiting,
         started_at,
         controls: live.map(|live| live.controls),
+        recording: live.and_then(LiveConference::recording_overview),
     }
 }

@@ -389,6 +389,7 @@ impl Edge {
                 assert!(!self.inside.contains_key(&number(participant)), "moved before it has left");
             }
             Effect::Notify(notice) => self.notice(notice),
+            Effect::Recording { .. } | Effect::TellRecorded { .. } => panic!("nobody has it recorded"),
             Effect::Beep { .. } | Effect::Play { .. } => {}
         }
     }

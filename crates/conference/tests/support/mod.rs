@@ -9,7 +9,7 @@ use plenary_conference::{
     effect::{Announcement, Audience, EndReason, Notice},
     participant::PlayList,
 };
-use plenary_model::{Announce, LanguageCode, NameId};
+use plenary_model::{Announce, AutoRecord, LanguageCode, NameId};
 
 pub const ACCOUNT: AccountId = AccountId(1);
 /// The world begins at a whole minute.
@@ -53,6 +53,7 @@ pub fn rules() -> RoomRules {
         end_after_leader_s: None,
         time_warnings_min: Vec::new(),
         alone_min: 0,
+        record: AutoRecord::Off,
         language: LanguageCode::new("en").unwrap(),
     }
 }

@@ -87,6 +87,8 @@ impl Menus {
             News::HandRaised => Prompt::HandSomebody,
             News::Guessing => Prompt::LobbyGuessing,
             News::SeveralWait { count } => return vec![Saying::Waiting { count }.into()],
+            News::RecordingBegun => Prompt::RecordOn,
+            News::RecordingNotBegun => Prompt::KeyFailed,
             News::Waiting { name } => return vec![Saying::AsksAdmission { name }.into()],
             News::Call(CallProgress::Ringing) => Prompt::DialRinging,
             News::Call(CallProgress::Busy) => Prompt::DialBusy,

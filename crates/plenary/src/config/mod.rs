@@ -13,7 +13,7 @@ pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
 
-use crate::{ice::IceConfig, port_range::PortRange};
+use crate::{ice::IceConfig, port_range::PortRange, recordings::RecordingConfig};
 use anyhow::{Context, anyhow, bail};
 use environment::KnownKey;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) ice: IceConfig,
     /// The media plane.
     pub(crate) media: Media,
+    /// Recordings of conferences.
+    pub(crate) recordings: RecordingConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -130,6 +132,7 @@ impl Default for Config {
             webrtc: WebRtc::default(),
             ice: IceConfig::default(),
             media: Media::default(),
+            recordings: RecordingConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -183,6 +186,7 @@ impl Config {
                 "https and sips need a certificate: name its files in [tls], or make one for trials with `plenary certificate`"
             );
         }
+        self.recordings.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
@@ -206,6 +210,11 @@ impl Config {
     /// The folder of announcement files.
     pub(crate) fn media_dir(&self) -> PathBuf {
         self.data.join("media")
+    }
+
+    /// The folder of recordings.
+    pub(crate) fn recordings_dir(&self) -> PathBuf {
+        self.data.join("recordings")
     }
 }
 

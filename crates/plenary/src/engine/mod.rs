@@ -13,6 +13,7 @@ mod clock;
 mod handle;
 mod lookup;
 mod media_plane;
+mod recorder;
 mod records;
 mod rescue;
 mod signalling;
@@ -22,17 +23,21 @@ pub(crate) use handle::EngineHandle;
 
 use crate::forecast::Admissions;
 use plenary_calls::{
-    CallNumber, Input, Node, Output, Settings, Start,
+    CallNumber, Input, Node, Output, RecorderEvent, Settings, Start,
     lookup::{Found, LookupId, StoreFailed},
     question::{Answer, EdgeQuestion, Question},
 };
 use plenary_conference::{
-    ConferenceLimits, Conferences, Event, Mono, QuestionId, Reservation, ReservationLimits,
+    ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Mono, QuestionId, RecordingRules,
+    Reservation, ReservationLimits, recording::CutOffRecording,
 };
 use plenary_media::{MediaEvent, MediaHandle};
+use plenary_model::{AccountId, ConferenceRecordingId, RecordingManifest, RecordingSettings};
+use plenary_recording::Recorder;
 use plenary_sip::{Reason, SipEvent, SipHandle};
 use plenary_speech::Languages;
 use plenary_store::Store;
+use recorder::Recordings;
 use records::RecordWriter;
 use rescue::Rescues;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
@@ -50,6 +55,10 @@ pub(crate) enum EngineCommand {
     Ask(Box<Question>, oneshot::Sender<Answer>),
     /// The store says this to a lookup.
     Found(LookupId, Box<Found>),
+    /// The files of a recording are there, or cannot be made.
+    RecordingOpened(Box<recorder::Opened>),
+    /// A recording ends by itself.
+    RecordingFailed { recording: ConferenceRecordingId, is_full: bool },
     /// Other settings from now on.
     Reconfigure(Box<Settings>),
     /// Every call is to end, and then the engine; answered when it has.
@@ -77,6 +86,11 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     /// What is said to callers.
     pub(crate) languages: Arc<Languages>,
+    /// Writes recordings.
+    pub(crate) recorder: Recorder,
+    pub(crate) recording_rules: RecordingRules,
+    /// Recordings that the last run has left unfinished.
+    pub(crate) cut_off: Vec<RecordingManifest>,
 }
 
 /// The loop around the deciding crates.
@@ -85,6 +99,7 @@ pub(crate) struct Engine {
     node: Node,
     store: Store,
     records: RecordWriter,
+    recordings: Recordings,
     sip: SipHandle,
     media: MediaHandle,
     listening: Vec<IpAddr>,
@@ -111,7 +126,8 @@ impl Engine {
             parts.reservations.clone(),
             clock,
         );
-        let mut conferences = Conferences::new(parts.reservations.clone(), parts.conferences);
+        let mut conferences = Conferences::new(parts.reservations.clone(), parts.conferences)
+            .with_recording_rules(parts.recording_rules);
         let completed_minutes = parts.reservations.completed_minutes;
         let open = parts.store.open_reservations(clock.now().wall, completed_minutes).await?;
         let account_sounds = parts.store.account_sounds().await?;
@@ -121,6 +137,7 @@ impl Engine {
             info!(count = open.len(), "reservations read back");
         }
         open_reservations(&mut conferences, open, clock);
+        resume_recordings(&mut conferences, parts.cut_off, clock);
         let start = Start {
             node: u64::from_be_bytes(random()?),
             seed: random()?,
@@ -135,6 +152,12 @@ impl Engine {
             clock,
             node: Node::new(start, conferences, clock.now()),
             records: RecordWriter::start(parts.store.clone()),
+            recordings: Recordings::new(
+                parts.recorder,
+                parts.media.clone(),
+                parts.store.clone(),
+                commands.clone(),
+            ),
             store: parts.store,
             sip: parts.sip,
             media: parts.media,
@@ -211,6 +234,14 @@ impl Engine {
                 self.take(Input::Question(id, *question));
             }
             EngineCommand::Found(id, found) => self.take(Input::Found(id, *found)),
+            EngineCommand::RecordingOpened(opened) => {
+                let event = self.recordings.opened(*opened);
+                self.take(Input::Recorder(event));
+            }
+            EngineCommand::RecordingFailed { recording, is_full } => {
+                self.recordings.failed(&recording);
+                self.take(Input::Recorder(RecorderEvent::Failed { recording, is_full }));
+            }
             EngineCommand::Reconfigure(settings) => self.take(Input::Settings(settings)),
             EngineCommand::Stop(reply) => {
                 self.stopping = Some(reply);
@@ -257,6 +288,7 @@ impl Engine {
                         let _ = commands.send(EngineCommand::Found(id, found)).await;
                     });
                 }
+                Output::Recorder(command) => self.recordings.command(command),
                 Output::Record(entry) => self.records.write(entry),
                 Output::Reply { question, answer } => {
                     if let Some(reply) = self.waiting.remove(&question) {
@@ -297,6 +329,21 @@ fn open_reservations(conferences: &mut Conferences, open: Vec<Reservation>, cloc
     for reservation in open {
         if let Err(refused) = conferences.handle_event(Event::ReservationAdded(reservation), clock.now()) {
             warn!(%refused, "a stored reservation cannot be opened");
+        }
+    }
+}
+
+/// Reserved conferences that go on are recorded on, in a new part each.
+fn resume_recordings(conferences: &mut Conferences, cut_off: Vec<RecordingManifest>, clock: Clock) {
+    // By their ids, so by time: of several of one conference the last counts.
+    for manifest in cut_off {
+        let name = ConferenceName::new(&manifest.conference);
+        let key = ConferenceKey { account: AccountId(manifest.account), name };
+        let RecordingManifest { id, part, tracks_kind, format, announced, .. } = manifest;
+        let settings = RecordingSettings { tracks: tracks_kind, format, announce: announced };
+        let cut_off = CutOffRecording { recording: ConferenceRecordingId(id), part, settings };
+        if conferences.resume_recording(&key, cut_off, clock.now()) {
+            info!(conference = %key.name, account = key.account.0, "a recording that was cut off goes on when the conference does");
         }
     }
 }

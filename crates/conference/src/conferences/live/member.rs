@@ -27,6 +27,8 @@ pub(in crate::conferences) struct Member {
     pub(super) self_unmute: Option<bool>,
     pub(super) hand_raised_at: Option<Timestamp>,
     pub(super) is_held: bool,
+    /// It is being told that the conference is recorded, and not heard yet.
+    pub(super) is_being_told: bool,
     /// Only these hear it.
     pub(super) heard_by: Option<Vec<ParticipantId>>,
     pub(super) entered_at: Timestamp,
@@ -61,6 +63,7 @@ impl Member {
             self_unmute: preset.self_unmute,
             hand_raised_at: None,
             is_held: preset.held,
+            is_being_told: false,
             heard_by: preset.heard_by,
             entered_at: at,
             said: Said::default(),
@@ -130,7 +133,8 @@ impl Member {
     /// before the conference is heard, and begins after the conference has fallen silent.
     pub(super) fn refresh(&mut self, started: bool, turn: &mut Turn<'_>) {
         let listens = started && !self.is_held;
-        let voice = Voice { speaks: listens && self.options.talker && !self.muting.is_muted(), listens };
+        let may_speak = self.options.talker && !self.muting.is_muted() && !self.is_being_told;
+        let voice = Voice { speaks: listens && may_speak, listens };
         let media = self.options.while_stopped_media.clone().filter(|_| !started && !self.is_held);
         let (conference, participant) = (|| turn.key.clone(), || self.id.clone());
         let mut effects = Vec::new();

@@ -9,6 +9,7 @@ mod lobby;
 mod lobbying;
 mod member;
 mod muting;
+mod recording;
 mod sounds;
 mod timers;
 mod timing;
@@ -33,6 +34,7 @@ use crate::{
 };
 use floor::Actor;
 use lobby::Lobby;
+use recording::Recordings;
 use std::collections::{BTreeMap, BTreeSet};
 use timers::Timers;
 use warnings::Warnings;
@@ -61,6 +63,7 @@ pub(super) struct LiveConference {
     pub(super) lobby: Lobby,
     timers: Timers,
     warnings: Warnings,
+    recordings: Recordings,
 }
 
 /// What a key press means to the participant who pressed it.
@@ -85,6 +88,7 @@ impl LiveConference {
             lobby: Lobby::default(),
             timers: Timers::default(),
             warnings: Warnings::default(),
+            recordings: Recordings::default(),
         }
     }
 
@@ -198,6 +202,7 @@ impl LiveConference {
         let by = guest.preset.heard_by.clone();
         let muting = self.muting_on_entry(&guest);
         self.members.insert(order, Member::new(id.clone(), guest, muting, turn.now.wall));
+        self.expect_to_tell(order, turn);
         turn.notify(|conference| Notice::ParticipantEntered { conference, participant: id.clone() });
         if was_made {
             self.say_role(order, turn);
@@ -209,6 +214,7 @@ impl LiveConference {
             self.refresh(order, turn);
         }
         self.sound_entry(order, replaces, turn);
+        self.tell_recorded(order, turn);
         self.tell_muted_on_entry(order, turn);
         if is_leader {
             self.tell_who_waits(order, turn);
@@ -282,6 +288,7 @@ impl LiveConference {
         turn: &mut Turn<'_>,
     ) -> bool {
         let Some(member) = self.members.remove(&order) else { return false };
+        self.forget_telling(order);
         if let Some(reason) = hang_up {
             turn.hang_up(&member.id, reason);
         }
@@ -293,6 +300,7 @@ impl LiveConference {
     /// A participant goes to another conference. Returns what it enters there with, and whether this conference ends for all others.
     pub(super) fn move_out(&mut self, order: EntryOrder, turn: &mut Turn<'_>) -> Option<(Guest, bool)> {
         let mut member = self.members.remove(&order)?;
+        self.forget_telling(order);
         member.end_what_it_hears(turn);
         turn.notify(|conference| Notice::ParticipantLeft { conference, participant: member.id.clone() });
         let ends_for_all = self.after_one_left(&member, turn);
@@ -313,6 +321,9 @@ impl LiveConference {
             self.refresh_all(turn);
         }
         self.all_muted &= !self.members.is_empty();
+        if self.members.is_empty() {
+            self.end_recording(false, turn);
+        }
         self.sound_exit(gone, turn);
         let was_last_leader = gone.is_leader() && !gone.is_replaced && !self.has_leader();
         let Some(rules) = self.rules.as_ref().filter(|_| was_last_leader && !self.members.is_empty()) else {
@@ -349,6 +360,7 @@ impl LiveConference {
             turn.notify(|conference| Notice::ConferenceStopped { conference });
         }
         self.all_muted = false;
+        self.end_recording(false, turn);
         self.forget_names(turn);
         gone
     }

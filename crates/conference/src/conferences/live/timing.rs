@@ -7,6 +7,7 @@ use super::{
 use crate::{
     conferences::turn::Turn,
     effect::{Announcement, Effect, EndReason},
+    recording::RecordingRules,
     time::{Mono, Timestamp},
 };
 use plenary_model::NameId;
@@ -19,12 +20,18 @@ const NAME_KEPT_S: u32 = 30;
 impl LiveConference {
     /// When [`Self::on_time`] is due.
     pub(in crate::conferences) fn next_time(&self) -> Option<Mono> {
-        self.timers.next()
+        [self.timers.next(), self.recordings.next()].into_iter().flatten().min()
     }
 
     /// Sets and cancels timers by how things stand now. `ends_at`: when the reservation that the conference is of is over.
-    pub(in crate::conferences) fn settle(&mut self, ends_at: Option<Timestamp>, turn: &mut Turn<'_>) {
+    pub(in crate::conferences) fn settle(
+        &mut self,
+        ends_at: Option<Timestamp>,
+        recording: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) {
         self.settle_lobby(turn);
+        self.settle_recording(recording, turn);
         if self.members.is_empty() || self.has_leader() {
             self.timers.leader_gone = None;
         }
@@ -44,8 +51,13 @@ impl LiveConference {
     }
 
     /// Does what is due. `Some`: the conference ends for all.
-    pub(in crate::conferences) fn on_time(&mut self, turn: &mut Turn<'_>) -> Option<EndReason> {
+    pub(in crate::conferences) fn on_time(
+        &mut self,
+        recording: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Option<EndReason> {
         let now = turn.now.mono;
+        self.on_recording_time(recording, turn);
         while let Some((_, name)) = self.timers.names.pop_front_if(|(at, _)| *at <= now) {
             turn.effect(Effect::ForgetName { conference: turn.key.clone(), name });
         }

@@ -14,6 +14,7 @@ use plenary_conference::{
     conferences::ConferenceRef,
 };
 use plenary_media::MediaHandle;
+use plenary_model::ConferenceRecordingId;
 use plenary_store::Store;
 use std::{
     sync::{
@@ -171,6 +172,11 @@ impl EngineHandle {
     /// Other settings from now on.
     pub(crate) async fn reconfigure(&self, settings: Settings) {
         let _ = self.engine.commands.send(EngineCommand::Reconfigure(Box::new(settings))).await;
+    }
+
+    /// A recording ends by itself.
+    pub(crate) async fn recording_failed(&self, recording: ConferenceRecordingId, is_full: bool) {
+        let _ = self.engine.commands.send(EngineCommand::RecordingFailed { recording, is_full }).await;
     }
 
     /// Takes no new calls; returns when the last one is over.

@@ -1,0 +1,214 @@
+//! Recordings over HTTP: of a conference in progress, and those that are over.
+#![allow(missing_docs)]
+
+mod support;
+
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt;
+use plenary_conference::{ConferenceKey, ConferenceName, Event, RecordingReport};
+use plenary_model::{
+    AccountId, ConferenceRecordingId, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat,
+    RecordingManifest, RecordingState,
+};
+use serde_json::{Value, json};
+use support::World;
+use tower::ServiceExt;
+
+const ID: &str = "019a7c3e5b1f00112233445566778899";
+const LATER: &str = "019a7c3e5b2f00112233445566778899";
+const AUDIO: &[u8] = b"OggS and what follows: 0123456789";
+
+struct Answer {
+    status: u16,
+    headers: axum::http::HeaderMap,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+async fn send(world: &World, method: &str, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("Host", "a");
+    request = request.header("Authorization", format!("Bearer {}", world.key));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = match body {
+        Value::Null => Body::empty(),
+        body => {
+            request = request.header("Content-Type", "application/json");
+            Body::from(body.to_string())
+        }
+    };
+    let response = world.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, bytes }
+}
+
+async fn get(world: &World, path: &str) -> Answer {
+    send(world, "GET", path, &[], &Value::Null).await
+}
+
+fn manifest(account: AccountId, id: &str, conference: &str) -> RecordingManifest {
+    RecordingManifest {
+        id: id.to_owned(),
+        account: account.0,
+        conference: conference.to_owned(),
+        part: 1,
+        continues: None,
+        state: RecordingState::Finished,
+        tracks_kind: RecordedTracks::Mixed,
+        format: RecordingFormat::Opus,
+        announced: true,
+        started_at_ms: 1_700_000_000_000,
+        ended_at_ms: Some(1_700_000_060_000),
+        end_reason: Some(RecordingEnd::Stopped),
+        duration_ms: 60_000,
+        lost_ms: 0,
+        tracks: vec![RecordedTrack {
+            number: 1,
+            file: "mixed.opus".to_owned(),
+            participant_id: None,
+            offset_ms: 0,
+            bytes: AUDIO.len() as u64,
+            sha256: Some("ab".repeat(32)),
+        }],
+        participants: Vec::new(),
+        pauses: Vec::new(),
+    }
+}
+
+/// A recording of the account that is over, with its file.
+async fn stored(world: &World, id: &str, conference: &str) {
+    let manifest = manifest(world.account, id, conference);
+    world.store.write_recording(&manifest).await.unwrap();
+    let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("mixed.opus"), AUDIO).unwrap();
+}
+
+#[tokio::test]
+async fn recordings_are_listed_the_latest_first_and_shown_with_their_files() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    stored(&world, LATER, "Tea").await;
+    let list = get(&world, "/v1/recordings?limit=1").await.json();
+    assert_eq!(list["items"][0]["id"], LATER);
+    let next = list["next"].as_str().expect("there are more");
+    let list = get(&world, &format!("/v1/recordings?limit=1&cursor={next}")).await.json();
+    assert_eq!((&list["items"][0]["id"], &list["next"]), (&json!(ID), &Value::Null));
+    let list = get(&world, "/v1/recordings?conference=Board").await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let one = get(&world, &format!("/v1/recordings/{ID}")).await.json();
+    assert_eq!(
+        (&one["conference"], &one["state"], &one["tracks"]),
+        (&json!("Board"), &json!("finished"), &json!("mixed"))
+    );
+    assert_eq!((&one["started_at"], &one["duration_ms"]), (&json!("2023-11-14T22:13:20Z"), &json!(60_000)));
+    assert_eq!(one["files"][0]["bytes"], AUDIO.len());
+    let unknown = get(&world, "/v1/recordings/7").await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (404, &json!("1113")));
+}
+
+#[tokio::test]
+async fn audio_is_given_whole_or_in_ranges() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    let path = format!("/v1/recordings/{ID}/audio");
+    let whole = get(&world, &path).await;
+    assert_eq!((whole.status, &whole.bytes[..]), (200, AUDIO));
+    assert_eq!(whole.header("content-type"), "audio/ogg; codecs=opus");
+    assert_eq!((whole.header("accept-ranges"), whole.header("content-length")), ("bytes", "33"));
+    let tag = whole.header("etag").to_owned();
+    for (range, content_range, bytes) in [
+        ("bytes=0-3", "bytes 0-3/33", &AUDIO[..4]),
+        ("bytes=23-", "bytes 23-32/33", &AUDIO[23..]),
+        ("bytes=-2", "bytes 31-32/33", &AUDIO[31..]),
+    ] {
+        let part = send(&world, "GET", &path, &[("Range", range), ("If-Range", &tag)], &Value::Null).await;
+        assert_eq!((part.status, &part.bytes[..]), (206, bytes), "{range}");
+        assert_eq!(part.header("content-range"), content_range);
+    }
+    let outside = send(&world, "GET", &path, &[("Range", "bytes=33-")], &Value::Null).await;
+    assert_eq!((outside.status, outside.header("content-range")), (416, "bytes */33"));
+    let other = [("Range", "bytes=0-3"), ("If-Range", "\"another\"")];
+    assert_eq!(send(&world, "GET", &path, &other, &Value::Null).await.status, 200);
+    assert_eq!(get(&world, &format!("{path}?track=2")).await.status, 404);
+    let head = send(&world, "HEAD", &path, &[], &Value::Null).await;
+    assert_eq!((head.status, head.bytes.len(), head.header("content-length")), (200, 0, "33"));
+}
+
+#[tokio::test]
+async fn deleting_takes_files_and_entry_and_not_of_one_that_runs() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    let running = RecordingManifest {
+        state: RecordingState::Running,
+        ended_at_ms: None,
+        end_reason: None,
+        ..manifest(world.account, LATER, "Board")
+    };
+    world.store.write_recording(&running).await.unwrap();
+    let refused = send(&world, "DELETE", &format!("/v1/recordings/{LATER}"), &[], &Value::Null).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("1220")));
+    let path = format!("/v1/recordings/{ID}");
+    assert_eq!(send(&world, "DELETE", &path, &[], &Value::Null).await.status, 204);
+    assert_eq!(get(&world, &path).await.status, 404);
+    let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(ID);
+    assert!(!folder.exists(), "nothing is left on the disk");
+    assert_eq!(send(&world, "DELETE", &path, &[], &Value::Null).await.status, 404);
+}
+
+#[tokio::test]
+async fn what_is_of_another_account_does_not_exist() {
+    let world = World::new().await;
+    let (other, _) = world.store.create_account_login("3-4-5/eve@example.com").await.unwrap();
+    world.store.write_recording(&manifest(other.id, ID, "Board")).await.unwrap();
+    for path in [format!("/v1/recordings/{ID}"), format!("/v1/recordings/{ID}/audio")] {
+        assert_eq!(get(&world, &path).await.status, 404);
+    }
+    assert_eq!(send(&world, "DELETE", &format!("/v1/recordings/{ID}"), &[], &Value::Null).await.status, 404);
+    assert!(get(&world, "/v1/recordings").await.json()["items"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_conference_is_recorded_paused_and_shown() {
+    let world = World::new().await;
+    let path = "/v1/conferences/Board/recording";
+    assert_eq!(get(&world, path).await.status, 404);
+    world.control.enter(world.account, "Board", "a.1");
+    let none = get(&world, path).await;
+    assert_eq!((none.status, &none.json()["code"]), (404, &json!("1114")));
+    let bad = send(&world, "POST", path, &[], &json!({"tracks": "both"})).await;
+    assert_eq!(bad.status, 400);
+    let begun = send(&world, "POST", path, &[], &json!({"tracks": "separate", "announce": false})).await;
+    let shown = begun.json();
+    assert_eq!(
+        (begun.status, &shown["tracks"], &shown["format"]),
+        (201, &json!("separate"), &json!("opus")),
+        "{shown}"
+    );
+    assert_eq!((&shown["recording_id"], &shown["announce"]), (&Value::Null, &json!(false)));
+    let again = send(&world, "POST", path, &[], &json!({})).await;
+    assert_eq!((again.status, &again.json()["code"]), (409, &json!("1218")));
+    let conference = ConferenceKey { account: world.account, name: ConferenceName::new("Board") };
+    let report = RecordingReport::Opened { recording: ConferenceRecordingId(ID.to_owned()) };
+    world
+        .control
+        .with(|conferences, now| conferences.handle_event(Event::Recording { conference, report }, now))
+        .unwrap();
+    let paused = send(&world, "PATCH", path, &[], &json!({"paused": true})).await.json();
+    assert_eq!((&paused["paused"], &paused["recording_id"]), (&json!(true), &json!(ID)));
+    let shown = get(&world, "/v1/conferences/Board").await.json();
+    assert_eq!(shown["recording"]["recording_id"], ID);
+    assert_eq!(send(&world, "DELETE", path, &[], &Value::Null).await.status, 204);
+    assert_eq!(get(&world, path).await.status, 404);
+}

@@ -1,0 +1,192 @@
+//! The recordings of conferences: what their home decides is passed to the recorder, and what the recorder says to the home.
+
+use crate::{
+    Calls,
+    call::Stage,
+    media::{PlayNumber, RoomNumber},
+    number::CallNumber,
+};
+use plenary_conference::{ConferenceKey, ParticipantId, RecordingCommand, RecordingReport, ToHome};
+use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_speech::Prompt;
+use std::collections::BTreeMap;
+use tracing::{info, warn};
+
+/// What the recorder is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecorderCommand {
+    /// Records a room. [`RecorderEvent::Opened`] or [`RecorderEvent::NotOpened`] answers.
+    Open {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Its place in the media plane.
+        room: RoomNumber,
+        /// How.
+        settings: RecordingSettings,
+        /// The recording that it goes on with, and which part that was.
+        continues: Option<(ConferenceRecordingId, u32)>,
+    },
+    /// Records nothing for now, or goes on.
+    Pause {
+        /// Which one.
+        recording: ConferenceRecordingId,
+        /// It is paused now.
+        is_paused: bool,
+    },
+    /// Ends one.
+    End {
+        /// Which one.
+        recording: ConferenceRecordingId,
+    },
+    /// A participant is in the conference.
+    NoteJoined {
+        /// Of which one.
+        recording: ConferenceRecordingId,
+        /// Its call, as the tracks are numbered by.
+        call: CallNumber,
+        /// Its id.
+        participant: ParticipantId,
+        /// Its name, as it is shown.
+        display_name: Option<String>,
+    },
+    /// A participant was told.
+    NoteTold {
+        /// Of which one.
+        recording: ConferenceRecordingId,
+        /// Its id.
+        participant: ParticipantId,
+    },
+}
+
+/// What the recorder says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecorderEvent {
+    /// It runs.
+    Opened {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Its id.
+        recording: ConferenceRecordingId,
+    },
+    /// It could not begin.
+    NotOpened {
+        /// The conference.
+        conference: ConferenceKey,
+        /// There is too little space.
+        is_full: bool,
+    },
+    /// It ends by itself.
+    Failed {
+        /// Which one.
+        recording: ConferenceRecordingId,
+        /// There is too little space.
+        is_full: bool,
+    },
+}
+
+/// What of recordings the edge keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Recordings {
+    running: BTreeMap<ConferenceKey, ConferenceRecordingId>,
+    /// Participants who are being told that they are recorded.
+    telling: BTreeMap<PlayNumber, (ConferenceKey, ParticipantId)>,
+}
+
+impl Calls {
+    /// The home of a conference decides about its recording.
+    pub(crate) fn command_recording(&mut self, conference: ConferenceKey, command: RecordingCommand) {
+        match command {
+            RecordingCommand::Open { settings, continues } => {
+                let Some(room) = self.rooms.get(&conference).map(|room| room.number) else {
+                    // Its last call has ended meanwhile.
+                    let report = RecordingReport::NotOpened { is_full: false };
+                    return self.out.home(ToHome::Recording { conference, report });
+                };
+                self.out.record_room(RecorderCommand::Open { conference, room, settings, continues });
+            }
+            RecordingCommand::Pause { recording, is_paused } => {
+                self.out.record_room(RecorderCommand::Pause { recording, is_paused });
+            }
+            RecordingCommand::End { recording } => {
+                self.recordings.running.retain(|_, running| *running != recording);
+                self.out.record_room(RecorderCommand::End { recording });
+            }
+            RecordingCommand::NoteTold { recording, participant } => {
+                self.out.record_room(RecorderCommand::NoteTold { recording, participant });
+            }
+        }
+    }
+
+    /// Takes what the recorder says.
+    pub(crate) fn handle_recorder(&mut self, event: RecorderEvent) {
+        let (conference, report) = match event {
+            RecorderEvent::Opened { conference, recording } => {
+                info!(conference = %conference.name, account = conference.account.0, %recording, "recording");
+                self.recordings.running.insert(conference.clone(), recording.clone());
+                let inside = |call: &crate::call::Call| {
+                    matches!(call.stage, Stage::Up(_)) && call.seat.as_ref() == Some(&conference)
+                };
+                let inside: Vec<_> = self
+                    .calls
+                    .values()
+                    .filter(|call| inside(call))
+                    .map(|call| call.participant.clone())
+                    .collect();
+                for participant in inside {
+                    self.note_recorded(&conference, &participant);
+                }
+                (conference, RecordingReport::Opened { recording })
+            }
+            RecorderEvent::NotOpened { conference, is_full } => {
+                (conference, RecordingReport::NotOpened { is_full })
+            }
+            RecorderEvent::Failed { recording, is_full } => {
+                let mut running = self.recordings.running.iter();
+                let Some(conference) =
+                    running.find(|(_, running)| **running == recording).map(|(key, _)| key.clone())
+                else {
+                    return;
+                };
+                warn!(conference = %conference.name, account = conference.account.0, %recording, is_full, "the recording of a conference has ended by itself");
+                self.recordings.running.remove(&conference);
+                (conference, RecordingReport::Failed { recording, is_full })
+            }
+        };
+        self.out.home(ToHome::Recording { conference, report });
+    }
+
+    /// A participant is in a conference: the recording, if there is one, gets to know whose track is whose.
+    pub(crate) fn note_recorded(&mut self, conference: &ConferenceKey, participant: &ParticipantId) {
+        let Some(recording) = self.recordings.running.get(conference).cloned() else { return };
+        let Some(number) = self.participants.get(participant).copied() else { return };
+        let Some(call) = self.calls.get(&number) else { return };
+        let display_name = call.shown_display_name().map(str::to_owned);
+        let participant = participant.clone();
+        self.out.record_room(RecorderCommand::NoteJoined {
+            recording,
+            call: number,
+            participant,
+            display_name,
+        });
+    }
+
+    /// Tells a participant who came while the conference is recorded.
+    pub(crate) fn tell_recorded(&mut self, conference: ConferenceKey, participant: ParticipantId) {
+        let Some(number) = self.participants.get(&participant).copied() else { return };
+        let language = self.language_of(number);
+        let play = self.say_in(&language, number, Prompt::RecordOn);
+        self.recordings.telling.insert(play, (conference, participant));
+    }
+
+    /// What was played is over; `false`: it was something else.
+    pub(crate) fn handle_told_recorded(&mut self, play: PlayNumber) -> bool {
+        let Some((conference, participant)) = self.recordings.telling.remove(&play) else { return false };
+        self.out.home(ToHome::Recording { conference, report: RecordingReport::Told { participant } });
+        true
+    }
+
+    /// A participant is gone: nothing that is played to it ends any more.
+    pub(crate) fn forget_telling(&mut self, participant: &ParticipantId) {
+        self.recordings.telling.retain(|_, (_, told)| told != participant);
+    }
+}

@@ -1,0 +1,401 @@
+//! The recording of a conference: who begins it, who is told, and when it ends. Nothing else changes its state.
+//!
+//! ```text
+//!   (none) ─ start ─▶ opening ─ opened ─▶ running ◀─ pause, resume ─▶ paused
+//!      ▲                 │ not opened        │ stopped, failed, or nobody is left
+//!      └─────────────────┴───────────────────┘
+//! ```
+//!
+//! All who are in are told when it begins. Who comes later is told first and is heard then: their voice is not recorded before
+//! they know.
+
+use super::{EntryOrder, LiveConference, timers::after_s};
+use crate::{
+    command::{News, Outcome},
+    conferences::turn::Turn,
+    effect::{Announcement, Effect, Notice},
+    id::ParticipantId,
+    recording::{CutOffRecording, RecordingCommand, RecordingOverview, RecordingReport, RecordingRules},
+    refused::Refused,
+    time::{Mono, Timestamp},
+};
+use plenary_model::{AutoRecord, ConferenceRecordingId, RecordingSettings};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A participant whose edge does not report that they were told is heard after so long: the prompt could not be played.
+const TELLING_S_MAX: u32 = 15;
+
+/// What of recordings a conference keeps.
+#[derive(Debug, Default)]
+pub(super) struct Recordings {
+    current: Option<Recording>,
+    /// It was ended while it was about to begin: it ends as soon as it has.
+    is_unwanted: bool,
+    /// A leader or a program has ended one: none begins by itself any more.
+    is_declined: bool,
+    /// The one that the next one goes on with.
+    cut_off: Option<CutOffRecording>,
+    /// When the tone comes next.
+    tone_at: Option<Mono>,
+    /// Participants who are being told, and until when they are waited for.
+    telling: BTreeMap<EntryOrder, Mono>,
+}
+
+#[derive(Debug)]
+struct Recording {
+    settings: RecordingSettings,
+    /// The leader who asked for it by key.
+    by: Option<ParticipantId>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// The edge makes its files.
+    Opening,
+    On {
+        id: ConferenceRecordingId,
+        since: Timestamp,
+        is_paused: bool,
+    },
+}
+
+impl Recordings {
+    pub(super) fn next(&self) -> Option<Mono> {
+        self.telling.values().copied().chain(self.tone_at).min()
+    }
+}
+
+impl LiveConference {
+    /// Shown while it is recorded.
+    pub(in crate::conferences) fn recording_overview(&self) -> Option<RecordingOverview> {
+        let Recording { settings, stage, .. } = self.recordings.current.as_ref()?;
+        let (recording, is_paused, started_at) = match stage {
+            Stage::Opening => (None, false, None),
+            Stage::On { id, since, is_paused } => (Some(id.clone()), *is_paused, Some(*since)),
+        };
+        Some(RecordingOverview { recording, settings: *settings, is_paused, started_at })
+    }
+
+    /// A recording of this conference was cut off by a restart: the next one goes on with it, and begins by itself.
+    pub(in crate::conferences) fn resume_recording(&mut self, cut_off: CutOffRecording) {
+        self.recordings.cut_off = Some(cut_off);
+    }
+
+    /// Begins to record. `by`: the leader who asks by key.
+    pub(in crate::conferences) fn start_recording(
+        &mut self,
+        settings: RecordingSettings,
+        by: Option<ParticipantId>,
+        rules: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        if !rules.is_allowed {
+            return Err(Refused::RecordingOff);
+        }
+        // One that is about to begin and to end is waited for.
+        if self.recordings.current.is_some() || self.recordings.is_unwanted {
+            return Err(Refused::AlreadyRecorded);
+        }
+        if self.members.is_empty() {
+            return Err(Refused::NobodyToRecord);
+        }
+        let continues = self.recordings.cut_off.as_ref().map(|one| (one.recording.clone(), one.part));
+        self.recordings.current = Some(Recording { settings, by, stage: Stage::Opening });
+        self.do_recording(RecordingCommand::Open { settings, continues }, turn);
+        Ok(())
+    }
+
+    /// What a leader asks for by key: pauses or resumes; begins where that is confirmed.
+    pub(in crate::conferences) fn record_by_key(
+        &mut self,
+        order: EntryOrder,
+        is_confirmed: bool,
+        rules: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Outcome {
+        let Some(by) = self.members.get(&order).map(|member| member.id.clone()) else {
+            return Outcome::Failed;
+        };
+        let Some(Recording { settings, stage, .. }) = &self.recordings.current else {
+            if !rules.is_allowed {
+                return Outcome::Failed;
+            }
+            if !is_confirmed {
+                return Outcome::RecordingUnconfirmed;
+            }
+            return match self.start_recording(rules.settings, Some(by), rules, turn) {
+                // What becomes of it is told then.
+                Ok(()) => Outcome::Done,
+                Err(_) => Outcome::Failed,
+            };
+        };
+        let (announces, Stage::On { is_paused, .. }) = (settings.announce, stage) else {
+            return Outcome::Failed;
+        };
+        let pauses = !is_paused;
+        match (self.pause_recording(pauses, Some(by), turn), announces, pauses) {
+            (Err(_), ..) => Outcome::Failed,
+            // All are told, the one who asked included.
+            (Ok(()), true, _) => Outcome::Done,
+            (Ok(()), false, true) => Outcome::RecordingPaused,
+            (Ok(()), false, false) => Outcome::RecordingResumed,
+        }
+    }
+
+    /// Pauses, or goes on. Nothing happens where it is so already.
+    pub(in crate::conferences) fn pause_recording(
+        &mut self,
+        pauses: bool,
+        by: Option<ParticipantId>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        let Some(Recording { settings, stage: Stage::On { id, is_paused, .. }, .. }) =
+            &mut self.recordings.current
+        else {
+            return Err(Refused::NotRecorded);
+        };
+        if std::mem::replace(is_paused, pauses) == pauses {
+            return Ok(());
+        }
+        let (announces, recording) = (settings.announce, id.clone());
+        self.do_recording(RecordingCommand::Pause { recording: recording.clone(), is_paused: pauses }, turn);
+        let what = match pauses {
+            true => Announcement::RecordingPaused,
+            false => Announcement::RecordingResumed,
+        };
+        if announces {
+            turn.announce(what);
+            if !pauses {
+                // Who came meanwhile hears it as well.
+                self.note_all_told(&recording, turn);
+            }
+        }
+        turn.notify(|conference| match pauses {
+            true => Notice::RecordingPaused { conference, recording, by },
+            false => Notice::RecordingResumed { conference, recording, by },
+        });
+        if pauses {
+            // What is said now is not recorded.
+            self.stop_telling(turn);
+        }
+        Ok(())
+    }
+
+    /// Ends the recording because a leader or a program wants it.
+    pub(in crate::conferences) fn stop_recording(&mut self, turn: &mut Turn<'_>) -> Result<(), Refused> {
+        if self.recordings.current.is_none() {
+            return Err(Refused::NotRecorded);
+        }
+        self.recordings.is_declined = true;
+        self.end_recording(true, turn);
+        Ok(())
+    }
+
+    /// Ends the recording, if there is one.
+    pub(super) fn end_recording(&mut self, is_told: bool, turn: &mut Turn<'_>) {
+        self.recordings.tone_at = None;
+        let Some(Recording { settings, stage, by }) = self.recordings.current.take() else { return };
+        match stage {
+            Stage::Opening => self.recordings.is_unwanted = true,
+            Stage::On { id, .. } => {
+                self.do_recording(RecordingCommand::End { recording: id.clone() }, turn);
+                if settings.announce && is_told {
+                    turn.announce(Announcement::RecordingOff);
+                }
+                turn.notify(|conference| Notice::RecordingStopped { conference, recording: id, by });
+            }
+        }
+        self.stop_telling(turn);
+    }
+
+    /// What the edge says.
+    pub(in crate::conferences) fn recording_report(
+        &mut self,
+        report: RecordingReport,
+        rules: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        match report {
+            RecordingReport::Opened { recording } => self.recording_opened(recording, rules, turn),
+            RecordingReport::NotOpened { is_full } => {
+                self.recordings.is_unwanted = false;
+                if let Some(Recording { stage: Stage::Opening, by, .. }) = &self.recordings.current {
+                    if let Some(by) = by {
+                        turn.tell(by, News::RecordingNotBegun);
+                    }
+                    self.recordings.current = None;
+                    // A room whose conference cannot be recorded now is not tried again and again.
+                    self.recordings.is_declined = true;
+                    turn.notify(|conference| Notice::RecordingFailed {
+                        conference,
+                        recording: None,
+                        is_full,
+                    });
+                }
+                Err(Refused::RecordingFailed { is_full })
+            }
+            RecordingReport::Failed { recording, is_full } => {
+                let is_it = matches!(&self.recordings.current, Some(Recording { stage: Stage::On { id, .. }, .. }) if *id == recording);
+                if let Some(Recording { settings, .. }) = self.recordings.current.take_if(|_| is_it) {
+                    self.recordings.is_declined = true;
+                    self.recordings.tone_at = None;
+                    if settings.announce {
+                        turn.announce(match is_full {
+                            true => Announcement::RecordingFull,
+                            false => Announcement::RecordingOff,
+                        });
+                    }
+                    let recording = Some(recording);
+                    turn.notify(|conference| Notice::RecordingFailed { conference, recording, is_full });
+                    self.stop_telling(turn);
+                }
+                Ok(())
+            }
+            RecordingReport::Told { participant } => {
+                let told = self.members.iter().find(|(_, member)| member.id == participant);
+                if let Some(order) = told.map(|(order, _)| *order) {
+                    self.told(order, turn);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn recording_opened(
+        &mut self,
+        id: ConferenceRecordingId,
+        rules: &RecordingRules,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refused> {
+        let is_wanted = !std::mem::take(&mut self.recordings.is_unwanted);
+        let current =
+            self.recordings.current.as_mut().filter(|one| is_wanted && matches!(one.stage, Stage::Opening));
+        let Some(current) = current else {
+            self.do_recording(RecordingCommand::End { recording: id }, turn);
+            return Err(Refused::NotRecorded);
+        };
+        current.stage = Stage::On { id: id.clone(), since: turn.now.wall, is_paused: false };
+        let (settings, by) = (current.settings, current.by.clone());
+        self.recordings.cut_off = None;
+        let tone_every_s = rules.tone_every_s;
+        self.recordings.tone_at = (tone_every_s > 0).then(|| after_s(turn.now.mono, tone_every_s));
+        if settings.announce {
+            turn.announce(Announcement::RecordingOn);
+            self.note_all_told(&id, turn);
+        } else if let Some(by) = &by {
+            turn.tell(by, News::RecordingBegun);
+        }
+        turn.notify(|conference| Notice::RecordingStarted { conference, recording: id, settings, by });
+        Ok(())
+    }
+
+    fn note_all_told(&self, recording: &ConferenceRecordingId, turn: &mut Turn<'_>) {
+        self.members.values().for_each(|member| self.note_told(recording, &member.id, turn));
+    }
+
+    fn note_told(&self, recording: &ConferenceRecordingId, participant: &ParticipantId, turn: &mut Turn<'_>) {
+        let (recording, participant) = (recording.clone(), participant.clone());
+        self.do_recording(RecordingCommand::NoteTold { recording, participant }, turn);
+    }
+
+    fn do_recording(&self, what: RecordingCommand, turn: &mut Turn<'_>) {
+        turn.effect(Effect::Recording { conference: turn.key.clone(), what });
+    }
+
+    /// One has entered, and what it hears has not been said yet. Where the conference is recorded it is told, and heard when it has
+    /// been.
+    pub(super) fn expect_to_tell(&mut self, order: EntryOrder, turn: &Turn<'_>) {
+        if let Some(member) = self.members.get_mut(&order)
+            && let Some(Recording { settings, stage, .. }) = &self.recordings.current
+            && settings.announce
+            // While it begins, all are told at once.
+            && matches!(stage, Stage::On { is_paused: false, .. })
+        {
+            member.is_being_told = true;
+            self.recordings.telling.insert(order, after_s(turn.now.mono, TELLING_S_MAX));
+        }
+    }
+
+    /// After what is said of its entering.
+    pub(super) fn tell_recorded(&self, order: EntryOrder, turn: &mut Turn<'_>) {
+        if let Some(member) = self.members.get(&order).filter(|member| member.is_being_told) {
+            let (conference, participant) = (turn.key.clone(), member.id.clone());
+            turn.effect(Effect::TellRecorded { conference, participant });
+        }
+    }
+
+    /// One knows now.
+    fn told(&mut self, order: EntryOrder, turn: &mut Turn<'_>) {
+        if self.recordings.telling.remove(&order).is_none() {
+            return;
+        }
+        if let (Some(Recording { stage: Stage::On { id, .. }, .. }), Some(member)) =
+            (&self.recordings.current, self.members.get(&order))
+        {
+            self.note_told(id, &member.id, turn);
+        }
+        self.let_speak(order, turn);
+    }
+
+    fn let_speak(&mut self, order: EntryOrder, turn: &mut Turn<'_>) {
+        if let Some(member) = self.members.get_mut(&order) {
+            member.is_being_told = false;
+        }
+        self.refresh(order, turn);
+    }
+
+    /// There is nothing to tell any more.
+    fn stop_telling(&mut self, turn: &mut Turn<'_>) {
+        for order in std::mem::take(&mut self.recordings.telling).into_keys() {
+            self.let_speak(order, turn);
+        }
+    }
+
+    /// One is gone.
+    pub(super) fn forget_telling(&mut self, order: EntryOrder) {
+        self.recordings.telling.remove(&order);
+    }
+
+    /// Does what is due.
+    pub(super) fn on_recording_time(&mut self, rules: &RecordingRules, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        let late: BTreeSet<_> =
+            self.recordings.telling.iter().filter(|(_, at)| **at <= now).map(|(order, _)| *order).collect();
+        for order in late {
+            // Not noted as told: nobody knows whether they were.
+            self.recordings.telling.remove(&order);
+            self.let_speak(order, turn);
+        }
+        if self.recordings.tone_at.is_some_and(|at| at <= now) {
+            self.recordings.tone_at = Some(after_s(now, rules.tone_every_s.max(1)));
+            if let Some(Recording { stage: Stage::On { is_paused: false, .. }, .. }) =
+                &self.recordings.current
+            {
+                turn.announce(Announcement::RecordingTone);
+            }
+        }
+    }
+
+    /// Begins or ends a recording by how things stand now.
+    pub(super) fn settle_recording(&mut self, rules: &RecordingRules, turn: &mut Turn<'_>) {
+        if self.members.is_empty() {
+            self.end_recording(false, turn);
+            self.recordings.is_declined = false;
+            return;
+        }
+        let is_auto = self.rules.as_ref().is_some_and(|rules| rules.record == AutoRecord::Auto);
+        let settings = match &self.recordings.cut_off {
+            Some(cut_off) => Some(cut_off.settings),
+            None => is_auto.then_some(rules.settings),
+        };
+        if let Some(settings) = settings
+            && self.is_started()
+            && !self.recordings.is_declined
+            && self.recordings.current.is_none()
+        {
+            // Refused where recordings are switched off, or while the last one has yet to end.
+            let _ = self.start_recording(settings, None, rules, turn);
+        }
+    }
+}

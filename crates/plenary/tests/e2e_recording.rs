@@ -1,0 +1,312 @@
+//! Recordings of real calls: what is in the files, who is told, and what is left when the service is killed or the disk is full.
+#![allow(missing_docs)]
+
+mod support;
+
+use plenary_audio::{codec::Rate, goertzel::power_dbov};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use support::{
+    Server,
+    prompts::Prompts,
+    talk::{TONES, Talk},
+    text, wait_for,
+};
+
+/// The machine of a test may have little free space.
+const CONFIG: &str = "[recordings]\nkeep_free_bytes = 0\n";
+const BOARD: &str = "/v1/conferences/Board/recording";
+/// The level at which callers of [`Talk`] speak.
+const SPOKEN_DBOV: f32 = -16.0;
+
+fn start(server: &Server, body: &Value) -> String {
+    let (status, answer) = server.curl(&["-X", "POST", "-d", &body.to_string()], BOARD);
+    assert_eq!(status, 201, "{answer} {}", server.log());
+    answer["recording_id"].as_str().expect("it runs").to_owned()
+}
+
+/// Ends the recording of the conference, and waits until its files are complete.
+fn stop(server: &Server, id: &str) -> Value {
+    assert_eq!(server.curl(&["-X", "DELETE"], BOARD).0, 204);
+    wait_until_over(server, id)
+}
+
+fn wait_until_over(server: &Server, id: &str) -> Value {
+    wait_for("the recording to be complete", || {
+        let recording = server.get(&format!("/v1/recordings/{id}"));
+        (recording["state"] != "running").then_some(recording)
+    })
+}
+
+fn download(server: &Server, id: &str, track: u64, to: &Path) {
+    let url = format!("http://{}/v1/recordings/{id}/audio?track={track}", server.http);
+    let credentials = format!("{}:{}", support::LOGIN, server.key);
+    let got =
+        Command::new("curl").args(["-sSf", "-u", &credentials, "-o"]).arg(to).arg(url).output().unwrap();
+    assert!(got.status.success(), "{}", text(&got));
+}
+
+/// What another decoder makes of a file.
+fn play(path: &Path) -> Vec<i16> {
+    let recording = plenary_sounds::read_file(path, &plenary_sounds::Limits::UPLOAD);
+    let recording = recording.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(recording.rate, Rate::Full);
+    recording.samples
+}
+
+fn level(samples: &[i16], hz: f32) -> f32 {
+    power_dbov(samples, 48_000, hz)
+}
+
+/// When a tone begins, in milliseconds, to 5 ms.
+fn begins_ms(samples: &[i16], hz: f32) -> usize {
+    let is_there = |window: &[i16]| level(window, hz) > SPOKEN_DBOV - 9.0;
+    samples.windows(960).step_by(240).position(is_there).expect("the tone is there") * 5
+}
+
+/// Has other programs read a file, each as far as it can; they are installed by `make test`. Seconds that it plays.
+fn assert_others_play(path: &Path, seconds: f64) {
+    let run = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output();
+        let output =
+            output.unwrap_or_else(|error| panic!("{program} is missing (make test installs it): {error}"));
+        assert!(output.status.success(), "{program}: {}", text(&output));
+        text(&output)
+    };
+    let file = path.to_str().unwrap();
+    let decoded = path.with_extension("decoded.wav");
+    let decoded = decoded.to_str().unwrap();
+    run("ffmpeg", &["-v", "error", "-y", "-i", file, decoded]);
+    let played = plenary_sounds::read_file(Path::new(decoded), &plenary_sounds::Limits::UPLOAD).unwrap();
+    let by_ffmpeg = played.milliseconds() as f64 / 1000.0;
+    assert!((by_ffmpeg - seconds).abs() < 0.03, "ffmpeg plays {by_ffmpeg} s of {seconds} s");
+    if file.ends_with(".opus") {
+        let said = run("opusinfo", &[file]);
+        assert!(!said.to_lowercase().contains("warning"), "{said}");
+    } else {
+        let said: f64 = run("sox", &["--info", "-D", file]).trim().parse().unwrap();
+        assert!((said - seconds).abs() < 0.03, "sox plays {said} s of {seconds} s");
+    }
+}
+
+#[test]
+fn the_mix_has_all_voices_at_their_levels_and_can_be_sought() {
+    let server = Server::start(CONFIG);
+    let _talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"announce": false}));
+    std::thread::sleep(Duration::from_secs(3));
+    let recording = stop(&server, &id);
+    assert_eq!((&recording["state"], &recording["lost_ms"]), (&json!("finished"), &json!(0)), "{recording}");
+    let duration_ms = recording["duration_ms"].as_u64().unwrap();
+    assert!((2900..6000).contains(&duration_ms), "{duration_ms} ms");
+    let path = server.folder.path().join("mixed.opus");
+    download(&server, &id, 1, &path);
+    let samples = play(&path);
+    assert_eq!(samples.len() as u64 / 48, duration_ms);
+    for hz in TONES {
+        let level = level(&samples[48_000..96_000], hz);
+        assert!((level - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {level} dBov");
+    }
+    assert_others_play(&path, duration_ms as f64 / 1000.0);
+    let sha256 = recording["files"][0]["sha256"].as_str().unwrap();
+    let summed = Command::new("sha256sum").arg(&path).output().unwrap();
+    assert!(text(&summed).starts_with(sha256));
+    let waveform = server.get(&format!("/v1/recordings/{id}/waveform?points=50"));
+    let data = waveform["data"].as_array().unwrap();
+    assert!(data.len() <= 100 && data.iter().any(|value| value.as_i64().unwrap() > 20), "{waveform}");
+    let (status, _) = server.curl(&["-r", "0-99"], &format!("/v1/recordings/{id}/audio"));
+    assert_eq!(status, 206);
+    assert_eq!(server.curl(&["-X", "DELETE"], &format!("/v1/recordings/{id}")).0, 204);
+    let left = fs::read_dir(server.data().join("recordings")).unwrap();
+    let left: Vec<_> = left.flat_map(|account| fs::read_dir(account.unwrap().path()).unwrap()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn separate_tracks_hold_one_voice_each_at_one_time() {
+    let server = Server::start(CONFIG);
+    let mut talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"tracks": "separate", "format": "wav", "announce": false}));
+    std::thread::sleep(Duration::from_secs(2));
+    // Two who come at once are heard at once.
+    for hz in [1700.0, 2300.0] {
+        let call = talk.call(&server, "Board", hz);
+        talk.calls.push(call);
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    // All voices stop in the same tick.
+    let (status, answer) =
+        server.curl(&["-X", "POST", "-d", r#"{"muted": true}"#], "/v1/conferences/Board/mute");
+    assert_eq!(status, 200, "{answer}");
+    std::thread::sleep(Duration::from_millis(500));
+    let recording = stop(&server, &id);
+    let files = recording["files"].as_array().unwrap();
+    assert_eq!(files.len(), 4, "{recording}");
+    let ids: Vec<_> = server.participants("Board").iter().map(|one| one["participant_id"].clone()).collect();
+    let mut ends = Vec::new();
+    let mut lengths = Vec::new();
+    for (participant, hz) in ids.iter().zip([TONES[0], TONES[1], 1700.0, 2300.0]) {
+        let file = files.iter().find(|file| file["participant_id"] == *participant).expect("its track");
+        let path = server.folder.path().join(format!("{hz}.wav"));
+        download(&server, &id, file["track"].as_u64().unwrap(), &path);
+        let samples = play(&path);
+        lengths.push(samples.len());
+        let began = begins_ms(&samples, hz);
+        let offset_ms = file["offset_ms"].as_u64().unwrap();
+        assert!(began as u64 + 40 >= offset_ms, "{hz} Hz: {began} ms, offset {offset_ms} ms");
+        let voice = &samples[(began + 300) * 48..(began + 1300) * 48];
+        let own = level(voice, hz);
+        assert!((own - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {own} dBov");
+        for other in [TONES[0], TONES[1], 1700.0, 2300.0].into_iter().filter(|other| *other != hz) {
+            assert!(level(voice, other) < -60.0, "{other} Hz in the track of {hz} Hz");
+        }
+        let last = samples.iter().rposition(|sample| sample.unsigned_abs() > 300).expect("a voice");
+        ends.push(last as f32 / 48.0);
+        assert_others_play(&path, samples.len() as f64 / 48_000.0);
+    }
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "all have the same length: {lengths:?}");
+    let spread =
+        ends.iter().copied().fold(f32::MIN, f32::max) - ends.iter().copied().fold(f32::MAX, f32::min);
+    assert!(spread <= 20.0, "all were muted at once: {ends:?} ms");
+}
+
+#[test]
+fn all_are_told_and_who_comes_later_is_heard_when_they_have_been() {
+    let server = Server::start(CONFIG);
+    let mut talk = Talk::begin(&server, "Board");
+    let mut prompts = Prompts::new();
+    let id = start(&server, &json!({"tracks": "separate"}));
+    for call in &talk.calls {
+        prompts.wait_for(call, "record.on");
+    }
+    let late = talk.call(&server, "Board", 1700.0);
+    let entered = Instant::now();
+    prompts.wait_for(&late, "record.on");
+    wait_for("the late one to be heard", || {
+        (talk.calls[0].hears_tones(&[1700.0], 600, -30.0) == [true]).then_some(())
+    });
+    assert!(entered.elapsed() > Duration::from_millis(1200), "the sentence takes longer than that");
+    talk.calls.push(late);
+    let recording = stop(&server, &id);
+    for call in &talk.calls {
+        prompts.wait_for(call, "record.off");
+    }
+    let participants = recording["participants"].as_array().unwrap();
+    assert_eq!(participants.len(), 3, "{recording}");
+    assert!(participants.iter().all(|one| one["told_at"].is_string()), "{recording}");
+}
+
+#[test]
+fn after_a_kill_the_files_play_and_a_reserved_conference_goes_on_with_the_next_part() {
+    let config = format!("[reservations]\nmin_notice_minutes = 0\n{CONFIG}");
+    let mut server = Server::start(&config);
+    server.reserve_now("Board");
+    wait_for("the conference to be open", || {
+        let (_, shown) = server.curl(&[], "/v1/conferences/Board");
+        (shown["state"] == "holding").then_some(())
+    });
+    let talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"announce": false}));
+    let began = Instant::now();
+    std::thread::sleep(Duration::from_millis(3300));
+    server.kill_and_restart();
+    let recorded_ms = began.elapsed().as_millis() as u64;
+    drop(talk);
+    let recording = server.get(&format!("/v1/recordings/{id}"));
+    assert_eq!(
+        (&recording["state"], &recording["end_reason"]),
+        (&json!("interrupted"), &json!("interrupted"))
+    );
+    let duration_ms = recording["duration_ms"].as_u64().unwrap();
+    // The restart is among the time, so only a bound from below.
+    assert!(duration_ms >= 2300 && duration_ms <= recorded_ms, "{duration_ms} of {recorded_ms} ms");
+    let path = server.folder.path().join("mixed.opus");
+    download(&server, &id, 1, &path);
+    let samples = play(&path);
+    for hz in TONES {
+        let level = level(&samples[samples.len() - 48_000..samples.len() - 4800], hz);
+        assert!((level - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {level} dBov in the last second");
+    }
+    assert_others_play(&path, duration_ms as f64 / 1000.0);
+    let _talk = Talk::begin(&server, "Board");
+    let next = wait_for("the next part", || {
+        let list = server.get("/v1/recordings");
+        let next = list["items"].as_array().unwrap().iter().find(|one| one["part"] == 2).cloned();
+        next.filter(|next| next["state"] == "running")
+    });
+    assert_eq!(next["continues"], json!(id));
+    wait_for("it to be shown", || {
+        let (_, shown) = server.curl(&[], BOARD);
+        (shown["recording_id"] == next["id"]).then_some(())
+    });
+    // A stop by signal completes it.
+    assert!(server.terminate().success());
+    let folder = server.data().join("recordings");
+    let manifest = find_manifest(&folder, next["id"].as_str().unwrap());
+    assert_eq!((&manifest["state"], &manifest["part"]), (&json!("finished"), &json!(2)), "{manifest}");
+}
+
+fn find_manifest(folder: &Path, id: &str) -> Value {
+    let of_account = |account: PathBuf| account.join(id).join("manifest.json");
+    let accounts = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let path = accounts.map(of_account).find(|path| path.is_file()).expect("it is there");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// A small disk in memory, while a test runs.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`: it may not be made here.
+    fn make(folder: PathBuf, options: &str) -> Option<Self> {
+        fs::create_dir_all(&folder).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&folder).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_with_a_sentence_and_never_the_conference() {
+    let server = Server::start(CONFIG);
+    let Some(disk) = SmallDisk::make(server.data().join("recordings"), "size=400k") else {
+        eprintln!("skipped: this user may not mount a small disk");
+        return;
+    };
+    let talk = Talk::begin(&server, "Board");
+    let mut prompts = Prompts::new();
+    // 96 kB a second.
+    let id = start(&server, &json!({"format": "wav"}));
+    let recording = wait_until_over(&server, &id);
+    assert_eq!(
+        (&recording["state"], &recording["end_reason"]),
+        (&json!("failed"), &json!("storage_full")),
+        "{recording}"
+    );
+    for call in &talk.calls {
+        prompts.wait_for(call, "record.failed");
+    }
+    talk.assert_is_heard();
+    assert_eq!(server.curl(&[], BOARD).0, 404);
+    let duration_ms = recording["duration_ms"].as_u64().unwrap();
+    assert!(duration_ms > 2000, "{duration_ms} ms");
+    let path = server.folder.path().join("mixed.wav");
+    download(&server, &id, 1, &path);
+    let samples = play(&path);
+    assert_eq!(samples.len() as u64 / 48, duration_ms);
+    let last = level(&samples[samples.len() - 24_000..], TONES[0]);
+    assert!((last - SPOKEN_DBOV).abs() < 1.0, "{last} dBov at the end");
+    assert_others_play(&path, duration_ms as f64 / 1000.0);
+    drop(disk);
+}

@@ -1,0 +1,144 @@
+//! Recordings of conferences: what is known of each. Their audio is in files of the node that made it.
+
+use crate::{
+    Store, StoreError,
+    database::{execute, postgres::Lock, read, storable},
+};
+use plenary_model::{AccountId, RecordingManifest, Timestamp};
+
+/// Recordings that a question finds, by their ids, which sort by time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordingsQuery {
+    /// Of the conference of this name.
+    pub conference: Option<String>,
+    /// Those that began before the one with this id.
+    pub before: Option<String>,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+impl Store {
+    /// Writes down what is known of a recording: a new one, or how one has ended. Nothing is written for an account that is gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn write_recording(&self, manifest: &RecordingManifest) -> Result<(), StoreError> {
+        let doing = "writing a recording";
+        let text = text_of(manifest)?;
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let insert =
+            "INSERT INTO recordings (id, account_id, conference, state, started_at, ended_at, manifest)
+             SELECT $1, $2, $3, $4, $5, $6, $7 WHERE EXISTS (SELECT 1 FROM accounts WHERE id = $2)
+             ON CONFLICT (id) DO UPDATE SET state = excluded.state, ended_at = excluded.ended_at,
+                 manifest = excluded.manifest";
+        execute!(
+            transaction,
+            doing,
+            sqlx::query(insert)
+                .bind(&manifest.id)
+                .bind(manifest.account)
+                .bind(storable(&manifest.conference))
+                .bind(manifest.state.name())
+                .bind(manifest.started_at_ms)
+                .bind(manifest.ended_at_ms)
+                .bind(storable(&text))
+        )?;
+        transaction.commit(doing).await
+    }
+
+    /// A recording of an account.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recording(
+        &self,
+        account: AccountId,
+        id: &str,
+    ) -> Result<Option<RecordingManifest>, StoreError> {
+        let text: Option<String> = read!(self.base, "reading a recording", |on| sqlx::query_scalar(
+            "SELECT manifest FROM recordings WHERE account_id = $1 AND id = $2"
+        )
+        .bind(account.0)
+        .bind(id)
+        .fetch_optional(on))?;
+        text.as_deref().map(manifest_of).transpose()
+    }
+
+    /// Recordings of an account, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recordings(
+        &self,
+        account: AccountId,
+        query: &RecordingsQuery,
+    ) -> Result<Vec<RecordingManifest>, StoreError> {
+        let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+        let texts: Vec<String> = read!(self.base, "reading recordings", |on| sqlx::query_scalar(
+            "SELECT manifest FROM recordings WHERE account_id = $1
+                 AND ($2 IS NULL OR conference = $2) AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
+        )
+        .bind(account.0)
+        .bind(query.conference.as_deref().map(storable))
+        .bind(query.before.as_deref())
+        .bind(limit)
+        .fetch_all(on))?;
+        texts.iter().map(|text| manifest_of(text)).collect()
+    }
+
+    /// Recordings that are still said to run.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn running_recordings(&self) -> Result<Vec<RecordingManifest>, StoreError> {
+        let texts: Vec<String> = read!(self.base, "reading recordings that were cut off", |on| {
+            sqlx::query_scalar("SELECT manifest FROM recordings WHERE ended_at IS NULL ORDER BY id")
+                .fetch_all(on)
+        })?;
+        texts.iter().map(|text| manifest_of(text)).collect()
+    }
+
+    /// Recordings that ended before this time, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recordings_ended_before(
+        &self,
+        at: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(AccountId, String)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found: Vec<(i64, String)> = read!(self.base, "reading old recordings", |on| sqlx::query_as(
+            "SELECT account_id, id FROM recordings WHERE ended_at < $1 ORDER BY ended_at, id LIMIT $2"
+        )
+        .bind(at.0)
+        .bind(limit)
+        .fetch_all(on))?;
+        Ok(found.into_iter().map(|(account, id)| (AccountId(account), id)).collect())
+    }
+
+    /// Forgets a recording. `false`: there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_recording(&self, account: AccountId, id: &str) -> Result<bool, StoreError> {
+        let doing = "forgetting a recording";
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let delete = "DELETE FROM recordings WHERE account_id = $1 AND id = $2";
+        let gone = execute!(transaction, doing, sqlx::query(delete).bind(account.0).bind(id))?;
+        transaction.commit(doing).await?;
+        Ok(gone > 0)
+    }
+}
+
+fn text_of(manifest: &RecordingManifest) -> Result<String, StoreError> {
+    serde_json::to_string(manifest).map_err(|error| damaged(&manifest.id, &error))
+}
+
+fn manifest_of(text: &str) -> Result<RecordingManifest, StoreError> {
+    serde_json::from_str(text).map_err(|error| damaged("", &error))
+}
+
+fn damaged(id: &str, error: &serde_json::Error) -> StoreError {
+    StoreError::Damaged { what: format!("the manifest of a recording {id}: {error}") }
+}
