@@ -60,17 +60,24 @@ fn read_ogg(file: &File, found: &mut Found) -> io::Result<()> {
     let mut decoder = Decoder::new();
     let mut samples = vec![0; PACKET_SAMPLES_MAX];
     let (mut skip, mut headers) = (0, 0);
+    // Samples so far, pre-skip included.
+    let mut decoded: u64 = 0;
     each_page(file, |page| {
+        // The granule position of the last page cuts off what was encoded beyond the end (RFC 7845, section 4.4).
+        let end = page.granule().unwrap_or(u64::MAX);
         for packet in page.packets() {
             if headers < 2 {
-                skip = pre_skip(packet).map_or(skip, usize::from);
+                skip = pre_skip(packet).map_or(skip, u64::from);
                 headers += 1;
                 continue;
             }
-            let count = decoder.decode(packet, &mut samples);
-            let skipped = skip.min(count);
-            skip -= skipped;
-            samples[skipped..count].iter().for_each(|sample| found.add(*sample));
+            let count = decoder.decode(packet, &mut samples) as u64;
+            let from = skip.saturating_sub(decoded).min(count);
+            let to = end.saturating_sub(decoded).min(count);
+            decoded += count;
+            if from < to {
+                samples[from as usize..to as usize].iter().for_each(|sample| found.add(*sample));
+            }
         }
         true
     })
