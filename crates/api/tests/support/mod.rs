@@ -16,9 +16,9 @@ use plenary_api::{
 };
 use plenary_calls::question::{Answer, HomeQuestion, ParticipantAction};
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Event, Home, Mono, Now,
-    ParticipantId, ParticipantOptions, QuestionId, Refused, Reservation, ReservationLimits, ReservationToken,
-    State, Timestamp,
+    AccountId, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Effect, Event, Home, Mono, Now,
+    ParticipantId, ParticipantOptions, QuestionId, RecordingCommand, RecordingReport, Refused, Reservation,
+    ReservationLimits, ReservationToken, State, Timestamp,
     calendar::Availability,
     conferences::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
@@ -26,7 +26,7 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::RecordingSettings;
+use plenary_model::{ConferenceRecordingId, RecordingSettings};
 use plenary_store::Store;
 use serde_json::Value;
 use std::{
@@ -44,6 +44,9 @@ use tower::ServiceExt;
 /// 2019-06-20 15:00:00, a quarter of an hour before the specification's example begins.
 pub const NOW: Timestamp = Timestamp::from_seconds(1_561_042_800);
 pub const LOGIN: &str = "1-2-0/bob@example.com";
+
+/// Every recording that begins.
+pub const RECORDING: &str = "019a7c3e5b1f00112233445566778899";
 
 pub struct World {
     pub router: Router,
@@ -84,8 +87,16 @@ impl TestHome {
         home.handle_timeout(now);
         let outcome = act(home, now);
         while let Some(message) = home.poll_message() {
-            if let ToEdge::Do { conference, seq, .. } = message {
-                home.handle_message(ToHome::Done { conference, seq }, now);
+            if let ToEdge::Do { conference, seq, effects } = message {
+                let opens = effects.iter().any(|effect| {
+                    matches!(effect, Effect::Recording { what: RecordingCommand::Open { .. }, .. })
+                });
+                home.handle_message(ToHome::Done { conference: conference.clone(), seq }, now);
+                if opens {
+                    let recording = ConferenceRecordingId(RECORDING.to_owned());
+                    let report = RecordingReport::Opened { recording };
+                    home.handle_message(ToHome::Recording { conference, report }, now);
+                }
             }
         }
         (outcome, home.poll_answer())
