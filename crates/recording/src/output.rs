@@ -1,11 +1,6 @@
 //! Where a track is written: whole pages, one system call each, and never half of one.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    os::unix::fs::FileExt,
-    sync::Arc,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 /// A file that grows.
 #[derive(Debug)]
@@ -32,7 +27,7 @@ impl Output {
 
     /// Appends these octets, or none of them.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = (&*self.file).write_all(bytes);
+        let written = self.file.write_all_at(bytes, self.length);
         match written {
             Ok(()) => {
                 self.length += bytes.len() as u64;
@@ -44,6 +39,13 @@ impl Output {
                 Err(error)
             }
         }
+    }
+
+    /// Appends so many zeros, which take no space on most file systems.
+    pub(crate) fn append_zeros(&mut self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(self.length + bytes)?;
+        self.length += bytes;
+        Ok(())
     }
 
     /// Overwrites what is there already.

@@ -233,6 +233,28 @@ fn hours_of_silence_take_little_room() {
 }
 
 #[test]
+fn who_comes_late_has_hours_of_silence_in_a_wav_that_takes_no_room() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("late.wav");
+    let fresh = encoder(BITRATE);
+    let mut track = Track::begin(create(&path), Format::Wav, 1, &fresh).unwrap();
+    track.push(Rate::Full, &[1000; FRAME_SAMPLES], &fresh).unwrap();
+    let frames = 50 * 3600 * 3;
+    track.silence_until(frames, &fresh).unwrap();
+    track.push(Rate::Full, &[2000; FRAME_SAMPLES], &fresh).unwrap();
+    let bytes = track.finish().unwrap();
+    assert_eq!(bytes, 44 + (frames + 1) * 1920);
+    let data = fs::metadata(&path).unwrap();
+    assert_eq!(data.len(), bytes);
+    assert!(data.blocks() * 512 < 1_000_000, "{} blocks", data.blocks());
+    let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    assert_eq!(repair_file(&file, Format::Wav).unwrap().duration_ms, (frames + 1) * 20);
+    let peaks = peaks(&path, Format::Wav, 1000).unwrap();
+    assert_eq!((peaks.data[1], peaks.data[peaks.data.len() - 1]), (3, 7));
+}
+
+#[test]
 fn peaks_show_where_it_is_loud() {
     let folder = tempfile::tempdir().expect("a folder");
     let fresh = encoder(BITRATE);

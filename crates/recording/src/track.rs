@@ -15,6 +15,8 @@ use std::{fs::File, io};
 
 /// Ten packets of 20 ms go to the disk at once.
 const FRAMES_PER_WRITE: usize = 10;
+/// A longer silence in a WAV file is not written: one who comes late has hours of it at once.
+const FRAMES_WITHOUT_HOLE: u64 = 50;
 /// After so much silence the encoder's state has died away: what follows is the packet of silence.
 const FRAMES_UNTIL_SILENT: u32 = 25;
 /// A packet of 20 ms of digital silence, CELT, full band (RFC 6716, section 3.1).
@@ -107,6 +109,18 @@ impl Track {
 
     /// Adds silence until there are so many frames.
     pub(crate) fn silence_until(&mut self, frames: u64, fresh: &opus::Encoder) -> Result<(), TrackError> {
+        let missing = frames.saturating_sub(self.frames);
+        if let (Writer::Wav { chunk, data }, true) = (&mut self.writer, missing > FRAMES_WITHOUT_HOLE) {
+            let bytes = missing * 2 * FRAME_SAMPLES as u64;
+            if *data + chunk.len() as u64 + bytes > wav::DATA_BYTES_MAX {
+                return Err(TrackError::Full);
+            }
+            write_chunk(&mut self.output, chunk, data)?;
+            self.output.append_zeros(bytes)?;
+            *data += bytes;
+            self.output.overwrite(&wav::header(*data), 0)?;
+            self.frames = frames;
+        }
         while self.frames < frames {
             self.full.fill(0);
             self.write(true, fresh)?;
