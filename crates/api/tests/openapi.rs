@@ -45,7 +45,7 @@ async fn each_body_has_a_schema() {
             }
         }
     }
-    assert_eq!(files, 2, "a sound is uploaded and downloaded");
+    assert_eq!(files, 4, "a sound is uploaded and downloaded, a recording downloaded whole and in part");
     // A description beside a schema is no schema of its own: nothing is a text and an object.
     let of = |schema: &str, member: &str| &document["components"]["schemas"][schema]["properties"][member];
     assert_eq!(of("RoomSettings", "announce")["enum"], serde_json::json!(["name", "tone", "none"]));
