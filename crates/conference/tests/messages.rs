@@ -11,8 +11,8 @@ use plenary_conference::{
     refused::OutOfRange,
 };
 use plenary_model::{
-    Announce, AutoRecord, ConferenceRecordingId, InbandDtmf, LanguageCode, NameId, RecordedTracks, RecordingFormat,
-    RecordingSettings,
+    Announce, AutoRecord, ConferenceRecordingId, InbandDtmf, LanguageCode, NameId, RecordedTracks,
+    RecordingFormat, RecordingSettings,
 };
 use proptest::{option, prelude::*, sample::select};
 
