@@ -5,7 +5,7 @@ use plenary_model::{RecordedTracks, RecordingFormat, RecordingState};
 use plenary_recording::{Archive, OpenRequest, Recorder, RecorderConfig, TrackSource};
 use std::{
     env,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -57,7 +57,7 @@ fn records_until_it_is_killed() {
             sources.iter().for_each(|source| feed.push(*source, Rate::Narrow, &frame));
             assert!(feed.end_tick());
         }
-        println!("fed {}", tick * 20);
+        writeln!(std::io::stdout(), "fed {}", tick * 20).expect("a pipe");
         std::thread::sleep(
             (began + Duration::from_millis(tick * 20)).saturating_duration_since(Instant::now()),
         );
