@@ -1,5 +1,5 @@
 //! Recordings of real calls: what is in the files, who is told, and what is left when the service is killed or the disk is full.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stderr)]
 
 mod support;
 
