@@ -1,7 +1,7 @@
 //! Configuration files, with the variables that override them. What is accepted is accepted again as it is written out.
 #![no_main]
 // The program's own modules, of which this uses a part.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../crates/plenary/src/config/mod.rs"]
 mod config;

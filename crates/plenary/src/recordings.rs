@@ -1,15 +1,9 @@
 //! The recorder of the service: what it reports goes to the engine and into the database, and what is too old goes.
 
-use crate::engine::EngineHandle;
-use anyhow::bail;
-use plenary_conference::RecordingRules;
-use plenary_model::{
-    ConferenceRecordingId, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest,
-    RecordingSettings, RecordingState, Timestamp,
-};
+use crate::{config::RecordingConfig, engine::EngineHandle};
+use plenary_model::{ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, Timestamp};
 use plenary_recording::{Archive, Recorder, RecorderConfig, RecorderEvent};
 use plenary_store::Store;
-use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -24,80 +18,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(600);
 /// Of those so many are deleted before the database has a rest.
 const DELETED_AT_ONCE: usize = 100;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-/// The most days that recordings can be kept: ten years.
-const DAYS_MAX: u32 = 3660;
-/// The longest time between two tones.
-const TONE_SECONDS_MAX: u32 = 3600;
-
-/// `[recordings]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RecordingConfig {
-    /// Conferences may be recorded.
-    pub(crate) enabled: bool,
-    /// How a conference is recorded that a leader or its room has recorded, and where a program does not say.
-    pub(crate) tracks: RecordedTracks,
-    pub(crate) format: RecordingFormat,
-    /// Participants are told.
-    pub(crate) announce: bool,
-    /// All hear a tone every so many seconds; 0: never.
-    pub(crate) tone_seconds: u32,
-    /// Bits per second of Opus.
-    pub(crate) opus_bitrate: u32,
-    /// So many bytes of the disk stay free.
-    pub(crate) keep_free_bytes: u64,
-    /// Recordings are deleted so many days after their end; 0: never.
-    pub(crate) days: u32,
-    /// Threads that encode and write. 0: half as many as there are cores.
-    pub(crate) threads: usize,
-}
-
-impl Default for RecordingConfig {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            tracks: RecordedTracks::Mixed,
-            format: RecordingFormat::Opus,
-            announce: true,
-            tone_seconds: 0,
-            opus_bitrate: 24_000,
-            keep_free_bytes: 1_000_000_000,
-            days: 30,
-            threads: 0,
-        }
-    }
-}
-
-impl RecordingConfig {
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if !(6000..=128_000).contains(&self.opus_bitrate) {
-            bail!("[recordings] opus_bitrate is {}: 6000 to 128000 are allowed", self.opus_bitrate);
-        }
-        if self.days > DAYS_MAX {
-            bail!("[recordings] days is {}: 0 to {DAYS_MAX} are allowed", self.days);
-        }
-        if self.tone_seconds > TONE_SECONDS_MAX {
-            bail!("[recordings] tone_seconds is {}: 0 to {TONE_SECONDS_MAX} are allowed", self.tone_seconds);
-        }
-        if self.threads > 64 {
-            bail!("[recordings] threads is {}: 0 to 64 are allowed", self.threads);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn rules(&self) -> RecordingRules {
-        RecordingRules {
-            is_allowed: self.enabled,
-            settings: self.settings(),
-            tone_every_s: self.tone_seconds,
-        }
-    }
-
-    pub(crate) fn settings(&self) -> RecordingSettings {
-        RecordingSettings { tracks: self.tracks, format: self.format, announce: self.announce }
-    }
-}
 
 /// The recorder, and what it reports.
 pub(crate) struct Recordings {

@@ -5,7 +5,7 @@
 //!                                                        └──▶ recording-finish: hashes, last manifest, report
 //! ```
 //!
-//! A slow disk delays these threads and never a media thread: see [`crate::feed`].
+//! A slow disk delays these threads and never a media thread: see [`mod@crate::feed`].
 
 use crate::{
     Archive,

@@ -3,6 +3,7 @@
 
 mod environment;
 mod media;
+mod recordings;
 mod reservations;
 mod sip;
 #[cfg(test)]
@@ -10,10 +11,11 @@ mod tests;
 mod web;
 
 pub(crate) use media::{CodecName, CodecOrder, Media};
+pub(crate) use recordings::RecordingConfig;
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
 
-use crate::{ice::IceConfig, port_range::PortRange, recordings::RecordingConfig};
+use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
 use environment::KnownKey;
 use plenary_conference::{ConferenceLimits, ReservationLimits};
