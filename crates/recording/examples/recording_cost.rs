@@ -1,6 +1,6 @@
 //! What recording costs: `cargo run --release -p plenary-recording --example recording_cost`.
 //!
-//! Feeds a minute of noise like speech, as fast as the recorder takes it, and prints the share of a core that it would need in
+//! Feeds a minute of noise like speech, faster than real time, and prints the share of a core that it would need in
 //! real time. What the media thread does for it, one copy for each frame, is not among it.
 #![allow(clippy::print_stdout)]
 
@@ -81,7 +81,7 @@ fn measure(tracks: RecordedTracks, format: RecordingFormat, rate: Rate, talkers:
         }
         assert!(feed.end_tick(), "the recorder goes on");
         if tick % 50 == 49 {
-            std::thread::sleep(Duration::from_millis(80));
+            std::thread::sleep(Duration::from_millis(80 + 20 * talkers));
         }
     }
     drop(feed);
