@@ -247,13 +247,18 @@ pub fn certificate(folder: &Path) -> String {
 
 /// Looks until it finds something, for at most twenty seconds.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    look_for(look).unwrap_or_else(|| panic!("waited in vain for {what}"))
+}
+
+/// The same; `None`: it was not there.
+pub fn look_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let began = Instant::now();
     loop {
-        if let Some(found) = look() {
+        let found = look();
+        if found.is_some() || began.elapsed() > Duration::from_secs(20) {
             return found;
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

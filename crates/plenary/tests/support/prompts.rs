@@ -1,6 +1,6 @@
 //! Which prompts a caller hears: the beginning of a clip is looked for in what was received.
 
-use super::wait_for;
+use super::{look_for, wait_for};
 use plenary_caller::Call;
 use plenary_model::LanguageCode;
 use plenary_sounds::{Limits, Longer};
@@ -50,9 +50,13 @@ impl Prompts {
 
     /// Where in this audio of 8 kHz the audible beginning of the prompt is; `None`: it is not in it.
     pub fn find(&mut self, heard: &[i16], name: &str) -> Option<usize> {
-        let heard: Vec<f32> = heard.iter().map(|sample| f32::from(*sample)).collect();
-        let (likeness, place) = most_alike(&heard, self.beginning(name));
+        let (likeness, place) = self.most_alike(heard, name);
         (likeness > LIKE).then_some(place)
+    }
+
+    fn most_alike(&mut self, heard: &[i16], name: &str) -> (f32, usize) {
+        let heard: Vec<f32> = heard.iter().map(|sample| f32::from(*sample)).collect();
+        most_alike(&heard, self.beginning(name))
     }
 
     /// Whether the last four seconds hold the beginning of this prompt.
@@ -72,11 +76,23 @@ impl Prompts {
     pub fn wait_since(&mut self, call: &Call, since: u64, name: &str) -> u64 {
         // What has been looked at need not be looked at again, but for what may be the first half of the clip.
         let mut from = since;
-        wait_for(&format!("the prompt {name}"), || {
+        let mut nearest = (0.0, since);
+        let found = look_for(|| {
             let heard = call.recorded_from(from);
-            let found = self.find(&heard, name).map(|place| from + place as u64);
+            let (likeness, place) = self.most_alike(&heard, name);
+            let place = from + place as u64;
+            if likeness > nearest.0 {
+                nearest = (likeness, place);
+            }
             from += heard.len().saturating_sub(2 * LENGTH) as u64;
-            found
+            (likeness > LIKE).then_some(place)
+        });
+        found.unwrap_or_else(|| {
+            let (likeness, place) = nearest;
+            panic!(
+                "waited in vain for the prompt {name} from sample {since} to {}; most like it, at {place}: {likeness:.2}",
+                call.position()
+            )
         })
     }
 
