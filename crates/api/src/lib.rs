@@ -47,3 +47,4 @@ pub use router::router;
 pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;
+pub use v1::delete_recording;

@@ -57,6 +57,7 @@ async fn every_path_takes_the_methods_that_it_names_and_no_others() {
         ("/v1/keys/7", "GET, HEAD, PATCH, DELETE"),
         ("/v1/limits", "GET, HEAD"),
         ("/v1/operator/accounts", "GET, HEAD"),
+        ("/v1/operator/accounts/1", "PATCH"),
         ("/v1/operator/bans", "GET, HEAD"),
         ("/v1/operator/bans/198.51.100.7", "DELETE"),
         ("/v1/operator/health", "GET, HEAD"),
@@ -182,7 +183,7 @@ impl Serving {
             trusted_proxies: trusted_proxies.clone(),
             max_body_bytes: 1000,
             recordings: plenary_api::Recordings::new(
-                plenary_recording::Archive::new("unused".into()),
+                plenary_recording::Archive::new("unused".into(), plenary_recording::Keys::none(), false),
                 plenary_model::RecordingSettings::default(),
             ),
             media: plenary_api::MediaLimits::default(),

@@ -162,7 +162,7 @@ impl Serving {
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 1000,
             recordings: plenary_api::Recordings::new(
-                plenary_recording::Archive::new("unused".into()),
+                plenary_recording::Archive::new("unused".into(), plenary_recording::Keys::none(), false),
                 plenary_model::RecordingSettings::default(),
             ),
             media: plenary_api::MediaLimits::default(),

@@ -6,8 +6,8 @@ mod support;
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use plenary_model::{
-    AccountId, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest,
-    RecordingState,
+    AccountId, RecordedTrack, RecordingEnd, RecordingManifest, RecordingSettings, RecordingState,
+    TranscriptState,
 };
 use serde_json::{Value, json};
 use support::World;
@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 const ID: &str = "019a7c3e5b1f00112233445566778899";
 const LATER: &str = "019a7c3e5b2f00112233445566778899";
+const STARTED_AT_MS: i64 = 1_700_000_000_000;
 const AUDIO: &[u8] = b"OggS and what follows: 0123456789";
 
 struct Answer {
@@ -57,21 +58,14 @@ async fn get(world: &World, path: &str) -> Answer {
 }
 
 fn manifest(account: AccountId, id: &str, conference: &str) -> RecordingManifest {
+    let settings = RecordingSettings::default();
+    let begun =
+        RecordingManifest::begun(id.to_owned(), account.0, conference.to_owned(), settings, STARTED_AT_MS);
     RecordingManifest {
-        id: id.to_owned(),
-        account: account.0,
-        conference: conference.to_owned(),
-        part: 1,
-        continues: None,
         state: RecordingState::Finished,
-        tracks_kind: RecordedTracks::Mixed,
-        format: RecordingFormat::Opus,
-        announced: true,
-        started_at_ms: 1_700_000_000_000,
-        ended_at_ms: Some(1_700_000_060_000),
+        ended_at_ms: Some(STARTED_AT_MS + 60_000),
         end_reason: Some(RecordingEnd::Stopped),
         duration_ms: 60_000,
-        lost_ms: 0,
         tracks: vec![RecordedTrack {
             number: 1,
             file: "mixed.opus".to_owned(),
@@ -80,8 +74,7 @@ fn manifest(account: AccountId, id: &str, conference: &str) -> RecordingManifest
             bytes: AUDIO.len() as u64,
             sha256: Some("ab".repeat(32)),
         }],
-        participants: Vec::new(),
-        pauses: Vec::new(),
+        ..begun
     }
 }
 
@@ -143,6 +136,34 @@ async fn audio_is_given_whole_or_in_ranges() {
     assert_eq!(get(&world, &format!("{path}?track=2")).await.status, 404);
     let head = send(&world, "HEAD", &path, &[], &Value::Null).await;
     assert_eq!((head.status, head.bytes.len(), head.header("content-length")), (200, 0, "33"));
+}
+
+#[tokio::test]
+async fn a_transcript_is_given_as_webvtt_and_where_there_is_none_the_reason() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    let path = format!("/v1/recordings/{ID}");
+    let transcript = format!("{path}/transcript");
+    let (mut recording, folder) =
+        (manifest(world.account, ID, "Board"), world.folder.path().join("recordings"));
+    for (state, shown, why) in [
+        (None, Value::Null, "no transcript is made"),
+        (Some(TranscriptState::Waiting), json!("waiting"), "not made yet"),
+        (Some(TranscriptState::Failed), json!("failed"), "could not be made"),
+        (Some(TranscriptState::Ready), json!("ready"), "not here any more"),
+    ] {
+        recording.transcript = state;
+        world.store.update_recording(&recording).await.unwrap();
+        assert_eq!(get(&world, &path).await.json()["transcript"], shown);
+        let none = get(&world, &transcript).await;
+        assert_eq!((none.status, &none.json()["code"]), (404, &json!("1113")));
+        assert!(none.json()["detail"].as_str().unwrap().contains(why), "{}", none.json());
+    }
+    let text = "WEBVTT\n\n00:00.000 --> 00:01.000\nÄh\n";
+    std::fs::write(folder.join(world.account.0.to_string()).join(ID).join("transcript.vtt"), text).unwrap();
+    let given = get(&world, &transcript).await;
+    assert_eq!((given.status, &given.bytes[..]), (200, text.as_bytes()));
+    assert_eq!(given.header("content-type"), "text/vtt; charset=utf-8");
 }
 
 #[tokio::test]

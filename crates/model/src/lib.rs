@@ -51,7 +51,7 @@ pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use recording::{
     ConferenceRecordingId, RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat,
-    RecordingManifest, RecordingPause, RecordingSettings, RecordingState,
+    RecordingManifest, RecordingPause, RecordingSettings, RecordingState, TranscriptState,
 };
 pub use room::{
     Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,

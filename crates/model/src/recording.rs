@@ -145,6 +145,21 @@ pub struct RecordingManifest {
     pub participants: Vec<RecordedParticipant>,
     /// When nothing was recorded.
     pub pauses: Vec<RecordingPause>,
+    /// How its transcript does; `None`: none is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<TranscriptState>,
+}
+
+/// How a transcript does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TranscriptState {
+    /// It is being made, or waits for that.
+    Waiting,
+    /// It is there.
+    Ready,
+    /// It could not be made.
+    Failed,
 }
 
 /// A file.
@@ -191,6 +206,40 @@ pub struct RecordingPause {
     /// When it ended; `None`: it has not, or the recording ended before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<i64>,
+}
+
+impl RecordingManifest {
+    /// Of a recording that begins.
+    #[must_use]
+    pub fn begun(
+        id: String,
+        account: i64,
+        conference: String,
+        settings: RecordingSettings,
+        started_at_ms: i64,
+    ) -> Self {
+        let RecordingSettings { tracks, format, announce } = settings;
+        Self {
+            id,
+            account,
+            conference,
+            part: 1,
+            continues: None,
+            state: RecordingState::Running,
+            tracks_kind: tracks,
+            format,
+            announced: announce,
+            started_at_ms,
+            ended_at_ms: None,
+            end_reason: None,
+            duration_ms: 0,
+            lost_ms: 0,
+            tracks: Vec::new(),
+            participants: Vec::new(),
+            pauses: Vec::new(),
+            transcript: None,
+        }
+    }
 }
 
 impl RecordingState {

@@ -133,9 +133,10 @@ impl Server {
         )
         .context("the media plane cannot be started")?;
 
-        let (recordings, cut_off) = Recordings::start(config.recordings_dir(), &config.recordings, &store)
-            .await
-            .context("recordings cannot be completed or begun")?;
+        let (recordings, cut_off) =
+            Recordings::start(config.recordings_dir(), &config.recordings, &config.transcripts, &store)
+                .await
+                .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
         let admissions = Admissions::default();
         let engine = Engine::start(Parts {

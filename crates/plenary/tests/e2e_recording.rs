@@ -69,6 +69,13 @@ fn level(samples: &[i16], hz: f32) -> f32 {
     power_dbov(samples, 48_000, hz)
 }
 
+/// The level at which a tone is heard most of the time: the median of pieces of 100 ms. A busy machine may miss one of them.
+fn usual_level(samples: &[i16], hz: f32) -> f32 {
+    let mut levels: Vec<_> = samples.chunks_exact(4800).map(|piece| level(piece, hz)).collect();
+    levels.sort_by(f32::total_cmp);
+    levels[levels.len() / 2]
+}
+
 /// When a tone begins, in milliseconds, to 5 ms.
 fn begins_ms(samples: &[i16], hz: f32) -> usize {
     let is_there = |window: &[i16]| level(window, hz) > SPOKEN_DBOV - 9.0;
@@ -115,7 +122,7 @@ fn the_mix_has_all_voices_at_their_levels_and_can_be_sought() {
     let samples = play(&path);
     assert_eq!(samples.len() as u64 / 48, duration_ms);
     for hz in TONES {
-        let level = level(&samples[48_000..96_000], hz);
+        let level = usual_level(&samples[24_000..96_000], hz);
         assert!((level - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {level} dBov");
     }
     assert_others_play(&path, duration_ms as f64 / 1000.0);
@@ -245,7 +252,7 @@ fn after_a_kill_the_files_play_and_a_reserved_conference_goes_on_with_the_next_p
     download(&server, &id, 1, &path);
     let samples = play(&path);
     for hz in TONES {
-        let level = level(&samples[samples.len() - 48_000..samples.len() - 4800], hz);
+        let level = usual_level(&samples[samples.len() - 48_000..samples.len() - 4800], hz);
         assert!((level - SPOKEN_DBOV).abs() < 1.0, "{hz} Hz at {level} dBov in the last second");
     }
     assert_others_play(&path, duration_ms as f64 / 1000.0);
@@ -317,8 +324,82 @@ fn a_full_disk_ends_the_recording_with_a_sentence_and_never_the_conference() {
     download(&server, &id, 1, &path);
     let samples = play(&path);
     assert_eq!(samples.len() as u64 / 48, duration_ms);
-    let last = level(&samples[samples.len() - 24_000..], TONES[0]);
+    let last = usual_level(&samples[samples.len() - 24_000..], TONES[0]);
     assert!((last - SPOKEN_DBOV).abs() < 1.0, "{last} dBov at the end");
     assert_others_play(&path, duration_ms as f64 / 1000.0);
     drop(disk);
+}
+
+/// A program that makes transcripts, for tests: it says what it was given. A broken one fails.
+fn transcriber(folder: &Path) -> String {
+    let path = folder.join("transcribe");
+    let script = r#"
+        test -e "$0.broken" && { echo "no model" >&2; exit 3; }
+        printf 'WEBVTT\n\nNOTE %s\n\n' "$(nice)"
+        grep -o '"conference": "[A-Za-z]*"' "$1"; shift
+        for track in "$@"; do sha256sum <"$track"; done
+    "#;
+    fs::write(&path, script).unwrap();
+    format!("[transcripts]\ncommand = [\"sh\", \"{}\"]\n", path.display())
+}
+
+#[test]
+fn a_transcript_is_made_of_an_encrypted_recording_and_what_failed_is_made_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    fs::write(&keys, "5a".repeat(32)).unwrap();
+    fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let broken = folder.path().join("transcribe.broken");
+    fs::write(&broken, "").unwrap();
+    let config = format!("{CONFIG}key_file = \"{}\"\n{}", keys.display(), transcriber(folder.path()));
+    let mut server = Server::start(&config);
+    let talk = Talk::begin(&server, "Board");
+    let id = start(&server, &json!({"tracks": "separate", "announce": false}));
+    std::thread::sleep(Duration::from_secs(2));
+    stop(&server, &id);
+    drop(talk);
+    let of_recording = format!("/v1/recordings/{id}");
+    let transcript = format!("{of_recording}/transcript");
+    let wait_until = |server: &Server, state: &str| {
+        wait_for(&format!("a transcript that is {state}"), || {
+            let recording = server.get(&of_recording);
+            (recording["transcript"] == state).then_some(recording)
+        })
+    };
+    wait_until(&server, "failed");
+    assert!(server.log().contains("no model"), "{}", server.log());
+    let (status, answer) = server.curl(&[], &transcript);
+    assert_eq!((status, &answer["code"]), (404, &json!("1113")), "{answer}");
+
+    // Nobody hears anything of it on the disk.
+    let here = server.data().join("recordings");
+    let account = fs::read_dir(&here).unwrap().next().unwrap().unwrap().path();
+    for entry in fs::read_dir(account.join(&id)).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        if path.extension().is_some_and(|extension| extension == "opus") {
+            assert!(bytes.starts_with(b"PLENARY\x01") && !bytes.windows(4).any(|part| part == b"OggS"));
+        }
+    }
+
+    fs::remove_file(&broken).unwrap();
+    server.kill_and_restart();
+    let recording = wait_until(&server, "ready");
+    let url = format!("http://{}{transcript}", server.http);
+    let credentials = format!("{}:{}", support::LOGIN, server.key);
+    let got = Command::new("curl").args(["-sSf", "-D-", "-u", &credentials]).arg(url).output().unwrap();
+    let got = text(&got);
+    assert!(got.contains("text/vtt; charset=utf-8") && got.contains("NOTE 19"), "{got}");
+    assert!(got.contains(r#""conference": "Board""#), "{got}");
+    for (number, file) in (1..).zip(recording["files"].as_array().unwrap()) {
+        // What the program was given is the audio that is downloaded.
+        assert!(got.contains(file["sha256"].as_str().unwrap()), "{got} {file}");
+        let path = folder.path().join(format!("{number}.opus"));
+        download(&server, &id, number, &path);
+        let heard = play(&path);
+        assert!(TONES.iter().any(|hz| (usual_level(&heard[24_000..72_000], *hz) - SPOKEN_DBOV).abs() < 1.0));
+    }
+    assert!(!here.join("work").exists(), "what was decrypted is deleted");
+    assert_eq!(server.curl(&["-X", "DELETE"], &of_recording).0, 204);
+    assert!(!account.join(&id).exists());
 }

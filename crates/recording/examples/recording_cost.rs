@@ -5,8 +5,8 @@
 #![allow(clippy::print_stdout)]
 
 use plenary_audio::codec::Rate;
-use plenary_model::{RecordedTracks, RecordingFormat};
-use plenary_recording::{OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource};
+use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings};
+use plenary_recording::{Keys, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource};
 use std::{fs, sync::mpsc::channel, time::Duration};
 
 const SECONDS: u64 = 60;
@@ -47,16 +47,20 @@ fn main() {
 fn measure(tracks: RecordedTracks, format: RecordingFormat, rate: Rate, talkers: u64) -> f64 {
     let folder = std::env::temp_dir().join(format!("plenary-recording-cost-{}", std::process::id()));
     let (events, received) = channel();
-    let config =
-        RecorderConfig { folder: folder.clone(), keep_free_bytes: 0, opus_bitrate: 24_000, threads: 1 };
+    let config = RecorderConfig {
+        folder: folder.clone(),
+        keep_free_bytes: 0,
+        opus_bitrate: 24_000,
+        threads: 1,
+        keys: Keys::none(),
+        transcribes: false,
+    };
     let on_event = move |event| drop(events.send(event));
     let recorder = Recorder::start(config, std::sync::Arc::new(on_event)).expect("it starts");
     let request = OpenRequest {
         account: 1,
         conference: "Cost".into(),
-        tracks,
-        format,
-        announced: false,
+        settings: RecordingSettings { tracks, format, announce: false },
         continues: None,
     };
     let (_, mut feed) = recorder.open(request).expect("it begins");

@@ -1,10 +1,10 @@
 //! Recordings that are there: their folders, their repair after a crash, their deletion.
 //!
 //! ```text
-//!   recordings/ACCOUNT/ID/manifest.json, mixed.opus or track-1.opus, track-2.opus …
+//!   recordings/ACCOUNT/ID/manifest.json, mixed.opus or track-1.opus, track-2.opus …, transcript.vtt
 //! ```
 
-use crate::{manifest, session, wall_ms};
+use crate::{Keys, StoredFile, manifest, session, wall_ms};
 use plenary_model::{
     RecordedTrack, RecordingEnd as EndReason, RecordingFormat, RecordingManifest, RecordingState,
 };
@@ -20,17 +20,32 @@ use tracing::{info, warn};
 #[derive(Debug, Clone)]
 pub struct Archive {
     folder: PathBuf,
+    keys: Keys,
+    transcribes: bool,
 }
 
 impl Archive {
-    /// In this folder.
+    /// In this folder, with the keys of what is encrypted; transcripts are made of what has ended, or not.
     #[must_use]
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+    pub fn new(folder: PathBuf, keys: Keys, transcribes: bool) -> Self {
+        Self { folder, keys, transcribes }
+    }
+
+    /// Whether a transcript is to be made of a recording that has ended.
+    pub(crate) fn transcribes(&self, manifest: &RecordingManifest) -> bool {
+        self.transcribes && manifest.duration_ms > 0 && !manifest.tracks.is_empty()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// The folder of a recording; `None`: it cannot be the id of one.
-    fn folder_of(&self, account: i64, id: &str) -> Option<PathBuf> {
+    pub(crate) fn folder_of(&self, account: i64, id: &str) -> Option<PathBuf> {
         is_id(id).then(|| self.folder.join(account.to_string()).join(id))
     }
 
@@ -49,11 +64,20 @@ impl Archive {
     }
 
     /// The file of a track of a recording; `None`: there is no such one here.
-    #[must_use]
-    pub fn track(&self, manifest: &RecordingManifest, number: u32) -> Option<PathBuf> {
-        let track = manifest.tracks.iter().find(|track| track.number == number)?;
-        let path = self.folder_of(manifest.account, &manifest.id)?.join(&track.file);
-        path.is_file().then_some(path)
+    ///
+    /// # Errors
+    /// As [`StoredFile::open`].
+    pub fn track(&self, manifest: &RecordingManifest, number: u32) -> io::Result<Option<StoredFile>> {
+        let track = manifest.tracks.iter().find(|track| track.number == number);
+        let folder = self.folder_of(manifest.account, &manifest.id);
+        let Some(path) = track.zip(folder).map(|(track, folder)| folder.join(&track.file)) else {
+            return Ok(None);
+        };
+        match StoredFile::open(&path, &self.keys) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a recording. What is not here any more counts as deleted.
@@ -77,10 +101,11 @@ impl Archive {
     /// as it is, and told in the log.
     #[must_use]
     pub fn repair(&self) -> Vec<RecordingManifest> {
+        self.clear_work();
         let mut repaired = Vec::new();
         for account in entries(&self.folder) {
             for folder in entries(&account) {
-                match repair_one(&folder) {
+                match repair_one(&folder, self) {
                     Ok(Some(manifest)) => {
                         info!(recording = %manifest.id, duration_ms = manifest.duration_ms, "a recording that was cut off is complete");
                         repaired.push(manifest);
@@ -102,7 +127,7 @@ pub fn is_id(id: &str) -> bool {
     id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
@@ -110,7 +135,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// `None`: it was complete, or there was nothing in it yet.
-fn repair_one(folder: &Path) -> io::Result<Option<RecordingManifest>> {
+fn repair_one(folder: &Path, archive: &Archive) -> io::Result<Option<RecordingManifest>> {
     let Some(mut manifest) = manifest::read(folder)? else {
         // It was about to begin. A folder that holds something else stays.
         let _ = fs::remove_dir(folder);
@@ -121,11 +146,10 @@ fn repair_one(folder: &Path) -> io::Result<Option<RecordingManifest>> {
     }
     add_unnamed_tracks(folder, &mut manifest)?;
     let ended_at_ms = last_change_ms(folder, &manifest);
-    session::settle(folder, &mut manifest, true)?;
     manifest.state = RecordingState::Interrupted;
     manifest.end_reason = Some(EndReason::Interrupted);
     manifest.ended_at_ms = Some(ended_at_ms);
-    manifest::write(folder, &manifest::to_bytes(&manifest)?)?;
+    session::settle(folder, &mut manifest, true, archive)?;
     Ok(Some(manifest))
 }
 

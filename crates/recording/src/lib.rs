@@ -10,6 +10,7 @@
 
 mod archive;
 mod feed;
+mod file;
 mod manifest;
 mod ogg;
 mod output;
@@ -20,14 +21,17 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod track;
+mod transcript;
 mod wav;
 
 pub use archive::{Archive, is_id};
 pub use feed::{Feed, FeedKind, FeedReader, Frame, NoFrame, TrackSource, feed};
+pub use file::{KeyFileError, Keys, StoredFile};
 pub use peaks::{Peaks, peaks};
 pub use recorder::{OnRecorderEvent, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent};
 pub use repair::{Repaired, repair};
 pub use session::Note;
+pub use transcript::TranscriptWork;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

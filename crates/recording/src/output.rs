@@ -1,17 +1,18 @@
 //! Where a track is written: whole pages, one system call each, and never half of one.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+use crate::StoredFile;
+use std::{io, sync::Arc};
 
 /// A file that grows.
 #[derive(Debug)]
 pub(crate) struct Output {
-    file: Arc<File>,
+    file: Arc<StoredFile>,
     length: u64,
 }
 
 impl Output {
     /// At the end of a new file.
-    pub(crate) fn new(file: File) -> Self {
+    pub(crate) fn new(file: StoredFile) -> Self {
         Self { file: Arc::new(file), length: 0 }
     }
 
@@ -21,7 +22,7 @@ impl Output {
     }
 
     /// For another thread, to have it on the disk.
-    pub(crate) fn file(&self) -> &Arc<File> {
+    pub(crate) fn file(&self) -> &Arc<StoredFile> {
         &self.file
     }
 
@@ -35,7 +36,7 @@ impl Output {
             }
             Err(error) => {
                 // What there was room for is no whole page.
-                self.file.set_len(self.length)?;
+                self.file.set_length(self.length)?;
                 Err(error)
             }
         }
@@ -43,7 +44,7 @@ impl Output {
 
     /// Appends so many zeros, which take no space on most file systems.
     pub(crate) fn append_zeros(&mut self, bytes: u64) -> io::Result<()> {
-        self.file.set_len(self.length + bytes)?;
+        self.file.set_length(self.length + bytes)?;
         self.length += bytes;
         Ok(())
     }

@@ -1,14 +1,10 @@
 //! The waveform of a track: its lowest and highest samples in equal steps, found by reading the file once.
 
-use crate::{ogg::pre_skip, repair::each_page, wav};
+use crate::{StoredFile, ogg::pre_skip, repair::each_page, wav};
 use plenary_audio::opus::{Decoder, PACKET_SAMPLES_MAX};
 use plenary_model::RecordingFormat as Format;
 use serde::Serialize;
-use std::{
-    fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::io::{self, BufReader, Read};
 
 /// Peaks of the finest step that is kept while a file is read.
 const FINEST_MAX: usize = 1 << 16;
@@ -36,19 +32,21 @@ pub struct Peaks {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn peaks(path: &Path, format: Format, steps_max: usize) -> io::Result<Peaks> {
-    let file = File::open(path)?;
+pub fn peaks(file: &StoredFile, format: Format, steps_max: usize) -> io::Result<Peaks> {
     let mut found = Found { per_step: 960, ..Found::default() };
     match format {
-        Format::Opus => read_ogg(&file, &mut found)?,
-        Format::Wav => read_wav(&file, &mut found)?,
+        Format::Opus => read_ogg(file, &mut found)?,
+        Format::Wav => read_wav(file, &mut found)?,
     }
     Ok(found.peaks(steps_max.max(1)))
 }
 
-fn read_wav(mut file: &File, found: &mut Found) -> io::Result<()> {
-    file.seek(SeekFrom::Start(wav::HEADER_BYTES))?;
-    let mut reader = BufReader::with_capacity(64 * 1024, file);
+fn read_wav(file: &StoredFile, found: &mut Found) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(64 * 1024, file.reader());
+    let mut header = [0; wav::HEADER_BYTES as usize];
+    if reader.read_exact(&mut header).is_err() {
+        return Ok(());
+    }
     let mut sample = [0; 2];
     while reader.read_exact(&mut sample).is_ok() {
         found.add(i16::from_le_bytes(sample));
@@ -56,7 +54,7 @@ fn read_wav(mut file: &File, found: &mut Found) -> io::Result<()> {
     Ok(())
 }
 
-fn read_ogg(file: &File, found: &mut Found) -> io::Result<()> {
+fn read_ogg(file: &StoredFile, found: &mut Found) -> io::Result<()> {
     let mut decoder = Decoder::new();
     let mut samples = vec![0; PACKET_SAMPLES_MAX];
     let (mut skip, mut headers) = (0, 0);

@@ -8,19 +8,16 @@
 //! A slow disk delays these threads and never a media thread: see [`mod@crate::feed`].
 
 use crate::{
-    Archive,
+    Archive, Keys, StoredFile,
     feed::{Feed, FeedKind, feed},
     manifest,
     session::{Ended, Note, Pumped, Session},
     track, wall_ms,
 };
 use plenary_audio::opus;
-use plenary_model::{
-    RecordedTracks, RecordingEnd as EndReason, RecordingFormat, RecordingManifest, RecordingState,
-};
+use plenary_model::{RecordedTracks, RecordingEnd as EndReason, RecordingManifest, RecordingSettings};
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -54,6 +51,10 @@ pub struct RecorderConfig {
     pub opus_bitrate: u32,
     /// Writing threads; 0: half as many as there are cores.
     pub threads: usize,
+    /// The first encrypts what is recorded.
+    pub keys: Keys,
+    /// Transcripts are made of recordings that have ended.
+    pub transcribes: bool,
 }
 
 /// What is to be recorded.
@@ -63,12 +64,8 @@ pub struct OpenRequest {
     pub account: i64,
     /// Which conference.
     pub conference: String,
-    /// Mixed or separate.
-    pub tracks: RecordedTracks,
-    /// Opus or WAV.
-    pub format: RecordingFormat,
-    /// Participants are told of it.
-    pub announced: bool,
+    /// How.
+    pub settings: RecordingSettings,
     /// The recording that this one follows on, and which part that was.
     pub continues: Option<(String, u32)>,
 }
@@ -143,7 +140,7 @@ enum Command {
 
 /// For the thread that waits for the disk.
 enum Job {
-    Data(Vec<Arc<File>>),
+    Data(Vec<Arc<StoredFile>>),
     Manifest(PathBuf, Vec<u8>),
     /// After its manifests, which are older than the one that completes it.
     Ended(Ended),
@@ -205,7 +202,7 @@ impl Recorder {
             };
             threads.push(spawn(format!("recording-{number}"), Box::new(move || writer.run()))?);
         }
-        let archive = Archive::new(config.folder.clone());
+        let archive = Archive::new(config.folder.clone(), config.keys.clone(), config.transcribes);
         let shared = Shared {
             archive,
             config,
@@ -236,36 +233,18 @@ impl Recorder {
         }
         let started_at_ms = wall_ms();
         let id = new_id(started_at_ms)?;
-        let (continues, part) = match request.continues {
-            Some((id, part)) => (Some(id), part + 1),
-            None => (None, 1),
-        };
-        let manifest = RecordingManifest {
-            id: id.clone(),
-            account: request.account,
-            conference: request.conference,
-            part,
-            continues,
-            state: RecordingState::Running,
-            tracks_kind: request.tracks,
-            format: request.format,
-            announced: request.announced,
-            started_at_ms,
-            ended_at_ms: None,
-            end_reason: None,
-            duration_ms: 0,
-            lost_ms: 0,
-            tracks: Vec::new(),
-            participants: Vec::new(),
-            pauses: Vec::new(),
-        };
-        let (kind, frames) = match request.tracks {
+        let OpenRequest { account, conference, settings, continues } = request;
+        let mut manifest = RecordingManifest::begun(id.clone(), account, conference, settings, started_at_ms);
+        if let Some((earlier, part)) = continues {
+            (manifest.continues, manifest.part) = (Some(earlier), part + 1);
+        }
+        let (kind, frames) = match settings.tracks {
             RecordedTracks::Mixed => (FeedKind::Mixed, FRAMES_MIXED),
             RecordedTracks::Separate => (FeedKind::Separate, FRAMES_SEPARATE),
         };
         let (feed, reader) = feed(kind, frames);
-        let folder = shared.archive.make_folder(request.account, &id)?;
-        let session = Session::begin(folder.clone(), manifest, reader, &shared.fresh);
+        let folder = shared.archive.make_folder(account, &id)?;
+        let session = Session::begin(folder.clone(), manifest, reader, &shared.archive, &shared.fresh);
         let session = session.inspect_err(|_| {
             let _ = fs::remove_dir_all(&folder);
         })?;
@@ -310,7 +289,7 @@ fn new_id(now_ms: i64) -> io::Result<String> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let mut id = format!("{:012x}", now_ms.unsigned_abs() & 0xffff_ffff_ffff);
-    random.iter().for_each(|byte| id.push_str(&format!("{byte:02x}")));
+    data_encoding::HEXLOWER.encode_append(&random, &mut id);
     Ok(id)
 }
 
@@ -421,7 +400,7 @@ fn finish(ended: &Receiver<Ended>, on_event: &OnRecorderEvent) {
 fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
     while let Ok(job) = jobs.recv() {
         let forced = match job {
-            Job::Data(files) => files.iter().try_for_each(|file| file.sync_data()),
+            Job::Data(files) => files.iter().try_for_each(|file| file.on_disk().sync_data()),
             Job::Manifest(folder, bytes) => manifest::write(&folder, &bytes),
             Job::Ended(recording) => {
                 let _ = ended.send(recording);

@@ -1,14 +1,13 @@
 //! Files that a crash has left: cut at the last whole page, and ended.
 
 use crate::{
+    Keys, StoredFile,
     ogg::{PAGE_BYTES_MAX, Page, pre_skip},
     wav,
 };
 use plenary_model::RecordingFormat as Format;
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::FileExt,
+    io::{self, Read},
     path::Path,
 };
 
@@ -25,25 +24,21 @@ pub struct Repaired {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn repair(path: &Path, format: Format) -> io::Result<Repaired> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let repaired = repair_file(&file, format)?;
-    file.sync_all()?;
+pub fn repair(path: &Path, format: Format, keys: &Keys) -> io::Result<Repaired> {
+    let file = StoredFile::mend(path, keys)?;
+    let repaired = match format {
+        Format::Opus => repair_ogg(&file)?,
+        Format::Wav => repair_wav(&file)?,
+    };
+    file.on_disk().sync_all()?;
     Ok(repaired)
 }
 
-pub(crate) fn repair_file(file: &File, format: Format) -> io::Result<Repaired> {
-    match format {
-        Format::Opus => repair_ogg(file),
-        Format::Wav => repair_wav(file),
-    }
-}
-
-fn repair_wav(file: &File) -> io::Result<Repaired> {
-    let length = file.metadata()?.len();
+fn repair_wav(file: &StoredFile) -> io::Result<Repaired> {
+    let length = file.length()?;
     // Whole samples.
     let data = length.saturating_sub(wav::HEADER_BYTES).min(wav::DATA_BYTES_MAX) & !1;
-    file.set_len(wav::HEADER_BYTES + data)?;
+    file.set_length(wav::HEADER_BYTES + data)?;
     file.write_all_at(&wav::header(data), 0)?;
     Ok(Repaired { bytes: wav::HEADER_BYTES + data, duration_ms: data / 2 * 1000 / u64::from(wav::RATE) })
 }
@@ -61,9 +56,9 @@ struct Good {
     is_ended: bool,
 }
 
-fn repair_ogg(file: &File) -> io::Result<Repaired> {
+fn repair_ogg(file: &StoredFile) -> io::Result<Repaired> {
     let good = scan(file)?;
-    file.set_len(good.bytes)?;
+    file.set_length(good.bytes)?;
     // With fewer than the two header pages and one of audio nothing can be played, and there is no page to end.
     if good.pages > 2 && !good.is_ended {
         let mut page = vec![0; (good.bytes - good.last_at) as usize];
@@ -77,7 +72,7 @@ fn repair_ogg(file: &File) -> io::Result<Repaired> {
 }
 
 /// Reads whole pages of one stream, from the beginning.
-fn scan(file: &File) -> io::Result<Good> {
+fn scan(file: &StoredFile) -> io::Result<Good> {
     let mut good = Good::default();
     let mut serial = None;
     each_page(file, |page| {
@@ -100,8 +95,8 @@ fn scan(file: &File) -> io::Result<Good> {
 
 /// Calls `take` for each page from the beginning until one is not whole or `take` returns false. Reads no more than two pages
 /// into memory.
-pub(crate) fn each_page(mut file: &File, mut take: impl FnMut(Page<'_>) -> bool) -> io::Result<()> {
-    file.seek(SeekFrom::Start(0))?;
+pub(crate) fn each_page(file: &StoredFile, mut take: impl FnMut(Page<'_>) -> bool) -> io::Result<()> {
+    let mut file = file.reader();
     let mut buffer = vec![0; 2 * PAGE_BYTES_MAX];
     let (mut start, mut end, mut is_all) = (0, 0, false);
     loop {

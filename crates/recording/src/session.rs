@@ -1,6 +1,7 @@
 //! A recording that is being written: its folder, its tracks, and the feed that brings the audio.
 
 use crate::{
+    Archive, StoredFile,
     feed::{FeedReader, Frame, NoFrame, TrackSource},
     manifest, repair,
     track::{Track, TrackError},
@@ -9,12 +10,11 @@ use crate::{
 use plenary_audio::opus;
 use plenary_model::{
     RecordedParticipant, RecordedTrack, RecordedTracks, RecordingEnd as EndReason, RecordingManifest,
-    RecordingPause, RecordingState,
+    RecordingPause, RecordingState, TranscriptState,
 };
 use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
@@ -51,6 +51,7 @@ pub enum Note {
 pub(crate) struct Session {
     pub(crate) folder: PathBuf,
     pub(crate) manifest: RecordingManifest,
+    archive: Archive,
     reader: Option<FeedReader>,
     /// With their places in the manifest.
     tracks: BTreeMap<TrackSource, (usize, Track)>,
@@ -79,11 +80,13 @@ impl Session {
         folder: PathBuf,
         manifest: RecordingManifest,
         reader: FeedReader,
+        archive: &Archive,
         fresh: &opus::Encoder,
     ) -> io::Result<Self> {
         let mut session = Self {
             folder,
             manifest,
+            archive: archive.clone(),
             reader: Some(reader),
             tracks: BTreeMap::new(),
             participants: BTreeMap::new(),
@@ -120,8 +123,7 @@ impl Session {
             sha256: None,
         });
         self.is_changed = true;
-        let created =
-            OpenOptions::new().read(true).write(true).create_new(true).open(self.folder.join(file))?;
+        let created = StoredFile::create(&self.folder.join(file), self.archive.keys())?;
         let serial = serial(&self.manifest.id, number);
         let track = Track::begin(created, format, serial, fresh)?;
         self.tracks.insert(source, (self.manifest.tracks.len() - 1, track));
@@ -221,7 +223,7 @@ impl Session {
     }
 
     /// The files, to have them on the disk.
-    pub(crate) fn files(&self) -> impl Iterator<Item = Arc<File>> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = Arc<StoredFile>> {
         self.tracks.values().map(|(_, track)| Arc::clone(track.output().file()))
     }
 
@@ -284,7 +286,7 @@ impl Session {
             }
         }
         self.manifest.duration_ms = self.ticks * TICK_MS;
-        Ended { folder: self.folder, manifest: self.manifest, is_whole }
+        Ended { folder: self.folder, manifest: self.manifest, archive: self.archive, is_whole }
     }
 }
 
@@ -293,6 +295,7 @@ impl Session {
 pub(crate) struct Ended {
     folder: PathBuf,
     pub(crate) manifest: RecordingManifest,
+    archive: Archive,
     /// Every file was ended; otherwise they are repaired as after a crash.
     is_whole: bool,
 }
@@ -300,7 +303,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// Has the files on the disk, takes their hashes, and says so in the manifest.
     pub(crate) fn settle(mut self) -> RecordingManifest {
-        if let Err(error) = settle(&self.folder, &mut self.manifest, !self.is_whole) {
+        if let Err(error) = settle(&self.folder, &mut self.manifest, !self.is_whole, &self.archive) {
             warn!(recording = %self.manifest.id, %error, "a recording could not be completed; the next start repairs it");
         }
         self.manifest
@@ -308,34 +311,42 @@ impl Ended {
 }
 
 /// Completes the files of a recording that is over, and its manifest.
-pub(crate) fn settle(folder: &Path, manifest: &mut RecordingManifest, needs_repair: bool) -> io::Result<()> {
+pub(crate) fn settle(
+    folder: &Path,
+    manifest: &mut RecordingManifest,
+    needs_repair: bool,
+    archive: &Archive,
+) -> io::Result<()> {
     let mut duration_ms = 0;
     for track in &mut manifest.tracks {
         let path = folder.join(&track.file);
         if needs_repair {
-            let repaired = match repair::repair(&path, manifest.format) {
+            let repaired = match repair::repair(&path, manifest.format, archive.keys()) {
                 Ok(repaired) => repaired,
                 // It was about to be created.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
             duration_ms = duration_ms.max(repaired.duration_ms);
-        } else {
-            File::open(&path)?.sync_all()?;
         }
-        let (bytes, sha256) = sha256(&path)?;
+        let file = StoredFile::open(&path, archive.keys())?;
+        if !needs_repair {
+            file.on_disk().sync_all()?;
+        }
+        let (bytes, sha256) = sha256(&file)?;
         (track.bytes, track.sha256) = (bytes, Some(sha256));
     }
     manifest.tracks.retain(|track| track.sha256.is_some());
     if needs_repair {
         manifest.duration_ms = duration_ms;
     }
+    manifest.transcript = archive.transcribes(manifest).then_some(TranscriptState::Waiting);
     manifest::release(folder);
     manifest::write(folder, &manifest::to_bytes(manifest)?)
 }
 
-fn sha256(path: &Path) -> io::Result<(u64, String)> {
-    let mut file = File::open(path)?;
+fn sha256(file: &StoredFile) -> io::Result<(u64, String)> {
+    let mut file = file.reader();
     let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 64 * 1024]);
     loop {
         match file.read(&mut buffer)? {
@@ -346,7 +357,7 @@ fn sha256(path: &Path) -> io::Result<(u64, String)> {
             }
         }
     }
-    Ok((bytes, hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((bytes, data_encoding::HEXLOWER.encode(&hash.finalize())))
 }
 
 /// The serial number of a stream: the same in all pages of a file, and different in the files of a recording.

@@ -1,9 +1,10 @@
 //! Files as they are written, cut at any octet, and played by another decoder.
 
 use crate::{
+    Keys, StoredFile,
     ogg::Page,
     peaks,
-    repair::{each_page, repair_file},
+    repair::{Repaired, each_page, repair},
     track::{Track, encoder},
 };
 use plenary_audio::{
@@ -13,17 +14,22 @@ use plenary_audio::{
     tone::ToneGenerator,
 };
 use plenary_model::RecordingFormat as Format;
-use std::{
-    fs::{self, File, OpenOptions},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 const BITRATE: u32 = 24_000;
 /// Samples of a millisecond.
 const MS: usize = 48;
 
-fn create(path: &Path) -> File {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path).expect("a new file")
+fn create(path: &Path) -> StoredFile {
+    StoredFile::create(path, &Keys::none()).expect("a new file")
+}
+
+fn open(path: &Path) -> StoredFile {
+    StoredFile::open(path, &Keys::none()).expect("it is there")
+}
+
+fn repaired(path: &Path, format: Format) -> Repaired {
+    repair(path, format, &Keys::none()).expect("it can be repaired")
 }
 
 /// So many frames of a tone, not ended.
@@ -52,7 +58,7 @@ fn play(path: &Path) -> Vec<i16> {
 /// Decodes by our own reader, the pre-skip left out.
 fn play_ogg(path: &Path) -> Vec<i16> {
     let (mut decoder, mut samples, mut packets) = (Decoder::new(), Vec::new(), 0);
-    each_page(&File::open(path).expect("it is there"), |page| {
+    each_page(&open(path), |page| {
         for packet in page.packets() {
             packets += 1;
             if packets > 2 {
@@ -73,8 +79,7 @@ fn a_file_plays_as_long_as_what_was_recorded_and_as_loud() {
     for (format, frames) in [(Format::Opus, 57), (Format::Wav, 57), (Format::Opus, 50), (Format::Wav, 0)] {
         let path = folder.path().join(format!("{frames}.{}", format.extension()));
         write(&path, format, frames, true);
-        let repaired = repair_file(&OpenOptions::new().read(true).write(true).open(&path).unwrap(), format);
-        assert_eq!(repaired.expect("it can be read").duration_ms, frames * 20);
+        assert_eq!(repaired(&path, format).duration_ms, frames * 20);
         if frames == 0 {
             continue;
         }
@@ -93,7 +98,7 @@ fn a_file_that_is_cut_anywhere_is_repaired_to_the_last_whole_page() {
     let bytes = fs::read(&whole).expect("it was written");
     // Where pages end, and what has been played by then.
     let mut ends = vec![(0, 0)];
-    each_page(&File::open(&whole).unwrap(), |page| {
+    each_page(&open(&whole), |page| {
         let (end, _) = ends[ends.len() - 1];
         ends.push((end + page.len(), page.granule().expect("each page ends a packet")));
         true
@@ -107,11 +112,10 @@ fn a_file_that_is_cut_anywhere_is_repaired_to_the_last_whole_page() {
                 continue;
             }
             fs::write(&cut, [&bytes[..length], rest].concat()).unwrap();
-            let file = OpenOptions::new().read(true).write(true).open(&cut).unwrap();
-            let repaired = repair_file(&file, Format::Opus).expect("it can be repaired");
+            let left = repaired(&cut, Format::Opus);
             let (end, granule) = *ends.iter().rev().find(|(end, _)| *end <= length).unwrap();
-            assert_eq!((repaired.bytes, file.metadata().unwrap().len()), (end as u64, end as u64));
-            assert_eq!(repaired.duration_ms, granule.saturating_sub(312) * 1000 / 48_000, "cut at {length}");
+            assert_eq!((left.bytes, open(&cut).length().unwrap()), (end as u64, end as u64));
+            assert_eq!(left.duration_ms, granule.saturating_sub(312) * 1000 / 48_000, "cut at {length}");
             if granule > 0 {
                 let fixed = fs::read(&cut).unwrap();
                 assert_eq!(fixed.len(), end);
@@ -119,14 +123,12 @@ fn a_file_that_is_cut_anywhere_is_repaired_to_the_last_whole_page() {
                     ends[ends.len() - 1 - ends.iter().rev().position(|(at, _)| *at == end).unwrap() - 1].0;
                 assert!(Page::read(&fixed[last..]).is_some_and(Page::is_last), "cut at {length}");
                 // Once more changes nothing.
-                assert_eq!(repair_file(&file, Format::Opus).unwrap(), repaired);
+                assert_eq!(repaired(&cut, Format::Opus), left);
             }
         }
     }
-    let file = OpenOptions::new().write(true).open(&cut).unwrap();
-    file.set_len(0).unwrap();
     fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
-    repair_file(&OpenOptions::new().read(true).write(true).open(&cut).unwrap(), Format::Opus).unwrap();
+    repaired(&cut, Format::Opus);
     assert_eq!(play(&cut).len(), 86_400 - 312);
 }
 
@@ -144,10 +146,9 @@ fn a_wav_that_is_cut_anywhere_has_the_sizes_of_what_is_there() {
     );
     for length in (0..60).chain((60..=bytes.len()).step_by(101)) {
         fs::write(&cut, &bytes[..length]).unwrap();
-        let file = OpenOptions::new().read(true).write(true).open(&cut).unwrap();
-        let repaired = repair_file(&file, Format::Wav).expect("it can be repaired");
+        let left = repaired(&cut, Format::Wav);
         let data = length.saturating_sub(44) & !1;
-        assert_eq!(repaired.bytes as usize, 44 + data, "cut at {length}");
+        assert_eq!(left.bytes as usize, 44 + data, "cut at {length}");
         let fixed = fs::read(&cut).unwrap();
         assert_eq!(fixed.len(), 44 + data);
         assert_eq!(u32::from_le_bytes(fixed[40..44].try_into().unwrap()) as usize, data);
@@ -178,11 +179,9 @@ fn octets_of_chance_are_repaired_to_nothing_and_never_panic() {
         }
         fs::write(&path, &bytes).unwrap();
         for format in [Format::Opus, Format::Wav] {
-            let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-            let repaired = repair_file(&file, format).expect("it can be read");
-            assert_eq!(file.metadata().unwrap().len(), repaired.bytes);
+            assert_eq!(repaired(&path, format).bytes, open(&path).length().unwrap());
         }
-        let _ = peaks(&path, Format::Opus, 100).expect("it can be read");
+        let _ = peaks(&open(&path), Format::Opus, 100).expect("it can be read");
     }
 }
 
@@ -248,9 +247,8 @@ fn who_comes_late_has_hours_of_silence_in_a_wav_that_takes_no_room() {
     let data = fs::metadata(&path).unwrap();
     assert_eq!(data.len(), bytes);
     assert!(data.blocks() * 512 < 1_000_000, "{} blocks", data.blocks());
-    let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-    assert_eq!(repair_file(&file, Format::Wav).unwrap().duration_ms, (frames + 1) * 20);
-    let peaks = peaks(&path, Format::Wav, 1000).unwrap();
+    assert_eq!(repaired(&path, Format::Wav).duration_ms, (frames + 1) * 20);
+    let peaks = peaks(&open(&path), Format::Wav, 1000).unwrap();
     assert_eq!((peaks.data[1], peaks.data[peaks.data.len() - 1]), (3, 7));
 }
 
@@ -269,7 +267,7 @@ fn peaks_show_where_it_is_loud() {
             track.push(Rate::Narrow, &frame, &fresh).unwrap();
         }
         track.finish().unwrap();
-        let peaks = peaks(&path, format, 40).unwrap();
+        let peaks = peaks(&open(&path), format, 40).unwrap();
         assert_eq!((peaks.length, peaks.samples_per_pixel, peaks.data.len()), (40, 4800, 80), "{format:?}");
         assert!(peaks.data[..36].iter().all(|value| (-2..=2).contains(value)), "{:?}", peaks.data);
         // A sine of -6 dBov reaches half of full scale; where it breaks off, Opus goes a little beyond.

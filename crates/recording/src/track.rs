@@ -1,6 +1,7 @@
 //! One track: from frames of 20 ms at any rate to a file that can be played at any moment.
 
 use crate::{
+    StoredFile,
     ogg::{PACKET_SAMPLES, Pages},
     output::Output,
     wav,
@@ -11,7 +12,7 @@ use plenary_audio::{
     resample::FrameConverter,
 };
 use plenary_model::RecordingFormat as Format;
-use std::{fs::File, io};
+use std::io;
 
 /// Ten packets of 20 ms go to the disk at once.
 const FRAMES_PER_WRITE: usize = 10;
@@ -75,7 +76,7 @@ struct OpusWriter {
 impl Track {
     /// Begins a file; `fresh` is the encoder before its first frame.
     pub(crate) fn begin(
-        file: File,
+        file: StoredFile,
         format: Format,
         serial: u32,
         fresh: &opus::Encoder,

@@ -1,8 +1,8 @@
 //! The process that records is killed at any moment; what is left is repaired and plays up to the last second.
 
 use plenary_audio::{codec::Rate, goertzel::power_dbov, tone::ToneGenerator};
-use plenary_model::{RecordedTracks, RecordingFormat, RecordingState};
-use plenary_recording::{Archive, OpenRequest, Recorder, RecorderConfig, TrackSource};
+use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings, RecordingState};
+use plenary_recording::{Archive, Keys, OpenRequest, Recorder, RecorderConfig, TrackSource};
 use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
@@ -14,6 +14,8 @@ use std::{
 
 /// Where the process that is killed records into.
 const FOLDER: &str = "PLENARY_TEST_RECORD_INTO";
+/// The key by which it encrypts, if it does.
+const KEY: &str = "PLENARY_TEST_RECORD_KEY";
 /// How often it is killed; `make soak` does so a hundred times.
 const KILLS: &str = "PLENARY_TEST_KILLS";
 /// What may be missing: a page of 200 ms, a look every 60 ms, and the scheduling of a busy machine.
@@ -24,8 +26,15 @@ const MISSING_MS_MAX: u64 = 1000;
 #[ignore = "it runs until it is killed"]
 fn records_until_it_is_killed() {
     let Some(folder) = env::var_os(FOLDER) else { return };
-    let config =
-        RecorderConfig { folder: folder.into(), keep_free_bytes: 0, opus_bitrate: 24_000, threads: 1 };
+    let keys = env::var(KEY).map_or(Keys::none(), |key| Keys::parse(&key).expect("a key"));
+    let config = RecorderConfig {
+        folder: folder.into(),
+        keep_free_bytes: 0,
+        opus_bitrate: 24_000,
+        threads: 1,
+        keys,
+        transcribes: false,
+    };
     let recorder = Recorder::start(config, Arc::new(|_| {})).expect("it starts");
     let mut feeds = Vec::new();
     for (tracks, format) in [
@@ -36,9 +45,7 @@ fn records_until_it_is_killed() {
         let request = OpenRequest {
             account: 1,
             conference: "Killed".to_owned(),
-            tracks,
-            format,
-            announced: false,
+            settings: RecordingSettings { tracks, format, announce: false },
             continues: None,
         };
         let (_, feed) = recorder.open(request).expect("it begins");
@@ -65,10 +72,11 @@ fn records_until_it_is_killed() {
 }
 
 /// Kills a recording process after so long. How much it had recorded by then, in milliseconds.
-fn record_and_kill(folder: &Path, after: Duration) -> u64 {
+fn record_and_kill(folder: &Path, key: Option<&str>, after: Duration) -> u64 {
     let mut child = Command::new(env::current_exe().expect("this program"))
         .args(["--exact", "records_until_it_is_killed", "--ignored", "--nocapture"])
         .env(FOLDER, folder)
+        .envs(key.map(|key| (KEY, key)))
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
@@ -99,13 +107,16 @@ fn files_play_up_to_the_last_second_whenever_the_process_is_killed() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let after = Duration::from_millis((state >> 33) % 2500);
         let folder = tempfile::tempdir().expect("a folder");
-        let fed_ms = record_and_kill(folder.path(), after);
-        let archive = Archive::new(folder.path().to_owned());
+        // Every second time with a key.
+        let key = (kill % 2 == 1).then(|| "5a".repeat(32));
+        let keys = key.as_deref().map_or(Keys::none(), |key| Keys::parse(key).expect("a key"));
+        let fed_ms = record_and_kill(folder.path(), key.as_deref(), after);
+        let archive = Archive::new(folder.path().to_owned(), keys, false);
         let repaired = archive.repair();
         assert_eq!(repaired.len(), 3, "kill {kill} after {after:?}");
         for manifest in &repaired {
             let what = format!(
-                "kill {kill} after {after:?}, {:?} {:?}: {} of {fed_ms} ms",
+                "kill {kill} after {after:?}, {key:?}, {:?} {:?}: {} of {fed_ms} ms",
                 manifest.tracks_kind, manifest.format, manifest.duration_ms
             );
             assert_eq!(manifest.state, RecordingState::Interrupted, "{what}");
@@ -114,11 +125,13 @@ fn files_play_up_to_the_last_second_whenever_the_process_is_killed() {
                 "{what}"
             );
             for track in &manifest.tracks {
-                let path = archive.track(manifest, track.number).expect("it is there");
+                let file = archive.track(manifest, track.number).expect("it opens").expect("it is there");
                 if manifest.duration_ms < 400 {
                     continue;
                 }
-                let played = plenary_sounds::read_file(&path, &plenary_sounds::Limits::UPLOAD);
+                let mut bytes = Vec::new();
+                file.reader().read_to_end(&mut bytes).expect("it can be read");
+                let played = plenary_sounds::read(&bytes, &plenary_sounds::Limits::UPLOAD);
                 let samples = played.unwrap_or_else(|error| panic!("{what}: {error}")).samples;
                 assert!(samples.len() as u64 / 48 + 20 >= manifest.duration_ms - 200, "{what}");
                 let level = power_dbov(&samples[samples.len() / 2..samples.len() - 480], 48_000, 400.0);

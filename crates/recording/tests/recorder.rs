@@ -1,12 +1,15 @@
 //! The recorder as a whole: feeds in real threads, files on a disk.
 
 use plenary_audio::{codec::Rate, goertzel::power_dbov, tone::ToneGenerator};
-use plenary_model::{RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingState};
+use plenary_model::{
+    RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingSettings, RecordingState,
+};
 use plenary_recording::{
-    Archive, Feed, Note, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource,
+    Archive, Feed, Keys, Note, OpenError, OpenRequest, Recorder, RecorderConfig, RecorderEvent, TrackSource,
 };
 use std::{
     fs,
+    io::Read,
     path::Path,
     sync::{
         Arc,
@@ -18,7 +21,14 @@ use std::{
 const SAMPLES_OF_TICK: usize = 960;
 
 fn config(folder: &Path) -> RecorderConfig {
-    RecorderConfig { folder: folder.to_owned(), keep_free_bytes: 0, opus_bitrate: 24_000, threads: 2 }
+    RecorderConfig {
+        folder: folder.to_owned(),
+        keep_free_bytes: 0,
+        opus_bitrate: 24_000,
+        threads: 2,
+        keys: Keys::none(),
+        transcribes: false,
+    }
 }
 
 fn start(config: RecorderConfig) -> (Recorder, Receiver<RecorderEvent>) {
@@ -31,9 +41,7 @@ fn request(tracks: RecordedTracks, format: RecordingFormat) -> OpenRequest {
     OpenRequest {
         account: 3,
         conference: "Board".to_owned(),
-        tracks,
-        format,
-        announced: true,
+        settings: RecordingSettings { tracks, format, announce: true },
         continues: None,
     }
 }
@@ -48,8 +56,15 @@ fn ended(events: &Receiver<RecorderEvent>) -> RecordingManifest {
 }
 
 fn play(archive: &Archive, manifest: &RecordingManifest, track: u32) -> Vec<i16> {
-    let path = archive.track(manifest, track).expect("the track is there");
-    plenary_sounds::read_file(&path, &plenary_sounds::Limits::UPLOAD).expect("it plays").samples
+    let bytes = read(archive, manifest, track);
+    plenary_sounds::read(&bytes, &plenary_sounds::Limits::UPLOAD).expect("it plays").samples
+}
+
+fn read(archive: &Archive, manifest: &RecordingManifest, track: u32) -> Vec<u8> {
+    let file = archive.track(manifest, track).expect("it can be opened").expect("the track is there");
+    let mut bytes = Vec::new();
+    file.reader().read_to_end(&mut bytes).expect("it can be read");
+    bytes
 }
 
 /// A participant who talks from one tick to another, at a rate of their own.
@@ -132,8 +147,7 @@ fn separate_tracks_begin_at_one_moment_and_are_aligned_within_20_ms() {
         let stored = archive.manifest(3, &manifest.id).expect("it can be read").expect("it is there");
         assert_eq!(stored, manifest);
         for track in &manifest.tracks {
-            let bytes =
-                fs::read(archive.track(&manifest, track.number).expect("there")).expect("it can be read");
+            let bytes = read(archive, &manifest, track.number);
             assert_eq!(bytes.len() as u64, track.bytes);
             let sha256: String = sha2(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(track.sha256.as_ref(), Some(&sha256));

@@ -14,6 +14,8 @@ pub struct Account {
     pub username: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How long its recordings are kept, in days; 0: for ever; `None`: as is configured.
+    pub recording_days: Option<u32>,
 }
 
 /// A key's number, unique over the installation.
@@ -46,9 +48,10 @@ pub(crate) struct CachedKey {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Id, cloud id, user name, when it was made.
-pub(crate) type AccountRow = (i64, String, String, i64);
+/// Id, cloud id, user name, when it was made, days for which recordings are kept.
+pub(crate) type AccountRow = (i64, String, String, i64, Option<i64>);
 
-pub(crate) fn account((id, cloud_id, username, created_at): AccountRow) -> Account {
-    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at) }
+pub(crate) fn account((id, cloud_id, username, created_at, recording_days): AccountRow) -> Account {
+    let recording_days = recording_days.and_then(|days| u32::try_from(days).ok());
+    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at), recording_days }
 }

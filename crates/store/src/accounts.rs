@@ -2,7 +2,7 @@
 
 use crate::{
     ApiKey, Store, StoreError,
-    access::{Account, AccountRow, account},
+    access::{self, Account, AccountRow},
     database::{now, read, storable, within},
     keys::insert_key,
     named::at_most,
@@ -79,7 +79,7 @@ impl Store {
         let settings = KeySettings::default();
         let (_, key) = insert_key(&mut transaction, AccountId(id), &settings, created_at).await?;
         transaction.commit(doing).await?;
-        Ok((account((id, cloud_id.to_owned(), username.to_owned(), created_at.0)), key))
+        Ok((access::account((id, cloud_id.to_owned(), username.to_owned(), created_at.0, None)), key))
     }
 
     /// Every account, ordered by login.
@@ -102,7 +102,7 @@ impl Store {
         let (cloud_id, username) = after.unwrap_or_default();
         let rows: Vec<AccountRow> = read!(self.base, "listing the accounts", |on| {
             sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at FROM accounts WHERE (cloud_id, username) > ($1, $2)
+            "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE (cloud_id, username) > ($1, $2)
              ORDER BY cloud_id, username LIMIT $3",
         )
         .bind(storable(cloud_id))
@@ -110,7 +110,45 @@ impl Store {
         .bind(at_most(limit))
         .fetch_all(on)
         })?;
-        Ok(rows.into_iter().map(account).collect())
+        Ok(rows.into_iter().map(access::account).collect())
+    }
+
+    /// Says how long the recordings of an account are kept: so many days, 0: for ever, `None`: as is configured. Returns the
+    /// account; `None`: there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_recording_days(
+        &self,
+        account: AccountId,
+        days: Option<u32>,
+    ) -> Result<Option<Account>, StoreError> {
+        let doing = "changing an account";
+        let mut transaction = self.write(doing).await?;
+        let row: Option<AccountRow> = within!(transaction, doing, |on| sqlx::query_as(
+            "UPDATE accounts SET recording_days = $2 WHERE id = $1
+             RETURNING id, cloud_id, username, created_at, recording_days",
+        )
+        .bind(account.0)
+        .bind(days.map(i64::from))
+        .fetch_optional(on))?;
+        transaction.commit(doing).await?;
+        Ok(row.map(access::account))
+    }
+
+    /// The account with this number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+        let row: Option<AccountRow> = read!(self.base, "looking up an account", |on| {
+            sqlx::query_as(
+                "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE id = $1",
+            )
+            .bind(account.0)
+            .fetch_optional(on)
+        })?;
+        Ok(row.map(access::account))
     }
 
     /// The account of a login.
@@ -121,12 +159,12 @@ impl Store {
         let Login { cloud_id, username } = Login::parse(login)?;
         let row: Option<AccountRow> = read!(self.base, "looking up an account", |on| {
             sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at FROM accounts WHERE cloud_id = $1 AND username = $2",
+            "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE cloud_id = $1 AND username = $2",
         )
         .bind(cloud_id)
         .bind(username).fetch_optional(on)
         })?;
-        Ok(row.map(account))
+        Ok(row.map(access::account))
     }
 }
 

@@ -124,15 +124,15 @@ fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
 }
 
 /// A key that is not revoked, with its account, as `credentials!` asks for it: account id, cloud id, user name, account
-/// `created_at`; key id, hash, scopes, conference, `expires_at`, `last_used_at`.
+/// `created_at`, `recording_days`; key id, hash, scopes, conference, `expires_at`, `last_used_at`.
 type CredentialRow =
-    (i64, String, String, i64, i64, Vec<u8>, String, Option<String>, Option<i64>, Option<i64>);
+    (i64, String, String, i64, Option<i64>, i64, Vec<u8>, String, Option<String>, Option<i64>, Option<i64>);
 
 /// Keys that are not revoked, with their accounts, under a condition.
 macro_rules! credentials {
     ($condition:literal) => {
         concat!(
-            "SELECT accounts.id, accounts.cloud_id, accounts.username, accounts.created_at, api_keys.id, api_keys.hash,
+            "SELECT accounts.id, accounts.cloud_id, accounts.username, accounts.created_at, accounts.recording_days, api_keys.id, api_keys.hash,
                     api_keys.scopes, api_keys.conference, api_keys.expires_at, api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
              WHERE api_keys.revoked_at IS NULL AND ",
@@ -314,7 +314,7 @@ impl Store {
             let _ = given.ct_eq(&[0; 32]);
         }
         for row in rows {
-            if bool::from(given.ct_eq(row.5.as_slice())) {
+            if bool::from(given.ct_eq(row.6.as_slice())) {
                 found = Some(row);
             }
         }
@@ -349,13 +349,24 @@ impl Store {
         ticket: LookupTicket,
         found: Option<CredentialRow>,
     ) -> Result<Option<Arc<Access>>, StoreError> {
-        let Some((id, cloud_id, username, created_at, key, _, names, conference, expires_at, last_used_at)) =
-            found
+        let Some((
+            id,
+            cloud_id,
+            username,
+            created_at,
+            days,
+            key,
+            _,
+            names,
+            conference,
+            expires_at,
+            last_used_at,
+        )) = found
         else {
             return Ok(None);
         };
         let access = Access {
-            account: account((id, cloud_id, username, created_at)),
+            account: account((id, cloud_id, username, created_at, days)),
             key: KeyId(key),
             scopes: scopes(key, &names)?,
             conference: conference.map(ConferenceName::new),

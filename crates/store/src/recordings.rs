@@ -98,20 +98,47 @@ impl Store {
         texts.iter().map(|text| manifest_of(text)).collect()
     }
 
-    /// Recordings that ended before this time, the oldest first.
+    /// Changes what is known of a recording. Nothing is written where it is forgotten.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn recordings_ended_before(
+    pub async fn update_recording(&self, manifest: &RecordingManifest) -> Result<(), StoreError> {
+        let doing = "changing a recording";
+        let text = text_of(manifest)?;
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let update = "UPDATE recordings SET manifest = $3 WHERE account_id = $1 AND id = $2";
+        execute!(
+            transaction,
+            doing,
+            sqlx::query(update).bind(manifest.account).bind(&manifest.id).bind(storable(&text))
+        )?;
+        transaction.commit(doing).await
+    }
+
+    /// Recordings that have been kept as long as their account says, or for so many days where it says nothing (0: for ever), in
+    /// the order of their ids, from the one after `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recordings_kept_long_enough(
         &self,
-        at: Timestamp,
+        now: Timestamp,
+        days: u32,
+        after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(AccountId, String)>, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found: Vec<(i64, String)> = read!(self.base, "reading old recordings", |on| sqlx::query_as(
-            "SELECT account_id, id FROM recordings WHERE ended_at < $1 ORDER BY ended_at, id LIMIT $2"
+            "SELECT recordings.account_id, recordings.id
+             FROM recordings JOIN accounts ON accounts.id = recordings.account_id
+             WHERE COALESCE(accounts.recording_days, $2) > 0
+                 AND recordings.ended_at < $1 - COALESCE(accounts.recording_days, $2) * 86400000
+                 AND recordings.id > $3
+             ORDER BY recordings.id LIMIT $4"
         )
-        .bind(at.0)
+        .bind(now.0)
+        .bind(i64::from(days))
+        .bind(after.unwrap_or_default())
         .bind(limit)
         .fetch_all(on))?;
         Ok(found.into_iter().map(|(account, id)| (AccountId(account), id)).collect())

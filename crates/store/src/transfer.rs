@@ -54,6 +54,7 @@ const TABLES: [Table; 15] = [
             ("created_at", Integer),
             ("automatic_gain", Flag),
             ("noise_suppression", Flag),
+            ("recording_days", Integer),
         ],
         counted: Some("id"),
     },

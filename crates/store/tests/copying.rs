@@ -6,8 +6,7 @@ mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{
-    AudioOwner, CallEntry, CallRecord, KeySettings, RecordedTracks, RecordingFormat, RecordingManifest,
-    RecordingState, Scopes, StoredAudio,
+    AudioOwner, CallEntry, CallRecord, KeySettings, RecordingManifest, RecordingSettings, Scopes, StoredAudio,
 };
 use plenary_store::{
     Begun, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
@@ -94,25 +93,8 @@ async fn fill(store: &Store) -> String {
         assert_eq!(store.idempotent_begin(bob.id, &key, &[3; 32]).await.unwrap(), Begun::First);
     }
     store.idempotent_end(bob.id, &[1; 32], Some(b"answer")).await.unwrap();
-    let recording = RecordingManifest {
-        id: "019a7c3e5b1f00112233445566778899".into(),
-        account: bob.id.0,
-        conference: "Board".into(),
-        part: 1,
-        continues: None,
-        state: RecordingState::Running,
-        tracks_kind: RecordedTracks::Mixed,
-        format: RecordingFormat::Opus,
-        announced: true,
-        started_at_ms: NOW.0,
-        ended_at_ms: None,
-        end_reason: None,
-        duration_ms: 0,
-        lost_ms: 0,
-        tracks: Vec::new(),
-        participants: Vec::new(),
-        pauses: Vec::new(),
-    };
+    let (id, settings) = ("019a7c3e5b1f00112233445566778899".into(), RecordingSettings::default());
+    let recording = RecordingManifest::begun(id, bob.id.0, "Board".into(), settings, NOW.0);
     store.write_recording(&recording).await.unwrap();
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();

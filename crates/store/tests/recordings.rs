@@ -6,7 +6,7 @@ mod support;
 
 use plenary_model::{
     AccountId, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest,
-    RecordingState, Timestamp,
+    RecordingSettings, RecordingState, Timestamp, TranscriptState,
 };
 use plenary_store::{RecordingsQuery, Store};
 use support::Database;
@@ -14,7 +14,8 @@ use support::Database;
 on_both![
     a_recording_is_written_when_it_begins_and_when_it_ends,
     lists_go_from_the_latest_back_and_by_conference,
-    what_is_old_is_found_and_what_is_forgotten_is_gone,
+    what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone,
+    what_is_changed_of_a_recording_that_is_forgotten_does_not_bring_it_back,
 ];
 
 async fn bob(store: &Store) -> AccountId {
@@ -22,25 +23,10 @@ async fn bob(store: &Store) -> AccountId {
 }
 
 fn running(account: AccountId, number: u8, conference: &str) -> RecordingManifest {
-    RecordingManifest {
-        id: format!("{number:032x}"),
-        account: account.0,
-        conference: conference.to_owned(),
-        part: 1,
-        continues: None,
-        state: RecordingState::Running,
-        tracks_kind: RecordedTracks::Separate,
-        format: RecordingFormat::Wav,
-        announced: true,
-        started_at_ms: 1000 * i64::from(number),
-        ended_at_ms: None,
-        end_reason: None,
-        duration_ms: 0,
-        lost_ms: 0,
-        tracks: Vec::new(),
-        participants: Vec::new(),
-        pauses: Vec::new(),
-    }
+    let settings =
+        RecordingSettings { tracks: RecordedTracks::Separate, format: RecordingFormat::Wav, announce: true };
+    let (id, started_at_ms) = (format!("{number:032x}"), 1000 * i64::from(number));
+    RecordingManifest::begun(id, account.0, conference.to_owned(), settings, started_at_ms)
 }
 
 fn ended(manifest: &RecordingManifest, ended_at_ms: i64) -> RecordingManifest {
@@ -99,20 +85,51 @@ async fn lists_go_from_the_latest_back_and_by_conference(database: &Database) {
     assert_eq!(list(RecordingsQuery { before: Some(format!("{:032x}", 4)), ..of_board }).await, [2, 1]);
 }
 
-async fn what_is_old_is_found_and_what_is_forgotten_is_gone(database: &Database) {
+async fn what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone(database: &Database) {
     let store = database.open().await;
     let bob = bob(&store).await;
-    for number in 1..=4 {
-        let begun = running(bob, number, "Board");
+    let (eve, _) = store.create_account_login("3-4-5/eve@example.com").await.unwrap();
+    let day = 86_400_000;
+    for (account, number) in [(bob, 1), (bob, 2), (bob, 3), (bob, 4), (eve.id, 5)] {
+        let begun = running(account, number, "Board");
         store.write_recording(&begun).await.unwrap();
-        if number < 4 {
-            store.write_recording(&ended(&begun, 10_000 * i64::from(number))).await.unwrap();
+        if number != 4 {
+            store.write_recording(&ended(&begun, day * i64::from(number))).await.unwrap();
         }
     }
-    let old = store.recordings_ended_before(Timestamp(30_000), 10).await.unwrap();
-    assert_eq!(old, [(bob, format!("{:032x}", 1)), (bob, format!("{:032x}", 2))], "one that runs is not old");
-    assert!(store.forget_recording(bob, &old[0].1).await.unwrap());
-    assert!(!store.forget_recording(bob, &old[0].1).await.unwrap());
-    assert_eq!(store.recordings_ended_before(Timestamp(30_000), 10).await.unwrap().len(), 1);
-    assert_eq!(store.recording(bob, &old[0].1).await.unwrap(), None);
+    let id = |number: u8| format!("{number:032x}");
+    let old = async |now_days: i64, days, after: Option<String>, limit| {
+        let now = Timestamp(now_days * day);
+        let found = store.recordings_kept_long_enough(now, days, after.as_deref(), limit).await.unwrap();
+        found.into_iter().map(|(_, id)| u8::from_str_radix(&id, 16).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(old(13, 10, None, 9).await, [1, 2], "not yet the third, nor one that runs");
+    assert_eq!(old(13, 10, None, 1).await, [1]);
+    assert_eq!(old(13, 10, Some(id(1)), 9).await, [2]);
+    assert_eq!(old(1000, 0, None, 9).await, [0_u8; 0], "for ever");
+    assert_eq!(store.set_recording_days(bob, Some(1)).await.unwrap().unwrap().recording_days, Some(1));
+    assert_eq!(old(13, 10, None, 9).await, [1, 2, 3], "bob's for a day");
+    assert_eq!(old(16, 0, None, 9).await, [1, 2, 3]);
+    store.set_recording_days(bob, Some(0)).await.unwrap();
+    assert_eq!(old(1000, 10, None, 9).await, [5], "bob's for ever");
+    let back = store.set_recording_days(bob, None).await.unwrap().unwrap();
+    assert_eq!((back.id, back.recording_days), (bob, None));
+    assert!(store.set_recording_days(AccountId(4711), Some(1)).await.unwrap().is_none());
+    assert!(store.forget_recording(bob, &id(1)).await.unwrap());
+    assert!(!store.forget_recording(bob, &id(1)).await.unwrap());
+    assert_eq!(old(13, 10, None, 9).await, [2]);
+    assert_eq!(store.recording(bob, &id(1)).await.unwrap(), None);
+}
+
+async fn what_is_changed_of_a_recording_that_is_forgotten_does_not_bring_it_back(database: &Database) {
+    let store = database.open().await;
+    let bob = bob(&store).await;
+    let mut manifest = ended(&running(bob, 1, "Board"), 9000);
+    store.write_recording(&manifest).await.unwrap();
+    manifest.transcript = Some(TranscriptState::Ready);
+    store.update_recording(&manifest).await.unwrap();
+    assert_eq!(store.recording(bob, &manifest.id).await.unwrap(), Some(manifest.clone()));
+    store.forget_recording(bob, &manifest.id).await.unwrap();
+    store.update_recording(&manifest).await.unwrap();
+    assert_eq!(store.recording(bob, &manifest.id).await.unwrap(), None);
 }

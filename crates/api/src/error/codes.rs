@@ -45,6 +45,7 @@ codes! {
     UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
     UNKNOWN_RECORDING = "1113", 404, "There is no such recording";
     NOT_RECORDED = "1114", 404, "The conference is not being recorded";
+    UNKNOWN_ACCOUNT = "1121", 404, "There is no such account";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

@@ -30,6 +30,8 @@ mod users;
 mod viewer;
 mod webrtc_keys;
 
+pub use recordings::delete_recording;
+
 use crate::{error::ApiError, state::App};
 use axum::{Router, extract::MatchedPath, middleware::from_fn_with_state};
 use std::collections::BTreeMap;

@@ -20,11 +20,12 @@ use axum::{
 };
 use plenary_model::{
     AccountId, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest, RecordingState, Timestamp,
+    TranscriptState,
 };
-use plenary_recording::Peaks;
-use plenary_store::RecordingsQuery;
+use plenary_recording::{Archive, Peaks, StoredFile};
+use plenary_store::{RecordingsQuery, Store};
 use serde::{Deserialize, Serialize};
-use std::{fs::File, io, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{error::Error, io, sync::Arc};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -40,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(one, delete))
         .routes(routes!(audio))
         .routes(routes!(waveform))
+        .routes(routes!(transcript))
 }
 
 /// A recording.
@@ -82,6 +84,9 @@ struct Recording {
     participants: Vec<RecordingParticipant>,
     /// When nothing was recorded.
     pauses: Vec<RecordingPause>,
+    /// `waiting`: it is being made, or waits for that; `ready`; `failed`: the log says why, and the next start of the service tries
+    /// again; null: none is made.
+    transcript: Option<TranscriptState>,
 }
 
 /// A file of a recording.
@@ -168,6 +173,7 @@ impl From<RecordingManifest> for Recording {
             files: manifest.tracks.into_iter().map(file).collect(),
             participants: manifest.participants.into_iter().map(participant).collect(),
             pauses: manifest.pauses.into_iter().map(pause).collect(),
+            transcript: manifest.transcript,
         }
     }
 }
@@ -256,13 +262,28 @@ async fn delete(caller: Caller<Records>, State(state): State<App>, Segments([id]
         if manifest.state == RecordingState::Running {
             return Err(ApiError::coded(RECORDING_RUNS, "the recording is running; end it first"));
         }
-        // First the files: what has no row is found by nobody.
-        let (archive, of_thread) = (state.recordings.archive.clone(), id.clone());
-        on_disk(move || archive.delete(account.0, &of_thread)).await?;
-        state.store.forget_recording(account, &id).await?;
+        let archive = &state.recordings.archive;
+        delete_recording(&state.store, archive, account, &id).await.map_err(ControlError::Internal)?;
         Ok(no_content())
     })
     .await
+}
+
+/// Deletes a recording that has ended: its files, and what is known of it.
+///
+/// # Errors
+/// The disk or the database. What is left can be deleted again.
+pub async fn delete_recording(
+    store: &Store,
+    archive: &Archive,
+    account: AccountId,
+    id: &str,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // First the files: what has no row is found by nobody.
+    let (archive, of_thread) = (archive.clone(), id.to_owned());
+    tokio::task::spawn_blocking(move || archive.delete(account.0, &of_thread)).await??;
+    store.forget_recording(account, id).await?;
+    Ok(())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -281,13 +302,14 @@ async fn file_of(
     account: AccountId,
     id: &str,
     track: Option<u32>,
-) -> Result<(RecordingManifest, u32, PathBuf), ApiError> {
+) -> Result<(RecordingManifest, u32, StoredFile), ApiError> {
     let manifest = find(state, account, id).await?;
     let no_such =
         || ApiError::coded(UNKNOWN_RECORDING, "the recording has no such track, or its file is gone");
     let number = track.or(manifest.tracks.first().map(|track| track.number)).ok_or_else(no_such)?;
-    let path = state.recordings.archive.track(&manifest, number).ok_or_else(no_such)?;
-    Ok((manifest, number, path))
+    let (archive, of_thread) = (state.recordings.archive.clone(), manifest.clone());
+    let file = on_disk(move || archive.track(&of_thread, number)).await?.ok_or_else(no_such)?;
+    Ok((manifest, number, file))
 }
 
 /// Gives the audio of a recording
@@ -308,13 +330,8 @@ async fn audio(
     Query(Track { track }): Query<Track>,
     headers: HeaderMap,
 ) -> Answer {
-    let (manifest, number, path) = file_of(&state, caller.account, &id, track).await?;
-    let (file, length) = on_disk(move || {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        Ok((file, length))
-    })
-    .await?;
+    let (manifest, number, file) = file_of(&state, caller.account, &id, track).await?;
+    let length = file.length().map_err(failed)?;
     let sha256 =
         manifest.tracks.iter().find(|track| track.number == number).and_then(|track| track.sha256.as_ref());
     let tag = sha256.map(|sha256| format!("\"{sha256}\""));
@@ -358,7 +375,7 @@ fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
 }
 
 /// The octets of a file from one place to another, read as they are wanted.
-fn stream(file: Arc<File>, from: u64, to: u64) -> Body {
+fn stream(file: Arc<StoredFile>, from: u64, to: u64) -> Body {
     let pieces = futures_util::stream::unfold((file, from), move |(file, at)| async move {
         if at >= to {
             return None;
@@ -462,7 +479,7 @@ async fn waveform(
     if !(1..=POINTS_MAX).contains(&points) {
         return Err(ApiError::parameter("points", format!("must be 1 to {POINTS_MAX}")));
     }
-    let (manifest, _, path) = file_of(&state, caller.account, &id, track).await?;
+    let (manifest, _, file) = file_of(&state, caller.account, &id, track).await?;
     let permit = state.recordings.waveforms.clone().acquire_owned();
     let permit = match tokio::time::timeout(state.request_timeout, permit).await {
         Ok(Ok(permit)) => permit,
@@ -474,10 +491,40 @@ async fn waveform(
     let peaks = on_disk(move || {
         // Until it is done, also where the client has gone.
         let _permit = permit;
-        plenary_recording::peaks(&path, manifest.format, points as usize)
+        plenary_recording::peaks(&file, manifest.format, points as usize)
     })
     .await?;
     Ok(json(StatusCode::OK, &RecordingWaveform::from(peaks)))
+}
+
+/// Gives the transcript of a recording
+///
+/// WebVTT, as the configured program has written it.
+#[utoipa::path(get, path = "/v1/recordings/{id}/transcript", operation_id = "get_recording_transcript", tag = "recordings",
+    params(("id" = String, Path, description = "The recording's id.", example = "019a7c3e5b1f00112233445566778899")),
+    security(("bearer" = ["records"])),
+    responses((status = 200, description = "The transcript.", body = String, content_type = "text/vtt")))]
+async fn transcript(
+    caller: Caller<Records>,
+    State(state): State<App>,
+    Segments([id]): Segments<1>,
+) -> Answer {
+    let account = caller.account;
+    let manifest = find(&state, account, &id).await?;
+    let (archive, of_thread) = (state.recordings.archive.clone(), manifest.id);
+    let text = on_disk(move || archive.transcript(account.0, &of_thread)).await?;
+    let text = text.ok_or_else(|| {
+        let why = match manifest.transcript {
+            Some(TranscriptState::Waiting) => "the transcript is not made yet",
+            Some(TranscriptState::Failed) => "the transcript could not be made; the log says why",
+            Some(TranscriptState::Ready) => "the transcript is not here any more",
+            None => "no transcript is made of this recording (transcripts.command)",
+        };
+        ApiError::coded(UNKNOWN_RECORDING, why)
+    })?;
+    let mut response = Response::new(Body::from(text));
+    set(response.headers_mut(), header::CONTENT_TYPE, "text/vtt; charset=utf-8");
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -534,7 +534,11 @@ impl World {
             trusted_proxies: plenary_api::TrustedProxies::default(),
             max_body_bytes: 65_536,
             recordings: plenary_api::Recordings::new(
-                plenary_recording::Archive::new(folder.path().join("recordings")),
+                plenary_recording::Archive::new(
+                    folder.path().join("recordings"),
+                    plenary_recording::Keys::none(),
+                    false,
+                ),
                 RecordingSettings::default(),
             ),
             media: plenary_api::MediaLimits {

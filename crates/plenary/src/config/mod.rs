@@ -11,7 +11,7 @@ mod tests;
 mod web;
 
 pub(crate) use media::{CodecName, CodecOrder, Media};
-pub(crate) use recordings::RecordingConfig;
+pub(crate) use recordings::{RecordingConfig, TranscriptConfig};
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
 
@@ -69,6 +69,7 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     /// Recordings of conferences.
     pub(crate) recordings: RecordingConfig,
+    pub(crate) transcripts: TranscriptConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -135,6 +136,7 @@ impl Default for Config {
             ice: IceConfig::default(),
             media: Media::default(),
             recordings: RecordingConfig::default(),
+            transcripts: TranscriptConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -189,6 +191,7 @@ impl Config {
             );
         }
         self.recordings.check()?;
+        self.transcripts.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;

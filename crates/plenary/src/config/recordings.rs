@@ -1,9 +1,11 @@
-//! Recordings.
+//! Recordings and their transcripts.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use plenary_conference::RecordingRules;
 use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings};
+use plenary_recording::Keys;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The most days that recordings can be kept: ten years.
 const DAYS_MAX: u32 = 3660;
@@ -31,6 +33,8 @@ pub(crate) struct RecordingConfig {
     pub(crate) days: u32,
     /// Threads that encode and write. 0: half as many as there are cores.
     pub(crate) threads: usize,
+    /// A file of keys: the first encrypts what is recorded, all decrypt it. None: recordings are not encrypted.
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 impl Default for RecordingConfig {
@@ -45,6 +49,7 @@ impl Default for RecordingConfig {
             keep_free_bytes: 1_000_000_000,
             days: 30,
             threads: 0,
+            key_file: None,
         }
     }
 }
@@ -66,6 +71,12 @@ impl RecordingConfig {
         Ok(())
     }
 
+    /// The keys in the configured file.
+    pub(crate) fn keys(&self) -> anyhow::Result<Keys> {
+        let Some(path) = &self.key_file else { return Ok(Keys::none()) };
+        Keys::read(path).with_context(|| format!("[recordings] key_file {} cannot be used", path.display()))
+    }
+
     pub(crate) fn rules(&self) -> RecordingRules {
         RecordingRules {
             is_allowed: self.enabled,
@@ -76,5 +87,41 @@ impl RecordingConfig {
 
     pub(crate) fn settings(&self) -> RecordingSettings {
         RecordingSettings { tracks: self.tracks, format: self.format, announce: self.announce }
+    }
+}
+
+/// The longest time that a transcript may take: a week.
+const TRANSCRIPT_SECONDS_MAX: u64 = 7 * 24 * 3600;
+
+/// `[transcripts]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TranscriptConfig {
+    /// The program that makes them, with its first arguments. None: no transcripts are made.
+    pub(crate) command: Vec<String>,
+    /// So long one may take.
+    pub(crate) timeout_seconds: u64,
+}
+
+impl Default for TranscriptConfig {
+    fn default() -> Self {
+        Self { command: Vec::new(), timeout_seconds: 6 * 3600 }
+    }
+}
+
+impl TranscriptConfig {
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.command.first().is_some_and(String::is_empty) {
+            bail!(
+                "[transcripts] command begins with an empty name: name a program, as in [\"/usr/local/bin/transcribe\"]"
+            );
+        }
+        if !(1..=TRANSCRIPT_SECONDS_MAX).contains(&self.timeout_seconds) {
+            bail!(
+                "[transcripts] timeout_seconds is {}: 1 to {TRANSCRIPT_SECONDS_MAX} are allowed",
+                self.timeout_seconds
+            );
+        }
+        Ok(())
     }
 }

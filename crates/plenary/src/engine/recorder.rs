@@ -77,9 +77,7 @@ impl Recordings {
         let request = OpenRequest {
             account: conference.account.0,
             conference: conference.name.to_string(),
-            tracks: settings.tracks,
-            format: settings.format,
-            announced: settings.announce,
+            settings,
             continues: continues.map(|(id, part)| (id.0, part)),
         };
         let (recorder, store, commands) = (self.recorder.clone(), self.store.clone(), self.commands.clone());

@@ -1,7 +1,15 @@
 //! The recorder of the service: what it reports goes to the engine and into the database, and what is too old goes.
 
-use crate::{config::RecordingConfig, engine::EngineHandle};
-use plenary_model::{ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, Timestamp};
+mod retention;
+mod transcripts;
+
+use crate::{
+    config::{RecordingConfig, TranscriptConfig},
+    engine::EngineHandle,
+};
+use plenary_model::{
+    ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, TranscriptState,
+};
 use plenary_recording::{Archive, Recorder, RecorderConfig, RecorderEvent};
 use plenary_store::Store;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -10,19 +18,16 @@ use tokio::{
     task::JoinHandle,
 };
 use tracing::{info, warn};
+use transcripts::{Queue, Transcripts};
 
 /// How soon what cannot be written into the database is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often recordings that are too old are looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(600);
-/// Of those so many are deleted before the database has a rest.
-const DELETED_AT_ONCE: usize = 100;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The recorder, and what it reports.
 pub(crate) struct Recordings {
     pub(crate) recorder: Recorder,
     reports: UnboundedReceiver<RecorderEvent>,
+    transcripts: TranscriptConfig,
 }
 
 /// The tasks beside it.
@@ -30,6 +35,7 @@ pub(crate) struct Keeper {
     recorder: Recorder,
     reporting: JoinHandle<()>,
     pruning: JoinHandle<()>,
+    transcripts: Option<Transcripts>,
 }
 
 impl Recordings {
@@ -37,9 +43,12 @@ impl Recordings {
     pub(crate) async fn start(
         folder: PathBuf,
         settings: &RecordingConfig,
+        transcripts: &TranscriptConfig,
         store: &Store,
     ) -> anyhow::Result<(Self, Vec<RecordingManifest>)> {
-        let archive = Archive::new(folder.clone());
+        let keys = settings.keys()?;
+        let transcribes = !transcripts.command.is_empty();
+        let archive = Archive::new(folder.clone(), keys.clone(), transcribes);
         let cut_off = tokio::task::spawn_blocking(move || archive.repair()).await?;
         for manifest in &cut_off {
             store.write_recording(manifest).await?;
@@ -59,19 +68,24 @@ impl Recordings {
             keep_free_bytes: settings.keep_free_bytes,
             opus_bitrate: settings.opus_bitrate,
             threads: settings.threads,
+            keys,
+            transcribes,
         };
         let on_event = move |event| drop(reports.send(event));
         let recorder = Recorder::start(config, Arc::new(on_event))?;
-        Ok((Self { recorder, reports: received }, cut_off))
+        Ok((Self { recorder, reports: received, transcripts: transcripts.clone() }, cut_off))
     }
 
-    /// Passes on what the recorder reports, and deletes what is older than so many days; 0: nothing.
+    /// Passes on what the recorder reports, has transcripts made, and deletes what is older than so many days; 0: nothing.
     pub(crate) fn keep(self, engine: EngineHandle, store: Store, days: u32) -> Keeper {
-        let Self { recorder, reports } = self;
-        let reporting = tokio::spawn(report(reports, engine, store.clone()));
+        let Self { recorder, reports, transcripts } = self;
         let archive = recorder.archive().clone();
-        let pruning = tokio::spawn(prune(archive, store, days));
-        Keeper { recorder, reporting, pruning }
+        let transcripts = (!transcripts.command.is_empty())
+            .then(|| Transcripts::start(transcripts, archive.clone(), store.clone()));
+        let queue = transcripts.as_ref().map(Transcripts::queue);
+        let reporting = tokio::spawn(report(reports, engine, store.clone(), queue));
+        let pruning = tokio::spawn(retention::prune(archive, store, days));
+        Keeper { recorder, reporting, pruning, transcripts }
     }
 }
 
@@ -83,6 +97,9 @@ impl Keeper {
             let recorder = self.recorder;
             let _ = tokio::task::spawn_blocking(move || recorder.shutdown()).await;
             let _ = self.reporting.await;
+            if let Some(transcripts) = self.transcripts {
+                let _ = tokio::task::spawn_blocking(|| transcripts.stop()).await;
+            }
         };
         if tokio::time::timeout(within, stop).await.is_err() {
             warn!("recordings could not be completed in time: the next start completes them");
@@ -91,7 +108,12 @@ impl Keeper {
 }
 
 /// Until the threads of the recorder have ended.
-async fn report(mut reports: UnboundedReceiver<RecorderEvent>, engine: EngineHandle, store: Store) {
+async fn report(
+    mut reports: UnboundedReceiver<RecorderEvent>,
+    engine: EngineHandle,
+    store: Store,
+    transcripts: Option<Queue>,
+) {
     while let Some(event) = reports.recv().await {
         match event {
             RecorderEvent::Failing { id, reason } => {
@@ -106,38 +128,12 @@ async fn report(mut reports: UnboundedReceiver<RecorderEvent>, engine: EngineHan
                     warn!(recording = %manifest.id, %error, "the end of a recording cannot be written into the database; trying again");
                     tokio::time::sleep(AGAIN).await;
                 }
+                if let Some(queue) =
+                    transcripts.as_ref().filter(|_| manifest.transcript == Some(TranscriptState::Waiting))
+                {
+                    queue.add(*manifest);
+                }
             }
         }
     }
-}
-
-/// Deletes recordings that ended more than so many days ago.
-async fn prune(archive: Archive, store: Store, days: u32) {
-    if days == 0 {
-        return;
-    }
-    loop {
-        let before = Timestamp(crate::engine::wall_now().0.saturating_sub(i64::from(days) * DAY_MS));
-        match prune_once(&archive, &store, before).await {
-            Ok(DELETED_AT_ONCE) => tokio::time::sleep(Duration::from_secs(1)).await,
-            Ok(_) => tokio::time::sleep(LOOK_EVERY).await,
-            Err(error) => {
-                warn!("recordings that are too old cannot be deleted; trying again later: {error:#}");
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        }
-    }
-}
-
-async fn prune_once(archive: &Archive, store: &Store, before: Timestamp) -> anyhow::Result<usize> {
-    let old = store.recordings_ended_before(before, DELETED_AT_ONCE).await?;
-    let count = old.len();
-    for (account, id) in old {
-        let (archive, of_thread) = (archive.clone(), id.clone());
-        // First the files: what has no row is found by nobody.
-        tokio::task::spawn_blocking(move || archive.delete(account.0, &of_thread)).await??;
-        store.forget_recording(account, &id).await?;
-        info!(recording = %id, account = account.0, "a recording is deleted: it is older than is kept");
-    }
-    Ok(count)
 }

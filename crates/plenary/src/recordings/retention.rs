@@ -1,0 +1,111 @@
+//! Recordings that are too old are deleted.
+
+use plenary_model::Timestamp;
+use plenary_recording::Archive;
+use plenary_store::Store;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How often recordings that are too old are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+/// Of those so many are deleted before the database has a rest.
+const DELETED_AT_ONCE: usize = 100;
+const REST: Duration = Duration::from_secs(1);
+
+/// Deletes recordings when they have been kept as long as their account says, or as is configured: so many days, 0: for ever.
+pub(super) async fn prune(archive: Archive, store: Store, days: u32) {
+    loop {
+        let now = crate::engine::wall_now();
+        if let Err(error) = prune_once(&archive, &store, now, days).await {
+            warn!("recordings that are too old cannot be looked for; trying again later: {error:#}");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// One that cannot be deleted does not keep the others.
+async fn prune_once(archive: &Archive, store: &Store, now: Timestamp, days: u32) -> anyhow::Result<()> {
+    let mut after = None;
+    loop {
+        let old = store.recordings_kept_long_enough(now, days, after.as_deref(), DELETED_AT_ONCE).await?;
+        for (account, id) in &old {
+            match plenary_api::delete_recording(store, archive, *account, id).await {
+                Ok(()) => {
+                    info!(recording = %id, account = account.0, "a recording is deleted: it is older than is kept");
+                }
+                Err(error) => {
+                    warn!(recording = %id, account = account.0, "a recording that is too old cannot be deleted: {error}");
+                }
+            }
+        }
+        if old.len() < DELETED_AT_ONCE {
+            return Ok(());
+        }
+        after = old.into_iter().next_back().map(|(_, id)| id);
+        tokio::time::sleep(REST).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plenary_model::{AccountId, RecordingManifest, RecordingSettings, RecordingState};
+    use plenary_recording::Keys;
+    use std::fs;
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+    #[tokio::test]
+    async fn recordings_go_after_the_days_of_their_account_and_one_that_stays_keeps_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("plenary.db")).await.unwrap();
+        let archive = Archive::new(folder.path().join("recordings"), Keys::none(), false);
+        let accounts = [
+            store.create_account_login("1-2-0/as-configured").await.unwrap().0.id,
+            store.create_account_login("1-2-0/two-days").await.unwrap().0.id,
+            store.create_account_login("1-2-0/for-ever").await.unwrap().0.id,
+        ];
+        store.set_recording_days(accounts[1], Some(2)).await.unwrap();
+        store.set_recording_days(accounts[2], Some(0)).await.unwrap();
+        let now = Timestamp(1000 * DAY_MS);
+        let mut number = 0;
+        let mut made = Vec::new();
+        for account in accounts {
+            for age_days in [1, 5, 50] {
+                number += 1;
+                let id = format!("{number:032x}");
+                let settings = RecordingSettings::default();
+                let at = now.0 - age_days * DAY_MS - 1;
+                let mut manifest =
+                    RecordingManifest::begun(id.clone(), account.0, "Board".into(), settings, at);
+                manifest.state = RecordingState::Finished;
+                manifest.ended_at_ms = Some(at);
+                store.write_recording(&manifest).await.unwrap();
+                let of_it = folder.path().join("recordings").join(account.0.to_string()).join(&id);
+                fs::create_dir_all(&of_it).unwrap();
+                fs::write(of_it.join("mixed.opus"), b"audio").unwrap();
+                made.push((account, age_days, id, of_it));
+            }
+        }
+        // A file where the folder of one should be: it cannot be removed as a folder.
+        let (_, _, _, stuck) = &made[2];
+        fs::remove_dir_all(stuck).unwrap();
+        fs::write(stuck, b"no folder").unwrap();
+        prune_once(&archive, &store, now, 30).await.unwrap();
+        let mut left = Vec::new();
+        for (account, age_days, id, of_it) in &made {
+            let row = store.recording(*account, id).await.unwrap();
+            assert_eq!(row.is_some(), of_it.exists(), "files and row go together");
+            if row.is_some() {
+                left.push((accounts.iter().position(|one| one == account).unwrap(), *age_days));
+            }
+        }
+        assert_eq!(left, [(0, 1), (0, 5), (0, 50), (1, 1), (2, 1), (2, 5), (2, 50)]);
+        fs::remove_file(stuck).unwrap();
+        prune_once(&archive, &store, now, 0).await.unwrap();
+        let is_there = store.recording(AccountId(accounts[0].0), &made[2].2).await.unwrap().is_some();
+        assert!(is_there, "for ever, where nothing is configured");
+        prune_once(&archive, &store, now, 30).await.unwrap();
+        assert!(store.recording(accounts[0], &made[2].2).await.unwrap().is_none(), "tried again");
+    }
+}
