@@ -50,6 +50,7 @@ quality: build
 	@./bench/quality
 	@./bench/prompts
 	@./bench/dialogue
+	@./bench/transcript
 
 interop: need
 	@./scripts/need interop
