@@ -143,7 +143,7 @@ enum Job {
     Data(Vec<Arc<StoredFile>>),
     Manifest(PathBuf, Vec<u8>),
     /// After its manifests, which are older than the one that completes it.
-    Ended(Ended),
+    Ended(Box<Ended>),
 }
 
 /// The way to that thread. It has no bound for recordings that have ended, of which none may be lost.
@@ -385,7 +385,7 @@ impl Writer {
         if !matches!(reason, EndReason::Stopped) {
             (self.on_event)(RecorderEvent::Failing { id: session.manifest.id.clone(), reason });
         }
-        let _ = self.jobs.jobs.send(Job::Ended(session.finish(reason, &self.fresh)));
+        let _ = self.jobs.jobs.send(Job::Ended(Box::new(session.finish(reason, &self.fresh))));
     }
 }
 
@@ -403,7 +403,7 @@ fn force(jobs: &Receiver<Job>, waiting: &AtomicUsize, ended: &Sender<Ended>) {
             Job::Data(files) => files.iter().try_for_each(|file| file.on_disk().sync_data()),
             Job::Manifest(folder, bytes) => manifest::write(&folder, &bytes),
             Job::Ended(recording) => {
-                let _ = ended.send(recording);
+                let _ = ended.send(*recording);
                 continue;
             }
         };

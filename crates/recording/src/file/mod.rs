@@ -21,7 +21,7 @@ pub struct StoredFile(Kind);
 #[derive(Debug)]
 enum Kind {
     Plain(File),
-    Sealed(Sealed),
+    Sealed(Box<Sealed>),
 }
 
 impl StoredFile {
@@ -29,7 +29,7 @@ impl StoredFile {
     pub(crate) fn create(path: &Path, keys: &Keys) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(Self(match keys.first() {
-            Some(key) => Kind::Sealed(Sealed::begin(file, key)?),
+            Some(key) => Kind::Sealed(Box::new(Sealed::begin(file, key)?)),
             None => Kind::Plain(file),
         }))
     }
@@ -53,7 +53,7 @@ impl StoredFile {
 
     fn of(file: File, keys: &Keys) -> io::Result<Self> {
         Ok(Self(match Sealed::open(&file, keys)? {
-            Some(cipher) => Kind::Sealed(Sealed::new(file, cipher)),
+            Some(cipher) => Kind::Sealed(Box::new(Sealed::new(file, cipher))),
             None => Kind::Plain(file),
         }))
     }
