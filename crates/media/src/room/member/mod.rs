@@ -19,7 +19,8 @@ use super::{
     tick::Tick,
 };
 use crate::{
-    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, RtcpReport, StreamParams,
+    load::{JITTER_BOUNDS_US, PlaneCounts},
     ports::{Channel, PortKey},
 };
 use arriving::is_reachable;
@@ -100,6 +101,17 @@ pub(crate) struct RoomMember {
     cname: String,
     random: Random,
     stats: CallStats,
+    /// What is in the counts of the plane.
+    counted: Counted,
+}
+
+/// What of a participant's counters is in the counts of the plane.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    received: u64,
+    sent: u64,
+    lost: u64,
+    concealed: u64,
 }
 
 /// The stream that a participant hears.
@@ -145,6 +157,7 @@ impl RoomMember {
             random,
             // Nothing has been said yet, which is not the same as full scale.
             stats: CallStats { level_dbov: -127.0, noise_floor_dbov: -90.0, ..CallStats::default() },
+            counted: Counted::default(),
         }
     }
 
@@ -556,6 +569,7 @@ impl RoomMember {
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
             stream.control.next_ns = time.now_ns + mean / 2 + self.random.next() % mean.max(1);
+            self.count(&mut out.counts);
             self.report(key, false, time, out);
         }
         // From the next tick on: all packets of one tick leave in the same way.
@@ -567,7 +581,27 @@ impl RoomMember {
     /// Sends RTCP BYE.
     pub(crate) fn leave(&mut self, key: MemberKey, time: Tick, out: &mut Outbox) {
         self.leave_fast_path();
+        self.count(&mut out.counts);
         self.report(key, true, time, out);
+    }
+
+    /// Adds what has happened since the last time.
+    fn count(&mut self, counts: &mut PlaneCounts) {
+        let now = self.stats();
+        if now.packets_received > self.counted.received {
+            counts.jitter.add(&JITTER_BOUNDS_US, (now.jitter_ms * 1000.0) as u64);
+        }
+        let Counted { received, sent, lost, concealed } = &mut self.counted;
+        for (counted, now, count) in [
+            (received, now.packets_received, &mut counts.packets_received),
+            (sent, now.packets_sent, &mut counts.packets_sent),
+            // A packet that was counted as lost and came late is not taken back.
+            (lost, now.packets_lost, &mut counts.packets_lost),
+            (concealed, now.frames_concealed, &mut counts.frames_concealed),
+        ] {
+            *count += now.saturating_sub(*counted);
+            *counted = now.max(*counted);
+        }
     }
 
     fn report(&mut self, key: MemberKey, goodbye: bool, time: Tick, out: &mut Outbox) {
@@ -603,6 +637,8 @@ impl RoomMember {
         // Through the RTP socket only in the way that RTP is sent, which may connect it or end that.
         let is_settled = stream.is_settled && channel == Channel::Rtp;
         let route = PacketRoute { member: key, port: self.port, channel, to, is_settled };
+        let is_muxed = channel == Channel::Rtp;
+        out.show_report(RtcpReport::new(self.call, true, to, is_muxed, time.wall_ns, &bytes[..length]));
         out.send(route, &bytes[..length], &[], |bytes, start| {
             context.protect_rtcp(bytes, start);
         });
