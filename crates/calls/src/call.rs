@@ -1,7 +1,12 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
 use crate::keypad::state::{Keypad, ServiceVoice};
-use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
+use crate::{
+    audio_choice::AudioChoice,
+    media::{OneWay, PlayNumber},
+    number::CallNumber,
+    route::Route,
+};
 use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
@@ -97,6 +102,8 @@ pub(crate) struct Call {
     pub(crate) began_at: Timestamp,
     /// Heard speaking at the moment.
     pub(crate) talking: bool,
+    /// Audio goes one way only.
+    pub(crate) one_way: Option<OneWay>,
     /// What was set for how it sounds.
     pub(crate) sound: AudioChoice,
     /// The call whose place it takes when it is up (RFC 3891).

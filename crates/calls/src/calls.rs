@@ -385,18 +385,7 @@ impl Calls {
                 debug!(call = call.0, "no RTP comes: the caller is asked whether it is still there");
                 self.out.probe(call);
             }
-            MediaEvent::OneWay { call, one_way } => match one_way {
-                Some(OneWay::NoneReceived) => {
-                    warn!(call = call.0, "audio goes one way: nothing comes from the caller")
-                }
-                Some(OneWay::NoneDelivered) => {
-                    warn!(
-                        call = call.0,
-                        "audio goes one way: the caller reports that nothing of ours arrives"
-                    );
-                }
-                None => info!(call = call.0, "audio no longer goes one way"),
-            },
+            MediaEvent::OneWay { call, one_way } => self.handle_one_way(call, one_way),
             MediaEvent::Recorded { call, id, is_speech } => self.handle_recorded(call, id, is_speech),
             MediaEvent::PlayFinished { play } => self.handle_play_finished(play),
             MediaEvent::PlayFailed { play, text } => {
@@ -560,6 +549,20 @@ impl Calls {
         let id = LookupId(self.lookup_numbers.draw());
         self.lookups.insert(id, pending);
         self.out.look_up(id, lookup);
+    }
+
+    fn handle_one_way(&mut self, number: CallNumber, one_way: Option<OneWay>) {
+        let call = number.0;
+        match one_way {
+            Some(OneWay::NoneReceived) => warn!(call, "audio goes one way: nothing comes from the caller"),
+            Some(OneWay::NoneDelivered) => {
+                warn!(call, "audio goes one way: the caller reports that nothing of ours arrives");
+            }
+            None => info!(call, "audio no longer goes one way"),
+        }
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.one_way = one_way;
+        }
     }
 
     fn set_talking(&mut self, number: CallNumber, talking: bool) {

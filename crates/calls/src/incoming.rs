@@ -79,6 +79,7 @@ impl Calls {
                 service: None,
                 began_at: self.now.wall,
                 talking: false,
+                one_way: None,
                 sound: AudioChoice::default(),
                 replaces,
                 srtp: self.settings.srtp,

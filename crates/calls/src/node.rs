@@ -179,6 +179,11 @@ impl Node {
                     self.reply_after_messages(id, answer, now);
                 }
             }
+            Question::Totals => {
+                let totals = self.calls.totals(self.home.conferences().totals());
+                self.outputs
+                    .push_back(Output::Reply { question: id, answer: Answer::Totals(Box::new(totals)) });
+            }
             Question::Participants { account, which, what } => {
                 let conferences = self.home.conferences();
                 let found = match (&which, what.is_of_all_states()) {

@@ -117,6 +117,7 @@ impl Calls {
             service: None,
             began_at: self.now.wall,
             talking: false,
+            one_way: None,
             sound: AudioChoice::default(),
             replaces: None,
             srtp: self.settings.srtp,

@@ -6,6 +6,7 @@ use crate::{
     control::{Invitation, Playback, SoundChange, SoundSettings, TrunkState},
     lookup::StoreFailed,
     participants::Participant,
+    totals::Totals,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, Home, Now, ParticipantId, QuestionId, Refused,
@@ -33,6 +34,8 @@ pub enum Question {
     },
     /// To the edge.
     Edge(EdgeQuestion),
+    /// What goes on over all accounts. [`Answer::Totals`].
+    Totals,
 }
 
 /// What is asked of the home.
@@ -234,6 +237,8 @@ pub enum Answer {
     Playback(Result<String, Refused>),
     /// How trunks do, by name.
     TrunkStates(BTreeMap<String, TrunkState>),
+    /// What goes on.
+    Totals(Box<Totals>),
     /// The participant whose call is placed or transferred.
     Call(Result<ParticipantId, ControlError>),
 }

@@ -81,7 +81,7 @@ impl Calls {
     /// Gives back what the call holds in the media plane; only its signalling may still be ending.
     pub(crate) fn release_media(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        call.talking = false;
+        (call.talking, call.one_way) = (false, None);
         match std::mem::replace(&mut call.stage, Stage::Ending) {
             Stage::Weighing { session, .. } => {
                 self.out.close(number);

@@ -26,6 +26,7 @@ mod turn;
 pub use listing::{
     ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
 };
+pub use overview::Totals;
 
 use crate::{
     effect::{Effect, EndReason, Notice},
