@@ -45,6 +45,7 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<
     }
     if let Some(who) = parts.extensions.get::<AuthenticatedAs>() {
         let _ = who.0.set(access.clone());
+        tracing::Span::current().record("account", access.account.id.0);
     }
     parts.extensions.insert(access.clone());
     Ok(access)

@@ -14,7 +14,7 @@ use crate::{
 };
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::IntoResponse,
@@ -39,12 +39,13 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) async fn around(State(state): State<App>, request: Request, next: Next) -> Response<Body> {
     let asked_at = state.control.now();
     let id = new_request_id();
-    let span = tracing::info_span!("request", id);
+    let span = tracing::info_span!("request", request_id = id, account = tracing::field::Empty);
     let who = AuthenticatedAs::default();
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.clone());
     parts.extensions.insert(RequestId(id.clone()));
     let head = RequestHead::new(&state, &parts);
+    let route = parts.extensions.get::<MatchedPath>().cloned();
     let outcome = async {
         let _slot = head.enter(&state, &mut parts)?;
         let answer = next.run(Request::from_parts(parts, body));
@@ -71,6 +72,7 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    state.counters.answered(route.as_ref().map(MatchedPath::as_str), response.status().as_u16());
     span.in_scope(|| head.audit(&who, response.status()));
     response
 }

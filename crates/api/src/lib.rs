@@ -18,6 +18,7 @@ mod home;
 mod json;
 mod limits;
 mod methods;
+mod metrics;
 mod operator;
 mod origin;
 mod pages;
@@ -39,7 +40,8 @@ pub use control::{
 };
 pub use error::{CODES, Code};
 pub use home::{AskHome, HomeClient};
-pub use limits::{Counters, WebLimits};
+pub use limits::{Counters, WebCounts, WebLimits};
+pub use metrics::{Metrics, metrics_router};
 pub use operator::{Ban, Health, MediaThread, OperatorControl};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};

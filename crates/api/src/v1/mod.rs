@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod list;
 pub(crate) mod media;
+mod messages;
 mod moment;
 pub(crate) mod openapi;
 mod operator;
@@ -50,6 +51,7 @@ fn resources() -> OpenApiRouter<App> {
         keys::routes(),
         limits::routes(),
         media::routes(),
+        messages::routes(),
         operator::routes(),
         rooms::routes(),
         tokens::routes(),

@@ -28,6 +28,7 @@ use plenary_conference::{
 };
 use plenary_model::{ConferenceRecordingId, RecordingSettings};
 use plenary_store::Store;
+use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -468,6 +469,29 @@ impl OperatorControl for Installation {
 
     fn settings(&self) -> Value {
         serde_json::json!({ "http": "127.0.0.1:8080" })
+    }
+
+    fn ladder(&self, participant: &str) -> Option<Ladder> {
+        let message = |at_us, kind, is_sent, bytes: &[u8]| Message {
+            at_us,
+            kind,
+            is_sent,
+            transport: "udp",
+            local: ([192, 0, 2, 1], 5060).into(),
+            remote: ([198, 51, 100, 9], 5060).into(),
+            bytes: bytes.into(),
+        };
+        let messages = vec![
+            message(1_500_000, Kind::Sip, false, b"BYE sip:a@b SIP/2.0\r\nCall-ID: 1@h\r\n\r\n"),
+            message(1_600_000, Kind::Rtcp, true, &[0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 203, 0, 1, 0, 0, 0, 7]),
+        ];
+        (participant == CALLED).then(|| Ladder {
+            sip_call_ids: vec!["1@h".to_owned()],
+            is_over: true,
+            has_failed: false,
+            messages: messages.into_iter().map(Arc::new).collect(),
+            left_out: 3,
+        })
     }
 
     fn log(&self, lines: usize) -> Vec<String> {

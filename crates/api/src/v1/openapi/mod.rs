@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderValue, Response, header},
     routing::get,
 };
+use plenary_trace::pcap;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::{PartialSchema, ToSchema};
@@ -349,7 +350,9 @@ fn merge_descriptions(value: &mut Value) {
 
 /// Bodies that are files: octets, not a list of numbers.
 fn describe_files(operation: &mut Value) {
-    let is_file = |kind: &str| kind == "application/octet-stream" || kind.starts_with("audio/");
+    let is_file = |kind: &str| {
+        matches!(kind, "application/octet-stream" | pcap::MEDIA_TYPE) || kind.starts_with("audio/")
+    };
     let describe = |body: Option<&mut Value>| {
         let content = body.and_then(|body| body.get_mut("content")).and_then(Value::as_object_mut);
         for (_, content) in content.into_iter().flatten().filter(|(kind, _)| is_file(kind)) {
