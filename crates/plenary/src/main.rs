@@ -9,6 +9,7 @@ mod engine;
 mod forecast;
 mod ice;
 mod log;
+mod metrics;
 mod operator;
 mod overload;
 mod port_range;
@@ -17,6 +18,7 @@ mod server;
 mod sounds;
 mod text;
 mod tls;
+mod trace;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -5,11 +5,14 @@ use crate::{
     engine::{Engine, EngineHandle, Parts},
     forecast::Admissions,
     ice::SharedIce,
+    log,
+    metrics::{Meters, Metrics},
     operator::{Door, Operator},
     overload,
     recordings::{Keeper, Recordings},
     sounds::Sounds,
     tls::{self, Tls},
+    trace::{self, Trace},
 };
 use anyhow::{Context, anyhow};
 use plenary_api::{ApiState, ConferenceControl};
@@ -39,6 +42,7 @@ pub(crate) struct Server {
     recordings: Keeper,
     tls: Tls,
     http_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     https_addr: Option<SocketAddr>,
     sip_addr: SocketAddr,
     stop_http: watch::Sender<bool>,
@@ -71,6 +75,14 @@ impl Server {
         })?;
         let http_addr = listener.local_addr().context("the web services' address cannot be read")?;
 
+        let metrics_listener = match config.metrics {
+            None => None,
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+                listen_error("metrics cannot be read at", address, &error, "`metrics` in the configuration")
+            })?),
+        };
+        let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
         let tls_files = Tls::load(
             config.tls.certificate.as_deref(),
             config.tls.key.as_deref(),
@@ -88,6 +100,7 @@ impl Server {
         let https_addr = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
 
         let ice = SharedIce::new(config.ice.clone());
+        let (taps, queues) = trace::queues();
         let (sip, sip_events) = SipEndpoint::bind(SipConfig {
             listen: config.sip.0.clone(),
             listen_tls: config.sips.0.clone(),
@@ -99,6 +112,7 @@ impl Server {
             guard: config.signalling.guard(),
             resolver: config.signalling.resolver.clone(),
             ice_servers: ice.for_signalling(),
+            seen: Some(taps.seen),
             ..SipConfig::default()
         })
         .await
@@ -127,6 +141,7 @@ impl Server {
                     expected_loss_percent: config.media.opus_expected_loss_percent,
                 },
                 dtls: Some(identity),
+                rtcp: Some(taps.rtcp),
                 ..MediaConfig::default()
             },
             Arc::new(Sounds::new(Arc::clone(&languages), store.clone(), Handle::current())),
@@ -137,7 +152,9 @@ impl Server {
             .await
             .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
+        let trace = Trace::start(queues, &config.hep);
         let admissions = Admissions::default();
+        let meters = Arc::new(Meters::default());
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
             store: store.clone(),
@@ -154,13 +171,21 @@ impl Server {
             recorder: recorder.clone(),
             recording_rules: config.recordings.rules(),
             cut_off,
+            meters: meters.clone(),
+            trace: trace.clone(),
         })
         .await?;
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
-        let watch =
-            overload::watch(engine.clone(), media.clone(), sip.clone(), admissions, is_overloaded.clone());
+        let watch = overload::watch(
+            engine.clone(),
+            media.clone(),
+            sip.clone(),
+            admissions,
+            is_overloaded.clone(),
+            meters.clone(),
+        );
         tokio::spawn(watch);
         let in_force = Arc::new(RwLock::new(config.clone()));
         let operator = Operator {
@@ -170,10 +195,12 @@ impl Server {
             store: store.clone(),
             started_at: engine.now(),
             is_overloaded,
+            trace: trace.clone(),
             config: in_force.clone(),
         };
 
         let (stop_http, stopped) = watch::channel(false);
+        let counters = Arc::<plenary_api::Counters>::default();
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
@@ -199,7 +226,7 @@ impl Server {
                 requests_per_second: config.web.requests_per_second,
                 failures_per_minute: config.web.failures_per_minute,
             },
-            counters: Arc::default(),
+            counters: counters.clone(),
             realm: config.signalling.realm.clone(),
             on_websocket: Some(on_websocket(sip.clone())),
         });
@@ -211,9 +238,25 @@ impl Server {
             plenary_api::ConnectionLimits { per_source: config.web.connections_per_source, trusted_proxies };
         http.spawn(plenary_api::serve(listener, None, router.clone(), limits.clone(), stop(stopped.clone())));
         if let Some((listener, tls)) = https {
-            http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped)));
+            http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped.clone())));
         }
-        let door = Door::open(&config.data, sip.clone(), store.clone()).await;
+        if let Some(listener) = metrics_listener {
+            let metrics = Metrics {
+                meters,
+                engine: engine.clone(),
+                sip: sip.clone(),
+                media: media.clone(),
+                store: store.clone(),
+                web: counters,
+                tls: tls_files.clone(),
+                trace,
+                config: config.clone(),
+            };
+            let router = plenary_api::metrics_router(Arc::new(metrics));
+            let limits = plenary_api::ConnectionLimits::default();
+            http.spawn(plenary_api::serve(listener, None, router, limits, stop(stopped)));
+        }
+        let door = Door::open(&config.data, sip.clone(), store.clone(), engine.clone()).await;
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {
             config: config.clone(),
@@ -226,6 +269,7 @@ impl Server {
             recordings,
             tls: tls_files,
             http_addr,
+            metrics_addr,
             https_addr,
             sip_addr,
             stop_http,
@@ -244,6 +288,10 @@ impl Server {
 
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    pub(crate) fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     pub(crate) fn sip_addr(&self) -> SocketAddr {
@@ -279,6 +327,8 @@ impl Server {
             ..kept.media
         };
         kept.drain_seconds = config.drain_seconds;
+        kept.log.clone_from(&config.log);
+        log::set_levels(&kept.log);
         if kept != *config {
             warn!("the configuration file has changes that only a restart brings: see docs/configuration.md");
         }

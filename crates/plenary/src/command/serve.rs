@@ -35,6 +35,9 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
         config.rtp_ports,
         config.data.display()
     );
+    if let Some(address) = server.metrics_addr() {
+        text.push_str(&format!("Metrics:      http://{address}/metrics\n"));
+    }
     if let Some(key) = first_key {
         text.push_str(&welcome(&server, &key));
     }

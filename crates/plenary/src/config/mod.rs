@@ -2,6 +2,8 @@
 //! the flags of `plenary serve`, each overriding the one before it.
 
 mod environment;
+mod hep;
+mod log;
 mod media;
 mod recordings;
 mod reservations;
@@ -10,6 +12,8 @@ mod sip;
 mod tests;
 mod web;
 
+pub(crate) use hep::Hep;
+pub(crate) use log::{LogFormat, levels_of};
 pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use recordings::RecordingConfig;
 pub(crate) use sip::{Signalling, WebRtc};
@@ -39,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Where they listen under TLS.
     pub(crate) https: Option<SocketAddr>,
+    /// Where Prometheus reads metrics. None: nowhere.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Where SIP listens, UDP and TCP.
     pub(crate) sip: Addresses,
     /// Where SIP listens under TLS.
@@ -55,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) demo_account: bool,
     /// How long calls may go on after SIGTERM, in seconds.
     pub(crate) drain_seconds: u64,
+    /// What is logged: a level, and levels of modules.
+    pub(crate) log: String,
+    /// How a line of the log looks.
+    pub(crate) log_format: LogFormat,
     /// Certificates.
     pub(crate) tls: TlsFiles,
     /// Web services beyond the listening address.
@@ -69,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     /// Recordings of conferences.
     pub(crate) recordings: RecordingConfig,
+    /// A capture server.
+    pub(crate) hep: Hep,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -120,6 +132,7 @@ impl Default for Config {
             database: None,
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: None,
+            metrics: None,
             sip: Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 5060))]),
             sips: Addresses::default(),
             // Below Linux's usual range of ephemeral ports (32768 on), so that outgoing connections never collide.
@@ -128,6 +141,8 @@ impl Default for Config {
             time_zone: None,
             demo_account: false,
             drain_seconds: 600,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
             tls: TlsFiles::default(),
             web: Web::default(),
             signalling: Signalling::default(),
@@ -135,6 +150,7 @@ impl Default for Config {
             ice: IceConfig::default(),
             media: Media::default(),
             recordings: RecordingConfig::default(),
+            hep: Hep::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -188,7 +204,11 @@ impl Config {
                 "https and sips need a certificate: name its files in [tls], or make one for trials with `plenary certificate`"
             );
         }
+        if let Err(error) = levels_of(&self.log) {
+            bail!(error);
+        }
         self.recordings.check()?;
+        self.hep.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
@@ -239,6 +259,7 @@ fn known_keys() -> Vec<KnownKey> {
         advertise: Some(IpAddr::from([127, 0, 0, 1])),
         time_zone: TimeZone::new("UTC").ok(),
         https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
+        metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
         media: Media { languages: file(), ..Media::default() },
         ..Config::default()

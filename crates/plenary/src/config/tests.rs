@@ -99,3 +99,15 @@ fn limits_that_contradict_each_other_are_refused() {
         assert!(error.to_string().contains(&format!("max_days_ahead is {days}: 1 to 3660")), "{error}");
     }
 }
+
+#[test]
+fn levels_of_the_log_are_checked_and_the_variable_overrides_the_file() {
+    let config =
+        load("log = \"warn\"\nlog_format = \"json\"\n", &[("PLENARY_LOG", "info,plenary_sip=debug")]);
+    let config = config.unwrap();
+    assert_eq!((config.log.as_str(), config.log_format), ("info,plenary_sip=debug", LogFormat::Json));
+    let error = load("log = \"loud\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("log is `loud`") && error.contains("off, error, warn"), "{error}");
+    let error = load("log_format = \"xml\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("json"), "{error}");
+}

@@ -13,6 +13,7 @@ mod clock;
 mod handle;
 mod lookup;
 mod media_plane;
+mod meter;
 mod recorder;
 mod records;
 mod rescue;
@@ -21,10 +22,12 @@ mod signalling;
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
-use crate::forecast::Admissions;
+use crate::{forecast::Admissions, metrics::Meters, trace::Trace};
+use meter::CallMeter;
 use plenary_calls::{
     CallNumber, Input, Node, Output, RecorderEvent, Settings, Start,
     lookup::{Found, LookupId, StoreFailed},
+    media::{self as calls, MediaCommand},
     question::{Answer, EdgeQuestion, Question},
 };
 use plenary_conference::{
@@ -91,6 +94,10 @@ pub(crate) struct Parts {
     pub(crate) recording_rules: RecordingRules,
     /// Recordings that the last run has left unfinished.
     pub(crate) cut_off: Vec<RecordingManifest>,
+    /// Where what happens is counted.
+    pub(crate) meters: Arc<Meters>,
+    /// Whoever looks into calls.
+    pub(crate) trace: Trace,
 }
 
 /// The loop around the deciding crates.
@@ -99,6 +106,8 @@ pub(crate) struct Engine {
     node: Node,
     store: Store,
     records: RecordWriter,
+    meter: CallMeter,
+    trace: Trace,
     recordings: Recordings,
     sip: SipHandle,
     media: MediaHandle,
@@ -147,11 +156,14 @@ impl Engine {
             reservation_sounds,
             languages: parts.languages,
         };
+        parts.trace.set_node(start.node);
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
-            records: RecordWriter::start(parts.store.clone()),
+            records: RecordWriter::start(parts.store.clone(), parts.meters.clone()),
+            meter: CallMeter::new(parts.meters),
+            trace: parts.trace,
             recordings: Recordings::new(
                 parts.recorder,
                 parts.media.clone(),
@@ -264,6 +276,7 @@ impl Engine {
         if self.node.calls().wants_number() && input.may_place_a_call() {
             self.node.give_number(CallNumber(self.sip.new_call().0));
         }
+        self.meter.look_at_input(&input);
         self.node.handle(input, self.clock.now());
         self.carry_out();
     }
@@ -271,12 +284,19 @@ impl Engine {
     /// Carries out what was decided, in order, also what follows from that at once.
     fn carry_out(&mut self) {
         while let Some(output) = self.node.poll_output() {
+            self.meter.look_at_output(&output);
             match output {
                 Output::Sip(command) => signalling::command(&self.sip, command),
                 Output::Media(command) => {
+                    if let MediaCommand::Close { call } = &command {
+                        self.trace.media_closed(call.0);
+                    }
                     if let Some(event) =
                         media_plane::command(&self.media, &self.listening, &self.admissions, command)
                     {
+                        if let calls::MediaEvent::Opened { call, at: Ok(at) } = &event {
+                            self.trace.media_opened(call.0, at.reached_at());
+                        }
                         self.node.handle(Input::Media(event), self.clock.now());
                     }
                 }

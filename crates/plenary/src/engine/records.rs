@@ -1,8 +1,12 @@
 //! The writer of call records, behind the engine's back: a slow disk may delay a record, never a call.
 
+use crate::metrics::Meters;
 use plenary_model::CallEntry;
 use plenary_store::Store;
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -21,20 +25,24 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct RecordWriter {
     entries: mpsc::Sender<CallEntry>,
+    meters: Arc<Meters>,
     stopping: watch::Sender<bool>,
     writer: JoinHandle<()>,
 }
 
 impl RecordWriter {
-    pub(super) fn start(store: Store) -> Self {
+    pub(super) fn start(store: Store, meters: Arc<Meters>) -> Self {
         let (entries, waiting) = mpsc::channel(WAITING_MAX);
         let (stopping, stop) = watch::channel(false);
-        let writer = tokio::spawn(write(store, waiting, stop));
-        Self { entries, stopping, writer }
+        let writer = tokio::spawn(write(store, waiting, stop, meters.clone()));
+        Self { entries, meters, stopping, writer }
     }
 
     pub(super) fn write(&self, entry: CallEntry) {
+        self.meters.records_waiting.fetch_add(1, Relaxed);
         if self.entries.try_send(entry).is_err() {
+            self.meters.records_waiting.fetch_sub(1, Relaxed);
+            self.meters.records_dropped.fetch_add(1, Relaxed);
             warn!("too many call records are waiting for the database: one is dropped");
         }
     }
@@ -49,7 +57,12 @@ impl RecordWriter {
 
 /// Writes what comes, as much at a time as there is. What cannot be written (the disk is full, another process holds the
 /// database) is tried again until it can, or until the service stops.
-async fn write(store: Store, mut waiting: mpsc::Receiver<CallEntry>, stop: watch::Receiver<bool>) {
+async fn write(
+    store: Store,
+    mut waiting: mpsc::Receiver<CallEntry>,
+    stop: watch::Receiver<bool>,
+    meters: Arc<Meters>,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let mut failed = 0;
@@ -57,6 +70,7 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<CallEntry>, stop: watch
             failed += 1;
             if *stop.borrow() && failed > 1 {
                 warn!(%error, records = batch.len(), "call records could not be written and are lost");
+                meters.records_dropped.fetch_add(batch.len() as u64, Relaxed);
                 break;
             }
             warn!(%error, records = batch.len(), "call records cannot be written; trying again");
@@ -65,6 +79,7 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<CallEntry>, stop: watch
         if failed > 0 {
             info!(records = batch.len(), "call records are being written again");
         }
+        meters.records_waiting.fetch_sub(batch.len() as u64, Relaxed);
         batch.clear();
     }
 }

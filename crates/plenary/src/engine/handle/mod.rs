@@ -6,7 +6,7 @@ mod sound;
 use super::{EngineCommand, clock::Clock, media_plane};
 use plenary_api::{AskHome, ControlError, HomeClient, Participant, ParticipantReport};
 use plenary_calls::{
-    Settings,
+    Settings, Totals,
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
@@ -144,6 +144,14 @@ impl EngineHandle {
             talking: one.talking,
         };
         Ok(inside.into_iter().filter(|one| one.entered_at.is_some()).map(line).collect())
+    }
+
+    /// What goes on over all accounts.
+    pub(crate) async fn totals(&self) -> Result<Totals, ControlError> {
+        match self.ask(Question::Totals).await? {
+            Answer::Totals(totals) => Ok(*totals),
+            other => Err(other.mismatch()),
+        }
     }
 
     /// Makes the reserved conference that is in progress longer.
