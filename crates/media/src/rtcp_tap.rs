@@ -1,4 +1,4 @@
-//! RTCP reports as they are received and sent, decrypted, for whoever looks into calls.
+//! RTCP reports as they are received and sent, decrypted, for the tracer of calls.
 //!
 //! A media thread copies them into a queue that is allocated in advance. It never waits for the reader, and wakes nobody as long
 //! as the reader looks with [`RtcpTap::take`]. While the queue is full, reports are lost for the reader.

@@ -111,7 +111,7 @@ pub(crate) struct Worker {
     began: Instant,
     /// The thread of DTLS handshakes.
     dtls: Option<HandshakeQueue>,
-    /// Whoever looks into calls.
+    /// The tracer of calls.
     rtcp: Option<SyncSender<RtcpReport>>,
 }
 

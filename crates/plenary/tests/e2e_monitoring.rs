@@ -33,6 +33,12 @@ fn call(server: &Server, arguments: &[&str]) -> Child {
         .unwrap()
 }
 
+/// Ctrl-C: the caller hangs up.
+fn hang_up(mut caller: Child) {
+    signal(caller.id(), "INT");
+    wait_for("the caller to hang up", || caller.try_wait().unwrap());
+}
+
 fn doctor(arguments: &[&str]) -> (Output, BTreeMap<String, Value>) {
     let output = plenary().arg("doctor").args(arguments).arg("--json").output().unwrap();
     let report: Value =
@@ -234,7 +240,7 @@ fn the_messages_of_a_call_are_kept_without_credentials() {
     assert_eq!(capture[..4], 0xa1b2_c3d4_u32.to_le_bytes());
     assert!(capture.windows(10).any(|window| window == b"INVITE sip"));
 
-    signal(caller.id(), "INT");
+    hang_up(caller);
     wait_for("the call to be over", || (messages()["over"] == true).then_some(()));
     assert_eq!(messages()["failed"], false);
     // Only an operator sees it, and of a call that there was.
@@ -280,7 +286,7 @@ fn a_capture_server_gets_messages_reports_and_log_lines() {
         }
         (invite.is_some() && report.is_some() && line.is_some()).then_some(())
     });
-    signal(caller.id(), "INT");
+    hang_up(caller);
     let (invite, report) = (invite.unwrap(), report.unwrap());
     assert_eq!(
         (&invite[&1][..], &invite[&2][..], &invite[&4][..]),

@@ -1,4 +1,4 @@
-//! What of a SIP message nobody needs to see who looks into calls.
+//! What of a SIP message the reader of a trace does not need to see.
 
 /// Headers whose values are credentials, or let one test guesses of them.
 const SECRET_HEADERS: [&[u8]; 4] =

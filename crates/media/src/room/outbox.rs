@@ -124,10 +124,10 @@ impl Outbox {
         self.recordings.drain(..)
     }
 
-    /// Shows an RTCP report to whoever looks into calls.
-    pub(crate) fn show_report(&mut self, report: RtcpReport) {
+    /// Shows an RTCP report to the tracer of calls.
+    pub(crate) fn show_report(&mut self, report: &RtcpReport) {
         if self.reports.len() < REPORTS_PER_TICK {
-            self.reports.push(report);
+            self.reports.push(*report);
         }
     }
 

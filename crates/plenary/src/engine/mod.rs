@@ -96,7 +96,7 @@ pub(crate) struct Parts {
     pub(crate) cut_off: Vec<RecordingManifest>,
     /// Where what happens is counted.
     pub(crate) meters: Arc<Meters>,
-    /// Whoever looks into calls.
+    /// The tracer of calls.
     pub(crate) trace: Trace,
 }
 

@@ -163,6 +163,6 @@ mod tests {
             "plenary_seconds_bucket{le=\"+Inf\"} 3",
             "# EOF",
         ];
-        assert_eq!(text.lines().filter(|line| *line != "").collect::<Vec<_>>(), expected);
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
 }

@@ -202,7 +202,7 @@ impl RoomMember {
         if read {
             let is_muxed = stream.params.rtcp_mux;
             let wall_ns = time.wall_ns_at(arrival_ns);
-            out.show_report(RtcpReport::new(self.call, false, from, is_muxed, wall_ns, bytes));
+            out.show_report(&RtcpReport::new(self.call, false, from, is_muxed, wall_ns, bytes));
             control.from = Some(from);
             stream.liveness.control(arrival_ns);
             if reports {

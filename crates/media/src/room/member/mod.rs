@@ -638,7 +638,7 @@ impl RoomMember {
         let is_settled = stream.is_settled && channel == Channel::Rtp;
         let route = PacketRoute { member: key, port: self.port, channel, to, is_settled };
         let is_muxed = channel == Channel::Rtp;
-        out.show_report(RtcpReport::new(self.call, true, to, is_muxed, time.wall_ns, &bytes[..length]));
+        out.show_report(&RtcpReport::new(self.call, true, to, is_muxed, time.wall_ns, &bytes[..length]));
         out.send(route, &bytes[..length], &[], |bytes, start| {
             context.protect_rtcp(bytes, start);
         });
