@@ -1,6 +1,6 @@
 //! RTCP reports as they are received and sent, decrypted, for the tracer of calls.
 //!
-//! A media thread copies them into a queue that is allocated in advance. It never waits for the reader, and wakes nobody as long
+//! A media thread copies them into a queue that is allocated in advance. It never waits for the reader, and wakes none as long
 //! as the reader looks with [`RtcpTap::take`]. While the queue is full, reports are lost for the reader.
 
 use crate::MediaCallId;

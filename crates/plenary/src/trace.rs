@@ -31,7 +31,7 @@ const MESSAGES_MAX: usize = 16_384;
 const REPORTS_MAX: usize = 2048;
 /// Lines of the log that may wait for the capture server.
 const LINES_MAX: usize = 1024;
-/// How often reports are looked for. Media threads wake nobody.
+/// How often reports are looked for. Media threads wake no reader.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long that may take, for messages wait meanwhile.
 const LOCATE_WITHIN: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! Looking into calls: the SIP messages and RTCP reports of each, kept for a while.
 //!
-//! - [`redact`] cuts credentials, keys and digits out of a SIP message. Everything below holds redacted messages only.
+//! - [`redact()`] cuts credentials, keys and digits out of a SIP message. Everything below holds redacted messages only.
 //! - [`Ladders`] keeps the last messages of each call, within bounds of time and memory.
 //! - [`pcap`] writes them as a packet capture, [`hep`] as HEP3 for a capture server, [`rtcp`] reads reports.
 //!

@@ -94,7 +94,7 @@ where
         line.0.insert("level".to_owned(), metadata.level().as_str().to_ascii_lowercase().into());
         line.0.insert("target".to_owned(), metadata.target().into());
         let line = format!("{}\n", text::json_line(&Value::Object(line.0).to_string()));
-        // Where standard error cannot be written to, there is nobody to tell.
+        // Where standard error cannot be written to, there is no place to say so.
         let _ = self.0.make_writer_for(metadata).write_all(line.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! What Prometheus reads ([docs/monitoring.md] lists the names, which are a contract).
+//! What Prometheus reads (`docs/monitoring.md` lists the names, which are a contract).
 //!
 //! Most values are asked for when Prometheus reads them. What only happens once, the end of a call for one, is counted in
 //! [`Meters`] where it happens. The media threads count in atomics of their own, which are read from outside. No label grows

@@ -58,7 +58,7 @@ pub struct SipConfig {
     pub ice_servers: IceServers,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
     pub max_events: usize,
-    /// Where messages are shown, for whoever looks into calls. What finds no room there is not shown.
+    /// Where messages are shown to the tracer of calls. What finds no room there is not shown.
     pub seen: Option<mpsc::Sender<Seen>>,
 }
 

@@ -1,4 +1,4 @@
-//! What is counted of an endpoint, and what is shown of it to whoever looks into calls.
+//! What is counted of an endpoint, and what is shown of it to the tracer of calls.
 //!
 //! Only messages of sources that are answered count: what strangers and banned sources send leaves no trace.
 
@@ -42,7 +42,7 @@ pub struct SipCounts {
     pub responses: [u64; CLASSES],
     /// Requests that were refused for what they asked for, or for their credentials.
     pub refused: u64,
-    /// Messages that whoever looks into calls has missed, because it was too slow.
+    /// Messages that the tracer has missed, because it was too slow.
     pub unseen: u64,
 }
 
@@ -110,7 +110,7 @@ impl Watch {
         }
     }
 
-    /// Somebody looks, so messages have to be written for them.
+    /// There is a tracer, so messages have to be written for it.
     pub(super) fn is_watched(&self) -> bool {
         self.seen.is_some()
     }
@@ -157,7 +157,7 @@ impl Watch {
         match event {
             SipEvent::Incoming(incoming) => self.dialog(incoming.call, &incoming.sip_call_id),
             SipEvent::Cancelled { call, .. } => over(call, false),
-            // Nobody answered, or the other side declined: that is no fault.
+            // The other side is busy or declined, or the call was given up: that is no fault.
             SipEvent::Rejected { call, status, .. } => over(call, !matches!(status, 486 | 487 | 600 | 603)),
             SipEvent::Ended { call, cause } => {
                 over(call, matches!(cause, EndCause::AckTimeout | EndCause::Transport));

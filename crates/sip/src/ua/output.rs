@@ -21,7 +21,7 @@ pub enum Output {
         /// The next hop of a request.
         hop: Hop,
     },
-    /// A call that this side places has this Call-ID from now on, for whoever looks into calls. That of an incoming call is in
+    /// A call that this side places has this Call-ID from now on, for the tracer of calls. That of an incoming call is in
     /// [`SipEvent::Incoming`].
     Dialog {
         /// The call.

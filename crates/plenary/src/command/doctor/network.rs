@@ -185,7 +185,7 @@ fn announced_address(config: &Config, listening: IpAddr, announced: Option<IpAdd
     if listening.is_loopback() {
         return Check::warning(
             name,
-            format!("SIP listens on {listening}: nobody else can call"),
+            format!("SIP listens on {listening}: only this machine can call"),
             "Set `sip` to an address of this machine, and `signalling.allow_from` to the networks of callers.",
         );
     }
