@@ -571,6 +571,7 @@ impl RoomMember {
     }
 
     fn report(&mut self, key: MemberKey, goodbye: bool, time: Tick, out: &mut Outbox) {
+        self.note_extremes();
         let Some(stream) = &mut self.stream else { return };
         let to = stream.rtcp_destination();
         if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
@@ -630,6 +631,16 @@ impl RoomMember {
         self.stats.send_errors += 1;
     }
 
+    /// Remembers how bad it has been.
+    fn note_extremes(&mut self) {
+        let CallStats { packets_received, mos, jitter_ms, .. } = self.stats();
+        if packets_received > 0 {
+            let lowest = &mut self.stats.mos_min;
+            *lowest = Some(lowest.map_or(mos, |known| known.min(mos)));
+            self.stats.jitter_ms_max = self.stats.jitter_ms_max.max(jitter_ms);
+        }
+    }
+
     pub(crate) fn stats(&self) -> CallStats {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
@@ -654,6 +665,7 @@ impl RoomMember {
             stats.codec = Some(codec);
             stats.srtp = stream.srtp.suite();
             stats.one_way = stream.liveness.one_way();
+            stats.one_way_ms = stream.liveness.one_way_ms();
             stats.held_ms = incoming.path.jitter.packets_held() as f32 * 20.0;
             stats.noise_floor_dbov = incoming.talk.floor_dbov();
             stats.echo_suspicion = incoming.echo.suspicion();
