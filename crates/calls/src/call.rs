@@ -6,7 +6,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{EntryAction, Refer};
+use plenary_model::{EndedBy, EntryAction, Refer};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -105,6 +105,8 @@ pub(crate) struct Call {
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
     pub(crate) recorded: bool,
+    /// Who ends it and why, where that is known before the signalling says that it is over.
+    pub(crate) ending: Option<(EndedBy, String)>,
     /// The trunk that it came or goes through.
     pub(crate) trunk: Option<String>,
     /// What admitted the caller; `None`: not yet, or we called.

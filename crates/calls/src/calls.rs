@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use plenary_conference::{
     ConferenceKey, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
-use plenary_model::{StoredAudio, TimeZone};
+use plenary_model::{EndedBy, StoredAudio, TimeZone};
 use plenary_sip::{
     EndCause, SipEvent,
     digest::Algorithm,
@@ -318,12 +318,15 @@ impl Calls {
                 // The media plane reports it if it has come as an event or a tone as well.
                 self.out.press_key(CallNumber(call.0), key);
             }
-            SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
+            SipEvent::Cancelled { call, .. } => {
+                self.call_is_over(CallNumber(call.0), EndedBy::Remote, "cancelled");
+            }
             SipEvent::Ended { call, cause } => {
                 if matches!(cause, EndCause::AckTimeout | EndCause::Transport) {
                     self.redial(CallNumber(call.0));
                 }
-                self.call_is_over(CallNumber(call.0), end_cause_text(&cause));
+                let (by, text) = end_cause(&cause);
+                self.call_is_over(CallNumber(call.0), by, text);
             }
             SipEvent::Referred(referred) => self.handle_referred(*referred),
             SipEvent::ReferralProgress { call, status, phrase, is_final } => {
@@ -363,20 +366,22 @@ impl Calls {
                     "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
                 );
                 self.redial(call);
-                self.end_call(call, reasons(408, "No audio was received for too long"));
+                self.lose_call(call, "No audio was received for too long");
             }
             MediaEvent::NeverHeard { call } => {
                 warn!(
                     call = call.0,
                     "nothing was ever received from the caller, not even RTCP: the call ends"
                 );
-                self.end_call(call, reasons(408, "No audio was ever received"));
+                self.lose_call(call, "No audio was ever received");
             }
             MediaEvent::PeerClosed { call } => {
                 // Where we or they have hung up already, that is no news.
                 if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
                     info!(call = call.0, "the other side has closed its media");
-                    self.end_call(call, reasons(200, "The other side has closed its media"));
+                    let text = "The other side has closed its media";
+                    self.note_end(call, EndedBy::Remote, text);
+                    self.end_call(call, reasons(200, text));
                 }
             }
             // Who is on hold or muted need not send anything, so it is asked.
@@ -586,11 +591,11 @@ impl Calls {
     }
 }
 
-fn end_cause_text(cause: &EndCause) -> &str {
+fn end_cause(cause: &EndCause) -> (EndedBy, &'static str) {
     match cause {
-        EndCause::ByRemote { .. } => "caller hung up",
-        EndCause::ByUs => "hung up by the service",
-        EndCause::AckTimeout => "no ACK",
-        EndCause::Transport => "unreachable",
+        EndCause::ByRemote { .. } => (EndedBy::Remote, "caller hung up"),
+        EndCause::ByUs => (EndedBy::Service, "hung up by the service"),
+        EndCause::AckTimeout => (EndedBy::Network, "no ACK"),
+        EndCause::Transport => (EndedBy::Network, "unreachable"),
     }
 }

@@ -118,6 +118,7 @@ impl Node {
     /// See [`Calls::finish_records`].
     pub fn finish_records(&mut self, now: Now) {
         self.calls.finish_records();
+        self.home.stop_history(now);
         self.settle(now);
     }
 
@@ -155,8 +156,11 @@ impl Node {
                     | Output::Lookup { .. }
                     | Output::Recorder(_)
                     | Output::Record(_)
+                    | Output::History(_)
                     | Output::Reply { .. } => self.outputs.push_back(output),
                 }
+            } else if let Some(entry) = self.home.poll_history() {
+                self.outputs.push_back(Output::History(entry));
             } else {
                 return;
             }

@@ -22,7 +22,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
     command::CallProgress,
 };
-use plenary_model::Refer;
+use plenary_model::{EndedBy, Refer};
 use plenary_sip::sdp;
 use std::{
     collections::BTreeMap,
@@ -121,6 +121,7 @@ impl Calls {
             replaces: None,
             srtp: self.settings.srtp,
             recorded: false,
+            ending: None,
             trunk: None,
             admitted_by: None,
             refer: Refer::None,
@@ -190,7 +191,7 @@ impl Calls {
         (call.flow, call.recorded) = (no_flow(local), true);
         let (participant, from) = (call.participant.clone(), call.from.clone());
         let display_name = call.shown_display_name().map(str::to_owned);
-        records::call_started(call, Some(&key), None, &mut self.out);
+        records::call_started(call, Some(&key), None, None, &mut self.out);
         self.ringing.insert((ring_until, number));
         let past = PastCall {
             is_outgoing: true,
@@ -380,7 +381,7 @@ impl Calls {
         let (codec, is_encrypted) = (stream.codec, stream.protection != sdp::Protection::None);
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
-        records::call_answered(call, dialog, &mut self.out);
+        records::call_answered(call, self.now.wall, dialog, &mut self.out);
         if let Some(request) = request {
             self.out.report_referral(request, 200, "OK");
         }
@@ -425,7 +426,7 @@ impl Calls {
         let Some(Call { outgoing: Some(outgoing), stage: Stage::Calling(_), trunk, .. }) =
             self.calls.get(&number)
         else {
-            return self.call_is_over(number, "refused");
+            return self.call_is_over(number, EndedBy::Remote, "refused");
         };
         let is_silent = !outgoing.is_ringing;
         let may_go_on = match trunk {
@@ -474,7 +475,7 @@ impl Calls {
     fn end_unplaced(&mut self, number: CallNumber) {
         let past = self.calls.get(&number).and_then(|call| self.history.get(&call.participant));
         let cause = past.and_then(|call| Some(format!("{} {}", call.status?, call.reason.as_deref()?)));
-        self.call_is_over(number, cause.as_deref().unwrap_or("refused"));
+        self.call_is_over(number, EndedBy::Remote, cause.as_deref().unwrap_or("refused"));
     }
 
     /// When an outgoing call has rung long enough.

@@ -10,6 +10,7 @@ use crate::{
     room::AdmitAnswer,
     state::State,
 };
+use plenary_model::HistoryEntry;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Identifies a question; chosen by the asking side.
@@ -198,6 +199,16 @@ impl Home {
     /// The next question that is answered.
     pub fn poll_answer(&mut self) -> Option<(QuestionId, Result<(), Refused>)> {
         self.answers.pop_front()
+    }
+
+    /// See [`Conferences::poll_history`].
+    pub fn poll_history(&mut self) -> Option<HistoryEntry> {
+        self.conferences.poll_history()
+    }
+
+    /// See [`Conferences::stop_history`].
+    pub fn stop_history(&mut self, now: Now) {
+        self.conferences.stop_history(now);
     }
 
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.

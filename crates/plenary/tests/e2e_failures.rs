@@ -103,7 +103,8 @@ fn a_full_disk_refuses_what_must_last_and_nothing_else_and_the_rest_is_written_l
         let calls = runtime.block_on(async {
             let store = plenary_store::Store::open(&copy).await.ok()?;
             let account = store.find_account(LOGIN).await.ok()??;
-            store.calls(account.id, 100).await.ok()
+            let all = plenary_store::CallsQuery { limit: 100, ..Default::default() };
+            store.calls(account.id, &all).await.ok()
         });
         let is_whole =
             |calls: &[CallRecordEntry]| calls.len() == 3 && calls.iter().all(|call| call.ended_at.is_some());

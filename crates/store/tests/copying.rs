@@ -6,8 +6,8 @@ mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{
-    AudioOwner, CallEntry, CallRecord, KeySettings, RecordedTracks, RecordingFormat, RecordingManifest,
-    RecordingState, Scopes, StoredAudio,
+    AudioOwner, AuditEntry, CallEntry, CallRecord, ConferenceKey, HistoryEntry, KeySettings, ParticipantId,
+    RecordEntry, RecordedTracks, RecordingFormat, RecordingManifest, RecordingState, Scopes, StoredAudio,
 };
 use plenary_store::{
     Begun, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
@@ -27,6 +27,7 @@ fn call(number: i64) -> CallEntry {
         from: "+49 30 – ä".into(),
         to: "board".into(),
         started_at: NOW,
+        answered_at: Some(NOW),
         is_outgoing: false,
         trunk: None,
         admitted_by: Some("network".into()),
@@ -116,6 +117,30 @@ async fn fill(store: &Store) -> String {
     store.write_recording(&recording).await.unwrap();
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();
+    let conference = ConferenceKey { account: bob.id, name: ConferenceName::new("Board") };
+    let (id, participant) = ("0".to_owned(), ParticipantId::new("01234567a1b1c1c2.1"));
+    let history = [
+        HistoryEntry::Began { id: id.clone(), conference, at: NOW, reservation: None, seats: 40 },
+        HistoryEntry::Entered { id, participant, at: NOW, is_leader: true, present: 1 },
+    ];
+    let history: Vec<_> = history.into_iter().map(RecordEntry::Conference).collect();
+    store.write_records(&history).await.unwrap();
+    store.note_alive(NOW).await.unwrap();
+    let change = AuditEntry {
+        at: NOW,
+        account: Some(bob.id),
+        actor: "1-2-0/bob@example.com".into(),
+        key: Some(1),
+        source: None,
+        request_id: None,
+        method: "PUT".into(),
+        path: "/v1/rooms/1001".into(),
+        status: 201,
+        before: None,
+        after: Some(json!({ "conference": "Board" })),
+        request: None,
+    };
+    store.write_audit(&[change]).await.unwrap();
     key.as_str().to_owned()
 }
 
@@ -150,6 +175,10 @@ async fn everything_goes_to_postgres_and_back() {
         ("idempotent_answers", 2),
         ("recordings", 1),
         ("calls", 1200),
+        ("history", 1),
+        ("history_participants", 1),
+        ("last_alive", 1),
+        ("audit", 1),
     ];
     assert_eq!(rows, expected);
     let back = copy_database(&postgres.location, &third.location, |_| {}).await.unwrap();

@@ -24,8 +24,8 @@ use plenary_conference::{
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
-    InboundService, RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings,
-    WebRtcKey,
+    HistoryEntry, InboundService, RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk,
+    TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
@@ -59,6 +59,7 @@ pub struct World {
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
+    pub history: Vec<HistoryEntry>,
     /// Commands to the recorder, how many recordings it has begun, and that it cannot begin one, be it for want of space.
     pub recorder: Vec<String>,
     pub recordings: u64,
@@ -243,6 +244,7 @@ impl World {
             sip: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
+            history: Vec::new(),
             recorder: Vec::new(),
             recordings: 0,
             recorder_fails: None,

@@ -16,6 +16,7 @@ mod admitting;
 mod commanding;
 mod conference;
 mod controlling;
+mod history;
 mod listing;
 mod live;
 mod moving;
@@ -40,7 +41,9 @@ use crate::{
     time::{Mono, Now, Timestamp},
 };
 use conference::{Conference, Deadline};
+use history::History;
 use live::{EntryOrder, Guest, KeyAction, LiveConference, Member, Preset};
+use plenary_model::HistoryEntry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use turn::{Answered, Turn};
 
@@ -70,6 +73,7 @@ pub struct Conferences {
     touched: BTreeSet<ConferenceKey>,
     effects: VecDeque<Effect>,
     answers: VecDeque<Answered>,
+    history: History,
 }
 
 /// Where a call sits.
@@ -146,6 +150,7 @@ impl Conferences {
             touched: BTreeSet::new(),
             effects: VecDeque::new(),
             answers: VecDeque::new(),
+            history: History::default(),
         }
     }
 
@@ -303,7 +308,7 @@ impl Conferences {
     }
 
     fn settle_one(&mut self, key: &ConferenceKey, now: Now) {
-        let Self { conferences, effects, answers, recording_rules, .. } = self;
+        let Self { conferences, effects, answers, recording_rules, history, .. } = self;
         let mut turn = Turn { key, now, effects, answers };
         let mut next = (None, None);
         if let Some(conference) = conferences.get_mut(key) {
@@ -319,6 +324,7 @@ impl Conferences {
                 }
             }
             if is_deserted {
+                history.ended(key, None, now.wall);
                 conferences.remove(key);
             }
         }
@@ -333,6 +339,16 @@ impl Conferences {
     /// What becomes of a call that has asked for a seat, oldest first; after the effects of the same step.
     pub fn poll_answer(&mut self) -> Option<(ConferenceKey, ParticipantId, AdmitAnswer)> {
         self.answers.pop_front()
+    }
+
+    /// The next thing to write down, oldest first.
+    pub fn poll_history(&mut self) -> Option<HistoryEntry> {
+        self.history.poll()
+    }
+
+    /// The service ends: what is written down of conferences ends with it.
+    pub fn stop_history(&mut self, now: Now) {
+        self.history.stop(now.wall);
     }
 
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
@@ -414,9 +430,11 @@ impl Conferences {
     /// All calls that are in, on the way in or in the lobby leave.
     fn hang_up_on_all(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         let Some((live, mut turn)) = self.open(key, now) else { return };
-        for id in live.close(reason, &mut turn) {
-            self.seats.remove(&id);
+        let gone = live.close(reason, &mut turn);
+        for id in &gone {
+            self.seats.remove(id);
         }
+        self.history.closed(key, &gone, reason, now.wall);
     }
 
     fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit, now: Now) {

@@ -309,6 +309,7 @@ impl Conferences {
     /// All participants of a reservation's room leave, and the room is removed.
     fn close_live(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         self.hang_up_on_all(key, reason, now);
+        self.history.ended(key, Some(reason), now.wall);
         if let Some(conference) = self.conferences.get_mut(key) {
             (conference.open, conference.live) = (None, None);
         }
@@ -335,6 +336,7 @@ impl Conferences {
                 let seats = conference.reservations[index].reservation.max_participants;
                 conference.live = Some(Box::new(LiveConference::new(seats)));
                 conference.open = Some(starts_at);
+                self.history.began(&key, Some(&token), seats, now.wall);
                 self.deadlines.insert(Deadline {
                     at: ends_at,
                     due: Due::End,

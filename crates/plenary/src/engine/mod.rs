@@ -32,7 +32,7 @@ use plenary_conference::{
     Reservation, ReservationLimits, recording::CutOffRecording,
 };
 use plenary_media::{MediaEvent, MediaHandle};
-use plenary_model::{AccountId, ConferenceRecordingId, RecordingManifest, RecordingSettings};
+use plenary_model::{AccountId, ConferenceRecordingId, RecordEntry, RecordingManifest, RecordingSettings};
 use plenary_recording::Recorder;
 use plenary_sip::{Reason, SipEvent, SipHandle};
 use plenary_speech::Languages;
@@ -289,7 +289,8 @@ impl Engine {
                     });
                 }
                 Output::Recorder(command) => self.recordings.command(command),
-                Output::Record(entry) => self.records.write(entry),
+                Output::Record(entry) => self.records.write(RecordEntry::Call(entry)),
+                Output::History(entry) => self.records.write(RecordEntry::Conference(entry)),
                 Output::Reply { question, answer } => {
                     if let Some(reply) = self.waiting.remove(&question) {
                         let _ = reply.send(answer);
@@ -306,9 +307,13 @@ impl Engine {
 /// Their telephones still think that they are in a conference.
 async fn end_calls_of_last_run(store: &Store, sip: &SipHandle, clock: Clock) -> anyhow::Result<()> {
     let cut_off = store.open_dialogs().await?;
-    let interrupted = store.interrupt_open_calls(clock.now().wall).await?;
-    if interrupted > 0 {
-        info!(interrupted, "calls of a run that was cut off are closed in the records");
+    // They did not outlive the service, of which it is known to ten seconds when it last ran.
+    let now = clock.now().wall;
+    let ended_at = store.last_alive().await?.map_or(now, |at| at.min(now));
+    let calls = store.interrupt_open_calls(ended_at).await?;
+    let conferences = store.interrupt_open_conferences(ended_at).await?;
+    if calls > 0 || conferences > 0 {
+        info!(calls, conferences, "what was open when the last run was cut off is closed in the records");
     }
     for dialog in cut_off {
         let text = Some("The service was restarted".to_owned());
