@@ -13,6 +13,7 @@ mod operator;
 mod overload;
 mod port_range;
 mod recordings;
+mod retention;
 mod server;
 mod sounds;
 mod text;

@@ -8,6 +8,7 @@ use crate::{
     operator::{Door, Operator},
     overload,
     recordings::{Keeper, Recordings},
+    retention,
     sounds::Sounds,
     tls::{self, Tls},
 };
@@ -23,7 +24,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tracing::{info, warn};
 
 /// The service, listening.
@@ -37,6 +43,7 @@ pub(crate) struct Server {
     ice: SharedIce,
     media: MediaHandle,
     recordings: Keeper,
+    retention: JoinHandle<()>,
     tls: Tls,
     http_addr: SocketAddr,
     https_addr: Option<SocketAddr>,
@@ -157,6 +164,7 @@ impl Server {
         })
         .await?;
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
+        let retention = retention::start(store.clone(), config.history.clone(), config.audit.clone());
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
         let watch =
@@ -224,6 +232,7 @@ impl Server {
             ice,
             media,
             recordings,
+            retention,
             tls: tls_files,
             http_addr,
             https_addr,
@@ -308,6 +317,7 @@ impl Server {
         self.sip.shutdown().await;
         self.media.shutdown();
         self.recordings.stop(within).await;
+        self.retention.abort();
         self.store.close().await;
         info!("stopped");
     }

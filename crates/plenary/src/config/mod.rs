@@ -2,6 +2,7 @@
 //! the flags of `plenary serve`, each overriding the one before it.
 
 mod environment;
+mod history;
 mod media;
 mod recordings;
 mod reservations;
@@ -10,6 +11,7 @@ mod sip;
 mod tests;
 mod web;
 
+pub(crate) use history::{AuditConfig, HistoryConfig};
 pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use recordings::RecordingConfig;
 pub(crate) use sip::{Signalling, WebRtc};
@@ -69,6 +71,10 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     /// Recordings of conferences.
     pub(crate) recordings: RecordingConfig,
+    /// Records of calls and conferences.
+    pub(crate) history: HistoryConfig,
+    /// The audit log.
+    pub(crate) audit: AuditConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -135,6 +141,8 @@ impl Default for Config {
             ice: IceConfig::default(),
             media: Media::default(),
             recordings: RecordingConfig::default(),
+            history: HistoryConfig::default(),
+            audit: AuditConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -189,6 +197,8 @@ impl Config {
             );
         }
         self.recordings.check()?;
+        self.history.check()?;
+        self.audit.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
