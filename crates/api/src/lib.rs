@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod audit;
 mod auth;
 mod caller;
 mod control;
+mod csv;
 mod error;
 mod extract;
 mod frame;

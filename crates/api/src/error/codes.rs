@@ -44,6 +44,8 @@ codes! {
     UNKNOWN_MEDIA = "1111", 404, "There is no sound of this name";
     UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
     UNKNOWN_RECORDING = "1113", 404, "There is no such recording";
+    UNKNOWN_CALL = "1118", 404, "There is no such call record";
+    UNKNOWN_PAST_CONFERENCE = "1119", 404, "There is no such conference in the history";
     NOT_RECORDED = "1114", 404, "The conference is not being recorded";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";

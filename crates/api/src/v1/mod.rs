@@ -5,10 +5,13 @@
 //! (`#[utoipa::path]`); what all have in common is added to the description in [`openapi`].
 
 pub(crate) mod access;
+mod audit;
 mod availability;
 mod body;
+mod calls;
 pub(crate) mod conditions;
 mod conferences;
+mod history;
 mod idempotency;
 mod keys;
 mod limits;
@@ -18,6 +21,7 @@ mod moment;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
+mod personal_data;
 mod playbacks;
 mod recording;
 mod recordings;
@@ -26,6 +30,7 @@ mod rooms;
 mod sound;
 mod tokens;
 mod trunks;
+mod usage;
 mod users;
 mod viewer;
 mod webrtc_keys;
@@ -44,6 +49,11 @@ fn resources() -> OpenApiRouter<App> {
         playbacks::routes(),
         recording::routes(),
         recordings::routes(),
+        calls::routes(),
+        history::routes(),
+        usage::routes(),
+        personal_data::routes(),
+        audit::routes(),
         sound::routes(),
         reservations::routes(),
         availability::routes(),

@@ -44,12 +44,14 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 14] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
     ("reservations", "Bookings of conferences."),
     ("rooms", "Conferences that people reach by keypad."),
+    ("recordings", "Audio of conferences that were recorded."),
+    ("records", "Calls, conferences that are over, and what was used."),
     ("media", "Audio files of the account, which are played to callers."),
     ("trunks", "Providers that calls go out to and come in from."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
