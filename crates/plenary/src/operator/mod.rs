@@ -3,6 +3,7 @@
 //!
 //! One question and one answer, each a line of JSON; then the connection ends.
 
+pub(crate) mod audit;
 mod control;
 
 pub(crate) use control::Operator;
@@ -137,6 +138,12 @@ async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
         Ok(Question::LiftBan(source)) => {
             let lifted = sip.lift_ban(source).await;
             info!(target: "audit", uid = by, %source, lifted, "a ban is to be lifted");
+            if lifted {
+                let entry = audit::command(format!("ban lift {source}"), by, None, None);
+                if let Err(error) = store.write_audit(&[entry]).await {
+                    warn!(%error, "the lifting of a ban could not be written into the audit log");
+                }
+            }
             serde_json::json!({ "lifted": lifted })
         }
         Ok(Question::KeysChanged) => {
