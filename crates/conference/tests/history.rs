@@ -40,8 +40,8 @@ fn an_unreserved_conference_is_in_it_from_its_first_participant_to_its_last() {
         told(&mut world),
         [
             "Tea begins, free, 40 seats",
-            "a enters, leader, 1 in",
-            "b enters, leader, 2 in",
+            "a enters, participant, 1 in",
+            "b enters, participant, 2 in",
             "a leaves, hung_up",
             "b leaves, hung_up",
             "ends, all_left"
