@@ -106,7 +106,7 @@ async fn secrets_of_no_kind_of_thing_are_in_it() {
     assert_eq!(entries[3]["after"]["scopes"], json!(["read"]));
     assert_eq!(entries[4]["after"], Value::Null);
     let all = json!(entries).to_string();
-    let secrets = [SECRET, key["key"].as_str().unwrap(), token["token"].as_str().unwrap()];
+    let secrets = [SECRET, key["secret"].as_str().unwrap(), token["token"].as_str().unwrap()];
     assert!(secrets.iter().all(|secret| !all.contains(secret)), "{all}");
 }
 
