@@ -43,6 +43,10 @@ fn a_conference_of_three_is_on_record_as_it_was() {
     let third = talk.call(&server, "Tea", 1700.0);
     talk.calls.push(third);
     let ids = server.wait_for_participants("Tea", 3);
+    wait_for("a second of the last one's voice", || {
+        let last = server.get(&format!("/v1/conferences/Tea/participants/{}", ids[2]));
+        (last["statistics"]["packets_received"].as_u64()? > 50).then_some(())
+    });
     let going_on = items(&server.get("/v1/calls?outcome=in_progress&conference=Tea"));
     assert_eq!(going_on.len(), 3);
     assert!(items(&server.get("/v1/history")).is_empty(), "it is not over");
@@ -167,7 +171,7 @@ fn a_conference_of_three_is_on_record_as_it_was() {
 
 #[test]
 fn after_a_kill_what_was_going_on_is_closed_as_of_when_it_was_cut_off() {
-    let mut server = Server::start("");
+    let mut server = Server::start("[reservations]\nmin_notice_minutes = 0\n");
     server.reserve_now("Board");
     wait_for("open", || (server.get("/v1/conferences/Board")["state"] == "holding").then_some(()));
     let talk = Talk::begin(&server, "Board");
