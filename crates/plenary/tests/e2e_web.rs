@@ -306,7 +306,7 @@ fn the_audit_log_says_who_did_what() {
         server.curl_as("1-2-0/bob@example.com:guess", &["-X", "DELETE"], "/service/v1/inbound/board");
     assert_eq!(stranger.0, 401);
     let log = server.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("audit")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" audit: ")).collect();
     let expected = [
         ("PUT", "/service/v1/inbound/conf-*", 201),
         ("PUT", "/service/v1/inbound/board", 201),
