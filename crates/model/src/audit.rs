@@ -36,7 +36,8 @@ pub struct AuditEntry {
 pub const AUDIT_COMMAND: &str = "COMMAND";
 
 /// Members of JSON that hold secrets have these names, or end in them.
-const SECRETS: [&str; 7] = ["pin", "pins", "password", "secret", "secrets", "private_key", "api_key"];
+const SECRETS: [&str; 8] =
+    ["pin", "pins", "password", "secret", "secrets", "private_key", "api_key", "token"];
 
 /// Takes out of JSON what is secret by its name, in case it is there at all: `true` and `false` (`has_pin`) say nothing.
 pub fn remove_secrets(value: &mut Value) {
@@ -66,7 +67,7 @@ mod tests {
     fn secrets_are_removed_at_any_depth_and_what_is_none_stays() {
         let mut value = json!({
             "pin": "4711", "leader_pin": 4711, "has_pin": true, "spin": 1, "pinned": "x",
-            "trunks": [{ "password": "x", "uri": "sip:p" }], "turn_secret": "x", "old": { "secrets": ["x"] },
+            "trunks": [{ "password": "x", "uri": "sip:p" }], "turn_secret": "x", "reservation_token": "x", "old": { "secrets": ["x"] },
         });
         remove_secrets(&mut value);
         let left = json!({
