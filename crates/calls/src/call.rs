@@ -6,7 +6,7 @@ use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{EntryAction, Refer};
+use plenary_model::{CallDirection, EntryAction, Introduction, Refer};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -186,6 +186,8 @@ pub(crate) struct CallRequest {
     pub(crate) again_for: Option<CallNumber>,
     /// It is called again, once, where its call is cut off.
     pub(crate) redial: bool,
+    /// The name by which it is shown.
+    pub(crate) display_name: Option<String>,
 }
 
 impl Call {
@@ -199,6 +201,17 @@ impl Call {
         match &self.given_name {
             Some(given) => given.as_deref(),
             None => self.display_name.as_deref().filter(|_| !self.is_withheld),
+        }
+    }
+
+    /// Who it is, as events tell it.
+    pub(crate) fn introduction(&self) -> Introduction {
+        Introduction {
+            display_name: self.shown_display_name().map(str::to_owned),
+            from: self.shown_from().to_owned(),
+            to: self.outgoing.as_ref().map_or(&self.dialled, |outgoing| &outgoing.to).clone(),
+            direction: if self.outgoing.is_some() { CallDirection::Out } else { CallDirection::In },
+            trunk: self.trunk.clone(),
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 use ipnet::IpNet;
 use plenary_conference::{
-    ConferenceKey, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
+    ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
 use plenary_model::{StoredAudio, TimeZone};
 use plenary_sip::{
@@ -565,8 +565,10 @@ impl Calls {
     fn set_talking(&mut self, number: CallNumber, talking: bool) {
         if let Some(call) = self.calls.get_mut(&number) {
             call.talking = talking;
-            if let Some(key) = call.conference() {
-                self.subscribers.note(key, self.now.mono);
+            if let Some(conference) = call.conference().cloned() {
+                self.subscribers.note(&conference, self.now.mono);
+                let (participant, report) = (Some(call.participant.clone()), EdgeReport::Talking(talking));
+                self.out.home(ToHome::Report { conference, participant, report });
             }
         }
         if talking {

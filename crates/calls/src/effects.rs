@@ -94,10 +94,7 @@ impl Calls {
 
     /// An announcement that has been heard ends its call.
     pub(crate) fn handle_play_finished(&mut self, id: PlayNumber) {
-        if self.playbacks.remove(&id).is_some()
-            || self.handle_told_recorded(id)
-            || self.handle_speech_finished(id)
-        {
+        if self.end_playback(id) || self.handle_told_recorded(id) || self.handle_speech_finished(id) {
             return;
         }
         let Some(number) = self.announcements.remove(&id) else { return };

@@ -6,7 +6,7 @@ use crate::{
     number::CallNumber,
     reasons::reasons,
 };
-use plenary_conference::{Now, ToHome};
+use plenary_conference::{ConferenceKey, EdgeReport, Now, ParticipantId, ToHome};
 use plenary_sip::Reason;
 use tracing::debug;
 
@@ -32,6 +32,7 @@ impl Calls {
         if !self.calls.contains_key(&number) {
             return;
         }
+        self.report_leaving(number, self.why(&reasons), false);
         self.leave_conference(number);
         self.drop_call(number, reasons);
     }
@@ -65,10 +66,14 @@ impl Calls {
             return;
         }
         self.drop_keypad(number);
+        match cause {
+            "no ACK" | "unreachable" => self.report_leaving(number, "unreachable", false),
+            _ => self.report_leaving(number, "hung_up", true),
+        }
         self.leave_conference(number);
         self.forget_ringing(number);
         self.release_media(number);
-        self.playbacks.retain(|_, (_, to)| *to != Some(number));
+        self.end_playbacks(|_, to| to == Some(number));
         let call = self.calls.remove(&number).expect("looked up above");
         self.participants.remove(&call.participant);
         self.forget_telling(&call.participant);
@@ -87,6 +92,36 @@ impl Calls {
         } else {
             self.records.forget(number);
         }
+    }
+
+    /// Why we end a call, as events name it.
+    fn why(&self, reasons: &[Reason]) -> &'static str {
+        match reasons.first().and_then(|reason| reason.cause) {
+            _ if self.is_stopping => "service_stopped",
+            Some(408) => "unreachable",
+            Some(500..) => "failed",
+            _ => "hung_up",
+        }
+    }
+
+    /// The home hears why a participant leaves; that it does follows.
+    fn report_leaving(&mut self, number: CallNumber, reason: &str, is_own: bool) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(conference) = call.seat.clone() else { return };
+        let participant = call.participant.clone();
+        let is_own = is_own || reason == "hung_up";
+        self.report(&conference, &participant, EdgeReport::Leaving { reason: reason.to_owned(), is_own });
+    }
+
+    /// The home hears something that the event log tells of a participant.
+    pub(crate) fn report(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        report: EdgeReport,
+    ) {
+        let (conference, participant) = (conference.clone(), Some(participant.clone()));
+        self.out.home(ToHome::Report { conference, participant, report });
     }
 
     pub(crate) fn leave_conference(&mut self, number: CallNumber) {

@@ -183,6 +183,14 @@ impl Calls {
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
+        let who = Box::new(call.introduction());
+        let introduce = ToHome::Introduce {
+            conference: conference.clone(),
+            participant: participant.clone(),
+            who,
+            by: None,
+        };
+        self.out.home(introduce);
         self.out.home(ToHome::Admit {
             conference,
             participant,

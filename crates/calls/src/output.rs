@@ -8,7 +8,7 @@ use crate::{
     recording::RecorderCommand,
 };
 use plenary_conference::{QuestionId, ToHome};
-use plenary_model::{CallEntry, InbandDtmf, RecordingId};
+use plenary_model::{AccountEvent, CallEntry, InbandDtmf, RecordingId};
 use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
@@ -35,6 +35,8 @@ pub enum Output {
     Recorder(RecorderCommand),
     /// Write this down of a call.
     Record(CallEntry),
+    /// An event for the log, or for those who follow alone.
+    Event(AccountEvent),
     /// Answer a question.
     Reply {
         /// The number of the question.

@@ -14,7 +14,7 @@ use plenary_conference::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
 };
-use plenary_model::{AudioOwner, InbandDtmf, StoredAudio, Trunk};
+use plenary_model::{Actor, AudioOwner, InbandDtmf, StoredAudio, Trunk};
 use std::collections::BTreeMap;
 
 /// A question or a command.
@@ -33,6 +33,8 @@ pub enum Question {
     },
     /// To the edge.
     Edge(EdgeQuestion),
+    /// One of the others, asked by somebody whom events name.
+    By(Actor, Box<Question>),
 }
 
 /// What is asked of the home.

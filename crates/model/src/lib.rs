@@ -12,6 +12,7 @@ mod call_record;
 mod clip;
 mod de;
 mod entry;
+mod event;
 mod fields;
 pub mod id;
 mod key;
@@ -30,6 +31,7 @@ mod time;
 mod token;
 mod trunk;
 mod user;
+mod webhook;
 mod webrtc_key;
 mod zone;
 
@@ -38,6 +40,10 @@ pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
 pub use clip::{Clip, NameId, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
+pub use event::{
+    AccountEvent, Actor, ActorKind, CallDirection, EVENT_TYPES, EventKind, EventRecord, INTERRUPTED,
+    Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
+};
 pub use fields::{Selection, is_user};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use key::{KEY_LABEL_CHARS_MAX, KeySettings, Scope, Scopes, UnknownScope};
@@ -65,5 +71,9 @@ pub use time::{Civil, Timestamp};
 pub use token::{CallToken, ClientToken, Token};
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
 pub use user::{SipSecret, SipUser, check_user, check_user_name};
+pub use webhook::{
+    Delivery, DeliveryState, StoredWebhook, WEBHOOK_NAME_CHARS_MAX, WebhookSettings, WebhookUrl,
+    is_webhook_name,
+};
 pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};
 pub use zone::{LocalTime, TimeZone, UnknownTimeZone};

@@ -12,6 +12,7 @@ use crate::{
 use plenary_conference::command::{CallProgress, News, Step, Volume};
 use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
 use plenary_dialogue::{QuestionId, menus::Input};
+use plenary_model::Actor;
 use tracing::{info, warn};
 
 /// One step of a volume, in dB.
@@ -123,8 +124,10 @@ impl Calls {
     /// A leader makes the conference longer. Seats are sold for that as for any extension.
     fn extend_by_key(&mut self, number: CallNumber, question: QuestionId, minutes: u32) {
         match self.place_of(number) {
-            Some((conference, _)) => {
-                let lookup = Lookup::Extend { conference, minutes };
+            Some((conference, participant)) => {
+                // Only leaders extend by key.
+                let by = Actor::participant(&participant, true);
+                let lookup = Lookup::Extend { conference, minutes, by };
                 self.look_up(Pending::Keypad(number, question), lookup);
             }
             None => self.command_done(number, question, Outcome::NotExtended),

@@ -7,6 +7,10 @@ use crate::{
     refused::Refused,
     time::Now,
 };
+use plenary_model::EventKind;
+
+/// Why one who is called has not come: it was not waited for.
+const GIVEN_UP: &str = "given_up";
 
 /// Which callers in the lobby.
 #[derive(Debug, Clone, Copy)]
@@ -84,10 +88,12 @@ impl Conferences {
         if self.conferences.contains_key(key) {
             return;
         }
-        let live = LiveConference::new(self.conference_limits.unreserved_max_participants);
+        let seats = self.conference_limits.unreserved_max_participants;
+        let live = LiveConference::new(seats);
         self.conferences.insert(key.clone(), Conference::unreserved(live));
         if let Some((_, mut turn)) = self.open(key, now) {
             turn.notify(|conference| Notice::ConferenceCreated { conference });
+            turn.publish(EventKind::ConferenceCreated { reserved: false, max_participants: seats });
         }
     }
 
@@ -117,7 +123,7 @@ impl Conferences {
             None => return Err(Refused::UnknownParticipant),
         };
         let Some((live, mut turn)) = self.open(&key, now) else { return Err(Refused::UnknownConference) };
-        let order = live.enter(participant, *guest, &mut turn);
+        let order = live.enter(participant, *guest, None, &mut turn);
         self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
         Ok(())
     }
@@ -137,8 +143,9 @@ impl Conferences {
                 live.stop_waiting(participant, WaitEnd::HungUp, &mut turn);
                 false
             }
-            Seat::Admitted { .. } => {
+            Seat::Admitted { guest, .. } => {
                 live.withdraw(participant);
+                self.publish_not_reached(&key, participant, guest, GIVEN_UP, now);
                 false
             }
             Seat::Entered { order, .. } => live.leave(*order, hang_up, &mut turn),

@@ -43,7 +43,7 @@ impl Conferences {
             participant: participant.clone(),
             from: from.clone(),
         });
-        let order = live.enter(participant, guest, &mut turn);
+        let order = live.enter(participant, guest, Some(&from.name), &mut turn);
         self.seats.insert(participant.clone(), Seat::Entered { conference: to.clone(), order });
         Ok(())
     }
