@@ -43,7 +43,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 20] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -220,6 +220,70 @@ const TABLES: [Table; 15] = [
             ("started_at", Integer),
             ("ended_at", Integer),
             ("manifest", Text),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "webhooks",
+        keys: 2,
+        columns: &[
+            ("account_id", Integer),
+            ("name", Text),
+            ("body", Text),
+            ("secret", Text),
+            ("old_secret", Text),
+            ("old_secret_until", Integer),
+            ("sent_up_to", Integer),
+            ("failures", Integer),
+            ("next_at", Integer),
+            ("last_error", Text),
+            ("lease", Text),
+            ("lease_until", Integer),
+            ("created_at", Integer),
+            ("updated_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "webhook_deliveries",
+        keys: 3,
+        columns: &[
+            ("account_id", Integer),
+            ("webhook", Text),
+            ("id", Text),
+            ("seq", Integer),
+            ("type", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("status", Integer),
+            ("error", Text),
+            ("duration_ms", Integer),
+            ("created_at", Integer),
+            ("tried_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "event_logs",
+        keys: 1,
+        columns: &[("account_id", Integer), ("last_seq", Integer)],
+        counted: None,
+    },
+    Table {
+        name: "events",
+        keys: 2,
+        columns: &[("account_id", Integer), ("seq", Integer), ("at", Integer), ("body", Text)],
+        counted: None,
+    },
+    Table {
+        name: "ongoing",
+        keys: 4,
+        columns: &[
+            ("account_id", Integer),
+            ("conference", Text),
+            ("kind", Text),
+            ("id", Text),
+            ("data", Text),
         ],
         counted: None,
     },

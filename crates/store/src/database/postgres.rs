@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 8] = [
+pub(crate) const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -27,6 +27,8 @@ pub(crate) const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/postgres/0006_rooms.sql"),
     include_str!("../../migrations/postgres/0007_media.sql"),
     include_str!("../../migrations/postgres/0008_recordings.sql"),
+    include_str!("../../migrations/postgres/0009_events.sql"),
+    include_str!("../../migrations/postgres/0010_webhooks.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 18] = [
+pub(crate) const MIGRATIONS: [&str; 20] = [
     include_str!("../../migrations/sqlite/0001_accounts.sql"),
     include_str!("../../migrations/sqlite/0002_inbound_services.sql"),
     include_str!("../../migrations/sqlite/0003_reservations.sql"),
@@ -37,6 +37,8 @@ pub(crate) const MIGRATIONS: [&str; 18] = [
     include_str!("../../migrations/sqlite/0016_rooms.sql"),
     include_str!("../../migrations/sqlite/0017_media.sql"),
     include_str!("../../migrations/sqlite/0018_recordings.sql"),
+    include_str!("../../migrations/sqlite/0019_events.sql"),
+    include_str!("../../migrations/sqlite/0020_webhooks.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.
