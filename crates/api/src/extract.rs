@@ -14,7 +14,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AccountId, Scope};
+use plenary_model::{AccountId, Actor, Scope};
 use plenary_store::Access;
 use std::{convert::Infallible, sync::Arc};
 
@@ -36,6 +36,13 @@ impl Account {
             ));
         }
         Ok(self.0.account.id)
+    }
+}
+
+impl Account {
+    /// Whom events name.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::key(self.0.key.0)
     }
 }
 

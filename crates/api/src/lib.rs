@@ -11,6 +11,7 @@ mod caller;
 mod control;
 mod error;
 mod extract;
+mod followers;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -29,6 +30,7 @@ mod state;
 mod time;
 mod v1;
 mod web;
+mod webhooks;
 
 pub use answer::to_the_end;
 pub use caller::TrustedProxies;
@@ -38,6 +40,7 @@ pub use control::{
     TransferState, TrunkState, store_error,
 };
 pub use error::{CODES, Code};
+pub use followers::{Followers, Levels};
 pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebLimits};
 pub use operator::{Ban, Health, MediaThread, OperatorControl};
@@ -47,3 +50,4 @@ pub use router::router;
 pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;
+pub use webhooks::{Running as RunningWebhooks, Webhooks};

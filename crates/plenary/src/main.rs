@@ -6,6 +6,7 @@ mod cli;
 mod command;
 mod config;
 mod engine;
+mod events;
 mod forecast;
 mod ice;
 mod log;

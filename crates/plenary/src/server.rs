@@ -3,6 +3,7 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
+    events,
     forecast::Admissions,
     ice::SharedIce,
     operator::{Door, Operator},
@@ -12,9 +13,11 @@ use crate::{
     tls::{self, Tls},
 };
 use anyhow::{Context, anyhow};
-use plenary_api::{ApiState, ConferenceControl};
+use async_trait::async_trait;
+use plenary_api::{ApiState, ConferenceControl, Followers, RunningWebhooks};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_media::{MediaCallId, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_model::ParticipantId;
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_speech::Languages;
 use plenary_store::Store;
@@ -23,7 +26,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tracing::{info, warn};
 
 /// The service, listening.
@@ -43,6 +51,11 @@ pub(crate) struct Server {
     sip_addr: SocketAddr,
     stop_http: watch::Sender<bool>,
     http: JoinSet<()>,
+    followers: Followers,
+    /// Sends events to webhooks.
+    sending: RunningWebhooks,
+    /// Deletes old events.
+    pruning: JoinHandle<()>,
     _door: Option<Door>,
 }
 
@@ -138,6 +151,8 @@ impl Server {
             .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
         let admissions = Admissions::default();
+        let followers = Followers::new(store.clone(), config.events.followers_per_account)
+            .with_levels(Arc::new(Levels(media.clone())));
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
             store: store.clone(),
@@ -154,8 +169,13 @@ impl Server {
             recorder: recorder.clone(),
             recording_rules: config.recordings.rules(),
             cut_off,
+            followers: followers.clone(),
         })
         .await?;
+        let webhooks =
+            plenary_api::Webhooks::new(store.clone(), tls_files.client(), config.webhooks.allow.clone());
+        let sending = webhooks.run();
+        let pruning = tokio::spawn(events::prune(store.clone(), config.events.clone()));
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
@@ -194,6 +214,8 @@ impl Server {
                 recorder.archive().clone(),
                 config.recordings.settings(),
             ),
+            followers: followers.clone(),
+            webhooks,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
                 requests_per_second: config.web.requests_per_second,
@@ -230,6 +252,9 @@ impl Server {
             sip_addr,
             stop_http,
             http,
+            followers,
+            sending,
+            pruning,
             _door: door,
         })
     }
@@ -298,9 +323,20 @@ impl Server {
         Duration::from_secs(self.config.drain_seconds)
     }
 
+    /// Takes no new calls, and sends away who follows events; returns when the last call is over.
+    pub(crate) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
+        let engine = self.engine.clone();
+        self.followers.drain();
+        async move { engine.drain().await }
+    }
+
     /// Hangs up every call, finishes the requests that are under way, writes what is left to write.
     pub(crate) async fn stop(self, within: Duration) {
         self.engine.stop(within).await;
+        // What the end has brought is sent yet.
+        self.followers.stop();
+        self.pruning.abort();
+        self.sending.stop().await;
         let _ = self.stop_http.send(true);
         if tokio::time::timeout(within, self.http.join_all()).await.is_err() {
             warn!("some web service requests did not end in time");
@@ -310,6 +346,18 @@ impl Server {
         self.recordings.stop(within).await;
         self.store.close().await;
         info!("stopped");
+    }
+}
+
+/// How loud participants are says the media plane; their ids name their calls.
+struct Levels(MediaHandle);
+
+#[async_trait]
+impl plenary_api::Levels for Levels {
+    async fn level_dbov(&self, participant: &ParticipantId) -> Option<f32> {
+        let (_, call) = participant.as_str().rsplit_once('.')?;
+        let stats = self.0.ask_stats(MediaCallId(call.parse().ok()?)).await.ok()?;
+        Some(stats.level_dbov)
     }
 }
 

@@ -76,6 +76,11 @@ impl Tls {
         Some(Arc::new(config))
     }
 
+    /// The client side.
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.client.clone()
+    }
+
     pub(crate) fn sip(&self) -> TlsSettings {
         TlsSettings { server: self.server(), client: Some(self.client.clone()) }
     }

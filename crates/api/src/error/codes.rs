@@ -45,6 +45,9 @@ codes! {
     UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
     UNKNOWN_RECORDING = "1113", 404, "There is no such recording";
     NOT_RECORDED = "1114", 404, "The conference is not being recorded";
+    EVENTS_GONE = "1115", 410, "The events are not kept any more";
+    UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
+    UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

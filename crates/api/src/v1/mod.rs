@@ -9,6 +9,7 @@ mod availability;
 mod body;
 pub(crate) mod conditions;
 mod conferences;
+mod events;
 mod idempotency;
 mod keys;
 mod limits;
@@ -28,6 +29,7 @@ mod tokens;
 mod trunks;
 mod users;
 mod viewer;
+mod webhooks;
 mod webrtc_keys;
 
 use crate::{error::ApiError, state::App};
@@ -47,6 +49,7 @@ fn resources() -> OpenApiRouter<App> {
         sound::routes(),
         reservations::routes(),
         availability::routes(),
+        events::routes(),
         keys::routes(),
         limits::routes(),
         media::routes(),
@@ -55,6 +58,7 @@ fn resources() -> OpenApiRouter<App> {
         tokens::routes(),
         trunks::routes(),
         users::routes(),
+        webhooks::routes(),
         webrtc_keys::routes(),
     ]
     .into_iter()

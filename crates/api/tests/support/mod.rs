@@ -26,7 +26,7 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_model::{Actor, ConferenceRecordingId, RecordingSettings};
 use plenary_store::Store;
 use serde_json::Value;
 use std::{
@@ -51,6 +51,8 @@ pub const RECORDING: &str = "019a7c3e5b1f00112233445566778899";
 pub struct World {
     pub router: Router,
     pub store: Store,
+    pub followers: plenary_api::Followers,
+    pub webhooks: plenary_api::Webhooks,
     pub control: Arc<Control>,
     pub account: AccountId,
     pub key: String,
@@ -62,9 +64,9 @@ pub struct Control {
     home: HomeClient<TestHome>,
     state: TestHome,
     /// Who holds it for writing keeps trunks that were stored from taking effect.
-    pub trunks_gate: tokio::sync::RwLock<()>,
+    pub trunks_gate: Arc<tokio::sync::RwLock<()>>,
     /// How often trunks have taken effect.
-    pub trunks_taken: AtomicUsize,
+    pub trunks_taken: Arc<AtomicUsize>,
 }
 
 /// The answer to a question whose effects have been carried out.
@@ -116,6 +118,10 @@ impl AskHome for TestHome {
     fn now(&self) -> Timestamp {
         self.0.lock().unwrap().1
     }
+
+    fn acting(&self, _: Actor) -> Self {
+        self.clone()
+    }
 }
 
 impl Control {
@@ -144,6 +150,15 @@ impl Control {
 
 #[async_trait]
 impl ConferenceControl for Control {
+    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
+        Arc::new(Self {
+            home: self.home.acting(actor),
+            state: self.state.clone(),
+            trunks_gate: self.trunks_gate.clone(),
+            trunks_taken: self.trunks_taken.clone(),
+        })
+    }
+
     fn limits(&self) -> &ReservationLimits {
         self.home.limits()
     }
@@ -522,9 +537,11 @@ impl World {
         let control = Arc::new(Control {
             home: HomeClient::new(state.clone(), store.clone(), limits),
             state,
-            trunks_gate: tokio::sync::RwLock::new(()),
-            trunks_taken: AtomicUsize::new(0),
+            trunks_gate: Arc::default(),
+            trunks_taken: Arc::default(),
         });
+        let followers = plenary_api::Followers::new(store.clone(), 3);
+        let webhooks = webhooks(&store);
         let router = router(ApiState {
             store: store.clone(),
             control: control.clone(),
@@ -537,6 +554,8 @@ impl World {
                 plenary_recording::Archive::new(folder.path().join("recordings")),
                 RecordingSettings::default(),
             ),
+            followers: followers.clone(),
+            webhooks: webhooks.clone(),
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,
                 seconds_max: 5,
@@ -549,7 +568,16 @@ impl World {
             realm: "plenary".to_owned(),
             on_websocket: None,
         });
-        Self { router, store, control, account: account.id, key: key.as_str().to_owned(), folder }
+        Self {
+            router,
+            store,
+            followers,
+            webhooks,
+            control,
+            account: account.id,
+            key: key.as_str().to_owned(),
+            folder,
+        }
     }
 
     /// A request with our credentials: status, headers, body as text.
@@ -625,3 +653,14 @@ impl World {
 }
 
 pub const EXAMPLE: &str = "/conference_reservation_create?conference_name=MyConferenceRoom&max_participants=130&start_time=2019-06-20_15:15:00&duration=30&divert=MyEarlyAnnouncement";
+
+/// Webhooks that may be of this machine, and of nothing that TLS would trust.
+pub fn webhooks(store: &Store) -> plenary_api::Webhooks {
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    plenary_api::Webhooks::new(store.clone(), Arc::new(tls), vec!["127.0.0.0/8".parse().unwrap()])
+}

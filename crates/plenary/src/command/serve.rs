@@ -87,8 +87,7 @@ async fn drain(server: &Server, terminate: &mut Signal, interrupt: &mut Signal) 
     // A service manager that would kill the process sooner is asked for more time.
     let extend = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
     let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
-    let engine = server.engine().clone();
-    let drained = tokio::spawn(async move { engine.drain().await });
+    let drained = tokio::spawn(server.drain());
     tokio::select! {
         _ = drained => {}
         () = tokio::time::sleep(within) => warn!("time is up: the calls that are left are hung up on"),

@@ -2,6 +2,7 @@
 //! the flags of `plenary serve`, each overriding the one before it.
 
 mod environment;
+mod events;
 mod media;
 mod recordings;
 mod reservations;
@@ -9,11 +10,14 @@ mod sip;
 #[cfg(test)]
 mod tests;
 mod web;
+mod webhooks;
 
+pub(crate) use events::EventConfig;
 pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use recordings::RecordingConfig;
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
+pub(crate) use webhooks::WebhookConfig;
 
 use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
@@ -69,6 +73,10 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     /// Recordings of conferences.
     pub(crate) recordings: RecordingConfig,
+    /// The event log.
+    pub(crate) events: EventConfig,
+    /// Webhooks.
+    pub(crate) webhooks: WebhookConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -135,6 +143,8 @@ impl Default for Config {
             ice: IceConfig::default(),
             media: Media::default(),
             recordings: RecordingConfig::default(),
+            events: EventConfig::default(),
+            webhooks: WebhookConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -189,6 +199,7 @@ impl Config {
             );
         }
         self.recordings.check()?;
+        self.events.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;

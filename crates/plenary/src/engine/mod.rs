@@ -6,10 +6,12 @@
 //!   media events ┼─▶ Node: calls ⇄ home of ──────────┼── MediaCommand ──▶ media plane
 //!   web services ┤         conferences               ├── Lookup ────────▶ store, whose answer comes back
 //!   the store    ┘            ▲                      ├── Record ────────▶ writer of call records
+//!                             │                      ├── Event ─────────▶ writer of the event log
 //!                             └── time               └── Reply ─────────▶ the asker
 //! ```
 
 mod clock;
+mod events;
 mod handle;
 mod lookup;
 mod media_plane;
@@ -22,6 +24,8 @@ pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
 use crate::forecast::Admissions;
+use events::EventWriter;
+use plenary_api::Followers;
 use plenary_calls::{
     CallNumber, Input, Node, Output, RecorderEvent, Settings, Start,
     lookup::{Found, LookupId, StoreFailed},
@@ -89,6 +93,8 @@ pub(crate) struct Parts {
     /// Writes recordings.
     pub(crate) recorder: Recorder,
     pub(crate) recording_rules: RecordingRules,
+    /// Who follows events.
+    pub(crate) followers: Followers,
     /// Recordings that the last run has left unfinished.
     pub(crate) cut_off: Vec<RecordingManifest>,
 }
@@ -99,6 +105,7 @@ pub(crate) struct Engine {
     node: Node,
     store: Store,
     records: RecordWriter,
+    events: EventWriter,
     recordings: Recordings,
     sip: SipHandle,
     media: MediaHandle,
@@ -136,6 +143,7 @@ impl Engine {
         if !open.is_empty() {
             info!(count = open.len(), "reservations read back");
         }
+        let begun = events::close_last_run(&parts.store, &open, clock.now().wall).await?;
         open_reservations(&mut conferences, open, clock);
         resume_recordings(&mut conferences, parts.cut_off, clock);
         let start = Start {
@@ -147,11 +155,16 @@ impl Engine {
             reservation_sounds,
             languages: parts.languages,
         };
+        let events = EventWriter::start(parts.store.clone(), parts.followers);
+        for event in events::events_of_start(&mut conferences, &begun) {
+            events.write(event);
+        }
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
             records: RecordWriter::start(parts.store.clone()),
+            events,
             recordings: Recordings::new(
                 parts.recorder,
                 parts.media.clone(),
@@ -213,6 +226,7 @@ impl Engine {
         self.node.finish_records(self.clock.now());
         self.carry_out();
         self.records.finish().await;
+        self.events.finish().await;
         if let Some(reply) = self.stopping.take() {
             let _ = reply.send(());
         }
@@ -290,6 +304,7 @@ impl Engine {
                 }
                 Output::Recorder(command) => self.recordings.command(command),
                 Output::Record(entry) => self.records.write(entry),
+                Output::Event(event) => self.events.write(event),
                 Output::Reply { question, answer } => {
                     if let Some(reply) = self.waiting.remove(&question) {
                         let _ = reply.send(answer);

@@ -44,11 +44,12 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
     ("reservations", "Bookings of conferences."),
+    ("events", "What has happened, and who is told of it."),
     ("rooms", "Conferences that people reach by keypad."),
     ("media", "Audio files of the account, which are played to callers."),
     ("trunks", "Providers that calls go out to and come in from."),

@@ -151,6 +151,7 @@ pub(super) async fn call(
     request_id: RequestId,
     Body(body): Body<Value>,
 ) -> Answer {
+    let state = caller.acting(state);
     let account = caller.account;
     if !is_conference_name(&name) {
         return Err(ApiError::parameter("name", "a conference's name has 1 to 47 letters and digits"));

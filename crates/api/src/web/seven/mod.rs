@@ -49,9 +49,9 @@ async fn run(
     account: Account,
     params: Params,
 ) -> Answer {
+    let control = state.control.acting(account.actor());
     let account = account.needs(service.scope)?;
-    let request =
-        Request { control: state.control.clone(), account, given: read(service.parameters, params) };
+    let request = Request { control, account, given: read(service.parameters, params) };
     match service.kind {
         Kind::ReservationCreate => to_the_end(create(request)).await,
         Kind::ReservationModify => to_the_end(modify(request)).await,
