@@ -12,7 +12,7 @@ help:
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
 	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts and a whole dialogue by a recogniser (seven minutes)"
-	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious"
+	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep"
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
 	@echo "make build  build target/release/plenary"
@@ -54,7 +54,7 @@ quality: build
 
 interop: need
 	@./scripts/need interop
-	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test monitoring --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
 
 soak: build
 	@./scripts/need soak

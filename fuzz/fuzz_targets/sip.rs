@@ -36,6 +36,8 @@ fuzz_target!(|data: &[u8]| {
     let mut now = Duration::ZERO;
     // Several messages in one input, between octets that no message has.
     for message in data.split(|byte| *byte == 0) {
+        // What is kept of it has the same length.
+        assert_eq!(plenary_trace::redact(message).len(), message.len());
         ua.receive_datagram(bytes::Bytes::copy_from_slice(message), flow, now);
         while let Some(output) = ua.poll_output() {
             let Output::Event(event) = output else { continue };

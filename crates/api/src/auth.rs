@@ -1,7 +1,7 @@
 //! Who asks: an API Access Key as the password of basic authentication (RFC 7617), whose user name is `cloudID/username`, or as
 //! a bearer token (RFC 6750).
 
-use crate::{error::ApiError, peer::Peer, state::ApiState};
+use crate::{audit::Audited, error::ApiError, peer::Peer, state::ApiState};
 use axum::http::{StatusCode, header, request::Parts};
 use data_encoding::BASE64;
 use plenary_store::Access;
@@ -45,8 +45,12 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<
     }
     if let Some(who) = parts.extensions.get::<AuthenticatedAs>() {
         let _ = who.0.set(access.clone());
+        tracing::Span::current().record("account", access.account.id.0);
     }
     parts.extensions.insert(access.clone());
+    if let Some(audited) = parts.extensions.get::<Audited>().cloned() {
+        audited.begin(&access).await;
+    }
     Ok(access)
 }
 

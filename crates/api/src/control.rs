@@ -15,9 +15,9 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{InbandDtmf, RecordingSettings};
+use plenary_model::{Actor, InbandDtmf, RecordingSettings};
 use plenary_store::StoreError;
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// What the web services ask of the conferences. The HTTP side translates; the implementation decides.
 ///
@@ -28,6 +28,9 @@ pub trait ConferenceControl: Send + Sync {
     fn is_draining(&self) -> bool {
         false
     }
+
+    /// The same conferences; what is changed there is told by events as this actor's doing.
+    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl>;
 
     /// The rules of reservations, so that every parameter that is out of range can be reported at once, also where
     /// another one is missing.

@@ -2,6 +2,7 @@
 //! strangers have no body read.
 
 use crate::{
+    audit::Audited,
     auth,
     error::{ApiError, OTHER_CONFERENCE},
     origin,
@@ -14,7 +15,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AccountId, Scope};
+use plenary_model::{AccountId, Actor, Scope};
 use plenary_store::Access;
 use std::{convert::Infallible, sync::Arc};
 
@@ -24,6 +25,10 @@ use std::{convert::Infallible, sync::Arc};
 pub(crate) struct Account(Arc<Access>);
 
 impl Account {
+    pub(crate) fn access(&self) -> &Access {
+        &self.0
+    }
+
     /// The account, if its key has the scope and is for all conferences.
     pub(crate) fn needs(&self, scope: Scope) -> Result<AccountId, ApiError> {
         if !self.0.scopes.includes(scope) {
@@ -36,6 +41,13 @@ impl Account {
             ));
         }
         Ok(self.0.account.id)
+    }
+}
+
+impl Account {
+    /// Whom events name.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::key(self.0.key.0)
     }
 }
 
@@ -96,7 +108,12 @@ impl FromRequest<App> for Whole {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &App) -> Result<Self, ApiError> {
-        read(state.max_body_bytes, request.into_body()).await.map(Self)
+        let audited = request.extensions().get::<Audited>().cloned();
+        let body = read(state.max_body_bytes, request.into_body()).await?;
+        if let Some(audited) = audited {
+            audited.note_body(&body);
+        }
+        Ok(Self(body))
     }
 }
 

@@ -2,6 +2,8 @@
 //! the form of a refusal, the headers of every answer, the audit log.
 
 use crate::{
+    answer::to_the_end,
+    audit::{Audited, Auditor, Outcome},
     auth::AuthenticatedAs,
     caller::{Contradiction, caller},
     error::{ApiError, platform::About},
@@ -14,7 +16,7 @@ use crate::{
 };
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header, request::Parts},
     middleware::Next,
     response::IntoResponse,
@@ -36,15 +38,48 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(crate) async fn around(State(state): State<App>, request: Request, next: Next) -> Response<Body> {
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What surrounds requests with what.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    pub(crate) state: App,
+    pub(crate) auditor: Arc<Auditor>,
+}
+
+pub(crate) async fn around(State(frame): State<Frame>, request: Request, next: Next) -> Response<Body> {
+    let Frame { state, auditor } = frame;
+    if !is_change(request.method(), request.uri().path()) {
+        return answer(state, request, next, None).await;
+    }
+    // Also when the client disconnects: what was changed has to be in the audit log.
+    let audited = Audited::new(auditor, request.method(), request.uri());
+    let answered =
+        to_the_end(async move { Ok::<_, ApiError>(answer(state, request, next, Some(audited)).await) });
+    answered.await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whether a request changes something, or tries to.
+fn is_change(method: &Method, path: &str) -> bool {
+    match table::at(path) {
+        Some(service) => service.changes,
+        None => !matches!(*method, Method::GET | Method::HEAD),
+    }
+}
+
+async fn answer(state: App, request: Request, next: Next, audited: Option<Audited>) -> Response<Body> {
     let asked_at = state.control.now();
     let id = new_request_id();
-    let span = tracing::info_span!("request", id);
+    let span = tracing::info_span!("request", request_id = id, account = tracing::field::Empty);
     let who = AuthenticatedAs::default();
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.clone());
     parts.extensions.insert(RequestId(id.clone()));
+    if let Some(audited) = &audited {
+        parts.extensions.insert(audited.clone());
+    }
     let head = RequestHead::new(&state, &parts);
+    let route = parts.extensions.get::<MatchedPath>().cloned();
     let outcome = async {
         let _slot = head.enter(&state, &mut parts)?;
         let answer = next.run(Request::from_parts(parts, body));
@@ -71,7 +106,12 @@ pub(crate) async fn around(State(state): State<App>, request: Request, next: Nex
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    span.in_scope(|| head.audit(&who, response.status()));
+    state.counters.answered(route.as_ref().map(MatchedPath::as_str), response.status().as_u16());
+    if let (Some(audited), Some(access)) = (audited, who.0.get()) {
+        span.in_scope(|| head.log_change(access, response.status()));
+        let outcome = Outcome::of(&response);
+        audited.finish(access, outcome, state.control.now(), head.source(), RequestId(id)).await;
+    }
     response
 }
 
@@ -140,19 +180,17 @@ impl RequestHead {
         if is_host { format!("{scheme}://{host}") } else { format!("{scheme}://localhost") }
     }
 
+    /// The address that it comes from.
+    fn source(&self) -> Option<String> {
+        self.remote.ok().flatten().map(|remote| remote.ip().to_string())
+    }
+
     /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
-    fn audit(&self, who: &AuthenticatedAs, status: StatusCode) {
-        let path = self.uri.path();
-        let changes = match table::at(path) {
-            Some(service) => service.changes,
-            None => !matches!(self.method, Method::GET | Method::HEAD),
-        };
-        if let Some(access) = who.0.get().filter(|_| changes) {
-            let Access { account, key, .. } = &**access;
-            let account = format!("{}/{}", account.cloud_id, account.username);
-            let source = self.remote.ok().flatten().map(|remote| remote.ip().to_string()).unwrap_or_default();
-            tracing::info!(target: "audit", account, key = key.0, source, method = %self.method, path, status = status.as_u16());
-        }
+    fn log_change(&self, access: &Access, status: StatusCode) {
+        let Access { account, key, .. } = access;
+        let account = format!("{}/{}", account.cloud_id, account.username);
+        let (path, source) = (self.uri.path(), self.source().unwrap_or_default());
+        tracing::info!(target: "audit", account, key = key.0, source, method = %self.method, path, status = status.as_u16());
     }
 }
 

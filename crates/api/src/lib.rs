@@ -6,11 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod audit;
 mod auth;
 mod caller;
 mod control;
+mod csv;
 mod error;
 mod extract;
+mod followers;
 mod frame;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -18,6 +21,7 @@ mod home;
 mod json;
 mod limits;
 mod methods;
+mod metrics;
 mod operator;
 mod origin;
 mod pages;
@@ -29,6 +33,7 @@ mod state;
 mod time;
 mod v1;
 mod web;
+mod webhooks;
 
 pub use answer::to_the_end;
 pub use caller::TrustedProxies;
@@ -38,8 +43,10 @@ pub use control::{
     TransferState, TrunkState, store_error,
 };
 pub use error::{CODES, Code};
+pub use followers::{Followers, Levels};
 pub use home::{AskHome, HomeClient};
-pub use limits::{Counters, WebLimits};
+pub use limits::{Counters, WebCounts, WebLimits};
+pub use metrics::{Metrics, metrics_router};
 pub use operator::{Ban, Health, MediaThread, OperatorControl};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
@@ -48,3 +55,4 @@ pub use server::{ConnectionLimits, serve};
 pub use state::{ApiState, MediaLimits, Recordings};
 pub use time::with_seconds as platform_time;
 pub use v1::delete_recording;
+pub use webhooks::{Running as RunningWebhooks, Webhooks};

@@ -2,10 +2,13 @@
 
 use plenary_conference::AccountId;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,9 +31,35 @@ pub struct WebLimits {
 pub struct Counters {
     accounts: Mutex<HashMap<AccountId, (u64, Instant)>>,
     failures: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    /// Answers by route and by the first digit of their status. There are as many as routes.
+    answers: Mutex<BTreeMap<(String, u16), u64>>,
+    /// Requests with wrong credentials.
+    refused: AtomicU64,
+}
+
+/// What was answered since the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebCounts {
+    /// How many answers, by route (`/v1/conferences/{name}`; `none` where there is nothing) and by the first digit of their status.
+    pub answers: BTreeMap<(String, u16), u64>,
+    /// Requests with wrong credentials, or none where some are needed.
+    pub refused: u64,
 }
 
 impl Counters {
+    /// What was answered since the start.
+    #[must_use]
+    pub fn counts(&self) -> WebCounts {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        WebCounts { answers, refused: self.refused.load(Relaxed) }
+    }
+
+    /// A request was answered. `route`: the pattern of its path; `None`: there is nothing at it.
+    pub(crate) fn answered(&self, route: Option<&str>, status: u16) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry((route.unwrap_or("none").to_owned(), status / 100)).or_default() += 1;
+    }
+
     /// A request of an account. False: it asks too much.
     pub(crate) fn admit(&self, account: AccountId, limits: WebLimits, now: Instant) -> bool {
         let rate = u64::from(limits.requests_per_second);
@@ -61,6 +90,7 @@ impl Counters {
 
     /// A request had wrong credentials. True: from now on the source is held off.
     pub(crate) fn failed(&self, source: IpAddr, limits: WebLimits, now: Instant) -> bool {
+        self.refused.fetch_add(1, Relaxed);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |(_, since): &(u32, Instant)| now.saturating_duration_since(*since) >= GUESSES_WITHIN;
         forget(&mut failures, is_old);

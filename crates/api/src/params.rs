@@ -9,6 +9,7 @@ use axum::{
     extract::{FromRequest, Multipart},
     http::{Method, Request, StatusCode, header, request::Parts},
 };
+use data_encoding::HEXUPPER;
 use plenary_conference::Timestamp;
 use serde::{
     Deserialize, Deserializer,
@@ -227,6 +228,20 @@ pub(crate) fn percent_decode(encoded: &[u8]) -> Option<String> {
         bytes.push(if byte == b'%' { (digit()? << 4 | digit()?) as u8 } else { byte });
     }
     String::from_utf8(bytes).ok()
+}
+
+/// A text as a segment of a path.
+pub(crate) fn percent_encode(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if is_plain(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.push_str(&HEXUPPER.encode(&[byte]));
+        }
+        encoded
+    })
 }
 
 /// The members of a JSON object, doubled names included.

@@ -1,8 +1,10 @@
 //! All paths: each resource has a file with its routes under `web`.
 
 use crate::{
+    audit::Auditor,
     error::ApiError,
-    frame, pages,
+    frame::{self, Frame},
+    pages,
     state::ApiState,
     v1,
     web::{client_tokens, health, inbound, seven, websocket},
@@ -22,10 +24,11 @@ pub fn router(state: ApiState) -> Router {
         pages::routes(),
         v1::routes(&state),
     ];
-    resources
+    let resources = resources
         .into_iter()
         .fold(Router::new(), Router::merge)
-        .fallback(|| async { ApiError::nothing_here() })
-        .layer(from_fn_with_state(state.clone(), frame::around))
-        .with_state(state)
+        .fallback(|| async { ApiError::nothing_here() });
+    let auditor = Arc::new(Auditor::new(state.clone(), resources.clone().with_state(state.clone())));
+    let frame = Frame { state: state.clone(), auditor };
+    resources.layer(from_fn_with_state(frame, frame::around)).with_state(state)
 }

@@ -3,9 +3,11 @@
 use crate::{
     ConferenceControl, OperatorControl,
     caller::TrustedProxies,
+    followers::Followers,
     limits::{Counters, WebLimits},
     origin::{self, AllowedOrigins},
     peer::OnWebSocket,
+    webhooks::Webhooks,
 };
 use plenary_model::RecordingSettings;
 use plenary_recording::Archive;
@@ -34,6 +36,10 @@ pub struct ApiState {
     pub media: MediaLimits,
     /// Recordings of conferences.
     pub recordings: Recordings,
+    /// Who follows events.
+    pub followers: Followers,
+    /// Sends events to webhooks.
+    pub webhooks: Webhooks,
     /// A request that is not answered by then is answered 408.
     pub request_timeout: Duration,
     /// What accounts may ask and sources may guess, and what has been counted.

@@ -22,6 +22,12 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// The same with microseconds.
+pub(crate) fn rfc3339_with_micros(at_us: i64) -> String {
+    let seconds = rfc3339(Timestamp(at_us.div_euclid(1_000_000).saturating_mul(1000)));
+    format!("{}.{:06}Z", seconds.trim_end_matches('Z'), at_us.rem_euclid(1_000_000))
+}
+
 fn civil(at: Timestamp) -> Civil {
     // Years beyond 9999 can't be written; no clock of ours shows them.
     at.civil().or_else(|| Timestamp::default().civil()).expect("the epoch is in 1970")

@@ -276,4 +276,5 @@ async fn every_code_is_explained_on_the_page() {
     }
     assert_eq!(world.send_as("", "GET", "/docs/web-services", "", "").await.0, 200);
     assert_eq!(world.send_as("", "GET", "/healthz", "", "").await.2, "ok\n");
+    assert_eq!(world.send_as("", "GET", "/livez", "", "").await.2, "ok\n");
 }

@@ -38,14 +38,20 @@ async fn each_body_has_a_schema() {
             let bodies = responses.values().chain(operation.get("requestBody"));
             for (kind, content) in bodies.filter_map(|body| body["content"].as_object()).flatten() {
                 assert!(content["schema"].is_object(), "{method} {path}: {kind} is {content}");
-                if kind == "application/octet-stream" || kind.starts_with("audio/") {
+                if kind == "application/octet-stream"
+                    || kind == "application/vnd.tcpdump.pcap"
+                    || kind.starts_with("audio/")
+                {
                     assert_eq!(content["schema"]["format"], "binary", "{method} {path}");
                     files += 1;
                 }
             }
         }
     }
-    assert_eq!(files, 4, "a sound is uploaded and downloaded, a recording downloaded whole and in part");
+    assert_eq!(
+        files, 5,
+        "a sound is uploaded and downloaded, a recording downloaded whole and in part, a call captured"
+    );
     // A description beside a schema is no schema of its own: nothing is a text and an object.
     let of = |schema: &str, member: &str| &document["components"]["schemas"][schema]["properties"][member];
     assert_eq!(of("RoomSettings", "announce")["enum"], serde_json::json!(["name", "tone", "none"]));

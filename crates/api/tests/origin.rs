@@ -165,6 +165,8 @@ impl Serving {
                 plenary_recording::Archive::new("unused".into(), plenary_recording::Keys::none(), false),
                 plenary_model::RecordingSettings::default(),
             ),
+            followers: plenary_api::Followers::new(world.store.clone(), 10),
+            webhooks: support::webhooks(&world.store),
             media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(10),
             limits: WebLimits::default(),

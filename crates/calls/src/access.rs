@@ -11,7 +11,7 @@ use crate::{
     registrations::{REGISTRATION_S, TokenFault},
 };
 use plenary_conference::AccountId;
-use plenary_model::{CallToken, ClientToken, InboundService, Token, WebRtcKey, is_same_name};
+use plenary_model::{CallToken, ClientToken, EndedBy, InboundService, Token, WebRtcKey, is_same_name};
 use plenary_sip::{
     AddrSpec, Caller, Registration, Transport,
     digest::{Algorithm, Authenticator, Authorizations, DigestAnswer, Verdict},
@@ -325,7 +325,7 @@ impl Calls {
                 }
                 let challenges = self.challenges(source, stale);
                 self.out.reject(number, 401, None, challenges);
-                self.call_is_over(number, "asked for a password");
+                self.call_is_over(number, EndedBy::Service, "asked for a password");
             }
             Decision::NotByKey(KeyRefusal { status, phrase, why, is_failure }) => {
                 let key = claimed.unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::{
     play,
 };
 use plenary_conference::{
-    ConferenceKey, ParticipantId, Refused,
+    ConferenceKey, EdgeReport, ParticipantId, Refused, ToHome,
     effect::{Announcement, Audience},
 };
 use plenary_model::LanguageCode;
@@ -71,6 +71,7 @@ impl Calls {
             PlayTo::Room(_) | PlayTo::RoomBut(..) => None,
         };
         self.playbacks.insert(id, (conference.clone(), listener));
+        self.report_playback(conference, listener, EdgeReport::PlaybackStarted { id: self.id_of(id.0) });
         self.out.announce(target, id, play::clips(conference.account, &play.0), repeat, gain_db);
         Ok(self.id_of(id.0))
     }
@@ -80,9 +81,34 @@ impl Calls {
         let number = self.number_of(id).map(PlayNumber);
         let is_here = |id: &PlayNumber| self.playbacks.get(id).is_some_and(|(key, _)| key == conference);
         let id = number.filter(is_here).ok_or(Refused::UnknownPlayback)?;
-        self.playbacks.remove(&id);
+        self.end_playback(id);
         self.out.stop_play(id);
         Ok(())
+    }
+
+    /// What a program has played is over; `false`: it was something else.
+    pub(crate) fn end_playback(&mut self, id: PlayNumber) -> bool {
+        let Some((conference, listener)) = self.playbacks.remove(&id) else { return false };
+        self.report_playback(&conference, listener, EdgeReport::PlaybackEnded { id: self.id_of(id.0) });
+        true
+    }
+
+    /// Those end that were played to a listener or a conference that is gone.
+    pub(crate) fn end_playbacks(&mut self, is_over: impl Fn(&ConferenceKey, Option<CallNumber>) -> bool) {
+        let over = self.playbacks.iter().filter(|(_, (conference, to))| is_over(conference, *to));
+        for id in over.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end_playback(id);
+        }
+    }
+
+    fn report_playback(
+        &mut self,
+        conference: &ConferenceKey,
+        listener: Option<CallNumber>,
+        report: EdgeReport,
+    ) {
+        let participant = listener.and_then(|number| Some(self.calls.get(&number)?.participant.clone()));
+        self.out.home(ToHome::Report { conference: conference.clone(), participant, report });
     }
 
     /// A participant is put on hold, with music, or comes back.

@@ -1,12 +1,17 @@
 //! One call: a SIP dialog with its media, and what it is for.
 
 use crate::keypad::state::{Keypad, ServiceVoice};
-use crate::{audio_choice::AudioChoice, media::PlayNumber, number::CallNumber, route::Route};
+use crate::{
+    audio_choice::AudioChoice,
+    media::{OneWay, PlayNumber},
+    number::CallNumber,
+    route::Route,
+};
 use plenary_conference::{
     AccountId, ConferenceKey, Digit, Mono, ParticipantId, ParticipantOptions, QuestionId, ServiceName,
     Timestamp,
 };
-use plenary_model::{EntryAction, Refer};
+use plenary_model::{CallDirection, EndedBy, EntryAction, Introduction, Refer};
 use plenary_sip::{
     Replaces, RequestId,
     sdp::{LocalMedia, Policy, Stream},
@@ -97,6 +102,8 @@ pub(crate) struct Call {
     pub(crate) began_at: Timestamp,
     /// Heard speaking at the moment.
     pub(crate) talking: bool,
+    /// Audio goes one way only.
+    pub(crate) one_way: Option<OneWay>,
     /// What was set for how it sounds.
     pub(crate) sound: AudioChoice,
     /// The call whose place it takes when it is up (RFC 3891).
@@ -105,6 +112,8 @@ pub(crate) struct Call {
     pub(crate) srtp: Policy,
     /// The record of the call is in the database.
     pub(crate) recorded: bool,
+    /// Who ends it and why, where that is known before the signalling says that it is over.
+    pub(crate) ending: Option<(EndedBy, String)>,
     /// The trunk that it came or goes through.
     pub(crate) trunk: Option<String>,
     /// What admitted the caller; `None`: not yet, or we called.
@@ -186,6 +195,8 @@ pub(crate) struct CallRequest {
     pub(crate) again_for: Option<CallNumber>,
     /// It is called again, once, where its call is cut off.
     pub(crate) redial: bool,
+    /// The name by which it is shown.
+    pub(crate) display_name: Option<String>,
 }
 
 impl Call {
@@ -199,6 +210,17 @@ impl Call {
         match &self.given_name {
             Some(given) => given.as_deref(),
             None => self.display_name.as_deref().filter(|_| !self.is_withheld),
+        }
+    }
+
+    /// Who it is, as events tell it.
+    pub(crate) fn introduction(&self) -> Introduction {
+        Introduction {
+            display_name: self.shown_display_name().map(str::to_owned),
+            from: self.shown_from().to_owned(),
+            to: self.outgoing.as_ref().map_or(&self.dialled, |outgoing| &outgoing.to).clone(),
+            direction: if self.outgoing.is_some() { CallDirection::Out } else { CallDirection::In },
+            trunk: self.trunk.clone(),
         }
     }
 

@@ -23,9 +23,9 @@ use crate::{
 };
 use ipnet::IpNet;
 use plenary_conference::{
-    ConferenceKey, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
+    ConferenceKey, EdgeReport, Mono, Now, ParticipantId, QuestionId, ReservationToken, ToEdge, ToHome,
 };
-use plenary_model::{StoredAudio, TimeZone};
+use plenary_model::{EndedBy, StoredAudio, TimeZone};
 use plenary_sip::{
     EndCause, SipEvent,
     digest::Algorithm,
@@ -318,12 +318,15 @@ impl Calls {
                 // The media plane reports it if it has come as an event or a tone as well.
                 self.out.press_key(CallNumber(call.0), key);
             }
-            SipEvent::Cancelled { call, .. } => self.call_is_over(CallNumber(call.0), "cancelled"),
+            SipEvent::Cancelled { call, .. } => {
+                self.call_is_over(CallNumber(call.0), EndedBy::Remote, "cancelled");
+            }
             SipEvent::Ended { call, cause } => {
                 if matches!(cause, EndCause::AckTimeout | EndCause::Transport) {
                     self.redial(CallNumber(call.0));
                 }
-                self.call_is_over(CallNumber(call.0), end_cause_text(&cause));
+                let (by, text) = end_cause(&cause);
+                self.call_is_over(CallNumber(call.0), by, text);
             }
             SipEvent::Referred(referred) => self.handle_referred(*referred),
             SipEvent::ReferralProgress { call, status, phrase, is_final } => {
@@ -363,20 +366,22 @@ impl Calls {
                     "ICE or DTLS did not get through, or no RTP came after RTCP's goodbye: the call ends"
                 );
                 self.redial(call);
-                self.end_call(call, reasons(408, "No audio was received for too long"));
+                self.lose_call(call, "No audio was received for too long");
             }
             MediaEvent::NeverHeard { call } => {
                 warn!(
                     call = call.0,
                     "nothing was ever received from the caller, not even RTCP: the call ends"
                 );
-                self.end_call(call, reasons(408, "No audio was ever received"));
+                self.lose_call(call, "No audio was ever received");
             }
             MediaEvent::PeerClosed { call } => {
                 // Where we or they have hung up already, that is no news.
                 if self.calls.get(&call).is_some_and(|call| matches!(call.stage, Stage::Up(_))) {
                     info!(call = call.0, "the other side has closed its media");
-                    self.end_call(call, reasons(200, "The other side has closed its media"));
+                    let text = "The other side has closed its media";
+                    self.note_end(call, EndedBy::Remote, text);
+                    self.end_call(call, reasons(200, text));
                 }
             }
             // Who is on hold or muted need not send anything, so it is asked.
@@ -385,18 +390,7 @@ impl Calls {
                 debug!(call = call.0, "no RTP comes: the caller is asked whether it is still there");
                 self.out.probe(call);
             }
-            MediaEvent::OneWay { call, one_way } => match one_way {
-                Some(OneWay::NoneReceived) => {
-                    warn!(call = call.0, "audio goes one way: nothing comes from the caller")
-                }
-                Some(OneWay::NoneDelivered) => {
-                    warn!(
-                        call = call.0,
-                        "audio goes one way: the caller reports that nothing of ours arrives"
-                    );
-                }
-                None => info!(call = call.0, "audio no longer goes one way"),
-            },
+            MediaEvent::OneWay { call, one_way } => self.handle_one_way(call, one_way),
             MediaEvent::Recorded { call, id, is_speech } => self.handle_recorded(call, id, is_speech),
             MediaEvent::PlayFinished { play } => self.handle_play_finished(play),
             MediaEvent::PlayFailed { play, text } => {
@@ -562,11 +556,27 @@ impl Calls {
         self.out.look_up(id, lookup);
     }
 
+    fn handle_one_way(&mut self, number: CallNumber, one_way: Option<OneWay>) {
+        let call = number.0;
+        match one_way {
+            Some(OneWay::NoneReceived) => warn!(call, "audio goes one way: nothing comes from the caller"),
+            Some(OneWay::NoneDelivered) => {
+                warn!(call, "audio goes one way: the caller reports that nothing of ours arrives");
+            }
+            None => info!(call, "audio no longer goes one way"),
+        }
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.one_way = one_way;
+        }
+    }
+
     fn set_talking(&mut self, number: CallNumber, talking: bool) {
         if let Some(call) = self.calls.get_mut(&number) {
             call.talking = talking;
-            if let Some(key) = call.conference() {
-                self.subscribers.note(key, self.now.mono);
+            if let Some(conference) = call.conference().cloned() {
+                self.subscribers.note(&conference, self.now.mono);
+                let (participant, report) = (Some(call.participant.clone()), EdgeReport::Talking(talking));
+                self.out.home(ToHome::Report { conference, participant, report });
             }
         }
         if talking {
@@ -586,11 +596,11 @@ impl Calls {
     }
 }
 
-fn end_cause_text(cause: &EndCause) -> &str {
+fn end_cause(cause: &EndCause) -> (EndedBy, &'static str) {
     match cause {
-        EndCause::ByRemote { .. } => "caller hung up",
-        EndCause::ByUs => "hung up by the service",
-        EndCause::AckTimeout => "no ACK",
-        EndCause::Transport => "unreachable",
+        EndCause::ByRemote { .. } => (EndedBy::Remote, "caller hung up"),
+        EndCause::ByUs => (EndedBy::Service, "hung up by the service"),
+        EndCause::AckTimeout => (EndedBy::Network, "no ACK"),
+        EndCause::Transport => (EndedBy::Network, "unreachable"),
     }
 }

@@ -12,6 +12,7 @@ use plenary_conference::{
     ConferenceKey, Effect, ParticipantId,
     effect::{Audience, EndReason, Notice},
 };
+use plenary_model::EndedBy;
 use tracing::{debug, info, warn};
 
 impl Calls {
@@ -36,6 +37,9 @@ impl Calls {
                     let (cause, text) = end_reason(reason);
                     info!(call = number.0, text, "hanging up");
                     self.history.change(&participant, |call| call.reason = Some(text.to_owned()));
+                    let is_own_key = reason == EndReason::ExitKey;
+                    let by = if is_own_key { EndedBy::Remote } else { EndedBy::Service };
+                    self.note_end(number, by, text);
                     self.say_farewell(number, reason, reasons(cause, text));
                 }
             }
@@ -94,10 +98,7 @@ impl Calls {
 
     /// An announcement that has been heard ends its call.
     pub(crate) fn handle_play_finished(&mut self, id: PlayNumber) {
-        if self.playbacks.remove(&id).is_some()
-            || self.handle_told_recorded(id)
-            || self.handle_speech_finished(id)
-        {
+        if self.end_playback(id) || self.handle_told_recorded(id) || self.handle_speech_finished(id) {
             return;
         }
         let Some(number) = self.announcements.remove(&id) else { return };

@@ -5,8 +5,10 @@ use crate::{
     call::{CallRequest, Stage},
     number::CallNumber,
     reasons::reasons,
+    records::Ending,
 };
-use plenary_conference::{Now, ToHome};
+use plenary_conference::{ConferenceKey, EdgeReport, Now, ParticipantId, ToHome};
+use plenary_model::EndedBy;
 use plenary_sip::Reason;
 use tracing::debug;
 
@@ -27,11 +29,25 @@ impl Calls {
         self.out.hang_up(number, reasons(500, "The call failed"));
     }
 
+    /// A call is being ended, for the record: what is noted first counts.
+    pub(crate) fn note_end(&mut self, number: CallNumber, by: EndedBy, text: &str) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.ending.get_or_insert_with(|| (by, text.to_owned()));
+        }
+    }
+
+    /// Ends a call whose other side is not there any more.
+    pub(crate) fn lose_call(&mut self, number: CallNumber, text: &str) {
+        self.note_end(number, EndedBy::Network, text);
+        self.end_call(number, reasons(408, text));
+    }
+
     /// Ends a call from our side: out of the conference, silent, BYE (or a refusal when it is not up yet).
     pub(crate) fn end_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
         if !self.calls.contains_key(&number) {
             return;
         }
+        self.report_leaving(number, self.why(&reasons), false);
         self.leave_conference(number);
         self.drop_call(number, reasons);
     }
@@ -39,6 +55,9 @@ impl Calls {
     /// The same for a call that is out of its conference already.
     pub(crate) fn drop_call(&mut self, number: CallNumber, reasons: Vec<Reason>) {
         self.drop_keypad(number);
+        if let Some(text) = reasons.first().and_then(|reason| reason.text.as_deref()) {
+            self.note_end(number, EndedBy::Service, text);
+        }
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.seat = None;
         match call.stage {
@@ -60,21 +79,26 @@ impl Calls {
     }
 
     /// The signalling's last word on a call: nothing of it may stay behind.
-    pub(crate) fn call_is_over(&mut self, number: CallNumber, cause: &str) {
+    pub(crate) fn call_is_over(&mut self, number: CallNumber, by: EndedBy, cause: &str) {
         if !self.calls.contains_key(&number) {
             return;
         }
         self.drop_keypad(number);
+        match cause {
+            "no ACK" | "unreachable" => self.report_leaving(number, "unreachable", false),
+            _ => self.report_leaving(number, "hung_up", true),
+        }
         self.leave_conference(number);
         self.forget_ringing(number);
         self.release_media(number);
-        self.playbacks.retain(|_, (_, to)| *to != Some(number));
-        let call = self.calls.remove(&number).expect("looked up above");
+        self.end_playbacks(|_, to| to == Some(number));
+        let mut call = self.calls.remove(&number).expect("looked up above");
+        let (by, cause) = call.ending.take().unwrap_or_else(|| (by, cause.to_owned()));
         self.participants.remove(&call.participant);
         self.forget_telling(&call.participant);
         self.key_calls.end(number);
-        self.history.end(&call.participant, cause, self.now.mono);
-        debug!(call = number.0, cause, "call over");
+        self.history.end(&call.participant, &cause, self.now.mono);
+        debug!(call = number.0, cause, ?by, "call over");
         if let Some(called) = call.called {
             self.end_called(called);
         }
@@ -83,10 +107,42 @@ impl Calls {
             self.direct_call_failed(caller, 480, "The called client is gone");
         }
         if call.recorded {
-            self.records.call_ended(number, &call.participant, self.now.wall, cause, &mut self.out);
+            let id = call.participant.to_string();
+            let ending = Ending { id, at: self.now.wall, cause, ended_by: by };
+            self.records.call_ended(number, ending, &mut self.out);
         } else {
             self.records.forget(number);
         }
+    }
+
+    /// Why we end a call, as events name it.
+    fn why(&self, reasons: &[Reason]) -> &'static str {
+        match reasons.first().and_then(|reason| reason.cause) {
+            _ if self.is_stopping => "service_stopped",
+            Some(408) => "unreachable",
+            Some(500..) => "failed",
+            _ => "hung_up",
+        }
+    }
+
+    /// The home hears why a participant leaves; that it does follows.
+    fn report_leaving(&mut self, number: CallNumber, reason: &str, is_own: bool) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Some(conference) = call.seat.clone() else { return };
+        let participant = call.participant.clone();
+        let is_own = is_own || reason == "hung_up";
+        self.report(&conference, &participant, EdgeReport::Leaving { reason: reason.to_owned(), is_own });
+    }
+
+    /// The home hears something that the event log tells of a participant.
+    pub(crate) fn report(
+        &mut self,
+        conference: &ConferenceKey,
+        participant: &ParticipantId,
+        report: EdgeReport,
+    ) {
+        let (conference, participant) = (conference.clone(), Some(participant.clone()));
+        self.out.home(ToHome::Report { conference, participant, report });
     }
 
     pub(crate) fn leave_conference(&mut self, number: CallNumber) {

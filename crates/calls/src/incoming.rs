@@ -20,7 +20,7 @@ use crate::{
 use plenary_conference::{
     AccountId, Arrival, ConferenceKey, ParticipantId, ParticipantOptions, Refused, ServiceName, ToHome,
 };
-use plenary_model::{Action, InboundService, Number, Refer, Srtp};
+use plenary_model::{Action, EndedBy, InboundService, Number, Refer, Srtp};
 use plenary_sip::{
     IncomingCall, Transport,
     sdp::{self, Codec, Direction, Levels, LocalMedia, Policy, SdpError},
@@ -79,10 +79,12 @@ impl Calls {
                 service: None,
                 began_at: self.now.wall,
                 talking: false,
+                one_way: None,
                 sound: AudioChoice::default(),
                 replaces,
                 srtp: self.settings.srtp,
                 recorded: false,
+                ending: None,
                 trunk: None,
                 admitted_by: None,
                 refer: Refer::None,
@@ -183,6 +185,14 @@ impl Calls {
         call.stage = Stage::Admitting { offer: offer.take(), diverted: *diverted };
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
+        let who = Box::new(call.introduction());
+        let introduce = ToHome::Introduce {
+            conference: conference.clone(),
+            participant: participant.clone(),
+            who,
+            by: None,
+        };
+        self.out.home(introduce);
         self.out.home(ToHome::Admit {
             conference,
             participant,
@@ -286,7 +296,7 @@ impl Calls {
     pub(crate) fn refuse(&mut self, number: CallNumber, status: u16, phrase: &str) {
         let extra = (status == 503).then(|| ("Retry-After".to_owned(), RETRY_AFTER_S.to_owned()));
         self.out.reject(number, status, Some(phrase), extra.into_iter().collect());
-        self.call_is_over(number, "refused");
+        self.call_is_over(number, EndedBy::Service, "refused");
     }
 
     /// Opens the media of a call that came in.
@@ -419,7 +429,7 @@ impl Calls {
                 self.out.set_busy();
                 let after = ("Retry-After".to_owned(), RETRY_AFTER_OVERLOAD_S.to_owned());
                 self.out.reject(number, 503, None, vec![after]);
-                self.call_is_over(number, "refused");
+                self.call_is_over(number, EndedBy::Service, "refused");
             }
         }
     }
@@ -461,7 +471,7 @@ impl Calls {
     fn refuse_sdp(&mut self, number: CallNumber, error: &SdpError) {
         let warning = error.warning().map(|text| ("Warning".to_owned(), text));
         self.out.reject(number, error.status(), None, warning.into_iter().collect());
-        self.call_is_over(number, "refused");
+        self.call_is_over(number, EndedBy::Service, "refused");
     }
 
     /// The ACK has come: the participant enters.
@@ -498,7 +508,8 @@ impl Calls {
             Purpose::Conference { key } => Some(key.clone()),
             Purpose::Announcement { .. } | Purpose::Entry { .. } => None,
         };
-        records::call_started(call, conference.as_ref(), Some(dialog), &mut self.out);
+        let answered_at = Some(self.now.wall);
+        records::call_started(call, conference.as_ref(), answered_at, Some(dialog), &mut self.out);
         let participant = call.participant.clone();
         if let Some(replaced) = replaces {
             info!(call = number.0, replaced = replaced.0, "takes the place of another call");

@@ -65,6 +65,7 @@ mod session;
 mod subscribers;
 mod target;
 mod text;
+mod totals;
 mod transfer;
 mod trunks;
 
@@ -79,3 +80,4 @@ pub use number::CallNumber;
 pub use output::{Headers, Output, SipCommand};
 pub use recording::{RecorderCommand, RecorderEvent};
 pub use text::DISPLAY_NAME_LENGTH_MAX;
+pub use totals::{ParticipantKind, Totals, TrunkTotals};

@@ -4,7 +4,7 @@
 use crate::{browser_keys::BrowserClaim, number::CallNumber};
 use plenary_conference::{AccountId, ConferenceKey, ServiceName};
 use plenary_dialogue::QuestionId;
-use plenary_model::{InboundService, Pin, Room, SipSecret, Token, WebRtcKey};
+use plenary_model::{Actor, InboundService, Pin, Room, SipSecret, Token, WebRtcKey};
 use plenary_sip::{AddrSpec, Caller, Referred, Registration, Subscribing, digest::DigestAnswer};
 use std::net::IpAddr;
 
@@ -53,6 +53,8 @@ pub enum Lookup {
         conference: ConferenceKey,
         /// By so many minutes.
         minutes: u32,
+        /// Who extends it.
+        by: Actor,
     },
 }
 

@@ -207,7 +207,7 @@ pub struct NoMedia {
 }
 
 /// Which way audio does not go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OneWay {
     /// Nothing of theirs comes.
     NoneReceived,
@@ -323,4 +323,13 @@ pub struct OpenedAt {
     pub rtp: SocketAddr,
     /// The address of ours that the other side reaches it by.
     pub local: IpAddr,
+}
+
+impl OpenedAt {
+    /// Address and port of ours that the other side reaches.
+    #[must_use]
+    pub fn reached_at(&self) -> SocketAddr {
+        let ip = if self.rtp.ip().is_unspecified() { self.local } else { self.rtp.ip() };
+        SocketAddr::new(ip, self.rtp.port())
+    }
 }

@@ -44,8 +44,19 @@ impl Input {
             Self::Media(event) => {
                 matches!(event, MediaEvent::KeyPressed { .. } | MediaEvent::RtpTimeout { .. })
             }
-            Self::Found(..) | Self::Question(_, Question::Edge(EdgeQuestion::Invite { .. })) => true,
-            Self::Recorder(_) | Self::Question(..) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
+            Self::Found(..) => true,
+            Self::Question(_, question) => question.may_place_a_call(),
+            Self::Recorder(_) | Self::Settings(_) | Self::Stop | Self::Timeout => false,
+        }
+    }
+}
+
+impl Question {
+    fn may_place_a_call(&self) -> bool {
+        match self {
+            Self::Edge(question) => matches!(question, EdgeQuestion::Invite { .. }),
+            Self::By(_, question) => question.may_place_a_call(),
+            Self::Home(_) | Self::Participants { .. } | Self::Totals => false,
         }
     }
 }
@@ -84,6 +95,7 @@ impl Node {
             }
         }
         self.settle(now);
+        self.home.set_requester(None);
     }
 
     /// The next thing to do outside of this machine, oldest first.
@@ -118,6 +130,7 @@ impl Node {
     /// See [`Calls::finish_records`].
     pub fn finish_records(&mut self, now: Now) {
         self.calls.finish_records();
+        self.home.stop_history(now);
         self.settle(now);
     }
 
@@ -145,6 +158,8 @@ impl Node {
         loop {
             if let Some(message) = self.home.poll_message() {
                 self.calls.handle_home(message, now);
+            } else if let Some(event) = self.home.poll_event() {
+                self.outputs.push_back(Output::Event(event));
             } else if let Some((question, done)) = self.home.poll_answer() {
                 self.outputs.push_back(Output::Reply { question, answer: Answer::Done(done) });
             } else if let Some(output) = self.calls.poll_output() {
@@ -155,8 +170,12 @@ impl Node {
                     | Output::Lookup { .. }
                     | Output::Recorder(_)
                     | Output::Record(_)
+                    | Output::History(_)
+                    | Output::Event(_)
                     | Output::Reply { .. } => self.outputs.push_back(output),
                 }
+            } else if let Some(entry) = self.home.poll_history() {
+                self.outputs.push_back(Output::History(entry));
             } else {
                 return;
             }
@@ -173,11 +192,20 @@ impl Node {
         // Questions are answered as of this moment, also when the timer has not run yet.
         self.home.handle_timeout(now);
         match question {
+            Question::By(actor, question) => {
+                self.home.set_requester(Some(actor));
+                self.handle_question(id, *question, now);
+            }
             Question::Edge(question) => self.calls.handle_question(id, question, now),
             Question::Home(question) => {
                 if let Some(answer) = self.ask_home(id, question, now) {
                     self.reply_after_messages(id, answer, now);
                 }
+            }
+            Question::Totals => {
+                let totals = self.calls.totals(self.home.conferences().totals());
+                self.outputs
+                    .push_back(Output::Reply { question: id, answer: Answer::Totals(Box::new(totals)) });
             }
             Question::Participants { account, which, what } => {
                 let conferences = self.home.conferences();

@@ -19,10 +19,10 @@ use crate::{
     target::{DialTarget, no_flow},
 };
 use plenary_conference::{
-    AccountId, ConferenceKey, ConferenceName, Mono, ParticipantId, ParticipantOptions, QuestionId, ToHome,
-    command::CallProgress,
+    AccountId, ConferenceKey, ConferenceName, EdgeReport, Mono, ParticipantId, ParticipantOptions,
+    QuestionId, ToHome, command::CallProgress,
 };
-use plenary_model::Refer;
+use plenary_model::{Actor, EndedBy, Refer};
 use plenary_sip::sdp;
 use std::{
     collections::BTreeMap,
@@ -49,12 +49,10 @@ impl Calls {
         let key = ConferenceKey { account, name: conference };
         let ring_ms = u64::from(invitation.ring_seconds) * 1000;
         let Invitation { confirm, redial, .. } = *invitation;
-        let request = CallRequest { question: Some(question), confirm, redial, ..CallRequest::default() };
-        let number = self.place_to(key, &invitation.to, by, invitation.options.clone(), ring_ms, request)?;
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.display_name.clone_from(&invitation.display_name);
-        }
-        Ok(number)
+        let display_name = invitation.display_name.clone();
+        let request =
+            CallRequest { question: Some(question), confirm, redial, display_name, ..CallRequest::default() };
+        self.place_to(key, &invitation.to, by, invitation.options.clone(), ring_ms, request)
     }
 
     /// Calls who is named as the web services name them, by the ways that the rules allow: by this trunk and with this number, where
@@ -108,7 +106,7 @@ impl Calls {
             stage: Stage::Preparing { key: key.clone(), has_room: false },
             dialled: target.name().to_owned(),
             from,
-            display_name: None,
+            display_name: request.display_name.clone(),
             given_name: None,
             flow: no_flow(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             seat: Some(key.clone()),
@@ -117,10 +115,12 @@ impl Calls {
             service: None,
             began_at: self.now.wall,
             talking: false,
+            one_way: None,
             sound: AudioChoice::default(),
             replaces: None,
             srtp: self.settings.srtp,
             recorded: false,
+            ending: None,
             trunk: None,
             admitted_by: None,
             refer: Refer::None,
@@ -138,7 +138,15 @@ impl Calls {
                 request,
             })),
         };
+        let who = Box::new(call.introduction());
+        let by_key = call.outgoing.as_ref().and_then(|outgoing| outgoing.request.by_key);
+        let by = by_key.and_then(|leader| self.calls.get(&leader));
+        // Only leaders call others by key.
+        let by = by.map(|leader| Actor::participant(&leader.participant, true));
         self.calls.insert(number, call);
+        let introduce =
+            ToHome::Introduce { conference: key.clone(), participant: participant.clone(), who, by };
+        self.out.home(introduce);
         self.out.home(ToHome::Admit {
             conference: key,
             participant,
@@ -190,7 +198,7 @@ impl Calls {
         (call.flow, call.recorded) = (no_flow(local), true);
         let (participant, from) = (call.participant.clone(), call.from.clone());
         let display_name = call.shown_display_name().map(str::to_owned);
-        records::call_started(call, Some(&key), None, &mut self.out);
+        records::call_started(call, Some(&key), None, None, &mut self.out);
         self.ringing.insert((ring_until, number));
         let past = PastCall {
             is_outgoing: true,
@@ -325,6 +333,8 @@ impl Calls {
         }
         let by_key = outgoing.request.by_key;
         if !std::mem::replace(&mut outgoing.is_ringing, true) {
+            let participant = call.participant.clone();
+            self.report(&key, &participant, EdgeReport::Ringing);
             self.subscribers.note(&key, self.now.mono);
             self.tell_caller_by_key(by_key, CallProgress::Ringing);
         }
@@ -380,7 +390,7 @@ impl Calls {
         let (codec, is_encrypted) = (stream.codec, stream.protection != sdp::Protection::None);
         session.stream = Some(stream);
         call.stage = Stage::Up(session);
-        records::call_answered(call, dialog, &mut self.out);
+        records::call_answered(call, self.now.wall, dialog, &mut self.out);
         if let Some(request) = request {
             self.out.report_referral(request, 200, "OK");
         }
@@ -425,7 +435,7 @@ impl Calls {
         let Some(Call { outgoing: Some(outgoing), stage: Stage::Calling(_), trunk, .. }) =
             self.calls.get(&number)
         else {
-            return self.call_is_over(number, "refused");
+            return self.call_is_over(number, EndedBy::Remote, "refused");
         };
         let is_silent = !outgoing.is_ringing;
         let may_go_on = match trunk {
@@ -455,6 +465,10 @@ impl Calls {
         }
         let caller = outgoing.request.caller.take();
         let by_key = outgoing.request.by_key.take();
+        if let Some(conference) = call.seat.clone() {
+            let (participant, report) = (Some(call.participant.clone()), EdgeReport::Failed { status });
+            self.out.home(ToHome::Report { conference, participant, report });
+        }
         self.history.change(&call.participant, |call| {
             (call.has_failed, call.status, call.reason) = (true, Some(status), Some(phrase.to_owned()));
         });
@@ -474,7 +488,7 @@ impl Calls {
     fn end_unplaced(&mut self, number: CallNumber) {
         let past = self.calls.get(&number).and_then(|call| self.history.get(&call.participant));
         let cause = past.and_then(|call| Some(format!("{} {}", call.status?, call.reason.as_deref()?)));
-        self.call_is_over(number, cause.as_deref().unwrap_or("refused"));
+        self.call_is_over(number, EndedBy::Remote, cause.as_deref().unwrap_or("refused"));
     }
 
     /// When an outgoing call has rung long enough.
@@ -519,7 +533,9 @@ impl Calls {
         let (to, trunk, options) = (outgoing.to.clone(), call.trunk.clone(), call.options.clone());
         let (given_name, display_name) = (call.given_name.clone(), call.display_name.clone());
         // It was in before, so no key is asked for.
-        let request = CallRequest { by_key, again_for: Some(number), ..CallRequest::default() };
+        let shown = call.shown_display_name().map(str::to_owned);
+        let request =
+            CallRequest { by_key, again_for: Some(number), display_name: shown, ..CallRequest::default() };
         match self.place_to(conference, &to, (trunk.as_deref(), None), options, REDIAL_MS, request) {
             Ok(again) => {
                 info!(call = number.0, again = again.0, %to, "the call was cut off: calling again");

@@ -8,7 +8,7 @@ use crate::{
     recording::RecorderCommand,
 };
 use plenary_conference::{QuestionId, ToHome};
-use plenary_model::{CallEntry, InbandDtmf, RecordingId};
+use plenary_model::{AccountEvent, CallEntry, HistoryEntry, InbandDtmf, RecordingId};
 use plenary_sip::{
     Caller, DialSpec, Flow, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId, SubscriptionId,
     sdp::{IceCredentials, Stream},
@@ -35,6 +35,10 @@ pub enum Output {
     Recorder(RecorderCommand),
     /// Write this down of a call.
     Record(CallEntry),
+    /// Write this down of a conference.
+    History(HistoryEntry),
+    /// An event for the log, or for those who follow alone.
+    Event(AccountEvent),
     /// Answer a question.
     Reply {
         /// The number of the question.

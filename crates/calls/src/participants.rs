@@ -9,7 +9,8 @@ use crate::{
     number::CallNumber,
 };
 use plenary_conference::{
-    ConferenceKey, MutedBy, ParticipantId, Refused, State, Timestamp, conferences::ParticipantSummary,
+    ConferenceKey, EdgeReport, MutedBy, ParticipantId, Refused, State, Timestamp,
+    conferences::ParticipantSummary,
 };
 use plenary_model::InbandDtmf;
 use plenary_sip::sdp::Direction as MediaDirection;
@@ -176,6 +177,7 @@ impl Calls {
     ) -> Result<(), Refused> {
         let (_, call) = self.call_with_seat(key, id).ok_or(Refused::UnknownParticipant)?;
         call.given_name = Some(display_name.clone());
+        self.report(key, id, EdgeReport::Renamed(display_name.clone()));
         self.history.change(id, |call| call.display_name = display_name);
         self.subscribers.note(key, self.now.mono);
         Ok(())

@@ -6,6 +6,7 @@ use crate::{
     control::{Invitation, Playback, SoundChange, SoundSettings, TrunkState},
     lookup::StoreFailed,
     participants::Participant,
+    totals::Totals,
 };
 use plenary_conference::{
     AccountId, ConferenceKey, ConferenceName, Event, Home, Now, ParticipantId, QuestionId, Refused,
@@ -14,7 +15,7 @@ use plenary_conference::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
 };
-use plenary_model::{AudioOwner, InbandDtmf, StoredAudio, Trunk};
+use plenary_model::{Actor, AudioOwner, InbandDtmf, StoredAudio, Trunk};
 use std::collections::BTreeMap;
 
 /// A question or a command.
@@ -33,6 +34,10 @@ pub enum Question {
     },
     /// To the edge.
     Edge(EdgeQuestion),
+    /// What goes on over all accounts. [`Answer::Totals`].
+    Totals,
+    /// One of the others, asked by somebody whom events name.
+    By(Actor, Box<Question>),
 }
 
 /// What is asked of the home.
@@ -234,6 +239,8 @@ pub enum Answer {
     Playback(Result<String, Refused>),
     /// How trunks do, by name.
     TrunkStates(BTreeMap<String, TrunkState>),
+    /// What goes on.
+    Totals(Box<Totals>),
     /// The participant whose call is placed or transferred.
     Call(Result<ParticipantId, ControlError>),
 }

@@ -2,8 +2,8 @@
 //! signalling has ended and its media has reported, whichever comes first.
 
 use crate::{call::Call, number::CallNumber, output::Outputs};
-use plenary_conference::{ConferenceKey, ParticipantId, Timestamp};
-use plenary_model::{CallEntry, CallRecord};
+use plenary_conference::{ConferenceKey, Timestamp};
+use plenary_model::{CallEntry, CallRecord, EndedBy};
 use std::collections::BTreeMap;
 
 /// What the ends of calls wait for.
@@ -15,17 +15,19 @@ pub(crate) struct Records {
     ending: BTreeMap<CallNumber, Ending>,
 }
 
+/// How a recorded call has ended.
 #[derive(Debug)]
-struct Ending {
-    id: String,
-    at: Timestamp,
-    cause: String,
+pub(crate) struct Ending {
+    pub(crate) id: String,
+    pub(crate) at: Timestamp,
+    pub(crate) cause: String,
+    pub(crate) ended_by: EndedBy,
 }
 
 impl Ending {
     fn entry(self, stats: Option<String>) -> CallEntry {
-        let Self { id, at, cause } = self;
-        CallEntry::Ended { id, at, cause, stats }
+        let Self { id, at, cause, ended_by } = self;
+        CallEntry::Ended { id, at, cause, ended_by, stats }
     }
 }
 
@@ -33,6 +35,7 @@ impl Ending {
 pub(crate) fn call_started(
     call: &Call,
     conference: Option<&ConferenceKey>,
+    answered_at: Option<Timestamp>,
     dialog: Option<String>,
     out: &mut Outputs,
 ) {
@@ -45,6 +48,7 @@ pub(crate) fn call_started(
         from: call.shown_from().to_owned(),
         to: call.outgoing.as_ref().map_or(&call.dialled, |outgoing| &outgoing.to).clone(),
         started_at: call.began_at,
+        answered_at,
         is_outgoing: call.outgoing.is_some(),
         trunk: call.trunk.clone(),
         admitted_by: call.admitted_by.map(|by| by.name().to_owned()),
@@ -59,9 +63,9 @@ pub(crate) fn call_entered(call: &Call, conference: &ConferenceKey, out: &mut Ou
 }
 
 /// A call of ours was answered.
-pub(crate) fn call_answered(call: &Call, dialog: String, out: &mut Outputs) {
+pub(crate) fn call_answered(call: &Call, at: Timestamp, dialog: String, out: &mut Outputs) {
     let (id, trunk) = (call.participant.to_string(), call.trunk.clone());
-    out.record(CallEntry::Answered { id, trunk, dialog });
+    out.record(CallEntry::Answered { id, at, trunk, dialog });
 }
 
 impl Records {
@@ -81,15 +85,7 @@ impl Records {
     }
 
     /// A recorded call is over.
-    pub(crate) fn call_ended(
-        &mut self,
-        number: CallNumber,
-        participant: &ParticipantId,
-        at: Timestamp,
-        cause: &str,
-        out: &mut Outputs,
-    ) {
-        let ending = Ending { id: participant.to_string(), at, cause: cause.to_owned() };
+    pub(crate) fn call_ended(&mut self, number: CallNumber, ending: Ending, out: &mut Outputs) {
         match self.stats.remove(&number) {
             Some(stats) => out.record(ending.entry(Some(stats))),
             None => {

@@ -8,7 +8,7 @@ use crate::{
     number::CallNumber,
 };
 use plenary_conference::AccountId;
-use plenary_model::ClientToken;
+use plenary_model::{ClientToken, EndedBy};
 use plenary_sip::{
     Caller, Registration,
     ua::{Flow, Transport},
@@ -150,6 +150,6 @@ impl Calls {
             self.out.report_failure(call.flow, caller, is_reached);
         }
         self.out.reject(number, 401, None, fault.challenge(&self.settings.realm));
-        self.call_is_over(number, "the token is not valid");
+        self.call_is_over(number, EndedBy::Service, "the token is not valid");
     }
 }

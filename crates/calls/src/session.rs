@@ -8,7 +8,7 @@ use crate::{
     media::RoomNumber,
     number::CallNumber,
 };
-use plenary_conference::{ConferenceKey, ToHome};
+use plenary_conference::{ConferenceKey, EdgeReport, ToHome};
 use plenary_sip::sdp::{self, Direction};
 use tracing::{debug, info};
 
@@ -29,6 +29,7 @@ impl Calls {
                 self.out.set_stream(number, &answer.stream, session.local.ice.as_ref());
                 session.stream = Some(answer.stream);
                 self.out.accept_offer(number, answer.sdp);
+                self.report_hold(number);
             }
             Err(error) => {
                 if let Some(answer) = sdp::without_audio(&offer, &session.local) {
@@ -50,6 +51,19 @@ impl Calls {
             stream.direction = Direction::Inactive;
             self.out.set_stream(number, stream, session.local.ice.as_ref());
         }
+        self.report_hold(number);
+    }
+
+    /// The home hears whether a telephone has put the conference on hold (RFC 3264, 8.4).
+    fn report_hold(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let (Stage::Up(session), Some(conference)) = (&call.stage, call.conference().cloned()) else {
+            return;
+        };
+        let direction = session.stream.as_ref().map(|stream| stream.direction);
+        let is_held = matches!(direction, Some(Direction::RecvOnly | Direction::Inactive));
+        let (participant, report) = (Some(call.participant.clone()), EdgeReport::Held(is_held));
+        self.out.home(ToHome::Report { conference, participant, report });
     }
 
     pub(crate) fn handle_reoffer_answer(&mut self, number: CallNumber, answer: Option<String>) {
@@ -58,6 +72,7 @@ impl Calls {
             Some(Ok(stream)) => {
                 self.out.set_stream(number, &stream, session.local.ice.as_ref());
                 session.stream = Some(stream);
+                self.report_hold(number);
             }
             Some(Err(_)) if answer.as_deref().is_some_and(sdp::has_no_audio) => self.audio_removed(number),
             Some(Err(error)) => info!(call = number.0, %error, "the answer to our offer is not usable"),
@@ -81,7 +96,7 @@ impl Calls {
     /// Gives back what the call holds in the media plane; only its signalling may still be ending.
     pub(crate) fn release_media(&mut self, number: CallNumber) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        call.talking = false;
+        (call.talking, call.one_way) = (false, None);
         match std::mem::replace(&mut call.stage, Stage::Ending) {
             Stage::Weighing { session, .. } => {
                 self.out.close(number);
@@ -125,7 +140,7 @@ impl Calls {
             room.calls -= 1;
             if room.calls == 0 {
                 self.rooms.remove(key);
-                self.playbacks.retain(|_, (conference, _)| conference != key);
+                self.end_playbacks(|conference, _| conference == key);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The trunks of all accounts as calls need them: which of them serve a target, how many calls they have, and whether we
 //! are registered there.
 
-use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed};
+use crate::{Calls, call::Call, control::TrunkState, lookup::StoreFailed, totals::TrunkTotals};
 use plenary_conference::{AccountId, Timestamp};
 use plenary_model::Trunk;
 use plenary_sip::{Credentials, RegistrationId, RegistrationSpec};
@@ -59,6 +59,18 @@ impl Trunks {
     pub(crate) fn is_known(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         self.of.values().any(|line| line.trunk.settings.networks.iter().any(|net| net.contains(&source)))
+    }
+
+    /// All of them, with so many calls each.
+    pub(crate) fn totals(&self, calls: &BTreeMap<(AccountId, &str), usize>) -> Vec<TrunkTotals> {
+        let totals = self.of.iter().map(|((account, name), line)| TrunkTotals {
+            account: *account,
+            name: name.clone(),
+            calls: calls.get(&(*account, name.as_str())).copied().unwrap_or_default(),
+            is_registered: line.trunk.settings.register.then_some(line.state == "registered"),
+            last_error: line.last_error.as_ref().map(|(text, _)| text.clone()),
+        });
+        totals.collect()
     }
 
     pub(crate) fn service_route(&self, trunk: &Trunk) -> Vec<String> {

@@ -274,6 +274,23 @@ pub enum EndReason {
     Alone,
 }
 
+impl EndReason {
+    /// As events name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TimeIsUp => "time_is_up",
+            Self::LeaderLeft => "leader_left",
+            Self::Ejected => "ejected",
+            Self::ExitKey => "exit_key",
+            Self::Ended => "ended",
+            Self::EndedByLeader => "ended_by_leader",
+            Self::RemovedByLeader => "removed_by_leader",
+            Self::Alone => "alone",
+        }
+    }
+}
+
 /// A fact that a user would notice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "notice", rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use crate::{
     reservation::Reservation,
     room::ViaRoom,
 };
-use plenary_model::RecordingSettings;
+use plenary_model::{Actor, Introduction, RecordingSettings};
 use serde::{Deserialize, Serialize};
 
 /// An input of [`crate::Conferences::handle_event`]. Plain values, so that they can cross a network one day.
@@ -176,11 +176,64 @@ pub enum Event {
         /// What.
         report: RecordingReport,
     },
+    /// Who a call is that is about to ask for a seat; [`Event::Admit`] or [`Event::AdmitInPlace`] follows.
+    Introduce {
+        /// The call's participant id.
+        participant: ParticipantId,
+        /// Who it is, as far as others may see.
+        who: Box<Introduction>,
+        /// Who has it called, where that is no program.
+        by: Option<Actor>,
+    },
+    /// An edge says this about a call, or about what is played to the conference.
+    Reported {
+        /// The conference.
+        conference: ConferenceKey,
+        /// Which participant it is about; `None`: it is about all.
+        participant: Option<ParticipantId>,
+        /// What.
+        report: EdgeReport,
+    },
     /// Ends an open unreserved conference for all participants. A reserved one ends with its reservation
     /// ([`Event::ReservationRemoved`]).
     End {
         /// The conference.
         conference: ConferenceKey,
+    },
+}
+
+/// What an edge knows and the event log tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EdgeReport {
+    /// The telephone that is called rings.
+    Ringing,
+    /// A participant who is called is not reached, or refuses.
+    Failed {
+        /// The SIP status.
+        status: u16,
+    },
+    /// The call is about to leave for this reason, in one word.
+    Leaving {
+        /// Which.
+        reason: String,
+        /// The participant has brought it about.
+        is_own: bool,
+    },
+    /// It has begun or stopped talking.
+    Talking(bool),
+    /// Its telephone has put the conference on hold, or taken it off hold.
+    Held(bool),
+    /// It is shown by this name from now on.
+    Renamed(Option<String>),
+    /// Something is being played, to one or to all.
+    PlaybackStarted {
+        /// Its id.
+        id: String,
+    },
+    /// It is over.
+    PlaybackEnded {
+        /// Its id.
+        id: String,
     },
 }
 

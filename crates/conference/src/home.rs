@@ -10,6 +10,7 @@ use crate::{
     room::AdmitAnswer,
     state::State,
 };
+use plenary_model::{AccountEvent, Actor, HistoryEntry};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Identifies a question; chosen by the asking side.
@@ -143,6 +144,10 @@ impl Home {
                     outcome,
                 });
             }
+            ToHome::Introduce { participant, who, by, .. } => Event::Introduce { participant, who, by },
+            ToHome::Report { conference, participant, report } => {
+                Event::Reported { conference, participant, report }
+            }
             ToHome::Gone { participant, .. } => Event::Gone { participant },
             ToHome::TakenOver { participant, .. } => Event::TakenOver { participant },
             ToHome::Key { participant, key, .. } => Event::KeyPressed { participant, key },
@@ -167,7 +172,7 @@ impl Home {
                 return;
             }
         };
-        // Leaving and pressing keys is never refused.
+        // Leaving and pressing keys is never refused, and a report of a conference that is over is no news.
         let _ = self.handle_event(event, now);
     }
 
@@ -195,9 +200,29 @@ impl Home {
         self.messages.pop_front()
     }
 
+    /// The next event for the log, oldest first.
+    pub fn poll_event(&mut self) -> Option<AccountEvent> {
+        self.conferences.poll_event()
+    }
+
+    /// What is done from now on, a web service has asked for: by this actor. `None`: nobody's request is being carried out.
+    pub fn set_requester(&mut self, requester: Option<Actor>) {
+        self.conferences.set_requester(requester);
+    }
+
     /// The next question that is answered.
     pub fn poll_answer(&mut self) -> Option<(QuestionId, Result<(), Refused>)> {
         self.answers.pop_front()
+    }
+
+    /// See [`Conferences::poll_history`].
+    pub fn poll_history(&mut self) -> Option<HistoryEntry> {
+        self.conferences.poll_history()
+    }
+
+    /// See [`Conferences::stop_history`].
+    pub fn stop_history(&mut self, now: Now) {
+        self.conferences.stop_history(now);
     }
 
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.

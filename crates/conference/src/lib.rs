@@ -32,7 +32,7 @@ pub use command::{Command, News, Outcome};
 pub use conferences::Conferences;
 pub use controls::{Controls, ControlsChange};
 pub use effect::Effect;
-pub use event::{Event, ParticipantChange};
+pub use event::{EdgeReport, Event, ParticipantChange};
 pub use home::{Home, QuestionId};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use limits::{ConferenceLimits, ReservationLimits};

@@ -22,6 +22,7 @@ use crate::{
     command::{Command, Outcome},
     conferences::ParticipantSummary,
     effect::Effect,
+    event::EdgeReport,
     id::{ConferenceKey, ParticipantId},
     participant::{Digit, ParticipantOptions},
     recording::RecordingReport,
@@ -29,6 +30,7 @@ use crate::{
     room::{Arrival, ViaRoom},
     state::State,
 };
+use plenary_model::{Actor, Introduction};
 use serde::{Deserialize, Serialize};
 
 /// From the edge of a call to the home of its conference.
@@ -48,6 +50,26 @@ pub enum ToHome {
         is_called: bool,
         /// The room that it comes by. [`ToEdge::Waiting`] may answer then, too.
         via: Option<Box<ViaRoom>>,
+    },
+    /// Who a call is that is about to ask for a seat: [`Self::Admit`] follows. Not answered.
+    Introduce {
+        /// Where to.
+        conference: ConferenceKey,
+        /// The call's participant id.
+        participant: ParticipantId,
+        /// Who it is, as far as others may see.
+        who: Box<Introduction>,
+        /// Who has it called, where that is no program.
+        by: Option<Actor>,
+    },
+    /// Something that the event log tells. Not answered.
+    Report {
+        /// Of which conference.
+        conference: ConferenceKey,
+        /// Which participant it is about; `None`: it is about all.
+        participant: Option<ParticipantId>,
+        /// What.
+        report: EdgeReport,
     },
     /// The admitted call is up. [`ToEdge::Entered`] or [`ToEdge::Refused`] answers.
     Connected {

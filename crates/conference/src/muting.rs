@@ -1,20 +1,7 @@
 //! Whether a participant is muted, and by whom. The reasons are kept apart, so that the end of one does not end another: a
 //! participant who muted their own microphone stays muted when a lecture ends.
 
-use serde::{Deserialize, Serialize};
-
-/// Who has muted a participant; where more than one has, the one that is hardest to undo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MutedBy {
-    /// The participant, with a key.
-    #[serde(rename = "self")]
-    Own,
-    /// The leader, or a program, or the conference's `muted_on_entry`.
-    Leader,
-    /// The conference's `lecture`.
-    Lecture,
-}
+pub use plenary_model::MutedBy;
 
 /// The reasons for which a participant is muted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use crate::{
     state::State,
     time::Timestamp,
 };
-use plenary_model::id::CONFERENCE_NAME_LENGTH_MAX;
 pub use plenary_model::id::is_conference_name;
+use plenary_model::{ReservationData, id::CONFERENCE_NAME_LENGTH_MAX};
 use serde::{Deserialize, Serialize};
 
 /// A conference booked for a time and a number of seats.
@@ -37,6 +37,19 @@ impl Reservation {
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.starts_at.plus_minutes(self.duration_minutes)
+    }
+
+    /// As events tell it.
+    #[must_use]
+    pub fn data(&self) -> ReservationData {
+        ReservationData {
+            token: self.token.clone(),
+            max_participants: self.max_participants,
+            starts_at: self.starts_at,
+            duration_min: self.duration_minutes,
+            title: self.title.clone(),
+            divert: self.divert.clone(),
+        }
     }
 }
 

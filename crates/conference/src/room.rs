@@ -27,6 +27,8 @@ pub struct RoomRules {
     pub alone_min: u32,
     /// Whether the conference is recorded as soon as it starts.
     pub record: AutoRecord,
+    /// Keys that participants press are told by events.
+    pub key_events: bool,
     /// The language of what is said to all.
     pub language: LanguageCode,
 }

@@ -1,9 +1,9 @@
 //! Every message between edge and home can be written to a link and read back as it was.
 
 use plenary_conference::{
-    AccountId, Arrival, Command, ConferenceKey, ConferenceName, Controls, Digit, Effect, MutedBy, News,
-    Outcome, ParticipantId, ParticipantOptions, RecordingCommand, RecordingReport, Refused, ReservationToken,
-    RoomRules, ServiceName, State, Timestamp, ToEdge, ToHome, ViaRoom,
+    AccountId, Arrival, Command, ConferenceKey, ConferenceName, Controls, Digit, EdgeReport, Effect, MutedBy,
+    News, Outcome, ParticipantId, ParticipantOptions, RecordingCommand, RecordingReport, Refused,
+    ReservationToken, RoomRules, ServiceName, State, Timestamp, ToEdge, ToHome, ViaRoom,
     command::{CallProgress, Step, Volume, Who},
     conferences::ParticipantSummary,
     effect::{Announcement, Audience, EndReason, Notice, WaitEnd},
@@ -11,8 +11,8 @@ use plenary_conference::{
     refused::OutOfRange,
 };
 use plenary_model::{
-    Announce, AutoRecord, ConferenceRecordingId, InbandDtmf, LanguageCode, NameId, RecordedTracks,
-    RecordingFormat, RecordingSettings,
+    Actor, Announce, AutoRecord, CallDirection, ConferenceRecordingId, InbandDtmf, Introduction,
+    LanguageCode, NameId, RecordedTracks, RecordingFormat, RecordingSettings,
 };
 use proptest::{option, prelude::*, sample::select};
 
@@ -249,6 +249,7 @@ fn rules() -> impl Strategy<Value = RoomRules> {
                 time_warnings_min,
                 alone_min,
                 record: if flags[0] == flags[1] { AutoRecord::Auto } else { AutoRecord::Off },
+                key_events: flags[1],
                 language: LanguageCode::new(language).unwrap(),
             }
         },
@@ -449,6 +450,37 @@ fn heard_by() -> impl Strategy<Value = Option<Vec<ParticipantId>>> {
     option::of(prop::collection::vec(participant(), 0..3))
 }
 
+fn introduction() -> impl Strategy<Value = Introduction> {
+    (option::of(text()), text(), text(), any::<bool>(), option::of(text())).prop_map(
+        |(display_name, from, to, is_called, trunk)| {
+            let direction = if is_called { CallDirection::Out } else { CallDirection::In };
+            Introduction { display_name, from, to, direction, trunk }
+        },
+    )
+}
+
+fn actor() -> impl Strategy<Value = Actor> {
+    prop_oneof![
+        Just(Actor::system()),
+        Just(Actor::api()),
+        any::<i64>().prop_map(Actor::key),
+        (participant(), any::<bool>()).prop_map(|(id, is_leader)| Actor::participant(&id, is_leader)),
+    ]
+}
+
+fn edge_report() -> impl Strategy<Value = EdgeReport> {
+    prop_oneof![
+        Just(EdgeReport::Ringing),
+        any::<u16>().prop_map(|status| EdgeReport::Failed { status }),
+        (text(), any::<bool>()).prop_map(|(reason, is_own)| EdgeReport::Leaving { reason, is_own }),
+        any::<bool>().prop_map(EdgeReport::Talking),
+        any::<bool>().prop_map(EdgeReport::Held),
+        option::of(text()).prop_map(EdgeReport::Renamed),
+        text().prop_map(|id| EdgeReport::PlaybackStarted { id }),
+        text().prop_map(|id| EdgeReport::PlaybackEnded { id }),
+    ]
+}
+
 fn to_home() -> impl Strategy<Value = ToHome> {
     prop_oneof![
         (conference(), participant(), options(), option::of(participant()), any::<bool>(), via()).prop_map(
@@ -472,6 +504,13 @@ fn to_home() -> impl Strategy<Value = ToHome> {
             participant,
             key
         }),
+        (conference(), participant(), introduction(), option::of(actor())).prop_map(
+            |(conference, participant, who, by)| {
+                ToHome::Introduce { conference, participant, who: Box::new(who), by }
+            }
+        ),
+        (conference(), option::of(participant()), edge_report())
+            .prop_map(|(conference, participant, report)| ToHome::Report { conference, participant, report }),
         conference().prop_map(|conference| ToHome::Roster { conference }),
         conference().prop_map(|conference| ToHome::Guessing { conference }),
         (conference(), recording_report())
@@ -535,6 +574,8 @@ const fn is_made(home: &ToHome, edge: &ToEdge) -> bool {
         | ToHome::Gone { .. }
         | ToHome::TakenOver { .. }
         | ToHome::Key { .. }
+        | ToHome::Introduce { .. }
+        | ToHome::Report { .. }
         | ToHome::Command { .. }
         | ToHome::Guessing { .. }
         | ToHome::Recording { .. }

@@ -1,16 +1,17 @@
 //! Configuration of the media plane.
 
-use crate::params::DtlsIdentity;
+use crate::{RtcpReport, params::DtlsIdentity};
 use plenary_audio::opus;
 use plenary_model::InbandDtmf;
 use std::{
     net::{IpAddr, Ipv4Addr},
     ops::RangeInclusive,
     path::PathBuf,
+    sync::mpsc::SyncSender,
 };
 
 /// Settings of the media plane. [`MediaConfig::default`] listens on loopback.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct MediaConfig {
     /// The local address of every RTP and RTCP socket. Default: 127.0.0.1.
     pub bind: IpAddr,
@@ -46,6 +47,8 @@ pub struct MediaConfig {
     pub dtls: Option<DtlsIdentity>,
     /// Events that may wait for the control side; beyond that they wait in the workers. Default: 65 536.
     pub event_queue: usize,
+    /// Where RTCP reports are shown, see [`RtcpTap`](crate::RtcpTap). Default: nowhere.
+    pub rtcp: Option<SyncSender<RtcpReport>>,
 }
 
 impl Default for MediaConfig {
@@ -65,6 +68,7 @@ impl Default for MediaConfig {
             opus: opus::Settings::default(),
             dtls: None,
             event_queue: 65_536,
+            rtcp: None,
         }
     }
 }

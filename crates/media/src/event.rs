@@ -146,6 +146,8 @@ pub struct CallStats {
     pub frames_added: u64,
     /// Interarrival jitter (RFC 3550, A.8), in milliseconds.
     pub jitter_ms: f32,
+    /// The highest of it at any report of ours, in milliseconds.
+    pub jitter_ms_max: f32,
     /// Target of the jitter buffer, in milliseconds, including the frame being played.
     pub buffer_ms: f32,
     /// Present content of the jitter buffer, in milliseconds.
@@ -165,6 +167,8 @@ pub struct CallStats {
     /// Mean opinion score of the participant's audio, on the scale of its codec (see `plenary_rtp::quality`), by the
     /// share concealed in the last ten seconds and the delay; 0: nothing has arrived yet.
     pub mos: f32,
+    /// The lowest of it at any report of ours; `None`: nothing has arrived yet.
+    pub mos_min: Option<f32>,
     /// The same of the audio sent to the participant, by its last report; `None` before the first.
     pub remote_mos: Option<f32>,
     /// RTP packets sent.
@@ -181,6 +185,8 @@ pub struct CallStats {
     pub remote_jitter_ms: Option<f32>,
     /// Expected audio is missing in this direction; `None`: in neither.
     pub one_way: Option<OneWay>,
+    /// How long audio has flowed one way, from when that was noticed, in milliseconds.
+    pub one_way_ms: u64,
     /// The other side has sent RTCP BYE.
     pub remote_bye: bool,
     /// Keys pressed, each counted once however often it came.

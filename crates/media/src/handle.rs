@@ -7,7 +7,7 @@ use crate::{
     dtls::{HandshakeQueue, Handshakes},
     event_queue::EventQueue,
     files::{Library, NoSounds, SoundSource},
-    load::{LoadCells, PlaneLoad},
+    load::{LoadCells, PlaneCounts, PlaneLoad},
     loader::{self, Job},
     ports::{self, Channel, PortPair},
     room::{FRAME_NS, RecordingTap, Settings},
@@ -82,6 +82,7 @@ impl MediaPlane {
                 // The ticks of the workers interleave.
                 index as u64 * FRAME_NS / 10 / count as u64,
                 dtls.clone(),
+                config.rtcp.clone(),
             );
             threads.push(spawn(format!("media-{index}"), move || worker.run())?);
         }
@@ -346,6 +347,14 @@ impl MediaHandle {
     #[must_use]
     pub fn load(&self) -> PlaneLoad {
         PlaneLoad { workers: self.shared.loads.iter().map(|load| load.read()).collect() }
+    }
+
+    /// What all workers have counted since their start.
+    #[must_use]
+    pub fn counts(&self) -> PlaneCounts {
+        let mut counts = PlaneCounts::default();
+        self.shared.loads.iter().for_each(|load| counts.join(&load.counts()));
+        counts
     }
 
     /// Closes every call, each with its [`MediaEvent::Closed`], and ends the threads.

@@ -37,6 +37,7 @@ mod params;
 mod ports;
 mod room;
 mod route;
+mod rtcp_tap;
 mod worker;
 
 pub use config::MediaConfig;
@@ -44,7 +45,7 @@ pub use error::MediaError;
 pub use event::{CallStats, MediaEvent, OneWay};
 pub use files::{NoSounds, SoundSource, StoredSound};
 pub use handle::{MediaHandle, MediaPlane};
-pub use load::{PlaneLoad, WorkerLoad};
+pub use load::{Distribution, JITTER_BOUNDS_US, LATENESS_BOUNDS_US, PlaneCounts, PlaneLoad, WorkerLoad};
 pub use params::{
     AudioProcessing, Clip, DtlsIdentity, Ducking, FeedId, Ice, MasterKey, MediaCallId, OnMove, PlayId,
     PlayOptions, PlayTo, Protection, RecordingId, RoomId, StreamParams, Suite, Volume,
@@ -53,3 +54,4 @@ pub use plenary_audio::{codec::Codec, opus::Settings as OpusSettings};
 pub use plenary_model::InbandDtmf;
 #[doc(hidden)]
 pub use room::{listener::Listener, play_log::Piece};
+pub use rtcp_tap::{RTCP_BYTES_KEPT, RtcpReport, RtcpTap};

@@ -8,12 +8,12 @@
 //! A panic in one room ends that room only.
 
 use crate::{
-    CallStats, MediaCallId, MediaEvent, OnMove, RoomId,
+    CallStats, MediaCallId, MediaEvent, OnMove, RoomId, RtcpReport,
     command::{Arrival, NO_LISTENER, PlayTarget, WorkerCommand},
     departure::{self, Departures},
     dtls::HandshakeQueue,
     event_queue::EventQueue,
-    load::LoadCells,
+    load::{LoadCells, PlaneCounts},
     loader::Job,
     ports::{Channel, PortDatagram, PortKey, PortPair, PortRead, Ports},
     room::{FRAME_NS, MemberKey, MixRoom, Outbox, PacketRoute, Playback, RoomDatagram, Settings, Tick},
@@ -24,7 +24,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -111,6 +111,8 @@ pub(crate) struct Worker {
     began: Instant,
     /// The thread of DTLS handshakes.
     dtls: Option<HandshakeQueue>,
+    /// The tracer of calls.
+    rtcp: Option<SyncSender<RtcpReport>>,
 }
 
 impl Worker {
@@ -126,6 +128,7 @@ impl Worker {
         began: Instant,
         offset_ns: u64,
         dtls: Option<HandshakeQueue>,
+        rtcp: Option<SyncSender<RtcpReport>>,
     ) -> Self {
         let phases = std::array::from_fn(|phase| Phase {
             next_ns: CLOCK_BEGINS_NS + offset_ns + phase as u64 * (FRAME_NS / PHASES as u64),
@@ -153,6 +156,7 @@ impl Worker {
             failed: Vec::new(),
             began,
             dtls,
+            rtcp,
         }
     }
 
@@ -549,6 +553,21 @@ impl Worker {
         for event in self.outbox.drain_events() {
             self.events.push(event);
         }
+        self.send_counts();
+    }
+
+    /// Adds what calls have counted, and shows their reports.
+    fn send_counts(&mut self) {
+        let counts = std::mem::take(&mut self.outbox.counts);
+        if counts != PlaneCounts::default() {
+            self.load.add_counts(&counts);
+        }
+        for report in self.outbox.drain_reports() {
+            // Where the reader is too slow it misses something; the thread does not wait.
+            if let Some(rtcp) = &self.rtcp {
+                let _ = rtcp.try_send(report);
+            }
+        }
     }
 
     /// Has recordings that have ended prepared for playing.
@@ -578,9 +597,7 @@ impl Worker {
         phase.ticks += 1;
         let rooms = phase.rooms.len() as u64;
         self.tick_rooms(index, time);
-        for event in self.outbox.drain_events() {
-            self.events.push(event);
-        }
+        self.send_events();
         for (call, channel, bytes) in self.outbox.drain_dtls() {
             if let Some(dtls) = &self.dtls {
                 dtls.take(call, channel, bytes);

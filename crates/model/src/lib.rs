@@ -8,11 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod audio;
+mod audit;
 mod call_record;
 mod clip;
 mod de;
 mod entry;
+mod event;
 mod fields;
+mod history;
 pub mod id;
 mod key;
 mod language;
@@ -21,6 +24,7 @@ mod menu;
 mod merge;
 mod number;
 pub mod participant;
+mod personal_data;
 mod playback;
 mod read;
 mod recording;
@@ -29,16 +33,24 @@ mod service;
 mod time;
 mod token;
 mod trunk;
+mod usage;
 mod user;
+mod webhook;
 mod webrtc_key;
 mod zone;
 
 pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
-pub use call_record::{CallEntry, CallRecord, CallRecordEntry};
+pub use audit::{AUDIT_COMMAND, AuditEntry, remove_secrets};
+pub use call_record::{CallEntry, CallQuality, CallRecord, CallRecordEntry, EndedBy};
 pub use clip::{Clip, NameId, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
+pub use event::{
+    AccountEvent, Actor, ActorKind, CallDirection, EVENT_TYPES, EventKind, EventRecord, INTERRUPTED,
+    Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
+};
 pub use fields::{Selection, is_user};
+pub use history::{HistoryEntry, HistoryReason, PastConference, PastParticipant, RecordEntry};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use key::{KEY_LABEL_CHARS_MAX, KeySettings, Scope, Scopes, UnknownScope};
 pub use language::{BadLanguageCode, LanguageCode};
@@ -47,6 +59,7 @@ pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SE
 pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
+pub use personal_data::{Redaction, is_of_person};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use recording::{
@@ -64,6 +77,11 @@ pub use service::{
 pub use time::{Civil, Timestamp};
 pub use token::{CallToken, ClientToken, Token};
 pub use trunk::{GivenPassword, SipUri, StoredTrunk, Trunk, TrunkSettings, is_host};
+pub use usage::{Usage, UsageBy, UsageKey, UsageTable, UsedCall, UsedConference, UsedSeat};
 pub use user::{SipSecret, SipUser, check_user, check_user_name};
+pub use webhook::{
+    Delivery, DeliveryState, StoredWebhook, WEBHOOK_NAME_CHARS_MAX, WebhookSettings, WebhookUrl,
+    is_webhook_name,
+};
 pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};
 pub use zone::{LocalTime, TimeZone, UnknownTimeZone};

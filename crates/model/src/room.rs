@@ -97,6 +97,9 @@ pub struct RoomSettings {
     #[serde(default, deserialize_with = "or_default")]
     #[schema(inline)]
     pub record: AutoRecord,
+    /// Keys that participants press in the conference are told by `key.pressed` events; those of a PIN never are.
+    #[serde(default, deserialize_with = "or_default")]
+    pub key_events: bool,
     /// The conference ends so many seconds after the last leader has left. Left out: it goes on.
     #[serde(default, deserialize_with = "optional_whole::<0, 86_400, _>")]
     #[schema(maximum = 86_400, example = 300)]
@@ -421,6 +424,7 @@ mod tests {
             announce_names_max: 20,
             muted_on_entry: false,
             record: AutoRecord::Off,
+            key_events: false,
             end_after_leader_s: None,
             time_warnings_min: vec![10, 5, 1],
             language: None,

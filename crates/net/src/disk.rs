@@ -2,11 +2,20 @@
 
 use std::{ffi::CString, io, mem::MaybeUninit, os::unix::ffi::OsStrExt, path::Path};
 
-/// Octets that an ordinary user may still write to the file system of this path.
+/// The space of a file system, in octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What an ordinary user may still write.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
+/// The space of the file system of this path.
 ///
 /// # Errors
 /// What the system says, for instance that there is no such path.
-pub fn free_bytes(path: &Path) -> io::Result<u64> {
+pub fn disk_space(path: &Path) -> io::Result<DiskSpace> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut found = MaybeUninit::<libc::statvfs>::uninit();
     // SAFETY: the path ends with a NUL, and the struct lives through the call.
@@ -15,7 +24,18 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     }
     // SAFETY: the call has succeeded, so the struct is filled in.
     let found = unsafe { found.assume_init() };
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    Ok(DiskSpace {
+        free: found.f_bavail.saturating_mul(found.f_frsize),
+        size: found.f_blocks.saturating_mul(found.f_frsize),
+    })
+}
+
+/// Octets that an ordinary user may still write to the file system of this path.
+///
+/// # Errors
+/// As [`disk_space`].
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    disk_space(path).map(|space| space.free)
 }
 
 #[cfg(test)]
@@ -24,7 +44,8 @@ mod tests {
 
     #[test]
     fn a_folder_has_space_and_a_missing_one_is_an_error() {
-        assert!(free_bytes(Path::new("/")).expect("the root is there") < u64::MAX);
+        let space = disk_space(Path::new("/")).expect("the root is there");
+        assert!(space.free <= space.size && space.size < u64::MAX, "{space:?}");
         let missing = free_bytes(Path::new("/no/such/folder")).expect_err("it is missing");
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }

@@ -5,7 +5,8 @@
 //! - [`Ring`] moves datagrams of many sockets with one system call (io_uring).
 //! - [`stamp_arrivals`], [`disconnect`] and [`grow_receive_buffer`] change a socket.
 //! - [`run_real_time`], [`run_before_others`] and [`wake_precisely`] change the calling thread.
-//! - [`free_bytes`] asks a file system.
+//! - [`is_clock_synchronised`] asks the kernel about its clock.
+//! - [`free_bytes`] and [`disk_space`] ask a file system.
 //!
 //! Buffers are allocated once, when a [`Receiver`], [`Sender`] or [`Ring`] is made; moving a datagram allocates nothing
 //! and takes no lock. The crate decides nothing and knows no protocol above UDP. It runs on Linux only.
@@ -13,6 +14,7 @@
 //! All other crates of the workspace forbid `unsafe`, except `audio`, which calls libopus.
 
 mod batch;
+mod clock;
 mod disk;
 mod ring;
 mod slots;
@@ -20,7 +22,8 @@ mod socket;
 mod thread;
 
 pub use batch::{Receiver, Sender};
-pub use disk::free_bytes;
+pub use clock::is_clock_synchronised;
+pub use disk::{DiskSpace, disk_space, free_bytes};
 pub use ring::{OutgoingDatagram, Query, Ring, Socket};
 pub use slots::{DATAGRAM_BYTES, Datagram};
 pub use socket::{disconnect, grow_receive_buffer, stamp_arrivals};

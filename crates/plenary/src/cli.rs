@@ -55,6 +55,12 @@ pub(crate) enum CliCommand {
     /// Shows and lifts bans: sources of SIP that are not answered for a while, since they asked too often for what they may not have
     #[command(subcommand, after_help = "Example:\n  plenary ban list --data /var/lib/plenary")]
     Ban(Ban),
+    /// Looks whether all that calls need is there: ports, addresses, certificate, clock, limits, disk, DNS, database, trunks, and a test
+    /// call; beside a running service or before its first start. Exit code 1: something has failed
+    #[command(
+        after_help = "Example:\n  plenary doctor --config /etc/plenary.toml\n  plenary doctor --config /etc/plenary.toml --call sip:conf-Test@192.0.2.1 --json"
+    )]
+    Doctor(Doctor),
     /// Makes a certificate that only those trust who are given it, for trials and closed networks
     #[command(after_help = "Example:\n  plenary certificate --out ./tls conference.example.org 192.0.2.10")]
     Certificate(Certificate),
@@ -303,6 +309,20 @@ pub(crate) enum DtmfRoute {
     Tones,
     InfoRelay,
     Info,
+}
+
+/// Flags of `plenary doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Place the test call to this address, instead of within a service of its own on loopback
+    #[arg(long, value_name = "SIP-URI")]
+    pub(crate) call: Option<String>,
+    /// Place no test call
+    #[arg(long, conflicts_with = "call")]
+    pub(crate) no_call: bool,
 }
 
 /// Flags of `plenary certificate`.

@@ -27,7 +27,7 @@ use std::{
 };
 
 /// A media thread that is expected to be at work for more than this share of the time takes no more calls.
-pub(crate) const BUSY_SHARE_MAX: f64 = 0.85;
+pub(crate) const BUSY_SHARE_MAX: f64 = 0.78;
 /// Windows that make a forecast.
 const WINDOWS: usize = 3;
 /// Cost of a call over what the table says, before anything is learned: most calls listen, and those that talk pause.

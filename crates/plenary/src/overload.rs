@@ -11,6 +11,7 @@
 use crate::{
     engine::EngineHandle,
     forecast::{Admissions, BUSY_SHARE_MAX},
+    metrics::Meters,
 };
 use plenary_media::{MediaHandle, PlaneLoad, WorkerLoad};
 use plenary_sip::SipHandle;
@@ -152,6 +153,7 @@ pub(crate) async fn watch(
     sip: SipHandle,
     admissions: Admissions,
     is_overloaded: Arc<AtomicBool>,
+    meters: Arc<Meters>,
 ) {
     let mut judge = Judge::default();
     let mut every = tokio::time::interval(LOOK_EVERY);
@@ -165,8 +167,10 @@ pub(crate) async fn watch(
         // No answer for so long is as bad as it gets.
         let _ = engine.is_alive(2 * ANSWER_MAX).await;
         let look = Look { at: Instant::now(), media: media.load(), answered_within: asked.elapsed() };
+        meters.engine_answered(look.answered_within);
         let was = judge.is_overloaded;
         let busy_shares = judge.looks.back().map(|before| busy_shares(before, &look)).unwrap_or_default();
+        meters.set_busy_shares(&busy_shares);
         let busy_share = admissions.measured(&busy_shares, look.at);
         let refused = admissions.take_refused();
         trace!(?busy_shares, expected_share = busy_share, "media threads");

@@ -3,18 +3,25 @@
 use crate::{
     config::{CodecOrder, Config},
     engine::{Engine, EngineHandle, Parts},
+    events,
     forecast::Admissions,
     ice::SharedIce,
+    log,
+    metrics::{Meters, Metrics},
     operator::{Door, Operator},
     overload,
     recordings::{Keeper, Recordings},
+    retention,
     sounds::Sounds,
     tls::{self, Tls},
+    trace::{self, Trace},
 };
 use anyhow::{Context, anyhow};
-use plenary_api::{ApiState, ConferenceControl};
+use async_trait::async_trait;
+use plenary_api::{ApiState, ConferenceControl, Followers, RunningWebhooks};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
-use plenary_media::{MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_media::{MediaCallId, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
+use plenary_model::ParticipantId;
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_speech::Languages;
 use plenary_store::Store;
@@ -23,7 +30,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
-use tokio::{net::TcpListener, runtime::Handle, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tracing::{info, warn};
 
 /// The service, listening.
@@ -37,12 +49,19 @@ pub(crate) struct Server {
     ice: SharedIce,
     media: MediaHandle,
     recordings: Keeper,
+    retention: JoinHandle<()>,
     tls: Tls,
     http_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     https_addr: Option<SocketAddr>,
     sip_addr: SocketAddr,
     stop_http: watch::Sender<bool>,
     http: JoinSet<()>,
+    followers: Followers,
+    /// Sends events to webhooks.
+    sending: RunningWebhooks,
+    /// Deletes old events.
+    pruning: JoinHandle<()>,
     _door: Option<Door>,
 }
 
@@ -71,6 +90,14 @@ impl Server {
         })?;
         let http_addr = listener.local_addr().context("the web services' address cannot be read")?;
 
+        let metrics_listener = match config.metrics {
+            None => None,
+            Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
+                listen_error("metrics cannot be read at", address, &error, "`metrics` in the configuration")
+            })?),
+        };
+        let metrics_addr = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+
         let tls_files = Tls::load(
             config.tls.certificate.as_deref(),
             config.tls.key.as_deref(),
@@ -88,6 +115,7 @@ impl Server {
         let https_addr = https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
 
         let ice = SharedIce::new(config.ice.clone());
+        let (taps, queues) = trace::queues();
         let (sip, sip_events) = SipEndpoint::bind(SipConfig {
             listen: config.sip.0.clone(),
             listen_tls: config.sips.0.clone(),
@@ -99,6 +127,7 @@ impl Server {
             guard: config.signalling.guard(),
             resolver: config.signalling.resolver.clone(),
             ice_servers: ice.for_signalling(),
+            seen: Some(taps.seen),
             ..SipConfig::default()
         })
         .await
@@ -127,6 +156,7 @@ impl Server {
                     expected_loss_percent: config.media.opus_expected_loss_percent,
                 },
                 dtls: Some(identity),
+                rtcp: Some(taps.rtcp),
                 ..MediaConfig::default()
             },
             Arc::new(Sounds::new(Arc::clone(&languages), store.clone(), Handle::current())),
@@ -138,7 +168,11 @@ impl Server {
                 .await
                 .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
+        let trace = Trace::start(queues, &config.hep);
         let admissions = Admissions::default();
+        let meters = Arc::new(Meters::default());
+        let followers = Followers::new(store.clone(), config.events.followers_per_account)
+            .with_levels(Arc::new(Levels(media.clone())));
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
             store: store.clone(),
@@ -155,13 +189,27 @@ impl Server {
             recorder: recorder.clone(),
             recording_rules: config.recordings.rules(),
             cut_off,
+            meters: meters.clone(),
+            trace: trace.clone(),
+            followers: followers.clone(),
         })
         .await?;
+        let webhooks =
+            plenary_api::Webhooks::new(store.clone(), tls_files.client(), config.webhooks.allow.clone());
+        let sending = webhooks.run();
+        let pruning = tokio::spawn(events::prune(store.clone(), config.events.clone()));
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
+        let retention = retention::start(store.clone(), config.history.clone(), config.audit.clone());
 
         let is_overloaded = Arc::new(AtomicBool::new(false));
-        let watch =
-            overload::watch(engine.clone(), media.clone(), sip.clone(), admissions, is_overloaded.clone());
+        let watch = overload::watch(
+            engine.clone(),
+            media.clone(),
+            sip.clone(),
+            admissions,
+            is_overloaded.clone(),
+            meters.clone(),
+        );
         tokio::spawn(watch);
         let in_force = Arc::new(RwLock::new(config.clone()));
         let operator = Operator {
@@ -171,10 +219,12 @@ impl Server {
             store: store.clone(),
             started_at: engine.now(),
             is_overloaded,
+            trace: trace.clone(),
             config: in_force.clone(),
         };
 
         let (stop_http, stopped) = watch::channel(false);
+        let counters = Arc::<plenary_api::Counters>::default();
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
@@ -195,12 +245,14 @@ impl Server {
                 recorder.archive().clone(),
                 config.recordings.settings(),
             ),
+            followers: followers.clone(),
+            webhooks,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
                 requests_per_second: config.web.requests_per_second,
                 failures_per_minute: config.web.failures_per_minute,
             },
-            counters: Arc::default(),
+            counters: counters.clone(),
             realm: config.signalling.realm.clone(),
             on_websocket: Some(on_websocket(sip.clone())),
         });
@@ -212,9 +264,25 @@ impl Server {
             plenary_api::ConnectionLimits { per_source: config.web.connections_per_source, trusted_proxies };
         http.spawn(plenary_api::serve(listener, None, router.clone(), limits.clone(), stop(stopped.clone())));
         if let Some((listener, tls)) = https {
-            http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped)));
+            http.spawn(plenary_api::serve(listener, Some(tls), router, limits, stop(stopped.clone())));
         }
-        let door = Door::open(&config.data, sip.clone(), store.clone()).await;
+        if let Some(listener) = metrics_listener {
+            let metrics = Metrics {
+                meters,
+                engine: engine.clone(),
+                sip: sip.clone(),
+                media: media.clone(),
+                store: store.clone(),
+                web: counters,
+                tls: tls_files.clone(),
+                trace,
+                config: config.clone(),
+            };
+            let router = plenary_api::metrics_router(Arc::new(metrics));
+            let limits = plenary_api::ConnectionLimits::default();
+            http.spawn(plenary_api::serve(listener, None, router, limits, stop(stopped)));
+        }
+        let door = Door::open(&config.data, sip.clone(), store.clone(), engine.clone()).await;
         info!(http = %http_addr, sip = %sip_addr, "started");
         Ok(Self {
             config: config.clone(),
@@ -225,12 +293,17 @@ impl Server {
             ice,
             media,
             recordings,
+            retention,
             tls: tls_files,
             http_addr,
+            metrics_addr,
             https_addr,
             sip_addr,
             stop_http,
             http,
+            followers,
+            sending,
+            pruning,
             _door: door,
         })
     }
@@ -245,6 +318,10 @@ impl Server {
 
     pub(crate) fn http_addr(&self) -> SocketAddr {
         self.http_addr
+    }
+
+    pub(crate) fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     pub(crate) fn sip_addr(&self) -> SocketAddr {
@@ -280,6 +357,8 @@ impl Server {
             ..kept.media
         };
         kept.drain_seconds = config.drain_seconds;
+        kept.log.clone_from(&config.log);
+        log::set_levels(&kept.log);
         if kept != *config {
             warn!("the configuration file has changes that only a restart brings: see docs/configuration.md");
         }
@@ -299,9 +378,20 @@ impl Server {
         Duration::from_secs(self.config.drain_seconds)
     }
 
+    /// Takes no new calls, and sends away who follows events; returns when the last call is over.
+    pub(crate) fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
+        let engine = self.engine.clone();
+        self.followers.drain();
+        async move { engine.drain().await }
+    }
+
     /// Hangs up every call, finishes the requests that are under way, writes what is left to write.
     pub(crate) async fn stop(self, within: Duration) {
         self.engine.stop(within).await;
+        // What the end has brought is sent yet.
+        self.followers.stop();
+        self.pruning.abort();
+        self.sending.stop().await;
         let _ = self.stop_http.send(true);
         if tokio::time::timeout(within, self.http.join_all()).await.is_err() {
             warn!("some web service requests did not end in time");
@@ -309,8 +399,21 @@ impl Server {
         self.sip.shutdown().await;
         self.media.shutdown();
         self.recordings.stop(within).await;
+        self.retention.abort();
         self.store.close().await;
         info!("stopped");
+    }
+}
+
+/// How loud participants are says the media plane; their ids name their calls.
+struct Levels(MediaHandle);
+
+#[async_trait]
+impl plenary_api::Levels for Levels {
+    async fn level_dbov(&self, participant: &ParticipantId) -> Option<f32> {
+        let (_, call) = participant.as_str().rsplit_once('.')?;
+        let stats = self.0.ask_stats(MediaCallId(call.parse().ok()?)).await.ok()?;
+        Some(stats.level_dbov)
     }
 }
 

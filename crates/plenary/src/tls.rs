@@ -9,7 +9,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 use tokio_rustls::rustls::{
     self, ClientConfig, RootCertStore, ServerConfig,
@@ -65,6 +65,12 @@ impl Tls {
         Ok(Self { current, client: Arc::new(client(authorities)?) })
     }
 
+    /// When the certificate in use, or the first of those between it and its authority, expires; `None`: there is none.
+    pub(crate) fn expires_at(&self) -> Option<SystemTime> {
+        let in_use = self.current.as_ref()?.in_use.read().unwrap_or_else(PoisonError::into_inner).clone();
+        in_use.cert.iter().filter_map(|certificate| expires_at(certificate)).min()
+    }
+
     /// The server side; `None`: no certificate is configured.
     pub(crate) fn server(&self) -> Option<Arc<ServerConfig>> {
         let resolver = self.current.clone()?;
@@ -74,6 +80,11 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(resolver);
         Some(Arc::new(config))
+    }
+
+    /// The client side.
+    pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.client.clone()
     }
 
     pub(crate) fn sip(&self) -> TlsSettings {
@@ -106,6 +117,12 @@ impl Tls {
             self.reload();
         }
     }
+}
+
+fn expires_at(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -204,6 +221,8 @@ mod tests {
         let tls = Tls::load(Some(&certificate), Some(&key), None).unwrap();
         let current = tls.current.clone().unwrap();
         let in_use = || current.in_use.read().unwrap().cert[0].clone();
+        // By rcgen's default, so that nobody has to renew it.
+        assert!(tls.expires_at().unwrap() > SystemTime::now() + Duration::from_secs(365 * 86_400));
         let first = in_use();
         fs::write(&certificate, "garbage").unwrap();
         tls.reload();

@@ -160,7 +160,7 @@ fn calls_that_cannot_be_placed_say_why() {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 14] = [
         &[],
         &["serve"],
         &["account"],
@@ -173,6 +173,7 @@ fn every_command_has_help_with_an_example() {
         &["ban", "lift"],
         &["call"],
         &["demo"],
+        &["doctor"],
         &["load"],
     ];
     for command in commands {

@@ -88,7 +88,10 @@ fn a_full_disk_refuses_what_must_last_and_nothing_else_and_the_rest_is_written_l
     talk.hang_up();
     wait_for("the conferences to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
     wait_for("a record that cannot be written", || {
-        server.log().contains("call records cannot be written; trying again").then_some(())
+        server
+            .log()
+            .contains("records of calls and conferences cannot be written; trying again")
+            .then_some(())
     });
 
     fs::remove_file(&ballast).unwrap();
@@ -103,7 +106,8 @@ fn a_full_disk_refuses_what_must_last_and_nothing_else_and_the_rest_is_written_l
         let calls = runtime.block_on(async {
             let store = plenary_store::Store::open(&copy).await.ok()?;
             let account = store.find_account(LOGIN).await.ok()??;
-            store.calls(account.id, 100).await.ok()
+            let all = plenary_store::CallsQuery { limit: 100, ..Default::default() };
+            store.calls(account.id, &all).await.ok()
         });
         let is_whole =
             |calls: &[CallRecordEntry]| calls.len() == 3 && calls.iter().all(|call| call.ended_at.is_some());

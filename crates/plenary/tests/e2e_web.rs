@@ -156,12 +156,15 @@ fn every_call_has_a_record_with_the_statistics_of_its_media() {
     let calls = runtime.block_on(async {
         let store = plenary_store::Store::open(&data).await.unwrap();
         let account = store.find_account(LOGIN).await.unwrap().unwrap();
-        store.calls(account.id, 100).await.unwrap()
+        let all = plenary_store::CallsQuery { limit: 100, ..Default::default() };
+        store.calls(account.id, &all).await.unwrap()
     });
     assert_eq!(calls.len(), 3, "those that came up, and no others");
     for call in calls {
         assert_eq!((call.call.conference.as_deref(), call.call.to.as_str()), (Some("Tea"), "conf-Tea"));
         assert_eq!(call.cause.as_deref(), Some("caller hung up"));
+        assert_eq!(call.ended_by, Some(plenary_model::EndedBy::Remote));
+        assert!(call.call.answered_at.is_some_and(|at| at >= call.call.started_at));
         assert!(call.ended_at.is_some_and(|at| at >= call.call.started_at));
         let stats = call.stats.as_deref().unwrap_or_else(|| panic!("no statistics: {call:?}"));
         let stats: serde_json::Value = serde_json::from_str(stats).unwrap();
@@ -303,7 +306,7 @@ fn the_audit_log_says_who_did_what() {
         server.curl_as("1-2-0/bob@example.com:guess", &["-X", "DELETE"], "/service/v1/inbound/board");
     assert_eq!(stranger.0, 401);
     let log = server.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("audit")).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(" audit: ")).collect();
     let expected = [
         ("PUT", "/service/v1/inbound/conf-*", 201),
         ("PUT", "/service/v1/inbound/board", 201),

@@ -17,8 +17,8 @@ pub mod ua;
 
 pub use guard::{Ban, Caller, GuardConfig};
 pub use transport::{
-    BoxedStream, Duplex, SipConfig, SipEndpoint, SipError, SipHandle, TlsSettings, check_dial,
-    check_registration,
+    BoxedStream, Duplex, Seen, SipConfig, SipCounts, SipEndpoint, SipError, SipHandle, TlsSettings,
+    check_dial, check_registration, find_servers,
 };
 pub use ua::{
     AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, KeyBody, NameAddr,

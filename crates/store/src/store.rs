@@ -7,11 +7,13 @@ use crate::{
         Base, Write,
         postgres::{self, Lock},
     },
+    events::EventNews,
     lookup_cache::LookupCache,
     reservations::worker::BookingQueue,
     rooms::pins::Pins,
 };
-use std::{path::Path, time::Duration};
+use plenary_model::Actor;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// A handle on the database. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct Store {
     pub(crate) key_cache: LookupCache<CachedKey>,
     /// How PINs of rooms are hashed and compared.
     pub(crate) pins: Pins,
+    /// Who waits for events.
+    pub(crate) news: EventNews,
+    /// Who changes what this handle changes.
+    pub(crate) actor: Arc<Actor>,
 }
 
 impl Store {
@@ -43,12 +49,21 @@ impl Store {
     /// As [`Store::open`]; [`StoreError::Connect`] where PostgreSQL cannot be reached or does not let us in.
     pub async fn open_at(location: &Location) -> Result<Self, StoreError> {
         let base = Base::open(location).await?;
+        let news = EventNews::default();
         Ok(Self {
-            bookings: BookingQueue::open(base.clone()),
+            bookings: BookingQueue::open(base.clone(), news.clone()),
             base,
             key_cache: LookupCache::default(),
             pins: Pins::default(),
+            news,
+            actor: Arc::new(Actor::api()),
         })
+    }
+
+    /// The same database; what is changed by this handle is told by events as this actor's doing.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        Self { actor: Arc::new(actor), ..self.clone() }
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.

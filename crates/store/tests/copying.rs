@@ -6,10 +6,12 @@ mod support;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{
-    AudioOwner, CallEntry, CallRecord, KeySettings, RecordingManifest, RecordingSettings, Scopes, StoredAudio,
+    AccountEvent, Actor, AudioOwner, AuditEntry, CallEntry, CallRecord, ConferenceKey, EventKind,
+    EventRecord, HistoryEntry, KeySettings, ParticipantId, RecordEntry, RecordingManifest, RecordingSettings,
+    Scopes, StoredAudio,
 };
 use plenary_store::{
-    Begun, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
+    Begun, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
     inspect_database, new_reservation_token,
 };
 use serde_json::json;
@@ -26,6 +28,7 @@ fn call(number: i64) -> CallEntry {
         from: "+49 30 – ä".into(),
         to: "board".into(),
         started_at: NOW,
+        answered_at: Some(NOW),
         is_outgoing: false,
         trunk: None,
         admitted_by: Some("network".into()),
@@ -98,6 +101,42 @@ async fn fill(store: &Store) -> String {
     store.write_recording(&recording).await.unwrap();
     let calls: Vec<CallEntry> = (0..1200).map(call).collect();
     store.write_calls(&calls).await.unwrap();
+    let conference = ConferenceKey { account: bob.id, name: ConferenceName::new("Board") };
+    let (id, participant) = ("0".to_owned(), ParticipantId::new("01234567a1b1c1c2.1"));
+    let history = [
+        HistoryEntry::Began { id: id.clone(), conference, at: NOW, reservation: None, seats: 40 },
+        HistoryEntry::Entered { id, participant, at: NOW, is_leader: true, present: 1 },
+    ];
+    let history: Vec<_> = history.into_iter().map(RecordEntry::Conference).collect();
+    store.write_records(&history).await.unwrap();
+    store.note_alive(NOW).await.unwrap();
+    let change = AuditEntry {
+        at: NOW,
+        account: Some(bob.id),
+        actor: "1-2-0/bob@example.com".into(),
+        key: Some(1),
+        source: None,
+        request_id: None,
+        method: "PUT".into(),
+        path: "/v1/rooms/1001".into(),
+        status: 201,
+        before: None,
+        after: Some(json!({ "conference": "Board" })),
+        request: None,
+    };
+    store.write_audit(&[change]).await.unwrap();
+    let hook = json!({"url": "https://example.com/hook"});
+    let made = store.put_webhook_if(bob.id, "crm", hook, |_| Ok::<_, std::convert::Infallible>(())).await;
+    assert!(matches!(made, Ok(Changed::Created(_))));
+    let event = EventRecord {
+        at: NOW,
+        conference: Some(ConferenceName::new("Board")),
+        participant_id: None,
+        actor: Actor::system(),
+        reason: None,
+        kind: EventKind::ConferenceStarted {},
+    };
+    store.write_events(&[AccountEvent { account: bob.id, event }], false).await.unwrap();
     key.as_str().to_owned()
 }
 
@@ -131,7 +170,16 @@ async fn everything_goes_to_postgres_and_back() {
         ("reservations", 2),
         ("idempotent_answers", 2),
         ("recordings", 1),
+        ("webhooks", 1),
+        ("webhook_deliveries", 0),
+        ("event_logs", 1),
+        ("events", 3),
+        ("ongoing", 1),
         ("calls", 1200),
+        ("history", 1),
+        ("history_participants", 1),
+        ("last_alive", 1),
+        ("audit", 1),
     ];
     assert_eq!(rows, expected);
     let back = copy_database(&postgres.location, &third.location, |_| {}).await.unwrap();

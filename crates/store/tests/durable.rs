@@ -8,7 +8,7 @@ use support::Database;
 
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{Action, AudioOwner, CallRecord, StoredAudio};
-use plenary_store::{Store, StoreError, new_reservation_token};
+use plenary_store::{CallsQuery, Store, StoreError, new_reservation_token};
 use serde_json::json;
 
 on_both![
@@ -43,6 +43,7 @@ async fn everything_is_there_after_reopening(database: &Database) {
         from: "alice".into(),
         to: "board".into(),
         started_at: NOW,
+        answered_at: Some(NOW),
         is_outgoing: true,
         trunk: Some("provider".into()),
         admitted_by: Some("trunk".into()),
@@ -68,7 +69,7 @@ async fn everything_is_there_after_reopening(database: &Database) {
     let Action::Conference(action) = service.action else { panic!("{service:?}") };
     assert!(!action.participant.talker && action.participant.beep_on_entry && rest.is_empty());
     assert_eq!(store.interrupt_open_calls(NOW.plus_minutes(1)).await.unwrap(), 1);
-    let calls = store.calls(account.id, 10).await.unwrap();
+    let calls = store.calls(account.id, &CallsQuery { limit: 10, ..CallsQuery::default() }).await.unwrap();
     assert_eq!(calls[0].call, call);
     assert_eq!(
         (calls[0].cause.as_deref(), calls[0].ended_at),

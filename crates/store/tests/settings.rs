@@ -5,8 +5,10 @@
 mod support;
 
 use plenary_conference::{AccountId, Timestamp};
-use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, KeySettings, Scopes, Token};
-use plenary_store::{Change, ChangeError, Changed, ServiceError, Store, StoreError, TrunkBody, UserError};
+use plenary_model::{CallEntry, CallRecord, CallToken, ClientToken, EndedBy, KeySettings, Scopes, Token};
+use plenary_store::{
+    CallsQuery, Change, ChangeError, Changed, ServiceError, Store, StoreError, TrunkBody, UserError,
+};
 use serde_json::{Value, json};
 use support::Database;
 
@@ -178,6 +180,10 @@ async fn tokens_are_signed_with_one_key_of_the_installation(database: &Database)
     assert_eq!(store.check_token(&token, Timestamp(0)).await.unwrap(), Token::Client(client));
 }
 
+fn latest(limit: usize) -> CallsQuery {
+    CallsQuery { limit, ..CallsQuery::default() }
+}
+
 fn call(account: AccountId, id: &str, started_at: i64) -> CallRecord {
     CallRecord {
         id: id.into(),
@@ -187,6 +193,7 @@ fn call(account: AccountId, id: &str, started_at: i64) -> CallRecord {
         from: "alice".into(),
         to: "board".into(),
         started_at: Timestamp(started_at),
+        answered_at: None,
         is_outgoing: false,
         trunk: None,
         admitted_by: Some("network".into()),
@@ -202,6 +209,7 @@ async fn calls_are_written_down_once(database: &Database) {
         id: id.into(),
         at: Timestamp(at),
         cause: "hangup".into(),
+        ended_by: EndedBy::Remote,
         stats: Some("{}".into()),
     };
     let of_no_account = CallEntry::Started { call: call(AccountId(99), "nobody", 0), dialog: None };
@@ -211,13 +219,17 @@ async fn calls_are_written_down_once(database: &Database) {
         store.write_calls(&entries).await.unwrap();
     }
     store.write_calls(&[ended("a", 99)]).await.unwrap();
-    let answered =
-        CallEntry::Answered { id: "b".into(), trunk: Some("provider".into()), dialog: "later".into() };
+    let answered = CallEntry::Answered {
+        id: "b".into(),
+        at: Timestamp(20),
+        trunk: Some("provider".into()),
+        dialog: "later".into(),
+    };
     store.write_calls(&[answered]).await.unwrap();
     assert_eq!(store.open_dialogs().await.unwrap(), ["later"]);
     // The clock was set back: no call ends before it began.
     assert_eq!(store.interrupt_open_calls(Timestamp(15)).await.unwrap(), 1);
-    let calls = store.calls(bob, 10).await.unwrap();
+    let calls = store.calls(bob, &latest(10)).await.unwrap();
     let seen: Vec<_> = calls
         .iter()
         .map(|entry| {
@@ -231,11 +243,11 @@ async fn calls_are_written_down_once(database: &Database) {
             ("a", Some(Timestamp(30)), Some("hangup"), None),
         ]
     );
-    assert_eq!(store.calls(bob, 1).await.unwrap().len(), 1);
+    assert_eq!(store.calls(bob, &latest(1)).await.unwrap().len(), 1);
     // What a telephone says may be anything.
     let odd = CallRecord { from: "al\0ice".into(), ..call(bob, "c", 40) };
     store.call_started(&odd).await.unwrap();
-    assert!(store.calls(bob, 1).await.unwrap()[0].call.from.starts_with("al"));
+    assert!(store.calls(bob, &latest(1)).await.unwrap()[0].call.from.starts_with("al"));
 }
 
 /// PostgreSQL knows no NUL in a text, and a question is no failure of ours.

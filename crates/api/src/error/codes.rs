@@ -44,8 +44,14 @@ codes! {
     UNKNOWN_MEDIA = "1111", 404, "There is no sound of this name";
     UNKNOWN_PLAYBACK = "1112", 404, "There is no such playback in the conference";
     UNKNOWN_RECORDING = "1113", 404, "There is no such recording";
+    UNKNOWN_MESSAGES = "1122", 404, "No messages of this call are kept";
+    UNKNOWN_CALL = "1118", 404, "There is no such call record";
+    UNKNOWN_PAST_CONFERENCE = "1119", 404, "There is no such conference in the history";
     NOT_RECORDED = "1114", 404, "The conference is not being recorded";
     UNKNOWN_ACCOUNT = "1121", 404, "There is no such account";
+    EVENTS_GONE = "1115", 410, "The events are not kept any more";
+    UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
+    UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";
     WRONG_STATE = "1201", 409, "The conference is in another state";
     NAME_TAKEN = "1202", 409, "The conference name is taken";
     TOO_LATE_TO_REMOVE = "1203", 409, "It is too late to remove the reservation";

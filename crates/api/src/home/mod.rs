@@ -11,6 +11,7 @@ use plenary_conference::{
         ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
     },
 };
+use plenary_model::Actor;
 use plenary_store::Store;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
@@ -22,6 +23,10 @@ pub trait AskHome: Clone + Send + Sync + 'static {
 
     /// The calendar time by which requests are judged.
     fn now(&self) -> Timestamp;
+
+    /// The same way; what is asked, this actor asks.
+    #[must_use]
+    fn acting(&self, actor: Actor) -> Self;
 }
 
 /// Asks the home of the conferences, and sells seats.
@@ -39,6 +44,14 @@ impl<H: AskHome> HomeClient<H> {
     /// Of this home, whose reservations are in this store.
     pub fn new(home: H, store: Store, limits: ReservationLimits) -> Self {
         Self { home, store, limits: Arc::new(limits), one_at_a_time: Arc::default() }
+    }
+
+    /// The same home and store; what is changed is told by events as this actor's doing.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        let (home, store) = (self.home.acting(actor.clone()), self.store.acting(actor));
+        let Self { limits, one_at_a_time, .. } = self.clone();
+        Self { home, store, limits, one_at_a_time }
     }
 
     /// The rules of reservations.

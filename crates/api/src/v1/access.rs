@@ -7,14 +7,14 @@ use crate::{
     auth,
     error::{ApiError, OTHER_CONFERENCE},
     params::percent_decode,
-    state::App,
+    state::{ApiState, App},
 };
 use axum::{
     extract::{FromRequestParts, MatchedPath},
     http::request::Parts,
 };
 use plenary_conference::AccountId;
-use plenary_model::{ConferenceName, Scope};
+use plenary_model::{Actor, ConferenceName, Scope};
 use plenary_store::Access;
 use std::{marker::PhantomData, sync::Arc};
 
@@ -46,6 +46,19 @@ pub(crate) struct Caller<S> {
     needs: PhantomData<S>,
 }
 
+impl<S> Caller<S> {
+    /// Whom events name.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor::key(self.access.key.0)
+    }
+
+    /// What is changed by this state is told by events as the key's doing.
+    pub(crate) fn acting(&self, state: App) -> App {
+        let control = state.control.acting(self.actor());
+        Arc::new(ApiState { control, ..ApiState::clone(&state) })
+    }
+}
+
 impl<S: Needs> FromRequestParts<App> for Caller<S> {
     type Rejection = ApiError;
 
@@ -61,6 +74,25 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
             return Err(ApiError::coded(OTHER_CONFERENCE, text));
         }
         Ok(Self { account: access.account.id, access, needs: PhantomData })
+    }
+}
+
+/// A request whose key has the scope `read`, and may be bound to a conference: then it sees that one.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) account: AccountId,
+    pub(crate) conference: Option<ConferenceName>,
+}
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        let access = auth::authenticate(state, parts).await?;
+        if !access.scopes.includes(Scope::Read) {
+            return Err(ApiError::lacks(Scope::Read));
+        }
+        Ok(Self { account: access.account.id, conference: access.conference.clone() })
     }
 }
 

@@ -206,6 +206,7 @@ async fn change(
     Segments([name]): Segments<1>,
     Body(patch): Body<ConferencePatch>,
 ) -> Answer {
+    let state = caller.acting(state);
     let ConferencePatch { locked, lecture, muted_on_entry, self_unmute } = patch;
     let change = ConferenceChange::Controls(ControlsChange { locked, lecture, muted_on_entry, self_unmute });
     changed(state, caller.account, name, change).await
@@ -239,6 +240,7 @@ async fn mute(
     Segments([name]): Segments<1>,
     Body(Mute { muted, except_leaders, self_unmute }): Body<Mute>,
 ) -> Answer {
+    let state = caller.acting(state);
     let change = ConferenceChange::MuteAll { muted, except_leaders, self_unmute };
     changed(state, caller.account, name, change).await
 }
@@ -252,6 +254,7 @@ async fn mute(
     responses((status = 200, description = "The conference as it is now.", body = Conference),
         (status = 409, description = "It is not open (1201), or no seat is left (1206).")))]
 async fn admit(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     changed(state, caller.account, name, ConferenceChange::Admit(None)).await
 }
 
@@ -272,6 +275,7 @@ async fn changed(state: App, account: AccountId, name: String, change: Conferenc
     security(("bearer" = ["control"])),
     responses((status = 204, description = "It has ended.")))]
 async fn end(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         state.control.end_conference(caller.account, ConferenceName::new(name)).await?;
         Ok::<_, ApiError>(no_content())

@@ -9,6 +9,7 @@ use crate::{
     auth,
     error::{ApiError, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED},
     extract,
+    frame::IDEMPOTENCY_REPLAYED,
     json::parse,
     state::App,
 };
@@ -27,7 +28,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(super) const CHARS_MAX: usize = 255;
 const NONCE_BYTES: usize = 12;
 /// Headers of an answer that are kept with it.
@@ -143,7 +143,7 @@ fn replay(cipher: &Aes256Gcm, kept: &[u8]) -> Result<Response<Body>, ApiError> {
             let (name, value) = (name.parse::<HeaderName>().ok()?, HeaderValue::from_str(&value).ok()?);
             response.headers_mut().insert(name, value);
         }
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Some(response)
     });
     opened.ok_or_else(|| {

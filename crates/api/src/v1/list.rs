@@ -84,6 +84,12 @@ impl Page {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit(u32);
 
+impl Limit {
+    pub(crate) fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
 impl Default for Limit {
     fn default() -> Self {
         Self(LIMIT_DEFAULT)

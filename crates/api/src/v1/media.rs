@@ -10,6 +10,7 @@ use crate::{
     error::{ApiError, BAD_AUDIO, MEDIA_FULL, TOO_MANY, UNKNOWN_MEDIA},
     extract::Segments,
     json::json,
+    params::percent_decode,
     state::{ApiState, App},
     time,
 };
@@ -19,10 +20,11 @@ use axum::{
     http::{HeaderValue, Method, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::BodyExt;
-use plenary_model::{StoredMedia, check_media_name};
+use plenary_model::{AccountId, StoredMedia, check_media_name};
 use plenary_sounds::{Kind, Limits, Longer};
 use plenary_store::{Change, ChangeError, MediaError, NewMedia};
 use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
@@ -59,6 +61,13 @@ impl From<StoredMedia> for Media {
         let (created_at, updated_at) = (time::rfc3339(created_at), time::rfc3339(updated_at));
         Self { name, format, bytes, duration_ms, created_at, updated_at }
     }
+}
+
+/// What the list shows of a sound.
+pub(crate) async fn shown(state: &App, account: AccountId, name: &str) -> Option<Value> {
+    let name = percent_decode(name.as_bytes())?;
+    let media = state.store.media(account, &name).await.ok()??;
+    serde_json::to_value(Media::from(media)).ok()
 }
 
 fn tag(media: &StoredMedia) -> Tag {

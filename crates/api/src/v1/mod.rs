@@ -5,19 +5,25 @@
 //! (`#[utoipa::path]`); what all have in common is added to the description in [`openapi`].
 
 pub(crate) mod access;
+mod audit;
 mod availability;
 mod body;
+mod calls;
 pub(crate) mod conditions;
 mod conferences;
+mod events;
+mod history;
 mod idempotency;
 mod keys;
 mod limits;
 mod list;
 pub(crate) mod media;
+mod messages;
 mod moment;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
+mod personal_data;
 mod playbacks;
 mod recording;
 mod recordings;
@@ -26,8 +32,10 @@ mod rooms;
 mod sound;
 mod tokens;
 mod trunks;
+mod usage;
 mod users;
 mod viewer;
+mod webhooks;
 mod webrtc_keys;
 
 pub use recordings::delete_recording;
@@ -46,17 +54,25 @@ fn resources() -> OpenApiRouter<App> {
         playbacks::routes(),
         recording::routes(),
         recordings::routes(),
+        calls::routes(),
+        history::routes(),
+        usage::routes(),
+        personal_data::routes(),
+        audit::routes(),
         sound::routes(),
         reservations::routes(),
         availability::routes(),
+        events::routes(),
         keys::routes(),
         limits::routes(),
         media::routes(),
+        messages::routes(),
         operator::routes(),
         rooms::routes(),
         tokens::routes(),
         trunks::routes(),
         users::routes(),
+        webhooks::routes(),
         webrtc_keys::routes(),
     ]
     .into_iter()

@@ -47,6 +47,7 @@ async fn play(
     Segments([name]): Segments<1>,
     Body(request): Body<PlaybackRequest>,
 ) -> Answer {
+    let state = caller.acting(state);
     let PlaybackRequest { to, play, gain_db, repeat } = request;
     let to = (to != "all").then(|| ParticipantId::new(to));
     let playback = Playback { to, play, gain_db, repeat };
@@ -70,6 +71,7 @@ async fn stop(
     State(state): State<App>,
     Segments([name, id]): Segments<2>,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         state.control.stop_announcement(caller.account, ConferenceName::new(name), id).await?;
         Ok::<_, ApiError>(no_content())

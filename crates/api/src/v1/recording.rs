@@ -120,6 +120,7 @@ async fn start(
     Segments([name]): Segments<1>,
     Body(start): Body<RecordingStart>,
 ) -> Answer {
+    let state = caller.acting(state);
     let usual = state.recordings.settings;
     let settings = RecordingSettings {
         tracks: start.tracks.unwrap_or(usual.tracks),
@@ -144,6 +145,7 @@ async fn pause(
     Segments([name]): Segments<1>,
     Body(RecordingPatch { paused }): Body<RecordingPatch>,
 ) -> Answer {
+    let state = caller.acting(state);
     changed(state, caller.account, name, ConferenceChange::PauseRecording(paused), StatusCode::OK).await
 }
 
@@ -171,6 +173,7 @@ async fn changed(
     security(("bearer" = ["control"])),
     responses((status = 204, description = "It has ended.")))]
 async fn stop(caller: Caller<Control>, State(state): State<App>, Segments([name]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let name = ConferenceName::new(name);
         state.control.change_conference(caller.account, name, ConferenceChange::StopRecording).await?;

@@ -257,6 +257,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
         headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version."))),
         (status = 409, description = "The name is taken at this time (1202), or too few seats are left (1206).")))]
 async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<ReservationBody>) -> Answer {
+    let state = caller.acting(state);
     let request = body.request()?;
     to_the_end(async move {
         let made = state.control.book(caller.account, request).await.map_err(refused)?;
@@ -300,6 +301,7 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let token = ReservationToken::new(token);
     to_the_end(async move {
         let mut decided = 0;
@@ -340,6 +342,7 @@ async fn remove(
     Segments([token]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     let token = ReservationToken::new(token);
     to_the_end(async move {
         let mut decided = 0;

@@ -26,8 +26,9 @@ use plenary_conference::{
     message::{ToEdge, ToHome},
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{ConferenceRecordingId, RecordingSettings};
+use plenary_model::{Actor, ConferenceRecordingId, RecordingSettings};
 use plenary_store::Store;
+use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -51,6 +52,8 @@ pub const RECORDING: &str = "019a7c3e5b1f00112233445566778899";
 pub struct World {
     pub router: Router,
     pub store: Store,
+    pub followers: plenary_api::Followers,
+    pub webhooks: plenary_api::Webhooks,
     pub control: Arc<Control>,
     pub account: AccountId,
     pub key: String,
@@ -62,9 +65,9 @@ pub struct Control {
     home: HomeClient<TestHome>,
     state: TestHome,
     /// Who holds it for writing keeps trunks that were stored from taking effect.
-    pub trunks_gate: tokio::sync::RwLock<()>,
+    pub trunks_gate: Arc<tokio::sync::RwLock<()>>,
     /// How often trunks have taken effect.
-    pub trunks_taken: AtomicUsize,
+    pub trunks_taken: Arc<AtomicUsize>,
 }
 
 /// The answer to a question whose effects have been carried out.
@@ -116,6 +119,10 @@ impl AskHome for TestHome {
     fn now(&self) -> Timestamp {
         self.0.lock().unwrap().1
     }
+
+    fn acting(&self, _: Actor) -> Self {
+        self.clone()
+    }
 }
 
 impl Control {
@@ -144,6 +151,15 @@ impl Control {
 
 #[async_trait]
 impl ConferenceControl for Control {
+    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
+        Arc::new(Self {
+            home: self.home.acting(actor),
+            state: self.state.clone(),
+            trunks_gate: self.trunks_gate.clone(),
+            trunks_taken: self.trunks_taken.clone(),
+        })
+    }
+
     fn limits(&self) -> &ReservationLimits {
         self.home.limits()
     }
@@ -470,6 +486,29 @@ impl OperatorControl for Installation {
         serde_json::json!({ "http": "127.0.0.1:8080" })
     }
 
+    fn ladder(&self, participant: &str) -> Option<Ladder> {
+        let message = |at_us, kind, is_sent, bytes: &[u8]| Message {
+            at_us,
+            kind,
+            is_sent,
+            transport: "udp",
+            local: ([192, 0, 2, 1], 5060).into(),
+            remote: ([198, 51, 100, 9], 5060).into(),
+            bytes: bytes.into(),
+        };
+        let messages = vec![
+            message(1_500_000, Kind::Sip, false, b"BYE sip:a@b SIP/2.0\r\nCall-ID: 1@h\r\n\r\n"),
+            message(1_600_000, Kind::Rtcp, true, &[0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 203, 0, 1, 0, 0, 0, 7]),
+        ];
+        (participant == CALLED).then(|| Ladder {
+            sip_call_ids: vec!["1@h".to_owned()],
+            is_over: true,
+            has_failed: false,
+            messages: messages.into_iter().map(Arc::new).collect(),
+            left_out: 3,
+        })
+    }
+
     fn log(&self, lines: usize) -> Vec<String> {
         (0..lines.min(3)).map(|number| format!("line {number}")).collect()
     }
@@ -522,9 +561,11 @@ impl World {
         let control = Arc::new(Control {
             home: HomeClient::new(state.clone(), store.clone(), limits),
             state,
-            trunks_gate: tokio::sync::RwLock::new(()),
-            trunks_taken: AtomicUsize::new(0),
+            trunks_gate: Arc::default(),
+            trunks_taken: Arc::default(),
         });
+        let followers = plenary_api::Followers::new(store.clone(), 3);
+        let webhooks = webhooks(&store);
         let router = router(ApiState {
             store: store.clone(),
             control: control.clone(),
@@ -541,6 +582,8 @@ impl World {
                 ),
                 RecordingSettings::default(),
             ),
+            followers: followers.clone(),
+            webhooks: webhooks.clone(),
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,
                 seconds_max: 5,
@@ -553,7 +596,16 @@ impl World {
             realm: "plenary".to_owned(),
             on_websocket: None,
         });
-        Self { router, store, control, account: account.id, key: key.as_str().to_owned(), folder }
+        Self {
+            router,
+            store,
+            followers,
+            webhooks,
+            control,
+            account: account.id,
+            key: key.as_str().to_owned(),
+            folder,
+        }
     }
 
     /// A request with our credentials: status, headers, body as text.
@@ -629,3 +681,14 @@ impl World {
 }
 
 pub const EXAMPLE: &str = "/conference_reservation_create?conference_name=MyConferenceRoom&max_participants=130&start_time=2019-06-20_15:15:00&duration=30&divert=MyEarlyAnnouncement";
+
+/// Webhooks that may be of this machine, and of nothing that TLS would trust.
+pub fn webhooks(store: &Store) -> plenary_api::Webhooks {
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    plenary_api::Webhooks::new(store.clone(), Arc::new(tls), vec!["127.0.0.0/8".parse().unwrap()])
+}

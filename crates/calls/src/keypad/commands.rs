@@ -12,6 +12,7 @@ use crate::{
 use plenary_conference::command::{CallProgress, News, Step, Volume};
 use plenary_conference::{Command, ConferenceKey, Digit, Outcome, ParticipantId, ParticipantOptions, ToHome};
 use plenary_dialogue::{QuestionId, menus::Input};
+use plenary_model::{Actor, EndedBy};
 use tracing::{info, warn};
 
 /// One step of a volume, in dB.
@@ -29,7 +30,9 @@ impl Calls {
             Command::Talk(step) => self.change_level(number, question, step, |levels| &mut levels.talk_db),
             Command::Leave => {
                 info!(call = number.0, "leaves by key");
-                self.end_call(number, reasons(200, "The participant left by key"));
+                let text = "The participant left by key";
+                self.note_end(number, EndedBy::Remote, text);
+                self.end_call(number, reasons(200, text));
             }
             Command::Call { number: dialled } => self.call_by_key(number, question, &dialled),
             Command::Extend { minutes } => self.extend_by_key(number, question, minutes),
@@ -123,8 +126,10 @@ impl Calls {
     /// A leader makes the conference longer. Seats are sold for that as for any extension.
     fn extend_by_key(&mut self, number: CallNumber, question: QuestionId, minutes: u32) {
         match self.place_of(number) {
-            Some((conference, _)) => {
-                let lookup = Lookup::Extend { conference, minutes };
+            Some((conference, participant)) => {
+                // Only leaders extend by key.
+                let by = Actor::participant(&participant, true);
+                let lookup = Lookup::Extend { conference, minutes, by };
                 self.look_up(Pending::Keypad(number, question), lookup);
             }
             None => self.command_done(number, question, Outcome::NotExtended),

@@ -234,6 +234,14 @@ impl Calls {
         keypad.joining = Some(Joining { question, conference: conference.clone() });
         (call.seat, call.options) = (Some(conference.clone()), options.clone());
         let participant = call.participant.clone();
+        let who = Box::new(call.introduction());
+        let introduce = ToHome::Introduce {
+            conference: conference.clone(),
+            participant: participant.clone(),
+            who,
+            by: None,
+        };
+        self.out.home(introduce);
         let via = Some(Box::new(ViaRoom { rules, is_leader, name }));
         self.out.home(ToHome::Admit {
             conference,
@@ -468,6 +476,7 @@ fn rules_of(room: &Room, language: LanguageCode) -> RoomRules {
         time_warnings_min: settings.time_warnings_min.clone(),
         alone_min: settings.alone_min,
         record: settings.record,
+        key_events: settings.key_events,
         language: settings.language.clone().unwrap_or(language),
     }
 }

@@ -24,8 +24,8 @@ use plenary_conference::{
 };
 use plenary_model::{
     Access, Action, Announcement, CallEntry, CallToken, ClientToken, ConferenceAction, ConferenceRecordingId,
-    InboundService, RecordingId, Refer, Room, Selection, SipSecret, SipUri, Token, Trunk, TrunkSettings,
-    WebRtcKey,
+    EventRecord, HistoryEntry, InboundService, OngoingKind, RecordingId, Refer, Room, Selection, SipSecret,
+    SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
     AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
@@ -59,6 +59,8 @@ pub struct World {
     /// Commands to the media plane that were not looked at.
     pub media: Vec<String>,
     pub records: Vec<CallEntry>,
+    pub history: Vec<HistoryEntry>,
+    pub events: Vec<EventRecord>,
     /// Commands to the recorder, how many recordings it has begun, and that it cannot begin one, be it for want of space.
     pub recorder: Vec<String>,
     pub recordings: u64,
@@ -243,6 +245,8 @@ impl World {
             sip: Vec::new(),
             media: Vec::new(),
             records: Vec::new(),
+            history: Vec::new(),
+            events: Vec::new(),
             recorder: Vec::new(),
             recordings: 0,
             recorder_fails: None,
@@ -560,6 +564,17 @@ impl World {
     /// Nothing is left of any call: no port, no seat, no play.
     #[track_caller]
     pub fn assert_clean(&self) {
+        // What the log has open is what there is: nothing.
+        let mut ongoing = std::collections::BTreeSet::new();
+        for (what, begins) in self.events.iter().flat_map(EventRecord::changes) {
+            if begins {
+                ongoing.insert(what);
+            } else {
+                ongoing.remove(&what);
+            }
+        }
+        ongoing.retain(|what| !matches!(what.kind, OngoingKind::Conference | OngoingKind::Reservation));
+        assert!(ongoing.is_empty(), "the log has open: {ongoing:?}");
         assert!(self.node.calls().is_empty(), "calls are left");
         assert!(self.node.calls().is_settled(), "a record waits");
         let endless: Vec<_> = self.plays.iter().filter(|(play, _)| !self.once.contains(play)).collect();

@@ -14,6 +14,8 @@ impl World {
                 },
                 Output::Recorder(command) => self.take_recorder(command),
                 Output::Record(entry) => self.records.push(entry),
+                Output::History(entry) => self.history.push(entry),
+                Output::Event(event) => self.events.push(event.event),
                 Output::Reply { question, answer } => {
                     self.answers.entry(question.0).or_default().push(answer);
                 }

@@ -1,12 +1,16 @@
 //! How calls get a seat, enter and leave.
 
-use super::{Conference, Conferences, Guest, LiveConference, Seat};
+use super::{Conference, Conferences, EntryOrder, Guest, LiveConference, Member, Seat};
 use crate::{
     effect::{EndReason, Notice, WaitEnd},
     id::{ConferenceKey, ParticipantId},
     refused::Refused,
     time::Now,
 };
+use plenary_model::{EventKind, HistoryReason};
+
+/// Why one who is called has not come: it was not waited for.
+const GIVEN_UP: &str = "given_up";
 
 /// Which callers in the lobby.
 #[derive(Debug, Clone, Copy)]
@@ -84,10 +88,12 @@ impl Conferences {
         if self.conferences.contains_key(key) {
             return;
         }
-        let live = LiveConference::new(self.conference_limits.unreserved_max_participants);
+        let seats = self.conference_limits.unreserved_max_participants;
+        let live = LiveConference::new(seats);
         self.conferences.insert(key.clone(), Conference::unreserved(live));
         if let Some((_, mut turn)) = self.open(key, now) {
             turn.notify(|conference| Notice::ConferenceCreated { conference });
+            turn.publish(EventKind::ConferenceCreated { reserved: false, max_participants: seats });
         }
     }
 
@@ -117,9 +123,25 @@ impl Conferences {
             None => return Err(Refused::UnknownParticipant),
         };
         let Some((live, mut turn)) = self.open(&key, now) else { return Err(Refused::UnknownConference) };
-        let order = live.enter(participant, *guest, &mut turn);
+        let order = live.enter(participant, *guest, None, &mut turn);
+        self.note_entered(&key, participant, order, now);
         self.seats.insert(participant.clone(), Seat::Entered { conference: key, order });
         Ok(())
+    }
+
+    /// A participant is in, for the history.
+    pub(super) fn note_entered(
+        &mut self,
+        key: &ConferenceKey,
+        participant: &ParticipantId,
+        order: EntryOrder,
+        now: Now,
+    ) {
+        let Some(conference) = self.conferences.get(key) else { return };
+        let reservation = conference.reservation().map(|reservation| &reservation.token);
+        self.history.began(key, reservation, conference.max_participants(), now.wall);
+        let is_leader = self.member(key, order).is_some_and(Member::is_leader);
+        self.history.entered(key, participant, is_leader, now.wall);
     }
 
     /// Takes a call out, with everything that follows from it. Nothing happens for one that has no place.
@@ -137,11 +159,17 @@ impl Conferences {
                 live.stop_waiting(participant, WaitEnd::HungUp, &mut turn);
                 false
             }
-            Seat::Admitted { .. } => {
+            Seat::Admitted { guest, .. } => {
                 live.withdraw(participant);
+                self.publish_not_reached(&key, participant, guest, GIVEN_UP, now);
                 false
             }
-            Seat::Entered { order, .. } => live.leave(*order, hang_up, &mut turn),
+            Seat::Entered { order, .. } => {
+                let ends_for_all = live.leave(*order, hang_up, &mut turn);
+                let reason = hang_up.map_or(HistoryReason::HungUp, HistoryReason::from);
+                self.history.left(&key, participant, reason, now.wall);
+                ends_for_all
+            }
         };
         if !matches!(seat, Seat::Waiting { .. }) {
             self.after_one_left(&key, ends_for_all, now);
@@ -160,6 +188,7 @@ impl Conferences {
             && !is_reserved
         {
             live.begin_anew(&mut turn);
+            self.history.ended(key, None, now.wall);
         }
     }
 

@@ -14,6 +14,7 @@ impl Conferences {
     /// Does what a participant who is in asks for, after letting pass whatever time is due. Volumes, calls and extensions are not decided here and fail.
     pub fn handle_command(&mut self, participant: &ParticipantId, command: Command, now: Now) -> Outcome {
         self.handle_timeout(now);
+        self.actor = self.as_participant(participant);
         let outcome = self.on_command(participant, command, now);
         self.settle(now);
         outcome

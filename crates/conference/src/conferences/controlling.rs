@@ -69,8 +69,12 @@ impl Conferences {
             }
         }
         if let Seat::Entered { order, .. } = *seat {
+            let is_made_leader = change.leader == Some(true);
             let (live, mut turn) = self.open_live(key, now)?;
             live.change(order, change, &mut turn);
+            if is_made_leader {
+                self.history.made_leader(key, participant);
+            }
         } else if let Some(Seat::Waiting { guest, .. } | Seat::Admitted { guest, .. }) =
             self.seats.get_mut(participant)
         {

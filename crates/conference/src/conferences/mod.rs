@@ -16,16 +16,19 @@ mod admitting;
 mod commanding;
 mod conference;
 mod controlling;
+mod history;
 mod listing;
 mod live;
 mod moving;
 mod overview;
+mod publishing;
 mod reserved;
 mod turn;
 
 pub use listing::{
     ConferenceOverview, ConferenceRef, ConferenceSummary, ParticipantSummary, ReservationsQuery,
 };
+pub use overview::Totals;
 
 use crate::{
     effect::{Effect, EndReason, Notice},
@@ -40,7 +43,10 @@ use crate::{
     time::{Mono, Now, Timestamp},
 };
 use conference::{Conference, Deadline};
+use history::History;
 use live::{EntryOrder, Guest, KeyAction, LiveConference, Member, Preset};
+use plenary_model::{AccountEvent, Actor, CallDirection, EventKind, HistoryEntry};
+use publishing::Introduced;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use turn::{Answered, Turn};
 
@@ -70,6 +76,15 @@ pub struct Conferences {
     touched: BTreeSet<ConferenceKey>,
     effects: VecDeque<Effect>,
     answers: VecDeque<Answered>,
+    history: History,
+    /// For the event log: the one place where events are published.
+    events: VecDeque<AccountEvent>,
+    /// Who brings about what happens in this step.
+    actor: Actor,
+    /// Whose request is being carried out.
+    requester: Option<Actor>,
+    /// Who those are who ask for a seat next.
+    introduced: BTreeMap<ParticipantId, Introduced>,
 }
 
 /// Where a call sits.
@@ -146,6 +161,11 @@ impl Conferences {
             touched: BTreeSet::new(),
             effects: VecDeque::new(),
             answers: VecDeque::new(),
+            history: History::default(),
+            events: VecDeque::new(),
+            actor: Actor::system(),
+            requester: None,
+            introduced: BTreeMap::new(),
         }
     }
 
@@ -171,6 +191,7 @@ impl Conferences {
     /// The event makes no sense now; nothing has changed but for the time that passed.
     pub fn handle_event(&mut self, event: Event, now: Now) -> Result<(), Refused> {
         self.handle_timeout(now);
+        self.actor = self.actor_of(&event);
         let outcome = self.on_event(event, now);
         self.settle(now);
         outcome
@@ -185,12 +206,19 @@ impl Conferences {
             Event::ReservationChanged(reservation) => self.on_reservation_changed(reservation, now),
             Event::ReservationRemoved { token } => self.on_reservation_removed(&token, now),
             Event::Admit { participant, conference, options, is_called, via } => {
-                let guest = Guest { options, via, in_place_of: None, preset: Preset::default() };
+                let who = self.introduction(&participant);
+                let preset = Preset::default();
+                let guest =
+                    Guest { options, via, in_place_of: None, preset, who, is_called, has_failed: false };
                 self.on_admit(participant, conference, guest, is_called, now)
             }
             Event::AdmitInPlace { participant, conference, options, of } => {
                 let in_place_of = Some(of).filter(|of| self.may_be_replaced(of, &conference));
-                let guest = Guest { options, via: None, in_place_of, preset: Preset::default() };
+                let who = self.introduction(&participant);
+                let is_called = who.direction == CallDirection::Out;
+                let preset = Preset::default();
+                let guest =
+                    Guest { options, via: None, in_place_of, preset, who, is_called, has_failed: false };
                 self.on_admit(participant, conference, guest, false, now)
             }
             Event::Connected { participant } => self.on_connected(&participant, now),
@@ -243,6 +271,13 @@ impl Conferences {
                 live.stop_recording(&mut turn)
             }
             Event::Recording { conference, report } => self.on_recording(&conference, report, now),
+            Event::Introduce { participant, who, by } => {
+                self.introduced.insert(participant, Introduced { who: *who, by });
+                Ok(())
+            }
+            Event::Reported { conference, participant, report } => {
+                self.on_report(&conference, participant.as_ref(), report, now)
+            }
             Event::End { conference } => self.on_end(&conference, now),
         }
     }
@@ -268,6 +303,7 @@ impl Conferences {
     /// Lets time pass. Call at [`Self::poll_timeout`] or later, and at least once a second: the calendar clock
     /// may be corrected at any time. A correction backwards undoes nothing that has happened.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.actor = Actor::system();
         self.pass_dates(now);
         self.settle(now);
     }
@@ -288,6 +324,8 @@ impl Conferences {
             while let Some(key) = self.touched.pop_first() {
                 self.settle_one(&key, now);
             }
+            // What follows now follows from time.
+            self.actor = Actor::system();
             if let Some(key) = self.alarms.due_time(now.mono) {
                 let Some((live, mut turn)) = self.open(&key, now) else { continue };
                 if let Some(reason) = live.on_time(&rules, &mut turn) {
@@ -303,8 +341,8 @@ impl Conferences {
     }
 
     fn settle_one(&mut self, key: &ConferenceKey, now: Now) {
-        let Self { conferences, effects, answers, recording_rules, .. } = self;
-        let mut turn = Turn { key, now, effects, answers };
+        let Self { conferences, effects, answers, events, actor, recording_rules, history, .. } = self;
+        let mut turn = Turn { key, now, effects, answers, events, actor };
         let mut next = (None, None);
         if let Some(conference) = conferences.get_mut(key) {
             let ends_at = conference.open_until();
@@ -313,12 +351,16 @@ impl Conferences {
                 if is_deserted {
                     live.forget_names(&mut turn);
                     turn.notify(|conference| Notice::ConferenceGone { conference });
+                    live.end_playbacks(&mut turn);
+                    let reason = live.closed_for.map_or("empty", EndReason::name);
+                    turn.publish_because(EventKind::ConferenceEnded {}, reason);
                 } else {
                     live.settle(ends_at, recording_rules, &mut turn);
                     next = (live.next_time(), live.next_date());
                 }
             }
             if is_deserted {
+                history.ended(key, None, now.wall);
                 conferences.remove(key);
             }
         }
@@ -333,6 +375,16 @@ impl Conferences {
     /// What becomes of a call that has asked for a seat, oldest first; after the effects of the same step.
     pub fn poll_answer(&mut self) -> Option<(ConferenceKey, ParticipantId, AdmitAnswer)> {
         self.answers.pop_front()
+    }
+
+    /// The next thing to write down, oldest first.
+    pub fn poll_history(&mut self) -> Option<HistoryEntry> {
+        self.history.poll()
+    }
+
+    /// The service ends: what is written down of conferences ends with it.
+    pub fn stop_history(&mut self, now: Now) {
+        self.history.stop(now.wall);
     }
 
     /// When to call [`Self::handle_timeout`] next, given the present offset between the two clocks.
@@ -399,9 +451,9 @@ impl Conferences {
         now: Now,
     ) -> Option<(&'a mut LiveConference, Turn<'a>)> {
         self.touch(key);
-        let live = self.conferences.get_mut(key)?.live_mut()?;
-        let turn = Turn { key, now, effects: &mut self.effects, answers: &mut self.answers };
-        Some((live, turn))
+        let Self { conferences, effects, answers, events, actor, .. } = self;
+        let live = conferences.get_mut(key)?.live_mut()?;
+        Some((live, Turn { key, now, effects, answers, events, actor }))
     }
 
     /// What follows for this conference is worked out at the end of the step.
@@ -414,9 +466,13 @@ impl Conferences {
     /// All calls that are in, on the way in or in the lobby leave.
     fn hang_up_on_all(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         let Some((live, mut turn)) = self.open(key, now) else { return };
-        for id in live.close(reason, &mut turn) {
-            self.seats.remove(&id);
+        let gone = live.close(reason, &mut turn);
+        for id in &gone {
+            if let Some(Seat::Admitted { guest, .. }) = self.seats.remove(id) {
+                self.publish_not_reached(key, id, &guest, reason.name(), now);
+            }
         }
+        self.history.closed(key, &gone, reason, now.wall);
     }
 
     fn on_key_pressed(&mut self, participant: &ParticipantId, digit: Digit, now: Now) {

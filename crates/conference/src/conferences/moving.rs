@@ -7,6 +7,7 @@ use crate::{
     refused::Refused,
     time::Now,
 };
+use plenary_model::HistoryReason;
 
 impl Conferences {
     pub(super) fn on_move(
@@ -31,6 +32,7 @@ impl Conferences {
         let Some((guest, ends_for_all)) = live.move_out(order, &mut turn) else {
             return Err(Refused::UnknownParticipant);
         };
+        self.history.left(from, participant, HistoryReason::Moved, now.wall);
         self.seats.remove(participant);
         self.after_one_left(from, ends_for_all, now);
         self.create_if_missing(to, now);
@@ -43,7 +45,8 @@ impl Conferences {
             participant: participant.clone(),
             from: from.clone(),
         });
-        let order = live.enter(participant, guest, &mut turn);
+        let order = live.enter(participant, guest, Some(&from.name), &mut turn);
+        self.note_entered(to, participant, order, now);
         self.seats.insert(participant.clone(), Seat::Entered { conference: to.clone(), order });
         Ok(())
     }

@@ -10,6 +10,16 @@ use crate::{
     id::{AccountId, ConferenceKey, ConferenceName},
     state::State,
 };
+use std::collections::BTreeMap;
+
+/// What goes on over all accounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Conferences by state; several reservations of one name are one conference.
+    pub conferences: BTreeMap<State, usize>,
+    /// Seats of those who are in and of those on the way in.
+    pub seats_taken: usize,
+}
 
 impl Conferences {
     /// All conferences of an account from a name on, ordered by name.
@@ -26,6 +36,19 @@ impl Conferences {
             .skip_while(move |(key, _)| is_after && **key == first)
             .take_while(move |(key, _)| key.account == account)
             .map(|(key, conference)| overview(key, conference))
+    }
+
+    /// How many conferences are in each state, and how many seats are taken, over all accounts: by participants who are in and by
+    /// those on the way in.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for conference in self.conferences.values() {
+            *totals.conferences.entry(conference.state().unwrap_or(State::Holding)).or_default() += 1;
+        }
+        let taken = self.seats.values().filter(|seat| !matches!(seat, Seat::Waiting { .. }));
+        totals.seats_taken = taken.count();
+        totals
     }
 
     /// One conference; `None`: it is neither reserved nor open.

@@ -18,6 +18,7 @@ use crate::{
     state::State,
     time::{Now, Timestamp},
 };
+use plenary_model::{AccountEvent, EventKind, EventRecord};
 
 impl Conferences {
     /// Keeps a name from being used while its reservation is on its way to the database; callers are refused
@@ -309,9 +310,26 @@ impl Conferences {
     /// All participants of a reservation's room leave, and the room is removed.
     fn close_live(&mut self, key: &ConferenceKey, reason: EndReason, now: Now) {
         self.hang_up_on_all(key, reason, now);
+        self.history.ended(key, Some(reason), now.wall);
+        if let Some((_, mut turn)) = self.open(key, now) {
+            turn.publish_because(EventKind::ConferenceEnded {}, reason.name());
+        }
         if let Some(conference) = self.conferences.get_mut(key) {
             (conference.open, conference.live) = (None, None);
         }
+    }
+
+    /// An event of a conference that has no room.
+    fn publish(&mut self, key: &ConferenceKey, kind: EventKind, now: Now) {
+        let event = EventRecord {
+            at: now.wall,
+            conference: Some(key.name.clone()),
+            participant_id: None,
+            actor: self.actor.clone(),
+            reason: Some(EndReason::TimeIsUp.name().to_owned()),
+            kind,
+        };
+        self.events.push_back(AccountEvent { account: key.account, event });
     }
 
     fn drop_deserted(&mut self, key: &ConferenceKey) {
@@ -325,9 +343,9 @@ impl Conferences {
         let Deadline { due, conference: key, starts_at, .. } = due;
         let Some(conference) = self.conferences.get_mut(&key) else { return };
         let Ok(index) = conference.index_of(starts_at) else { return };
-        let (token, ends_at) = {
+        let (token, ends_at, data) = {
             let reservation = &conference.reservations[index].reservation;
-            (reservation.token.clone(), reservation.ends_at())
+            (reservation.token.clone(), reservation.ends_at(), reservation.data())
         };
         let completed_minutes = self.reservation_limits.completed_minutes;
         match due {
@@ -335,12 +353,17 @@ impl Conferences {
                 let seats = conference.reservations[index].reservation.max_participants;
                 conference.live = Some(Box::new(LiveConference::new(seats)));
                 conference.open = Some(starts_at);
+                self.history.began(&key, Some(&token), seats, now.wall);
                 self.deadlines.insert(Deadline {
                     at: ends_at,
                     due: Due::End,
                     conference: key.clone(),
                     starts_at,
                 });
+                if let Some((_, mut turn)) = self.open(&key, now) {
+                    turn.publish(EventKind::ReservationStarted(data));
+                    turn.publish(EventKind::ConferenceCreated { reserved: true, max_participants: seats });
+                }
                 self.notify(Notice::ReservationOpened { conference: key, token });
             }
             Due::End => {
@@ -348,6 +371,7 @@ impl Conferences {
                 self.close_live(&key, EndReason::TimeIsUp, now);
                 let at = ends_at.plus_minutes(completed_minutes);
                 self.deadlines.insert(Deadline { at, due: Due::Forget, conference: key.clone(), starts_at });
+                self.publish(&key, EventKind::ReservationCompleted(data), now);
                 self.notify(Notice::ReservationCompleted { conference: key, token });
             }
             Due::Forget => {

@@ -8,6 +8,7 @@ use crate::{
     room::AdmitAnswer,
     time::Now,
 };
+use plenary_model::{AccountEvent, Actor, EventKind, EventRecord};
 use std::collections::VecDeque;
 
 /// What becomes of a call that has asked for a seat.
@@ -19,6 +20,9 @@ pub(super) struct Turn<'a> {
     pub(super) now: Now,
     pub(super) effects: &'a mut VecDeque<Effect>,
     pub(super) answers: &'a mut VecDeque<Answered>,
+    pub(super) events: &'a mut VecDeque<AccountEvent>,
+    /// Who brings about what happens in this step.
+    pub(super) actor: &'a Actor,
 }
 
 impl Turn<'_> {
@@ -29,6 +33,39 @@ impl Turn<'_> {
     /// A fact about the conference.
     pub(super) fn notify(&mut self, notice: impl FnOnce(ConferenceKey) -> Notice) {
         self.effect(Effect::Notify(notice(self.key.clone())));
+    }
+
+    /// An event of the conference as a whole.
+    pub(super) fn publish(&mut self, kind: EventKind) {
+        self.publish_as(None, kind, None, self.actor.clone());
+    }
+
+    /// An event of the conference as a whole, and why it happens.
+    pub(super) fn publish_because(&mut self, kind: EventKind, reason: &str) {
+        self.publish_as(None, kind, Some(reason), self.actor.clone());
+    }
+
+    /// An event of a participant.
+    pub(super) fn publish_of(&mut self, participant: &ParticipantId, kind: EventKind, reason: Option<&str>) {
+        self.publish_as(Some(participant), kind, reason, self.actor.clone());
+    }
+
+    pub(super) fn publish_as(
+        &mut self,
+        participant: Option<&ParticipantId>,
+        kind: EventKind,
+        reason: Option<&str>,
+        actor: Actor,
+    ) {
+        let event = EventRecord {
+            at: self.now.wall,
+            conference: Some(self.key.name.clone()),
+            participant_id: participant.cloned(),
+            actor,
+            reason: reason.map(str::to_owned),
+            kind,
+        };
+        self.events.push_back(AccountEvent { account: self.key.account, event });
     }
 
     pub(super) fn hang_up(&mut self, participant: &ParticipantId, reason: EndReason) {

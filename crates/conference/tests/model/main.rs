@@ -512,6 +512,7 @@ proptest! {
         board.max_participants = SEATS as u32;
         world.reserve(board);
         let (mut model, mut edge) = (Model::default(), Edge::default());
+        let mut log = support::fold::Fold::default();
         // Names that the conferences have to forget.
         let mut owned: BTreeSet<String> = BTreeSet::new();
         for step in with_names_of_their_own(steps) {
@@ -528,6 +529,11 @@ proptest! {
                 edge.answer(number(&participant_id(&who)), &answer);
             }
             check(&world, &model, &mut edge, &step)?;
+            // What the log says, replayed, is what is shown.
+            while let Some(event) = world.conferences.poll_event() {
+                log.take(&event.event);
+            }
+            log.assert_is(&world);
             let said = std::mem::take(&mut edge.announced);
             let mut expected = std::mem::take(&mut model.announced);
             let order = |one: &(usize, Option<u8>, Announcement)| format!("{one:?}");

@@ -1,6 +1,8 @@
 //! A small world with virtual time: events in, exactly these effects out.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod fold;
+
 use plenary_conference::{
     AccountId, AdmitAnswer, Command, ConferenceKey, ConferenceLimits, ConferenceName, Conferences, Digit,
     Effect, Event, Mono, News, Now, Outcome, ParticipantChange, ParticipantId, ParticipantOptions, Refused,
@@ -54,6 +56,7 @@ pub fn rules() -> RoomRules {
         time_warnings_min: Vec::new(),
         alone_min: 0,
         record: AutoRecord::Off,
+        key_events: false,
         language: LanguageCode::new("en").unwrap(),
     }
 }

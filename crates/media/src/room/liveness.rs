@@ -50,6 +50,10 @@ pub(super) struct Liveness {
     timeout_reported: bool,
     delivery: Delivery,
     one_way: Option<OneWay>,
+    /// Since when, and how long audio has flowed one way before that.
+    one_way_since_ns: u64,
+    one_way_ns: u64,
+    looked_ns: u64,
 }
 
 /// The other side's reports on what is sent.
@@ -112,6 +116,9 @@ impl Liveness {
             timeout_reported: false,
             delivery: Delivery { since_ns: now_ns, sent: 0, highest: None, barren: 0 },
             one_way: None,
+            one_way_since_ns: 0,
+            one_way_ns: 0,
+            looked_ns: now_ns,
         }
     }
 
@@ -162,6 +169,15 @@ impl Liveness {
         self.one_way
     }
 
+    /// How long audio has flowed one way up to the last look, in milliseconds.
+    pub(super) fn one_way_ms(&self) -> u64 {
+        (self.one_way_ns + self.one_way_lasts_ns(self.looked_ns)) / 1_000_000
+    }
+
+    fn one_way_lasts_ns(&self, now_ns: u64) -> u64 {
+        if self.one_way.is_some() { now_ns.saturating_sub(self.one_way_since_ns) } else { 0 }
+    }
+
     /// Evaluates what is known. `sent`: packets sent so far.
     pub(super) fn look(
         &mut self,
@@ -170,6 +186,7 @@ impl Liveness {
         Limits { timeout_ns, never_ns }: Limits,
         now_ns: u64,
     ) -> Option<Finding> {
+        self.looked_ns = now_ns;
         let since = |at_ns: Option<u64>| now_ns.saturating_sub(at_ns.unwrap_or(0).max(self.agreed_ns));
         let both = sends && receives;
         if both && !self.timeout_reported {
@@ -222,7 +239,12 @@ impl Liveness {
         } else {
             None
         };
-        (one_way != std::mem::replace(&mut self.one_way, one_way)).then_some(Finding::OneWay(one_way))
+        if one_way == self.one_way {
+            return None;
+        }
+        self.one_way_ns += self.one_way_lasts_ns(now_ns);
+        (self.one_way, self.one_way_since_ns) = (one_way, now_ns);
+        Some(Finding::OneWay(one_way))
     }
 }
 

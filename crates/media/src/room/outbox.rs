@@ -2,8 +2,10 @@
 
 use super::{key::MemberKey, recorder::NameRecorder};
 use crate::{
-    MediaCallId, MediaEvent,
+    MediaCallId, MediaEvent, RtcpReport,
+    load::PlaneCounts,
     ports::{Channel, PortKey},
+    rtcp_tap::REPORTS_PER_TICK,
 };
 use std::net::SocketAddr;
 
@@ -22,6 +24,10 @@ pub(crate) struct Outbox {
     dtls: Vec<(MediaCallId, Channel, Vec<u8>)>,
     /// Recordings that have ended.
     recordings: Vec<(MediaCallId, Box<NameRecorder>)>,
+    /// RTCP reports received and sent.
+    reports: Vec<RtcpReport>,
+    /// What calls have counted.
+    pub(crate) counts: PlaneCounts,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +122,18 @@ impl Outbox {
     /// Takes the recordings.
     pub(crate) fn drain_recordings(&mut self) -> impl Iterator<Item = (MediaCallId, Box<NameRecorder>)> + '_ {
         self.recordings.drain(..)
+    }
+
+    /// Shows an RTCP report to the tracer of calls.
+    pub(crate) fn show_report(&mut self, report: &RtcpReport) {
+        if self.reports.len() < REPORTS_PER_TICK {
+            self.reports.push(*report);
+        }
+    }
+
+    /// Takes the reports.
+    pub(crate) fn drain_reports(&mut self) -> impl Iterator<Item = RtcpReport> + '_ {
+        self.reports.drain(..)
     }
 
     /// Passes on a handshake datagram.

@@ -4,11 +4,12 @@ use crate::{
     cli::{Account, Key, WebRtcKey},
     config::Config,
     engine::wall_now,
-    operator,
+    operator::{self, audit},
 };
 use anyhow::{anyhow, bail};
 use plenary_model::{Civil, ConferenceName, KeySettings, Scopes, Timestamp};
 use plenary_store::{KeyInfo, Store};
+use serde_json::{Value, json};
 use std::io::Write;
 
 pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()> {
@@ -16,8 +17,10 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
     let mut out = std::io::stdout().lock();
     match command {
         Account::Create { login } => {
-            let (_, key) = store.create_account_login(&login).await?;
+            let (account, key) = store.create_account_login(&login).await?;
             writeln!(out, "Account {login} created. Its API Access Key, shown this once:\n{key}")?;
+            let after = json!({ "id": account.id.0, "login": login });
+            audit::note(&store, format!("account create {login}"), None, Some(after)).await?;
         }
         Account::List => {
             for account in store.list_accounts().await? {
@@ -42,6 +45,7 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
                 "Key {} of {login} made, with the scopes {}; its older keys keep working. The key, shown this once:\n{key}",
                 made.id, made.scopes
             )?;
+            audit::note(&store, format!("account key new {login}"), None, Some(shown(&made))).await?;
         }
         Account::Key(Key::List { login }) => {
             let account = find(&store, &login).await?;
@@ -65,16 +69,36 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
         }
         Account::Key(Key::Revoke { login, key }) => {
             let account = find(&store, &login).await?;
+            let before = store.keys(account.id).await?.into_iter().find(|one| one.id.0 == key);
             if !store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
                 bail!("{login} has no valid key {key}. `plenary account key list {login}` shows its keys.");
             }
             operator::keys_changed(&config.data).await;
+            audit::note(
+                &store,
+                format!("account key revoke {login} {key}"),
+                before.as_ref().map(shown),
+                None,
+            )
+            .await?;
             writeln!(out, "Key {key} of {login} is revoked.")?;
         }
         Account::WebRtcKey(command) => webrtc_key(&store, &mut out, command).await?,
     }
     store.close().await;
     Ok(())
+}
+
+/// A key as the audit log shows it.
+fn shown(key: &KeyInfo) -> Value {
+    json!({
+        "id": key.id.0,
+        "prefix": key.prefix,
+        "label": key.label,
+        "scopes": key.scopes.to_string(),
+        "conference": key.conference,
+        "expires_at_ms": key.expires_at.map(|at| at.0),
+    })
 }
 
 /// Whether a key is valid, and until when, or since when it is not.
@@ -92,6 +116,7 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
         WebRtcKey::New { login, services, key } => {
             let account = find(store, &login).await?;
             let services = (!services.is_empty()).then_some(services);
+            let shown = services.clone();
             let key = match key {
                 Some(key) => {
                     store.put_webrtc_key(account.id, &key, services.as_deref()).await?;
@@ -99,6 +124,8 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
                 }
                 None => store.make_webrtc_key(account.id, services).await?.key,
             };
+            let after = json!({ "key": key, "services": shown });
+            audit::note(store, format!("account webrtc-key new {login}"), None, Some(after)).await?;
             writeln!(out, "Access key of {login} for browsers. It is no secret:\n{key}")?;
         }
         WebRtcKey::List { login } => {
@@ -120,6 +147,8 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
                     "{login} has no valid access key {key}. `plenary account webrtc-key list {login}` shows its keys."
                 );
             }
+            let what = format!("account webrtc-key revoke {login} {key}");
+            audit::note(store, what, Some(json!({ "key": key })), None).await?;
             writeln!(out, "Access key {key} of {login} is revoked.")?;
         }
     }

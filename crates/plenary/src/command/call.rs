@@ -105,7 +105,7 @@ fn say(text: std::fmt::Arguments<'_>) -> std::io::Result<()> {
 }
 
 /// The address this machine would send to the URI's host from; loopback if that is not known.
-fn local_address(uri: &str) -> IpAddr {
+pub(super) fn local_address(uri: &str) -> IpAddr {
     let host = uri.rsplit_once('@').map_or_else(|| uri.trim_start_matches("sip:"), |(_, host)| host);
     let host = host.split([';', '>', '?']).next().unwrap_or_default();
     let (name, port) = match host.rsplit_once(':') {

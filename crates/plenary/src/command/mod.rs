@@ -5,6 +5,7 @@ mod ban;
 mod call;
 mod database;
 mod demo;
+mod doctor;
 mod load;
 mod serve;
 
@@ -14,33 +15,32 @@ use crate::{
     log,
 };
 use std::process::ExitCode;
-use tracing::level_filters::LevelFilter;
 
 /// Runs the command that was asked for.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         CliCommand::Serve(flags) => {
-            log::start(LevelFilter::INFO);
             let config = load(&cli.common, Some(&flags))?;
+            log::start(&config.log, config.log_format);
             runtime()?.block_on(serve::run(config, || load(&cli.common, Some(&flags))))?;
         }
         CliCommand::Account(command) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
         }
         CliCommand::Database(command) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(database::run(&config, command));
         }
         CliCommand::Ban(command) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             let config = load(&cli.common, None)?;
             runtime()?.block_on(ban::run(&config, command))?;
         }
         CliCommand::Call(flags) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(call::run(&config, flags));
         }
@@ -53,13 +53,18 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             );
             let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         }
+        CliCommand::Doctor(flags) => {
+            log::start_for_command();
+            let config = load(&cli.common, None)?;
+            return runtime()?.block_on(doctor::run(config, flags));
+        }
         CliCommand::Demo(_) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             let config = load(&cli.common, None)?;
             return runtime()?.block_on(demo::run(config));
         }
         CliCommand::Load(flags) => {
-            log::start(LevelFilter::WARN);
+            log::start_for_command();
             load(&cli.common, None)?;
             return runtime()?.block_on(load::run(flags));
         }

@@ -35,6 +35,9 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
         config.rtp_ports,
         config.data.display()
     );
+    if let Some(address) = server.metrics_addr() {
+        text.push_str(&format!("Metrics:      http://{address}/metrics\n"));
+    }
     if let Some(key) = first_key {
         text.push_str(&welcome(&server, &key));
     }
@@ -87,8 +90,7 @@ async fn drain(server: &Server, terminate: &mut Signal, interrupt: &mut Signal) 
     // A service manager that would kill the process sooner is asked for more time.
     let extend = u32::try_from(within.as_micros()).unwrap_or(u32::MAX);
     let _ = sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(extend)]);
-    let engine = server.engine().clone();
-    let drained = tokio::spawn(async move { engine.drain().await });
+    let drained = tokio::spawn(server.drain());
     tokio::select! {
         _ = drained => {}
         () = tokio::time::sleep(within) => warn!("time is up: the calls that are left are hung up on"),

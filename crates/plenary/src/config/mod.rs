@@ -2,6 +2,10 @@
 //! the flags of `plenary serve`, each overriding the one before it.
 
 mod environment;
+mod events;
+mod hep;
+mod history;
+mod log;
 mod media;
 mod recordings;
 mod reservations;
@@ -9,11 +13,17 @@ mod sip;
 #[cfg(test)]
 mod tests;
 mod web;
+mod webhooks;
 
+pub(crate) use events::EventConfig;
+pub(crate) use hep::Hep;
+pub(crate) use history::{AuditConfig, HistoryConfig};
+pub(crate) use log::{LogFormat, levels_of};
 pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use recordings::{RecordingConfig, TranscriptConfig};
 pub(crate) use sip::{Signalling, WebRtc};
 pub(crate) use web::{TlsFiles, Web};
+pub(crate) use webhooks::WebhookConfig;
 
 use crate::{ice::IceConfig, port_range::PortRange};
 use anyhow::{Context, anyhow, bail};
@@ -39,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) http: SocketAddr,
     /// Where they listen under TLS.
     pub(crate) https: Option<SocketAddr>,
+    /// Where Prometheus reads metrics. None: nowhere.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Where SIP listens, UDP and TCP.
     pub(crate) sip: Addresses,
     /// Where SIP listens under TLS.
@@ -55,6 +67,10 @@ pub(crate) struct Config {
     pub(crate) demo_account: bool,
     /// How long calls may go on after SIGTERM, in seconds.
     pub(crate) drain_seconds: u64,
+    /// What is logged: a level, and levels of modules.
+    pub(crate) log: String,
+    /// How a line of the log looks.
+    pub(crate) log_format: LogFormat,
     /// Certificates.
     pub(crate) tls: TlsFiles,
     /// Web services beyond the listening address.
@@ -70,6 +86,16 @@ pub(crate) struct Config {
     /// Recordings of conferences.
     pub(crate) recordings: RecordingConfig,
     pub(crate) transcripts: TranscriptConfig,
+    /// A capture server.
+    pub(crate) hep: Hep,
+    /// Records of calls and conferences.
+    pub(crate) history: HistoryConfig,
+    /// The audit log.
+    pub(crate) audit: AuditConfig,
+    /// The event log.
+    pub(crate) events: EventConfig,
+    /// Webhooks.
+    pub(crate) webhooks: WebhookConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -121,6 +147,7 @@ impl Default for Config {
             database: None,
             http: SocketAddr::from(([127, 0, 0, 1], 8080)),
             https: None,
+            metrics: None,
             sip: Addresses(vec![SocketAddr::from(([127, 0, 0, 1], 5060))]),
             sips: Addresses::default(),
             // Below Linux's usual range of ephemeral ports (32768 on), so that outgoing connections never collide.
@@ -129,6 +156,8 @@ impl Default for Config {
             time_zone: None,
             demo_account: false,
             drain_seconds: 600,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
             tls: TlsFiles::default(),
             web: Web::default(),
             signalling: Signalling::default(),
@@ -137,6 +166,11 @@ impl Default for Config {
             media: Media::default(),
             recordings: RecordingConfig::default(),
             transcripts: TranscriptConfig::default(),
+            hep: Hep::default(),
+            history: HistoryConfig::default(),
+            audit: AuditConfig::default(),
+            events: EventConfig::default(),
+            webhooks: WebhookConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -190,8 +224,15 @@ impl Config {
                 "https and sips need a certificate: name its files in [tls], or make one for trials with `plenary certificate`"
             );
         }
+        if let Err(error) = levels_of(&self.log) {
+            bail!(error);
+        }
         self.recordings.check()?;
         self.transcripts.check()?;
+        self.hep.check()?;
+        self.history.check()?;
+        self.audit.check()?;
+        self.events.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
@@ -242,6 +283,7 @@ fn known_keys() -> Vec<KnownKey> {
         advertise: Some(IpAddr::from([127, 0, 0, 1])),
         time_zone: TimeZone::new("UTC").ok(),
         https: Some(SocketAddr::from(([127, 0, 0, 1], 8443))),
+        metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
         media: Media { languages: file(), ..Media::default() },
         ..Config::default()

@@ -1,9 +1,8 @@
 //! Recordings and their transcripts.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use plenary_conference::RecordingRules;
 use plenary_model::{RecordedTracks, RecordingFormat, RecordingSettings};
-use plenary_recording::Keys;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -69,12 +68,6 @@ impl RecordingConfig {
             bail!("[recordings] threads is {}: 0 to 64 are allowed", self.threads);
         }
         Ok(())
-    }
-
-    /// The keys in the configured file.
-    pub(crate) fn keys(&self) -> anyhow::Result<Keys> {
-        let Some(path) = &self.key_file else { return Ok(Keys::none()) };
-        Keys::read(path).with_context(|| format!("[recordings] key_file {} cannot be used", path.display()))
     }
 
     pub(crate) fn rules(&self) -> RecordingRules {

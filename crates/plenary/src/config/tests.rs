@@ -98,4 +98,22 @@ fn limits_that_contradict_each_other_are_refused() {
         let error = load(&format!("[reservations]\nmax_days_ahead = {days}\n"), &[]).unwrap_err();
         assert!(error.to_string().contains(&format!("max_days_ahead is {days}: 1 to 3660")), "{error}");
     }
+    for (section, key) in [("history", "days"), ("history", "numbers_days"), ("audit", "days")] {
+        let error = load(&format!("[{section}]\n{key} = 3661\n"), &[]).unwrap_err().to_string();
+        assert!(error.contains(&format!("[{section}] {key} is 3661: 0 to 3660")), "{error}");
+    }
+    let error = load("[history]\nnumbers = \"hide\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("keep") && error.contains("mask") && error.contains("drop"), "{error}");
+}
+
+#[test]
+fn levels_of_the_log_are_checked_and_the_variable_overrides_the_file() {
+    let config =
+        load("log = \"warn\"\nlog_format = \"json\"\n", &[("PLENARY_LOG", "info,plenary_sip=debug")]);
+    let config = config.unwrap();
+    assert_eq!((config.log.as_str(), config.log_format), ("info,plenary_sip=debug", LogFormat::Json));
+    let error = load("log = \"loud\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("log is `loud`") && error.contains("off, error, warn"), "{error}");
+    let error = load("log_format = \"xml\"\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 1") && error.contains("json"), "{error}");
 }

@@ -24,7 +24,9 @@ pub(super) async fn look_up(store: &Store, engine: &EngineHandle, lookup: Lookup
         Lookup::Pin { account, room, pin, caller } => {
             Found::Pin(check_pin(store, account, &room, &pin, &caller).await.map_err(failed))
         }
-        Lookup::Extend { conference, minutes } => Found::Extended(extend(engine, conference, minutes).await),
+        Lookup::Extend { conference, minutes, by } => {
+            Found::Extended(extend(&engine.acting(by), conference, minutes).await)
+        }
         Lookup::Caller(query) => {
             Found::Caller(look_up_caller(store, *query).await.map(Box::new).map_err(failed))
         }

@@ -6,13 +6,16 @@
 //!   media events ┼─▶ Node: calls ⇄ home of ──────────┼── MediaCommand ──▶ media plane
 //!   web services ┤         conferences               ├── Lookup ────────▶ store, whose answer comes back
 //!   the store    ┘            ▲                      ├── Record ────────▶ writer of call records
+//!                             │                      ├── Event ─────────▶ writer of the event log
 //!                             └── time               └── Reply ─────────▶ the asker
 //! ```
 
 mod clock;
+mod events;
 mod handle;
 mod lookup;
 mod media_plane;
+mod meter;
 mod recorder;
 mod records;
 mod rescue;
@@ -21,10 +24,14 @@ mod signalling;
 pub(crate) use clock::{Clock, wall_now};
 pub(crate) use handle::EngineHandle;
 
-use crate::forecast::Admissions;
+use crate::{forecast::Admissions, metrics::Meters, trace::Trace};
+use events::EventWriter;
+use meter::CallMeter;
+use plenary_api::Followers;
 use plenary_calls::{
     CallNumber, Input, Node, Output, RecorderEvent, Settings, Start,
     lookup::{Found, LookupId, StoreFailed},
+    media::{self as calls, MediaCommand},
     question::{Answer, EdgeQuestion, Question},
 };
 use plenary_conference::{
@@ -32,7 +39,7 @@ use plenary_conference::{
     Reservation, ReservationLimits, recording::CutOffRecording,
 };
 use plenary_media::{MediaEvent, MediaHandle};
-use plenary_model::{AccountId, ConferenceRecordingId, RecordingManifest, RecordingSettings};
+use plenary_model::{AccountId, ConferenceRecordingId, RecordEntry, RecordingManifest, RecordingSettings};
 use plenary_recording::Recorder;
 use plenary_sip::{Reason, SipEvent, SipHandle};
 use plenary_speech::Languages;
@@ -89,8 +96,14 @@ pub(crate) struct Parts {
     /// Writes recordings.
     pub(crate) recorder: Recorder,
     pub(crate) recording_rules: RecordingRules,
+    /// Who follows events.
+    pub(crate) followers: Followers,
     /// Recordings that the last run has left unfinished.
     pub(crate) cut_off: Vec<RecordingManifest>,
+    /// Where what happens is counted.
+    pub(crate) meters: Arc<Meters>,
+    /// The tracer of calls.
+    pub(crate) trace: Trace,
 }
 
 /// The loop around the deciding crates.
@@ -99,6 +112,9 @@ pub(crate) struct Engine {
     node: Node,
     store: Store,
     records: RecordWriter,
+    meter: CallMeter,
+    trace: Trace,
+    events: EventWriter,
     recordings: Recordings,
     sip: SipHandle,
     media: MediaHandle,
@@ -136,6 +152,7 @@ impl Engine {
         if !open.is_empty() {
             info!(count = open.len(), "reservations read back");
         }
+        let begun = events::close_last_run(&parts.store, &open, clock.now().wall).await?;
         open_reservations(&mut conferences, open, clock);
         resume_recordings(&mut conferences, parts.cut_off, clock);
         let start = Start {
@@ -147,11 +164,19 @@ impl Engine {
             reservation_sounds,
             languages: parts.languages,
         };
+        parts.trace.set_node(start.node);
+        let events = EventWriter::start(parts.store.clone(), parts.followers);
+        for event in events::events_of_start(&mut conferences, &begun) {
+            events.write(event);
+        }
         let trunks = parts.store.all_trunks().await.map_err(failed);
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
-            records: RecordWriter::start(parts.store.clone()),
+            records: RecordWriter::start(parts.store.clone(), parts.meters.clone()),
+            meter: CallMeter::new(parts.meters),
+            trace: parts.trace,
+            events,
             recordings: Recordings::new(
                 parts.recorder,
                 parts.media.clone(),
@@ -213,6 +238,7 @@ impl Engine {
         self.node.finish_records(self.clock.now());
         self.carry_out();
         self.records.finish().await;
+        self.events.finish().await;
         if let Some(reply) = self.stopping.take() {
             let _ = reply.send(());
         }
@@ -264,6 +290,7 @@ impl Engine {
         if self.node.calls().wants_number() && input.may_place_a_call() {
             self.node.give_number(CallNumber(self.sip.new_call().0));
         }
+        self.meter.look_at_input(&input);
         self.node.handle(input, self.clock.now());
         self.carry_out();
     }
@@ -271,12 +298,19 @@ impl Engine {
     /// Carries out what was decided, in order, also what follows from that at once.
     fn carry_out(&mut self) {
         while let Some(output) = self.node.poll_output() {
+            self.meter.look_at_output(&output);
             match output {
                 Output::Sip(command) => signalling::command(&self.sip, command),
                 Output::Media(command) => {
+                    if let MediaCommand::Close { call } = &command {
+                        self.trace.media_closed(call.0);
+                    }
                     if let Some(event) =
                         media_plane::command(&self.media, &self.listening, &self.admissions, command)
                     {
+                        if let calls::MediaEvent::Opened { call, at: Ok(at) } = &event {
+                            self.trace.media_opened(call.0, at.reached_at());
+                        }
                         self.node.handle(Input::Media(event), self.clock.now());
                     }
                 }
@@ -289,7 +323,9 @@ impl Engine {
                     });
                 }
                 Output::Recorder(command) => self.recordings.command(command),
-                Output::Record(entry) => self.records.write(entry),
+                Output::Record(entry) => self.records.write(RecordEntry::Call(entry)),
+                Output::History(entry) => self.records.write(RecordEntry::Conference(entry)),
+                Output::Event(event) => self.events.write(event),
                 Output::Reply { question, answer } => {
                     if let Some(reply) = self.waiting.remove(&question) {
                         let _ = reply.send(answer);
@@ -306,9 +342,13 @@ impl Engine {
 /// Their telephones still think that they are in a conference.
 async fn end_calls_of_last_run(store: &Store, sip: &SipHandle, clock: Clock) -> anyhow::Result<()> {
     let cut_off = store.open_dialogs().await?;
-    let interrupted = store.interrupt_open_calls(clock.now().wall).await?;
-    if interrupted > 0 {
-        info!(interrupted, "calls of a run that was cut off are closed in the records");
+    // They did not outlive the service, of which it is known to ten seconds when it last ran.
+    let now = clock.now().wall;
+    let ended_at = store.last_alive().await?.map_or(now, |at| at.min(now));
+    let calls = store.interrupt_open_calls(ended_at).await?;
+    let conferences = store.interrupt_open_conferences(ended_at).await?;
+    if calls > 0 || conferences > 0 {
+        info!(calls, conferences, "what was open when the last run was cut off is closed in the records");
     }
     for dialog in cut_off {
         let text = Some("The service was restarted".to_owned());

@@ -1,12 +1,13 @@
 //! What `/v1/operator` shows and does.
 
-use crate::{config::Config, engine::EngineHandle, log};
+use crate::{config::Config, engine::EngineHandle, log, trace::Trace};
 use async_trait::async_trait;
 use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl};
 use plenary_conference::Timestamp;
 use plenary_media::{MediaHandle, WorkerLoad};
 use plenary_sip::SipHandle;
 use plenary_store::Store;
+use plenary_trace::Ladder;
 use serde_json::{Value, json};
 use std::{
     net::IpAddr,
@@ -25,6 +26,7 @@ pub(crate) struct Operator {
     pub(crate) store: Store,
     pub(crate) started_at: Timestamp,
     pub(crate) is_overloaded: Arc<AtomicBool>,
+    pub(crate) trace: Trace,
     /// The effective configuration.
     pub(crate) config: Arc<RwLock<Config>>,
 }
@@ -69,6 +71,10 @@ impl OperatorControl for Operator {
         let secret = &mut settings["ice"]["turn_secret"];
         *secret = if secret == "" { Value::Null } else { json!("(set)") };
         settings
+    }
+
+    fn ladder(&self, participant: &str) -> Option<Ladder> {
+        self.trace.ladder(participant)
     }
 
     fn log(&self, lines: usize) -> Vec<String> {

@@ -3,11 +3,14 @@
 //!
 //! One question and one answer, each a line of JSON; then the connection ends.
 
+pub(crate) mod audit;
 mod control;
 
 pub(crate) use control::Operator;
 
+use crate::engine::EngineHandle;
 use anyhow::{Context, anyhow, bail};
+use plenary_calls::{Totals, TrunkTotals};
 use plenary_sip::{Ban, SipHandle};
 use plenary_store::Store;
 use serde::{Deserialize, Serialize};
@@ -39,6 +42,35 @@ enum Question {
     LiftBan(IpAddr),
     /// Keys were changed in the database.
     KeysChanged,
+    /// Which process this is, and how its trunks do.
+    Status,
+}
+
+/// What a running service says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) pid: i32,
+    pub(crate) version: String,
+    /// All trunks of all accounts.
+    pub(crate) trunks: Vec<TrunkStatus>,
+}
+
+/// How a trunk does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TrunkStatus {
+    pub(crate) name: String,
+    pub(crate) calls: usize,
+    /// `None`: it need not be registered with.
+    pub(crate) is_registered: Option<bool>,
+    pub(crate) last_error: Option<String>,
+}
+
+/// Why there is no [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoService {
+    NotRunning,
+    /// There may be one, and it cannot be asked.
+    Unreachable(String),
 }
 
 /// A source that is not answered.
@@ -76,14 +108,22 @@ pub(crate) struct Door {
 
 impl Door {
     /// Opens it in this data folder. That it cannot be opened is logged: calls do not depend on it.
-    pub(crate) async fn open(data: &Path, sip: SipHandle, store: Store) -> Option<Self> {
+    pub(crate) async fn open(
+        data: &Path,
+        sip: SipHandle,
+        store: Store,
+        engine: EngineHandle,
+    ) -> Option<Self> {
         let path = data.join(NAME);
         match listen(&path).await {
             Ok(listener) => {
                 let task = tokio::spawn(async move {
                     loop {
                         match listener.accept().await {
-                            Ok((stream, _)) => drop(tokio::spawn(serve(stream, sip.clone(), store.clone()))),
+                            Ok((stream, _)) => {
+                                let (sip, store, engine) = (sip.clone(), store.clone(), engine.clone());
+                                tokio::spawn(serve(stream, sip, store, engine));
+                            }
                             // Out of file descriptors, most likely: waiting helps, spinning does not.
                             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                         }
@@ -122,7 +162,7 @@ async fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
+async fn serve(stream: UnixStream, sip: SipHandle, store: Store, engine: EngineHandle) {
     let by = stream.peer_cred().map(|who| who.uid()).ok();
     let mut stream = BufReader::new(stream.take(QUESTION_BYTES_MAX));
     let mut line = String::new();
@@ -137,16 +177,57 @@ async fn serve(stream: UnixStream, sip: SipHandle, store: Store) {
         Ok(Question::LiftBan(source)) => {
             let lifted = sip.lift_ban(source).await;
             info!(target: "audit", uid = by, %source, lifted, "a ban is to be lifted");
+            if lifted {
+                let entry = audit::command(format!("ban lift {source}"), by, None, None);
+                if let Err(error) = store.write_audit(&[entry]).await {
+                    warn!(%error, "the lifting of a ban could not be written into the audit log");
+                }
+            }
             serde_json::json!({ "lifted": lifted })
         }
         Ok(Question::KeysChanged) => {
             store.forget_keys();
             serde_json::json!({ "keys_changed": true })
         }
+        Ok(Question::Status) => match timeout(EXCHANGE_TIMEOUT / 2, engine.totals()).await {
+            Ok(Ok(totals)) => serde_json::json!({ "status": status_of(&totals) }),
+            Ok(Err(_)) | Err(_) => serde_json::json!({ "error": "the engine does not answer" }),
+        },
         Err(error) => serde_json::json!({ "error": error.to_string() }),
     };
     let mut stream = stream.into_inner().into_inner();
     let _ = timeout(EXCHANGE_TIMEOUT, stream.write_all(format!("{answer}\n").as_bytes())).await;
+}
+
+fn status_of(totals: &Totals) -> Status {
+    let trunk = |trunk: &TrunkTotals| TrunkStatus {
+        name: trunk.name.clone(),
+        calls: trunk.calls,
+        is_registered: trunk.is_registered,
+        last_error: trunk.last_error.clone(),
+    };
+    Status {
+        pid: std::process::id().cast_signed(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        trunks: totals.trunks.iter().map(trunk).collect(),
+    }
+}
+
+/// What the service of this data folder says of itself.
+pub(crate) async fn status(data: &Path) -> Result<Status, NoService> {
+    #[derive(Deserialize)]
+    struct Answer {
+        status: Status,
+    }
+    match UnixStream::connect(data.join(NAME)).await {
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            return Err(NoService::NotRunning);
+        }
+        Err(error) => return Err(NoService::Unreachable(format!("{}: {error}", data.join(NAME).display()))),
+    }
+    let answer = ask::<Answer>(data, &Question::Status).await;
+    answer.map(|answer| answer.status).map_err(|error| NoService::Unreachable(format!("{error:#}")))
 }
 
 /// The sources that the service of this data folder does not answer at the moment.

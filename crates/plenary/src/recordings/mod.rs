@@ -7,10 +7,11 @@ use crate::{
     config::{RecordingConfig, TranscriptConfig},
     engine::EngineHandle,
 };
+use anyhow::Context;
 use plenary_model::{
     ConferenceRecordingId, RecordingEnd, RecordingManifest, RecordingState, TranscriptState,
 };
-use plenary_recording::{Archive, Recorder, RecorderConfig, RecorderEvent};
+use plenary_recording::{Archive, Keys, Recorder, RecorderConfig, RecorderEvent};
 use plenary_store::Store;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
@@ -46,7 +47,11 @@ impl Recordings {
         transcripts: &TranscriptConfig,
         store: &Store,
     ) -> anyhow::Result<(Self, Vec<RecordingManifest>)> {
-        let keys = settings.keys()?;
+        let keys = match &settings.key_file {
+            Some(path) => Keys::read(path)
+                .with_context(|| format!("[recordings] key_file {} cannot be used", path.display()))?,
+            None => Keys::none(),
+        };
         let transcribes = !transcripts.command.is_empty();
         let archive = Archive::new(folder.clone(), keys.clone(), transcribes);
         let cut_off = tokio::task::spawn_blocking(move || archive.repair()).await?;

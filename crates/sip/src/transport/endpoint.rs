@@ -9,11 +9,13 @@ use super::{
     tls::{self, Connector},
     udp,
     udp::Datagram,
+    watch::Watch,
 };
 use crate::locate::{Hop, Server};
 use crate::ua::{CallId, Flow, LookupId, Output, SipEvent, Transport, UaConfig, UserAgent};
 use bytes::Bytes;
 use ipnet::IpNet;
+use sipx_sip::Message;
 use std::{
     collections::{HashMap, VecDeque},
     io,
@@ -108,6 +110,7 @@ impl SipEndpoint {
             Box::new(|bytes| getrandom::fill(bytes).expect("the system has random numbers")),
             Box::new(move || CallId(calls.fetch_add(1, Ordering::Relaxed))),
         );
+        let watch = Watch::new(config.seen.clone());
         let local_tls = tls_locals.first().copied();
         let families = sockets.iter().map(|socket| socket.local.is_ipv4()).collect();
         let resolver = Arc::new(Resolver::new(config.resolver.clone(), families));
@@ -131,9 +134,10 @@ impl SipEndpoint {
             queue_is_long: false,
             program_is_busy: false,
             routes: HashMap::new(),
+            watch: watch.clone(),
         };
         tokio::spawn(task.run(command_inbox, datagram_inbox, connection_inbox, accept_inbox, located_inbox));
-        Ok((SipHandle { commands, next_call, local, local_tls }, event_outbox))
+        Ok((SipHandle { commands, next_call, local, local_tls, watch }, event_outbox))
     }
 }
 
@@ -253,6 +257,7 @@ struct Task {
     program_is_busy: bool,
     /// The local address towards each peer, if listening on all of them.
     routes: HashMap<IpAddr, IpAddr>,
+    watch: Watch,
 }
 
 impl Task {
@@ -334,6 +339,7 @@ impl Task {
             EndpointCommand::Notify { subscription, body } => self.ua.notify(subscription, body, now),
             EndpointCommand::EndSubscription { subscription } => self.ua.end_subscription(subscription, now),
             EndpointCommand::Reject { call, status, phrase, extra } => {
+                self.watch.rejected(call, status);
                 self.ua.reject(call, status, phrase.as_deref(), &extra, now);
             }
             EndpointCommand::AcceptOffer { call, sdp } => self.ua.accept_offer(call, sdp, now),
@@ -359,6 +365,7 @@ impl Task {
                 self.ua.report_success(flow, &caller, now);
             }
             EndpointCommand::Report { flow, caller, outcome: Outcome::Failed { is_reached } } => {
+                self.watch.refused();
                 self.ua.report_failure(flow, &caller, is_reached, now);
             }
             EndpointCommand::SetLimits { allow_from, websockets_from, guard } => {
@@ -391,7 +398,15 @@ impl Task {
         let local = self.local_towards(local, datagram.source.ip());
         let flow = Flow { transport: Transport::Udp, local, remote: datagram.source, is_foreign: false };
         let now = self.now();
+        if self.is_shown(flow, datagram.bytes.starts_with(b"SIP/2.0 "), now) {
+            self.watch.received(flow, &datagram.bytes);
+        }
         self.ua.receive_datagram(datagram.bytes, flow, now);
+    }
+
+    /// What strangers send is not worth a look; responses may come from wherever calls were placed to.
+    fn is_shown(&self, flow: Flow, is_response: bool, now: Duration) -> bool {
+        is_response || self.ua.is_heard(flow, now)
     }
 
     /// The local address for messages to `remote`.
@@ -407,7 +422,10 @@ impl Task {
     fn handle_connection(&mut self, event: ConnectionEvent) {
         let now = self.now();
         match event {
-            ConnectionEvent::Message { flow, message } => self.ua.receive(*message, flow, now),
+            ConnectionEvent::Message { flow, message } => {
+                self.watch_message(flow, &message, now);
+                self.ua.receive(*message, flow, now);
+            }
             ConnectionEvent::Unreadable { flow, bytes, why } => {
                 self.ua.refuse_unreadable(&bytes, &why, flow, now);
             }
@@ -418,6 +436,17 @@ impl Task {
                     self.close(flow);
                 }
             }
+        }
+    }
+
+    fn watch_message(&self, flow: Flow, message: &Message, now: Duration) {
+        match message {
+            Message::Request(_) if !self.is_shown(flow, false, now) => {}
+            Message::Request(request) if !self.watch.is_watched() => {
+                self.watch.requested(flow, request.method.as_bytes());
+            }
+            Message::Response(_) if !self.watch.is_watched() => {}
+            Message::Request(_) | Message::Response(_) => self.watch.received(flow, &message.to_bytes()),
         }
     }
 
@@ -447,7 +476,11 @@ impl Task {
             match output {
                 Output::Send { flow, bytes } => self.send(flow, bytes),
                 Output::Locate { lookup, hop } => self.locate(lookup, hop),
-                Output::Event(event) => self.waiting.push_back(event),
+                Output::Dialog { call, sip_call_id } => self.watch.dialog(call, &sip_call_id),
+                Output::Event(event) => {
+                    self.watch.event(&event);
+                    self.waiting.push_back(event);
+                }
             }
         }
         while let Some(event) = self.waiting.pop_front() {
@@ -468,6 +501,7 @@ impl Task {
     }
 
     fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.watch.sent(flow, &bytes);
         match flow.transport {
             Transport::Udp => {
                 let fits = |socket: &&Listening| {

@@ -1,6 +1,10 @@
 //! The handle to an endpoint.
 
-use super::{SipError, stream::BoxedStream};
+use super::{
+    SipError,
+    stream::BoxedStream,
+    watch::{SipCounts, Watch},
+};
 use crate::{
     guard::{Ban, Caller, GuardConfig},
     locate::Hop,
@@ -28,6 +32,7 @@ pub struct SipHandle {
     pub(super) next_call: Arc<AtomicU64>,
     pub(super) local: SocketAddr,
     pub(super) local_tls: Option<SocketAddr>,
+    pub(super) watch: Watch,
 }
 
 /// The conduct of a source.
@@ -188,6 +193,12 @@ impl SipHandle {
     fn command(&self, command: EndpointCommand) {
         // Fails only once the endpoint has stopped, and then there is nothing left to command.
         let _ = self.commands.send(command);
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> SipCounts {
+        self.watch.counts()
     }
 
     /// Sends 180, or 183 with early media.
@@ -432,7 +443,7 @@ fn check(uri: &str) -> Result<(), SipError> {
 }
 
 /// Whether it is a SIP URI at all.
-fn parse(uri: &str) -> Result<sipx_sip::Uri, SipError> {
+pub(super) fn parse(uri: &str) -> Result<sipx_sip::Uri, SipError> {
     let wrong = |text: String| SipError::Uri { uri: uri.to_owned(), text };
     let parsed =
         sipx_sip::Uri::parse(Bytes::from(uri.to_owned())).map_err(|error| wrong(error.to_string()))?;

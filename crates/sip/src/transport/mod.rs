@@ -12,11 +12,14 @@ mod resolver;
 mod stream;
 mod tls;
 mod udp;
+mod watch;
 
 pub use endpoint::SipEndpoint;
 pub use handle::{SipHandle, check_dial, check_registration};
+pub use resolver::find_servers;
 pub use stream::{BoxedStream, Duplex};
 pub use tls::TlsSettings;
+pub use watch::{Seen, SipCounts};
 
 use crate::{guard::GuardConfig, ua::IceServers};
 use ipnet::IpNet;
@@ -25,6 +28,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 /// Settings of the endpoint.
 #[derive(Debug, Clone)]
@@ -54,6 +58,8 @@ pub struct SipConfig {
     pub ice_servers: IceServers,
     /// Events that may wait for the program. Beyond half of it new calls are refused with 503.
     pub max_events: usize,
+    /// Where messages are shown to the tracer of calls. What finds no room there is not shown.
+    pub seen: Option<mpsc::Sender<Seen>>,
 }
 
 impl Default for SipConfig {
@@ -71,6 +77,7 @@ impl Default for SipConfig {
             max_connections: 4096,
             ice_servers: IceServers::default(),
             max_events: 16_384,
+            seen: None,
         }
     }
 }

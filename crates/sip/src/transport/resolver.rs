@@ -38,6 +38,18 @@ const PORT: u16 = 53;
 /// The servers of a hop, or why there are none.
 pub(super) type Located = Result<Vec<Server>, String>;
 
+/// The servers of a `sip:` or `sips:` URI, the one to be tried first first (RFC 3263). `name_servers`: those to ask; empty: those of
+/// the system.
+///
+/// # Errors
+/// It is not such a URI, or has no servers.
+pub async fn find_servers(uri: &str, name_servers: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, String> {
+    let uri = super::handle::parse(uri).map_err(|error| error.to_string())?;
+    let both = Arc::from([true, false]);
+    let servers = Resolver::new(name_servers, both).locate(Hop::of(&uri)?).await?;
+    Ok(servers.into_iter().map(|server| server.address).collect())
+}
+
 #[derive(Debug)]
 pub(super) struct Resolver {
     /// The name servers to ask. Empty: those of the system.

@@ -333,6 +333,9 @@ impl UserAgent {
         match action {
             Action::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
             Action::Event(event) => self.outputs.push_back(Output::Event(event)),
+            Action::Dialog { call, sip_call_id } => {
+                self.outputs.push_back(Output::Dialog { call, sip_call_id });
+            }
             Action::Respond { key, response } => {
                 let steps = self.transactions.send_response(&key, *response);
                 self.run((key, steps));
@@ -562,6 +565,11 @@ impl UserAgent {
     /// Whether a source with these connections may open another one.
     pub(crate) fn may_connect(&self, flow: Flow, open: impl Iterator<Item = IpAddr>, now: Duration) -> bool {
         self.gate.may_connect(flow, open, now)
+    }
+
+    /// Requests on this flow are answered at all, and its source is not banned.
+    pub(crate) fn is_heard(&self, flow: Flow, now: Duration) -> bool {
+        self.gate.is_allowed(flow) && !self.gate.is_banned(flow, now)
     }
 
     /// Requests on this flow are answered at all.

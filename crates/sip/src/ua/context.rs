@@ -89,6 +89,11 @@ pub(super) enum Action {
         flow: Flow,
         bytes: Bytes,
     },
+    /// A placed call has this Call-ID.
+    Dialog {
+        call: CallId,
+        sip_call_id: String,
+    },
     /// Responds to a request through its transaction.
     Respond {
         key: TransactionKey,

@@ -1,6 +1,6 @@
 //! What the user agent asks of the program around it.
 
-use super::types::{Flow, SipEvent};
+use super::types::{CallId, Flow, SipEvent};
 use crate::locate::Hop;
 use bytes::Bytes;
 
@@ -20,6 +20,14 @@ pub enum Output {
         lookup: LookupId,
         /// The next hop of a request.
         hop: Hop,
+    },
+    /// A call that this side places has this Call-ID from now on, for the tracer of calls. That of an incoming call is in
+    /// [`SipEvent::Incoming`].
+    Dialog {
+        /// The call.
+        call: CallId,
+        /// The Call-ID header.
+        sip_call_id: String,
     },
     /// For the program.
     Event(SipEvent),

@@ -27,8 +27,12 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss];
+
     /// The name in Via (RFC 3261, section 20.42; RFC 7118, section 5.1).
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
@@ -39,7 +43,7 @@ impl Transport {
     }
 
     pub(crate) fn of_name(name: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss].into_iter().find(|known| known.name() == name)
+        Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
     /// The `transport` parameter of a URI that leads here. Both WebSockets are `ws` (RFC 7118, section 5.2.3).

@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 9] = [
+pub(crate) const MIGRATIONS: [&str; 13] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -28,6 +28,10 @@ pub(crate) const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/postgres/0007_media.sql"),
     include_str!("../../migrations/postgres/0008_recordings.sql"),
     include_str!("../../migrations/postgres/0009_recording_days.sql"),
+    include_str!("../../migrations/postgres/0010_history.sql"),
+    include_str!("../../migrations/postgres/0011_audit.sql"),
+    include_str!("../../migrations/postgres/0012_events.sql"),
+    include_str!("../../migrations/postgres/0013_webhooks.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

@@ -17,15 +17,19 @@ use super::{
     ledger::Ledger,
     request::{BookingRequest, ReserveError, StoredReservation},
     statements::{self, DOING},
+    told,
 };
 use crate::{
     StoreError,
     database::{Base, Write, postgres::Lock},
+    events::{EventNews, append},
 };
 use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
+use plenary_model::Actor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -55,15 +59,17 @@ pub(crate) struct BookingQueue {
 #[derive(Debug)]
 struct QueuedRequest {
     request: BookingRequest,
+    actor: Arc<Actor>,
     reply: oneshot::Sender<Result<bool, ReserveError>>,
 }
 
 impl BookingQueue {
     /// Starts the worker, which ends with the last clone of the queue.
-    pub(crate) fn open(base: Base) -> Self {
+    pub(crate) fn open(base: Base, news: EventNews) -> Self {
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let worker = BookingWorker {
             base,
+            news,
             cache: None,
             before: BTreeMap::new(),
             unconfirmed: UnconfirmedChanges::default(),
@@ -72,10 +78,15 @@ impl BookingQueue {
         Self { requests }
     }
 
-    pub(super) async fn carry_out(&self, request: BookingRequest) -> Result<bool, ReserveError> {
+    pub(super) async fn carry_out(
+        &self,
+        request: BookingRequest,
+        actor: &Arc<Actor>,
+    ) -> Result<bool, ReserveError> {
         let (reply, answer) = oneshot::channel();
         let closed = || StoreError::Unavailable { doing: DOING, source: sqlx::Error::PoolClosed };
-        self.requests.send(QueuedRequest { request, reply }).await.map_err(|_| closed())?;
+        let actor = actor.clone();
+        self.requests.send(QueuedRequest { request, actor, reply }).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 }
@@ -87,6 +98,13 @@ struct SeatCache {
     /// The time that the cache covers.
     time: Range<Timestamp>,
     seats: SeatCalendar,
+}
+
+/// A request, and whose it is.
+#[derive(Debug)]
+pub(super) struct Booking {
+    pub(super) request: BookingRequest,
+    pub(super) actor: Arc<Actor>,
 }
 
 /// Changes that were answered with an error although their commit may have succeeded.
@@ -116,6 +134,7 @@ impl UnconfirmedChanges {
 
 struct BookingWorker {
     base: Base,
+    news: EventNews,
     cache: Option<SeatCache>,
     /// The reservations that the last batch was to change or remove, as they were before it.
     before: BTreeMap<ReservationToken, StoredReservation>,
@@ -141,7 +160,10 @@ impl BookingWorker {
                     }
                 }
             }
-            let (requests, replies) = batch.drain(..).map(|queued| (queued.request, queued.reply)).unzip();
+            let (requests, replies) = batch
+                .drain(..)
+                .map(|QueuedRequest { request, actor, reply }| (Booking { request, actor }, reply))
+                .unzip();
             if let Some(error) = self.serve_batch(requests, replies).await {
                 // Requests that arrived meanwhile have waited as long as the documented limit allows.
                 while let Ok(late) = queue.try_recv() {
@@ -154,7 +176,7 @@ impl BookingWorker {
     /// Carries out the requests and replies to each. Returns the error if the database is unavailable.
     async fn serve_batch(
         &mut self,
-        mut requests: Vec<BookingRequest>,
+        mut requests: Vec<Booking>,
         mut replies: Vec<oneshot::Sender<Result<bool, ReserveError>>>,
     ) -> Option<StoreError> {
         let outcome = match self.attempt(&requests, false).await {
@@ -209,10 +231,10 @@ impl BookingWorker {
     }
 
     /// Notes requests whose commit was never confirmed. They are answered with an error, so they have to be undone.
-    fn note_unconfirmed(&mut self, requests: &[BookingRequest]) {
+    fn note_unconfirmed(&mut self, requests: &[Booking]) {
         self.cache = None;
         let before = std::mem::take(&mut self.before);
-        for request in requests {
+        for Booking { request, .. } in requests {
             if let BookingRequest::Make { reservation, .. } = request {
                 self.unconfirmed.made.insert(reservation.token.clone());
             } else if let (Some(capacity), Some(stored)) =
@@ -239,18 +261,20 @@ impl BookingWorker {
     /// Carries out, in one transaction, every request that the rules allow. `again`: some may be done already.
     async fn attempt(
         &mut self,
-        requests: &[BookingRequest],
+        requests: &[Booking],
         again: bool,
     ) -> Result<Vec<Result<bool, ReserveError>>, StoreError> {
         let mut transaction = self.base.write(DOING, Lock::Bookings).await?;
         // Put back once the database has confirmed what it says.
         let cache = self.cache.take();
         let undo = self.unconfirmed.undo();
-        let all: Vec<&BookingRequest> = undo.iter().chain(requests).collect();
+        let all: Vec<&BookingRequest> =
+            undo.iter().chain(requests.iter().map(|booking| &booking.request)).collect();
         let stored = statements::stored(&mut transaction, &all).await?;
         if !again {
             self.before.clone_from(&stored);
         }
+        let before = stored.clone();
         let (version, holders) = statements::look_up(&mut transaction, &all, &stored).await?;
         let mut cache = up_to_date(&mut transaction, cache, version, &all, &stored).await?;
         let made = match again {
@@ -260,7 +284,7 @@ impl BookingWorker {
         let mut ledger = Ledger::new(&mut cache.seats, stored, holders);
         let undone: Vec<_> =
             undo.iter().map(|request| (request.token(), ledger.decide(request, false, again))).collect();
-        let decided = requests.iter().map(|request| {
+        let decided = requests.iter().map(|Booking { request, .. }| {
             let is_made = made.contains(request.token());
             ledger.decide(request, is_made, again)
         });
@@ -268,6 +292,8 @@ impl BookingWorker {
         let changes = ledger.into_changes();
         let statements = statements::write(&mut transaction, &changes).await?;
         if statements > 0 {
+            let events = told::events(&changes, &before, requests);
+            let written = append(&mut transaction, &events, false).await?.unwrap_or_default();
             cache.version = match &transaction {
                 // Its trigger counts rows; reading the version costs next to nothing.
                 Write::Sqlite(_) => statements::version(&mut transaction).await?,
@@ -275,6 +301,7 @@ impl BookingWorker {
                 Write::Postgres(..) => version + statements,
             };
             transaction.commit(DOING).await?;
+            self.news.tell(&written);
         }
         if !undone.is_empty() {
             self.unconfirmed = UnconfirmedChanges::default();

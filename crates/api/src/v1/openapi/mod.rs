@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderValue, Response, header},
     routing::get,
 };
+use plenary_trace::pcap;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::{PartialSchema, ToSchema};
@@ -44,12 +45,15 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 15] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
     ("reservations", "Bookings of conferences."),
+    ("events", "What has happened, and who is told of it."),
     ("rooms", "Conferences that people reach by keypad."),
+    ("recordings", "Audio of conferences that were recorded."),
+    ("records", "Calls, conferences that are over, and what was used."),
     ("media", "Audio files of the account, which are played to callers."),
     ("trunks", "Providers that calls go out to and come in from."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
@@ -349,7 +353,9 @@ fn merge_descriptions(value: &mut Value) {
 
 /// Bodies that are files: octets, not a list of numbers.
 fn describe_files(operation: &mut Value) {
-    let is_file = |kind: &str| kind == "application/octet-stream" || kind.starts_with("audio/");
+    let is_file = |kind: &str| {
+        matches!(kind, "application/octet-stream" | pcap::MEDIA_TYPE) || kind.starts_with("audio/")
+    };
     let describe = |body: Option<&mut Value>| {
         let content = body.and_then(|body| body.get_mut("content")).and_then(Value::as_object_mut);
         for (_, content) in content.into_iter().flatten().filter(|(kind, _)| is_file(kind)) {

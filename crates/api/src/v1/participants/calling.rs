@@ -7,6 +7,7 @@ use crate::{
     error::{ApiError, problem::Problem},
     extract::{RequestId, Segments},
     json::{json, present},
+    params::percent_encode,
     state::App,
     v1::{
         access::{Caller, Control},
@@ -17,7 +18,6 @@ use axum::{
     extract::State,
     http::{HeaderValue, StatusCode, header},
 };
-use data_encoding::HEXUPPER;
 use plenary_conference::{
     AccountId, ConferenceName, Digit, ParticipantOptions, reservation::is_conference_name,
 };
@@ -151,6 +151,7 @@ pub(super) async fn call(
     request_id: RequestId,
     Body(body): Body<Value>,
 ) -> Answer {
+    let state = caller.acting(state);
     let account = caller.account;
     if !is_conference_name(&name) {
         return Err(ApiError::parameter("name", "a conference's name has 1 to 47 letters and digits"));
@@ -214,18 +215,4 @@ async fn place(state: &App, account: AccountId, name: &str, call: Call) -> Resul
     let conference = ConferenceName::new(name);
     let participant = state.control.invite(account, conference.clone(), call.invitation()).await?;
     show(state, account, conference, participant).await
-}
-
-/// A segment of a path.
-fn percent_encode(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if is_plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push_str(&HEXUPPER.encode(&[byte]));
-        }
-        encoded
-    })
 }

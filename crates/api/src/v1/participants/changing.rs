@@ -98,6 +98,7 @@ pub(super) async fn change(
     Segments([name, id]): Segments<2>,
     Body(patch): Body<ParticipantPatch>,
 ) -> Answer {
+    let state = caller.acting(state);
     let ParticipantPatch {
         muted,
         self_unmute,
@@ -175,6 +176,7 @@ pub(super) async fn admit(
     State(state): State<App>,
     Segments([name, id]): Segments<2>,
 ) -> Answer {
+    let state = caller.acting(state);
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
     to_the_end(async move {
         let change = ConferenceChange::Admit(Some(id.clone()));
@@ -210,6 +212,7 @@ pub(super) async fn move_to(
     Segments([name, id]): Segments<2>,
     Body(MoveTo { conference }): Body<MoveTo>,
 ) -> Answer {
+    let state = caller.acting(state);
     if !is_conference_name(&conference) {
         let error = FieldError::new("/conference", "a conference's name has 1 to 47 letters and digits");
         return Err(ApiError::members(vec![error]));
@@ -252,6 +255,7 @@ pub(super) async fn transfer(
     Segments([name, id]): Segments<2>,
     Body(TransferTo { to }): Body<TransferTo>,
 ) -> Answer {
+    let state = caller.acting(state);
     let (account, name, id) = (caller.account, ConferenceName::new(name), ParticipantId::new(id));
     to_the_end(async move {
         state.control.transfer(account, name.clone(), id.clone(), to).await?;

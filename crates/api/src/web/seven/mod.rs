@@ -6,12 +6,13 @@ pub(crate) mod table;
 
 use crate::{
     answer::{Answer, to_the_end},
+    audit::{Audit, Audited},
     control::ConferenceControl,
     error::out_of_range,
     extract::{Account, OwnPage},
     json::json,
     methods::{only, only_but_head},
-    params::Params,
+    params::{Params, percent_encode},
     state::App,
     time,
 };
@@ -29,13 +30,13 @@ use table::{Kind, Need, Parameter, SERVICES, Service, Type};
 pub(crate) fn routes() -> Router<App> {
     SERVICES.iter().fold(Router::new(), |router, service| {
         let methods = if service.changes {
-            let run = move |state: State<App>, _: OwnPage, account: Account, params: Params| {
-                run(service, state, account, params)
+            let run = move |state: State<App>, _: OwnPage, account: Account, audit: Audit, params: Params| {
+                run(service, state, account, audit, params)
             };
             only_but_head("GET, POST", get(run).post(run))
         } else {
             let run = move |state: State<App>, account: Account, params: Params| {
-                run(service, state, account, params)
+                run(service, state, account, Audit(None), params)
             };
             only("GET, HEAD, POST", get(run).post(run))
         };
@@ -46,12 +47,17 @@ pub(crate) fn routes() -> Router<App> {
 async fn run(
     service: &'static Service,
     State(state): State<App>,
-    account: Account,
+    by: Account,
+    Audit(audited): Audit,
     params: Params,
 ) -> Answer {
-    let account = account.needs(service.scope)?;
-    let request =
-        Request { control: state.control.clone(), account, given: read(service.parameters, params) };
+    let control = state.control.acting(by.actor());
+    let account = by.needs(service.scope)?;
+    let given = read(service.parameters, params);
+    if let Some(audited) = &audited {
+        audited.about(by.access(), given.shown(), given.subject()).await;
+    }
+    let request = Request { control, account, audited, given };
     match service.kind {
         Kind::ReservationCreate => to_the_end(create(request)).await,
         Kind::ReservationModify => to_the_end(modify(request)).await,
@@ -67,6 +73,7 @@ async fn run(
 struct Request {
     control: Arc<dyn ConferenceControl>,
     account: AccountId,
+    audited: Option<Audited>,
     given: Given,
 }
 
@@ -166,6 +173,31 @@ impl Given {
         }
     }
 
+    /// What is asked for, as the audit log shows it: parameters that are known, none of which is secret.
+    fn shown(&self) -> serde_json::Value {
+        let shown = |value: &Value| match value {
+            Value::Text(text) => text.as_str().into(),
+            Value::Number(number) => (*number).into(),
+            Value::Time(at) => time::rfc3339(*at).into(),
+            Value::Truth(truth) => (*truth).into(),
+        };
+        let members = self.values.iter().map(|(name, value)| ((*name).to_owned(), shown(value)));
+        serde_json::Value::Object(members.collect())
+    }
+
+    /// The path of `/v1` that shows what is about to be changed.
+    fn subject(&self) -> Option<String> {
+        let token = self.optional_text("reservation_token");
+        match (self.optional_text("participant_id"), self.optional_text("conference_name"), token) {
+            (Some(id), Some(name), _) => {
+                let [name, id] = [name, id].map(|text| percent_encode(&text));
+                Some(format!("/v1/conferences/{name}/participants/{id}"))
+            }
+            (None, _, Some(token)) => Some(reservation_path(&token)),
+            _ => None,
+        }
+    }
+
     /// The conference that is meant: by name, by token, or by both.
     fn conference(&self) -> ConferenceRef {
         let name = self.optional_text("conference_name").map(ConferenceName::new);
@@ -179,11 +211,15 @@ impl Given {
     }
 }
 
+fn reservation_path(token: &str) -> String {
+    format!("/v1/reservations/{}", percent_encode(token))
+}
+
 fn ok(body: &impl Serialize) -> Answer {
     Ok(json(StatusCode::OK, body))
 }
 
-async fn create(Request { control, account, mut given }: Request) -> Answer {
+async fn create(Request { control, account, audited, mut given }: Request) -> Answer {
     #[derive(Serialize)]
     struct Created {
         reservation_token: ReservationToken,
@@ -204,10 +240,14 @@ async fn create(Request { control, account, mut given }: Request) -> Answer {
         given.params.add_problems(out_of_range(wrong));
     }
     given.params.finish()?;
-    ok(&Created { reservation_token: control.reserve(account, request).await? })
+    let reservation_token = control.reserve(account, request).await?;
+    if let Some(audited) = audited {
+        audited.made(reservation_path(reservation_token.as_str()));
+    }
+    ok(&Created { reservation_token })
 }
 
-async fn modify(Request { control, account, mut given }: Request) -> Answer {
+async fn modify(Request { control, account, mut given, .. }: Request) -> Answer {
     #[derive(Serialize)]
     struct Extended {
         extended: bool,
@@ -229,7 +269,7 @@ async fn modify(Request { control, account, mut given }: Request) -> Answer {
     ok(&Extended { extended: true })
 }
 
-async fn remove(Request { control, account, given }: Request) -> Answer {
+async fn remove(Request { control, account, given, .. }: Request) -> Answer {
     #[derive(Serialize)]
     struct Removed {
         removed: bool,
@@ -275,13 +315,13 @@ impl From<ConferenceSummary> for Line {
     }
 }
 
-async fn list(Request { control, account, given }: Request) -> Answer {
+async fn list(Request { control, account, given, .. }: Request) -> Answer {
     given.params.finish()?;
     let lines: Vec<Line> = control.list(account).await?.into_iter().map(Line::from).collect();
     ok(&lines)
 }
 
-async fn participants(Request { control, account, given }: Request) -> Answer {
+async fn participants(Request { control, account, given, .. }: Request) -> Answer {
     #[derive(Serialize)]
     struct Participant {
         participant_id: ParticipantId,
@@ -307,7 +347,7 @@ async fn participants(Request { control, account, given }: Request) -> Answer {
     ok(&Participants { status, participants })
 }
 
-async fn set_options(Request { control, account, given }: Request) -> Answer {
+async fn set_options(Request { control, account, given, .. }: Request) -> Answer {
     #[derive(Serialize)]
     struct OptionsSet {
         options_set: bool,
@@ -320,7 +360,7 @@ async fn set_options(Request { control, account, given }: Request) -> Answer {
     ok(&OptionsSet { options_set: true })
 }
 
-async fn eject(Request { control, account, given }: Request) -> Answer {
+async fn eject(Request { control, account, given, .. }: Request) -> Answer {
     #[derive(Serialize)]
     struct Ejected {
         ejected: bool,

@@ -6,6 +6,7 @@ use crate::{
     participant::ParticipantOptions,
     room::{RoomRules, ViaRoom},
 };
+use plenary_model::Introduction;
 
 /// A call that has asked for a seat, until it is in.
 #[derive(Debug, Clone)]
@@ -17,6 +18,12 @@ pub(in crate::conferences) struct Guest {
     pub(in crate::conferences) in_place_of: Option<ParticipantId>,
     /// What was set for it meanwhile.
     pub(in crate::conferences) preset: Preset,
+    /// Who it is, as far as others may see.
+    pub(in crate::conferences) who: Introduction,
+    /// We call it.
+    pub(in crate::conferences) is_called: bool,
+    /// Its call has failed, as was published.
+    pub(in crate::conferences) has_failed: bool,
 }
 
 /// What a participant enters with because it was set before.

@@ -9,6 +9,7 @@ use crate::{
     refused::Refused,
     room::AdmitAnswer,
 };
+use plenary_model::EventKind;
 
 impl LiveConference {
     /// A caller waits from now on; a leader who is in is notified.
@@ -16,6 +17,7 @@ impl LiveConference {
         let name = guest.via.as_ref().and_then(|via| via.name.clone());
         self.lobby.push(Waiting { id: id.clone(), name: name.clone() });
         turn.notify(|conference| Notice::WaitingBegan { conference, participant: id.clone() });
+        turn.publish_of(id, EventKind::ParticipantWaiting(guest.who.clone()), None);
         self.tell_leaders(&News::Waiting { name }, None, turn);
         turn.answer(id, AdmitAnswer::Waiting { is_leader_told: self.has_leader() });
     }
@@ -50,6 +52,13 @@ impl LiveConference {
 
     pub(super) fn say_not_waiting(id: &ParticipantId, end: WaitEnd, turn: &mut Turn<'_>) {
         turn.notify(|conference| Notice::WaitingEnded { conference, participant: id.clone(), end });
+        let (kind, reason) = match end {
+            WaitEnd::Admitted => (EventKind::ParticipantAdmitted {}, None),
+            WaitEnd::Denied => (EventKind::ParticipantRefused {}, Some("denied")),
+            WaitEnd::HungUp => (EventKind::ParticipantRefused {}, Some("hung_up")),
+            WaitEnd::Over => (EventKind::ParticipantRefused {}, Some("over")),
+        };
+        turn.publish_of(id, kind, reason);
     }
 
     /// A new leader hears who waits: of one caller the name, of several how many, for a list of names would take as long as

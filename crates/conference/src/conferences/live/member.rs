@@ -10,7 +10,7 @@ use crate::{
     room::ViaRoom,
     time::Timestamp,
 };
-use plenary_model::NameId;
+use plenary_model::{Introduction, NameId, Presence};
 
 #[derive(Debug)]
 pub(in crate::conferences) struct Member {
@@ -32,6 +32,14 @@ pub(in crate::conferences) struct Member {
     /// Only these hear it.
     pub(super) heard_by: Option<Vec<ParticipantId>>,
     pub(super) entered_at: Timestamp,
+    /// Who it is, as far as others may see.
+    pub(super) who: Introduction,
+    /// It makes itself heard, muted or not.
+    pub(super) is_talking: bool,
+    /// Its telephone has put the conference on hold.
+    pub(super) is_held_by_telephone: bool,
+    /// Why its call is about to end, and whether by itself.
+    pub(in crate::conferences) leaving: Option<(String, bool)>,
     /// What was last said about it, so that only changes are said.
     pub(super) said: Said,
 }
@@ -51,7 +59,7 @@ struct Voice {
 
 impl Member {
     pub(super) fn new(id: ParticipantId, guest: Guest, muting: Muting, at: Timestamp) -> Self {
-        let Guest { options, via, in_place_of: _, preset } = guest;
+        let Guest { options, via, in_place_of: _, preset, who, is_called: _, has_failed: _ } = guest;
         Self {
             id,
             options,
@@ -66,6 +74,10 @@ impl Member {
             is_being_told: false,
             heard_by: preset.heard_by,
             entered_at: at,
+            who,
+            is_talking: false,
+            is_held_by_telephone: false,
+            leaving: None,
             said: Said::default(),
         }
     }
@@ -81,7 +93,15 @@ impl Member {
             leader: self.made_leader,
             ..Preset::default()
         };
-        Guest { options: self.options, via: self.via, in_place_of: None, preset }
+        Guest {
+            options: self.options,
+            via: self.via,
+            in_place_of: None,
+            preset,
+            who: self.who,
+            is_called: false,
+            has_failed: false,
+        }
     }
 
     pub(in crate::conferences) fn options(&self) -> &ParticipantOptions {
@@ -113,6 +133,24 @@ impl Member {
         self.via.as_ref()?.name.as_ref()
     }
 
+    /// As events tell of its entering.
+    pub(super) fn presence(&self) -> Presence {
+        Presence {
+            who: self.who.clone(),
+            leader: self.is_leader(),
+            muted_by: self.muting.muted_by(),
+            dtmf_enabled: self.dtmf_enabled,
+            self_unmute: self.self_unmute,
+            held: self.is_on_hold(),
+            heard_by: self.heard_by.clone(),
+        }
+    }
+
+    /// Whoever has put it on hold, or it the conference.
+    pub(super) fn is_on_hold(&self) -> bool {
+        self.is_held || self.is_held_by_telephone
+    }
+
     pub(super) fn summary(&self, may_unmute: bool) -> ParticipantSummary {
         ParticipantSummary {
             id: self.id.clone(),
@@ -122,7 +160,7 @@ impl Member {
             is_leader: self.is_leader(),
             entered_at: Some(self.entered_at),
             waits: false,
-            is_held: self.is_held,
+            is_held: self.is_on_hold(),
             hand_raised_at: self.hand_raised_at,
             may_unmute,
             heard_by: self.heard_by.clone(),

@@ -9,6 +9,7 @@ mod lobby;
 mod lobbying;
 mod member;
 mod muting;
+mod publishing;
 mod recording;
 mod sounds;
 mod timers;
@@ -25,7 +26,7 @@ use crate::{
     controls::Controls,
     effect::{Announcement, Effect, EndReason, Notice, WaitEnd},
     event::ParticipantChange,
-    id::ParticipantId,
+    id::{ConferenceName, ParticipantId},
     muting::Muting,
     participant::Digit,
     refused::{OutOfRange, Refused},
@@ -34,6 +35,8 @@ use crate::{
 };
 use floor::Actor;
 use lobby::Lobby;
+use plenary_model::{EventKind, ParticipantUpdate};
+use publishing::publish_heard_by;
 use recording::Recordings;
 use std::collections::{BTreeMap, BTreeSet};
 use timers::Timers;
@@ -64,6 +67,10 @@ pub(super) struct LiveConference {
     timers: Timers,
     warnings: Warnings,
     recordings: Recordings,
+    /// What is being played to its participants, by ids of the edge.
+    playbacks: BTreeSet<String>,
+    /// Why all were sent away.
+    pub(super) closed_for: Option<EndReason>,
 }
 
 /// What a key press means to the participant who pressed it.
@@ -89,6 +96,8 @@ impl LiveConference {
             timers: Timers::default(),
             warnings: Warnings::default(),
             recordings: Recordings::default(),
+            playbacks: BTreeSet::new(),
+            closed_for: None,
         }
     }
 
@@ -182,6 +191,9 @@ impl LiveConference {
     pub(super) fn admit(&mut self, id: &ParticipantId, guest: &Guest, turn: &mut Turn<'_>) {
         let arrival = self.arrival(guest);
         self.admitted.insert(id.clone());
+        if guest.is_called {
+            turn.publish_of(id, EventKind::ParticipantCalling(guest.who.clone()), None);
+        }
         turn.answer(id, AdmitAnswer::Granted(arrival));
     }
 
@@ -189,9 +201,16 @@ impl LiveConference {
         self.admitted.remove(id);
     }
 
-    /// An admitted call is up: the member enters, and may start the conference.
-    pub(super) fn enter(&mut self, id: &ParticipantId, mut guest: Guest, turn: &mut Turn<'_>) -> EntryOrder {
+    /// An admitted call is up: the member enters, and may start the conference. `from`: the conference that it comes from.
+    pub(super) fn enter(
+        &mut self,
+        id: &ParticipantId,
+        mut guest: Guest,
+        from: Option<&ConferenceName>,
+        turn: &mut Turn<'_>,
+    ) -> EntryOrder {
         self.admitted.remove(id);
+        self.closed_for = None;
         let order = EntryOrder(self.next_order);
         self.next_order += 1;
         let replaces = self.take_standing(&mut guest);
@@ -204,6 +223,12 @@ impl LiveConference {
         self.members.insert(order, Member::new(id.clone(), guest, muting, turn.now.wall));
         self.expect_to_tell(order, turn);
         turn.notify(|conference| Notice::ParticipantEntered { conference, participant: id.clone() });
+        let presence = self.members[&order].presence();
+        let kind = match from.cloned() {
+            Some(from_conference) => EventKind::ParticipantMoved { from_conference, presence },
+            None => EventKind::ParticipantEntered(presence),
+        };
+        turn.publish_of(id, kind, None);
         if was_made {
             self.say_role(order, turn);
         }
@@ -274,6 +299,7 @@ impl LiveConference {
         if starts {
             self.started_at = Some(turn.now.wall);
             turn.notify(|conference| Notice::ConferenceStarted { conference });
+            turn.publish(EventKind::ConferenceStarted {});
             self.refresh_all(turn);
         }
         starts
@@ -293,6 +319,13 @@ impl LiveConference {
             turn.hang_up(&member.id, reason);
         }
         turn.notify(|conference| Notice::ParticipantLeft { conference, participant: member.id.clone() });
+        let reason = match (hang_up, &member.leaving) {
+            _ if member.is_replaced => "replaced",
+            (Some(reason), _) => reason.name(),
+            (None, Some((reason, _))) => reason,
+            (None, None) => "hung_up",
+        };
+        turn.publish_of(&member.id, EventKind::ParticipantLeft {}, Some(reason));
         self.forget_name_later(member.name().cloned(), turn);
         member.ends_when_it_leaves() || self.after_one_left(&member, turn)
     }
@@ -313,11 +346,13 @@ impl LiveConference {
             let Some(by) = member.heard_by.as_mut().filter(|by| by.contains(&gone.id)) else { continue };
             by.retain(|id| *id != gone.id);
             let by = Some(by.clone());
+            publish_heard_by(&member.id, &by, turn);
             turn.effect(Effect::HeardBy { conference: turn.key.clone(), participant: member.id.clone(), by });
         }
         if self.is_started() && self.members.len() < 2 {
             self.started_at = None;
             turn.notify(|conference| Notice::ConferenceStopped { conference });
+            turn.publish(EventKind::ConferenceStopped {});
             self.refresh_all(turn);
         }
         self.all_muted &= !self.members.is_empty();
@@ -344,6 +379,7 @@ impl LiveConference {
         for member in std::mem::take(&mut self.members).into_values() {
             turn.hang_up(&member.id, reason);
             turn.notify(|conference| Notice::ParticipantLeft { conference, participant: member.id.clone() });
+            turn.publish_of(&member.id, EventKind::ParticipantLeft {}, Some(reason.name()));
             self.forget_name_later(member.name().cloned(), turn);
             gone.push(member.id);
         }
@@ -358,7 +394,10 @@ impl LiveConference {
         }
         if self.started_at.take().is_some() {
             turn.notify(|conference| Notice::ConferenceStopped { conference });
+            turn.publish_because(EventKind::ConferenceStopped {}, reason.name());
         }
+        self.end_playbacks(turn);
+        self.closed_for = Some(reason);
         self.all_muted = false;
         self.end_recording(false, turn);
         self.forget_names(turn);
@@ -367,6 +406,9 @@ impl LiveConference {
 
     pub(super) fn key_pressed(&mut self, order: EntryOrder, digit: Digit, turn: &mut Turn<'_>) -> KeyAction {
         let Some(member) = self.members.get_mut(&order) else { return KeyAction::Nothing };
+        if member.via.as_ref().is_some_and(|via| via.rules.key_events) {
+            turn.publish_of(&member.id, EventKind::KeyPressed { key: digit }, None);
+        }
         if !member.dtmf_enabled {
             return KeyAction::Nothing;
         }
@@ -419,11 +461,12 @@ impl LiveConference {
             && member.heard_by != by
         {
             member.heard_by.clone_from(&by);
+            publish_heard_by(&member.id, &by, turn);
             let (conference, participant) = (turn.key.clone(), member.id.clone());
             turn.effect(Effect::HeardBy { conference, participant, by });
         }
         if let Some(held) = held {
-            member.is_held = held;
+            self.hold(order, turn, |member| member.is_held = held);
             self.refresh(order, turn);
         }
     }
@@ -435,6 +478,8 @@ impl LiveConference {
             return;
         };
         member.made_leader = Some(is_leader);
+        let update = ParticipantUpdate { leader: Some(is_leader), ..ParticipantUpdate::default() };
+        turn.publish_of(&member.id, EventKind::ParticipantChanged(update), None);
         self.say_role(order, turn);
         // In a lecture leaders speak, and no other participants.
         let member = &self.members[&order];
@@ -467,6 +512,11 @@ impl LiveConference {
         }
         member.hand_raised_at = is_raised.then_some(turn.now.wall);
         let participant = member.id.clone();
+        let kind = match is_raised {
+            true => EventKind::ParticipantHandRaised {},
+            false => EventKind::ParticipantHandLowered {},
+        };
+        turn.publish_of(&participant, kind, None);
         turn.notify(|conference| Notice::HandChanged { conference, participant, is_raised });
         if is_raised {
             self.tell_leaders(&News::HandRaised, Some(order), turn);

@@ -13,6 +13,7 @@ use crate::{
     effect::Notice,
     muting::{MutedBy, Muting},
 };
+use plenary_model::{EventKind, ParticipantUpdate};
 
 impl LiveConference {
     /// What a call is muted by when it enters.
@@ -56,6 +57,10 @@ impl LiveConference {
         let Some(member) = self.members.get_mut(&order) else { return };
         let self_unmute = self_unmute.unwrap_or(member.self_unmute);
         let is_other_right = std::mem::replace(&mut member.self_unmute, self_unmute) != self_unmute;
+        if is_other_right {
+            let update = ParticipantUpdate { self_unmute: Some(self_unmute), ..ParticipantUpdate::default() };
+            turn.publish_of(&member.id, EventKind::ParticipantChanged(update), None);
+        }
         let muting = muted.map_or(member.muting, |muted| member.muting.with_leader(muted));
         let dtmf_enabled = dtmf_enabled.unwrap_or(member.dtmf_enabled);
         let is_changed = (member.muting, member.dtmf_enabled) != (muting, dtmf_enabled);
@@ -128,7 +133,8 @@ impl LiveConference {
 
     pub(super) fn set_controls(&mut self, controls: Controls, turn: &mut Turn<'_>) {
         if self.controls != controls {
-            self.controls = controls;
+            let before = std::mem::replace(&mut self.controls, controls);
+            publish_controls(before, controls, turn);
             turn.notify(|conference| Notice::ControlsChanged { conference, controls });
         }
     }
@@ -158,11 +164,18 @@ impl LiveConference {
         turn: &mut Turn<'_>,
     ) {
         let Some(member) = self.members.get_mut(&order) else { return };
-        let before = member.muting;
+        let (before, was_heard) = (member.muting, member.is_heard_talking());
         if (before, member.dtmf_enabled) == (muting, dtmf_enabled) {
             return;
         }
+        if member.dtmf_enabled != dtmf_enabled {
+            let update =
+                ParticipantUpdate { dtmf_enabled: Some(dtmf_enabled), ..ParticipantUpdate::default() };
+            turn.publish_of(&member.id, EventKind::ParticipantChanged(update), None);
+        }
         (member.muting, member.dtmf_enabled) = (muting, dtmf_enabled);
+        member.publish_muting(before, turn);
+        member.publish_talking(was_heard, turn);
         self.say_options(order, turn);
         let is_unmuted = before.is_muted() && !muting.is_muted();
         if is_unmuted && actor == Actor::Others {
@@ -200,5 +213,22 @@ impl LiveConference {
             let self_unmute = self.may_unmute(member) && !member.muting.by_lecture;
             turn.tell(&member.id, News::MutedByLeader { self_unmute });
         }
+    }
+}
+
+/// What is set for the conference has changed: each has an event of its own.
+fn publish_controls(before: Controls, now: Controls, turn: &mut Turn<'_>) {
+    if before.locked != now.locked {
+        turn.publish(match now.locked {
+            true => EventKind::ConferenceLocked {},
+            false => EventKind::ConferenceUnlocked {},
+        });
+    }
+    if before.lecture != now.lecture {
+        turn.publish(EventKind::ConferenceLecture { lecture: now.lecture });
+    }
+    let Controls { muted_on_entry, self_unmute, .. } = now;
+    if (before.muted_on_entry, before.self_unmute) != (muted_on_entry, self_unmute) {
+        turn.publish(EventKind::ConferenceChanged { muted_on_entry, self_unmute });
     }
 }

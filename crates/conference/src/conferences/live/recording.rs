@@ -19,7 +19,7 @@ use crate::{
     refused::Refused,
     time::{Mono, Timestamp},
 };
-use plenary_model::{AutoRecord, ConferenceRecordingId, RecordingSettings};
+use plenary_model::{Actor, AutoRecord, ConferenceRecordingId, EventKind, RecordingSettings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A participant whose edge does not report that they were told is heard after so long: the prompt could not be played.
@@ -46,6 +46,8 @@ struct Recording {
     settings: RecordingSettings,
     /// The leader who asked for it by key.
     by: Option<ParticipantId>,
+    /// Who has brought it about.
+    actor: Actor,
     stage: Stage,
 }
 
@@ -101,7 +103,8 @@ impl LiveConference {
             return Err(Refused::NobodyToRecord);
         }
         let continues = self.recordings.cut_off.as_ref().map(|one| (one.recording.clone(), one.part));
-        self.recordings.current = Some(Recording { settings, by, stage: Stage::Opening });
+        let actor = turn.actor.clone();
+        self.recordings.current = Some(Recording { settings, by, actor, stage: Stage::Opening });
         self.do_recording(RecordingCommand::Open { settings, continues }, turn);
         Ok(())
     }
@@ -171,6 +174,11 @@ impl LiveConference {
                 self.note_all_told(&recording, turn);
             }
         }
+        let recording_id = recording.clone();
+        turn.publish(match pauses {
+            true => EventKind::RecordingPaused { recording_id },
+            false => EventKind::RecordingResumed { recording_id },
+        });
         turn.notify(|conference| match pauses {
             true => Notice::RecordingPaused { conference, recording, by },
             false => Notice::RecordingResumed { conference, recording, by },
@@ -195,7 +203,7 @@ impl LiveConference {
     /// Ends the recording, if there is one.
     pub(super) fn end_recording(&mut self, is_told: bool, turn: &mut Turn<'_>) {
         self.recordings.tone_at = None;
-        let Some(Recording { settings, stage, by }) = self.recordings.current.take() else { return };
+        let Some(Recording { settings, stage, by, .. }) = self.recordings.current.take() else { return };
         match stage {
             Stage::Opening => self.recordings.is_unwanted = true,
             Stage::On { id, .. } => {
@@ -203,6 +211,7 @@ impl LiveConference {
                 if settings.announce && is_told {
                     turn.announce(Announcement::RecordingOff);
                 }
+                turn.publish(EventKind::RecordingStopped { recording_id: id.clone() });
                 turn.notify(|conference| Notice::RecordingStopped { conference, recording: id, by });
             }
         }
@@ -227,6 +236,7 @@ impl LiveConference {
                     self.recordings.current = None;
                     // A room whose conference cannot be recorded now is not tried again and again.
                     self.recordings.is_declined = true;
+                    publish_failed(None, is_full, turn);
                     turn.notify(|conference| Notice::RecordingFailed {
                         conference,
                         recording: None,
@@ -247,6 +257,7 @@ impl LiveConference {
                         });
                     }
                     let recording = Some(recording);
+                    publish_failed(recording.clone(), is_full, turn);
                     turn.notify(|conference| Notice::RecordingFailed { conference, recording, is_full });
                     self.stop_telling(turn);
                 }
@@ -276,7 +287,7 @@ impl LiveConference {
             return Err(Refused::NotRecorded);
         };
         current.stage = Stage::On { id: id.clone(), since: turn.now.wall, is_paused: false };
-        let (settings, by) = (current.settings, current.by.clone());
+        let (settings, by, actor) = (current.settings, current.by.clone(), current.actor.clone());
         self.recordings.cut_off = None;
         let tone_every_s = rules.tone_every_s;
         self.recordings.tone_at = (tone_every_s > 0).then(|| after_s(turn.now.mono, tone_every_s));
@@ -286,6 +297,13 @@ impl LiveConference {
         } else if let Some(by) = &by {
             turn.tell(by, News::RecordingBegun);
         }
+        let kind = EventKind::RecordingStarted {
+            recording_id: id.clone(),
+            tracks: settings.tracks,
+            format: settings.format,
+            announced: settings.announce,
+        };
+        turn.publish_as(None, kind, None, actor);
         turn.notify(|conference| Notice::RecordingStarted { conference, recording: id, settings, by });
         Ok(())
     }
@@ -398,4 +416,9 @@ impl LiveConference {
             let _ = self.start_recording(settings, None, rules, turn);
         }
     }
+}
+
+fn publish_failed(recording_id: Option<ConferenceRecordingId>, is_full: bool, turn: &mut Turn<'_>) {
+    let reason = if is_full { "storage_full" } else { "storage_failed" };
+    turn.publish_because(EventKind::RecordingFailed { recording_id }, reason);
 }

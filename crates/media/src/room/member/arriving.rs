@@ -2,7 +2,7 @@
 
 use super::{AFTER_KEY_NS, COMFORT_NOISE, RoomMember};
 use crate::{
-    MediaEvent, Protection,
+    MediaEvent, Protection, RtcpReport,
     ports::Channel,
     room::{
         inband::KeyRoute,
@@ -200,6 +200,9 @@ impl RoomMember {
             RtcpItem::Goodbye { ssrc } => goodbye |= theirs.is_none_or(|theirs| theirs == ssrc),
         });
         if read {
+            let is_muxed = stream.params.rtcp_mux;
+            let wall_ns = time.wall_ns_at(arrival_ns);
+            out.show_report(&RtcpReport::new(self.call, false, from, is_muxed, wall_ns, bytes));
             control.from = Some(from);
             stream.liveness.control(arrival_ns);
             if reports {

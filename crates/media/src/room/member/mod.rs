@@ -19,7 +19,8 @@ use super::{
     tick::Tick,
 };
 use crate::{
-    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, StreamParams,
+    AudioProcessing, CallStats, InbandDtmf, MediaCallId, MediaEvent, Protection, RtcpReport, StreamParams,
+    load::{JITTER_BOUNDS_US, PlaneCounts},
     ports::{Channel, PortKey},
 };
 use arriving::is_reachable;
@@ -100,6 +101,17 @@ pub(crate) struct RoomMember {
     cname: String,
     random: Random,
     stats: CallStats,
+    /// What is in the counts of the plane.
+    counted: Counted,
+}
+
+/// What of a participant's counters is in the counts of the plane.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counted {
+    received: u64,
+    sent: u64,
+    lost: u64,
+    concealed: u64,
 }
 
 /// The stream that a participant hears.
@@ -145,6 +157,7 @@ impl RoomMember {
             random,
             // Nothing has been said yet, which is not the same as full scale.
             stats: CallStats { level_dbov: -127.0, noise_floor_dbov: -90.0, ..CallStats::default() },
+            counted: Counted::default(),
         }
     }
 
@@ -556,6 +569,7 @@ impl RoomMember {
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
             stream.control.next_ns = time.now_ns + mean / 2 + self.random.next() % mean.max(1);
+            self.count(&mut out.counts);
             self.report(key, false, time, out);
         }
         // From the next tick on: all packets of one tick leave in the same way.
@@ -567,10 +581,31 @@ impl RoomMember {
     /// Sends RTCP BYE.
     pub(crate) fn leave(&mut self, key: MemberKey, time: Tick, out: &mut Outbox) {
         self.leave_fast_path();
+        self.count(&mut out.counts);
         self.report(key, true, time, out);
     }
 
+    /// Adds what has happened since the last time.
+    fn count(&mut self, counts: &mut PlaneCounts) {
+        let now = self.stats();
+        if now.packets_received > self.counted.received {
+            counts.jitter.add(&JITTER_BOUNDS_US, (now.jitter_ms * 1000.0) as u64);
+        }
+        let Counted { received, sent, lost, concealed } = &mut self.counted;
+        for (counted, now, count) in [
+            (received, now.packets_received, &mut counts.packets_received),
+            (sent, now.packets_sent, &mut counts.packets_sent),
+            // A packet that was counted as lost and came late is not taken back.
+            (lost, now.packets_lost, &mut counts.packets_lost),
+            (concealed, now.frames_concealed, &mut counts.frames_concealed),
+        ] {
+            *count += now.saturating_sub(*counted);
+            *counted = now.max(*counted);
+        }
+    }
+
     fn report(&mut self, key: MemberKey, goodbye: bool, time: Tick, out: &mut Outbox) {
+        self.note_extremes();
         let Some(stream) = &mut self.stream else { return };
         let to = stream.rtcp_destination();
         if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
@@ -603,6 +638,8 @@ impl RoomMember {
         // Through the RTP socket only in the way that RTP is sent, which may connect it or end that.
         let is_settled = stream.is_settled && channel == Channel::Rtp;
         let route = PacketRoute { member: key, port: self.port, channel, to, is_settled };
+        let is_muxed = channel == Channel::Rtp;
+        out.show_report(&RtcpReport::new(self.call, true, to, is_muxed, time.wall_ns, &bytes[..length]));
         out.send(route, &bytes[..length], &[], |bytes, start| {
             context.protect_rtcp(bytes, start);
         });
@@ -630,6 +667,16 @@ impl RoomMember {
         self.stats.send_errors += 1;
     }
 
+    /// Remembers how bad it has been.
+    fn note_extremes(&mut self) {
+        let CallStats { packets_received, mos, jitter_ms, .. } = self.stats();
+        if packets_received > 0 {
+            let lowest = &mut self.stats.mos_min;
+            *lowest = Some(lowest.map_or(mos, |known| known.min(mos)));
+            self.stats.jitter_ms_max = self.stats.jitter_ms_max.max(jitter_ms);
+        }
+    }
+
     pub(crate) fn stats(&self) -> CallStats {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
@@ -654,6 +701,7 @@ impl RoomMember {
             stats.codec = Some(codec);
             stats.srtp = stream.srtp.suite();
             stats.one_way = stream.liveness.one_way();
+            stats.one_way_ms = stream.liveness.one_way_ms();
             stats.held_ms = incoming.path.jitter.packets_held() as f32 * 20.0;
             stats.noise_floor_dbov = incoming.talk.floor_dbov();
             stats.echo_suspicion = incoming.echo.suspicion();

@@ -142,6 +142,13 @@ fn one_way_audio_is_reported_and_shown_until_it_flows_both_ways() {
     }
     let (received, delivered) = (Some(OneWay::NoneReceived), Some(OneWay::NoneDelivered));
     assert_eq!(reported, [(14, 0, received), (20, 0, None), (35, 1, delivered), (45, 1, None)]);
+    // It counts from when it was noticed.
+    let lasted = [0, 1].map(|number: usize| {
+        let stats = world.room.stats(world.phones[number].key).expect("it is there");
+        assert!(stats.mos_min.is_some_and(|lowest| lowest > 0.0 && lowest <= stats.mos), "{stats:?}");
+        stats.one_way_ms
+    });
+    assert!((4500..=6500).contains(&lasted[0]) && (9000..=11_000).contains(&lasted[1]), "{lasted:?}");
 }
 
 #[test]

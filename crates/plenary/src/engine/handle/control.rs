@@ -16,7 +16,13 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use std::{collections::BTreeMap, ops::Range, sync::atomic::Ordering::Relaxed, time::Duration};
+use plenary_model::Actor;
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 use tracing::warn;
 
 /// How soon trunks that have changed are read again where they could not be read.
@@ -24,6 +30,10 @@ const TRUNKS_AGAIN: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl ConferenceControl for EngineHandle {
+    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
+        Arc::new(Self::acting(self, actor))
+    }
+
     fn is_draining(&self) -> bool {
         self.is_draining.load(Relaxed)
     }

@@ -6,7 +6,7 @@ mod sound;
 use super::{EngineCommand, clock::Clock, media_plane};
 use plenary_api::{AskHome, ControlError, HomeClient, Participant, ParticipantReport};
 use plenary_calls::{
-    Settings,
+    Settings, Totals,
     question::{Answer, EdgeQuestion, HomeQuestion, ParticipantsQuestion, Question},
 };
 use plenary_conference::{
@@ -14,7 +14,7 @@ use plenary_conference::{
     conferences::ConferenceRef,
 };
 use plenary_media::MediaHandle;
-use plenary_model::ConferenceRecordingId;
+use plenary_model::{Actor, ConferenceRecordingId};
 use plenary_store::Store;
 use std::{
     sync::{
@@ -42,11 +42,17 @@ pub(crate) struct EngineHandle {
 struct EngineQueue {
     commands: mpsc::Sender<EngineCommand>,
     clock: Clock,
+    /// Who asks; `None`: nobody whom events name.
+    actor: Option<Actor>,
 }
 
 impl EngineQueue {
     async fn ask(&self, question: Question) -> Result<Answer, ControlError> {
         let (reply, answer) = oneshot::channel();
+        let question = match &self.actor {
+            Some(actor) => Question::By(actor.clone(), Box::new(question)),
+            None => question,
+        };
         let stopping = || ControlError::Unavailable("the service is stopping".to_owned());
         self.commands.send(EngineCommand::Ask(Box::new(question), reply)).await.map_err(|_| stopping())?;
         answer.await.map_err(|_| stopping())
@@ -60,6 +66,10 @@ impl AskHome for EngineQueue {
 
     fn now(&self) -> Timestamp {
         self.clock.now().wall
+    }
+
+    fn acting(&self, actor: Actor) -> Self {
+        Self { actor: Some(actor), ..self.clone() }
     }
 }
 
@@ -79,7 +89,7 @@ impl EngineHandle {
         limits: ReservationLimits,
         clock: Clock,
     ) -> Self {
-        let engine = EngineQueue { commands, clock };
+        let engine = EngineQueue { commands, clock, actor: None };
         let home = HomeClient::new(engine.clone(), store.clone(), limits);
         Self { engine, home, store, media, is_draining: Arc::default() }
     }
@@ -144,6 +154,19 @@ impl EngineHandle {
             talking: one.talking,
         };
         Ok(inside.into_iter().filter(|one| one.entered_at.is_some()).map(line).collect())
+    }
+
+    /// What goes on over all accounts.
+    pub(crate) async fn totals(&self) -> Result<Totals, ControlError> {
+        match self.ask(Question::Totals).await? {
+            Answer::Totals(totals) => Ok(*totals),
+            other => Err(other.mismatch()),
+        }
+    }
+
+    /// The same engine; what it is asked to change is told by events as this actor's doing.
+    pub(super) fn acting(&self, actor: Actor) -> Self {
+        Self { engine: self.engine.acting(actor.clone()), home: self.home.acting(actor), ..self.clone() }
     }
 
     /// Makes the reserved conference that is in progress longer.

@@ -187,6 +187,7 @@ impl Calls {
             return rejected(cx, id, 400, "Not a SIP URI");
         };
         self.dialogs.insert((dialog.call_id.clone(), dialog.local_tag.clone()), id);
+        cx.push(Action::Dialog { call: id, sip_call_id: dialog.call_id.clone() });
         let ringing =
             self.timers.set(begun.max(cx.now) + spec.ring_for.unwrap_or(RING_FOR), Due::Ringing(id));
         let calling = Calling {

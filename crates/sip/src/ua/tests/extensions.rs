@@ -110,7 +110,7 @@ fn a_browser_is_never_sent_an_offer_within_a_call() {
                 match output {
                     Output::Send { bytes, .. } => sent.push(String::from_utf8_lossy(&bytes).into_owned()),
                     Output::Event(SipEvent::Incoming(incoming)) => call = Some(incoming.call),
-                    Output::Event(_) | Output::Locate { .. } => {}
+                    Output::Event(_) | Output::Locate { .. } | Output::Dialog { .. } => {}
                 }
             }
             call
@@ -173,7 +173,7 @@ impl Wire {
             match output {
                 Output::Send { bytes, .. } => self.sent.push(String::from_utf8_lossy(&bytes).into_owned()),
                 Output::Event(event) => self.events.push(event),
-                Output::Locate { .. } => panic!("nobody was called"),
+                Output::Locate { .. } | Output::Dialog { .. } => panic!("nobody was called"),
             }
         }
     }

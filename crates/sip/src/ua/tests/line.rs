@@ -57,6 +57,7 @@ impl Line {
                     self.sent.push((flow, String::from_utf8_lossy(&bytes).into_owned()));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Dialog { .. } => {}
                 Output::Locate { lookup, hop } => {
                     self.asked.push(hop.host.clone());
                     if self.is_dns_silent {

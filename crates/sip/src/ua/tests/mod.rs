@@ -129,6 +129,7 @@ impl Pair {
             while let Some(output) = self.peers[from].ua.poll_output() {
                 match output {
                     Output::Event(event) => self.peers[from].events.push(event),
+                    Output::Dialog { .. } => {}
                     Output::Locate { lookup, .. } => {
                         let (flow, now) = (self.flow(from), self.now);
                         self.peers[from].ua.located(lookup, Ok(vec![flow]), now);

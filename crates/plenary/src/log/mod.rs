@@ -1,14 +1,22 @@
 //! The log: lines on standard error, for standard output belongs to what a command prints. What strangers wrote into a field
 //! cannot begin a line of its own or move the cursor of who reads it.
 
-use crate::text;
+mod json;
+
+use crate::{
+    config::{LogFormat, levels_of},
+    text,
+};
+use json::JsonLines;
 use std::{
     collections::VecDeque,
     fmt, io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError, RwLock},
 };
-use tracing::{Subscriber, level_filters::LevelFilter};
+use tokio::sync::mpsc;
+use tracing::Subscriber;
 use tracing_subscriber::{
+    Layer, Registry,
     field::MakeExt,
     filter::Targets,
     fmt::{
@@ -16,30 +24,39 @@ use tracing_subscriber::{
         format::{Writer, debug_fn},
     },
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
-/// Starts it. `PLENARY_LOG` sets the level, as in `PLENARY_LOG=debug` or `PLENARY_LOG=info,plenary_sip=trace`.
-pub(crate) fn start(default: LevelFilter) {
-    let wanted = std::env::var_os("PLENARY_LOG").map(|text| text.to_string_lossy().into_owned());
-    let (filter, error) = filter(wanted.as_deref(), default);
+/// What sets the level, whatever command runs.
+const VARIABLE: &str = "PLENARY_LOG";
+/// Commands that end by themselves say only what is wrong.
+const LEVEL_OF_COMMANDS: &str = "warn";
+
+/// Changes what is logged, once the log has started.
+static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Starts it for `plenary serve`.
+pub(crate) fn start(levels: &str, format: LogFormat) {
+    let (filter, handle) = reload::Layer::new(levels_of(levels).unwrap_or_default());
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    subscriber(|| Tee, ansi, filter).init();
-    if let Some(error) = error {
-        tracing::warn!("{error}");
-    }
+    subscriber(|| Tee, ansi, format, filter).init();
+    let _ = LEVELS.set(handle);
 }
 
-/// What is logged, and what is wrong with what was asked for.
-fn filter(wanted: Option<&str>, default: LevelFilter) -> (Targets, Option<String>) {
-    let default = Targets::new().with_default(default);
-    match wanted.filter(|text| !text.trim().is_empty()).map(|text| (text, text.replace(' ', "").parse())) {
-        None => (default, None),
-        Some((_, Ok(filter))) => (filter, None),
-        Some((text, Err(error))) => {
-            let known = "a level (off, error, warn, info, debug, trace), or also levels of modules, as in info,plenary_sip=debug";
-            (default, Some(format!("PLENARY_LOG is `{text}`, which is not valid ({error}): name {known}")))
-        }
+/// Starts it for a command that ends by itself, by `PLENARY_LOG`. One that is not valid is what the configuration is refused
+/// for.
+pub(crate) fn start_for_command() {
+    let wanted = std::env::var(VARIABLE).unwrap_or_default();
+    let is_valid = !wanted.trim().is_empty() && levels_of(&wanted).is_ok();
+    start(if is_valid { &wanted } else { LEVEL_OF_COMMANDS }, LogFormat::Text);
+}
+
+/// Logs this from now on.
+pub(crate) fn set_levels(levels: &str) {
+    if let (Some(handle), Ok(levels)) = (LEVELS.get(), levels_of(levels)) {
+        // Fails only where the log is gone.
+        let _ = handle.reload(levels);
     }
 }
 
@@ -49,6 +66,14 @@ const KEPT_LINES: usize = 1000;
 const KEPT_BYTES: usize = 2000;
 
 static KEPT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+/// Who is sent every line as well.
+static FOLLOWER: RwLock<Option<mpsc::Sender<String>>> = RwLock::new(None);
+
+/// Sends every line there as well; lines that find no room are left out.
+pub(crate) fn follow(lines: mpsc::Sender<String>) {
+    *FOLLOWER.write().unwrap_or_else(PoisonError::into_inner) = Some(lines);
+}
 
 /// The last lines of the log, so many at the most, the oldest first.
 pub(crate) fn recent(lines: usize) -> Vec<String> {
@@ -63,6 +88,9 @@ impl io::Write for Tee {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT_BYTES)]);
         let line = without_colours(line.trim_end());
+        if let Some(follower) = &*FOLLOWER.read().unwrap_or_else(PoisonError::into_inner) {
+            let _ = follower.try_send(line.clone());
+        }
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_LINES {
             kept.pop_front();
@@ -89,12 +117,24 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-fn subscriber<W>(writer: W, ansi: bool, filter: Targets) -> impl Subscriber + Send + Sync + 'static
+fn subscriber<W, F>(
+    writer: W,
+    ansi: bool,
+    format: LogFormat,
+    filter: F,
+) -> impl Subscriber + Send + Sync + 'static
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    F: Layer<Registry> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(ansi).fmt_fields(fields());
-    tracing_subscriber::registry().with(lines).with(filter)
+    let lines = match format {
+        LogFormat::Text => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+            lines.with_ansi(ansi).fmt_fields(fields()).boxed()
+        }
+        LogFormat::Json => JsonLines(writer).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines)
 }
 
 /// `message field=value …`, as the library writes them.
@@ -149,7 +189,8 @@ mod tests {
     fn what_strangers_write_stays_in_its_line() {
         let kept = Kept::default();
         let writer = kept.clone();
-        let subscriber = subscriber(move || writer.clone(), false, "info".parse().unwrap());
+        let levels = levels_of("info").unwrap();
+        let subscriber = subscriber(move || writer.clone(), false, LogFormat::Text, levels);
         tracing::subscriber::with_default(subscriber, || {
             let from = "eve\n2026-01-01T00:00:00Z ERROR all is lost\u{1b}[2J\u{202e}";
             tracing::info!(call = 7, from = %from, text = "a \"b\"\n", "incoming call");
@@ -162,28 +203,50 @@ mod tests {
 
     #[test]
     fn levels_are_set_for_all_or_for_modules() {
-        let shown = |wanted: Option<&str>| {
+        let lines = |wanted: &str| {
             let kept = Kept::default();
             let writer = kept.clone();
-            let (filter, error) = filter(wanted, LevelFilter::INFO);
-            tracing::subscriber::with_default(subscriber(move || writer.clone(), false, filter), || {
+            let levels = levels_of(wanted).unwrap();
+            let subscriber = subscriber(move || writer.clone(), false, LogFormat::Text, levels);
+            tracing::subscriber::with_default(subscriber, || {
                 tracing::debug!(target: "plenary_sip::ua", "sip");
                 tracing::debug!(target: "plenary_media", "media");
                 tracing::info!(target: "plenary_media", "up");
             });
             let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
             let last = |line: &str| line.rsplit(' ').next().unwrap().to_owned();
-            (log.lines().map(last).collect::<Vec<_>>(), error)
+            log.lines().map(last).collect::<Vec<_>>()
         };
-        let lines = |wanted| shown(wanted).0;
-        assert_eq!(lines(None), ["up"]);
-        assert_eq!(lines(Some("")), ["up"]);
-        assert_eq!(lines(Some("debug")), ["sip", "media", "up"]);
-        assert_eq!(lines(Some("info, plenary_sip=debug")), ["sip", "up"]);
-        assert_eq!(lines(Some("off")), [""; 0]);
-        let (lines, error) = shown(Some("plenary_sip=loud"));
-        assert_eq!(lines, ["up"]);
-        let error = error.unwrap();
+        assert_eq!(lines("info"), ["up"]);
+        assert_eq!(lines("debug"), ["sip", "media", "up"]);
+        assert_eq!(lines("info, plenary_sip=debug"), ["sip", "up"]);
+        assert_eq!(lines("off"), [""; 0]);
+        let error = levels_of("plenary_sip=loud").unwrap_err();
         assert!(error.contains("`plenary_sip=loud`") && error.contains("info,plenary_sip=debug"), "{error}");
+    }
+
+    #[test]
+    fn json_has_the_members_of_events_and_of_spans_around_them() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let levels = levels_of("info").unwrap();
+        let subscriber = subscriber(move || writer.clone(), false, LogFormat::Json, levels);
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("request", request_id = "00ab", account = tracing::field::Empty);
+            span.record("account", 7);
+            let _inside = span.enter();
+            let from = "eve\n\u{202e}";
+            tracing::info!(target: "audit", call = 3, conference = %"Board", from, is_held = true, "came \"in\"");
+        });
+        let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(log.is_ascii() && log.lines().count() == 1, "{log:?}");
+        let mut line: serde_json::Value = serde_json::from_str(&log).unwrap();
+        let at = line.as_object_mut().unwrap().remove("at").unwrap();
+        assert!(at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{at}");
+        let expected = serde_json::json!({
+            "level": "info", "target": "audit", "message": "came \"in\"", "request_id": "00ab", "account": 7,
+            "call": 3, "conference": "Board", "from": "eve\n\u{202e}", "is_held": true,
+        });
+        assert_eq!(line, expected);
     }
 }

@@ -1,0 +1,265 @@
+//! The audit log: who changed what, from where, and what was there before and after.
+//!
+//! What was there is what GET answers at the same path. Secrets are write-only, so a new one is left out without being named
+//! here; what looks like one by its name is taken out on top of that. Entries are written by one task, in their order, and a request
+//! is answered when its own is on the disk, or after [`PATIENCE`] where the database does not answer: a leader who mutes
+//! somebody does not wait for it longer.
+
+use crate::{extract::RequestId, frame, state::App, v1::media};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{FromRequestParts, Request},
+    http::{Method, Response, StatusCode, Uri, header, request::Parts},
+};
+use http_body_util::{BodyExt, Limited};
+use plenary_model::{AuditEntry, Scope, Timestamp, remove_secrets};
+use plenary_store::{Access, Store};
+use serde_json::Value;
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+use tower::ServiceExt;
+use tracing::{info, warn};
+
+/// Entries that wait for the database. Those beyond are in the log of the service only.
+const WAITING_MAX: usize = 10_000;
+/// Entries that are written at once.
+const BATCH_MAX: usize = 256;
+/// How long a request waits for its entry to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait after a write that failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// What is larger is left out.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+type Waiting = (AuditEntry, oneshot::Sender<()>);
+
+/// What all requests need to be audited.
+pub(crate) struct Auditor {
+    state: App,
+    /// The resources, for what they show.
+    resources: Router,
+    /// Begins with the first entry, for it needs a runtime.
+    writer: OnceLock<mpsc::Sender<Waiting>>,
+}
+
+impl Auditor {
+    pub(crate) fn new(state: App, resources: Router) -> Self {
+        Self { state, resources, writer: OnceLock::new() }
+    }
+
+    /// What is shown at a path to a key that may see all of the account; `None`: nothing, or no JSON.
+    async fn view(&self, access: &Access, path: &str) -> Option<Value> {
+        // There, GET answers the audio.
+        if let Some(name) = path.strip_prefix("/v1/media/") {
+            return media::shown(&self.state, access.account.id, name).await;
+        }
+        let access = Access { scopes: Scope::ALL.into_iter().collect(), conference: None, ..access.clone() };
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().ok()?;
+        request.extensions_mut().insert(Arc::new(access));
+        let Ok(response) = self.resources.clone().oneshot(request).await;
+        let kind = response.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+        if response.status() != StatusCode::OK || !kind.starts_with("application/json") {
+            return None;
+        }
+        let body = Limited::new(response.into_body(), VALUE_BYTES_MAX).collect().await.ok()?.to_bytes();
+        let mut value: Value = serde_json::from_slice(&body).ok()?;
+        // Of a participant: it differs at each look.
+        if let Some(members) = value.as_object_mut() {
+            members.remove("statistics");
+        }
+        remove_secrets(&mut value);
+        Some(value)
+    }
+
+    /// Returns when it is written, or after a while.
+    async fn write(&self, entry: AuditEntry) {
+        let writer = self.writer.get_or_init(|| {
+            let (sender, waiting) = mpsc::channel(WAITING_MAX);
+            tokio::spawn(write(self.state.store.clone(), waiting));
+            sender
+        });
+        let (done, written) = oneshot::channel();
+        if let Err(error) = writer.try_send((entry, done)) {
+            let (mpsc::error::TrySendError::Full((entry, _)) | mpsc::error::TrySendError::Closed((entry, _))) =
+                error;
+            return warn!(
+                ?entry,
+                "an entry of the audit log cannot be stored: too many wait for the database"
+            );
+        }
+        let _ = tokio::time::timeout(PATIENCE, written).await;
+    }
+}
+
+/// Writes what comes, as much at a time as there is, and tries again until it can.
+async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let (entries, done): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        let mut has_failed = false;
+        while let Err(error) = store.write_audit(&entries).await {
+            if !error.is_unavailable() && has_failed {
+                warn!(?entries, %error, "entries of the audit log cannot be stored");
+                break;
+            }
+            warn!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
+            has_failed = true;
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        if has_failed {
+            info!("the audit log goes on");
+        }
+        for one in done {
+            let _ = one.send(());
+        }
+    }
+}
+
+/// What of an answer matters here.
+pub(crate) struct Outcome {
+    status: StatusCode,
+    location: Option<String>,
+    is_replayed: bool,
+}
+
+impl Outcome {
+    pub(crate) fn of(response: &Response<Body>) -> Self {
+        let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+        Self {
+            status: response.status(),
+            location: location.map(str::to_owned),
+            is_replayed: response.headers().contains_key(frame::IDEMPOTENCY_REPLAYED),
+        }
+    }
+}
+
+/// A request that changes something. Handlers and extractors add what they know.
+#[derive(Clone)]
+pub(crate) struct Audited(Arc<Inner>);
+
+struct Inner {
+    auditor: Arc<Auditor>,
+    method: Method,
+    path: String,
+    noted: Mutex<Noted>,
+}
+
+#[derive(Default)]
+struct Noted {
+    /// It is known who asks, and was noted what was there.
+    has_begun: bool,
+    /// The path that shows what is changed, where it is not that of the request.
+    subject: Option<String>,
+    before: Option<Value>,
+    request: Option<Value>,
+}
+
+impl Audited {
+    pub(crate) fn new(auditor: Arc<Auditor>, method: &Method, uri: &Uri) -> Self {
+        let (method, path) = (method.clone(), uri.path().to_owned());
+        Self(Arc::new(Inner { auditor, method, path, noted: Mutex::default() }))
+    }
+
+    fn noted<T>(&self, note: impl FnOnce(&mut Noted) -> T) -> T {
+        note(&mut self.0.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It is known who asks, and nothing has been changed yet.
+    pub(crate) async fn begin(&self, access: &Access) {
+        let replaces = matches!(self.0.method, Method::PUT | Method::PATCH | Method::DELETE);
+        if self.noted(|noted| std::mem::replace(&mut noted.has_begun, true)) || !replaces {
+            return;
+        }
+        let before = self.0.auditor.view(access, &self.0.path).await;
+        self.noted(|noted| noted.before = before);
+    }
+
+    /// What the body asks for, where that is not stored: it holds no secrets there.
+    pub(crate) fn note_body(&self, body: &Bytes) {
+        if self.0.path.starts_with("/v1/conferences/") && body.len() <= VALUE_BYTES_MAX {
+            self.note_request(serde_json::from_slice(body).ok());
+        }
+    }
+
+    fn note_request(&self, request: Option<Value>) {
+        if let Some(mut request) = request {
+            remove_secrets(&mut request);
+            self.noted(|noted| noted.request = Some(request));
+        }
+    }
+
+    /// What is asked for, and the path that shows what is about to be changed.
+    pub(crate) async fn about(&self, access: &Access, request: Value, subject: Option<String>) {
+        self.note_request(Some(request));
+        if let Some(subject) = subject {
+            let before = self.0.auditor.view(access, &subject).await;
+            self.noted(|noted| (noted.subject, noted.before) = (Some(subject), before));
+        }
+    }
+
+    /// The path that shows what has been made.
+    pub(crate) fn made(&self, subject: String) {
+        self.noted(|noted| noted.subject = Some(subject));
+    }
+
+    /// The request is answered.
+    pub(crate) async fn finish(
+        self,
+        access: &Access,
+        outcome: Outcome,
+        at: Timestamp,
+        source: Option<String>,
+        RequestId(request_id): RequestId,
+    ) {
+        let Outcome { status, location, is_replayed } = outcome;
+        // The answer to the first try: nothing was done again.
+        if is_replayed {
+            return;
+        }
+        let Noted { subject, before, request, .. } = self.noted(std::mem::take);
+        let Inner { auditor, method, path, .. } = &*self.0;
+        let shown_at = subject.or_else(|| match *method {
+            Method::PUT | Method::PATCH => Some(path.clone()),
+            Method::POST => location,
+            _ => None,
+        });
+        let after = match shown_at.filter(|_| status.is_success()) {
+            Some(path) => auditor.view(access, &path).await,
+            None => None,
+        };
+        let Access { account, key, .. } = access;
+        let entry = AuditEntry {
+            at,
+            account: Some(account.id),
+            actor: format!("{}/{}", account.cloud_id, account.username),
+            key: Some(key.0),
+            source,
+            request_id: Some(request_id),
+            method: method.to_string(),
+            path: path.clone(),
+            status: status.as_u16(),
+            before,
+            after,
+            request,
+        };
+        auditor.write(entry).await;
+    }
+}
+
+/// The audited request that a handler serves, if it is one.
+#[derive(Clone)]
+pub(crate) struct Audit(pub(crate) Option<Audited>);
+
+impl FromRequestParts<App> for Audit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Audited>().cloned()))
+    }
+}

@@ -1,0 +1,126 @@
+//! The audit log, for operators.
+
+use super::{
+    access::{Caller, Operator},
+    list::{Cursor, Limit, List, Page, Query},
+    moment::Moment,
+};
+use crate::{answer::Answer, json::json, state::App, time};
+use axum::{extract::State, http::StatusCode};
+use plenary_model::{AUDIT_COMMAND, AccountId, AuditEntry};
+use plenary_store::AuditQuery;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// A change, or an attempt at one.
+#[derive(Debug, Serialize, ToSchema)]
+struct AuditRecord {
+    /// Its number; later ones are higher.
+    id: i64,
+    /// When it was answered.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Who: `key`, an API key; `operator`, someone with access to the machine.
+    by: &'static str,
+    /// The account's `cloudID/username`, or the user of the machine.
+    #[schema(example = "1-2-0/bob@example.com")]
+    actor: String,
+    /// The account's number; null: an operator on the machine.
+    account: Option<i64>,
+    /// The key's number; null: an operator on the machine.
+    key: Option<i64>,
+    /// The address it came from; null: the machine itself.
+    #[schema(example = "198.51.100.7")]
+    source: Option<String>,
+    /// The request's id, as its answer and the log have it.
+    request_id: Option<String>,
+    /// The method of HTTP, or `COMMAND`: on the command line.
+    #[schema(example = "PUT")]
+    method: String,
+    /// The path of the request, without its query, or the command.
+    #[schema(example = "/v1/rooms/1001")]
+    path: String,
+    /// The status of the answer: refused attempts are here too. 408: it took too long, and may have been done. 200 for commands.
+    status: u16,
+    /// What GET showed there before; null: nothing. Never with secrets.
+    #[schema(value_type = Option<Object>)]
+    before: Option<Value>,
+    /// What GET showed there after it; null: nothing.
+    #[schema(value_type = Option<Object>)]
+    after: Option<Value>,
+    /// What was asked for, where that is not something stored.
+    #[schema(value_type = Option<Object>)]
+    request: Option<Value>,
+}
+
+impl From<(i64, AuditEntry)> for AuditRecord {
+    fn from((id, entry): (i64, AuditEntry)) -> Self {
+        Self {
+            id,
+            at: time::rfc3339(entry.at),
+            by: if entry.method == AUDIT_COMMAND { "operator" } else { "key" },
+            actor: entry.actor,
+            account: entry.account.map(|account| account.0),
+            key: entry.key,
+            source: entry.source,
+            request_id: entry.request_id,
+            method: entry.method,
+            path: entry.path,
+            status: entry.status,
+            before: entry.before,
+            after: entry.after,
+            request: entry.request,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Filter {
+    /// Only what keys of this account did: its number, as in `/v1/operator/accounts`.
+    #[param(required = false, example = 1)]
+    account: Option<i64>,
+    /// Only what is about paths that begin like this.
+    #[param(required = false, example = "/v1/rooms/")]
+    path: Option<String>,
+    /// Only what was done then or later.
+    #[param(value_type = String, required = false, format = DateTime, example = "2030-06-20T00:00:00Z")]
+    since: Option<Moment>,
+    /// Only what was done before then.
+    #[param(value_type = String, required = false, format = DateTime, example = "2030-06-21T00:00:00Z")]
+    until: Option<Moment>,
+    /// Items at the most.
+    #[serde(default)]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+    /// `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-]{2,400}$")]
+    cursor: Option<Cursor>,
+}
+
+/// Lists what was changed
+///
+/// The latest first, over all accounts.
+#[utoipa::path(get, path = "/v1/operator/audit", operation_id = "list_audit", tag = "operator",
+    params(Filter), security(("bearer" = ["operator"])),
+    responses((status = 200, description = "Some of the changes.", body = List<AuditRecord>)))]
+async fn list(_: Caller<Operator>, State(state): State<App>, Query(filter): Query<Filter>) -> Answer {
+    let page = Page { limit: filter.limit, cursor: filter.cursor };
+    let query = AuditQuery {
+        account: filter.account.map(AccountId),
+        path: filter.path,
+        since: filter.since.map(|Moment(at)| at),
+        until: filter.until.map(|Moment(at)| at),
+        before: page.after_as(|key| key.parse().ok())?,
+        limit: page.to_fetch(),
+    };
+    let found = state.store.audit(&query).await?;
+    Ok(json(StatusCode::OK, &page.of(found, |(id, _)| id.to_string(), AuditRecord::from)))
+}

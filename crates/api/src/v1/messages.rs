@@ -1,0 +1,201 @@
+//! The messages of a call, for the operator: what was said in its signalling, and the reports on its audio.
+
+use super::access::{Caller, Operator};
+use crate::{
+    answer::Answer,
+    error::{ApiError, UNKNOWN_MESSAGES},
+    extract::Segments,
+    json::json,
+    state::App,
+    time,
+};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use plenary_trace::{Kind, Ladder, Message, pcap, rtcp};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(messages))
+}
+
+/// The messages of a call.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallMessages {
+    /// Its Call-IDs; several where it was placed by one route after the other.
+    sip_call_ids: Vec<String>,
+    /// It is over.
+    over: bool,
+    /// It was refused, or broke off.
+    failed: bool,
+    /// Earlier messages that are no longer kept.
+    left_out: u64,
+    /// The oldest first.
+    messages: Vec<CallMessage>,
+}
+
+/// A message of a call.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallMessage {
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// `sip` or `rtcp`.
+    kind: &'static str,
+    /// `received` or `sent`.
+    direction: &'static str,
+    /// `udp`, `tcp`, `tls`, `ws` or `wss`.
+    transport: &'static str,
+    /// Where it came from.
+    #[schema(example = "192.0.2.10:5060")]
+    from: String,
+    /// Where it went.
+    #[schema(example = "192.0.2.1:5060")]
+    to: String,
+    /// Its first line, or what kind of report it is.
+    #[schema(example = "INVITE sip:conf-Board@192.0.2.1 SIP/2.0")]
+    summary: String,
+    /// A SIP message, with stars for credentials, keys and digits; null for RTCP.
+    text: Option<String>,
+    /// An RTCP report; null for SIP, and where there is none in the datagram.
+    report: Option<RtcpReport>,
+}
+
+/// A report of RTCP (RFC 3550, 6.4).
+#[derive(Debug, Serialize, ToSchema)]
+struct RtcpReport {
+    /// The reporting stream.
+    ssrc: u32,
+    /// Packets that it sent; null: it does not say.
+    packets_sent: Option<u32>,
+    /// Octets of their payload.
+    bytes_sent: Option<u32>,
+    /// How it receives others.
+    received: Vec<ReportedStream>,
+    /// It ends.
+    goodbye: bool,
+}
+
+/// How a stream is received.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportedStream {
+    /// The stream.
+    ssrc: u32,
+    /// The share of packets lost since the last report, 0 to 1.
+    loss: f64,
+    /// Packets lost since the beginning; negative where some came twice.
+    packets_lost: i32,
+    /// Interarrival jitter, in units of the stream's clock.
+    jitter: u32,
+}
+
+/// Shows the messages of a call
+///
+/// The last 64 SIP messages and the last 64 RTCP datagrams of a call, by its participant id. They are kept for ten minutes after
+/// its end, those of a call that was refused or broke off for a week, in memory. With `Accept: application/vnd.tcpdump.pcap` the
+/// answer is a packet capture, whose headers below SIP and RTCP are made up.
+#[utoipa::path(get, path = "/v1/operator/calls/{id}/messages", operation_id = "list_call_messages", tag = "operator",
+    params(("id" = String, Path, description = "The participant id.", example = "01234567a1b1c1c2.234")),
+    security(("bearer" = ["operator"])),
+    responses((status = 200, description = "The messages.", content(
+        (CallMessages = "application/json"),
+        (Vec<u8> = "application/vnd.tcpdump.pcap"),
+    ))))]
+async fn messages(
+    _: Caller<Operator>,
+    State(state): State<App>,
+    Segments([id]): Segments<1>,
+    headers: HeaderMap,
+) -> Answer {
+    let ladder = state.operator.ladder(&id);
+    let ladder = ladder.ok_or_else(|| {
+        let text =
+            "there was no call of this id since the service was started, or its messages are no longer kept";
+        ApiError::coded(UNKNOWN_MESSAGES, text)
+    })?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept
+        .split(',')
+        .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == pcap::MEDIA_TYPE))
+    {
+        return Ok(capture(&ladder, &id));
+    }
+    Ok(json(StatusCode::OK, &CallMessages::from(ladder)))
+}
+
+fn capture(ladder: &Ladder, id: &str) -> Response<Body> {
+    let file = pcap::pcap(ladder.messages.iter().map(Arc::as_ref));
+    let mut response = Response::new(Body::from(file));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(pcap::MEDIA_TYPE));
+    // Of a participant id, so that nothing in it needs quoting.
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{id}.pcap\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+impl From<Ladder> for CallMessages {
+    fn from(ladder: Ladder) -> Self {
+        let Ladder { sip_call_ids, is_over, has_failed, messages, left_out } = ladder;
+        let messages = messages.iter().map(|message| CallMessage::from(message.as_ref())).collect();
+        Self { sip_call_ids, over: is_over, failed: has_failed, left_out, messages }
+    }
+}
+
+impl From<&Message> for CallMessage {
+    fn from(message: &Message) -> Self {
+        let (from, to) = message.from_to();
+        let text = match message.kind {
+            Kind::Sip => Some(String::from_utf8_lossy(&message.bytes).into_owned()),
+            Kind::Rtcp => None,
+        };
+        let report = match message.kind {
+            Kind::Sip => None,
+            Kind::Rtcp => rtcp::read(&message.bytes).map(RtcpReport::from),
+        };
+        let summary = match (&text, &report) {
+            (Some(text), _) => text.lines().next().unwrap_or_default().to_owned(),
+            (None, Some(RtcpReport { goodbye: true, .. })) => "RTCP BYE".to_owned(),
+            (None, Some(RtcpReport { packets_sent: Some(_), .. })) => "RTCP sender report".to_owned(),
+            (None, Some(_)) => "RTCP receiver report".to_owned(),
+            (None, None) => "RTCP".to_owned(),
+        };
+        Self {
+            at: time::rfc3339_with_micros(message.at_us),
+            kind: match message.kind {
+                Kind::Sip => "sip",
+                Kind::Rtcp => "rtcp",
+            },
+            direction: if message.is_sent { "sent" } else { "received" },
+            transport: message.transport,
+            from: from.to_string(),
+            to: to.to_string(),
+            summary,
+            text,
+            report,
+        }
+    }
+}
+
+impl From<rtcp::Report> for RtcpReport {
+    fn from(report: rtcp::Report) -> Self {
+        let stream = |one: &rtcp::Received| ReportedStream {
+            ssrc: one.ssrc,
+            loss: f64::from(one.fraction_lost) / 256.0,
+            packets_lost: one.lost,
+            jitter: one.jitter,
+        };
+        Self {
+            ssrc: report.ssrc,
+            packets_sent: report.sent.map(|sent| sent.packets),
+            bytes_sent: report.sent.map(|sent| sent.octets),
+            received: report.received.iter().map(stream).collect(),
+            goodbye: report.is_goodbye,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One POST over a connection of its own (RFC 9112): the addresses of the name are checked, and one of those that were checked is
+//! connected to. No redirect is followed, and of the answer only the status is of interest.
+
+use super::address::{is_allowed, is_public};
+use ipnet::IpNet;
+use plenary_model::WebhookUrl;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use thiserror::Error;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
+
+/// How long a message may take in all.
+pub(super) const SENT_WITHIN: Duration = Duration::from_secs(15);
+/// How long one address may take to answer.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
+/// Addresses of a name that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// The longest head of an answer.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// So much of the body of an answer is read, so that the other side can end in peace.
+const BODY_BYTES_MAX: u64 = 64 * 1024;
+const BODY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Why no status came.
+#[derive(Debug, Error)]
+pub(super) enum SendError {
+    #[error("the host cannot be found: {0}")]
+    Unresolved(String),
+    #[error("{0} is not an address of the internet: the configuration has to allow it ([webhooks] allow)")]
+    Forbidden(std::net::IpAddr),
+    #[error("http:// is only for addresses that the configuration allows: use https://")]
+    Unprotected,
+    #[error("cannot be connected to: {0}")]
+    Unreachable(String),
+    #[error("no TLS: {0}")]
+    Tls(String),
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("no answer within {} seconds", SENT_WITHIN.as_secs())]
+    TooSlow,
+    #[error("the answer is not HTTP/1.1")]
+    NotHttp,
+}
+
+/// What is sent.
+pub(super) struct Message<'a> {
+    pub(super) id: &'a str,
+    /// Seconds since the epoch.
+    pub(super) seconds: i64,
+    pub(super) signatures: &'a str,
+    pub(super) body: &'a str,
+}
+
+/// Sends messages.
+#[derive(Clone)]
+pub(super) struct Client {
+    tls: Arc<ClientConfig>,
+    allow: Arc<[IpNet]>,
+}
+
+impl Client {
+    pub(super) fn new(tls: Arc<ClientConfig>, allow: Vec<IpNet>) -> Self {
+        Self { tls, allow: allow.into() }
+    }
+
+    /// Sends a message: the status of the answer.
+    pub(super) async fn post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<u16, SendError> {
+        timeout(SENT_WITHIN, self.try_post(url, message)).await.unwrap_or(Err(SendError::TooSlow))
+    }
+
+    async fn try_post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<u16, SendError> {
+        let stream = connect(&self.addresses(url).await?).await?;
+        let _ = stream.set_nodelay(true);
+        if !url.is_secure {
+            return exchange(stream, url, message).await;
+        }
+        let name =
+            ServerName::try_from(url.host.clone()).map_err(|error| SendError::Tls(error.to_string()))?;
+        let shaken =
+            timeout(CONNECTED_WITHIN, TlsConnector::from(self.tls.clone()).connect(name, stream)).await;
+        let stream = shaken.map_err(|_| SendError::Tls("no answer".to_owned()))?;
+        exchange(stream.map_err(|error| SendError::Tls(error.to_string()))?, url, message).await
+    }
+
+    /// The addresses of the host that may be sent to.
+    async fn addresses(&self, url: &WebhookUrl) -> Result<Vec<SocketAddr>, SendError> {
+        let found = lookup_host((url.host.as_str(), url.port)).await;
+        let found: Vec<SocketAddr> =
+            found.map_err(|error| SendError::Unresolved(error.to_string()))?.collect();
+        let Some(first) = found.first().copied() else {
+            return Err(SendError::Unresolved("it has no address".to_owned()));
+        };
+        let is_named = |address: &SocketAddr| is_allowed(address.ip(), &self.allow);
+        let mut usable: Vec<SocketAddr> =
+            found.into_iter().filter(|address| is_named(address) || is_public(address.ip())).collect();
+        if usable.is_empty() {
+            return Err(SendError::Forbidden(first.ip()));
+        }
+        if !url.is_secure {
+            usable.retain(is_named);
+            if usable.is_empty() {
+                return Err(SendError::Unprotected);
+            }
+        }
+        usable.truncate(ADDRESSES_MAX);
+        Ok(usable)
+    }
+}
+
+async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, SendError> {
+    let mut last = String::new();
+    for address in addresses {
+        match timeout(CONNECTED_WITHIN, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = format!("{address}: {error}"),
+            Err(_) => last = format!("{address}: no answer"),
+        }
+    }
+    Err(SendError::Unreachable(last))
+}
+
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    url: &WebhookUrl,
+    message: &Message<'_>,
+) -> Result<u16, SendError> {
+    let Message { id, seconds, signatures, body } = message;
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Plenary/{}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nAccept: */*\r\nConnection: close\r\nwebhook-id: {id}\r\nwebhook-timestamp: {seconds}\r\n\
+         webhook-signature: {signatures}\r\n\r\n",
+        url.target,
+        url.authority(),
+        env!("CARGO_PKG_VERSION"),
+        body.len(),
+    );
+    let broken = |error: io::Error| SendError::Broken(error.to_string());
+    let request = [head.as_bytes(), body.as_bytes()].concat();
+    stream.write_all(&request).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
+    let mut answer = Vec::with_capacity(1024);
+    loop {
+        // Answers on the way (100, 103) are not the answer.
+        while let Some(length) = head_length(&answer) {
+            let status = status(&answer).ok_or(SendError::NotHttp)?;
+            if status >= 200 {
+                let (mut rest, mut nowhere) = ((&mut stream).take(BODY_BYTES_MAX), tokio::io::sink());
+                let _ = timeout(BODY_WITHIN, tokio::io::copy(&mut rest, &mut nowhere)).await;
+                return Ok(status);
+            }
+            answer.drain(..length);
+        }
+        if answer.len() >= HEAD_BYTES_MAX || !b"HTTP/1.".iter().zip(&answer).all(|(one, other)| one == other)
+        {
+            return Err(SendError::NotHttp);
+        }
+        if stream.read_buf(&mut answer).await.map_err(broken)? == 0 {
+            return Err(SendError::Broken("it was closed before an answer came".to_owned()));
+        }
+    }
+}
+
+/// The length of the head of an answer with the empty line behind it, once it is there.
+fn head_length(answer: &[u8]) -> Option<usize> {
+    answer.windows(4).position(|part| part == b"\r\n\r\n").map(|at| at + 4)
+}
+
+fn status(answer: &[u8]) -> Option<u16> {
+    let line = answer.split(|byte| *byte == b'\r').next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    words.next()?.strip_prefix("HTTP/1.")?;
+    let status = words.next().filter(|status| status.len() == 3)?;
+    status.parse().ok().filter(|status| (100..=599).contains(status))
+}

@@ -1,0 +1,440 @@
+//! Webhooks: messages signed and in order, to a receiver that fails, hangs, redirects and restarts.
+#![allow(missing_docs)]
+
+mod support;
+
+use data_encoding::BASE64;
+use hmac::{Hmac, Mac};
+use plenary_model::{AccountEvent, Actor, ConferenceName, EventKind, EventRecord, Timestamp};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use support::World;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+const CRM: &str = "/v1/webhooks/crm";
+
+/// What a receiver answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Status(u16),
+    Redirect,
+    Hang,
+    Close,
+}
+
+#[derive(Debug, Clone)]
+struct Received {
+    path: String,
+    headers: BTreeMap<String, String>,
+    body: Value,
+    text: String,
+}
+
+/// Takes messages.
+struct Receiver {
+    address: SocketAddr,
+    answer: Arc<Mutex<Answer>>,
+    received: Arc<Mutex<Vec<Received>>>,
+    task: JoinHandle<()>,
+}
+
+impl Receiver {
+    async fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+    }
+
+    async fn start_at(address: SocketAddr) -> Self {
+        let began = Instant::now();
+        let listener = loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(error) => assert!(began.elapsed() < Duration::from_secs(10), "{error}"),
+            }
+            sleep(Duration::from_millis(20)).await;
+        };
+        let address = listener.local_addr().unwrap();
+        let answer = Arc::new(Mutex::new(Answer::Status(204)));
+        let received: Arc<Mutex<Vec<Received>>> = Arc::default();
+        let (answers, messages) = (answer.clone(), received.clone());
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(take(stream, answers.clone(), messages.clone()));
+            }
+        });
+        Self { address, answer, received, task }
+    }
+
+    fn answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/hook?a=b", self.address)
+    }
+
+    fn all(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    async fn wait_for(&self, count: usize) -> Vec<Received> {
+        let began = Instant::now();
+        while self.all().len() < count {
+            assert!(began.elapsed() < Duration::from_secs(20), "received {:?}", self.all());
+            sleep(Duration::from_millis(10)).await;
+        }
+        self.all()
+    }
+
+    /// Nobody listens any more.
+    async fn stop(self) -> SocketAddr {
+        self.task.abort();
+        let _ = self.task.await;
+        self.address
+    }
+}
+
+async fn take(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, received: Arc<Mutex<Vec<Received>>>) {
+    let mut bytes = Vec::new();
+    let (head, length) = loop {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, _)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        break (head.to_owned(), length.parse::<usize>().unwrap());
+    };
+    while bytes.len() < head.len() + 4 + length {
+        if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let text = String::from_utf8(bytes[head.len() + 4..].to_vec()).unwrap();
+    let mut lines = head.lines();
+    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let body = serde_json::from_str(&text).unwrap();
+    received.lock().unwrap().push(Received { path, headers, body, text });
+    let now = *answer.lock().unwrap();
+    match now {
+        Answer::Status(status) => {
+            let answer =
+                format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+        Answer::Redirect => {
+            let answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/other\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        }
+        Answer::Hang => sleep(Duration::from_secs(60)).await,
+        Answer::Close => {}
+    }
+}
+
+async fn send(world: &World, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let (status, _, text) = world.send(method, path, "application/json", &body.to_string()).await;
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Makes a webhook; its secret.
+async fn make(world: &World, name: &str, url: &str, events: Value) -> String {
+    let body = json!({"url": url, "events": events});
+    let (status, made) = send(world, "PUT", &format!("/v1/webhooks/{name}"), body).await;
+    assert_eq!(status, 201, "{made}");
+    made["secret"].as_str().unwrap().to_owned()
+}
+
+async fn write(world: &World, kinds: &[EventKind]) {
+    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    write_at(world, kinds, Timestamp(at as i64)).await;
+}
+
+async fn write_at(world: &World, kinds: &[EventKind], at: Timestamp) {
+    let event = |kind: &EventKind| EventRecord {
+        at,
+        conference: Some(ConferenceName::new("Board")),
+        participant_id: None,
+        actor: Actor::system(),
+        reason: None,
+        kind: kind.clone(),
+    };
+    let events: Vec<_> =
+        kinds.iter().map(|kind| AccountEvent { account: world.account, event: event(kind) }).collect();
+    world.store.write_events(&events, false).await.unwrap();
+}
+
+fn started() -> EventKind {
+    EventKind::ConferenceStarted {}
+}
+
+fn stopped() -> EventKind {
+    EventKind::ConferenceStopped {}
+}
+
+fn seqs(received: &[Received]) -> Vec<i64> {
+    received.iter().map(|one| one.body["seq"].as_i64().unwrap_or(0)).collect()
+}
+
+/// As a receiver checks a message by the specification.
+fn is_signed(one: &Received, secret: &str) -> bool {
+    let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap().as_bytes()).unwrap();
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+    mac.update(
+        format!("{}.{}.{}", one.headers["webhook-id"], one.headers["webhook-timestamp"], one.text).as_bytes(),
+    );
+    let signature = format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()));
+    one.headers["webhook-signature"].split(' ').any(|one| one == signature)
+}
+
+#[tokio::test]
+async fn a_webhook_is_made_shown_changed_and_deleted_and_its_secret_is_shown_once() {
+    let world = World::new().await;
+    assert_eq!(world.get(CRM).await.1["code"], "1116");
+    let secret = make(&world, "crm", "https://hooks.example.com/x", json!(["participant.*"])).await;
+    assert_eq!(BASE64.decode(&secret.as_bytes()[6..]).unwrap().len(), 24);
+    let (status, shown) = world.get(CRM).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        shown,
+        json!({"name": "crm", "url": "https://hooks.example.com/x", "events": ["participant.*"], "enabled": true,
+            "status": {"sent_up_to": 0, "failures": 0, "next_at": null, "last_error": null}, "rotates_until": null,
+            "created_at": shown["created_at"], "updated_at": shown["updated_at"]})
+    );
+    assert_eq!(world.get("/v1/webhooks").await.1["items"], json!([shown]));
+    let (status, again) = send(&world, "PUT", CRM, shown.clone()).await;
+    assert_eq!((status, again.get("secret")), (200, None));
+    assert_eq!(
+        world.store.webhook_secrets(world.account, "crm").await.unwrap(),
+        std::slice::from_ref(&secret)
+    );
+    let (status, changed) = send(&world, "PATCH", CRM, json!({"enabled": false, "events": null})).await;
+    assert_eq!((status, &changed["enabled"], &changed["events"]), (200, &json!(false), &json!(["*"])));
+    for (body, pointer) in [
+        (json!({"url": "ftp://a"}), "/url"),
+        (json!({"url": "https://a.example", "events": ["participant.entred"]}), "/events"),
+        (json!({"events": ["*"]}), "/url"),
+        (json!({"url": "https://a.example", "event": []}), "/event"),
+    ] {
+        let (status, refused) = send(&world, "PUT", CRM, body).await;
+        assert_eq!((status, &refused["errors"][0]["pointer"]), (400, &json!(pointer)), "{refused}");
+    }
+    assert_eq!(send(&world, "PUT", "/v1/webhooks/a%20b", json!({"url": "https://a.example"})).await.0, 400);
+    let (status, rotated) = send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 1})).await;
+    assert_eq!(status, 200, "{rotated}");
+    let secrets = world.store.webhook_secrets(world.account, "crm").await.unwrap();
+    assert_eq!(secrets, [rotated["secret"].as_str().unwrap(), &secret]);
+    assert!(rotated["rotates_until"].is_string());
+    assert_eq!(send(&world, "POST", "/v1/webhooks/crm/secret", json!({"overlap_h": 500})).await.0, 400);
+    assert_eq!(send(&world, "POST", "/v1/webhooks/none/test", Value::Null).await.1["code"], "1116");
+    assert_eq!(
+        send(&world, "POST", "/v1/webhooks/crm/deliveries/x/resend", json!({})).await.1["code"],
+        "1117"
+    );
+    assert_eq!(send(&world, "DELETE", CRM, Value::Null).await.0, 204);
+    assert_eq!(send(&world, "DELETE", CRM, Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn events_that_are_wanted_come_signed_and_in_order() {
+    let world = World::new().await;
+    write(&world, &[started()]).await;
+    let receiver = Receiver::start().await;
+    let secret = make(&world, "crm", &receiver.url(), json!(["conference.started"])).await;
+    let running = world.webhooks.run();
+    write(&world, &[started(), stopped(), started(), stopped(), started()]).await;
+    let received = receiver.wait_for(3).await;
+    assert_eq!(seqs(&received), [2, 4, 6], "what was before it was made is not sent");
+    for one in &received {
+        assert!(is_signed(one, &secret), "{one:?}");
+        assert_eq!((&*one.path, &*one.headers["host"]), ("/hook?a=b", &*receiver.address.to_string()));
+        assert_eq!(one.body["type"], "conference.started");
+    }
+    let (_, page) = world.get(&format!("/v1/events?after={}", 1)).await;
+    assert_eq!(received[0].body, page["items"][0], "it is the event as the log has it");
+    // With two secrets both sign.
+    let (_, rotated) = send(&world, "POST", "/v1/webhooks/crm/secret", json!({})).await;
+    write(&world, &[started()]).await;
+    let received = receiver.wait_for(4).await;
+    assert!(is_signed(&received[3], &secret) && is_signed(&received[3], rotated["secret"].as_str().unwrap()));
+    let began = Instant::now();
+    let list = loop {
+        let (_, list) = world.get("/v1/webhooks/crm/deliveries?limit=3").await;
+        if list["items"][0]["seq"] == 7 {
+            break list;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{list}");
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(list["items"].as_array().unwrap().len(), 3);
+    let first = &list["items"][0];
+    assert_eq!(
+        (&first["state"], &first["status"], &first["attempts"]),
+        (&json!("delivered"), &json!(204), &json!(1))
+    );
+    let (_, rest) =
+        world.get(&format!("/v1/webhooks/crm/deliveries?cursor={}", list["next"].as_str().unwrap())).await;
+    assert_eq!((rest["items"][0]["seq"].clone(), &rest["next"]), (json!(2), &Value::Null));
+    // Sent again by hand, with the same id.
+    let path = format!("/v1/webhooks/crm/deliveries/{}/resend", first["id"].as_str().unwrap());
+    let (status, sent) = send(&world, "POST", &path, json!({})).await;
+    assert_eq!((status, &sent["attempts"]), (200, &json!(2)), "{sent}");
+    let received = receiver.wait_for(5).await;
+    assert_eq!(received[3].headers["webhook-id"], received[4].headers["webhook-id"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_is_tried_again_and_delays_nobody_else() {
+    let world = World::new().await;
+    let (failing, hanging, well) =
+        (Receiver::start().await, Receiver::start().await, Receiver::start().await);
+    failing.answers(Answer::Status(500));
+    hanging.answers(Answer::Hang);
+    make(&world, "failing", &failing.url(), json!(["*"])).await;
+    make(&world, "hanging", &hanging.url(), json!(["*"])).await;
+    make(&world, "well", &well.url(), json!(["*"])).await;
+    let running = world.webhooks.run();
+    write(&world, &[started(), stopped()]).await;
+    assert_eq!(seqs(&well.wait_for(2).await), [1, 2]);
+    hanging.wait_for(1).await;
+    // Tried again after a second, and the second event waits for the first.
+    let received = failing.wait_for(2).await;
+    assert_eq!(seqs(&received), [1, 1]);
+    assert_eq!(received[0].headers["webhook-id"], received[1].headers["webhook-id"]);
+    let (_, shown) = world.get("/v1/webhooks/failing").await;
+    assert!(
+        shown["status"]["last_error"] == "answered 500" && shown["status"]["next_at"].is_string(),
+        "{shown}"
+    );
+    let (_, list) = world.get("/v1/webhooks/failing/deliveries").await;
+    assert_eq!((&list["items"][0]["state"], &list["items"][0]["status"]), (&json!("pending"), &json!(500)));
+    failing.answers(Answer::Status(200));
+    // A change has it tried at once.
+    send(&world, "PATCH", "/v1/webhooks/failing", json!({"events": ["conference.*"]})).await;
+    assert_eq!(seqs(&failing.wait_for(4).await), [1, 1, 1, 2]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_and_what_is_no_http_is_no_answer() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    for (answer, said) in
+        [(Answer::Redirect, "redirects are not followed"), (Answer::Close, "closed before an answer")]
+    {
+        receiver.answers(answer);
+        let (status, tested) = send(&world, "POST", "/v1/webhooks/crm/test", Value::Null).await;
+        assert_eq!(
+            (status, &tested["state"], &tested["type"]),
+            (200, &json!("failed"), &json!("webhook.test"))
+        );
+        assert!(tested["error"].as_str().unwrap().contains(said), "{tested}");
+    }
+    receiver.answers(Answer::Status(202));
+    let (_, tested) = send(&world, "POST", "/v1/webhooks/crm/test", Value::Null).await;
+    assert_eq!((&tested["state"], &tested["status"]), (&json!("delivered"), &json!(202)));
+    // Tests do not move the place among the events.
+    assert_eq!(world.get(CRM).await.1["status"]["sent_up_to"], 0);
+}
+
+#[tokio::test]
+async fn only_addresses_that_are_allowed_are_connected_to() {
+    let world = World::new().await;
+    for (url, said) in [
+        ("https://10.0.0.1/", "10.0.0.1 is not an address of the internet"),
+        ("https://[::1]/", "::1 is not an address of the internet"),
+        ("https://169.254.169.254/latest", "169.254.169.254 is not"),
+        ("http://8.8.8.8/", "use https://"),
+    ] {
+        let name = format!("/v1/webhooks/{}", if url.starts_with("http:") { "plain" } else { "crm" });
+        send(&world, "PUT", &name, json!({"url": url})).await;
+        let (_, tested) = send(&world, "POST", &format!("{name}/test"), Value::Null).await;
+        assert!(tested["error"].as_str().unwrap_or_default().contains(said), "{url}: {tested}");
+    }
+    // TLS is checked: this one speaks none.
+    let receiver = Receiver::start().await;
+    send(&world, "PUT", CRM, json!({"url": format!("https://{}/", receiver.address)})).await;
+    let (_, tested) = send(&world, "POST", "/v1/webhooks/crm/test", Value::Null).await;
+    assert_eq!((&tested["state"], &tested["status"]), (&json!("failed"), &Value::Null), "{tested}");
+}
+
+#[tokio::test]
+async fn after_restarts_of_either_side_nothing_is_missing_and_the_order_holds() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    let running = world.webhooks.run();
+    write(&world, &[started(), stopped()]).await;
+    assert_eq!(seqs(&receiver.wait_for(2).await), [1, 2]);
+    let address = receiver.stop().await;
+    write(&world, &[started()]).await;
+    let began = Instant::now();
+    while world.get(CRM).await.1["status"]["failures"] == 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it cannot be reached");
+        sleep(Duration::from_millis(10)).await;
+    }
+    running.stop().await;
+    write(&world, &[stopped()]).await;
+    let receiver = Receiver::start_at(address).await;
+    // Another process: the lease was given back.
+    let running = support::webhooks(&world.store).run();
+    assert_eq!(seqs(&receiver.wait_for(2).await), [3, 4]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn two_processes_do_not_send_the_same_event() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    let (one, other) = (world.webhooks.run(), support::webhooks(&world.store).run());
+    for _ in 0..10 {
+        write(&world, &[started(), stopped()]).await;
+        sleep(Duration::from_millis(5)).await;
+    }
+    let received = receiver.wait_for(20).await;
+    assert_eq!(seqs(&received), (1..=20).collect::<Vec<_>>());
+    one.stop().await;
+    other.stop().await;
+    assert_eq!(receiver.all().len(), 20);
+}
+
+#[tokio::test]
+async fn an_event_of_three_days_ago_is_given_up_and_the_next_ones_go() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    receiver.answers(Answer::Status(503));
+    make(&world, "crm", &receiver.url(), json!(["*"])).await;
+    write_at(&world, &[started(), stopped()], Timestamp(1_700_000_000_000)).await;
+    let running = world.webhooks.run();
+    receiver.wait_for(2).await;
+    receiver.answers(Answer::Status(200));
+    write(&world, &[started()]).await;
+    assert_eq!(seqs(&receiver.wait_for(3).await), [1, 2, 3]);
+    let began = Instant::now();
+    loop {
+        let (_, list) = world.get("/v1/webhooks/crm/deliveries").await;
+        let states: Vec<&str> =
+            list["items"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+        if states == ["delivered", "failed", "failed"] {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{list}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    running.stop().await;
+}

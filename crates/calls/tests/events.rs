@@ -1,0 +1,145 @@
+//! What the event log is told of calls: placed, ringing, failed, left; keys, and never those of a PIN.
+
+mod support;
+
+use plenary_calls::{CallNumber, Input, media::MediaEvent};
+use plenary_conference::{Event, Refused};
+use plenary_model::{ActorKind, CallDirection, EventKind, EventRecord};
+use serde_json::json;
+use support::{World, entry, key, room, trunk};
+
+const NUMBER: &str = "tel:+441908273800";
+
+fn with_trunks() -> World {
+    let mut world = World::new();
+    world.set_trunks(vec![trunk("one", 1), trunk("two", 2)]);
+    world
+}
+
+fn told(world: &mut World) -> Vec<String> {
+    std::mem::take(&mut world.events).iter().map(line).collect()
+}
+
+fn line(event: &EventRecord) -> String {
+    let by = match event.actor.kind {
+        ActorKind::Leader => "leader",
+        ActorKind::Participant => "participant",
+        ActorKind::Key => "key",
+        ActorKind::Api => "api",
+        ActorKind::System => "system",
+    };
+    format!("{} {by} {}", event.kind.name(), event.reason.as_deref().unwrap_or("-"))
+}
+
+#[test]
+fn a_call_that_is_answered_is_told_from_calling_to_leaving() {
+    let mut world = with_trunks();
+    world.invite_as(NUMBER, "Reception");
+    let call = *world.dials.keys().last().unwrap();
+    world.progress(call, 180);
+    world.progress(call, 183);
+    world.answered(call);
+    let EventKind::ParticipantCalling(who) = &world.events[1].kind else { panic!("{:?}", world.events) };
+    assert_eq!((who.display_name.as_deref(), who.direction), (Some("Reception"), CallDirection::Out));
+    assert!(who.to.contains("+441908273800"), "{who:?}");
+    world.bye(call);
+    assert_eq!(
+        told(&mut world),
+        [
+            "conference.created system -",
+            "participant.calling system -",
+            "participant.ringing system -",
+            "participant.entered participant -",
+            "participant.left participant hung_up",
+            "conference.ended participant empty",
+        ]
+    );
+    world.assert_clean();
+}
+
+#[test]
+fn a_call_that_fails_is_told_once_however_many_ways_were_tried() {
+    for (status, reason) in [(486, "busy"), (603, "declined"), (404, "unknown")] {
+        let mut world = with_trunks();
+        world.invite(NUMBER);
+        let call = *world.dials.keys().last().unwrap();
+        world.rejected(call, 503);
+        world.rejected(call, status);
+        let failed = told(&mut world).into_iter().filter(|line| line.starts_with("call.failed"));
+        assert_eq!(failed.collect::<Vec<_>>(), [format!("call.failed system {reason}")]);
+        world.assert_clean();
+    }
+    let mut world = with_trunks();
+    world.invite(NUMBER);
+    world.pass_ms(200_000);
+    assert!(told(&mut world).contains(&"call.failed system no_answer".to_owned()));
+}
+
+#[test]
+fn keys_are_told_in_a_room_that_asks_for_it_and_those_of_the_pin_never() {
+    let mut world = World::new();
+    world.store.services.push(entry("100"));
+    let asks = room("1001", json!({"key_events": true}), true, true);
+    world.store.rooms.insert("1001".into(), (asks, Some("4711"), Some("70215548")));
+    let call = world.enter("100");
+    // It is the only room: its number is not asked for.
+    world.listen();
+    world.press(call, "4711#");
+    world.listen();
+    assert_eq!(world.roster("Tea"), [call]);
+    world.press(call, "5");
+    let keys: Vec<char> = world
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::KeyPressed { key } => Some(key.as_char()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(keys, ['5']);
+}
+
+#[test]
+fn talking_and_hold_by_telephone_are_told() {
+    let mut world = World::new();
+    let (a, b) = (world.enter("conf-Tea"), world.enter("conf-Tea"));
+    told(&mut world);
+    for talking in [true, false] {
+        world.input(Input::Media(MediaEvent::Talking { call: CallNumber(a), talking }));
+    }
+    world.hold(b, true);
+    world.hold(b, true);
+    world.hold(b, false);
+    assert_eq!(
+        told(&mut world),
+        [
+            "participant.talking participant -",
+            "participant.silent participant -",
+            "participant.held participant -",
+            "participant.resumed participant -",
+        ]
+    );
+    // What a program ends is told with its reason.
+    assert_eq!(world.control(Event::End { conference: key("Tea") }), Ok::<(), Refused>(()));
+    assert_eq!(
+        told(&mut world),
+        [
+            "participant.left api ended",
+            "participant.left api ended",
+            "conference.stopped api ended",
+            "conference.ended api ended",
+        ]
+    );
+}
+
+#[test]
+fn a_service_that_stops_says_so() {
+    let mut world = World::new();
+    world.enter("conf-Tea");
+    told(&mut world);
+    world.input(Input::Stop);
+    assert_eq!(
+        told(&mut world),
+        ["participant.left system service_stopped", "conference.ended system empty"]
+    );
+}

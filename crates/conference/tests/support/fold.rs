@@ -1,0 +1,208 @@
+//! What the event log says, replayed: how things stand by the events alone.
+
+use super::{ACCOUNT, World, key};
+use plenary_conference::{Controls, MutedBy, ParticipantId, Timestamp};
+use plenary_model::{EventKind, EventRecord, ParticipantUpdate, Presence};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub struct Fold {
+    conferences: BTreeMap<String, Folded>,
+    /// Who is in by the log, wherever.
+    inside: BTreeMap<ParticipantId, String>,
+    calling: BTreeMap<ParticipantId, String>,
+}
+
+#[derive(Debug, Default)]
+struct Folded {
+    started_at: Option<Timestamp>,
+    controls: Controls,
+    members: Vec<FoldedMember>,
+    waiting: Vec<ParticipantId>,
+    is_recorded: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct FoldedMember {
+    id: ParticipantId,
+    entered_at: Timestamp,
+    leader: bool,
+    muted_by: Option<MutedBy>,
+    dtmf_enabled: bool,
+    self_unmute: Option<bool>,
+    held: bool,
+    hand_raised_at: Option<Timestamp>,
+    heard_by: Option<Vec<ParticipantId>>,
+}
+
+impl FoldedMember {
+    fn new(id: ParticipantId, entered_at: Timestamp, presence: &Presence) -> Self {
+        Self {
+            id,
+            entered_at,
+            leader: presence.leader,
+            muted_by: presence.muted_by,
+            dtmf_enabled: presence.dtmf_enabled,
+            self_unmute: presence.self_unmute,
+            held: presence.held,
+            hand_raised_at: None,
+            heard_by: presence.heard_by.clone(),
+        }
+    }
+}
+
+impl Fold {
+    pub fn take(&mut self, event: &EventRecord) {
+        let at = event.at;
+        let name = event.conference.as_ref().expect("it is of a conference").to_string();
+        let who = || event.participant_id.clone().expect("it is of a participant");
+        match &event.kind {
+            EventKind::ConferenceCreated { .. } => {
+                assert!(self.conferences.insert(name, Folded::default()).is_none(), "created twice");
+                return;
+            }
+            EventKind::ConferenceEnded {} => {
+                let ended = self.conferences.remove(&name).expect("ended before it was created");
+                assert!(ended.members.is_empty() && ended.waiting.is_empty(), "ended with {ended:?}");
+                assert!(ended.started_at.is_none() && !ended.is_recorded, "ended with {ended:?}");
+                return;
+            }
+            EventKind::ParticipantMoved { from_conference, .. } => {
+                let from = self.conferences.get_mut(from_conference.as_str()).expect("it was there");
+                from.members.retain(|member| member.id != who());
+                let before = self.inside.insert(who(), name.clone());
+                assert_eq!(before.as_deref(), Some(from_conference.as_str()), "moved from elsewhere");
+            }
+            EventKind::ParticipantEntered(_) => {
+                self.calling.remove(&who());
+                assert_eq!(self.inside.insert(who(), name.clone()), None, "entered twice");
+            }
+            EventKind::ParticipantLeft {} => {
+                assert_eq!(self.inside.remove(&who()), Some(name.clone()), "left before it has entered");
+            }
+            EventKind::ParticipantCalling(_) => {
+                assert_eq!(self.calling.insert(who(), name.clone()), None, "called twice");
+            }
+            EventKind::CallFailed { .. } => {
+                assert_eq!(self.calling.remove(&who()), Some(name.clone()), "failed before it was called");
+            }
+            EventKind::ReservationStarted(_) | EventKind::ReservationCompleted(_) => return,
+            _ => {}
+        }
+        let conference =
+            self.conferences.get_mut(&name).unwrap_or_else(|| panic!("{name} is not open: {event:?}"));
+        let controls = &mut conference.controls;
+        match &event.kind {
+            EventKind::ConferenceStarted {} => {
+                assert_eq!(conference.started_at.replace(at), None, "started twice");
+            }
+            EventKind::ConferenceStopped {} => {
+                assert!(conference.started_at.take().is_some(), "stopped before it has started");
+            }
+            EventKind::ConferenceLocked {} => controls.locked = true,
+            EventKind::ConferenceUnlocked {} => controls.locked = false,
+            EventKind::ConferenceLecture { lecture } => controls.lecture = *lecture,
+            EventKind::ConferenceChanged { muted_on_entry, self_unmute } => {
+                (controls.muted_on_entry, controls.self_unmute) = (*muted_on_entry, *self_unmute);
+            }
+            EventKind::ParticipantWaiting(_) => conference.waiting.push(who()),
+            EventKind::ParticipantAdmitted {} | EventKind::ParticipantRefused {} => {
+                let before = conference.waiting.len();
+                conference.waiting.retain(|id| *id != who());
+                assert_eq!(conference.waiting.len() + 1, before, "it did not wait");
+            }
+            EventKind::ParticipantEntered(presence) | EventKind::ParticipantMoved { presence, .. } => {
+                conference.members.push(FoldedMember::new(who(), at, presence));
+            }
+            EventKind::ParticipantLeft {} => conference.members.retain(|member| member.id != who()),
+            EventKind::RecordingStarted { .. } => conference.is_recorded = true,
+            EventKind::RecordingStopped { .. } | EventKind::RecordingFailed { .. } => {
+                conference.is_recorded = false;
+            }
+            kind => {
+                let Some(id) = &event.participant_id else { return };
+                if let Some(member) = conference.members.iter_mut().find(|member| member.id == *id) {
+                    member.change(kind, at);
+                } else {
+                    assert!(
+                        matches!(
+                            kind,
+                            EventKind::ParticipantCalling(_)
+                                | EventKind::ParticipantRinging {}
+                                | EventKind::CallFailed { .. }
+                        ),
+                        "{id} is not in: {event:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// What the events say is what the conferences show.
+    #[track_caller]
+    pub fn assert_is(&self, world: &World) {
+        let open = world.conferences.overviews(ACCOUNT, None).filter(|one| one.controls.is_some());
+        let open: BTreeMap<String, _> = open.map(|one| (one.name.to_string(), one)).collect();
+        assert_eq!(self.conferences.keys().collect::<Vec<_>>(), open.keys().collect::<Vec<_>>());
+        for (name, folded) in &self.conferences {
+            let shown = &open[name];
+            assert_eq!(Some(folded.controls), shown.controls, "{name}");
+            assert_eq!(folded.started_at, shown.started_at, "{name}");
+            let is_recorded = shown.recording.as_ref().is_some_and(|one| one.recording.is_some());
+            assert_eq!(folded.is_recorded, is_recorded, "{name}");
+            let expected = world.conferences.expected(&key(name));
+            let waiting: Vec<_> = expected.into_iter().filter(|one| one.waits).map(|one| one.id).collect();
+            assert_eq!(folded.waiting, waiting, "{name}");
+            let roster = world.roster(name);
+            assert_eq!(folded.members.len(), roster.len(), "{name}");
+            for (member, shown) in folded.members.iter().zip(roster) {
+                let may_unmute = member.leader || member.self_unmute.unwrap_or(folded.controls.self_unmute);
+                assert_eq!(may_unmute, shown.may_unmute, "{}", shown.id);
+                let of_list = FoldedMember {
+                    id: shown.id,
+                    entered_at: shown.entered_at.expect("it is in"),
+                    leader: shown.is_leader,
+                    muted_by: shown.muted_by,
+                    dtmf_enabled: shown.dtmf_enabled,
+                    self_unmute: member.self_unmute,
+                    held: shown.is_held,
+                    hand_raised_at: shown.hand_raised_at,
+                    heard_by: shown.heard_by,
+                };
+                assert_eq!(*member, of_list);
+            }
+        }
+    }
+}
+
+impl FoldedMember {
+    fn change(&mut self, kind: &EventKind, at: Timestamp) {
+        match kind {
+            EventKind::ParticipantMuted { by } => {
+                assert_ne!(self.muted_by.replace(*by), Some(*by), "muted twice");
+            }
+            EventKind::ParticipantUnmuted {} => {
+                assert!(self.muted_by.take().is_some(), "unmuted and was not muted");
+            }
+            EventKind::ParticipantHandRaised {} => {
+                assert_eq!(self.hand_raised_at.replace(at), None, "raised twice");
+            }
+            EventKind::ParticipantHandLowered {} => {
+                assert!(self.hand_raised_at.take().is_some(), "lowered and was not raised");
+            }
+            EventKind::ParticipantHeld {} => assert!(!std::mem::replace(&mut self.held, true), "held twice"),
+            EventKind::ParticipantResumed {} => {
+                assert!(std::mem::replace(&mut self.held, false), "resumed and was not held");
+            }
+            EventKind::ParticipantChanged(update) => {
+                let ParticipantUpdate { display_name: _, leader, dtmf_enabled, self_unmute, heard_by } =
+                    update.clone();
+                self.leader = leader.unwrap_or(self.leader);
+                self.dtmf_enabled = dtmf_enabled.unwrap_or(self.dtmf_enabled);
+                self.self_unmute = self_unmute.unwrap_or(self.self_unmute);
+                self.heard_by = heard_by.unwrap_or_else(|| self.heard_by.clone());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Who changed what.
+
+use crate::{
+    Store, StoreError,
+    database::{execute, postgres::Lock, read, storable},
+    named::at_most,
+};
+use plenary_model::{AccountId, AuditEntry, Timestamp};
+use serde_json::Value;
+
+/// Entries that a question finds, the latest first. What is `None` is not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// By keys of this account.
+    pub account: Option<AccountId>,
+    /// Whose path begins like this.
+    pub path: Option<String>,
+    /// Then or later.
+    pub since: Option<Timestamp>,
+    /// Before then.
+    pub until: Option<Timestamp>,
+    /// Before the one with this number.
+    pub before: Option<i64>,
+    /// So many at the most.
+    pub limit: usize,
+}
+
+impl Store {
+    /// Writes down changes, all of them or none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        let doing = "writing the audit log";
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        // Written as JSON, a NUL is an escape.
+        let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        for entry in entries {
+            let insert =
+                "INSERT INTO audit (at, account_id, actor, key_id, source, request_id, method, path, status,
+                     before_json, after_json, request_json)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+            execute!(
+                transaction,
+                doing,
+                sqlx::query(insert)
+                    .bind(entry.at.0)
+                    .bind(entry.account.map(|account| account.0))
+                    .bind(storable(&entry.actor))
+                    .bind(entry.key)
+                    .bind(entry.source.as_deref())
+                    .bind(entry.request_id.as_deref())
+                    .bind(&entry.method)
+                    .bind(storable(&entry.path))
+                    .bind(i64::from(entry.status))
+                    .bind(text(&entry.before))
+                    .bind(text(&entry.after))
+                    .bind(text(&entry.request))
+            )?;
+        }
+        transaction.commit(doing).await
+    }
+
+    /// Entries with their numbers, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<(i64, AuditEntry)>, StoreError> {
+        let path = query.path.as_deref().map(storable);
+        let rows: Vec<AuditRow> = read!(self.base, "reading the audit log", |on| {
+            sqlx::query_as(
+            "SELECT id, at, account_id, actor, key_id, source, request_id, method, path, status, before_json,
+                 after_json, request_json
+             FROM audit WHERE ($1 IS NULL OR account_id = $1)
+                 AND ($2 IS NULL OR substr(path, 1, length($2)) = $2) AND ($3 IS NULL OR at >= $3)
+                 AND ($4 IS NULL OR at < $4) AND ($5 IS NULL OR id < $5) ORDER BY id DESC LIMIT $6"
+        )
+        .bind(query.account.map(|account| account.0))
+        .bind(path.as_deref())
+        .bind(query.since.map(|at| at.0))
+        .bind(query.until.map(|at| at.0))
+        .bind(query.before)
+        .bind(at_most(query.limit))
+        .fetch_all(on)
+        })?;
+        Ok(rows.into_iter().map(entry).collect())
+    }
+
+    /// Deletes entries from before a time, at most `limit` of them; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prune_audit(&self, before: Timestamp, limit: usize) -> Result<u64, StoreError> {
+        let doing = "deleting old entries of the audit log";
+        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let delete =
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY id LIMIT $2)";
+        let gone = execute!(transaction, doing, sqlx::query(delete).bind(before.0).bind(at_most(limit)))?;
+        transaction.commit(doing).await?;
+        Ok(gone)
+    }
+}
+
+/// id, at, account_id, actor, key_id, source, request_id, method, path, status, before_json, after_json, request_json
+type AuditRow = (
+    i64,
+    i64,
+    Option<i64>,
+    String,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    String,
+    String,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+fn entry(row: AuditRow) -> (i64, AuditEntry) {
+    let (id, at, account, actor, key, source, request_id, method, path, status, before, after, request) = row;
+    let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
+    let entry = AuditEntry {
+        at: Timestamp(at),
+        account: account.map(AccountId),
+        actor,
+        key,
+        source,
+        request_id,
+        method,
+        path,
+        status: u16::try_from(status).unwrap_or_default(),
+        before: json(before),
+        after: json(after),
+        request: json(request),
+    };
+    (id, entry)
+}

@@ -1,0 +1,54 @@
+//! The events that tell of bookings: of each that a transaction writes, in the same transaction.
+
+use super::{ledger::LedgerChanges, request::StoredReservation, worker::Booking};
+use crate::database::now;
+use plenary_conference::ReservationToken;
+use plenary_model::{AccountEvent, AccountId, Actor, ConferenceName, EventKind, EventRecord};
+use std::collections::BTreeMap;
+
+/// What is told of these changes. `before`: the reservations as they were read.
+pub(super) fn events(
+    changes: &LedgerChanges<'_>,
+    before: &BTreeMap<ReservationToken, StoredReservation>,
+    requests: &[Booking],
+) -> Vec<AccountEvent> {
+    let at = now();
+    // What nobody has asked for is undone.
+    let actor = |token: &ReservationToken| {
+        let asked = requests.iter().find(|booking| booking.request.token() == token);
+        asked.map_or_else(Actor::system, |booking| Actor::clone(&booking.actor))
+    };
+    let event = |token: &ReservationToken, stored: &StoredReservation, kind: fn(_) -> EventKind| {
+        let reservation = stored.clone().into_reservation(token.clone());
+        AccountEvent {
+            account: AccountId(stored.account),
+            event: EventRecord {
+                at,
+                conference: Some(ConferenceName::new(&stored.name)),
+                participant_id: None,
+                actor: actor(token),
+                reason: None,
+                kind: kind(reservation.data()),
+            },
+        }
+    };
+    let made = changes.made.iter().map(|(token, stored)| event(token, stored, EventKind::ReservationCreated));
+    let restored =
+        changes.restored.iter().map(|(token, stored)| event(token, stored, EventKind::ReservationCreated));
+    let changed = changes.changed.iter().map(|(token, stored)| {
+        let is_only_longer = before.get(token).is_some_and(|before| {
+            let same = StoredReservation { duration_minutes: before.duration_minutes, ..stored.clone() };
+            same == *before && stored.duration_minutes > before.duration_minutes
+        });
+        let kind = match is_only_longer {
+            true => EventKind::ReservationExtended,
+            false => EventKind::ReservationChanged,
+        };
+        event(token, stored, kind)
+    });
+    let removed = changes.removed.iter().filter_map(|token| {
+        let stored = before.get(token)?;
+        Some(event(token, stored, EventKind::ReservationRemoved))
+    });
+    made.chain(restored).chain(changed).chain(removed).collect()
+}

@@ -1,0 +1,222 @@
+//! The event log: numbered without gaps whoever writes, written with the booking that it tells of, closed after a kill.
+#![allow(missing_docs)]
+
+#[macro_use]
+mod support;
+
+use plenary_conference::{ConferenceName, Reservation};
+use plenary_model::{
+    AccountEvent, AccountId, Actor, EventKind, EventRecord, Introduction, Ongoing, OngoingKind,
+    ParticipantId, Presence, ReservationData, Timestamp,
+};
+use plenary_store::{EventBounds, NameRule, Store, StoredEvent};
+use support::Database;
+
+on_both![
+    events_are_numbered_without_gaps_whoever_writes,
+    an_event_that_may_be_written_already_is_not_written_twice,
+    a_booking_and_its_event_are_written_together,
+    what_goes_on_is_known_until_it_ends,
+    old_events_go_and_the_numbers_go_on,
+    who_waits_for_events_is_told,
+];
+
+async fn account(store: &Store, name: &str) -> AccountId {
+    store.create_account_login(&format!("1-2-0/{name}@example.com")).await.unwrap().0.id
+}
+
+fn event(account: AccountId, at: i64, kind: EventKind) -> AccountEvent {
+    let event = EventRecord {
+        at: Timestamp(at),
+        conference: Some(ConferenceName::new("Board")),
+        participant_id: Some(ParticipantId::new("0a.1")),
+        actor: Actor::key(3),
+        reason: None,
+        kind,
+    };
+    AccountEvent { account, event }
+}
+
+fn started(account: AccountId, at: i64) -> AccountEvent {
+    event(account, at, EventKind::ConferenceStarted {})
+}
+
+async fn log(store: &Store, account: AccountId) -> Vec<StoredEvent> {
+    store.events_after(account, 0, 10_000).await.unwrap()
+}
+
+async fn events_are_numbered_without_gaps_whoever_writes(database: &Database) {
+    let store = database.open().await;
+    let (bob, eve) = (account(&store, "bob").await, account(&store, "eve").await);
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4 {
+        let store = database.open().await;
+        writers.spawn(async move {
+            for at in 0..20 {
+                // In two orders of accounts: nobody waits for the other.
+                let mut batch = vec![started(bob, writer * 100 + at), started(eve, at), started(bob, at)];
+                if writer % 2 == 0 {
+                    batch.reverse();
+                }
+                batch.push(started(AccountId(4711), at));
+                store.write_events(&batch, false).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = writers.join_next().await {
+        done.unwrap();
+    }
+    let numbers = |log: Vec<StoredEvent>| log.into_iter().map(|event| event.seq).collect::<Vec<_>>();
+    assert_eq!(numbers(log(&store, bob).await), (1..=160).collect::<Vec<_>>());
+    assert_eq!(numbers(log(&store, eve).await), (1..=80).collect::<Vec<_>>());
+    assert_eq!(store.event_bounds(bob).await.unwrap(), EventBounds { first: 1, last: 160 });
+    assert!(log(&store, AccountId(4711)).await.is_empty(), "there is no such account");
+    assert_eq!(numbers(store.events_after(bob, 100, 3).await.unwrap()), [101, 102, 103]);
+    let one = &log(&store, eve).await[0];
+    assert_eq!(one.record().unwrap().actor, Actor::key(3));
+    let json: serde_json::Value = serde_json::from_str(&one.json()).unwrap();
+    assert_eq!((&json["seq"], &json["type"]), (&1.into(), &"conference.started".into()));
+}
+
+async fn an_event_that_may_be_written_already_is_not_written_twice(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store, "bob").await;
+    let batch = [started(bob, 1), started(bob, 2)];
+    store.write_events(&batch, true).await.unwrap();
+    store.write_events(&batch, true).await.unwrap();
+    assert_eq!(log(&store, bob).await.len(), 2);
+    // The number that was drawn for nothing is not missing.
+    store.write_events(&[started(bob, 3)], false).await.unwrap();
+    assert_eq!(store.event_bounds(bob).await.unwrap().last, 3);
+}
+
+async fn a_booking_and_its_event_are_written_together(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store, "bob").await;
+    let store = store.acting(Actor::key(9));
+    let mut booked = Reservation {
+        token: plenary_store::new_reservation_token(),
+        account: bob,
+        name: ConferenceName::new("Board"),
+        max_participants: 40,
+        starts_at: Timestamp(1_800_000_000_000),
+        duration_minutes: 30,
+        divert: None,
+        title: Some("Weekly".to_owned()),
+    };
+    let now = Timestamp(1_799_990_000_000);
+    store.reserve_by(&booked, NameRule::NonOverlapping, 50, now).await.unwrap();
+    let other = Reservation { token: plenary_store::new_reservation_token(), ..booked.clone() };
+    store.reserve_by(&other, NameRule::NonOverlapping, 50, now).await.unwrap_err();
+    store.extend(&booked.token, 60, 50).await.unwrap();
+    store.extend(&booked.token, 60, 50).await.unwrap();
+    (booked.duration_minutes, booked.title) = (60, None);
+    store.change_reservation(&booked, 50).await.unwrap();
+    assert!(store.remove(&booked.token, 50).await.unwrap());
+    assert!(!store.remove(&booked.token, 50).await.unwrap());
+    let told: Vec<EventRecord> = log(&store, bob).await.iter().map(|event| event.record().unwrap()).collect();
+    let kinds: Vec<&str> = told.iter().map(|event| event.kind.name()).collect();
+    assert_eq!(
+        kinds,
+        ["reservation.created", "reservation.extended", "reservation.changed", "reservation.removed"]
+    );
+    assert!(told.iter().all(|event| event.actor == Actor::key(9)), "{told:?}");
+    let EventKind::ReservationExtended(data) = &told[1].kind else { panic!("{told:?}") };
+    assert_eq!((data.duration_min, data.title.as_deref()), (60, Some("Weekly")));
+}
+
+fn presence() -> Presence {
+    Presence {
+        who: Introduction::default(),
+        leader: false,
+        muted_by: None,
+        dtmf_enabled: true,
+        self_unmute: None,
+        held: false,
+        heard_by: None,
+    }
+}
+
+async fn what_goes_on_is_known_until_it_ends(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store, "bob").await;
+    let data = ReservationData {
+        token: plenary_conference::ReservationToken::new("TOKEN"),
+        max_participants: 40,
+        starts_at: Timestamp(0),
+        duration_min: 30,
+        title: None,
+        divert: None,
+    };
+    let begin = [
+        event(bob, 1, EventKind::ReservationStarted(data.clone())),
+        event(bob, 2, EventKind::ConferenceCreated { reserved: true, max_participants: 40 }),
+        event(bob, 3, EventKind::ParticipantEntered(presence())),
+        event(bob, 4, EventKind::ConferenceStarted {}),
+        event(bob, 5, EventKind::PlaybackStarted { playback_id: "p".to_owned() }),
+        // Within one batch: it has begun and ended.
+        event(bob, 6, EventKind::PlaybackStarted { playback_id: "q".to_owned() }),
+        event(bob, 7, EventKind::PlaybackEnded { playback_id: "q".to_owned() }),
+    ];
+    store.write_events(&begin, false).await.unwrap();
+    let ongoing = store.ongoing().await.unwrap();
+    let kinds: Vec<OngoingKind> = ongoing.iter().map(|(_, what, _)| what.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            OngoingKind::Playback,
+            OngoingKind::Participant,
+            OngoingKind::Started,
+            OngoingKind::Conference,
+            OngoingKind::Reservation
+        ]
+    );
+    assert_eq!(ongoing[4].2, Some(data.clone()));
+    assert_eq!(
+        ongoing[1].1,
+        Ongoing { kind: OngoingKind::Participant, conference: "Board".to_owned(), id: "0a.1".to_owned() }
+    );
+    let closing: Vec<AccountEvent> = ongoing
+        .into_iter()
+        .map(|(account, what, data)| AccountEvent {
+            account,
+            event: what.closing(Timestamp(9), data).unwrap(),
+        })
+        .collect();
+    store.write_events(&closing, false).await.unwrap();
+    assert_eq!(store.ongoing().await.unwrap(), []);
+    let last = log(&store, bob).await.last().unwrap().record().unwrap();
+    assert_eq!(last.kind, EventKind::ReservationCompleted(data));
+}
+
+async fn old_events_go_and_the_numbers_go_on(database: &Database) {
+    let store = database.open().await;
+    let bob = account(&store, "bob").await;
+    let batch: Vec<AccountEvent> = (1..=10).map(|at| started(bob, at * 1000)).collect();
+    store.write_events(&batch, false).await.unwrap();
+    assert_eq!(store.accounts_with_events().await.unwrap(), [bob]);
+    // Two that are old, a few at a time.
+    assert_eq!(store.prune_events(bob, Timestamp(3000), 100, 1).await.unwrap(), 1);
+    assert_eq!(store.prune_events(bob, Timestamp(3000), 100, 100).await.unwrap(), 1);
+    let bounds = store.event_bounds(bob).await.unwrap();
+    assert_eq!(bounds, EventBounds { first: 3, last: 10 });
+    assert!(bounds.continue_after(2) && !bounds.continue_after(1) && !bounds.continue_after(11));
+    // All but the last four.
+    assert_eq!(store.prune_events(bob, Timestamp(0), 4, 100).await.unwrap(), 4);
+    assert_eq!(store.event_bounds(bob).await.unwrap(), EventBounds { first: 7, last: 10 });
+    assert_eq!(store.prune_events(bob, Timestamp(i64::MAX), 4, 100).await.unwrap(), 4);
+    assert_eq!(store.event_bounds(bob).await.unwrap(), EventBounds { first: 11, last: 10 });
+    store.write_events(&[started(bob, 1)], false).await.unwrap();
+    assert_eq!(log(&store, bob).await[0].seq, 11);
+}
+
+async fn who_waits_for_events_is_told(database: &Database) {
+    let store = database.open().await;
+    let (bob, eve) = (account(&store, "bob").await, account(&store, "eve").await);
+    let mut news = store.event_news(bob);
+    store.write_events(&[started(eve, 1)], false).await.unwrap();
+    assert!(!news.has_changed().unwrap());
+    store.clone().write_events(&[started(bob, 1), started(bob, 2)], false).await.unwrap();
+    news.changed().await.unwrap();
+    assert_eq!(*news.borrow_and_update(), 2);
+}
