@@ -261,9 +261,9 @@ mod tests {
     #[test]
     fn between_the_limits_it_stays_as_it_is() {
         let mut plane = Plane::new();
-        assert!(!plane.run(10.0, 80, 30, 300), "not yet");
+        assert!(!plane.run(10.0, 74, 30, 300), "not yet");
         assert!(plane.run(1.0, 95, 30, 300));
-        assert!(plane.run(10.0, 80, 5, 1), "still");
+        assert!(plane.run(10.0, 74, 5, 1), "still");
     }
 
     #[test]
