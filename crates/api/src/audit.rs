@@ -3,7 +3,7 @@
 //! What was there is what GET answers at the same path. Secrets are write-only, so a new one is left out without being named
 //! here; what looks like one by its name is taken out on top of that. Entries are written by one task, in their order, and a request
 //! is answered when its own is on the disk, or after [`PATIENCE`] where the database does not answer: a leader who mutes
-//! somebody does not wait for it longer.
+//! a participant does not wait for it longer.
 
 use crate::{extract::RequestId, frame, state::App, v1::media};
 use axum::{

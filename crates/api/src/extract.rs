@@ -45,7 +45,7 @@ impl Account {
 }
 
 impl Account {
-    /// Whom events name.
+    /// The actor that events name.
     pub(crate) fn actor(&self) -> Actor {
         Actor::key(self.0.key.0)
     }

@@ -63,7 +63,7 @@ struct Shared {
 /// How far the service is with going away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Phase {
-    /// Whoever follows since another number is sent away.
+    /// Followers since another number are sent away.
     number: u32,
     /// Nobody comes any more.
     is_over: bool,
@@ -89,7 +89,7 @@ struct Frame {
     text: String,
 }
 
-/// Which events somebody wants.
+/// Which events a follower wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Topics {
     /// Of these conferences; empty: of all.
@@ -120,7 +120,7 @@ impl Topics {
     }
 }
 
-/// Why somebody cannot follow.
+/// Why a client cannot follow.
 #[derive(Debug)]
 pub(crate) enum NotFollowed {
     /// As many follow the account as may.
@@ -156,7 +156,7 @@ impl Followers {
         Self(Arc::new(Shared { store, levels: Some(levels), per_account, accounts, phase }))
     }
 
-    /// Sends what is not kept to those who follow now.
+    /// Sends what is not kept to the followers of now.
     pub fn send_live(&self, event: AccountEvent) {
         let accounts = self.0.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(channel) = accounts.get(&event.account) {
@@ -297,7 +297,7 @@ async fn read(
             if is_last {
                 break;
             }
-            // Those who follow take what there is before there is more.
+            // Followers take what there is before there is more.
             sleep(Duration::from_millis(10)).await;
         }
         while let Ok(event) = live.try_recv() {
@@ -402,7 +402,7 @@ enum Happened {
     Nothing,
 }
 
-/// Somebody who follows.
+/// A follower.
 pub(crate) struct Follower {
     frames: broadcast::Receiver<Arc<Frame>>,
     store: Store,

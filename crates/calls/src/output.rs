@@ -37,7 +37,7 @@ pub enum Output {
     Record(CallEntry),
     /// Write this down of a conference.
     History(HistoryEntry),
-    /// An event for the log, or for those who follow alone.
+    /// An event for the log, or for followers alone.
     Event(AccountEvent),
     /// Answer a question.
     Reply {

@@ -36,7 +36,7 @@ pub enum Question {
     Edge(EdgeQuestion),
     /// What goes on over all accounts. [`Answer::Totals`].
     Totals,
-    /// One of the others, asked by somebody whom events name.
+    /// One of the others, asked by an actor that events name.
     By(Actor, Box<Question>),
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Caller<S> {
 }
 
 impl<S> Caller<S> {
-    /// Whom events name.
+    /// The actor that events name.
     pub(crate) fn actor(&self) -> Actor {
         Actor::key(self.access.key.0)
     }

@@ -246,7 +246,7 @@ impl Inner {
                     RETRY_AFTER
                 }
             };
-            // Nothing is due: until there is news, or whoever has the lease gives it back.
+            // Nothing is due: until there is news, or the process that has the lease gives it back.
             if pause > Duration::ZERO {
                 let _ = timeout(pause, news.changed()).await;
             }

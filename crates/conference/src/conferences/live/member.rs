@@ -146,7 +146,7 @@ impl Member {
         }
     }
 
-    /// Whoever has put it on hold, or it the conference.
+    /// The actor that has put it on hold, or it the conference.
     pub(super) fn is_on_hold(&self) -> bool {
         self.is_held || self.is_held_by_telephone
     }

@@ -66,7 +66,7 @@ impl LiveConference {
         }
     }
 
-    /// Whoever puts a participant on hold: that it is, is published once.
+    /// Whichever actor puts a participant on hold: that it is, is published once.
     pub(super) fn hold(&mut self, order: EntryOrder, turn: &mut Turn<'_>, change: impl FnOnce(&mut Member)) {
         let Some(member) = self.members.get_mut(&order) else { return };
         let before = member.is_on_hold();

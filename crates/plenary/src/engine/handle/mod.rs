@@ -42,7 +42,7 @@ pub(crate) struct EngineHandle {
 struct EngineQueue {
     commands: mpsc::Sender<EngineCommand>,
     clock: Clock,
-    /// Who asks; `None`: nobody whom events name.
+    /// The actor that asks; `None`: none that events name.
     actor: Option<Actor>,
 }
 
