@@ -569,7 +569,6 @@ impl RoomMember {
         if time.now_ns >= stream.control.next_ns {
             let mean = settings.rtcp_interval_ns;
             stream.control.next_ns = time.now_ns + mean / 2 + self.random.next() % mean.max(1);
-            self.count(&mut out.counts);
             self.report(key, false, time, out);
         }
         // From the next tick on: all packets of one tick leave in the same way.
@@ -581,13 +580,17 @@ impl RoomMember {
     /// Sends RTCP BYE.
     pub(crate) fn leave(&mut self, key: MemberKey, time: Tick, out: &mut Outbox) {
         self.leave_fast_path();
-        self.count(&mut out.counts);
         self.report(key, true, time, out);
     }
 
-    /// Adds what has happened since the last time.
-    fn count(&mut self, counts: &mut PlaneCounts) {
+    /// Adds what has happened since the last time to the counts of the plane, and remembers how bad it has been.
+    fn take_stock(&mut self, counts: &mut PlaneCounts) {
         let now = self.stats();
+        if now.packets_received > 0 {
+            let lowest = &mut self.stats.mos_min;
+            *lowest = Some(lowest.map_or(now.mos, |known| known.min(now.mos)));
+            self.stats.jitter_ms_max = self.stats.jitter_ms_max.max(now.jitter_ms);
+        }
         if now.packets_received > self.counted.received {
             counts.jitter.add(&JITTER_BOUNDS_US, (now.jitter_ms * 1000.0) as u64);
         }
@@ -605,7 +608,7 @@ impl RoomMember {
     }
 
     fn report(&mut self, key: MemberKey, goodbye: bool, time: Tick, out: &mut Outbox) {
-        self.note_extremes();
+        self.take_stock(&mut out.counts);
         let Some(stream) = &mut self.stream else { return };
         let to = stream.rtcp_destination();
         if !is_reachable(stream.latch.destination()) || !is_reachable(to) {
@@ -665,16 +668,6 @@ impl RoomMember {
 
     pub(crate) fn handle_send_error(&mut self) {
         self.stats.send_errors += 1;
-    }
-
-    /// Remembers how bad it has been.
-    fn note_extremes(&mut self) {
-        let CallStats { packets_received, mos, jitter_ms, .. } = self.stats();
-        if packets_received > 0 {
-            let lowest = &mut self.stats.mos_min;
-            *lowest = Some(lowest.map_or(mos, |known| known.min(mos)));
-            self.stats.jitter_ms_max = self.stats.jitter_ms_max.max(jitter_ms);
-        }
     }
 
     pub(crate) fn stats(&self) -> CallStats {
