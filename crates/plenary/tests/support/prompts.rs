@@ -1,14 +1,16 @@
 //! Which prompts a caller hears: the beginning of a clip is looked for in what was received.
 
-use super::{look_for, wait_for};
+use super::look_for;
 use plenary_caller::Call;
 use plenary_model::LanguageCode;
 use plenary_sounds::{Limits, Longer};
 use plenary_speech::{Languages, languages::MUSIC_ON_HOLD};
 use std::collections::BTreeMap;
 
-/// How much of a clip is looked for, in samples of 8 kHz: enough that nothing else looks like it.
+/// How much of a clip is looked for at a time, in samples of 8 kHz: enough that nothing else looks like it.
 pub const LENGTH: usize = 1600;
+/// Where a busy machine tears a hole into the first piece, so many behind it will do.
+const PIECES_BEHIND: usize = 4;
 /// The music on hold some seconds after its beginning, over which a prompt may be said.
 pub const UNDER_WAY: &str = "music under way";
 const UNDER_WAY_FROM: usize = 28_000;
@@ -19,6 +21,13 @@ const LIKE: f32 = 0.8;
 pub struct Prompts {
     languages: Languages,
     known: BTreeMap<String, Vec<f32>>,
+}
+
+/// What of the audio was most like a clip: how much, 1 where it is the same, and where the clip began then.
+#[derive(Clone, Copy, Default)]
+struct Nearest {
+    likeness: f32,
+    begin: usize,
 }
 
 impl Prompts {
@@ -40,23 +49,37 @@ impl Prompts {
             let mean =
                 |part: &[i16]| part.iter().map(|sample| f32::from(*sample)).sum::<f32>() / width as f32;
             let at_8_khz: Vec<f32> = read.samples.chunks_exact(width).map(mean).collect();
-            if name == UNDER_WAY {
-                return at_8_khz[UNDER_WAY_FROM..UNDER_WAY_FROM + LENGTH].to_vec();
-            }
-            let loud = at_8_khz.iter().position(|sample| sample.abs() > 600.0).unwrap_or(0);
-            at_8_khz[loud..(loud + LENGTH).min(at_8_khz.len())].to_vec()
+            let from = match name {
+                UNDER_WAY => UNDER_WAY_FROM,
+                _ => at_8_khz.iter().position(|sample| sample.abs() > 600.0).unwrap_or(0),
+            };
+            let to = from + (1 + PIECES_BEHIND) * LENGTH;
+            at_8_khz[from..to.min(at_8_khz.len())].to_vec()
         })
     }
 
-    /// Where in this audio of 8 kHz the audible beginning of the prompt is; `None`: it is not in it.
+    /// Where in this audio of 8 kHz the audible beginning of the prompt is; `None`: it did not begin in it.
     pub fn find(&mut self, heard: &[i16], name: &str) -> Option<usize> {
-        let (likeness, place) = self.most_alike(heard, name);
-        (likeness > LIKE).then_some(place)
+        let nearest = self.most_alike(heard, name);
+        (nearest.likeness > LIKE).then_some(nearest.begin)
     }
 
-    fn most_alike(&mut self, heard: &[i16], name: &str) -> (f32, usize) {
+    fn most_alike(&mut self, heard: &[i16], name: &str) -> Nearest {
         let heard: Vec<f32> = heard.iter().map(|sample| f32::from(*sample)).collect();
-        most_alike(&heard, self.beginning(name))
+        let mut pieces = self.beginning(name).chunks(LENGTH);
+        let first = most_alike(&heard, pieces.next().unwrap_or_default());
+        // Words are the same in several clips: all four have to be there then, where they belong.
+        let behind: Vec<&[f32]> = pieces.filter(|piece| piece.len() == LENGTH).collect();
+        if first.likeness > LIKE || behind.len() < PIECES_BEHIND || heard.len() < LENGTH {
+            return first;
+        }
+        let mut torn = most_alike(&heard[LENGTH..], behind[0]);
+        for (index, piece) in behind.iter().enumerate().skip(1) {
+            let at = torn.begin + (1 + index) * LENGTH;
+            let there = heard.get(at..at + LENGTH).map_or(0.0, |there| most_alike(there, piece).likeness);
+            torn.likeness = torn.likeness.min(there);
+        }
+        if torn.likeness > first.likeness { torn } else { first }
     }
 
     /// Whether the last four seconds hold the beginning of this prompt.
@@ -64,33 +87,33 @@ impl Prompts {
         self.find(&call.heard(4000), name).is_some()
     }
 
-    /// Waits until a caller has heard it.
+    /// Waits until a caller who records has heard it, now or in the last four seconds.
     #[track_caller]
     pub fn wait_for(&mut self, call: &Call, name: &str) {
-        wait_for(&format!("the prompt {name}"), || self.is_heard(call, name).then_some(()));
+        self.wait_since(call, call.position().saturating_sub(4 * 8000), name);
     }
 
     /// Waits until a caller who records has heard it since a position; the position of its audible beginning. To hear the same again
     /// is to look from [`LENGTH`] behind that.
     #[track_caller]
     pub fn wait_since(&mut self, call: &Call, since: u64, name: &str) -> u64 {
-        // What has been looked at need not be looked at again, but for what may be the first half of the clip.
+        // What has been looked at need not be looked at again, but for what may be a part of the clip.
         let mut from = since;
         let mut nearest = (0.0, since);
         let found = look_for(|| {
             let heard = call.recorded_from(from);
-            let (likeness, place) = self.most_alike(&heard, name);
-            let place = from + place as u64;
+            let Nearest { likeness, begin } = self.most_alike(&heard, name);
+            let begin = from + begin as u64;
             if likeness > nearest.0 {
-                nearest = (likeness, place);
+                nearest = (likeness, begin);
             }
-            from += heard.len().saturating_sub(2 * LENGTH) as u64;
-            (likeness > LIKE).then_some(place)
+            from += heard.len().saturating_sub((2 + PIECES_BEHIND) * LENGTH) as u64;
+            (likeness > LIKE).then_some(begin)
         });
         found.unwrap_or_else(|| {
-            let (likeness, place) = nearest;
+            let (likeness, begin) = nearest;
             panic!(
-                "waited in vain for the prompt {name} from sample {since} to {}; most like it, at {place}: {likeness:.2}",
+                "waited in vain for the prompt {name} from sample {since} to {}; most like it, at {begin}: {likeness:.2}",
                 call.position()
             )
         })
@@ -102,24 +125,25 @@ impl Prompts {
     }
 }
 
-/// The greatest likeness of the wanted sound to any place of what was heard, 1 where it is the same, and that place.
-fn most_alike(heard: &[f32], wanted: &[f32]) -> (f32, usize) {
+/// The place of what was heard that is most like the wanted sound.
+fn most_alike(heard: &[f32], wanted: &[f32]) -> Nearest {
     let energy: f32 = dot(wanted, wanted);
-    let mut most = (0.0, 0);
+    let mut most = Nearest::default();
     if heard.len() < wanted.len() || energy == 0.0 {
         return most;
     }
     let mut around = f64::from(dot(&heard[..wanted.len()], &heard[..wanted.len()]));
-    for start in 0..heard.len() - wanted.len() {
+    for begin in 0..=heard.len() - wanted.len() {
         // Silence is like nothing.
         if around > f64::from(energy) / 16.0 {
-            let product = dot(&heard[start..start + wanted.len()], wanted);
+            let product = dot(&heard[begin..begin + wanted.len()], wanted);
             let likeness = product / (around as f32 * energy).sqrt();
-            if likeness > most.0 {
-                most = (likeness, start);
+            if likeness > most.likeness {
+                most = Nearest { likeness, begin };
             }
         }
-        around += f64::from(heard[start + wanted.len()]).powi(2) - f64::from(heard[start]).powi(2);
+        let next = heard.get(begin + wanted.len()).copied().unwrap_or_default();
+        around += f64::from(next).powi(2) - f64::from(heard[begin]).powi(2);
     }
     most
 }

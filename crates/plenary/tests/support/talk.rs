@@ -1,6 +1,6 @@
 //! Two callers who must go on hearing each other, whatever happens around them.
 
-use super::Server;
+use super::{Server, entry::RECORDED_S};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -36,8 +36,9 @@ impl Talk {
     pub fn dial(&self, server: &Server, conference: &str, hz: f32) -> (CallState, Call) {
         let uri = server.uri(&format!("conf-{conference}"));
         let speech = Speech::Tone { hz: hz as u16, dbov: -16.0 };
+        let spec = CallSpec { speech, record_seconds: RECORDED_S, ..CallSpec::default() };
         self.runtime.block_on(async {
-            let mut call = self.caller.dial(&uri, CallSpec { speech, ..CallSpec::default() }).await.unwrap();
+            let mut call = self.caller.dial(&uri, spec).await.unwrap();
             let state = tokio::time::timeout(Duration::from_secs(40), call.answered()).await.unwrap();
             (state, call)
         })
