@@ -69,6 +69,8 @@ struct OpusWriter {
     encoder: opus::Encoder,
     pages: Pages,
     pre_skip: u16,
+    /// What the encoder is set to.
+    rate: Rate,
     /// Silent frames in a row.
     silent: u32,
 }
@@ -88,7 +90,7 @@ impl Track {
                 let pre_skip = encoder.delay_samples();
                 let mut pages = Pages::new(serial);
                 output.append(&pages.headers(pre_skip))?;
-                Writer::Opus(Box::new(OpusWriter { encoder, pages, pre_skip, silent: 0 }))
+                Writer::Opus(Box::new(OpusWriter { encoder, pages, pre_skip, rate: Rate::Full, silent: 0 }))
             }
             Format::Wav => {
                 output.append(&wav::header(0))?;
@@ -152,9 +154,11 @@ impl Track {
     }
 
     fn write(&mut self, is_silent: bool, fresh: &opus::Encoder) -> Result<(), TrackError> {
-        let Self { output, writer, full, .. } = self;
+        let Self { output, writer, full, rate, .. } = self;
         match writer {
-            Writer::Opus(writer) => writer.write(full, is_silent, fresh, output)?,
+            Writer::Opus(writer) => {
+                writer.write(full, rate.unwrap_or(Rate::Full), is_silent, fresh, output)?;
+            }
             Writer::Wav { chunk, data } => {
                 if *data + chunk.len() as u64 + 2 * FRAME_SAMPLES as u64 > wav::DATA_BYTES_MAX {
                     return Err(TrackError::Full);
@@ -202,6 +206,7 @@ impl OpusWriter {
     fn write(
         &mut self,
         frame: &[i16],
+        rate: Rate,
         is_silent: bool,
         fresh: &opus::Encoder,
         output: &mut Output,
@@ -215,6 +220,11 @@ impl OpusWriter {
             if was_silent {
                 // A decoder that comes from silence begins anew, and so does the encoder.
                 self.encoder.copy_from(fresh);
+                self.rate = Rate::Full;
+            }
+            if self.rate != rate {
+                self.encoder.set_rate_max(rate);
+                self.rate = rate;
             }
             let length = self.encoder.encode(frame, &mut packet);
             // The encoder takes every frame of 20 ms.
