@@ -422,7 +422,10 @@ impl EventRecord {
             EventKind::ParticipantCalling(_) => vec![(one(Kind::Call, who), true)],
             EventKind::CallFailed { .. } => vec![(one(Kind::Call, who), false)],
             EventKind::ParticipantWaiting(_) => vec![(one(Kind::Waiting, who), true)],
-            EventKind::ParticipantRefused {} => vec![(one(Kind::Waiting, who), false)],
+            // One who was admitted may hang up before it enters.
+            EventKind::ParticipantAdmitted {} | EventKind::ParticipantRefused {} => {
+                vec![(one(Kind::Waiting, who), false)]
+            }
             EventKind::ParticipantEntered(_) => vec![
                 (one(Kind::Call, who), false),
                 (one(Kind::Waiting, who), false),
@@ -454,7 +457,6 @@ impl EventRecord {
             | EventKind::ConferenceLecture { .. }
             | EventKind::ConferenceChanged { .. }
             | EventKind::ParticipantRinging {}
-            | EventKind::ParticipantAdmitted {}
             | EventKind::ParticipantMuted { .. }
             | EventKind::ParticipantUnmuted {}
             | EventKind::ParticipantHandRaised {}
