@@ -16,7 +16,8 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::{
-    Delivery as StoredDelivery, DeliveryState, FieldError, StoredWebhook, Timestamp, WebhookSettings, merge,
+    Delivery as StoredDelivery, DeliveryState, FieldError, StoredWebhook, Timestamp, WebhookSettings,
+    WebhookUrl, merge,
 };
 use plenary_store::{Before, Change, ChangeError, WebhookError};
 use serde::{Deserialize, Serialize};
@@ -45,8 +46,14 @@ struct Webhook {
     /// Its name.
     #[schema(example = "crm")]
     name: String,
-    #[serde(flatten)]
-    settings: WebhookSettings,
+    /// Where events are sent.
+    #[schema(value_type = String, example = "https://hooks.example.com/plenary")]
+    url: WebhookUrl,
+    /// Which events are sent.
+    #[schema(example = json!(["participant.*", "conference.ended"]))]
+    events: Vec<String>,
+    /// Events are sent.
+    enabled: bool,
     /// How it does.
     status: WebhookStatus,
     /// Until when messages are signed with the secret before as well; null: there is none.
@@ -97,10 +104,13 @@ impl From<StoredWebhook> for Webhook {
             created_at,
             updated_at,
         } = stored;
+        let WebhookSettings { url, events, enabled } = settings;
         let next_at = next_at.map(time::rfc3339);
         Self {
             name,
-            settings,
+            url,
+            events,
+            enabled,
             status: WebhookStatus { sent_up_to, failures, next_at, last_error },
             rotates_until: rotates_until.map(time::rfc3339),
             created_at: time::rfc3339(created_at),

@@ -186,6 +186,11 @@ fn advance(playback: &mut Playback, needed: [bool; 3], is_lowered: bool, out: &m
 
 /// Advances what one participant alone hears. `hears_speech`: something is being said to all.
 fn advance_own(member: &mut RoomMember, hears_speech: bool, is_talk: bool, out: &mut Outbox) {
+    // A browser is greeted when its handshake is complete, which on a long path is after the first word.
+    if member.stream.as_ref().is_some_and(|stream| stream.srtp.is_waiting()) {
+        member.plays.iter_mut().for_each(Playback::wait);
+        return;
+    }
     let mut needed = [false; 3];
     if let Some(rate) = member.rate() {
         needed[rate.index()] = true;

@@ -69,6 +69,11 @@ impl SrtpContext {
         }
     }
 
+    /// Nothing can be sent yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting)
+    }
+
     /// What opens is from the other side.
     pub(super) fn is_on(&self) -> bool {
         matches!(self, Self::On(_))

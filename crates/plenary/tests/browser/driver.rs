@@ -22,7 +22,12 @@ use tempfile::TempDir;
 struct Talk {
     said: Value,
     to_do: VecDeque<String>,
+    /// What it has heard, at 8 kHz, up to [`RECORDED_MAX`] samples.
+    heard: Vec<i16>,
 }
+
+/// Three minutes at 8 kHz: more than any test takes.
+const RECORDED_MAX: usize = 180 * 8000;
 
 /// What is given out.
 struct Site {
@@ -162,6 +167,18 @@ impl Browser {
     }
 }
 
+/// Of a page that records.
+impl support::prompts::Recording for Browser {
+    fn position(&self) -> u64 {
+        self.site.talk.lock().unwrap().heard.len() as u64
+    }
+
+    fn recorded_from(&self, position: u64) -> Vec<i16> {
+        let talk = self.site.talk.lock().unwrap();
+        talk.heard.get(position as usize..).unwrap_or_default().to_vec()
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -217,6 +234,12 @@ fn serve(stream: TcpStream, site: &Site) {
             let mut talk = site.talk.lock().unwrap();
             talk.said = serde_json::from_slice(&body).unwrap();
             ("200 OK", "text/plain", talk.to_do.pop_front().unwrap_or_default())
+        } else if first.starts_with("POST /heard") {
+            let heard = &mut site.talk.lock().unwrap().heard;
+            let room = RECORDED_MAX - heard.len();
+            let samples = body.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
+            heard.extend(samples.take(room));
+            ("200 OK", "text/plain", String::new())
         } else if path.starts_with("/?") {
             ("200 OK", "text/html", site.page.to_owned())
         } else if let Some(path) = path.strip_prefix("/packages/") {

@@ -1,6 +1,6 @@
 //! Which prompts a caller hears: the beginning of a clip is looked for in what was received.
 
-use super::look_for;
+use super::{Phone, look_for};
 use plenary_caller::Call;
 use plenary_model::LanguageCode;
 use plenary_sounds::{Limits, Longer};
@@ -16,6 +16,35 @@ pub const UNDER_WAY: &str = "music under way";
 const UNDER_WAY_FROM: usize = 28_000;
 /// The likeness from which on it is that clip: G.711 and the mixer leave more than this.
 const LIKE: f32 = 0.8;
+
+/// What a caller has heard so far, at 8 kHz.
+pub trait Recording {
+    /// How much it is, in samples.
+    fn position(&self) -> u64;
+    /// What was heard from a position on.
+    fn recorded_from(&self, position: u64) -> Vec<i16>;
+}
+
+impl Recording for Call {
+    fn position(&self) -> u64 {
+        self.position()
+    }
+
+    fn recorded_from(&self, position: u64) -> Vec<i16> {
+        self.recorded_from(position)
+    }
+}
+
+/// One that knows G.711 alone.
+impl Recording for Phone {
+    fn position(&self) -> u64 {
+        self.heard().len() as u64
+    }
+
+    fn recorded_from(&self, position: u64) -> Vec<i16> {
+        self.heard().get(position as usize..).unwrap_or_default().to_vec()
+    }
+}
 
 /// The beginnings of prompts, read when they are first asked for.
 pub struct Prompts {
@@ -96,7 +125,7 @@ impl Prompts {
     /// Waits until a caller who records has heard it since a position; the position of its audible beginning. To hear the same again
     /// is to look from [`LENGTH`] behind that.
     #[track_caller]
-    pub fn wait_since(&mut self, call: &Call, since: u64, name: &str) -> u64 {
+    pub fn wait_since(&mut self, call: &impl Recording, since: u64, name: &str) -> u64 {
         // What has been looked at need not be looked at again, but for what may be a part of the clip.
         let mut from = since;
         let mut nearest = (0.0, since);
@@ -120,7 +149,7 @@ impl Prompts {
     }
 
     /// Whether a caller who records has heard it since a position.
-    pub fn is_heard_since(&mut self, call: &Call, since: u64, name: &str) -> bool {
+    pub fn is_heard_since(&mut self, call: &impl Recording, since: u64, name: &str) -> bool {
         self.find(&call.recorded_from(since), name).is_some()
     }
 }

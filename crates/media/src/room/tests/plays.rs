@@ -2,6 +2,7 @@
 
 use super::*;
 use codecs::tone_at;
+use plenary_rtp::srtp::{MasterKey, Suite};
 
 /// A prompt: a tone that counts as speech.
 fn prompt(id: u64, hz: f32, ms: u32) -> Playback {
@@ -217,4 +218,28 @@ fn a_participant_who_moves_amid_a_prompt_hears_what_is_said_there_after_it() {
     assert_one_after_another(&heard, &[30, 20]);
     assert!(heard[0][0] < heard[1][0]);
     assert_one_after_another(&ticks_of(&second, 0, &PROMPTS[1..2]), &[20]);
+}
+
+#[test]
+fn what_is_played_to_one_whose_keys_are_to_come_begins_when_they_are_there() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    let (key, address, time) = (world.phones[0].key, world.phones[0].address, world.time());
+    let protection = Protection::Dtls { active: false, fingerprint: [0; 32] };
+    world.room.set_stream(key, StreamParams { protection, ..params(address, Codec::Pcmu) }, time);
+    world.room.play_to(key, prompt(1, PROMPTS[0], 600));
+    let tone = LoadedClip::Tone { hz: 1000, ms: 200 };
+    world.room.play_to(key, Playback::new(PlayId(2), vec![tone], false));
+    // One who is there hears theirs at once.
+    world.room.play_to(world.phones[1].key, prompt(3, PROMPTS[1], 400));
+    world.run(50);
+    assert_eq!(finished(&world), [3]);
+
+    let master = MasterKey::new(Suite::AesCm128HmacSha1_80, &[7; 30]).expect("as long as its key and salt");
+    let time = world.time();
+    let member = world.room.member_mut(key).expect("it is in");
+    member.set_keys(Channel::Rtp, &master, &master, time.now_ns);
+    world.run(29);
+    assert_eq!(finished(&world), [3, 2], "the prompt is heard from its beginning");
+    world.run(3);
+    assert_eq!(finished(&world), [3, 2, 1]);
 }

@@ -2,9 +2,12 @@
 //! installs both.
 #![allow(missing_docs)]
 
-#[path = "browser/driver.rs"]
+#[path = "../browser/driver.rs"]
 mod driver;
+#[path = "../support/mod.rs"]
 mod support;
+
+mod keypad;
 
 use driver::Browser;
 use serde_json::{Value, json};
@@ -12,11 +15,14 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use support::{LOGIN, Phone, Server, certificate, plenary, wait_for};
+use support::{LOGIN, Phone, Server, certificate, plenary, talk::reserve, wait_for};
 use tempfile::TempDir;
 
-const PAGE: &str = include_str!("browser/client.html");
+const PAGE: &str = include_str!("../browser/client.html");
+/// What a telephone and two browsers speak.
 const TONES: [u32; 3] = [500, 1100, 1900];
+/// What is announced to them.
+const ANNOUNCED: u32 = 2700;
 
 /// The package and what it depends on, where `scripts/need interop` puts them.
 fn packages() -> PathBuf {
@@ -50,7 +56,7 @@ fn open(server: &Server, client: &str, hz: u32) -> Browser {
     let key = access_key(server);
     let host = "webrtc-1-2-0.aculabcloud.net";
     let flags = [format!("--host-resolver-rules=MAP {host} {}", server.https)];
-    let tones: Vec<String> = TONES.iter().map(ToString::to_string).collect();
+    let tones: Vec<String> = TONES.iter().chain([&ANNOUNCED]).map(ToString::to_string).collect();
     let query = format!("cloud=1-2-0&key={key}&client={client}&tones={}", tones.join(","));
     Browser::open(PAGE, Some(packages()), &query, hz, &flags)
 }
@@ -70,6 +76,16 @@ fn wait_for_end(browser: &Browser, cause: &str) {
     assert_eq!(said["cause"], cause, "{said}");
 }
 
+/// Places a call that ends without having been up.
+#[track_caller]
+fn call_in_vain(browser: &Browser, act: Value, cause: &str) {
+    let before = browser.said()["calls"].as_u64().unwrap_or_default();
+    let what = format!("the end of {act}");
+    tell(browser, act);
+    let said = browser.wait_until(&what, |said| said["calls"] == before + 1 && said["call"] == "over");
+    assert_eq!(said["cause"], cause, "{what}: {said}");
+}
+
 #[track_caller]
 fn wait_for_registration(browser: &Browser, ready: bool, cause: &str) {
     browser.wait_until(&format!("registered: {ready}, {cause}"), |said| {
@@ -79,6 +95,22 @@ fn wait_for_registration(browser: &Browser, ready: bool, cause: &str) {
 
 fn token(server: &Server, query: &str) -> String {
     let made = server.get(&format!("/webrtc_generate_token?{query}"));
+    made["token"].as_str().unwrap().to_owned()
+}
+
+/// A token whose seal is not ours.
+fn forged(good: &str) -> String {
+    let (rest, last) = good.split_at(good.len() - 2);
+    let other = if last.starts_with('A') { "B" } else { "A" };
+    format!("{rest}{other}{}", &last[1..])
+}
+
+/// A token that has ended.
+fn old(server: &Server, query: &str) -> String {
+    let made = server.get(&format!("/webrtc_generate_token?{query}&ttl=1"));
+    wait_for("the token to end", || {
+        (jiff::Timestamp::now().as_second() >= made["expires"].as_i64().unwrap()).then_some(())
+    });
     made["token"].as_str().unwrap().to_owned()
 }
 
@@ -117,6 +149,17 @@ fn two_browsers_and_a_telephone_hear_each_other_and_keys_mute_and_eject_work() {
     support::assert_hears_little_else(&phone, &[1100], &TONES, -50.0);
     tell(&bob, json!(["mute", false]));
     support::assert_hears_little_else(&phone, &[1100, 1900], &TONES, -50.0);
+    // One whom a web service mutes.
+    let mute = |muted: bool| {
+        let path = "/conference_participant_set_options?conference_name=Web";
+        server.get(&format!("{path}&participant_id={}&muted={muted}", ids[1]));
+    };
+    mute(true);
+    support::assert_hears_little_else(&phone, &[1900], &TONES, -50.0);
+    bob.wait_to_hear_all(&[500], &[1100, 1900]);
+    alice.wait_to_hear_all(&[500, 1900], &[1100]);
+    mute(false);
+    support::assert_hears_little_else(&phone, &[1100, 1900], &TONES, -50.0);
 
     server.get(&format!("/conference_participant_eject?conference_name=Web&participant_id={}", ids[1]));
     wait_for_end(&alice, "NORMAL");
@@ -138,17 +181,23 @@ fn the_user_learns_why_a_call_failed_and_the_client_learns_ice_servers() {
     server.put_service("conf-*", r#"{"access": {"webrtc": true}, "conference": {"name": "{rest}"}}"#);
     let _phone = Phone::call(&server.uri("conf-Full"), 500, "PCMU");
     server.wait_for_participants("Full", 1);
+    assert_eq!(reserve(&server, "Early", 10).0, 200);
     let alice = open(&server, "alice", 1100);
-    for (service, cause) in [("conf-Full", "BUSY"), ("nothing", "UNOBTAINABLE")] {
-        tell(&alice, json!(["service", service]));
-        alice.wait_until(cause, |said| said["call"] == "over" && said["cause"] == cause);
-        tell(&alice, json!(["disable"]));
+    for (service, cause) in [("conf-Full", "BUSY"), ("conf-Early", "BUSY"), ("nothing", "UNOBTAINABLE")] {
+        call_in_vain(&alice, json!(["service", service]), cause);
     }
     let servers = alice.said()["iceServers"].clone();
     assert_eq!(servers[0], json!({ "urls": ["stun:127.0.0.1:9"] }));
     let name = servers[1]["username"].as_str().unwrap();
     assert!(name.ends_with(":alice"), "{servers}");
     assert_eq!(servers[1]["credential"].as_str().map(str::len), Some(28), "{servers}");
+
+    // Where the service drains the client still gets its answer to OPTIONS, without which it would not call for a minute.
+    support::signal(server.pid(), "TERM");
+    wait_for("the health check to say so", || (server.curl(&[], "/healthz").0 == 503).then_some(()));
+    call_in_vain(&alice, json!(["service", "conf-Full"]), "FAILED");
+    assert_eq!(alice.said()["iceServers"][0], servers[0]);
+    assert_eq!(server.participants("Full").len(), 1, "who is in stays in");
 }
 
 #[test]
@@ -166,19 +215,9 @@ fn a_client_that_registers_with_a_token_is_called_by_a_conference() {
 
     // Tokens that are not good: forged, too old, for another client, without leave to be called.
     let good = token(&server, "client_id=alice&enable_incoming=true&ttl=600");
-    let forged = format!("{}A{}", &good[..good.len() - 2], &good[good.len() - 1..]);
-    let forged = if forged == good {
-        format!("{}B{}", &good[..good.len() - 2], &good[good.len() - 1..])
-    } else {
-        forged
-    };
-    let old = server.get("/webrtc_generate_token?client_id=alice&enable_incoming=true&ttl=1");
-    wait_for("the token to end", || {
-        (jiff::Timestamp::now().as_second() >= old["expires"].as_i64().unwrap()).then_some(())
-    });
     let bad = [
-        forged,
-        old["token"].as_str().unwrap().to_owned(),
+        forged(&good),
+        old(&server, "client_id=alice&enable_incoming=true"),
         token(&server, "client_id=bob&enable_incoming=true"),
         token(&server, "client_id=alice"),
     ];
@@ -265,9 +304,16 @@ fn one_client_calls_another() {
     tell(&alice, json!(["hang up"]));
     wait_for_call(&bob, "over");
     wait_for_end(&alice, "NOANSWER");
-    // A token that does not permit it.
-    tell(&alice, json!(["client", "bob", token(&server, "client_id=alice&call_client=carol")]));
-    alice.wait_until("the refusal", |said| said["call"] == "over" && said["cause"] == "FAILED");
+    // Tokens that do not permit it: for others to be called, of another client, forged, too old.
+    for bad in [
+        token(&server, "client_id=alice&call_client=carol"),
+        token(&server, "client_id=carol&call_client=*"),
+        forged(&any),
+        old(&server, "client_id=alice&call_client=*"),
+    ] {
+        call_in_vain(&alice, json!(["client", "bob", bad]), "FAILED");
+    }
+    assert_eq!(bob.said()["call"], "over", "nothing rings");
     wait_for("all to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
 }
 
@@ -282,7 +328,7 @@ fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_take
     server.put_service("leader", leader);
     let phone = Phone::call(&server.uri("room"), 500, "PCMU");
     server.wait_for_participants("Room", 1);
-    let alice = open(&server, "alice", 1100);
+    let mut alice = open(&server, "alice", 1100);
     tell(&alice, json!(["service", "room"]));
     wait_for_call(&alice, "up");
     server.wait_for_participants("Room", 2);
@@ -298,6 +344,21 @@ fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_take
     server.wait_for_participants("Room", 2);
     alice.wait_to_hear_all(&[500], &[1100, 1900]);
 
+    // One that asks for its own call when it is loaded again may learn that this is over, for Chromium says goodbye; then its next
+    // call gets in.
+    let began = Instant::now();
+    tell(&alice, json!(["reload and take over", "room", dialog]));
+    let said = alice.wait_until("what became of the call", |said| {
+        said["page"] == 3 && (said["call"] == "up" || said["call"] == "over")
+    });
+    if said["call"] == "over" {
+        assert_eq!(said["cause"], "FAILED", "{said}");
+        tell(&alice, json!(["service", "room"]));
+    }
+    let dialog = wait_for_call(&alice, "up")["dialog"].clone();
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    server.wait_for_participants("Room", 2);
+
     // Another browser takes the call over, though the conference is full (RFC 3891).
     let mut bob = open(&server, "bob", 1900);
     tell(&bob, json!(["service", "room"]));
@@ -309,18 +370,30 @@ fn a_browser_that_reloads_closes_or_crashes_gives_its_seat_back_and_another_take
     bob.wait_to_hear_all(&[500], &[1100, 1900]);
     support::assert_hears_little_else(&phone, &[1900], &TONES, -50.0);
 
-    // It crashes: it says no goodbye, but its connection closes and its RTP is missing.
+    // It crashes: it says no goodbye, and is a participant until its RTP is missed. Until then its call can be taken over.
+    let dialog = bob.said()["dialog"].clone();
     let began = Instant::now();
     bob.kill();
+    tell(&alice, json!(["take over", "room", dialog]));
+    wait_for_call(&alice, "up");
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    alice.wait_to_hear_all(&[500], &[1100, 1900]);
+    support::assert_hears_little_else(&phone, &[1100], &TONES, -50.0);
+    server.wait_for_participants("Room", 2);
+
+    // Otherwise the seat is free when its connection has closed and its RTP is missing.
+    let began = Instant::now();
+    alice.kill();
     server.wait_for_participants("Room", 1);
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 
     // A leader who closes the page ends the conference.
-    tell(&alice, json!(["service", "leader"]));
-    wait_for_call(&alice, "up");
+    let leader = open(&server, "leader", 1100);
+    tell(&leader, json!(["service", "leader"]));
+    wait_for_call(&leader, "up");
     server.wait_for_participants("Room", 2);
     let began = Instant::now();
-    drop(alice);
+    drop(leader);
     wait_for("the conference to be gone", || (server.get("/conference_list") == json!([])).then_some(()));
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
