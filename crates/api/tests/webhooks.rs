@@ -28,6 +28,8 @@ const CRM: &str = "/v1/webhooks/crm";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Status(u16),
+    /// 503, and to be left alone for so many seconds.
+    Later(u32),
     Redirect,
     Hang,
     Close,
@@ -135,6 +137,10 @@ async fn take(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, received: Arc<M
                 format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
             let _ = stream.write_all(answer.as_bytes()).await;
         }
+        Answer::Later(seconds) => {
+            let answer = format!("HTTP/1.1 503 No\r\nRetry-After: {seconds}\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
         Answer::Redirect => {
             let answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/other\r\n\r\n";
             let _ = stream.write_all(answer).await;
@@ -147,6 +153,19 @@ async fn take(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, received: Arc<M
 async fn send(world: &World, method: &str, path: &str, body: Value) -> (u16, Value) {
     let (status, _, text) = world.send(method, path, "application/json", &body.to_string()).await;
     (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// What is shown, once it is as it should be.
+async fn wait_until(world: &World, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let (_, shown) = world.get(path).await;
+        if is_so(&shown) {
+            return shown;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{shown}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Makes a webhook; its secret.
@@ -397,6 +416,34 @@ async fn after_restarts_of_either_side_nothing_is_missing_and_the_order_holds() 
 }
 
 #[tokio::test]
+async fn a_receiver_can_ask_for_a_longer_pause_and_for_no_more() {
+    let world = World::new().await;
+    let (busy, gone) = (Receiver::start().await, Receiver::start().await);
+    busy.answers(Answer::Later(600));
+    gone.answers(Answer::Status(410));
+    make(&world, "busy", &busy.url(), json!(["*"])).await;
+    make(&world, "gone", &gone.url(), json!(["*"])).await;
+    let running = world.webhooks.run();
+    write(&world, &[started(), stopped()]).await;
+    busy.wait_for(1).await;
+    gone.wait_for(1).await;
+    let shown = wait_until(&world, "/v1/webhooks/busy", |shown| shown["status"]["next_at"].is_string()).await;
+    let next_at: jiff::Timestamp = shown["status"]["next_at"].as_str().unwrap().parse().unwrap();
+    let pause_s = next_at.as_second() - jiff::Timestamp::now().as_second();
+    assert!((570..=600).contains(&pause_s), "{shown}");
+    // Nothing is sent any more until it is switched on again; then it goes on where it was.
+    let shown = wait_until(&world, "/v1/webhooks/gone", |shown| shown["enabled"] == false).await;
+    assert_eq!(shown["status"]["last_error"], "answered 410", "{shown}");
+    gone.answers(Answer::Status(200));
+    write(&world, &[started()]).await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(gone.all().len(), 1);
+    send(&world, "PATCH", "/v1/webhooks/gone", json!({"enabled": true})).await;
+    assert_eq!(seqs(&gone.wait_for(4).await), [1, 1, 2, 3]);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn two_processes_do_not_send_the_same_event() {
     let world = World::new().await;
     let receiver = Receiver::start().await;
@@ -425,16 +472,10 @@ async fn an_event_of_three_days_ago_is_given_up_and_the_next_ones_go() {
     receiver.answers(Answer::Status(200));
     write(&world, &[started()]).await;
     assert_eq!(seqs(&receiver.wait_for(3).await), [1, 2, 3]);
-    let began = Instant::now();
-    loop {
-        let (_, list) = world.get("/v1/webhooks/crm/deliveries").await;
-        let states: Vec<&str> =
-            list["items"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
-        if states == ["delivered", "failed", "failed"] {
-            break;
-        }
-        assert!(began.elapsed() < Duration::from_secs(10), "{list}");
-        sleep(Duration::from_millis(10)).await;
-    }
+    wait_until(&world, "/v1/webhooks/crm/deliveries", |list| {
+        let states = list["items"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap());
+        states.eq(["delivered", "failed", "failed"])
+    })
+    .await;
     running.stop().await;
 }

@@ -1,10 +1,15 @@
 //! One POST over a connection of its own (RFC 9112): the addresses of the name are checked, and one of those that were checked is
-//! connected to. No redirect is followed, and of the answer only the status is of interest.
+//! connected to. No redirect is followed, and of the answer only the status and `Retry-After` are of interest.
 
 use super::address::{is_allowed, is_public};
 use ipnet::IpNet;
 use plenary_model::WebhookUrl;
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -58,6 +63,14 @@ pub(super) struct Message<'a> {
     pub(super) body: &'a str,
 }
 
+/// What came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) status: u16,
+    /// How long the other side wants to be left alone (RFC 9110, 10.2.3).
+    pub(super) retry_after: Option<Duration>,
+}
+
 /// Sends messages.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -70,12 +83,12 @@ impl Client {
         Self { tls, allow: allow.into() }
     }
 
-    /// Sends a message: the status of the answer.
-    pub(super) async fn post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<u16, SendError> {
+    /// Sends a message.
+    pub(super) async fn post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<Answered, SendError> {
         timeout(SENT_WITHIN, self.try_post(url, message)).await.unwrap_or(Err(SendError::TooSlow))
     }
 
-    async fn try_post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<u16, SendError> {
+    async fn try_post(&self, url: &WebhookUrl, message: &Message<'_>) -> Result<Answered, SendError> {
         let stream = connect(&self.addresses(url).await?).await?;
         let _ = stream.set_nodelay(true);
         if !url.is_secure {
@@ -130,7 +143,7 @@ async fn exchange(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     url: &WebhookUrl,
     message: &Message<'_>,
-) -> Result<u16, SendError> {
+) -> Result<Answered, SendError> {
     let Message { id, seconds, signatures, body } = message;
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: Plenary/{}\r\nContent-Type: application/json\r\n\
@@ -151,9 +164,10 @@ async fn exchange(
         while let Some(length) = head_length(&answer) {
             let status = status(&answer).ok_or(SendError::NotHttp)?;
             if status >= 200 {
+                let retry_after = retry_after(&answer[..length], SystemTime::now());
                 let (mut rest, mut nowhere) = ((&mut stream).take(BODY_BYTES_MAX), tokio::io::sink());
                 let _ = timeout(BODY_WITHIN, tokio::io::copy(&mut rest, &mut nowhere)).await;
-                return Ok(status);
+                return Ok(Answered { status, retry_after });
             }
             answer.drain(..length);
         }
@@ -178,4 +192,37 @@ fn status(answer: &[u8]) -> Option<u16> {
     words.next()?.strip_prefix("HTTP/1.")?;
     let status = words.next().filter(|status| status.len() == 3)?;
     status.parse().ok().filter(|status| (100..=599).contains(status))
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3). What is neither is passed over.
+fn retry_after(head: &[u8], now: SystemTime) -> Option<Duration> {
+    let value = head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
+        let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
+        name.eq_ignore_ascii_case("retry-after").then(|| value.trim())
+    })?;
+    match value.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(now).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_to_wait_is_read_as_seconds_and_as_a_date() {
+        let now = httpdate::parse_http_date("Sun, 29 Nov 2026 12:00:00 GMT").expect("a date");
+        let of = |line: &str| {
+            retry_after(format!("HTTP/1.1 503 No\r\nContent-Length: 0\r\n{line}\r\n\r\n").as_bytes(), now)
+        };
+        assert_eq!(of("Retry-After: 120"), Some(Duration::from_secs(120)));
+        assert_eq!(of("retry-after:Sun, 29 Nov 2026 12:01:00 GMT"), Some(Duration::from_secs(60)));
+        // What is past, and what is no time.
+        for line in
+            ["Retry-After: Sun, 29 Nov 2026 11:59:00 GMT", "Retry-After: soon", "Retry-After: -1", "X: 120"]
+        {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
 }

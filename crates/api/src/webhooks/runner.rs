@@ -1,15 +1,16 @@
 //! One task per webhook: it takes events of the log in order, and sends each until it is taken, or too old.
 
 use super::{
-    client::{Client, Message, SendError},
+    client::{Answered, Client, Message, SendError},
     sign::signatures,
 };
 use data_encoding::HEXLOWER;
 use ipnet::IpNet;
 use plenary_model::{
     AccountId, Actor, Delivery, DeliveryState, EventKind, EventRecord, StoredWebhook, Timestamp,
+    WebhookSettings,
 };
-use plenary_store::{Store, StoreError, StoredEvent, Tried, WebhookJob};
+use plenary_store::{Change, ChangeError, Store, StoreError, StoredEvent, Tried, WebhookError, WebhookJob};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -38,6 +39,10 @@ const PAUSES: [Duration; 10] = [
     Duration::from_secs(4 * 3600),
     Duration::from_secs(8 * 3600),
 ];
+/// The longest pause that an endpoint can ask for.
+const PAUSE_MAX: Duration = PAUSES[PAUSES.len() - 1];
+/// The endpoint is there no more, and wants nothing any more (RFC 9110, 15.5.11).
+const GONE: u16 = 410;
 /// An event that was not taken so long after it happened is given up.
 const GIVEN_UP_MS: i64 = 3 * 24 * 3600 * 1000;
 /// How long a process has the right to send, unless it takes it again.
@@ -181,7 +186,7 @@ impl Webhooks {
     ) -> Result<Delivery, StoreError> {
         let secrets = self.0.store.webhook_secrets(account, &webhook.name).await?;
         let was_pending = delivery.state == DeliveryState::Pending && delivery.seq.is_some();
-        let mut delivery = self.0.send(webhook, &secrets, delivery, body).await;
+        let (mut delivery, _) = self.0.send(webhook, &secrets, delivery, body).await;
         if delivery.state == DeliveryState::Pending && !was_pending {
             // Nobody tries it again.
             delivery.state = DeliveryState::Failed;
@@ -335,7 +340,7 @@ impl Inner {
             created_at: at,
             tried_at: at,
         });
-        let mut delivery = self.send(webhook, &job.secrets, delivery, &event.json()).await;
+        let (mut delivery, retry_after) = self.send(webhook, &job.secrets, delivery, &event.json()).await;
         let is_too_old = delivery.tried_at.0 - record.at.0 > GIVEN_UP_MS;
         if delivery.state == DeliveryState::Pending && is_too_old {
             delivery.state = DeliveryState::Failed;
@@ -358,6 +363,7 @@ impl Inner {
             }
             DeliveryState::Pending => {
                 let pause = PAUSES[(failures as usize).min(PAUSES.len() - 1)];
+                let pause = retry_after.map_or(pause, |asked| asked.clamp(pause, PAUSE_MAX));
                 let next_at = Timestamp(delivery.tried_at.0 + pause.as_millis() as i64);
                 if failures == 0 {
                     let error = delivery.error.as_deref().unwrap_or_default();
@@ -379,24 +385,44 @@ impl Inner {
         let is_done = tried.up_to.is_some();
         let is_ours =
             self.store.webhook_tried(account, &webhook.name, &self.owner, Some(&delivery), &tried).await?;
+        if is_ours && delivery.status == Some(GONE) {
+            self.switch_off(account, &webhook.name).await?;
+        }
         Ok(is_done && is_ours)
     }
 
-    /// Tries once. The delivery as it is then: pending where it was not taken.
+    /// Sends nothing to a webhook until its account switches it on again.
+    async fn switch_off(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
+        warn!(webhook = name, account = account.0, "a webhook answered 410 and is switched off");
+        let decide = |before: Option<&StoredWebhook>| {
+            let Some(before) = before else { return Ok(Change::Keep) };
+            let settings = WebhookSettings { enabled: false, ..before.settings.clone() };
+            serde_json::to_value(settings).map(Change::Put)
+        };
+        match self.store.change_webhook(account, name, decide).await {
+            Ok(_) => Ok(()),
+            Err(ChangeError::Refused(error)) => Err(damaged(&error)),
+            Err(ChangeError::Store(WebhookError::Store(error))) => Err(error),
+            Err(ChangeError::Store(error)) => Err(StoreError::Damaged { what: error.to_string() }),
+        }
+    }
+
+    /// Tries once. The delivery as it is then: pending where it was not taken; and how long the other side wants to be left alone.
     async fn send(
         &self,
         webhook: &StoredWebhook,
         secrets: &[String],
         delivery: Delivery,
         body: &str,
-    ) -> Delivery {
+    ) -> (Delivery, Option<Duration>) {
         let _permit = self.sending.acquire().await;
         let (began, tried_at) = (Instant::now(), now());
         let seconds = tried_at.seconds();
         let signatures = signatures(secrets, &delivery.id, seconds, body);
         let message = Message { id: &delivery.id, seconds, signatures: &signatures, body };
-        let answered: Result<u16, SendError> = self.client.post(&webhook.settings.url, &message).await;
-        let (state, status, error) = match answered {
+        let answered: Result<Answered, SendError> = self.client.post(&webhook.settings.url, &message).await;
+        let retry_after = answered.as_ref().ok().and_then(|answered| answered.retry_after);
+        let (state, status, error) = match answered.map(|answered| answered.status) {
             Ok(status @ 200..=299) => (DeliveryState::Delivered, Some(status), None),
             Ok(status @ 300..=399) => {
                 let text = format!("answered {status}: redirects are not followed");
@@ -410,7 +436,7 @@ impl Inner {
             DeliveryState::Delivered => DeliveryState::Delivered,
             DeliveryState::Pending | DeliveryState::Failed => state,
         };
-        Delivery {
+        let delivery = Delivery {
             state,
             attempts: delivery.attempts.saturating_add(1),
             status,
@@ -418,7 +444,8 @@ impl Inner {
             duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             tried_at,
             ..delivery
-        }
+        };
+        (delivery, retry_after)
     }
 }
 
