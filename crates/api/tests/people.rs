@@ -190,8 +190,7 @@ async fn a_change_with_the_cookie_counts_only_from_a_page_of_ours() {
             if !path.starts_with("/v1/") || matches!(method.as_str(), "GET" | "HEAD") || is_sign_in {
                 continue;
             }
-            let path =
-                path.replace('{', "").replace('}', "").replace("/id", "/7").replace("/source", "/192.0.2.1");
+            let path = path.replace(['{', '}'], "").replace("/id", "/7").replace("/source", "/192.0.2.1");
             tried += 1;
             for (headers, code) in [
                 (vec![("cookie", &*cookie)], "1127"),

@@ -159,10 +159,10 @@ pub fn login_of(mail: &str) -> String {
 /// What is wrong with a new password, if anything.
 #[must_use]
 pub fn check_password(password: &str, settings: Option<&PersonSettings>) -> Option<FieldError> {
-    let chars = password.chars().count();
+    let (chars, first) = (password.chars().count(), password.chars().next());
     let detail = if !PASSWORD_CHARS.contains(&chars) {
         format!("must have {} to {} characters", PASSWORD_CHARS.start(), PASSWORD_CHARS.end())
-    } else if password.chars().all(|c| Some(c) == password.chars().next()) {
+    } else if password.chars().all(|c| Some(c) == first) {
         "must not be one character again and again".to_owned()
     } else if settings.is_some_and(|person| {
         let password = password.to_lowercase();

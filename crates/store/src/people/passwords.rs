@@ -1,5 +1,5 @@
 //! Passwords as they are stored and compared: Argon2id with a salt of their own, at the cost that RFC 9106 recommends where
-//! memory is limited: 64 MiB and about 150 ms each. One is hashed at a time, so that a flood of wrong ones takes one core and
+//! memory is limited: 64 MiB and about a quarter of a second each. One is hashed at a time, so that a flood of wrong ones takes one core and
 //! 64 MiB, and leaves the PINs of callers alone.
 
 use crate::{

@@ -18,7 +18,7 @@ pub const SESSION_MS: i64 = 12 * 3_600_000;
 /// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
 const USED_RESOLUTION_MS: i64 = 60_000;
 /// Sessions of a person at the most; a further one ends the oldest.
-const SESSIONS_MAX: usize = 20;
+const SESSIONS_MAX: usize = 10;
 /// Sessions that are over which a new one deletes at the most.
 const DELETED_AT_ONCE: i64 = 100;
 /// Characters of what a browser calls itself that are kept.

@@ -216,7 +216,7 @@ impl Store {
         Ok(Some(SignIn::Right(Box::new((secret, session, person)))))
     }
 
-    /// Begins a session, if login (a mail address in whichever case) and password are right. It takes about 150 ms, and as long
+    /// Begins a session, if login (a mail address in whichever case) and password are right. It takes about a quarter of a second, and as long
     /// where there is no such person.
     ///
     /// # Errors

@@ -208,7 +208,7 @@ fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value
     let has_path = path.contains('{');
     let holds = |status| match status {
         "404" => has_path,
-        "409" | "422" => method == "post",
+        "409" | "422" => method == "post" && scopes.is_array(),
         "412" => is_conditional && method != "get",
         "413" | "415" => has_body,
         _ => true,
