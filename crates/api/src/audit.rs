@@ -13,8 +13,8 @@ use axum::{
     http::{Method, Response, StatusCode, Uri, header, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AuditEntry, Scope, Timestamp, remove_secrets};
-use plenary_store::{Access, Store};
+use plenary_model::{AccountId, AuditEntry, Scope, Timestamp, remove_secrets};
+use plenary_store::{Access, Authenticated, Person, Store};
 use serde_json::Value;
 use std::{
     convert::Infallible,
@@ -139,6 +139,34 @@ impl Outcome {
     }
 }
 
+/// Who changes something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Doer {
+    pub(crate) account: Option<AccountId>,
+    /// The account's login, or a person's mail address.
+    pub(crate) actor: String,
+    pub(crate) key: Option<i64>,
+    pub(crate) person: Option<i64>,
+}
+
+impl Doer {
+    pub(crate) fn of(access: &Access) -> Self {
+        let account = &access.account;
+        let (actor, key, person) = match &access.by {
+            Authenticated::Key(key) => {
+                (format!("{}/{}", account.cloud_id, account.username), Some(key.0), None)
+            }
+            Authenticated::Person { person, mail, .. } => (mail.clone(), None, Some(person.0)),
+        };
+        Self { account: Some(account.id), actor, key, person }
+    }
+
+    /// Somebody whose account does not matter.
+    pub(crate) fn of_person(person: &Person) -> Self {
+        Self { account: None, actor: person.mail.clone(), key: None, person: Some(person.id.0) }
+    }
+}
+
 /// A request that changes something. Handlers and extractors add what they know.
 #[derive(Clone)]
 pub(crate) struct Audited(Arc<Inner>);
@@ -158,6 +186,8 @@ struct Noted {
     subject: Option<String>,
     before: Option<Value>,
     request: Option<Value>,
+    /// Who, where it is not an account's doing.
+    doer: Option<Doer>,
 }
 
 impl Audited {
@@ -178,6 +208,16 @@ impl Audited {
         }
         let before = self.0.auditor.view(access, &self.0.path).await;
         self.noted(|noted| noted.before = before);
+    }
+
+    /// Who does it, where that is not known by [`Self::begin`]: signing in and out.
+    pub(crate) fn done_by(&self, doer: Doer) {
+        self.noted(|noted| noted.doer = Some(doer));
+    }
+
+    /// Who does it, if that is known.
+    pub(crate) fn doer(&self, access: Option<&Access>) -> Option<Doer> {
+        access.map(Doer::of).or_else(|| self.noted(|noted| noted.doer.clone()))
     }
 
     /// What the body asks for, where that is not stored: it holds no secrets there.
@@ -211,7 +251,8 @@ impl Audited {
     /// The request is answered.
     pub(crate) async fn finish(
         self,
-        access: &Access,
+        access: Option<&Access>,
+        doer: Doer,
         outcome: Outcome,
         at: Timestamp,
         source: Option<String>,
@@ -223,22 +264,23 @@ impl Audited {
             return;
         }
         let Noted { subject, before, request, .. } = self.noted(std::mem::take);
+        let Doer { account, actor, key, person } = doer;
         let Inner { auditor, method, path, .. } = &*self.0;
         let shown_at = subject.or_else(|| match *method {
             Method::PUT | Method::PATCH => Some(path.clone()),
             Method::POST => location,
             _ => None,
         });
-        let after = match shown_at.filter(|_| status.is_success()) {
-            Some(path) => auditor.view(access, &path).await,
-            None => None,
+        let after = match (access, shown_at.filter(|_| status.is_success())) {
+            (Some(access), Some(path)) => auditor.view(access, &path).await,
+            (None, _) | (_, None) => None,
         };
-        let Access { account, key, .. } = access;
         let entry = AuditEntry {
             at,
-            account: Some(account.id),
-            actor: format!("{}/{}", account.cloud_id, account.username),
-            key: Some(key.0),
+            account,
+            actor,
+            key,
+            person,
             source,
             request_id: Some(request_id),
             method: method.to_string(),

@@ -1,46 +1,40 @@
 //! Who asks: an API Access Key as the password of basic authentication (RFC 7617), whose user name is `cloudID/username`, or as
-//! a bearer token (RFC 6750).
+//! a bearer token (RFC 6750); below `/v1` also a person who has signed in, by the cookie of the session.
+//!
+//! A browser sends the cookie whichever page makes it ask. So a change with it counts only where the browser says that a page
+//! of ours sends it.
 
-use crate::{audit::Audited, error::ApiError, peer::Peer, state::ApiState};
-use axum::http::{StatusCode, header, request::Parts};
+use crate::{
+    audit::{Audited, Doer},
+    cookie,
+    error::{ApiError, NOT_OUR_PAGE, ROLE_FORBIDS},
+    origin,
+    peer::Peer,
+    state::{ApiState, App},
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{Method, StatusCode, header, request::Parts},
+};
 use data_encoding::BASE64;
-use plenary_store::Access;
+use plenary_model::Actor;
+use plenary_store::{Access, Authenticated, Person, Session};
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
-/// The account that a request comes from, and what its key allows. A request is authenticated once, however many extractors ask.
-pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
+/// The account that a request comes from, and what its key or its person may do. A request is authenticated once, however many
+/// extractors ask.
+pub(crate) async fn authenticate(state: &App, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
     if let Some(access) = parts.extensions.get::<Arc<Access>>() {
         return Ok(access.clone());
     }
-    let (limits, now) = (state.limits, Instant::now());
-    let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip());
-    let too_many = |text: &str| ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text);
-    if source.is_some_and(|source| state.counters.is_held_off(source, limits, now)) {
-        return Err(too_many(
-            "too many requests with wrong credentials came from your address; wait a minute",
-        ));
-    }
-    let found = match credentials(parts) {
-        Some(Credentials::Basic { login, key }) => state.store.authenticate(&login, &key).await?,
-        Some(Credentials::Bearer { key }) => state.store.authenticate_key(&key).await?,
-        None => None,
+    let access = match has_cookie(parts, state) {
+        true => by_session(state, parts).await?,
+        false => by_key(state, parts).await?,
     };
-    let Some(access) = found else {
-        if let Some(source) = source
-            && state.counters.failed(source, limits, now)
-        {
-            tracing::warn!(target: "audit", %source, "held off: too many requests with wrong credentials");
-        }
-        return Err(ApiError::plain(
-            StatusCode::UNAUTHORIZED,
-            "an API Access Key is needed: as the password of basic authentication, with cloudID/username as the user name, \
-             or as a bearer token",
-        ));
-    };
-    if !state.counters.admit(access.account.id, limits, now) {
+    if !state.counters.admit(access.account.id, state.limits, Instant::now()) {
         return Err(too_many("the account sends more requests than it may; slow down"));
     }
     if let Some(who) = parts.extensions.get::<AuthenticatedAs>() {
@@ -54,23 +48,133 @@ pub(crate) async fn authenticate(state: &ApiState, parts: &mut Parts) -> Result<
     Ok(access)
 }
 
+fn too_many(text: &str) -> ApiError {
+    ApiError::plain(StatusCode::TOO_MANY_REQUESTS, text)
+}
+
+/// Refuses a source that has guessed too often of late; returns which it is.
+pub(crate) fn check_source(state: &ApiState, parts: &Parts) -> Result<Option<std::net::IpAddr>, ApiError> {
+    let source = parts.extensions.get::<Peer>().map(|peer| peer.remote.ip());
+    if source.is_some_and(|source| state.counters.is_held_off(source, state.limits, Instant::now())) {
+        return Err(too_many(
+            "too many requests with wrong credentials came from your address; wait a minute",
+        ));
+    }
+    Ok(source)
+}
+
+/// Credentials were wrong.
+pub(crate) fn note_failure(state: &ApiState, source: Option<std::net::IpAddr>) {
+    if let Some(source) = source
+        && state.counters.failed(source, state.limits, Instant::now())
+    {
+        tracing::warn!(target: "audit", %source, "held off: too many requests with wrong credentials");
+    }
+}
+
+async fn by_key(state: &ApiState, parts: &Parts) -> Result<Arc<Access>, ApiError> {
+    let source = check_source(state, parts)?;
+    let found = match credentials(parts) {
+        Some(Credentials::Basic { login, key }) => state.store.authenticate(&login, &key).await?,
+        Some(Credentials::Bearer { key }) => state.store.authenticate_key(&key).await?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        note_failure(state, source);
+        ApiError::plain(
+            StatusCode::UNAUTHORIZED,
+            "an API Access Key is needed: as the password of basic authentication, with cloudID/username as the user name, \
+             or as a bearer token",
+        )
+    })
+}
+
+/// Whether the request is to be authenticated by the cookie of a session: below `/v1`, and without a key.
+fn has_cookie(parts: &Parts, state: &App) -> bool {
+    parts.uri.path().starts_with("/v1/")
+        && !parts.headers.contains_key(header::AUTHORIZATION)
+        && cookie::secret(parts, state).is_some()
+}
+
+async fn by_session(state: &App, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
+    let signed_in = SignedIn::of(state, parts).await?;
+    let SignedIn { session, person } = &signed_in;
+    let Some(account) = state.store.account_of(session, person).await? else {
+        let text = "there is no account yet that you could work in: `plenary account create` makes one";
+        return Err(ApiError::coded(ROLE_FORBIDS, text));
+    };
+    let access = session.access(person, account);
+    if access.only_reads && is_change(&parts.method) {
+        return Err(ApiError::coded(ROLE_FORBIDS, "the role `auditor` reads, and changes nothing"));
+    }
+    Ok(Arc::new(access))
+}
+
+fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// A person who has signed in, whichever account they work in.
+#[derive(Debug, Clone)]
+pub(crate) struct SignedIn {
+    pub(crate) session: Arc<Session>,
+    pub(crate) person: Arc<Person>,
+}
+
+impl SignedIn {
+    /// Whose cookie the request carries. A wrong one is no guess: there is nothing to guess of 256 random bits, and the
+    /// browser of whoever was signed out for a while would hold off all others at its address.
+    async fn of(state: &App, parts: &mut Parts) -> Result<Self, ApiError> {
+        let not_signed_in = || {
+            ApiError::plain(StatusCode::UNAUTHORIZED, "you are not signed in, or not any more: sign in again")
+        };
+        let secret = cookie::secret(parts, state).ok_or_else(not_signed_in)?;
+        if is_change(&parts.method) && !origin::is_own_page(parts, state.origins()) {
+            let text = "the cookie of a session counts for changes that a page of this host sends; a program uses an API key";
+            return Err(ApiError::coded(NOT_OUR_PAGE, text));
+        }
+        let found = state.store.session(&secret, state.control.now()).await?;
+        let (session, person) = found.ok_or_else(not_signed_in)?;
+        if let Some(audited) = parts.extensions.get::<Audited>() {
+            audited.done_by(Doer::of_person(&person));
+        }
+        Ok(Self { session: Arc::new(session), person: Arc::new(person) })
+    }
+}
+
+impl FromRequestParts<App> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        Self::of(state, parts).await
+    }
+}
+
 /// Whose request it turned out to be, for the audit log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AuthenticatedAs(pub(crate) Arc<OnceLock<Arc<Access>>>);
+
+/// The actor that events name.
+pub(crate) fn actor(access: &Access) -> Actor {
+    match &access.by {
+        Authenticated::Key(key) => Actor::key(key.0),
+        Authenticated::Person { person, .. } => Actor::person(person.0),
+    }
+}
+
+/// The secret by which a request was authenticated.
+pub(crate) fn secret(parts: &Parts, state: &App) -> String {
+    let key = credentials(parts).map(|credentials| match credentials {
+        Credentials::Basic { key, .. } | Credentials::Bearer { key } => key,
+    });
+    key.or_else(|| cookie::secret(parts, state)).unwrap_or_default()
+}
 
 /// What the header `Authorization` says.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credentials {
     Basic { login: String, key: String },
     Bearer { key: String },
-}
-
-impl Credentials {
-    pub(crate) fn key(&self) -> &str {
-        match self {
-            Self::Basic { key, .. } | Self::Bearer { key } => key,
-        }
-    }
 }
 
 pub(crate) fn credentials(parts: &Parts) -> Option<Credentials> {

@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The proxies whose word counts about the address that a request comes from.
@@ -56,6 +57,21 @@ pub(crate) fn caller(
         (one, other) => one.or(other).flatten(),
     };
     Ok(SocketAddr::new(found.unwrap_or(remote.ip()), remote.port()))
+}
+
+/// Whether a proxy was reached under TLS, as `X-Forwarded-Proto` or `Forwarded` say in their last entry; `None`: neither does.
+pub(crate) fn is_secure(headers: &HeaderMap) -> Option<bool> {
+    let last = |name: HeaderName| {
+        let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+        split(value).into_iter().next_back()
+    };
+    let forwarded = || {
+        let mut pairs = last(header::FORWARDED)?.split(';').filter_map(|pair| pair.trim().split_once('='));
+        let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("proto"))?;
+        Some(value.trim_matches('"'))
+    };
+    let scheme = last(X_FORWARDED_PROTO).or_else(forwarded)?;
+    Some(scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss"))
 }
 
 /// The last address that is no proxy of ours. Where there is none, the first of our proxies; `None`: the nearest proxy did
@@ -112,6 +128,28 @@ mod tests {
             map.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
         caller(SocketAddr::new(remote.parse().unwrap(), 4000), &map, &proxies).map(|at| at.ip().to_string())
+    }
+
+    #[test]
+    fn a_proxy_says_whether_it_was_reached_under_tls() {
+        const PROTO: &str = "x-forwarded-proto";
+        for (headers, expected) in [
+            (vec![], None),
+            (vec![(PROTO, "https")], Some(true)),
+            (vec![(PROTO, "http")], Some(false)),
+            // What the caller wrote itself stands before what our proxy saw.
+            (vec![(PROTO, "https, http")], Some(false)),
+            (vec![(PROTO, "https"), (PROTO, "http")], Some(false)),
+            (vec![("forwarded", "for=192.0.2.1;proto=https")], Some(true)),
+            (vec![("forwarded", "proto=https, for=192.0.2.1;Proto=\"http\"")], Some(false)),
+            (vec![("forwarded", "for=192.0.2.1")], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in &headers {
+                map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            assert_eq!(is_secure(&map), expected, "{headers:?}");
+        }
     }
 
     #[test]

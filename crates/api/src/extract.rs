@@ -47,7 +47,7 @@ impl Account {
 impl Account {
     /// The actor that events name.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::key(self.0.key.0)
+        auth::actor(&self.0)
     }
 }
 

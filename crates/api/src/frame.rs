@@ -3,9 +3,10 @@
 
 use crate::{
     answer::to_the_end,
-    audit::{Audited, Auditor, Outcome},
+    audit::{Audited, Auditor, Doer, Outcome},
     auth::AuthenticatedAs,
-    caller::{Contradiction, caller},
+    caller::{Contradiction, caller, is_secure},
+    cookie::ThroughProxy,
     error::{ApiError, platform::About},
     extract::RequestId,
     origin,
@@ -21,7 +22,6 @@ use axum::{
     middleware::Next,
     response::IntoResponse,
 };
-use plenary_store::Access;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
@@ -97,7 +97,7 @@ async fn answer(state: App, request: Request, next: Next, audited: Option<Audite
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         let (path, base) = (head.uri.path(), &head.base(&state));
         response = if path == "/v1" || path.starts_with("/v1/") {
-            error.problem(&id, base)
+            error.problem(&id, base, head.is_of_page)
         } else {
             error.platform(&About { path, asked_at, now: state.control.now(), base })
         };
@@ -107,10 +107,13 @@ async fn answer(state: App, request: Request, next: Next, audited: Option<Audite
         response.headers_mut().insert(REQUEST_ID, id);
     }
     state.counters.answered(route.as_ref().map(MatchedPath::as_str), response.status().as_u16());
-    if let (Some(audited), Some(access)) = (audited, who.0.get()) {
-        span.in_scope(|| head.log_change(access, response.status()));
+    let access = who.0.get().map(|access| &**access);
+    if let Some(audited) = audited
+        && let Some(doer) = audited.doer(access)
+    {
+        span.in_scope(|| head.log_change(&doer, response.status()));
         let outcome = Outcome::of(&response);
-        audited.finish(access, outcome, state.control.now(), head.source(), RequestId(id)).await;
+        audited.finish(access, doer, outcome, state.control.now(), head.source(), RequestId(id)).await;
     }
     response
 }
@@ -121,6 +124,8 @@ struct RequestHead {
     uri: Uri,
     host: Option<HeaderValue>,
     peer: Option<Peer>,
+    /// A page of ours sends it, as far as the browser says.
+    is_of_page: bool,
     /// The peer, or whom it passes on.
     remote: Result<Option<SocketAddr>, Contradiction>,
 }
@@ -134,6 +139,7 @@ impl RequestHead {
             uri: parts.uri.clone(),
             host: parts.headers.get(header::HOST).cloned(),
             peer,
+            is_of_page: origin::is_same_origin(&parts.headers),
             remote,
         }
     }
@@ -147,6 +153,9 @@ impl RequestHead {
                 "X-Forwarded-For and Forwarded name different callers: the proxy must set both or remove one";
             ApiError::plain(StatusCode::BAD_REQUEST, text)
         })?;
+        if self.peer.is_some_and(|peer| state.trusted_proxies.include(peer.remote.ip())) {
+            parts.extensions.insert(ThroughProxy { is_secure: is_secure(&parts.headers) });
+        }
         let mut slot = None;
         if let (Some(peer), Some(remote)) = (self.peer, remote)
             && peer.remote != remote
@@ -186,11 +195,17 @@ impl RequestHead {
     }
 
     /// Says who changed something, or tried to. Parameters are left out: there are secrets among them.
-    fn log_change(&self, access: &Access, status: StatusCode) {
-        let Access { account, key, .. } = access;
-        let account = format!("{}/{}", account.cloud_id, account.username);
-        let (path, source) = (self.uri.path(), self.source().unwrap_or_default());
-        tracing::info!(target: "audit", account, key = key.0, source, method = %self.method, path, status = status.as_u16());
+    fn log_change(&self, doer: &Doer, status: StatusCode) {
+        let Doer { actor, key, person, .. } = doer;
+        let (path, source, status) = (self.uri.path(), self.source().unwrap_or_default(), status.as_u16());
+        match person {
+            None => {
+                tracing::info!(target: "audit", account = actor, key, source, method = %self.method, path, status);
+            }
+            Some(_) => {
+                tracing::info!(target: "audit", person = actor, source, method = %self.method, path, status)
+            }
+        }
     }
 }
 

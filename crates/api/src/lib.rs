@@ -10,6 +10,7 @@ mod audit;
 mod auth;
 mod caller;
 mod control;
+mod cookie;
 mod csv;
 mod error;
 mod extract;

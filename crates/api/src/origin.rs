@@ -18,6 +18,7 @@ use std::{
     str::FromStr,
 };
 
+const SAME_ORIGIN: &str = "same-origin";
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Where a page comes from: scheme, host and port (RFC 6454, section 4).
@@ -171,6 +172,49 @@ pub(crate) fn check_page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<(), 
     }
 }
 
+/// Whether a browser says that a page of ours sends the request. For changes with a cookie, which a browser sends along on
+/// its own: what says nothing is refused.
+pub(crate) fn is_own_page(parts: &Parts, policy: OriginPolicy<'_>) -> bool {
+    match site(&parts.headers) {
+        Some(site) => site == SAME_ORIGIN,
+        None => single(&parts.headers, &header::ORIGIN)
+            .ok()
+            .flatten()
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|origin| is_ours(&origin, parts, policy)),
+    }
+}
+
+/// Whether the browser says that a page of ours sends it.
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
+    site(headers) == Some(SAME_ORIGIN)
+}
+
+/// The web services are reached under TLS, as it is configured.
+pub(crate) fn has_https(policy: OriginPolicy<'_>) -> bool {
+    public(policy).is_some_and(|origin| origin.is_secure)
+}
+
+/// The request is for the host that is configured, where that is reached under TLS.
+pub(crate) fn is_public_https(parts: &Parts, policy: OriginPolicy<'_>) -> bool {
+    let asked = authority(&parts.uri, parts.headers.get(header::HOST))
+        .and_then(|authority| Origin::at(true, authority));
+    has_https(policy) && asked.is_some() && asked == public(policy)
+}
+
+/// The request is for this machine by its name for itself.
+pub(crate) fn is_for_loopback(parts: &Parts) -> bool {
+    let asked = authority(&parts.uri, parts.headers.get(header::HOST))
+        .and_then(|authority| Origin::at(false, authority));
+    asked.is_some_and(|origin| {
+        let bare = origin.host.trim_start_matches('[').trim_end_matches(']');
+        match bare.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => bare == "localhost" || bare.ends_with(".localhost"),
+        }
+    })
+}
+
 /// Which page opens a WebSocket, if it may: no browser at all, one of ours, one that is configured.
 pub(crate) fn page(parts: &Parts, policy: OriginPolicy<'_>) -> Result<PageOrigin, ApiError> {
     let refused = |who: &str| {
@@ -210,7 +254,7 @@ fn refused(who: &str) -> ApiError {
 /// specification has it.
 fn site(headers: &HeaderMap) -> Option<&str> {
     let value = single(headers, &SEC_FETCH_SITE).ok()??;
-    ["same-origin", "none", "same-site", "cross-site"].into_iter().find(|known| *known == value)
+    [SAME_ORIGIN, "none", "same-site", "cross-site"].into_iter().find(|known| *known == value)
 }
 
 /// The value of a header that occurs once at the most.

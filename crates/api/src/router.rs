@@ -7,7 +7,7 @@ use crate::{
     pages,
     state::ApiState,
     v1,
-    web::{client_tokens, health, inbound, seven, websocket},
+    web::{client_tokens, console, health, inbound, seven, websocket},
 };
 use axum::{Router, middleware::from_fn_with_state};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub fn router(state: ApiState) -> Router {
         websocket::routes(),
         health::routes(),
         pages::routes(),
+        console::routes(plenary_web::FILES),
         v1::routes(&state),
     ];
     let resources = resources

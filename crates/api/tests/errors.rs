@@ -227,7 +227,7 @@ async fn what_is_no_parameters_fault() {
         assert_eq!((status, headers["allow"].to_str().unwrap()), (405, allow), "{method} {path}");
         assert!(body.contains("\"HTTP 405\""));
     }
-    for path in ["/", "/nothing", "/service/v1/inbound/", "/service/v1/inbound/a/b", "/docs/none"] {
+    for path in ["/nothing", "/service/v1/inbound/", "/service/v1/inbound/a/b", "/docs/none"] {
         assert_eq!(world.code(path).await, (404, "HTTP 404".into()), "{path}");
     }
     let (status, _, body) = world.send("POST", "/conference_list", "text/plain", "hello").await;

@@ -31,6 +31,7 @@ fn line(event: &EventRecord) -> String {
         ActorKind::Leader => "leader",
         ActorKind::Participant => "participant",
         ActorKind::Key => "key",
+        ActorKind::Person => "person",
         ActorKind::Api => "api",
         ActorKind::System => "system",
     };

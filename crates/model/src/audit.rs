@@ -8,12 +8,14 @@ use serde_json::Value;
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Whose key it was; `None`: the operator of the machine.
+    /// In which account; `None`: the operator of the machine, or about none.
     pub account: Option<AccountId>,
-    /// `cloudID/username` of the account, or the user of the machine.
+    /// `cloudID/username` of the account, the mail address of a person, or the user of the machine.
     pub actor: String,
     /// The key.
     pub key: Option<i64>,
+    /// The person who had signed in.
+    pub person: Option<i64>,
     /// The address that it came from; `None`: this machine.
     pub source: Option<String>,
     /// The id of the request, as answer and log have it.

@@ -42,7 +42,7 @@ pub struct EventRecord {
 pub struct Actor {
     /// What they are.
     pub kind: ActorKind,
-    /// Which one: the id of a participant, or the number of an API key.
+    /// Which one: the id of a participant, or the number of an API key or of a person.
     pub id: Option<String>,
 }
 
@@ -56,6 +56,8 @@ pub enum ActorKind {
     Participant,
     /// A program, by an API key.
     Key,
+    /// A person who has signed in.
+    Person,
     /// The web services, without a key that is known; the operator's terminal.
     Api,
     /// The service itself: time has passed, or a rule applies.
@@ -79,6 +81,12 @@ impl Actor {
     #[must_use]
     pub fn key(number: i64) -> Self {
         Self { kind: ActorKind::Key, id: Some(number.to_string()) }
+    }
+
+    /// The person of this number.
+    #[must_use]
+    pub fn person(number: i64) -> Self {
+        Self { kind: ActorKind::Person, id: Some(number.to_string()) }
     }
 
     /// A participant, who may be a leader.

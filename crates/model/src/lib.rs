@@ -24,6 +24,7 @@ mod menu;
 mod merge;
 mod number;
 pub mod participant;
+mod person;
 mod personal_data;
 mod playback;
 mod read;
@@ -59,6 +60,10 @@ pub use menu::{KeySequence, LeaderMenu, MENU_SEQUENCES_MAX, Menu, MenuAction, SE
 pub use merge::merge;
 pub use number::{Likeness, Number, is_same_name, likeness};
 pub use participant::{Digit, InbandDtmf, ParticipantOptions, PlayList};
+pub use person::{
+    MAIL_CHARS_MAX, PASSWORD_CHARS, PERSON_NAME_CHARS_MAX, PERSON_ROLES_MAX, PersonSettings, Role,
+    UnknownRole, check_password, is_mail, login_of,
+};
 pub use personal_data::{Redaction, is_of_person};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};

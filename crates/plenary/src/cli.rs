@@ -2,7 +2,7 @@
 
 use crate::{config::CodecName, port_range::PortRange};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use plenary_model::Scope;
+use plenary_model::{LanguageCode, Role, Scope};
 use plenary_store::Location;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -46,6 +46,12 @@ pub(crate) enum CliCommand {
     /// Makes and lists accounts, and their API Access Keys
     #[command(subcommand, after_help = "Example:\n  plenary account create 1-2-0/bob@example.com")]
     Account(Account),
+    /// Invites, lists, disables and removes people who sign in at the console
+    #[command(
+        subcommand,
+        after_help = "Example:\n  plenary person invite --operator --account 1-2-0/bob@example.com --role admin 'Eve Example' eve@example.com"
+    )]
+    Person(Person),
     /// Looks the database over, brings its schema up to date, copies it into another one
     #[command(
         subcommand,
@@ -128,6 +134,64 @@ pub(crate) enum Account {
         after_help = "Example:\n  plenary account webrtc-key new 1-2-0/bob@example.com --service 'conf-*'"
     )]
     WebRtcKey(WebRtcKey),
+}
+
+/// `plenary person …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Person {
+    /// Makes a person; the last line printed is the link by which they set a password, shown this once, for a week. Somebody who is
+    /// there already gets another link, and what is named on top
+    #[command(
+        after_help = "Examples:\n  plenary person invite --operator 'Eve Example' eve@example.com\n  plenary person invite --account 1-2-0/bob@example.com --role organiser 'Ann Example' ann@example.com"
+    )]
+    Invite {
+        /// They operate the installation: all accounts, and what belongs to none
+        #[arg(long)]
+        operator: bool,
+        /// An account that they work in
+        #[arg(long, value_name = "CLOUDID/USERNAME", required_unless_present = "operator")]
+        account: Option<String>,
+        /// What they may do there: organiser, auditor, admin [default: organiser]
+        #[arg(long, value_name = "ROLE", requires = "account")]
+        role: Option<Role>,
+        /// The language in which pages are shown to them [default: en]
+        #[arg(long, value_name = "CODE", value_parser = language)]
+        language: Option<LanguageCode>,
+        /// What they are called: 1 to 100 characters
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Their mail address, by which they sign in
+        #[arg(value_name = "MAIL")]
+        mail: String,
+    },
+    /// Lists the people: whether they can sign in, when they last did, and what they may do
+    #[command(after_help = "Example:\n  plenary person list")]
+    List,
+    /// Keeps a person from signing in, and signs them out everywhere
+    #[command(after_help = "Example:\n  plenary person disable eve@example.com")]
+    Disable {
+        /// Their mail address
+        #[arg(value_name = "MAIL")]
+        mail: String,
+    },
+    /// Lets a person sign in again
+    #[command(after_help = "Example:\n  plenary person enable eve@example.com")]
+    Enable {
+        /// Their mail address
+        #[arg(value_name = "MAIL")]
+        mail: String,
+    },
+    /// Removes a person, and signs them out everywhere
+    #[command(after_help = "Example:\n  plenary person remove eve@example.com")]
+    Remove {
+        /// Their mail address
+        #[arg(value_name = "MAIL")]
+        mail: String,
+    },
+}
+
+fn language(text: &str) -> Result<LanguageCode, String> {
+    LanguageCode::new(text).map_err(|error| error.to_string())
 }
 
 /// `plenary database …`

@@ -28,15 +28,73 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Who asks, and what for a valid key lets them.
+/// A person's number, unique over the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonId(pub i64);
+
+impl fmt::Display for PersonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A session's number, unique over the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub i64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// By what a request has shown who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authenticated {
+    /// An API Access Key.
+    Key(KeyId),
+    /// A person who has signed in.
+    Person {
+        /// Who.
+        person: PersonId,
+        /// Their mail address.
+        mail: String,
+        /// The browser they signed in with.
+        session: SessionId,
+    },
+}
+
+impl Authenticated {
+    /// The key, where it is one.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyId> {
+        match self {
+            Self::Key(key) => Some(*key),
+            Self::Person { .. } => None,
+        }
+    }
+
+    /// The person, where it is one.
+    #[must_use]
+    pub fn person(&self) -> Option<PersonId> {
+        match self {
+            Self::Key(_) => None,
+            Self::Person { person, .. } => Some(*person),
+        }
+    }
+}
+
+/// Who asks, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// The account whose key it is.
+    /// The account that is asked about: that of the key, or the one that a person works in.
     pub account: Account,
-    /// The key.
-    pub key: KeyId,
+    /// A key, or a person.
+    pub by: Authenticated,
     /// What it may do.
     pub scopes: Scopes,
+    /// It may change nothing, whatever the scopes are.
+    pub only_reads: bool,
     /// The only conference that it is for; `None`: all of the account.
     pub conference: Option<ConferenceName>,
 }

@@ -37,9 +37,9 @@ impl Store {
         let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
         for entry in entries {
             let insert =
-                "INSERT INTO audit (at, account_id, actor, key_id, source, request_id, method, path, status,
+                "INSERT INTO audit (at, account_id, actor, key_id, person_id, source, request_id, method, path, status,
                      before_json, after_json, request_json)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
             execute!(
                 transaction,
                 doing,
@@ -48,6 +48,7 @@ impl Store {
                     .bind(entry.account.map(|account| account.0))
                     .bind(storable(&entry.actor))
                     .bind(entry.key)
+                    .bind(entry.person)
                     .bind(entry.source.as_deref())
                     .bind(entry.request_id.as_deref())
                     .bind(&entry.method)
@@ -69,7 +70,7 @@ impl Store {
         let path = query.path.as_deref().map(storable);
         let rows: Vec<AuditRow> = read!(self.base, "reading the audit log", |on| {
             sqlx::query_as(
-            "SELECT id, at, account_id, actor, key_id, source, request_id, method, path, status, before_json,
+            "SELECT id, at, account_id, actor, key_id, person_id, source, request_id, method, path, status, before_json,
                  after_json, request_json
              FROM audit WHERE ($1 IS NULL OR account_id = $1)
                  AND ($2 IS NULL OR substr(path, 1, length($2)) = $2) AND ($3 IS NULL OR at >= $3)
@@ -101,12 +102,13 @@ impl Store {
     }
 }
 
-/// id, at, account_id, actor, key_id, source, request_id, method, path, status, before_json, after_json, request_json
+/// id, at, account_id, actor, key_id, person_id, source, request_id, method, path, status, before_json, after_json, request_json
 type AuditRow = (
     i64,
     i64,
     Option<i64>,
     String,
+    Option<i64>,
     Option<i64>,
     Option<String>,
     Option<String>,
@@ -119,13 +121,29 @@ type AuditRow = (
 );
 
 fn entry(row: AuditRow) -> (i64, AuditEntry) {
-    let (id, at, account, actor, key, source, request_id, method, path, status, before, after, request) = row;
+    let (
+        id,
+        at,
+        account,
+        actor,
+        key,
+        person,
+        source,
+        request_id,
+        method,
+        path,
+        status,
+        before,
+        after,
+        request,
+    ) = row;
     let json = |text: Option<String>| text.and_then(|text| serde_json::from_str(&text).ok());
     let entry = AuditEntry {
         at: Timestamp(at),
         account: account.map(AccountId),
         actor,
         key,
+        person,
         source,
         request_id,
         method,

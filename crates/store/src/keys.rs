@@ -2,7 +2,7 @@
 
 use crate::{
     ChangeError, Store, StoreError,
-    access::{Access, CachedKey, KeyId, account},
+    access::{Access, Authenticated, CachedKey, KeyId, account},
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
     lookup_cache::LookupTicket,
     named::at_most,
@@ -65,7 +65,7 @@ impl KeyInfo {
 
 impl ApiKey {
     fn generate() -> Self {
-        Self(BASE32_NOPAD.encode(&random_bytes::<32>()).to_ascii_lowercase())
+        Self(random_text())
     }
 
     /// The secret text: 52 lower-case letters and digits.
@@ -87,8 +87,13 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// 256 random bits: 52 lower-case letters and digits.
+pub(crate) fn random_text() -> String {
+    BASE32_NOPAD.encode(&random_bytes::<32>()).to_ascii_lowercase()
+}
+
 /// Keys have 256 random bits, so a fast hash is enough: there is nothing to guess from.
-fn hash(key: &str) -> [u8; 32] {
+pub(crate) fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 
@@ -367,8 +372,9 @@ impl Store {
         };
         let access = Access {
             account: account((id, cloud_id, username, created_at, days)),
-            key: KeyId(key),
+            by: Authenticated::Key(KeyId(key)),
             scopes: scopes(key, &names)?,
+            only_reads: false,
             conference: conference.map(ConferenceName::new),
         };
         let cached = CachedKey { access: Arc::new(access), expires_at: expires_at.map(Timestamp) };
@@ -394,24 +400,29 @@ impl Store {
         if is_recent {
             return;
         }
-        let statement = "UPDATE api_keys SET last_used_at = $1 WHERE id = $2";
+        self.note("UPDATE api_keys SET last_used_at = $1 WHERE id = $2", used_at, key.0);
+    }
+
+    /// Writes the time of a use into a row, with a statement that takes the time and the row's number, when the writing
+    /// connection is free; else not.
+    pub(crate) fn note(&self, statement: &'static str, used_at: Timestamp, row: i64) {
         let noted = move |noted: Result<(), sqlx::Error>| {
             if let Err(error) = noted {
-                debug!(key = key.0, %error, "the use of a key could not be noted");
+                debug!(row, %error, "a use could not be noted: {statement}");
             }
         };
         match &self.base {
             Base::Sqlite(base) => {
                 let Some(mut connection) = base.writer.try_acquire() else { return };
                 tokio::spawn(async move {
-                    let note = sqlx::query(statement).bind(used_at.0).bind(key.0);
+                    let note = sqlx::query(statement).bind(used_at.0).bind(row);
                     noted(note.execute(&mut *connection).await.map(drop));
                 });
             }
             Base::Postgres(base) => {
                 let Some(mut connection) = base.writers.try_acquire() else { return };
                 tokio::spawn(async move {
-                    let note = sqlx::query(statement).bind(used_at.0).bind(key.0);
+                    let note = sqlx::query(statement).bind(used_at.0).bind(row);
                     noted(note.execute(&mut *connection).await.map(drop));
                 });
             }

@@ -22,12 +22,15 @@ mod change;
 mod database;
 mod error;
 mod events;
+mod guessing;
+mod hashing;
 mod history;
 mod idempotency;
 mod keys;
 mod lookup_cache;
 mod media;
 mod named;
+mod people;
 mod personal_data;
 mod recordings;
 mod records;
@@ -44,7 +47,7 @@ mod users;
 mod webhooks;
 mod webrtc_keys;
 
-pub use access::{Access, Account, KeyId};
+pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
 pub use audit::AuditQuery;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
@@ -55,6 +58,10 @@ pub use idempotency::Begun;
 pub use keys::{ApiKey, KeyInfo};
 pub use media::{MediaError, NewMedia, UploadedMedia};
 pub use named::Before;
+pub use people::{
+    AcceptError, InvitationCode, Person, PersonError, PersonRole, SESSION_IDLE_MS, SESSION_MS, Session,
+    SessionSecret, SignIn, SignInFrom,
+};
 pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};

@@ -9,6 +9,7 @@ use crate::{
     },
     events::EventNews,
     lookup_cache::LookupCache,
+    people::passwords::Passwords,
     reservations::worker::BookingQueue,
     rooms::pins::Pins,
 };
@@ -25,6 +26,8 @@ pub struct Store {
     pub(crate) key_cache: LookupCache<CachedKey>,
     /// How PINs of rooms are hashed and compared.
     pub(crate) pins: Pins,
+    /// How passwords of people are hashed and compared.
+    pub(crate) passwords: Passwords,
     /// Who waits for events.
     pub(crate) news: EventNews,
     /// Who changes what this handle changes.
@@ -55,6 +58,7 @@ impl Store {
             base,
             key_cache: LookupCache::default(),
             pins: Pins::default(),
+            passwords: Passwords::default(),
             news,
             actor: Arc::new(Actor::api()),
         })

@@ -43,7 +43,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 24] = [
+const TABLES: [Table; 29] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -341,6 +341,63 @@ const TABLES: [Table; 24] = [
         ],
         counted: None,
     },
+    Table {
+        name: "people",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("mail", Text),
+            ("login", Text),
+            ("name", Text),
+            ("language", Text),
+            ("password_hash", Text),
+            ("is_operator", Flag),
+            ("is_disabled", Flag),
+            ("created_at", Integer),
+            ("updated_at", Integer),
+            ("signed_in_at", Integer),
+        ],
+        counted: Some("id"),
+    },
+    Table {
+        name: "people_roles",
+        keys: 2,
+        columns: &[("person_id", Integer), ("account_id", Integer), ("role", Text)],
+        counted: None,
+    },
+    Table {
+        name: "invitations",
+        keys: 1,
+        columns: &[("person_id", Integer), ("hash", Bytes), ("created_at", Integer), ("expires_at", Integer)],
+        counted: None,
+    },
+    Table {
+        name: "sign_in_tries",
+        keys: 2,
+        columns: &[
+            ("kind", Text),
+            ("who", Bytes),
+            ("level", Integer),
+            ("at", Integer),
+            ("right_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "web_sessions",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("person_id", Integer),
+            ("hash", Bytes),
+            ("account_id", Integer),
+            ("created_at", Integer),
+            ("last_used_at", Integer),
+            ("address", Text),
+            ("user_agent", Text),
+        ],
+        counted: Some("id"),
+    },
     Table { name: "last_alive", keys: 1, columns: &[("one", Integer), ("at", Integer)], counted: None },
     Table {
         name: "audit",
@@ -351,6 +408,7 @@ const TABLES: [Table; 24] = [
             ("account_id", Integer),
             ("actor", Text),
             ("key_id", Integer),
+            ("person_id", Integer),
             ("source", Text),
             ("request_id", Text),
             ("method", Text),

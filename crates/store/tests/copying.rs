@@ -7,16 +7,17 @@ mod support;
 use plenary_conference::{AccountId, ConferenceName, Reservation, ServiceName, Timestamp};
 use plenary_model::{
     AccountEvent, Actor, AudioOwner, AuditEntry, CallEntry, CallRecord, ConferenceKey, EventKind,
-    EventRecord, HistoryEntry, KeySettings, ParticipantId, RecordEntry, RecordingManifest, RecordingSettings,
-    Scopes, StoredAudio,
+    EventRecord, HistoryEntry, KeySettings, LanguageCode, ParticipantId, PersonSettings, RecordEntry,
+    RecordingManifest, RecordingSettings, Role, Scopes, StoredAudio,
 };
 use plenary_store::{
-    Begun, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, Store, copy_database,
-    inspect_database, new_reservation_token,
+    Begun, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, SignIn, SignInFrom,
+    Store, copy_database, inspect_database, new_reservation_token,
 };
 use serde_json::json;
 use support::Database;
 
+const PASSWORD: &str = "correct horse";
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
 fn call(number: i64) -> CallEntry {
@@ -109,12 +110,29 @@ async fn fill(store: &Store) -> String {
     ];
     let history: Vec<_> = history.into_iter().map(RecordEntry::Conference).collect();
     store.write_records(&history).await.unwrap();
+    let settings = PersonSettings {
+        name: "Eve".into(),
+        mail: "eve@example.com".into(),
+        language: LanguageCode::english(),
+        is_operator: true,
+        is_disabled: false,
+        roles: [(bob.id, Role::Organiser)].into(),
+    };
+    let person = store.person_new(&settings, NOW).await.unwrap();
+    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
+    let from = SignInFrom { address: None, user_agent: Some("Browser/1.0") };
+    store.accept_invitation(code.as_str(), PASSWORD, from, NOW).await.unwrap().unwrap();
+    let signed_in = store.sign_in("eve@example.com", PASSWORD, from, NOW).await.unwrap();
+    let SignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
+    store.end_session(person.id, signed_in.1.id).await.unwrap();
+    store.invite(person.id, NOW).await.unwrap();
     store.note_alive(NOW).await.unwrap();
     let change = AuditEntry {
         at: NOW,
         account: Some(bob.id),
         actor: "1-2-0/bob@example.com".into(),
         key: Some(1),
+        person: None,
         source: None,
         request_id: None,
         method: "PUT".into(),
@@ -178,6 +196,11 @@ async fn everything_goes_to_postgres_and_back() {
         ("calls", 1200),
         ("history", 1),
         ("history_participants", 1),
+        ("people", 1),
+        ("people_roles", 1),
+        ("invitations", 1),
+        ("sign_in_tries", 1),
+        ("web_sessions", 1),
         ("last_alive", 1),
         ("audit", 1),
     ];
@@ -208,6 +231,9 @@ async fn everything_goes_to_postgres_and_back() {
         );
         let fourth = store.check_pin(AccountId(1), "1001", "4711", caller(), NOW).await.unwrap().outcome;
         assert_eq!(fourth, PinOutcome::TooMany { retry_at: Timestamp(NOW.0 + 30_000) });
+        let from = SignInFrom { address: None, user_agent: None };
+        let signed_in = store.sign_in("eve@example.com", PASSWORD, from, NOW).await.unwrap();
+        assert!(matches!(signed_in, SignIn::Right(_)), "{signed_in:?}");
         // What is counted goes on where it was.
         let (account, _) = store.create_account_login("6-7-8/new@example.com").await.unwrap();
         assert_eq!(account.id, AccountId(3));

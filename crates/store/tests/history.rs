@@ -358,6 +358,7 @@ async fn the_audit_log_is_read_from_the_latest_back_and_pruned(database: &Databa
         account,
         actor: account.map_or("uid 0", |_| "1-2-0/bob@example.com").to_owned(),
         key: account.map(|account| account.0),
+        person: account.is_none().then_some(7),
         source: account.map(|_| "198.51.100.7".to_owned()),
         request_id: account.map(|_| "0123456789abcdef".to_owned()),
         method: "PUT".into(),

@@ -5,7 +5,7 @@
 mod support;
 
 use plenary_model::{AccountId, ConferenceName, KeySettings, Scope, Scopes, Timestamp};
-use plenary_store::{Access, Account, ApiKey, ChangeError, KeyId, Store, StoreError};
+use plenary_store::{Access, Account, ApiKey, Authenticated, ChangeError, KeyId, Store, StoreError};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
     sync::Arc,
@@ -58,14 +58,15 @@ async fn a_key_says_what_it_lets_do_whichever_way_it_comes(database: &Database) 
     };
     let (made, key) = store.key_new(account.id, &bound).await.unwrap();
     assert_eq!(made.settings(), bound);
-    assert_ne!(made.id, found.key);
+    assert_ne!(Some(made.id), found.by.key());
     // The second time from memory.
     for _ in 0..2 {
         let found = access(&store, &key).await.unwrap();
         let expected = Access {
             account: account.clone(),
-            key: made.id,
+            by: Authenticated::Key(made.id),
             scopes: Scopes::conference(),
+            only_reads: false,
             conference: Some(ConferenceName::new("Board")),
         };
         assert_eq!(*found, expected);
@@ -298,8 +299,9 @@ const HASH: &str = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826
 /// A key that was used stays usable.
 async fn assert_a_key_may_do_all_that_an_account_may(store: &Store) {
     let found = store.authenticate_key("key").await.unwrap().unwrap();
-    assert_eq!((found.key, found.scopes, &found.conference), (KeyId(7), Scopes::account(), &None));
-    let key = store.key(found.account.id, found.key).await.unwrap().unwrap();
+    let known = (found.by.key(), found.scopes, &found.conference);
+    assert_eq!(known, (Some(KeyId(7)), Scopes::account(), &None));
+    let key = store.key(found.account.id, KeyId(7)).await.unwrap().unwrap();
     assert_eq!(key.settings(), KeySettings::default());
     let browsers = store.webrtc_keys(found.account.id).await.unwrap();
     let updated: Vec<Timestamp> = browsers.iter().map(|key| key.updated_at).collect();

@@ -49,6 +49,13 @@ codes! {
     UNKNOWN_PAST_CONFERENCE = "1119", 404, "There is no such conference in the history";
     NOT_RECORDED = "1114", 404, "The conference is not being recorded";
     UNKNOWN_ACCOUNT = "1121", 404, "There is no such account";
+    UNKNOWN_PERSON = "1123", 404, "There is no such person";
+    UNKNOWN_SESSION = "1124", 404, "There is no such session";
+    WRONG_PASSWORD = "1125", 401, "Login or password is wrong";
+    BAD_INVITATION = "1126", 404, "The invitation does not count";
+    NOT_OUR_PAGE = "1127", 403, "A session counts on our own pages only";
+    ROLE_FORBIDS = "1128", 403, "The role does not allow this";
+    MAIL_TAKEN = "1129", 409, "The mail address is taken";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

@@ -6,12 +6,13 @@ pub(crate) mod platform;
 pub(crate) mod problem;
 
 pub(crate) use codes::{
-    BAD_AUDIO, BAD_BODY, BAD_SERVICE, BAD_TARGET, CHANGED_MEANWHILE, EVENTS_GONE, FOREIGN_PAGE,
-    IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, LACKS_SCOPE, MALFORMED, MEDIA_FULL, MISSING,
-    OTHER_CONFERENCE, OUT_OF_RANGE, RECORDING_RUNS, REPEATED, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_ACCOUNT,
-    UNKNOWN_BAN, UNKNOWN_CALL, UNKNOWN_DELIVERY, UNKNOWN_KEY, UNKNOWN_MEDIA, UNKNOWN_MESSAGES,
-    UNKNOWN_PAST_CONFERENCE, UNKNOWN_RECORDING, UNKNOWN_ROOM, UNKNOWN_SERVICE, UNKNOWN_TRUNK, UNKNOWN_USER,
-    UNKNOWN_WEBHOOK, UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, ZERO,
+    BAD_AUDIO, BAD_BODY, BAD_INVITATION, BAD_SERVICE, BAD_TARGET, CHANGED_MEANWHILE, EVENTS_GONE,
+    FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, LACKS_SCOPE, MAIL_TAKEN, MALFORMED,
+    MEDIA_FULL, MISSING, NOT_OUR_PAGE, OTHER_CONFERENCE, OUT_OF_RANGE, RECORDING_RUNS, REPEATED,
+    ROLE_FORBIDS, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_ACCOUNT, UNKNOWN_BAN, UNKNOWN_CALL, UNKNOWN_DELIVERY,
+    UNKNOWN_KEY, UNKNOWN_MEDIA, UNKNOWN_MESSAGES, UNKNOWN_PAST_CONFERENCE, UNKNOWN_PERSON, UNKNOWN_RECORDING,
+    UNKNOWN_ROOM, UNKNOWN_SERVICE, UNKNOWN_SESSION, UNKNOWN_TRUNK, UNKNOWN_USER, UNKNOWN_WEBHOOK,
+    UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, WRONG_PASSWORD, ZERO,
 };
 pub use codes::{CODES, Code};
 
@@ -29,7 +30,7 @@ pub(crate) use codes::{
 };
 use plenary_conference::Refused;
 use plenary_model::{FieldError, Scope};
-use plenary_store::{ChangeError, StoreError};
+use plenary_store::{ChangeError, PersonError, StoreError};
 use std::{fmt::Write, sync::Arc};
 
 /// What is wrong with one parameter.
@@ -52,6 +53,8 @@ pub(crate) struct ApiError {
     allow: Option<Box<str>>,
     /// The scope that was needed, for 403.
     scope: Option<Scope>,
+    /// When it may be tried again, for 429 and 503.
+    retry_after_s: u32,
 }
 
 /// What is wrong with one thing that was given.
@@ -62,6 +65,9 @@ pub(crate) enum Field {
     /// A parameter of the query string or of the path, or a header.
     Parameter { name: &'static str, detail: String },
 }
+
+/// When a request may be tried again, where nothing more is known.
+const RETRY_AFTER_S: u32 = 5;
 
 /// Which code stands for a request in which several things are wrong: the first of these that occurs.
 const PRECEDENCE: [&str; 4] = ["0001", "0003", "0002", "0004"];
@@ -81,7 +87,13 @@ impl ApiError {
             fields: Box::default(),
             allow: None,
             scope: None,
+            retry_after_s: RETRY_AFTER_S,
         }
+    }
+
+    /// Too many tries, until this many seconds have passed.
+    pub(crate) fn wait(seconds: u32, text: impl Into<String>) -> Self {
+        Self { retry_after_s: seconds, ..Self::plain(StatusCode::TOO_MANY_REQUESTS, text) }
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
@@ -147,7 +159,7 @@ impl ApiError {
             headers.insert(header::ALLOW, allow);
         }
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after_s));
         }
     }
 }
@@ -213,6 +225,30 @@ impl From<StoreError> for ApiError {
             StoreError::KeySettings(errors) => Self::members(errors),
             StoreError::TooManyKeys { .. } => Self::coded(TOO_MANY, text),
             error => store_error(error).into(),
+        }
+    }
+}
+
+impl From<PersonError> for ApiError {
+    fn from(error: PersonError) -> Self {
+        let text = error.to_string();
+        match error {
+            PersonError::Invalid(errors) => Self::members(errors),
+            PersonError::MailTaken { .. } => Self::coded(MAIL_TAKEN, text),
+            PersonError::TooMany => Self::coded(TOO_MANY, text),
+            PersonError::Store(StoreError::UnknownAccount) => {
+                Self::members(vec![FieldError::new("/roles", "names an account that there is not")])
+            }
+            PersonError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeError<Self, PersonError>> for ApiError {
+    fn from(error: ChangeError<Self, PersonError>) -> Self {
+        match error {
+            ChangeError::Refused(error) => error,
+            ChangeError::Store(error) => error.into(),
         }
     }
 }

@@ -94,14 +94,15 @@ impl ApiError {
         serde_json::to_value(self.as_problem(request_id, "")).expect("plain data becomes JSON")
     }
 
-    /// The answer as a problem. `base` is where our pages are.
-    pub(crate) fn problem(&self, request_id: &str, base: &str) -> Response<Body> {
+    /// The answer as a problem. `base` is where our pages are. To a request that a page of ours sends no password is asked for
+    /// by the browser: it would put a dialogue of its own before the page.
+    pub(crate) fn problem(&self, request_id: &str, base: &str, is_of_page: bool) -> Response<Body> {
         let problem = self.as_problem(request_id, base);
         let mut response = crate::json::json_as(CONTENT_TYPE, self.status, &problem);
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             let challenges = ["Bearer realm=\"Plenary\"", "Basic realm=\"Plenary\", charset=\"UTF-8\""];
-            for challenge in challenges {
+            for challenge in challenges.into_iter().take(if is_of_page { 1 } else { 2 }) {
                 headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
         }

@@ -1,7 +1,7 @@
 //! Who asks, and what their key allows.
 //!
 //! A handler names the scope that it needs as the type of its first argument, [`Caller<Read>`], and so cannot forget it. A key
-//! that is bound to a conference gets no further than the paths below that conference.
+//! that is bound to a conference gets no further than the paths below that conference. A person who has signed in has the scopes of their role.
 
 use crate::{
     auth,
@@ -15,7 +15,7 @@ use axum::{
 };
 use plenary_conference::AccountId;
 use plenary_model::{Actor, ConferenceName, Scope};
-use plenary_store::Access;
+use plenary_store::{Access, Authenticated, SessionId};
 use std::{marker::PhantomData, sync::Arc};
 
 /// A scope as a type.
@@ -49,7 +49,7 @@ pub(crate) struct Caller<S> {
 impl<S> Caller<S> {
     /// The actor that events name.
     pub(crate) fn actor(&self) -> Actor {
-        Actor::key(self.access.key.0)
+        auth::actor(&self.access)
     }
 
     /// What is changed by this state is told by events as the key's doing.
@@ -82,6 +82,8 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
 pub(crate) struct Reader {
     pub(crate) account: AccountId,
     pub(crate) conference: Option<ConferenceName>,
+    /// The session by which it reads, where it is one.
+    pub(crate) session: Option<SessionId>,
 }
 
 impl FromRequestParts<App> for Reader {
@@ -92,7 +94,11 @@ impl FromRequestParts<App> for Reader {
         if !access.scopes.includes(Scope::Read) {
             return Err(ApiError::lacks(Scope::Read));
         }
-        Ok(Self { account: access.account.id, conference: access.conference.clone() })
+        let session = match &access.by {
+            Authenticated::Person { session, .. } => Some(*session),
+            Authenticated::Key(_) => None,
+        };
+        Ok(Self { account: access.account.id, conference: access.conference.clone(), session })
     }
 }
 

@@ -26,15 +26,17 @@ struct AuditRecord {
     /// When it was answered.
     #[schema(format = DateTime)]
     at: String,
-    /// Who: `key`, an API key; `operator`, someone with access to the machine.
+    /// Who: `key`, an API key; `person`, who had signed in; `operator`, someone with access to the machine.
     by: &'static str,
-    /// The account's `cloudID/username`, or the user of the machine.
+    /// The account's `cloudID/username`, the person's mail address, or the user of the machine.
     #[schema(example = "1-2-0/bob@example.com")]
     actor: String,
-    /// The account's number; null: an operator on the machine.
+    /// The account's number; null: an operator on the machine, or about no account.
     account: Option<i64>,
-    /// The key's number; null: an operator on the machine.
+    /// The key's number; null: it was none.
     key: Option<i64>,
+    /// The person's number; null: nobody had signed in.
+    person: Option<i64>,
     /// The address it came from; null: the machine itself.
     #[schema(example = "198.51.100.7")]
     source: Option<String>,
@@ -61,13 +63,19 @@ struct AuditRecord {
 
 impl From<(i64, AuditEntry)> for AuditRecord {
     fn from((id, entry): (i64, AuditEntry)) -> Self {
+        let by = match entry.person {
+            _ if entry.method == AUDIT_COMMAND => "operator",
+            Some(_) => "person",
+            None => "key",
+        };
         Self {
             id,
             at: time::rfc3339(entry.at),
-            by: if entry.method == AUDIT_COMMAND { "operator" } else { "key" },
+            by,
             actor: entry.actor,
             account: entry.account.map(|account| account.0),
             key: entry.key,
+            person: entry.person,
             source: entry.source,
             request_id: entry.request_id,
             method: entry.method,

@@ -7,19 +7,20 @@ use super::{
 use crate::{
     answer::Answer,
     error::{ApiError, EVENTS_GONE},
-    followers::{NotFollowed, Topics},
-    state::{ApiState, App},
+    followers::{Follower, NotFollowed, Topics},
+    state::App,
 };
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use futures_util::stream;
 use plenary_model::EVENT_TYPES;
-use plenary_store::EventBounds;
+use plenary_store::{EventBounds, SessionId};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
+use tokio::time::Instant;
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
@@ -110,11 +111,11 @@ struct Event {
 #[derive(Debug, Serialize, ToSchema)]
 #[allow(dead_code, reason = "as above")]
 struct EventActor {
-    /// `leader` and `participant`: by their telephone; `key`: a program, by an API key; `api`: the web services without a known
+    /// `leader` and `participant`: by their telephone; `key`: a program, by an API key; `person`: who has signed in; `api`: the web services without a known
     /// key; `system`: the service itself.
     #[schema(example = "leader")]
     kind: String,
-    /// The id of the participant, or the number of the key.
+    /// The id of the participant, or the number of the key or the person.
     id: Option<String>,
 }
 
@@ -168,7 +169,7 @@ async fn events(
     let accepts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     if accepts.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with(EVENT_STREAM)) {
         let after = last_event_id(&headers)?.or(after);
-        return follow(&state, &reader, topics, after).await;
+        return follow(state, &reader, topics, after).await;
     }
     let bounds = state.store.event_bounds(reader.account).await?;
     let after = after.unwrap_or(bounds.first - 1);
@@ -205,7 +206,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
     Ok(Some(seq))
 }
 
-async fn follow(state: &ApiState, reader: &Reader, topics: Topics, after: Option<i64>) -> Answer {
+async fn follow(state: App, reader: &Reader, topics: Topics, after: Option<i64>) -> Answer {
     let follower = match state.followers.follow(reader.account, topics, after).await {
         Ok(follower) => follower,
         Err(NotFollowed::TooMany { most }) => {
@@ -217,8 +218,9 @@ async fn follow(state: &ApiState, reader: &Reader, topics: Topics, after: Option
         }
         Err(NotFollowed::Store(error)) => return Err(error.into()),
     };
-    let chunks = stream::unfold(follower, |mut follower| async {
-        follower.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), follower))
+    let feed = Feed { follower, session: reader.session, state, looked_at: Instant::now() };
+    let chunks = stream::unfold(feed, |mut feed| async {
+        feed.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), feed))
     });
     let mut response = Response::new(Body::from_stream(chunks));
     let headers = response.headers_mut();
@@ -226,4 +228,33 @@ async fn follow(state: &ApiState, reader: &Reader, topics: Topics, after: Option
     // Proxies that gather answers do not gather this one.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// How often is looked whether a session that follows still counts.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Events on their way to a client.
+struct Feed {
+    follower: Follower,
+    /// The session by which it reads: it reads no longer than that lasts.
+    session: Option<SessionId>,
+    state: App,
+    looked_at: Instant,
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Bytes> {
+        let chunk = self.follower.next().await?;
+        if let Some(session) = self.session
+            && self.looked_at.elapsed() >= LOOK_EVERY
+        {
+            self.looked_at = Instant::now();
+            let counts = self.state.store.session_counts(session, self.state.control.now()).await;
+            // Where the database does not answer, the next chunk asks again.
+            if let Ok(false) = counts {
+                return None;
+            }
+        }
+        Some(chunk)
+    }
 }

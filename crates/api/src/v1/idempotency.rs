@@ -2,8 +2,9 @@
 //! first answer, for 24 hours and across restarts.
 //!
 //! Only answers of success are kept: what was refused has changed nothing and may be tried again. A kept answer may hold a
-//! secret (a new key), so it is encrypted with what only the client has, its API key and its idempotency key.
+//! secret (a new key), so it is encrypted with what only the client has, its API key or cookie, and its idempotency key.
 
+use super::session;
 use crate::{
     answer::to_the_end,
     auth,
@@ -23,7 +24,7 @@ use axum::{
 };
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
-use plenary_store::Begun;
+use plenary_store::{Authenticated, Begun};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -42,7 +43,8 @@ struct Kept {
 }
 
 pub(super) async fn around(State(state): State<App>, request: Request, next: Next) -> Response<Body> {
-    if *request.method() != Method::POST || !request.headers().contains_key(&HEADER) {
+    let is_sign_in = session::SIGN_IN.contains(&request.uri().path());
+    if *request.method() != Method::POST || is_sign_in || !request.headers().contains_key(&HEADER) {
         return next.run(request).await;
     }
     once(state, request, next).await.unwrap_or_else(IntoResponse::into_response)
@@ -52,16 +54,20 @@ async fn once(state: App, request: Request, next: Next) -> Result<Response<Body>
     let (mut parts, body) = request.into_parts();
     let key = key(&parts)?;
     let access = auth::authenticate(&state, &mut parts).await?;
-    let secret =
-        auth::credentials(&parts).map(|credentials| credentials.key().to_owned()).unwrap_or_default();
+    let secret = auth::secret(&parts, &state);
     let body = extract::read(state.max_body_bytes, body).await?;
     let asked = digest(&[
         parts.uri.path_and_query().map_or("", |path| path.as_str()).as_bytes(),
         parts.headers.get(header::CONTENT_TYPE).map_or(b"", |value| value.as_bytes()),
         &body,
     ]);
-    // Two keys of an account do not get each other's answers.
-    let name = digest(&[&access.key.0.to_be_bytes(), key.as_bytes()]);
+    // Two keys of an account do not get each other's answers, nor do two sessions.
+    let name = match &access.by {
+        Authenticated::Key(number) => digest(&[&number.0.to_be_bytes(), key.as_bytes()]),
+        Authenticated::Person { session, .. } => {
+            digest(&[b"session", &session.0.to_be_bytes(), key.as_bytes()])
+        }
+    };
     let cipher = Aes256Gcm::new(&digest(&[b"kept answer", secret.as_bytes(), key.as_bytes()]).into());
     let account = access.account.id;
     match state.store.idempotent_begin(account, &name, &asked).await? {

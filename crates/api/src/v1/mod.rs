@@ -23,12 +23,14 @@ mod moment;
 pub(crate) mod openapi;
 mod operator;
 mod participants;
+mod people;
 mod personal_data;
 mod playbacks;
 mod recording;
 mod recordings;
 mod reservations;
 mod rooms;
+mod session;
 mod sound;
 mod tokens;
 mod trunks;
@@ -57,6 +59,7 @@ fn resources() -> OpenApiRouter<App> {
         calls::routes(),
         history::routes(),
         usage::routes(),
+        people::routes(),
         personal_data::routes(),
         audit::routes(),
         sound::routes(),
@@ -69,6 +72,7 @@ fn resources() -> OpenApiRouter<App> {
         messages::routes(),
         operator::routes(),
         rooms::routes(),
+        session::routes(),
         tokens::routes(),
         trunks::routes(),
         users::routes(),

@@ -155,14 +155,14 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
     Ok(())
 }
 
-async fn find(store: &Store, login: &str) -> anyhow::Result<plenary_store::Account> {
+pub(super) async fn find(store: &Store, login: &str) -> anyhow::Result<plenary_store::Account> {
     store
         .find_account(login)
         .await?
         .ok_or_else(|| anyhow!("there is no account {login}. `plenary account list` shows them all."))
 }
 
-fn text(at: Timestamp) -> anyhow::Result<String> {
+pub(super) fn text(at: Timestamp) -> anyhow::Result<String> {
     let Civil { year, month, day, hour, minute, second } =
         at.civil().ok_or_else(|| anyhow!("the database has a time outside of all calendars: {at:?}"))?;
     Ok(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"))

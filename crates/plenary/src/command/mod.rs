@@ -7,6 +7,7 @@ mod database;
 mod demo;
 mod doctor;
 mod load;
+mod person;
 mod serve;
 
 use crate::{
@@ -28,6 +29,11 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             log::start_for_command();
             let config = load(&cli.common, None)?;
             runtime()?.block_on(account::run(&config, command))?;
+        }
+        CliCommand::Person(command) => {
+            log::start_for_command();
+            let config = load(&cli.common, None)?;
+            runtime()?.block_on(person::run(&config, command))?;
         }
         CliCommand::Database(command) => {
             log::start_for_command();

@@ -3,6 +3,7 @@
 use crate::{config::Config, engine::wall_now, server::Server};
 use anyhow::{Context, bail};
 use plenary_api::platform_time;
+use plenary_model::{LanguageCode, PersonSettings, Role};
 use plenary_store::Store;
 use sd_notify::NotifyState;
 use std::{io::Write, time::Duration};
@@ -22,7 +23,7 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened for")?;
 
     let mut server = Server::start(&config).await?;
-    let first_key = if config.demo_account { demo_account(server.store()).await? } else { None };
+    let first = if config.demo_account { demo_account(server.store()).await? } else { None };
 
     // Scripts wait for these lines, so they are out before anything else happens. Their reader may go away:
     // the service is not for them.
@@ -38,8 +39,8 @@ pub(super) async fn run(config: Config, reload: impl Fn() -> anyhow::Result<Conf
     if let Some(address) = server.metrics_addr() {
         text.push_str(&format!("Metrics:      http://{address}/metrics\n"));
     }
-    if let Some(key) = first_key {
-        text.push_str(&welcome(&server, &key));
+    if let Some(first) = first {
+        text.push_str(&welcome(&server, &first));
     }
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -101,23 +102,54 @@ async fn drain(server: &Server, terminate: &mut Signal, interrupt: &mut Signal) 
 
 const DEMO_LOGIN: &str = "1-2-0/demo@example.com";
 const DEMO_SERVICE: &str = "conf-*";
+const DEMO_MAIL: &str = "demo@example.com";
+
+/// What an empty data folder gets to try things with.
+struct DemoAccount {
+    key: String,
+    /// The code by which an operator sets a password, where this program has a console.
+    invitation: Option<String>,
+}
 
 /// On a data folder without accounts, makes one and a service that leads to every conference of its name.
-async fn demo_account(store: &Store) -> anyhow::Result<Option<String>> {
+async fn demo_account(store: &Store) -> anyhow::Result<Option<DemoAccount>> {
     if !store.list_accounts().await?.is_empty() {
         return Ok(None);
     }
     let (account, key) = store.create_account_login(DEMO_LOGIN).await?;
     let body = serde_json::json!({ "conference": { "name": "{rest}" } });
     store.put_service(account.id, DEMO_SERVICE, &body).await?;
-    Ok(Some(key.to_string()))
+    let mut invitation = None;
+    if plenary_web::has_console() {
+        let operator = PersonSettings {
+            name: "Operator".to_owned(),
+            mail: DEMO_MAIL.to_owned(),
+            language: LanguageCode::english(),
+            is_operator: true,
+            is_disabled: false,
+            roles: [(account.id, Role::Admin)].into(),
+        };
+        let person = store.person_new(&operator, wall_now()).await?;
+        invitation = store.invite(person.id, wall_now()).await?.map(|(code, _)| code.as_str().to_owned());
+    }
+    Ok(Some(DemoAccount { key: key.to_string(), invitation }))
 }
 
-fn welcome(server: &Server, key: &str) -> String {
+fn welcome(server: &Server, first: &DemoAccount) -> String {
+    let DemoAccount { key, invitation } = first;
     let start = platform_time(wall_now().plus_minutes(7));
     let (http, sip) = (server.http_addr(), server.sip_addr());
+    let console = invitation.as_ref().map_or_else(String::new, |code| {
+        format!(
+            "
+Open the console, set a password, and sign in by it as {DEMO_MAIL} from then on (the link works once):
+
+  http://{http}/console/welcome#{code}
+"
+        )
+    });
     format!(
-        "
+        "{console}
 This data folder was empty, so there is now an account to try things with.
 
   Account:         {DEMO_LOGIN}

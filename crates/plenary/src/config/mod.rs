@@ -214,6 +214,16 @@ impl Config {
         Ok(config)
     }
 
+    /// The link by which somebody who is invited sets a password.
+    pub(crate) fn welcome_link(&self, code: &str) -> String {
+        let base = match (self.web.public_url.trim_end_matches('/'), self.https) {
+            ("", Some(address)) => format!("https://{}", reached_at(address)),
+            ("", None) => format!("http://{}", reached_at(self.http)),
+            (url, _) => url.to_owned(),
+        };
+        format!("{base}/console/welcome#{code}")
+    }
+
     /// What single values can't know: limits that contradict each other.
     fn check(&self) -> anyhow::Result<()> {
         if self.sip.0.is_empty() {
@@ -292,4 +302,9 @@ fn known_keys() -> Vec<KnownKey> {
         toml::Value::Table(sample) => KnownKey::all(sample),
         other => unreachable!("a struct serialises to a table, and not to {other}"),
     }
+}
+
+/// An address that is listened on, as a browser of this machine reaches it.
+fn reached_at(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }

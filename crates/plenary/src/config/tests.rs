@@ -117,3 +117,17 @@ fn levels_of_the_log_are_checked_and_the_variable_overrides_the_file() {
     let error = load("log_format = \"xml\"\n", &[]).unwrap_err().to_string();
     assert!(error.contains("line 1") && error.contains("json"), "{error}");
 }
+
+#[test]
+fn the_link_of_an_invitation_leads_to_where_the_service_is_reached() {
+    for (text, link) in [
+        ("", "http://127.0.0.1:8080/console/welcome#abc"),
+        ("http = \"0.0.0.0:80\"\n", "http://localhost:80/console/welcome#abc"),
+        ("https = \"192.0.2.1:443\"\n", "https://192.0.2.1:443/console/welcome#abc"),
+        ("[web]\npublic_url = \"https://example.com/\"\n", "https://example.com/console/welcome#abc"),
+    ] {
+        let table: toml::Table = text.parse().unwrap();
+        let config: Config = toml::Value::Table(table).try_into().unwrap();
+        assert_eq!(config.welcome_link("abc"), link, "{text}");
+    }
+}

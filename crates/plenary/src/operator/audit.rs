@@ -24,6 +24,7 @@ pub(crate) fn command(
         account: None,
         actor: uid.map_or_else(|| "unknown".to_owned(), |uid| format!("uid {uid}")),
         key: None,
+        person: None,
         source: None,
         request_id: None,
         method: AUDIT_COMMAND.to_owned(),

@@ -11,13 +11,11 @@
 //! PINs of one account are checked one after the other within a process, so many calls at once guess no more than one. The
 //! levels are in the database: they outlast a restart, and other processes see them.
 
-use super::{
-    guessing::{ALARMED, CALLER, Level, Place, Tries, alarm, room_drain},
-    pins::{Door, PinHash},
-};
+use super::pins::{Door, PinHash};
 use crate::{
     Store, StoreError,
     database::{Write, execute, read, within},
+    guessing::{ALARMED, CALLER, EMPTY_MS, Level, Place, Tries, UNKNOWN_MS, alarm, room_drain},
 };
 use plenary_model::{AccountId, Timestamp, is_room_number};
 use sha2::{Digest, Sha256};
@@ -71,7 +69,7 @@ impl PinCaller<'_> {
 }
 
 /// What one customer has: an address of IPv4, 64 bits of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX))),
         ip @ IpAddr::V4(_) => ip,
@@ -111,10 +109,6 @@ pub enum PinOutcome {
 type Row = (String, i64, i64, Option<i64>);
 
 const DOING: &str = "counting wrong PINs";
-/// Levels that were raised so long ago are empty.
-const EMPTY_MS: i64 = 7 * 24 * 3_600_000;
-/// Callers who were right so long ago are not known any more.
-const UNKNOWN_MS: i64 = 90 * 24 * 3_600_000;
 /// Rows too old that one check deletes at the most.
 const DELETED_AT_ONCE: i64 = 100;
 

@@ -3,14 +3,16 @@
 //! A PIN is hashed with Argon2id (RFC 9106), by threads that may take long, two at a time at the most: 19 MiB and about 20 ms
 //! each. The salt is made of the account, the room's number and a key of the installation, so that both PINs of a room are
 //! compared by one hash. PINs are short: with the whole database all of them can be tried, and the hash makes that slow, not
-//! impossible. What keeps guessers out is [`super::guessing`].
+//! impossible. What keeps guessers out is [`crate::guessing`].
 //!
 //! That a PIN was right is remembered under a hash with a key of this process, so that of hundreds who call at the full hour
 //! only the first costs a hash.
 
-use crate::{StoreError, database::random_bytes};
-use argon2::{Algorithm, Argon2, Params, Version};
-use data_encoding::BASE64_NOPAD;
+use crate::{
+    StoreError,
+    database::random_bytes,
+    hashing::{self, Cost, HASH_BYTES, Hashing, SALT_BYTES},
+};
 use hmac::{Hmac, Mac};
 use plenary_model::AccountId;
 use sha2::Sha256;
@@ -20,14 +22,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use subtle::{Choice, ConstantTimeEq};
-use tokio::sync::{MutexGuard, OnceCell, Semaphore};
-use zeroize::Zeroizing;
+use tokio::sync::{MutexGuard, OnceCell};
 
 /// Memory in KiB, passes, lanes: the least that OWASP's Password Storage Cheat Sheet names for Argon2id. More would not make a
 /// four-digit PIN safe, and would cost the callers of a large conference seconds.
-const COST: (u32, u32, u32) = (19_456, 2, 1);
-const HASH_BYTES: usize = 32;
-const SALT_BYTES: usize = 16;
+const COST: Cost = (19_456, 2, 1);
 /// Hashes at a time.
 const HASHES_MAX: usize = 2;
 /// PINs that were right and are remembered.
@@ -54,26 +53,19 @@ impl PinHash {
         &self.0
     }
 
-    fn new(hash: &[u8; HASH_BYTES], cost: (u32, u32, u32)) -> Self {
-        let (memory, passes, lanes) = cost;
-        let hash = BASE64_NOPAD.encode(hash);
-        Self(format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${hash}"))
+    fn new(hash: &[u8; HASH_BYTES], cost: Cost) -> Self {
+        Self(hashing::written(cost, &[hash]))
     }
 
     fn parts(&self) -> Result<(Cost, [u8; HASH_BYTES]), StoreError> {
         let parts = || {
-            let (cost, hash) = self.0.strip_prefix("$argon2id$v=19$m=")?.split_once('$')?;
-            let (memory, cost) = cost.split_once(",t=")?;
-            let (passes, lanes) = cost.split_once(",p=")?;
-            let cost = (memory.parse().ok()?, passes.parse().ok()?, lanes.parse().ok()?);
-            let hash = BASE64_NOPAD.decode(hash.as_bytes()).ok()?.try_into().ok()?;
-            Some((cost, hash))
+            let (cost, parts) = hashing::parse(&self.0)?;
+            let [hash] = <[_; 1]>::try_from(parts).ok()?;
+            Some((cost, hash.try_into().ok()?))
         };
         parts().ok_or_else(|| StoreError::Damaged { what: "the hash of a room's PIN".to_owned() })
     }
 }
-
-type Cost = (u32, u32, u32);
 
 /// Which room a PIN is for.
 #[derive(Debug, Clone)]
@@ -89,7 +81,7 @@ pub(crate) struct Pins(Arc<Shared>);
 struct Shared {
     /// The key of the installation that salts are made with.
     secret: OnceCell<Vec<u8>>,
-    hashing: Arc<Semaphore>,
+    hashing: Hashing,
     /// Callers of one account are checked one after the other, so that many at once count like one behind the other.
     turns: [tokio::sync::Mutex<()>; TURNS],
     key: [u8; 32],
@@ -100,7 +92,7 @@ impl Default for Pins {
     fn default() -> Self {
         Self(Arc::new(Shared {
             secret: OnceCell::new(),
-            hashing: Arc::new(Semaphore::new(HASHES_MAX)),
+            hashing: Hashing::new(HASHES_MAX, "a PIN"),
             turns: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
             key: random_bytes(),
             remembered: Mutex::default(),
@@ -180,27 +172,10 @@ impl Pins {
         secret: &[u8],
         door: &Door,
         pin: &str,
-        (memory, passes, lanes): Cost,
+        cost: Cost,
     ) -> Result<[u8; HASH_BYTES], StoreError> {
-        let damaged =
-            |error: argon2::Error| StoreError::Damaged { what: format!("how a PIN is hashed: {error}") };
-        let params = Params::new(memory, passes, lanes, Some(HASH_BYTES)).map_err(damaged)?;
         let salt = mac(secret, &[&door.account.0.to_be_bytes(), door.number.as_bytes()]);
-        let pin = Zeroizing::new(pin.to_owned());
-        let hashing = self.0.hashing.clone();
-        let permit = hashing.acquire_owned().await.expect("the semaphore is never closed");
-        let hashed = tokio::task::spawn_blocking(move || {
-            // Held by the thread: the task that waits for it may be dropped.
-            let _permit = permit;
-            let mut hash = [0; HASH_BYTES];
-            Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-                .hash_password_into(pin.as_bytes(), &salt[..SALT_BYTES], &mut hash)
-                .map(|()| hash)
-        });
-        match hashed.await {
-            Ok(hash) => hash.map_err(damaged),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        self.0.hashing.run(pin, &salt[..SALT_BYTES], cost).await
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], bool>> {

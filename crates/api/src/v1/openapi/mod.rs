@@ -6,7 +6,7 @@
 mod platform;
 
 use super::idempotency;
-use crate::{methods::only, state::App};
+use crate::{cookie, methods::only, state::App};
 use axum::{
     Router,
     body::Body,
@@ -42,10 +42,11 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     `/v1` is the management API. The seven services `/conference_…`, `/webrtc_generate_token` and `/service/v1/inbound` keep \
     the form of the platform that they come from.\n\n\
     Every request carries an API key, as the password of basic authentication (the user name is `cloudID/username`) or as a \
-    bearer token. What a key may do is said by its scopes; each operation names the one that it needs.";
+    bearer token; or the cookie of a person who has signed in, whose role stands for scopes. What a key may do is said by its \
+    scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
@@ -58,6 +59,7 @@ const TAGS: [(&str, &str); 15] = [
     ("trunks", "Providers that calls go out to and come in from."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
     ("keys", "API keys of the account."),
+    ("people", "People who sign in, and their sessions."),
     ("limits", "What the configuration allows."),
     ("operator", "The installation as a whole."),
     ("platform", "The services of the platform, in its own form."),
@@ -118,6 +120,12 @@ fn add_schemas(components: &mut Value) {
             "description": "User name `cloudID/username`, password an API key of the account.",
         },
         "bearer": { "type": "http", "scheme": "bearer", "description": "An API key." },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": cookie::NAME,
+            "description": "A person who has signed in by `POST /v1/session`. Changes count only from pages of this host.",
+        },
     });
 }
 
@@ -149,13 +157,15 @@ fn request_id() -> Value {
 /// Adds what all operations have in common.
 fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value) {
     let scopes = operation["security"][0]["bearer"].clone();
-    let scope = scopes[0].as_str().expect("each operation names its scope").to_owned();
-    operation["security"] = json!([{ "bearer": scopes }, { "basic": scopes }]);
-    let description = operation["description"].as_str().unwrap_or_default();
-    let separator = if description.is_empty() { "" } else { "\n\n" };
-    operation["description"] = json!(format!("{description}{separator}Needs the scope `{scope}`."));
+    // Who signs in has none yet, and who has may see to their own sessions with any.
+    if let Some(scope) = scopes[0].as_str().map(str::to_owned) {
+        operation["security"] = json!([{ "bearer": scopes }, { "basic": scopes }, { "session": [] }]);
+        let description = operation["description"].as_str().unwrap_or_default();
+        let separator = if description.is_empty() { "" } else { "\n\n" };
+        operation["description"] = json!(format!("{description}{separator}Needs the scope `{scope}`."));
+    }
 
-    if method == "post" {
+    if method == "post" && scopes.is_array() {
         add_parameter(
             operation,
             json!({
@@ -198,7 +208,7 @@ fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value
     let has_path = path.contains('{');
     let holds = |status| match status {
         "404" => has_path,
-        "409" | "422" => method == "post",
+        "409" | "422" => method == "post" && scopes.is_array(),
         "412" => is_conditional && method != "get",
         "413" | "415" => has_body,
         _ => true,
@@ -221,8 +231,13 @@ fn complete(path: &str, method: &str, operation: &mut Value, schemas: &mut Value
 /// Refusals that have nothing of their own in an operation.
 const REFUSALS: [(&str, &str, &str); 11] = [
     ("BadRequest", "400", "A parameter or the body is not valid; `errors` names each member."),
-    ("Unauthorized", "401", "No valid API key."),
-    ("Forbidden", "403", "The key lacks the scope (1303), or is for another conference (1304)."),
+    ("Unauthorized", "401", "No valid API key, and no session."),
+    (
+        "Forbidden",
+        "403",
+        "The key lacks the scope (1303), or is for another conference (1304); of a session: the role does not allow it (1128), or no \
+         page of ours sends it (1127).",
+    ),
     ("NotFound", "404", "There is none of this name."),
     ("UnderWay", "409", "The first request with this `Idempotency-Key` is under way (1214)."),
     ("ChangedMeanwhile", "412", "There is another version by now (1213)."),

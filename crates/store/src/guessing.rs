@@ -1,6 +1,7 @@
-//! How fast PINs can be guessed. Pure: counts and times in, a decision out.
+//! How fast PINs of rooms, and passwords of people, can be guessed. Pure: counts and times in, a decision out.
 //!
-//! Wrong PINs raise four levels, which drain with time:
+//! Of a PIN the caller is a caller in one room and the room is the room; of a password the caller is an address that signs in
+//! by one login, and the room is that login. Wrong PINs raise four levels, which drain with time:
 //!
 //! ```text
 //! level   counts over                            drains    slows down
@@ -30,6 +31,10 @@ const WAIT_MS_MAX: i64 = HOUR_MS;
 const SHORT_WAIT_MS_MAX: i64 = 120_000;
 /// A caller who was right is known for so long.
 const KNOWN_MS: i64 = 90 * 24 * HOUR_MS;
+/// Callers who were right so long ago are not known any more: what is kept of them can go.
+pub(crate) const UNKNOWN_MS: i64 = KNOWN_MS;
+/// Levels that were raised so long ago are empty.
+pub(crate) const EMPTY_MS: i64 = 7 * 24 * HOUR_MS;
 /// That a caller was right is written down again after so long.
 const REFRESHED_MS: i64 = 24 * HOUR_MS;
 /// Wrong PINs in a room after which its leaders are first warned.
@@ -37,16 +42,16 @@ const ALARM: i64 = 20;
 
 /// A count that drains with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Level {
+pub(crate) struct Level {
     /// Thousandths, at that time.
-    pub(super) thousandths: i64,
+    pub(crate) thousandths: i64,
     /// When it was last raised.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// How a level drains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Drain {
+pub(crate) struct Drain {
     per_hour: i64,
 }
 
@@ -57,8 +62,8 @@ struct Bucket {
     drain: Drain,
 }
 
-pub(super) const CALLER: Drain = Drain { per_hour: 1 };
-pub(super) const ALARMED: Drain = Drain { per_hour: 20 };
+pub(crate) const CALLER: Drain = Drain { per_hour: 1 };
+pub(crate) const ALARMED: Drain = Drain { per_hour: 20 };
 const ROOM: Bucket = Bucket { burst: 60, drain: Drain { per_hour: 600 } };
 const SOURCE: Bucket = Bucket { burst: 20, drain: Drain { per_hour: 60 } };
 const TRUNK: Bucket = Bucket { burst: 60, drain: Drain { per_hour: 120 } };
@@ -71,7 +76,7 @@ impl Level {
     }
 
     /// With one more.
-    pub(super) fn raised(self, now: Timestamp, drain: Drain) -> Self {
+    pub(crate) fn raised(self, now: Timestamp, drain: Drain) -> Self {
         Self { thousandths: self.left(now, drain) + ONE, at: now }
     }
 
@@ -93,28 +98,28 @@ impl Bucket {
 
 /// What is known of a caller in a room, before a PIN is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Tries {
+pub(crate) struct Tries {
     /// Of the caller in the room.
-    pub(super) caller: Level,
+    pub(crate) caller: Level,
     /// When the caller was last right there.
-    pub(super) right_at: Option<Timestamp>,
+    pub(crate) right_at: Option<Timestamp>,
     /// Of where the caller comes from.
-    pub(super) source: Level,
+    pub(crate) source: Level,
     /// Of the room.
-    pub(super) room: Level,
+    pub(crate) room: Level,
 }
 
 /// What distinguishes a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The source is a trunk, which many people come by.
-    pub(super) is_trunk: bool,
+    pub(crate) is_trunk: bool,
     /// Others look the same: a trunk's callers without a number.
-    pub(super) is_shared: bool,
+    pub(crate) is_shared: bool,
 }
 
 impl Place {
-    pub(super) fn source_drain(self) -> Drain {
+    pub(crate) fn source_drain(self) -> Drain {
         self.source().drain
     }
 
@@ -123,7 +128,7 @@ impl Place {
     }
 }
 
-pub(super) fn room_drain() -> Drain {
+pub(crate) fn room_drain() -> Drain {
     ROOM.drain
 }
 
@@ -133,7 +138,7 @@ impl Tries {
     }
 
     /// From when on the caller's next PIN is looked at; `None`: now.
-    pub(super) fn wait(&self, place: Place, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn wait(&self, place: Place, now: Timestamp) -> Option<Timestamp> {
         let is_known = self.is_known(place, now);
         let longest = if is_known || place.is_shared { SHORT_WAIT_MS_MAX } else { WAIT_MS_MAX };
         let mut free_at = match u32::try_from(self.caller.count(now, CALLER)).unwrap_or(u32::MAX) {
@@ -151,13 +156,13 @@ impl Tries {
     }
 
     /// That the caller was right has to be written down.
-    pub(super) fn is_news(&self, place: Place, now: Timestamp) -> bool {
+    pub(crate) fn is_news(&self, place: Place, now: Timestamp) -> bool {
         !place.is_shared && self.right_at.is_none_or(|at| now.0.saturating_sub(at.0) >= REFRESHED_MS)
     }
 }
 
 /// How many wrong PINs leaders are warned of, when the level of the room's alarm rises to this: at the 20th, the 40th, the 80th …
-pub(super) fn alarm(before: Level, now: Timestamp) -> Option<u32> {
+pub(crate) fn alarm(before: Level, now: Timestamp) -> Option<u32> {
     let count = before.count(now, ALARMED);
     let raised = before.raised(now, ALARMED).count(now, ALARMED);
     let mut reported = ALARM;

@@ -1,0 +1,435 @@
+//! Signing in and out, and the sessions of the person who has signed in. A session is a cookie ([`crate::cookie`]).
+
+use super::{
+    body::{Body, Patch},
+    list::{List, Page, Query},
+};
+use crate::{
+    answer::{Answer, no_content, to_the_end},
+    audit::{Audit, Doer},
+    auth::{self, SignedIn},
+    cookie::Channel,
+    error::{ApiError, BAD_INVITATION, ROLE_FORBIDS, UNKNOWN_SESSION, WRONG_PASSWORD},
+    extract::Segments,
+    json::{json, present},
+    peer::Peer,
+    state::{ApiState, App},
+    time,
+};
+use axum::{
+    body::Body as HttpBody,
+    extract::{FromRequestParts, State},
+    http::{Response, StatusCode, header, request::Parts},
+};
+use plenary_model::{AccountId, LanguageCode, MAIL_CHARS_MAX, Role, Scopes, Timestamp};
+use plenary_store::{AcceptError, Person, SESSION_MS, Session, SessionId, SignIn, SignInFrom, Store};
+use serde::{Deserialize, Serialize};
+use std::{convert::Infallible, net::IpAddr};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Paths by which somebody signs in who is not known yet.
+pub(super) const SIGN_IN: [&str; 2] = ["/v1/session", "/v1/invitations/accept"];
+/// Accounts that are shown to somebody who may work in all of them, at the most.
+const ACCOUNTS_SHOWN_MAX: usize = 500;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(show, sign_in, change, sign_out))
+        .routes(routes!(accept))
+        .routes(routes!(list))
+        .routes(routes!(end))
+}
+
+/// Who is signed in, and what they may do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedIn)]
+struct Shown {
+    /// Who.
+    person: ShownPerson,
+    /// The account that is worked in; null: there is none yet.
+    account: Option<WorkedIn>,
+    /// What they may do there, as a key with these scopes could; a role of `auditor` changes nothing.
+    scopes: Scopes,
+    /// All accounts that they may work in, by login; of operators the first 500 of all.
+    accounts: Vec<WorkedIn>,
+    /// This session.
+    session: ShownSession,
+}
+
+/// The person who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedInPerson)]
+struct ShownPerson {
+    /// Their number.
+    id: i64,
+    /// What they are called.
+    #[schema(example = "Eve")]
+    name: String,
+    /// Their mail address, by which they sign in.
+    #[schema(example = "eve@example.com")]
+    mail: String,
+    /// In which language pages are shown to them.
+    #[schema(example = "en")]
+    language: String,
+    /// They operate the installation.
+    operator: bool,
+}
+
+/// An account that somebody may work in.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = SignedInAccount)]
+struct WorkedIn {
+    /// Its number.
+    id: i64,
+    /// Its `cloudID/username`.
+    #[schema(example = "1-2-0/bob@example.com")]
+    login: String,
+    /// The person's role there; null: they operate the installation and have none.
+    role: Option<Role>,
+}
+
+impl WorkedIn {
+    fn of(account: &plenary_store::Account, person: &Person) -> Self {
+        Self {
+            id: account.id.0,
+            login: format!("{}/{}", account.cloud_id, account.username),
+            role: person.role_in(account.id),
+        }
+    }
+}
+
+/// A browser that is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+struct ShownSession {
+    /// Its number.
+    id: i64,
+    /// It is the one that asks.
+    current: bool,
+    /// When it began.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it was last used, to a minute.
+    #[schema(format = DateTime)]
+    last_used_at: String,
+    /// When it ends, if it is not used again.
+    #[schema(format = DateTime)]
+    idle_ends_at: String,
+    /// When it ends in any case.
+    #[schema(format = DateTime)]
+    ends_at: String,
+    /// The address that it was begun from.
+    #[schema(example = "198.51.100.7")]
+    address: Option<String>,
+    /// What the browser calls itself.
+    user_agent: Option<String>,
+}
+
+impl ShownSession {
+    fn of(session: &Session, current: SessionId) -> Self {
+        let ends_at = Timestamp(session.created_at.0.saturating_add(SESSION_MS));
+        Self {
+            id: session.id.0,
+            current: session.id == current,
+            created_at: time::rfc3339(session.created_at),
+            last_used_at: time::rfc3339(session.last_used_at),
+            idle_ends_at: time::rfc3339(session.ends_at()),
+            ends_at: time::rfc3339(ends_at),
+            address: session.address.clone(),
+            user_agent: session.user_agent.clone(),
+        }
+    }
+}
+
+/// Login and password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignInBody {
+    /// The mail address, in whichever case.
+    #[schema(max_length = 254, example = "eve@example.com")]
+    login: String,
+    /// The password.
+    #[schema(write_only, max_length = 256, example = "correct horse battery")]
+    password: String,
+}
+
+/// The code of an invitation, and the password that is to be set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AcceptBody {
+    /// What stands behind `#` in the link.
+    #[schema(write_only, max_length = 100)]
+    code: String,
+    /// The new password.
+    #[schema(write_only, min_length = 10, max_length = 256, example = "correct horse battery")]
+    password: String,
+}
+
+/// What can be changed of one's own session and person.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SessionPatch {
+    /// The account to work in: one of `accounts`; of operators any.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(nullable = false)]
+    account: Option<i64>,
+    /// The language of pages.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, nullable = false, example = "de")]
+    language: Option<LanguageCode>,
+}
+
+/// Where a request comes from.
+struct Origin {
+    address: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+impl Origin {
+    fn from(&self) -> SignInFrom<'_> {
+        SignInFrom { address: self.address, user_agent: self.user_agent.as_deref() }
+    }
+}
+
+impl FromRequestParts<App> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            address: parts.extensions.get::<Peer>().map(|peer| peer.remote.ip()),
+            user_agent: user_agent.map(str::to_owned),
+        })
+    }
+}
+
+/// The source has not guessed too often of late.
+struct Admitted(Option<IpAddr>);
+
+impl FromRequestParts<App> for Admitted {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        auth::check_source(state, parts).map(Self)
+    }
+}
+
+async fn shown(store: &Store, session: &Session, person: &Person) -> Result<Shown, ApiError> {
+    let account = store.account_of(session, person).await?;
+    let accounts = match person.is_operator {
+        true => store.accounts_after(None, ACCOUNTS_SHOWN_MAX).await?,
+        false => person.roles.iter().map(|role| role.account.clone()).collect(),
+    };
+    Ok(Shown {
+        person: ShownPerson {
+            id: person.id.0,
+            name: person.name.clone(),
+            mail: person.mail.clone(),
+            language: person.language.to_string(),
+            operator: person.is_operator,
+        },
+        account: account.as_ref().map(|account| WorkedIn::of(account, person)),
+        scopes: account.map_or(Scopes::NONE, |account| session.access(person, account).scopes),
+        accounts: accounts.iter().map(|account| WorkedIn::of(account, person)).collect(),
+        session: ShownSession::of(session, session.id),
+    })
+}
+
+/// The answer to somebody who has signed in, or why not.
+async fn begin(
+    state: &ApiState,
+    channel: Channel,
+    source: Option<IpAddr>,
+    audit: &Audit,
+    outcome: SignIn,
+) -> Result<Response<HttpBody>, ApiError> {
+    match outcome {
+        SignIn::Right(right) => {
+            let (secret, session, person) = *right;
+            if let Audit(Some(audited)) = audit {
+                audited.done_by(Doer::of_person(&person));
+            }
+            let mut response = json(StatusCode::OK, &shown(&state.store, &session, &person).await?);
+            channel.set(&mut response, secret.as_str());
+            Ok(response)
+        }
+        SignIn::Wrong => {
+            auth::note_failure(state, source);
+            let text = "login or password is wrong, or you cannot sign in (yet)";
+            Err(ApiError::coded(WRONG_PASSWORD, text))
+        }
+        SignIn::TooMany { retry_at } => {
+            let wait_ms = retry_at.0.saturating_sub(state.control.now().0).max(0);
+            let seconds = u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX);
+            let text = format!("too many passwords were wrong: the next one is looked at in {seconds} s");
+            Err(ApiError::wait(seconds, text))
+        }
+        SignIn::Busy => Err(ApiError::wait(1, "too many people are signing in at this moment; try again")),
+    }
+}
+
+/// Signs in
+///
+/// With a login and a password. The answer sets the cookie of the session, which ends when it is not used for two hours and
+/// after twelve hours in any case. Wrong passwords are slowed down.
+#[utoipa::path(post, path = "/v1/session", operation_id = "sign_in", tag = "people",
+    request_body = SignInBody, security(()),
+    responses((status = 200, description = "Signed in.", body = Shown,
+            headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 401, description = "Login or password is wrong (1125).")))]
+async fn sign_in(
+    channel: Channel,
+    Admitted(source): Admitted,
+    origin: Origin,
+    audit: Audit,
+    State(state): State<App>,
+    Body(body): Body<SignInBody>,
+) -> Answer {
+    to_the_end(async move {
+        let SignInBody { login, password } = body;
+        let outcome = state.store.sign_in(&login, &password, origin.from(), state.control.now()).await?;
+        if outcome == SignIn::Wrong {
+            let source = source.map(|source| source.to_string()).unwrap_or_default();
+            let login: String = login.chars().take(MAIL_CHARS_MAX).collect();
+            tracing::info!(target: "audit", ?login, source, "somebody could not sign in");
+        }
+        begin(&state, channel, source, &audit, outcome).await
+    })
+    .await
+}
+
+/// Accepts an invitation
+///
+/// Sets the password of the person who is invited, and signs in. The code counts once. Sessions that the person has end.
+#[utoipa::path(post, path = "/v1/invitations/accept", operation_id = "accept_invitation", tag = "people",
+    request_body = AcceptBody, security(()),
+    responses((status = 200, description = "Signed in.", body = Shown,
+            headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 404, description = "The code counts no more, or never did (1126).")))]
+async fn accept(
+    channel: Channel,
+    Admitted(source): Admitted,
+    origin: Origin,
+    audit: Audit,
+    State(state): State<App>,
+    Body(AcceptBody { code, password }): Body<AcceptBody>,
+) -> Answer {
+    to_the_end(async move {
+        let now = state.control.now();
+        let accepted = state.store.accept_invitation(&code, &password, origin.from(), now).await;
+        let outcome = accepted.map_err(|error| match error {
+            AcceptError::Password(error) => ApiError::members(vec![error]),
+            AcceptError::Store(error) => error.into(),
+        })?;
+        let Some(outcome) = outcome else {
+            auth::note_failure(&state, source);
+            let text = "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
+            return Err(ApiError::coded(BAD_INVITATION, text));
+        };
+        begin(&state, channel, source, &audit, outcome).await
+    })
+    .await
+}
+
+/// Shows who is signed in
+#[utoipa::path(get, path = "/v1/session", operation_id = "get_session", tag = "people",
+    security(("session" = [])),
+    responses((status = 200, description = "Who, and what they may do.", body = Shown)))]
+async fn show(SignedIn { session, person }: SignedIn, State(state): State<App>) -> Answer {
+    Ok(json(StatusCode::OK, &shown(&state.store, &session, &person).await?))
+}
+
+/// Changes one's session
+///
+/// The account that is worked in, or the language of pages.
+#[utoipa::path(patch, path = "/v1/session", operation_id = "change_session", tag = "people",
+    request_body(content = SessionPatch, example = json!({"account": 2})),
+    security(("session" = [])),
+    responses((status = 200, description = "As it is now.", body = Shown)))]
+async fn change(SignedIn { session, person }: SignedIn, State(state): State<App>, patch: Patch) -> Answer {
+    let SessionPatch { account, language } = patch.merge_into(&serde_json::json!({}))?;
+    to_the_end(async move {
+        let (mut session, mut person) = (Session::clone(&session), Person::clone(&person));
+        if let Some(account) = account.map(AccountId) {
+            let may_work = person.role_in(account).is_some()
+                || person.is_operator && state.store.account(account).await?.is_some();
+            if !may_work {
+                return Err(ApiError::coded(ROLE_FORBIDS, "you have no role in this account"));
+            }
+            state.store.work_in(session.id, account).await?;
+            session.account = Some(account);
+        }
+        if let Some(language) = language {
+            let decide = |person: &Person| {
+                let mut settings = person.settings();
+                settings.language = language;
+                Ok::<_, ApiError>(settings)
+            };
+            let changed = state.store.change_person(person.id, decide).await?;
+            person = changed.unwrap_or(person);
+        }
+        Ok(json(StatusCode::OK, &shown(&state.store, &session, &person).await?))
+    })
+    .await
+}
+
+/// Signs out
+///
+/// This browser's session ends at once.
+#[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out", tag = "people",
+    security(("session" = [])),
+    responses((status = 204, description = "Signed out.")))]
+async fn sign_out(
+    channel: Channel,
+    SignedIn { session, person }: SignedIn,
+    State(state): State<App>,
+) -> Answer {
+    to_the_end(async move {
+        state.store.end_session(person.id, session.id).await?;
+        let mut response = no_content();
+        channel.clear(&mut response);
+        Ok(response)
+    })
+    .await
+}
+
+/// Lists one's sessions
+///
+/// Each browser that is signed in as oneself, the oldest first.
+#[utoipa::path(get, path = "/v1/sessions", operation_id = "list_sessions", tag = "people", params(Page),
+    security(("session" = [])),
+    responses((status = 200, description = "Some of the sessions.", body = List<ShownSession>)))]
+async fn list(
+    SignedIn { session, person }: SignedIn,
+    State(state): State<App>,
+    Query(page): Query<Page>,
+) -> Answer {
+    let after = page.after_as(|key| key.parse().ok().map(SessionId))?;
+    let found = state.store.sessions_after(person.id, after, page.to_fetch(), state.control.now()).await?;
+    let shown = page.of(found, |one| one.id.to_string(), |one| ShownSession::of(&one, session.id));
+    Ok(json(StatusCode::OK, &shown))
+}
+
+/// Ends one of one's sessions
+///
+/// That browser is signed out at once.
+#[utoipa::path(delete, path = "/v1/sessions/{id}", operation_id = "end_session", tag = "people",
+    params(("id" = i64, Path, description = "The session's number.", example = 7)),
+    security(("session" = [])),
+    responses((status = 204, description = "It has ended.")))]
+async fn end(
+    SignedIn { person, .. }: SignedIn,
+    State(state): State<App>,
+    Segments([number]): Segments<1>,
+) -> Answer {
+    let unknown = || ApiError::coded(UNKNOWN_SESSION, "you have no such session");
+    let number = number.parse().map(SessionId).map_err(|_| unknown())?;
+    to_the_end(async move {
+        match state.store.end_session(person.id, number).await? {
+            true => Ok(no_content()),
+            false => Err(unknown()),
+        }
+    })
+    .await
+}

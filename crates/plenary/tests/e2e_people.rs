@@ -1,0 +1,189 @@
+//! People against the running binary: invited on the command line, signed in with curl as a browser would, and signed out.
+#![allow(missing_docs)]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+use support::{LOGIN, Server, plenary, text, wait_for};
+
+const PASSWORD: &str = "correct horse";
+const OWN: [&str; 2] = ["-H", "Sec-Fetch-Site: same-origin"];
+
+/// A browser with a jar of cookies.
+struct Browser<'a> {
+    server: &'a Server,
+    jar: PathBuf,
+}
+
+impl Browser<'_> {
+    fn command(&self, arguments: &[&str], path: &str) -> Command {
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--max-time", "60", "-g", "-b"]).arg(&self.jar).arg("-c").arg(&self.jar);
+        command.args(arguments).arg(format!("http://{}{path}", self.server.http));
+        command
+    }
+
+    fn ask(&self, arguments: &[&str], path: &str) -> (u16, Value) {
+        let output =
+            self.command(&[&["-w", "\n%{http_code}"][..], arguments].concat(), path).output().unwrap();
+        assert!(output.status.success(), "curl: {}", text(&output));
+        let answer = String::from_utf8(output.stdout).unwrap();
+        let (body, status) = answer.rsplit_once('\n').unwrap();
+        (status.parse().unwrap(), serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    /// A request of a page of ours.
+    fn page(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        self.ask(&[&OWN[..], &["-X", method, "--json", &body]].concat(), path)
+    }
+}
+
+fn person(server: &Server, arguments: &[&str]) -> Output {
+    plenary().args(["person"]).args(arguments).arg("--data").arg(server.data()).output().unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(output));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The code of the link that an invitation prints as its last line.
+#[track_caller]
+fn code(output: &Output) -> String {
+    let printed = done(output);
+    let (_, code) = printed.lines().last().unwrap().split_once("/console/welcome#").unwrap();
+    code.to_owned()
+}
+
+#[test]
+fn somebody_is_invited_signs_in_and_once_signed_out_the_cookie_is_worth_nothing() {
+    let server = Server::start("[reservations]\nmin_notice_minutes = 0\n");
+    let browser = Browser { server: &server, jar: server.folder.path().join("jar") };
+    let invited = person(
+        &server,
+        &["invite", "--account", LOGIN, "--role", "organiser", "Eve Example", "eve@example.com"],
+    );
+    let accept = json!({"code": code(&invited), "password": PASSWORD});
+    let (status, me) = browser.page("POST", "/v1/invitations/accept", &accept);
+    assert_eq!((status, &me["account"]["login"]), (200, &json!(LOGIN)), "{me}");
+    assert_eq!(browser.page("POST", "/v1/invitations/accept", &accept).0, 404, "it counts once");
+
+    let (status, me) =
+        browser.page("POST", "/v1/session", &json!({"login": "EVE@example.com", "password": PASSWORD}));
+    assert_eq!((status, &me["person"]["name"]), (200, &json!("Eve Example")), "{me}");
+    assert_eq!(browser.ask(&[], "/v1/conferences"), (200, json!({"items": [], "next": null})));
+    let (status, booked) = browser.page(
+        "POST",
+        "/v1/reservations",
+        &json!({"conference": "Board", "max_participants": 40, "duration_min": 30, "starts_at": soon()}),
+    );
+    assert_eq!(status, 201, "{booked}");
+    assert_eq!(browser.ask(&[], "/v1/conferences").1["items"].as_array().unwrap().len(), 1);
+    // A page of another site, and one that does not say what it is.
+    let path = "/v1/conferences/Board";
+    for (headers, code) in [
+        (&["-H", "Origin: https://evil.example"][..], "1302"),
+        (&["-H", "Sec-Fetch-Site: cross-site"], "1302"),
+        (&[], "1127"),
+    ] {
+        let (status, refused) = browser.ask(&[headers, &["-X", "DELETE"]].concat(), path);
+        assert_eq!((status, &refused["code"]), (403, &json!(code)), "{headers:?}: {refused}");
+    }
+    assert_eq!(browser.ask(&[], "/conference_list").0, 401, "the platform's services take keys alone");
+
+    // What is followed live ends with the session.
+    let stolen = std::fs::read_to_string(&browser.jar).unwrap();
+    let mut following = browser
+        .command(&["-N", "-H", "Accept: text/event-stream"], "/v1/events")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("id: "));
+    assert_eq!(browser.ask(&[&OWN[..], &["-X", "DELETE"]].concat(), "/v1/session").0, 204);
+    assert_eq!(browser.ask(&[], "/v1/session").0, 401);
+    std::fs::write(&browser.jar, stolen).unwrap();
+    for path in ["/v1/session", "/v1/conferences", "/v1/people"] {
+        assert_eq!(browser.ask(&[], path).0, 401, "{path}");
+    }
+    assert!(lines.all(|line| line.is_ok()), "it is ended in order");
+    assert!(following.wait().unwrap().success(), "before curl gives up");
+    let database = std::fs::read(server.data().join("plenary.db")).unwrap();
+    assert!(!database.windows(PASSWORD.len()).any(|window| window == PASSWORD.as_bytes()));
+}
+
+fn soon() -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_mins(5)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[test]
+fn operators_are_made_listed_disabled_and_removed_on_the_command_line() {
+    let server = Server::start("");
+    let browser = Browser { server: &server, jar: server.folder.path().join("jar") };
+    let refused = |arguments: &[&str], says: &str| {
+        let output = person(&server, arguments);
+        assert!(!output.status.success() && text(&output).contains(says), "{arguments:?}: {}", text(&output));
+    };
+    refused(&["invite", "Eve", "eve@example.com"], "--account");
+    refused(&["invite", "--operator", "--role", "admin", "Eve", "eve@example.com"], "--account");
+    refused(&["invite", "--operator", "Eve", "nowhere"], "mail: must be a mail address");
+    refused(&["invite", "--account", "9-9-9/nobody", "Eve", "eve@example.com"], "there is no account");
+    refused(
+        &["invite", "--account", LOGIN, "--role", "adm1n", "Eve", "eve@example.com"],
+        "did you mean `admin`",
+    );
+    refused(&["disable", "eve@example.com"], "there is nobody");
+
+    let first = code(&person(&server, &["invite", "--operator", "Eve", "eve@example.com"]));
+    let second =
+        code(&person(&server, &["invite", "--account", LOGIN, "--role", "admin", "Eve", "EVE@example.com"]));
+    let accept = |code: &str| {
+        browser.page("POST", "/v1/invitations/accept", &json!({"code": code, "password": PASSWORD})).0
+    };
+    assert_eq!((accept(&first), accept(&second)), (404, 200), "the later link counts");
+    let list = done(&person(&server, &["list"]));
+    assert!(list.contains("active") && list.contains(&format!("operator, admin of {LOGIN}")), "{list}");
+    assert_eq!(browser.ask(&[], "/v1/operator/health").0, 200);
+    done(&person(&server, &["disable", "eve@example.com"]));
+    assert_eq!(browser.ask(&[], "/v1/operator/health").0, 401, "at once, in the running service");
+    refused(&["disable", "eve@example.com"], "disabled already");
+    let sign_in =
+        || browser.page("POST", "/v1/session", &json!({"login": "eve@example.com", "password": PASSWORD})).0;
+    assert_eq!(sign_in(), 401);
+    done(&person(&server, &["enable", "eve@example.com"]));
+    assert_eq!(sign_in(), 200);
+    done(&person(&server, &["remove", "eve@example.com"]));
+    assert_eq!(browser.ask(&[], "/v1/session").0, 401);
+    let key = done(
+        &plenary()
+            .args(["account", "key", "new", LOGIN, "--scope", "operator", "--data"])
+            .arg(server.data())
+            .output()
+            .unwrap(),
+    );
+    let credentials = format!("{LOGIN}:{}", key.lines().last().unwrap());
+    let audit = wait_for("the audit log", || {
+        let (status, audit) = server.curl_as(&credentials, &[], "/v1/operator/audit?path=person");
+        (status == 200).then_some(audit)
+    });
+    let paths: Vec<&str> =
+        audit["items"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        paths,
+        [
+            "person remove eve@example.com",
+            "person enable eve@example.com",
+            "person disable eve@example.com",
+            "person invite eve@example.com",
+            "person invite eve@example.com"
+        ]
+    );
+    assert!(!audit.to_string().contains(&first) && !audit.to_string().contains(&second));
+}
