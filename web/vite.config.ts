@@ -28,6 +28,7 @@ export default defineConfig({
   ],
   build: {
     target: "es2022",
+    manifest: true,
     modulePreload: { polyfill: false },
     // A data: address would be refused by the pages' Content-Security-Policy for some kinds of content.
     assetsInlineLimit: 0,

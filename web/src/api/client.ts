@@ -26,7 +26,10 @@ async function reach(request: Request): Promise<Response> {
   return answer;
 }
 
-export const client = createClient<paths>({ baseUrl: globalThis.location?.origin ?? "http://localhost", fetch: reach });
+export const client = createClient<paths>({
+  baseUrl: globalThis.location?.origin ?? "http://localhost",
+  fetch: reach,
+});
 
 /** The body of an answer; throws the problem if there is one. */
 export async function ok<T>(answer: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
@@ -40,7 +43,10 @@ export async function request<T>(method: string, path: string, body?: unknown): 
   const answer = await reach(
     new Request(new URL(path, location.origin), {
       method,
-      headers: body === undefined ? { Accept: "application/json" } : { Accept: "application/json", "Content-Type": "application/json" },
+      headers:
+        body === undefined
+          ? { Accept: "application/json" }
+          : { Accept: "application/json", "Content-Type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }),
   );

@@ -40,7 +40,11 @@ export function problemOf(answer: Response, body: unknown): ApiProblem {
       errors: Array.isArray(fields.errors) ? fields.errors : [],
     });
   }
-  return new ApiProblem({ status: answer.status, title: `${answer.status} ${answer.statusText}`.trim(), requestId });
+  return new ApiProblem({
+    status: answer.status,
+    title: `${answer.status} ${answer.statusText}`.trim(),
+    requestId,
+  });
 }
 
 /** No answer came at all. */

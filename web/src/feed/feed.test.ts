@@ -59,7 +59,8 @@ class Service {
   }
 }
 
-const heard = (connection: { tell: FeedMessage[] }, kind: string) => connection.tell.filter((m) => m.kind === kind);
+const heard = (connection: { tell: FeedMessage[] }, kind: string) =>
+  connection.tell.filter((m) => m.kind === kind);
 
 /** Waits until `holds`, turn by turn of the event loop. */
 async function until(holds: () => boolean): Promise<void> {
@@ -74,9 +75,16 @@ describe("a connection", () => {
   test("resumes from the last event that has a number", async () => {
     const service = new Service();
     const tell: FeedMessage[] = [];
-    const connection = new FeedConnection({ fetch: service.fetch, topics: "levels", tell: (m) => tell.push(m), pauses: [0] });
+    const connection = new FeedConnection({
+      fetch: service.fetch,
+      topics: "levels",
+      tell: (m) => tell.push(m),
+      pauses: [0],
+    });
     const run = connection.run();
-    await service.answer('id: 41\ndata: {"type":"participant.left","data":{}}\n\ndata: {"type":"levels","data":{}}\n\n');
+    await service.answer(
+      'id: 41\ndata: {"type":"participant.left","data":{}}\n\ndata: {"type":"levels","data":{}}\n\n',
+    );
     await service.answer("");
     await until(() => service.asked.length >= 3);
     connection.stop();
@@ -113,7 +121,12 @@ describe("a connection", () => {
   test("passes a reset on", async () => {
     const service = new Service();
     const tell: FeedMessage[] = [];
-    const connection = new FeedConnection({ fetch: service.fetch, topics: "", tell: (m) => tell.push(m), pauses: [0] });
+    const connection = new FeedConnection({
+      fetch: service.fetch,
+      topics: "",
+      tell: (m) => tell.push(m),
+      pauses: [0],
+    });
     const run = connection.run();
     await service.answer('event: reset\ndata: {"first":1,"last":9}\nid: 9\n\n');
     await until(() => service.asked.length >= 2);
@@ -167,7 +180,11 @@ describe("the feed of a browser", () => {
     second.listen((message) => heardBySecond.push(message));
     await until(() => service.asked.length === 1);
     let writer: ReadableStreamDefaultController<Uint8Array> | null = null;
-    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (writer = controller) });
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        writer = controller;
+      },
+    });
     const write = (text: string) => writer?.enqueue(new TextEncoder().encode(text));
     await service.answerWith(new Response(body));
     write('id: 3\ndata: {"type":"conference.created","data":{}}\n\n');

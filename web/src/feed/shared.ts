@@ -101,7 +101,8 @@ export class SharedFeed {
     } else if (between.kind === "wants") this.#want(between.page, between.levels);
     else if (between.kind === "bye") this.#want(between.page, false);
     else if (between.kind === "hello") {
-      if (this.#levels.has(this.#parts.page)) this.#post({ kind: "wants", page: this.#parts.page, levels: true });
+      if (this.#levels.has(this.#parts.page))
+        this.#post({ kind: "wants", page: this.#parts.page, levels: true });
       if (this.#connection) {
         this.#post({ kind: "feed", message: { kind: "status", status: this.#status }, lastId: this.#lastId });
       }

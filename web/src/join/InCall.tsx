@@ -49,7 +49,10 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {state.kind === "up" && <Duration since={state.since} />}
         </p>
       </div>
-      <section className={isMuted && !isListening ? `${css.self} ${css.selfMuted}` : css.self} aria-live="off">
+      <section
+        className={isMuted && !isListening ? `${css.self} ${css.selfMuted}` : css.self}
+        aria-live="off"
+      >
         <span className={css.selfIcon} aria-hidden="true">
           {isMuted || isListening ? <MicOff /> : <Mic />}
         </span>
@@ -84,7 +87,9 @@ export function InCall({ invitation, session, view }: InCallProps) {
           icon={isMuted ? <MicOff /> : <Mic />}
           text={isMuted ? t("unmute") : t("mute")}
           pressed={isMuted}
-          disabled={isListening || state.kind !== "up" || (view.mutedByLeader && !view.muted && !invitation.hasKeys)}
+          disabled={
+            isListening || state.kind !== "up" || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
+          }
           onClick={() => session.toggleMute()}
           strong
         />
@@ -98,7 +103,12 @@ export function InCall({ invitation, session, view }: InCallProps) {
             onClick={() => session.toggleHand()}
           />
         )}
-        <BarButton icon={<Grid3x3 />} text={t("keypad")} disabled={state.kind !== "up"} onClick={() => setOpen("keypad")} />
+        <BarButton
+          icon={<Grid3x3 />}
+          text={t("keypad")}
+          disabled={state.kind !== "up"}
+          onClick={() => setOpen("keypad")}
+        />
         <span className={css.narrowOnly}>
           <BarButton icon={<Users />} text={t("people")} onClick={() => setOpen("people")} />
         </span>
@@ -142,7 +152,9 @@ interface BarButtonProps {
 }
 
 function BarButton(props: BarButtonProps) {
-  const classes = [css.barButton, props.danger && css.barDanger, props.strong && css.barStrong].filter(Boolean).join(" ");
+  const classes = [css.barButton, props.danger && css.barDanger, props.strong && css.barStrong]
+    .filter(Boolean)
+    .join(" ");
   return (
     <button
       type="button"
@@ -179,14 +191,18 @@ function Talking({ roster }: { roster: Roster | null }) {
   if (!roster) return null;
   const names = roster.users.filter((user) => user.talking).map((user) => shownName(user.user));
   const list = new Intl.ListFormat(document.documentElement.lang).format(names.slice(0, 5));
-  return <p className={css.talking}>{names.length ? t("talking.now", { names: list }) : t("talking.nobody")}</p>;
+  return (
+    <p className={css.talking}>{names.length ? t("talking.now", { names: list }) : t("talking.nobody")}</p>
+  );
 }
 
 function People({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
   if (!roster) return <p className={css.quiet}>{t("people.none")}</p>;
   return (
     <>
-      <p className={css.count}>{t("people.count", { count: roster.users.filter((user) => user.status === "connected").length })}</p>
+      <p className={css.count}>
+        {t("people.count", { count: roster.users.filter((user) => user.status === "connected").length })}
+      </p>
       <ul className={css.people}>
         {roster.users.map((user) => (
           <Person key={user.id} user={user} isSelf={user.id === ownId} />
@@ -199,7 +215,13 @@ function People({ roster, ownId }: { roster: Roster | null; ownId: string | null
 function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
   const name = shownName(user.user);
   const isCalled = user.status !== "connected";
-  const words = isCalled ? t("people.called") : user.talking ? t("people.talking") : user.muted ? t("people.muted") : "";
+  const words = isCalled
+    ? t("people.called")
+    : user.talking
+      ? t("people.talking")
+      : user.muted
+        ? t("people.muted")
+        : "";
   return (
     <li className={user.talking ? `${css.person} ${css.personTalking}` : css.person}>
       <span className={css.initial} aria-hidden="true">

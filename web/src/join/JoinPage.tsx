@@ -1,6 +1,6 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
-import { chooseLanguage, type Language, languages, readLanguage } from "../texts/texts";
 import { t } from "../texts/join";
+import { chooseLanguage, type Language, languages, readLanguage } from "../texts/texts";
 import { Brand } from "../ui/Brand";
 import { InCall } from "./InCall";
 import css from "./Join.module.css";
@@ -8,7 +8,13 @@ import type { Invitation } from "./link";
 import { Setup } from "./Setup";
 import type { JoinSession } from "./session";
 
-export function JoinPage({ invitation, session }: { invitation: Invitation | null; session: JoinSession | null }) {
+export function JoinPage({
+  invitation,
+  session,
+}: {
+  invitation: Invitation | null;
+  session: JoinSession | null;
+}) {
   return (
     <div className={css.page}>
       <header className={css.header}>

@@ -64,7 +64,11 @@ export function Setup({ invitation, session, view, isResuming }: SetupProps) {
         )}
         <Microphone session={session} view={view} />
         <Speaker session={session} view={view} />
-        <CheckField label={t("muted.join")} checked={muted} onChange={(event) => setMuted(event.target.checked)} />
+        <CheckField
+          label={t("muted.join")}
+          checked={muted}
+          onChange={(event) => setMuted(event.target.checked)}
+        />
         <div className={css.actions}>
           <Button type="submit" look="primary" size="large" icon={<Phone />} disabled={isResuming}>
             {isOver ? t("rejoin") : t("join")}
@@ -107,7 +111,13 @@ export function Microphone({ session, view }: { session: JoinSession; view: Sess
         label={t("microphone")}
         value={view.microphoneId}
         onChange={(event) => void session.openMicrophone(event.target.value)}
-        hint={t(heard === "speech" ? "microphone.hears" : heard === "silence" ? "microphone.silent" : "microphone.speak")}
+        hint={t(
+          heard === "speech"
+            ? "microphone.hears"
+            : heard === "silence"
+              ? "microphone.silent"
+              : "microphone.speak",
+        )}
       >
         {!view.devices.microphones.some((device) => device.deviceId === view.microphoneId) && (
           <option value={view.microphoneId}>{t("microphone.default")}</option>

@@ -3,7 +3,10 @@ import { addresses, entryKeys, readLink } from "./link";
 
 describe("a link", () => {
   test("says what to call and with what", () => {
-    const link = readLink("/join/conf-Board", "#token=a.b.c&room=1001&pin=482913&number=%2B44%201632%20960000&title=Weekly");
+    const link = readLink(
+      "/join/conf-Board",
+      "#token=a.b.c&room=1001&pin=482913&number=%2B44%201632%20960000&title=Weekly",
+    );
     expect(link).toMatchObject({
       service: "conf-Board",
       token: "a.b.c",
@@ -16,7 +19,14 @@ describe("a link", () => {
   });
 
   test("names a service, and nothing that would change the address", () => {
-    for (const path of ["/join/", "/join", "/join/a/b", "/join/a%40evil.example", "/join/%3Cx", "/join/%E0%A4%A"]) {
+    for (const path of [
+      "/join/",
+      "/join",
+      "/join/a/b",
+      "/join/a%40evil.example",
+      "/join/%3Cx",
+      "/join/%E0%A4%A",
+    ]) {
       expect(readLink(path, "")).toBeNull();
     }
   });
@@ -27,7 +37,10 @@ describe("a link", () => {
 
   test("becomes addresses, those of an access key with the cloud id of its account", () => {
     const plain = readLink("/join/+441632", "#token=x");
-    expect(plain && addresses(plain, "example.org")).toEqual({ uri: "sip:+441632@example.org;transport=tcp", host: "example.org" });
+    expect(plain && addresses(plain, "example.org")).toEqual({
+      uri: "sip:+441632@example.org;transport=tcp",
+      host: "example.org",
+    });
     const keyed = readLink("/join/conf-A", "#key=abc&cloud=1-2-0");
     expect(keyed && addresses(keyed, "example.org")).toEqual({
       uri: "sip:conf-A@sip-1-2-0.example.org;transport=tcp",

@@ -48,7 +48,9 @@ export function readLink(pathname: string, hash: string): Invitation | null {
 
 /** The address to call, and the host of one's own. */
 export function addresses(invitation: Invitation, host: string): { uri: string; host: string } {
-  const user = encodeURIComponent(invitation.service).replace(/%(2B|24|26|3D|2C)/g, (text) => decodeURIComponent(text));
+  const user = encodeURIComponent(invitation.service).replace(/%(2B|24|26|3D|2C)/g, (text) =>
+    decodeURIComponent(text),
+  );
   const { key, cloud } = invitation;
   return key && cloud
     ? { uri: `sip:${user}@sip-${cloud}.${host};transport=tcp`, host: `${key}.webrtc-${cloud}.${host}` }
@@ -57,5 +59,8 @@ export function addresses(invitation: Invitation, host: string): { uri: string; 
 
 /** The keys that lead from the entry into the room. */
 export function entryKeys(room: string | null, pin: string): string {
-  return [room, pin].filter((part) => part).map((part) => `${part}#`).join("");
+  return [room, pin]
+    .filter((part) => part)
+    .map((part) => `${part}#`)
+    .join("");
 }

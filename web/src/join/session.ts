@@ -1,4 +1,6 @@
 /** The join page's telephone with its audio, as one thing to watch: devices, mute, and the call. */
+
+import type { Socket } from "../sip/agent";
 import {
   type Devices,
   LevelMeter,
@@ -10,7 +12,6 @@ import {
   playSample,
   silentTrack,
 } from "../sip/audio";
-import type { Socket } from "../sip/agent";
 import { userPart } from "../sip/identity";
 import { PeerMedia } from "../sip/media";
 import { type PhoneView, type SavedCall, Telephone } from "../sip/telephone";
@@ -129,7 +130,10 @@ export class JoinSession {
       const track = await openMicrophone(deviceId || null);
       this.#microphone?.stop();
       this.#microphone = track;
-      track.addEventListener("ended", () => this.#microphone === track && this.#change({ microphone: "none" }));
+      track.addEventListener(
+        "ended",
+        () => this.#microphone === track && this.#change({ microphone: "none" }),
+      );
       await this.#audio().resume();
       this.#measure().measure(track);
       this.#change({ microphone: "open", microphoneId: deviceId });
@@ -210,7 +214,13 @@ export class JoinSession {
   /** Back to the page before the call. */
   again(): void {
     this.#phone = null;
-    this.#change({ state: { kind: "idle" }, roster: null, handRaised: false, keysSent: "", mutedByLeader: false });
+    this.#change({
+      state: { kind: "idle" },
+      roster: null,
+      handRaised: false,
+      keysSent: "",
+      mutedByLeader: false,
+    });
   }
 
   async #call(name: string, muted: boolean, keys: string, saved?: SavedCall): Promise<void> {

@@ -6,14 +6,24 @@ import { t } from "../texts/join";
 /** What came and went between two lists, in words; several become a number. */
 export function newsBetween(before: RosterUser[], after: RosterUser[], ownId: string | null): string {
   const missing = (from: RosterUser[], of: RosterUser[]) =>
-    of.filter((user) => user.status === "connected" && user.id !== ownId && !from.some((other) => other.id === user.id));
+    of.filter(
+      (user) =>
+        user.status === "connected" && user.id !== ownId && !from.some((other) => other.id === user.id),
+    );
   const words = (users: RosterUser[], one: "people.entered" | "people.left") => {
     const [first] = users;
     if (!first) return [];
-    return [users.length === 1 ? t(one, { name: shownName(first.user) }) : t(`${one}_many`, { count: users.length })];
+    return [
+      users.length === 1
+        ? t(one, { name: shownName(first.user) })
+        : t(`${one}_many`, { count: users.length }),
+    ];
   };
   const connected = before.filter((user) => user.status === "connected");
-  return [...words(missing(connected, after), "people.entered"), ...words(missing(after, before), "people.left")].join(". ");
+  return [
+    ...words(missing(connected, after), "people.entered"),
+    ...words(missing(after, before), "people.left"),
+  ].join(". ");
 }
 
 /** For the live region: who enters and leaves. */

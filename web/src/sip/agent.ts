@@ -1,5 +1,13 @@
 /** SIP over one WebSocket (RFC 7118): requests and their answers, and requests of the other side. The network may be lost and found. */
-import { header, headersOf, type Header, parseMessage, randomText, type SipMessage, writeMessage } from "./message";
+import {
+  type Header,
+  header,
+  headersOf,
+  parseMessage,
+  randomText,
+  type SipMessage,
+  writeMessage,
+} from "./message";
 
 export class SipFailure extends Error {
   readonly status: number;
@@ -126,7 +134,9 @@ export class SipAgent {
   /** Sends a request that nobody answers: ACK, or CANCEL of the transaction with this branch. False: there is no connection. */
   send(method: string, uri: string, branch: string, headers: Header[], body = ""): boolean {
     const via: Header = ["Via", `SIP/2.0/WSS ${this.host};branch=${branch}`];
-    return this.#write(writeMessage(`${method} ${uri} SIP/2.0`, [via, ["Max-Forwards", "70"], ...headers], body));
+    return this.#write(
+      writeMessage(`${method} ${uri} SIP/2.0`, [via, ["Max-Forwards", "70"], ...headers], body),
+    );
   }
 
   #write(text: string): boolean {
@@ -160,7 +170,10 @@ export class SipAgent {
     if (!waiting || branch === undefined) return;
     // The answer to a CANCEL has the branch of the INVITE.
     if (header(answer, "cseq")?.endsWith("CANCEL")) return;
-    if (status < 200) return waiting.early(answer);
+    if (status < 200) {
+      waiting.early(answer);
+      return;
+    }
     clearTimeout(waiting.timer);
     this.#waiting.delete(branch);
     waiting.done(answer);

@@ -95,7 +95,8 @@ export async function openMicrophone(deviceId: string | null): Promise<MediaStre
 }
 
 /** Whether the loudspeaker can be chosen here. */
-export const canChooseSpeaker = typeof HTMLMediaElement !== "undefined" && "setSinkId" in HTMLMediaElement.prototype;
+export const canChooseSpeaker =
+  typeof HTMLMediaElement !== "undefined" && "setSinkId" in HTMLMediaElement.prototype;
 
 /** Two notes, at the loudspeaker of `element`. */
 export async function playSample(context: AudioContext, element: HTMLAudioElement): Promise<void> {

@@ -1,5 +1,5 @@
 /** One dialog (RFC 3261, section 12): its identifiers and the numbers of its requests. */
-import { header, type Header, parameterOf, quoted, randomText, type SipMessage, uriOf } from "./message";
+import { type Header, header, parameterOf, quoted, randomText, type SipMessage, uriOf } from "./message";
 
 export interface DialogState {
   callId: string;
@@ -64,7 +64,10 @@ export class Dialog {
     const contact = header(answer, "contact");
     this.state.target = (contact && uriOf(contact)) || this.state.target;
     if (isNew) {
-      this.state.routes = answer.headers.filter(([name]) => name === "record-route").map(([, value]) => value).reverse();
+      this.state.routes = answer.headers
+        .filter(([name]) => name === "record-route")
+        .map(([, value]) => value)
+        .reverse();
     }
   }
 

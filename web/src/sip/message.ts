@@ -67,7 +67,9 @@ export function headersOf(message: SipMessage, name: string): string[] {
 
 export function writeMessage(first: string, headers: Header[], body = ""): string {
   const length = new TextEncoder().encode(body).length;
-  const lines = [...headers, ["Content-Length", String(length)] as Header].map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = [...headers, ["Content-Length", String(length)] as Header].map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   return `${first}\r\n${lines.join("")}\r\n${body}`;
 }
 
@@ -92,7 +94,9 @@ export function quoted(text: string): string {
 }
 
 /** Why a call ended: `cause` and `text` of a Reason header (RFC 3326). */
-export function reasonOf(message: SipMessage): { protocol: string; cause: number | null; text: string } | null {
+export function reasonOf(
+  message: SipMessage,
+): { protocol: string; cause: number | null; text: string } | null {
   const value = header(message, "reason");
   if (!value) return null;
   const cause = /cause\s*=\s*(\d+)/i.exec(value)?.[1];

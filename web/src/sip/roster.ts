@@ -42,7 +42,8 @@ function unescapeXml(text: string): string {
 export function parseXml(text: string): Element | null {
   const root: Element = { name: "", attributes: {}, children: [], text: "" };
   const open = [root];
-  const pieces = /<\?[^>]*\?>|<!--[\s\S]*?-->|<(\/?)([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(\/?)>|([^<]+)/g;
+  const pieces =
+    /<\?[^>]*\?>|<!--[\s\S]*?-->|<(\/?)([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(\/?)>|([^<]+)/g;
   for (const piece of text.matchAll(pieces)) {
     const [, closes, name, attributes, alone, words] = piece;
     const parent = open[open.length - 1];
@@ -53,7 +54,9 @@ export function parseXml(text: string): Element | null {
       if (open.pop()?.name !== local(name)) return null;
     } else {
       const element: Element = { name: local(name), attributes: {}, children: [], text: "" };
-      for (const [, key = "", first, second] of (attributes ?? "").matchAll(/([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g)) {
+      for (const [, key = "", first, second] of (attributes ?? "").matchAll(
+        /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g,
+      )) {
         element.attributes[key] = unescapeXml(first ?? second ?? "");
       }
       parent.children.push(element);
@@ -64,7 +67,8 @@ export function parseXml(text: string): Element | null {
 }
 
 const local = (name: string) => name.slice(name.indexOf(":") + 1);
-const child = (element: Element | undefined, name: string) => element?.children.find((one) => one.name === name);
+const child = (element: Element | undefined, name: string) =>
+  element?.children.find((one) => one.name === name);
 
 /** Null: it is no document of a conference. */
 export function parseRoster(text: string): Roster | null {

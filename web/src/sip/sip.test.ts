@@ -3,13 +3,24 @@ import type { Socket } from "./agent";
 import { levelOf, meterShare } from "./audio";
 import { shownName, userPart } from "./identity";
 import type { CallMedia } from "./media";
-import { header, headersOf, parameterOf, parseMessage, quoted, reasonOf, type SipMessage, uriOf, writeMessage } from "./message";
+import {
+  header,
+  headersOf,
+  parameterOf,
+  parseMessage,
+  quoted,
+  reasonOf,
+  type SipMessage,
+  uriOf,
+  writeMessage,
+} from "./message";
 import { parseRoster } from "./roster";
 import { type PhoneView, type SavedCall, Telephone } from "./telephone";
 
 describe("messages", () => {
   test("are read with folded lines, compact names and several headers of one name", () => {
-    const text = "BYE sip:a@b SIP/2.0\r\nv: SIP/2.0/WSS x;branch=1\r\nVia: second\r\nSubject: one\r\n two\r\ni: 7\r\n\r\nbody";
+    const text =
+      "BYE sip:a@b SIP/2.0\r\nv: SIP/2.0/WSS x;branch=1\r\nVia: second\r\nSubject: one\r\n two\r\ni: 7\r\n\r\nbody";
     const message = parseMessage(text) as SipMessage;
     expect(message.method).toBe("BYE");
     expect(headersOf(message, "via")).toEqual(["SIP/2.0/WSS x;branch=1", "second"]);
@@ -19,18 +30,23 @@ describe("messages", () => {
   });
 
   test("are nothing where the first line is not of SIP", () => {
-    for (const text of ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 2000 x"]) expect(parseMessage(text)).toBeNull();
+    for (const text of ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 2000 x"])
+      expect(parseMessage(text)).toBeNull();
   });
 
   test("are written with their length in bytes", () => {
-    expect(writeMessage("A b SIP/2.0", [["X", "y"]], "ü")).toBe("A b SIP/2.0\r\nX: y\r\nContent-Length: 2\r\n\r\nü");
+    expect(writeMessage("A b SIP/2.0", [["X", "y"]], "ü")).toBe(
+      "A b SIP/2.0\r\nX: y\r\nContent-Length: 2\r\n\r\nü",
+    );
   });
 
   test("carry addresses, parameters and reasons", () => {
     expect(uriOf('"A <b>" <sip:x@y;transport=ws>;tag=1'.replace("<b>", "b"))).toBe("sip:x@y;transport=ws");
     expect(parameterOf('"A;tag=no" <sip:x@y;tag=inner>;Tag=outer', "tag")).toBe("outer");
     expect(quoted('a"b\\c\r\nEvil: 1')).toBe('"a\\"b\\\\c Evil: 1"');
-    const bye = parseMessage('BYE sip:a@b SIP/2.0\r\nReason: Q.850;cause=16;text="The \\"end\\""\r\n\r\n') as SipMessage;
+    const bye = parseMessage(
+      'BYE sip:a@b SIP/2.0\r\nReason: Q.850;cause=16;text="The \\"end\\""\r\n\r\n',
+    ) as SipMessage;
     expect(reasonOf(bye)).toEqual({ protocol: "Q.850", cause: 16, text: 'The "end"' });
   });
 });
@@ -60,13 +76,30 @@ describe("lists of participants", () => {
     const roster = parseRoster(DOCUMENT);
     expect(roster).toMatchObject({ conference: "Board", active: true, version: 3 });
     expect(roster?.users).toEqual([
-      { id: "7f.1", user: "1001", name: "A <b> & c", status: "connected", muted: true, talking: false, dialedOut: false },
-      { id: "7f.2", user: "tel:+44", name: "+44", status: "alerting", muted: false, talking: false, dialedOut: true },
+      {
+        id: "7f.1",
+        user: "1001",
+        name: "A <b> & c",
+        status: "connected",
+        muted: true,
+        talking: false,
+        dialedOut: false,
+      },
+      {
+        id: "7f.2",
+        user: "tel:+44",
+        name: "+44",
+        status: "alerting",
+        muted: false,
+        talking: false,
+        dialedOut: true,
+      },
     ]);
   });
 
   test("are nothing where they are broken or something else", () => {
-    for (const text of ["", "<a>", "<a></b>", "<other/>", DOCUMENT.slice(0, -5)]) expect(parseRoster(text)).toBeNull();
+    for (const text of ["", "<a>", "<a></b>", "<other/>", DOCUMENT.slice(0, -5)])
+      expect(parseRoster(text)).toBeNull();
   });
 });
 
@@ -107,9 +140,16 @@ class Bridge {
 
   answer(request: SipMessage, status: string): string {
     const tagged = header(request, "to")?.includes(";tag=") ? "" : ";tag=theirs";
-    const copied = ["via", "from", "call-id", "cseq"].map((name): [string, string] => [name, header(request, name) ?? ""]);
+    const copied = ["via", "from", "call-id", "cseq"].map((name): [string, string] => [
+      name,
+      header(request, name) ?? "",
+    ]);
     const body = request.method === "INVITE" && status.startsWith("2") ? "answer" : "";
-    return writeMessage(`SIP/2.0 ${status}`, [...copied, ["To", header(request, "to") + tagged], ["Contact", "<sip:focus@bridge>"]], body);
+    return writeMessage(
+      `SIP/2.0 ${status}`,
+      [...copied, ["To", header(request, "to") + tagged], ["Contact", "<sip:focus@bridge>"]],
+      body,
+    );
   }
 
   of(method: string): SipMessage[] {
@@ -222,7 +262,10 @@ describe("a telephone", () => {
     expect(phone.view.roster?.users).toHaveLength(2);
     await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(200));
     // A request of a call that it does not know.
-    const other = headers.map(([name, value]): [string, string] => [name, name === "Call-ID" ? "other" : value]);
+    const other = headers.map(([name, value]): [string, string] => [
+      name,
+      name === "Call-ID" ? "other" : value,
+    ]);
     bridge.sockets[0]?.say(writeMessage("BYE sip:Ann@x SIP/2.0", other));
     await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(481));
     expect(phone.view.state.kind).toBe("up");
@@ -239,7 +282,9 @@ describe("a telephone", () => {
     const [first, second] = bridge.of("INVITE") as [SipMessage, SipMessage];
     expect(header(second, "call-id")).toBe(header(first, "call-id"));
     expect(header(second, "to")).toContain(";tag=theirs");
-    expect(Number.parseInt(header(second, "cseq") ?? "", 10)).toBeGreaterThan(Number.parseInt(header(first, "cseq") ?? "", 10));
+    expect(Number.parseInt(header(second, "cseq") ?? "", 10)).toBeGreaterThan(
+      Number.parseInt(header(first, "cseq") ?? "", 10),
+    );
     expect(media.did).toContain("restart");
   });
 
@@ -273,7 +318,11 @@ describe("a telephone", () => {
     bridge.open = open;
     bridge.sockets[0]?.close();
     await up(phone);
-    expect(bridge.of("INVITE").map((invite) => header(invite, "replaces") !== null)).toEqual([false, false, true]);
+    expect(bridge.of("INVITE").map((invite) => header(invite, "replaces") !== null)).toEqual([
+      false,
+      false,
+      true,
+    ]);
   });
 
   test("comes back after a reload in the place of the call before it", async () => {
@@ -337,7 +386,9 @@ describe("a telephone", () => {
         body,
       );
     bridge.sockets[0]?.say(within("UPDATE", ""));
-    await vi.waitFor(() => expect(header(bridge.requests.at(-1) as SipMessage, "session-expires")).toBe("1800;refresher=uas"));
+    await vi.waitFor(() =>
+      expect(header(bridge.requests.at(-1) as SipMessage, "session-expires")).toBe("1800;refresher=uas"),
+    );
     bridge.sockets[0]?.say(within("INVITE", "theirs"));
     await vi.waitFor(() => expect(bridge.requests.at(-1)?.body).toBe("mine"));
     expect(media.did).toContain("accept theirs");

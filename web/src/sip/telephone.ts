@@ -1,8 +1,8 @@
 /** A telephone for one call at a time, which it keeps over reloads and changes of the network. */
-import { SipAgent, SipFailure, type Answer, type Socket } from "./agent";
+import { type Answer, SipAgent, SipFailure, type Socket } from "./agent";
 import { Dialog, type DialogState, type Self } from "./dialog";
 import type { CallMedia } from "./media";
-import { header, type Header, parameterOf, reasonOf, type SipMessage } from "./message";
+import { type Header, header, parameterOf, reasonOf, type SipMessage } from "./message";
 import { parseRoster, type Roster } from "./roster";
 
 export type PhoneState =
@@ -96,7 +96,8 @@ export class Telephone {
       this.#up(saved?.upSince ?? this.#now());
     } catch (error) {
       // The call that was to be replaced is over by now: this one is a new one.
-      if (saved && error instanceof SipFailure && (error.status === 481 || error.status === 603)) return this.call();
+      if (saved && error instanceof SipFailure && (error.status === 481 || error.status === 603))
+        return this.call();
       if (this.#view.state.kind === "ended") return;
       this.#finish({ kind: "failed", ...failureOf(error) });
     }
@@ -105,7 +106,9 @@ export class Telephone {
   hangUp(): void {
     const { kind } = this.#view.state;
     if (kind === "up" || kind === "reconnecting") {
-      void this.#agent.request("BYE", this.#dialog.state.target, this.#dialog.next("BYE")).answer.catch(() => undefined);
+      void this.#agent
+        .request("BYE", this.#dialog.state.target, this.#dialog.next("BYE"))
+        .answer.catch(() => undefined);
     } else if (this.#inviting) {
       const { branch, cseq } = this.#inviting;
       this.#agent.send("CANCEL", this.#options.uri, branch, this.#dialog.headers("CANCEL", cseq));
@@ -168,7 +171,12 @@ export class Telephone {
   /** A new dialog, in place of another one where `replaces` names it. */
   async #begin(replaces: string | null): Promise<void> {
     this.#dialog = new Dialog(this.#self, this.#options.uri);
-    const extra: Header[] = replaces ? [["Replaces", replaces], ["Supported", "replaces"]] : [];
+    const extra: Header[] = replaces
+      ? [
+          ["Replaces", replaces],
+          ["Supported", "replaces"],
+        ]
+      : [];
     await this.#invite(await this.#options.media.offer(false), [...extra, ...this.#authorization], null);
   }
 
@@ -193,7 +201,9 @@ export class Telephone {
     }
     const status = final.status ?? 0;
     if (status >= 300) {
-      const acked = dialog.headers("ACK", cseq).map((one): Header => (one[0] === "To" ? ["To", header(final, "to") ?? one[1]] : one));
+      const acked = dialog
+        .headers("ACK", cseq)
+        .map((one): Header => (one[0] === "To" ? ["To", header(final, "to") ?? one[1]] : one));
       this.#agent.send("ACK", uri, branch, acked);
       throw new SipFailure(status, final.reason);
     }
@@ -234,7 +244,12 @@ export class Telephone {
       } catch (error) {
         if (this.#isOver()) return;
         // The other side knows the call no more, and not the one to replace either.
-        if (error instanceof SipFailure && error.status >= 400 && error.status !== 408 && error.status < 500) {
+        if (
+          error instanceof SipFailure &&
+          error.status >= 400 &&
+          error.status !== 408 &&
+          error.status < 500
+        ) {
           return this.#finish({ kind: "ended", by: "them", text: error.reason });
         }
       }
@@ -320,7 +335,9 @@ export class Telephone {
   async #offered(request: SipMessage): Promise<Answer> {
     const contact: Header[] = [["Contact", this.#self.contact]];
     const timer = header(request, "session-expires");
-    const headers: Header[] = timer ? [...contact, ["Require", "timer"], ["Session-Expires", timer]] : contact;
+    const headers: Header[] = timer
+      ? [...contact, ["Require", "timer"], ["Session-Expires", timer]]
+      : contact;
     if (!request.body) {
       // A session refresh has no description. An INVITE without one asks for an offer, which this telephone does not make.
       return request.method === "UPDATE"

@@ -57,7 +57,10 @@ export function format(messages: Messages, language: string, key: string, values
 }
 
 /** A set of texts: `load` once before the first `t`. English is there at once, other languages are fetched. */
-export function namespace<M extends Messages>(english: M, load: () => Promise<{ default: Record<keyof M, string> }>) {
+export function namespace<M extends Messages>(
+  english: M,
+  load: () => Promise<{ default: Record<keyof M, string> }>,
+) {
   let messages: Messages = english;
   let language: Language = "en";
   return {

@@ -9,10 +9,25 @@ export interface ButtonProps extends ComponentPropsWithRef<"button"> {
   iconOnly?: boolean;
 }
 
-export function Button({ look = "plain", size = "normal", icon, iconOnly, className, children, ...rest }: ButtonProps) {
-  const classes = [css.button, css[look], css[size], iconOnly && css.iconOnly, className].filter(Boolean).join(" ");
+export function Button({
+  look = "plain",
+  size = "normal",
+  icon,
+  iconOnly,
+  className,
+  children,
+  ...rest
+}: ButtonProps) {
+  const classes = [css.button, css[look], css[size], iconOnly && css.iconOnly, className]
+    .filter(Boolean)
+    .join(" ");
   return (
-    <button type="button" {...rest} className={classes} title={iconOnly && typeof children === "string" ? children : rest.title}>
+    <button
+      type="button"
+      {...rest}
+      className={classes}
+      title={iconOnly && typeof children === "string" ? children : rest.title}
+    >
       {icon && (
         <span className={css.icon} aria-hidden="true">
           {icon}

@@ -44,7 +44,13 @@ export function TextField({ label, hint, error, ...rest }: Common & ComponentPro
   );
 }
 
-export function SelectField({ label, hint, error, children, ...rest }: Common & ComponentPropsWithRef<"select">) {
+export function SelectField({
+  label,
+  hint,
+  error,
+  children,
+  ...rest
+}: Common & ComponentPropsWithRef<"select">) {
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>

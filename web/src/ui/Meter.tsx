@@ -24,6 +24,7 @@ export function Meter({ read, label, slim }: { read: () => number; label: string
     return () => cancelAnimationFrame(frame);
   }, [read]);
   return (
+    // biome-ignore lint/a11y/useSemanticElements: the element draws itself, and differently in each browser.
     <div
       ref={meter}
       className={slim ? `${css.meter} ${css.slim}` : css.meter}

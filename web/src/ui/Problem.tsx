@@ -19,7 +19,9 @@ export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() =
           </span>
         ))}
         <span className={css.small}>
-          {problem?.code && <a href={`/docs/errors#${problem.code}`}>{tc("error.code", { code: problem.code })}</a>}
+          {problem?.code && (
+            <a href={`/docs/errors#${problem.code}`}>{tc("error.code", { code: problem.code })}</a>
+          )}
           {problem?.requestId && <span>{tc("error.request", { id: problem.requestId })}</span>}
         </span>
       </div>
