@@ -4,12 +4,12 @@ import { CalendarPlus, DoorOpen, Link2, Lock, Presentation, Radio } from "lucide
 import { useState } from "react";
 import { tc } from "../texts/common";
 import { t } from "../texts/console";
+import { dateTime } from "../texts/format";
 import { Button } from "../ui/Button";
 import button from "../ui/Button.module.css";
 import { Badge, Empty, Loading, Page, Section, Table, type Tone } from "../ui/Page";
 import { ProblemBox } from "../ui/Problem";
 import { type Conference, conferencesQuery, reservationsQuery, useRefreshedBy } from "./conferences";
-import { dateTime } from "./format";
 import css from "./Home.module.css";
 import { InviteDialog } from "./InviteDialog";
 import { useMay } from "./session";

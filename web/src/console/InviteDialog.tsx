@@ -3,12 +3,12 @@ import { useState } from "react";
 import { client, ok } from "../api/client";
 import { tc } from "../texts/common";
 import { t } from "../texts/console";
+import { dateTime } from "../texts/format";
 import { Button } from "../ui/Button";
 import { Dialog, DialogActions } from "../ui/Dialog";
 import { CheckField, SelectField, TextField } from "../ui/Field";
 import { notify } from "../ui/notices";
 import { ProblemBox } from "../ui/Problem";
-import { dateTime } from "./format";
 
 const rememberedUnder = "plenary.invite";
 

@@ -19,12 +19,12 @@ import { type ReactNode, useEffect, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
+import { clockTime } from "../texts/format";
 import { chooseLanguage, readLanguage } from "../texts/texts";
 import { ActionMenu } from "../ui/ActionMenu";
 import { Brand } from "../ui/Brand";
 import { Button } from "../ui/Button";
 import { attempt } from "../ui/notices";
-import { clockTime } from "./format";
 import css from "./Shell.module.css";
 import { mayDo, type Scope, sessionQuery, signOut, useSession, workIn } from "./session";
 

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
+import { clockTime } from "../texts/format";
 import "uplot/dist/uPlot.min.css";
 import css from "./Chart.module.css";
 
@@ -48,7 +49,10 @@ export function Chart({ label, times, lines, format, least }: ChartProps) {
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, __, most) => [0, Math.max(least, most * 1.1)] } },
-        axes: [axis, { ...axis, size: 64, values: (_, values) => values.map(format) }],
+        axes: [
+          { ...axis, values: (_, seconds) => seconds.map((at) => clockTime(at * 1_000)), space: 90 },
+          { ...axis, size: 64, values: (_, values) => values.map(format) },
+        ],
         series: [
           {},
           ...shown.map((line, index) => ({

@@ -3,11 +3,11 @@ import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { dateTime } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { dateTime } from "../format";
 import css from "../operator/Operator.module.css";
 
 type Entry = Schemas["AuditRecord"];

@@ -3,11 +3,11 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { client, ok } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, dateTime } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { Empty, Loading, Page, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { amount, dateTime } from "../format";
 import css from "../operator/Operator.module.css";
 
 const route = getRouteApi("/shell/history");

@@ -3,9 +3,9 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { client, ok } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, dateTime, duration } from "../../texts/format";
 import { Facts, Loading, Page, Section, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { amount, dateTime, duration } from "../format";
 import css from "../operator/Operator.module.css";
 
 const route = getRouteApi("/shell/history/$id");

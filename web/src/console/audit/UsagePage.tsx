@@ -5,13 +5,13 @@ import { client, ok, type Schemas } from "../../api/client";
 import { problemOf } from "../../api/problem";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { SelectField, TextField } from "../../ui/Field";
 import { attempt } from "../../ui/notices";
 import { Empty, Loading, Page, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { saveFile } from "../../ui/save";
-import { amount } from "../format";
 import css from "../operator/Operator.module.css";
 import type { UsageSearch } from "../router";
 

@@ -3,11 +3,11 @@ import { Link } from "@tanstack/react-router";
 import { CalendarPlus } from "lucide-react";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, dateTime } from "../../texts/format";
 import button from "../../ui/Button.module.css";
 import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { reservationsQuery, useRefreshedBy } from "../conferences";
-import { amount, dateTime } from "../format";
 import { phaseTone } from "../Home";
 import { useMay } from "../session";
 

@@ -5,13 +5,13 @@ import { client, ok, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { dateTime, localInput } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { SelectField, TextField } from "../../ui/Field";
 import { notify } from "../../ui/notices";
 import { Loading, Page } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { limitsQuery } from "../conferences";
-import { dateTime, localInput } from "../format";
 import css from "./Booking.module.css";
 import { nearTimes, occurrences, type Repeat, seatsLeft } from "./times";
 

@@ -2,11 +2,11 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { duration } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { duration } from "../format";
 
 export function BansPage() {
   const queries = useQueryClient();

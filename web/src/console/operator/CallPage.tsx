@@ -6,6 +6,7 @@ import { client, ok, type Schemas } from "../../api/client";
 import { problemOf } from "../../api/problem";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, clockTime, dateTime, duration, percent } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { Chart } from "../../ui/Chart";
 import { Dialog } from "../../ui/Dialog";
@@ -13,7 +14,8 @@ import { attempt } from "../../ui/notices";
 import { Badge, Empty, Facts, Loading, Page, Section, Table } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { saveFile } from "../../ui/save";
-import { amount, clockTime, dateTime, duration, percent } from "../format";
+import { statisticsOf } from "../room/hints";
+import { StatisticsFacts } from "../room/StatisticsFacts";
 import { useMay } from "../session";
 import { outcomeTone } from "./CallsPage";
 import { type CallMessage, kindOf, seriesOf } from "./messages";
@@ -59,6 +61,7 @@ export function CallPage() {
           <Record call={data} />
         </div>
       </Section>
+      {data.outcome === "in_progress" && data.conference && <Live id={id} conference={data.conference} />}
       {mayOperate && (
         <Section
           title={t("call.messages")}
@@ -74,6 +77,29 @@ export function CallPage() {
         </Section>
       )}
     </Page>
+  );
+}
+
+/** What the line is like now, as long as the call is in a conference. */
+function Live({ id, conference }: { id: string; conference: string }) {
+  const participant = useQuery({
+    queryKey: ["participant", conference, id],
+    retry: false,
+    refetchInterval: 5_000,
+    queryFn: () =>
+      ok(
+        client.GET("/v1/conferences/{name}/participants/{id}", {
+          params: { path: { name: conference, id } },
+        }),
+      ),
+  });
+  if (!participant.data) return null;
+  return (
+    <Section title={t("call.live")}>
+      <div className={css.panel}>
+        <StatisticsFacts statistics={statisticsOf(participant.data)} />
+      </div>
+    </Section>
   );
 }
 
@@ -107,7 +133,7 @@ function Record({ call }: { call: Schemas["CallRecord"] }) {
         [t("call.admitted"), call.admitted_by ?? "–"],
         [t("call.trunk"), call.trunk ?? "–"],
         [t("statistics.codec"), call.codec ?? "–"],
-        [t("statistics.srtp"), call.cipher ?? t("statistics.plain")],
+        [t("statistics.srtp"), call.cipher ?? (call.codec ? t("statistics.plain") : "–")],
         [
           "MOS",
           quality

@@ -4,19 +4,18 @@ import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, dateTime, duration, percent } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { SelectField, TextField } from "../../ui/Field";
 import { Badge, Empty, Loading, Page, Table, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { amount, dateTime, duration, percent } from "../format";
-import { qualityOf } from "../room/hints";
+import { qualityOf, qualityTone } from "../room/hints";
 import type { CallSearch } from "../router";
 import css from "./Operator.module.css";
 
 type CallRecord = Schemas["CallRecord"];
 
 const route = getRouteApi("/shell/calls");
-const qualityTone = { good: "good", fair: "warn", poor: "bad", unknown: "none" } as const;
 
 export function outcomeTone(outcome: CallRecord["outcome"]): Tone {
   return outcome === "in_progress" ? "accent" : outcome === "answered" ? "good" : "warn";

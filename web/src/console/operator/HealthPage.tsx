@@ -5,10 +5,10 @@ import type { ReactNode } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount, dateTime, duration } from "../../texts/format";
 import { Badge, Facts, Loading, Page, Section, Table, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import { conferencesQuery } from "../conferences";
-import { amount, dateTime, duration } from "../format";
 import { mayDo, useSession } from "../session";
 import css from "./Operator.module.css";
 

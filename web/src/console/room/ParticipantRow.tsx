@@ -24,10 +24,10 @@ import { type Action, ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";
 import { attempt } from "../../ui/notices";
-import { Badge, type Tone } from "../../ui/Page";
+import { Badge } from "../../ui/Page";
 import { callThem, changeParticipant, removeParticipant } from "./actions";
 import type { OpenDialog } from "./dialogs";
-import { type Hint, type Quality, qualityOf, statisticsOf } from "./hints";
+import { type Hint, qualityOf, qualityTone, statisticsOf } from "./hints";
 import type { LevelStore } from "./levels";
 import css from "./Room.module.css";
 import { nameOf, type Participant } from "./state";
@@ -70,13 +70,6 @@ function wayOf(one: Participant): string {
     t(one.direction === "out" ? "way.called" : isBrowser(one) ? "way.browser" : "way.telephone") + number
   );
 }
-
-export const qualityTone: Record<Quality, Tone> = {
-  good: "good",
-  fair: "warn",
-  poor: "bad",
-  unknown: "none",
-};
 
 interface RowProps {
   name: string;

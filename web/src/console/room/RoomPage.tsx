@@ -18,6 +18,7 @@ import { useEffect, useMemo, useState } from "react";
 import { useFeedStatus } from "../../feed/useFeed";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { duration } from "../../texts/format";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";
@@ -25,7 +26,6 @@ import { attempt } from "../../ui/notices";
 import { Badge, Empty, Loading, Section } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
 import type { Conference } from "../conferences";
-import { duration } from "../format";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
 import { useMay } from "../session";
@@ -88,12 +88,14 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   const chosen = sections.in.filter((one) => selected.has(one.participant_id));
   const isOver = room.error !== null && room.error !== undefined;
 
-  const select = (id: string, on: boolean) => {
-    const next = new Set(selected);
-    if (on) next.add(id);
-    else next.delete(id);
-    setSelected(next);
-  };
+  // From the latest selection: rows keep the function of the time when they were drawn.
+  const select = (id: string, on: boolean) =>
+    setSelected((before) => {
+      const next = new Set(before);
+      if (on) next.add(id);
+      else next.delete(id);
+      return next;
+    });
   return (
     <div className={isLive ? css.room : `${css.room} ${css.stale}`}>
       <Head name={name} conference={conference} onOpen={setDialog} />

@@ -5,13 +5,12 @@ import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
+import { amount } from "../../texts/format";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import { AreaField, CheckField, SelectField, TextField } from "../../ui/Field";
 import { attempt, notifyProblem } from "../../ui/notices";
-import { Badge, Facts } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { amount, percent } from "../format";
 import {
   callThem,
   changeParticipant,
@@ -23,9 +22,9 @@ import {
   stopPlayback,
   transfer,
 } from "./actions";
-import { qualityOf, statisticsOf } from "./hints";
-import { qualityTone } from "./ParticipantRow";
+import { statisticsOf } from "./hints";
 import css from "./Room.module.css";
+import { StatisticsFacts } from "./StatisticsFacts";
 import { nameOf, type Participant } from "./state";
 import { parseTargets } from "./targets";
 import type { RoomData } from "./useRoom";
@@ -455,33 +454,9 @@ function StatisticsDialog({
 }) {
   const now =
     room.participants.find((one) => one.participant_id === participant.participant_id) ?? participant;
-  const statistics = statisticsOf(now);
-  const quality = qualityOf(statistics.mos);
   return (
     <Dialog title={t("statistics.of", { name: nameOf(now) })} onClose={onClose} wide>
-      <Facts>
-        {[
-          [
-            t("quality"),
-            <Badge key="quality" tone={qualityTone[quality]}>
-              {t(`quality.${quality}`)}
-            </Badge>,
-          ],
-          ["MOS", amount(statistics.mos || null, 2)],
-          [t("statistics.mos_min"), amount(statistics.mos_min, 2)],
-          [t("statistics.codec"), statistics.codec ?? "–"],
-          [t("statistics.srtp"), statistics.srtp ?? t("statistics.plain")],
-          [t("statistics.jitter"), `${amount(statistics.jitter_ms, 1)} ms`],
-          [t("statistics.buffer"), `${amount(statistics.buffer_ms)} ms`],
-          [t("statistics.round_trip"), `${amount(statistics.round_trip_ms)} ms`],
-          [t("statistics.received"), amount(statistics.packets_received)],
-          [t("statistics.lost"), amount(statistics.packets_lost)],
-          [t("statistics.remote_loss"), percent(statistics.remote_loss)],
-          [t("statistics.level"), `${amount(statistics.level_dbov)} dBov`],
-          [t("statistics.noise"), `${amount(statistics.noise_floor_dbov)} dBov`],
-          [t("statistics.echo"), percent(statistics.echo_suspicion)],
-        ]}
-      </Facts>
+      <StatisticsFacts statistics={statisticsOf(now)} />
     </Dialog>
   );
 }

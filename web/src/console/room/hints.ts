@@ -1,4 +1,5 @@
 /** What is wrong with a line, from its statistics: told when it has been so for ten seconds, with the cure. */
+import type { Tone } from "../../ui/Page";
 import type { Participant } from "./state";
 
 export type Hint = "noise" | "echo" | "deaf" | "unheard" | "poor";
@@ -63,6 +64,13 @@ export class HintTracker {
 }
 
 export type Quality = "good" | "fair" | "poor" | "unknown";
+
+export const qualityTone: Record<Quality, Tone> = {
+  good: "good",
+  fair: "warn",
+  poor: "bad",
+  unknown: "none",
+};
 
 export function qualityOf(mos: number | null | undefined): Quality {
   if (!mos) return "unknown";

@@ -1,5 +1,5 @@
 /** Times, durations and amounts, as the reader's language writes them. */
-import { readLanguage } from "../texts/texts";
+import { readLanguage } from "./texts";
 
 const language = () => readLanguage();
 
