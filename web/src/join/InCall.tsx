@@ -75,7 +75,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
           {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
         </p>
       )}
-      <Talking roster={roster} />
+      <Talking roster={roster} ownId={view.ownId} />
       <div className={css.side}>
         <People roster={roster} ownId={view.ownId} />
       </div>
@@ -187,12 +187,36 @@ function Duration({ since }: { since: number }) {
   );
 }
 
-function Talking({ roster }: { roster: Roster | null }) {
+const TALKERS_MAX = 5;
+
+/** Who else talks. */
+function Talking({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
   if (!roster) return null;
-  const names = roster.users.filter((user) => user.talking).map((user) => shownName(user.user));
-  const list = new Intl.ListFormat(document.documentElement.lang).format(names.slice(0, 5));
+  const talking = roster.users.filter((user) => user.talking && user.id !== ownId).slice(0, TALKERS_MAX);
   return (
-    <p className={css.talking}>{names.length ? t("talking.now", { names: list }) : t("talking.nobody")}</p>
+    <section className={css.talking} aria-label={t("talking")}>
+      <h2>{t("talking")}</h2>
+      {talking.length === 0 ? (
+        <p className={css.quiet}>{t("talking.nobody")}</p>
+      ) : (
+        <ul>
+          {talking.map((user) => (
+            <li key={user.id} className={css.talker}>
+              <Initial name={shownName(user.user)} />
+              {shownName(user.user)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Initial({ name }: { name: string }) {
+  return (
+    <span className={css.initial} aria-hidden="true">
+      {(name.match(/\p{L}/u)?.[0] ?? "#").toUpperCase()}
+    </span>
   );
 }
 
@@ -224,9 +248,7 @@ function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
         : "";
   return (
     <li className={user.talking ? `${css.person} ${css.personTalking}` : css.person}>
-      <span className={css.initial} aria-hidden="true">
-        {(name.match(/\p{L}/u)?.[0] ?? "#").toUpperCase()}
-      </span>
+      <Initial name={name} />
       <span className={css.personName}>
         {name} {isSelf && <em>({t("people.you")})</em>}
       </span>

@@ -38,6 +38,7 @@ const SPEECH_DB = -42;
 const SPEECH_READS = 4;
 const READ_MS = 100;
 const SPEAKS_MUTED_MS = 4_000;
+const KEY_EFFECT_MS = 1_500;
 
 const kept = {
   read: (key: string) => {
@@ -72,6 +73,7 @@ export class JoinSession {
   #user = "";
   #speech = 0;
   #spokeMutedAt = 0;
+  #unmutedAt = Number.NEGATIVE_INFINITY;
   #view: SessionView = {
     state: { kind: "idle" },
     roster: null,
@@ -168,8 +170,11 @@ export class JoinSession {
 
   /** A mute of ours, or the leader's: the latter is lifted by key, where there are keys. */
   toggleMute(): void {
-    if (this.#view.mutedByLeader && !this.#view.muted && this.#invitation.hasKeys) this.keys("*6");
-    else this.setMuted(!this.#view.muted);
+    // The list of participants follows a key by up to half a second: until then it is not pressed again.
+    if (Date.now() - this.#unmutedAt < KEY_EFFECT_MS) return;
+    if (this.#view.mutedByLeader && !this.#view.muted && this.#invitation.hasKeys) {
+      if (this.keys("*6")) this.#unmutedAt = Date.now();
+    } else this.setMuted(!this.#view.muted);
   }
 
   toggleHand(): void {

@@ -41,7 +41,13 @@ export function meterShare(db: number): number {
 
 /** A track without sound: for listening only. Keys can be sent beside it, and a microphone can take its place. */
 export function silentTrack(context: AudioContext): MediaStreamTrack {
-  const track = context.createMediaStreamDestination().stream.getAudioTracks()[0];
+  const destination = context.createMediaStreamDestination();
+  // Without a source nothing would be sent at all, and no keys either.
+  const source = context.createConstantSource();
+  source.offset.value = 0;
+  source.connect(destination);
+  source.start();
+  const track = destination.stream.getAudioTracks()[0];
   if (!track) throw new Error("the browser makes no silent track");
   return track;
 }
