@@ -1,3 +1,4 @@
+import { renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
@@ -23,6 +24,15 @@ export default defineConfig({
           else if (/^\/join\//.test(request.url ?? "")) request.url = "/join.html";
           next();
         });
+      },
+    },
+    {
+      // What is in dist becomes part of the program; the list of its files is for scripts/budgets.mjs only.
+      name: "manifest-beside-dist",
+      apply: "build",
+      closeBundle() {
+        renameSync(at("dist/.vite/manifest.json"), at("dist-manifest.json"));
+        rmSync(at("dist/.vite"), { recursive: true });
       },
     },
   ],

@@ -13,7 +13,7 @@ const sizeOf = (file) => {
   return sizes.get(file);
 };
 
-const manifest = JSON.parse(readFileSync(join(dist, ".vite", "manifest.json"), "utf8"));
+const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "..", "dist-manifest.json"), "utf8"));
 
 /** The files that an entry needs before it can begin, those of the pages that it may fetch later left out. */
 function needed(key, found = new Set()) {
