@@ -2,18 +2,23 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
 import {
   Activity,
+  AudioLines,
   Ban,
   CalendarDays,
   ChartNoAxesColumn,
+  DoorOpen,
   History,
   House,
+  KeyRound,
   LogOut,
   Menu as MenuIcon,
+  MonitorSmartphone,
   PhoneCall,
   ScrollText,
   Settings,
   ShieldCheck,
   UserRound,
+  Users,
 } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
@@ -48,7 +53,16 @@ const places = (): { title: string; places: Place[] }[] => [
     places: [
       { to: "/calls", text: t("nav.calls"), icon: <PhoneCall />, scope: "records" },
       { to: "/history", text: t("nav.history"), icon: <History />, scope: "records" },
+      { to: "/recordings", text: t("nav.recordings"), icon: <AudioLines />, scope: "records" },
       { to: "/usage", text: t("nav.usage"), icon: <ChartNoAxesColumn />, scope: "records" },
+    ],
+  },
+  {
+    title: t("nav.account"),
+    places: [
+      { to: "/setup/rooms", text: t("nav.rooms"), icon: <DoorOpen />, scope: "config" },
+      { to: "/setup/people", text: t("nav.people"), icon: <Users />, scope: "config" },
+      { to: "/setup/keys", text: t("nav.keys"), icon: <KeyRound />, scope: "config" },
     ],
   },
   {
@@ -176,6 +190,11 @@ function Me() {
             text: t(`me.language.${other}`),
             begins: others.length > 0,
             onSelect: () => chooseLanguage(other),
+          },
+          {
+            text: t("sessions"),
+            icon: <MonitorSmartphone />,
+            onSelect: () => void router.navigate({ to: "/sessions" }),
           },
           { text: t("me.sign_out"), icon: <LogOut />, begins: true, onSelect: () => void attempt(leave) },
         ]}

@@ -153,6 +153,37 @@ const usage = createRoute({
   }),
 });
 
+const recordings = createRoute({
+  getParentRoute: () => shell,
+  path: "/recordings",
+  component: lazyRouteComponent(() => import("./audit/RecordingsPage"), "RecordingsPage"),
+  validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
+});
+
+const rooms = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/rooms",
+  component: lazyRouteComponent(() => import("./account/RoomsPage"), "RoomsPage"),
+});
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/people",
+  component: lazyRouteComponent(() => import("./account/PeoplePage"), "PeoplePage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/keys",
+  component: lazyRouteComponent(() => import("./account/KeysPage"), "KeysPage"),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: "/sessions",
+  component: lazyRouteComponent(() => import("./account/SessionsPage"), "SessionsPage"),
+});
+
 const audit = createRoute({
   getParentRoute: () => shell,
   path: "/audit",
@@ -178,6 +209,11 @@ const tree = root.addChildren([
     past,
     usage,
     audit,
+    recordings,
+    rooms,
+    people,
+    keys,
+    sessions,
   ]),
 ]);
 

@@ -3,14 +3,13 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
 import { amount } from "../../texts/format";
+import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import { AreaField, CheckField, SelectField, TextField } from "../../ui/Field";
 import { attempt, notifyProblem } from "../../ui/notices";
-import { ProblemBox } from "../../ui/Problem";
 import {
   callThem,
   changeParticipant,
@@ -76,55 +75,6 @@ export function ConferenceDialogs({
     case "invite":
       return null;
   }
-}
-
-/** A form in a dialog: the main button does it and closes, a problem stays in sight. */
-function ActionDialog(props: {
-  title: string;
-  button: string;
-  danger?: boolean;
-  disabled?: boolean;
-  act: () => Promise<unknown>;
-  onClose: () => void;
-  children?: React.ReactNode;
-}) {
-  const [error, setError] = useState<unknown>(null);
-  const [isBusy, setBusy] = useState(false);
-  const submit = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      await props.act();
-      props.onClose();
-    } catch (problem) {
-      setError(problem);
-      setBusy(false);
-    }
-  };
-  return (
-    <Dialog title={props.title} onClose={props.onClose}>
-      <form
-        className={css.form}
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        {error !== null && <ProblemBox error={error} />}
-        {props.children}
-        <DialogActions>
-          <Button onClick={props.onClose}>{tc("cancel")}</Button>
-          <Button
-            type="submit"
-            look={props.danger ? "danger" : "primary"}
-            disabled={isBusy || props.disabled}
-          >
-            {props.button}
-          </Button>
-        </DialogActions>
-      </form>
-    </Dialog>
-  );
 }
 
 function CallDialog({ name, onClose }: Common) {
