@@ -237,7 +237,7 @@ function People({ roster, ownId }: { roster: Roster | null; ownId: string | null
 }
 
 function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
-  const name = shownName(user.user);
+  const name = isSelf ? kept.read("name") : shownName(user.user);
   const isCalled = user.status !== "connected";
   const words = isCalled
     ? t("people.called")
