@@ -73,13 +73,14 @@ function follow(answer) {
   let seq = 0;
   const talking = new Set();
   const events = setInterval(() => {
-    const number = (seq * 37) % PARTICIPANTS;
+    // The same participant for five events: each hand that goes up comes down again.
+    const number = (Math.floor(seq / 5) * 37) % PARTICIPANTS;
     const kinds = [
       "participant.talking",
       "participant.muted",
       "participant.hand_raised",
       "participant.unmuted",
-      "participant.silent",
+      "participant.hand_lowered",
     ];
     const type = kinds[seq % kinds.length];
     if (type === "participant.talking") talking.add(id(number));

@@ -31,7 +31,7 @@ import { Brand } from "../ui/Brand";
 import { Button } from "../ui/Button";
 import { attempt } from "../ui/notices";
 import css from "./Shell.module.css";
-import { mayDo, type Scope, sessionQuery, signOut, useSession, workIn } from "./session";
+import { mayDo, type Scope, sessionQuery, signOut, speak, useSession, workIn } from "./session";
 
 interface Place {
   to: string;
@@ -189,7 +189,7 @@ function Me() {
           {
             text: t(`me.language.${other}`),
             begins: others.length > 0,
-            onSelect: () => chooseLanguage(other),
+            onSelect: () => void attempt(() => speak(other).then(() => chooseLanguage(other))),
           },
           {
             text: t("sessions"),

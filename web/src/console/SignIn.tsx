@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import { t } from "../texts/console";
+import { adoptLanguage } from "../texts/texts";
 import { Button } from "../ui/Button";
 import { TextField } from "../ui/Field";
 import { ProblemBox } from "../ui/Problem";
@@ -28,7 +29,9 @@ export function SignIn() {
       queries.setQueryData(sessionQuery.queryKey, session);
       // Only a path of the console: what stands in an address may come from anywhere.
       const isOurs = next !== undefined && /^\/(?!\/)/.test(next) && !next.includes("\\");
-      router.history.push(isOurs ? `/console${next.replace(/^\/console(?=\/|$)/, "")}` : "/console/");
+      const target = isOurs ? `/console${next.replace(/^\/console(?=\/|$)/, "")}` : "/console/";
+      if (adoptLanguage(session.person.language)) location.assign(target);
+      else router.history.push(target);
     } catch (problem) {
       setError(problem);
       setBusy(false);

@@ -2,6 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { useState } from "react";
 import { t } from "../texts/console";
+import { adoptLanguage } from "../texts/texts";
 import { Button } from "../ui/Button";
 import { TextField } from "../ui/Field";
 import { ProblemBox } from "../ui/Problem";
@@ -31,7 +32,8 @@ export function Welcome() {
       queries.clear();
       queries.setQueryData(sessionQuery.queryKey, session);
       // The code is used up: it does not have to stay in the address.
-      router.history.replace("/console/");
+      if (adoptLanguage(session.person.language)) location.replace("/console/");
+      else router.history.replace("/console/");
     } catch (problem) {
       setError(problem);
     }

@@ -53,3 +53,4 @@ export const signOut = () => request<null>("DELETE", "/v1/session");
 export const acceptInvitation = (code: string, password: string) =>
   request<Session>("POST", "/v1/invitations/accept", { code, password });
 export const workIn = (account: number) => request<Session>("PATCH", "/v1/session", { account });
+export const speak = (language: string) => request<Session>("PATCH", "/v1/session", { language });

@@ -31,6 +31,18 @@ export function readLanguage(): Language {
   return "en";
 }
 
+/** Takes somebody's own language where nothing else was chosen in this browser. True: the page has to be loaded again. */
+export function adoptLanguage(wanted: string): boolean {
+  const language = languages.find((one) => one === wanted);
+  try {
+    if (!language || localStorage.getItem(storedUnder) || language === readLanguage()) return false;
+    localStorage.setItem(storedUnder, language);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Stores the choice; the page is then loaded again, so that every text of it is in the new language. */
 export function chooseLanguage(language: Language): void {
   try {

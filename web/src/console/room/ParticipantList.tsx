@@ -17,8 +17,14 @@ export function ParticipantList({
   const [top, setTop] = useState(0);
   useLayoutEffect(() => {
     const { current } = list;
-    if (current) setTop(current.getBoundingClientRect().top + window.scrollY);
-  });
+    if (!current) return;
+    // Where the list begins changes when something above it appears: then the page changes its height.
+    const measure = () => setTop(current.getBoundingClientRect().top + window.scrollY);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(document.body);
+    return () => observer.disconnect();
+  }, []);
   const virtual = useWindowVirtualizer({
     count: participants.length,
     estimateSize: () => ROW_PX,

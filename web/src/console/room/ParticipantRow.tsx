@@ -82,14 +82,20 @@ interface RowProps {
   onOpen: (dialog: OpenDialog) => void;
 }
 
-export const ParticipantRow = memo(Row, (before, after) => {
-  return (
-    before.participant === after.participant &&
-    before.hints === after.hints &&
+/** All that a row shows of somebody: statistics change every few seconds, what they mean seldom does. */
+function shownOf({ participant: one, hints }: RowProps): string {
+  const { statistics, ...fields } = one;
+  return JSON.stringify([fields, qualityOf(statisticsOf(one).mos), hints]);
+}
+
+export const ParticipantRow = memo(
+  Row,
+  (before, after) =>
     before.isSelected === after.isSelected &&
-    before.mayControl === after.mayControl
-  );
-});
+    before.mayControl === after.mayControl &&
+    ((before.participant === after.participant && before.hints === after.hints) ||
+      shownOf(before) === shownOf(after)),
+);
 
 function Row({ name, participant: one, hints, levels, mayControl, isSelected, onSelect, onOpen }: RowProps) {
   const id = one.participant_id;

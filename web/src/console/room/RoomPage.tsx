@@ -45,7 +45,7 @@ import { ConferenceDialogs, type OpenDialog } from "./dialogs";
 import { ParticipantList } from "./ParticipantList";
 import { ParticipantRow, RowShell } from "./ParticipantRow";
 import css from "./Room.module.css";
-import { matchesFilter, nameOf, type Participant, sectionsOf } from "./state";
+import { matchesFilter, nameOf, type Participant, type Sections, sectionsOf } from "./state";
 import { type RoomData, useRoom } from "./useRoom";
 
 const route = getRouteApi("/shell/rooms/$name");
@@ -101,6 +101,99 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
       <Head name={name} conference={conference} onOpen={setDialog} />
       {isOver && <ProblemBox error={room.error} onRetry={room.refresh} />}
       <Talkers name={name} room={room} mayControl={mayControl} />
+      <div className={css.columns}>
+        <aside className={css.attention} aria-label={t("room.attention")}>
+          <Attention name={name} sections={sections} mayControl={mayControl} />
+        </aside>
+        <div className={css.inside}>
+          <Section
+            title={t("room.in")}
+            count={sections.in.length}
+            actions={
+              (sections.in.length > 5 || filter) && (
+                <label className={css.filter}>
+                  <Search aria-hidden="true" />
+                  <span className="visually-hidden">{t("room.filter")}</span>
+                  <input
+                    type="search"
+                    placeholder={t("room.filter")}
+                    value={filter}
+                    onChange={(event) =>
+                      void navigate({
+                        to: "/rooms/$name",
+                        params: { name },
+                        search: { filter: event.target.value || undefined },
+                        replace: true,
+                      })
+                    }
+                  />
+                </label>
+              )
+            }
+          >
+            {chosen.length > 0 && (
+              <Selected
+                name={name}
+                chosen={chosen}
+                onDone={() => setSelected(new Set())}
+                onOpen={setDialog}
+              />
+            )}
+            {sections.in.length === 0 ? (
+              <Empty>{t("room.empty")}</Empty>
+            ) : isIn.length === 0 ? (
+              <Empty>{t("room.filter.none")}</Empty>
+            ) : (
+              <ParticipantList
+                participants={isIn}
+                render={(one) => (
+                  <ParticipantRow
+                    name={name}
+                    participant={one}
+                    hints={room.hints.get(one.participant_id)}
+                    levels={room.levels}
+                    mayControl={mayControl}
+                    isSelected={selected.has(one.participant_id)}
+                    onSelect={(on) => select(one.participant_id, on)}
+                    onOpen={setDialog}
+                  />
+                )}
+              />
+            )}
+          </Section>
+        </div>
+      </div>
+      <div className="visually-hidden" aria-live="polite">
+        {room.news}
+      </div>
+      {mayControl && <Bar name={name} conference={conference} onOpen={setDialog} />}
+      {dialog?.kind === "invite" ? (
+        <InviteDialog conference={name} onClose={() => setDialog(null)} />
+      ) : (
+        dialog && (
+          <ConferenceDialogs name={name} room={room} dialog={dialog} onClose={() => setDialog(null)} />
+        )
+      )}
+    </div>
+  );
+}
+
+/** Those who want something: who waits, who has raised a hand, who is being called. */
+function Attention({
+  name,
+  sections,
+  mayControl,
+}: {
+  name: string;
+  sections: Sections;
+  mayControl: boolean;
+}) {
+  const { waiting, hands, called } = sections;
+  return (
+    <>
+      {waiting.length + hands.length + called.length === 0 && (
+        <p className={css.calm}>{t("room.attention.none")}</p>
+      )}
       {sections.waiting.length > 0 && (
         <Section
           title={t("room.waiting")}
@@ -183,68 +276,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
           </ul>
         </Section>
       )}
-      <Section
-        title={t("room.in")}
-        count={sections.in.length}
-        actions={
-          (sections.in.length > 5 || filter) && (
-            <label className={css.filter}>
-              <Search aria-hidden="true" />
-              <span className="visually-hidden">{t("room.filter")}</span>
-              <input
-                type="search"
-                placeholder={t("room.filter")}
-                value={filter}
-                onChange={(event) =>
-                  void navigate({
-                    to: "/rooms/$name",
-                    params: { name },
-                    search: { filter: event.target.value || undefined },
-                    replace: true,
-                  })
-                }
-              />
-            </label>
-          )
-        }
-      >
-        {chosen.length > 0 && (
-          <Selected name={name} chosen={chosen} onDone={() => setSelected(new Set())} onOpen={setDialog} />
-        )}
-        {sections.in.length === 0 ? (
-          <Empty>{t("room.empty")}</Empty>
-        ) : isIn.length === 0 ? (
-          <Empty>{t("room.filter.none")}</Empty>
-        ) : (
-          <ParticipantList
-            participants={isIn}
-            render={(one) => (
-              <ParticipantRow
-                name={name}
-                participant={one}
-                hints={room.hints.get(one.participant_id)}
-                levels={room.levels}
-                mayControl={mayControl}
-                isSelected={selected.has(one.participant_id)}
-                onSelect={(on) => select(one.participant_id, on)}
-                onOpen={setDialog}
-              />
-            )}
-          />
-        )}
-      </Section>
-      <div className="visually-hidden" aria-live="polite">
-        {room.news}
-      </div>
-      {mayControl && <Bar name={name} conference={conference} onOpen={setDialog} />}
-      {dialog?.kind === "invite" ? (
-        <InviteDialog conference={name} onClose={() => setDialog(null)} />
-      ) : (
-        dialog && (
-          <ConferenceDialogs name={name} room={room} dialog={dialog} onClose={() => setDialog(null)} />
-        )
-      )}
-    </div>
+    </>
   );
 }
 
