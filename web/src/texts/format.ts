@@ -19,6 +19,13 @@ export function dateTime(at: string | null | undefined): string {
   );
 }
 
+/** Weekday and day. */
+export function shortDate(at: number): string {
+  return new Intl.DateTimeFormat(language(), { weekday: "short", day: "numeric", hour: "2-digit" }).format(
+    new Date(at),
+  );
+}
+
 /** `1:02:03`, or `2:03`. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return "–";

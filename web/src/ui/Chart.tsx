@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { clockTime } from "../texts/format";
+import { clockTime, shortDate } from "../texts/format";
 import "uplot/dist/uPlot.min.css";
 import css from "./Chart.module.css";
 
@@ -16,6 +16,8 @@ interface ChartProps {
   times: number[];
   lines: [Line, Line?];
   format: (value: number) => string;
+  /** Over days: dates instead of times of day. */
+  days?: boolean;
   /** The value axis goes at least so far. */
   least: number;
 }
@@ -23,7 +25,7 @@ interface ChartProps {
 const token = (element: Element, name: string) => getComputedStyle(element).getPropertyValue(name).trim();
 
 /** Lines over time, in the colours of the theme. */
-export function Chart({ label, times, lines, format, least }: ChartProps) {
+export function Chart({ label, times, lines, format, least, days }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = frame.current;
@@ -50,7 +52,12 @@ export function Chart({ label, times, lines, format, least }: ChartProps) {
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, __, most) => [0, Math.max(least, most * 1.1)] } },
         axes: [
-          { ...axis, values: (_, seconds) => seconds.map((at) => clockTime(at * 1_000)), space: 90 },
+          {
+            ...axis,
+            values: (_, seconds) =>
+              seconds.map((at) => (days ? shortDate(at * 1_000) : clockTime(at * 1_000))),
+            space: 90,
+          },
           { ...axis, size: 64, values: (_, values) => values.map(format) },
         ],
         series: [
@@ -75,7 +82,7 @@ export function Chart({ label, times, lines, format, least }: ChartProps) {
       observer.disconnect();
       plot.destroy();
     };
-  }, [times, lines, format, least]);
+  }, [times, lines, format, least, days]);
   return (
     <figure className={css.figure}>
       <figcaption className={css.caption}>

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { calendarEvent, nearTimes, occurrences, type Step, seatsLeft } from "./times";
+import { calendarEvent, corners, nearTimes, occurrences, type Step, seatsLeft } from "./times";
 
 const zone = process.env.TZ;
 afterEach(() => {
@@ -52,6 +52,12 @@ describe("seats", () => {
     const found = nearTimes(steps, ms("09:00"), 30, 50, ms("08:10"));
     expect(found.map((at) => new Date(at).toISOString().slice(11, 16))).toEqual(["08:15", "08:30", "10:00"]);
   });
+});
+
+test("sold seats are drawn in steps, with times that grow", () => {
+  const { times, values } = corners(steps, 100);
+  expect(values).toEqual([0, 0, 95, 95, 20, 20]);
+  expect(times.every((time, index) => index === 0 || time > (times[index - 1] ?? 0))).toBe(true);
 });
 
 test("an event for calendars is folded and escaped", () => {

@@ -33,6 +33,21 @@ export function seatsLeft(steps: Step[], startMs: number, endMs: number): number
   return Math.min(...within.map((step) => step.seats_left));
 }
 
+/** The seats that are sold, as the corners of a line: two for each step, seconds since 1970. */
+export function corners(steps: Step[], capacity: number): { times: number[]; values: number[] } {
+  const times: number[] = [];
+  const values: number[] = [];
+  for (const step of steps) {
+    // Equal times cannot be drawn: a step ends a second before the next one begins.
+    times.push(
+      Date.parse(step.from) / 1_000,
+      Math.max(Date.parse(step.from) / 1_000 + 1, Date.parse(step.to) / 1_000 - 1),
+    );
+    values.push(capacity - step.seats_left, capacity - step.seats_left);
+  }
+  return { times, values };
+}
+
 const QUARTER_MS = 900_000;
 
 /** The times nearest to the wanted one at which there are `seats`: at full quarters of an hour. */
