@@ -181,7 +181,7 @@ function Me() {
       <ActionMenu
         label={t("me")}
         icon={<UserRound />}
-        actions={[
+        actions={() => [
           ...others.map((account) => ({
             text: t("me.work_in", { account: account.login }),
             onSelect: () => void attempt(() => work(account.id)),

@@ -98,10 +98,6 @@ export class JoinSession {
     setInterval(() => this.#listen(), READ_MS);
   }
 
-  get view(): SessionView {
-    return this.#view;
-  }
-
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -214,18 +210,6 @@ export class JoinSession {
 
   leave(): void {
     this.#phone?.hangUp();
-  }
-
-  /** Back to the page before the call. */
-  again(): void {
-    this.#phone = null;
-    this.#change({
-      state: { kind: "idle" },
-      roster: null,
-      handRaised: false,
-      keysSent: "",
-      mutedByLeader: false,
-    });
   }
 
   async #call(name: string, muted: boolean, keys: string, saved?: SavedCall): Promise<void> {

@@ -71,10 +71,6 @@ export class SipAgent {
     this.#events = events;
   }
 
-  get isConnected(): boolean {
-    return this.#socket !== null;
-  }
-
   /** Opens the connection, in place of one that was there. */
   connect(): Promise<void> {
     this.#drop();

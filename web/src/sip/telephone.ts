@@ -90,6 +90,8 @@ export class Telephone {
     try {
       await this.#agent.connect();
       this.#iceServers = await this.#askForIceServers();
+      // Hung up meanwhile.
+      if (this.#view.state.kind !== "connecting") return;
       this.#options.media.renew(this.#iceServers);
       const replaces = saved ? new Dialog(saved.self, this.#options.uri, saved.dialog).replaces : null;
       await this.#begin(replaces);

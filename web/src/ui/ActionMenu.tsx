@@ -1,4 +1,5 @@
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import css from "./ActionMenu.module.css";
 import { Button } from "./Button";
 
@@ -27,7 +28,8 @@ export function ActionMenu({
   label: string;
   icon: ReactNode;
   text?: string;
-  actions: Action[];
+  /** Asked for when the menu opens: a list may have hundreds of menus. */
+  actions: () => Action[];
 }) {
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -39,6 +41,8 @@ export function ActionMenu({
   const open = (last: boolean) => {
     const { current } = menu;
     if (!current || !button.current) return;
+    // The items have to be there before one of them gets the focus.
+    flushSync(() => setOpen(true));
     current.showPopover();
     place(current, button.current.getBoundingClientRect());
     items()
@@ -98,7 +102,7 @@ export function ActionMenu({
         onToggle={(event) => setOpen(event.newState === "open")}
         onKeyDown={press}
       >
-        {actions.map((action) => (
+        {(isOpen ? actions() : []).map((action) => (
           <button
             key={action.text}
             type="button"

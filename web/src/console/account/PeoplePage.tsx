@@ -84,7 +84,7 @@ export function PeoplePage() {
                 <ActionMenu
                   label={t("room.more.who", { name: person.name })}
                   icon={<Ellipsis />}
-                  actions={[
+                  actions={() => [
                     {
                       text: t("people.link"),
                       onSelect: () =>

@@ -69,7 +69,7 @@ export function RoomsPage() {
                 <ActionMenu
                   label={t("room.more.who", { name: room.number })}
                   icon={<Ellipsis />}
-                  actions={[
+                  actions={() => [
                     { text: t("rooms.change"), onSelect: () => setEdited(room) },
                     { text: t("rooms.card"), onSelect: () => setPrinted(room) },
                     { text: t("rooms.remove"), danger: true, begins: true, onSelect: () => setRemoved(room) },

@@ -110,7 +110,7 @@ export function RecordingsPage() {
                   <ActionMenu
                     label={t("room.more.who", { name: one.conference })}
                     icon={<Ellipsis />}
-                    actions={[
+                    actions={() => [
                       { text: t("recordings.delete"), danger: true, onSelect: () => setDeleted(one) },
                     ]}
                   />

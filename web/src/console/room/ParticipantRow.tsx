@@ -159,7 +159,7 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
           <ActionMenu
             label={t("room.more.who", { name: who })}
             icon={<Ellipsis />}
-            actions={menuOf(name, one, onOpen)}
+            actions={() => menuOf(name, one, onOpen)}
           />
         </span>
       )}

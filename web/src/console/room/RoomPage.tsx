@@ -468,7 +468,7 @@ function Bar({
         label={t("room.mute_all")}
         text={t("room.mute_all")}
         icon={<MicOff />}
-        actions={[
+        actions={() => [
           {
             text: t("room.mute_all.may"),
             onSelect: () =>
@@ -494,7 +494,7 @@ function Bar({
           label={t("recording")}
           text={t(recording.paused ? "recording.paused" : "recording.running")}
           icon={<Radio />}
-          actions={[
+          actions={() => [
             {
               text: t(recording.paused ? "recording.resume" : "recording.pause"),
               onSelect: () => void attempt(() => pauseRecording(name, !recording.paused)),
@@ -521,7 +521,7 @@ function Bar({
       <ActionMenu
         label={t("room.more")}
         icon={<Ellipsis />}
-        actions={[
+        actions={() => [
           {
             text: t(conference.muted_on_entry ? "room.muted_on_entry.off" : "room.muted_on_entry.on"),
             onSelect: () =>
