@@ -336,6 +336,8 @@ try {
     ["recordings", "Recordings"],
     ["usage", "Usage"],
     ["setup/rooms", "Rooms"],
+    ["setup/trunks", "Trunks"],
+    ["setup/telephones", "Telephones"],
     ["setup/people", "People"],
     ["setup/keys", "API keys"],
     ["sessions", "My sessions"],

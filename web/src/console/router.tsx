@@ -172,6 +172,18 @@ const people = createRoute({
   component: lazyRouteComponent(() => import("./account/PeoplePage"), "PeoplePage"),
 });
 
+const trunks = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/trunks",
+  component: lazyRouteComponent(() => import("./account/TrunksPage"), "TrunksPage"),
+});
+
+const telephones = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/telephones",
+  component: lazyRouteComponent(() => import("./account/TelephonesPage"), "TelephonesPage"),
+});
+
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/setup/keys",
@@ -211,6 +223,8 @@ const tree = root.addChildren([
     audit,
     recordings,
     rooms,
+    trunks,
+    telephones,
     people,
     keys,
     sessions,

@@ -2,17 +2,16 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
-import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { client, ok } from "../../api/client";
 import { tc } from "../../texts/common";
 import { t } from "../../texts/console";
 import { amount, dateTime, duration } from "../../texts/format";
-import { Badge, Facts, Loading, Page, Section, Table, type Tone } from "../../ui/Page";
+import { Facts, Loading, Page, Section, Table, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
+import { trunksQuery } from "../account/trunks";
 import { conferencesQuery } from "../conferences";
 import { mayDo, useSession } from "../session";
 import css from "./Operator.module.css";
-
-type Trunk = Schemas["Trunk"];
 
 const READ_AGAIN_MS = 5_000;
 /** So many of a thousand ticks may be late. */
@@ -32,15 +31,7 @@ export function HealthPage() {
     queryFn: () => ok(client.GET("/v1/operator/bans", { params: { query: { limit: 500 } } })),
     refetchInterval: 30_000,
   });
-  const trunks = useQuery({
-    queryKey: ["trunks"],
-    enabled: mayConfigure,
-    queryFn: () =>
-      everyPage<Trunk>((cursor) =>
-        ok(client.GET("/v1/trunks", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-      ),
-    refetchInterval: 30_000,
-  });
+  const trunks = useQuery({ ...trunksQuery, enabled: mayConfigure, refetchInterval: 30_000 });
   const now = new Date();
   const seats = useQuery({
     queryKey: ["seats", "today", now.getHours()],
@@ -105,6 +96,7 @@ export function HealthPage() {
                 ? t("health.trunks.bad", { names: failed.map((trunk) => trunk.name).join(", ") })
                 : t("health.trunks.good", { count: trunks.data.length })
             }
+            more={failed.length > 0 && <Link to="/setup/trunks">{t("health.look")}</Link>}
           />
         )}
         {bans.data && (
@@ -158,45 +150,8 @@ export function HealthPage() {
           ))}
         </Table>
       </Section>
-      {trunks.data && trunks.data.length > 0 && (
-        <Section title={t("health.trunks")} count={trunks.data.length}>
-          <Table
-            label={t("health.trunks")}
-            head={[t("trunk.name"), t("trunk.uri"), t("trunk.state"), t("health.calls"), t("trunk.error")]}
-          >
-            {trunks.data.map((trunk) => (
-              <tr key={trunk.name}>
-                <td>{trunk.name}</td>
-                <td>
-                  <code>{trunk.uri}</code>
-                </td>
-                <td>
-                  <Badge tone={trunkTone(trunk)}>{trunk.status.registration}</Badge>
-                </td>
-                <td>{trunk.status.calls}</td>
-                <td>
-                  {trunk.status.last_error
-                    ? `${trunk.status.last_error} (${dateTime(trunk.status.last_error_at)})`
-                    : "–"}
-                </td>
-              </tr>
-            ))}
-          </Table>
-        </Section>
-      )}
     </Page>
   );
-}
-
-function trunkTone(trunk: Trunk): Tone {
-  const { registration } = trunk.status;
-  return registration === "registered"
-    ? "good"
-    : registration === "failed"
-      ? "bad"
-      : registration === "registering"
-        ? "warn"
-        : "none";
 }
 
 function Check({ tone, title, text, more }: { tone: Tone; title: string; text: string; more?: ReactNode }) {
