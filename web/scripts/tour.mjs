@@ -242,6 +242,15 @@ try {
     await leader.waitForSelector("dialog button:has-text('Stop')");
     await leader.keyboard.press("Escape");
   });
+  await step("a room is found by name, with Control and K", async () => {
+    await leader.keyboard.press("Control+K");
+    await leader.waitForSelector("[role=combobox]");
+    await leader.keyboard.type("boar");
+    await leader.waitForSelector("[role=option]:has-text('Board')");
+    await look(leader, "palette");
+    await leader.keyboard.press("Enter");
+    await leader.waitForSelector("h1:has-text('Board')");
+  });
   await step("two leaders at once see the same", async () => {
     await operator.goto(`${service.base}/console/rooms/Board`);
     await operator.click("button[aria-pressed=true]:has-text('Locked')");

@@ -1,28 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
-import {
-  Activity,
-  AudioLines,
-  Ban,
-  Cable,
-  CalendarDays,
-  ChartNoAxesColumn,
-  DoorOpen,
-  History,
-  House,
-  KeyRound,
-  LogOut,
-  Menu as MenuIcon,
-  MonitorSmartphone,
-  Phone,
-  PhoneCall,
-  ScrollText,
-  Settings,
-  ShieldCheck,
-  UserRound,
-  Users,
-} from "lucide-react";
-import { type ReactNode, useEffect, useState } from "react";
+import { LogOut, Menu as MenuIcon, MonitorSmartphone, Search, UserRound } from "lucide-react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
@@ -32,54 +11,11 @@ import { ActionMenu } from "../ui/ActionMenu";
 import { Brand } from "../ui/Brand";
 import { Button } from "../ui/Button";
 import { attempt } from "../ui/notices";
+import { placesFor } from "./places";
 import css from "./Shell.module.css";
-import { mayDo, type Scope, sessionQuery, signOut, speak, useSession, workIn } from "./session";
+import { sessionQuery, signOut, speak, useSession, workIn } from "./session";
 
-interface Place {
-  to: string;
-  text: string;
-  icon: ReactNode;
-  scope: Scope;
-}
-
-const places = (): { title: string; places: Place[] }[] => [
-  {
-    title: t("nav.conferences"),
-    places: [
-      { to: "/", text: t("nav.home"), icon: <House />, scope: "read" },
-      { to: "/bookings", text: t("nav.bookings"), icon: <CalendarDays />, scope: "read" },
-    ],
-  },
-  {
-    title: t("nav.records"),
-    places: [
-      { to: "/calls", text: t("nav.calls"), icon: <PhoneCall />, scope: "records" },
-      { to: "/history", text: t("nav.history"), icon: <History />, scope: "records" },
-      { to: "/recordings", text: t("nav.recordings"), icon: <AudioLines />, scope: "records" },
-      { to: "/usage", text: t("nav.usage"), icon: <ChartNoAxesColumn />, scope: "records" },
-    ],
-  },
-  {
-    title: t("nav.account"),
-    places: [
-      { to: "/setup/rooms", text: t("nav.rooms"), icon: <DoorOpen />, scope: "config" },
-      { to: "/setup/trunks", text: t("nav.trunks"), icon: <Cable />, scope: "config" },
-      { to: "/setup/telephones", text: t("nav.telephones"), icon: <Phone />, scope: "config" },
-      { to: "/setup/people", text: t("nav.people"), icon: <Users />, scope: "config" },
-      { to: "/setup/keys", text: t("nav.keys"), icon: <KeyRound />, scope: "config" },
-    ],
-  },
-  {
-    title: t("nav.operation"),
-    places: [
-      { to: "/health", text: t("nav.health"), icon: <Activity />, scope: "operator" },
-      { to: "/bans", text: t("nav.bans"), icon: <Ban />, scope: "operator" },
-      { to: "/audit", text: t("nav.audit"), icon: <ShieldCheck />, scope: "operator" },
-      { to: "/log", text: t("nav.log"), icon: <ScrollText />, scope: "operator" },
-      { to: "/settings", text: t("nav.settings"), icon: <Settings />, scope: "operator" },
-    ],
-  },
-];
+const Palette = lazy(() => import("./Palette"));
 
 export function Shell() {
   const session = useSession();
@@ -95,9 +31,30 @@ export function Shell() {
   }, [account]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a page that is opened closes the navigation.
   useEffect(() => setOpen(false), [path]);
+  const [isSearching, setSearching] = useState(false);
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (
+        event.key.toLowerCase() !== "k" ||
+        !(event.ctrlKey || event.metaKey) ||
+        event.shiftKey ||
+        event.altKey
+      )
+        return;
+      event.preventDefault();
+      setSearching(true);
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
   if (!feed || !session) return null;
   return (
     <FeedContext.Provider value={feed}>
+      {isSearching && (
+        <Suspense>
+          <Palette onClose={() => setSearching(false)} />
+        </Suspense>
+      )}
       <a className="skip" href="#content">
         {t("skip")}
       </a>
@@ -120,32 +77,31 @@ export function Shell() {
           </span>
         </header>
         <nav id="navigation" className={isOpen ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
-          {places()
-            .map((group) => ({
-              ...group,
-              places: group.places.filter((place) => mayDo(session, place.scope)),
-            }))
-            .filter((group) => group.places.length > 0)
-            .map((group) => (
-              <div key={group.title} className={css.group}>
-                <h2 className={css.groupTitle}>{group.title}</h2>
-                <ul>
-                  {group.places.map((place) => (
-                    <li key={place.to}>
-                      <Link
-                        to={place.to}
-                        className={css.place}
-                        activeOptions={{ exact: place.to === "/", includeSearch: false }}
-                        activeProps={{ className: css.here, "aria-current": "page" }}
-                      >
-                        <span aria-hidden="true">{place.icon}</span>
-                        {place.text}
-                      </Link>
-                    </li>
-                  ))}
-                </ul>
-              </div>
-            ))}
+          {placesFor(session).map((group) => (
+            <div key={group.title} className={css.group}>
+              <h2 className={css.groupTitle}>{group.title}</h2>
+              <ul>
+                {group.places.map((place) => (
+                  <li key={place.to}>
+                    <Link
+                      to={place.to}
+                      className={css.place}
+                      activeOptions={{ exact: place.to === "/", includeSearch: false }}
+                      activeProps={{ className: css.here, "aria-current": "page" }}
+                    >
+                      <span aria-hidden="true">{place.icon}</span>
+                      {place.text}
+                    </Link>
+                  </li>
+                ))}
+              </ul>
+            </div>
+          ))}
+          <button type="button" className={css.search} onClick={() => setSearching(true)}>
+            <Search aria-hidden="true" />
+            {t("palette.open")}
+            <kbd>Ctrl K</kbd>
+          </button>
           <Me />
         </nav>
         <main id="content" className={css.content} tabIndex={-1}>

@@ -10,7 +10,11 @@ export function Dialog(props: { title: string; onClose: () => void; children: Re
   const heading = useId();
   useEffect(() => {
     const dialog = element.current;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // Where something is to be entered, that comes first, not the button that closes.
+      dialog.querySelector<HTMLElement>("input:not([type=checkbox]), textarea, select")?.focus();
+    }
     return () => dialog?.close();
   }, []);
   return (

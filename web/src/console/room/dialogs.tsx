@@ -104,7 +104,6 @@ function CallDialog({ name, onClose }: Common) {
         hint={t("call.hint")}
         error={wrong.length ? t("call.wrong", { text: wrong.join(", ") }) : undefined}
         rows={4}
-        autoFocus
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
@@ -245,7 +244,6 @@ function RenameDialog({ name, participant, onClose }: Common & { participant: Pa
         label={t("rename.name")}
         hint={t("rename.hint", { from: participant.from })}
         maxLength={100}
-        autoFocus
         value={shown}
         onChange={(event) => setShown(event.target.value)}
       />
@@ -342,7 +340,6 @@ function TransferDialog({ name, participant, onClose }: Common & { participant: 
       <TextField
         label={t("transfer.to")}
         hint={t("transfer.hint")}
-        autoFocus
         value={text}
         onChange={(event) => setText(event.target.value)}
       />
@@ -366,7 +363,7 @@ function MoveDialog({ name, participants, onClose }: Common & { participants: Pa
       }}
       onClose={onClose}
     >
-      <TextField label={t("move.to")} autoFocus value={to} onChange={(event) => setTo(event.target.value)} />
+      <TextField label={t("move.to")} value={to} onChange={(event) => setTo(event.target.value)} />
     </ActionDialog>
   );
 }
