@@ -1,0 +1,193 @@
+// A service for the tour: the real program on free ports with data of its own, an account, services, rooms, people and callers.
+import { execFile, spawn } from "node:child_process";
+import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const account = "1-2-0/tour@example.com";
+const dist = join(import.meta.dirname, "..", "dist");
+const types = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".html": "text/html; charset=utf-8",
+};
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+export async function until(what, condition, ms = 15_000) {
+  const end = Date.now() + ms;
+  let last;
+  while (Date.now() < end) {
+    try {
+      last = await condition();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`waited ${ms / 1_000} s for ${what}; last: ${JSON.stringify(last)?.slice(0, 300)}`);
+}
+
+export class Service {
+  #children = [];
+  #forwarder = null;
+
+  static async start(program) {
+    const service = new Service();
+    service.program = program;
+    service.data = mkdtempSync(join(tmpdir(), "plenary-tour-"));
+    const [web, sip, rtp] = [
+      await freePort(),
+      await freePort(),
+      20_000 + 2 * Math.floor(Math.random() * 4_000),
+    ];
+    service.sip = `127.0.0.1:${sip}`;
+    service.api = `http://127.0.0.1:${web}`;
+    service.key = (await service.command("account", "create", account)).split("\n").at(-1);
+    const args = ["serve", "--data", service.data, "--http", `127.0.0.1:${web}`, "--sip", service.sip];
+    service.#spawn([...args, "--rtp-ports", `${rtp}-${rtp + 1_999}`]);
+    await until("the service", async () => (await fetch(`${service.api}/healthz`)).ok);
+    await service.#putServices();
+    service.base = (await service.#hasPages()) ? service.api : await service.#forward(web);
+    return service;
+  }
+
+  async command(...args) {
+    const { stdout } = await run(this.program, [...args, "--data", this.data]);
+    return stdout.trim();
+  }
+
+  /** The path of the link by which a person sets a password. */
+  async invite(name, mail, ...options) {
+    const link = (await this.command("person", "invite", ...options, "--account", account, name, mail))
+      .split("\n")
+      .at(-1);
+    return link.slice(link.indexOf("/console/"));
+  }
+
+  async request(method, path, body) {
+    const answer = await fetch(this.api + path, {
+      method,
+      headers: {
+        Authorization: `Basic ${Buffer.from(`${account}:${this.key}`).toString("base64")}`,
+        "Content-Type": "application/json",
+      },
+      body: body && JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+  }
+
+  async participants(conference) {
+    try {
+      return (await this.request("GET", `/v1/conferences/${conference}/participants`)).items;
+    } catch {
+      return [];
+    }
+  }
+
+  /** A telephone that speaks a tone. */
+  call(service, hz, dtmf = "") {
+    const keys = dtmf ? ["--dtmf", dtmf] : [];
+    return this.#spawn([
+      "call",
+      `sip:${service}@${this.sip}`,
+      "--tone",
+      `${hz}`,
+      "--seconds",
+      "600",
+      ...keys,
+    ]);
+  }
+
+  stop() {
+    for (const child of this.#children) child.kill();
+    this.#forwarder?.close();
+    this.#forwarder?.closeAllConnections();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  #spawn(args) {
+    const child = spawn(this.program, args, { stdio: "ignore" });
+    this.#children.push(child);
+    return child;
+  }
+
+  async #putServices() {
+    const access = { networks: ["127.0.0.0/8"], tokens: true };
+    await this.request("PUT", "/service/v1/inbound/conf-*", { conference: { name: "{rest}" }, access });
+    await this.request("PUT", "/service/v1/inbound/meet", { entry: { rooms: true }, access });
+    await this.request("PUT", "/v1/rooms/1001", {
+      conference: "Weekly",
+      pin: "482913",
+      leader_pin: "70215548",
+    });
+    await this.request("PUT", "/v1/rooms/1002", {
+      conference: "Lobby",
+      pin: "482914",
+      leader_pin: "70215549",
+      lobby: true,
+    });
+  }
+
+  async #hasPages() {
+    const answer = await fetch(`${this.api}/console`);
+    return answer.ok && (await answer.text()).includes("/assets/");
+  }
+
+  /** Serves web/dist for a program that was built without it, under the policy that the program has. */
+  async #forward(web) {
+    const port = await freePort();
+    const policy = [
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:",
+      `connect-src 'self' ws://127.0.0.1:${port}; font-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'`,
+      "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ].join("; ");
+    this.#forwarder = http.createServer((request, answer) => {
+      const { pathname } = new URL(request.url, "http://localhost");
+      if (/^\/(v1|docs)(\/|$)/.test(pathname)) {
+        const { url: path, method, headers } = request;
+        const onward = http.request({ host: "127.0.0.1", port: web, path, method, headers }, (got) => {
+          answer.writeHead(got.statusCode, got.headers);
+          got.pipe(answer);
+        });
+        onward.on("error", () => answer.destroy());
+        answer.on("close", () => onward.destroy());
+        request.pipe(onward);
+        return;
+      }
+      const page = /^\/(console|join)(\/|$)/.exec(pathname)?.[1];
+      const file = join(dist, normalize(page ? `${page}.html` : pathname));
+      if (!file.startsWith(dist) || !existsSync(file)) return answer.writeHead(404).end();
+      answer.writeHead(200, { "Content-Type": types[extname(file)], "Content-Security-Policy": policy });
+      createReadStream(file).pipe(answer);
+    });
+    this.#forwarder.on("upgrade", (request, socket) => {
+      const onward = net.connect(web, "127.0.0.1", () => {
+        const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+        onward.write(`GET ${request.url} HTTP/1.1\r\n${headers.join("")}\r\n`);
+        onward.pipe(socket).pipe(onward);
+      });
+      for (const [one, other] of [
+        [onward, socket],
+        [socket, onward],
+      ])
+        one.on("error", () => other.destroy());
+    });
+    await new Promise((done) => this.#forwarder.listen(port, "127.0.0.1", done));
+    return `http://127.0.0.1:${port}`;
+  }
+}

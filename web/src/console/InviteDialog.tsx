@@ -1,0 +1,126 @@
+import { Copy, Link2 } from "lucide-react";
+import { useState } from "react";
+import { client, ok } from "../api/client";
+import { tc } from "../texts/common";
+import { t } from "../texts/console";
+import { dateTime } from "../texts/format";
+import { Button } from "../ui/Button";
+import { Dialog, DialogActions } from "../ui/Dialog";
+import { CheckField, SelectField, TextField } from "../ui/Field";
+import { notify } from "../ui/notices";
+import { ProblemBox } from "../ui/Problem";
+
+const rememberedUnder = "plenary.invite";
+
+interface Remembered {
+  service: string;
+  number: string;
+  hasKeys: boolean;
+}
+
+/** The service by which the last invitation went; `{name}` stands for the conference. */
+function remembered(): Remembered {
+  try {
+    return JSON.parse(localStorage.getItem(rememberedUnder) ?? "") as Remembered;
+  } catch {
+    return { service: "conf-{name}", number: "", hasKeys: false };
+  }
+}
+
+/** A link for people without an account: the token is good for a service until it expires. */
+export function InviteDialog({
+  conference,
+  title,
+  onClose,
+}: {
+  conference: string;
+  title?: string;
+  onClose: () => void;
+}) {
+  const [form, setForm] = useState(remembered);
+  const [validS, setValidS] = useState("86400");
+  const [link, setLink] = useState<{ url: string; expiresAt: string } | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  const service = form.service.replaceAll("{name}", conference);
+
+  const make = async () => {
+    setError(null);
+    try {
+      const { token, expires_at } = await ok(
+        client.POST("/v1/tokens", { body: { service, valid_s: Number(validS) } }),
+      );
+      const said = new URLSearchParams({ token, title: title || conference });
+      if (form.number) said.set("number", form.number);
+      if (form.hasKeys) said.set("keys", "1");
+      setLink({
+        url: `${location.origin}/join/${encodeURIComponent(service)}#${said}`,
+        expiresAt: expires_at,
+      });
+      localStorage.setItem(rememberedUnder, JSON.stringify(form));
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  const copy = async (url: string) => {
+    await navigator.clipboard.writeText(url);
+    notify(tc("copied"));
+  };
+  return (
+    <Dialog title={t("invite.to", { name: conference })} onClose={onClose}>
+      {error !== null && <ProblemBox error={error} />}
+      {link ? (
+        <>
+          <TextField
+            label={t("invite.link")}
+            readOnly
+            value={link.url}
+            onFocus={(event) => event.target.select()}
+          />
+          <p>{t("invite.valid_until", { time: dateTime(link.expiresAt) })}</p>
+          <DialogActions>
+            {navigator.clipboard && (
+              <Button look="primary" icon={<Copy />} onClick={() => void copy(link.url)}>
+                {tc("copy")}
+              </Button>
+            )}
+          </DialogActions>
+        </>
+      ) : (
+        <>
+          <TextField
+            label={t("invite.service")}
+            hint={t("invite.service.hint", { service })}
+            value={form.service}
+            onChange={(event) => setForm({ ...form, service: event.target.value })}
+          />
+          <SelectField
+            label={t("invite.valid")}
+            value={validS}
+            onChange={(event) => setValidS(event.target.value)}
+          >
+            <option value="3600">{t("invite.hour")}</option>
+            <option value="28800">{t("invite.hours", { count: 8 })}</option>
+            <option value="86400">{t("invite.hours", { count: 24 })}</option>
+          </SelectField>
+          <TextField
+            label={t("invite.number")}
+            hint={t("invite.number.hint")}
+            type="tel"
+            value={form.number}
+            onChange={(event) => setForm({ ...form, number: event.target.value })}
+          />
+          <CheckField
+            label={t("invite.keys")}
+            checked={form.hasKeys}
+            onChange={(event) => setForm({ ...form, hasKeys: event.target.checked })}
+          />
+          <DialogActions>
+            <Button look="primary" icon={<Link2 />} onClick={() => void make()}>
+              {t("invite.make")}
+            </Button>
+          </DialogActions>
+        </>
+      )}
+    </Dialog>
+  );
+}

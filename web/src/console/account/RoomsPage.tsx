@@ -1,0 +1,214 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { DoorOpen, Ellipsis } from "lucide-react";
+import { useState } from "react";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { tc } from "../../texts/common";
+import { t } from "../../texts/console";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { ActionMenu } from "../../ui/ActionMenu";
+import { Button } from "../../ui/Button";
+import { CheckField, SelectField, TextField } from "../../ui/Field";
+import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+import { KeyCard } from "./KeyCard";
+
+type Room = Schemas["Room"];
+
+const roomsKey = ["rooms"];
+
+/** Rooms that people reach by keypad. */
+export function RoomsPage() {
+  const queries = useQueryClient();
+  const rooms = useQuery({
+    queryKey: roomsKey,
+    queryFn: () =>
+      everyPage<Room>((cursor) =>
+        ok(client.GET("/v1/rooms", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
+      ),
+  });
+  const [edited, setEdited] = useState<Room | "new" | null>(null);
+  const [removed, setRemoved] = useState<Room | null>(null);
+  const [printed, setPrinted] = useState<Room | null>(null);
+  const reload = () => queries.invalidateQueries({ queryKey: roomsKey });
+  return (
+    <Page
+      title={t("nav.rooms")}
+      note={t("rooms.note")}
+      actions={
+        <Button look="primary" icon={<DoorOpen />} onClick={() => setEdited("new")}>
+          {t("rooms.new")}
+        </Button>
+      }
+    >
+      {rooms.isPending ? (
+        <Loading label={tc("loading")} />
+      ) : rooms.error ? (
+        <ProblemBox error={rooms.error} onRetry={() => void rooms.refetch()} />
+      ) : rooms.data.length === 0 ? (
+        <Empty>{t("rooms.none")}</Empty>
+      ) : (
+        <Table
+          label={t("nav.rooms")}
+          head={[t("rooms.number"), t("booking.conference"), t("rooms.entry"), t("room.more")]}
+        >
+          {rooms.data.map((room) => (
+            <tr key={room.number}>
+              <td>{room.number}</td>
+              <td>{room.conference}</td>
+              <td>
+                {[
+                  [room.has_pin, t("rooms.has_pin")] as const,
+                  [room.has_leader_pin, t("rooms.has_leader_pin")] as const,
+                  [room.lobby, t("rooms.lobby")] as const,
+                  [room.wait_for_leader, t("rooms.wait_for_leader")] as const,
+                  [room.muted_on_entry, t("rooms.muted")] as const,
+                  [room.record === "auto", t("rooms.recorded")] as const,
+                ].map(([isSo, text]) => isSo && <Badge key={text}>{text}</Badge>)}
+              </td>
+              <td>
+                <ActionMenu
+                  label={t("room.more.who", { name: room.number })}
+                  icon={<Ellipsis />}
+                  actions={() => [
+                    { text: t("rooms.change"), onSelect: () => setEdited(room) },
+                    { text: t("rooms.card"), onSelect: () => setPrinted(room) },
+                    { text: t("rooms.remove"), danger: true, begins: true, onSelect: () => setRemoved(room) },
+                  ]}
+                />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {edited && (
+        <RoomDialog room={edited === "new" ? null : edited} onClose={() => setEdited(null)} onDone={reload} />
+      )}
+      {printed && <KeyCard number={printed.number} onClose={() => setPrinted(null)} />}
+      {removed && (
+        <ActionDialog
+          title={t("rooms.remove.ask", { number: removed.number })}
+          button={t("rooms.remove")}
+          danger
+          act={async () => {
+            await ok(client.DELETE("/v1/rooms/{number}", { params: { path: { number: removed.number } } }));
+            await reload();
+          }}
+          onClose={() => setRemoved(null)}
+        >
+          <p>{t("rooms.remove.text")}</p>
+        </ActionDialog>
+      )}
+    </Page>
+  );
+}
+
+function RoomDialog({
+  room,
+  onClose,
+  onDone,
+}: {
+  room: Room | null;
+  onClose: () => void;
+  onDone: () => Promise<void>;
+}) {
+  const [form, setForm] = useState({
+    number: room?.number ?? "",
+    conference: room?.conference ?? "",
+    pin: "",
+    leader_pin: "",
+    lobby: room?.lobby ?? false,
+    wait_for_leader: room?.wait_for_leader ?? false,
+    muted_on_entry: room?.muted_on_entry ?? false,
+    announce: room?.announce ?? "tone",
+    record: room?.record ?? "off",
+  });
+  const set = (change: Partial<typeof form>) => setForm({ ...form, ...change });
+  const act = async () => {
+    const { number, pin, leader_pin, ...settings } = form;
+    // A PIN that is not entered stays as it is.
+    const body = { ...settings, ...(pin ? { pin } : {}), ...(leader_pin ? { leader_pin } : {}) };
+    const params = { path: { number } };
+    if (room) await ok(client.PATCH("/v1/rooms/{number}", { params, body }));
+    else {
+      // Made, not replaced: a room with this number may be there.
+      await ok(client.PUT("/v1/rooms/{number}", { params, headers: { "If-None-Match": "*" }, body }));
+    }
+    await onDone();
+  };
+  const keepsPin = (has: boolean | undefined) => (has ? t("rooms.pin.keep") : t("rooms.pin.hint"));
+  return (
+    <ActionDialog
+      title={room ? t("rooms.change.of", { number: room.number }) : t("rooms.new")}
+      button={t("booking.save")}
+      act={act}
+      onClose={onClose}
+    >
+      {!room && (
+        <TextField
+          label={t("rooms.number")}
+          hint={t("rooms.number.hint")}
+          required
+          inputMode="numeric"
+          pattern="[0-9]{1,12}"
+          value={form.number}
+          onChange={(event) => set({ number: event.target.value })}
+        />
+      )}
+      <TextField
+        label={t("booking.conference")}
+        required
+        maxLength={47}
+        pattern="[A-Za-z0-9]+"
+        value={form.conference}
+        onChange={(event) => set({ conference: event.target.value })}
+      />
+      <TextField
+        label={t("rooms.pin")}
+        hint={keepsPin(room?.has_pin)}
+        inputMode="numeric"
+        autoComplete="off"
+        pattern="[0-9]{4,12}"
+        value={form.pin}
+        onChange={(event) => set({ pin: event.target.value })}
+      />
+      <TextField
+        label={t("rooms.leader_pin")}
+        hint={keepsPin(room?.has_leader_pin)}
+        inputMode="numeric"
+        autoComplete="off"
+        pattern="[0-9]{4,12}"
+        value={form.leader_pin}
+        onChange={(event) => set({ leader_pin: event.target.value })}
+      />
+      <SelectField
+        label={t("rooms.announce")}
+        value={form.announce}
+        onChange={(event) => set({ announce: event.target.value as Room["announce"] & string })}
+      >
+        <option value="tone">{t("rooms.announce.tone")}</option>
+        <option value="name">{t("rooms.announce.name")}</option>
+        <option value="none">{t("rooms.announce.none")}</option>
+      </SelectField>
+      <CheckField
+        label={t("rooms.lobby.long")}
+        checked={form.lobby}
+        onChange={(event) => set({ lobby: event.target.checked })}
+      />
+      <CheckField
+        label={t("rooms.wait_for_leader.long")}
+        checked={form.wait_for_leader}
+        onChange={(event) => set({ wait_for_leader: event.target.checked })}
+      />
+      <CheckField
+        label={t("rooms.muted.long")}
+        checked={form.muted_on_entry}
+        onChange={(event) => set({ muted_on_entry: event.target.checked })}
+      />
+      <CheckField
+        label={t("rooms.recorded.long")}
+        checked={form.record === "auto"}
+        onChange={(event) => set({ record: event.target.checked ? "auto" : "off" })}
+      />
+    </ActionDialog>
+  );
+}

@@ -1,0 +1,130 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Phone } from "lucide-react";
+import { useState } from "react";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { randomText } from "../../sip/message";
+import { tc } from "../../texts/common";
+import { t } from "../../texts/console";
+import { dateTime } from "../../texts/format";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { Button } from "../../ui/Button";
+import { TextField } from "../../ui/Field";
+import { Empty, Loading, Page, Table } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+
+type User = Schemas["User"];
+
+const usersKey = ["users"];
+
+/** SIP users: telephones that register, and callers with a password. */
+export function TelephonesPage() {
+  const queries = useQueryClient();
+  const users = useQuery({
+    queryKey: usersKey,
+    queryFn: () =>
+      everyPage<User>((cursor) =>
+        ok(client.GET("/v1/users", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
+      ),
+  });
+  const [edited, setEdited] = useState<string | null>(null);
+  const [removed, setRemoved] = useState<string | null>(null);
+  const reload = () => queries.invalidateQueries({ queryKey: usersKey });
+  return (
+    <Page
+      title={t("nav.telephones")}
+      note={t("telephones.note")}
+      actions={
+        <Button look="primary" icon={<Phone />} onClick={() => setEdited("")}>
+          {t("telephones.new")}
+        </Button>
+      }
+    >
+      {users.isPending ? (
+        <Loading label={tc("loading")} />
+      ) : users.error ? (
+        <ProblemBox error={users.error} onRetry={() => void users.refetch()} />
+      ) : users.data.length === 0 ? (
+        <Empty>{t("telephones.none")}</Empty>
+      ) : (
+        <Table
+          label={t("nav.telephones")}
+          head={[t("people.name"), t("telephones.realm"), t("telephones.changed"), t("room.more")]}
+        >
+          {users.data.map((user) => (
+            <tr key={user.name}>
+              <td>
+                <code>{user.name}</code>
+              </td>
+              <td>{user.realm}</td>
+              <td>{dateTime(user.updated_at)}</td>
+              <td>
+                <Button size="small" onClick={() => setEdited(user.name)}>
+                  {t("telephones.password.new")}
+                </Button>{" "}
+                <Button size="small" onClick={() => setRemoved(user.name)}>
+                  {t("telephones.remove")}
+                </Button>
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {edited !== null && <UserDialog name={edited} onClose={() => setEdited(null)} onDone={reload} />}
+      {removed !== null && (
+        <ActionDialog
+          title={t("telephones.remove.ask", { name: removed })}
+          button={t("telephones.remove")}
+          danger
+          act={async () => {
+            await ok(client.DELETE("/v1/users/{name}", { params: { path: { name: removed } } }));
+            await reload();
+          }}
+          onClose={() => setRemoved(null)}
+        >
+          <p>{t("telephones.remove.text")}</p>
+        </ActionDialog>
+      )}
+    </Page>
+  );
+}
+
+/** A new user, or another password of one that is there. */
+function UserDialog(props: { name: string; onClose: () => void; onDone: () => Promise<void> }) {
+  const isNew = props.name === "";
+  const [name, setName] = useState(props.name);
+  const [password, setPassword] = useState(() => randomText(20));
+  const act = async () => {
+    const params = { path: { name: name.trim() } };
+    const headers = isNew ? { "If-None-Match": "*" } : { "If-Match": "*" };
+    await ok(client.PUT("/v1/users/{name}", { params, headers, body: { password } }));
+    await props.onDone();
+  };
+  return (
+    <ActionDialog
+      title={isNew ? t("telephones.new") : t("telephones.password.of", { name: props.name })}
+      button={t("booking.save")}
+      act={act}
+      onClose={props.onClose}
+    >
+      {isNew && (
+        <TextField
+          label={t("people.name")}
+          hint={t("telephones.name.hint")}
+          required
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+        />
+      )}
+      <TextField
+        label={t("telephones.password")}
+        hint={t("telephones.password.hint")}
+        required
+        minLength={8}
+        maxLength={128}
+        autoComplete="off"
+        value={password}
+        onChange={(event) => setPassword(event.target.value)}
+      />
+    </ActionDialog>
+  );
+}

@@ -1,0 +1,203 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Cable, Ellipsis } from "lucide-react";
+import { useState } from "react";
+import { client, ok, type Schemas } from "../../api/client";
+import { tc } from "../../texts/common";
+import { t } from "../../texts/console";
+import { dateTime } from "../../texts/format";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { ActionMenu } from "../../ui/ActionMenu";
+import { Button } from "../../ui/Button";
+import { CheckField, TextField } from "../../ui/Field";
+import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+import { type Trunk, trunksQuery, trunkTone } from "./trunks";
+
+export function TrunksPage() {
+  const queries = useQueryClient();
+  const trunks = useQuery({ ...trunksQuery, refetchInterval: 10_000 });
+  const [edited, setEdited] = useState<Trunk | "new" | null>(null);
+  const [removed, setRemoved] = useState<Trunk | null>(null);
+  const reload = () => queries.invalidateQueries({ queryKey: trunksQuery.queryKey });
+  return (
+    <Page
+      title={t("nav.trunks")}
+      note={t("trunks.note")}
+      actions={
+        <Button look="primary" icon={<Cable />} onClick={() => setEdited("new")}>
+          {t("trunks.new")}
+        </Button>
+      }
+    >
+      {trunks.isPending ? (
+        <Loading label={tc("loading")} />
+      ) : trunks.error ? (
+        <ProblemBox error={trunks.error} onRetry={() => void trunks.refetch()} />
+      ) : trunks.data.length === 0 ? (
+        <Empty>{t("trunks.none")}</Empty>
+      ) : (
+        <Table
+          label={t("nav.trunks")}
+          head={[
+            t("trunk.name"),
+            t("trunk.uri"),
+            t("trunks.serves"),
+            t("trunk.state"),
+            t("health.calls"),
+            t("trunk.error"),
+            t("room.more"),
+          ]}
+        >
+          {trunks.data.map((trunk) => (
+            <tr key={trunk.name}>
+              <td>{trunk.name}</td>
+              <td>
+                <code>{trunk.uri}</code>
+              </td>
+              <td>{[...(trunk.prefixes ?? []), ...(trunk.hosts ?? [])].join(", ") || "–"}</td>
+              <td>
+                <Badge tone={trunkTone(trunk)}>{trunk.status.registration}</Badge>
+              </td>
+              <td>{trunk.status.calls}</td>
+              <td>
+                {trunk.status.last_error
+                  ? `${trunk.status.last_error} (${dateTime(trunk.status.last_error_at)})`
+                  : "–"}
+              </td>
+              <td>
+                <ActionMenu
+                  label={t("room.more.who", { name: trunk.name })}
+                  icon={<Ellipsis />}
+                  actions={() => [
+                    { text: t("rooms.change"), onSelect: () => setEdited(trunk) },
+                    {
+                      text: t("trunks.remove"),
+                      danger: true,
+                      begins: true,
+                      onSelect: () => setRemoved(trunk),
+                    },
+                  ]}
+                />
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {edited && (
+        <TrunkDialog
+          trunk={edited === "new" ? null : edited}
+          onClose={() => setEdited(null)}
+          onDone={reload}
+        />
+      )}
+      {removed && (
+        <ActionDialog
+          title={t("trunks.remove.ask", { name: removed.name })}
+          button={t("trunks.remove")}
+          danger
+          act={async () => {
+            await ok(client.DELETE("/v1/trunks/{name}", { params: { path: { name: removed.name } } }));
+            await reload();
+          }}
+          onClose={() => setRemoved(null)}
+        >
+          <p>{t("trunks.remove.text")}</p>
+        </ActionDialog>
+      )}
+    </Page>
+  );
+}
+
+const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
+
+function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: () => Promise<void> }) {
+  const { trunk } = props;
+  const [form, setForm] = useState({
+    name: trunk?.name ?? "",
+    uri: trunk?.uri ?? "sip:",
+    user: trunk?.user ?? "",
+    password: "",
+    register: trunk?.register ?? false,
+    prefixes: (trunk?.prefixes ?? []).join(", "),
+    hosts: (trunk?.hosts ?? []).join(", "),
+    networks: (trunk?.networks ?? []).join(", "),
+  });
+  const set = (change: Partial<typeof form>) => setForm({ ...form, ...change });
+  const act = async () => {
+    const params = { path: { name: form.name.trim() } };
+    const body = {
+      uri: form.uri.trim(),
+      user: form.user.trim() || null,
+      register: form.register,
+      prefixes: listOf(form.prefixes),
+      hosts: listOf(form.hosts),
+      networks: listOf(form.networks),
+      // One that is not entered stays.
+      ...(form.password ? { password: form.password } : {}),
+    } satisfies Schemas["TrunkSettingsPatch"];
+    if (trunk) await ok(client.PATCH("/v1/trunks/{name}", { params, body }));
+    else await ok(client.PUT("/v1/trunks/{name}", { params, headers: { "If-None-Match": "*" }, body }));
+    await props.onDone();
+  };
+  return (
+    <ActionDialog
+      title={trunk ? t("trunks.change.of", { name: trunk.name }) : t("trunks.new")}
+      button={t("booking.save")}
+      act={act}
+      onClose={props.onClose}
+    >
+      {!trunk && (
+        <TextField
+          label={t("trunk.name")}
+          required
+          value={form.name}
+          onChange={(event) => set({ name: event.target.value })}
+        />
+      )}
+      <TextField
+        label={t("trunk.uri")}
+        hint={t("trunks.uri.hint")}
+        required
+        value={form.uri}
+        onChange={(event) => set({ uri: event.target.value })}
+      />
+      <TextField
+        label={t("trunks.user")}
+        autoComplete="off"
+        value={form.user}
+        onChange={(event) => set({ user: event.target.value })}
+      />
+      <TextField
+        label={t("telephones.password")}
+        hint={trunk?.has_password ? t("trunks.password.keep") : undefined}
+        type="password"
+        autoComplete="new-password"
+        value={form.password}
+        onChange={(event) => set({ password: event.target.value })}
+      />
+      <CheckField
+        label={t("trunks.register")}
+        checked={form.register}
+        onChange={(event) => set({ register: event.target.checked })}
+      />
+      <TextField
+        label={t("trunks.prefixes")}
+        hint={t("trunks.prefixes.hint")}
+        value={form.prefixes}
+        onChange={(event) => set({ prefixes: event.target.value })}
+      />
+      <TextField
+        label={t("trunks.hosts")}
+        hint={t("trunks.hosts.hint")}
+        value={form.hosts}
+        onChange={(event) => set({ hosts: event.target.value })}
+      />
+      <TextField
+        label={t("trunks.networks")}
+        hint={t("trunks.networks.hint")}
+        value={form.networks}
+        onChange={(event) => set({ networks: event.target.value })}
+      />
+    </ActionDialog>
+  );
+}

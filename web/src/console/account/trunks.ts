@@ -1,0 +1,19 @@
+import { queryOptions } from "@tanstack/react-query";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
+import type { Tone } from "../../ui/Page";
+
+export type Trunk = Schemas["Trunk"];
+
+export const trunksQuery = queryOptions({
+  queryKey: ["trunks"],
+  queryFn: () =>
+    everyPage<Trunk>((cursor) =>
+      ok(client.GET("/v1/trunks", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
+    ),
+});
+
+const tones: Record<string, Tone> = { registered: "good", registering: "warn", failed: "bad" };
+
+export function trunkTone(trunk: Trunk): Tone {
+  return tones[trunk.status.registration] ?? "none";
+}

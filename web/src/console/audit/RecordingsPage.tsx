@@ -1,0 +1,183 @@
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Ellipsis } from "lucide-react";
+import { useState } from "react";
+import { client, ok, type Schemas } from "../../api/client";
+import { tc } from "../../texts/common";
+import { t } from "../../texts/console";
+import { amount, dateTime, duration } from "../../texts/format";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { ActionMenu } from "../../ui/ActionMenu";
+import { Button } from "../../ui/Button";
+import { Dialog } from "../../ui/Dialog";
+import { TextField } from "../../ui/Field";
+import { Badge, Empty, Loading, Page, Table, type Tone } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+import css from "../operator/Operator.module.css";
+import { useSession } from "../session";
+
+type Recording = Schemas["Recording"];
+
+const route = getRouteApi("/shell/recordings");
+
+const tones: Record<Recording["state"], Tone> = {
+  running: "bad",
+  finished: "good",
+  interrupted: "warn",
+  failed: "warn",
+};
+
+export function RecordingsPage() {
+  const { conference } = route.useSearch();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const mayDelete = useSession()?.account?.role !== "auditor";
+  const [heard, setHeard] = useState<Recording | null>(null);
+  const [deleted, setDeleted] = useState<Recording | null>(null);
+  const recordings = useInfiniteQuery({
+    queryKey: ["recordings", conference],
+    initialPageParam: undefined as string | undefined,
+    queryFn: ({ pageParam }) =>
+      ok(
+        client.GET("/v1/recordings", {
+          params: {
+            query: {
+              limit: 100,
+              ...(conference ? { conference } : {}),
+              ...(pageParam ? { cursor: pageParam } : {}),
+            },
+          },
+        }),
+      ),
+    getNextPageParam: (last) => last.next ?? undefined,
+  });
+  const items = recordings.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Page title={t("nav.recordings")} note={t("recordings.note")}>
+      <search className={css.filters}>
+        <TextField
+          label={t("booking.conference")}
+          value={conference ?? ""}
+          onChange={(event) =>
+            void navigate({
+              to: "/recordings",
+              search: { conference: event.target.value || undefined },
+              replace: true,
+            })
+          }
+        />
+      </search>
+      {recordings.isPending ? (
+        <Loading label={tc("loading")} />
+      ) : recordings.error ? (
+        <ProblemBox error={recordings.error} onRetry={() => void recordings.refetch()} />
+      ) : items.length === 0 ? (
+        <Empty>{t("recordings.none")}</Empty>
+      ) : (
+        <Table
+          label={t("nav.recordings")}
+          head={[
+            t("booking.conference"),
+            t("calls.started"),
+            t("calls.duration"),
+            t("recordings.state"),
+            t("recording.tracks"),
+            t("recordings.size"),
+            t("room.more"),
+          ]}
+        >
+          {items.map((one) => (
+            <tr key={one.id}>
+              <td>{one.conference}</td>
+              <td>{dateTime(one.started_at)}</td>
+              <td>{duration(one.duration_ms)}</td>
+              <td>
+                <Badge tone={tones[one.state]}>{t(`recordings.state.${one.state}`)}</Badge>
+              </td>
+              <td>{one.files.length}</td>
+              <td>
+                {t("recordings.kb", {
+                  kb: amount(one.files.reduce((sum, file) => sum + file.bytes, 0) / 1_000),
+                })}
+              </td>
+              <td>
+                {one.files.length > 0 && one.state !== "running" && (
+                  <Button size="small" onClick={() => setHeard(one)}>
+                    {t("recordings.listen")}
+                  </Button>
+                )}
+                {mayDelete && one.state !== "running" && (
+                  <ActionMenu
+                    label={t("room.more.who", { name: one.conference })}
+                    icon={<Ellipsis />}
+                    actions={() => [
+                      { text: t("recordings.delete"), danger: true, onSelect: () => setDeleted(one) },
+                    ]}
+                  />
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+      {recordings.hasNextPage && (
+        <div className={css.more}>
+          <Button onClick={() => void recordings.fetchNextPage()} disabled={recordings.isFetchingNextPage}>
+            {t("more")}
+          </Button>
+        </div>
+      )}
+      {heard && <Listen recording={heard} onClose={() => setHeard(null)} />}
+      {deleted && (
+        <ActionDialog
+          title={t("recordings.delete.ask", { name: deleted.conference })}
+          button={t("recordings.delete")}
+          danger
+          act={async () => {
+            await ok(client.DELETE("/v1/recordings/{id}", { params: { path: { id: deleted.id } } }));
+            await queries.invalidateQueries({ queryKey: ["recordings"] });
+          }}
+          onClose={() => setDeleted(null)}
+        >
+          <p>{t("recordings.delete.text")}</p>
+        </ActionDialog>
+      )}
+    </Page>
+  );
+}
+
+function Listen({ recording, onClose }: { recording: Recording; onClose: () => void }) {
+  const names = new Map(recording.participants.map((one) => [one.participant_id, one.display_name]));
+  const address = (track: number) =>
+    `/v1/recordings/${encodeURIComponent(recording.id)}/audio?track=${track}`;
+  return (
+    <Dialog title={`${recording.conference}, ${dateTime(recording.started_at)}`} onClose={onClose} wide>
+      {recording.files.map((file) => {
+        const who = file.participant_id
+          ? (names.get(file.participant_id) ?? file.participant_id)
+          : t("recordings.everybody");
+        return (
+          <div key={file.track}>
+            <p>
+              {who} ·{" "}
+              <a
+                href={address(file.track)}
+                download={`${recording.conference}-${file.track}.${recording.format}`}
+              >
+                {t("recordings.download")}
+              </a>
+            </p>
+            {/* biome-ignore lint/a11y/useMediaCaption: a transcript exists only where one was made. */}
+            <audio
+              controls
+              preload="none"
+              src={address(file.track)}
+              aria-label={who}
+              className={css.player}
+            />
+          </div>
+        );
+      })}
+    </Dialog>
+  );
+}

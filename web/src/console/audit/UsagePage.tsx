@@ -1,0 +1,124 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { Download } from "lucide-react";
+import { client, ok, type Schemas } from "../../api/client";
+import { problemOf } from "../../api/problem";
+import { tc } from "../../texts/common";
+import { t } from "../../texts/console";
+import { amount } from "../../texts/format";
+import { Button } from "../../ui/Button";
+import { SelectField, TextField } from "../../ui/Field";
+import { attempt } from "../../ui/notices";
+import { Empty, Loading, Page, Table } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+import { saveFile } from "../../ui/save";
+import css from "../operator/Operator.module.css";
+import type { UsageSearch } from "../router";
+
+const route = getRouteApi("/shell/usage");
+
+type By = NonNullable<UsageSearch["by"]>;
+type Line = Schemas["UsageLine"];
+
+const day = (at: number) => new Date(at).toISOString().slice(0, 10);
+
+export function UsagePage() {
+  const search = route.useSearch();
+  const navigate = useNavigate();
+  const by: By = search.by ?? "day";
+  const from = search.from ?? day(Date.now() - 29 * 86_400_000);
+  const to = search.to ?? day(Date.now());
+  // The last day is shown as a whole.
+  const query = {
+    from: `${from}T00:00:00Z`,
+    to: new Date(Date.parse(`${to}T00:00:00Z`) + 86_400_000).toISOString(),
+    by,
+  };
+  const isValid = Number.isFinite(Date.parse(from)) && Number.isFinite(Date.parse(to));
+  const usage = useQuery({
+    queryKey: ["usage", from, to, by],
+    enabled: isValid,
+    retry: false,
+    queryFn: () => ok(client.GET("/v1/usage", { params: { query } })) as Promise<Schemas["UsageReport"]>,
+  });
+  const set = (change: UsageSearch) =>
+    void navigate({ to: "/usage", search: { ...search, ...change }, replace: true });
+  return (
+    <Page
+      title={t("nav.usage")}
+      note={t("usage.note")}
+      actions={
+        <Button icon={<Download />} onClick={() => void attempt(() => download(query))} disabled={!isValid}>
+          CSV
+        </Button>
+      }
+    >
+      <search className={css.filters}>
+        <TextField
+          label={t("usage.from")}
+          type="date"
+          value={from}
+          onChange={(event) => set({ from: event.target.value || undefined })}
+        />
+        <TextField
+          label={t("usage.to")}
+          type="date"
+          value={to}
+          onChange={(event) => set({ to: event.target.value || undefined })}
+        />
+        <SelectField
+          label={t("usage.by")}
+          value={by}
+          onChange={(event) => set({ by: event.target.value as By })}
+        >
+          <option value="day">{t("usage.by.day")}</option>
+          <option value="conference">{t("usage.by.conference")}</option>
+          <option value="trunk">{t("usage.by.trunk")}</option>
+          <option value="account">{t("usage.by.account")}</option>
+        </SelectField>
+      </search>
+      {usage.isPending ? (
+        <Loading label={tc("loading")} />
+      ) : usage.error ? (
+        <ProblemBox error={usage.error} onRetry={() => void usage.refetch()} />
+      ) : usage.data.items.length === 0 ? (
+        <Empty>{t("usage.none")}</Empty>
+      ) : (
+        <Table
+          label={t("nav.usage")}
+          head={[
+            t(`usage.by.${by}`),
+            t("usage.conferences"),
+            t("usage.calls"),
+            t("usage.seat_minutes"),
+            t("usage.reserved"),
+            t("usage.incoming"),
+            t("usage.outgoing"),
+            t("usage.peak"),
+          ]}
+        >
+          {usage.data.items.map((line) => (
+            <tr key={labelOf(line, by)}>
+              <td>{labelOf(line, by)}</td>
+              <td>{amount(line.conferences)}</td>
+              <td>{amount(line.calls)}</td>
+              <td>{amount(line.seat_minutes, 1)}</td>
+              <td>{amount(line.reserved_seat_minutes, 1)}</td>
+              <td>{amount(line.incoming_minutes, 1)}</td>
+              <td>{amount(line.outgoing_minutes, 1)}</td>
+              <td>{amount(line.peak_seats)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </Page>
+  );
+}
+
+const labelOf = (line: Line, by: By): string => line[by] ?? "–";
+
+async function download(query: Record<string, string>): Promise<void> {
+  const answer = await fetch(`/v1/usage?${new URLSearchParams(query)}`, { headers: { Accept: "text/csv" } });
+  if (!answer.ok) throw problemOf(answer, await answer.json().catch(() => null));
+  saveFile("usage.csv", await answer.blob());
+}

@@ -1,0 +1,120 @@
+/** Dates of a series, and times at which there are seats. */
+export type Repeat = "none" | "daily" | "weekly" | "monthly";
+
+/** The same time of day on each date, also over changes of daylight saving; the last of the month where a month is shorter. */
+export function occurrences(start: Date, repeat: Repeat, count: number): Date[] {
+  if (repeat === "none") return [start];
+  return Array.from({ length: count }, (_, index) => {
+    const at = new Date(start);
+    if (repeat === "daily") at.setDate(at.getDate() + index);
+    if (repeat === "weekly") at.setDate(at.getDate() + 7 * index);
+    if (repeat === "monthly") {
+      const day = start.getDate();
+      at.setDate(1);
+      at.setMonth(at.getMonth() + index);
+      at.setDate(Math.min(day, new Date(at.getFullYear(), at.getMonth() + 1, 0).getDate()));
+    }
+    return at;
+  });
+}
+
+export interface Step {
+  from: string;
+  to: string;
+  seats_left: number;
+}
+
+/** The seats that are left for all of a time; null: the steps do not cover it. */
+export function seatsLeft(steps: Step[], startMs: number, endMs: number): number | null {
+  const within = steps.filter((step) => Date.parse(step.from) < endMs && Date.parse(step.to) > startMs);
+  const first = within[0];
+  const last = within[within.length - 1];
+  if (!first || !last || Date.parse(first.from) > startMs || Date.parse(last.to) < endMs) return null;
+  return Math.min(...within.map((step) => step.seats_left));
+}
+
+/** The seats that are sold, as the corners of a line: two for each step, seconds since 1970. */
+export function corners(steps: Step[], capacity: number): { times: number[]; values: number[] } {
+  const times: number[] = [];
+  const values: number[] = [];
+  for (const step of steps) {
+    // Equal times cannot be drawn: a step ends a second before the next one begins.
+    times.push(
+      Date.parse(step.from) / 1_000,
+      Math.max(Date.parse(step.from) / 1_000 + 1, Date.parse(step.to) / 1_000 - 1),
+    );
+    values.push(capacity - step.seats_left, capacity - step.seats_left);
+  }
+  return { times, values };
+}
+
+const QUARTER_MS = 900_000;
+
+/** The times nearest to the wanted one at which there are `seats`: at full quarters of an hour. */
+export function nearTimes(
+  steps: Step[],
+  startMs: number,
+  durationMin: number,
+  seats: number,
+  earliestMs: number,
+  most = 3,
+): number[] {
+  const found: number[] = [];
+  const first = steps[0];
+  const last = steps[steps.length - 1];
+  if (!first || !last) return found;
+  const duration = durationMin * 60_000;
+  const from = Math.ceil(Math.max(Date.parse(first.from), earliestMs) / QUARTER_MS) * QUARTER_MS;
+  for (let at = from; at + duration <= Date.parse(last.to); at += QUARTER_MS) {
+    if (at !== startMs && (seatsLeft(steps, at, at + duration) ?? 0) >= seats) found.push(at);
+  }
+  return found
+    .sort((a, b) => Math.abs(a - startMs) - Math.abs(b - startMs))
+    .slice(0, most)
+    .sort((a, b) => a - b);
+}
+
+/** An event for calendars (RFC 5545). */
+export function calendarEvent(
+  booking: { token: string; starts_at: string; ends_at: string; title: string; description: string },
+  host: string,
+  now: Date,
+): string {
+  const stamp = (at: Date) => at.toISOString().replace(/[-:]|\.\d{3}/g, "");
+  const escaped = (text: string) => text.replace(/([\\;,])/g, "\\$1").replace(/\r?\n/g, "\\n");
+  const lines = [
+    "BEGIN:VCALENDAR",
+    "VERSION:2.0",
+    "PRODID:-//Plenary//Console//EN",
+    "METHOD:PUBLISH",
+    "BEGIN:VEVENT",
+    `UID:${booking.token}@${host}`,
+    "SEQUENCE:0",
+    `DTSTAMP:${stamp(now)}`,
+    `DTSTART:${stamp(new Date(booking.starts_at))}`,
+    `DTEND:${stamp(new Date(booking.ends_at))}`,
+    `SUMMARY:${escaped(booking.title)}`,
+    `DESCRIPTION:${escaped(booking.description)}`,
+    "END:VEVENT",
+    "END:VCALENDAR",
+  ];
+  return lines.map((line) => `${fold(line)}\r\n`).join("");
+}
+
+/** Lines have at most 75 bytes (section 3.1). */
+function fold(line: string): string {
+  const parts: string[] = [];
+  let part = "";
+  let bytes = 0;
+  for (const character of line) {
+    const size = new TextEncoder().encode(character).length;
+    if (bytes + size > 74) {
+      parts.push(part);
+      part = "";
+      bytes = 0;
+    }
+    part += character;
+    bytes += size;
+  }
+  return [...parts, part].join("\r\n ");
+}

@@ -1,0 +1,50 @@
+/** Conferences and bookings, as the pages read them. */
+import { queryOptions, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
+import { client, everyPage, ok, type Schemas } from "../api/client";
+import { useFeed } from "../feed/useFeed";
+
+export type Conference = Schemas["Conference"];
+export type Reservation = Schemas["Reservation"];
+
+export const conferencesQuery = queryOptions({
+  queryKey: ["conferences"],
+  queryFn: () =>
+    everyPage<Conference>((cursor) =>
+      ok(client.GET("/v1/conferences", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
+    ),
+});
+
+export const reservationsQuery = queryOptions({
+  queryKey: ["reservations"],
+  queryFn: () =>
+    everyPage<Reservation>((cursor) =>
+      ok(
+        client.GET("/v1/reservations", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } }),
+      ),
+    ),
+});
+
+export const limitsQuery = queryOptions({
+  queryKey: ["limits"],
+  staleTime: Number.POSITIVE_INFINITY,
+  queryFn: () => ok(client.GET("/v1/limits")),
+});
+
+/** At most so often is a list read again for events. */
+const GATHER_MS = 1_000;
+
+/** Reads lists again when events say that they have changed. */
+export function useRefreshedBy(matches: (type: string) => boolean, keys: string[][]): void {
+  const queries = useQueryClient();
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  useFeed((message) => {
+    const matters = message.kind === "reset" || (message.kind === "event" && matches(message.event.type));
+    if (!matters || timer.current !== undefined) return;
+    timer.current = setTimeout(() => {
+      timer.current = undefined;
+      for (const queryKey of keys) void queries.invalidateQueries({ queryKey });
+    }, GATHER_MS);
+  });
+}

@@ -1,0 +1,76 @@
+/** What a leader does, as requests of the management API. */
+import { client, ok, type Schemas } from "../../api/client";
+
+export type ParticipantPatch = Schemas["ParticipantPatch"];
+
+const at = (name: string, id: string) => ({ params: { path: { name, id } } });
+const of = (name: string) => ({ params: { path: { name } } });
+
+export const changeParticipant = (name: string, id: string, body: ParticipantPatch) =>
+  ok(client.PATCH("/v1/conferences/{name}/participants/{id}", { ...at(name, id), body }));
+
+export const removeParticipant = (name: string, id: string) =>
+  ok(client.DELETE("/v1/conferences/{name}/participants/{id}", at(name, id)));
+
+export const admit = (name: string, id: string) =>
+  ok(client.POST("/v1/conferences/{name}/participants/{id}/admit", at(name, id)));
+
+export const admitAll = (name: string) => ok(client.POST("/v1/conferences/{name}/admit", of(name)));
+
+export const move = (name: string, id: string, conference: string) =>
+  ok(client.POST("/v1/conferences/{name}/participants/{id}/move", { ...at(name, id), body: { conference } }));
+
+export const transfer = (name: string, id: string, to: string) =>
+  ok(client.POST("/v1/conferences/{name}/participants/{id}/transfer", { ...at(name, id), body: { to } }));
+
+export const muteAll = (name: string, body: Schemas["Mute"]) =>
+  ok(client.POST("/v1/conferences/{name}/mute", { ...of(name), body }));
+
+export const changeConference = (name: string, body: Schemas["ConferencePatch"]) =>
+  ok(client.PATCH("/v1/conferences/{name}", { ...of(name), body }));
+
+export const endConference = (name: string) => ok(client.DELETE("/v1/conferences/{name}", of(name)));
+
+export const startRecording = (name: string, body: Schemas["RecordingStart"]) =>
+  ok(client.POST("/v1/conferences/{name}/recording", { ...of(name), body }));
+
+export const pauseRecording = (name: string, paused: boolean) =>
+  ok(client.PATCH("/v1/conferences/{name}/recording", { ...of(name), body: { paused } }));
+
+export const stopRecording = (name: string) =>
+  ok(client.DELETE("/v1/conferences/{name}/recording", of(name)));
+
+export const play = (name: string, body: Schemas["PlaybackRequest"]) =>
+  ok(client.POST("/v1/conferences/{name}/playbacks", { ...of(name), body }));
+
+export const stopPlayback = (name: string, playback_id: string) =>
+  ok(
+    client.DELETE("/v1/conferences/{name}/playbacks/{playback_id}", {
+      params: { path: { name, playback_id } },
+    }),
+  );
+
+/** Calls several; what is wrong with some of them is in the answer. */
+export async function callThem(name: string, calls: Schemas["Call"][]): Promise<Schemas["Problem"][]> {
+  const answer = await ok(
+    client.POST("/v1/conferences/{name}/participants", { ...of(name), body: { calls } }),
+  );
+  const items = "items" in answer ? (answer as Schemas["Called"]).items : [];
+  return items.flatMap((item) => (item.problem ? [item.problem] : []));
+}
+
+/** Makes the reservation that runs longer. */
+export async function extend(name: string, minutes: number): Promise<void> {
+  const { items } = await ok(
+    client.GET("/v1/reservations", { params: { query: { conference: name, limit: 500 } } }),
+  );
+  const now = Date.now();
+  const running = items.find((one) => Date.parse(one.starts_at) <= now && now < Date.parse(one.ends_at));
+  if (!running) throw new Error(name);
+  await ok(
+    client.PATCH("/v1/reservations/{token}", {
+      params: { path: { token: running.token } },
+      body: { duration_min: running.duration_min + minutes },
+    }),
+  );
+}

@@ -1,0 +1,409 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { client, everyPage, ok, type Schemas } from "../../api/client";
+import { ApiProblem } from "../../api/problem";
+import { t } from "../../texts/console";
+import { amount } from "../../texts/format";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { Button } from "../../ui/Button";
+import { Dialog, DialogActions } from "../../ui/Dialog";
+import { AreaField, CheckField, SelectField, TextField } from "../../ui/Field";
+import { attempt, notifyProblem } from "../../ui/notices";
+import {
+  callThem,
+  changeParticipant,
+  endConference,
+  move,
+  play,
+  removeParticipant,
+  startRecording,
+  stopPlayback,
+  transfer,
+} from "./actions";
+import { statisticsOf } from "./hints";
+import css from "./Room.module.css";
+import { StatisticsFacts } from "./StatisticsFacts";
+import { nameOf, type Participant } from "./state";
+import { parseTargets } from "./targets";
+import type { RoomData } from "./useRoom";
+
+export type OpenDialog =
+  | { kind: "invite" }
+  | { kind: "call" }
+  | { kind: "record" }
+  | { kind: "end" }
+  | { kind: "announce"; participant: Participant | null }
+  | { kind: "rename" | "volume" | "coach" | "transfer" | "statistics"; participant: Participant }
+  | { kind: "move" | "eject"; participants: Participant[] };
+
+interface Common {
+  name: string;
+  onClose: () => void;
+}
+
+export function ConferenceDialogs({
+  name,
+  room,
+  dialog,
+  onClose,
+}: Common & { room: RoomData; dialog: OpenDialog }) {
+  const common = { name, onClose };
+  switch (dialog.kind) {
+    case "call":
+      return <CallDialog {...common} />;
+    case "record":
+      return <RecordDialog {...common} />;
+    case "end":
+      return <EndDialog {...common} />;
+    case "announce":
+      return <AnnounceDialog {...common} participant={dialog.participant} />;
+    case "rename":
+      return <RenameDialog {...common} participant={dialog.participant} />;
+    case "volume":
+      return <VolumeDialog {...common} participant={dialog.participant} />;
+    case "coach":
+      return <CoachDialog {...common} participant={dialog.participant} others={room.participants} />;
+    case "transfer":
+      return <TransferDialog {...common} participant={dialog.participant} />;
+    case "statistics":
+      return <StatisticsDialog onClose={onClose} participant={dialog.participant} room={room} />;
+    case "move":
+      return <MoveDialog {...common} participants={dialog.participants} />;
+    case "eject":
+      return <EjectDialog {...common} participants={dialog.participants} />;
+    case "invite":
+      return null;
+  }
+}
+
+function CallDialog({ name, onClose }: Common) {
+  const [text, setText] = useState("");
+  const [confirm, setConfirm] = useState(false);
+  const { targets, wrong } = parseTargets(text);
+  const act = async () => {
+    const calls = targets.map(({ to, name: display_name }): Schemas["Call"] => ({
+      to,
+      ...(display_name ? { display_name } : {}),
+      ...(confirm ? { confirm: "1" } : {}),
+    }));
+    for (const problem of await callThem(name, calls)) {
+      notifyProblem(new ApiProblem({ ...problem, requestId: problem.request_id }));
+    }
+  };
+  return (
+    <ActionDialog
+      title={t("room.call")}
+      button={t("call.button", { count: targets.length })}
+      disabled={targets.length === 0 || wrong.length > 0}
+      act={act}
+      onClose={onClose}
+    >
+      <AreaField
+        label={t("call.whom")}
+        hint={t("call.hint")}
+        error={wrong.length ? t("call.wrong", { text: wrong.join(", ") }) : undefined}
+        rows={4}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+      <CheckField
+        label={t("call.confirm")}
+        checked={confirm}
+        onChange={(event) => setConfirm(event.target.checked)}
+      />
+    </ActionDialog>
+  );
+}
+
+function RecordDialog({ name, onClose }: Common) {
+  const [tracks, setTracks] = useState<Schemas["RecordedTracks"]>("mixed");
+  const [format, setFormat] = useState<Schemas["RecordingFormat"]>("opus");
+  const [announce, setAnnounce] = useState(true);
+  return (
+    <ActionDialog
+      title={t("recording.start")}
+      button={t("recording.start")}
+      act={() => startRecording(name, { tracks, format, announce })}
+      onClose={onClose}
+    >
+      <SelectField
+        label={t("recording.tracks")}
+        value={tracks}
+        onChange={(event) => setTracks(event.target.value as Schemas["RecordedTracks"])}
+      >
+        <option value="mixed">{t("recording.mixed")}</option>
+        <option value="separate">{t("recording.separate")}</option>
+      </SelectField>
+      <SelectField
+        label={t("recording.format")}
+        value={format}
+        onChange={(event) => setFormat(event.target.value as Schemas["RecordingFormat"])}
+      >
+        <option value="opus">Opus</option>
+        <option value="wav">WAV</option>
+      </SelectField>
+      <CheckField
+        label={t("recording.announce")}
+        checked={announce}
+        onChange={(event) => setAnnounce(event.target.checked)}
+      />
+    </ActionDialog>
+  );
+}
+
+function EndDialog({ name, onClose }: Common) {
+  const navigate = useNavigate();
+  return (
+    <ActionDialog
+      title={t("room.end.ask", { name })}
+      button={t("room.end")}
+      danger
+      act={async () => {
+        await endConference(name);
+        await navigate({ to: "/" });
+      }}
+      onClose={onClose}
+    >
+      <p>{t("room.end.text")}</p>
+    </ActionDialog>
+  );
+}
+
+function AnnounceDialog({ name, participant, onClose }: Common & { participant: Participant | null }) {
+  const [sound, setSound] = useState("tone:880/400");
+  const [loop, setLoop] = useState(false);
+  const [playing, setPlaying] = useState<string | null>(null);
+  const sounds = useQuery({
+    queryKey: ["media"],
+    queryFn: () =>
+      everyPage<Schemas["Media"]>((cursor) =>
+        ok(client.GET("/v1/media", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
+      ),
+    retry: false,
+  });
+  const start = () =>
+    attempt(async () => {
+      const { playback_id } = await play(name, {
+        to: participant?.participant_id ?? "all",
+        play: [sound],
+        loop,
+        gain_db: 0,
+      });
+      setPlaying(playback_id);
+    });
+  const stop = () =>
+    attempt(async () => {
+      if (playing) await stopPlayback(name, playing);
+      setPlaying(null);
+    });
+  return (
+    <Dialog
+      title={participant ? t("announce.to", { name: nameOf(participant) }) : t("room.announce")}
+      onClose={onClose}
+    >
+      <SelectField
+        label={t("announce.sound")}
+        hint={sounds.data?.length === 0 ? t("announce.none") : undefined}
+        value={sound}
+        onChange={(event) => setSound(event.target.value)}
+      >
+        <option value="tone:880/400">{t("announce.tone")}</option>
+        <option value="music:hold">{t("announce.music")}</option>
+        {sounds.data?.map((one) => (
+          <option key={one.name} value={`sound:${one.name}`}>
+            {one.name} ({amount(one.duration_ms / 1_000, 1)} s)
+          </option>
+        ))}
+      </SelectField>
+      <CheckField
+        label={t("announce.loop")}
+        checked={loop}
+        onChange={(event) => setLoop(event.target.checked)}
+      />
+      <DialogActions>
+        {playing && <Button onClick={() => void stop()}>{t("announce.stop")}</Button>}
+        <Button look="primary" onClick={() => void start()}>
+          {t("announce.play")}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
+
+function RenameDialog({ name, participant, onClose }: Common & { participant: Participant }) {
+  const [shown, setShown] = useState(participant.display_name ?? "");
+  return (
+    <ActionDialog
+      title={t("room.rename")}
+      button={t("rename.button")}
+      act={() => changeParticipant(name, participant.participant_id, { display_name: shown.trim() || null })}
+      onClose={onClose}
+    >
+      <TextField
+        label={t("rename.name")}
+        hint={t("rename.hint", { from: participant.from })}
+        maxLength={100}
+        value={shown}
+        onChange={(event) => setShown(event.target.value)}
+      />
+    </ActionDialog>
+  );
+}
+
+function VolumeDialog({ name, participant, onClose }: Common & { participant: Participant }) {
+  const [gain, setGain] = useState(participant.gain_db ?? 0);
+  return (
+    <ActionDialog
+      title={t("volume.of", { name: nameOf(participant) })}
+      button={t("volume.button")}
+      act={() => changeParticipant(name, participant.participant_id, { gain_db: gain })}
+      onClose={onClose}
+    >
+      <label className={css.form}>
+        <span>{t("volume.db", { db: gain })}</span>
+        <input
+          type="range"
+          min={-40}
+          max={20}
+          step={1}
+          value={gain}
+          aria-valuetext={t("volume.db", { db: gain })}
+          onChange={(event) => setGain(Number(event.target.value))}
+        />
+      </label>
+      <Button size="small" look="quiet" onClick={() => setGain(0)}>
+        {t("volume.reset")}
+      </Button>
+    </ActionDialog>
+  );
+}
+
+function CoachDialog({
+  name,
+  participant,
+  others,
+  onClose,
+}: Common & { participant: Participant; others: Participant[] }) {
+  const [isAll, setAll] = useState(participant.heard_by === null || participant.heard_by === undefined);
+  const [ids, setIds] = useState<string[]>(participant.heard_by ?? []);
+  const listeners = others.filter(
+    (one) => one.participant_id !== participant.participant_id && one.state === "in",
+  );
+  return (
+    <ActionDialog
+      title={t("coach.title", { name: nameOf(participant) })}
+      button={t("coach.button")}
+      act={() =>
+        changeParticipant(name, participant.participant_id, {
+          // Null, said explicitly, is everybody.
+          heard_by: (isAll ? null : ids) as string[],
+        })
+      }
+      onClose={onClose}
+    >
+      <CheckField label={t("coach.all")} checked={isAll} onChange={(event) => setAll(event.target.checked)} />
+      {!isAll && (
+        <ul className={css.choices}>
+          {listeners.map((one) => (
+            <li key={one.participant_id}>
+              <CheckField
+                label={nameOf(one)}
+                checked={ids.includes(one.participant_id)}
+                onChange={(event) =>
+                  setIds(
+                    event.target.checked
+                      ? [...ids, one.participant_id]
+                      : ids.filter((id) => id !== one.participant_id),
+                  )
+                }
+              />
+            </li>
+          ))}
+        </ul>
+      )}
+    </ActionDialog>
+  );
+}
+
+function TransferDialog({ name, participant, onClose }: Common & { participant: Participant }) {
+  const [text, setText] = useState("");
+  const [target] = parseTargets(text).targets;
+  return (
+    <ActionDialog
+      title={t("transfer.title", { name: nameOf(participant) })}
+      button={t("room.transfer")}
+      disabled={!target}
+      act={() => transfer(name, participant.participant_id, target?.to ?? "")}
+      onClose={onClose}
+    >
+      <TextField
+        label={t("transfer.to")}
+        hint={t("transfer.hint")}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+      />
+    </ActionDialog>
+  );
+}
+
+function MoveDialog({ name, participants, onClose }: Common & { participants: Participant[] }) {
+  const [to, setTo] = useState("");
+  return (
+    <ActionDialog
+      title={
+        participants.length === 1 && participants[0]
+          ? t("move.title", { name: nameOf(participants[0]) })
+          : t("room.move")
+      }
+      button={t("move.button")}
+      disabled={!to.trim()}
+      act={async () => {
+        for (const one of participants) await move(name, one.participant_id, to.trim());
+      }}
+      onClose={onClose}
+    >
+      <TextField label={t("move.to")} value={to} onChange={(event) => setTo(event.target.value)} />
+    </ActionDialog>
+  );
+}
+
+function EjectDialog({ name, participants, onClose }: Common & { participants: Participant[] }) {
+  const names = participants.map(nameOf);
+  return (
+    <ActionDialog
+      title={
+        names.length === 1
+          ? t("eject.one", { name: names[0] ?? "" })
+          : t("eject.many", { count: names.length })
+      }
+      button={t("room.eject")}
+      danger
+      act={async () => {
+        for (const one of participants) await removeParticipant(name, one.participant_id);
+      }}
+      onClose={onClose}
+    >
+      {names.length > 1 && <p>{names.join(", ")}</p>}
+      <p>{t("eject.text")}</p>
+    </ActionDialog>
+  );
+}
+
+function StatisticsDialog({
+  participant,
+  room,
+  onClose,
+}: {
+  participant: Participant;
+  room: RoomData;
+  onClose: () => void;
+}) {
+  const now =
+    room.participants.find((one) => one.participant_id === participant.participant_id) ?? participant;
+  return (
+    <Dialog title={t("statistics.of", { name: nameOf(now) })} onClose={onClose} wide>
+      <StatisticsFacts statistics={statisticsOf(now)} />
+    </Dialog>
+  );
+}

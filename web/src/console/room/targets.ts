@@ -1,0 +1,27 @@
+/** Whom to call, as people write it: a number, an address or a user on each line, with a name before it if wanted. */
+export interface Target {
+  to: string;
+  name: string | null;
+}
+
+export function parseTargets(text: string): { targets: Target[]; wrong: string[] } {
+  const targets: Target[] = [];
+  const wrong: string[] = [];
+  for (const line of text.split(/[\n;,]/).map((one) => one.trim())) {
+    if (!line) continue;
+    const named = /^"?([^"<]*?)"?\s*<([^>]+)>$/.exec(line);
+    const to = addressOf((named?.[2] ?? line).trim());
+    if (to) targets.push({ to, name: named?.[1]?.trim() || null });
+    else wrong.push(line);
+  }
+  return { targets, wrong };
+}
+
+function addressOf(text: string): string | null {
+  if (/^(sips?|tel|user|webrtc):\S+$/i.test(text)) return text;
+  const number = text.replace(/[\s().\-/]/g, "");
+  if (/^\+?[0-9*#]{3,20}$/.test(number)) return `tel:${number}`;
+  if (/^[^\s@]+@[^\s@]+$/.test(text)) return `sip:${text}`;
+  if (/^[A-Za-z][A-Za-z0-9_.-]*$/.test(text)) return `user:${text}`;
+  return null;
+}

@@ -1,0 +1,248 @@
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
+import { Home } from "./Home";
+import { NotFound, RouteProblem } from "./RouteProblem";
+import { Shell } from "./Shell";
+import { SignIn } from "./SignIn";
+import { sessionQuery } from "./session";
+import { Welcome } from "./Welcome";
+
+const root = createRootRouteWithContext<{ queries: QueryClient }>()({
+  component: Outlet,
+  notFoundComponent: NotFound,
+});
+
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+
+const signInRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  component: SignIn,
+  validateSearch: (search): { next?: string | undefined } => ({ next: text(search.next) }),
+});
+
+const welcome = createRoute({ getParentRoute: () => root, path: "/welcome", component: Welcome });
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  component: Shell,
+  errorComponent: RouteProblem,
+  beforeLoad: async ({ context, location }) => {
+    const session = await context.queries.ensureQueryData(sessionQuery);
+    if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
+  },
+});
+
+const home = createRoute({ getParentRoute: () => shell, path: "/", component: Home });
+
+const room = createRoute({
+  getParentRoute: () => shell,
+  path: "/rooms/$name",
+  component: lazyRouteComponent(() => import("./room/RoomPage"), "RoomPage"),
+  validateSearch: (search): { filter?: string | undefined } => ({ filter: text(search.filter) }),
+});
+
+const bookings = createRoute({
+  getParentRoute: () => shell,
+  path: "/bookings",
+  component: lazyRouteComponent(() => import("./booking/BookingsPage"), "BookingsPage"),
+});
+
+const booking = createRoute({
+  getParentRoute: () => shell,
+  path: "/bookings/$token",
+  component: lazyRouteComponent(() => import("./booking/BookingPage"), "BookingPage"),
+});
+
+const newBooking = createRoute({
+  getParentRoute: () => shell,
+  path: "/bookings/new",
+  component: lazyRouteComponent(() => import("./booking/NewBookingPage"), "NewBookingPage"),
+});
+
+const health = createRoute({
+  getParentRoute: () => shell,
+  path: "/health",
+  component: lazyRouteComponent(() => import("./operator/HealthPage"), "HealthPage"),
+});
+
+export interface CallSearch {
+  conference?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+  direction?: "in" | "out" | undefined;
+  outcome?: "in_progress" | "answered" | "not_answered" | undefined;
+}
+
+const oneOf = <T extends string>(value: unknown, known: readonly T[]): T | undefined =>
+  known.find((one) => one === value);
+
+const calls = createRoute({
+  getParentRoute: () => shell,
+  path: "/calls",
+  component: lazyRouteComponent(() => import("./operator/CallsPage"), "CallsPage"),
+  validateSearch: (search): CallSearch => ({
+    conference: text(search.conference),
+    from: text(search.from),
+    to: text(search.to),
+    direction: oneOf(search.direction, ["in", "out"]),
+    outcome: oneOf(search.outcome, ["in_progress", "answered", "not_answered"]),
+  }),
+});
+
+const call = createRoute({
+  getParentRoute: () => shell,
+  path: "/calls/$id",
+  component: lazyRouteComponent(() => import("./operator/CallPage"), "CallPage"),
+});
+
+const bans = createRoute({
+  getParentRoute: () => shell,
+  path: "/bans",
+  component: lazyRouteComponent(() => import("./operator/BansPage"), "BansPage"),
+});
+
+const log = createRoute({
+  getParentRoute: () => shell,
+  path: "/log",
+  component: lazyRouteComponent(() => import("./operator/LogPage"), "LogPage"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./operator/SettingsPage"), "SettingsPage"),
+});
+
+const history = createRoute({
+  getParentRoute: () => shell,
+  path: "/history",
+  component: lazyRouteComponent(() => import("./audit/HistoryPage"), "HistoryPage"),
+  validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
+});
+
+const past = createRoute({
+  getParentRoute: () => shell,
+  path: "/history/$id",
+  component: lazyRouteComponent(() => import("./audit/PastConferencePage"), "PastConferencePage"),
+});
+
+export interface UsageSearch {
+  from?: string | undefined;
+  to?: string | undefined;
+  by?: "day" | "account" | "conference" | "trunk" | undefined;
+}
+
+const usage = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage",
+  component: lazyRouteComponent(() => import("./audit/UsagePage"), "UsagePage"),
+  validateSearch: (search): UsageSearch => ({
+    from: text(search.from),
+    to: text(search.to),
+    by: oneOf(search.by, ["day", "account", "conference", "trunk"]),
+  }),
+});
+
+const recordings = createRoute({
+  getParentRoute: () => shell,
+  path: "/recordings",
+  component: lazyRouteComponent(() => import("./audit/RecordingsPage"), "RecordingsPage"),
+  validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
+});
+
+const rooms = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/rooms",
+  component: lazyRouteComponent(() => import("./account/RoomsPage"), "RoomsPage"),
+});
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/people",
+  component: lazyRouteComponent(() => import("./account/PeoplePage"), "PeoplePage"),
+});
+
+const trunks = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/trunks",
+  component: lazyRouteComponent(() => import("./account/TrunksPage"), "TrunksPage"),
+});
+
+const telephones = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/telephones",
+  component: lazyRouteComponent(() => import("./account/TelephonesPage"), "TelephonesPage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/keys",
+  component: lazyRouteComponent(() => import("./account/KeysPage"), "KeysPage"),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: "/sessions",
+  component: lazyRouteComponent(() => import("./account/SessionsPage"), "SessionsPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./audit/AuditPage"), "AuditPage"),
+});
+
+const tree = root.addChildren([
+  signInRoute,
+  welcome,
+  shell.addChildren([
+    home,
+    room,
+    bookings,
+    newBooking,
+    booking,
+    health,
+    calls,
+    call,
+    bans,
+    log,
+    settings,
+    history,
+    past,
+    usage,
+    audit,
+    recordings,
+    rooms,
+    trunks,
+    telephones,
+    people,
+    keys,
+    sessions,
+  ]),
+]);
+
+export const makeRouter = (queries: QueryClient) =>
+  createRouter({
+    routeTree: tree,
+    basepath: "/console",
+    context: { queries },
+    defaultPreload: "intent",
+    defaultErrorComponent: RouteProblem,
+    scrollRestoration: false,
+  });
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,307 @@
+import { Grid3x3, Hand, LogOut, Mic, MicOff, Settings2, Users } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import { shownName } from "../sip/identity";
+import type { Roster, RosterUser } from "../sip/roster";
+import { t } from "../texts/join";
+import { Dialog } from "../ui/Dialog";
+import { CheckField } from "../ui/Field";
+import { Meter } from "../ui/Meter";
+import css from "./Join.module.css";
+import type { Invitation } from "./link";
+import { Microphone, Speaker } from "./Setup";
+import { type JoinSession, kept, type SessionView } from "./session";
+import { useAnnouncements } from "./useAnnouncements";
+
+interface InCallProps {
+  invitation: Invitation;
+  session: JoinSession;
+  view: SessionView;
+}
+
+type Open = "keypad" | "people" | "devices" | null;
+
+export function InCall({ invitation, session, view }: InCallProps) {
+  const [open, setOpen] = useState<Open>(null);
+  const [shortcuts, setShortcuts] = useState(() => kept.read("shortcuts") !== "0");
+  const { state, roster } = view;
+  const isListening = view.microphone !== "open";
+  const isMuted = view.muted || view.mutedByLeader;
+  const news = useAnnouncements(roster, view.ownId);
+  useShortcuts(shortcuts && open === null && state.kind === "up", {
+    m: () => !isListening && session.toggleMute(),
+    h: () => invitation.hasKeys && session.toggleHand(),
+  });
+  const close = () => setOpen(null);
+  const status =
+    state.kind === "connecting" || state.kind === "ringing" || state.kind === "reconnecting"
+      ? t(`state.${state.kind}`)
+      : !roster
+        ? t("state.waiting")
+        : roster.users.length <= 1
+          ? t("state.alone")
+          : t("state.up");
+  return (
+    <main className={css.call}>
+      <div className={css.callHead}>
+        <h1>{invitation.title ?? roster?.conference ?? invitation.service}</h1>
+        <p className={state.kind === "reconnecting" ? `${css.status} ${css.lost}` : css.status} role="status">
+          {status}
+          {state.kind === "up" && <Duration since={state.since} />}
+        </p>
+      </div>
+      <section
+        className={isMuted && !isListening ? `${css.self} ${css.selfMuted}` : css.self}
+        aria-live="off"
+      >
+        <span className={css.selfIcon} aria-hidden="true">
+          {isMuted || isListening ? <MicOff /> : <Mic />}
+        </span>
+        <div className={css.selfText}>
+          <strong>{kept.read("name")}</strong>
+          <span>
+            {isListening
+              ? t("muted.listening")
+              : view.mutedByLeader && !view.muted
+                ? t("muted.by_leader")
+                : view.muted
+                  ? t("muted.you")
+                  : t("microphone.hears")}
+          </span>
+          {!isListening && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
+        </div>
+      </section>
+      {view.speaksMuted && (
+        <p className={css.speaks} role="alert">
+          {view.mutedByLeader && !view.muted ? t("muted.speaking.leader") : t("muted.speaking")}
+        </p>
+      )}
+      <Talking roster={roster} ownId={view.ownId} />
+      <div className={css.side}>
+        <People roster={roster} ownId={view.ownId} />
+      </div>
+      <div className="visually-hidden" aria-live="polite">
+        {news}
+      </div>
+      <nav className={css.bar} aria-label={t("title")}>
+        <BarButton
+          icon={isMuted ? <MicOff /> : <Mic />}
+          text={isMuted ? t("unmute") : t("mute")}
+          pressed={isMuted}
+          disabled={
+            isListening || state.kind !== "up" || (view.mutedByLeader && !view.muted && !invitation.hasKeys)
+          }
+          onClick={() => session.toggleMute()}
+          strong
+        />
+        {invitation.hasKeys && (
+          <BarButton
+            icon={<Hand />}
+            text={t("hand")}
+            label={view.handRaised ? t("hand.lower") : t("hand.raise")}
+            pressed={view.handRaised}
+            disabled={state.kind !== "up"}
+            onClick={() => session.toggleHand()}
+          />
+        )}
+        <BarButton
+          icon={<Grid3x3 />}
+          text={t("keypad")}
+          disabled={state.kind !== "up"}
+          onClick={() => setOpen("keypad")}
+        />
+        <span className={css.narrowOnly}>
+          <BarButton icon={<Users />} text={t("people")} onClick={() => setOpen("people")} />
+        </span>
+        <BarButton icon={<Settings2 />} text={t("devices")} onClick={() => setOpen("devices")} />
+        <BarButton icon={<LogOut />} text={t("leave")} onClick={() => session.leave()} danger />
+      </nav>
+      {open === "keypad" && <Keypad session={session} sent={view.keysSent} onClose={close} />}
+      {open === "people" && (
+        <Dialog title={t("people")} onClose={close}>
+          <People roster={roster} ownId={view.ownId} />
+        </Dialog>
+      )}
+      {open === "devices" && (
+        <Dialog title={t("devices")} onClose={close}>
+          <Microphone session={session} view={view} />
+          <Speaker session={session} view={view} />
+          <CheckField
+            label={t("shortcuts")}
+            checked={shortcuts}
+            onChange={(event) => {
+              setShortcuts(event.target.checked);
+              kept.write("shortcuts", event.target.checked ? "1" : "0");
+            }}
+          />
+        </Dialog>
+      )}
+    </main>
+  );
+}
+
+interface BarButtonProps {
+  icon: React.ReactNode;
+  text: string;
+  /** What is read out, where the text alone does not say what happens. */
+  label?: string;
+  pressed?: boolean;
+  disabled?: boolean;
+  danger?: boolean;
+  strong?: boolean;
+  onClick: () => void;
+}
+
+function BarButton(props: BarButtonProps) {
+  const classes = [css.barButton, props.danger && css.barDanger, props.strong && css.barStrong]
+    .filter(Boolean)
+    .join(" ");
+  return (
+    <button
+      type="button"
+      className={classes}
+      aria-pressed={props.pressed}
+      aria-label={props.label}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
+      <span aria-hidden="true">{props.icon}</span>
+      {props.text}
+    </button>
+  );
+}
+
+function Duration({ since }: { since: number }) {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const seconds = Math.max(0, Math.floor((now - since) / 1_000));
+  const two = (value: number) => String(value).padStart(2, "0");
+  const hours = Math.floor(seconds / 3_600);
+  const time = `${hours ? `${hours}:` : ""}${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  return (
+    <span className={css.duration} aria-hidden="true">
+      {t("duration", { time })}
+    </span>
+  );
+}
+
+const TALKERS_MAX = 5;
+
+/** Who else talks. */
+function Talking({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
+  if (!roster) return null;
+  const talking = roster.users.filter((user) => user.talking && user.id !== ownId).slice(0, TALKERS_MAX);
+  return (
+    <section className={css.talking} aria-label={t("talking")}>
+      <h2>{t("talking")}</h2>
+      {talking.length === 0 ? (
+        <p className={css.quiet}>{t("talking.nobody")}</p>
+      ) : (
+        <ul>
+          {talking.map((user) => (
+            <li key={user.id} className={css.talker}>
+              <Initial name={shownName(user.user)} />
+              {shownName(user.user)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Initial({ name }: { name: string }) {
+  return (
+    <span className={css.initial} aria-hidden="true">
+      {(name.match(/\p{L}/u)?.[0] ?? "#").toUpperCase()}
+    </span>
+  );
+}
+
+function People({ roster, ownId }: { roster: Roster | null; ownId: string | null }) {
+  if (!roster) return <p className={css.quiet}>{t("people.none")}</p>;
+  return (
+    <>
+      <p className={css.count}>
+        {t("people.count", { count: roster.users.filter((user) => user.status === "connected").length })}
+      </p>
+      <ul className={css.people}>
+        {roster.users.map((user) => (
+          <Person key={user.id} user={user} isSelf={user.id === ownId} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Person({ user, isSelf }: { user: RosterUser; isSelf: boolean }) {
+  const name = isSelf ? kept.read("name") : shownName(user.user);
+  const isCalled = user.status !== "connected";
+  const words = isCalled
+    ? t("people.called")
+    : user.talking
+      ? t("people.talking")
+      : user.muted
+        ? t("people.muted")
+        : "";
+  return (
+    <li className={user.talking ? `${css.person} ${css.personTalking}` : css.person}>
+      <Initial name={name} />
+      <span className={css.personName}>
+        {name} {isSelf && <em>({t("people.you")})</em>}
+      </span>
+      <span className={css.personState}>
+        {user.muted && !isCalled && <MicOff aria-hidden="true" />}
+        {words}
+      </span>
+    </li>
+  );
+}
+
+const KEYS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "0", "#"];
+
+function Keypad({ session, sent, onClose }: { session: JoinSession; sent: string; onClose: () => void }) {
+  const pad = useRef<HTMLDivElement>(null);
+  return (
+    <Dialog title={t("keypad")} onClose={onClose}>
+      <output className={css.sent} aria-label={t("keypad.sent")}>
+        {sent || "\u00a0"}
+      </output>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys of a keyboard press the buttons inside. */}
+      <div
+        ref={pad}
+        className={css.keypad}
+        onKeyDown={(event) => {
+          if (KEYS.includes(event.key)) session.keys(event.key);
+        }}
+      >
+        {KEYS.map((key) => (
+          <button key={key} type="button" className={css.key} onClick={() => session.keys(key)}>
+            {key}
+          </button>
+        ))}
+      </div>
+    </Dialog>
+  );
+}
+
+/** Single letters, not while something is typed. */
+function useShortcuts(isOn: boolean, actions: Record<string, () => unknown>): void {
+  const latest = useRef(actions);
+  useEffect(() => {
+    latest.current = actions;
+  });
+  useEffect(() => {
+    if (!isOn) return;
+    const press = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement | null;
+      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+      if (target?.closest("input, select, textarea, dialog")) return;
+      latest.current[event.key.toLowerCase()]?.();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, [isOn]);
+}

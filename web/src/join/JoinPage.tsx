@@ -1,0 +1,72 @@
+import { useEffect, useState, useSyncExternalStore } from "react";
+import { t } from "../texts/join";
+import { chooseLanguage, type Language, languages, readLanguage } from "../texts/texts";
+import { Brand } from "../ui/Brand";
+import { InCall } from "./InCall";
+import css from "./Join.module.css";
+import type { Invitation } from "./link";
+import { Setup } from "./Setup";
+import type { JoinSession } from "./session";
+
+export function JoinPage({
+  invitation,
+  session,
+}: {
+  invitation: Invitation | null;
+  session: JoinSession | null;
+}) {
+  return (
+    <div className={css.page}>
+      <header className={css.header}>
+        <Brand />
+        <LanguageChoice />
+      </header>
+      {invitation && session ? (
+        <Conference invitation={invitation} session={session} />
+      ) : (
+        <main className={css.card}>
+          <h1>{t("failed")}</h1>
+          <p>{t("failed.404")}</p>
+        </main>
+      )}
+    </div>
+  );
+}
+
+function Conference({ invitation, session }: { invitation: Invitation; session: JoinSession }) {
+  const view = useSyncExternalStore(session.subscribe, session.snapshot);
+  const [isResuming, setResuming] = useState(true);
+  useEffect(() => {
+    let shown = true;
+    session
+      .resume()
+      .then((resumed) => (resumed ? undefined : session.openIfAllowed()))
+      .finally(() => shown && setResuming(false));
+    return () => {
+      shown = false;
+    };
+  }, [session]);
+  const { kind } = view.state;
+  const isInCall = kind === "up" || kind === "reconnecting" || kind === "connecting" || kind === "ringing";
+  return isInCall ? (
+    <InCall invitation={invitation} session={session} view={view} />
+  ) : (
+    <Setup invitation={invitation} session={session} view={view} isResuming={isResuming} />
+  );
+}
+
+function LanguageChoice() {
+  const names: Record<Language, string> = { en: "English", de: "Deutsch" };
+  return (
+    <label className={css.language}>
+      <span className="visually-hidden">{t("language")}</span>
+      <select value={readLanguage()} onChange={(event) => chooseLanguage(event.target.value as Language)}>
+        {languages.map((language) => (
+          <option key={language} value={language}>
+            {names[language]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

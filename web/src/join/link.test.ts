@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { addresses, entryKeys, readLink } from "./link";
+
+describe("a link", () => {
+  test("says what to call and with what", () => {
+    const link = readLink(
+      "/join/conf-Board",
+      "#token=a.b.c&room=1001&pin=482913&number=%2B44%201632%20960000&title=Weekly",
+    );
+    expect(link).toMatchObject({
+      service: "conf-Board",
+      token: "a.b.c",
+      room: "1001",
+      pin: "482913",
+      number: "+44 1632 960000",
+      title: "Weekly",
+      hasKeys: true,
+    });
+  });
+
+  test("names a service, and nothing that would change the address", () => {
+    for (const path of [
+      "/join/",
+      "/join",
+      "/join/a/b",
+      "/join/a%40evil.example",
+      "/join/%3Cx",
+      "/join/%E0%A4%A",
+    ]) {
+      expect(readLink(path, "")).toBeNull();
+    }
+  });
+
+  test("takes only digits for rooms and PINs", () => {
+    expect(readLink("/join/a", "#room=12a&pin=1%0d%0a")).toMatchObject({ room: null, pin: null });
+  });
+
+  test("becomes addresses, those of an access key with the cloud id of its account", () => {
+    const plain = readLink("/join/+441632", "#token=x");
+    expect(plain && addresses(plain, "example.org")).toEqual({
+      uri: "sip:+441632@example.org;transport=tcp",
+      host: "example.org",
+    });
+    const keyed = readLink("/join/conf-A", "#key=abc&cloud=1-2-0");
+    expect(keyed && addresses(keyed, "example.org")).toEqual({
+      uri: "sip:conf-A@sip-1-2-0.example.org;transport=tcp",
+      host: "abc.webrtc-1-2-0.example.org",
+    });
+  });
+
+  test("leads through the entry", () => {
+    expect(entryKeys("1001", "4829")).toBe("1001#4829#");
+    expect(entryKeys(null, "4829")).toBe("4829#");
+    expect(entryKeys("1001", "")).toBe("1001#");
+  });
+});

@@ -1,0 +1,114 @@
+/** The audio of a call: what a telephone asks of WebRTC. */
+export interface CallMedia {
+  /** A description to send; `restart`: over another network, with the same audio. */
+  offer(restart: boolean): Promise<string>;
+  /** The other side's answer. */
+  answered(sdp: string): Promise<void>;
+  /** The other side's offer; returns the answer. */
+  accept(sdp: string): Promise<string>;
+  /** Begins anew, for another call with the same microphone. */
+  renew(iceServers: RTCIceServer[]): void;
+  keys(text: string): boolean;
+  close(): void;
+  /** The network has carried nothing for a while. */
+  onlost: (() => void) | null;
+  /** Audio and keys arrive from now on. */
+  onconnected: (() => void) | null;
+}
+
+/** So long are addresses of this browser gathered. */
+const GATHERING_MS = 2_000;
+/** A connection that is interrupted for so long has to be made again. */
+const INTERRUPTED_MS = 3_000;
+
+export class PeerMedia implements CallMedia {
+  onlost: (() => void) | null = null;
+  onconnected: (() => void) | null = null;
+  #peer: RTCPeerConnection | null = null;
+  #track: MediaStreamTrack;
+  readonly #heard: (stream: MediaStream) => void;
+  #interrupted: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(track: MediaStreamTrack, heard: (stream: MediaStream) => void) {
+    this.#track = track;
+    this.#heard = heard;
+  }
+
+  renew(iceServers: RTCIceServer[]): void {
+    this.close();
+    const peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    peer.addTrack(this.#track, new MediaStream([this.#track]));
+    peer.ontrack = (event) => this.#heard(event.streams[0] ?? new MediaStream([event.track]));
+    peer.oniceconnectionstatechange = () => this.#changed(peer);
+    peer.onconnectionstatechange = () => peer.connectionState === "connected" && this.onconnected?.();
+    this.#peer = peer;
+  }
+
+  /** Sends another microphone from now on. */
+  async use(track: MediaStreamTrack): Promise<void> {
+    this.#track = track;
+    await this.#sender?.replaceTrack(track);
+  }
+
+  async offer(restart: boolean): Promise<string> {
+    const peer = this.#current();
+    await peer.setLocalDescription(await peer.createOffer({ iceRestart: restart }));
+    await gathered(peer);
+    return peer.localDescription?.sdp ?? "";
+  }
+
+  async answered(sdp: string): Promise<void> {
+    await this.#current().setRemoteDescription({ type: "answer", sdp });
+  }
+
+  async accept(sdp: string): Promise<string> {
+    const peer = this.#current();
+    await peer.setRemoteDescription({ type: "offer", sdp });
+    await peer.setLocalDescription(await peer.createAnswer());
+    await gathered(peer);
+    return peer.localDescription?.sdp ?? "";
+  }
+
+  keys(text: string): boolean {
+    const dtmf = this.#sender?.dtmf;
+    if (!dtmf?.canInsertDTMF) return false;
+    dtmf.insertDTMF(dtmf.toneBuffer + text, 120, 80);
+    return true;
+  }
+
+  close(): void {
+    clearTimeout(this.#interrupted);
+    const peer = this.#peer;
+    this.#peer = null;
+    if (peer) peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
+    peer?.close();
+  }
+
+  get #sender(): RTCRtpSender | undefined {
+    return this.#peer?.getSenders()[0];
+  }
+
+  #current(): RTCPeerConnection {
+    if (!this.#peer) throw new Error("the call is over");
+    return this.#peer;
+  }
+
+  #changed(peer: RTCPeerConnection): void {
+    clearTimeout(this.#interrupted);
+    const state = peer.iceConnectionState;
+    if (state === "failed") this.onlost?.();
+    else if (state === "disconnected") this.#interrupted = setTimeout(() => this.onlost?.(), INTERRUPTED_MS);
+  }
+}
+
+function gathered(peer: RTCPeerConnection): Promise<void> {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((done) => {
+    const timer = setTimeout(done, GATHERING_MS);
+    peer.addEventListener("icegatheringstatechange", () => {
+      if (peer.iceGatheringState !== "complete") return;
+      clearTimeout(timer);
+      done();
+    });
+  });
+}

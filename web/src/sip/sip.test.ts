@@ -1,0 +1,396 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Socket } from "./agent";
+import { levelOf, meterShare } from "./audio";
+import { shownName, userPart } from "./identity";
+import type { CallMedia } from "./media";
+import {
+  header,
+  headersOf,
+  parameterOf,
+  parseMessage,
+  quoted,
+  reasonOf,
+  type SipMessage,
+  uriOf,
+  writeMessage,
+} from "./message";
+import { parseRoster } from "./roster";
+import { type PhoneView, type SavedCall, Telephone } from "./telephone";
+
+describe("messages", () => {
+  test("are read with folded lines, compact names and several headers of one name", () => {
+    const text =
+      "BYE sip:a@b SIP/2.0\r\nv: SIP/2.0/WSS x;branch=1\r\nVia: second\r\nSubject: one\r\n two\r\ni: 7\r\n\r\nbody";
+    const message = parseMessage(text) as SipMessage;
+    expect(message.method).toBe("BYE");
+    expect(headersOf(message, "via")).toEqual(["SIP/2.0/WSS x;branch=1", "second"]);
+    expect(header(message, "subject")).toBe("one two");
+    expect(header(message, "call-id")).toBe("7");
+    expect(message.body).toBe("body");
+  });
+
+  test("are nothing where the first line is not of SIP", () => {
+    for (const text of ["", "\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "SIP/2.0 2000 x"])
+      expect(parseMessage(text)).toBeNull();
+  });
+
+  test("are written with their length in bytes", () => {
+    expect(writeMessage("A b SIP/2.0", [["X", "y"]], "ü")).toBe(
+      "A b SIP/2.0\r\nX: y\r\nContent-Length: 2\r\n\r\nü",
+    );
+  });
+
+  test("carry addresses, parameters and reasons", () => {
+    expect(uriOf('"A <b>" <sip:x@y;transport=ws>;tag=1'.replace("<b>", "b"))).toBe("sip:x@y;transport=ws");
+    expect(parameterOf('"A;tag=no" <sip:x@y;tag=inner>;Tag=outer', "tag")).toBe("outer");
+    expect(quoted('a"b\\c\r\nEvil: 1')).toBe('"a\\"b\\\\c Evil: 1"');
+    const bye = parseMessage(
+      'BYE sip:a@b SIP/2.0\r\nReason: Q.850;cause=16;text="The \\"end\\""\r\n\r\n',
+    ) as SipMessage;
+    expect(reasonOf(bye)).toEqual({ protocol: "Q.850", cause: 16, text: 'The "end"' });
+  });
+});
+
+describe("names", () => {
+  test("become addresses that show them", () => {
+    expect(userPart("Jürgen Groß")).toMatch(/^Jurgen\.Gross\+[0-9a-z]{5}$/);
+    expect(shownName(userPart("Ann Lee"))).toBe("Ann Lee");
+    expect(userPart("李")).toMatch(/^guest\+/);
+    expect(shownName("+4419082738")).toBe("+4419082738");
+    expect(shownName("1001")).toBe("1001");
+  });
+});
+
+const DOCUMENT =
+  '<?xml version="1.0" encoding="UTF-8"?>\n<conference-info xmlns="urn:ietf:params:xml:ns:conference-info" entity="sip:b@h" state="full" version="3">' +
+  "<conference-description><display-text>Board</display-text></conference-description>" +
+  '<conference-state><user-count>2</user-count><active>true</active></conference-state><users state="full">' +
+  '<user entity="sip:1001@10.0.0.1" state="full"><display-text>A &lt;b&gt; &amp; c</display-text><endpoint entity="7f.1">' +
+  "<status>connected</status><joining-method>dialed-in</joining-method>" +
+  '<media id="1"><type>audio</type><status>recvonly</status><talking xmlns="urn:plenary:conference-info">false</talking></media></endpoint></user>' +
+  '<user entity="tel:+44" state="full"><display-text>+44</display-text><endpoint entity="7f.2"><status>alerting</status>' +
+  "<joining-method>dialed-out</joining-method></endpoint></user></users></conference-info>";
+
+describe("lists of participants", () => {
+  test("say who is in, muted, talking and being called", () => {
+    const roster = parseRoster(DOCUMENT);
+    expect(roster).toMatchObject({ conference: "Board", active: true, version: 3 });
+    expect(roster?.users).toEqual([
+      {
+        id: "7f.1",
+        user: "1001",
+        name: "A <b> & c",
+        status: "connected",
+        muted: true,
+        talking: false,
+        dialedOut: false,
+      },
+      {
+        id: "7f.2",
+        user: "tel:+44",
+        name: "+44",
+        status: "alerting",
+        muted: false,
+        talking: false,
+        dialedOut: true,
+      },
+    ]);
+  });
+
+  test("are nothing where they are broken or something else", () => {
+    for (const text of ["", "<a>", "<a></b>", "<other/>", DOCUMENT.slice(0, -5)])
+      expect(parseRoster(text)).toBeNull();
+  });
+});
+
+describe("levels", () => {
+  test("are in dB of full scale", () => {
+    expect(levelOf(new Float32Array(512))).toBe(-100);
+    expect(levelOf(new Float32Array(512).fill(0.1))).toBeCloseTo(-20, 3);
+    expect(meterShare(-60)).toBe(0);
+    expect(meterShare(-10)).toBe(1);
+  });
+});
+
+/** The other side of a WebSocket: it answers as the test says. */
+class Bridge {
+  readonly requests: SipMessage[] = [];
+  sockets: FakeSocket[] = [];
+  answers: Record<string, (request: SipMessage) => string> = {};
+
+  open = (): Socket => {
+    const socket = new FakeSocket(this);
+    this.sockets.push(socket);
+    return socket;
+  };
+
+  take(text: string, socket: FakeSocket): void {
+    const message = parseMessage(text);
+    if (!message) return;
+    if (message.status !== null) {
+      this.requests.push(message);
+      return;
+    }
+    this.requests.push(message);
+    const answer = this.answers[message.method] ?? (() => "200 OK");
+    if (message.method === "ACK") return;
+    const status = answer(message);
+    if (status) socket.say(this.answer(message, status));
+  }
+
+  answer(request: SipMessage, status: string): string {
+    const tagged = header(request, "to")?.includes(";tag=") ? "" : ";tag=theirs";
+    const copied = ["via", "from", "call-id", "cseq"].map((name): [string, string] => [
+      name,
+      header(request, name) ?? "",
+    ]);
+    const body = request.method === "INVITE" && status.startsWith("2") ? "answer" : "";
+    return writeMessage(
+      `SIP/2.0 ${status}`,
+      [...copied, ["To", header(request, "to") + tagged], ["Contact", "<sip:focus@bridge>"]],
+      body,
+    );
+  }
+
+  of(method: string): SipMessage[] {
+    return this.requests.filter((message) => message.method === method);
+  }
+}
+
+class FakeSocket implements Socket {
+  onopen: (() => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly #bridge: Bridge;
+  #isOpen = true;
+
+  constructor(bridge: Bridge) {
+    this.#bridge = bridge;
+    queueMicrotask(() => this.onopen?.());
+  }
+
+  send(text: string): void {
+    if (this.#isOpen) queueMicrotask(() => this.#bridge.take(text, this));
+  }
+
+  say(text: string): void {
+    if (this.#isOpen) this.onmessage?.({ data: text });
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.onclose?.();
+  }
+}
+
+class FakeMedia implements CallMedia {
+  onlost: (() => void) | null = null;
+  onconnected: (() => void) | null = null;
+  readonly did: string[] = [];
+  renew = () => void this.did.push("renew");
+  offer = async (restart: boolean) => {
+    this.did.push(restart ? "restart" : "offer");
+    return "offer";
+  };
+  answered = async (sdp: string) => void this.did.push(`answered ${sdp}`);
+  accept = async (sdp: string) => {
+    this.did.push(`accept ${sdp}`);
+    return "mine";
+  };
+  keys = () => true;
+  close = () => void this.did.push("close");
+}
+
+function telephone(bridge: Bridge, now = () => 0) {
+  const media = new FakeMedia();
+  const views: PhoneView[] = [];
+  const saved: (SavedCall | null)[] = [];
+  const phone = new Telephone({
+    open: bridge.open,
+    media,
+    uri: "sip:conf-Board@bridge",
+    name: "Ann",
+    user: "Ann+abcde",
+    host: "bridge",
+    token: "TOKEN",
+    changed: (view) => views.push(view),
+    save: (call) => saved.push(call),
+    now,
+    pauses: [0],
+  });
+  return { phone, media, views, saved };
+}
+
+const up = (phone: Telephone) => vi.waitFor(() => expect(phone.view.state.kind).toBe("up"));
+
+describe("a telephone", () => {
+  test("calls with its token, acknowledges, and follows who is in", async () => {
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    const invite = bridge.of("INVITE")[0] as SipMessage;
+    expect(header(invite, "authorization")).toBe("Bearer TOKEN");
+    expect(header(invite, "from")).toMatch(/^"Ann" <sip:Ann\+abcde@bridge>;tag=/);
+    await vi.waitFor(() => expect(bridge.of("SUBSCRIBE")).toHaveLength(1));
+    const ack = bridge.of("ACK")[0] as SipMessage;
+    expect(ack.first).toBe("ACK sip:focus@bridge SIP/2.0");
+    expect(header(ack, "to")).toContain(";tag=theirs");
+    expect(header(ack, "cseq")).toBe(header(invite, "cseq")?.replace("INVITE", "ACK"));
+    expect(media.did).toEqual(["renew", "offer", "answered answer"]);
+  });
+
+  test("shows the list of participants that it is sent, and answers", async () => {
+    const bridge = new Bridge();
+    const { phone } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    await vi.waitFor(() => expect(bridge.of("SUBSCRIBE")).toHaveLength(1));
+    const subscribe = bridge.of("SUBSCRIBE")[0] as SipMessage;
+    const headers: [string, string][] = [
+      ["Via", "SIP/2.0/WSS bridge;branch=z9hG4bK1"],
+      ["From", header(subscribe, "to") ?? ""],
+      ["To", header(subscribe, "from") ?? ""],
+      ["Call-ID", header(subscribe, "call-id") ?? ""],
+      ["CSeq", "1 NOTIFY"],
+      ["Event", "conference"],
+      ["Subscription-State", "active;expires=600"],
+    ];
+    bridge.sockets[0]?.say(writeMessage("NOTIFY sip:Ann@x SIP/2.0", headers, DOCUMENT));
+    expect(phone.view.roster?.users).toHaveLength(2);
+    await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(200));
+    // A request of a call that it does not know.
+    const other = headers.map(([name, value]): [string, string] => [
+      name,
+      name === "Call-ID" ? "other" : value,
+    ]);
+    bridge.sockets[0]?.say(writeMessage("BYE sip:Ann@x SIP/2.0", other));
+    await vi.waitFor(() => expect(bridge.requests.at(-1)?.status).toBe(481));
+    expect(phone.view.state.kind).toBe("up");
+  });
+
+  test("keeps its call over a lost connection: the same dialog with an ICE restart", async () => {
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    bridge.sockets[0]?.close();
+    expect(phone.view.state.kind).toBe("reconnecting");
+    await up(phone);
+    const [first, second] = bridge.of("INVITE") as [SipMessage, SipMessage];
+    expect(header(second, "call-id")).toBe(header(first, "call-id"));
+    expect(header(second, "to")).toContain(";tag=theirs");
+    expect(Number.parseInt(header(second, "cseq") ?? "", 10)).toBeGreaterThan(
+      Number.parseInt(header(first, "cseq") ?? "", 10),
+    );
+    expect(media.did).toContain("restart");
+  });
+
+  test("takes its own place where the dialog is gone", async () => {
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    bridge.answers.INVITE = (request) => (header(request, "replaces") ? "200 OK" : "481 Gone");
+    bridge.sockets[0]?.close();
+    await up(phone);
+    const [first, , third] = bridge.of("INVITE") as SipMessage[];
+    expect(header(third as SipMessage, "replaces")).toBe(
+      `${header(first as SipMessage, "call-id")};to-tag=theirs;from-tag=${parameterOf(header(first as SipMessage, "from") ?? "", "tag")}`,
+    );
+    expect(media.did.filter((what) => what === "renew")).toHaveLength(2);
+  });
+
+  test("is gone ten seconds: another call takes the place of the first", async () => {
+    let now = 0;
+    const bridge = new Bridge();
+    const { phone } = telephone(bridge, () => now);
+    void phone.call();
+    await up(phone);
+    const open = bridge.open;
+    bridge.answers.INVITE = (request) => {
+      if (header(request, "replaces")) return "200 OK";
+      now += 11_000;
+      return "503 Later";
+    };
+    bridge.open = open;
+    bridge.sockets[0]?.close();
+    await up(phone);
+    expect(bridge.of("INVITE").map((invite) => header(invite, "replaces") !== null)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  test("comes back after a reload in the place of the call before it", async () => {
+    const bridge = new Bridge();
+    const before = telephone(bridge);
+    void before.phone.call();
+    await up(before.phone);
+    const kept = JSON.parse(JSON.stringify(before.saved.at(-1))) as SavedCall;
+    const after = telephone(bridge);
+    void after.phone.call(kept);
+    await up(after.phone);
+    expect(header(bridge.of("INVITE")[1] as SipMessage, "replaces")).toContain(kept.dialog.callId);
+  });
+
+  test("says why it was refused, and acknowledges that", async () => {
+    const bridge = new Bridge();
+    bridge.answers.INVITE = () => "486 The conference is locked";
+    const { phone } = telephone(bridge);
+    await phone.call();
+    expect(phone.view.state).toEqual({ kind: "failed", status: 486, text: "The conference is locked" });
+    await vi.waitFor(() => expect(bridge.of("ACK")).toHaveLength(1));
+    const branch = (message: SipMessage) => /branch=([^;]+)/.exec(header(message, "via") ?? "")?.[1];
+    expect(branch(bridge.of("ACK")[0] as SipMessage)).toBe(branch(bridge.of("INVITE")[0] as SipMessage));
+  });
+
+  test("hangs up: a call that rings is cancelled, one that is up is ended", async () => {
+    const bridge = new Bridge();
+    bridge.answers.INVITE = () => "180 Ringing";
+    const ringing = telephone(bridge);
+    void ringing.phone.call();
+    await vi.waitFor(() => expect(ringing.phone.view.state.kind).toBe("ringing"));
+    ringing.phone.hangUp();
+    await vi.waitFor(() => expect(bridge.of("CANCEL")).toHaveLength(1));
+    expect(ringing.phone.view.state).toEqual({ kind: "ended", by: "us", text: "" });
+    bridge.answers = {};
+    const other = telephone(bridge);
+    void other.phone.call();
+    await up(other.phone);
+    other.phone.hangUp();
+    await vi.waitFor(() => expect(bridge.of("BYE")).toHaveLength(1));
+    expect(other.saved.at(-1)).toBeNull();
+  });
+
+  test("takes an offer of the other side, and a session refresh without one", async () => {
+    const bridge = new Bridge();
+    const { phone, media } = telephone(bridge);
+    void phone.call();
+    await up(phone);
+    const invite = bridge.of("INVITE")[0] as SipMessage;
+    const within = (method: string, body: string) =>
+      writeMessage(
+        `${method} sip:Ann@x SIP/2.0`,
+        [
+          ["Via", "SIP/2.0/WSS bridge;branch=z9hG4bK2"],
+          ["From", "<sip:conf-Board@bridge>;tag=theirs"],
+          ["To", header(invite, "from") ?? ""],
+          ["Call-ID", header(invite, "call-id") ?? ""],
+          ["CSeq", `2 ${method}`],
+          ["Session-Expires", "1800;refresher=uas"],
+        ],
+        body,
+      );
+    bridge.sockets[0]?.say(within("UPDATE", ""));
+    await vi.waitFor(() =>
+      expect(header(bridge.requests.at(-1) as SipMessage, "session-expires")).toBe("1800;refresher=uas"),
+    );
+    bridge.sockets[0]?.say(within("INVITE", "theirs"));
+    await vi.waitFor(() => expect(bridge.requests.at(-1)?.body).toBe("mine"));
+    expect(media.did).toContain("accept theirs");
+  });
+});

@@ -1,0 +1,55 @@
+import { type ReactNode, useState } from "react";
+import { tc } from "../texts/common";
+import { Button } from "./Button";
+import { Dialog, DialogActions } from "./Dialog";
+import css from "./Dialog.module.css";
+import { ProblemBox } from "./Problem";
+
+/** A form in a dialog: the main button does it and closes, a problem stays in sight. */
+export function ActionDialog(props: {
+  title: string;
+  button: string;
+  danger?: boolean;
+  disabled?: boolean;
+  act: () => Promise<unknown>;
+  onClose: () => void;
+  children?: ReactNode;
+}) {
+  const [error, setError] = useState<unknown>(null);
+  const [isBusy, setBusy] = useState(false);
+  const submit = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      await props.act();
+      props.onClose();
+    } catch (problem) {
+      setError(problem);
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={props.title} onClose={props.onClose}>
+      <form
+        className={css.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          void submit();
+        }}
+      >
+        {error !== null && <ProblemBox error={error} />}
+        {props.children}
+        <DialogActions>
+          <Button onClick={props.onClose}>{tc("cancel")}</Button>
+          <Button
+            type="submit"
+            look={props.danger ? "danger" : "primary"}
+            disabled={isBusy || props.disabled}
+          >
+            {props.button}
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,39 @@
+import type { ComponentPropsWithRef, ReactNode } from "react";
+import css from "./Button.module.css";
+
+export interface ButtonProps extends ComponentPropsWithRef<"button"> {
+  look?: "primary" | "plain" | "quiet" | "danger";
+  size?: "small" | "normal" | "large";
+  icon?: ReactNode;
+  /** The text is read out only. */
+  iconOnly?: boolean;
+}
+
+export function Button({
+  look = "plain",
+  size = "normal",
+  icon,
+  iconOnly,
+  className,
+  children,
+  ...rest
+}: ButtonProps) {
+  const classes = [css.button, css[look], css[size], iconOnly && css.iconOnly, className]
+    .filter(Boolean)
+    .join(" ");
+  return (
+    <button
+      type="button"
+      {...rest}
+      className={classes}
+      title={iconOnly && typeof children === "string" ? children : rest.title}
+    >
+      {icon && (
+        <span className={css.icon} aria-hidden="true">
+          {icon}
+        </span>
+      )}
+      {iconOnly ? <span className="visually-hidden">{children}</span> : children}
+    </button>
+  );
+}

@@ -1,0 +1,102 @@
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import { clockTime, shortDate } from "../texts/format";
+import "uplot/dist/uPlot.min.css";
+import css from "./Chart.module.css";
+
+export interface Line {
+  name: string;
+  values: (number | null)[];
+}
+
+interface ChartProps {
+  /** Says what is shown; a table beside it shows the same. */
+  label: string;
+  /** Seconds since 1970. */
+  times: number[];
+  lines: [Line, Line?];
+  format: (value: number) => string;
+  /** Over days: dates instead of times of day. */
+  days?: boolean;
+  /** The value axis goes at least so far. */
+  least: number;
+}
+
+const token = (element: Element, name: string) => getComputedStyle(element).getPropertyValue(name).trim();
+
+/** Lines over time, in the colours of the theme. */
+export function Chart({ label, times, lines, format, least, days }: ChartProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    // Canvases do not know custom properties: their colours are resolved by an element.
+    const probe = document.createElement("span");
+    element.append(probe);
+    const colour = (name: string) => {
+      probe.style.color = token(element, name);
+      return getComputedStyle(probe).color;
+    };
+    const shown = lines.filter((line) => line !== undefined);
+    const colours = [colour("--accent"), colour("--warn")];
+    const axis = {
+      stroke: colour("--text-quiet"),
+      grid: { stroke: colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
+    const plot = new uPlot(
+      {
+        width: element.clientWidth,
+        height: 180,
+        legend: { show: false },
+        cursor: { drag: { x: false, y: false } },
+        scales: { y: { range: (_, __, most) => [0, Math.max(least, most * 1.1)] } },
+        axes: [
+          {
+            ...axis,
+            values: (_, seconds) =>
+              seconds.map((at) => (days ? shortDate(at * 1_000) : clockTime(at * 1_000))),
+            space: 90,
+          },
+          { ...axis, size: 64, values: (_, values) => values.map(format) },
+        ],
+        series: [
+          {},
+          ...shown.map((line, index) => ({
+            label: line.name,
+            stroke: colours[index] ?? "",
+            width: 2,
+            ...(index === 1 ? { dash: [6, 4] } : {}),
+            spanGaps: true,
+            points: { show: line.values.length < 60 },
+          })),
+        ],
+      },
+      [times, ...shown.map((line) => line.values)] as uPlot.AlignedData,
+      element,
+    );
+    probe.remove();
+    const observer = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height: 180 }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.destroy();
+    };
+  }, [times, lines, format, least, days]);
+  return (
+    <figure className={css.figure}>
+      <figcaption className={css.caption}>
+        <strong>{label}</strong>
+        {lines.map(
+          (line, index) =>
+            line && (
+              <span key={line.name} className={index === 1 ? css.second : css.first}>
+                {line.name}
+              </span>
+            ),
+        )}
+      </figcaption>
+      <div ref={frame} className={css.frame} role="img" aria-label={label} />
+    </figure>
+  );
+}

@@ -1,0 +1,49 @@
+import { X } from "lucide-react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { tc } from "../texts/common";
+import { Button } from "./Button";
+import css from "./Dialog.module.css";
+
+/** A dialog of the browser's own: it keeps the focus, Escape closes it. On narrow screens it is a sheet from below. */
+export function Dialog(props: { title: string; onClose: () => void; children: ReactNode; wide?: boolean }) {
+  const element = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const dialog = element.current;
+    if (dialog && !dialog.open) {
+      dialog.showModal();
+      // Where something is to be entered, that comes first, not the button that closes.
+      dialog.querySelector<HTMLElement>("input:not([type=checkbox]), textarea, select")?.focus();
+    }
+    return () => dialog?.close();
+  }, []);
+  return (
+    <dialog
+      ref={element}
+      className={props.wide ? `${css.dialog} ${css.wide}` : css.dialog}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        props.onClose();
+      }}
+      onMouseDown={(event) => {
+        if (event.target === element.current) props.onClose();
+      }}
+    >
+      <div className={css.inner}>
+        <header className={css.head}>
+          <h2 id={heading}>{props.title}</h2>
+          <Button look="quiet" size="small" iconOnly icon={<X />} onClick={props.onClose}>
+            {tc("close")}
+          </Button>
+        </header>
+        {props.children}
+      </div>
+    </dialog>
+  );
+}
+
+/** The buttons at the end of a dialog. */
+export function DialogActions({ children }: { children: ReactNode }) {
+  return <div className={css.actions}>{children}</div>;
+}

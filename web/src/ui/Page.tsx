@@ -1,0 +1,94 @@
+import type { ReactNode } from "react";
+import css from "./Page.module.css";
+
+/** The head of a page, and what belongs to it. */
+export function Page(props: { title: string; note?: ReactNode; actions?: ReactNode; children: ReactNode }) {
+  return (
+    <>
+      <title>{`${props.title} – Plenary`}</title>
+      <div className={css.head}>
+        <div className={css.words}>
+          <h1>{props.title}</h1>
+          {props.note && <p className={css.note}>{props.note}</p>}
+        </div>
+        {props.actions && <div className={css.actions}>{props.actions}</div>}
+      </div>
+      {props.children}
+    </>
+  );
+}
+
+export function Section(props: { title: string; count?: number; actions?: ReactNode; children: ReactNode }) {
+  return (
+    <section className={css.section}>
+      <div className={css.sectionHead}>
+        <h2>
+          {props.title}
+          {props.count !== undefined && <span className={css.count}>{props.count}</span>}
+        </h2>
+        {props.actions && <div className={css.actions}>{props.actions}</div>}
+      </div>
+      {props.children}
+    </section>
+  );
+}
+
+export function Empty({ children, action }: { children: ReactNode; action?: ReactNode }) {
+  return (
+    <div className={css.empty}>
+      <p>{children}</p>
+      {action}
+    </div>
+  );
+}
+
+export type Tone = "good" | "warn" | "bad" | "accent" | "none";
+
+/** A word with a dot: never the colour alone. */
+export function Badge({ tone = "none", children }: { tone?: Tone; children: ReactNode }) {
+  return <span className={`${css.badge} ${css[tone]}`}>{children}</span>;
+}
+
+/** A table that scrolls by itself where the screen is too narrow; the keyboard reaches it then. */
+export function Table({ label, head, children }: { label: string; head: ReactNode[]; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
+    <section className={css.scroll} aria-label={label} tabIndex={0}>
+      <table className={css.table}>
+        <thead>
+          <tr>
+            {head.map((one, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: columns do not move.
+              <th key={index} scope="col">
+                {one}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </section>
+  );
+}
+
+export function Loading({ label }: { label: string }) {
+  return (
+    <div className={css.loading} role="status">
+      <span className="visually-hidden">{label}</span>
+    </div>
+  );
+}
+
+/** Names and what they stand for. */
+export function Facts({ children }: { children: [name: string, value: ReactNode][] }) {
+  return (
+    <dl className={css.facts}>
+      {children.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

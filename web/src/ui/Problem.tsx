@@ -1,0 +1,35 @@
+import { RotateCw, TriangleAlert } from "lucide-react";
+import { ApiProblem } from "../api/problem";
+import { tc } from "../texts/common";
+import { Button } from "./Button";
+import css from "./Problem.module.css";
+
+/** What went wrong: title, what it means, the request for whoever looks into it, and another try. */
+export function ProblemBox({ error, onRetry }: { error: unknown; onRetry?: (() => void) | undefined }) {
+  const problem = error instanceof ApiProblem ? error : null;
+  return (
+    <div className={css.box} role="alert">
+      <TriangleAlert className={css.icon} aria-hidden="true" />
+      <div className={css.text}>
+        <strong>{problem?.title ?? tc("error")}</strong>
+        <span>{problem ? problem.detail : error instanceof Error ? error.message : String(error)}</span>
+        {problem?.errors.map((one) => (
+          <span key={`${one.pointer ?? one.parameter} ${one.detail}`}>
+            <code>{one.pointer ?? one.parameter}</code> {one.detail}
+          </span>
+        ))}
+        <span className={css.small}>
+          {problem?.code && (
+            <a href={`/docs/errors#${problem.code}`}>{tc("error.code", { code: problem.code })}</a>
+          )}
+          {problem?.requestId && <span>{tc("error.request", { id: problem.requestId })}</span>}
+        </span>
+      </div>
+      {onRetry && (
+        <Button size="small" icon={<RotateCw />} onClick={onRetry}>
+          {tc("retry")}
+        </Button>
+      )}
+    </div>
+  );
+}
