@@ -3,19 +3,21 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help run test build bench bench-signalling bench-recovery quality interop soak fuzz need need-test clean
+.PHONY: help run test build bench bench-signalling bench-recovery quality interop soak fuzz web web-bench need need-test clean
 
 help:
-	@echo "make run    build Plenary and start it on 127.0.0.1 (web services 8080, SIP 5060), data in ./plenary-data"
-	@echo "make test   run all tests: of the crates, and end to end with SIPp, baresip, curl and PostgreSQL"
+	@echo "make run    build Plenary and start it on 127.0.0.1 (console and web services 8080, SIP 5060), data in ./plenary-data"
+	@echo "make test   run all tests: of the crates and of the pages, and end to end with SIPp, baresip, curl and PostgreSQL"
 	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
 	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts and a whole dialogue by a recogniser (seven minutes)"
-	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep"
+	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep; goes through all pages"
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
-	@echo "make build  build target/release/plenary"
+	@echo "make web    build the pages of the console into web/dist, which the program takes in (WEB=0 leaves them out)"
+	@echo "make web-bench  measure a room of 350 participants in Chromium, slowed four times"
+	@echo "make build  build the pages and target/release/plenary"
 
 need:
 	@./scripts/need build
@@ -23,7 +25,14 @@ need:
 need-test:
 	@./scripts/need build test
 
-build: need
+web: need
+	@./scripts/web
+
+web-bench: build
+	@./scripts/need interop
+	@PLENARY=$(CURDIR)/target/release/plenary ./scripts/web bench
+
+build: need web
 	$(CARGO) build --release --locked --package plenary
 
 run: build
@@ -52,9 +61,10 @@ quality: build
 	@./bench/dialogue
 	@./bench/transcript
 
-interop: need
+interop: need web
 	@./scripts/need interop
 	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test monitoring --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@./scripts/web tour
 
 soak: build
 	@./scripts/need soak
