@@ -60,16 +60,26 @@ async function newPage(options = {}) {
   return page;
 }
 
+/** In the page: colours change over a moment, and what is measured meanwhile is of neither theme. */
+function settled(colorScheme) {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  return (
+    isDark === (colorScheme === "dark") &&
+    document.getAnimations().every((one) => one.playState !== "running")
+  );
+}
+
 /** What stands in the way of somebody, in both themes and on a small screen. */
 async function look(page, name) {
   const faults = [];
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.waitForFunction(settled, colorScheme);
     // Not as a script of the page, which its policy would refuse.
     await page.evaluate(axe);
     const { violations } = await page.evaluate(() => window.axe.run());
     for (const { id, nodes } of violations)
-      faults.push(`${id} (${colorScheme}): ${nodes[0].html.slice(0, 120)}`);
+      faults.push(`${id} (${colorScheme}): ${nodes[0].html.slice(0, 120)} ${nodes[0].any[0]?.message ?? ""}`);
     if (folder) await page.screenshot({ path: join(folder, `${name}-${colorScheme}.png`) });
     await page.setViewportSize({ width: 375, height: 740 });
     const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -259,9 +269,12 @@ try {
   await step("a lost feed is said", async () => {
     await leader.route("**/v1/events**", (route) => route.abort());
     await leader.reload();
-    await leader.waitForSelector("text=Not live since");
-    await look(leader, "room-lost");
-    await leader.unroute("**/v1/events**");
+    try {
+      await leader.waitForSelector("text=Not live since");
+      await look(leader, "room-lost");
+    } finally {
+      await leader.unroute("**/v1/events**");
+    }
   });
   await step("somebody is removed, and told so", async () => {
     await leader.click("button:has-text('More for Clara')");
@@ -305,6 +318,7 @@ try {
     await look(caller, "join-pin");
     await caller.click("button[type=submit]");
     await until("Dora", () => inConference("Weekly", "Dora"), 25_000);
+    await caller.waitForSelector("text=(you)");
     await caller.click("button:has-text('Hand')");
     await until("her hand", async () => (await inConference("Weekly", "Dora")).hand_raised_at);
     await caller.click("button:has-text('Keypad')");
@@ -332,7 +346,7 @@ try {
     const lost = await newPage();
     await lost.goto(`${service.base}/join/nowhere#token=${token}`);
     await lost.fill("input[autocomplete=name]", "X");
-    await lost.click("button:has-text('Listen only')");
+    await lost.click("button[type=submit]");
     await lost.waitForSelector("text=There is no such conference");
     await look(lost, "join-nowhere");
     await lost.context().close();
@@ -375,6 +389,7 @@ try {
     if (!download.suggestedFilename().endsWith(".pcap")) throw new Error(download.suggestedFilename());
     await operator.locator("button:has-text('INVITE')").first().click();
     await look(operator, "call-message");
+    await operator.keyboard.press("Escape");
   });
   await step("a conference is ended for all", async () => {
     await leader.goto(`${service.base}/console/rooms/Lobby`);
