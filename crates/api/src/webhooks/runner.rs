@@ -351,6 +351,12 @@ impl Inner {
                 "an event was not taken for three days and is given up"
             );
         }
+        let is_gone = delivery.status == Some(GONE);
+        if is_gone {
+            // Ahead of why: a change forgets that. Where it is switched on again, it gets what happens from then on.
+            self.switch_off(account, &webhook.name).await?;
+            delivery.state = DeliveryState::Failed;
+        }
         let tried = match delivery.state {
             DeliveryState::Delivered => {
                 if failures > 0 {
@@ -385,10 +391,7 @@ impl Inner {
         let is_done = tried.up_to.is_some();
         let is_ours =
             self.store.webhook_tried(account, &webhook.name, &self.owner, Some(&delivery), &tried).await?;
-        if is_ours && delivery.status == Some(GONE) {
-            self.switch_off(account, &webhook.name).await?;
-        }
-        Ok(is_done && is_ours)
+        Ok(is_done && is_ours && !is_gone)
     }
 
     /// Sends nothing to a webhook until its account switches it on again.
