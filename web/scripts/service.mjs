@@ -114,7 +114,8 @@ export class Service {
   }
 
   stop() {
-    for (const child of this.#children) child.kill();
+    // Nothing of it is kept: it does not have to end its calls.
+    for (const child of this.#children) child.kill("SIGKILL");
     this.#forwarder?.close();
     this.#forwarder?.closeAllConnections();
     rmSync(this.data, { recursive: true, force: true });

@@ -211,9 +211,12 @@ try {
     const { participant_id } = await inConference("Board", "Ann <b>Lee</b>");
     await caller.context().setOffline(true);
     await caller.evaluate(() => window.dispatchEvent(new Event("online")));
-    await caller.waitForSelector("text=Your seat is kept");
-    await look(caller, "join-lost");
-    await caller.context().setOffline(false);
+    try {
+      await caller.waitForSelector("text=Your seat is kept");
+      await look(caller, "join-lost");
+    } finally {
+      await caller.context().setOffline(false);
+    }
     await caller.waitForSelector("text=You are in");
     const after = await inConference("Board", "Ann <b>Lee</b>");
     if (after.participant_id !== participant_id) throw new Error("another participant id");

@@ -65,7 +65,7 @@ export function InCall({ invitation, session, view }: InCallProps) {
                 ? t("muted.by_leader")
                 : view.muted
                   ? t("muted.you")
-                  : t("microphone.hears")}
+                  : state.kind === "up" && t("microphone.hears")}
           </span>
           {!isListening && <Meter read={session.readMeter} label={t("microphone.level")} slim />}
         </div>

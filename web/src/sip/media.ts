@@ -20,6 +20,10 @@ export interface CallMedia {
 const GATHERING_MS = 2_000;
 /** A connection that is interrupted for so long has to be made again. */
 const INTERRUPTED_MS = 3_000;
+/** The other side is heard when so many packets have come; so long is waited for them. */
+const HEARD_PACKETS = 10;
+const HEARD_READ_MS = 100;
+const HEARD_MS = 5_000;
 
 export class PeerMedia implements CallMedia {
   onlost: (() => void) | null = null;
@@ -40,7 +44,9 @@ export class PeerMedia implements CallMedia {
     peer.addTrack(this.#track, new MediaStream([this.#track]));
     peer.ontrack = (event) => this.#heard(event.streams[0] ?? new MediaStream([event.track]));
     peer.oniceconnectionstatechange = () => this.#changed(peer);
-    peer.onconnectionstatechange = () => peer.connectionState === "connected" && this.onconnected?.();
+    peer.onconnectionstatechange = () => {
+      if (peer.connectionState === "connected") void this.#untilHeard(peer).then(() => this.onconnected?.());
+    };
     this.#peer = peer;
   }
 
@@ -82,6 +88,17 @@ export class PeerMedia implements CallMedia {
     this.#peer = null;
     if (peer) peer.oniceconnectionstatechange = peer.onconnectionstatechange = null;
     peer?.close();
+  }
+
+  /** Keys that are sent before the other side is ready are lost: it is when its audio arrives. */
+  async #untilHeard(peer: RTCPeerConnection): Promise<void> {
+    for (let waited = 0; waited < HEARD_MS && peer.connectionState === "connected"; waited += HEARD_READ_MS) {
+      const stats = await peer.getStats();
+      for (const one of stats.values()) {
+        if (one.type === "inbound-rtp" && one.packetsReceived >= HEARD_PACKETS) return;
+      }
+      await new Promise((done) => setTimeout(done, HEARD_READ_MS));
+    }
   }
 
   get #sender(): RTCRtpSender | undefined {
