@@ -148,8 +148,11 @@ await page.waitForSelector("text=Participant 1");
 await page.waitForTimeout(2_000);
 const begun = await page.evaluate(() => performance.now());
 for (let second = 0; second < SECONDS; second += 1) {
-  await page.mouse.wheel(0, second % 2 ? -600 : 900);
-  await page.waitForTimeout(1_000);
+  // As a wheel turns: in steps.
+  for (let turn = 0; turn < 10; turn += 1) {
+    await page.mouse.wheel(0, second % 2 ? -80 : 120);
+    await page.waitForTimeout(100);
+  }
 }
 const seen = await page.evaluate(() => window.seen);
 const rows = await page.locator("li[data-index]").count();

@@ -43,6 +43,11 @@ export function amount(value: number | null | undefined, digits = 0): string {
   }).format(value);
 }
 
+/** With its unit; a dash alone where there is nothing. */
+export function measure(value: number | null | undefined, unit: string, digits = 0): string {
+  return value === null || value === undefined ? "–" : `${amount(value, digits)} ${unit}`;
+}
+
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
   return new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 1 }).format(share);

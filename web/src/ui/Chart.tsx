@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useSyncExternalStore } from "react";
 import uPlot from "uplot";
 import { clockTime, shortDate } from "../texts/format";
 import "uplot/dist/uPlot.min.css";
@@ -24,9 +24,18 @@ interface ChartProps {
 
 const token = (element: Element, name: string) => getComputedStyle(element).getPropertyValue(name).trim();
 
+const darkTheme = matchMedia("(prefers-color-scheme: dark)");
+
+function watchTheme(changed: () => void): () => void {
+  darkTheme.addEventListener("change", changed);
+  return () => darkTheme.removeEventListener("change", changed);
+}
+
 /** Lines over time, in the colours of the theme. */
 export function Chart({ label, times, lines, format, least, days }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
+  const isDark = useSyncExternalStore(watchTheme, () => darkTheme.matches);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: in another theme it is drawn again.
   useEffect(() => {
     const element = frame.current;
     if (!element) return;
@@ -82,7 +91,7 @@ export function Chart({ label, times, lines, format, least, days }: ChartProps) 
       observer.disconnect();
       plot.destroy();
     };
-  }, [times, lines, format, least, days]);
+  }, [times, lines, format, least, days, isDark]);
   return (
     <figure className={css.figure}>
       <figcaption className={css.caption}>

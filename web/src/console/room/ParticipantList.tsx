@@ -28,7 +28,7 @@ export function ParticipantList({
   const virtual = useWindowVirtualizer({
     count: participants.length,
     estimateSize: () => ROW_PX,
-    overscan: 12,
+    overscan: 6,
     scrollMargin: top,
     getItemKey: (index) => participants[index]?.participant_id ?? index,
   });

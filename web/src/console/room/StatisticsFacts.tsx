@@ -1,5 +1,5 @@
 import { t } from "../../texts/console";
-import { amount, percent } from "../../texts/format";
+import { amount, measure, percent } from "../../texts/format";
 import { Badge, Facts } from "../../ui/Page";
 import { qualityOf, qualityTone, type Statistics } from "./hints";
 
@@ -19,14 +19,14 @@ export function StatisticsFacts({ statistics }: { statistics: Statistics }) {
         [t("statistics.mos_min"), amount(statistics.mos_min, 2)],
         [t("statistics.codec"), statistics.codec ?? "–"],
         [t("statistics.srtp"), statistics.srtp ?? t("statistics.plain")],
-        [t("statistics.jitter"), `${amount(statistics.jitter_ms, 1)} ms`],
-        [t("statistics.buffer"), `${amount(statistics.buffer_ms)} ms`],
-        [t("statistics.round_trip"), `${amount(statistics.round_trip_ms)} ms`],
+        [t("statistics.jitter"), measure(statistics.jitter_ms, "ms", 1)],
+        [t("statistics.buffer"), measure(statistics.buffer_ms, "ms")],
+        [t("statistics.round_trip"), measure(statistics.round_trip_ms, "ms")],
         [t("statistics.received"), amount(statistics.packets_received)],
         [t("statistics.lost"), amount(statistics.packets_lost)],
         [t("statistics.remote_loss"), percent(statistics.remote_loss)],
-        [t("statistics.level"), `${amount(statistics.level_dbov)} dBov`],
-        [t("statistics.noise"), `${amount(statistics.noise_floor_dbov)} dBov`],
+        [t("statistics.level"), measure(statistics.level_dbov, "dBov")],
+        [t("statistics.noise"), measure(statistics.noise_floor_dbov, "dBov")],
         [t("statistics.echo"), percent(statistics.echo_suspicion)],
       ]}
     </Facts>
