@@ -123,7 +123,7 @@ pub(crate) struct SignedIn {
 
 impl SignedIn {
     /// Whose cookie the request carries. A wrong one is no guess: there is nothing to guess of 256 random bits, and the
-    /// browser of whoever was signed out for a while would hold off all others at its address.
+    /// browser of a person who was signed out for a while would hold off all others at its address.
     async fn of(state: &App, parts: &mut Parts) -> Result<Self, ApiError> {
         let not_signed_in = || {
             ApiError::plain(StatusCode::UNAUTHORIZED, "you are not signed in, or not any more: sign in again")

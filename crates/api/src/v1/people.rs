@@ -229,7 +229,7 @@ fn seen(person: Option<Person>, by: &Access) -> Result<Person, ApiError> {
     person.filter(|person| operates(by) || person.role_in(by.account.id).is_some()).ok_or_else(unknown)
 }
 
-/// Refuses to change somebody whose link would let the caller do what they may not do themselves.
+/// Refuses to change a person whose link would let the caller do what they may not do themselves.
 fn check_manages(person: &Person, by: &Access) -> Result<(), ApiError> {
     if operates(by) {
         return Ok(());

@@ -28,9 +28,9 @@ use std::{convert::Infallible, net::IpAddr};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// Paths by which somebody signs in who is not known yet.
+/// Paths by which a person signs in who is not known yet.
 pub(super) const SIGN_IN: [&str; 2] = ["/v1/session", "/v1/invitations/accept"];
-/// Accounts that are shown to somebody who may work in all of them, at the most.
+/// Accounts that are shown to a person who may work in all of them, at the most.
 const ACCOUNTS_SHOWN_MAX: usize = 500;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -236,7 +236,7 @@ async fn shown(store: &Store, session: &Session, person: &Person) -> Result<Show
     })
 }
 
-/// The answer to somebody who has signed in, or why not.
+/// The answer to a person who has signed in, or why not.
 async fn begin(
     state: &ApiState,
     channel: Channel,

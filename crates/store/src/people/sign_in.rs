@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Wrong passwords count as wrong PINs do ([`crate::guessing`]): for an address with one login, for an address, and for a login
-//! whatever the addresses. Somebody who was right before from the same address is held up only by their own mistakes.
+//! whatever the addresses. A person who was right before from the same address is held up only by their own mistakes.
 
 use super::{
     Person,
@@ -52,7 +52,7 @@ impl fmt::Debug for InvitationCode {
     }
 }
 
-/// Where somebody signs in from.
+/// Where a person signs in from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignInFrom<'a> {
     /// Their address. Of IPv6 the first 64 bits count.
@@ -275,7 +275,7 @@ impl Store {
         Ok(SignIn::Right(Box::new((secret, session, person))))
     }
 
-    /// Number and hash of somebody who has a password and is not disabled.
+    /// Number and hash of a person who has a password and is not disabled.
     async fn password_of(&self, login: &str) -> Result<Option<(PersonId, String)>, StoreError> {
         let row: Option<(i64, String)> = read!(self.base, DOING, |on| {
             sqlx::query_as(
