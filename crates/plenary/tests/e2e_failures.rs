@@ -4,6 +4,7 @@
 
 mod support;
 
+use plenary_audio::{codec::Rate, denoise::Denoiser};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
 use plenary_model::CallRecordEntry;
 use serde_json::json;
@@ -534,6 +535,18 @@ fn goes_first(server: &Server) -> bool {
     })
 }
 
+/// What this machine needs now for work like that of a media thread.
+fn work_of_a_media_thread() -> Duration {
+    let at_work = || {
+        let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
+    };
+    let (mut denoiser, mut frame) = (Denoiser::new(Rate::Narrow), [1000; 160]);
+    let before = at_work();
+    (0..25).for_each(|_| denoiser.run(&mut frame));
+    at_work() - before
+}
+
 /// For how long the only media thread has been at work (the first field of its schedstat, see proc_pid_schedstat(5)).
 fn worked(server: &Server) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
@@ -550,8 +563,8 @@ fn overload_ends(server: &Server) -> usize {
 }
 
 /// Does something, and looks whether those in conference heard it: also for what share of the time the only media thread was at work.
-/// Where that leaves it no time, the machine has become slower since the callers were let in, for other work takes the caches from
-/// it: no refusal of new callers can help that. Had too many been let in, it would stay so.
+/// Where that leaves it no time, too many were let in, as [`callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it`]
+/// finds in the end, or the machine has become slower since they came: no refusal of new callers can help that.
 fn heard_meanwhile<T>(talk: &Talk, server: &Server, meanwhile: impl FnOnce() -> T) -> (T, f64) {
     let (worked_before, before) = (worked(server), Instant::now());
     let (result, fault) = talk.listen_meanwhile(meanwhile);
@@ -574,6 +587,8 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
     let caller = talk.runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
     let (mut inside, began) = (Vec::new(), Instant::now());
     let is_judged = goes_first(&server);
+    // Two virtual processors may be one: each slows down by half while the other has something to do.
+    let mut fastest = Duration::MAX;
     let least_share = 'crowded: loop {
         let ends_before = overload_ends(&server);
         let refused = loop {
@@ -591,6 +606,7 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
                 }
                 None
             };
+            fastest = fastest.min(work_of_a_media_thread());
             let refused = if is_judged { heard_meanwhile(&talk, &server, come).0 } else { come() };
             if let Some(state) = refused {
                 break state;
@@ -624,9 +640,10 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
         }
         break least_share;
     };
+    let slowed = work_of_a_media_thread().as_secs_f64() / fastest.as_secs_f64();
     assert!(
-        least_share < FULL,
-        "with {} callers the media thread has no time left: {least_share}",
+        least_share < FULL || slowed > 1.15,
+        "with {} callers the media thread has no time left: {least_share}; the same work takes {slowed} of the time it took",
         inside.len()
     );
     assert_eq!(server.participants("Tea").len(), 2);
