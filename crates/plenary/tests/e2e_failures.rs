@@ -4,7 +4,6 @@
 
 mod support;
 
-use plenary_audio::{codec::Rate, denoise::Denoiser};
 use plenary_caller::{Call, CallSpec, CallState, Caller, CallerConfig, Speech};
 use plenary_model::CallRecordEntry;
 use serde_json::json;
@@ -535,16 +534,11 @@ fn goes_first(server: &Server) -> bool {
     })
 }
 
-/// What this machine needs now for work like that of a media thread.
-fn work_of_a_media_thread() -> Duration {
-    let at_work = || {
-        let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-        Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())
-    };
-    let (mut denoiser, mut frame) = (Denoiser::new(Rate::Narrow), [1000; 160]);
-    let before = at_work();
-    (0..25).for_each(|_| denoiser.run(&mut frame));
-    at_work() - before
+/// For how long something had to wait for a processor so far (see proc_pressure(5)).
+fn waited_for_a_processor() -> Duration {
+    let pressure = fs::read_to_string("/proc/pressure/cpu").unwrap_or_default();
+    let total = pressure.lines().next().and_then(|some| some.rsplit_once("total=")?.1.parse().ok());
+    Duration::from_micros(total.unwrap_or_default())
 }
 
 /// For how long the only media thread has been at work (the first field of its schedstat, see proc_pid_schedstat(5)).
@@ -587,8 +581,7 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
     let caller = talk.runtime.block_on(Caller::new(CallerConfig::default())).unwrap();
     let (mut inside, began) = (Vec::new(), Instant::now());
     let is_judged = goes_first(&server);
-    // Two virtual processors may be one: each slows down by half while the other has something to do.
-    let mut fastest = Duration::MAX;
+    let waited_before = waited_for_a_processor();
     let least_share = 'crowded: loop {
         let ends_before = overload_ends(&server);
         let refused = loop {
@@ -606,7 +599,6 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
                 }
                 None
             };
-            fastest = fastest.min(work_of_a_media_thread());
             let refused = if is_judged { heard_meanwhile(&talk, &server, come).0 } else { come() };
             if let Some(state) = refused {
                 break state;
@@ -640,10 +632,12 @@ fn callers_come_until_it_is_too_much_and_those_in_conference_hear_nothing_of_it(
         }
         break least_share;
     };
-    let slowed = work_of_a_media_thread().as_secs_f64() / fastest.as_secs_f64();
+    // What a caller costs changes by half with what else the machine does: two virtual processors may be one, and packets that
+    // come late cost more than others. On a machine that is full of other work the callers who came at a good moment are too many in a bad one.
+    let waited = (waited_for_a_processor() - waited_before).as_secs_f64() / began.elapsed().as_secs_f64();
     assert!(
-        least_share < FULL || slowed > 1.15,
-        "with {} callers the media thread has no time left: {least_share}; the same work takes {slowed} of the time it took",
+        least_share < FULL || waited > 0.7,
+        "with {} callers the media thread has no time left: {least_share}; others waited for {waited} of the time",
         inside.len()
     );
     assert_eq!(server.participants("Tea").len(), 2);
