@@ -46,6 +46,7 @@ mod usage;
 mod users;
 mod webhooks;
 mod webrtc_keys;
+mod writer;
 
 pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
 pub use audit::AuditQuery;
@@ -75,3 +76,4 @@ pub use usage::UsageQuery;
 pub use users::{SipPassword, UserError};
 pub use webhooks::{Tried, WebhookError, WebhookJob};
 pub use webrtc_keys::WebRtcKeyError;
+pub use writer::{Journal, Writer, WriterBounds, WriterCounts};
