@@ -37,6 +37,7 @@ mod web;
 mod webhooks;
 
 pub use answer::to_the_end;
+pub use audit::AuditWriter;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,

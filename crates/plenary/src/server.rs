@@ -226,6 +226,7 @@ impl Server {
         let (stop_http, stopped) = watch::channel(false);
         let counters = Arc::<plenary_api::Counters>::default();
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
+        let audit = plenary_api::AuditWriter::new(store.clone());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
             control: Arc::new(engine.clone()),
@@ -246,6 +247,7 @@ impl Server {
                 config.recordings.settings(),
             ),
             followers: followers.clone(),
+            audit: audit.clone(),
             webhooks,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
@@ -302,6 +304,7 @@ impl Server {
             stop_http,
             http,
             followers,
+            audit,
             sending,
             pruning,
             _door: door,
@@ -396,6 +399,7 @@ impl Server {
         if tokio::time::timeout(within, self.http.join_all()).await.is_err() {
             warn!("some web service requests did not end in time");
         }
+        self.audit.finish().await;
         self.sip.shutdown().await;
         self.media.shutdown();
         self.recordings.stop(within).await;

@@ -49,7 +49,7 @@ mod webrtc_keys;
 mod writer;
 
 pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
-pub use audit::AuditQuery;
+pub use audit::{AuditQuery, Doing};
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;

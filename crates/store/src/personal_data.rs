@@ -100,7 +100,7 @@ impl Store {
         if found.is_empty() {
             return Ok(0);
         }
-        let mut transaction = self.base.write(DOING, Lock::Nothing).await?;
+        let mut transaction = self.write_behind(DOING, Lock::Nothing).await?;
         for (id, caller, called) in found {
             let update = "UPDATE calls SET caller = $1, called = $2, redacted_at = $3 WHERE id = $4";
             execute!(transaction, DOING, sqlx::query(update).bind(caller).bind(called).bind(at.0).bind(id))?;

@@ -56,6 +56,7 @@ async fn remove(
     State(state): State<App>,
     Query(Person { number, mask }): Query<Person>,
 ) -> Answer {
+    let state = caller.acting(state);
     // In a query `+` stands for a space: a number that begins with one was meant to begin with `+`.
     let number = match number.strip_prefix(' ') {
         Some(digits) => format!("+{digits}"),

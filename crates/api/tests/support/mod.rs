@@ -151,9 +151,9 @@ impl Control {
 
 #[async_trait]
 impl ConferenceControl for Control {
-    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
+    fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl> {
         Arc::new(Self {
-            home: self.home.acting(actor),
+            home: self.home.acting(doing),
             state: self.state.clone(),
             trunks_gate: self.trunks_gate.clone(),
             trunks_taken: self.trunks_taken.clone(),
@@ -583,6 +583,7 @@ impl World {
                 RecordingSettings::default(),
             ),
             followers: followers.clone(),
+            audit: plenary_api::AuditWriter::new(store.clone()),
             webhooks: webhooks.clone(),
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,

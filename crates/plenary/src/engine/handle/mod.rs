@@ -164,9 +164,13 @@ impl EngineHandle {
         }
     }
 
-    /// The same engine; what it is asked to change is told by events as this actor's doing.
-    pub(super) fn acting(&self, actor: Actor) -> Self {
-        Self { engine: self.engine.acting(actor.clone()), home: self.home.acting(actor), ..self.clone() }
+    /// The same engine; what it is asked to change is told by events as their doing, and what is stored has its entry in the audit log.
+    pub(super) fn acting(&self, doing: Doing) -> Self {
+        Self {
+            engine: self.engine.acting(doing.actor.clone()),
+            home: self.home.acting(doing),
+            ..self.clone()
+        }
     }
 
     /// Makes the reserved conference that is in progress longer.
