@@ -168,7 +168,7 @@ impl Server {
                 .await
                 .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
-        let trace = Trace::start(queues, &config.hep);
+        let trace = Trace::start(queues, &config.hep, store.clone());
         let admissions = Admissions::default();
         let meters = Arc::new(Meters::default());
         let followers = Followers::new(store.clone(), config.events.followers_per_account)
@@ -277,7 +277,7 @@ impl Server {
                 store: store.clone(),
                 web: counters,
                 tls: tls_files.clone(),
-                trace,
+                trace: trace.clone(),
                 config: config.clone(),
             };
             let router = plenary_api::metrics_router(Arc::new(metrics));
@@ -305,6 +305,7 @@ impl Server {
             http,
             followers,
             audit,
+            trace,
             sending,
             pruning,
             _door: door,
@@ -401,6 +402,7 @@ impl Server {
         }
         self.audit.finish().await;
         self.sip.shutdown().await;
+        self.trace.finish().await;
         self.media.shutdown();
         self.recordings.stop(within).await;
         self.retention.abort();

@@ -18,6 +18,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod call_messages;
 mod change;
 mod database;
 mod error;
@@ -50,6 +51,7 @@ mod writer;
 
 pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
 pub use audit::{AuditQuery, Doing};
+pub use call_messages::CallMessages;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;

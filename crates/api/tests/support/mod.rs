@@ -27,7 +27,7 @@ use plenary_conference::{
     reservation::{ReservationChange, ReservationRequest},
 };
 use plenary_model::{Actor, ConferenceRecordingId, RecordingSettings};
-use plenary_store::Store;
+use plenary_store::{Doing, Store, StoreError};
 use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
 use std::{
@@ -486,7 +486,7 @@ impl OperatorControl for Installation {
         serde_json::json!({ "http": "127.0.0.1:8080" })
     }
 
-    fn ladder(&self, participant: &str) -> Option<Ladder> {
+    async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError> {
         let message = |at_us, kind, is_sent, bytes: &[u8]| Message {
             at_us,
             kind,
@@ -500,7 +500,7 @@ impl OperatorControl for Installation {
             message(1_500_000, Kind::Sip, false, b"BYE sip:a@b SIP/2.0\r\nCall-ID: 1@h\r\n\r\n"),
             message(1_600_000, Kind::Rtcp, true, &[0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 203, 0, 1, 0, 0, 0, 7]),
         ];
-        (participant == CALLED).then(|| Ladder {
+        Ok((participant == CALLED).then(|| Ladder {
             sip_call_ids: vec!["1@h".to_owned()],
             is_over: true,
             has_failed: false,
