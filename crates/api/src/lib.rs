@@ -45,7 +45,7 @@ pub use control::{
     TransferState, TrunkState, store_error,
 };
 pub use error::{CODES, Code};
-pub use followers::{Followers, Levels};
+pub use followers::{Followers, Voices};
 pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebCounts, WebLimits};
 pub use metrics::{Metrics, metrics_router};

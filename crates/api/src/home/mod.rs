@@ -110,6 +110,20 @@ impl<H: AskHome> HomeClient<H> {
         }
     }
 
+    /// Who is heard talking in conferences of the account.
+    ///
+    /// # Errors
+    /// The home cannot be asked.
+    pub async fn talkers(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<(ConferenceName, ParticipantId)>, ControlError> {
+        match self.home.ask(HomeQuestion::Talkers(account)).await? {
+            Answer::Talkers(talkers) => Ok(talkers),
+            other => Err(other.mismatch()),
+        }
+    }
+
     /// Changes a participant by the rules of the seven web services; returns when its edge has done it.
     ///
     /// # Errors

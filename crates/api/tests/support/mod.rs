@@ -49,8 +49,24 @@ pub const LOGIN: &str = "1-2-0/bob@example.com";
 /// Every recording that begins.
 pub const RECORDING: &str = "019a7c3e5b1f00112233445566778899";
 
+/// Who talks, as far as tests say.
+#[derive(Default)]
+pub struct Talkers(pub Mutex<Vec<(ConferenceName, ParticipantId)>>);
+
+#[async_trait]
+impl plenary_api::Voices for Talkers {
+    async fn talkers(&self, _: AccountId) -> Vec<(ConferenceName, ParticipantId)> {
+        self.0.lock().unwrap().clone()
+    }
+
+    async fn level_dbov(&self, _: &ParticipantId) -> Option<f32> {
+        Some(-21.0)
+    }
+}
+
 pub struct World {
     pub router: Router,
+    pub talkers: Arc<Talkers>,
     pub store: Store,
     pub followers: plenary_api::Followers,
     pub webhooks: plenary_api::Webhooks,
@@ -564,7 +580,8 @@ impl World {
             trunks_gate: Arc::default(),
             trunks_taken: Arc::default(),
         });
-        let followers = plenary_api::Followers::new(store.clone(), 3);
+        let talkers = Arc::<Talkers>::default();
+        let followers = plenary_api::Followers::new(store.clone(), 3).with_voices(talkers.clone());
         let webhooks = webhooks(&store);
         let router = router(ApiState {
             store: store.clone(),
@@ -599,6 +616,7 @@ impl World {
         });
         Self {
             router,
+            talkers,
             store,
             followers,
             webhooks,

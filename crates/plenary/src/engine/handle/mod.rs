@@ -156,6 +156,14 @@ impl EngineHandle {
         Ok(inside.into_iter().filter(|one| one.entered_at.is_some()).map(line).collect())
     }
 
+    /// Who is heard talking in conferences of the account.
+    pub(crate) async fn talkers(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<(ConferenceName, ParticipantId)>, ControlError> {
+        self.home.talkers(account).await
+    }
+
     /// What goes on over all accounts.
     pub(crate) async fn totals(&self) -> Result<Totals, ControlError> {
         match self.ask(Question::Totals).await? {
