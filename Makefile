@@ -3,16 +3,17 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help run test build bench bench-signalling bench-recovery quality interop soak fuzz web web-bench need need-test clean
+.PHONY: help run test build bench bench-signalling bench-events bench-recovery quality interop soak fuzz web web-bench need need-test clean
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (console and web services 8080, SIP 5060), data in ./plenary-data"
 	@echo "make test   run all tests: of the crates and of the pages, and end to end with SIPp, baresip, curl and PostgreSQL"
 	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
+	@echo "make bench-events  measure the event log with 10,000 events a second, and 1,000 followers, beside a conference (three minutes)"
 	@echo "make bench-recovery  measure how voice recovers on 200 uneven networks, beside an implementation of NetEq (a minute after the first build)"
-	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and check prompts and a whole dialogue by a recogniser (seven minutes)"
-	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep; goes through all pages"
+	@echo "make quality  look for keys in speech and music, where there are none, score speech through the bridge with PESQ, under loss and jitter, and speech in recordings, and check prompts and a whole dialogue by a recogniser (eight minutes)"
+	@echo "make interop  test with programs from Debian: SIPp, baresip (UDP, TCP, TLS, SRTP, DTLS, ICE, Opus, G.722), Linphone, Chromium (also with the npm package aculab-webrtc), Kamailio, sipsak, sipvicious, promtool, sngrep, VLC's library; goes through all pages"
 	@echo "make soak   callers join and leave for an hour over a bad network; clients and server are killed, and a recorder a hundred times (needs root; MINUTES=5 for a short run)"
 	@echo "make fuzz   fuzz every parser for ten minutes (needs a nightly toolchain)"
 	@echo "make web    build the pages of the console into web/dist, which the program takes in (WEB=0 leaves them out)"
@@ -49,6 +50,9 @@ bench-signalling: build
 	@./scripts/need test
 	@./bench/signalling
 
+bench-events: build
+	@./bench/events
+
 bench-recovery: need
 	@./scripts/need quality
 	@./bench/recovery/run $(ARGUMENTS)
@@ -57,13 +61,14 @@ quality: build
 	@./scripts/need quality
 	@./bench/talk-off
 	@./bench/quality
+	@./bench/recording
 	@./bench/prompts
 	@./bench/dialogue
 	@./bench/transcript
 
 interop: need web
 	@./scripts/need interop
-	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test monitoring --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
+	@$(CARGO) test --locked --package plenary --features plenary/e2e,plenary/interop --test interop --test monitoring --test players --test browser --test client --test examples --test e2e_phones --test e2e_security --test e2e_sipp --test e2e_focus
 	@./scripts/web tour
 
 soak: build

@@ -1,55 +1,117 @@
 //! The audit log: who changed what, from where, and what was there before and after.
 //!
 //! What was there is what GET answers at the same path. Secrets are write-only, so a new one is left out without being named
-//! here; what looks like one by its name is taken out on top of that. Entries are written by one task, in their order, and a request
-//! is answered when its own is on the disk, or after [`PATIENCE`] where the database does not answer: a leader who mutes
-//! a participant does not wait for it longer.
+//! here; what looks like one by its name is taken out on top of that. The entry of what is stored is written in the transaction of the
+//! change ([`acting`]), and completed when the request is answered; all others are written then. That is done by one task, in their order,
+//! and a request is answered when its own is on the disk, or after [`PATIENCE`] where the database does not answer: a leader who
+//! mutes a participant does not wait for it longer.
 
-use crate::{extract::RequestId, frame, state::App, v1::media};
+use crate::{
+    auth, frame,
+    state::{ApiState, App},
+    v1::media,
+};
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::{FromRequestParts, Request},
-    http::{Method, Response, StatusCode, Uri, header, request::Parts},
+    http::{Method, Response, StatusCode, header, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AccountId, AuditEntry, Scope, Timestamp, remove_secrets};
-use plenary_store::{Access, Authenticated, Person, Store};
+use plenary_model::{AccountId, Actor, AuditEntry, Scope, Timestamp, remove_secrets};
+use plenary_store::{
+    Access, Authenticated, Doing, Journal, Person, Store, StoreError, Writer, WriterBounds, WriterCounts,
+};
 use serde_json::Value;
 use std::{
     convert::Infallible,
+    fmt,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
-use tracing::{info, warn};
+use tracing::warn;
 
-/// Entries that wait for the database. Those beyond are in the log of the service only.
-const WAITING_MAX: usize = 10_000;
-/// Entries that are written at once.
-const BATCH_MAX: usize = 256;
+/// Entries beyond that are in the log of the service only.
+const BOUNDS: WriterBounds = WriterBounds { waiting: 10_000, batch: 256, gathered: Duration::ZERO };
 /// How long a request waits for its entry to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long to wait after a write that failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// What is larger is left out.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
-type Waiting = (AuditEntry, oneshot::Sender<()>);
+/// Where entries are written.
+#[derive(Debug)]
+struct AuditLog(Store);
+
+impl Journal for AuditLog {
+    type Entry = AuditEntry;
+    const ENTRIES: &'static str = "entries of the audit log";
+
+    // By its request an entry is known again: it does not matter whether an earlier try has succeeded.
+    async fn write(&self, entries: &[AuditEntry], _again: bool) -> Result<(), StoreError> {
+        self.0.write_audit(entries).await
+    }
+}
+
+/// Writes the audit log for the web services. Clones write the same one.
+#[derive(Clone)]
+pub struct AuditWriter(Arc<(Store, OnceLock<Writer<AuditLog>>)>);
+
+impl fmt::Debug for AuditWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditWriter").finish_non_exhaustive()
+    }
+}
+
+impl AuditWriter {
+    /// Into this store. It begins with the first entry, for it needs a runtime.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self(Arc::new((store, OnceLock::new())))
+    }
+
+    /// Returns when it is written, or after a while.
+    async fn write(&self, entry: AuditEntry) {
+        let (store, writer) = &*self.0;
+        let start = || Writer::start(AuditLog(store.clone()), BOUNDS, Arc::<WriterCounts>::default());
+        match writer.get_or_init(start).write_and_tell(entry) {
+            Ok(written) => {
+                let _ = tokio::time::timeout(PATIENCE, written).await;
+            }
+            Err(entry) => warn!(?entry, "an entry of the audit log is in this log alone"),
+        }
+    }
+
+    /// Waits until everything is written.
+    pub async fn finish(&self) {
+        if let Some(writer) = self.0.1.get() {
+            writer.finish().await;
+        }
+    }
+}
+
+/// What is changed by this state is told by events as that actor's doing, and the entry of the audit log is written with it.
+pub(crate) fn acting(state: &App, access: &Access, audited: Option<&Audited>) -> App {
+    acting_as(state, auth::actor(access), audited.map(|audited| audited.begun(Doer::of(access))))
+}
+
+/// The same of an actor who may have no account.
+pub(crate) fn acting_as(state: &App, actor: Actor, entry: Option<AuditEntry>) -> App {
+    let doing = Doing { actor, entry: entry.map(Arc::new) };
+    let (control, store) = (state.control.acting(doing.clone()), state.store.acting(doing));
+    Arc::new(ApiState { control, store, ..ApiState::clone(state) })
+}
 
 /// What all requests need to be audited.
 pub(crate) struct Auditor {
     state: App,
     /// The resources, for what they show.
     resources: Router,
-    /// Begins with the first entry, for it needs a runtime.
-    writer: OnceLock<mpsc::Sender<Waiting>>,
 }
 
 impl Auditor {
     pub(crate) fn new(state: App, resources: Router) -> Self {
-        Self { state, resources, writer: OnceLock::new() }
+        Self { state, resources }
     }
 
     /// What is shown at a path to a key that may see all of the account; `None`: nothing, or no JSON.
@@ -75,49 +137,6 @@ impl Auditor {
         }
         remove_secrets(&mut value);
         Some(value)
-    }
-
-    /// Returns when it is written, or after a while.
-    async fn write(&self, entry: AuditEntry) {
-        let writer = self.writer.get_or_init(|| {
-            let (sender, waiting) = mpsc::channel(WAITING_MAX);
-            tokio::spawn(write(self.state.store.clone(), waiting));
-            sender
-        });
-        let (done, written) = oneshot::channel();
-        if let Err(error) = writer.try_send((entry, done)) {
-            let (mpsc::error::TrySendError::Full((entry, _)) | mpsc::error::TrySendError::Closed((entry, _))) =
-                error;
-            return warn!(
-                ?entry,
-                "an entry of the audit log cannot be stored: too many wait for the database"
-            );
-        }
-        let _ = tokio::time::timeout(PATIENCE, written).await;
-    }
-}
-
-/// Writes what comes, as much at a time as there is, and tries again until it can.
-async fn write(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (entries, done): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let mut has_failed = false;
-        while let Err(error) = store.write_audit(&entries).await {
-            if !error.is_unavailable() && has_failed {
-                warn!(?entries, %error, "entries of the audit log cannot be stored");
-                break;
-            }
-            warn!(%error, entries = entries.len(), "the audit log cannot be written; trying again");
-            has_failed = true;
-            tokio::time::sleep(RETRY_AFTER).await;
-        }
-        if has_failed {
-            info!("the audit log goes on");
-        }
-        for one in done {
-            let _ = one.send(());
-        }
     }
 }
 
@@ -173,9 +192,17 @@ pub(crate) struct Audited(Arc<Inner>);
 
 struct Inner {
     auditor: Arc<Auditor>,
-    method: Method,
-    path: String,
+    asked: Asked,
     noted: Mutex<Noted>,
+}
+
+/// What is known of a request before anybody has looked at it.
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) source: Option<String>,
+    pub(crate) request_id: String,
+    pub(crate) at: Timestamp,
 }
 
 #[derive(Default)]
@@ -190,10 +217,15 @@ struct Noted {
     doer: Option<Doer>,
 }
 
+impl fmt::Debug for Audited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audited").field("path", &self.0.asked.path).finish_non_exhaustive()
+    }
+}
+
 impl Audited {
-    pub(crate) fn new(auditor: Arc<Auditor>, method: &Method, uri: &Uri) -> Self {
-        let (method, path) = (method.clone(), uri.path().to_owned());
-        Self(Arc::new(Inner { auditor, method, path, noted: Mutex::default() }))
+    pub(crate) fn new(auditor: Arc<Auditor>, asked: Asked) -> Self {
+        Self(Arc::new(Inner { auditor, asked, noted: Mutex::default() }))
     }
 
     fn noted<T>(&self, note: impl FnOnce(&mut Noted) -> T) -> T {
@@ -202,11 +234,11 @@ impl Audited {
 
     /// It is known who asks, and nothing has been changed yet.
     pub(crate) async fn begin(&self, access: &Access) {
-        let replaces = matches!(self.0.method, Method::PUT | Method::PATCH | Method::DELETE);
+        let replaces = matches!(self.0.asked.method, Method::PUT | Method::PATCH | Method::DELETE);
         if self.noted(|noted| std::mem::replace(&mut noted.has_begun, true)) || !replaces {
             return;
         }
-        let before = self.0.auditor.view(access, &self.0.path).await;
+        let before = self.0.auditor.view(access, &self.0.asked.path).await;
         self.noted(|noted| noted.before = before);
     }
 
@@ -222,7 +254,7 @@ impl Audited {
 
     /// What the body asks for, where that is not stored: it holds no secrets there.
     pub(crate) fn note_body(&self, body: &Bytes) {
-        if self.0.path.starts_with("/v1/conferences/") && body.len() <= VALUE_BYTES_MAX {
+        if self.0.asked.path.starts_with("/v1/conferences/") && body.len() <= VALUE_BYTES_MAX {
             self.note_request(serde_json::from_slice(body).ok());
         }
     }
@@ -248,24 +280,38 @@ impl Audited {
         self.noted(|noted| noted.subject = Some(subject));
     }
 
+    /// The entry as far as it is known before anything is changed.
+    pub(crate) fn begun(&self, doer: Doer) -> AuditEntry {
+        let (before, request) = self.noted(|noted| (noted.before.clone(), noted.request.clone()));
+        let Doer { account, actor, key, person } = doer;
+        let Asked { method, path, source, request_id, at } = &self.0.asked;
+        AuditEntry {
+            at: *at,
+            account,
+            actor,
+            key,
+            person,
+            source: source.clone(),
+            request_id: Some(request_id.clone()),
+            method: method.to_string(),
+            path: path.clone(),
+            status: None,
+            before,
+            after: None,
+            request,
+        }
+    }
+
     /// The request is answered.
-    pub(crate) async fn finish(
-        self,
-        access: Option<&Access>,
-        doer: Doer,
-        outcome: Outcome,
-        at: Timestamp,
-        source: Option<String>,
-        RequestId(request_id): RequestId,
-    ) {
+    pub(crate) async fn finish(self, access: Option<&Access>, doer: Doer, outcome: Outcome, at: Timestamp) {
         let Outcome { status, location, is_replayed } = outcome;
         // The answer to the first try: nothing was done again.
         if is_replayed {
             return;
         }
-        let Noted { subject, before, request, .. } = self.noted(std::mem::take);
-        let Doer { account, actor, key, person } = doer;
-        let Inner { auditor, method, path, .. } = &*self.0;
+        let begun = self.begun(doer);
+        let subject = self.noted(|noted| noted.subject.take());
+        let Inner { auditor, asked: Asked { method, path, .. }, .. } = &*self.0;
         let shown_at = subject.or_else(|| match *method {
             Method::PUT | Method::PATCH => Some(path.clone()),
             Method::POST => location,
@@ -275,22 +321,8 @@ impl Audited {
             (Some(access), Some(path)) => auditor.view(access, &path).await,
             (None, _) | (_, None) => None,
         };
-        let entry = AuditEntry {
-            at,
-            account,
-            actor,
-            key,
-            person,
-            source,
-            request_id: Some(request_id),
-            method: method.to_string(),
-            path: path.clone(),
-            status: status.as_u16(),
-            before,
-            after,
-            request,
-        };
-        auditor.write(entry).await;
+        let entry = AuditEntry { at, status: Some(status.as_u16()), after, ..begun };
+        auditor.state.audit.write(entry).await;
     }
 }
 

@@ -5,7 +5,7 @@
 //! of ours sends it.
 
 use crate::{
-    audit::{Audited, Doer},
+    audit::{self, Audit, Audited, Doer},
     cookie,
     error::{ApiError, NOT_OUR_PAGE, ROLE_FORBIDS},
     origin,
@@ -122,6 +122,16 @@ pub(crate) struct SignedIn {
 }
 
 impl SignedIn {
+    /// What is stored by this state has its entry in the audit log.
+    pub(crate) fn acting(&self, state: &App, Audit(audited): &Audit) -> App {
+        let doer = || Doer::of_person(&self.person);
+        audit::acting_as(
+            state,
+            Actor::person(self.person.id.0),
+            audited.as_ref().map(|one| one.begun(doer())),
+        )
+    }
+
     /// Whose cookie the request carries. A wrong one is no guess: there is nothing to guess of 256 random bits, and the
     /// browser of a person who was signed out for a while would hold off all others at its address.
     async fn of(state: &App, parts: &mut Parts) -> Result<Self, ApiError> {

@@ -15,8 +15,8 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::{Actor, InbandDtmf, RecordingSettings};
-use plenary_store::StoreError;
+use plenary_model::{InbandDtmf, RecordingSettings};
+use plenary_store::{Doing, StoreError};
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// What the web services ask of the conferences. The HTTP side translates; the implementation decides.
@@ -29,8 +29,8 @@ pub trait ConferenceControl: Send + Sync {
         false
     }
 
-    /// The same conferences; what is changed there is told by events as this actor's doing.
-    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl>;
+    /// The same conferences; what is changed there is told by events as their doing, and what is stored has its entry in the audit log.
+    fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl>;
 
     /// The rules of reservations, so that every parameter that is out of range can be reported at once, also where
     /// another one is missing.

@@ -2,7 +2,7 @@
 //! strangers have no body read.
 
 use crate::{
-    audit::Audited,
+    audit::{self, Audited},
     auth,
     error::{ApiError, OTHER_CONFERENCE},
     origin,
@@ -15,14 +15,14 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt, Limited};
-use plenary_model::{AccountId, Actor, Scope};
+use plenary_model::{AccountId, Scope};
 use plenary_store::Access;
 use std::{convert::Infallible, sync::Arc};
 
 /// The account whose key the request carries, for what is not below `/v1`. What the key allows is asked with
 /// [`Self::needs`].
 #[derive(Debug, Clone)]
-pub(crate) struct Account(Arc<Access>);
+pub(crate) struct Account(Arc<Access>, Option<Audited>);
 
 impl Account {
     pub(crate) fn access(&self) -> &Access {
@@ -45,9 +45,9 @@ impl Account {
 }
 
 impl Account {
-    /// The actor that events name.
-    pub(crate) fn actor(&self) -> Actor {
-        auth::actor(&self.0)
+    /// What is changed by this state is told by events as the key's doing, and its entry of the audit log is written with it.
+    pub(crate) fn acting(&self, state: &App) -> App {
+        audit::acting(state, &self.0, self.1.as_ref())
     }
 }
 
@@ -55,7 +55,8 @@ impl FromRequestParts<App> for Account {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
-        Ok(Self(auth::authenticate(state, parts).await?))
+        let access = auth::authenticate(state, parts).await?;
+        Ok(Self(access, parts.extensions.get::<Audited>().cloned()))
     }
 }
 

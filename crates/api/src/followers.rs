@@ -8,26 +8,28 @@
 //! However many follow, an event is read once. A follower has a place in a queue of fixed length that all of its account share, and
 //! no memory of its own; one that does not keep up loses its place, and nobody waits for it.
 
+use crate::time;
 use async_trait::async_trait;
 use axum::body::Bytes;
-use plenary_model::{AccountEvent, AccountId, EventKind, EventRecord, ParticipantId};
+use plenary_model::{AccountEvent, AccountId, Actor, ConferenceName, EventKind, EventRecord, ParticipantId};
 use plenary_store::{EventBounds, Store, StoreError, StoredEvent};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 use tokio::{
     sync::{
+        Notify,
         broadcast::{self, error::RecvError},
         mpsc, watch,
     },
-    time::{Interval, MissedTickBehavior, interval, sleep},
+    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::warn;
 
@@ -37,6 +39,8 @@ const GATHERED: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// A comment is sent so often, so that whatever is between does not take the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long it may take to find out who talks.
+const READY_WITHIN: Duration = Duration::from_secs(1);
 /// Frames that a follower may be behind.
 const BEHIND_MAX: usize = 4096;
 /// Events that are only sent live, between two readings; further ones are left out.
@@ -54,7 +58,7 @@ pub struct Followers(Arc<Shared>);
 
 struct Shared {
     store: Store,
-    levels: Option<Arc<dyn Levels>>,
+    voices: Option<Arc<dyn Voices>>,
     per_account: usize,
     accounts: Mutex<HashMap<AccountId, Arc<Channel>>>,
     phase: watch::Sender<Phase>,
@@ -76,6 +80,32 @@ struct Channel {
     followers: AtomicUsize,
     /// Those of them who want levels.
     with_levels: AtomicUsize,
+    /// Who talks, by all frames that were sent. Frames are sent, and followers come, behind this lock: so each knows who talked when it
+    /// came.
+    talking: Mutex<Talking>,
+    /// `talking` is known.
+    is_ready: watch::Sender<bool>,
+    /// Somebody has come who wants levels.
+    levels_wanted: Notify,
+}
+
+impl Channel {
+    fn talking(&self) -> MutexGuard<'_, Talking> {
+        self.talking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends frames from now on, and says who talks now, as events.
+    fn subscribe(&self) -> (broadcast::Receiver<Arc<Frame>>, Vec<Frame>) {
+        let talking = self.talking();
+        (self.frames.subscribe(), talking.frames())
+    }
+
+    fn send(&self, frame: Frame) {
+        let mut talking = self.talking();
+        talking.note(frame.record.as_ref());
+        // Nobody may follow at this moment.
+        let _ = self.frames.send(Arc::new(frame));
+    }
 }
 
 /// An event as it is sent.
@@ -98,9 +128,12 @@ pub(crate) struct Topics {
     pub(crate) levels: bool,
 }
 
-/// Says how loud participants are.
+/// Says who talks, and how loud.
 #[async_trait]
-pub trait Levels: Send + Sync {
+pub trait Voices: Send + Sync {
+    /// Who is heard talking in conferences of the account.
+    async fn talkers(&self, account: AccountId) -> Vec<(ConferenceName, ParticipantId)>;
+
     /// The level of a participant's voice, in dBov; `None`: it has none now.
     async fn level_dbov(&self, participant: &ParticipantId) -> Option<f32>;
 }
@@ -144,16 +177,16 @@ impl Followers {
     pub fn new(store: Store, per_account: usize) -> Self {
         let (phase, _) = watch::channel(Phase::default());
         let accounts = Mutex::default();
-        Self(Arc::new(Shared { store, levels: None, per_account, accounts, phase }))
+        Self(Arc::new(Shared { store, voices: None, per_account, accounts, phase }))
     }
 
-    /// The same, before anybody follows; how loud participants are says this.
+    /// The same, before anybody follows; who talks, and how loud, says this.
     #[must_use]
-    pub fn with_levels(self, levels: Arc<dyn Levels>) -> Self {
+    pub fn with_voices(self, voices: Arc<dyn Voices>) -> Self {
         let Shared { store, per_account, .. } = &*self.0;
         let (phase, _) = watch::channel(Phase::default());
         let (store, per_account, accounts) = (store.clone(), *per_account, Mutex::default());
-        Self(Arc::new(Shared { store, levels: Some(levels), per_account, accounts, phase }))
+        Self(Arc::new(Shared { store, voices: Some(voices), per_account, accounts, phase }))
     }
 
     /// Sends what is not kept to the followers of now.
@@ -194,8 +227,10 @@ impl Followers {
             return Err(NotFollowed::Stopping);
         }
         let place = self.take_place(account, topics.levels).await?;
+        let mut is_ready = place.channel.is_ready.subscribe();
+        let _ = timeout(READY_WITHIN, is_ready.wait_for(|is_ready| *is_ready)).await;
         // Subscribed first: what is written from now on comes by the queue, what was before by the log.
-        let frames = place.channel.frames.subscribe();
+        let (frames, talkers) = place.channel.subscribe();
         let bounds = self.0.store.event_bounds(account).await.map_err(NotFollowed::Store)?;
         let mut follower = Follower {
             frames,
@@ -206,10 +241,11 @@ impl Followers {
             is_behind: false,
             is_leaving: false,
             first: None,
+            talkers,
             keep_alive: interval(KEEP_ALIVE),
             since: phase.number,
             phase: self.0.phase.subscribe(),
-            _place: place,
+            place,
         };
         follower.keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         follower.keep_alive.reset();
@@ -231,8 +267,15 @@ impl Followers {
         let channel = accounts.entry(account).or_insert_with(|| {
             let (frames, _) = broadcast::channel(BEHIND_MAX);
             let (live, live_events) = mpsc::channel(LIVE_MAX);
-            let (followers, with_levels) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let channel = Arc::new(Channel { frames, live, followers, with_levels });
+            let channel = Arc::new(Channel {
+                frames,
+                live,
+                followers: AtomicUsize::new(0),
+                with_levels: AtomicUsize::new(0),
+                talking: Mutex::default(),
+                is_ready: watch::channel(false).0,
+                levels_wanted: Notify::new(),
+            });
             tokio::spawn(read(self.0.clone(), account, channel.clone(), live_events, bounds.last));
             channel
         });
@@ -241,6 +284,9 @@ impl Followers {
         }
         channel.followers.fetch_add(1, Relaxed);
         channel.with_levels.fetch_add(usize::from(levels), Relaxed);
+        if levels {
+            channel.levels_wanted.notify_one();
+        }
         Ok(Place { channel: channel.clone(), levels })
     }
 
@@ -266,14 +312,20 @@ async fn read(
     let mut news = shared.store.event_news(account);
     let mut phase = shared.phase.subscribe();
     let mut unread = Vec::new();
-    let mut talking = Talking::default();
+    // What happens from now on is live, whether or not it is in the answer as well.
+    if let Some(voices) = &shared.voices {
+        let talkers = voices.talkers(account).await;
+        channel.talking().begin(talkers);
+    }
+    channel.is_ready.send_replace(true);
     while !phase.borrow().is_over {
         tokio::select! {
             _ = phase.changed() => {}
             _ = news.changed() => {}
             event = live.recv() => unread.extend(event),
             // Who talks is measured as often as anything is sent.
-            () = sleep(GATHERED), if channel.with_levels.load(Relaxed) > 0 && !talking.0.is_empty() => {}
+            () = sleep(GATHERED), if channel.with_levels.load(Relaxed) > 0 && !channel.talking().0.is_empty() => {}
+            () = channel.levels_wanted.notified() => {}
             () = sleep(LOOK_AGAIN) => {}
         }
         // What comes now goes with it.
@@ -290,9 +342,7 @@ async fn read(
             let is_last = page.len() < PAGE;
             for event in page {
                 last = event.seq;
-                let frame = Frame::of(&event);
-                talking.note(frame.record.as_ref());
-                let _ = channel.frames.send(Arc::new(frame));
+                channel.send(Frame::of(&event));
             }
             if is_last {
                 break;
@@ -304,12 +354,12 @@ async fn read(
             unread.push(event);
         }
         for record in unread.drain(..) {
-            talking.note(Some(&record));
-            let _ = channel.frames.send(Arc::new(Frame::live(record)));
+            channel.send(Frame::live(record));
         }
-        if let Some(levels) = shared.levels.as_ref().filter(|_| channel.with_levels.load(Relaxed) > 0) {
-            for frame in talking.measured(&**levels).await {
-                let _ = channel.frames.send(Arc::new(frame));
+        if let Some(voices) = shared.voices.as_ref().filter(|_| channel.with_levels.load(Relaxed) > 0) {
+            let talkers = channel.talking().clone();
+            for frame in talkers.measured(&**voices).await {
+                channel.send(frame);
             }
         }
         if Followers::forget_if_empty(&shared, account) {
@@ -319,10 +369,31 @@ async fn read(
 }
 
 /// Who talks, and where.
-#[derive(Default)]
-struct Talking(BTreeMap<ParticipantId, String>);
+#[derive(Debug, Clone, Default)]
+struct Talking(BTreeMap<ParticipantId, ConferenceName>);
 
 impl Talking {
+    /// These do already.
+    fn begin(&mut self, talkers: Vec<(ConferenceName, ParticipantId)>) {
+        let talkers = talkers.into_iter().take(TALKING_MAX);
+        self.0.extend(talkers.map(|(conference, id)| (id, conference)));
+    }
+
+    /// As events that are only sent live.
+    fn frames(&self) -> Vec<Frame> {
+        let frame = |(id, conference): (&ParticipantId, &ConferenceName)| {
+            Frame::live(EventRecord {
+                at: time::now(),
+                conference: Some(conference.clone()),
+                participant_id: Some(id.clone()),
+                actor: Actor::system(),
+                reason: None,
+                kind: EventKind::ParticipantTalking {},
+            })
+        };
+        self.0.iter().map(frame).collect()
+    }
+
     fn note(&mut self, record: Option<&EventRecord>) {
         let Some(EventRecord { participant_id: Some(id), conference: Some(conference), kind, .. }) = record
         else {
@@ -330,10 +401,10 @@ impl Talking {
         };
         match kind {
             EventKind::ParticipantTalking {} if self.0.len() < TALKING_MAX => {
-                self.0.insert(id.clone(), conference.to_string());
+                self.0.insert(id.clone(), conference.clone());
             }
             EventKind::ParticipantMoved { .. } => {
-                self.0.entry(id.clone()).and_modify(|of| *of = conference.to_string());
+                self.0.entry(id.clone()).and_modify(|of| of.clone_from(conference));
             }
             EventKind::ParticipantSilent {} | EventKind::ParticipantLeft {} => {
                 self.0.remove(id);
@@ -343,14 +414,14 @@ impl Talking {
     }
 
     /// How loud they are, conference by conference.
-    async fn measured(&self, levels: &dyn Levels) -> Vec<Frame> {
-        let mut by_conference: BTreeMap<&String, BTreeMap<String, f32>> = BTreeMap::new();
+    async fn measured(&self, voices: &dyn Voices) -> Vec<Frame> {
+        let mut by_conference: BTreeMap<&ConferenceName, BTreeMap<String, f32>> = BTreeMap::new();
         for (id, conference) in &self.0 {
-            if let Some(level) = levels.level_dbov(id).await {
+            if let Some(level) = voices.level_dbov(id).await {
                 by_conference.entry(conference).or_default().insert(id.to_string(), level.round());
             }
         }
-        by_conference.into_iter().map(|(name, levels)| Frame::levels(name.clone(), &levels)).collect()
+        by_conference.into_iter().map(|(name, levels)| Frame::levels(name.to_string(), &levels)).collect()
     }
 }
 
@@ -415,10 +486,12 @@ pub(crate) struct Follower {
     /// When that is sent, it is over.
     is_leaving: bool,
     first: Option<Bytes>,
+    /// Who talked when it came; told when it has what came before.
+    talkers: Vec<Frame>,
     keep_alive: Interval,
     since: u32,
     phase: watch::Receiver<Phase>,
-    _place: Place,
+    place: Place,
 }
 
 impl Follower {
@@ -438,6 +511,10 @@ impl Follower {
                     if self.topics.include(record.as_ref()) {
                         text += &text_of(&event);
                     }
+                }
+            } else if !self.talkers.is_empty() {
+                for frame in std::mem::take(&mut self.talkers) {
+                    self.add(&frame, &mut text);
                 }
             } else if self.is_leaving {
                 return None;
@@ -512,7 +589,7 @@ impl Follower {
 
     /// It was too slow: it has to ask how things stand, and goes on from there.
     async fn begin_anew(&mut self) -> Option<Bytes> {
-        self.frames = self.frames.resubscribe();
+        (self.frames, self.talkers) = self.place.channel.subscribe();
         let bounds = self.store.event_bounds(self.account).await.ok()?;
         self.last = bounds.last;
         Some(reset(bounds))

@@ -3,7 +3,7 @@
 
 use crate::{
     answer::to_the_end,
-    audit::{Audited, Auditor, Doer, Outcome},
+    audit::{Asked, Audited, Auditor, Doer, Outcome},
     auth::AuthenticatedAs,
     caller::{Contradiction, caller, is_secure},
     cookie::ThroughProxy,
@@ -22,6 +22,7 @@ use axum::{
     middleware::Next,
     response::IntoResponse,
 };
+use plenary_conference::Timestamp;
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
@@ -53,9 +54,8 @@ pub(crate) async fn around(State(frame): State<Frame>, request: Request, next: N
         return answer(state, request, next, None).await;
     }
     // Also when the client disconnects: what was changed has to be in the audit log.
-    let audited = Audited::new(auditor, request.method(), request.uri());
     let answered =
-        to_the_end(async move { Ok::<_, ApiError>(answer(state, request, next, Some(audited)).await) });
+        to_the_end(async move { Ok::<_, ApiError>(answer(state, request, next, Some(auditor)).await) });
     answered.await.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -67,7 +67,7 @@ fn is_change(method: &Method, path: &str) -> bool {
     }
 }
 
-async fn answer(state: App, request: Request, next: Next, audited: Option<Audited>) -> Response<Body> {
+async fn answer(state: App, request: Request, next: Next, auditor: Option<Arc<Auditor>>) -> Response<Body> {
     let asked_at = state.control.now();
     let id = new_request_id();
     let span = tracing::info_span!("request", request_id = id, account = tracing::field::Empty);
@@ -75,10 +75,11 @@ async fn answer(state: App, request: Request, next: Next, audited: Option<Audite
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(who.clone());
     parts.extensions.insert(RequestId(id.clone()));
+    let head = RequestHead::new(&state, &parts);
+    let audited = auditor.map(|auditor| Audited::new(auditor, head.asked(&id, asked_at)));
     if let Some(audited) = &audited {
         parts.extensions.insert(audited.clone());
     }
-    let head = RequestHead::new(&state, &parts);
     let route = parts.extensions.get::<MatchedPath>().cloned();
     let outcome = async {
         let _slot = head.enter(&state, &mut parts)?;
@@ -113,7 +114,7 @@ async fn answer(state: App, request: Request, next: Next, audited: Option<Audite
     {
         span.in_scope(|| head.log_change(&doer, response.status()));
         let outcome = Outcome::of(&response);
-        audited.finish(access, doer, outcome, state.control.now(), head.source(), RequestId(id)).await;
+        audited.finish(access, doer, outcome, state.control.now()).await;
     }
     response
 }
@@ -187,6 +188,17 @@ impl RequestHead {
         let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte));
         let scheme = if self.peer.is_some_and(|peer| peer.is_secure) { "https" } else { "http" };
         if is_host { format!("{scheme}://{host}") } else { format!("{scheme}://localhost") }
+    }
+
+    /// What the audit log tells of it in any case.
+    fn asked(&self, id: &str, at: Timestamp) -> Asked {
+        Asked {
+            method: self.method.clone(),
+            path: self.uri.path().to_owned(),
+            source: self.source(),
+            request_id: id.to_owned(),
+            at,
+        }
     }
 
     /// The address that it comes from.

@@ -37,6 +37,7 @@ mod web;
 mod webhooks;
 
 pub use answer::to_the_end;
+pub use audit::AuditWriter;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
@@ -44,7 +45,7 @@ pub use control::{
     TransferState, TrunkState, store_error,
 };
 pub use error::{CODES, Code};
-pub use followers::{Followers, Levels};
+pub use followers::{Followers, Voices};
 pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebCounts, WebLimits};
 pub use metrics::{Metrics, metrics_router};

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use plenary_model::Timestamp;
+use plenary_store::StoreError;
 use plenary_trace::Ladder;
 use serde_json::Value;
 use std::{net::IpAddr, time::Duration};
@@ -22,7 +23,10 @@ pub trait OperatorControl: Send + Sync {
     fn settings(&self) -> Value;
 
     /// The messages of a call, by its participant id; `None`: there was no such call, or they are no longer kept.
-    fn ladder(&self, participant: &str) -> Option<Ladder>;
+    ///
+    /// # Errors
+    /// When the database fails.
+    async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError>;
 
     /// The last lines of the log, the oldest first.
     fn log(&self, lines: usize) -> Vec<String>;

@@ -1,7 +1,7 @@
 //! What the web services work with.
 
 use crate::{
-    ConferenceControl, OperatorControl,
+    AuditWriter, ConferenceControl, OperatorControl,
     caller::TrustedProxies,
     followers::Followers,
     limits::{Counters, WebLimits},
@@ -38,6 +38,8 @@ pub struct ApiState {
     pub recordings: Recordings,
     /// Who follows events.
     pub followers: Followers,
+    /// Writes the audit log.
+    pub audit: AuditWriter,
     /// Sends events to webhooks.
     pub webhooks: Webhooks,
     /// A request that is not answered by then is answered 408.

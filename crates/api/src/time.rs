@@ -2,6 +2,13 @@
 
 use plenary_conference::Timestamp;
 use plenary_model::Civil;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Calendar time, by the clock of the machine.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
 
 /// `YYYY-MM-DD_hh:mm:ss`.
 #[must_use]

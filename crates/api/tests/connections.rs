@@ -33,6 +33,7 @@ impl Serving {
                 plenary_model::RecordingSettings::default(),
             ),
             followers: plenary_api::Followers::new(world.store.clone(), 10),
+            audit: plenary_api::AuditWriter::new(world.store.clone()),
             webhooks: support::webhooks(&world.store),
             media: plenary_api::MediaLimits::default(),
             request_timeout: Duration::from_secs(1),

@@ -241,3 +241,40 @@ async fn who_changes_a_reservation_stands_in_its_event() {
     let keys = world.get("/v1/keys").await.1;
     assert_eq!(made["actor"]["id"], json!(keys["items"][0]["id"].to_string()));
 }
+
+/// The members of an event that are told of whoever talks.
+fn told(block: &str) -> (String, String, String) {
+    let event: Value = serde_json::from_str(block.strip_prefix("data: ").expect("it has no number")).unwrap();
+    let text = |member: &str| event[member].as_str().unwrap_or_default().to_owned();
+    (text("type"), text("conference"), text("participant_id"))
+}
+
+#[tokio::test]
+async fn who_comes_while_somebody_talks_is_told_at_once() {
+    let world = World::new().await;
+    let talker = |conference: &str, id: &str| (ConferenceName::new(conference), ParticipantId::new(id));
+    *world.talkers.0.lock().unwrap() = vec![talker("Board", "a.1"), talker("Tea", "a.2")];
+    write(&world, &["Board", "Board"]).await;
+    let talking =
+        |conference: &str, id: &str| ("participant.talking".to_owned(), conference.to_owned(), id.to_owned());
+    // The first to come, when nothing is known yet; the levels follow.
+    let mut first = Stream::open(&world, "/v1/events?topics=room:Board,levels", None).await.unwrap();
+    assert_eq!(first.id().await, 2);
+    assert_eq!(told(&first.next().await.unwrap()), talking("Board", "a.1"));
+    let levels = first.next().await.unwrap();
+    let levels: Value = serde_json::from_str(levels.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(levels["data"]["levels_dbov"], json!({ "a.1": -21.0 }));
+    // One who goes on from an earlier event: that first.
+    let mut second = Stream::open(&world, "/v1/events", Some("1")).await.unwrap();
+    assert_eq!(second.id().await, 2);
+    let both = [second.next().await.unwrap(), second.next().await.unwrap()];
+    assert_eq!(both.map(|block| told(&block)), [talking("Board", "a.1"), talking("Tea", "a.2")]);
+    // What has changed since counts, and not what was known at the beginning.
+    let mut silent = event(&world, "Board", EventKind::ParticipantSilent {});
+    silent.event.participant_id = Some(ParticipantId::new("a.1"));
+    world.followers.send_live(silent);
+    assert_eq!(told(&second.next().await.unwrap()).0, "participant.silent");
+    let mut third = Stream::open(&world, "/v1/events", None).await.unwrap();
+    assert_eq!(third.id().await, 2);
+    assert_eq!(told(&third.next().await.unwrap()), talking("Tea", "a.2"));
+}

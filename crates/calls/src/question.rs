@@ -90,6 +90,8 @@ pub enum HomeQuestion {
         /// Which one.
         which: ConferenceRef,
     },
+    /// Who is heard talking in conferences of the account. [`Answer::Talkers`].
+    Talkers(AccountId),
     /// Reservations of the account. [`Answer::Reservations`].
     Reservations(AccountId, Box<ReservationsQuery>),
     /// A reservation and its state. [`Answer::Reservation`].
@@ -229,6 +231,8 @@ pub enum Answer {
     Overviews(Vec<ConferenceOverview>),
     /// A conference.
     Overview(Option<Box<ConferenceOverview>>),
+    /// Who is heard talking, and where.
+    Talkers(Vec<(ConferenceName, ParticipantId)>),
     /// Participants.
     Roster(Result<Vec<Participant>, Refused>),
     /// How it sounds now.
@@ -300,6 +304,7 @@ impl HomeQuestion {
                 Answer::Overviews(meant.take(limit).collect())
             }
             Self::Overview(key) => Answer::Overview(home.conferences().overview(&key).map(Box::new)),
+            Self::Talkers(account) => Answer::Talkers(home.conferences().talkers(account)),
             Self::List(account) => Answer::Conferences(home.conferences().list(account)),
             Self::Participants { account, which } => {
                 Answer::Participants(home.conferences().participants_of(account, &which))

@@ -24,8 +24,8 @@ pub struct AuditEntry {
     pub method: String,
     /// What it was about.
     pub path: String,
-    /// Of HTTP.
-    pub status: u16,
+    /// Of HTTP; `None`: it is not answered yet, or never was.
+    pub status: Option<u16>,
     /// What was there before.
     pub before: Option<Value>,
     /// What is there now.

@@ -64,7 +64,7 @@ pub use person::{
     MAIL_CHARS_MAX, PASSWORD_CHARS, PERSON_NAME_CHARS_MAX, PERSON_ROLES_MAX, PersonSettings, Role,
     UnknownRole, check_password, is_mail, login_of,
 };
-pub use personal_data::{Redaction, is_of_person};
+pub use personal_data::{Redaction, Said, is_of_person, redact_json};
 pub use playback::PlaybackRequest;
 pub use read::{FieldError, json, read, read_value};
 pub use recording::{

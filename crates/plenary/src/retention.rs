@@ -16,6 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(600);
 const AT_ONCE: usize = 500;
 /// The rest.
 const REST: Duration = Duration::from_millis(200);
+/// How long the messages of calls are kept that have failed, where numbers are kept as long.
+const MESSAGES_DAYS: u32 = 7;
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Runs until it is aborted.
@@ -39,6 +41,7 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
     let now = wall_now();
     let before = |days: u32| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS));
     let (mut records, mut entries, mut numbers) = (0, 0, 0);
+    let mut messages_days = MESSAGES_DAYS;
     if history.days > 0 {
         records = store.prune_history(before(history.days), AT_ONCE).await?;
     }
@@ -46,10 +49,22 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
         entries = store.prune_audit(before(audit.days), AT_ONCE).await?;
     }
     if let Some(how) = history.redaction() {
-        numbers = store.redact_old(before(history.numbers_days), how, now, AT_ONCE).await?;
+        let before = before(history.numbers_days);
+        numbers = store.redact_old(before, how, now, AT_ONCE).await?;
+        for account in store.accounts_with_events().await? {
+            numbers = numbers.max(store.redact_old_events(account, before, how, AT_ONCE).await?);
+        }
+        messages_days = messages_days.min(history.numbers_days);
     }
-    if records + entries + numbers > 0 {
-        info!(records, audit = entries, numbers, "old records are deleted, and numbers taken out of others");
+    let messages = store.prune_messages(before(messages_days)).await?;
+    if records + entries + numbers + messages > 0 {
+        info!(
+            records,
+            audit = entries,
+            numbers,
+            messages,
+            "old records are deleted, and numbers taken out of others"
+        );
     }
     Ok([records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
 }

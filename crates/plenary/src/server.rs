@@ -21,13 +21,13 @@ use async_trait::async_trait;
 use plenary_api::{ApiState, ConferenceControl, Followers, RunningWebhooks};
 use plenary_calls::{KeyLimits, Settings, media::AudioProcessing};
 use plenary_media::{MediaCallId, MediaConfig, MediaHandle, MediaPlane, OpusSettings};
-use plenary_model::ParticipantId;
+use plenary_model::{AccountId, ConferenceName, ParticipantId};
 use plenary_sip::{SipConfig, SipEndpoint, SipHandle, sdp::Preference};
 use plenary_speech::Languages;
 use plenary_store::Store;
 use std::{
     net::SocketAddr,
-    sync::{Arc, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::{
@@ -58,6 +58,8 @@ pub(crate) struct Server {
     stop_http: watch::Sender<bool>,
     http: JoinSet<()>,
     followers: Followers,
+    audit: plenary_api::AuditWriter,
+    trace: Trace,
     /// Sends events to webhooks.
     sending: RunningWebhooks,
     /// Deletes old events.
@@ -168,11 +170,12 @@ impl Server {
                 .await
                 .context("recordings cannot be completed or begun")?;
         let recorder = recordings.recorder.clone();
-        let trace = Trace::start(queues, &config.hep);
+        let trace = Trace::start(queues, &config.hep, store.clone());
         let admissions = Admissions::default();
         let meters = Arc::new(Meters::default());
-        let followers = Followers::new(store.clone(), config.events.followers_per_account)
-            .with_levels(Arc::new(Levels(media.clone())));
+        let voices = Arc::new(Voices { media: media.clone(), engine: OnceLock::new() });
+        let followers =
+            Followers::new(store.clone(), config.events.followers_per_account).with_voices(voices.clone());
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
             store: store.clone(),
@@ -194,6 +197,7 @@ impl Server {
             followers: followers.clone(),
         })
         .await?;
+        let _ = voices.engine.set(engine.clone());
         let webhooks =
             plenary_api::Webhooks::new(store.clone(), tls_files.client(), config.webhooks.allow.clone());
         let sending = webhooks.run();
@@ -226,6 +230,7 @@ impl Server {
         let (stop_http, stopped) = watch::channel(false);
         let counters = Arc::<plenary_api::Counters>::default();
         let trusted_proxies = plenary_api::TrustedProxies::new(config.web.trusted_proxies.iter().copied());
+        let audit = plenary_api::AuditWriter::new(store.clone());
         let router = plenary_api::router(ApiState {
             store: store.clone(),
             control: Arc::new(engine.clone()),
@@ -246,6 +251,7 @@ impl Server {
                 config.recordings.settings(),
             ),
             followers: followers.clone(),
+            audit: audit.clone(),
             webhooks,
             request_timeout: Duration::from_secs(config.web.request_timeout_seconds),
             limits: plenary_api::WebLimits {
@@ -275,7 +281,7 @@ impl Server {
                 store: store.clone(),
                 web: counters,
                 tls: tls_files.clone(),
-                trace,
+                trace: trace.clone(),
                 config: config.clone(),
             };
             let router = plenary_api::metrics_router(Arc::new(metrics));
@@ -302,6 +308,8 @@ impl Server {
             stop_http,
             http,
             followers,
+            audit,
+            trace,
             sending,
             pruning,
             _door: door,
@@ -396,7 +404,9 @@ impl Server {
         if tokio::time::timeout(within, self.http.join_all()).await.is_err() {
             warn!("some web service requests did not end in time");
         }
+        self.audit.finish().await;
         self.sip.shutdown().await;
+        self.trace.finish().await;
         self.media.shutdown();
         self.recordings.stop(within).await;
         self.retention.abort();
@@ -405,14 +415,25 @@ impl Server {
     }
 }
 
-/// How loud participants are says the media plane; their ids name their calls.
-struct Levels(MediaHandle);
+/// Who talks says the engine; how loud participants are says the media plane, for their ids name their calls.
+struct Voices {
+    media: MediaHandle,
+    /// Once it has started.
+    engine: OnceLock<EngineHandle>,
+}
 
 #[async_trait]
-impl plenary_api::Levels for Levels {
+impl plenary_api::Voices for Voices {
+    async fn talkers(&self, account: AccountId) -> Vec<(ConferenceName, ParticipantId)> {
+        match self.engine.get() {
+            Some(engine) => engine.talkers(account).await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
     async fn level_dbov(&self, participant: &ParticipantId) -> Option<f32> {
         let (_, call) = participant.as_str().rsplit_once('.')?;
-        let stats = self.0.ask_stats(MediaCallId(call.parse().ok()?)).await.ok()?;
+        let stats = self.media.ask_stats(MediaCallId(call.parse().ok()?)).await.ok()?;
         Some(stats.level_dbov)
     }
 }

@@ -5,7 +5,9 @@
 
 use crate::{config::Hep, log};
 use plenary_media::{RtcpReport, RtcpTap};
+use plenary_model::Timestamp;
 use plenary_sip::Seen;
+use plenary_store::{CallMessages, Journal, Store, StoreError, Writer, WriterBounds};
 use plenary_trace::{
     Kind, Ladder, Ladders, Limits, Message,
     hep::{self, Packet, Protocol},
@@ -31,6 +33,8 @@ const MESSAGES_MAX: usize = 16_384;
 const REPORTS_MAX: usize = 2048;
 /// Lines of the log that may wait for the capture server.
 const LINES_MAX: usize = 1024;
+/// Failed calls that may wait for the database: as many as are kept there.
+const STORED: WriterBounds = WriterBounds { waiting: 2000, batch: 50, gathered: Duration::ZERO };
 /// How often reports are looked for. Media threads wake no reader.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long that may take, for messages wait meanwhile.
@@ -65,12 +69,50 @@ pub(crate) struct Trace {
 
 #[derive(Debug)]
 struct Shared {
-    ladders: Mutex<Ladders>,
-    began: Instant,
+    kept: Arc<Kept>,
+    /// Calls that have failed are stored.
+    writer: Writer<FailedCalls>,
     /// The part of every participant id before its dot.
     node: OnceLock<String>,
     hep_sent: AtomicU64,
     hep_dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    ladders: Mutex<Ladders>,
+    began: Instant,
+}
+
+impl Kept {
+    fn ladders(&self) -> MutexGuard<'_, Ladders> {
+        self.ladders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Where calls are stored that have failed.
+#[derive(Debug)]
+struct FailedCalls {
+    store: Store,
+    kept: Arc<Kept>,
+}
+
+impl Journal for FailedCalls {
+    type Entry = (u64, CallMessages);
+    const ENTRIES: &'static str = "messages of calls that failed";
+
+    // One that is there is written again.
+    async fn write(&self, entries: &[(u64, CallMessages)], _again: bool) -> Result<(), StoreError> {
+        let calls: Vec<_> = entries.iter().map(|(_, call)| call.clone()).collect();
+        self.store.keep_messages(&calls).await?;
+        let (mut ladders, now_ms) = (self.kept.ladders(), self.kept.now_ms());
+        entries.iter().for_each(|(call, _)| ladders.stored(*call, now_ms));
+        Ok(())
+    }
 }
 
 /// What there is to count.
@@ -86,10 +128,13 @@ pub(crate) struct TraceCounts {
 
 impl Trace {
     /// Looks at what comes, until nothing can come any more.
-    pub(crate) fn start(queues: Queues, hep: &Hep) -> Self {
+    pub(crate) fn start(queues: Queues, hep: &Hep, store: Store) -> Self {
+        let ladders = Mutex::new(Ladders::new(Limits::default()));
+        let kept = Arc::new(Kept { ladders, began: Instant::now() });
+        let failed = FailedCalls { store, kept: kept.clone() };
         let shared = Arc::new(Shared {
-            ladders: Mutex::new(Ladders::new(Limits::default())),
-            began: Instant::now(),
+            kept,
+            writer: Writer::start(failed, STORED, Arc::default()),
             node: OnceLock::new(),
             hep_sent: AtomicU64::new(0),
             hep_dropped: AtomicU64::new(0),
@@ -109,7 +154,7 @@ impl Trace {
         let _ = self.shared.node.set(format!("{node:016x}"));
     }
 
-    /// What is kept of a call, by its participant id.
+    /// What is kept in memory of a call, by its participant id.
     pub(crate) fn ladder(&self, participant: &str) -> Option<Ladder> {
         let (node, number) = participant.split_once('.')?;
         let call =
@@ -135,12 +180,33 @@ impl Trace {
         }
     }
 
+    /// Stores what is to be stored; returns when it is.
+    pub(crate) async fn finish(&self) {
+        self.store(u64::MAX);
+        self.shared.writer.finish().await;
+    }
+
+    /// Has calls stored that have failed, up to this time.
+    fn store(&self, now_ms: u64) {
+        let due = self.ladders().take_unstored(now_ms);
+        let Some(node) = self.shared.node.get() else { return };
+        for (call, ladder) in due {
+            let messages = CallMessages {
+                id: format!("{node}.{call}"),
+                ended_at: Timestamp(ladder.messages.last().map_or(0, |last| last.at_us / 1000)),
+                people: ladder.people(),
+                messages: ladder.to_json(),
+            };
+            self.shared.writer.write((call, messages));
+        }
+    }
+
     fn ladders(&self) -> MutexGuard<'_, Ladders> {
-        self.shared.ladders.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.kept.ladders()
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.shared.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.shared.kept.now_ms()
     }
 
     async fn run(
@@ -168,6 +234,7 @@ impl Trace {
                         self.see_report(&report, exporter.as_ref());
                     }
                     self.ladders().expire(self.now_ms());
+                    self.store(self.now_ms());
                     if let Some(exporter) = &mut exporter {
                         exporter.locate().await;
                     }

@@ -10,7 +10,7 @@ use std::{
 use support::{Server, certificate, free_address, plenary, wait_for};
 
 /// The names that docs/monitoring.md promises, and their types.
-const NAMES: [(&str, &str); 32] = [
+const NAMES: [(&str, &str); 35] = [
     ("plenary_build", "info"),
     ("plenary_conferences", "gauge"),
     ("plenary_participants", "gauge"),
@@ -34,6 +34,9 @@ const NAMES: [(&str, &str); 32] = [
     ("plenary_engine_answer_seconds", "histogram"),
     ("plenary_records_waiting", "gauge"),
     ("plenary_records_dropped", "counter"),
+    ("plenary_events_waiting", "gauge"),
+    ("plenary_events_dropped", "counter"),
+    ("plenary_event_log_seconds", "histogram"),
     ("plenary_disk_free_bytes", "gauge"),
     ("plenary_disk_size_bytes", "gauge"),
     ("plenary_certificate_expires_seconds", "gauge"),

@@ -249,6 +249,55 @@ fn the_messages_of_a_call_are_kept_without_credentials() {
     assert_eq!((status, &body["code"]), (404, &"1122".into()), "{body}");
 }
 
+/// A telephone that is busy: refuses a call, and reads until the refusal is confirmed.
+fn refuse(telephone: &UdpSocket) {
+    let mut buffer = [0; 4096];
+    loop {
+        let (count, from) = telephone.recv_from(&mut buffer).expect("a call comes");
+        let message = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        if message.starts_with("ACK ") {
+            return;
+        }
+        let kept = ["via:", "from:", "call-id:", "cseq:"];
+        let is_kept = |line: &&str| kept.iter().any(|name| line.to_ascii_lowercase().starts_with(name));
+        let mut answer = "SIP/2.0 486 Busy Here\r\n".to_owned();
+        message.lines().filter(is_kept).for_each(|line| answer += &format!("{line}\r\n"));
+        let to =
+            message.lines().find(|line| line.to_ascii_lowercase().starts_with("to:")).expect("whom it is to");
+        answer += &format!("{to};tag=busy\r\nContent-Length: 0\r\n\r\n");
+        telephone.send_to(answer.as_bytes(), from).unwrap();
+    }
+}
+
+#[test]
+fn the_messages_of_a_call_that_failed_are_there_after_a_restart_and_go_with_the_number() {
+    let mut server = Server::start("drain_seconds = 0\n");
+    let telephone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    telephone.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let trunk = format!("{{\"uri\": \"sip:{}\"}}", telephone.local_addr().unwrap());
+    assert_eq!(server.curl(&["-X", "PUT", "-d", &trunk], "/v1/trunks/p").0, 201);
+    let credentials = format!("{LOGIN}:{}", key(&server, "operator"));
+    let to = r#"{"to": "tel:+441908273800"}"#;
+    let (status, called) = server.curl(&["-X", "POST", "-d", to], "/v1/conferences/Tea/participants");
+    assert!((200..300).contains(&status), "{called}");
+    let id = called["participant_id"].as_str().unwrap();
+    refuse(&telephone);
+    let path = format!("/v1/operator/calls/{id}/messages");
+    let messages = |server: &Server| server.curl_as(&credentials, &[], &path);
+    let before = wait_for("the call to have failed", || {
+        let (status, body) = messages(&server);
+        let is_over = status == 200 && body["over"] == true;
+        (is_over && body["messages"].to_string().contains("ACK ")).then_some(body)
+    });
+    assert_eq!(before["failed"], true, "{before}");
+    assert!(server.terminate().success());
+    server.kill_and_restart();
+    assert_eq!(messages(&server), (200, before));
+    let removed = server.curl(&["-X", "DELETE"], "/v1/personal-data?number=%2B44-1908-273800");
+    assert_eq!((removed.0, &removed.1["messages"]), (200, &1.into()), "{removed:?}");
+    assert_eq!(messages(&server).0, 404);
+}
+
 /// The chunks of a packet of HEP3, by type.
 fn decode(bytes: &[u8]) -> BTreeMap<u16, Vec<u8>> {
     assert_eq!(&bytes[..4], b"HEP3");

@@ -1,12 +1,44 @@
 //! Who changed what.
+//!
+//! The entry of a change of what is stored is written in the transaction of that change, as far as it is known by then, and completed
+//! when the request is answered: the id of the request says which one it is. Whatever the moment of a crash, there is no such change
+//! without an entry, and no entry of one that was not made.
 
 use crate::{
     Store, StoreError,
-    database::{execute, postgres::Lock, read, storable},
+    database::{Write, execute, postgres::Lock, read, storable},
     named::at_most,
 };
-use plenary_model::{AccountId, AuditEntry, Timestamp};
+use plenary_model::{AccountId, Actor, AuditEntry, Timestamp};
 use serde_json::Value;
+use std::sync::Arc;
+
+const WRITING: &str = "writing the audit log";
+
+/// On whose behalf something is changed.
+#[derive(Debug, Clone)]
+pub struct Doing {
+    /// Who, as events tell it.
+    pub actor: Actor,
+    /// The entry of the audit log that tells of it; `None`: nothing of it is audited.
+    pub entry: Option<Arc<AuditEntry>>,
+}
+
+impl From<Actor> for Doing {
+    fn from(actor: Actor) -> Self {
+        Self { actor, entry: None }
+    }
+}
+
+impl Doing {
+    /// What is written in this transaction is their doing.
+    pub(crate) async fn note(&self, transaction: &mut Write) -> Result<(), StoreError> {
+        match &self.entry {
+            Some(entry) => write_entry(transaction, entry).await,
+            None => Ok(()),
+        }
+    }
+}
 
 /// Entries that a question finds, the latest first. What is `None` is not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,40 +58,17 @@ pub struct AuditQuery {
 }
 
 impl Store {
-    /// Writes down changes, all of them or none.
+    /// Writes down changes, all of them or none. An entry that was written with what it tells of is completed; one that is complete
+    /// stays as it is.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let doing = "writing the audit log";
-        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
-        // Written as JSON, a NUL is an escape.
-        let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        let mut transaction = self.base.write(WRITING, Lock::Nothing).await?;
         for entry in entries {
-            let insert =
-                "INSERT INTO audit (at, account_id, actor, key_id, person_id, source, request_id, method, path, status,
-                     before_json, after_json, request_json)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-            execute!(
-                transaction,
-                doing,
-                sqlx::query(insert)
-                    .bind(entry.at.0)
-                    .bind(entry.account.map(|account| account.0))
-                    .bind(storable(&entry.actor))
-                    .bind(entry.key)
-                    .bind(entry.person)
-                    .bind(entry.source.as_deref())
-                    .bind(entry.request_id.as_deref())
-                    .bind(&entry.method)
-                    .bind(storable(&entry.path))
-                    .bind(i64::from(entry.status))
-                    .bind(text(&entry.before))
-                    .bind(text(&entry.after))
-                    .bind(text(&entry.request))
-            )?;
+            write_entry(&mut transaction, entry).await?;
         }
-        transaction.commit(doing).await
+        transaction.commit(WRITING).await
     }
 
     /// Entries with their numbers, the latest first.
@@ -100,6 +109,38 @@ impl Store {
         transaction.commit(doing).await?;
         Ok(gone)
     }
+}
+
+/// Writes an entry, or completes it.
+pub(crate) async fn write_entry(transaction: &mut Write, entry: &AuditEntry) -> Result<(), StoreError> {
+    // Written as JSON, a NUL is an escape.
+    let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+    let insert = "INSERT INTO audit (at, account_id, actor, key_id, person_id, source, request_id, method, path, status,
+             before_json, after_json, request_json)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (request_id) DO UPDATE SET at = excluded.at, status = excluded.status,
+             before_json = excluded.before_json, after_json = excluded.after_json,
+             request_json = excluded.request_json
+         WHERE audit.status = 0";
+    execute!(
+        transaction,
+        WRITING,
+        sqlx::query(insert)
+            .bind(entry.at.0)
+            .bind(entry.account.map(|account| account.0))
+            .bind(storable(&entry.actor))
+            .bind(entry.key)
+            .bind(entry.person)
+            .bind(entry.source.as_deref())
+            .bind(entry.request_id.as_deref())
+            .bind(&entry.method)
+            .bind(storable(&entry.path))
+            .bind(i64::from(entry.status.unwrap_or(0)))
+            .bind(text(&entry.before))
+            .bind(text(&entry.after))
+            .bind(text(&entry.request))
+    )
+    .map(drop)
 }
 
 /// id, at, account_id, actor, key_id, person_id, source, request_id, method, path, status, before_json, after_json, request_json
@@ -148,7 +189,7 @@ fn entry(row: AuditRow) -> (i64, AuditEntry) {
         request_id,
         method,
         path,
-        status: u16::try_from(status).unwrap_or_default(),
+        status: u16::try_from(status).ok().filter(|status| *status > 0),
         before: json(before),
         after: json(after),
         request: json(request),

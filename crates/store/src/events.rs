@@ -334,7 +334,7 @@ async fn is_written(
     Ok(found.is_some())
 }
 
-fn text_of(event: &EventRecord) -> Result<String, StoreError> {
+pub(crate) fn text_of(event: &EventRecord) -> Result<String, StoreError> {
     let text = serde_json::to_string(event);
     text.map_err(|error| StoreError::Damaged {
         what: format!("an event of type {}: {error}", event.kind.name()),

@@ -18,6 +18,7 @@
 mod access;
 mod accounts;
 mod audit;
+mod call_messages;
 mod change;
 mod database;
 mod error;
@@ -46,9 +47,11 @@ mod usage;
 mod users;
 mod webhooks;
 mod webrtc_keys;
+mod writer;
 
 pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
-pub use audit::AuditQuery;
+pub use audit::{AuditQuery, Doing};
+pub use call_messages::CallMessages;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;
@@ -75,3 +78,4 @@ pub use usage::UsageQuery;
 pub use users::{SipPassword, UserError};
 pub use webhooks::{Tried, WebhookError, WebhookJob};
 pub use webrtc_keys::WebRtcKeyError;
+pub use writer::{Journal, Writer, WriterBounds, WriterCounts};

@@ -150,7 +150,7 @@ impl Store {
     /// When the database fails.
     pub async fn forget_recording(&self, account: AccountId, id: &str) -> Result<bool, StoreError> {
         let doing = "forgetting a recording";
-        let mut transaction = self.base.write(doing, Lock::Nothing).await?;
+        let mut transaction = self.write_behind(doing, Lock::Nothing).await?;
         let delete = "DELETE FROM recordings WHERE account_id = $1 AND id = $2";
         let gone = execute!(transaction, doing, sqlx::query(delete).bind(account.0).bind(id))?;
         transaction.commit(doing).await?;

@@ -3,6 +3,7 @@
 use crate::{
     Location, StoreError,
     access::CachedKey,
+    audit::Doing,
     database::{
         Base, Write,
         postgres::{self, Lock},
@@ -30,8 +31,8 @@ pub struct Store {
     pub(crate) passwords: Passwords,
     /// Who waits for events.
     pub(crate) news: EventNews,
-    /// Who changes what this handle changes.
-    pub(crate) actor: Arc<Actor>,
+    /// On whose behalf this handle changes what it changes.
+    pub(crate) doing: Arc<Doing>,
 }
 
 impl Store {
@@ -60,14 +61,15 @@ impl Store {
             pins: Pins::default(),
             passwords: Passwords::default(),
             news,
-            actor: Arc::new(Actor::api()),
+            doing: Arc::new(Actor::api().into()),
         })
     }
 
-    /// The same database; what is changed by this handle is told by events as this actor's doing.
+    /// The same database; what is changed by this handle is told by events as their doing, and its entry of the audit log is written
+    /// with it.
     #[must_use]
-    pub fn acting(&self, actor: Actor) -> Self {
-        Self { actor: Arc::new(actor), ..self.clone() }
+    pub fn acting(&self, doing: impl Into<Doing>) -> Self {
+        Self { doing: Arc::new(doing.into()), ..self.clone() }
     }
 
     /// Closes every connection once its current work is done. Clones can't be used any more either.
@@ -88,6 +90,13 @@ impl Store {
     /// A transaction beside which nothing else that is checked before it is written changes, so that what it has read is
     /// still true when it writes.
     pub(crate) async fn write(&self, doing: &'static str) -> Result<Write, StoreError> {
-        self.base.write(doing, Lock::Settings).await
+        self.write_behind(doing, Lock::Settings).await
+    }
+
+    /// The same behind another lock.
+    pub(crate) async fn write_behind(&self, doing: &'static str, lock: Lock) -> Result<Write, StoreError> {
+        let mut transaction = self.base.write(doing, lock).await?;
+        self.doing.note(&mut transaction).await?;
+        Ok(transaction)
     }
 }

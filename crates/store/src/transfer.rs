@@ -43,7 +43,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 29] = [
+const TABLES: [Table; 30] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -267,7 +267,7 @@ const TABLES: [Table; 29] = [
     Table {
         name: "event_logs",
         keys: 1,
-        columns: &[("account_id", Integer), ("last_seq", Integer)],
+        columns: &[("account_id", Integer), ("last_seq", Integer), ("redacted_up_to", Integer)],
         counted: None,
     },
     Table {
@@ -309,6 +309,18 @@ const TABLES: [Table; 29] = [
             ("answered_at", Integer),
             ("ended_by", Text),
             ("redacted_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
+        name: "call_messages",
+        keys: 1,
+        columns: &[
+            ("id", Text),
+            ("ended_at", Integer),
+            ("bytes", Integer),
+            ("people", Text),
+            ("messages", Text),
         ],
         counted: None,
     },

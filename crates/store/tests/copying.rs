@@ -137,7 +137,7 @@ async fn fill(store: &Store) -> String {
         request_id: None,
         method: "PUT".into(),
         path: "/v1/rooms/1001".into(),
-        status: 201,
+        status: Some(201),
         before: None,
         after: Some(json!({ "conference": "Board" })),
         request: None,

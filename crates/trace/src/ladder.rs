@@ -112,8 +112,13 @@ pub struct Ladders {
     /// Calls that are over, by until when they are kept: those that failed, and the others.
     failed: BTreeSet<(u64, u64)>,
     ended: BTreeSet<(u64, u64)>,
+    /// Calls that failed and are to be stored, by when: their last messages come a moment after their end.
+    unstored: VecDeque<(u64, u64)>,
     bytes: usize,
 }
+
+/// How long the messages of a call that has failed are waited for before it is stored, in milliseconds.
+const LAST_MESSAGES_MS: u64 = 2000;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -139,6 +144,7 @@ impl Ladders {
             loose: VecDeque::new(),
             failed: BTreeSet::new(),
             ended: BTreeSet::new(),
+            unstored: VecDeque::new(),
             bytes: 0,
         }
     }
@@ -238,10 +244,38 @@ impl Ladders {
         entry.until_ms = Some(until_ms);
         let over = if entry.has_failed { &mut self.failed } else { &mut self.ended };
         over.insert((until_ms, call));
+        if entry.has_failed {
+            self.unstored.push_back((now_ms + LAST_MESSAGES_MS, call));
+            if self.unstored.len() > self.limits.failed {
+                self.unstored.pop_front();
+            }
+        }
         if self.failed.len() > self.limits.failed
             && let Some((_, oldest)) = self.failed.first().copied()
         {
             self.remove(oldest);
+        }
+    }
+
+    /// Calls that have failed and have nothing more to say, each once. They are to be stored.
+    pub fn take_unstored(&mut self, now_ms: u64) -> Vec<(u64, Ladder)> {
+        let mut due = Vec::new();
+        while let Some((_, call)) = self.unstored.pop_front_if(|(at, _)| *at <= now_ms) {
+            // One that is placed again by another route has not failed.
+            let has_failed =
+                self.calls.get(&call).is_some_and(|entry| entry.has_failed && entry.until_ms.is_some());
+            due.extend(self.get(call).filter(|_| has_failed).map(|ladder| (call, ladder)));
+        }
+        due
+    }
+
+    /// A call that has failed is stored: here it is kept as long as others.
+    pub fn stored(&mut self, call: u64, now_ms: u64) {
+        let Some(entry) = self.calls.get_mut(&call) else { return };
+        if let Some(until_ms) = entry.until_ms.filter(|until_ms| self.failed.remove(&(*until_ms, call))) {
+            let until_ms = until_ms.min(now_ms + self.limits.kept_ms);
+            entry.until_ms = Some(until_ms);
+            self.ended.insert((until_ms, call));
         }
     }
 
@@ -465,6 +499,31 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_failed_is_stored_once_and_then_kept_as_others() {
+        let mut ladders = Ladders::new(Limits::default());
+        for call in 1..=3 {
+            ladders.dialog(call, &format!("{call}@h"));
+            ladders.sip(invite(1, &format!("{call}@h")));
+            ladders.over(call, call != 1, 1000);
+        }
+        ladders.sip(message(2, "ACK sip:a SIP/2.0\r\nCall-ID: 2@h\r\n\r\n"));
+        // Placed again by another route.
+        ladders.dialog(3, "4@h");
+        assert_eq!(ladders.take_unstored(2999), []);
+        let due = ladders.take_unstored(3000);
+        assert_eq!(
+            due.iter().map(|(call, ladder)| (*call, ladder.messages.len())).collect::<Vec<_>>(),
+            [(2, 2)]
+        );
+        assert_eq!(ladders.take_unstored(u64::MAX), []);
+        ladders.stored(2, 3000);
+        ladders.expire(3000 + 10 * MINUTE - 1);
+        assert!(ladders.get(2).is_some());
+        ladders.expire(3000 + 10 * MINUTE);
+        assert_eq!((ladders.get(2), ladders.get(1), ladders.len()), (None, None, 1));
+    }
+
+    #[test]
     fn a_call_without_signalling_leaves_nothing() {
         let mut ladders = Ladders::new(Limits::default());
         ladders.media_opened(1, ([192, 0, 2, 1], 10_000).into());
@@ -475,7 +534,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_happens_memory_is_bounded_and_accounted(
-            steps in proptest::collection::vec((0..7_u8, 0..6_u64, 0..5_usize), 0..300),
+            steps in proptest::collection::vec((0..9_u8, 0..6_u64, 0..5_usize), 0..300),
         ) {
             let limits = Limits { messages: 5, bytes: 3000, failed: 2, loose: 4, ..Limits::default() };
             let mut ladders = Ladders::new(limits);
@@ -488,12 +547,14 @@ mod tests {
                     3 => ladders.over(call, id == 0, now_ms),
                     4 => ladders.media_opened(call, ([192, 0, 2, 1], 10_000).into()),
                     5 => drop(ladders.rtcp(call, at as i64, true, ([192, 0, 2, 2], 1).into(), true, &[0; 50])),
+                    6 => ladders.stored(call, now_ms),
+                    7 => drop(ladders.take_unstored(now_ms)),
                     _ => ladders.media_closed(call),
                 }
                 ladders.expire(now_ms);
                 prop_assert_eq!(ladders.bytes, ladders.calls.values().map(Entry::size).sum::<usize>());
                 prop_assert!(ladders.bytes <= limits.bytes && ladders.loose.len() <= limits.loose);
-                prop_assert!(ladders.failed.len() <= limits.failed);
+                prop_assert!(ladders.failed.len() <= limits.failed && ladders.unstored.len() <= limits.failed);
                 for (until, call) in ladders.failed.iter().chain(&ladders.ended) {
                     prop_assert_eq!(ladders.calls[call].until_ms, Some(*until));
                 }

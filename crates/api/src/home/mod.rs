@@ -12,7 +12,7 @@ use plenary_conference::{
     },
 };
 use plenary_model::Actor;
-use plenary_store::Store;
+use plenary_store::{Doing, Store};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -46,10 +46,10 @@ impl<H: AskHome> HomeClient<H> {
         Self { home, store, limits: Arc::new(limits), one_at_a_time: Arc::default() }
     }
 
-    /// The same home and store; what is changed is told by events as this actor's doing.
+    /// The same home and store; what is changed is told by events as their doing, and what is stored has its entry in the audit log.
     #[must_use]
-    pub fn acting(&self, actor: Actor) -> Self {
-        let (home, store) = (self.home.acting(actor.clone()), self.store.acting(actor));
+    pub fn acting(&self, doing: Doing) -> Self {
+        let (home, store) = (self.home.acting(doing.actor.clone()), self.store.acting(doing));
         let Self { limits, one_at_a_time, .. } = self.clone();
         Self { home, store, limits, one_at_a_time }
     }
@@ -106,6 +106,20 @@ impl<H: AskHome> HomeClient<H> {
     ) -> Result<(State, Vec<ParticipantSummary>), ControlError> {
         match self.home.ask(HomeQuestion::Participants { account, which }).await? {
             Answer::Participants(found) => found.map_err(ControlError::Refused),
+            other => Err(other.mismatch()),
+        }
+    }
+
+    /// Who is heard talking in conferences of the account.
+    ///
+    /// # Errors
+    /// The home cannot be asked.
+    pub async fn talkers(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<(ConferenceName, ParticipantId)>, ControlError> {
+        match self.home.ask(HomeQuestion::Talkers(account)).await? {
+            Answer::Talkers(talkers) => Ok(talkers),
             other => Err(other.mismatch()),
         }
     }

@@ -4,17 +4,18 @@
 //! that is bound to a conference gets no further than the paths below that conference. A person who has signed in has the scopes of their role.
 
 use crate::{
+    audit::{self, Audited},
     auth,
     error::{ApiError, OTHER_CONFERENCE},
     params::percent_decode,
-    state::{ApiState, App},
+    state::App,
 };
 use axum::{
     extract::{FromRequestParts, MatchedPath},
     http::request::Parts,
 };
 use plenary_conference::AccountId;
-use plenary_model::{Actor, ConferenceName, Scope};
+use plenary_model::{ConferenceName, Scope};
 use plenary_store::{Access, Authenticated, SessionId};
 use std::{marker::PhantomData, sync::Arc};
 
@@ -43,19 +44,14 @@ scopes!(Read, Control, Book, Records, Config, Operator);
 pub(crate) struct Caller<S> {
     pub(crate) account: AccountId,
     pub(crate) access: Arc<Access>,
+    audited: Option<Audited>,
     needs: PhantomData<S>,
 }
 
 impl<S> Caller<S> {
-    /// The actor that events name.
-    pub(crate) fn actor(&self) -> Actor {
-        auth::actor(&self.access)
-    }
-
-    /// What is changed by this state is told by events as the key's doing.
+    /// What is changed by this state is told by events as the key's doing, and its entry of the audit log is written with it.
     pub(crate) fn acting(&self, state: App) -> App {
-        let control = state.control.acting(self.actor());
-        Arc::new(ApiState { control, ..ApiState::clone(&state) })
+        audit::acting(&state, &self.access, self.audited.as_ref())
     }
 }
 
@@ -73,7 +69,8 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
             let text = format!("the key is for the conference {bound} alone");
             return Err(ApiError::coded(OTHER_CONFERENCE, text));
         }
-        Ok(Self { account: access.account.id, access, needs: PhantomData })
+        let audited = parts.extensions.get::<Audited>().cloned();
+        Ok(Self { account: access.account.id, access, audited, needs: PhantomData })
     }
 }
 

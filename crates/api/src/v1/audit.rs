@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct AuditRecord {
     /// Its number; later ones are higher.
     id: i64,
-    /// When it was answered.
+    /// When it was answered; without a status: asked for.
     #[schema(format = DateTime)]
     at: String,
     /// Who: `key`, an API key; `person`, who had signed in; `operator`, someone with access to the machine.
@@ -48,8 +48,9 @@ struct AuditRecord {
     /// The path of the request, without its query, or the command.
     #[schema(example = "/v1/rooms/1001")]
     path: String,
-    /// The status of the answer: refused attempts are here too. 408: it took too long, and may have been done. 200 for commands.
-    status: u16,
+    /// The status of the answer: refused attempts are here too. 408: it took too long, and may have been done. 200 for commands. Null:
+    /// it is made, and not answered yet, or the service was cut off before it could be.
+    status: Option<u16>,
     /// What GET showed there before; null: nothing. Never with secrets.
     #[schema(value_type = Option<Object>)]
     before: Option<Value>,

@@ -154,6 +154,7 @@ async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Que
     responses((status = 201, description = "The key, with its secret.", body = NewKey,
         headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version.")))))]
 async fn make(caller: Caller<Config>, State(state): State<App>, Body(body): Body<KeyBody>) -> Answer {
+    let state = caller.acting(state);
     let settings = body.settings(&caller.access)?;
     to_the_end(async move {
         let (key, secret) = state.store.key_new(caller.account, &settings).await?;
@@ -204,6 +205,7 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
         let decide = |key: &KeyInfo| {
@@ -230,6 +232,7 @@ async fn change(
     security(("bearer" = ["config"])),
     responses((status = 204, description = "It is revoked.")))]
 async fn revoke(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
         match state.store.key_revoke(caller.account, number).await? {

@@ -250,6 +250,7 @@ async fn put(
     transfer: Transfer,
     Audio(audio): Audio,
 ) -> Answer {
+    let state = caller.acting(state);
     let errors = check_media_name(&name);
     if !errors.is_empty() {
         return Err(ApiError::members(errors));
@@ -315,6 +316,7 @@ async fn delete(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let decide = |before: Option<&StoredMedia>| {
             conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;

@@ -97,7 +97,7 @@ struct ReportedStream {
 /// Shows the messages of a call
 ///
 /// The last 64 SIP messages and the last 64 RTCP datagrams of a call, by its participant id. They are kept for ten minutes after
-/// its end, those of a call that was refused or broke off for a week, in memory. With `Accept: application/vnd.tcpdump.pcap` the
+/// its end, those of a call that was refused or broke off for a week, also across restarts. With `Accept: application/vnd.tcpdump.pcap` the
 /// answer is a packet capture, whose headers below SIP and RTCP are made up.
 #[utoipa::path(get, path = "/v1/operator/calls/{id}/messages", operation_id = "list_call_messages", tag = "operator",
     params(("id" = String, Path, description = "The participant id.", example = "01234567a1b1c1c2.234")),
@@ -112,10 +112,9 @@ async fn messages(
     Segments([id]): Segments<1>,
     headers: HeaderMap,
 ) -> Answer {
-    let ladder = state.operator.ladder(&id);
+    let ladder = state.operator.ladder(&id).await?;
     let ladder = ladder.ok_or_else(|| {
-        let text =
-            "there was no call of this id since the service was started, or its messages are no longer kept";
+        let text = "there is no call of this id whose messages are kept";
         ApiError::coded(UNKNOWN_MESSAGES, text)
     })?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();

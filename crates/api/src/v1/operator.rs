@@ -98,11 +98,12 @@ async fn accounts(_: Caller<Operator>, State(state): State<App>, Query(page): Qu
     security(("bearer" = ["operator"])),
     responses((status = 200, description = "The account as it is now.", body = Account)))]
 async fn change_account(
-    _: Caller<Operator>,
+    caller: Caller<Operator>,
     State(state): State<App>,
     Segments([id]): Segments<1>,
     Body(patch): Body<AccountPatch>,
 ) -> Answer {
+    let state = caller.acting(state);
     let account = AccountId(id.parse().map_err(|_| ApiError::parameter("id", "must be a number"))?);
     let unknown =
         move || ApiError::coded(UNKNOWN_ACCOUNT, format!("there is no account with the number {id}"));

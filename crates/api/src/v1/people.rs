@@ -282,6 +282,7 @@ async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Que
         (status = 409, description = "Another person has the mail address (1129), there are too many (1216), or the first request \
             with this `Idempotency-Key` is under way (1214).")))]
 async fn make(caller: Caller<Config>, State(state): State<App>, Body(body): Body<PersonBody>) -> Answer {
+    let state = caller.acting(state);
     let settings = body.settings(&caller.access)?;
     to_the_end(async move {
         let now = state.control.now();
@@ -329,6 +330,7 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
         let by = &caller.access;
@@ -353,6 +355,7 @@ async fn change(
     security(("bearer" = ["config"])),
     responses((status = 204, description = "They are removed.")))]
 async fn remove(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
         let removed =
@@ -372,6 +375,7 @@ async fn remove(caller: Caller<Config>, State(state): State<App>, Segments([numb
     security(("bearer" = ["config"])),
     responses((status = 200, description = "The link.", body = Invitation)))]
 async fn invite(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     let number = id(&number)?;
     to_the_end(async move {
         let person = seen(state.store.person(number).await?, &caller.access)?;

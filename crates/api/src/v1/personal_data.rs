@@ -12,6 +12,7 @@ use crate::{
 };
 use axum::{extract::State, http::StatusCode};
 use plenary_model::Redaction;
+use plenary_store::Redacted;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -42,12 +43,25 @@ struct RemovedPersonalData {
     call_records: u64,
     /// Stays in conferences of the history, which show the number of the call's record.
     history: u64,
+    /// Events. Webhooks are sent what is left of them.
+    events: u64,
+    /// Entries of the audit log about conferences.
+    audit: u64,
+    /// Calls that failed and whose messages were kept: they are deleted.
+    messages: u64,
 }
 
-/// Removes a number from records
+impl From<Redacted> for RemovedPersonalData {
+    fn from(Redacted { calls, history, events, audit, messages }: Redacted) -> Self {
+        Self { call_records: calls, history, events, audit, messages }
+    }
+}
+
+/// Removes a number from what is stored
 ///
-/// From the records of calls that are over, and so from the history of conferences. Records and history stay, without the number. For
-/// calls that go on, ask again when they are over.
+/// From the records of calls that are over, and so from the history of conferences, from events, and so from what webhooks are sent, from
+/// what the audit log tells of conferences, each of which stays without the number and the names by which the person was shown; and with
+/// the messages of calls that failed. For calls that go on, ask again when they are over.
 #[utoipa::path(delete, path = "/v1/personal-data", operation_id = "remove_personal_data", tag = "records",
     params(Person), security(("bearer" = ["records"])),
     responses((status = 200, description = "How often it was found and removed.", body = RemovedPersonalData)))]
@@ -56,6 +70,7 @@ async fn remove(
     State(state): State<App>,
     Query(Person { number, mask }): Query<Person>,
 ) -> Answer {
+    let state = caller.acting(state);
     // In a query `+` stands for a space: a number that begins with one was meant to begin with `+`.
     let number = match number.strip_prefix(' ') {
         Some(digits) => format!("+{digits}"),
@@ -68,8 +83,7 @@ async fn remove(
     to_the_end(async move {
         let at = state.control.now();
         let found = state.store.redact_number(caller.account, &number, how, at).await?;
-        let removed = RemovedPersonalData { call_records: found.calls, history: found.history };
-        Ok(json(StatusCode::OK, &removed))
+        Ok(json(StatusCode::OK, &RemovedPersonalData::from(found)))
     })
     .await
 }

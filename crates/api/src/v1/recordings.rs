@@ -256,6 +256,7 @@ async fn one(caller: Caller<Records>, State(state): State<App>, Segments([id]): 
     responses((status = 204, description = "It is deleted."),
         (status = 409, description = "It is running (1220).")))]
 async fn delete(caller: Caller<Records>, State(state): State<App>, Segments([id]): Segments<1>) -> Answer {
+    let state = caller.acting(state);
     let account = caller.account;
     to_the_end(async move {
         let manifest = state.store.recording(account, &id).await?.ok_or_else(unknown)?;

@@ -161,6 +161,7 @@ async fn put(
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let mut body = body.without(READ_ONLY, ("number", &number))?;
     let pins = GivenPins::of_whole(&mut body);
     let mut whole = Value::Null;
@@ -185,11 +186,12 @@ async fn put(
         headers(("ETag" = String, description = "Its version.")))))]
 async fn change(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([number]): Segments<1>,
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let mut patch = patch.without(READ_ONLY, ("number", &number))?;
     let pins = GivenPins::of_patch(&mut patch).map_err(ApiError::members)?;
     let (account, of) = (caller.account, number.clone());
@@ -223,7 +225,7 @@ fn checked(
 }
 
 async fn changed(
-    State(state): State<App>,
+    state: App,
     account: AccountId,
     number: String,
     pins: GivenPins,
@@ -251,6 +253,7 @@ async fn delete(
     Segments([number]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, StoredRoom>| conditions.check_before(before, tag);
         if !state.store.delete_room_if(caller.account, &number, condition).await? {

@@ -347,7 +347,9 @@ async fn show(SignedIn { session, person }: SignedIn, State(state): State<App>) 
     request_body(content = SessionPatch, example = json!({"account": 2})),
     security(("session" = [])),
     responses((status = 200, description = "As it is now.", body = Shown)))]
-async fn change(SignedIn { session, person }: SignedIn, State(state): State<App>, patch: Patch) -> Answer {
+async fn change(signed_in: SignedIn, State(state): State<App>, audit: Audit, patch: Patch) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { session, person } = signed_in;
     let SessionPatch { account, language } = patch.merge_into(&serde_json::json!({}))?;
     to_the_end(async move {
         let (mut session, mut person) = (Session::clone(&session), Person::clone(&person));
@@ -380,11 +382,9 @@ async fn change(SignedIn { session, person }: SignedIn, State(state): State<App>
 #[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out", tag = "people",
     security(("session" = [])),
     responses((status = 204, description = "Signed out.")))]
-async fn sign_out(
-    channel: Channel,
-    SignedIn { session, person }: SignedIn,
-    State(state): State<App>,
-) -> Answer {
+async fn sign_out(channel: Channel, signed_in: SignedIn, State(state): State<App>, audit: Audit) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { session, person } = signed_in;
     to_the_end(async move {
         state.store.end_session(person.id, session.id).await?;
         let mut response = no_content();
@@ -419,10 +419,13 @@ async fn list(
     security(("session" = [])),
     responses((status = 204, description = "It has ended.")))]
 async fn end(
-    SignedIn { person, .. }: SignedIn,
+    signed_in: SignedIn,
     State(state): State<App>,
+    audit: Audit,
     Segments([number]): Segments<1>,
 ) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { person, .. } = signed_in;
     let unknown = || ApiError::coded(UNKNOWN_SESSION, "you have no such session");
     let number = number.parse().map(SessionId).map_err(|_| unknown())?;
     to_the_end(async move {

@@ -209,6 +209,7 @@ async fn put(
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let mut whole = Value::Null;
     // A member that is null is left out.
     merge(&mut whole, &body.without(READ_ONLY, ("name", &name))?);
@@ -235,11 +236,12 @@ async fn put(
         headers(("ETag" = String, description = "Its version.")))))]
 async fn change(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([name]): Segments<1>,
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let patch = patch.without(READ_ONLY, ("name", &name))?;
     let (account, of) = (caller.account, name.clone());
     changed(state, account, name, move |before| {
@@ -264,7 +266,7 @@ fn check(account: AccountId, name: &str, body: &TrunkBody) -> Result<(), ApiErro
 
 /// Stores a change and makes it effective, also if the client disconnects in between.
 async fn changed(
-    State(state): State<App>,
+    state: App,
     account: AccountId,
     name: String,
     decide: impl FnOnce(Option<&StoredTrunk>) -> Result<Change<TrunkBody>, ApiError> + Send + 'static,
@@ -302,6 +304,7 @@ async fn delete(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, StoredTrunk>| conditions.check_before(before, tag);
         if !state.store.delete_trunk_if(caller.account, &name, condition).await? {

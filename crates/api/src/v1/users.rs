@@ -131,11 +131,12 @@ async fn one(
         (status = 409, description = "The name is taken (1208).")))]
 async fn put(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([name]): Segments<1>,
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let UserBody { password } = body.read(READ_ONLY, ("name", &name))?;
     check(&name, Some(&password))?;
     let realm = state.realm.clone();
@@ -155,11 +156,12 @@ async fn put(
         headers(("ETag" = String, description = "Its version.")))))]
 async fn change(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([name]): Segments<1>,
     conditions: Conditions,
     Body(UserPatch { password }): Body<UserPatch>,
 ) -> Answer {
+    let state = caller.acting(state);
     check(&name, password.as_deref())?;
     let realm = state.realm.clone();
     changed(state, caller.account, name, move |before| {
@@ -179,7 +181,7 @@ fn check(name: &str, password: Option<&str>) -> Result<(), ApiError> {
 }
 
 async fn changed(
-    State(state): State<App>,
+    state: App,
     account: AccountId,
     name: String,
     decide: impl FnOnce(Option<&SipUser>) -> Result<Change<SipPassword>, ApiError> + Send + 'static,
@@ -206,6 +208,7 @@ async fn delete(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let decide = |before: Option<&SipUser>| {
             conditions.check(Some(&tag(before.ok_or_else(unknown)?)))?;

@@ -249,6 +249,7 @@ async fn put(
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let mut whole = Value::Null;
     // A member that is null is left out.
     merge(&mut whole, &body.without(READ_ONLY, ("name", &name))?);
@@ -285,6 +286,7 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let patch = patch.without(READ_ONLY, ("name", &name))?;
     let of = name.clone();
     let decide = move |before: Option<&StoredWebhook>| {
@@ -318,6 +320,7 @@ async fn delete(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, StoredWebhook>| conditions.check_before(before, tag);
         if !state.store.delete_webhook_if(caller.account, &name, condition).await? {
@@ -357,6 +360,7 @@ async fn rotate(
     Segments([name]): Segments<1>,
     Body(Rotation { overlap_h }): Body<Rotation>,
 ) -> Answer {
+    let state = caller.acting(state);
     if overlap_h > OVERLAP_H_MAX {
         let error = FieldError::new("/overlap_h", format!("must be 0 to {OVERLAP_H_MAX}"));
         return Err(ApiError::members(vec![error]));

@@ -128,6 +128,7 @@ async fn make(
     State(state): State<App>,
     Body(Settings { services }): Body<Settings>,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let key = state.store.make_webrtc_key(caller.account, services).await?;
         let location = format!("/v1/webrtc_keys/{}", key.key);
@@ -170,6 +171,7 @@ async fn put(
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let Settings { services } = body.read(READ_ONLY, ("key", &key))?;
     check(services.as_deref())?;
     to_the_end(async move {
@@ -188,11 +190,12 @@ async fn put(
         headers(("ETag" = String, description = "Its version.")))))]
 async fn change(
     caller: Caller<Config>,
-    state: State<App>,
+    State(state): State<App>,
     Segments([key]): Segments<1>,
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     changed(state, caller.account, key, move |before| {
         let before = before.filter(|key| key.revoked_at.is_none()).ok_or_else(unknown)?;
         let Settings { services } = patch.merge_into(&Settings { services: before.services.clone() })?;
@@ -212,7 +215,7 @@ fn check(services: Option<&[String]>) -> Result<(), ApiError> {
 }
 
 async fn changed(
-    State(state): State<App>,
+    state: App,
     account: AccountId,
     key: String,
     decide: impl FnOnce(Option<&WebRtcKey>) -> Result<Change<Option<Vec<String>>>, ApiError> + Send + 'static,
@@ -239,6 +242,7 @@ async fn revoke(
     Segments([key]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, WebRtcKey>| conditions.check_before(before, tag);
         if !state.store.revoke_webrtc_key_if(caller.account, &key, condition).await? {

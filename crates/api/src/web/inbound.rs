@@ -57,10 +57,11 @@ async fn one(
 
 async fn replace(
     State(state): State<App>,
-    Caller { account, .. }: Caller<Config>,
+    caller: Caller<Config>,
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
+    let (state, account) = (caller.acting(state), caller.account);
     let body = object(&body, &name)?;
     to_the_end(async move {
         let put = state.store.put_service(account, &name, &body).await?;
@@ -72,10 +73,11 @@ async fn replace(
 
 async fn patch(
     State(state): State<App>,
-    Caller { account, .. }: Caller<Config>,
+    caller: Caller<Config>,
     Segments([name]): Segments<1>,
     Whole(body): Whole,
 ) -> Answer {
+    let (state, account) = (caller.acting(state), caller.account);
     let body = object(&body, &name)?;
     to_the_end(async move {
         let patched = state.store.patch_service(account, &name, &body).await?;
@@ -84,11 +86,8 @@ async fn patch(
     .await
 }
 
-async fn delete(
-    State(state): State<App>,
-    Caller { account, .. }: Caller<Config>,
-    Segments([name]): Segments<1>,
-) -> Answer {
+async fn delete(State(state): State<App>, caller: Caller<Config>, Segments([name]): Segments<1>) -> Answer {
+    let (state, account) = (caller.acting(state), caller.account);
     to_the_end(async move {
         match state.store.delete_service(account, &name).await? {
             true => Ok(json(StatusCode::OK, &value!({ "deleted": true }))),

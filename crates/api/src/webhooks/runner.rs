@@ -4,6 +4,7 @@ use super::{
     client::{Answered, Client, Message, SendError},
     sign::signatures,
 };
+use crate::time::now;
 use data_encoding::HEXLOWER;
 use ipnet::IpNet;
 use plenary_model::{
@@ -16,7 +17,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Notify, Semaphore},
@@ -456,11 +457,6 @@ impl Inner {
 fn message_id(account: AccountId, webhook: &StoredWebhook, seq: i64) -> String {
     let of = format!("{} {} {}", account.0, webhook.name, webhook.created_at.0);
     format!("evt_{seq:012}_{}", HEXLOWER.encode(&Sha256::digest(of)[..6]))
-}
-
-fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn damaged(error: &serde_json::Error) -> StoreError {

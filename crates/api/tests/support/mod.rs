@@ -27,7 +27,7 @@ use plenary_conference::{
     reservation::{ReservationChange, ReservationRequest},
 };
 use plenary_model::{Actor, ConferenceRecordingId, RecordingSettings};
-use plenary_store::Store;
+use plenary_store::{Doing, Store, StoreError};
 use plenary_trace::{Kind, Ladder, Message};
 use serde_json::Value;
 use std::{
@@ -49,8 +49,24 @@ pub const LOGIN: &str = "1-2-0/bob@example.com";
 /// Every recording that begins.
 pub const RECORDING: &str = "019a7c3e5b1f00112233445566778899";
 
+/// Who talks, as far as tests say.
+#[derive(Default)]
+pub struct Talkers(pub Mutex<Vec<(ConferenceName, ParticipantId)>>);
+
+#[async_trait]
+impl plenary_api::Voices for Talkers {
+    async fn talkers(&self, _: AccountId) -> Vec<(ConferenceName, ParticipantId)> {
+        self.0.lock().unwrap().clone()
+    }
+
+    async fn level_dbov(&self, _: &ParticipantId) -> Option<f32> {
+        Some(-21.0)
+    }
+}
+
 pub struct World {
     pub router: Router,
+    pub talkers: Arc<Talkers>,
     pub store: Store,
     pub followers: plenary_api::Followers,
     pub webhooks: plenary_api::Webhooks,
@@ -151,9 +167,9 @@ impl Control {
 
 #[async_trait]
 impl ConferenceControl for Control {
-    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
+    fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl> {
         Arc::new(Self {
-            home: self.home.acting(actor),
+            home: self.home.acting(doing),
             state: self.state.clone(),
             trunks_gate: self.trunks_gate.clone(),
             trunks_taken: self.trunks_taken.clone(),
@@ -486,7 +502,7 @@ impl OperatorControl for Installation {
         serde_json::json!({ "http": "127.0.0.1:8080" })
     }
 
-    fn ladder(&self, participant: &str) -> Option<Ladder> {
+    async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError> {
         let message = |at_us, kind, is_sent, bytes: &[u8]| Message {
             at_us,
             kind,
@@ -500,13 +516,13 @@ impl OperatorControl for Installation {
             message(1_500_000, Kind::Sip, false, b"BYE sip:a@b SIP/2.0\r\nCall-ID: 1@h\r\n\r\n"),
             message(1_600_000, Kind::Rtcp, true, &[0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 203, 0, 1, 0, 0, 0, 7]),
         ];
-        (participant == CALLED).then(|| Ladder {
+        Ok((participant == CALLED).then(|| Ladder {
             sip_call_ids: vec!["1@h".to_owned()],
             is_over: true,
             has_failed: false,
             messages: messages.into_iter().map(Arc::new).collect(),
             left_out: 3,
-        })
+        }))
     }
 
     fn log(&self, lines: usize) -> Vec<String> {
@@ -564,7 +580,8 @@ impl World {
             trunks_gate: Arc::default(),
             trunks_taken: Arc::default(),
         });
-        let followers = plenary_api::Followers::new(store.clone(), 3);
+        let talkers = Arc::<Talkers>::default();
+        let followers = plenary_api::Followers::new(store.clone(), 3).with_voices(talkers.clone());
         let webhooks = webhooks(&store);
         let router = router(ApiState {
             store: store.clone(),
@@ -583,6 +600,7 @@ impl World {
                 RecordingSettings::default(),
             ),
             followers: followers.clone(),
+            audit: plenary_api::AuditWriter::new(store.clone()),
             webhooks: webhooks.clone(),
             media: plenary_api::MediaLimits {
                 bytes_max: 200_000,
@@ -598,6 +616,7 @@ impl World {
         });
         Self {
             router,
+            talkers,
             store,
             followers,
             webhooks,

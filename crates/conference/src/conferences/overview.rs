@@ -7,7 +7,7 @@ use super::{
     live::LiveConference,
 };
 use crate::{
-    id::{AccountId, ConferenceKey, ConferenceName},
+    id::{AccountId, ConferenceKey, ConferenceName, ParticipantId},
     state::State,
 };
 use std::collections::BTreeMap;
@@ -36,6 +36,20 @@ impl Conferences {
             .skip_while(move |(key, _)| is_after && **key == first)
             .take_while(move |(key, _)| key.account == account)
             .map(|(key, conference)| overview(key, conference))
+    }
+
+    /// Who is heard talking in conferences of the account.
+    #[must_use]
+    pub fn talkers(&self, account: AccountId) -> Vec<(ConferenceName, ParticipantId)> {
+        let first = ConferenceKey { account, name: ConferenceName::new("") };
+        self.conferences
+            .range(first..)
+            .take_while(|(key, _)| key.account == account)
+            .flat_map(|(key, conference)| {
+                let talkers = conference.live().into_iter().flat_map(LiveConference::talkers);
+                talkers.map(|id| (key.name.clone(), id.clone()))
+            })
+            .collect()
     }
 
     /// How many conferences are in each state, and how many seats are taken, over all accounts: by participants who are in and by

@@ -17,10 +17,11 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
     let mut out = std::io::stdout().lock();
     match command {
         Account::Create { login } => {
-            let (account, key) = store.create_account_login(&login).await?;
+            let command = audit::Command::begin(&store, format!("account create {login}"), None);
+            let (account, key) = command.store.create_account_login(&login).await?;
             writeln!(out, "Account {login} created. Its API Access Key, shown this once:\n{key}")?;
             let after = json!({ "id": account.id.0, "login": login });
-            audit::note(&store, format!("account create {login}"), None, Some(after)).await?;
+            command.done(Some(after)).await?;
         }
         Account::List => {
             for account in store.list_accounts().await? {
@@ -39,13 +40,14 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
                 conference: conference.map(ConferenceName::new),
                 expires_at: expires_in_days.map(|days| wall_now().plus_minutes(days * 24 * 60)),
             };
-            let (made, key) = store.key_new(account.id, &settings).await?;
+            let command = audit::Command::begin(&store, format!("account key new {login}"), None);
+            let (made, key) = command.store.key_new(account.id, &settings).await?;
             writeln!(
                 out,
                 "Key {} of {login} made, with the scopes {}; its older keys keep working. The key, shown this once:\n{key}",
                 made.id, made.scopes
             )?;
-            audit::note(&store, format!("account key new {login}"), None, Some(shown(&made))).await?;
+            command.done(Some(shown(&made))).await?;
         }
         Account::Key(Key::List { login }) => {
             let account = find(&store, &login).await?;
@@ -70,17 +72,13 @@ pub(super) async fn run(config: &Config, command: Account) -> anyhow::Result<()>
         Account::Key(Key::Revoke { login, key }) => {
             let account = find(&store, &login).await?;
             let before = store.keys(account.id).await?.into_iter().find(|one| one.id.0 == key);
-            if !store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
+            let what = format!("account key revoke {login} {key}");
+            let command = audit::Command::begin(&store, what, before.as_ref().map(shown));
+            if !command.store.key_revoke(account.id, plenary_store::KeyId(key)).await? {
                 bail!("{login} has no valid key {key}. `plenary account key list {login}` shows its keys.");
             }
             operator::keys_changed(&config.data).await;
-            audit::note(
-                &store,
-                format!("account key revoke {login} {key}"),
-                before.as_ref().map(shown),
-                None,
-            )
-            .await?;
+            command.done(None).await?;
             writeln!(out, "Key {key} of {login} is revoked.")?;
         }
         Account::WebRtcKey(command) => webrtc_key(&store, &mut out, command).await?,
@@ -117,15 +115,16 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
             let account = find(store, &login).await?;
             let services = (!services.is_empty()).then_some(services);
             let shown = services.clone();
+            let command = audit::Command::begin(store, format!("account webrtc-key new {login}"), None);
             let key = match key {
                 Some(key) => {
-                    store.put_webrtc_key(account.id, &key, services.as_deref()).await?;
+                    command.store.put_webrtc_key(account.id, &key, services.as_deref()).await?;
                     key
                 }
-                None => store.make_webrtc_key(account.id, services).await?.key,
+                None => command.store.make_webrtc_key(account.id, services).await?.key,
             };
             let after = json!({ "key": key, "services": shown });
-            audit::note(store, format!("account webrtc-key new {login}"), None, Some(after)).await?;
+            command.done(Some(after)).await?;
             writeln!(out, "Access key of {login} for browsers. It is no secret:\n{key}")?;
         }
         WebRtcKey::List { login } => {
@@ -142,13 +141,14 @@ async fn webrtc_key(store: &Store, out: &mut impl Write, command: WebRtcKey) -> 
         }
         WebRtcKey::Revoke { login, key } => {
             let account = find(store, &login).await?;
-            if !store.revoke_webrtc_key(account.id, &key).await? {
+            let what = format!("account webrtc-key revoke {login} {key}");
+            let command = audit::Command::begin(store, what, Some(json!({ "key": key })));
+            if !command.store.revoke_webrtc_key(account.id, &key).await? {
                 bail!(
                     "{login} has no valid access key {key}. `plenary account webrtc-key list {login}` shows its keys."
                 );
             }
-            let what = format!("account webrtc-key revoke {login} {key}");
-            audit::note(store, what, Some(json!({ "key": key })), None).await?;
+            command.done(None).await?;
             writeln!(out, "Access key {key} of {login} is revoked.")?;
         }
     }

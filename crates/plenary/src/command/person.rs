@@ -19,6 +19,9 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
                 None => None,
             };
             let before = store.find_person(&mail).await?;
+            let address = before.as_ref().map_or(mail.trim(), |person| &person.mail);
+            let path = format!("person invite {address}");
+            let command = audit::Command::begin(&store, path, before.as_ref().map(shown));
             let person = match &before {
                 Some(person) => {
                     let on_top = move |person: &Person| {
@@ -28,7 +31,7 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
                         settings.language = language.unwrap_or(settings.language);
                         settings
                     };
-                    change(&store, person, on_top).await?
+                    change(&command.store, person, on_top).await?
                 }
                 None => {
                     let settings = PersonSettings {
@@ -39,14 +42,12 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
                         is_disabled: false,
                         roles: account.into_iter().collect::<BTreeMap<_, _>>(),
                     };
-                    store.person_new(&settings, wall_now()).await?
+                    command.store.person_new(&settings, wall_now()).await?
                 }
             };
-            let invitation = store.invite(person.id, wall_now()).await?;
+            let invitation = command.store.invite(person.id, wall_now()).await?;
             let (code, expires_at) = invitation.ok_or_else(|| anyhow!("{mail} was removed meanwhile"))?;
-            let after = Some(shown(&person));
-            audit::note(&store, format!("person invite {}", person.mail), before.as_ref().map(shown), after)
-                .await?;
+            command.done(Some(shown(&person))).await?;
             writeln!(
                 out,
                 "{} <{}> {}. The link to set a password by, valid once and until {} (UTC), shown this once:\n{}",
@@ -86,14 +87,15 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
         }
         Command::Remove { mail } => {
             let person = known(&store, &mail).await?;
-            let removed = store.remove_person(person.id, |_| Ok::<_, Infallible>(())).await;
+            let path = format!("person remove {}", person.mail);
+            let command = audit::Command::begin(&store, path, Some(shown(&person)));
+            let removed = command.store.remove_person(person.id, |_| Ok::<_, Infallible>(())).await;
             let removed = removed.map_err(|error| match error {
                 ChangeError::Refused(never) => match never {},
                 ChangeError::Store(error) => error,
             })?;
-            if let Some(before) = &removed {
-                audit::note(&store, format!("person remove {}", before.mail), Some(shown(before)), None)
-                    .await?;
+            if removed.is_some() {
+                command.done(None).await?;
             }
             writeln!(out, "{mail} is removed.")?;
         }
@@ -127,10 +129,12 @@ async fn set_disabled(store: &Store, mail: &str, is_disabled: bool) -> anyhow::R
     if before.is_disabled == is_disabled {
         bail!("{mail} is {} already", if is_disabled { "disabled" } else { "enabled" });
     }
-    let after = change(store, &before, |person| PersonSettings { is_disabled, ..person.settings() }).await?;
     let what = if is_disabled { "disable" } else { "enable" };
-    let path = format!("person {what} {}", after.mail);
-    audit::note(store, path, Some(shown(&before)), Some(shown(&after))).await
+    let command =
+        audit::Command::begin(store, format!("person {what} {}", before.mail), Some(shown(&before)));
+    let settings = |person: &Person| PersonSettings { is_disabled, ..person.settings() };
+    let after = change(&command.store, &before, settings).await?;
+    command.done(Some(shown(&after))).await
 }
 
 /// A person as the audit log shows them.

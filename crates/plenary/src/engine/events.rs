@@ -1,31 +1,22 @@
-//! The writer of the event log, behind the engine's back: a slow disk may delay an event, never a call.
+//! The writer of the event log.
 //!
-//! Events wait in a queue of fixed length while the database is away. What does not fit any more is counted, and the log says where
-//! and how many are missing (`events.lost`).
+//! What finds no room in its queue is counted, and the log says where and how many are missing (`events.lost`).
 
+use crate::metrics::Meters;
 use plenary_api::Followers;
 use plenary_conference::{Conferences, Reservation, ReservationToken, Timestamp};
 use plenary_model::{AccountEvent, AccountId, Actor, EventKind, EventRecord, OngoingKind};
-use plenary_store::{Store, StoreError};
+use plenary_store::{Journal, Store, StoreError, Writer, WriterBounds};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
-use tracing::{error, info, warn};
+use tracing::info;
 
-/// How many events may wait for the database: some 50 MB, ten seconds of ten thousand events each.
-const WAITING_MAX: usize = 100_000;
-/// Events written at once: each write waits for the disk.
-const BATCH_MAX: usize = 2000;
-/// What comes within so long is written together.
-const GATHERED: Duration = Duration::from_millis(20);
-/// How long to wait after a write that failed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// 100,000 events that wait are some 50 MB, ten seconds of ten thousand events each.
+const BOUNDS: WriterBounds =
+    WriterBounds { waiting: 100_000, batch: 2000, gathered: Duration::from_millis(20) };
 
 /// How many events of which accounts could not be kept.
 type Lost = Arc<Mutex<BTreeMap<AccountId, u64>>>;
@@ -33,24 +24,46 @@ type Lost = Arc<Mutex<BTreeMap<AccountId, u64>>>;
 /// The writer of the event log.
 #[derive(Debug)]
 pub(super) struct EventWriter {
-    events: mpsc::Sender<AccountEvent>,
+    writer: Writer<EventLog>,
     lost: Lost,
     followers: Followers,
-    stopping: watch::Sender<bool>,
-    writer: JoinHandle<()>,
+}
+
+/// Where events are written.
+#[derive(Debug)]
+struct EventLog {
+    store: Store,
+    lost: Lost,
+    meters: Arc<Meters>,
+}
+
+impl Journal for EventLog {
+    type Entry = AccountEvent;
+    const ENTRIES: &'static str = "events";
+
+    async fn write(&self, entries: &[AccountEvent], again: bool) -> Result<(), StoreError> {
+        self.store.write_events(entries, again).await?;
+        self.meters.events_written(super::wall_now(), entries.iter().map(|entry| entry.event.at));
+        Ok(())
+    }
+
+    /// Where nothing more comes, a gap is told of all the same.
+    fn left_over(&self) -> Vec<AccountEvent> {
+        let at = super::wall_now();
+        let lost = std::mem::take(&mut *self.lost.lock().unwrap_or_else(PoisonError::into_inner));
+        lost.into_iter().map(|(account, count)| lost_events(account, count, at)).collect()
+    }
 }
 
 impl EventWriter {
-    pub(super) fn start(store: Store, followers: Followers) -> Self {
-        Self::start_with(store, followers, WAITING_MAX)
+    pub(super) fn start(store: Store, followers: Followers, meters: Arc<Meters>) -> Self {
+        Self::start_with(store, followers, meters, BOUNDS)
     }
 
-    fn start_with(store: Store, followers: Followers, waiting_max: usize) -> Self {
-        let (events, waiting) = mpsc::channel(waiting_max);
-        let (stopping, stop) = watch::channel(false);
-        let lost = Lost::default();
-        let writer = tokio::spawn(write(store, waiting, lost.clone(), stop));
-        Self { events, lost, followers, stopping, writer }
+    fn start_with(store: Store, followers: Followers, meters: Arc<Meters>, bounds: WriterBounds) -> Self {
+        let (lost, counts) = (Lost::default(), meters.events.clone());
+        let log = EventLog { store, lost: lost.clone(), meters };
+        Self { writer: Writer::start(log, bounds, counts), lost, followers }
     }
 
     /// Takes an event; never waits.
@@ -58,26 +71,23 @@ impl EventWriter {
         if event.event.kind.is_live_only() {
             return self.followers.send_live(event);
         }
+        let account = event.account;
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         // The gap is told of before what comes after it.
-        if let Some(count) = lost.get(&event.account).copied()
-            && self.events.try_send(lost_events(event.account, count, event.event.at)).is_ok()
+        if let Some(count) = lost.get(&account).copied()
+            && self.writer.try_write(lost_events(account, count, event.event.at)).is_ok()
         {
-            lost.remove(&event.account);
+            lost.remove(&account);
         }
-        if lost.contains_key(&event.account) || self.events.try_send(event.clone()).is_err() {
-            if lost.is_empty() {
-                warn!("too many events are waiting for the database: some are lost");
-            }
-            *lost.entry(event.account).or_default() += 1;
+        if lost.contains_key(&account) || self.writer.try_write(event).is_err() {
+            self.writer.lose();
+            *lost.entry(account).or_default() += 1;
         }
     }
 
     /// Waits until everything is written.
     pub(super) async fn finish(self) {
-        let _ = self.stopping.send(true);
-        drop(self.events);
-        let _ = self.writer.await;
+        self.writer.finish().await;
     }
 }
 
@@ -91,72 +101,6 @@ fn lost_events(account: AccountId, count: u64, at: Timestamp) -> AccountEvent {
         kind: EventKind::EventsLost { count },
     };
     AccountEvent { account, event }
-}
-
-/// Writes what comes, as much at a time as there is.
-async fn write(
-    store: Store,
-    mut waiting: mpsc::Receiver<AccountEvent>,
-    lost: Lost,
-    stop: watch::Receiver<bool>,
-) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        if batch.len() < BATCH_MAX && !*stop.borrow() {
-            tokio::time::sleep(GATHERED).await;
-        }
-        while batch.len() < BATCH_MAX
-            && let Ok(event) = waiting.try_recv()
-        {
-            batch.push(event);
-        }
-        write_batch(&store, &batch, &stop).await;
-        batch.clear();
-        // Where nothing more comes, the gap is told of all the same.
-        if waiting.is_empty() {
-            let at = super::wall_now();
-            let lost = std::mem::take(&mut *lost.lock().unwrap_or_else(PoisonError::into_inner));
-            batch.extend(lost.into_iter().map(|(account, count)| lost_events(account, count, at)));
-            if !batch.is_empty() {
-                write_batch(&store, &batch, &stop).await;
-                batch.clear();
-            }
-        }
-    }
-}
-
-/// What cannot be written (the disk is full, the database is away) is tried again until it can, or until the service stops.
-async fn write_batch(store: &Store, batch: &[AccountEvent], stop: &watch::Receiver<bool>) {
-    let (mut failed, mut again) = (0, false);
-    loop {
-        match store.write_events(batch, again).await {
-            Ok(()) => break,
-            Err(error) if error.is_unavailable() => {
-                failed += 1;
-                again |= matches!(error, StoreError::Unconfirmed { .. });
-                if *stop.borrow() && failed > 1 {
-                    warn!(%error, events = batch.len(), "events could not be written and are lost");
-                    return;
-                }
-                warn!(%error, events = batch.len(), "events cannot be written; trying again");
-                tokio::time::sleep(RETRY_AFTER).await;
-            }
-            Err(error) if batch.len() == 1 => {
-                error!(%error, kind = batch[0].event.kind.name(), "an event cannot be written and is lost");
-                return;
-            }
-            Err(_) => {
-                // One of them is what the database refuses.
-                for event in batch {
-                    Box::pin(write_batch(store, std::slice::from_ref(event), stop)).await;
-                }
-                return;
-            }
-        }
-    }
-    if failed > 0 {
-        info!(events = batch.len(), "events are being written again");
-    }
 }
 
 /// Closes in the logs what had been going on when the last run was cut off. The reservations whose time goes on are returned: that
@@ -180,7 +124,7 @@ pub(super) async fn close_last_run(
     if !closing.is_empty() {
         info!(events = closing.len(), "what a run that was cut off has left open is closed in the event log");
     }
-    for batch in closing.chunks(BATCH_MAX) {
+    for batch in closing.chunks(BOUNDS.batch) {
         store.write_events(batch, false).await?;
     }
     Ok(begun)
@@ -221,7 +165,9 @@ mod tests {
         let store = Store::open(folder.path()).await.unwrap();
         let account = store.create_account_login("1-2-0/bob@example.com").await.unwrap().0.id;
         let followers = Followers::new(store.clone(), 10);
-        let writer = EventWriter::start_with(store.clone(), followers, 3);
+        let bounds = WriterBounds { waiting: 3, ..BOUNDS };
+        let meters = Arc::<Meters>::default();
+        let writer = EventWriter::start_with(store.clone(), followers, meters.clone(), bounds);
         // The task that writes has not run yet: three fit.
         (0..5).for_each(|n| writer.write(event(account, &format!("C{n}"))));
         while store.event_bounds(account).await.unwrap().last < 4 {
@@ -236,5 +182,6 @@ mod tests {
         });
         assert_eq!(told.collect::<Vec<_>>(), ["C0", "C1", "C2", "lost 2", "C5"]);
         assert_eq!(log.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert_eq!((meters.events.waiting(), meters.events.lost()), (0, 2));
     }
 }

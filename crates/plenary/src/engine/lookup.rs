@@ -25,7 +25,7 @@ pub(super) async fn look_up(store: &Store, engine: &EngineHandle, lookup: Lookup
             Found::Pin(check_pin(store, account, &room, &pin, &caller).await.map_err(failed))
         }
         Lookup::Extend { conference, minutes, by } => {
-            Found::Extended(extend(&engine.acting(by), conference, minutes).await)
+            Found::Extended(extend(&engine.acting(by.into()), conference, minutes).await)
         }
         Lookup::Caller(query) => {
             Found::Caller(look_up_caller(store, *query).await.map(Box::new).map_err(failed))

@@ -165,7 +165,7 @@ impl Engine {
             languages: parts.languages,
         };
         parts.trace.set_node(start.node);
-        let events = EventWriter::start(parts.store.clone(), parts.followers);
+        let events = EventWriter::start(parts.store.clone(), parts.followers, parts.meters.clone());
         for event in events::events_of_start(&mut conferences, &begun) {
             events.write(event);
         }
@@ -173,7 +173,7 @@ impl Engine {
         let mut engine = Self {
             clock,
             node: Node::new(start, conferences, clock.now()),
-            records: RecordWriter::start(parts.store.clone(), parts.meters.clone()),
+            records: RecordWriter::start(parts.store.clone(), &parts.meters),
             meter: CallMeter::new(parts.meters),
             trace: parts.trace,
             events,

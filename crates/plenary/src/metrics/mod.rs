@@ -13,7 +13,7 @@ use plenary_calls::{Totals, media::OneWay};
 use plenary_conference::{State, Timestamp};
 use plenary_media::{JITTER_BOUNDS_US, LATENESS_BOUNDS_US, MediaHandle, PlaneCounts};
 use plenary_sip::{SipCounts, SipHandle};
-use plenary_store::Store;
+use plenary_store::{Store, WriterCounts};
 use prometheus_client::metrics::MetricType;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,6 +34,8 @@ const CALL_SECONDS: [f64; 10] = [5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 
 const MOS: [f64; 9] = [1.5, 2.0, 2.6, 3.1, 3.6, 4.0, 4.3, 4.4, 4.5];
 /// Upper bounds of the time that the engine takes to answer, in seconds.
 const ANSWER_SECONDS: [f64; 9] = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0];
+/// Upper bounds of the time until an event is in the log, in seconds. 0.05 is what docs/events.md promises.
+const EVENT_SECONDS: [f64; 10] = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1.0];
 
 /// What is counted where it happens. None of it is a media thread's.
 #[derive(Debug)]
@@ -47,8 +49,9 @@ pub(crate) struct Meters {
     /// By media thread.
     busy_shares: Mutex<Vec<f64>>,
     pub(crate) wrong_pins: AtomicU64,
-    pub(crate) records_waiting: AtomicU64,
-    pub(crate) records_dropped: AtomicU64,
+    event_log_seconds: Observations,
+    pub(crate) records: Arc<WriterCounts>,
+    pub(crate) events: Arc<WriterCounts>,
 }
 
 impl Default for Meters {
@@ -61,8 +64,9 @@ impl Default for Meters {
             engine_answer_seconds: Observations::new(&ANSWER_SECONDS),
             busy_shares: Mutex::default(),
             wrong_pins: AtomicU64::new(0),
-            records_waiting: AtomicU64::new(0),
-            records_dropped: AtomicU64::new(0),
+            event_log_seconds: Observations::new(&EVENT_SECONDS),
+            records: Arc::default(),
+            events: Arc::default(),
         }
     }
 }
@@ -86,6 +90,11 @@ impl Meters {
 
     pub(crate) fn engine_answered(&self, within: Duration) {
         self.engine_answer_seconds.add(within.as_secs_f64());
+    }
+
+    /// Events that happened at these times are in the log.
+    pub(crate) fn events_written(&self, now: Timestamp, happened: impl Iterator<Item = Timestamp>) {
+        self.event_log_seconds.add_all(happened.map(|at| now.0.saturating_sub(at.0) as f64 / 1000.0));
     }
 
     /// The share of its time that each media thread was at work of late.
@@ -189,15 +198,21 @@ impl Metrics {
 
     fn resources(&self, families: &mut Vec<Family>) {
         let meters = &self.meters;
-        let waiting = meters.records_waiting.load(Relaxed) as f64;
+        let one = |count| [(Vec::new(), Sample::Counter(count))];
+        let waiting = meters.records.waiting() as f64;
         families.push(single(
             "records_waiting",
             "Entries of call records that wait for the database",
             waiting,
         ));
-        let dropped = [(Vec::new(), Sample::Counter(meters.records_dropped.load(Relaxed)))];
         let help = "Entries of call records that were lost because too many waited for the database";
-        families.push(counter("records_dropped", help, dropped));
+        families.push(counter("records_dropped", help, one(meters.records.lost())));
+        let waiting = meters.events.waiting() as f64;
+        families.push(single("events_waiting", "Events that wait for the database", waiting));
+        let help = "Events that were lost because too many waited for the database";
+        families.push(counter("events_dropped", help, one(meters.events.lost())));
+        let help = "How long after it happened an event was in the log";
+        families.push(histogram("event_log_seconds", help, meters.event_log_seconds.read()));
         if let Ok(space) = plenary_net::disk_space(&self.config.data) {
             families.push(single(
                 "disk_free_bytes",

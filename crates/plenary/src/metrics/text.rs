@@ -76,7 +76,12 @@ impl Observations {
     }
 
     pub(super) fn add(&self, value: f64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).add(value);
+        self.add_all([value]);
+    }
+
+    pub(super) fn add_all(&self, values: impl IntoIterator<Item = f64>) {
+        let mut histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        values.into_iter().for_each(|value| histogram.add(value));
     }
 
     pub(super) fn read(&self) -> Sample {

@@ -2,23 +2,16 @@
 
 use crate::engine::wall_now;
 use anyhow::Context;
-use plenary_model::{AUDIT_COMMAND, AuditEntry, remove_secrets};
-use plenary_store::Store;
+use plenary_model::{AUDIT_COMMAND, Actor, AuditEntry, remove_secrets};
+use plenary_store::{Doing, Store};
 use serde_json::Value;
-use std::os::unix::fs::MetadataExt;
+use std::{os::unix::fs::MetadataExt, sync::Arc};
 
-/// A command that was carried out: what it was, what there was before, and what there is now.
-pub(crate) fn command(
-    path: String,
-    uid: Option<u32>,
-    before: Option<Value>,
-    after: Option<Value>,
-) -> AuditEntry {
-    let without_secrets = |value: Option<Value>| {
-        let mut value = value?;
-        remove_secrets(&mut value);
-        Some(value)
-    };
+/// A command: what it is, and what there was before.
+pub(crate) fn command(path: String, uid: Option<u32>, before: Option<Value>) -> AuditEntry {
+    let mut id = [0; 8];
+    // Without random numbers, which are always there, it has no id, and is written when it is done.
+    let request_id = getrandom::fill(&mut id).is_ok().then(|| format!("{:016x}", u64::from_be_bytes(id)));
     AuditEntry {
         at: wall_now(),
         account: None,
@@ -26,25 +19,46 @@ pub(crate) fn command(
         key: None,
         person: None,
         source: None,
-        request_id: None,
+        request_id,
         method: AUDIT_COMMAND.to_owned(),
         path,
-        status: 200,
+        status: None,
         before: without_secrets(before),
-        after: without_secrets(after),
+        after: None,
         request: None,
     }
 }
 
-/// Writes down a command that this process has carried out.
-pub(crate) async fn note(
-    store: &Store,
-    path: String,
-    before: Option<Value>,
-    after: Option<Value>,
-) -> anyhow::Result<()> {
-    let entry = command(path, own_uid(), before, after);
-    store.write_audit(&[entry]).await.context("it is done, but the audit log could not be written")
+/// It was carried out, and this is there now.
+pub(crate) fn done(entry: AuditEntry, after: Option<Value>) -> AuditEntry {
+    AuditEntry { at: wall_now(), status: Some(200), after: without_secrets(after), ..entry }
+}
+
+fn without_secrets(value: Option<Value>) -> Option<Value> {
+    let mut value = value?;
+    remove_secrets(&mut value);
+    Some(value)
+}
+
+/// A command that this process carries out: what it changes by the store is in the audit log with it.
+pub(crate) struct Command {
+    pub(crate) store: Store,
+    entry: Arc<AuditEntry>,
+}
+
+impl Command {
+    pub(crate) fn begin(store: &Store, path: String, before: Option<Value>) -> Self {
+        let entry = Arc::new(command(path, own_uid(), before));
+        let store = store.acting(Doing { actor: Actor::api(), entry: Some(entry.clone()) });
+        Self { store, entry }
+    }
+
+    /// It is carried out, and this is there now.
+    pub(crate) async fn done(self, after: Option<Value>) -> anyhow::Result<()> {
+        let entry = done(AuditEntry::clone(&self.entry), after);
+        let written = self.store.write_audit(&[entry]).await;
+        written.context("it is done, but the audit log could not be written")
+    }
 }
 
 /// The user that this process runs as.

@@ -6,7 +6,7 @@ use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl};
 use plenary_conference::Timestamp;
 use plenary_media::{MediaHandle, WorkerLoad};
 use plenary_sip::SipHandle;
-use plenary_store::Store;
+use plenary_store::{Store, StoreError};
 use plenary_trace::Ladder;
 use serde_json::{Value, json};
 use std::{
@@ -73,8 +73,12 @@ impl OperatorControl for Operator {
         settings
     }
 
-    fn ladder(&self, participant: &str) -> Option<Ladder> {
-        self.trace.ladder(participant)
+    async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError> {
+        if let Some(ladder) = self.trace.ladder(participant) {
+            return Ok(Some(ladder));
+        }
+        let stored = self.store.messages_of(participant).await?;
+        Ok(stored.as_ref().and_then(Ladder::from_json))
     }
 
     fn log(&self, lines: usize) -> Vec<String> {

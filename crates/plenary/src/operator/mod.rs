@@ -178,7 +178,7 @@ async fn serve(stream: UnixStream, sip: SipHandle, store: Store, engine: EngineH
             let lifted = sip.lift_ban(source).await;
             info!(target: "audit", uid = by, %source, lifted, "a ban is to be lifted");
             if lifted {
-                let entry = audit::command(format!("ban lift {source}"), by, None, None);
+                let entry = audit::done(audit::command(format!("ban lift {source}"), by, None), None);
                 if let Err(error) = store.write_audit(&[entry]).await {
                     warn!(%error, "the lifting of a ban could not be written into the audit log");
                 }

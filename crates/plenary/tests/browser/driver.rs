@@ -24,6 +24,8 @@ struct Talk {
     to_do: VecDeque<String>,
     /// What it has heard, at 8 kHz, up to [`RECORDED_MAX`] samples.
     heard: Vec<i16>,
+    /// How the service behind has answered.
+    statuses: Vec<u16>,
 }
 
 /// Three minutes at 8 kHz: more than any test takes.
@@ -34,7 +36,16 @@ struct Site {
     page: &'static str,
     /// Scripts that the page loads from below `/packages/`.
     packages: Option<PathBuf>,
+    /// Whose answers are given out below `/service/`.
+    behind: Option<Behind>,
     talk: Mutex<Talk>,
+}
+
+/// A service as the page reaches it: through the site that the page is of, which has the key.
+pub struct Behind {
+    pub address: String,
+    pub login: String,
+    pub key: String,
 }
 
 /// Chromium with a page, which speaks a tone and measures what it hears.
@@ -54,10 +65,20 @@ impl Browser {
         hz: u32,
         flags: &[String],
     ) -> Self {
+        Self::open_site(Site { page, packages, behind: None, talk: Mutex::default() }, query, hz, flags)
+    }
+
+    /// With a page that reaches a service below `/service/`.
+    pub fn open_before(page: &'static str, behind: Behind, query: &str) -> Self {
+        let site = Site { page, packages: None, behind: Some(behind), talk: Mutex::default() };
+        Self::open_site(site, query, 500, &[])
+    }
+
+    fn open_site(site: Site, query: &str, hz: u32, flags: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let voice = folder.path().join("voice.wav");
         support::write_tone(&voice, hz, 48_000, 1);
-        let site = Arc::new(Site { page, packages, talk: Mutex::default() });
+        let site = Arc::new(site);
         let stop = Arc::new(AtomicBool::new(false));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -110,6 +131,11 @@ impl Browser {
 
     pub fn said(&self) -> Value {
         self.site.talk.lock().unwrap().said.clone()
+    }
+
+    /// How the service behind has answered.
+    pub fn statuses(&self) -> Vec<u16> {
+        self.site.talk.lock().unwrap().statuses.clone()
     }
 
     pub fn tell(&self, what: &str) {
@@ -205,19 +231,37 @@ fn script(packages: Option<&Path>, path: &str) -> Option<String> {
     std::fs::read_to_string(packages.filter(|_| is_plain)?.join(path)).ok()
 }
 
+/// Gives out what the service behind answers; the connection ends with it.
+fn pass_on(behind: &Behind, path: &str, range: &str, writer: &mut TcpStream, site: &Site) {
+    let Behind { address, login, key } = behind;
+    let credentials = data_encoding::BASE64.encode(format!("{login}:{key}").as_bytes());
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Basic {credentials}\r\n{range}Connection: close\r\n\r\n"
+    );
+    let mut service = TcpStream::connect(address).unwrap();
+    service.write_all(request.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    service.read_exact(&mut start).unwrap();
+    let status = String::from_utf8_lossy(&start[9..]).parse().unwrap();
+    site.talk.lock().unwrap().statuses.push(status);
+    // The browser may have heard enough.
+    let _ = writer.write_all(&start).and_then(|()| std::io::copy(&mut service, writer).map(drop));
+}
+
 /// Gives the page out, takes its reports.
 fn serve(stream: TcpStream, site: &Site) {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let mut writer = stream.try_clone().unwrap();
     let mut reader = BufReader::new(stream);
     loop {
-        let (mut length, mut first) = (0, String::new());
+        let (mut length, mut first, mut range) = (0, String::new(), String::new());
         loop {
             let mut line = String::new();
             match reader.read_line(&mut line) {
                 Ok(0) | Err(_) => return,
                 Ok(_) if line == "\r\n" => break,
                 Ok(_) if first.is_empty() => first = line,
+                Ok(_) if line.to_ascii_lowercase().starts_with("range:") => range = line,
                 Ok(_) => {
                     if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
                         length = value.trim().parse().unwrap();
@@ -230,6 +274,9 @@ fn serve(stream: TcpStream, site: &Site) {
             return;
         }
         let path = first.split(' ').nth(1).unwrap_or_default();
+        if let Some((behind, path)) = site.behind.as_ref().zip(path.strip_prefix("/service")) {
+            return pass_on(behind, path, &range, &mut writer, site);
+        }
         let (status, kind, answer) = if first.starts_with("POST /report") {
             let mut talk = site.talk.lock().unwrap();
             talk.said = serde_json::from_slice(&body).unwrap();

@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 15] = [
+pub(crate) const MIGRATIONS: [&str; 18] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -34,6 +34,9 @@ pub(crate) const MIGRATIONS: [&str; 15] = [
     include_str!("../../migrations/postgres/0013_webhooks.sql"),
     include_str!("../../migrations/postgres/0014_people.sql"),
     include_str!("../../migrations/postgres/0015_sessions.sql"),
+    include_str!("../../migrations/postgres/0016_audit_with_changes.sql"),
+    include_str!("../../migrations/postgres/0017_personal_data.sql"),
+    include_str!("../../migrations/postgres/0018_usage.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 const APPLICATION_ID: i64 = 0x504C_4E59;
 
 /// The schema, step by step; the file's `user_version` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 25] = [
+pub(crate) const MIGRATIONS: [&str; 28] = [
     include_str!("../../migrations/sqlite/0001_accounts.sql"),
     include_str!("../../migrations/sqlite/0002_inbound_services.sql"),
     include_str!("../../migrations/sqlite/0003_reservations.sql"),
@@ -44,6 +44,9 @@ pub(crate) const MIGRATIONS: [&str; 25] = [
     include_str!("../../migrations/sqlite/0023_webhooks.sql"),
     include_str!("../../migrations/sqlite/0024_people.sql"),
     include_str!("../../migrations/sqlite/0025_sessions.sql"),
+    include_str!("../../migrations/sqlite/0026_audit_with_changes.sql"),
+    include_str!("../../migrations/sqlite/0027_personal_data.sql"),
+    include_str!("../../migrations/sqlite/0028_usage.sql"),
 ];
 
 /// Questions that can be answered at the same time. They take microseconds each.

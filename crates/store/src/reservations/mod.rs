@@ -54,7 +54,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), ReserveError> {
         let request = BookingRequest::Make { reservation: reservation.clone(), names, now, capacity };
-        self.bookings.carry_out(request, &self.actor).await.map(drop)
+        self.bookings.carry_out(request, &self.doing).await.map(drop)
     }
 
     /// Extends a reservation to a whole duration of `duration_minutes`, if its seats and its name are free for the added
@@ -70,7 +70,7 @@ impl Store {
         capacity: u32,
     ) -> Result<(), ReserveError> {
         let request = BookingRequest::Extend { token: token.clone(), duration_minutes, capacity };
-        self.bookings.carry_out(request, &self.actor).await.map(drop)
+        self.bookings.carry_out(request, &self.doing).await.map(drop)
     }
 
     /// Replaces the reservation with this token, apart from its account and its name. Its seats are released and booked
@@ -84,7 +84,7 @@ impl Store {
         capacity: u32,
     ) -> Result<(), ReserveError> {
         let request = BookingRequest::Change { reservation: reservation.clone(), capacity };
-        self.bookings.carry_out(request, &self.actor).await.map(drop)
+        self.bookings.carry_out(request, &self.doing).await.map(drop)
     }
 
     /// Removes a reservation and releases its seats and its name. `false`: no reservation has this token.
@@ -96,7 +96,7 @@ impl Store {
     /// When the database fails.
     pub async fn remove(&self, token: &ReservationToken, capacity: u32) -> Result<bool, StoreError> {
         let request = BookingRequest::Remove { token: token.clone(), capacity };
-        match self.bookings.carry_out(request, &self.actor).await {
+        match self.bookings.carry_out(request, &self.doing).await {
             Ok(removed) => Ok(removed),
             Err(ReserveError::Store(error)) => Err(error),
             // A removal is subject to no rule.

@@ -16,7 +16,7 @@ pub(super) fn events(
     // What nobody has asked for is undone.
     let actor = |token: &ReservationToken| {
         let asked = requests.iter().find(|booking| booking.request.token() == token);
-        asked.map_or_else(Actor::system, |booking| Actor::clone(&booking.actor))
+        asked.map_or_else(Actor::system, |booking| booking.doing.actor.clone())
     };
     let event = |token: &ReservationToken, stored: &StoredReservation, kind: fn(_) -> EventKind| {
         let reservation = stored.clone().into_reservation(token.clone());

@@ -21,11 +21,11 @@ use super::{
 };
 use crate::{
     StoreError,
+    audit::Doing,
     database::{Base, Write, postgres::Lock},
     events::{EventNews, append},
 };
 use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
-use plenary_model::Actor;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -59,7 +59,7 @@ pub(crate) struct BookingQueue {
 #[derive(Debug)]
 struct QueuedRequest {
     request: BookingRequest,
-    actor: Arc<Actor>,
+    doing: Arc<Doing>,
     reply: oneshot::Sender<Result<bool, ReserveError>>,
 }
 
@@ -81,12 +81,12 @@ impl BookingQueue {
     pub(super) async fn carry_out(
         &self,
         request: BookingRequest,
-        actor: &Arc<Actor>,
+        doing: &Arc<Doing>,
     ) -> Result<bool, ReserveError> {
         let (reply, answer) = oneshot::channel();
         let closed = || StoreError::Unavailable { doing: DOING, source: sqlx::Error::PoolClosed };
-        let actor = actor.clone();
-        self.requests.send(QueuedRequest { request, actor, reply }).await.map_err(|_| closed())?;
+        let doing = doing.clone();
+        self.requests.send(QueuedRequest { request, doing, reply }).await.map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 }
@@ -104,7 +104,7 @@ struct SeatCache {
 #[derive(Debug)]
 pub(super) struct Booking {
     pub(super) request: BookingRequest,
-    pub(super) actor: Arc<Actor>,
+    pub(super) doing: Arc<Doing>,
 }
 
 /// Changes that were answered with an error although their commit may have succeeded.
@@ -162,7 +162,7 @@ impl BookingWorker {
             }
             let (requests, replies) = batch
                 .drain(..)
-                .map(|QueuedRequest { request, actor, reply }| (Booking { request, actor }, reply))
+                .map(|QueuedRequest { request, doing, reply }| (Booking { request, doing }, reply))
                 .unzip();
             if let Some(error) = self.serve_batch(requests, replies).await {
                 // Requests that arrived meanwhile have waited as long as the documented limit allows.
@@ -294,6 +294,11 @@ impl BookingWorker {
         if statements > 0 {
             let events = told::events(&changes, &before, requests);
             let written = append(&mut transaction, &events, false).await?.unwrap_or_default();
+            for (booking, _) in
+                requests.iter().zip(&decided).filter(|(_, outcome)| matches!(outcome, Ok(true)))
+            {
+                booking.doing.note(&mut transaction).await?;
+            }
             cache.version = match &transaction {
                 // Its trigger counts rows; reading the version costs next to nothing.
                 Write::Sqlite(_) => statements::version(&mut transaction).await?,

@@ -51,12 +51,12 @@ async fn run(
     Audit(audited): Audit,
     params: Params,
 ) -> Answer {
-    let control = state.control.acting(by.actor());
     let account = by.needs(service.scope)?;
     let given = read(service.parameters, params);
     if let Some(audited) = &audited {
         audited.about(by.access(), given.shown(), given.subject()).await;
     }
+    let control = by.acting(&state).control.clone();
     let request = Request { control, account, audited, given };
     match service.kind {
         Kind::ReservationCreate => to_the_end(create(request)).await,

@@ -80,6 +80,13 @@ impl LiveConference {
     }
 }
 
+impl LiveConference {
+    /// Who is heard talking.
+    pub(in crate::conferences) fn talkers(&self) -> impl Iterator<Item = &ParticipantId> {
+        self.members().filter(|member| member.is_heard_talking()).map(|member| &member.id)
+    }
+}
+
 impl Member {
     /// It speaks, and is not muted.
     pub(super) fn is_heard_talking(&self) -> bool {

@@ -16,7 +16,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
-use plenary_model::Actor;
+use plenary_store::Doing;
 use std::{
     collections::BTreeMap,
     ops::Range,
@@ -30,8 +30,8 @@ const TRUNKS_AGAIN: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl ConferenceControl for EngineHandle {
-    fn acting(&self, actor: Actor) -> Arc<dyn ConferenceControl> {
-        Arc::new(Self::acting(self, actor))
+    fn acting(&self, doing: Doing) -> Arc<dyn ConferenceControl> {
+        Arc::new(Self::acting(self, doing))
     }
 
     fn is_draining(&self) -> bool {

@@ -15,7 +15,7 @@ use plenary_conference::{
 };
 use plenary_media::MediaHandle;
 use plenary_model::{Actor, ConferenceRecordingId};
-use plenary_store::Store;
+use plenary_store::{Doing, Store};
 use std::{
     sync::{
         Arc,
@@ -156,6 +156,14 @@ impl EngineHandle {
         Ok(inside.into_iter().filter(|one| one.entered_at.is_some()).map(line).collect())
     }
 
+    /// Who is heard talking in conferences of the account.
+    pub(crate) async fn talkers(
+        &self,
+        account: AccountId,
+    ) -> Result<Vec<(ConferenceName, ParticipantId)>, ControlError> {
+        self.home.talkers(account).await
+    }
+
     /// What goes on over all accounts.
     pub(crate) async fn totals(&self) -> Result<Totals, ControlError> {
         match self.ask(Question::Totals).await? {
@@ -164,9 +172,13 @@ impl EngineHandle {
         }
     }
 
-    /// The same engine; what it is asked to change is told by events as this actor's doing.
-    pub(super) fn acting(&self, actor: Actor) -> Self {
-        Self { engine: self.engine.acting(actor.clone()), home: self.home.acting(actor), ..self.clone() }
+    /// The same engine; what it is asked to change is told by events as their doing, and what is stored has its entry in the audit log.
+    pub(super) fn acting(&self, doing: Doing) -> Self {
+        Self {
+            engine: self.engine.acting(doing.actor.clone()),
+            home: self.home.acting(doing),
+            ..self.clone()
+        }
     }
 
     /// Makes the reserved conference that is in progress longer.
