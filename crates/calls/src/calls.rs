@@ -14,7 +14,7 @@ use crate::{
     output::{Output, Outputs},
     question::{Answer, EdgeQuestion},
     random::Random,
-    reasons::reasons,
+    reasons::{failure_of, reasons},
     recording::{RecorderEvent, Recordings},
     records::Records,
     security::Security,
@@ -33,6 +33,7 @@ use plenary_sip::{
 };
 use plenary_speech::Languages;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
@@ -322,11 +323,11 @@ impl Calls {
                 self.call_is_over(CallNumber(call.0), EndedBy::Remote, "cancelled");
             }
             SipEvent::Ended { call, cause } => {
-                if matches!(cause, EndCause::AckTimeout | EndCause::Transport) {
+                let (by, text) = end_cause(&cause);
+                if by == EndedBy::Network {
                     self.redial(CallNumber(call.0));
                 }
-                let (by, text) = end_cause(&cause);
-                self.call_is_over(CallNumber(call.0), by, text);
+                self.call_is_over(CallNumber(call.0), by, &text);
             }
             SipEvent::Referred(referred) => self.handle_referred(*referred),
             SipEvent::ReferralProgress { call, status, phrase, is_final } => {
@@ -393,9 +394,8 @@ impl Calls {
             MediaEvent::OneWay { call, one_way } => self.handle_one_way(call, one_way),
             MediaEvent::Recorded { call, id, is_speech } => self.handle_recorded(call, id, is_speech),
             MediaEvent::PlayFinished { play } => self.handle_play_finished(play),
-            MediaEvent::PlayFailed { play, text } => {
-                warn!(play = play.0, %text, "something could not be played");
-            }
+            // The media plane has warned of it.
+            MediaEvent::PlayFailed { play, text } => debug!(play = play.0, %text, "something is not played"),
             MediaEvent::Closed { call, stats } => {
                 let is_known = self.calls.contains_key(&call);
                 self.records.media_ended(call, stats, is_known, &mut self.out);
@@ -596,11 +596,15 @@ impl Calls {
     }
 }
 
-fn end_cause(cause: &EndCause) -> (EndedBy, &'static str) {
-    match cause {
-        EndCause::ByRemote { .. } => (EndedBy::Remote, "caller hung up"),
+fn end_cause(cause: &EndCause) -> (EndedBy, Cow<'static, str>) {
+    let (by, text) = match cause {
+        EndCause::ByRemote { reasons } => match failure_of(reasons) {
+            Some(failure) => return (EndedBy::Network, format!("cut off: {failure}").into()),
+            None => (EndedBy::Remote, "caller hung up"),
+        },
         EndCause::ByUs => (EndedBy::Service, "hung up by the service"),
         EndCause::AckTimeout => (EndedBy::Network, "no ACK"),
         EndCause::Transport => (EndedBy::Network, "unreachable"),
-    }
+    };
+    (by, text.into())
 }

@@ -84,9 +84,9 @@ impl Calls {
             return;
         }
         self.drop_keypad(number);
-        match cause {
-            "no ACK" | "unreachable" => self.report_leaving(number, "unreachable", false),
-            _ => self.report_leaving(number, "hung_up", true),
+        match by {
+            EndedBy::Network => self.report_leaving(number, "unreachable", false),
+            EndedBy::Remote | EndedBy::Service => self.report_leaving(number, "hung_up", true),
         }
         self.leave_conference(number);
         self.forget_ringing(number);

@@ -2,10 +2,12 @@
 
 mod support;
 
-use plenary_calls::{ControlError, DialRefused, participants::ParticipantState};
+use plenary_calls::{
+    CallNumber, ControlError, DialRefused, Input, media::MediaEvent, participants::ParticipantState,
+};
 use plenary_conference::{Event, Refused};
 use plenary_model::CallEntry;
-use plenary_sip::Transport;
+use plenary_sip::{CallId, EndCause, SipEvent, Transport};
 use support::{ACCOUNT, From, PASSWORD, World, bearer, browser, client, flow, key, trunk};
 
 const NUMBER: &str = "tel:+441908273800";
@@ -248,6 +250,80 @@ fn removing_a_participant_is_answered_and_their_telephone_stops_ringing() {
     assert_eq!(world.control(remove), Ok(()));
     assert_eq!(world.said(), [format!("hang up {call}: Ejected from the conference")]);
     world.rejected(call, 487);
+    world.assert_clean();
+}
+
+/// Whether a participant who has answered is called again as its call ends like this.
+fn is_called_again(end: impl Fn(&mut World, u64)) -> bool {
+    let mut world = with_trunks();
+    let question = world.invite_to_be_called_again(NUMBER);
+    let participant = world.call_of(question).unwrap();
+    let call = called(&world);
+    world.answered(call);
+    world.said();
+    end(&mut world, call);
+    let again = called(&world);
+    let is_again = again != call;
+    let text = world.shown(&participant).reason.unwrap();
+    let is_said = text == "No audio was received for too long"
+        || text == "unreachable"
+        || text.starts_with("cut off: ");
+    assert_eq!(is_again, is_said, "{text}");
+    if is_again {
+        world.answered(again);
+        assert_eq!(world.roster("Tea"), [again], "it is in again");
+        world.bye(again);
+    }
+    world.assert_clean();
+    is_again
+}
+
+#[test]
+fn who_is_cut_off_is_called_again_and_who_hangs_up_is_not() {
+    // Clearing, busy, no answer, no reply, refused, normal and unspecified, interworking: a person or a menu ended it.
+    for cause in [1, 16, 17, 18, 19, 20, 21, 22, 26, 28, 31, 50, 58, 63, 88, 127] {
+        assert!(!is_called_again(|world, call| world.bye_because(call, &[("Q.850", cause)])), "{cause}");
+    }
+    for cause in [27, 34, 38, 41, 42, 44, 47, 102, 111] {
+        assert!(is_called_again(|world, call| world.bye_because(call, &[("Q.850", cause)])), "{cause}");
+    }
+    for (status, is_again) in
+        [(200, false), (480, false), (487, false), (603, false), (408, true), (503, true)]
+    {
+        let again = is_called_again(|world, call| world.bye_because(call, &[("SIP", status)]));
+        assert_eq!(again, is_again, "{status}");
+    }
+    // What the telephone network says counts more than what a proxy makes of it.
+    assert!(!is_called_again(|world, call| world.bye_because(call, &[("SIP", 503), ("Q.850", 16)])));
+    assert!(is_called_again(|world, call| world.bye_because(call, &[("q.850", 41), ("SIP", 200)])));
+    assert!(!is_called_again(|world, call| world.bye_because(call, &[("Preemption", 41)])));
+    assert!(!is_called_again(|world, call| world.bye(call)));
+    assert!(is_called_again(|world, call| {
+        world.sip_event(SipEvent::Ended { call: CallId(call), cause: EndCause::Transport });
+    }));
+    assert!(is_called_again(|world, call| {
+        world.input(Input::Media(MediaEvent::RtpTimeout { call: CallNumber(call) }));
+        world.ended(call);
+    }));
+    assert!(!is_called_again(|world, call| {
+        world.input(Input::Media(MediaEvent::PeerClosed { call: CallNumber(call) }));
+        world.ended(call);
+    }));
+}
+
+#[test]
+fn who_was_cut_off_is_called_again_once() {
+    let mut world = with_trunks();
+    let question = world.invite_to_be_called_again(NUMBER);
+    world.call_of(question).unwrap();
+    let first = called(&world);
+    world.answered(first);
+    world.bye_because(first, &[("Q.850", 41)]);
+    let second = called(&world);
+    assert_ne!(first, second);
+    world.answered(second);
+    world.bye_because(second, &[("Q.850", 41)]);
+    assert_eq!(called(&world), second);
     world.assert_clean();
 }
 

@@ -1,16 +1,16 @@
 //! Measures the cost of calls: `cargo run --release -p plenary-media --example cost -- PARTICIPANTS ROOMS TALKERS
-//! SECONDS [PROMPTS [CODEC]]`.
+//! SECONDS [PROMPTS [CODEC [KEYS]]]`.
 //!
 //! All participants send all the time: TALKERS of each room noise of their own, the others silence, in CODEC: pcmu, g722 or
-//! opus. The first PROMPTS of them hear a prompt each, over and over, each another one. Prints the CPU time of
-//! the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
+//! opus. The first PROMPTS of them hear a prompt each, over and over, each another one. On the lines of the first KEYS telephone keys are
+//! looked for as tones. Prints the CPU time of the media threads, how evenly packets leave, and, with one talker, the delay of a packet through the bridge. The
 //! generator runs in the same process, on threads whose CPU time is not counted; its own lateness is printed too.
 
 #![allow(clippy::print_stdout)]
 
 use plenary_audio::{codec::Encoder, opus, tone::tone};
 use plenary_media::{
-    Clip, Codec, MediaCallId, MediaConfig, MediaPlane, PlayId, PlayTo, RoomId, StreamParams,
+    Clip, Codec, InbandDtmf, MediaCallId, MediaConfig, MediaPlane, PlayId, PlayTo, RoomId, StreamParams,
 };
 use plenary_rtp::source::Source;
 use std::{
@@ -35,7 +35,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<usize> = arguments.iter().take(5).map(|text| text.parse().expect("a number")).collect();
     let [participants, rooms, talkers, seconds, of_prompts @ ..] = numbers.as_slice() else {
-        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS [PROMPTS [CODEC]]");
+        println!("usage: cost PARTICIPANTS ROOMS TALKERS SECONDS [PROMPTS [CODEC [KEYS]]]");
         return;
     };
     let prompts = of_prompts.first().copied().unwrap_or(0).min(*participants);
@@ -45,6 +45,7 @@ fn main() {
         Some("opus") => Codec::Opus,
         Some(other) => panic!("{other}: pcmu, g722 or opus"),
     };
+    let keys: usize = arguments.get(6).map_or(0, |text| text.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a folder");
     let media_dir = folder.path().to_owned();
     let config = MediaConfig { rtp_ports: 20_000..=31_999, media_dir, ..MediaConfig::default() };
@@ -62,6 +63,9 @@ fn main() {
             };
             media.set_stream(call, stream);
             media.set_voice(call, true, true);
+            if number < keys {
+                media.set_inband_dtmf(call, Some(InbandDtmf::Always));
+            }
             let talks = number / rooms < *talkers;
             let source = Source::new(number as u32, 1, 1);
             Phone { socket, source, talks, listens_closely: number == participants - 1, last: None }
@@ -85,7 +89,7 @@ fn main() {
     let load = media.load();
     let percent = cpu / wall / 10.0;
     println!(
-        "{participants} participants, {rooms} rooms, {talkers} talkers each, {prompts} prompts, {codec:?}, {wall:.1} s"
+        "{participants} participants, {rooms} rooms, {talkers} talkers each, {prompts} prompts, {keys} lines with keys as tones, {codec:?}, {wall:.1} s"
     );
     println!(
         "  media threads: {percent:.2} % of a core, {:.4} % per participant",

@@ -188,9 +188,6 @@ impl WorkerCommand {
     }
 }
 
-/// Why a playback fails if its call or room does not exist.
-pub(crate) const NO_LISTENER: &str = "the call or room to play it to does not exist";
-
 /// The listeners of a playback.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PlayTarget {

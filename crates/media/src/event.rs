@@ -61,13 +61,13 @@ pub enum MediaEvent {
         /// The direction without audio; `None`: it flows both ways again, or is not expected to.
         one_way: Option<OneWay>,
     },
-    /// A playback has ended. Once per playback, unless it was stopped or its call or room ended.
+    /// A playback has ended. Once per playback, unless it was stopped or its call or room ended, or was not there any more.
     PlayFinished {
         /// The playback.
         id: PlayId,
     },
     /// An item of a play list could not be played and is skipped; the rest continues and [`MediaEvent::PlayFinished`]
-    /// still follows. Also sent, with nothing to follow, if the call or room does not exist.
+    /// still follows.
     PlayFailed {
         /// The playback.
         id: PlayId,

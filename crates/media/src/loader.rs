@@ -2,7 +2,7 @@
 
 use crate::{
     Clip, MediaCallId, MediaEvent, PlayId, PlayOptions, RecordingId,
-    command::{NO_LISTENER, PlayTarget, WorkerCommand},
+    command::{PlayTarget, WorkerCommand},
     files::Library,
     room::{Coaching, NameRecorder, Playback},
     route::CommandRouter,
@@ -10,7 +10,7 @@ use crate::{
 use plenary_audio::{codec::Rate, spoken};
 use std::{collections::HashSet, sync::mpsc::Receiver};
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{debug, warn};
 
 /// A job for the loader. The queue has no bound: each job is an effect of a conference, a few for each call.
 #[derive(Debug)]
@@ -72,9 +72,9 @@ pub(crate) fn run(
                     .into_iter()
                     .filter_map(|item| library.clip(item).map_err(|text| fail(id, text)).ok());
                 let playback = Box::new(Playback::with(id, clips.collect(), options));
-                // Its listener may have moved meanwhile.
+                // Its listener may have moved meanwhile, or hung up.
                 if !router.to_listeners(to, WorkerCommand::Play { to, playback }) {
-                    fail(id, NO_LISTENER.to_owned());
+                    debug!(play = id.0, ?to, "nobody is there any more to hear it");
                 }
             }
             Job::StopPlay { id } => router.to_all(|| WorkerCommand::StopPlay { id }),

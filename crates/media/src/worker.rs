@@ -9,7 +9,7 @@
 
 use crate::{
     CallStats, MediaCallId, MediaEvent, OnMove, RoomId, RtcpReport,
-    command::{Arrival, NO_LISTENER, PlayTarget, WorkerCommand},
+    command::{Arrival, PlayTarget, WorkerCommand},
     departure::{self, Departures},
     dtls::HandshakeQueue,
     event_queue::EventQueue,
@@ -495,9 +495,9 @@ impl Worker {
         Some(rooms.swap_remove(index))
     }
 
+    /// Plays something, unless its listener has hung up since it was asked for.
     fn play(&mut self, to: PlayTarget, playback: Playback) {
-        let id = playback.id;
-        let is_heard = match to {
+        match to {
             PlayTarget::Call(call) => self.with_member(call, |room, key, _| room.play_to(key, playback)),
             PlayTarget::Room { room, except } => {
                 let except =
@@ -506,9 +506,6 @@ impl Worker {
                 self.with_room(room, |room, _| room.play(playback, except))
             }
         };
-        if !is_heard {
-            self.events.push(MediaEvent::PlayFailed { id, text: NO_LISTENER.to_owned() });
-        }
     }
 
     fn send_dtls(&mut self, call: MediaCallId, channel: Channel, bytes: &[u8]) {

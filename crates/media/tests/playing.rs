@@ -84,7 +84,7 @@ fn a_repeated_list_plays_until_it_is_stopped() {
 }
 
 #[test]
-fn a_playback_without_a_listener_fails_and_an_empty_list_ends_at_once() {
+fn a_playback_without_a_listener_comes_to_nothing_and_an_empty_list_ends_at_once() {
     let mut plane = Plane::start(config());
     let mut phone = plane.dial(1, 1, Says::Nothing);
     let beep = || vec![Clip::Beep];
@@ -101,7 +101,7 @@ fn a_playback_without_a_listener_fails_and_an_empty_list_ends_at_once() {
             .iter()
             .any(|event| matches!(event, MediaEvent::PlayFailed { id: failed, .. } if failed.0 == id))
     };
-    assert!(failed(1) && failed(2) && failed(4) && !failed(3));
+    assert!(failed(4) && ![1, 2, 3].into_iter().any(failed));
     assert!(!finished(&plane, 1) && !finished(&plane, 2));
 }
 

@@ -83,6 +83,10 @@ pub(crate) enum CliCommand {
         after_help = "Example:\n  plenary load --target sip:conf-load@127.0.0.1:5060 --participants 100 --rooms 10 --talkers 3 --seconds 30"
     )]
     Load(Load),
+    /// Writes man pages and shell completions into the folders man and completions
+    #[cfg(feature = "manual")]
+    #[command(after_help = "Example:\n  plenary manual ./target/package")]
+    Manual(Manual),
 }
 
 /// Flags of `plenary serve`; each is also a key of the TOML file and a `PLENARY_…` variable.
@@ -449,4 +453,13 @@ pub(crate) struct Load {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Flags of `plenary manual`.
+#[cfg(feature = "manual")]
+#[derive(Debug, Args)]
+pub(crate) struct Manual {
+    /// The folder in which they are made; files that are there are overwritten
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }

@@ -184,3 +184,50 @@ fn every_command_has_help_with_an_example() {
         assert!(help.contains("--config") && help.contains("--data"), "{command:?}: {help}");
     }
 }
+
+/// With what packages bring along.
+#[cfg(feature = "manual")]
+#[test]
+fn each_command_has_a_man_page_and_shells_complete_commands_and_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    let (success, error) = plenary(&["manual", folder.path().to_str().unwrap()]);
+    assert!(success, "{error}");
+    let page = |name: &str| fs::read_to_string(folder.path().join("man").join(format!("{name}.1"))).unwrap();
+    let help = Command::new(env!("CARGO_BIN_EXE_plenary")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.split_once("Commands:\n").unwrap().1.split("\n\n").next().unwrap();
+    // What a command does may go on in a further line.
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"serve") && commands.len() >= 10, "{commands:?}");
+    for command in &commands {
+        assert!(page("plenary").contains(&format!("plenary\\-{command}(1)")), "{command}");
+        assert!(page(&format!("plenary-{command}")).contains(".SH SYNOPSIS"), "{command}");
+    }
+    assert!(page("plenary-account-key-new").contains("expires\\-in\\-days"));
+    assert!(page("plenary-serve").contains("PLENARY_HTTP"));
+
+    // As bash asks for it: a command, a command of a command, and a flag.
+    let script = folder.path().join("completions/plenary.bash");
+    for (words, wanted) in [("acc", "account"), ("account key re", "revoke"), ("serve --rtp", "--rtp-ports")]
+    {
+        let count = words.split(' ').count();
+        let last = words.rsplit(' ').next().unwrap();
+        let before = words.rsplit(' ').nth(1).unwrap_or("plenary");
+        let ask = format!(
+            "source {}; COMP_WORDS=(plenary {words}); COMP_CWORD={count}; _plenary plenary {last} {before}; echo \"${{COMPREPLY[@]}}\"",
+            script.display()
+        );
+        let output = Command::new("bash").args(["-c", &ask]).output().unwrap();
+        let answer = String::from_utf8(output.stdout).unwrap();
+        assert!(answer.split_whitespace().any(|word| word == wanted), "{words}: {answer}");
+    }
+    for (name, holds) in [("_plenary", "#compdef plenary"), ("plenary.fish", "complete -c plenary")] {
+        let text = fs::read_to_string(folder.path().join("completions").join(name)).unwrap();
+        assert!(text.contains(holds), "{name}");
+    }
+}

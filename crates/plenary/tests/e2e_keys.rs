@@ -142,7 +142,9 @@ impl Board {
     }
 }
 
-const CONFIG: &str = "[reservations]\nmin_notice_minutes = 0\ncapacity = 60\n";
+/// The machine of a test may have little free space.
+const CONFIG: &str =
+    "[reservations]\nmin_notice_minutes = 0\ncapacity = 60\n[recordings]\nkeep_free_bytes = 0\n";
 
 #[test]
 fn each_key_of_participants_is_confirmed_to_the_one_who_pressed_it_and_does_what_the_card_says() {
@@ -311,6 +313,15 @@ fn each_key_of_leaders_is_confirmed_and_does_what_the_card_says() {
     board.shows(Participant, &json!({"muted": false, "muted_by": null, "hand_raised_at": null}));
     board.shows(Bystander, &json!({"muted": false}));
     board.quiet();
+
+    // Recorded once that is confirmed, paused and resumed; all are told.
+    board.confirms(Leader, "*2", &["record.confirm"]);
+    for (keys, prompt) in [("1", "record.on"), ("*2", "record.paused"), ("*2", "record.resumed")] {
+        let told: &[&str] = &[prompt];
+        board.confirms_and_tells(Leader, keys, told, &[(Participant, told), (Bystander, told)]);
+        board.quiet();
+    }
+    board.is_so(&json!({"participants": 3}));
 
     board.confirms(Leader, "**", &["end.confirm"]);
     board.confirms(Leader, "2", &["end.cancelled"]);

@@ -28,7 +28,7 @@ use plenary_model::{
     SipUri, Token, Trunk, TrunkSettings, WebRtcKey,
 };
 use plenary_sip::{
-    AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, ReferTo, Referred,
+    AddrSpec, CallId, Caller, DialSpec, EndCause, Flow, IncomingCall, NameAddr, Reason, ReferTo, Referred,
     Registration, Replaces, RequestId, SipEvent, Transport,
     digest::{Algorithm, Authorization, Authorizations},
     sdp::{self, Codec, Direction, Levels, LocalMedia, LocalSecurity, Policy, Preference},
@@ -353,10 +353,18 @@ impl World {
     }
 
     pub fn bye(&mut self, call: u64) {
-        self.sip_event(SipEvent::Ended {
-            call: CallId(call),
-            cause: EndCause::ByRemote { reasons: Vec::new() },
-        });
+        self.bye_because(call, &[]);
+    }
+
+    /// With reasons: protocols and causes.
+    pub fn bye_because(&mut self, call: u64, reasons: &[(&str, u16)]) {
+        let reason = |(protocol, cause): &(&str, u16)| Reason {
+            protocol: (*protocol).to_owned(),
+            cause: Some(*cause),
+            text: None,
+        };
+        let cause = EndCause::ByRemote { reasons: reasons.iter().map(reason).collect() };
+        self.sip_event(SipEvent::Ended { call: CallId(call), cause });
     }
 
     /// The user agent has seen our hanging up through.
@@ -451,6 +459,10 @@ impl World {
 
     pub fn invite_as(&mut self, to: &str, display_name: &str) -> u64 {
         self.invite_by(Invitation { display_name: Some(display_name.to_owned()), ..invitation(to) })
+    }
+
+    pub fn invite_to_be_called_again(&mut self, to: &str) -> u64 {
+        self.invite_by(Invitation { redial: true, ..invitation(to) })
     }
 
     fn invite_by(&mut self, invitation: Invitation) -> u64 {

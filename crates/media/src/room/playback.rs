@@ -171,6 +171,11 @@ impl Playback {
         !self.is_stopping && !self.is_copy
     }
 
+    /// It repeats for one listener what others have heard.
+    pub(super) fn is_copy(&self) -> bool {
+        self.is_copy
+    }
+
     /// In this tick it waits for others.
     pub(super) fn wait(&mut self) {
         self.is_on = false;

@@ -22,6 +22,9 @@ use plenary_audio::codec::Rate;
 /// Bounds of a participant's volume, in dB.
 const VOLUME_DB: f32 = 20.0;
 
+/// So much that was said to all is kept for one who cannot hear it yet.
+const COPIES_MAX: usize = 16;
+
 /// A playback to all, or to all but some.
 #[derive(Debug)]
 pub(super) struct RoomPlay {
@@ -62,25 +65,30 @@ impl MixRoom {
         }
     }
 
-    /// A participant who is in the middle of a prompt hears what is said to all right after it, from the beginning.
+    /// A participant who is in the middle of a prompt hears what is said to all right after it, from the beginning; one whose keys are
+    /// to come hears it when they are there.
     pub(super) fn hear_later(&mut self, key: MemberKey) {
         let Some(Some(member)) = self.members.get_mut(key.0) else { return };
         let is_amid = |playback: &Playback| playback.is_speech() && playback.is_under_way();
-        let Some(place) = member.plays.iter().position(is_amid) else { return };
-        if member.is_held {
+        let amid = member.plays.iter().position(is_amid);
+        let awaits_keys = member.awaits_keys();
+        if member.is_held || (amid.is_none() && !awaits_keys) {
             return;
         }
-        // Copies of earlier ones follow the prompt at once.
-        let mut place = place + 1;
+        // Behind the copies of earlier ones, which follow the prompt at once.
+        let first = amid.map_or(0, |place| place + 1);
+        let mut copies = member.plays[first..].iter().take_while(|playback| playback.is_copy()).count();
         for play in &mut self.plays {
-            if !play.playback.is_speech() || play.except == Some(key) {
+            // What had begun before one comes whose keys are awaited is heard from the middle on, as by all who come late.
+            let is_late = amid.is_none() && play.playback.is_under_way();
+            if !play.playback.is_speech() || !play.reaches(key) || is_late || copies == COPIES_MAX {
                 continue;
             }
-            if !play.later.contains(&key) {
-                member.plays.insert(place.min(member.plays.len()), play.playback.copy());
-                play.later.push(key);
-            }
-            place += 1;
+            member.plays.insert(first + copies, play.playback.copy());
+            play.later.push(key);
+            copies += 1;
+            member.is_special = true;
+            self.has_special = true;
         }
     }
 
@@ -187,7 +195,7 @@ fn advance(playback: &mut Playback, needed: [bool; 3], is_lowered: bool, out: &m
 /// Advances what one participant alone hears. `hears_speech`: something is being said to all.
 fn advance_own(member: &mut RoomMember, hears_speech: bool, is_talk: bool, out: &mut Outbox) {
     // A browser is greeted when its handshake is complete, which on a long path is after the first word.
-    if member.stream.as_ref().is_some_and(|stream| stream.srtp.is_waiting()) {
+    if member.awaits_keys() {
         member.plays.iter_mut().for_each(Playback::wait);
         return;
     }

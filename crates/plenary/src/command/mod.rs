@@ -7,6 +7,8 @@ mod database;
 mod demo;
 mod doctor;
 mod load;
+#[cfg(feature = "manual")]
+mod manual;
 mod person;
 mod serve;
 
@@ -74,6 +76,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             load(&cli.common, None)?;
             return runtime()?.block_on(load::run(flags));
         }
+        #[cfg(feature = "manual")]
+        CliCommand::Manual(flags) => manual::write(&flags.folder)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! What is announced as participants come and go, what they hear who wait, and what is said before the end.
 
 use super::{room, support};
-use plenary_caller::Call;
+use plenary_caller::{Call, CallSpec};
 use serde_json::json;
 use std::time::Duration;
 use support::{
@@ -100,6 +100,36 @@ fn names_are_announced_as_long_as_few_are_in_and_tones_from_then_on() {
 }
 
 #[test]
+fn the_twentieth_comes_and_goes_by_name_and_the_twenty_first_by_a_tone() {
+    let rooms = [("1001", room("Names", json!({"announce": "name"}))), ("1002", room("Other", json!({})))];
+    let mut world = World::new("", &rooms);
+    let first = enter_with_name(&mut world, "1001", "Names", 600);
+    // Others fill it, who come without an entry, and have no names.
+    let others: Vec<Call> = (0..18).map(|_| world.call_to("conf-Names", 0, CallSpec::default())).collect();
+    world.server.wait_for_participants("Names", 19);
+    wait_for_silence(&first);
+    let mut since = first.position();
+    let twentieth = enter_with_name(&mut world, "1001", "Names", 900);
+    wait_for_name(&first, since, 900.0);
+    world.prompts.wait_since(&first, since, "name.joined");
+    since = first.position();
+    let last = enter_with_name(&mut world, "1001", "Names", 1300);
+    world.prompts.wait_since(&first, since, "tone.joined");
+    last.hang_up();
+    world.prompts.wait_since(&first, since, "tone.left");
+    let heard = first.recorded_from(since);
+    let level = |part: &[i16]| plenary_audio::goertzel::power_dbov(part, 8000, 1300.0);
+    let loudest = heard.chunks_exact(1600).map(level).fold(f32::MIN, f32::max);
+    assert!(loudest < -45.0, "its name is not said: {loudest} dBov");
+    world.server.wait_for_participants("Names", 20);
+    since = first.position();
+    twentieth.hang_up();
+    wait_for_name(&first, since, 900.0);
+    world.prompts.wait_since(&first, since, "name.left");
+    drop(others);
+}
+
+#[test]
 fn tones_or_nothing_are_heard_as_the_room_says_and_who_waits_hears_why() {
     let leader = "70215548";
     let mut world = World::new(
@@ -173,14 +203,27 @@ fn tones_or_nothing_are_heard_as_the_room_says_and_who_waits_hears_why() {
     assert_eq!(world.server.participants("Later").len(), 0, "who is held takes no seat");
 }
 
-/// A second of the minute at which the server's calendar begins, by the machine's.
-const BEGIN_SECOND: i64 = 46;
-
 #[test]
-fn minute_that_is_left_is_told_and_the_end_is_said_and_one_who_stays_alone_is_told_too() {
-    // The calendar is moved, so that a conference of two minutes is almost half over as it is reserved.
-    let offset_s = (BEGIN_SECOND - jiff::Timestamp::now().as_second()).rem_euclid(60);
-    let config = "[reservations]\nmin_notice_minutes = 0\nmin_duration_minutes = 1\n";
+fn who_waits_hears_what_the_room_says() {
+    let rooms = [
+        ("3001", room("Own", json!({"announce": "none", "music": ["tone:600/1500", "silence:500"]}))),
+        ("3002", room("Still", json!({"announce": "none", "music": "silence:1000"}))),
+    ];
+    let mut world = World::new("", &rooms);
+    let own = world.enter("Own", 0, "3001#");
+    world.prompts.wait_for(&own, "wait.first");
+    wait_for_tone(&own, 600.0, true);
+    let still = world.enter("Still", 0, "3002#");
+    world.prompts.wait_for(&still, "wait.first");
+    wait_for_silence(&still);
+    assert_silence(&still, still.position(), 3000, "the room's music is silence");
+    // Over and over.
+    wait_for_tone(&own, 600.0, true);
+}
+
+/// A server whose calendar begins at this second of a minute, and how far that is from the machine's, in seconds.
+fn begin_at_second(second: i64, config: &str) -> (World, i64) {
+    let offset_s = (second - jiff::Timestamp::now().as_second()).rem_euclid(60);
     let server = Server::start_by(config, |_| {
         [
             "env",
@@ -191,7 +234,37 @@ fn minute_that_is_left_is_told_and_the_end_is_said_and_one_who_stays_alone_is_to
         .map(str::to_owned)
         .to_vec()
     });
-    let mut world = World::with(server, &[]);
+    (World::with(server, &[]), offset_s)
+}
+
+#[test]
+fn one_who_is_held_comes_in_when_the_conference_starts() {
+    let (mut world, offset_s) = begin_at_second(45, "[reservations]\nmin_notice_minutes = 0\n");
+    put_room(&world.server, "1001", &room("Later", json!({"early": "hold", "announce": "none"})));
+    let now_s = jiff::Timestamp::now().as_second() + offset_s;
+    let start = jiff::Timestamp::from_second(now_s - now_s.rem_euclid(60) + 60).unwrap();
+    let path = format!(
+        "/conference_reservation_create?conference_name=Later&max_participants=40&start_time={}&duration=30",
+        start.strftime("%Y-%m-%d_%H:%M:%S")
+    );
+    assert_eq!(world.server.curl(&[], &path).0, 200);
+    let held = world.call(0);
+    let at = world.prompts.wait_since(&held, 0, "entry.not-yet");
+    let at = world.prompts.wait_since(&held, at, "music.hold");
+    assert_eq!(world.server.participants("Later").len(), 0);
+    let at = world.prompts.wait_since(&held, at, "entry.joining");
+    world.prompts.wait_since(&held, at, "wait.first");
+    let ids = world.server.wait_for_participants("Later", 1);
+    assert_eq!(ids.len(), 1);
+    let began_s = jiff::Timestamp::now().as_second() + offset_s;
+    assert!((start.as_second()..start.as_second() + 15).contains(&began_s), "{start}: {began_s}");
+}
+
+#[test]
+fn minute_that_is_left_is_told_and_the_end_is_said_and_one_who_stays_alone_is_told_too() {
+    // A conference of two minutes is almost half over as it is reserved.
+    let config = "[reservations]\nmin_notice_minutes = 0\nmin_duration_minutes = 1\n";
+    let (mut world, offset_s) = begin_at_second(46, config);
     put_room(&world.server, "1001", &room("Short", json!({"announce": "none"})));
     put_room(&world.server, "1002", &room("Alone", json!({"alone_min": 1})));
     let mut alone = world.enter("Alone", 0, "1002#");
@@ -222,4 +295,52 @@ fn minute_that_is_left_is_told_and_the_end_is_said_and_one_who_stays_alone_is_to
     let took_ms = (over_at - told_at) / 8;
     assert!((57_000..64_000).contains(&took_ms), "a minute, and not {took_ms} ms");
     world.assert_ended(&mut alone, "Nobody else came");
+}
+
+#[test]
+fn what_a_program_makes_longer_is_said_to_all_and_what_has_no_seats_is_refused() {
+    let config = "[reservations]\nmin_notice_minutes = 0\nmin_duration_minutes = 1\nmin_extend_minutes = 1\ncapacity = 60\n";
+    let mut world = World::new(config, &[("1001", room("Board", json!({"announce": "none"})))]);
+    let token = world.server.reserve_now("Board");
+    let calls = [world.enter("Board", 0, ""), world.enter("Board", 0, "")];
+    let ends_at = |world: &World| -> jiff::Timestamp {
+        world.server.get("/v1/conferences/Board")["ends_at"].as_str().unwrap().parse().unwrap()
+    };
+    let minutes_since =
+        |world: &World, before: jiff::Timestamp| (ends_at(world).as_second() - before.as_second()) / 60;
+    let before = ends_at(&world);
+    let all_hear = |world: &mut World, since: [u64; 2], prompts: &[&str]| {
+        for (call, since) in calls.iter().zip(since) {
+            prompts.iter().fold(since, |at, prompt| world.prompts.wait_since(call, at, prompt));
+        }
+    };
+    let positions = || [0, 1].map(|place: usize| calls[place].position());
+    calls.iter().for_each(wait_for_silence);
+
+    // By the web service of the platform, and by the other one.
+    let since = positions();
+    let path = format!("/conference_reservation_modify?reservation_token={token}&duration=15");
+    assert_eq!(world.server.curl(&[], &path), (200, json!({"extended": true})));
+    all_hear(&mut world, since, &["time.extended-15"]);
+    assert_eq!(minutes_since(&world, before), 15);
+    let since = positions();
+    let path = format!("/v1/reservations/{token}");
+    world.send("PATCH", &path, &json!({"duration_min": 52}));
+    all_hear(&mut world, since, &["time.extended", "number.7", "word.minutes"]);
+    assert_eq!(minutes_since(&world, before), 22);
+
+    // The seats behind it are sold.
+    assert_eq!(reserve(&world.server, "Other", 53).0, 200);
+    calls.iter().for_each(wait_for_silence);
+    let since = positions();
+    let (status, refused) = world.server.curl(&["-X", "PATCH", "-d", r#"{"duration_min": 90}"#], &path);
+    assert_eq!((status, &refused["code"]), (409, &json!("1206")), "{refused}");
+    for (call, since) in calls.iter().zip(since) {
+        assert_silence(call, since, 300, "nothing has been made longer");
+    }
+    // An end that comes nearer is said with the time that is left.
+    let since = positions();
+    world.send("PATCH", &path, &json!({"duration_min": 4}));
+    assert_eq!(minutes_since(&world, before), 4 - 30);
+    all_hear(&mut world, since, &["time.ends-in", "word.minutes"]);
 }

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use support::{
     Phone,
     entry::{World, speech, wait_for_tone},
-    free_address, wait_for,
+    free_address,
+    peer::{Peer, SDP},
+    wait_for,
 };
 
 const NUMBER: &str = "01632960001";
@@ -131,4 +133,108 @@ fn who_is_called_joins_by_key_and_no_machine_does() {
         assert!(loudest < -30.0, "the machine is heard: {loudest} dBov");
     }
     assert_eq!(world.server.participants("Board").len(), 2);
+}
+
+/// How often somebody was called again.
+fn times_called_again(world: &World) -> usize {
+    world.server.log().matches("the call was cut off: calling again").count()
+}
+
+#[test]
+fn who_is_cut_off_is_called_again_and_is_in_again_and_who_hangs_up_is_not() {
+    let settings = json!({"leader_pin": "70215548", "announce": "none"});
+    let mut world = World::new("", &[("1001", room("Board", settings))]);
+    let leader = world.enter("Board", LEADER_HZ, "70215548#");
+    // A gateway, which answers by itself first and then sends the call on to a telephone.
+    let gateway = Peer::new(&world.server);
+    let address = free_address();
+    let (mut phone, _control) = Phone::listen_at(&address, &account(NUMBER), 1100, "auto");
+    let trunk = json!({ "uri": format!("sip:{}", gateway.me), "prefixes": [NUMBER], "hosts": ["127.0.0.1"] });
+    world.send("PUT", "/v1/trunks/gateway", &trunk);
+    let contact = format!("Contact: <sip:{NUMBER}@{address};transport=tcp>\r\n");
+
+    let since = leader.position();
+    leader.press("*1").unwrap();
+    world.prompts.wait_since(&leader, since, "dial.number");
+    leader.press(&format!("{NUMBER}#")).unwrap();
+    let first = gateway.wait("INVITE");
+    gateway.answer(&first, "200 OK", "", SDP);
+    gateway.wait("ACK");
+    gateway.say_within(
+        &first,
+        "INFO",
+        1,
+        "Content-Type: application/dtmf-relay\r\n",
+        "Signal=1\r\nDuration=160\r\n",
+    );
+    let mut at = world.prompts.wait_since(&leader, since, "dial.joined");
+    world.server.wait_for_participants("Board", 2);
+
+    // The telephone network behind the gateway fails: "temporary failure".
+    gateway.say_within(&first, "BYE", 2, "Reason: Q.850;cause=41;text=\"Temporary failure\"\r\n", "");
+    at = world.prompts.wait_since(&leader, at, "dial.redial");
+    gateway.answer(&gateway.wait("INVITE"), "302 Moved Temporarily", &contact, "");
+    // No key is asked for: it was in.
+    world.prompts.wait_since(&leader, at, "dial.joined");
+    world.server.wait_for_participants("Board", 2);
+    wait_for_tone(&leader, 1100.0, true);
+    wait_for("the leader to be heard", || (phone.level(LEADER_HZ.into()) > -25.0).then_some(()));
+    assert_eq!(times_called_again(&world), 1);
+    phone.hang_up();
+    world.server.wait_for_participants("Board", 1);
+
+    // By a program: one whose gateway fails is called again, once; one who hangs up is not.
+    for (reason, is_again) in [("Q.850;cause=27", true), ("Q.850;cause=16", false), ("SIP;cause=200", false)]
+    {
+        let before = times_called_again(&world);
+        let id = invite(&world, &json!({ "to": format!("tel:{NUMBER}"), "redial": true }));
+        let request = gateway.wait("INVITE");
+        gateway.answer(&request, "200 OK", "", SDP);
+        gateway.wait("ACK");
+        world.server.wait_for_participants("Board", 2);
+        gateway.say_within(&request, "BYE", 1, &format!("Reason: {reason}\r\n"), "");
+        let ended = wait_for_state(&world, &id, "ended");
+        assert_eq!(times_called_again(&world) - before, usize::from(is_again), "{reason}: {ended}");
+        if is_again {
+            assert_eq!(ended["reason"], "cut off: Q.850 cause 27");
+            let again = gateway.wait("INVITE");
+            gateway.answer(&again, "200 OK", "", SDP);
+            gateway.wait("ACK");
+            world.server.wait_for_participants("Board", 2);
+            gateway.say_within(&again, "BYE", 1, &format!("Reason: {reason}\r\n"), "");
+        } else {
+            assert_eq!(ended["reason"], "caller hung up");
+        }
+        world.server.wait_for_participants("Board", 1);
+        assert_eq!(times_called_again(&world) - before, usize::from(is_again), "{reason}: no more than once");
+    }
+}
+
+#[test]
+fn several_are_called_at_once_and_each_succeeds_or_fails_on_its_own() {
+    let world = World::new("", &[("1001", room("Board", json!({"announce": "none"})))]);
+    let one = world.enter("Board", LEADER_HZ, "");
+    let numbers = [NUMBER, MACHINE];
+    let phones = [700_u16, 1100].map(|hz| {
+        let number = numbers[usize::from(hz == 1100)];
+        let address = free_address();
+        put_trunk(&world, &format!("to{hz}"), number, &address);
+        Phone::listen_at(&address, &account(number), hz.into(), "auto")
+    });
+    let calls = [NUMBER, MACHINE, "02079460000"].map(|number| json!({ "to": format!("tel:{number}") }));
+    let answer = world.send("POST", "/v1/conferences/Board/participants", &json!({ "calls": calls }));
+    let items = answer["items"].as_array().unwrap();
+    assert_eq!(items.len(), 3, "{answer}");
+    for (place, item) in items.iter().enumerate().take(2) {
+        assert!(item["participant"]["participant_id"].is_string(), "{place}: {answer}");
+    }
+    assert_eq!(items[2]["problem"]["code"], "1301", "no trunk leads there: {answer}");
+    world.server.wait_for_participants("Board", 3);
+    for hz in [700.0, 1100.0] {
+        wait_for_tone(&one, hz, true);
+    }
+    for ((phone, _), other) in phones.iter().zip([1100, 700]) {
+        wait_for("the leader to be heard", || (phone.level(LEADER_HZ.into()) > -25.0).then_some(()));
+        wait_for("the other one to be heard", || (phone.level(other) > -25.0).then_some(()));
+    }
 }

@@ -7,13 +7,17 @@ mod support;
 
 mod announcements;
 mod dialling;
+mod leading;
 mod pins;
 mod who_hears;
 
 use serde_json::{Value, json};
 use support::{
+    Phone,
     entry::{World, wait_for_tone},
+    free_address,
     prompts::UNDER_WAY,
+    wait_for,
 };
 
 /// A room with a conference of this name, by what it is like.
@@ -115,4 +119,33 @@ fn a_participant_is_held_and_moved_without_a_new_call() {
     wait_for_tone(&one, 1100.0, false);
     let third = world.server.participants("Annex").len();
     assert_eq!((third, world.server.participants("Board").len()), (1, 1));
+}
+
+#[test]
+fn telephones_of_every_codec_and_with_encrypted_audio_enter_like_all() {
+    let world = board(json!({"pin": "4711", "announce": "none"}));
+    let first = world.enter("Board", 500, "4711#");
+    let modules = "module srtp.so\nmodule dtls_srtp.so\nmodule ice.so\nmodule_app ctrl_tcp.so\n";
+    for (hz, codec, account) in [
+        (900, "G722", ""),
+        (1200, "opus", ""),
+        (1500, "PCMA", ";mediaenc=dtls_srtp"),
+        (1800, "PCMU", ";mediaenc=srtp-mand;medianat=ice"),
+    ] {
+        let control = free_address();
+        let lines = format!("{modules}ctrl_tcp_listen {control}");
+        let mut phone = Phone::call_as(&world.server.uri("100"), hz, codec, account, &lines);
+        wait_for("an answer", || phone.log().contains("Call established").then_some(()));
+        for key in "4711#".chars() {
+            Phone::command(&control, "sndcode", &key.to_string());
+        }
+        world.server.wait_for_participants("Board", 2);
+        wait_for_tone(&first, hz as f32, true);
+        wait_for("the first to be heard", || (phone.level(500) > -25.0).then_some(()));
+        let shown = world.server.get("/v1/conferences/Board/participants")["items"][1]["statistics"].take();
+        assert_eq!(shown["codec"], codec, "{shown}");
+        assert_eq!(shown["srtp"].is_string(), !account.is_empty(), "{shown}");
+        phone.hang_up();
+        world.server.wait_for_participants("Board", 1);
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::print_stderr)]
 
 pub mod entry;
+pub mod peer;
 pub mod prompts;
 pub mod talk;
 

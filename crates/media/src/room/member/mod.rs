@@ -216,6 +216,11 @@ impl RoomMember {
         self.speaks && !(self.is_held && self.gate.is(0.0))
     }
 
+    /// The handshake that brings its keys is not complete: nothing can be sent to it yet.
+    pub(super) fn awaits_keys(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.srtp.is_waiting())
+    }
+
     /// It was found to talk.
     pub(super) fn is_talking(&self) -> bool {
         self.speaks && self.stream.as_ref().is_some_and(|stream| stream.incoming.talking)

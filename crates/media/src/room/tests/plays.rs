@@ -220,12 +220,25 @@ fn a_participant_who_moves_amid_a_prompt_hears_what_is_said_there_after_it() {
     assert_one_after_another(&ticks_of(&second, 0, &PROMPTS[1..2]), &[20]);
 }
 
+/// The keys of this participant come by a handshake.
+fn await_keys(world: &mut World, number: usize) -> MemberKey {
+    let (key, address, time) = (world.phones[number].key, world.phones[number].address, world.time());
+    let protection = Protection::Dtls { active: false, fingerprint: [0; 32] };
+    world.room.set_stream(key, StreamParams { protection, ..params(address, Codec::Pcmu) }, time);
+    key
+}
+
+fn bring_keys(world: &mut World, key: MemberKey) {
+    let master = MasterKey::new(Suite::AesCm128HmacSha1_80, &[7; 30]).expect("as long as its key and salt");
+    let time = world.time();
+    let member = world.room.member_mut(key).expect("it is in");
+    member.set_keys(Channel::Rtp, &master, &master, time.now_ns);
+}
+
 #[test]
 fn what_is_played_to_one_whose_keys_are_to_come_begins_when_they_are_there() {
     let mut world = World::with([Says::Nothing, Says::Nothing]);
-    let (key, address, time) = (world.phones[0].key, world.phones[0].address, world.time());
-    let protection = Protection::Dtls { active: false, fingerprint: [0; 32] };
-    world.room.set_stream(key, StreamParams { protection, ..params(address, Codec::Pcmu) }, time);
+    let key = await_keys(&mut world, 0);
     world.room.play_to(key, prompt(1, PROMPTS[0], 600));
     let tone = LoadedClip::Tone { hz: 1000, ms: 200 };
     world.room.play_to(key, Playback::new(PlayId(2), vec![tone], false));
@@ -234,12 +247,59 @@ fn what_is_played_to_one_whose_keys_are_to_come_begins_when_they_are_there() {
     world.run(50);
     assert_eq!(finished(&world), [3]);
 
-    let master = MasterKey::new(Suite::AesCm128HmacSha1_80, &[7; 30]).expect("as long as its key and salt");
-    let time = world.time();
-    let member = world.room.member_mut(key).expect("it is in");
-    member.set_keys(Channel::Rtp, &master, &master, time.now_ns);
+    bring_keys(&mut world, key);
     world.run(29);
     assert_eq!(finished(&world), [3, 2], "the prompt is heard from its beginning");
     world.run(3);
     assert_eq!(finished(&world), [3, 2, 1]);
+}
+
+/// What is to be played to this participant alone.
+fn to_come(world: &World, key: MemberKey) -> Vec<PlayId> {
+    world.room.member(key).expect("it is in").plays.iter().map(|playback| playback.id).collect()
+}
+
+#[test]
+fn what_is_said_to_all_before_the_keys_of_one_are_there_is_said_to_them_afterwards() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    // This had begun before they came, and is heard from the middle on.
+    world.room.play(prompt(1, PROMPTS[0], 1000), None);
+    world.run(10);
+    let key = await_keys(&mut world, 0);
+    world.room.play_to(key, prompt(2, PROMPTS[1], 300));
+    world.room.play(prompt(3, PROMPTS[2], 400), None);
+    world.room.play(prompt(4, PROMPTS[3], 400), Some(key));
+    world.run(100);
+    world.room.play(prompt(5, PROMPTS[3], 200), None);
+    world.run(30);
+    assert_eq!(finished(&world), [1, 3, 4, 5], "the other has heard all of it");
+    assert_eq!(
+        to_come(&world, key),
+        [3, 5, 2].map(PlayId),
+        "in the order in which it was said, and before what is theirs"
+    );
+
+    bring_keys(&mut world, key);
+    world.run(10);
+    assert_eq!(to_come(&world, key), [3, 5, 2].map(PlayId), "from the beginning");
+    world.run(11);
+    assert_eq!(to_come(&world, key), [5, 2].map(PlayId));
+    world.run(60);
+    assert_eq!(finished(&world), [1, 3, 4, 5, 2], "the end of what was repeated is not reported again");
+    assert!(to_come(&world, key).is_empty());
+    assert!(world.is_shared(0), "it hears what all hear from then on");
+    // What is said to all is heard with the others now.
+    world.room.play(prompt(6, PROMPTS[0], 200), None);
+    assert!(to_come(&world, key).is_empty());
+}
+
+#[test]
+fn what_is_kept_for_one_whose_keys_do_not_come_has_a_bound() {
+    let mut world = World::with([Says::Nothing, Says::Nothing]);
+    let key = await_keys(&mut world, 0);
+    for id in 0..40 {
+        world.room.play(prompt(id, PROMPTS[0], 40), None);
+        world.run(5);
+    }
+    assert_eq!(to_come(&world, key), (0..16).map(PlayId).collect::<Vec<_>>(), "the first ones");
 }
