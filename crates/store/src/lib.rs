@@ -18,6 +18,8 @@
 mod access;
 mod accounts;
 mod audit;
+mod calendar_feeds;
+mod call_samples;
 mod change;
 mod database;
 mod error;
@@ -27,6 +29,7 @@ mod hashing;
 mod history;
 mod idempotency;
 mod keys;
+mod leader_links;
 mod lookup_cache;
 mod media;
 mod named;
@@ -47,8 +50,11 @@ mod users;
 mod webhooks;
 mod webrtc_keys;
 
-pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
+pub use access::{
+    Access, Account, AccountSettings, Authenticated, KeyId, LeaderSessionId, PersonId, SessionId,
+};
 pub use audit::AuditQuery;
+pub use calendar_feeds::CalendarFeed;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;
@@ -56,16 +62,20 @@ pub use events::{EventBounds, StoredEvent};
 pub use history::HistoryQuery;
 pub use idempotency::Begun;
 pub use keys::{ApiKey, KeyInfo};
+pub use leader_links::{LEADER_SECRET_PREFIX, LeaderLink, LeaderLinksQuery, LeaderSession, NewLeaderLink};
 pub use media::{MediaError, NewMedia, UploadedMedia};
 pub use named::Before;
 pub use people::{
-    AcceptError, InvitationCode, Person, PersonError, PersonRole, SESSION_IDLE_MS, SESSION_MS, Session,
-    SessionSecret, SignIn, SignInFrom,
+    AcceptError, InvitationCode, PasswordChange, Person, PersonError, PersonRole, SESSION_IDLE_MS,
+    SESSION_MS, Session, SessionSecret, SignIn, SignInFrom,
 };
 pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
-pub use reservations::{NameRule, ReserveError, new_reservation_token};
+pub use reservations::{
+    MAIL_KEPT_MS, MailContent, MailKind, MailRecord, MailState, NameRule, QueuedMail, ReserveError,
+    StoredSeries, new_reservation_token,
+};
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};
 pub use store::Store;

@@ -15,7 +15,9 @@
 
 use super::{
     ledger::Ledger,
+    mails,
     request::{BookingRequest, ReserveError, StoredReservation},
+    series,
     statements::{self, DOING},
     told,
 };
@@ -294,6 +296,8 @@ impl BookingWorker {
         if statements > 0 {
             let events = told::events(&changes, &before, requests);
             let written = append(&mut transaction, &events, false).await?.unwrap_or_default();
+            series::count_changes(&mut transaction, &changes, &before).await?;
+            mails::queue(&mut transaction, &changes, &before).await?;
             cache.version = match &transaction {
                 // Its trigger counts rows; reading the version costs next to nothing.
                 Write::Sqlite(_) => statements::version(&mut transaction).await?,
