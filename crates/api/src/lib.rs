@@ -8,6 +8,7 @@
 mod answer;
 mod audit;
 mod auth;
+pub mod calendar;
 mod caller;
 mod control;
 mod cookie;
@@ -37,6 +38,7 @@ mod web;
 mod webhooks;
 
 pub use answer::to_the_end;
+pub use calendar::Invitations;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
@@ -48,7 +50,7 @@ pub use followers::{Followers, Levels};
 pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebCounts, WebLimits};
 pub use metrics::{Metrics, metrics_router};
-pub use operator::{Ban, Health, MediaThread, OperatorControl};
+pub use operator::{Ban, Health, MediaThread, OperatorControl, Ping};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;
