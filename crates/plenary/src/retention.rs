@@ -38,9 +38,10 @@ pub(crate) fn start(store: Store, history: HistoryConfig, audit: AuditConfig) ->
 async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Result<bool, StoreError> {
     let now = wall_now();
     let before = |days: u32| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS));
-    let (mut records, mut entries, mut numbers) = (0, 0, 0);
+    let (mut records, mut entries, mut numbers, mut samples) = (0, 0, 0, 0);
     if history.days > 0 {
         records = store.prune_history(before(history.days), AT_ONCE).await?;
+        samples = store.prune_call_samples(before(history.days), AT_ONCE).await?;
     }
     if audit.days > 0 {
         entries = store.prune_audit(before(audit.days), AT_ONCE).await?;
@@ -51,5 +52,5 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
     if records + entries + numbers > 0 {
         info!(records, audit = entries, numbers, "old records are deleted, and numbers taken out of others");
     }
-    Ok([records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
+    Ok([records, entries, numbers, samples].into_iter().any(|count| count >= AT_ONCE as u64))
 }
