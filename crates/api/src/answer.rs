@@ -17,6 +17,11 @@ pub(crate) fn no_content() -> Response<Body> {
     response
 }
 
+/// The answer to DELETE: it is gone, or never was there.
+pub(crate) fn gone(was_there: bool, unknown: impl FnOnce() -> ApiError) -> Answer {
+    if was_there { Ok(no_content()) } else { Err(unknown()) }
+}
+
 /// 308 to another path.
 pub(crate) fn moved_to(path: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());

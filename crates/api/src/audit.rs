@@ -172,7 +172,7 @@ impl Doer {
     pub(crate) fn of(access: &Access) -> Self {
         let account = &access.account;
         let (actor, key, person) = match &access.by {
-            Authenticated::Key(key) => {
+            Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => {
                 (format!("{}/{}", account.cloud_id, account.username), Some(key.0), None)
             }
             Authenticated::Person { person, mail, .. } => (mail.clone(), None, Some(person.0)),

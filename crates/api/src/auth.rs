@@ -7,7 +7,7 @@
 use crate::{
     audit::{self, Audit, Audited, Doer},
     cookie,
-    error::{ApiError, NOT_OUR_PAGE, ROLE_FORBIDS},
+    error::{ApiError, NOT_OUR_PAGE, OTHER_CONFERENCE, ROLE_FORBIDS},
     origin,
     peer::Peer,
     state::{ApiState, App},
@@ -17,8 +17,8 @@ use axum::{
     http::{Method, StatusCode, header, request::Parts},
 };
 use data_encoding::BASE64;
-use plenary_model::Actor;
-use plenary_store::{Access, Authenticated, Person, Session};
+use plenary_model::{Actor, ConferenceName};
+use plenary_store::{Access, Authenticated, LEADER_SECRET_PREFIX, LeaderSession, Person, Session};
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,
@@ -34,7 +34,11 @@ pub(crate) async fn authenticate(state: &App, parts: &mut Parts) -> Result<Arc<A
         true => by_session(state, parts).await?,
         false => by_key(state, parts).await?,
     };
-    if !state.counters.admit(access.account.id, state.limits, Instant::now()) {
+    let mut limits = state.limits;
+    if let Some(most) = access.account.settings.requests_per_second {
+        limits.requests_per_second = most;
+    }
+    if !state.counters.admit(access.account.id, limits, Instant::now()) {
         return Err(too_many("the account sends more requests than it may; slow down"));
     }
     if let Some(who) = parts.extensions.get::<AuthenticatedAs>() {
@@ -97,13 +101,15 @@ fn has_cookie(parts: &Parts, state: &App) -> bool {
 }
 
 async fn by_session(state: &App, parts: &mut Parts) -> Result<Arc<Access>, ApiError> {
-    let signed_in = SignedIn::of(state, parts).await?;
-    let SignedIn { session, person } = &signed_in;
-    let Some(account) = state.store.account_of(session, person).await? else {
+    let SignedIn { session, person } = match Browser::of(state, parts).await? {
+        Browser::Leader(_, access) => return Ok(access),
+        Browser::Person(signed_in) => signed_in,
+    };
+    let Some(account) = state.store.account_of(&session, &person).await? else {
         let text = "there is no account yet that you could work in: `plenary account create` makes one";
         return Err(ApiError::coded(ROLE_FORBIDS, text));
     };
-    let access = session.access(person, account);
+    let access = session.access(&person, account);
     if access.only_reads && is_change(&parts.method) {
         return Err(ApiError::coded(ROLE_FORBIDS, "the role `auditor` reads, and changes nothing"));
     }
@@ -131,9 +137,28 @@ impl SignedIn {
             audited.as_ref().map(|one| one.begun(doer())),
         )
     }
+}
 
-    /// Whose cookie the request carries. A wrong one is no guess: there is nothing to guess of 256 random bits, and the
-    /// browser of a person who was signed out for a while would hold off all others at its address.
+/// Whose cookie a request carries.
+#[derive(Debug, Clone)]
+pub(crate) enum Browser {
+    /// A person who has signed in.
+    Person(SignedIn),
+    /// Whoever has opened a leader's link, and what that lets do.
+    Leader(Arc<LeaderSession>, Arc<Access>),
+}
+
+impl Browser {
+    /// What is stored by this state has its entry in the audit log.
+    pub(crate) fn acting(&self, state: &App, audit: &Audit) -> App {
+        match self {
+            Self::Person(signed_in) => signed_in.acting(state, audit),
+            Self::Leader(_, access) => audit::acting(state, access, audit.0.as_ref()),
+        }
+    }
+
+    /// A wrong cookie is no guess: there is nothing to guess of 256 random bits, and the browser of a person who was signed
+    /// out for a while would hold off all others at its address.
     async fn of(state: &App, parts: &mut Parts) -> Result<Self, ApiError> {
         let not_signed_in = || {
             ApiError::plain(StatusCode::UNAUTHORIZED, "you are not signed in, or not any more: sign in again")
@@ -143,12 +168,29 @@ impl SignedIn {
             let text = "the cookie of a session counts for changes that a page of this host sends; a program uses an API key";
             return Err(ApiError::coded(NOT_OUR_PAGE, text));
         }
+        let audited = parts.extensions.get::<Audited>();
+        if secret.starts_with(LEADER_SECRET_PREFIX) {
+            let found = state.store.leader_session(&secret, state.control.now()).await?;
+            let (session, access) = found.ok_or_else(not_signed_in)?;
+            if let Some(audited) = audited {
+                audited.done_by(Doer::of(&access));
+            }
+            return Ok(Self::Leader(Arc::new(session), Arc::new(access)));
+        }
         let found = state.store.session(&secret, state.control.now()).await?;
         let (session, person) = found.ok_or_else(not_signed_in)?;
-        if let Some(audited) = parts.extensions.get::<Audited>() {
+        if let Some(audited) = audited {
             audited.done_by(Doer::of_person(&person));
         }
-        Ok(Self { session: Arc::new(session), person: Arc::new(person) })
+        Ok(Self::Person(SignedIn { session: Arc::new(session), person: Arc::new(person) }))
+    }
+}
+
+impl FromRequestParts<App> for Browser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
+        Self::of(state, parts).await
     }
 }
 
@@ -156,8 +198,16 @@ impl FromRequestParts<App> for SignedIn {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, ApiError> {
-        Self::of(state, parts).await
+        match Browser::of(state, parts).await? {
+            Browser::Person(signed_in) => Ok(signed_in),
+            Browser::Leader(session, _) => Err(bound_to(&session.link.conference)),
+        }
     }
+}
+
+/// Whoever has a key or a link of one conference asks for something else.
+pub(crate) fn bound_to(conference: &ConferenceName) -> ApiError {
+    ApiError::coded(OTHER_CONFERENCE, format!("it is for the conference {conference} alone"))
 }
 
 /// Whose request it turned out to be, for the audit log.
@@ -167,7 +217,7 @@ pub(crate) struct AuthenticatedAs(pub(crate) Arc<OnceLock<Arc<Access>>>);
 /// The actor that events name.
 pub(crate) fn actor(access: &Access) -> Actor {
     match &access.by {
-        Authenticated::Key(key) => Actor::key(key.0),
+        Authenticated::Key(key) | Authenticated::Leader { link: key, .. } => Actor::key(key.0),
         Authenticated::Person { person, .. } => Actor::person(person.0),
     }
 }

@@ -8,6 +8,7 @@
 mod answer;
 mod audit;
 mod auth;
+pub mod calendar;
 mod caller;
 mod control;
 mod cookie;
@@ -38,6 +39,7 @@ mod webhooks;
 
 pub use answer::to_the_end;
 pub use audit::AuditWriter;
+pub use calendar::Invitations;
 pub use caller::TrustedProxies;
 pub use control::{
     ConferenceChange, ConferenceControl, ControlError, DialRefused, Direction, Invitation, Participant,
@@ -49,7 +51,7 @@ pub use followers::{Followers, Voices};
 pub use home::{AskHome, HomeClient};
 pub use limits::{Counters, WebCounts, WebLimits};
 pub use metrics::{Metrics, metrics_router};
-pub use operator::{Ban, Health, MediaThread, OperatorControl};
+pub use operator::{Ban, Health, MediaThread, OperatorControl, Ping};
 pub use origin::{AllowedOrigins, NotAnOrigin, Origin};
 pub use peer::{BoxedStream, Duplex, OnWebSocket, Peer};
 pub use router::router;

@@ -1,7 +1,7 @@
 //! What the operator of the installation may ask of it, over all accounts.
 
 use async_trait::async_trait;
-use plenary_model::Timestamp;
+use plenary_model::{AccountId, CallSamples, Timestamp, Trunk};
 use plenary_store::StoreError;
 use plenary_trace::Ladder;
 use serde_json::Value;
@@ -28,8 +28,23 @@ pub trait OperatorControl: Send + Sync {
     /// When the database fails.
     async fn ladder(&self, participant: &str) -> Result<Option<Ladder>, StoreError>;
 
+    /// Asks a trunk's server whether it answers (OPTIONS).
+    async fn ping(&self, trunk: &Trunk) -> Ping;
+
+    /// How a call sounds that goes on, and whose it is; `None`: there is no such call.
+    fn call_samples(&self, call: &str) -> Option<(AccountId, CallSamples)>;
+
     /// The last lines of the log, the oldest first.
     fn log(&self, lines: usize) -> Vec<String>;
+}
+
+/// What came of the question whether a server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ping {
+    /// The final status and its phrase, or why there was none.
+    pub outcome: Result<(u16, String), String>,
+    /// How long it took, DNS included.
+    pub took: Duration,
 }
 
 /// A source that SIP does not answer.

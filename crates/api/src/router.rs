@@ -7,7 +7,7 @@ use crate::{
     pages,
     state::ApiState,
     v1,
-    web::{client_tokens, console, health, inbound, seven, websocket},
+    web::{calendar_feed, client_tokens, console, health, inbound, seven, websocket},
 };
 use axum::{Router, middleware::from_fn_with_state};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub fn router(state: ApiState) -> Router {
         inbound::routes(),
         client_tokens::routes(),
         websocket::routes(),
+        calendar_feed::routes(),
         health::routes(),
         pages::routes(),
         console::routes(plenary_web::FILES),

@@ -1,7 +1,7 @@
 //! What the web services work with.
 
 use crate::{
-    AuditWriter, ConferenceControl, OperatorControl,
+    AuditWriter, ConferenceControl, Invitations, OperatorControl,
     caller::TrustedProxies,
     followers::Followers,
     limits::{Counters, WebLimits},
@@ -32,6 +32,8 @@ pub struct ApiState {
     pub trusted_proxies: TrustedProxies,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
+    /// What guests are told of how they join.
+    pub invitations: Invitations,
     /// What sounds of accounts may take.
     pub media: MediaLimits,
     /// Recordings of conferences.

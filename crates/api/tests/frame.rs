@@ -68,8 +68,8 @@ async fn every_path_takes_the_methods_that_it_names_and_no_others() {
         ("/join/abc", "GET, HEAD"),
         ("/assets/a.js", "GET, HEAD"),
         ("/v1/limits", "GET, HEAD"),
-        ("/v1/operator/accounts", "GET, HEAD"),
-        ("/v1/operator/accounts/1", "PATCH"),
+        ("/v1/operator/accounts", "GET, HEAD, POST"),
+        ("/v1/operator/accounts/1", "GET, HEAD, PATCH"),
         ("/v1/operator/bans", "GET, HEAD"),
         ("/v1/operator/bans/198.51.100.7", "DELETE"),
         ("/v1/operator/health", "GET, HEAD"),
@@ -195,6 +195,7 @@ impl Serving {
             public_url: None,
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: trusted_proxies.clone(),
+            invitations: plenary_api::Invitations::default(),
             max_body_bytes: 1000,
             recordings: plenary_api::Recordings::new(
                 plenary_recording::Archive::new("unused".into(), plenary_recording::Keys::none(), false),

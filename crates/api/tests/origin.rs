@@ -160,6 +160,7 @@ impl Serving {
             public_url: None,
             allowed_origins: AllowedOrigins::parse(allowed).unwrap(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
+            invitations: plenary_api::Invitations::default(),
             max_body_bytes: 1000,
             recordings: plenary_api::Recordings::new(
                 plenary_recording::Archive::new("unused".into(), plenary_recording::Keys::none(), false),

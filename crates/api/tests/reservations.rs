@@ -329,6 +329,8 @@ async fn a_sale_runs_to_its_end_when_its_client_goes_away() {
         duration_minutes: 30,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        series: None,
     };
     let mut sale = world.control.reserve(world.account, request);
     // The request is dropped before the database has answered.

@@ -265,6 +265,9 @@ fn each_reservation_of_a_name_sounds_as_was_set_for_it() {
             duration_minutes: 30,
             divert: None,
             title: None,
+            guests: Vec::new(),
+            sequence: 0,
+            series: None,
         };
         let question =
             world.ask(Question::Home(HomeQuestion::Reservation(Event::ReservationAdded(reservation))));

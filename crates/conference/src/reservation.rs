@@ -8,7 +8,7 @@ use crate::{
     time::Timestamp,
 };
 pub use plenary_model::id::is_conference_name;
-use plenary_model::{ReservationData, id::CONFERENCE_NAME_LENGTH_MAX};
+use plenary_model::{FieldError, Guest, ReservationData, check_guests, id::CONFERENCE_NAME_LENGTH_MAX};
 use serde::{Deserialize, Serialize};
 
 /// A conference booked for a time and a number of seats.
@@ -30,6 +30,21 @@ pub struct Reservation {
     pub divert: Option<ServiceName>,
     /// What people call it; shown, and otherwise without effect.
     pub title: Option<String>,
+    /// Who is invited by mail.
+    pub guests: Vec<Guest>,
+    /// Rises with each change, so that calendars know which version is the latest.
+    pub sequence: u32,
+    /// The date of a series that it was made for.
+    pub series: Option<SeriesDate>,
+}
+
+/// A date of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeriesDate {
+    /// The number of the series.
+    pub series: i64,
+    /// When the series has it start, wherever it was moved to.
+    pub occurrence: Timestamp,
 }
 
 impl Reservation {
@@ -37,6 +52,12 @@ impl Reservation {
     #[must_use]
     pub fn ends_at(&self) -> Timestamp {
         self.starts_at.plus_minutes(self.duration_minutes)
+    }
+
+    /// The same as a later version.
+    #[must_use]
+    pub fn next_version(self) -> Self {
+        Self { sequence: self.sequence.saturating_add(1), ..self }
     }
 
     /// As events tell it.
@@ -68,6 +89,10 @@ pub struct ReservationRequest {
     pub divert: Option<ServiceName>,
     /// What people call it.
     pub title: Option<String>,
+    /// Who is invited by mail.
+    pub guests: Vec<Guest>,
+    /// The date of a series that it is for.
+    pub series: Option<SeriesDate>,
 }
 
 /// What becomes of a reservation: what is `None` stays.
@@ -83,6 +108,8 @@ pub struct ReservationChange {
     pub divert: Option<Option<ServiceName>>,
     /// What people call it, or nothing.
     pub title: Option<Option<String>>,
+    /// Who is invited by mail.
+    pub guests: Option<Vec<Guest>>,
 }
 
 /// Longest title, in characters.
@@ -156,7 +183,13 @@ fn check_request(
     let durations = (limits.min_duration_minutes, limits.max_duration_minutes);
     check_range(&mut wrong, duration, request.duration_minutes, durations, unit);
     check_title(&mut wrong, request.title.as_deref());
+    wrong.extend(check_guests(&request.guests).into_iter().map(guest_error));
     if wrong.is_empty() { Ok(request.starts_at.floor_to_minute()) } else { Err(Refused::OutOfRange(wrong)) }
+}
+
+/// What is wrong with a guest: `guests/0/mail`.
+fn guest_error(error: FieldError) -> OutOfRange {
+    OutOfRange { parameter: error.pointer.trim_start_matches('/').to_owned().into(), text: error.detail }
 }
 
 fn is_in_time(starts_at: Timestamp, min_minutes: u32, max_minutes: u32, now: Timestamp) -> bool {
@@ -190,15 +223,18 @@ pub fn check_change(
     now: Timestamp,
 ) -> Result<Reservation, Refused> {
     let before = reservation;
-    let ReservationChange { max_participants, starts_at, duration_minutes, divert, title } = change.clone();
+    let ReservationChange { max_participants, starts_at, duration_minutes, divert, title, guests } =
+        change.clone();
     let after = Reservation {
         max_participants: max_participants.unwrap_or(before.max_participants),
         starts_at: starts_at.map_or(before.starts_at, Timestamp::floor_to_minute),
         duration_minutes: duration_minutes.unwrap_or(before.duration_minutes),
         divert: divert.unwrap_or_else(|| before.divert.clone()),
         title: title.unwrap_or_else(|| before.title.clone()),
+        guests: guests.unwrap_or_else(|| before.guests.clone()),
         ..before.clone()
     };
+    let after = if after == *before { after } else { after.next_version() };
     let mut wrong = Vec::new();
     if after.max_participants != before.max_participants {
         check_seats(&mut wrong, after.max_participants, limits);
@@ -227,6 +263,9 @@ pub fn check_change(
     }
     if after.title != before.title {
         check_title(&mut wrong, after.title.as_deref());
+    }
+    if after.guests != before.guests {
+        wrong.extend(check_guests(&after.guests).into_iter().map(guest_error));
     }
     match state {
         State::Completed => return Err(Refused::WrongState { state }),

@@ -16,6 +16,8 @@ fn request() -> ReservationRequest {
         duration_minutes: 30,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        series: None,
     }
 }
 

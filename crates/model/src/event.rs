@@ -46,7 +46,7 @@ pub struct Actor {
     pub id: Option<String>,
 }
 
-/// What somebody is who brings something about.
+/// What a participant, a person or a program is that brings something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorKind {

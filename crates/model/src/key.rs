@@ -36,14 +36,16 @@ pub enum Scope {
     Records,
     /// Change what is stored: inbound services, trunks, users, keys.
     Config,
+    /// Read the audit log of the account.
+    Audit,
     /// Everything of the installation, over all accounts. Only the command line gives it.
     Operator,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Control, Self::Book, Self::Records, Self::Config, Self::Operator];
+    pub const ALL: [Self; 7] =
+        [Self::Read, Self::Control, Self::Book, Self::Records, Self::Config, Self::Audit, Self::Operator];
 
     /// Its name in JSON, in the database and on the command line.
     #[must_use]
@@ -54,6 +56,7 @@ impl Scope {
             Self::Book => "book",
             Self::Records => "records",
             Self::Config => "config",
+            Self::Audit => "audit",
             Self::Operator => "operator",
         }
     }
@@ -122,7 +125,8 @@ impl Scopes {
                 | Scope::Control.bit()
                 | Scope::Book.bit()
                 | Scope::Records.bit()
-                | Scope::Config.bit(),
+                | Scope::Config.bit()
+                | Scope::Audit.bit(),
         )
     }
 
@@ -301,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_set_of_scopes_is_written_and_read_the_same_way() {
-        assert_eq!(Scopes::account().to_string(), "read control book records config");
+        assert_eq!(Scopes::account().to_string(), "read control book records config audit");
         assert_eq!(Scopes::conference().to_string(), "read control");
         assert_eq!(Scopes::NONE.to_string(), "");
         for text in ["control read", "read,control", " read, control,read"] {
@@ -321,14 +325,14 @@ mod tests {
     #[test]
     fn what_is_no_scope_is_named() {
         let error = "contrl".parse::<Scopes>().unwrap_err().to_string();
-        let known = "there are read, control, book, records, config and operator";
+        let known = "there are read, control, book, records, config, audit and operator";
         assert_eq!(error, format!("`contrl` is no scope; did you mean `control`? {known}"));
         assert_eq!("x,read".parse::<Scopes>().unwrap_err().to_string(), format!("`x` is no scope; {known}"));
         let errors = |body: Value| {
             let errors = read_value::<Scopes>(body).unwrap_err();
             errors.into_iter().map(|error| (error.pointer, error.detail)).collect::<Vec<_>>()
         };
-        let one = "must be `read`, `control`, `book`, `records`, `config` or `operator`";
+        let one = "must be `read`, `control`, `book`, `records`, `config`, `audit` or `operator`";
         assert_eq!(errors(json!(["read", "all"])), [("/1".to_owned(), one.to_owned())]);
         let list = "must be a list of scopes, as in [\"read\", \"control\"]";
         assert_eq!(errors(json!("read")), [(String::new(), list.to_owned())]);

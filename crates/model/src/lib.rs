@@ -10,12 +10,15 @@
 mod audio;
 mod audit;
 mod call_record;
+mod call_samples;
 mod clip;
 mod de;
 mod entry;
 mod event;
 mod fields;
+mod guest;
 mod history;
+mod icalendar;
 pub mod id;
 mod key;
 mod language;
@@ -30,6 +33,7 @@ mod playback;
 mod read;
 mod recording;
 mod room;
+mod series;
 mod service;
 mod time;
 mod token;
@@ -43,6 +47,7 @@ mod zone;
 pub use audio::{AudioOwner, AudioProcessing, StoredAudio};
 pub use audit::{AUDIT_COMMAND, AuditEntry, remove_secrets};
 pub use call_record::{CallEntry, CallQuality, CallRecord, CallRecordEntry, EndedBy};
+pub use call_samples::{CALL_SAMPLES_MAX, CallSample, CallSamples, SAMPLE_INTERVAL_S};
 pub use clip::{Clip, NameId, RecordingId};
 pub use de::nearest;
 pub use entry::{EntryAction, EntryRooms};
@@ -51,7 +56,9 @@ pub use event::{
     Introduction, MutedBy, Ongoing, OngoingKind, ParticipantUpdate, Presence, ReservationData,
 };
 pub use fields::{Selection, is_user};
+pub use guest::{GUESTS_MAX, Guest, check_guests};
 pub use history::{HistoryEntry, HistoryReason, PastConference, PastParticipant, RecordEntry};
+pub use icalendar::{CalendarAddress, CalendarEvent, CalendarMethod, calendar};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use key::{KEY_LABEL_CHARS_MAX, KeySettings, Scope, Scopes, UnknownScope};
 pub use language::{BadLanguageCode, LanguageCode};
@@ -75,6 +82,7 @@ pub use room::{
     Announce, AutoRecord, Early, GivenPin, GivenPins, PIN_DIGITS, Pin, ROOM_NUMBER_DIGITS, Room,
     RoomSettings, StoredRoom, is_room_number, same_pins,
 };
+pub use series::{Occurrence, Repeat, SERIES_DATES_MAX, SeriesSettings};
 pub use service::{
     Access, Action, Announcement, ConferenceAction, InboundService, Refer, SERVICE_NAME_CHARS_MAX,
     ServiceBody, Srtp, StoredService, is_service_name,
@@ -89,4 +97,4 @@ pub use webhook::{
     is_webhook_name,
 };
 pub use webrtc_key::{WEBRTC_KEY_SERVICES_MAX, WebRtcKey, are_webrtc_key_services, is_webrtc_key};
-pub use zone::{LocalTime, TimeZone, UnknownTimeZone};
+pub use zone::{LocalTime, TimeZone, UnknownTimeZone, ZoneOffset};

@@ -20,7 +20,7 @@ pub const PERSON_ROLES_MAX: usize = 100;
 pub enum Role {
     /// Books conferences and leads them.
     Organiser,
-    /// Reads recordings, history and usage, and changes nothing.
+    /// Reads recordings, history, usage and the audit log, and changes nothing.
     Auditor,
     /// All of the account.
     Admin,
@@ -45,7 +45,7 @@ impl Role {
     pub fn scopes(self) -> Scopes {
         match self {
             Self::Organiser => [Scope::Read, Scope::Control, Scope::Book].into_iter().collect(),
-            Self::Auditor => [Scope::Read, Scope::Records].into_iter().collect(),
+            Self::Auditor => [Scope::Read, Scope::Records, Scope::Audit].into_iter().collect(),
             Self::Admin => Scopes::account(),
         }
     }
@@ -194,8 +194,8 @@ mod tests {
     fn a_role_is_a_set_of_scopes() {
         for (role, scopes) in [
             (Role::Organiser, "read control book"),
-            (Role::Auditor, "read records"),
-            (Role::Admin, "read control book records config"),
+            (Role::Auditor, "read records audit"),
+            (Role::Admin, "read control book records config audit"),
         ] {
             assert_eq!(role.scopes().to_string(), scopes);
             assert_eq!(role.name().parse(), Ok(role));

@@ -4,7 +4,10 @@
 //! of one that is missing or lacks a zone.
 
 use crate::{Timestamp, nearest};
-use jiff::tz::{self, TimeZoneDatabase};
+use jiff::{
+    Span, civil,
+    tz::{self, TimeZoneDatabase},
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use std::fmt;
 use utoipa::{
@@ -38,6 +41,63 @@ pub struct LocalTime {
     pub hour: u8,
     /// From 0 to 59.
     pub minute: u8,
+}
+
+/// What clocks of a place are set to, from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneOffset {
+    /// From then on.
+    pub since: Timestamp,
+    /// Seconds that they were ahead of UTC until then.
+    pub before_s: i32,
+    /// Seconds that they are ahead of UTC.
+    pub after_s: i32,
+    /// It is daylight saving time.
+    pub is_dst: bool,
+    /// What it is called: `CET`.
+    pub name: String,
+}
+
+impl LocalTime {
+    /// So many days later, at the same time of day.
+    #[must_use]
+    pub fn plus_days(self, days: u32) -> Option<Self> {
+        self.plus(Span::new().try_days(days).ok()?)
+    }
+
+    /// So many months later, on the same day or the last one of a shorter month, at the same time of day.
+    #[must_use]
+    pub fn plus_months(self, months: u32) -> Option<Self> {
+        self.plus(Span::new().try_months(months).ok()?)
+    }
+
+    /// The date: `2030-06-20`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let Self { year, month, day, .. } = self;
+        format!("{year:04}-{month:02}-{day:02}")
+    }
+
+    fn plus(self, span: Span) -> Option<Self> {
+        Self::of(self.civil()?.checked_add(span).ok()?)
+    }
+
+    fn civil(self) -> Option<civil::DateTime> {
+        let part = |part: u8| i8::try_from(part).ok();
+        let (year, month, day) = (i16::try_from(self.year).ok()?, part(self.month)?, part(self.day)?);
+        civil::DateTime::new(year, month, day, part(self.hour)?, part(self.minute)?, 0, 0).ok()
+    }
+
+    fn of(there: civil::DateTime) -> Option<Self> {
+        let part = |part: i8| u8::try_from(part).ok();
+        Some(Self {
+            year: u16::try_from(there.year()).ok()?,
+            month: part(there.month())?,
+            day: part(there.day())?,
+            hour: part(there.hour())?,
+            minute: part(there.minute())?,
+        })
+    }
 }
 
 /// There is no time zone of this name.
@@ -91,15 +151,44 @@ impl TimeZone {
     /// How clocks and calendars there show this moment. `None`: it is before the year 0, or after 9999.
     #[must_use]
     pub fn local(&self, at: Timestamp) -> Option<LocalTime> {
-        let there = jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(self.zone.clone());
-        let part = |part: i8| u8::try_from(part).ok();
-        Some(LocalTime {
-            year: u16::try_from(there.year()).ok()?,
-            month: part(there.month())?,
-            day: part(there.day())?,
-            hour: part(there.hour())?,
-            minute: part(there.minute())?,
-        })
+        LocalTime::of(jiff::Timestamp::from_millisecond(at.0).ok()?.to_zoned(self.zone.clone()).datetime())
+    }
+
+    /// The moment that clocks and calendars there show so: of an hour that comes twice the first, and of one that is left out
+    /// what it would be by the offset before it (RFC 5545, section 3.3.5). `None`: no calendar shows it.
+    #[must_use]
+    pub fn at(&self, local: LocalTime) -> Option<Timestamp> {
+        let at = local.civil()?.to_zoned(self.zone.clone()).ok()?;
+        Some(Timestamp(at.timestamp().as_millisecond()))
+    }
+
+    /// What clocks there are set to from one moment to another: what counts at the first, then each change.
+    #[must_use]
+    pub fn offsets(&self, from: Timestamp, to: Timestamp) -> Vec<ZoneOffset> {
+        let moment = |at: Timestamp| jiff::Timestamp::from_millisecond(at.0).ok();
+        let (Some(first), Some(last)) = (moment(from), moment(to)) else { return Vec::new() };
+        // What counts before a change counts up to the instant before it.
+        let before = |at: jiff::Timestamp| {
+            let earlier = at.as_millisecond().saturating_sub(1);
+            let earlier = jiff::Timestamp::from_millisecond(earlier).unwrap_or(at);
+            self.zone.to_offset_info(earlier).offset().seconds()
+        };
+        let change = |at: jiff::Timestamp| {
+            let info = self.zone.to_offset_info(at);
+            ZoneOffset {
+                since: Timestamp(at.as_millisecond()),
+                before_s: before(at),
+                after_s: info.offset().seconds(),
+                is_dst: info.dst().is_dst(),
+                name: info.abbreviation().to_owned(),
+            }
+        };
+        // `preceding` leaves out a change at that very instant.
+        let next = first.checked_add(Span::new().milliseconds(1)).unwrap_or(first);
+        let in_force =
+            self.zone.preceding(next).next().map_or(jiff::Timestamp::UNIX_EPOCH, |one| one.timestamp());
+        let changes = self.zone.following(first).map(|one| one.timestamp()).take_while(|at| *at <= last);
+        std::iter::once(in_force).chain(changes).map(change).collect()
     }
 }
 

@@ -260,7 +260,7 @@ pub(crate) enum Key {
         /// What people call it: 1 to 100 characters
         #[arg(long, value_name = "TEXT")]
         label: Option<String>,
-        /// What it may do; several may be given, or with commas between: read, control, book, records, config, operator
+        /// What it may do; several may be given, or with commas between: read, control, book, records, config, audit, operator
         /// [default: all but operator; with --conference: read,control]
         #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<Scope>,

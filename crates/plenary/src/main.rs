@@ -10,6 +10,7 @@ mod events;
 mod forecast;
 mod ice;
 mod log;
+mod mail;
 mod metrics;
 mod operator;
 mod overload;

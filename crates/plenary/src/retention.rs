@@ -40,10 +40,12 @@ pub(crate) fn start(store: Store, history: HistoryConfig, audit: AuditConfig) ->
 async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Result<bool, StoreError> {
     let now = wall_now();
     let before = |days: u32| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS));
-    let (mut records, mut entries, mut numbers, mut has_more) = (0, 0, 0, false);
+    let (mut records, mut entries, mut numbers, mut samples) = (0, 0, 0, 0);
     let mut messages_days = MESSAGES_DAYS;
+    let mut has_more = false;
     if history.days > 0 {
         records = store.prune_history(before(history.days), AT_ONCE).await?;
+        samples = store.prune_call_samples(before(history.days), AT_ONCE).await?;
     }
     if audit.days > 0 {
         entries = store.prune_audit(before(audit.days), AT_ONCE).await?;
@@ -66,5 +68,5 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
             "old records are deleted, and numbers taken out of others"
         );
     }
-    Ok(has_more || [records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
+    Ok(has_more || [records, entries, numbers, samples].into_iter().any(|count| count >= AT_ONCE as u64))
 }

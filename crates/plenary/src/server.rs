@@ -2,11 +2,11 @@
 
 use crate::{
     config::{CodecOrder, Config},
-    engine::{Engine, EngineHandle, Parts},
+    engine::{Engine, EngineHandle, Parts, Sampler},
     events,
     forecast::Admissions,
     ice::SharedIce,
-    log,
+    log, mail,
     metrics::{Meters, Metrics},
     operator::{Door, Operator},
     overload,
@@ -62,6 +62,8 @@ pub(crate) struct Server {
     trace: Trace,
     /// Sends events to webhooks.
     sending: RunningWebhooks,
+    /// Sends mails to guests, where mail is configured.
+    mails: Option<JoinHandle<()>>,
     /// Deletes old events.
     pruning: JoinHandle<()>,
     _door: Option<Door>,
@@ -173,6 +175,7 @@ impl Server {
         let trace = Trace::start(queues, &config.hep, store.clone());
         let admissions = Admissions::default();
         let meters = Arc::new(Meters::default());
+        let sampler = Sampler::default();
         let voices = Arc::new(Voices { media: media.clone(), engine: OnceLock::new() });
         let followers =
             Followers::new(store.clone(), config.events.followers_per_account).with_voices(voices.clone());
@@ -195,6 +198,7 @@ impl Server {
             meters: meters.clone(),
             trace: trace.clone(),
             followers: followers.clone(),
+            sampler: sampler.clone(),
         })
         .await?;
         let _ = voices.engine.set(engine.clone());
@@ -202,6 +206,8 @@ impl Server {
             plenary_api::Webhooks::new(store.clone(), tls_files.client(), config.webhooks.allow.clone());
         let sending = webhooks.run();
         let pruning = tokio::spawn(events::prune(store.clone(), config.events.clone()));
+        let mails =
+            mail::start(&config.mail, config.time_zone.clone(), config.tls.authorities.as_deref(), &store)?;
         let recordings = recordings.keep(engine.clone(), store.clone(), config.recordings.days);
         let retention = retention::start(store.clone(), config.history.clone(), config.audit.clone());
 
@@ -224,6 +230,7 @@ impl Server {
             started_at: engine.now(),
             is_overloaded,
             trace: trace.clone(),
+            sampler: sampler.clone(),
             config: in_force.clone(),
         };
 
@@ -239,6 +246,7 @@ impl Server {
                 .then(|| config.web.public_url.trim_end_matches('/').to_owned()),
             allowed_origins: config.web.origins()?,
             trusted_proxies: trusted_proxies.clone(),
+            invitations: config.mail.invitations(),
             max_body_bytes: config.web.max_body_bytes,
             media: plenary_api::MediaLimits {
                 bytes_max: config.media.sound_max_bytes,
@@ -311,6 +319,7 @@ impl Server {
             audit,
             trace,
             sending,
+            mails,
             pruning,
             _door: door,
         })
@@ -399,6 +408,9 @@ impl Server {
         // What the end has brought is sent yet.
         self.followers.stop();
         self.pruning.abort();
+        if let Some(mails) = self.mails {
+            mails.abort();
+        }
         self.sending.stop().await;
         let _ = self.stop_http.send(true);
         if tokio::time::timeout(within, self.http.join_all()).await.is_err() {

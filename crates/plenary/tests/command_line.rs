@@ -128,7 +128,7 @@ fn what_a_key_may_do_is_said_when_it_is_made_and_listed() {
         list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     let [head, first, bound, operator] = &lines[..] else { panic!("{list}") };
     assert_eq!(head, "ID BEGINS MADE (UTC) STATE SCOPES CONFERENCE LABEL");
-    assert!(first.ends_with(" valid read control book records config all -"), "{first}");
+    assert!(first.ends_with(" valid read control book records config audit all -"), "{first}");
     assert!(bound.ends_with(" valid read control Board leader of Board"), "{bound}");
     assert!(
         operator.contains(" until 2") && operator.ends_with(" read records operator all -"),

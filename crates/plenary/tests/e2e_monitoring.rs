@@ -347,3 +347,26 @@ fn a_capture_server_gets_messages_reports_and_log_lines() {
     let report: Value = serde_json::from_slice(&report[&15]).unwrap();
     assert!(report["ssrc"].is_number() && report["report_blocks"].is_array(), "{report}");
 }
+
+#[test]
+fn how_a_call_sounds_is_known_while_it_lasts_and_afterwards() {
+    let server = Server::start("");
+    let caller = call(&server, &["--seconds", "60"]);
+    let id = server.wait_for_participants("Tea", 1).remove(0);
+    let path = format!("/v1/calls/{id}/quality");
+    let sampled = |count: usize| {
+        let quality = server.get(&path);
+        (quality["items"].as_array().unwrap().len() >= count).then_some(quality)
+    };
+    let live = wait_for("a sample", || sampled(1));
+    assert_eq!(live["interval_s"], 10);
+    let first = &live["items"][0];
+    assert!(first["mos"].as_f64().is_some_and(|mos| mos > 3.0), "{live}");
+    assert!(first["level_dbov"].as_f64().is_some_and(|level| (-40.0..0.0).contains(&level)), "{live}");
+    assert_eq!(first["loss_percent"], 0.0);
+    hang_up(caller);
+    wait_for("the call to be over", || server.get(&format!("/v1/calls/{id}"))["ended_at"].as_str().map(drop));
+    let past = wait_for("its samples to be on the disk", || sampled(1));
+    assert_eq!(past["items"][0], *first);
+    assert_eq!(server.curl(&[], "/v1/calls/0.0/quality").1["code"], "1118");
+}

@@ -187,3 +187,63 @@ fn operators_are_made_listed_disabled_and_removed_on_the_command_line() {
     );
     assert!(!audit.to_string().contains(&first) && !audit.to_string().contains(&second));
 }
+
+#[test]
+fn codes_of_links_and_invitations_and_calendars_are_not_guessed() {
+    let codes = json!({"code": "x".repeat(52)});
+    for (path, body) in [
+        ("/v1/leader-links/open", Some(codes.clone())),
+        ("/v1/invitations/accept", Some(json!({"code": "x".repeat(52), "password": PASSWORD}))),
+        ("/calendar/xxxx.ics", None),
+    ] {
+        let server = Server::start("[web]\nfailures_per_minute = 5\n");
+        let browser = Browser { server: &server, jar: server.folder.path().join("jar") };
+        let guess = || match &body {
+            Some(body) => browser.page("POST", path, body).0,
+            None => browser.ask(&[], path).0,
+        };
+        for _ in 0..5 {
+            assert_eq!(guess(), 404, "{path}");
+        }
+        assert_eq!(guess(), 429, "{path}");
+        // Nor is the right one looked at from there for a minute.
+        let (_, made) = server.curl(&["-d", r#"{"conference": "Board"}"#], "/v1/leader-links");
+        if let Some(code) = made["path"].as_str().and_then(|path| path.strip_prefix("/console/leader#")) {
+            assert_eq!(browser.page("POST", "/v1/leader-links/open", &json!({"code": code})).0, 429);
+        }
+    }
+}
+
+#[test]
+fn a_leader_without_an_account_opens_a_link_and_leads_until_it_is_revoked() {
+    let server = Server::start("");
+    let browser = Browser { server: &server, jar: server.folder.path().join("jar") };
+    let body = json!({"conference": "Board", "label": "Ann"}).to_string();
+    let (status, made) = server.curl(&["-d", &body], "/v1/leader-links");
+    assert_eq!(status, 201, "{made}");
+    let code = made["path"].as_str().unwrap().strip_prefix("/console/leader#").unwrap().to_owned();
+    let (status, me) = browser.page("POST", "/v1/leader-links/open", &json!({"code": code}));
+    assert_eq!((status, &me["leader"]["conference"]), (200, &json!("Board")), "{me}");
+    let (status, called) =
+        browser.page("POST", "/v1/conferences/Board/participants", &json!({"to": "tel:+441908273800"}));
+    assert_eq!(
+        (status, &called["code"]),
+        (403, &json!("1301")),
+        "no trunk serves it, but it may call: {called}"
+    );
+    assert_eq!(browser.ask(&[], "/v1/conferences/Other").1["code"], "1304");
+    let mut following = browser
+        .command(&["-N", "-H", "Accept: text/event-stream"], "/v1/events")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("id: "));
+    let (status, _) = server.curl(&["-X", "DELETE"], &format!("/v1/leader-links/{}", made["id"]));
+    assert_eq!(status, 204);
+    assert_eq!(browser.ask(&[], "/v1/session").0, 401);
+    assert!(lines.all(|line| line.is_ok()), "what is followed live ends in order");
+    assert!(following.wait().unwrap().success(), "before curl gives up");
+    let database = std::fs::read(server.data().join("plenary.db")).unwrap();
+    assert!(!database.windows(code.len()).any(|window| window == code.as_bytes()), "only a hash is stored");
+}

@@ -457,3 +457,34 @@ fn a_trunk_may_call_in_and_say_who_calls() {
     let log = std::fs::read_to_string(server.folder.path().join("server.log")).unwrap();
     assert!(!log.contains("441908111111"), "not in the log either");
 }
+
+#[test]
+fn a_trunk_is_tested_by_options_and_by_a_call_that_is_answered_and_ended() {
+    let server = Server::start("");
+    let (_ben, address) = Phone::listen("<sip:ben@127.0.0.1>;regint=0", 1100);
+    put_trunk(&server, "office", &json!({ "uri": format!("sip:{address}"), "hosts": ["127.0.0.1"] }));
+    let test = |trunk: &str, body: Value| {
+        server.curl(&["-d", &body.to_string()], &format!("/v1/trunks/{trunk}/test"))
+    };
+    let (status, tested) = test("office", json!({}));
+    assert_eq!((status, &tested["call"]), (200, &Value::Null), "{tested}");
+    assert!(tested["options"]["status"].is_number() && tested["options"]["error"].is_null(), "{tested}");
+    let (status, tested) = test("office", json!({ "to": format!("sip:ben@{address}") }));
+    assert_eq!(status, 200, "{tested}");
+    let call = &tested["call"];
+    assert_eq!((&call["outcome"], &call["status"]), (&json!("answered"), &json!(200)), "{tested}");
+    let times = ["answered_after_ms", "ended_after_ms"].map(|member| call[member].as_u64().expect("a time"));
+    assert!(times[0] <= times[1], "{tested}");
+    wait_for("its call to be over", || {
+        (server.get("/v1/trunks/office")["status"]["calls"] == 0).then_some(())
+    });
+    // Nobody is there.
+    put_trunk(&server, "gone", &json!({ "uri": "sip:127.0.0.1:9;transport=tcp", "hosts": ["127.0.0.1"] }));
+    let (status, tested) = test("gone", json!({ "to": "sip:ben@127.0.0.1:9", "wait_s": 5 }));
+    assert_eq!(status, 200, "{tested}");
+    assert!(tested["options"]["status"].is_null() && tested["options"]["error"].is_string(), "{tested}");
+    assert_ne!(tested["call"]["outcome"], "answered", "{tested}");
+    assert_eq!(test("office", json!({ "to": "sip:ben@elsewhere.example" })).1["code"], "1301");
+    assert_eq!(test("office", json!({ "wait_s": 4 })).1["errors"][0]["pointer"], "/wait_s");
+    assert_eq!(test("nothing", json!({})).1["code"], "1106");
+}

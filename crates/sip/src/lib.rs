@@ -22,6 +22,6 @@ pub use transport::{
 };
 pub use ua::{
     AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IceServers, IncomingCall, KeyBody, NameAddr,
-    Reason, Redirection, ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces,
-    RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
+    PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration, RegistrationId,
+    RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
 };

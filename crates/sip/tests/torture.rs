@@ -57,7 +57,7 @@ fn said(file: &Path) -> String {
             Output::Event(SipEvent::Registering(registration)) => {
                 ua.answer_registration(registration.request, &[], Duration::ZERO);
             }
-            Output::Event(_) | Output::Locate { .. } | Output::Dialog { .. } => {}
+            Output::Event(_) | Output::Locate { .. } | Output::Dialog { .. } | Output::Pinged { .. } => {}
         }
     }
     if statuses.is_empty() { "-".to_owned() } else { statuses.join(" ") }

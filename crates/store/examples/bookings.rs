@@ -21,6 +21,9 @@ fn reservation(account: AccountId, number: u32) -> Reservation {
         duration_minutes: 15 + number % 60,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     }
 }
 

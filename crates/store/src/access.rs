@@ -14,8 +14,21 @@ pub struct Account {
     pub username: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// What the operator allows it.
+    pub settings: AccountSettings,
+}
+
+/// What the operator allows an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccountSettings {
     /// How long its recordings are kept, in days; 0: for ever; `None`: as is configured.
     pub recording_days: Option<u32>,
+    /// Its keys and people are refused, and its inbound services take no calls.
+    pub is_disabled: bool,
+    /// Seats of one of its conferences at the most; `None`: as is configured.
+    pub max_participants: Option<u32>,
+    /// Its requests per second; `None`: as is configured.
+    pub requests_per_second: Option<u32>,
 }
 
 /// A key's number, unique over the installation.
@@ -48,11 +61,22 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// The number of the session of a leader's link, unique over the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaderSessionId(pub i64);
+
 /// By what a request has shown who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authenticated {
     /// An API Access Key.
     Key(KeyId),
+    /// A browser that has opened a leader's link.
+    Leader {
+        /// The link, which is a key of one conference.
+        link: KeyId,
+        /// The session that began with it.
+        session: LeaderSessionId,
+    },
     /// A person who has signed in.
     Person {
         /// Who.
@@ -69,7 +93,7 @@ impl Authenticated {
     #[must_use]
     pub fn key(&self) -> Option<KeyId> {
         match self {
-            Self::Key(key) => Some(*key),
+            Self::Key(key) | Self::Leader { link: key, .. } => Some(*key),
             Self::Person { .. } => None,
         }
     }
@@ -78,7 +102,7 @@ impl Authenticated {
     #[must_use]
     pub fn person(&self) -> Option<PersonId> {
         match self {
-            Self::Key(_) => None,
+            Self::Key(_) | Self::Leader { .. } => None,
             Self::Person { person, .. } => Some(*person),
         }
     }
@@ -106,10 +130,26 @@ pub(crate) struct CachedKey {
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// Id, cloud id, user name, when it was made, days for which recordings are kept.
-pub(crate) type AccountRow = (i64, String, String, i64, Option<i64>);
+/// The columns of an [`AccountRow`].
+macro_rules! account_columns {
+    () => {
+        "accounts.id, accounts.cloud_id, accounts.username, accounts.created_at, accounts.recording_days,
+         accounts.is_disabled, accounts.max_participants, accounts.requests_per_second"
+    };
+}
+pub(crate) use account_columns;
 
-pub(crate) fn account((id, cloud_id, username, created_at, recording_days): AccountRow) -> Account {
-    let recording_days = recording_days.and_then(|days| u32::try_from(days).ok());
-    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at), recording_days }
+/// [`account_columns`].
+pub(crate) type AccountRow = (i64, String, String, i64, Option<i64>, bool, Option<i64>, Option<i64>);
+
+pub(crate) fn account(row: AccountRow) -> Account {
+    let (id, cloud_id, username, created_at, days, is_disabled, participants, requests) = row;
+    let limit = |column: Option<i64>| column.and_then(|column| u32::try_from(column).ok());
+    let settings = AccountSettings {
+        recording_days: limit(days),
+        is_disabled,
+        max_participants: limit(participants),
+        requests_per_second: limit(requests),
+    };
+    Account { id: AccountId(id), cloud_id, username, created_at: Timestamp(created_at), settings }
 }

@@ -1,9 +1,9 @@
 //! Accounts: whose conferences, services and keys they are.
 
 use crate::{
-    ApiKey, Store, StoreError,
-    access::{self, Account, AccountRow},
-    database::{now, read, storable, within},
+    AccountSettings, ApiKey, ChangeError, Store, StoreError,
+    access::{self, Account, AccountRow, account_columns},
+    database::{execute, now, read, storable, within},
     keys::insert_key,
     named::at_most,
 };
@@ -63,23 +63,42 @@ impl Store {
     /// # Errors
     /// As [`Self::create_account`].
     pub async fn create_account_login(&self, login: &str) -> Result<(Account, ApiKey), StoreError> {
+        self.account_new(login, AccountSettings::default()).await
+    }
+
+    /// [`Self::create_account_login`] with what the operator allows it.
+    ///
+    /// # Errors
+    /// As [`Self::create_account`].
+    pub async fn account_new(
+        &self,
+        login: &str,
+        settings: AccountSettings,
+    ) -> Result<(Account, ApiKey), StoreError> {
         let Login { cloud_id, username } = Login::parse(login)?;
         let doing = "creating an account";
         let created_at = now();
         let mut transaction = self.write(doing).await?;
-        let id: Option<i64> = within!(transaction, doing, |on| sqlx::query_scalar(
-            "INSERT INTO accounts (cloud_id, username, created_at) VALUES ($1, $2, $3)
-             ON CONFLICT DO NOTHING RETURNING id",
+        let id: Option<i64> = within!(transaction, doing, |on| {
+            sqlx::query_scalar(
+            "INSERT INTO accounts (cloud_id, username, created_at, recording_days, is_disabled, max_participants, requests_per_second)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id",
         )
         .bind(cloud_id)
         .bind(username)
         .bind(created_at.0)
-        .fetch_optional(on))?;
+        .bind(settings.recording_days.map(i64::from))
+        .bind(settings.is_disabled)
+        .bind(settings.max_participants.map(i64::from))
+        .bind(settings.requests_per_second.map(i64::from))
+        .fetch_optional(on)
+        })?;
         let id = id.ok_or_else(|| StoreError::AccountExists { login: login.to_owned() })?;
-        let settings = KeySettings::default();
-        let (_, key) = insert_key(&mut transaction, AccountId(id), &settings, created_at).await?;
+        let (_, key) =
+            insert_key(&mut transaction, AccountId(id), &KeySettings::default(), created_at).await?;
         transaction.commit(doing).await?;
-        Ok((access::account((id, cloud_id.to_owned(), username.to_owned(), created_at.0, None)), key))
+        let (cloud_id, username) = (cloud_id.to_owned(), username.to_owned());
+        Ok((Account { id: AccountId(id), cloud_id, username, created_at, settings }, key))
     }
 
     /// Every account, ordered by login.
@@ -101,40 +120,54 @@ impl Store {
     ) -> Result<Vec<Account>, StoreError> {
         let (cloud_id, username) = after.unwrap_or_default();
         let rows: Vec<AccountRow> = read!(self.base, "listing the accounts", |on| {
-            sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE (cloud_id, username) > ($1, $2)
-             ORDER BY cloud_id, username LIMIT $3",
-        )
-        .bind(storable(cloud_id))
-        .bind(storable(username))
-        .bind(at_most(limit))
-        .fetch_all(on)
+            sqlx::query_as(concat!(
+                "SELECT ",
+                account_columns!(),
+                " FROM accounts WHERE (cloud_id, username) > ($1, $2) ORDER BY cloud_id, username LIMIT $3"
+            ))
+            .bind(storable(cloud_id))
+            .bind(storable(username))
+            .bind(at_most(limit))
+            .fetch_all(on)
         })?;
         Ok(rows.into_iter().map(access::account).collect())
     }
 
-    /// Says how long the recordings of an account are kept: so many days, 0: for ever, `None`: as is configured. Returns the
-    /// account; `None`: there is none.
+    /// Changes what the operator allows an account, by a decision about what it is. `None`: there is no such account. Keys count
+    /// no more, or again, in this process at once and in every other within a second.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn set_recording_days(
+    /// [`ChangeError::Refused`] by the decision; when the database fails.
+    pub async fn change_account<E>(
         &self,
         account: AccountId,
-        days: Option<u32>,
-    ) -> Result<Option<Account>, StoreError> {
+        decide: impl FnOnce(&Account) -> Result<AccountSettings, E> + Send,
+    ) -> Result<Option<Account>, ChangeError<E>> {
         let doing = "changing an account";
         let mut transaction = self.write(doing).await?;
-        let row: Option<AccountRow> = within!(transaction, doing, |on| sqlx::query_as(
-            "UPDATE accounts SET recording_days = $2 WHERE id = $1
-             RETURNING id, cloud_id, username, created_at, recording_days",
+        let row: Option<AccountRow> = within!(transaction, doing, |on| sqlx::query_as(concat!(
+            "SELECT ",
+            account_columns!(),
+            " FROM accounts WHERE id = $1"
+        ))
+        .bind(account.0)
+        .fetch_optional(on))?;
+        let Some(before) = row.map(access::account) else { return Ok(None) };
+        let settings = decide(&before).map_err(ChangeError::Refused)?;
+        execute!(transaction, doing, sqlx::query(
+            "UPDATE accounts SET recording_days = $2, is_disabled = $3, max_participants = $4, requests_per_second = $5
+             WHERE id = $1"
         )
         .bind(account.0)
-        .bind(days.map(i64::from))
-        .fetch_optional(on))?;
-        let Some(row) = row else { return Ok(None) };
-        transaction.commit(doing).await?;
-        Ok(Some(access::account(row)))
+        .bind(settings.recording_days.map(i64::from))
+        .bind(settings.is_disabled)
+        .bind(settings.max_participants.map(i64::from))
+        .bind(settings.requests_per_second.map(i64::from)))?;
+        let committed = transaction.commit(doing).await;
+        // Also where the answer to the commit did not come: it may be done.
+        self.forget_keys();
+        committed?;
+        Ok(Some(Account { settings, ..before }))
     }
 
     /// The account with this number.
@@ -143,11 +176,9 @@ impl Store {
     /// When the database fails.
     pub async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
         let row: Option<AccountRow> = read!(self.base, "looking up an account", |on| {
-            sqlx::query_as(
-                "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE id = $1",
-            )
-            .bind(account.0)
-            .fetch_optional(on)
+            sqlx::query_as(concat!("SELECT ", account_columns!(), " FROM accounts WHERE id = $1"))
+                .bind(account.0)
+                .fetch_optional(on)
         })?;
         Ok(row.map(access::account))
     }
@@ -159,11 +190,14 @@ impl Store {
     pub async fn find_account(&self, login: &str) -> Result<Option<Account>, StoreError> {
         let Login { cloud_id, username } = Login::parse(login)?;
         let row: Option<AccountRow> = read!(self.base, "looking up an account", |on| {
-            sqlx::query_as(
-            "SELECT id, cloud_id, username, created_at, recording_days FROM accounts WHERE cloud_id = $1 AND username = $2",
-        )
-        .bind(cloud_id)
-        .bind(username).fetch_optional(on)
+            sqlx::query_as(concat!(
+                "SELECT ",
+                account_columns!(),
+                " FROM accounts WHERE cloud_id = $1 AND username = $2"
+            ))
+            .bind(cloud_id)
+            .bind(username)
+            .fetch_optional(on)
         })?;
         Ok(row.map(access::account))
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     ChangeError, Store, StoreError,
-    access::{Access, Authenticated, CachedKey, KeyId, account},
+    access::{Access, AccountRow, Authenticated, CachedKey, KeyId, account, account_columns},
     database::{Base, Write, execute, is_storable, now, random_bytes, read, within},
     lookup_cache::LookupTicket,
     named::at_most,
@@ -123,24 +123,50 @@ fn info(row: KeyRow) -> Result<KeyInfo, StoreError> {
     })
 }
 
-fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
+pub(crate) fn scopes(key: i64, names: &str) -> Result<Scopes, StoreError> {
     let damaged = |error: UnknownScope| StoreError::Damaged { what: format!("key {key}: {error}") };
     names.parse().map_err(damaged)
 }
 
-/// A key that is not revoked, with its account, as `credentials!` asks for it: account id, cloud id, user name, account
-/// `created_at`, `recording_days`; key id, hash, scopes, conference, `expires_at`, `last_used_at`.
-type CredentialRow =
-    (i64, String, String, i64, Option<i64>, i64, Vec<u8>, String, Option<String>, Option<i64>, Option<i64>);
+/// When a key ends: a leader's link with its reservation, however that is extended or removed.
+macro_rules! key_end {
+    () => {
+        "CASE WHEN api_keys.reservation IS NULL THEN api_keys.expires_at ELSE
+             coalesce((SELECT reservations.ends_at FROM reservations WHERE reservations.token = api_keys.reservation), 0) END"
+    };
+}
+pub(crate) use key_end;
 
-/// Keys that are not revoked, with their accounts, under a condition.
+/// A key that is not revoked, as [`credentials`] asks for it: an [`AccountRow`]; key id, hash, scopes, conference, its end,
+/// `last_used_at`.
+pub(crate) type CredentialRow = (
+    i64,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    bool,
+    Option<i64>,
+    Option<i64>,
+    i64,
+    Vec<u8>,
+    String,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+);
+
+/// Keys that are not revoked, with their accounts that are not disabled, under a condition.
 macro_rules! credentials {
     ($condition:literal) => {
         concat!(
-            "SELECT accounts.id, accounts.cloud_id, accounts.username, accounts.created_at, accounts.recording_days, api_keys.id, api_keys.hash,
-                    api_keys.scopes, api_keys.conference, api_keys.expires_at, api_keys.last_used_at
+            "SELECT ",
+            account_columns!(),
+            ", api_keys.id, api_keys.hash, api_keys.scopes, api_keys.conference, ",
+            key_end!(),
+            ", api_keys.last_used_at
              FROM accounts JOIN api_keys ON api_keys.account_id = accounts.id
-             WHERE api_keys.revoked_at IS NULL AND ",
+             WHERE api_keys.revoked_at IS NULL AND NOT accounts.is_disabled AND ",
             $condition
         )
     };
@@ -163,12 +189,14 @@ impl Store {
         }
         let doing = "making a key";
         let mut transaction = self.write(doing).await?;
-        let (exists, keys): (bool, i64) = within!(transaction, doing, |on| sqlx::query_as(
+        let (exists, keys): (bool, i64) = within!(transaction, doing, |on| {
+            sqlx::query_as(
             "SELECT EXISTS (SELECT 1 FROM accounts WHERE id = $1),
-                    (SELECT count(*) FROM api_keys WHERE account_id = $1 AND revoked_at IS NULL)"
+                    (SELECT count(*) FROM api_keys WHERE account_id = $1 AND revoked_at IS NULL AND NOT leader_link)"
         )
         .bind(account.0)
-        .fetch_one(on))?;
+        .fetch_one(on)
+        })?;
         if !exists {
             return Err(StoreError::UnknownAccount);
         }
@@ -201,7 +229,7 @@ impl Store {
         let rows: Vec<KeyRow> = read!(self.base, "listing keys", |on| sqlx::query_as(concat!(
             "SELECT ",
             key_columns!(),
-            " FROM api_keys WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+            " FROM api_keys WHERE account_id = $1 AND id > $2 AND NOT leader_link ORDER BY id LIMIT $3"
         ))
         .bind(account.0)
         .bind(after.map_or(i64::MIN, |key| key.0))
@@ -218,7 +246,7 @@ impl Store {
         let row: Option<KeyRow> = read!(self.base, "reading a key", |on| sqlx::query_as(concat!(
             "SELECT ",
             key_columns!(),
-            " FROM api_keys WHERE account_id = $1 AND id = $2"
+            " FROM api_keys WHERE account_id = $1 AND id = $2 AND NOT leader_link"
         ))
         .bind(account.0)
         .bind(key.0)
@@ -242,7 +270,7 @@ impl Store {
         let row: Option<KeyRow> = within!(transaction, doing, |on| sqlx::query_as(concat!(
             "SELECT ",
             key_columns!(),
-            " FROM api_keys WHERE account_id = $1 AND id = $2"
+            " FROM api_keys WHERE account_id = $1 AND id = $2 AND NOT leader_link"
         ))
         .bind(account.0)
         .bind(key.0)
@@ -279,7 +307,7 @@ impl Store {
         let doing = "revoking a key";
         let mut transaction = self.write(doing).await?;
         let done = execute!(transaction, doing, sqlx::query(
-            "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL",
+            "UPDATE api_keys SET revoked_at = $1 WHERE id = $2 AND account_id = $3 AND revoked_at IS NULL AND NOT leader_link",
         )
         .bind(now().0)
         .bind(key.0)
@@ -311,7 +339,7 @@ impl Store {
         };
         let (cloud_id, username) = login.split_once('/').filter(|_| is_storable(login)).unwrap_or_default();
         let rows: Vec<CredentialRow> = read!(self.base, "checking a key", |on| sqlx::query_as(
-            credentials!("accounts.cloud_id = $1 AND accounts.username = $2")
+            credentials!("accounts.cloud_id = $1 AND accounts.username = $2 AND NOT api_keys.leader_link")
         )
         .bind(cloud_id)
         .bind(username)
@@ -322,7 +350,7 @@ impl Store {
             let _ = given.ct_eq(&[0; 32]);
         }
         for row in rows {
-            if bool::from(given.ct_eq(row.6.as_slice())) {
+            if bool::from(given.ct_eq(row.9.as_slice())) {
                 found = Some(row);
             }
         }
@@ -359,10 +387,13 @@ impl Store {
     ) -> Result<Option<Arc<Access>>, StoreError> {
         let Some((
             id,
-            cloud_id,
-            username,
-            created_at,
+            cloud,
+            user,
+            made,
             days,
+            off,
+            seats,
+            rate,
             key,
             _,
             names,
@@ -373,8 +404,9 @@ impl Store {
         else {
             return Ok(None);
         };
+        let row: AccountRow = (id, cloud, user, made, days, off, seats, rate);
         let access = Access {
-            account: account((id, cloud_id, username, created_at, days)),
+            account: account(row),
             by: Authenticated::Key(KeyId(key)),
             scopes: scopes(key, &names)?,
             only_reads: false,

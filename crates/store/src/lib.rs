@@ -19,6 +19,8 @@ mod access;
 mod accounts;
 mod audit;
 mod call_messages;
+mod calendar_feeds;
+mod call_samples;
 mod change;
 mod database;
 mod error;
@@ -28,6 +30,7 @@ mod hashing;
 mod history;
 mod idempotency;
 mod keys;
+mod leader_links;
 mod lookup_cache;
 mod media;
 mod named;
@@ -49,9 +52,12 @@ mod webhooks;
 mod webrtc_keys;
 mod writer;
 
-pub use access::{Access, Account, Authenticated, KeyId, PersonId, SessionId};
+pub use access::{
+    Access, Account, AccountSettings, Authenticated, KeyId, LeaderSessionId, PersonId, SessionId,
+};
 pub use audit::{AuditQuery, Doing};
 pub use call_messages::CallMessages;
+pub use calendar_feeds::CalendarFeed;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;
@@ -59,16 +65,20 @@ pub use events::{EventBounds, StoredEvent};
 pub use history::HistoryQuery;
 pub use idempotency::Begun;
 pub use keys::{ApiKey, KeyInfo};
+pub use leader_links::{LEADER_SECRET_PREFIX, LeaderLink, LeaderLinksQuery, LeaderSession, NewLeaderLink};
 pub use media::{MediaError, NewMedia, UploadedMedia};
 pub use named::Before;
 pub use people::{
-    AcceptError, InvitationCode, Person, PersonError, PersonRole, SESSION_IDLE_MS, SESSION_MS, Session,
-    SessionSecret, SignIn, SignInFrom,
+    AcceptError, InvitationCode, PasswordChange, Person, PersonError, PersonRole, SESSION_IDLE_MS,
+    SESSION_MS, Session, SessionSecret, SignIn, SignInFrom,
 };
 pub use personal_data::Redacted;
 pub use recordings::RecordingsQuery;
 pub use records::{CallOutcome, CallsQuery};
-pub use reservations::{NameRule, ReserveError, new_reservation_token};
+pub use reservations::{
+    MAIL_KEPT_MS, MailContent, MailKind, MailRecord, MailState, NameRule, QueuedMail, ReserveError,
+    StoredSeries, new_reservation_token,
+};
 pub use rooms::{PinCaller, PinCheck, PinOutcome, PinSource, RoomError};
 pub use services::{ServiceError, ServiceScope};
 pub use store::Store;

@@ -29,6 +29,7 @@ macro_rules! lookup {
             $numbers,
             ") AS found
              WHERE CASE WHEN $3 IS NULL THEN is_bare ELSE account_id = $3 END
+               AND NOT (SELECT is_disabled FROM accounts WHERE accounts.id = account_id)
                AND ($4 IS NULL OR account_id IN (SELECT id FROM accounts WHERE cloud_id = $4))"
         )
     };
@@ -133,6 +134,20 @@ impl Store {
         self.put_named::<Services>(account, name, body.clone()).await
     }
 
+    /// The same on a condition about what has the name before.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else as [`Self::change_service`].
+    pub async fn put_service_if<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        body: Value,
+        condition: impl FnOnce(Before<'_, StoredService>) -> Result<(), E> + Send,
+    ) -> Result<Changed<StoredService>, ChangeError<E, ServiceError>> {
+        self.put_named_if::<Services, E>(account, name, body, condition).await
+    }
+
     /// Merges `patch` into the body of the account's service `name` (RFC 7396) and stores the outcome, if it is
     /// a valid body.
     ///
@@ -161,6 +176,19 @@ impl Store {
     /// When the database fails.
     pub async fn delete_service(&self, account: AccountId, name: &str) -> Result<bool, StoreError> {
         self.delete_named::<Services>(account, name).await
+    }
+
+    /// Deletes the account's service `name` on a condition about it. `false`: it has none of this name.
+    ///
+    /// # Errors
+    /// [`ChangeError::Refused`] by the condition; else when the database fails.
+    pub async fn delete_service_if<E>(
+        &self,
+        account: AccountId,
+        name: &str,
+        condition: impl FnOnce(Before<'_, StoredService>) -> Result<(), E> + Send,
+    ) -> Result<bool, ChangeError<E>> {
+        self.delete_named_if::<Services, E>(account, name, condition).await
     }
 
     /// The service that a call to `dialled` reaches by its name alone, of whichever account, and what its `*` stood for

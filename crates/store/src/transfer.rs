@@ -43,7 +43,7 @@ impl Table {
 use Kind::{Bytes, Flag, Integer, Text};
 
 /// All tables, each behind those that its rows refer to. What is made of others (`ends_at`, `calendar`) makes itself.
-const TABLES: [Table; 30] = [
+const TABLES: [Table; 35] = [
     Table {
         name: "accounts",
         keys: 1,
@@ -55,6 +55,9 @@ const TABLES: [Table; 30] = [
             ("automatic_gain", Flag),
             ("noise_suppression", Flag),
             ("recording_days", Integer),
+            ("is_disabled", Flag),
+            ("max_participants", Integer),
+            ("requests_per_second", Integer),
         ],
         counted: Some("id"),
     },
@@ -73,6 +76,22 @@ const TABLES: [Table; 30] = [
             ("scopes", Text),
             ("conference", Text),
             ("expires_at", Integer),
+            ("leader_link", Flag),
+            ("reservation", Text),
+        ],
+        counted: Some("id"),
+    },
+    Table {
+        name: "leader_sessions",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("key_id", Integer),
+            ("hash", Bytes),
+            ("created_at", Integer),
+            ("last_used_at", Integer),
+            ("address", Text),
+            ("user_agent", Text),
         ],
         counted: Some("id"),
     },
@@ -181,6 +200,19 @@ const TABLES: [Table; 30] = [
     },
     Table { name: "secrets", keys: 1, columns: &[("name", Text), ("value", Bytes)], counted: None },
     Table {
+        name: "series",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("account_id", Integer),
+            ("conference", Text),
+            ("body", Text),
+            ("sequence", Integer),
+            ("created_at", Integer),
+        ],
+        counted: None,
+    },
+    Table {
         name: "reservations",
         keys: 1,
         columns: &[
@@ -195,8 +227,31 @@ const TABLES: [Table; 30] = [
             ("created_at", Integer),
             ("automatic_gain", Flag),
             ("noise_suppression", Flag),
+            ("sequence", Integer),
+            ("guests", Text),
+            ("series", Integer),
+            ("occurrence", Integer),
         ],
         counted: None,
+    },
+    Table {
+        name: "mails",
+        keys: 1,
+        columns: &[
+            ("id", Integer),
+            ("account_id", Integer),
+            ("reservation", Text),
+            ("recipient", Text),
+            ("kind", Text),
+            ("body", Text),
+            ("state", Text),
+            ("attempts", Integer),
+            ("error", Text),
+            ("created_at", Integer),
+            ("next_at", Integer),
+            ("sent_at", Integer),
+        ],
+        counted: Some("id"),
     },
     Table {
         name: "idempotent_answers",
@@ -325,6 +380,12 @@ const TABLES: [Table; 30] = [
         counted: None,
     },
     Table {
+        name: "call_samples",
+        keys: 1,
+        columns: &[("id", Text), ("account_id", Integer), ("ended_at", Integer), ("samples", Text)],
+        counted: None,
+    },
+    Table {
         name: "history",
         keys: 1,
         columns: &[
@@ -409,6 +470,18 @@ const TABLES: [Table; 30] = [
             ("user_agent", Text),
         ],
         counted: Some("id"),
+    },
+    Table {
+        name: "calendar_feeds",
+        keys: 1,
+        columns: &[
+            ("person_id", Integer),
+            ("account_id", Integer),
+            ("hash", Bytes),
+            ("created_at", Integer),
+            ("last_used_at", Integer),
+        ],
+        counted: None,
     },
     Table { name: "last_alive", keys: 1, columns: &[("one", Integer), ("at", Integer)], counted: None },
     Table {

@@ -93,11 +93,17 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn all_trunks(&self) -> Result<Vec<Trunk>, StoreError> {
-        let rows: Vec<(i64, String, String, Option<String>)> =
-            read!(self.base, "reading the trunks", |on| sqlx::query_as(
-                "SELECT account_id, name, body, password FROM trunks ORDER BY account_id, name"
+        let rows: Vec<(i64, String, String, Option<String>)> = read!(
+            self.base,
+            "reading the trunks",
+            |on| {
+                sqlx::query_as(
+                "SELECT account_id, name, body, password FROM trunks
+                 WHERE NOT (SELECT is_disabled FROM accounts WHERE accounts.id = account_id) ORDER BY account_id, name"
             )
-            .fetch_all(on))?;
+            .fetch_all(on)
+            }
+        )?;
         let trunk = |(account, name, body, password): (i64, String, String, Option<String>)| {
             let body = body_of(&name, &body)?;
             Trunk::new(AccountId(account), &name, &body, password.as_deref())

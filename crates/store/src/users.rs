@@ -121,7 +121,8 @@ impl Store {
         }
         let row: Option<(i64, String, String, String)> =
             read!(self.base, "reading a SIP user", |on| sqlx::query_as(
-                "SELECT account_id, realm, ha1_md5, ha1_sha256 FROM sip_users WHERE name = $1"
+                "SELECT account_id, realm, ha1_md5, ha1_sha256 FROM sip_users WHERE name = $1
+                 AND NOT (SELECT is_disabled FROM accounts WHERE accounts.id = account_id)"
             )
             .bind(name)
             .fetch_optional(on))?;

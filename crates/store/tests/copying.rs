@@ -89,6 +89,9 @@ async fn fill(store: &Store) -> String {
             starts_at: NOW.plus_minutes(10),
             duration_minutes: 30,
             title: divert.as_ref().map(|_| "Weekly – ä".to_owned()),
+            guests: Vec::new(),
+            sequence: 0,
+            series: None,
             divert,
         };
         store.reserve(&reservation, 3500, 5, NOW).await.unwrap();

@@ -33,6 +33,9 @@ async fn everything_is_there_after_reopening(database: &Database) {
         duration_minutes: 30,
         divert: Some(ServiceName::new("early")),
         title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     };
     store.reserve(&reservation, 3500, 5, NOW).await.unwrap();
     let call = CallRecord {

@@ -103,6 +103,9 @@ async fn a_booking_and_its_event_are_written_together(database: &Database) {
         duration_minutes: 30,
         divert: None,
         title: Some("Weekly".to_owned()),
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     };
     let now = Timestamp(1_799_990_000_000);
     store.reserve_by(&booked, NameRule::NonOverlapping, 50, now).await.unwrap();

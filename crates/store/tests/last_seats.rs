@@ -43,6 +43,9 @@ fn reservation(account: &Account, name: &str, seats: u32, from_minute: u32, minu
         duration_minutes: minutes,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     }
 }
 

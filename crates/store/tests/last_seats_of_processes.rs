@@ -109,6 +109,9 @@ async fn a_seller_in_a_process_of_its_own() {
                     duration_minutes: 60,
                     divert: None,
                     title: None,
+                    guests: Vec::new(),
+                    sequence: 0,
+                    series: None,
                 };
                 match store.reserve(&reservation, CAPACITY, 5, NOW).await {
                     Ok(()) => {

@@ -39,6 +39,9 @@ fn reservation(name: &str) -> Reservation {
         duration_minutes: 30,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     }
 }
 

@@ -8,7 +8,8 @@ use plenary_model::{
     AccountId, RecordedTrack, RecordedTracks, RecordingEnd, RecordingFormat, RecordingManifest,
     RecordingSettings, RecordingState, Timestamp, TranscriptState,
 };
-use plenary_store::{RecordingsQuery, Store};
+use plenary_store::{Account, AccountSettings, RecordingsQuery, Store};
+use std::convert::Infallible;
 use support::Database;
 
 on_both![
@@ -107,14 +108,20 @@ async fn what_was_kept_long_enough_is_found_and_what_is_forgotten_is_gone(databa
     assert_eq!(old(13, 10, None, 1).await, [1]);
     assert_eq!(old(13, 10, Some(id(1)), 9).await, [2]);
     assert_eq!(old(1000, 0, None, 9).await, [0_u8; 0], "for ever");
-    assert_eq!(store.set_recording_days(bob, Some(1)).await.unwrap().unwrap().recording_days, Some(1));
+    let keep = async |account, days| {
+        let decide = |account: &Account| {
+            Ok::<_, Infallible>(AccountSettings { recording_days: days, ..account.settings })
+        };
+        store.change_account(account, decide).await.unwrap()
+    };
+    assert_eq!(keep(bob, Some(1)).await.unwrap().settings.recording_days, Some(1));
     assert_eq!(old(13, 10, None, 9).await, [1, 2, 3], "bob's for a day");
     assert_eq!(old(16, 0, None, 9).await, [1, 2, 3]);
-    store.set_recording_days(bob, Some(0)).await.unwrap();
+    keep(bob, Some(0)).await.unwrap();
     assert_eq!(old(1000, 10, None, 9).await, [5], "bob's for ever");
-    let back = store.set_recording_days(bob, None).await.unwrap().unwrap();
-    assert_eq!((back.id, back.recording_days), (bob, None));
-    assert!(store.set_recording_days(AccountId(4711), Some(1)).await.unwrap().is_none());
+    let back = keep(bob, None).await.unwrap();
+    assert_eq!((back.id, back.settings.recording_days), (bob, None));
+    assert!(keep(AccountId(4711), Some(1)).await.is_none());
     assert!(store.forget_recording(bob, &id(1)).await.unwrap());
     assert!(!store.forget_recording(bob, &id(1)).await.unwrap());
     assert_eq!(old(13, 10, None, 9).await, [2]);

@@ -56,6 +56,12 @@ codes! {
     NOT_OUR_PAGE = "1127", 403, "A session counts on our own pages only";
     ROLE_FORBIDS = "1128", 403, "The role does not allow this";
     MAIL_TAKEN = "1129", 409, "The mail address is taken";
+    UNKNOWN_LEADER_LINK = "1138", 404, "There is no such leader's link";
+    BAD_LEADER_LINK = "1139", 404, "The leader's link does not count";
+    WRONG_OLD_PASSWORD = "1140", 403, "The old password is wrong";
+    ACCOUNT_EXISTS = "1141", 409, "There is such an account already";
+    MAIL_OFF = "1142", 409, "Mail is not configured";
+    UNKNOWN_SERIES = "1143", 404, "There is no such series";
     EVENTS_GONE = "1115", 410, "The events are not kept any more";
     UNKNOWN_WEBHOOK = "1116", 404, "There is no webhook of this name";
     UNKNOWN_DELIVERY = "1117", 404, "There is no such delivery";

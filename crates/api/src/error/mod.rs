@@ -6,13 +6,14 @@ pub(crate) mod platform;
 pub(crate) mod problem;
 
 pub(crate) use codes::{
-    BAD_AUDIO, BAD_BODY, BAD_INVITATION, BAD_SERVICE, BAD_TARGET, CHANGED_MEANWHILE, EVENTS_GONE,
-    FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED, LACKS_SCOPE, MAIL_TAKEN, MALFORMED,
-    MEDIA_FULL, MISSING, NOT_OUR_PAGE, OTHER_CONFERENCE, OUT_OF_RANGE, RECORDING_RUNS, REPEATED,
-    ROLE_FORBIDS, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_ACCOUNT, UNKNOWN_BAN, UNKNOWN_CALL, UNKNOWN_DELIVERY,
-    UNKNOWN_KEY, UNKNOWN_MEDIA, UNKNOWN_MESSAGES, UNKNOWN_PAST_CONFERENCE, UNKNOWN_PERSON, UNKNOWN_RECORDING,
-    UNKNOWN_ROOM, UNKNOWN_SERVICE, UNKNOWN_SESSION, UNKNOWN_TRUNK, UNKNOWN_USER, UNKNOWN_WEBHOOK,
-    UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, WRONG_PASSWORD, ZERO,
+    ACCOUNT_EXISTS, BAD_AUDIO, BAD_BODY, BAD_INVITATION, BAD_LEADER_LINK, BAD_SERVICE, BAD_TARGET,
+    CHANGED_MEANWHILE, EVENTS_GONE, FOREIGN_PAGE, IDEMPOTENCY_KEY_IN_USE, IDEMPOTENCY_KEY_REUSED,
+    LACKS_SCOPE, MAIL_OFF, MAIL_TAKEN, MALFORMED, MEDIA_FULL, MISSING, NOT_OUR_PAGE, OTHER_CONFERENCE,
+    OUT_OF_RANGE, RECORDING_RUNS, REPEATED, ROLE_FORBIDS, SERVICE_NAME_TAKEN, TOO_MANY, UNKNOWN_ACCOUNT,
+    UNKNOWN_BAN, UNKNOWN_CALL, UNKNOWN_DELIVERY, UNKNOWN_KEY, UNKNOWN_LEADER_LINK, UNKNOWN_MEDIA,
+    UNKNOWN_MESSAGES, UNKNOWN_PAST_CONFERENCE, UNKNOWN_PERSON, UNKNOWN_RECORDING, UNKNOWN_ROOM,
+    UNKNOWN_SERIES, UNKNOWN_SERVICE, UNKNOWN_SESSION, UNKNOWN_TRUNK, UNKNOWN_USER, UNKNOWN_WEBHOOK,
+    UNKNOWN_WEBRTC_KEY, USER_NAME_TAKEN, WEBRTC_KEY_TAKEN, WRONG_OLD_PASSWORD, WRONG_PASSWORD, ZERO,
 };
 pub use codes::{CODES, Code};
 
@@ -129,6 +130,11 @@ impl ApiError {
         Self { fields: fields.into(), ..Self::coded(code, text) }
     }
 
+    /// Our code, or nothing.
+    pub(crate) fn code_text(&self) -> String {
+        self.code.map(|code| code.code.to_owned()).unwrap_or_default()
+    }
+
     /// The key may not do this.
     pub(crate) fn lacks(scope: Scope) -> Self {
         let text = format!("the key lacks the scope `{scope}`, which this needs");
@@ -224,6 +230,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::KeySettings(errors) => Self::members(errors),
             StoreError::TooManyKeys { .. } => Self::coded(TOO_MANY, text),
+            StoreError::AccountExists { .. } => Self::coded(ACCOUNT_EXISTS, text),
             error => store_error(error).into(),
         }
     }

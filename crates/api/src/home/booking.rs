@@ -8,7 +8,8 @@ use crate::{
 };
 use plenary_calls::question::HomeQuestion;
 use plenary_conference::{
-    AccountId, ConferenceKey, Event, Refused, Reservation, ReservationToken, State, Timestamp,
+    AccountId, ConferenceKey, Event, Refused, Reservation, ReservationLimits, ReservationToken, State,
+    Timestamp,
     calendar::Availability,
     reservation::{
         ReservationChange, ReservationRequest, check_booking, check_change, check_extend, check_new,
@@ -31,7 +32,7 @@ impl<H: AskHome> HomeClient<H> {
         let this = self.clone();
         to_the_end(async move {
             let now = this.now();
-            let starts_at = check_new(&request, &this.limits, now)?;
+            let starts_at = check_new(&request, &this.limits_of(account).await?, now)?;
             let names = NameRule::Exclusive { completed_minutes: this.limits.completed_minutes };
             Ok(this.sell(account, request, starts_at, names, now).await?.token)
         })
@@ -50,12 +51,22 @@ impl<H: AskHome> HomeClient<H> {
         let this = self.clone();
         to_the_end(async move {
             let now = this.now();
-            let starts_at = check_booking(&request, &this.limits, now)?;
+            let starts_at = check_booking(&request, &this.limits_of(account).await?, now)?;
             let reservation = this.sell(account, request, starts_at, NameRule::NonOverlapping, now).await?;
             // Without notice it may be on already.
             this.as_it_is(account, reservation, State::Reserved).await
         })
         .await
+    }
+
+    /// The rules for an account: those of the configuration, with fewer seats where the operator says so.
+    async fn limits_of(&self, account: AccountId) -> Result<ReservationLimits, ControlError> {
+        let mut limits = ReservationLimits::clone(&self.limits);
+        let account = self.store.account(account).await.map_err(store_error)?;
+        if let Some(most) = account.and_then(|account| account.settings.max_participants) {
+            limits.max_participants = limits.max_participants.min(most);
+        }
+        Ok(limits)
     }
 
     async fn sell(
@@ -82,6 +93,9 @@ impl<H: AskHome> HomeClient<H> {
             duration_minutes: request.duration_minutes,
             divert: request.divert,
             title: request.title,
+            guests: request.guests,
+            sequence: 0,
+            series: request.series,
         };
         match self.store.reserve_by(&reservation, names, self.limits.capacity, now).await {
             Ok(()) => {
@@ -146,7 +160,7 @@ impl<H: AskHome> HomeClient<H> {
         to_the_end(async move {
             let _turn = this.turn().await;
             let (before, state) = this.expect(account, token, expected).await?;
-            let after = check_change(&before, state, &change, &this.limits, this.now())?;
+            let after = check_change(&before, state, &change, &this.limits_of(account).await?, this.now())?;
             if after != before {
                 let changed = this.store.change_reservation(&after, this.limits.capacity).await;
                 changed.map_err(reserve_error)?;

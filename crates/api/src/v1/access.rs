@@ -6,7 +6,7 @@
 use crate::{
     audit::{self, Audited},
     auth,
-    error::{ApiError, OTHER_CONFERENCE},
+    error::ApiError,
     params::percent_decode,
     state::App,
 };
@@ -15,8 +15,8 @@ use axum::{
     http::request::Parts,
 };
 use plenary_conference::AccountId;
-use plenary_model::{ConferenceName, Scope};
-use plenary_store::{Access, Authenticated, SessionId};
+use plenary_model::{Actor, ConferenceName, Scope};
+use plenary_store::{Access, Authenticated};
 use std::{marker::PhantomData, sync::Arc};
 
 /// A scope as a type.
@@ -37,7 +37,7 @@ macro_rules! scopes {
     };
 }
 
-scopes!(Read, Control, Book, Records, Config, Operator);
+scopes!(Read, Control, Book, Records, Config, Audit, Operator);
 
 /// A request whose key has the scope.
 #[derive(Debug)]
@@ -66,8 +66,7 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
         if let Some(bound) = &access.conference
             && conference(parts).as_ref() != Some(bound)
         {
-            let text = format!("the key is for the conference {bound} alone");
-            return Err(ApiError::coded(OTHER_CONFERENCE, text));
+            return Err(auth::bound_to(bound));
         }
         let audited = parts.extensions.get::<Audited>().cloned();
         Ok(Self { account: access.account.id, access, audited, needs: PhantomData })
@@ -79,8 +78,8 @@ impl<S: Needs> FromRequestParts<App> for Caller<S> {
 pub(crate) struct Reader {
     pub(crate) account: AccountId,
     pub(crate) conference: Option<ConferenceName>,
-    /// The session by which it reads, where it is one.
-    pub(crate) session: Option<SessionId>,
+    /// By what it reads.
+    pub(crate) by: Authenticated,
 }
 
 impl FromRequestParts<App> for Reader {
@@ -91,11 +90,8 @@ impl FromRequestParts<App> for Reader {
         if !access.scopes.includes(Scope::Read) {
             return Err(ApiError::lacks(Scope::Read));
         }
-        let session = match &access.by {
-            Authenticated::Person { session, .. } => Some(*session),
-            Authenticated::Key(_) => None,
-        };
-        Ok(Self { account: access.account.id, conference: access.conference.clone(), session })
+        let (conference, by) = (access.conference.clone(), access.by.clone());
+        Ok(Self { account: access.account.id, conference, by })
     }
 }
 

@@ -1,12 +1,12 @@
-//! The audit log, for operators.
+//! The audit log: of an account for its auditors and administrators, of all for operators.
 
 use super::{
-    access::{Caller, Operator},
+    access::{Audit, Caller, Operator},
     list::{Cursor, Limit, List, Page, Query},
     moment::Moment,
 };
-use crate::{answer::Answer, json::json, state::App, time};
-use axum::{extract::State, http::StatusCode};
+use crate::{answer::Answer, state::App, time};
+use axum::extract::State;
 use plenary_model::{AUDIT_COMMAND, AccountId, AuditEntry};
 use plenary_store::AuditQuery;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(list_own))
 }
 
 /// A change, or an attempt at one.
@@ -93,7 +93,7 @@ impl From<(i64, AuditEntry)> for AuditRecord {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Filter {
-    /// Only what keys of this account did: its number, as in `/v1/operator/accounts`.
+    /// Only what was done in this account: its number, as in `/v1/operator/accounts`.
     #[param(required = false, example = 1)]
     account: Option<i64>,
     /// Only what is about paths that begin like this.
@@ -121,9 +121,51 @@ struct Filter {
     params(Filter), security(("bearer" = ["operator"])),
     responses((status = 200, description = "Some of the changes.", body = List<AuditRecord>)))]
 async fn list(_: Caller<Operator>, State(state): State<App>, Query(filter): Query<Filter>) -> Answer {
+    let Filter { account, path, since, until, limit, cursor } = filter;
+    let own = OwnFilter { path, since, until, limit, cursor };
+    found(&state, account.map(AccountId), own).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct OwnFilter {
+    /// Only what is about paths that begin like this.
+    #[param(required = false, example = "/v1/rooms/")]
+    path: Option<String>,
+    /// Only what was done then or later.
+    #[param(value_type = String, required = false, format = DateTime, example = "2030-06-20T00:00:00Z")]
+    since: Option<Moment>,
+    /// Only what was done before then.
+    #[param(value_type = String, required = false, format = DateTime, example = "2030-06-21T00:00:00Z")]
+    until: Option<Moment>,
+    /// Items at the most.
+    #[serde(default)]
+    #[param(value_type = u32, required = false, minimum = 1, maximum = 500, default = 100)]
+    limit: Limit,
+    /// `next` of the page before.
+    #[param(value_type = String, required = false, pattern = "^[A-Za-z0-9_-]{2,400}$")]
+    cursor: Option<Cursor>,
+}
+
+/// Lists what was changed in the account
+///
+/// The latest first: by its keys, by its leaders' links, and by people who worked in it.
+#[utoipa::path(get, path = "/v1/audit", operation_id = "list_own_audit", tag = "records",
+    params(OwnFilter), security(("bearer" = ["audit"])),
+    responses((status = 200, description = "Some of the changes.", body = List<AuditRecord>)))]
+async fn list_own(
+    caller: Caller<Audit>,
+    State(state): State<App>,
+    Query(filter): Query<OwnFilter>,
+) -> Answer {
+    found(&state, Some(caller.account), filter).await
+}
+
+async fn found(state: &App, account: Option<AccountId>, filter: OwnFilter) -> Answer {
     let page = Page { limit: filter.limit, cursor: filter.cursor };
     let query = AuditQuery {
-        account: filter.account.map(AccountId),
+        account,
         path: filter.path,
         since: filter.since.map(|Moment(at)| at),
         until: filter.until.map(|Moment(at)| at),
@@ -131,5 +173,5 @@ async fn list(_: Caller<Operator>, State(state): State<App>, Query(filter): Quer
         limit: page.to_fetch(),
     };
     let found = state.store.audit(&query).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |(id, _)| id.to_string(), AuditRecord::from)))
+    page.answer(found, |(id, _)| id.to_string(), AuditRecord::from)
 }

@@ -14,14 +14,14 @@ use crate::{
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::{CallQuality, CallRecordEntry, Number, Timestamp};
+use plenary_model::{CallQuality, CallRecordEntry, CallSample, CallSamples, Number, Timestamp};
 use plenary_store::{CallOutcome, CallsQuery};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(quality))
 }
 
 /// A call.
@@ -266,7 +266,7 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     };
     let found = state.store.calls(caller.account, &query).await?;
     let key = |entry: &CallRecordEntry| format!("{} {}", entry.call.started_at.0, entry.call.id);
-    Ok(json(StatusCode::OK, &page.of(found, key, CallRecord::from)))
+    page.answer(found, key, CallRecord::from)
 }
 
 /// Shows a call
@@ -279,4 +279,72 @@ async fn one(caller: Caller<Records>, State(state): State<App>, Segments([id]): 
     let entry =
         found.ok_or_else(|| ApiError::coded(UNKNOWN_CALL, "there is no record of a call with this id"))?;
     Ok(json(StatusCode::OK, &CallRecord::from(entry)))
+}
+
+/// How a call sounded while it lasted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallSamples)]
+struct Samples {
+    /// Seconds that each sample stands for: 10, and of a long call more.
+    interval_s: u32,
+    /// The samples, the oldest first; 720 at the most.
+    items: Vec<Sample>,
+}
+
+/// How a call sounded at a moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CallSample)]
+struct Sample {
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Mean opinion score of the participant's audio; null: nothing had arrived.
+    #[schema(example = 4.3)]
+    mos: Option<f32>,
+    /// Level of the participant's last speech; null: none yet.
+    #[schema(example = -23.5)]
+    level_dbov: Option<f32>,
+    /// Share of packets that did not arrive, since the sample before.
+    loss_percent: f32,
+    /// Interarrival jitter.
+    jitter_ms: f32,
+    /// Round-trip time by RTCP; null before the first report.
+    rtt_ms: Option<f32>,
+}
+
+impl From<CallSamples> for Samples {
+    fn from(samples: CallSamples) -> Self {
+        let tenths = |value: f32| (value * 10.0).round() / 10.0;
+        let item = |CallSample { at, mos, level_dbov, loss_percent, jitter_ms, rtt_ms }| Sample {
+            at: time::rfc3339(at),
+            mos: mos.map(|mos| (mos * 100.0).round() / 100.0),
+            level_dbov: level_dbov.map(tenths),
+            loss_percent: tenths(loss_percent),
+            jitter_ms: tenths(jitter_ms),
+            rtt_ms: rtt_ms.map(tenths),
+        };
+        Self { interval_s: samples.interval_s, items: samples.items.into_iter().map(item).collect() }
+    }
+}
+
+/// Shows how a call sounded while it lasted
+///
+/// Of one that goes on, up to now. A sample every ten seconds; of a call of more than two hours each stands for longer, and says
+/// the worst of that time.
+#[utoipa::path(get, path = "/v1/calls/{id}/quality", operation_id = "get_call_quality", tag = "records",
+    params(("id" = String, Path, description = "The call's id.", example = "01234567a1b1c1c2.234")),
+    security(("bearer" = ["records"])),
+    responses((status = 200, description = "The samples.", body = Samples)))]
+async fn quality(caller: Caller<Records>, State(state): State<App>, Segments([id]): Segments<1>) -> Answer {
+    let live = state.operator.call_samples(&id).filter(|(account, _)| *account == caller.account);
+    let samples = match live {
+        Some((_, samples)) => samples,
+        None => match state.store.call_samples(caller.account, &id).await? {
+            Some(samples) => samples,
+            // It was too short for one.
+            None if state.store.call(caller.account, &id).await?.is_some() => CallSamples::default(),
+            None => return Err(ApiError::coded(UNKNOWN_CALL, "there is no record of a call with this id")),
+        },
+    };
+    Ok(json(StatusCode::OK, &Samples::from(samples)))
 }

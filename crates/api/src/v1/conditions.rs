@@ -1,6 +1,7 @@
 //! Entity tags and the conditions of requests (RFC 9110, sections 8.8.3 and 13).
 
 use crate::{
+    answer::Answer,
     error::{ApiError, CHANGED_MEANWHILE},
     json::json,
     state::App,
@@ -145,6 +146,19 @@ impl Conditions {
     /// The answer to GET: 304 where the client has this version.
     pub(crate) fn show(&self, tag: &Tag, shown: &impl Serialize) -> Response<Body> {
         self.unchanged(tag).unwrap_or_else(|| tagged(StatusCode::OK, tag, shown))
+    }
+
+    /// The answer to GET about what may not be there.
+    pub(crate) fn show_found<T, S: Serialize>(
+        &self,
+        found: Option<T>,
+        unknown: impl FnOnce() -> ApiError,
+        tag: impl FnOnce(&T) -> Tag,
+        show: impl FnOnce(T) -> S,
+    ) -> Answer {
+        let found = found.ok_or_else(unknown)?;
+        let tag = tag(&found);
+        Ok(self.show(&tag, &show(found)))
     }
 
     /// 304, where the client has this version.

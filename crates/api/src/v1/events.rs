@@ -17,7 +17,7 @@ use axum::{
 };
 use futures_util::stream;
 use plenary_model::EVENT_TYPES;
-use plenary_store::{EventBounds, SessionId};
+use plenary_store::{Authenticated, EventBounds};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{convert::Infallible, time::Duration};
 use tokio::time::Instant;
@@ -218,7 +218,7 @@ async fn follow(state: App, reader: &Reader, topics: Topics, after: Option<i64>)
         }
         Err(NotFollowed::Store(error)) => return Err(error.into()),
     };
-    let feed = Feed { follower, session: reader.session, state, looked_at: Instant::now() };
+    let feed = Feed { follower, by: reader.by.clone(), state, looked_at: Instant::now() };
     let chunks = stream::unfold(feed, |mut feed| async {
         feed.next().await.map(|chunk| (Ok::<_, Infallible>(chunk), feed))
     });
@@ -236,8 +236,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Events on their way to a client.
 struct Feed {
     follower: Follower,
-    /// The session by which it reads: it reads no longer than that lasts.
-    session: Option<SessionId>,
+    /// By what it reads: by a session no longer than that lasts.
+    by: Authenticated,
     state: App,
     looked_at: Instant,
 }
@@ -245,11 +245,14 @@ struct Feed {
 impl Feed {
     async fn next(&mut self) -> Option<Bytes> {
         let chunk = self.follower.next().await?;
-        if let Some(session) = self.session
-            && self.looked_at.elapsed() >= LOOK_EVERY
-        {
+        if self.looked_at.elapsed() >= LOOK_EVERY {
             self.looked_at = Instant::now();
-            let counts = self.state.store.session_counts(session, self.state.control.now()).await;
+            let (store, now) = (&self.state.store, self.state.control.now());
+            let counts = match self.by {
+                Authenticated::Person { session, .. } => store.session_counts(session, now).await,
+                Authenticated::Leader { session, .. } => store.leader_session_counts(session, now).await,
+                Authenticated::Key(_) => Ok(true),
+            };
             // Where the database does not answer, the next chunk asks again.
             if let Ok(false) = counts {
                 return None;

@@ -166,7 +166,7 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
         limit: page.to_fetch(),
     };
     let found = state.store.past_conferences(caller.account, &query).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |one| one.id.clone(), PastConference::from)))
+    page.answer(found, |one| one.id.clone(), PastConference::from)
 }
 
 /// Shows a conference that is over

@@ -64,6 +64,9 @@ async fn once(state: App, request: Request, next: Next) -> Result<Response<Body>
     // Two keys of an account do not get each other's answers, nor do two sessions.
     let name = match &access.by {
         Authenticated::Key(number) => digest(&[&number.0.to_be_bytes(), key.as_bytes()]),
+        Authenticated::Leader { session, .. } => {
+            digest(&[b"leader", &session.0.to_be_bytes(), key.as_bytes()])
+        }
         Authenticated::Person { session, .. } => {
             digest(&[b"session", &session.0.to_be_bytes(), key.as_bytes()])
         }

@@ -8,10 +8,9 @@ use super::{
     moment::Moment,
 };
 use crate::{
-    answer::{Answer, no_content, to_the_end},
+    answer::{Answer, gone, to_the_end},
     error::{ApiError, UNKNOWN_KEY},
     extract::Segments,
-    json::json,
     state::App,
     time,
 };
@@ -142,7 +141,7 @@ impl KeyBody {
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
     let after = page.after_as(|key| key.parse().ok().map(KeyId))?;
     let found = state.store.keys_after(caller.account, after, page.to_fetch()).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |key| key.id.to_string(), Key::from)))
+    page.answer(found, |key| key.id.to_string(), Key::from)
 }
 
 /// Makes an API key
@@ -185,8 +184,7 @@ async fn one(
     Segments([number]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
-    let key = state.store.key(caller.account, id(&number)?).await?.ok_or_else(unknown)?;
-    Ok(conditions.show(&tag(&key), &Key::from(key)))
+    conditions.show_found(state.store.key(caller.account, id(&number)?).await?, unknown, tag, Key::from)
 }
 
 /// Changes an API key
@@ -234,11 +232,5 @@ async fn change(
 async fn revoke(caller: Caller<Config>, State(state): State<App>, Segments([number]): Segments<1>) -> Answer {
     let state = caller.acting(state);
     let number = id(&number)?;
-    to_the_end(async move {
-        match state.store.key_revoke(caller.account, number).await? {
-            true => Ok(no_content()),
-            false => Err(unknown()),
-        }
-    })
-    .await
+    to_the_end(async move { gone(state.store.key_revoke(caller.account, number).await?, unknown) }).await
 }

@@ -20,6 +20,8 @@ struct Limits {
     max_body_bytes: usize,
     /// Requests of an account per second, on average over ten seconds; null: any number.
     max_requests_per_s: Option<u32>,
+    /// Guests of reservations can be invited by mail.
+    mail: bool,
 }
 
 /// What sounds of the account may take.
@@ -67,8 +69,9 @@ struct ReservationLimits {
 /// Shows the limits of the configuration
 #[utoipa::path(get, path = "/v1/limits", operation_id = "get_limits", tag = "limits", security(("bearer" = ["read"])),
     responses((status = 200, description = "The limits.", body = Limits)))]
-async fn limits(_: Caller<Read>, State(state): State<App>) -> Answer {
+async fn limits(caller: Caller<Read>, State(state): State<App>) -> Answer {
     let of = state.control.limits();
+    let own = caller.access.account.settings;
     let limits = Limits {
         reservations: ReservationLimits {
             min_notice_min: of.min_notice_minutes,
@@ -79,7 +82,9 @@ async fn limits(_: Caller<Read>, State(state): State<App>) -> Answer {
             min_extension_min: of.min_extend_minutes,
             max_extension_min: of.max_extend_minutes,
             min_participants: of.min_participants,
-            max_participants: of.max_participants,
+            max_participants: own
+                .max_participants
+                .map_or(of.max_participants, |most| most.min(of.max_participants)),
             no_removal_before_start_min: of.no_remove_before_start_minutes,
             no_extension_before_end_min: of.no_extend_before_end_minutes,
             completed_for_min: of.completed_minutes,
@@ -91,7 +96,11 @@ async fn limits(_: Caller<Read>, State(state): State<App>) -> Answer {
             max_total_bytes: state.media.account_bytes_max,
         },
         max_body_bytes: state.max_body_bytes,
-        max_requests_per_s: Some(state.limits.requests_per_second).filter(|rate| *rate > 0),
+        max_requests_per_s: own
+            .requests_per_second
+            .or(Some(state.limits.requests_per_second))
+            .filter(|rate| *rate > 0),
+        mail: state.invitations.mail_from.is_some(),
     };
     Ok(json(StatusCode::OK, &limits))
 }

@@ -3,10 +3,10 @@
 //! A cursor is the place after the last item shown (keyset), so what is made or deleted meanwhile neither repeats nor hides
 //! others.
 
-use crate::{error::ApiError, state::App};
+use crate::{answer::Answer, error::ApiError, json::json, state::App};
 use axum::{
     extract::{FromRequestParts, Query as AxumQuery},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -64,6 +64,16 @@ impl Page {
     pub(crate) fn after_as<K>(&self, read: impl FnOnce(&str) -> Option<K>) -> Result<Option<K>, ApiError> {
         let Some(key) = self.after() else { return Ok(None) };
         read(key).map(Some).ok_or_else(|| ApiError::parameter("cursor", NOT_A_CURSOR))
+    }
+
+    /// The answer with the page of these items.
+    pub(crate) fn answer<T, S: Serialize>(
+        &self,
+        items: Vec<T>,
+        key: impl Fn(&T) -> String,
+        show: impl Fn(T) -> S,
+    ) -> Answer {
+        Ok(json(StatusCode::OK, &self.of(items, key, show)))
     }
 
     /// The page of these items, of which `key` is where the next one goes on.

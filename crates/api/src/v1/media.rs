@@ -9,7 +9,6 @@ use crate::{
     answer::{Answer, no_content, to_the_end},
     error::{ApiError, BAD_AUDIO, MEDIA_FULL, TOO_MANY, UNKNOWN_MEDIA},
     extract::Segments,
-    json::json,
     params::percent_decode,
     state::{ApiState, App},
     time,
@@ -197,7 +196,7 @@ async fn read(mut body: Body, most: u64, within: Duration) -> Result<Vec<u8>, Ap
     responses((status = 200, description = "Some of the sounds.", body = List<Media>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
     let found = state.store.media_after(caller.account, page.after(), page.to_fetch()).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |media| media.name.clone(), Media::from)))
+    page.answer(found, |media| media.name.clone(), Media::from)
 }
 
 /// Gives the audio of a sound

@@ -5,9 +5,11 @@
 //! (`#[utoipa::path]`); what all have in common is added to the description in [`openapi`].
 
 pub(crate) mod access;
+mod accounts;
 mod audit;
 mod availability;
 mod body;
+mod calendar;
 mod calls;
 pub(crate) mod conditions;
 mod conferences;
@@ -15,6 +17,7 @@ mod events;
 mod history;
 mod idempotency;
 mod keys;
+mod leader_links;
 mod limits;
 mod list;
 pub(crate) mod media;
@@ -30,9 +33,12 @@ mod recording;
 mod recordings;
 mod reservations;
 mod rooms;
+mod series;
+mod services;
 mod session;
 mod sound;
 mod tokens;
+mod trunk_test;
 mod trunks;
 mod usage;
 mod users;
@@ -61,12 +67,17 @@ fn resources() -> OpenApiRouter<App> {
         usage::routes(),
         people::routes(),
         personal_data::routes(),
+        accounts::routes(),
         audit::routes(),
         sound::routes(),
         reservations::routes(),
+        calendar::routes(),
+        series::routes(),
+        services::routes(),
         availability::routes(),
         events::routes(),
         keys::routes(),
+        leader_links::routes(),
         limits::routes(),
         media::routes(),
         messages::routes(),
@@ -75,6 +86,7 @@ fn resources() -> OpenApiRouter<App> {
         session::routes(),
         tokens::routes(),
         trunks::routes(),
+        trunk_test::routes(),
         users::routes(),
         webhooks::routes(),
         webrtc_keys::routes(),

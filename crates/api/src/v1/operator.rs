@@ -2,20 +2,18 @@
 
 use super::{
     access::{Caller, Operator},
-    body::Body,
     list::{List, Page, Query},
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
-    error::{ApiError, UNKNOWN_ACCOUNT, UNKNOWN_BAN},
+    error::{ApiError, UNKNOWN_BAN},
     extract::Segments,
-    json::{given, json},
+    json::json,
     operator::{Ban, Health, MediaThread},
     state::App,
     time,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::AccountId;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::net::IpAddr;
 use utoipa::{IntoParams, ToSchema};
@@ -23,99 +21,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(accounts))
-        .routes(routes!(change_account))
         .routes(routes!(bans))
         .routes(routes!(lift))
         .routes(routes!(health))
         .routes(routes!(settings))
         .routes(routes!(log))
-}
-
-/// An account.
-#[derive(Debug, Serialize, ToSchema)]
-struct Account {
-    /// Its number.
-    id: i64,
-    /// The cloud id: three numbers.
-    #[schema(example = "1-2-0")]
-    cloud_id: String,
-    /// The user name.
-    #[schema(example = "bob@example.com")]
-    username: String,
-    /// When it was made.
-    #[schema(format = DateTime)]
-    created_at: String,
-    /// How long its recordings are kept, in days; 0: for ever; null: as is configured.
-    recording_days: Option<u32>,
-}
-
-impl From<plenary_store::Account> for Account {
-    fn from(account: plenary_store::Account) -> Self {
-        let plenary_store::Account { id, cloud_id, username, created_at, recording_days } = account;
-        Self { id: id.0, cloud_id, username, created_at: time::rfc3339(created_at), recording_days }
-    }
-}
-
-/// What can be changed of an account.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AccountPatch {
-    /// How long its recordings are kept, in days; 0: for ever; null: as is configured.
-    #[serde(default, deserialize_with = "recording_days")]
-    #[schema(value_type = Option<u32>, minimum = 0, maximum = 3660)]
-    recording_days: Option<Option<u32>>,
-}
-
-/// Ten years.
-const RECORDING_DAYS_MAX: u32 = 3660;
-
-fn recording_days<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
-    let days: Option<Option<u32>> = given(from)?;
-    if days.flatten().is_some_and(|days| days > RECORDING_DAYS_MAX) {
-        return Err(serde::de::Error::custom(format!("must be 0 to {RECORDING_DAYS_MAX}, or null")));
-    }
-    Ok(days)
-}
-
-/// Lists all accounts
-///
-/// By cloud id and user name.
-#[utoipa::path(get, path = "/v1/operator/accounts", operation_id = "list_accounts", tag = "operator", params(Page),
-    security(("bearer" = ["operator"])),
-    responses((status = 200, description = "Some of the accounts.", body = List<Account>)))]
-async fn accounts(_: Caller<Operator>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
-    let after = page.after().map(|after| after.split_once('/').unwrap_or((after, "")));
-    let accounts = state.store.accounts_after(after, page.to_fetch()).await?;
-    let key = |account: &plenary_store::Account| format!("{}/{}", account.cloud_id, account.username);
-    Ok(json(StatusCode::OK, &page.of(accounts, key, Account::from)))
-}
-
-/// Changes an account
-#[utoipa::path(patch, path = "/v1/operator/accounts/{id}", operation_id = "change_account", tag = "operator",
-    params(("id" = i64, Path, description = "The account's number.", example = 1)),
-    request_body(content = AccountPatch, example = json!({"recording_days": 7})),
-    security(("bearer" = ["operator"])),
-    responses((status = 200, description = "The account as it is now.", body = Account)))]
-async fn change_account(
-    caller: Caller<Operator>,
-    State(state): State<App>,
-    Segments([id]): Segments<1>,
-    Body(patch): Body<AccountPatch>,
-) -> Answer {
-    let state = caller.acting(state);
-    let account = AccountId(id.parse().map_err(|_| ApiError::parameter("id", "must be a number"))?);
-    let unknown =
-        move || ApiError::coded(UNKNOWN_ACCOUNT, format!("there is no account with the number {id}"));
-    to_the_end(async move {
-        let changed = match patch.recording_days {
-            Some(days) => state.store.set_recording_days(account, days).await?,
-            None => state.store.account(account).await?,
-        };
-        let account = changed.ok_or_else(unknown)?;
-        Ok(json(StatusCode::OK, &Account::from(account)))
-    })
-    .await
 }
 
 /// A source that SIP does not answer.
@@ -155,7 +65,7 @@ async fn bans(_: Caller<Operator>, State(state): State<App>, Query(page): Query<
     if let Some(after) = page.after() {
         bans.retain(|ban| key(ban).as_str() > after);
     }
-    Ok(json(StatusCode::OK, &page.of(bans, key, BannedSource::from)))
+    page.answer(bans, key, BannedSource::from)
 }
 
 /// Lifts a ban

@@ -51,7 +51,7 @@ struct Shown {
     signed_in_at: Option<String>,
 }
 
-/// Whether somebody can sign in.
+/// Whether a person can sign in.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = PersonState)]
@@ -90,7 +90,7 @@ struct RoleIn {
     /// The account's number.
     #[schema(example = 1)]
     account: i64,
-    /// `organiser`: books and leads conferences; `auditor`: reads recordings, history and usage, and changes nothing; `admin`:
+    /// `organiser`: books and leads conferences; `auditor`: reads recordings, history, usage and the audit log, and changes nothing; `admin`:
     /// all of the account.
     role: Role,
 }
@@ -315,7 +315,7 @@ async fn one(
 
 /// Changes a person
 ///
-/// It counts at once. Somebody who is disabled, or whose mail address changes, is signed out everywhere.
+/// It counts at once. A person who is disabled, or whose mail address changes, is signed out everywhere.
 #[utoipa::path(patch, path = "/v1/people/{id}", operation_id = "change_person", tag = "people",
     params(("id" = i64, Path, description = "The person's number.", example = 3)),
     request_body(content = PersonBody, content_type = "application/merge-patch+json", example = json!({"disabled": true})),
@@ -368,7 +368,7 @@ async fn remove(caller: Caller<Config>, State(state): State<App>, Segments([numb
 
 /// Makes another link by which a person sets a password
 ///
-/// For somebody who has lost the first one, or forgotten the password. Earlier links do not count any more; a password that is
+/// For a person who has lost the first one, or forgotten the password. Earlier links do not count any more; a password that is
 /// set stays until the new link is used.
 #[utoipa::path(post, path = "/v1/people/{id}/invitation", operation_id = "invite_person", tag = "people",
     params(("id" = i64, Path, description = "The person's number.", example = 3)),

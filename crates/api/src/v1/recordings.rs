@@ -235,7 +235,7 @@ async fn list(caller: Caller<Records>, State(state): State<App>, Query(filter): 
     let before = page.after().map(str::to_owned);
     let query = RecordingsQuery { conference, before, limit: page.to_fetch() };
     let found = state.store.recordings(caller.account, &query).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |one| one.id.clone(), Recording::from)))
+    page.answer(found, |one| one.id.clone(), Recording::from)
 }
 
 /// Shows a recording

@@ -11,9 +11,8 @@ use super::{
 use crate::{
     answer::{Answer, no_content, to_the_end},
     control::ControlError,
-    error::{ApiError, Field, NAME_TAKEN, NO_SEATS, OUT_OF_RANGE, TOO_LATE_TO_EXTEND, WRONG_STATE},
+    error::{ApiError, Field, MAIL_OFF, NAME_TAKEN, NO_SEATS, OUT_OF_RANGE, TOO_LATE_TO_EXTEND, WRONG_STATE},
     extract::Segments,
-    json::json,
     state::App,
     time,
 };
@@ -22,9 +21,9 @@ use plenary_conference::{
     Refused, Reservation as Stored, ReservationToken, State as ConferenceState, Timestamp,
     conferences::ReservationsQuery,
     refused::OutOfRange,
-    reservation::{ReservationChange, ReservationRequest, check_change},
+    reservation::{ReservationChange, ReservationRequest, SeriesDate, check_change},
 };
-use plenary_model::{ConferenceName, FieldError, ServiceName};
+use plenary_model::{ConferenceName, FieldError, Guest, ServiceName};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -49,6 +48,21 @@ struct Reservation {
     ends_at: String,
     /// How far it has come.
     state: Phase,
+    /// Rises with each change; calendars go by it.
+    sequence: u32,
+    /// The date of a series that it was made for; null: it is of none.
+    series: Option<OfSeries>,
+}
+
+/// The date of a series that a reservation stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ReservationSeries)]
+struct OfSeries {
+    /// The number of the series.
+    id: i64,
+    /// When the series has it start, wherever it was moved to.
+    #[schema(format = DateTime)]
+    occurrence: String,
 }
 
 /// What can be set of a reservation.
@@ -70,6 +84,8 @@ struct Set {
     divert: Option<ServiceName>,
     /// What people call it; null: nothing.
     title: Option<String>,
+    /// Who is invited by mail.
+    guests: Vec<Guest>,
 }
 
 impl Set {
@@ -81,6 +97,7 @@ impl Set {
             duration_min: stored.duration_minutes,
             divert: stored.divert.clone(),
             title: stored.title.clone(),
+            guests: stored.guests.clone(),
         }
     }
 }
@@ -95,6 +112,11 @@ impl From<(Stored, ConferenceState)> for Reservation {
             set: Set::of(&stored),
             ends_at: time::rfc3339(stored.ends_at()),
             state: state.into(),
+            sequence: stored.sequence,
+            series: stored.series.map(|SeriesDate { series, occurrence }| OfSeries {
+                id: series,
+                occurrence: time::rfc3339(occurrence),
+            }),
             token: stored.token,
         }
     }
@@ -122,6 +144,10 @@ struct ReservationBody {
     /// What people call it.
     #[schema(min_length = 1, max_length = 200, example = "Weekly meeting")]
     title: Option<String>,
+    /// Who is invited by mail; each gets an invitation, and is told of changes. Mail has to be configured.
+    #[serde(default)]
+    #[schema(max_items = 100)]
+    guests: Vec<Guest>,
 }
 
 impl ReservationBody {
@@ -143,6 +169,8 @@ impl ReservationBody {
             duration_minutes: self.duration_min,
             divert: self.divert,
             title: self.title,
+            guests: self.guests,
+            series: None,
         })
     }
 
@@ -161,12 +189,22 @@ impl ReservationBody {
             duration_minutes: Some(self.duration_min),
             divert: Some(self.divert),
             title: Some(self.title),
+            guests: Some(self.guests),
         })
     }
 }
 
+/// Guests can be invited where mail is configured.
+pub(super) fn check_mail(state: &App, guests: &[Guest]) -> Result<(), ApiError> {
+    if guests.is_empty() || state.invitations.mail_from.is_some() {
+        return Ok(());
+    }
+    let text = "guests cannot be invited: mail is not configured ([mail] in the configuration)";
+    Err(ApiError::fields(MAIL_OFF, vec![Field::Member(FieldError::new("/guests", text))]))
+}
+
 /// A refusal, at the member that it is about.
-fn refused(error: ControlError) -> ApiError {
+pub(super) fn refused(error: ControlError) -> ApiError {
     let member = |pointer: &str, detail: String| Field::Member(FieldError::new(pointer, detail));
     match error {
         ControlError::Refused(Refused::OutOfRange(wrong)) => {
@@ -242,7 +280,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
     };
     let found = state.control.reservations(caller.account, query).await?;
     let key = |(one, _): &(Stored, ConferenceState)| format!("{} {}", one.starts_at.0, one.token);
-    Ok(json(StatusCode::OK, &page.of(found, key, Reservation::from)))
+    page.answer(found, key, Reservation::from)
 }
 
 /// Makes a reservation
@@ -258,6 +296,7 @@ async fn list(caller: Caller<Read>, State(state): State<App>, Query(filter): Que
         (status = 409, description = "The name is taken at this time (1202), or too few seats are left (1206).")))]
 async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<ReservationBody>) -> Answer {
     let state = caller.acting(state);
+    check_mail(&state, &body.guests)?;
     let request = body.request()?;
     to_the_end(async move {
         let made = state.control.book(caller.account, request).await.map_err(refused)?;
@@ -308,6 +347,9 @@ async fn change(
         loop {
             let (stored, phase) = state.control.reservation(caller.account, token.clone()).await?;
             let body: ReservationBody = patch.merge_into(&Set::of(&stored))?;
+            if body.guests != stored.guests {
+                check_mail(&state, &body.guests)?;
+            }
             let change = body.change(&stored)?;
             // A precondition counts only where the request would succeed without it (RFC 9110, section 13.2.1).
             check_change(&stored, phase, &change, state.control.limits(), state.control.now())

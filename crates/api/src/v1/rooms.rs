@@ -7,14 +7,13 @@ use super::{
     list::{List, Page, Query},
 };
 use crate::{
-    answer::{Answer, no_content, to_the_end},
+    answer::{Answer, gone, to_the_end},
     error::{ApiError, TOO_MANY, UNKNOWN_ROOM},
     extract::Segments,
-    json::json,
     state::App,
     time,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use plenary_model::{AccountId, FieldError, GivenPins, Room as ModelRoom, RoomSettings, StoredRoom, merge};
 use plenary_store::{Before, Change, ChangeError, Changed, RoomError};
 use serde::Serialize;
@@ -122,7 +121,7 @@ impl From<ChangeError<ApiError, RoomError>> for ApiError {
     responses((status = 200, description = "Some of the rooms.", body = List<Room>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
     let found = state.store.rooms_after(caller.account, page.after(), page.to_fetch()).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |room| room.number.clone(), Room::from)))
+    page.answer(found, |room| room.number.clone(), Room::from)
 }
 
 /// Shows a room
@@ -137,8 +136,7 @@ async fn one(
     Segments([number]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
-    let room = state.store.stored_room(caller.account, &number).await?.ok_or_else(unknown)?;
-    Ok(conditions.show(&tag(&room), &Room::from(room)))
+    conditions.show_found(state.store.stored_room(caller.account, &number).await?, unknown, tag, Room::from)
 }
 
 /// Makes or replaces a room
@@ -256,10 +254,7 @@ async fn delete(
     let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, StoredRoom>| conditions.check_before(before, tag);
-        if !state.store.delete_room_if(caller.account, &number, condition).await? {
-            return Err(unknown());
-        }
-        Ok(no_content())
+        gone(state.store.delete_room_if(caller.account, &number, condition).await?, unknown)
     })
     .await
 }

@@ -1,15 +1,16 @@
-//! Signing in and out, and the sessions of the person who has signed in. A session is a cookie ([`crate::cookie`]).
+//! Signing in and out, and the sessions of the person who has signed in. A session is a cookie ([`crate::cookie`]). One can
+//! begin with a leader's link too ([`super::leader_links`]).
 
 use super::{
     body::{Body, Patch},
     list::{List, Page, Query},
 };
 use crate::{
-    answer::{Answer, no_content, to_the_end},
+    answer::{Answer, gone, no_content, to_the_end},
     audit::{Audit, Doer},
-    auth::{self, SignedIn},
+    auth::{self, Browser, SignedIn},
     cookie::Channel,
-    error::{ApiError, BAD_INVITATION, ROLE_FORBIDS, UNKNOWN_SESSION, WRONG_PASSWORD},
+    error::{ApiError, BAD_INVITATION, ROLE_FORBIDS, UNKNOWN_SESSION, WRONG_OLD_PASSWORD, WRONG_PASSWORD},
     extract::Segments,
     json::{json, present},
     peer::Peer,
@@ -22,14 +23,17 @@ use axum::{
     http::{Response, StatusCode, header, request::Parts},
 };
 use plenary_model::{AccountId, LanguageCode, MAIL_CHARS_MAX, Role, Scopes, Timestamp};
-use plenary_store::{AcceptError, Person, SESSION_MS, Session, SessionId, SignIn, SignInFrom, Store};
+use plenary_store::{
+    AcceptError, Access, LeaderSession, PasswordChange, Person, SESSION_MS, Session, SessionId, SignIn,
+    SignInFrom, Store,
+};
 use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, net::IpAddr};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Paths by which a person signs in who is not known yet.
-pub(super) const SIGN_IN: [&str; 2] = ["/v1/session", "/v1/invitations/accept"];
+pub(super) const SIGN_IN: [&str; 3] = ["/v1/session", "/v1/invitations/accept", "/v1/leader-links/open"];
 /// Accounts that are shown to a person who may work in all of them, at the most.
 const ACCOUNTS_SHOWN_MAX: usize = 500;
 
@@ -37,6 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show, sign_in, change, sign_out))
         .routes(routes!(accept))
+        .routes(routes!(set_password))
         .routes(routes!(list))
         .routes(routes!(end))
 }
@@ -44,17 +49,33 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Who is signed in, and what they may do.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SignedIn)]
-struct Shown {
-    /// Who.
-    person: ShownPerson,
+pub(super) struct Shown {
+    /// Who; null: a leader, by a link.
+    person: Option<ShownPerson>,
+    /// The link by which the session began; null: a person has signed in.
+    leader: Option<ShownLeader>,
     /// The account that is worked in; null: there is none yet.
     account: Option<WorkedIn>,
     /// What they may do there, as a key with these scopes could; a role of `auditor` changes nothing.
     scopes: Scopes,
     /// All accounts that they may work in, by login; of operators the first 500 of all.
     accounts: Vec<WorkedIn>,
-    /// This session.
+    /// This session. That of a link has no number in the list of sessions.
     session: ShownSession,
+}
+
+/// A leader by a link.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedInLeader)]
+struct ShownLeader {
+    /// The number of the link.
+    link: i64,
+    /// Whose it is, as it was labelled.
+    #[schema(example = "Ann")]
+    label: Option<String>,
+    /// The conference that it opens, and no other.
+    #[schema(example = "Board")]
+    conference: String,
 }
 
 /// The person who is signed in.
@@ -76,7 +97,7 @@ struct ShownPerson {
     operator: bool,
 }
 
-/// An account that somebody may work in.
+/// An account that a person may work in.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = SignedInAccount)]
 struct WorkedIn {
@@ -181,13 +202,13 @@ struct SessionPatch {
 }
 
 /// Where a request comes from.
-struct Origin {
+pub(super) struct Origin {
     address: Option<IpAddr>,
     user_agent: Option<String>,
 }
 
 impl Origin {
-    fn from(&self) -> SignInFrom<'_> {
+    pub(super) fn from(&self) -> SignInFrom<'_> {
         SignInFrom { address: self.address, user_agent: self.user_agent.as_deref() }
     }
 }
@@ -205,7 +226,7 @@ impl FromRequestParts<App> for Origin {
 }
 
 /// The source has not guessed too often of late.
-struct Admitted(Option<IpAddr>);
+pub(super) struct Admitted(pub(super) Option<IpAddr>);
 
 impl FromRequestParts<App> for Admitted {
     type Rejection = ApiError;
@@ -222,18 +243,51 @@ async fn shown(store: &Store, session: &Session, person: &Person) -> Result<Show
         false => person.roles.iter().map(|role| role.account.clone()).collect(),
     };
     Ok(Shown {
-        person: ShownPerson {
+        person: Some(ShownPerson {
             id: person.id.0,
             name: person.name.clone(),
             mail: person.mail.clone(),
             language: person.language.to_string(),
             operator: person.is_operator,
-        },
+        }),
+        leader: None,
         account: account.as_ref().map(|account| WorkedIn::of(account, person)),
         scopes: account.map_or(Scopes::NONE, |account| session.access(person, account).scopes),
         accounts: accounts.iter().map(|account| WorkedIn::of(account, person)).collect(),
         session: ShownSession::of(session, session.id),
     })
+}
+
+/// The session of a leader's link.
+pub(super) fn shown_leader(session: &LeaderSession, access: &Access) -> Shown {
+    let link = &session.link;
+    let limit = Timestamp(session.created_at.0.saturating_add(SESSION_MS));
+    let account = &access.account;
+    Shown {
+        person: None,
+        leader: Some(ShownLeader {
+            link: link.id.0,
+            label: link.label.clone(),
+            conference: link.conference.to_string(),
+        }),
+        account: Some(WorkedIn {
+            id: account.id.0,
+            login: format!("{}/{}", account.cloud_id, account.username),
+            role: None,
+        }),
+        scopes: access.scopes,
+        accounts: Vec::new(),
+        session: ShownSession {
+            id: session.id.0,
+            current: true,
+            created_at: time::rfc3339(session.created_at),
+            last_used_at: time::rfc3339(session.last_used_at),
+            idle_ends_at: time::rfc3339(session.ends_at()),
+            ends_at: time::rfc3339(link.expires_at.map_or(limit, |end| limit.min(end))),
+            address: session.address.clone(),
+            user_agent: session.user_agent.clone(),
+        },
+    }
 }
 
 /// The answer to a person who has signed in, or why not.
@@ -259,14 +313,22 @@ async fn begin(
             let text = "login or password is wrong, or you cannot sign in (yet)";
             Err(ApiError::coded(WRONG_PASSWORD, text))
         }
-        SignIn::TooMany { retry_at } => {
-            let wait_ms = retry_at.0.saturating_sub(state.control.now().0).max(0);
-            let seconds = u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX);
-            let text = format!("too many passwords were wrong: the next one is looked at in {seconds} s");
-            Err(ApiError::wait(seconds, text))
-        }
-        SignIn::Busy => Err(ApiError::wait(1, "too many people are signing in at this moment; try again")),
+        SignIn::TooMany { retry_at } => Err(too_many(state, retry_at)),
+        SignIn::Busy => Err(busy()),
     }
+}
+
+fn too_many(state: &ApiState, retry_at: Timestamp) -> ApiError {
+    let wait_ms = retry_at.0.saturating_sub(state.control.now().0).max(0);
+    let seconds = u32::try_from(wait_ms / 1000 + 1).unwrap_or(u32::MAX);
+    ApiError::wait(
+        seconds,
+        format!("too many passwords were wrong: the next one is looked at in {seconds} s"),
+    )
+}
+
+fn busy() -> ApiError {
+    ApiError::wait(1, "too many people are signing in at this moment; try again")
 }
 
 /// Signs in
@@ -292,11 +354,20 @@ async fn sign_in(
         if outcome == SignIn::Wrong {
             let source = source.map(|source| source.to_string()).unwrap_or_default();
             let login: String = login.chars().take(MAIL_CHARS_MAX).collect();
-            tracing::info!(target: "audit", ?login, source, "somebody could not sign in");
+            tracing::info!(target: "audit", ?login, source, "a person could not sign in");
         }
         begin(&state, channel, source, &audit, outcome).await
     })
     .await
+}
+
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
+        match error {
+            AcceptError::Password(error) => Self::members(vec![error]),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Accepts an invitation
@@ -318,11 +389,7 @@ async fn accept(
     to_the_end(async move {
         let now = state.control.now();
         let accepted = state.store.accept_invitation(&code, &password, origin.from(), now).await;
-        let outcome = accepted.map_err(|error| match error {
-            AcceptError::Password(error) => ApiError::members(vec![error]),
-            AcceptError::Store(error) => error.into(),
-        })?;
-        let Some(outcome) = outcome else {
+        let Some(outcome) = accepted? else {
             auth::note_failure(&state, source);
             let text = "the invitation was accepted before, has expired, or was replaced by a later one: ask for another";
             return Err(ApiError::coded(BAD_INVITATION, text));
@@ -336,8 +403,56 @@ async fn accept(
 #[utoipa::path(get, path = "/v1/session", operation_id = "get_session", tag = "people",
     security(("session" = [])),
     responses((status = 200, description = "Who, and what they may do.", body = Shown)))]
-async fn show(SignedIn { session, person }: SignedIn, State(state): State<App>) -> Answer {
-    Ok(json(StatusCode::OK, &shown(&state.store, &session, &person).await?))
+async fn show(browser: Browser, State(state): State<App>) -> Answer {
+    let shown = match browser {
+        Browser::Person(SignedIn { session, person }) => shown(&state.store, &session, &person).await?,
+        Browser::Leader(session, access) => shown_leader(&session, &access),
+    };
+    Ok(json(StatusCode::OK, &shown))
+}
+
+/// The old password, and the one that takes its place.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordBody {
+    /// The password so far.
+    #[schema(write_only, max_length = 256, example = "correct horse battery")]
+    old_password: String,
+    /// The new one.
+    #[schema(write_only, min_length = 10, max_length = 256, example = "incorrect horse battery")]
+    password: String,
+}
+
+/// Changes one's password
+///
+/// All other sessions of the person end. Wrong old passwords are slowed down as at signing in.
+#[utoipa::path(put, path = "/v1/session/password", operation_id = "change_password", tag = "people",
+    request_body = PasswordBody, security(("session" = [])),
+    responses((status = 204, description = "It is changed."),
+        (status = 403, description = "The old password is wrong (1140).")))]
+async fn set_password(
+    _: Channel,
+    Admitted(source): Admitted,
+    origin: Origin,
+    SignedIn { session, person }: SignedIn,
+    State(state): State<App>,
+    Body(PasswordBody { old_password, password }): Body<PasswordBody>,
+) -> Answer {
+    to_the_end(async move {
+        let now = state.control.now();
+        let changed =
+            state.store.change_password(&person, session.id, &old_password, &password, origin.from(), now);
+        match changed.await? {
+            PasswordChange::Changed => Ok(no_content()),
+            PasswordChange::Wrong => {
+                auth::note_failure(&state, source);
+                Err(ApiError::coded(WRONG_OLD_PASSWORD, "the old password is wrong"))
+            }
+            PasswordChange::TooMany { retry_at } => Err(too_many(&state, retry_at)),
+            PasswordChange::Busy => Err(busy()),
+        }
+    })
+    .await
 }
 
 /// Changes one's session
@@ -382,11 +497,15 @@ async fn change(signed_in: SignedIn, State(state): State<App>, audit: Audit, pat
 #[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out", tag = "people",
     security(("session" = [])),
     responses((status = 204, description = "Signed out.")))]
-async fn sign_out(channel: Channel, signed_in: SignedIn, State(state): State<App>, audit: Audit) -> Answer {
-    let state = signed_in.acting(&state, &audit);
-    let SignedIn { session, person } = signed_in;
+async fn sign_out(channel: Channel, browser: Browser, State(state): State<App>, audit: Audit) -> Answer {
+    let state = browser.acting(&state, &audit);
     to_the_end(async move {
-        state.store.end_session(person.id, session.id).await?;
+        match browser {
+            Browser::Person(SignedIn { session, person }) => {
+                state.store.end_session(person.id, session.id).await?;
+            }
+            Browser::Leader(session, _) => state.store.end_leader_session(session.id).await?,
+        }
         let mut response = no_content();
         channel.clear(&mut response);
         Ok(response)
@@ -428,11 +547,5 @@ async fn end(
     let SignedIn { person, .. } = signed_in;
     let unknown = || ApiError::coded(UNKNOWN_SESSION, "you have no such session");
     let number = number.parse().map(SessionId).map_err(|_| unknown())?;
-    to_the_end(async move {
-        match state.store.end_session(person.id, number).await? {
-            true => Ok(no_content()),
-            false => Err(unknown()),
-        }
-    })
-    .await
+    to_the_end(async move { gone(state.store.end_session(person.id, number).await?, unknown) }).await
 }

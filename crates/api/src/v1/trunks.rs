@@ -11,11 +11,10 @@ use crate::{
     control::TrunkState,
     error::{ApiError, UNKNOWN_TRUNK},
     extract::Segments,
-    json::json,
     state::{ApiState, App},
     time,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use plenary_model::{AccountId, GivenPassword, StoredTrunk, Timestamp, TrunkSettings, merge};
 use plenary_store::{Before, Change, ChangeError, Changed, ServiceError, TrunkBody};
 use serde::Serialize;
@@ -171,7 +170,7 @@ async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Que
         let status = states.get(&trunk.name).cloned();
         Trunk::new(trunk, status)
     };
-    Ok(json(StatusCode::OK, &page.of(found, |trunk| trunk.name.clone(), show)))
+    page.answer(found, |trunk| trunk.name.clone(), show)
 }
 
 /// Shows a trunk

@@ -208,7 +208,7 @@ impl From<ChangeError<ApiError, WebhookError>> for ApiError {
     responses((status = 200, description = "Some of the webhooks.", body = List<Webhook>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
     let found = state.store.webhooks_after(caller.account, page.after(), page.to_fetch()).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |one| one.name.clone(), Webhook::from)))
+    page.answer(found, |one| one.name.clone(), Webhook::from)
 }
 
 /// Shows a webhook
@@ -223,8 +223,7 @@ async fn one(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
-    let webhook = state.store.webhook(caller.account, &name).await?.ok_or_else(unknown)?;
-    Ok(conditions.show(&tag(&webhook), &Webhook::from(webhook)))
+    conditions.show_found(state.store.webhook(caller.account, &name).await?, unknown, tag, Webhook::from)
 }
 
 /// Makes or replaces a webhook
@@ -410,7 +409,7 @@ async fn deliveries(
     let before = after.as_ref().map(|(at, id)| (*at, id.as_str()));
     let found = state.store.deliveries(caller.account, &name, before, page.to_fetch()).await?;
     let key = |one: &StoredDelivery| format!("{} {}", one.created_at.0, one.id);
-    Ok(json(StatusCode::OK, &page.of(found, key, Delivery::from)))
+    page.answer(found, key, Delivery::from)
 }
 
 /// Sends a delivery again

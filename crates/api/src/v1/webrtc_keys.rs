@@ -10,11 +10,10 @@ use crate::{
     answer::{Answer, no_content, to_the_end},
     error::{ApiError, TOO_MANY, UNKNOWN_WEBRTC_KEY, WEBRTC_KEY_TAKEN},
     extract::Segments,
-    json::json,
     state::App,
     time,
 };
-use axum::{extract::State, http::StatusCode};
+use axum::extract::State;
 use plenary_model::{AccountId, FieldError, WebRtcKey, are_webrtc_key_services};
 use plenary_store::{Before, Change, ChangeError, Changed, WebRtcKeyError};
 use serde::{Deserialize, Serialize};
@@ -112,7 +111,7 @@ impl From<ChangeError<ApiError, WebRtcKeyError>> for ApiError {
     responses((status = 200, description = "Some of the keys.", body = List<Key>)))]
 async fn list(caller: Caller<Config>, State(state): State<App>, Query(page): Query<Page>) -> Answer {
     let found = state.store.webrtc_keys_after(caller.account, page.after(), page.to_fetch()).await?;
-    Ok(json(StatusCode::OK, &page.of(found, |key| key.key.clone(), Key::from)))
+    page.answer(found, |key| key.key.clone(), Key::from)
 }
 
 /// Makes an access key for browsers
@@ -149,8 +148,7 @@ async fn one(
     Segments([key]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
-    let key = state.store.webrtc_key(caller.account, &key).await?.ok_or_else(unknown)?;
-    Ok(conditions.show(&tag(&key), &Key::from(key)))
+    conditions.show_found(state.store.webrtc_key(caller.account, &key).await?, unknown, tag, Key::from)
 }
 
 /// Makes an access key of this text, or replaces what it may call

@@ -525,6 +525,14 @@ impl OperatorControl for Installation {
         }))
     }
 
+    async fn ping(&self, _: &plenary_model::Trunk) -> plenary_api::Ping {
+        plenary_api::Ping { outcome: Ok((200, "OK".to_owned())), took: Duration::from_millis(12) }
+    }
+
+    fn call_samples(&self, _: &str) -> Option<(AccountId, plenary_model::CallSamples)> {
+        None
+    }
+
     fn log(&self, lines: usize) -> Vec<String> {
         (0..lines.min(3)).map(|number| format!("line {number}")).collect()
     }
@@ -590,6 +598,10 @@ impl World {
             public_url: Some("https://conference.example.com".to_owned()),
             allowed_origins: plenary_api::AllowedOrigins::default(),
             trusted_proxies: plenary_api::TrustedProxies::default(),
+            invitations: plenary_api::Invitations {
+                mail_from: Some("conferences@example.com".to_owned()),
+                ..plenary_api::Invitations::default()
+            },
             max_body_bytes: 65_536,
             recordings: plenary_api::Recordings::new(
                 plenary_recording::Archive::new(

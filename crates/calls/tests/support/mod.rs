@@ -531,6 +531,9 @@ impl World {
             duration_minutes: 30,
             divert: divert.map(ServiceName::new),
             title: None,
+            guests: Vec::new(),
+            sequence: 0,
+            series: None,
         };
         let event = Event::ReservationAdded(reservation);
         let question = self.ask(Question::Home(HomeQuestion::Reservation(event)));

@@ -257,7 +257,9 @@ impl Conferences {
         let (key, starts_at) = self.tokens.get(token).ok_or(Refused::UnknownReservation)?;
         let reserved = self.conferences.get(key).and_then(|conference| conference.at(*starts_at));
         let reservation = &reserved.ok_or(Refused::UnknownReservation)?.reservation;
-        self.on_reservation_changed(Reservation { duration_minutes, ..reservation.clone() }, now)
+        let longer = Reservation { duration_minutes, ..reservation.clone() };
+        let longer = if longer == *reservation { longer } else { longer.next_version() };
+        self.on_reservation_changed(longer, now)
     }
 
     pub(super) fn on_reservation_changed(&mut self, changed: Reservation, now: Now) -> Result<(), Refused> {

@@ -87,6 +87,9 @@ pub fn reservation(name: &str, in_minutes: i64, duration_minutes: u32) -> Reserv
         duration_minutes,
         divert: None,
         title: None,
+        guests: Vec::new(),
+        sequence: 0,
+        series: None,
     }
 }
 

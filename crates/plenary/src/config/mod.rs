@@ -6,6 +6,7 @@ mod events;
 mod hep;
 mod history;
 mod log;
+mod mail;
 mod media;
 mod recordings;
 mod reservations;
@@ -19,6 +20,7 @@ pub(crate) use events::EventConfig;
 pub(crate) use hep::Hep;
 pub(crate) use history::{AuditConfig, HistoryConfig};
 pub(crate) use log::{LogFormat, levels_of};
+pub(crate) use mail::{MailConfig, MailSecurity};
 pub(crate) use media::{CodecName, CodecOrder, Media};
 pub(crate) use recordings::{RecordingConfig, TranscriptConfig};
 pub(crate) use sip::{Signalling, WebRtc};
@@ -96,6 +98,8 @@ pub(crate) struct Config {
     pub(crate) events: EventConfig,
     /// Webhooks.
     pub(crate) webhooks: WebhookConfig,
+    /// Mails to guests.
+    pub(crate) mail: MailConfig,
     /// The rules of reservations.
     pub(crate) reservations: ReservationLimits,
     /// The rules of conferences.
@@ -171,6 +175,7 @@ impl Default for Config {
             audit: AuditConfig::default(),
             events: EventConfig::default(),
             webhooks: WebhookConfig::default(),
+            mail: MailConfig::default(),
             reservations: ReservationLimits::default(),
             conferences: ConferenceLimits::default(),
         }
@@ -243,6 +248,7 @@ impl Config {
         self.history.check()?;
         self.audit.check()?;
         self.events.check()?;
+        self.mail.check()?;
         reservations::check(&self.reservations, &self.conferences)?;
         self.signalling.check()?;
         self.web.origins()?;
@@ -296,6 +302,7 @@ fn known_keys() -> Vec<KnownKey> {
         metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9464))),
         tls: TlsFiles { certificate: file(), key: file(), authorities: file() },
         media: Media { languages: file(), ..Media::default() },
+        mail: MailConfig { password_file: file(), ..MailConfig::default() },
         ..Config::default()
     };
     match toml::Value::try_from(sample).expect("the defaults are plain values") {

@@ -19,6 +19,7 @@ mod meter;
 mod recorder;
 mod records;
 mod rescue;
+mod samples;
 mod signalling;
 
 pub(crate) use clock::{Clock, wall_now};
@@ -47,6 +48,8 @@ use plenary_store::Store;
 use recorder::Recordings;
 use records::RecordWriter;
 use rescue::Rescues;
+pub(crate) use samples::Sampler;
+use samples::Sampling;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -104,6 +107,8 @@ pub(crate) struct Parts {
     pub(crate) meters: Arc<Meters>,
     /// The tracer of calls.
     pub(crate) trace: Trace,
+    /// Where it is known how calls sound.
+    pub(crate) sampler: Sampler,
 }
 
 /// The loop around the deciding crates.
@@ -112,6 +117,7 @@ pub(crate) struct Engine {
     node: Node,
     store: Store,
     records: RecordWriter,
+    sampling: Sampling,
     meter: CallMeter,
     trace: Trace,
     events: EventWriter,
@@ -174,6 +180,7 @@ impl Engine {
             clock,
             node: Node::new(start, conferences, clock.now()),
             records: RecordWriter::start(parts.store.clone(), &parts.meters),
+            sampling: Sampling::start(parts.sampler, parts.media.clone(), parts.store.clone()),
             meter: CallMeter::new(parts.meters),
             trace: parts.trace,
             events,
@@ -238,6 +245,7 @@ impl Engine {
         self.node.finish_records(self.clock.now());
         self.carry_out();
         self.records.finish().await;
+        self.sampling.finish().await;
         self.events.finish().await;
         if let Some(reply) = self.stopping.take() {
             let _ = reply.send(());
@@ -323,7 +331,10 @@ impl Engine {
                     });
                 }
                 Output::Recorder(command) => self.recordings.command(command),
-                Output::Record(entry) => self.records.write(RecordEntry::Call(entry)),
+                Output::Record(entry) => {
+                    self.sampling.note(&entry);
+                    self.records.write(RecordEntry::Call(entry));
+                }
                 Output::History(entry) => self.records.write(RecordEntry::Conference(entry)),
                 Output::Event(event) => self.events.write(event),
                 Output::Reply { question, answer } => {

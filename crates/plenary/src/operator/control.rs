@@ -1,11 +1,17 @@
 //! What `/v1/operator` shows and does.
 
-use crate::{config::Config, engine::EngineHandle, log, trace::Trace};
+use crate::{
+    config::Config,
+    engine::{EngineHandle, Sampler},
+    log,
+    trace::Trace,
+};
 use async_trait::async_trait;
-use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl};
+use plenary_api::{Ban, ConferenceControl, Health, MediaThread, OperatorControl, Ping};
 use plenary_conference::Timestamp;
 use plenary_media::{MediaHandle, WorkerLoad};
-use plenary_sip::SipHandle;
+use plenary_model::{AccountId, CallSamples, Trunk};
+use plenary_sip::{PingSpec, SipHandle};
 use plenary_store::{Store, StoreError};
 use plenary_trace::Ladder;
 use serde_json::{Value, json};
@@ -15,8 +21,11 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
+
+/// How long the server of a trunk may take to answer OPTIONS.
+const PINGED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The parts of a running service that its operator asks.
 pub(crate) struct Operator {
@@ -27,6 +36,7 @@ pub(crate) struct Operator {
     pub(crate) started_at: Timestamp,
     pub(crate) is_overloaded: Arc<AtomicBool>,
     pub(crate) trace: Trace,
+    pub(crate) sampler: Sampler,
     /// The effective configuration.
     pub(crate) config: Arc<RwLock<Config>>,
 }
@@ -79,6 +89,25 @@ impl OperatorControl for Operator {
         }
         let stored = self.store.messages_of(participant).await?;
         Ok(stored.as_ref().and_then(Ladder::from_json))
+    }
+
+    async fn ping(&self, trunk: &Trunk) -> Ping {
+        let uri = &trunk.settings.uri;
+        let spec = PingSpec {
+            uri: uri.to_string(),
+            route: trunk.settings.outbound_proxy.iter().map(|proxy| format!("{proxy};lr")).collect(),
+            from: format!("{}:{}", uri.scheme, uri.host),
+        };
+        let asked = Instant::now();
+        let outcome = match tokio::time::timeout(PINGED_WITHIN, self.sip.ping(spec)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(format!("no answer within {} s", PINGED_WITHIN.as_secs())),
+        };
+        Ping { outcome, took: asked.elapsed() }
+    }
+
+    fn call_samples(&self, call: &str) -> Option<(AccountId, CallSamples)> {
+        self.sampler.samples(call)
     }
 
     fn log(&self, lines: usize) -> Vec<String> {

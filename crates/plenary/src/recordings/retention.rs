@@ -65,8 +65,14 @@ mod tests {
             store.create_account_login("1-2-0/two-days").await.unwrap().0.id,
             store.create_account_login("1-2-0/for-ever").await.unwrap().0.id,
         ];
-        store.set_recording_days(accounts[1], Some(2)).await.unwrap();
-        store.set_recording_days(accounts[2], Some(0)).await.unwrap();
+        for (account, days) in [(accounts[1], 2), (accounts[2], 0)] {
+            let decide = |account: &plenary_store::Account| {
+                let settings =
+                    plenary_store::AccountSettings { recording_days: Some(days), ..account.settings };
+                Ok::<_, std::convert::Infallible>(settings)
+            };
+            store.change_account(account, decide).await.unwrap();
+        }
         let now = Timestamp(1000 * DAY_MS);
         let mut number = 0;
         let mut made = Vec::new();

@@ -12,7 +12,9 @@ use super::{
     watch::Watch,
 };
 use crate::locate::{Hop, Server};
-use crate::ua::{CallId, Flow, LookupId, Output, SipEvent, Transport, UaConfig, UserAgent};
+use crate::ua::{
+    CallId, Flow, LookupId, Output, PingId, PingOutcome, PingSpec, SipEvent, Transport, UaConfig, UserAgent,
+};
 use bytes::Bytes;
 use ipnet::IpNet;
 use sipx_sip::Message;
@@ -40,6 +42,8 @@ const PORT_ATTEMPTS: usize = 20;
 /// Concurrent TLS handshakes: each costs over a millisecond, and strangers may begin them.
 const HANDSHAKES_MAX: usize = 256;
 
+/// Servers that are asked at a time whether they answer.
+const PINGS_MAX: usize = 100;
 /// How long removing registrations may delay the shutdown.
 const UNREGISTER_MAX: Duration = Duration::from_secs(2);
 
@@ -127,6 +131,8 @@ impl SipEndpoint {
             hosts: HashMap::new(),
             resolver,
             located,
+            pings: HashMap::new(),
+            pings_made: 0,
             leaving: None,
             connection_events,
             events,
@@ -247,6 +253,9 @@ struct Task {
     located: mpsc::UnboundedSender<Found>,
     /// The time to stop, unless registrations are removed earlier.
     leaving: Option<(tokio::time::Instant, oneshot::Sender<()>)>,
+    /// Who waits to hear whether a server answers.
+    pings: HashMap<PingId, oneshot::Sender<PingOutcome>>,
+    pings_made: u64,
     connection_events: mpsc::Sender<ConnectionEvent>,
     events: mpsc::Sender<SipEvent>,
     /// Events that the program has not taken yet.
@@ -349,6 +358,7 @@ impl Task {
             EndpointCommand::Dial { call, spec } => self.ua.dial(call, *spec, now),
             EndpointCommand::Register { registration, spec } => self.ua.register(registration, *spec, now),
             EndpointCommand::Unregister { registration } => self.ua.unregister(registration, now),
+            EndpointCommand::Ping { spec, reply } => self.ping(spec, reply, now),
             EndpointCommand::AcceptReferral { request } => self.ua.accept_referral(request, now),
             EndpointCommand::ReportReferral { request, status, phrase } => {
                 self.ua.report_referral(request, status, &phrase, now);
@@ -391,6 +401,17 @@ impl Task {
             }
             EndpointCommand::Shutdown { .. } => unreachable!("handled where the loop can end"),
         }
+    }
+
+    fn ping(&mut self, spec: PingSpec, reply: oneshot::Sender<PingOutcome>, now: Duration) {
+        if self.pings.len() >= PINGS_MAX {
+            let _ = reply.send(Err("too many servers are being asked at this moment".to_owned()));
+            return;
+        }
+        self.pings_made += 1;
+        let id = PingId(self.pings_made);
+        self.pings.insert(id, reply);
+        self.ua.ping(id, spec, now);
     }
 
     fn handle_datagram(&mut self, datagram: Datagram) {
@@ -477,6 +498,12 @@ impl Task {
                 Output::Send { flow, bytes } => self.send(flow, bytes),
                 Output::Locate { lookup, hop } => self.locate(lookup, hop),
                 Output::Dialog { call, sip_call_id } => self.watch.dialog(call, &sip_call_id),
+                Output::Pinged { ping, outcome } => {
+                    // The asker may have gone.
+                    if let Some(reply) = self.pings.remove(&ping) {
+                        let _ = reply.send(outcome);
+                    }
+                }
                 Output::Event(event) => {
                     self.watch.event(&event);
                     self.waiting.push_back(event);

@@ -9,8 +9,8 @@ use crate::{
     guard::{Ban, Caller, GuardConfig},
     locate::Hop,
     ua::{
-        CallId, DialSpec, Flow, KeyBody, Reason, ReferTo, RegistrationId, RegistrationSpec, RequestId,
-        SubscriptionId, Transport,
+        CallId, DialSpec, Flow, KeyBody, PingOutcome, PingSpec, Reason, ReferTo, RegistrationId,
+        RegistrationSpec, RequestId, SubscriptionId, Transport,
     },
 };
 use bytes::Bytes;
@@ -94,6 +94,10 @@ pub(super) enum EndpointCommand {
     },
     Unregister {
         registration: RegistrationId,
+    },
+    Ping {
+        spec: PingSpec,
+        reply: oneshot::Sender<PingOutcome>,
     },
     AcceptReferral {
         request: RequestId,
@@ -261,6 +265,14 @@ impl SipHandle {
     /// Changes networks and limits.
     pub fn set_limits(&self, allow_from: Vec<IpNet>, websockets_from: Vec<IpNet>, guard: GuardConfig) {
         self.command(EndpointCommand::SetLimits { allow_from, websockets_from, guard });
+    }
+
+    /// Asks a server whether it answers (OPTIONS): one of its addresses after the other, over the half minute that a transaction
+    /// of SIP takes for each.
+    pub async fn ping(&self, spec: PingSpec) -> PingOutcome {
+        let (reply, answer) = oneshot::channel();
+        self.command(EndpointCommand::Ping { spec, reply });
+        answer.await.unwrap_or_else(|_| Err("the service is stopping".to_owned()))
     }
 
     /// Sources that get no answer at present, the longest first. Empty once the endpoint has stopped.

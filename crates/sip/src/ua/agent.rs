@@ -1,13 +1,14 @@
 //! Dispatches input to the part that it concerns, and carries out the parts' actions.
 
 use super::{
-    CallId, DialSpec, EndCause, Flow, IceServers, KeyBody, LookupId, Output, Reason, ReferTo, RegistrationId,
-    RegistrationSpec, RequestId, SipEvent, SubscriptionId, UaConfig, body,
+    CallId, DialSpec, EndCause, Flow, IceServers, KeyBody, LookupId, Output, PingId, PingSpec, Reason,
+    ReferTo, RegistrationId, RegistrationSpec, RequestId, SipEvent, SubscriptionId, UaConfig, body,
     calls::{Calls, Sent},
     context::{Action, Context, Lookup, Owner, RETRY_AFTER_OVERLOAD_S, Random, Received},
     gate::Gate,
     lenient,
     message::{self, ALLOW, SUPPORTED, Side, cancel_of, required},
+    pings::Pings,
     registrations::Registrations,
     requests::{Pending, Requests},
     servers::Servers,
@@ -35,6 +36,7 @@ pub struct UserAgent {
     calls: Calls,
     subscriptions: Subscriptions,
     registrations: Registrations,
+    pings: Pings,
     /// Requests outside of calls that the program has not answered.
     requests: Requests,
     servers: Servers,
@@ -64,6 +66,7 @@ impl UserAgent {
             calls: Calls::new(next_call),
             subscriptions: Subscriptions::default(),
             registrations: Registrations::default(),
+            pings: Pings::default(),
             requests: Requests::default(),
             servers: Servers::default(),
             surplus: SurplusDialogs::default(),
@@ -230,6 +233,7 @@ impl UserAgent {
                 self.calls.handle_redirect_located(&mut self.cx, call, uri, found);
             }
             Lookup::Register(id) => self.registrations.handle_located(&mut self.cx, id, found),
+            Lookup::Ping(id) => self.pings.handle_located(&mut self.cx, id, found),
         }
         self.carry_out();
     }
@@ -280,6 +284,7 @@ impl UserAgent {
             Owner::Nobody => {}
             Owner::Subscription(id) => self.subscriptions.handle_response(cx, id, response.status.code()),
             Owner::Registration(id) => self.registrations.handle_response(cx, id, key, response),
+            Owner::Ping(id) => self.pings.handle_response(cx, id, key, response),
             Owner::Call(id) => {
                 let sent = Sent { key, flow, method, request: self.transactions.request(key) };
                 if !self.calls.handle_response(cx, id, sent, response) {
@@ -314,6 +319,7 @@ impl UserAgent {
             Owner::Nobody => {}
             Owner::Subscription(id) => self.subscriptions.forget(&mut self.cx, id),
             Owner::Registration(id) => self.registrations.handle_failure(&mut self.cx, id, key, status),
+            Owner::Ping(id) => self.pings.handle_failure(&mut self.cx, id, key, status),
             Owner::Call(id) => {
                 let sent = self.transactions.is_client(key).then_some((key, flow));
                 self.calls.handle_failure(&mut self.cx, id, method, sent, status);
@@ -333,6 +339,7 @@ impl UserAgent {
         match action {
             Action::Send { flow, bytes } => self.outputs.push_back(Output::Send { flow, bytes }),
             Action::Event(event) => self.outputs.push_back(Output::Event(event)),
+            Action::Pinged { ping, outcome } => self.outputs.push_back(Output::Pinged { ping, outcome }),
             Action::Dialog { call, sip_call_id } => {
                 self.outputs.push_back(Output::Dialog { call, sip_call_id });
             }
@@ -549,6 +556,7 @@ impl UserAgent {
             && self.servers.is_idle()
             && self.surplus.is_idle()
             && self.registrations.is_idle()
+            && self.pings.is_idle()
     }
 
     /// A caller asked for something it is not permitted. A caller that does so often gets no answer for a while.
@@ -662,6 +670,11 @@ impl UserAgent {
     /// Presses a key (INFO).
     pub fn send_key(&mut self, id: CallId, key: char, body: KeyBody, now: Duration) {
         self.with(now, |ua| ua.calls.send_key(&mut ua.cx, id, key, body));
+    }
+
+    /// Asks a server whether it answers (OPTIONS outside of a dialog). [`Output::Pinged`] follows.
+    pub fn ping(&mut self, id: PingId, spec: PingSpec, now: Duration) {
+        self.with(now, |ua| ua.pings.ping(&mut ua.cx, id, spec));
     }
 
     /// Registers, and maintains the registration until [`Self::unregister`].

@@ -8,7 +8,7 @@ use super::{
     dialog::Dialog,
     message::{self, Side},
     timers::T1,
-    types::{CallId, DialSpec, Flow, RegistrationId, SipEvent, SubscriptionId},
+    types::{CallId, DialSpec, Flow, PingId, PingOutcome, RegistrationId, SipEvent, SubscriptionId},
 };
 use crate::locate::Hop;
 use bytes::Bytes;
@@ -39,6 +39,8 @@ pub(super) enum Owner {
     Subscription(SubscriptionId),
     /// A REGISTER of this side.
     Registration(RegistrationId),
+    /// An OPTIONS outside of dialogs.
+    Ping(PingId),
 }
 
 /// The purpose of a server lookup.
@@ -57,6 +59,7 @@ pub(super) enum Lookup {
         uri: Uri,
     },
     Register(RegistrationId),
+    Ping(PingId),
 }
 
 /// A received request with a transaction.
@@ -147,6 +150,11 @@ pub(super) enum Action {
         call: CallId,
         dialog: Box<Dialog>,
         contact_user: String,
+    },
+    /// What came of an OPTIONS.
+    Pinged {
+        ping: PingId,
+        outcome: PingOutcome,
     },
     /// Reports to the program.
     Event(SipEvent),

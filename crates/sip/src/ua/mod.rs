@@ -5,7 +5,7 @@
 //! counts from the start of the user agent.
 //!
 //! It consists of parts, each of which owns its state and its deadlines: `gate` (admission), `transactions`, `calls`,
-//! `subscriptions`, `registrations` (with other servers), `requests` that wait for the program, `servers` (lookups
+//! `subscriptions`, `registrations` (with other servers), `pings` (whether they answer), `requests` that wait for the program, `servers` (lookups
 //! and failures), and `surplus` dialogs. No part knows another: what has to happen outside of it goes out as a value
 //! (`context::Action`), which `agent` carries out.
 
@@ -20,6 +20,7 @@ mod gate;
 pub(crate) mod lenient;
 mod message;
 mod output;
+mod pings;
 mod registrations;
 mod requests;
 mod servers;
@@ -34,9 +35,9 @@ pub use config::{IceServers, UaConfig};
 pub use context::Random;
 pub use output::{LookupId, Output};
 pub use types::{
-    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, KeyBody, NameAddr, Reason,
-    Redirection, ReferTo, Referred, Registration, RegistrationId, RegistrationSpec, Replaces, RequestId,
-    SipEvent, Subscribing, SubscriptionId, Transport,
+    AddrSpec, CallId, Credentials, DialSpec, EndCause, Flow, IncomingCall, KeyBody, NameAddr, PingId,
+    PingOutcome, PingSpec, Reason, Redirection, ReferTo, Referred, Registration, RegistrationId,
+    RegistrationSpec, Replaces, RequestId, SipEvent, Subscribing, SubscriptionId, Transport,
 };
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the user agent asks of the program around it.
 
-use super::types::{CallId, Flow, SipEvent};
+use super::types::{CallId, Flow, PingId, PingOutcome, SipEvent};
 use crate::locate::Hop;
 use bytes::Bytes;
 
@@ -28,6 +28,13 @@ pub enum Output {
         call: CallId,
         /// The Call-ID header.
         sip_call_id: String,
+    },
+    /// What came of the question whether a server answers.
+    Pinged {
+        /// The question.
+        ping: PingId,
+        /// The answer.
+        outcome: PingOutcome,
     },
     /// For the program.
     Event(SipEvent),

@@ -297,6 +297,24 @@ pub struct DialSpec {
     pub fails_over: bool,
 }
 
+/// A question whether a server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PingId(pub u64);
+
+/// Which server is asked whether it answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PingSpec {
+    /// `sip:host`, located like the URI of a call.
+    pub uri: String,
+    /// URIs of proxies to pass, the nearest first.
+    pub route: Vec<String>,
+    /// Who asks: `sip:user@domain`.
+    pub from: String,
+}
+
+/// The final status and its phrase, or why there was none.
+pub type PingOutcome = Result<(u16, String), String>;
+
 /// A registration with another server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistrationId(pub u64);

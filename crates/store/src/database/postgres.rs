@@ -18,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// The schema, step by step; the table `plenary_schema` says how many have been taken. Released steps never change.
-pub(crate) const MIGRATIONS: [&str; 18] = [
+pub(crate) const MIGRATIONS: [&str; 23] = [
     include_str!("../../migrations/postgres/0001_schema.sql"),
     include_str!("../../migrations/postgres/0002_keys.sql"),
     include_str!("../../migrations/postgres/0003_bookings.sql"),
@@ -37,6 +37,11 @@ pub(crate) const MIGRATIONS: [&str; 18] = [
     include_str!("../../migrations/postgres/0016_audit_with_changes.sql"),
     include_str!("../../migrations/postgres/0017_personal_data.sql"),
     include_str!("../../migrations/postgres/0018_usage.sql"),
+    include_str!("../../migrations/postgres/0019_leader_links.sql"),
+    include_str!("../../migrations/postgres/0020_account_limits.sql"),
+    include_str!("../../migrations/postgres/0021_calendar_entries.sql"),
+    include_str!("../../migrations/postgres/0022_mails.sql"),
+    include_str!("../../migrations/postgres/0023_call_samples.sql"),
 ];
 
 /// How long a question or a change may take in all: reconnecting, waiting for others, and the work itself.

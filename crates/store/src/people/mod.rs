@@ -1,15 +1,15 @@
 //! People who sign in, and what they may do in which account. How they prove who they are is [`sign_in`]'s business.
 
 pub(crate) mod passwords;
-mod sessions;
+pub(crate) mod sessions;
 mod sign_in;
 
 pub use sessions::{SESSION_IDLE_MS, SESSION_MS, Session, SessionSecret};
-pub use sign_in::{AcceptError, InvitationCode, SignIn, SignInFrom};
+pub use sign_in::{AcceptError, InvitationCode, PasswordChange, SignIn, SignInFrom};
 
 use crate::{
     Account, ChangeError, PersonId, Store, StoreError,
-    access::{AccountRow, account},
+    access::{AccountRow, account, account_columns},
     change::changed_at,
     database::{Write, execute, is_storable, read, within},
     error::listed,
@@ -112,13 +112,15 @@ macro_rules! person_columns {
 /// [`person_columns`].
 type PersonRow = (i64, String, String, String, bool, bool, bool, i64, i64, Option<i64>, Option<i64>);
 
-/// person, role, and the account: id, cloud id, user name, when made, days of recordings.
-type RoleRow = (i64, String, i64, String, String, i64, Option<i64>);
+/// person, role, and the account ([`AccountRow`]).
+type RoleRow = (i64, String, i64, String, String, i64, Option<i64>, bool, Option<i64>, Option<i64>);
 
-const ROLES: &str =
-    "SELECT person_id, role, accounts.id, cloud_id, username, accounts.created_at, recording_days
-     FROM people_roles JOIN accounts ON accounts.id = account_id WHERE person_id >= $1 AND person_id <= $2
-     ORDER BY person_id, cloud_id, username";
+const ROLES: &str = concat!(
+    "SELECT person_id, role, ",
+    account_columns!(),
+    " FROM people_roles JOIN accounts ON accounts.id = account_id WHERE person_id >= $1 AND person_id <= $2
+     ORDER BY person_id, cloud_id, username"
+);
 
 fn person(row: PersonRow, roles: &[RoleRow]) -> Result<Person, StoreError> {
     let (
@@ -135,13 +137,14 @@ fn person(row: PersonRow, roles: &[RoleRow]) -> Result<Person, StoreError> {
         invited,
     ) = row;
     let damaged = |what: String| StoreError::Damaged { what: format!("person {id}: {what}") };
-    let roles =
-        roles.iter().filter(|row| row.0 == id).map(|(_, role, number, cloud_id, username, made, days)| {
-            let row: AccountRow = (*number, cloud_id.clone(), username.clone(), *made, *days);
+    let roles = roles.iter().filter(|row| row.0 == id).cloned().map(
+        |(_, role, number, cloud, user, made, days, off, seats, rate)| {
+            let row: AccountRow = (number, cloud, user, made, days, off, seats, rate);
             let role =
                 role.parse().map_err(|error: plenary_model::UnknownRole| damaged(error.to_string()))?;
             Ok(PersonRole { account: account(row), role })
-        });
+        },
+    );
     Ok(Person {
         id: PersonId(id),
         mail,
@@ -327,6 +330,7 @@ impl Store {
         decide(&before).map_err(ChangeError::Refused)?;
         sessions::end_all(&mut transaction, id).await?;
         for delete in [
+            "DELETE FROM calendar_feeds WHERE person_id = $1",
             "DELETE FROM invitations WHERE person_id = $1",
             "DELETE FROM people_roles WHERE person_id = $1",
             "DELETE FROM people WHERE id = $1",

@@ -1,7 +1,7 @@
 //! Browsers that are signed in. Of the cookie only a hash is stored; whether it counts is read for each request, so a session
 //! that was ended, by whichever process, ends at once.
 
-use super::Person;
+use super::{Person, PersonRole};
 use crate::{
     Access, Account, Authenticated, PersonId, SessionId, Store, StoreError,
     database::{Write, execute, is_storable, read, within},
@@ -16,7 +16,7 @@ pub const SESSION_IDLE_MS: i64 = 2 * 3_600_000;
 /// A session is over after so long, however it is used.
 pub const SESSION_MS: i64 = 12 * 3_600_000;
 /// How old `last_used_at` may get before a use is written again; every write is a sync of the disk.
-const USED_RESOLUTION_MS: i64 = 60_000;
+pub(crate) const USED_RESOLUTION_MS: i64 = 60_000;
 /// Sessions of a person at the most; a further one ends the oldest.
 const SESSIONS_MAX: usize = 10;
 /// Sessions that are over which a new one deletes at the most.
@@ -26,10 +26,10 @@ const USER_AGENT_CHARS_MAX: usize = 300;
 
 /// The secret text of a session: what the cookie holds. It exists only in the moment in which a person signs in.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionSecret(String);
+pub struct SessionSecret(pub(crate) String);
 
 impl SessionSecret {
-    /// 52 lower-case letters and digits.
+    /// Letters, digits and a dot.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -162,14 +162,15 @@ impl Store {
         session: &Session,
         person: &Person,
     ) -> Result<Option<Account>, StoreError> {
+        let may_work = |role: &&PersonRole| person.is_operator || !role.account.settings.is_disabled;
         if let Some(chosen) = session.account {
-            match person.roles.iter().find(|role| role.account.id == chosen) {
+            match person.roles.iter().filter(may_work).find(|role| role.account.id == chosen) {
                 Some(role) => return Ok(Some(role.account.clone())),
                 None if person.is_operator => return self.account(chosen).await,
                 None => {}
             }
         }
-        if let Some(first) = person.roles.first() {
+        if let Some(first) = person.roles.iter().find(may_work) {
             return Ok(Some(first.account.clone()));
         }
         if !person.is_operator {
@@ -266,9 +267,7 @@ pub(super) async fn begin(
     let secret = SessionSecret(random_text());
     let hashed = hash(&secret.0);
     let address = address.map(|address| address.to_canonical().to_string());
-    let user_agent: Option<String> = user_agent
-        .filter(|text| is_storable(text))
-        .map(|text| text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect());
+    let user_agent = user_agent.and_then(kept_user_agent);
     let id: i64 = within!(transaction, doing, |on| sqlx::query_scalar(
         "INSERT INTO web_sessions (person_id, hash, created_at, last_used_at, address, user_agent)
          VALUES ($1, $2, $3, $3, $4, $5) RETURNING id"
@@ -283,8 +282,23 @@ pub(super) async fn begin(
     Ok((secret, begun))
 }
 
+/// What is kept of what a browser calls itself.
+pub(crate) fn kept_user_agent(text: &str) -> Option<String> {
+    is_storable(text).then(|| text.chars().filter(|c| !c.is_control()).take(USER_AGENT_CHARS_MAX).collect())
+}
+
 /// Ends all sessions of a person.
 pub(super) async fn end_all(transaction: &mut Write, person: PersonId) -> Result<(), StoreError> {
     let delete = "DELETE FROM web_sessions WHERE person_id = $1";
     execute!(transaction, "ending sessions", sqlx::query(delete).bind(person.0)).map(drop)
+}
+
+/// Ends all sessions of a person but one.
+pub(super) async fn end_others(
+    transaction: &mut Write,
+    person: PersonId,
+    but: SessionId,
+) -> Result<(), StoreError> {
+    let delete = "DELETE FROM web_sessions WHERE person_id = $1 AND id <> $2";
+    execute!(transaction, "ending sessions", sqlx::query(delete).bind(person.0).bind(but.0)).map(drop)
 }

@@ -16,7 +16,7 @@ use super::{
     sessions::{self, Session, SessionSecret},
 };
 use crate::{
-    PersonId, Store, StoreError,
+    PersonId, SessionId, Store, StoreError,
     database::{execute, is_storable, read, within},
     guessing::{CALLER, EMPTY_MS, Level, Place, Tries, UNKNOWN_MS, room_drain},
     keys::{hash, random_text},
@@ -75,6 +75,29 @@ pub enum SignIn {
     },
     /// The password was not looked at, for too many others are.
     Busy,
+}
+
+/// What became of an attempt to set another password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordChange {
+    /// It is set.
+    Changed,
+    /// The old one is wrong.
+    Wrong,
+    /// The old one was not looked at, for too many were wrong before.
+    TooMany {
+        /// From then on the next one is.
+        retry_at: Timestamp,
+    },
+    /// It was not looked at, for too many others are.
+    Busy,
+}
+
+/// A password, compared with the stored one.
+enum Compared {
+    Right { id: PersonId, hash: String, tries: Tries },
+    Wrong,
+    TooMany { retry_at: Timestamp },
 }
 
 /// kind, level, at, right_at
@@ -219,6 +242,71 @@ impl Store {
         Ok(Some(SignIn::Right(Box::new((secret, session, person)))))
     }
 
+    /// Sets another password of a person who knows the old one, and ends all of their sessions but this one. Wrong old passwords
+    /// count as wrong ones at signing in.
+    ///
+    /// # Errors
+    /// [`AcceptError`].
+    pub async fn change_password(
+        &self,
+        person: &Person,
+        session: SessionId,
+        old: &str,
+        password: &str,
+        from: SignInFrom<'_>,
+        now: Timestamp,
+    ) -> Result<PasswordChange, AcceptError> {
+        if let Some(error) = check_password(password, Some(&person.settings())) {
+            return Err(AcceptError::Password(error));
+        }
+        let login = login_of(&person.mail);
+        let Some(_place) = self.passwords.place() else { return Ok(PasswordChange::Busy) };
+        let _turn = self.passwords.turn(&login).await;
+        let counted = Counted::new(&login, from.address, now);
+        let before = match self.compare(&login, old, &counted).await? {
+            Compared::Right { id, hash, .. } if id == person.id => hash,
+            Compared::Right { .. } | Compared::Wrong => return Ok(PasswordChange::Wrong),
+            Compared::TooMany { retry_at } => return Ok(PasswordChange::TooMany { retry_at }),
+        };
+        let hashed = self.passwords.hash(password).await?;
+        let doing = "changing a password";
+        let mut transaction = self.write(doing).await?;
+        // Not if it was changed, or the person disabled, while it was compared.
+        let is_still = execute!(
+            transaction,
+            doing,
+            sqlx::query(
+                "UPDATE people SET password_hash = $2 WHERE id = $1 AND password_hash = $3 AND is_disabled = $4"
+            )
+            .bind(person.id.0)
+            .bind(&hashed)
+            .bind(&before)
+            .bind(false)
+        )?;
+        if is_still == 0 {
+            return Ok(PasswordChange::Wrong);
+        }
+        sessions::end_others(&mut transaction, person.id, session).await?;
+        transaction.commit(doing).await?;
+        Ok(PasswordChange::Changed)
+    }
+
+    /// Compares a password with the stored one, unless too many were wrong before, and counts a wrong one.
+    async fn compare(&self, login: &str, password: &str, counted: &Counted) -> Result<Compared, StoreError> {
+        let rows: Vec<Row> = read!(self.base, DOING, |on| select!(counted).fetch_all(on))?;
+        let tries = tries(rows);
+        if let Some(retry_at) = tries.wait(PLACE, counted.now) {
+            return Ok(Compared::TooMany { retry_at });
+        }
+        let stored = if is_storable(login) { self.password_of(login).await? } else { None };
+        let hashed = stored.as_ref().map(|(_, hash)| hash.as_str());
+        if !self.passwords.is_right(password, hashed).await? {
+            self.note_wrong_password(counted).await?;
+            return Ok(Compared::Wrong);
+        }
+        Ok(stored.map_or(Compared::Wrong, |(id, hash)| Compared::Right { id, hash, tries }))
+    }
+
     /// Begins a session, if login (a mail address in whichever case) and password are right. It takes about a quarter of a second, and as long
     /// where there is no such person.
     ///
@@ -235,18 +323,11 @@ impl Store {
         let Some(_place) = self.passwords.place() else { return Ok(SignIn::Busy) };
         let _turn = self.passwords.turn(&login).await;
         let counted = Counted::new(&login, from.address, now);
-        let rows: Vec<Row> = read!(self.base, DOING, |on| select!(counted).fetch_all(on))?;
-        let tries = tries(rows);
-        if let Some(retry_at) = tries.wait(PLACE, now) {
-            return Ok(SignIn::TooMany { retry_at });
-        }
-        let stored = if is_storable(&login) { self.password_of(&login).await? } else { None };
-        let hashed = stored.as_ref().map(|(_, hash)| hash.as_str());
-        if !self.passwords.is_right(password, hashed).await? {
-            self.note_wrong_password(&counted).await?;
-            return Ok(SignIn::Wrong);
-        }
-        let Some((id, hashed)) = stored else { return Ok(SignIn::Wrong) };
+        let (id, hashed, tries) = match self.compare(&login, password, &counted).await? {
+            Compared::Right { id, hash, tries } => (id, hash, tries),
+            Compared::Wrong => return Ok(SignIn::Wrong),
+            Compared::TooMany { retry_at } => return Ok(SignIn::TooMany { retry_at }),
+        };
         let mut transaction = self.write(DOING).await?;
         // Not if the password was changed, or the person disabled, while it was compared.
         let is_still = execute!(

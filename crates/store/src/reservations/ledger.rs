@@ -81,7 +81,9 @@ impl<'a> Ledger<'a> {
                 if *duration_minutes <= before.duration_minutes {
                     return Ok(false);
                 }
-                let after = StoredReservation { duration_minutes: *duration_minutes, ..before.clone() };
+                let sequence = before.sequence.saturating_add(1);
+                let after =
+                    StoredReservation { duration_minutes: *duration_minutes, sequence, ..before.clone() };
                 self.change(token, after, *capacity)
             }
             BookingRequest::Change { reservation, capacity } => {

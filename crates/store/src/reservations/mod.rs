@@ -1,12 +1,16 @@
 //! Reservations: names and seats, booked, changed and released in one transaction.
 
 mod ledger;
+mod mails;
 mod request;
+mod series;
 mod statements;
 mod told;
 pub(crate) mod worker;
 
+pub use mails::{MAIL_KEPT_MS, MailContent, MailKind, MailRecord, MailState, QueuedMail};
 pub use request::{NameRule, ReserveError};
+pub use series::StoredSeries;
 
 use crate::{
     Store, StoreError,

@@ -1,7 +1,10 @@
 //! Requests to make, change and remove reservations, and why they are refused.
 
 use crate::StoreError;
-use plenary_conference::{AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp};
+use plenary_conference::{
+    AccountId, ConferenceName, Reservation, ReservationToken, ServiceName, Timestamp, reservation::SeriesDate,
+};
+use plenary_model::Guest;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -88,6 +91,9 @@ pub(super) struct StoredReservation {
     pub(super) created_at: i64,
     pub(super) automatic_gain: Option<bool>,
     pub(super) noise_suppression: Option<bool>,
+    pub(super) sequence: u32,
+    pub(super) guests: Vec<Guest>,
+    pub(super) series: Option<SeriesDate>,
 }
 
 impl StoredReservation {
@@ -103,6 +109,9 @@ impl StoredReservation {
             created_at: created_at.0,
             automatic_gain: None,
             noise_suppression: None,
+            sequence: 0,
+            guests: Vec::new(),
+            series: reservation.series,
         };
         base.changed_to(reservation)
     }
@@ -125,6 +134,9 @@ impl StoredReservation {
             duration_minutes: self.duration_minutes,
             divert: self.divert.map(ServiceName::new),
             title: self.title,
+            guests: self.guests,
+            sequence: self.sequence,
+            series: self.series,
         }
     }
 
@@ -136,6 +148,8 @@ impl StoredReservation {
             duration_minutes: reservation.duration_minutes,
             divert: reservation.divert.as_ref().map(ServiceName::as_str).map(str::to_owned),
             title: reservation.title.clone(),
+            guests: reservation.guests.clone(),
+            sequence: reservation.sequence,
             ..self.clone()
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     StoreError,
     database::{Base, Write, execute, list, read, within},
 };
-use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar};
+use plenary_conference::{ReservationToken, Timestamp, calendar::SeatCalendar, reservation::SeriesDate};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,14 +22,29 @@ pub(super) const DOING: &str = "booking seats";
 macro_rules! reservation_columns {
     () => {
         "token, account_id, name, max_participants, starts_at, duration_minutes, divert, title, created_at,
-         automatic_gain, noise_suppression"
+         automatic_gain, noise_suppression, sequence, guests, series, occurrence"
     };
 }
 pub(super) use reservation_columns;
 
 /// A row with `reservation_columns!`.
-pub(super) type ReservationRow =
-    (String, i64, String, i64, i64, i64, Option<String>, Option<String>, i64, Option<bool>, Option<bool>);
+pub(super) type ReservationRow = (
+    String,
+    i64,
+    String,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    i64,
+    Option<bool>,
+    Option<bool>,
+    i64,
+    Option<String>,
+    Option<i64>,
+    Option<i64>,
+);
 
 pub(super) fn stored_reservation(row: ReservationRow) -> (ReservationToken, StoredReservation) {
     let (
@@ -44,7 +59,14 @@ pub(super) fn stored_reservation(row: ReservationRow) -> (ReservationToken, Stor
         created_at,
         automatic_gain,
         noise_suppression,
+        sequence,
+        guests,
+        series,
+        occurrence,
     ) = row;
+    let series = series
+        .zip(occurrence)
+        .map(|(series, occurrence)| SeriesDate { series, occurrence: Timestamp(occurrence) });
     let stored = StoredReservation {
         account,
         name,
@@ -56,6 +78,10 @@ pub(super) fn stored_reservation(row: ReservationRow) -> (ReservationToken, Stor
         created_at,
         automatic_gain,
         noise_suppression,
+        sequence: count(sequence),
+        // Written by us; what cannot be read is nobody who could be told.
+        guests: guests.and_then(|guests| serde_json::from_str(&guests).ok()).unwrap_or_default(),
+        series,
     };
     (ReservationToken::new(token), stored)
 }
@@ -251,12 +277,14 @@ async fn update(
     let statement = transaction.text(
         "UPDATE reservations SET max_participants = changed.value ->> 'max_participants',
              starts_at = changed.value ->> 'starts_at', duration_minutes = changed.value ->> 'duration_minutes',
-             divert = changed.value ->> 'divert', title = changed.value ->> 'title'
+             divert = changed.value ->> 'divert', title = changed.value ->> 'title',
+             sequence = changed.value ->> 'sequence', guests = changed.value ->> 'guests'
          FROM json_each($1) AS changed WHERE reservations.token = changed.value ->> 'token'",
         "UPDATE reservations SET max_participants = changed.max_participants, starts_at = changed.starts_at,
-             duration_minutes = changed.duration_minutes, divert = changed.divert, title = changed.title
+             duration_minutes = changed.duration_minutes, divert = changed.divert, title = changed.title,
+             sequence = changed.sequence, guests = changed.guests
          FROM json_to_recordset($1::json) AS changed (token TEXT, max_participants BIGINT, starts_at BIGINT,
-             duration_minutes BIGINT, divert TEXT, title TEXT)
+             duration_minutes BIGINT, divert TEXT, title TEXT, sequence BIGINT, guests TEXT)
          WHERE reservations.token = changed.token",
     );
     let rows = changed.iter().map(json_row).collect::<serde_json::Value>().to_string();
@@ -276,7 +304,8 @@ async fn insert(
             reservation_columns!(),
             ") SELECT value ->> 'token', value ->> 'account_id', value ->> 'name', value ->> 'max_participants',
                  value ->> 'starts_at', value ->> 'duration_minutes', value ->> 'divert', value ->> 'title',
-                 value ->> 'created_at', value ->> 'automatic_gain', value ->> 'noise_suppression'
+                 value ->> 'created_at', value ->> 'automatic_gain', value ->> 'noise_suppression',
+                 value ->> 'sequence', value ->> 'guests', value ->> 'series', value ->> 'occurrence'
                FROM json_each($1)"
         ),
         concat!(
@@ -284,7 +313,8 @@ async fn insert(
             reservation_columns!(),
             ") SELECT * FROM json_to_recordset($1::json) AS inserted (token TEXT, account_id BIGINT, name TEXT,
                  max_participants BIGINT, starts_at BIGINT, duration_minutes BIGINT, divert TEXT, title TEXT,
-                 created_at BIGINT, automatic_gain BOOLEAN, noise_suppression BOOLEAN)"
+                 created_at BIGINT, automatic_gain BOOLEAN, noise_suppression BOOLEAN, sequence BIGINT, guests TEXT,
+                 series BIGINT, occurrence BIGINT)"
         ),
     );
     let rows = inserted.iter().copied().map(json_row).collect::<serde_json::Value>().to_string();
@@ -304,5 +334,10 @@ fn json_row((token, stored): (&ReservationToken, &StoredReservation)) -> serde_j
         "created_at": stored.created_at,
         "automatic_gain": stored.automatic_gain,
         "noise_suppression": stored.noise_suppression,
+        "sequence": stored.sequence,
+        "guests": (!stored.guests.is_empty())
+            .then(|| serde_json::to_string(&stored.guests).expect("plain data becomes JSON")),
+        "series": stored.series.map(|date| date.series),
+        "occurrence": stored.series.map(|date| date.occurrence.0),
     })
 }

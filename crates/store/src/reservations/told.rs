@@ -37,7 +37,11 @@ pub(super) fn events(
         changes.restored.iter().map(|(token, stored)| event(token, stored, EventKind::ReservationCreated));
     let changed = changes.changed.iter().map(|(token, stored)| {
         let is_only_longer = before.get(token).is_some_and(|before| {
-            let same = StoredReservation { duration_minutes: before.duration_minutes, ..stored.clone() };
+            let same = StoredReservation {
+                duration_minutes: before.duration_minutes,
+                sequence: before.sequence,
+                ..stored.clone()
+            };
             same == *before && stored.duration_minutes > before.duration_minutes
         });
         let kind = match is_only_longer {

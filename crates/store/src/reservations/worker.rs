@@ -15,7 +15,9 @@
 
 use super::{
     ledger::Ledger,
+    mails,
     request::{BookingRequest, ReserveError, StoredReservation},
+    series,
     statements::{self, DOING},
     told,
 };
@@ -299,6 +301,8 @@ impl BookingWorker {
             {
                 booking.doing.note(&mut transaction).await?;
             }
+            series::count_changes(&mut transaction, &changes, &before).await?;
+            mails::queue(&mut transaction, &changes, &before).await?;
             cache.version = match &transaction {
                 // Its trigger counts rows; reading the version costs next to nothing.
                 Write::Sqlite(_) => statements::version(&mut transaction).await?,

@@ -14,7 +14,8 @@ use crate::{
 };
 use pins::{Door, PinHash};
 use plenary_model::{
-    AccountId, FieldError, GivenPin, GivenPins, Room, StoredRoom, Timestamp, is_room_number, same_pins,
+    AccountId, ConferenceName, FieldError, GivenPin, GivenPins, Room, StoredRoom, Timestamp, is_room_number,
+    same_pins,
 };
 use serde_json::Value;
 use thiserror::Error;
@@ -57,6 +58,25 @@ fn stored(
 }
 
 impl Store {
+    /// The number of the first room by which callers reach a conference.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn room_of(
+        &self,
+        account: AccountId,
+        conference: &ConferenceName,
+    ) -> Result<Option<String>, StoreError> {
+        let select = self.base.text(
+            "SELECT number FROM rooms WHERE account_id = $1 AND body ->> 'conference' = $2 ORDER BY number LIMIT 1",
+            "SELECT number FROM rooms WHERE account_id = $1 AND body::json ->> 'conference' = $2 ORDER BY number LIMIT 1",
+        );
+        read!(self.base, "looking for a room", |on| sqlx::query_scalar(select)
+            .bind(account.0)
+            .bind(conference.as_str())
+            .fetch_optional(on))
+    }
+
     /// So many of an account's rooms at the most, ordered by number as by a text, from the one behind `after` on.
     ///
     /// # Errors

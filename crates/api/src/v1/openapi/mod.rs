@@ -46,7 +46,7 @@ const DESCRIPTION: &str = "Audio conferences: reservations, participants and the
     scopes; each operation names the one that it needs.";
 
 /// Groups of operations, in the order in which they are shown.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("conferences", "Conferences in progress."),
     ("participants", "Who is in a conference, waits, or is being called."),
     ("sound", "What is done to voices."),
@@ -57,6 +57,7 @@ const TAGS: [(&str, &str); 16] = [
     ("records", "Calls, conferences that are over, and what was used."),
     ("media", "Audio files of the account, which are played to callers."),
     ("trunks", "Providers that calls go out to and come in from."),
+    ("services", "What becomes of calls by the name that they dial."),
     ("users", "Telephones that register, browsers, and tokens for calls."),
     ("keys", "API keys of the account."),
     ("people", "People who sign in, and their sessions."),

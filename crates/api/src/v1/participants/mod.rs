@@ -49,7 +49,7 @@ async fn list(
     }
     roster
         .sort_by(|one, other| order(one.participant.id.as_str()).cmp(&order(other.participant.id.as_str())));
-    Ok(json(StatusCode::OK, &page.of(roster, id, Participant::from)))
+    page.answer(roster, id, Participant::from)
 }
 
 /// Shows a participant

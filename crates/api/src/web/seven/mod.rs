@@ -235,6 +235,8 @@ async fn create(Request { control, account, audited, mut given }: Request) -> An
         duration_minutes: given.number("duration").unwrap_or(limits.min_duration_minutes),
         divert: given.optional_text("divert").map(ServiceName::new),
         title: None,
+        guests: Vec::new(),
+        series: None,
     };
     if let Err(Refused::OutOfRange(wrong)) = check_new(&request, limits, now) {
         given.params.add_problems(out_of_range(wrong));

@@ -110,7 +110,10 @@ fn a_browser_is_never_sent_an_offer_within_a_call() {
                 match output {
                     Output::Send { bytes, .. } => sent.push(String::from_utf8_lossy(&bytes).into_owned()),
                     Output::Event(SipEvent::Incoming(incoming)) => call = Some(incoming.call),
-                    Output::Event(_) | Output::Locate { .. } | Output::Dialog { .. } => {}
+                    Output::Event(_)
+                    | Output::Locate { .. }
+                    | Output::Dialog { .. }
+                    | Output::Pinged { .. } => {}
                 }
             }
             call
@@ -173,7 +176,9 @@ impl Wire {
             match output {
                 Output::Send { bytes, .. } => self.sent.push(String::from_utf8_lossy(&bytes).into_owned()),
                 Output::Event(event) => self.events.push(event),
-                Output::Locate { .. } | Output::Dialog { .. } => panic!("nobody was called"),
+                Output::Locate { .. } | Output::Dialog { .. } | Output::Pinged { .. } => {
+                    panic!("nobody was called")
+                }
             }
         }
     }

@@ -8,6 +8,8 @@ pub(super) struct Line {
     /// What was sent since the last call, and where to.
     pub(super) sent: Vec<(Flow, String)>,
     pub(super) events: Vec<SipEvent>,
+    /// What came of OPTIONS.
+    pub(super) pinged: Vec<PingOutcome>,
     /// The contents of DNS: the servers of each name.
     pub(super) names: BTreeMap<String, Vec<Flow>>,
     /// Names that were asked for.
@@ -37,6 +39,7 @@ impl Line {
             now: Duration::ZERO,
             sent: Vec::new(),
             events: Vec::new(),
+            pinged: Vec::new(),
             names: BTreeMap::new(),
             asked: Vec::new(),
             is_dns_silent: false,
@@ -58,6 +61,7 @@ impl Line {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Dialog { .. } => {}
+                Output::Pinged { outcome, .. } => self.pinged.push(outcome),
                 Output::Locate { lookup, hop } => {
                     self.asked.push(hop.host.clone());
                     if self.is_dns_silent {

@@ -13,6 +13,7 @@ mod line;
 mod nat;
 mod outbound;
 mod oversize;
+mod pings;
 mod referrals;
 mod registrations;
 mod session_timers;
@@ -129,7 +130,7 @@ impl Pair {
             while let Some(output) = self.peers[from].ua.poll_output() {
                 match output {
                     Output::Event(event) => self.peers[from].events.push(event),
-                    Output::Dialog { .. } => {}
+                    Output::Dialog { .. } | Output::Pinged { .. } => {}
                     Output::Locate { lookup, .. } => {
                         let (flow, now) = (self.flow(from), self.now);
                         self.peers[from].ua.located(lookup, Ok(vec![flow]), now);

@@ -103,7 +103,9 @@ fn answers(ua: &mut UserAgent) -> (Vec<String>, Vec<SipEvent>) {
                 sent.push(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned());
             }
             Output::Event(event) => events.push(event),
-            Output::Locate { .. } | Output::Dialog { .. } => panic!("nobody was called"),
+            Output::Locate { .. } | Output::Dialog { .. } | Output::Pinged { .. } => {
+                panic!("nobody was called")
+            }
         }
     }
     (sent, events)

@@ -1,0 +1,150 @@
+//! Reservations as events of calendars: alone, as a date of a series, and whole series.
+
+use data_encoding::HEXLOWER;
+use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
+use plenary_model::{CalendarAddress, CalendarEvent};
+use plenary_store::{Store, StoreError, StoredSeries};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// What guests are told of how they join.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Invitations {
+    /// The address that mails come from; `None`: mail is not configured.
+    pub mail_from: Option<String>,
+    /// The telephone number by which rooms are reached.
+    pub number: Option<String>,
+    /// The page by which browsers join; `{conference}` stands for the name.
+    pub join: Option<String>,
+}
+
+/// What an event says beside its times.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct About {
+    /// Who invites.
+    pub organizer: Option<CalendarAddress>,
+    /// Where one calls, where there is a number.
+    pub number: Option<String>,
+    /// The number of the room, where callers reach the conference by one.
+    pub room: Option<String>,
+    /// The page by which browsers join.
+    pub join: Option<String>,
+}
+
+impl About {
+    /// What guests of this reservation are told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn new(
+        store: &Store,
+        invitations: &Invitations,
+        reservation: &Reservation,
+    ) -> Result<Self, StoreError> {
+        let name = reservation.name.as_str();
+        let room = store.room_of(reservation.account, &reservation.name).await?;
+        Ok(Self {
+            organizer: invitations
+                .mail_from
+                .clone()
+                .map(|mail| CalendarAddress { mail, name: Some("Plenary".to_owned()) }),
+            number: invitations.number.clone().filter(|_| room.is_some()),
+            room,
+            join: invitations.join.as_ref().map(|join| join.replace("{conference}", name)),
+        })
+    }
+
+    /// The same in words, a line each; `words`: for the page, the number and the room.
+    #[must_use]
+    pub fn lines(&self, [page, number, room]: [&str; 3]) -> Vec<String> {
+        let named = [(page, &self.join), (number, &self.number), (room, &self.room)];
+        named.into_iter().filter_map(|(word, what)| Some(format!("{word}: {}", what.as_ref()?))).collect()
+    }
+
+    fn event(&self, reservation: &Reservation, stamp: Timestamp) -> CalendarEvent {
+        let title = reservation.title.as_deref().unwrap_or(reservation.name.as_str());
+        CalendarEvent {
+            uid: uid(reservation),
+            sequence: reservation.sequence,
+            stamp,
+            starts_at: reservation.starts_at,
+            ends_at: reservation.ends_at(),
+            summary: title.to_owned(),
+            description: self.lines(["Join", "Telephone", "Room"]).join("\n"),
+            location: self.join.clone().or_else(|| self.number.clone()),
+            organizer: self.organizer.clone(),
+            attendees: Vec::new(),
+            rule: None,
+            without: Vec::new(),
+            instead_of: reservation.series.map(|date| date.occurrence),
+            is_cancelled: false,
+        }
+    }
+}
+
+/// By what calendars know a reservation, or the series that it is a date of. The token does not follow from it.
+fn uid(reservation: &Reservation) -> String {
+    let digest = match reservation.series {
+        Some(SeriesDate { series, .. }) => {
+            Sha256::new().chain_update("series ").chain_update(series.to_be_bytes())
+        }
+        None => Sha256::new().chain_update("reservation ").chain_update(reservation.token.as_str()),
+    };
+    format!("{}@plenary", HEXLOWER.encode(&digest.finalize()[..16]))
+}
+
+/// A reservation as an event; as a date of its series, if it is one.
+#[must_use]
+pub fn reservation_event(reservation: &Reservation, about: &About, stamp: Timestamp) -> CalendarEvent {
+    about.event(reservation, stamp)
+}
+
+/// A reservation as an event of its own, also where it is of a series.
+#[must_use]
+pub fn single_event(reservation: &Reservation, about: &About, stamp: Timestamp) -> CalendarEvent {
+    about.event(&Reservation { series: None, ..reservation.clone() }, stamp)
+}
+
+/// A series as events: the series with its rule, and each date that differs from it. Empty: none of its dates takes place.
+#[must_use]
+pub fn series_events(
+    series: &StoredSeries,
+    reservations: &[Reservation],
+    about: &About,
+    stamp: Timestamp,
+) -> Vec<CalendarEvent> {
+    let settings = &series.settings;
+    let Some(any) = reservations.first() else { return Vec::new() };
+    let by_date: BTreeMap<String, &Reservation> = reservations
+        .iter()
+        .filter_map(|one| Some((settings.date_of(one.series?.occurrence)?, one)))
+        .collect();
+    let occurrences = settings.occurrences();
+    let first = Reservation {
+        title: settings.title.clone(),
+        starts_at: settings.starts_at,
+        duration_minutes: settings.duration_min,
+        sequence: series.sequence,
+        ..any.clone()
+    };
+    let without = occurrences.iter().filter(|one| !by_date.contains_key(&one.date));
+    let master = CalendarEvent {
+        rule: Some(settings.rule()),
+        without: without.map(|one| one.starts_at).collect(),
+        instead_of: None,
+        ..about.event(&first, stamp)
+    };
+    let differs = |one: &Reservation, planned: Timestamp| {
+        (one.starts_at, one.duration_minutes, &one.title) != (planned, settings.duration_min, &settings.title)
+    };
+    let moved = occurrences.iter().filter_map(|planned| {
+        let one = *by_date.get(&planned.date)?;
+        let event = CalendarEvent {
+            sequence: series.sequence,
+            instead_of: Some(planned.starts_at),
+            ..about.event(one, stamp)
+        };
+        differs(one, planned.starts_at).then_some(event)
+    });
+    std::iter::once(master).chain(moved).collect()
+}

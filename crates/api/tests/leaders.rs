@@ -1,0 +1,235 @@
+//! Leaders' links: made, opened in a browser without an account, worth one conference and no longer than it.
+#![allow(missing_docs)]
+
+mod support;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Request},
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use support::World;
+use tower::ServiceExt;
+
+const HOST: &str = "conference.example.com";
+const OWN: (&str, &str) = ("sec-fetch-site", "same-origin");
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn problem(&self) -> (u16, &str) {
+        (self.status, self.body["code"].as_str().unwrap_or_default())
+    }
+}
+
+async fn ask(
+    world: &World,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("host", HOST);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let response = world.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// By the account's key.
+async fn own(world: &World, method: &str, path: &str, body: Option<Value>) -> Answer {
+    let bearer = format!("Bearer {}", world.key);
+    ask(world, method, path, &[("authorization", &bearer)], body).await
+}
+
+/// By a leader's cookie, from a page of ours.
+async fn by(world: &World, cookie: &str, method: &str, path: &str, body: Option<Value>) -> Answer {
+    ask(world, method, path, &[("cookie", cookie), OWN], body).await
+}
+
+async fn make(world: &World, body: Value) -> (i64, String) {
+    let made = own(world, "POST", "/v1/leader-links", Some(body)).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let path = made.body["path"].as_str().unwrap();
+    (made.body["id"].as_i64().unwrap(), path.strip_prefix("/console/leader#").unwrap().to_owned())
+}
+
+async fn open(world: &World, code: &str) -> Answer {
+    ask(world, "POST", "/v1/leader-links/open", &[OWN], Some(json!({"code": code}))).await
+}
+
+/// A link of the conference, opened; the cookie.
+async fn leader_of(world: &World, conference: &str) -> String {
+    let (_, code) = make(world, json!({"conference": conference, "label": "Ann"})).await;
+    let opened = open(world, &code).await;
+    assert_eq!(opened.status, 200, "{}", opened.body);
+    cookie(&opened)
+}
+
+fn cookie(answer: &Answer) -> String {
+    answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned()
+}
+
+async fn reserve(world: &World, conference: &str) -> String {
+    let body = json!({"conference": conference, "max_participants": 50, "starts_at": "2019-06-20T15:15:00Z",
+        "duration_min": 30});
+    let made = own(world, "POST", "/v1/reservations", Some(body)).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    made.body["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_opens_the_conference_without_an_account_and_lets_lead_it() {
+    let world = World::new().await;
+    world.control.enter(world.account, "Board", "p1");
+    let cookie = leader_of(&world, "Board").await;
+    let session = by(&world, &cookie, "GET", "/v1/session", None).await;
+    assert_eq!(session.status, 200);
+    assert_eq!(session.body["person"], Value::Null);
+    assert_eq!(session.body["leader"]["conference"], "Board");
+    assert_eq!(session.body["leader"]["label"], "Ann");
+    assert_eq!(session.body["scopes"], json!(["read", "control"]));
+    assert_eq!(by(&world, &cookie, "GET", "/v1/conferences/Board", None).await.status, 200);
+    let people = by(&world, &cookie, "GET", "/v1/conferences/Board/participants", None).await;
+    assert_eq!(people.body["items"].as_array().unwrap().len(), 1, "{}", people.body);
+    let locked = by(&world, &cookie, "PATCH", "/v1/conferences/Board", Some(json!({"locked": true}))).await;
+    assert_eq!((locked.status, &locked.body["locked"]), (200, &json!(true)));
+    // The command is the link's doing.
+    let log = world.store.audit(&plenary_store::AuditQuery { limit: 1, ..Default::default() }).await.unwrap();
+    assert_eq!(log[0].1.path, "/v1/conferences/Board");
+    assert_eq!(log[0].1.key, session.body["leader"]["link"].as_i64());
+}
+
+#[tokio::test]
+async fn it_opens_nothing_else() {
+    let world = World::new().await;
+    world.control.enter(world.account, "Board", "p1");
+    world.control.enter(world.account, "Other", "p2");
+    let cookie = leader_of(&world, "Board").await;
+    for (method, path, body) in [
+        ("GET", "/v1/conferences/Other", None),
+        ("PATCH", "/v1/conferences/Other", Some(json!({"locked": true}))),
+        ("DELETE", "/v1/conferences/Other", None),
+        ("GET", "/v1/conferences/Other/participants", None),
+        ("DELETE", "/v1/conferences/Other/participants/p2", None),
+        ("POST", "/v1/conferences/Other/participants", Some(json!({"to": "tel:+44"}))),
+        ("GET", "/v1/conferences", None),
+        ("GET", "/v1/reservations", None),
+        ("GET", "/v1/leader-links", None),
+        ("POST", "/v1/leader-links", Some(json!({"conference": "Other"}))),
+        ("GET", "/v1/sessions", None),
+        ("PATCH", "/v1/session", Some(json!({"language": "de"}))),
+    ] {
+        let refused = by(&world, &cookie, method, path, body).await;
+        assert_eq!(refused.problem(), (403, "1304"), "{method} {path}: {}", refused.body);
+    }
+    for path in ["/v1/keys", "/v1/calls", "/v1/audit", "/v1/operator/accounts", "/v1/people"] {
+        let refused = by(&world, &cookie, "GET", path, None).await;
+        assert_eq!(refused.problem(), (403, "1303"), "{path}");
+    }
+    // Nor does the code, as a key.
+    let (_, code) = make(&world, json!({"conference": "Board"})).await;
+    let bearer = format!("Bearer {code}");
+    let with = async |path| ask(&world, "GET", path, &[("authorization", &bearer)], None).await;
+    assert_eq!(with("/v1/conferences/Board").await.status, 200);
+    assert_eq!(with("/v1/conferences/Other").await.problem(), (403, "1304"));
+}
+
+#[tokio::test]
+async fn it_is_listed_without_its_code_and_ends_when_it_is_revoked() {
+    let world = World::new().await;
+    let (id, code) = make(&world, json!({"conference": "Board", "label": "Ann"})).await;
+    let (other, _) = make(&world, json!({"conference": "Tea"})).await;
+    let cookie = cookie(&open(&world, &code).await);
+    let listed = own(&world, "GET", "/v1/leader-links?conference=Board", None).await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+    assert_eq!(listed.body["items"][0]["id"], id);
+    assert!(!listed.body.to_string().contains(&code));
+    assert!(!own(&world, "GET", "/v1/keys", None).await.body.to_string().contains("Ann"), "keys are keys");
+    assert_eq!(own(&world, "DELETE", &format!("/v1/leader-links/{id}"), None).await.status, 204);
+    assert_eq!(by(&world, &cookie, "GET", "/v1/session", None).await.status, 401);
+    assert_eq!(open(&world, &code).await.problem(), (404, "1139"));
+    assert_eq!(own(&world, "DELETE", &format!("/v1/leader-links/{id}"), None).await.problem(), (404, "1138"));
+    let listed = own(&world, "GET", "/v1/leader-links", None).await;
+    assert_eq!(listed.body["items"][0]["id"], other);
+    assert_eq!(own(&world, "DELETE", "/v1/leader-links/x", None).await.problem(), (404, "1138"));
+}
+
+#[tokio::test]
+async fn with_a_reservation_it_lasts_as_long_as_that() {
+    let world = World::new().await;
+    let token = reserve(&world, "Board").await;
+    let (_, code) = make(&world, json!({"reservation": token})).await;
+    let listed = own(&world, "GET", &format!("/v1/leader-links?reservation={token}"), None).await;
+    assert_eq!(listed.body["items"][0]["expires_at"], "2019-06-20T15:45:00Z");
+    let cookie = cookie(&open(&world, &code).await);
+    // An extension extends it.
+    let path = format!("/v1/reservations/{token}");
+    let longer = own(&world, "PATCH", &path, Some(json!({"duration_min": 60}))).await;
+    assert_eq!(longer.status, 200, "{}", longer.body);
+    world.control.pass_minutes(60);
+    assert_eq!(by(&world, &cookie, "GET", "/v1/conferences/Board", None).await.status, 200);
+    world.control.pass_minutes(16);
+    assert_eq!(by(&world, &cookie, "GET", "/v1/session", None).await.status, 401, "it is over");
+    assert_eq!(open(&world, &code).await.problem(), (404, "1139"));
+    let late = own(&world, "POST", "/v1/leader-links", Some(json!({"reservation": token}))).await;
+    assert_eq!(late.problem(), (409, "1201"));
+}
+
+#[tokio::test]
+async fn with_a_reservation_that_is_removed_it_ends() {
+    let world = World::new().await;
+    let token = reserve(&world, "Board").await;
+    let (_, code) = make(&world, json!({"reservation": token})).await;
+    let cookie = cookie(&open(&world, &code).await);
+    assert_eq!(own(&world, "DELETE", &format!("/v1/reservations/{token}"), None).await.status, 204);
+    assert_eq!(by(&world, &cookie, "GET", "/v1/session", None).await.status, 401);
+    assert_eq!(open(&world, &code).await.problem(), (404, "1139"));
+}
+
+#[tokio::test]
+async fn what_a_link_is_for_is_said_once() {
+    let world = World::new().await;
+    let token = reserve(&world, "Board").await;
+    for (body, pointer) in [
+        (json!({}), "/conference"),
+        (json!({"conference": "Board", "reservation": token}), "/conference"),
+        (json!({"reservation": token, "expires_at": "2019-06-20T16:00:00Z"}), "/expires_at"),
+        (json!({"conference": "two words"}), "/conference"),
+        (json!({"conference": "Board", "label": ""}), "/label"),
+    ] {
+        let refused = own(&world, "POST", "/v1/leader-links", Some(body.clone())).await;
+        assert_eq!(refused.problem(), (400, "0005"), "{body}: {}", refused.body);
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let unknown = own(&world, "POST", "/v1/leader-links", Some(json!({"reservation": "X"}))).await;
+    assert_eq!(unknown.problem(), (404, "1102"));
+}
+
+#[tokio::test]
+async fn a_leader_signs_out_and_the_cookie_is_worth_nothing() {
+    let world = World::new().await;
+    world.control.enter(world.account, "Board", "p1");
+    let cookie = leader_of(&world, "Board").await;
+    // Without the browser's word that a page of ours asks, it changes nothing.
+    let lock = Some(json!({"locked": true}));
+    let foreign = ask(&world, "PATCH", "/v1/conferences/Board", &[("cookie", &cookie)], lock).await;
+    assert_eq!(foreign.problem(), (403, "1127"));
+    assert_eq!(by(&world, &cookie, "DELETE", "/v1/session", None).await.status, 204);
+    for path in ["/v1/session", "/v1/conferences/Board", "/v1/events"] {
+        assert_eq!(by(&world, &cookie, "GET", path, None).await.status, 401, "{path}");
+    }
+}
