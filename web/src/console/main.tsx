@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { RouterProvider } from "@tanstack/react-router";
+import { type AnyRoute, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import "../styles/tokens.css";
@@ -13,10 +13,6 @@ import { Notices } from "../ui/notices";
 import { makeRouter } from "./router";
 import { sessionQuery } from "./session";
 
-const language = readLanguage();
-await Promise.all([loadCommon(language), loadConsole(language)]);
-document.documentElement.lang = language;
-
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -28,6 +24,18 @@ const queries = new QueryClient({
   },
 });
 const router = makeRouter(queries);
+// What every page needs, and the page of this address: asked for at once, beside each other.
+void queries.prefetchQuery(sessionQuery);
+const routes = Object.values<AnyRoute>(router.routesById);
+for (const { routeId } of router.matchRoutes(router.latestLocation)) {
+  const route = routes.find(({ id }) => id === routeId);
+  if (route) void router.loadRouteChunk(route);
+}
+
+const language = readLanguage();
+await Promise.all([loadCommon(language), loadConsole(language)]);
+document.documentElement.lang = language;
+
 onSignedOut(() => {
   // Whoever was signed in is not any more: the pages ask again, and lead to the sign-in.
   if (!queries.getQueryData(sessionQuery.queryKey)) return;

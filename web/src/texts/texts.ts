@@ -14,8 +14,15 @@ export type Language = (typeof languages)[number];
 
 const storedUnder = "plenary.language";
 
-/** The language that was chosen, else the first of the browser's that there is. */
+let read: Language | undefined;
+
+/** The language that was chosen, else the first of the browser's that there is: read once, for a page keeps its language. */
 export function readLanguage(): Language {
+  read ??= findLanguage();
+  return read;
+}
+
+function findLanguage(): Language {
   const known = (text: string | null): Language | undefined =>
     languages.find((language) => text?.toLowerCase().split("-")[0] === language);
   try {
@@ -58,14 +65,26 @@ export function format(messages: Messages, language: string, key: string, values
   const count = values.count;
   let message = messages[key];
   if (typeof count === "number") {
-    const form = new Intl.PluralRules(language).select(count);
+    const form = rulesOf(language).plurals.select(count);
     message = messages[`${key}_${form}`] ?? messages[`${key}_other`] ?? message;
   }
   return (message ?? key).replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value === undefined) return "";
-    return typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+    return typeof value === "number" ? rulesOf(language).numbers.format(value) : value;
   });
+}
+
+const rules = new Map<string, { plurals: Intl.PluralRules; numbers: Intl.NumberFormat }>();
+
+/** How a language writes numbers: it takes long to find out, and is asked for with each row. */
+function rulesOf(language: string) {
+  let found = rules.get(language);
+  if (!found) {
+    found = { plurals: new Intl.PluralRules(language), numbers: new Intl.NumberFormat(language) };
+    rules.set(language, found);
+  }
+  return found;
 }
 
 /** A set of texts: `load` once before the first `t`. English is there at once, other languages are fetched. */

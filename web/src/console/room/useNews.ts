@@ -26,7 +26,8 @@ export function useNews() {
       setNews(words.join(". "));
     }, GATHER_MS);
   }, []);
-  return { news, hear };
+  const say = useCallback((text: string) => setNews(text), []);
+  return { news, hear, say };
 }
 
 type NewsKind = "entered" | "left" | "hand" | "waiting" | "recording";
