@@ -276,7 +276,7 @@ async function togetherness({ service, step, by, look, scene, leader, operator }
 export const bookSoon = ({ service, scene }) =>
   service.request("POST", "/v1/reservations", {
     conference: scene.soon,
-    max_participants: 10,
+    max_participants: 40,
     starts_at: new Date(Math.ceil((Date.now() + 1_000) / 60_000) * 60_000).toISOString(),
     duration_min: 30,
   });

@@ -27,7 +27,10 @@ async function freePort() {
   return port;
 }
 
-export async function until(what, condition, ms = 60_000) {
+/** On a busy machine everything takes its time: so long is waited for anything. */
+export const PATIENCE_MS = 1_000 * Number(process.env.PATIENCE_S ?? 60);
+
+export async function until(what, condition, ms = PATIENCE_MS) {
   const end = Date.now() + ms;
   let last;
   while (Date.now() < end) {

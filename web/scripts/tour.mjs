@@ -10,10 +10,8 @@ import { keyboard, mouse } from "./hands.mjs";
 import { looker, writeIndex } from "./look.mjs";
 import { everyPage } from "./places.mjs";
 import { scenes } from "./scenes.mjs";
-import { Service } from "./service.mjs";
+import { PATIENCE_MS, Service } from "./service.mjs";
 
-/** On a busy machine everything takes its time. */
-const PATIENCE_MS = 60_000;
 const { values: options } = parseArgs({
   options: { main: { type: "boolean", default: false }, pictures: { type: "string" } },
 });

@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { t } from "../texts/console";
+import { t } from "../texts/pages";
 import { TextField } from "../ui/Field";
 
 /** The conference that a list is narrowed down to: it stands in the address of the page. */

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { asCurl, recentRequests } from "../api/recent";
-import { t } from "../texts/console";
+import { t } from "../texts/pages";
 import { CopyField } from "../ui/CopyField";
 import { Dialog } from "../ui/Dialog";
 import { SelectField } from "../ui/Field";

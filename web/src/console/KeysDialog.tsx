@@ -1,4 +1,4 @@
-import { t } from "../texts/console";
+import { t } from "../texts/pages";
 import { Dialog } from "../ui/Dialog";
 import { CheckField } from "../ui/Field";
 import { Facts } from "../ui/Page";

@@ -1,4 +1,4 @@
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { TextField } from "../../ui/Field";
 import { notify } from "../../ui/notices";

@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, UserPlus } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { type Language, languages } from "../../texts/texts";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";

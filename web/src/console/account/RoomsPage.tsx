@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { DoorOpen, Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";

@@ -1,4 +1,4 @@
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { CopyField } from "../../ui/CopyField";
 import { Dialog } from "../../ui/Dialog";
 

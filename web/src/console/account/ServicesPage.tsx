@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, Waypoints } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";

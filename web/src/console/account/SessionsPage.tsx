@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { LockKeyhole } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { request } from "../../api/client";
-import { t } from "../../texts/console";
 import { measure } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import css from "../../ui/Dialog.module.css";

@@ -1,8 +1,8 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { page, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { TextField } from "../../ui/Field";

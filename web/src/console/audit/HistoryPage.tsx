@@ -1,7 +1,7 @@
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { client, ok } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount, dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { List, usePages } from "../../ui/List";
 import { Filters, Page } from "../../ui/Page";
 import { ConferenceFilter } from "../ConferenceFilter";

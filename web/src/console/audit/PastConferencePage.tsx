@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount, dateTime, duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Loaded } from "../../ui/List";
 import { Facts, Page, Panel, Section, Table } from "../../ui/Page";
 

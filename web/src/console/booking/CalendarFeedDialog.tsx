@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link2 } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { CopyField } from "../../ui/CopyField";
 import { Dialog, DialogActions } from "../../ui/Dialog";

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Section } from "../../ui/Page";
 import { limitsQuery } from "../conferences";

@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Building2, Ellipsis } from "lucide-react";
 import { useState } from "react";
-import { t } from "../../texts/console";
 import { amount, dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";

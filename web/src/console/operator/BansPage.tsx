@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";

@@ -1,7 +1,7 @@
 import { useMemo, useState } from "react";
 import type { Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount, clockTime, percent } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Dialog } from "../../ui/Dialog";
 import { Section, Table } from "../../ui/Page";

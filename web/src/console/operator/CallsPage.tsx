@@ -1,8 +1,8 @@
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
-import { t } from "../../texts/console";
 import { amount, dateTime, duration, percent } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { SelectField, TextField } from "../../ui/Field";
 import { List, usePages } from "../../ui/List";
 import { Badge, Filters, Page, type Tone } from "../../ui/Page";

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { request } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount, clockTime, measure } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Section, Table } from "../../ui/Page";
 import css from "./Operator.module.css";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, ok } from "../../api/client";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { TextField } from "../../ui/Field";
 import { List, withData } from "../../ui/List";
 import { Filters, Page } from "../../ui/Page";

@@ -1,6 +1,6 @@
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useLayoutEffect, useRef, useState } from "react";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { useRoving } from "../../ui/useRoving";
 import type { Participant } from "../conferences";
 import type { OpenDialog } from "./dialogs";

@@ -19,7 +19,7 @@ import {
 } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { shownName } from "../../sip/identity";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { type Action, ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";

@@ -18,8 +18,8 @@ import {
 import { memo, type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
 import { useFeedStatus } from "../../feed/useFeed";
 import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { LiveEvent } from "../../feed/connection";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { nameOf, type Participant } from "./state";
 
 const GATHER_MS = 1_500;
