@@ -148,7 +148,7 @@ await page.addInitScript(() => {
 });
 await browser.startTracing(page, { categories: ["__metadata", "toplevel", "blink.user_timing"] });
 await page.goto(`http://127.0.0.1:${server.address().port}/console/rooms/Big`);
-await page.waitForSelector("text=Participant 1");
+await page.waitForSelector('[data-index="1"]');
 await page.waitForTimeout(2_000);
 const begun = await page.evaluate(() => {
   performance.mark("running");

@@ -1,7 +1,7 @@
 // Goes through the pages as people do: the real program, real telephones, Chromium. Every page and state is searched for faults of
 // accessibility in both themes, and for anything that is wider than the screen at 375 pixels; what people do they do a second time by the
 // keyboard alone. The last line counts: N passed, M failed.
-// --main: what people do, once, and nothing else. --pictures FOLDER: pages and states are kept there, in both themes and two widths.
+// --main: what people do, once, by mouse, and nothing else; --keyboard: the same by the keyboard. --pictures FOLDER: pages and states are kept there, in both themes and two widths.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -13,7 +13,7 @@ import { scenes } from "./scenes.mjs";
 import { PATIENCE_MS, Service } from "./service.mjs";
 
 const { values: options } = parseArgs({
-  options: { main: { type: "boolean", default: false }, pictures: { type: "string" } },
+  options: { main: { type: "boolean" }, keyboard: { type: "boolean" }, pictures: { type: "string" } },
 });
 const program = process.env.PLENARY ?? join(import.meta.dirname, "..", "..", "target", "debug", "plenary");
 const service = await Service.start(program);
@@ -84,7 +84,9 @@ async function goThrough(scene, by, more) {
   return world;
 }
 
-try {
+const byKeyboard = () => goThrough(scenes.keyboard, keyboard, {});
+
+async function byMouse() {
   const world = await goThrough(scenes.mouse, mouse, { look, isFirst: true });
   if (isWhole) await everyPage(world);
   await step("an auditor reads and controls nothing; pages are in their language", async () => {
@@ -111,9 +113,13 @@ try {
     await world.operator.click("nav >> text=Usage");
     await world.operator.waitForSelector("h1:has-text('Sign in')");
   });
-  if (isWhole && !options.pictures) {
+}
+
+try {
+  if (!options.keyboard) await byMouse();
+  if (options.keyboard || (isWhole && !options.pictures)) {
     console.log("By the keyboard alone:");
-    await goThrough(scenes.keyboard, keyboard, {});
+    await byKeyboard();
   }
   await step("no page had an error or broke the policy", async () => {
     if (complaints.length) throw new Error([...new Set(complaints)].join("; "));

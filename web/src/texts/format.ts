@@ -46,6 +46,8 @@ export function duration(ms: number | null | undefined): string {
 
 export function amount(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined) return "–";
+  // Small whole numbers are written alike everywhere here, and formatters take long to make.
+  if (digits === 0 && Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
   const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return formatter(`amount ${digits}`, (language) => new Intl.NumberFormat(language, options)).format(value);
 }

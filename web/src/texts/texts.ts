@@ -65,26 +65,28 @@ export function format(messages: Messages, language: string, key: string, values
   const count = values.count;
   let message = messages[key];
   if (typeof count === "number") {
-    const form = rulesOf(language).plurals.select(count);
+    // English and German have two forms, and one is for one alone.
+    const form = count === 1 ? "one" : "other";
     message = messages[`${key}_${form}`] ?? messages[`${key}_other`] ?? message;
   }
   return (message ?? key).replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value === undefined) return "";
-    return typeof value === "number" ? rulesOf(language).numbers.format(value) : value;
+    return typeof value === "number" ? numeral(value, language) : value;
   });
 }
 
-const rules = new Map<string, { plurals: Intl.PluralRules; numbers: Intl.NumberFormat }>();
+const formats = new Map<string, Intl.NumberFormat>();
 
-/** How a language writes numbers: it takes long to find out, and is asked for with each row. */
-function rulesOf(language: string) {
-  let found = rules.get(language);
+/** As the language writes it. Formatters take long to make, and small whole numbers are written alike everywhere here. */
+function numeral(value: number, language: string): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
+  let found = formats.get(language);
   if (!found) {
-    found = { plurals: new Intl.PluralRules(language), numbers: new Intl.NumberFormat(language) };
-    rules.set(language, found);
+    found = new Intl.NumberFormat(language);
+    formats.set(language, found);
   }
-  return found;
+  return found.format(value);
 }
 
 /** A set of texts: `load` once before the first `t`. English is there at once, other languages are fetched. */
