@@ -1,4 +1,4 @@
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useWindowVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
 import { memo, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { t } from "../../texts/pages";
 import { useRoving } from "../../ui/useRoving";
@@ -24,6 +24,19 @@ interface ParticipantListProps {
   onOpen: (dialog: OpenDialog) => void;
 }
 
+const estimateSize = () => ROW_PX;
+
+/** What the browser says after its layout. A row that has just been drawn is not asked, for then the browser would lay out at once. */
+function heightOf(
+  element: HTMLDivElement,
+  entry: ResizeObserverEntry | undefined,
+  virtual: Virtualizer<Window, HTMLDivElement>,
+): number {
+  const height = entry?.borderBoxSize[0]?.blockSize;
+  if (height !== undefined) return Math.round(height);
+  return virtual.measurementsCache[virtual.indexFromElement(element)]?.size ?? ROW_PX;
+}
+
 /** Those who are in. Only the rows on the screen are drawn: there may be hundreds. */
 export const ParticipantList = memo(function ParticipantList(props: ParticipantListProps) {
   const { participants, hints, selected } = props;
@@ -39,12 +52,18 @@ export const ParticipantList = memo(function ParticipantList(props: ParticipantL
     observer.observe(document.body);
     return () => observer.disconnect();
   }, []);
-  const virtual = useWindowVirtualizer({
+  // The same function as long as the participants are: another one has all rows measured anew.
+  const getItemKey = useCallback(
+    (index: number) => participants[index]?.participant_id ?? index,
+    [participants],
+  );
+  const virtual = useWindowVirtualizer<HTMLDivElement>({
     count: participants.length,
-    estimateSize: () => ROW_PX,
+    estimateSize,
     overscan: AHEAD,
     scrollMargin: top,
-    getItemKey: (index) => participants[index]?.participant_id ?? index,
+    getItemKey,
+    measureElement: heightOf,
     useFlushSync: false,
   });
   const roving = useRoving<HTMLDivElement>({
