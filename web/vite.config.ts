@@ -1,4 +1,4 @@
-import { renameSync, rmSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
@@ -12,6 +12,29 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const service = process.env.PLENARY_URL ?? "http://127.0.0.1:8080";
 const key = process.env.PLENARY_KEY;
 const proxied = { target: service, ...(key ? { headers: { Authorization: `Bearer ${key}` } } : {}) };
+
+interface Modules {
+  getModuleInfo(id: string): { importedIds: readonly string[] } | null;
+}
+
+/** Tells whether a module is needed before a page begins, beside the first one; those that it may fetch later are not. */
+function neededBy(entry: string) {
+  let found: Set<string> | undefined;
+  const walk = (id: string, modules: Modules, seen: Set<string>): Set<string> => {
+    if (seen.has(id)) return seen;
+    seen.add(id);
+    for (const imported of modules.getModuleInfo(id)?.importedIds ?? []) walk(imported, modules, seen);
+    return seen;
+  };
+  return (id: string, modules: Modules): boolean => {
+    found ??= walk(at(entry), modules, new Set());
+    return found.has(id) && id !== at(entry);
+  };
+}
+
+const inConsole = neededBy("src/console/main.tsx");
+const inJoin = neededBy("src/join/main.tsx");
+const inBoth = (id: string, modules: Modules) => inConsole(id, modules) && inJoin(id, modules);
 
 export default defineConfig({
   plugins: [
@@ -31,6 +54,8 @@ export default defineConfig({
       name: "manifest-beside-dist",
       apply: "build",
       closeBundle() {
+        // A build that failed has none, and says why itself.
+        if (!existsSync(at("dist/.vite/manifest.json"))) return;
         renameSync(at("dist/.vite/manifest.json"), at("dist-manifest.json"));
         rmSync(at("dist/.vite"), { recursive: true });
       },
@@ -42,7 +67,26 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // A data: address would be refused by the pages' Content-Security-Policy for some kinds of content.
     assetsInlineLimit: 0,
-    rollupOptions: { input: { console: at("console.html"), join: at("join.html") } },
+    rollupOptions: {
+      input: { console: at("console.html"), join: at("join.html") },
+      output: {
+        codeSplitting: {
+          // What the console begins with, in two files instead of forty: one of them is the join page's, too.
+          groups: [
+            {
+              debugName: "shared",
+              priority: 2,
+              name: (id, modules) => (inBoth(id, modules) ? "shared" : null),
+            },
+            {
+              debugName: "base",
+              priority: 1,
+              name: (id, modules) => (inConsole(id, modules) ? "base" : null),
+            },
+          ],
+        },
+      },
+    },
   },
   server: {
     proxy: { "/v1": proxied, "/docs": proxied, "/sipproxy": { target: service, ws: true } },
