@@ -106,19 +106,21 @@ export function Shell() {
           </span>
         </header>
         <nav id="navigation" className={isOpen ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
-          {groups.map((group) => (
-            <div key={group.title} className={css.group}>
-              <h2 className={css.groupTitle}>{group.title}</h2>
-              <ul>
-                {group.places.map((place) => (
-                  <li key={place.to}>
-                    <NavLink place={place} isHere={isWithin(path, place.to)} />
-                  </li>
-                ))}
-              </ul>
-            </div>
-          ))}
-          <div className={css.tools}>
+          <div className={css.groups}>
+            {groups.map((group) => (
+              <div key={group.title} className={css.group}>
+                <h2 className={css.groupTitle}>{group.title}</h2>
+                <ul>
+                  {group.places.map((place) => (
+                    <li key={place.to}>
+                      <NavLink place={place} isHere={isWithin(path, place.to)} />
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            ))}
+          </div>
+          <div>
             {!isByLink && (
               <button type="button" className={css.search} onClick={() => setDialog("palette")}>
                 <Search aria-hidden="true" />
