@@ -32,7 +32,8 @@ function neededBy(entry: string) {
   };
 }
 
-const inConsole = neededBy("src/console/main.tsx");
+const START = "src/console/start.tsx";
+const inConsole = neededBy(START);
 const inJoin = neededBy("src/join/main.tsx");
 const inBoth = (id: string, modules: Modules) => inConsole(id, modules) && inJoin(id, modules);
 
@@ -47,6 +48,31 @@ export default defineConfig({
           else if (/^\/join\//.test(request.url ?? "")) request.url = "/join.html";
           next();
         });
+      },
+    },
+    {
+      // What the console fetches in its second step is asked for with the first.
+      name: "start-of-the-console",
+      transformIndexHtml: {
+        order: "post",
+        handler(html, { bundle, path }) {
+          const chunks = Object.values(bundle ?? {}).filter((one) => one.type === "chunk");
+          const start = chunks.find((one) => one.facadeModuleId === at(START));
+          if (!start || !path.endsWith("console.html")) return;
+          const files = [start.fileName, ...start.imports];
+          const styles = chunks
+            .filter((one) => files.includes(one.fileName))
+            .flatMap((one) => [...(one.viteMetadata?.importedCss ?? [])]);
+          const link = (rel: string, file: string) => ({
+            tag: "link",
+            attrs: { rel, crossorigin: true, href: `/${file}` },
+            injectTo: "head" as const,
+          });
+          return [
+            ...files.map((file) => link("modulepreload", file)),
+            ...styles.map((file) => link("stylesheet", file)),
+          ].filter(({ attrs }) => !html.includes(attrs.href));
+        },
       },
     },
     {

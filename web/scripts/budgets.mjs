@@ -33,7 +33,7 @@ const check = (name, files, budget) => {
 };
 
 const join_ = needed("join.html");
-const console_ = needed("console.html");
+const console_ = needed("src/console/start.tsx", needed("console.html"));
 check("join", join_, budgets.join);
 check("console, start", console_, budgets.console);
 for (const key of Object.keys(manifest)) {
