@@ -85,7 +85,7 @@ const newBooking = createRoute({
 
 const series = createRoute({
   getParentRoute: () => shell,
-  path: "/series/$id",
+  path: "/bookings/series/$id",
   component: lazyRouteComponent(() => import("./booking/SeriesPage"), "SeriesPage"),
 });
 

@@ -108,7 +108,7 @@ function Shown({ booking }: { booking: Booking }) {
                 ? ([
                     [
                       t("series"),
-                      <Link key="series" to="/series/$id" params={{ id: `${booking.series.id}` }}>
+                      <Link key="series" to="/bookings/series/$id" params={{ id: `${booking.series.id}` }}>
                         {t("series.all")}
                       </Link>,
                     ],

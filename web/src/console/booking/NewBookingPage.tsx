@@ -126,7 +126,7 @@ function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]
       refusedKey(`${made.id}`),
       made.dates.filter((one) => one.state === "refused"),
     );
-    return () => navigate({ to: "/series/$id", params: { id: `${made.id}` } });
+    return () => navigate({ to: "/bookings/series/$id", params: { id: `${made.id}` } });
   };
   return (
     <Page title={t("bookings.new")}>

@@ -23,7 +23,7 @@ import {
   seriesQuery,
 } from "./bookings";
 
-const route = getRouteApi("/shell/series/$id");
+const route = getRouteApi("/shell/bookings/series/$id");
 
 const tones: Record<SeriesDate["state"], Tone> = {
   booked: "good",
