@@ -115,7 +115,10 @@ export async function leading(world) {
   const { board, guest, renamed } = scene;
   service.call(`conf-${board}`, 440);
   service.call(`conf-${board}`, 600);
-  if (world.isFirst) service.noisy(`conf-${board}`);
+  if (world.isFirst) {
+    service.noisy(`conf-${board}`);
+    await service.name(board, "Grace Hall", "Omar Said", "Paula Reyes");
+  }
   await step("an invitation from the room is joined by its link, with sound both ways", async () => {
     await accept(world, leader, await service.invite(...scene.leader, "--role", "organiser"));
     await leader.waitForSelector("h1:has-text('Conferences')");

@@ -46,11 +46,19 @@ export async function until(what, condition, ms = PATIENCE_MS) {
 }
 
 const RATE = 8_000;
-/** Of full scale, 32767: about -25 dBov. */
+const LOUD = 6_000;
+/** About -25 dBov. */
 const NOISE = 3_200;
 
-/** So many seconds of white noise as WAV. */
-function noise(seconds) {
+/** Something like speech: syllables of a tone, with pauses between and behind them. */
+const speech = (hz) => (second) => {
+  const speaks = second % 0.25 < 0.18 && second % 2 < 1.5;
+  return speaks ? LOUD * Math.sin(2 * Math.PI * hz * second) : 0;
+};
+const noise = () => (2 * Math.random() - 1) * NOISE;
+
+/** So many seconds of a sound as WAV: 16 bits, one channel. */
+function wav(seconds, sound) {
   const samples = seconds * RATE;
   const file = Buffer.alloc(44 + 2 * samples);
   file.write("RIFF");
@@ -65,8 +73,7 @@ function noise(seconds) {
   file.writeUInt16LE(16, 34);
   file.write("data", 36);
   file.writeUInt32LE(2 * samples, 40);
-  for (let at = 0; at < samples; at += 1)
-    file.writeInt16LE(Math.round((2 * Math.random() - 1) * NOISE), 44 + 2 * at);
+  for (let at = 0; at < samples; at += 1) file.writeInt16LE(Math.round(sound(at / RATE)), 44 + 2 * at);
   return file;
 }
 
@@ -131,20 +138,32 @@ export class Service {
     }
   }
 
-  /** A telephone that speaks a tone. */
+  /** Gives those who are in a conference names, in the order in which they came. */
+  async name(conference, ...names) {
+    const all = await until("all callers", async () => {
+      const found = await this.participants(conference);
+      return found.length >= names.length && found;
+    });
+    for (const [index, display_name] of names.entries()) {
+      const path = `/v1/conferences/${conference}/participants/${all[index].participant_id}`;
+      await this.request("PATCH", path, { display_name });
+    }
+  }
+
+  /** A telephone at which somebody speaks, with a voice of this height. */
   call(service, hz, dtmf = "") {
-    return this.#call(service, "--tone", `${hz}`, ...(dtmf ? ["--dtmf", dtmf] : []));
+    return this.#call(service, `voice-${hz}`, speech(hz), ...(dtmf ? ["--dtmf", dtmf] : []));
   }
 
   /** A telephone from which noise comes. */
   noisy(service) {
-    const file = join(this.data, "noise.wav");
-    writeFileSync(file, noise(5));
-    return this.#call(service, "--play", file);
+    return this.#call(service, "noise", noise);
   }
 
-  #call(service, ...how) {
-    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", ...how]);
+  #call(service, name, sound, ...more) {
+    const file = join(this.data, `${name}.wav`);
+    writeFileSync(file, wav(6, sound));
+    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", file, ...more]);
   }
 
   stop() {

@@ -22,7 +22,8 @@ const dates = (name: string, options: Intl.DateTimeFormatOptions) => (at: string
   formatter(name, (language) => new Intl.DateTimeFormat(language, options)).format(new Date(at));
 
 const clock = dates("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const day = dates("day", { dateStyle: "medium", timeStyle: "short" });
+const day = dates("day", { dateStyle: "medium" });
+const minute = dates("minute", { timeStyle: "short" });
 
 /** Weekday and day. */
 export const shortDate = dates("short", { weekday: "short", day: "numeric", hour: "2-digit" });
@@ -31,8 +32,10 @@ export function clockTime(at: string | number | null | undefined): string {
   return at === null || at === undefined ? "–" : clock(at);
 }
 
+/** In a narrow column it breaks between the two, and nowhere else. */
 export function dateTime(at: string | null | undefined): string {
-  return at ? day(at) : "–";
+  const whole = (text: string) => text.replace(/\s/g, "\u00a0");
+  return at ? `${whole(day(at))}, ${whole(minute(at))}` : "–";
 }
 
 /** `1:02:03`, or `2:03`. */
