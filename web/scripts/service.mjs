@@ -50,12 +50,12 @@ const LOUD = 6_000;
 /** About -25 dBov. */
 const NOISE = 3_200;
 
-/** Something like speech: syllables of a tone, with pauses between and behind them. */
+const noise = () => (2 * Math.random() - 1) * NOISE;
+/** Something like speech: syllables of a tone, with pauses between and behind them in which a quiet room is heard. */
 const speech = (hz) => (second) => {
   const speaks = second % 0.25 < 0.18 && second % 2 < 1.5;
-  return speaks ? LOUD * Math.sin(2 * Math.PI * hz * second) : 0;
+  return speaks ? LOUD * Math.sin(2 * Math.PI * hz * second) : noise() / 100;
 };
-const noise = () => (2 * Math.random() - 1) * NOISE;
 
 /** So many seconds of a sound as WAV: 16 bits, one channel. */
 function wav(seconds, sound) {
