@@ -7,7 +7,7 @@ export CARGO_TERM_COLOR ?= auto
 
 help:
 	@echo "make run    build Plenary and start it on 127.0.0.1 (console and web services 8080, SIP 5060), data in ./plenary-data"
-	@echo "make test   run all tests: of the crates and of the pages, and end to end with SIPp, baresip, curl and PostgreSQL"
+	@echo "make test   run all tests: of the crates and of the pages, and end to end with SIPp, baresip, curl and PostgreSQL, and what people do with the pages in Chromium"
 	@echo "make bench  measure calls and web services beside a raw packet reflector (ten minutes)"
 	@echo "make bench-signalling  measure call set-ups a second, their delay, and memory over many calls (two minutes)"
 	@echo "make bench-events  measure the event log with 10,000 events a second, and 1,000 followers, beside a conference (three minutes)"

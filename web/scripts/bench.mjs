@@ -1,5 +1,7 @@
 // Measures a room with 350 participants, ten events and five levels a second, with the processor slowed four times, in Chromium: the
 // longest task, and what the start of the page takes. A service of its own plays the events. Exit code 1: a bound is exceeded.
+// Tasks are measured by the time that their thread had the processor: other programs do not make them longer. What the clock says
+// stands beside it.
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
@@ -9,7 +11,8 @@ const PARTICIPANTS = 350;
 const SECONDS = Number(process.env.SECONDS ?? 15);
 const LONGEST_TASK_MS = 50;
 const CLS_MAX = 0.02;
-const dist = join(import.meta.dirname, "..", "dist");
+const BLOCKING_MAX_MS = 200;
+const dist = process.env.DIST ?? join(import.meta.dirname, "..", "dist");
 const types = {
   ".js": "text/javascript",
   ".css": "text/css",
@@ -143,10 +146,14 @@ await page.addInitScript(() => {
     for (const entry of list.getEntries()) seen.lcp = entry.startTime;
   }).observe({ type: "largest-contentful-paint", buffered: true });
 });
+await browser.startTracing(page, { categories: ["__metadata", "toplevel", "blink.user_timing"] });
 await page.goto(`http://127.0.0.1:${server.address().port}/console/rooms/Big`);
-await page.waitForSelector("text=Participant 1");
+await page.waitForSelector('[data-index="1"]');
 await page.waitForTimeout(2_000);
-const begun = await page.evaluate(() => performance.now());
+const begun = await page.evaluate(() => {
+  performance.mark("running");
+  return performance.now();
+});
 for (let second = 0; second < SECONDS; second += 1) {
   // As a wheel turns: in steps.
   for (let turn = 0; turn < 10; turn += 1) {
@@ -155,20 +162,36 @@ for (let second = 0; second < SECONDS; second += 1) {
   }
 }
 const seen = await page.evaluate(() => window.seen);
-const rows = await page.locator("li[data-index]").count();
+const rows = await page.locator("[data-index]").count();
+const ofThread = tasksOf(JSON.parse(await browser.stopTracing()).traceEvents);
 await browser.close();
 server.closeAllConnections();
 server.close();
 
+/** The milliseconds that the page's thread took for each task, before and after the mark. */
+function tasksOf(events) {
+  const mark = events.find((one) => one.name === "running" && one.cat.includes("user_timing"));
+  const own = events.filter(
+    (one) => one.tid === mark.tid && one.pid === mark.pid && one.tdur && /RunTask$/.test(one.name),
+  );
+  const of = (part) => part.map(({ tdur }) => tdur / 1_000);
+  return {
+    start: of(own.filter(({ ts }) => ts < mark.ts)),
+    running: of(own.filter(({ ts }) => ts >= mark.ts)),
+  };
+}
+
 const running = seen.tasks.filter(([at]) => at >= begun).map(([, duration]) => duration);
-const longest = Math.max(0, ...running);
+const longestByClock = Math.max(0, ...running);
+const longest = Math.max(0, ...ofThread.running);
+const blockingOfThread = ofThread.start.reduce((sum, ms) => sum + Math.max(0, ms - LONGEST_TASK_MS), 0);
 const blocking = seen.tasks
   .filter(([at]) => at < begun)
-  .reduce((sum, [, duration]) => sum + duration - 50, 0);
+  .reduce((sum, [, duration]) => sum + duration - LONGEST_TASK_MS, 0);
 console.log(
-  `largest contentful paint ${Math.round(seen.lcp)} ms, blocking at the start ${Math.round(blocking)} ms, layout shift ${seen.shift.toFixed(3)}`,
+  `largest contentful paint ${Math.round(seen.lcp)} ms, layout shift ${seen.shift.toFixed(3)}; blocking at the start ${Math.round(blockingOfThread)} ms (by the clock ${Math.round(blocking)} ms)`,
 );
 console.log(
-  `rows drawn ${rows} of ${PARTICIPANTS}; ${running.length} tasks above 50 ms in ${SECONDS} s, the longest ${Math.round(longest)} ms`,
+  `rows drawn ${rows} of ${PARTICIPANTS}; the longest task in ${SECONDS} s ${Math.round(longest)} ms (by the clock ${Math.round(longestByClock)} ms, ${running.length} above 50 ms)`,
 );
-process.exit(longest > LONGEST_TASK_MS || seen.shift > CLS_MAX ? 1 : 0);
+process.exit(longest > LONGEST_TASK_MS || seen.shift > CLS_MAX || blockingOfThread > BLOCKING_MAX_MS ? 1 : 0);

@@ -33,11 +33,11 @@ const check = (name, files, budget) => {
 };
 
 const join_ = needed("join.html");
-const console_ = needed("console.html");
+const console_ = needed("src/console/start.tsx", needed("console.html"));
 check("join", join_, budgets.join);
 check("console, start", console_, budgets.console);
-for (const key of manifest["console.html"].dynamicImports ?? []) {
-  if (!/Page\.tsx$/.test(key)) continue;
+for (const key of Object.keys(manifest)) {
+  if (!manifest[key].isDynamicEntry || !/Page\.tsx$/.test(key)) continue;
   const own = [...needed(key)].filter((file) => !console_.has(file));
   check(key.replace(/^src\/console\//, ""), own, budgets.route);
 }

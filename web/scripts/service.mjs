@@ -1,11 +1,13 @@
 // A service for the tour: the real program on free ports with data of its own, an account, services, rooms, people and callers.
 import { execFile, spawn } from "node:child_process";
-import { createReadStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { promisify } from "node:util";
+
+import { scenes } from "./scenes.mjs";
 
 const run = promisify(execFile);
 const account = "1-2-0/tour@example.com";
@@ -25,7 +27,10 @@ async function freePort() {
   return port;
 }
 
-export async function until(what, condition, ms = 15_000) {
+/** On a busy machine everything takes its time: so long is waited for anything. */
+export const PATIENCE_MS = 1_000 * Number(process.env.PATIENCE_S ?? 60);
+
+export async function until(what, condition, ms = PATIENCE_MS) {
   const end = Date.now() + ms;
   let last;
   while (Date.now() < end) {
@@ -38,6 +43,38 @@ export async function until(what, condition, ms = 15_000) {
     await new Promise((done) => setTimeout(done, 100));
   }
   throw new Error(`waited ${ms / 1_000} s for ${what}; last: ${JSON.stringify(last)?.slice(0, 300)}`);
+}
+
+const RATE = 8_000;
+const LOUD = 6_000;
+/** About -25 dBov. */
+const NOISE = 3_200;
+
+const noise = () => (2 * Math.random() - 1) * NOISE;
+/** Something like speech: syllables of a tone, with pauses between and behind them in which a quiet room is heard. */
+const speech = (hz) => (second) => {
+  const speaks = second % 0.25 < 0.18 && second % 2 < 1.5;
+  return speaks ? LOUD * Math.sin(2 * Math.PI * hz * second) : noise() / 100;
+};
+
+/** So many seconds of a sound as WAV: 16 bits, one channel. */
+function wav(seconds, sound) {
+  const samples = seconds * RATE;
+  const file = Buffer.alloc(44 + 2 * samples);
+  file.write("RIFF");
+  file.writeUInt32LE(36 + 2 * samples, 4);
+  file.write("WAVEfmt ", 8);
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20);
+  file.writeUInt16LE(1, 22);
+  file.writeUInt32LE(RATE, 24);
+  file.writeUInt32LE(2 * RATE, 28);
+  file.writeUInt16LE(2, 32);
+  file.writeUInt16LE(16, 34);
+  file.write("data", 36);
+  file.writeUInt32LE(2 * samples, 40);
+  for (let at = 0; at < samples; at += 1) file.writeInt16LE(Math.round(sound(at / RATE)), 44 + 2 * at);
+  return file;
 }
 
 export class Service {
@@ -60,7 +97,9 @@ export class Service {
     service.#spawn([...args, "--rtp-ports", `${rtp}-${rtp + 1_999}`]);
     await until("the service", async () => (await fetch(`${service.api}/healthz`)).ok);
     await service.#putServices();
-    service.base = (await service.#hasPages()) ? service.api : await service.#forward(web);
+    // PAGES=dist: those that were built last, whatever the program has.
+    const isOwn = process.env.PAGES !== "dist" && (await service.#hasPages());
+    service.base = isOwn ? service.api : await service.#forward(web);
     return service;
   }
 
@@ -99,18 +138,32 @@ export class Service {
     }
   }
 
-  /** A telephone that speaks a tone. */
+  /** Gives those who are in a conference names, in the order in which they came. */
+  async name(conference, ...names) {
+    const all = await until("all callers", async () => {
+      const found = await this.participants(conference);
+      return found.length >= names.length && found;
+    });
+    for (const [index, display_name] of names.entries()) {
+      const path = `/v1/conferences/${conference}/participants/${all[index].participant_id}`;
+      await this.request("PATCH", path, { display_name });
+    }
+  }
+
+  /** A telephone at which somebody speaks, with a voice of this height. */
   call(service, hz, dtmf = "") {
-    const keys = dtmf ? ["--dtmf", dtmf] : [];
-    return this.#spawn([
-      "call",
-      `sip:${service}@${this.sip}`,
-      "--tone",
-      `${hz}`,
-      "--seconds",
-      "600",
-      ...keys,
-    ]);
+    return this.#call(service, `voice-${hz}`, speech(hz), ...(dtmf ? ["--dtmf", dtmf] : []));
+  }
+
+  /** A telephone from which noise comes. */
+  noisy(service) {
+    return this.#call(service, "noise", noise);
+  }
+
+  #call(service, name, sound, ...more) {
+    const file = join(this.data, `${name}.wav`);
+    writeFileSync(file, wav(6, sound));
+    return this.#spawn(["call", `sip:${service}@${this.sip}`, "--seconds", "900", "--play", file, ...more]);
   }
 
   stop() {
@@ -122,7 +175,9 @@ export class Service {
   }
 
   #spawn(args) {
-    const child = spawn(this.program, args, { stdio: "ignore" });
+    // Conferences that begin at once can be booked.
+    const env = { ...process.env, PLENARY_RESERVATIONS_MIN_NOTICE_MINUTES: "0" };
+    const child = spawn(this.program, args, { stdio: "ignore", env });
     this.#children.push(child);
     return child;
   }
@@ -131,17 +186,15 @@ export class Service {
     const access = { networks: ["127.0.0.0/8"], tokens: true };
     await this.request("PUT", "/service/v1/inbound/conf-*", { conference: { name: "{rest}" }, access });
     await this.request("PUT", "/service/v1/inbound/meet", { entry: { rooms: true }, access });
-    await this.request("PUT", "/v1/rooms/1001", {
-      conference: "Weekly",
-      pin: "482913",
-      leader_pin: "70215548",
-    });
-    await this.request("PUT", "/v1/rooms/1002", {
-      conference: "Lobby",
-      pin: "482914",
-      leader_pin: "70215549",
-      lobby: true,
-    });
+    for (const { weekly, lobby } of Object.values(scenes)) {
+      for (const [room, more] of [
+        [weekly, {}],
+        [lobby, { lobby: true }],
+      ]) {
+        const { number, name: conference, pin, leader: leader_pin } = room;
+        await this.request("PUT", `/v1/rooms/${number}`, { conference, pin, leader_pin, ...more });
+      }
+    }
   }
 
   async #hasPages() {

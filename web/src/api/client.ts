@@ -2,6 +2,7 @@
 import createClient from "openapi-fetch";
 import { tc } from "../texts/common";
 import { ApiProblem, problemOf, unreachable } from "./problem";
+import { remember } from "./recent";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
@@ -15,6 +16,7 @@ export function onSignedOut(listener: () => void): () => void {
 }
 
 async function reach(request: Request): Promise<Response> {
+  remember(request);
   let answer: Response;
   try {
     answer = await fetch(request);
@@ -39,14 +41,20 @@ export async function ok<T>(answer: Promise<{ data?: T; error?: unknown; respons
 }
 
 /** A request beside the described ones, in the same manner. */
-export async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+export async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+): Promise<T> {
   const answer = await reach(
     new Request(new URL(path, location.origin), {
       method,
-      headers:
-        body === undefined
-          ? { Accept: "application/json" }
-          : { Accept: "application/json", "Content-Type": "application/json" },
+      headers: {
+        Accept: "application/json",
+        ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }),
   );
@@ -61,15 +69,30 @@ export async function request<T>(method: string, path: string, body?: unknown): 
   return read as T;
 }
 
+/** A page of a list beside the described ones. */
+export const page = <T>(path: string, query: Record<string, string | number | undefined>) => {
+  const said = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)]));
+  return request<PageOf<T>>("GET", `${path}?${text}`);
+};
+
+/** A page of a list; `next` is where the next one begins. */
+export interface PageOf<T> {
+  items: T[];
+  next?: string | null;
+}
+
+const ITEMS_PER_PAGE = 500;
+
 /** All items of a list, page by page, at most `most`. */
 export async function everyPage<T>(
-  page: (cursor: string | undefined) => Promise<{ items: T[]; next?: string | null }>,
+  page: (query: { limit: number; cursor?: string }) => Promise<PageOf<T>>,
   most = 5000,
 ): Promise<T[]> {
   const items: T[] = [];
   let cursor: string | undefined;
   do {
-    const answer = await page(cursor);
+    const answer = await page({ limit: ITEMS_PER_PAGE, ...(cursor ? { cursor } : {}) });
     items.push(...answer.items);
     cursor = answer.next ?? undefined;
   } while (cursor !== undefined && items.length < most);

@@ -2,13 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CalendarPlus, DoorOpen, Link2, Lock, Presentation, Radio } from "lucide-react";
 import { useState } from "react";
-import { tc } from "../texts/common";
 import { t } from "../texts/console";
 import { dateTime } from "../texts/format";
 import { Button } from "../ui/Button";
 import button from "../ui/Button.module.css";
-import { Badge, Empty, Loading, Page, Section, Table, type Tone } from "../ui/Page";
-import { ProblemBox } from "../ui/Problem";
+import { List, Loaded, withData } from "../ui/List";
+import { Badge, Empty, Page, Section, type Tone } from "../ui/Page";
 import { type Conference, conferencesQuery, reservationsQuery, useRefreshedBy } from "./conferences";
 import css from "./Home.module.css";
 import { InviteDialog } from "./InviteDialog";
@@ -40,50 +39,43 @@ export function Home() {
       }
     >
       <Section title={t("home.now")} count={live.length}>
-        {conferences.isPending ? (
-          <Loading label={tc("loading")} />
-        ) : conferences.error ? (
-          <ProblemBox error={conferences.error} onRetry={() => void conferences.refetch()} />
-        ) : live.length === 0 ? (
-          <Empty>{t("home.now.empty")}</Empty>
-        ) : (
-          <ul className={css.cards}>
-            {live.map((one) => (
-              <Card
-                key={one.name}
-                conference={one}
-                onInvite={mayControl ? () => setInvited(one.name) : null}
-              />
-            ))}
-          </ul>
-        )}
+        <Loaded query={conferences}>
+          {() =>
+            live.length === 0 ? (
+              <Empty>{t("home.now.empty")}</Empty>
+            ) : (
+              <ul className={css.cards}>
+                {live.map((one) => (
+                  <Card
+                    key={one.name}
+                    conference={one}
+                    onInvite={mayControl ? () => setInvited(one.name) : null}
+                  />
+                ))}
+              </ul>
+            )
+          }
+        </Loaded>
       </Section>
       <Section title={t("home.next")} count={next.length}>
-        {reservations.isPending ? (
-          <Loading label={tc("loading")} />
-        ) : reservations.error ? (
-          <ProblemBox error={reservations.error} onRetry={() => void reservations.refetch()} />
-        ) : next.length === 0 ? (
-          <Empty>{t("home.next.empty")}</Empty>
-        ) : (
-          <Table
-            label={t("home.next")}
-            head={[t("booking.starts"), t("booking.title"), t("booking.conference"), t("booking.seats")]}
-          >
-            {next.map((one) => (
-              <tr key={one.token}>
-                <td>{dateTime(one.starts_at)}</td>
-                <td>
-                  <Link to="/bookings/$token" params={{ token: one.token }}>
-                    {one.title || one.conference}
-                  </Link>
-                </td>
-                <td>{one.conference}</td>
-                <td>{one.max_participants}</td>
-              </tr>
-            ))}
-          </Table>
-        )}
+        <List
+          query={withData(reservations, reservations.data && next)}
+          label={t("home.next")}
+          none={t("home.next.empty")}
+          head={[t("booking.starts"), t("booking.title"), t("booking.conference"), t("booking.seats")]}
+          row={(one) => (
+            <tr key={one.token}>
+              <td>{dateTime(one.starts_at)}</td>
+              <td>
+                <Link to="/bookings/$token" params={{ token: one.token }}>
+                  {one.title || one.conference}
+                </Link>
+              </td>
+              <td>{one.conference}</td>
+              <td>{one.max_participants}</td>
+            </tr>
+          )}
+        />
       </Section>
       {invited !== null && <InviteDialog conference={invited} onClose={() => setInvited(null)} />}
     </Page>

@@ -1,22 +1,22 @@
-import { Copy, Link2 } from "lucide-react";
+import { Link2 } from "lucide-react";
 import { useState } from "react";
 import { client, ok } from "../api/client";
-import { tc } from "../texts/common";
 import { t } from "../texts/console";
 import { dateTime } from "../texts/format";
 import { Button } from "../ui/Button";
+import { CopyField } from "../ui/CopyField";
 import { Dialog, DialogActions } from "../ui/Dialog";
 import { CheckField, SelectField, TextField } from "../ui/Field";
-import { notify } from "../ui/notices";
 import { ProblemBox } from "../ui/Problem";
+import { useForm } from "../ui/useForm";
 
 const rememberedUnder = "plenary.invite";
 
-interface Remembered {
+type Remembered = {
   service: string;
   number: string;
   hasKeys: boolean;
-}
+};
 
 /** The service by which the last invitation went; `{name}` stands for the conference. */
 function remembered(): Remembered {
@@ -37,7 +37,7 @@ export function InviteDialog({
   title?: string;
   onClose: () => void;
 }) {
-  const [form, setForm] = useState(remembered);
+  const { form, text, check } = useForm(remembered);
   const [validS, setValidS] = useState("86400");
   const [link, setLink] = useState<{ url: string; expiresAt: string } | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -61,37 +61,21 @@ export function InviteDialog({
       setError(problem);
     }
   };
-  const copy = async (url: string) => {
-    await navigator.clipboard.writeText(url);
-    notify(tc("copied"));
-  };
   return (
     <Dialog title={t("invite.to", { name: conference })} onClose={onClose}>
       {error !== null && <ProblemBox error={error} />}
       {link ? (
-        <>
-          <TextField
-            label={t("invite.link")}
-            readOnly
-            value={link.url}
-            onFocus={(event) => event.target.select()}
-          />
-          <p>{t("invite.valid_until", { time: dateTime(link.expiresAt) })}</p>
-          <DialogActions>
-            {navigator.clipboard && (
-              <Button look="primary" icon={<Copy />} onClick={() => void copy(link.url)}>
-                {tc("copy")}
-              </Button>
-            )}
-          </DialogActions>
-        </>
+        <CopyField
+          label={t("invite.link")}
+          note={t("invite.valid_until", { time: dateTime(link.expiresAt) })}
+          value={link.url}
+        />
       ) : (
         <>
           <TextField
             label={t("invite.service")}
             hint={t("invite.service.hint", { service })}
-            value={form.service}
-            onChange={(event) => setForm({ ...form, service: event.target.value })}
+            {...text("service")}
           />
           <SelectField
             label={t("invite.valid")}
@@ -106,14 +90,9 @@ export function InviteDialog({
             label={t("invite.number")}
             hint={t("invite.number.hint")}
             type="tel"
-            value={form.number}
-            onChange={(event) => setForm({ ...form, number: event.target.value })}
+            {...text("number")}
           />
-          <CheckField
-            label={t("invite.keys")}
-            checked={form.hasKeys}
-            onChange={(event) => setForm({ ...form, hasKeys: event.target.checked })}
-          />
+          <CheckField label={t("invite.keys")} {...check("hasKeys")} />
           <DialogActions>
             <Button look="primary" icon={<Link2 />} onClick={() => void make()}>
               {t("invite.make")}

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { DoorOpen } from "lucide-react";
 import { type ReactNode, useId, useState } from "react";
-import { t } from "../texts/console";
+import { t } from "../texts/pages";
 import { Dialog } from "../ui/Dialog";
 import { conferencesQuery } from "./conferences";
 import css from "./Palette.module.css";

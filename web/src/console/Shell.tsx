@@ -1,7 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
-import { LogOut, Menu as MenuIcon, MonitorSmartphone, Search, UserRound } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import {
+  Keyboard,
+  LogOut,
+  Menu as MenuIcon,
+  MonitorSmartphone,
+  Search,
+  Terminal,
+  UserRound,
+} from "lucide-react";
+import { lazy, type MouseEvent, memo, Suspense, useEffect, useMemo, useState } from "react";
 import { browserFeed, type SharedFeed } from "../feed/shared";
 import { FeedContext, useFeedStatus } from "../feed/useFeed";
 import { t } from "../texts/console";
@@ -11,11 +19,16 @@ import { ActionMenu } from "../ui/ActionMenu";
 import { Brand } from "../ui/Brand";
 import { Button } from "../ui/Button";
 import { attempt } from "../ui/notices";
-import { placesFor } from "./places";
+import { useSingleKeys } from "../ui/singleKeys";
+import { type Place, placesFor } from "./places";
 import css from "./Shell.module.css";
-import { sessionQuery, signOut, speak, useSession, workIn } from "./session";
+import { mayDo, sessionQuery, signOut, speak, useSession, workIn } from "./session";
 
 const Palette = lazy(() => import("./Palette"));
+const CurlDialog = lazy(() => import("./CurlDialog"));
+const KeysDialog = lazy(() => import("./KeysDialog"));
+
+type Open = "palette" | "curl" | "keys";
 
 export function Shell() {
   const session = useSession();
@@ -31,7 +44,9 @@ export function Shell() {
   }, [account]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a page that is opened closes the navigation.
   useEffect(() => setOpen(false), [path]);
-  const [isSearching, setSearching] = useState(false);
+  const [dialog, setDialog] = useState<Open | null>(null);
+  // A leader's link opens one room: there is nowhere else to go.
+  const isByLink = Boolean(session?.leader);
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (
@@ -42,17 +57,31 @@ export function Shell() {
       )
         return;
       event.preventDefault();
-      setSearching(true);
+      if (!isByLink) setDialog("palette");
     };
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
-  }, []);
+  }, [isByLink]);
+  const router = useRouter();
+  const mayBook = mayDo(session, "book");
+  useSingleKeys({
+    n: () => mayBook && router.navigate({ to: "/bookings/new" }),
+    "?": () => setDialog("keys"),
+  });
+  const close = () => setDialog(null);
+  const groups = useMemo(() => (session ? placesFor(session) : []), [session]);
   if (!feed || !session) return null;
   return (
     <FeedContext.Provider value={feed}>
-      {isSearching && (
+      {dialog && (
         <Suspense>
-          <Palette onClose={() => setSearching(false)} />
+          {dialog === "palette" ? (
+            <Palette onClose={close} />
+          ) : dialog === "curl" ? (
+            <CurlDialog onClose={close} />
+          ) : (
+            <KeysDialog onClose={close} />
+          )}
         </Suspense>
       )}
       <a className="skip" href="#content">
@@ -77,32 +106,34 @@ export function Shell() {
           </span>
         </header>
         <nav id="navigation" className={isOpen ? `${css.nav} ${css.navOpen}` : css.nav} aria-label={t("nav")}>
-          {placesFor(session).map((group) => (
-            <div key={group.title} className={css.group}>
-              <h2 className={css.groupTitle}>{group.title}</h2>
-              <ul>
-                {group.places.map((place) => (
-                  <li key={place.to}>
-                    <Link
-                      to={place.to}
-                      className={css.place}
-                      activeOptions={{ exact: place.to === "/", includeSearch: false }}
-                      activeProps={{ className: css.here, "aria-current": "page" }}
-                    >
-                      <span aria-hidden="true">{place.icon}</span>
-                      {place.text}
-                    </Link>
-                  </li>
-                ))}
-              </ul>
-            </div>
-          ))}
-          <button type="button" className={css.search} onClick={() => setSearching(true)}>
-            <Search aria-hidden="true" />
-            {t("palette.open")}
-            <kbd>Ctrl K</kbd>
-          </button>
-          <Me />
+          <div className={css.groups}>
+            {groups.map((group) => (
+              <div key={group.title} className={css.group}>
+                <h2 className={css.groupTitle}>{group.title}</h2>
+                <ul>
+                  {group.places.map((place) => (
+                    <li key={place.to}>
+                      <NavLink place={place} isHere={isWithin(path, place.to)} />
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            ))}
+          </div>
+          <div>
+            {!isByLink && (
+              <button type="button" className={css.search} onClick={() => setDialog("palette")}>
+                <Search aria-hidden="true" />
+                {t("palette.open")}
+                <kbd>Ctrl K</kbd>
+              </button>
+            )}
+            <button type="button" className={css.search} onClick={() => setDialog("curl")}>
+              <Terminal aria-hidden="true" />
+              {t("curl.show")}
+            </button>
+          </div>
+          <Me onKeys={() => setDialog("keys")} />
         </nav>
         <main id="content" className={css.content} tabIndex={-1}>
           <FeedBanner />
@@ -113,7 +144,33 @@ export function Shell() {
   );
 }
 
-function Me() {
+const isWithin = (path: string, place: string) =>
+  path === place || (place !== "/" && path.startsWith(`${place}/`));
+
+/** A link of the navigation. The router's own would each look at every change of its state, and there are twenty. */
+const NavLink = memo(function NavLink({ place, isHere }: { place: Place; isHere: boolean }) {
+  const router = useRouter();
+  const open = (event: MouseEvent) => {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    void router.navigate({ to: place.to });
+  };
+  const preload = () => void router.preloadRoute({ to: place.to }).catch(() => undefined);
+  return (
+    <a
+      href={`/console${place.to}`}
+      className={isHere ? `${css.place} ${css.here}` : css.place}
+      aria-current={isHere ? "page" : undefined}
+      onClick={open}
+      onPointerEnter={preload}
+    >
+      <span aria-hidden="true">{place.icon}</span>
+      {place.text}
+    </a>
+  );
+});
+
+function Me({ onKeys }: { onKeys: () => void }) {
   const session = useSession();
   const queries = useQueryClient();
   const router = useRouter();
@@ -135,8 +192,8 @@ function Me() {
   return (
     <div className={css.me}>
       <div className={css.who}>
-        <strong>{session.person.name}</strong>
-        <span>{session.account?.login ?? t("me.no_account")}</span>
+        <strong>{session.person?.name ?? session.leader?.label ?? t("leader_link.leader")}</strong>
+        <span>{session.leader?.conference ?? session.account?.login ?? t("me.no_account")}</span>
       </div>
       <ActionMenu
         label={t("me")}
@@ -149,13 +206,23 @@ function Me() {
           {
             text: t(`me.language.${other}`),
             begins: others.length > 0,
-            onSelect: () => void attempt(() => speak(other).then(() => chooseLanguage(other))),
+            // A leader's link has no language of its own to keep.
+            onSelect: () =>
+              void attempt(async () => {
+                if (session.person) await speak(other);
+                chooseLanguage(other);
+              }),
           },
-          {
-            text: t("sessions"),
-            icon: <MonitorSmartphone />,
-            onSelect: () => void router.navigate({ to: "/sessions" }),
-          },
+          { text: t("keyboard"), icon: <Keyboard />, onSelect: onKeys },
+          ...(session.person
+            ? [
+                {
+                  text: t("sessions"),
+                  icon: <MonitorSmartphone />,
+                  onSelect: () => void router.navigate({ to: "/sessions" }),
+                },
+              ]
+            : []),
           { text: t("me.sign_out"), icon: <LogOut />, begins: true, onSelect: () => void attempt(leave) },
         ]}
       />

@@ -30,7 +30,7 @@ export function SignIn() {
       // Only a path of the console: what stands in an address may come from anywhere.
       const isOurs = next !== undefined && /^\/(?!\/)/.test(next) && !next.includes("\\");
       const target = isOurs ? `/console${next.replace(/^\/console(?=\/|$)/, "")}` : "/console/";
-      if (adoptLanguage(session.person.language)) location.assign(target);
+      if (session.person && adoptLanguage(session.person.language)) location.assign(target);
       else router.history.push(target);
     } catch (problem) {
       setError(problem);

@@ -7,9 +7,7 @@ import { Button } from "../ui/Button";
 import { TextField } from "../ui/Field";
 import { ProblemBox } from "../ui/Problem";
 import { Door } from "./Door";
-import { acceptInvitation, sessionQuery } from "./session";
-
-const PASSWORD_MIN = 10;
+import { acceptInvitation, PASSWORD_MIN, sessionQuery } from "./session";
 
 /** Where the link of an invitation leads: the code stands behind `#`, which browsers keep to themselves. */
 export function Welcome() {
@@ -32,7 +30,7 @@ export function Welcome() {
       queries.clear();
       queries.setQueryData(sessionQuery.queryKey, session);
       // The code is used up: it does not have to stay in the address.
-      if (adoptLanguage(session.person.language)) location.replace("/console/");
+      if (session.person && adoptLanguage(session.person.language)) location.replace("/console/");
       else router.history.replace("/console/");
     } catch (problem) {
       setError(problem);

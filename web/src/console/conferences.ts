@@ -5,30 +5,47 @@ import { client, everyPage, ok, type Schemas } from "../api/client";
 import { useFeed } from "../feed/useFeed";
 
 export type Conference = Schemas["Conference"];
+export type Participant = Schemas["Participant"];
 export type Reservation = Schemas["Reservation"];
 
 export const conferencesQuery = queryOptions({
   queryKey: ["conferences"],
-  queryFn: () =>
-    everyPage<Conference>((cursor) =>
-      ok(client.GET("/v1/conferences", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-    ),
+  queryFn: () => everyPage<Conference>((query) => ok(client.GET("/v1/conferences", { params: { query } }))),
 });
+
+/** Statistics are not told by events: participants are read so often. */
+const STATISTICS_MS = 5_000;
+
+export const conferenceQuery = (name: string) =>
+  queryOptions({
+    queryKey: ["conference", name],
+    queryFn: () => ok(client.GET("/v1/conferences/{name}", { params: { path: { name } } })),
+    refetchInterval: 30_000,
+  });
+
+export const participantsQuery = (name: string) =>
+  queryOptions({
+    queryKey: ["participants", name],
+    queryFn: () => readParticipants(name),
+    refetchInterval: STATISTICS_MS,
+    // Statistics differ in every answer: comparing hundreds of participants deeply would find nothing that is shared.
+    structuralSharing: false,
+  });
+
+export const readParticipants = (name: string) =>
+  everyPage<Participant>((query) =>
+    ok(client.GET("/v1/conferences/{name}/participants", { params: { path: { name }, query } })),
+  );
 
 export const reservationsQuery = queryOptions({
   queryKey: ["reservations"],
-  queryFn: () =>
-    everyPage<Reservation>((cursor) =>
-      ok(
-        client.GET("/v1/reservations", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } }),
-      ),
-    ),
+  queryFn: () => everyPage<Reservation>((query) => ok(client.GET("/v1/reservations", { params: { query } }))),
 });
 
 export const limitsQuery = queryOptions({
   queryKey: ["limits"],
   staleTime: Number.POSITIVE_INFINITY,
-  queryFn: () => ok(client.GET("/v1/limits")),
+  queryFn: (): Promise<Schemas["Limits"] & { mail?: boolean }> => ok(client.GET("/v1/limits")),
 });
 
 /** At most so often is a list read again for events. */

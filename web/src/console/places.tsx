@@ -2,6 +2,7 @@ import {
   Activity,
   AudioLines,
   Ban,
+  Building2,
   Cable,
   CalendarDays,
   ChartNoAxesColumn,
@@ -15,6 +16,7 @@ import {
   Settings,
   ShieldCheck,
   Users,
+  Waypoints,
 } from "lucide-react";
 import type { ReactNode } from "react";
 import { t } from "../texts/console";
@@ -42,11 +44,13 @@ const places = (): { title: string; places: Place[] }[] => [
       { to: "/history", text: t("nav.history"), icon: <History />, scope: "records" },
       { to: "/recordings", text: t("nav.recordings"), icon: <AudioLines />, scope: "records" },
       { to: "/usage", text: t("nav.usage"), icon: <ChartNoAxesColumn />, scope: "records" },
+      { to: "/audit", text: t("nav.audit"), icon: <ShieldCheck />, scope: "audit" },
     ],
   },
   {
     title: t("nav.account"),
     places: [
+      { to: "/setup/services", text: t("nav.services"), icon: <Waypoints />, scope: "config" },
       { to: "/setup/rooms", text: t("nav.rooms"), icon: <DoorOpen />, scope: "config" },
       { to: "/setup/trunks", text: t("nav.trunks"), icon: <Cable />, scope: "config" },
       { to: "/setup/telephones", text: t("nav.telephones"), icon: <Phone />, scope: "config" },
@@ -59,7 +63,7 @@ const places = (): { title: string; places: Place[] }[] => [
     places: [
       { to: "/health", text: t("nav.health"), icon: <Activity />, scope: "operator" },
       { to: "/bans", text: t("nav.bans"), icon: <Ban />, scope: "operator" },
-      { to: "/audit", text: t("nav.audit"), icon: <ShieldCheck />, scope: "operator" },
+      { to: "/accounts", text: t("nav.accounts"), icon: <Building2 />, scope: "operator" },
       { to: "/log", text: t("nav.log"), icon: <ScrollText />, scope: "operator" },
       { to: "/settings", text: t("nav.settings"), icon: <Settings />, scope: "operator" },
     ],
@@ -68,6 +72,8 @@ const places = (): { title: string; places: Place[] }[] => [
 
 /** The pages that somebody may open, in their groups. */
 export function placesFor(session: Session): { title: string; places: Place[] }[] {
+  // A leader's link opens one room and nothing else.
+  if (session.leader) return [];
   return places()
     .map((group) => ({ ...group, places: group.places.filter((place) => mayDo(session, place.scope)) }))
     .filter((group) => group.places.length > 0);

@@ -7,7 +7,9 @@ import {
   Outlet,
   redirect,
 } from "@tanstack/react-router";
+import { conferenceQuery, participantsQuery } from "./conferences";
 import { Home } from "./Home";
+import { Leader } from "./Leader";
 import { NotFound, RouteProblem } from "./RouteProblem";
 import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
@@ -20,7 +22,7 @@ const root = createRootRouteWithContext<{ queries: QueryClient }>()({
 });
 
 const text = (value: unknown): string | undefined =>
-  typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+  typeof value === "string" || typeof value === "number" ? String(value) || undefined : undefined;
 
 const signInRoute = createRoute({
   getParentRoute: () => root,
@@ -31,6 +33,8 @@ const signInRoute = createRoute({
 
 const welcome = createRoute({ getParentRoute: () => root, path: "/welcome", component: Welcome });
 
+const leader = createRoute({ getParentRoute: () => root, path: "/leader", component: Leader });
+
 const shell = createRoute({
   getParentRoute: () => root,
   id: "shell",
@@ -39,6 +43,11 @@ const shell = createRoute({
   beforeLoad: async ({ context, location }) => {
     const session = await context.queries.ensureQueryData(sessionQuery);
     if (!session) throw redirect({ to: "/sign-in", search: { next: location.href } });
+    // Whoever has a leader's link is in that room.
+    const own = session.leader?.conference;
+    if (own !== undefined && location.pathname !== `/rooms/${encodeURIComponent(own)}`) {
+      throw redirect({ to: "/rooms/$name", params: { name: own }, search: {} });
+    }
   },
 });
 
@@ -48,6 +57,11 @@ const room = createRoute({
   getParentRoute: () => shell,
   path: "/rooms/$name",
   component: lazyRouteComponent(() => import("./room/RoomPage"), "RoomPage"),
+  // Asked for while the page itself is fetched.
+  loader: ({ context: { queries }, params: { name } }) => {
+    void queries.prefetchQuery(conferenceQuery(name));
+    void queries.prefetchQuery(participantsQuery(name));
+  },
   validateSearch: (search): { filter?: string | undefined } => ({ filter: text(search.filter) }),
 });
 
@@ -67,6 +81,12 @@ const newBooking = createRoute({
   getParentRoute: () => shell,
   path: "/bookings/new",
   component: lazyRouteComponent(() => import("./booking/NewBookingPage"), "NewBookingPage"),
+});
+
+const series = createRoute({
+  getParentRoute: () => shell,
+  path: "/bookings/series/$id",
+  component: lazyRouteComponent(() => import("./booking/SeriesPage"), "SeriesPage"),
 });
 
 const health = createRoute({
@@ -166,6 +186,18 @@ const rooms = createRoute({
   component: lazyRouteComponent(() => import("./account/RoomsPage"), "RoomsPage"),
 });
 
+const services = createRoute({
+  getParentRoute: () => shell,
+  path: "/setup/services",
+  component: lazyRouteComponent(() => import("./account/ServicesPage"), "ServicesPage"),
+});
+
+const accounts = createRoute({
+  getParentRoute: () => shell,
+  path: "/accounts",
+  component: lazyRouteComponent(() => import("./operator/AccountsPage"), "AccountsPage"),
+});
+
 const people = createRoute({
   getParentRoute: () => shell,
   path: "/setup/people",
@@ -200,18 +232,22 @@ const audit = createRoute({
   getParentRoute: () => shell,
   path: "/audit",
   component: lazyRouteComponent(() => import("./audit/AuditPage"), "AuditPage"),
+  validateSearch: (search): { path?: string | undefined } => ({ path: text(search.path) }),
 });
 
 const tree = root.addChildren([
   signInRoute,
   welcome,
+  leader,
   shell.addChildren([
     home,
     room,
     bookings,
     newBooking,
     booking,
+    series,
     health,
+    accounts,
     calls,
     call,
     bans,
@@ -222,6 +258,7 @@ const tree = root.addChildren([
     usage,
     audit,
     recordings,
+    services,
     rooms,
     trunks,
     telephones,

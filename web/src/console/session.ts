@@ -3,7 +3,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 import { request } from "../api/client";
 import { ApiProblem } from "../api/problem";
 
-export type Scope = "read" | "control" | "book" | "records" | "config" | "operator";
+export type Scope = "read" | "control" | "book" | "records" | "audit" | "config" | "operator";
 
 export interface Account {
   id: number;
@@ -12,12 +12,18 @@ export interface Account {
 }
 
 export interface Session {
-  person: { id: number; name: string; mail: string; language: string; operator: boolean };
+  /** Null: whoever has a leader's link. */
+  person: { id: number; name: string; mail: string; language: string; operator: boolean } | null;
+  /** The conference that a leader's link opens, and nothing else. */
+  leader?: { link: number; label: string | null; conference: string } | null;
   /** The account that is worked in; null: there is none yet. */
   account: Account | null;
   scopes: Scope[];
   accounts: Account[];
 }
+
+/** A password has at least so many characters. */
+export const PASSWORD_MIN = 10;
 
 /** Null: nobody is signed in. */
 export const sessionQuery = queryOptions({
@@ -40,7 +46,7 @@ export function useSession(): Session | null {
 export function mayDo(session: Session | null, scope: Scope): boolean {
   if (!session?.scopes.includes(scope)) return false;
   // An auditor reads what the scopes allow and changes nothing.
-  return session.account?.role !== "auditor" || scope === "read" || scope === "records";
+  return session.account?.role !== "auditor" || scope === "read" || scope === "records" || scope === "audit";
 }
 
 export function useMay(scope: Scope): boolean {
@@ -52,5 +58,8 @@ export const signIn = (login: string, password: string) =>
 export const signOut = () => request<null>("DELETE", "/v1/session");
 export const acceptInvitation = (code: string, password: string) =>
   request<Session>("POST", "/v1/invitations/accept", { code, password });
+export const openLeaderLink = (code: string) => request<Session>("POST", "/v1/leader-links/open", { code });
+export const changePassword = (old_password: string, password: string) =>
+  request<null>("PUT", "/v1/session/password", { old_password, password });
 export const workIn = (account: number) => request<Session>("PATCH", "/v1/session", { account });
 export const speak = (language: string) => request<Session>("PATCH", "/v1/session", { language });

@@ -6,6 +6,7 @@ import { t } from "../texts/join";
 import { Dialog } from "../ui/Dialog";
 import { CheckField } from "../ui/Field";
 import { Meter } from "../ui/Meter";
+import { useSingleKeys, useSingleKeysOn } from "../ui/singleKeys";
 import css from "./Join.module.css";
 import type { Invitation } from "./link";
 import { Microphone, Speaker } from "./Setup";
@@ -22,15 +23,18 @@ type Open = "keypad" | "people" | "devices" | null;
 
 export function InCall({ invitation, session, view }: InCallProps) {
   const [open, setOpen] = useState<Open>(null);
-  const [shortcuts, setShortcuts] = useState(() => kept.read("shortcuts") !== "0");
+  const [hasSingleKeys, setSingleKeys] = useSingleKeysOn();
   const { state, roster } = view;
   const isListening = view.microphone !== "open";
   const isMuted = view.muted || view.mutedByLeader;
   const news = useAnnouncements(roster, view.ownId);
-  useShortcuts(shortcuts && open === null && state.kind === "up", {
-    m: () => !isListening && session.toggleMute(),
-    h: () => invitation.hasKeys && session.toggleHand(),
-  });
+  useSingleKeys(
+    {
+      m: () => !isListening && session.toggleMute(),
+      h: () => invitation.hasKeys && session.toggleHand(),
+    },
+    open === null && state.kind === "up",
+  );
   const close = () => setOpen(null);
   const status =
     state.kind === "connecting" || state.kind === "ringing" || state.kind === "reconnecting"
@@ -127,11 +131,8 @@ export function InCall({ invitation, session, view }: InCallProps) {
           <Speaker session={session} view={view} />
           <CheckField
             label={t("shortcuts")}
-            checked={shortcuts}
-            onChange={(event) => {
-              setShortcuts(event.target.checked);
-              kept.write("shortcuts", event.target.checked ? "1" : "0");
-            }}
+            checked={hasSingleKeys}
+            onChange={(event) => setSingleKeys(event.target.checked)}
           />
         </Dialog>
       )}
@@ -285,23 +286,4 @@ function Keypad({ session, sent, onClose }: { session: JoinSession; sent: string
       </div>
     </Dialog>
   );
-}
-
-/** Single letters, not while something is typed. */
-function useShortcuts(isOn: boolean, actions: Record<string, () => unknown>): void {
-  const latest = useRef(actions);
-  useEffect(() => {
-    latest.current = actions;
-  });
-  useEffect(() => {
-    if (!isOn) return;
-    const press = (event: KeyboardEvent) => {
-      const target = event.target as HTMLElement | null;
-      if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-      if (target?.closest("input, select, textarea, dialog")) return;
-      latest.current[event.key.toLowerCase()]?.();
-    };
-    addEventListener("keydown", press);
-    return () => removeEventListener("keydown", press);
-  }, [isOn]);
 }

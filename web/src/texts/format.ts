@@ -1,29 +1,41 @@
 /** Times, durations and amounts, as the reader's language writes them. */
 import { readLanguage } from "./texts";
 
-const language = () => readLanguage();
+/** Formatters take long to make: each is made once. A page that changes its language is loaded again. */
+const made = new Map<string, Intl.DateTimeFormat | Intl.NumberFormat>();
 
-export function clockTime(at: string | number | null | undefined): string {
-  if (at === null || at === undefined) return "–";
-  return new Intl.DateTimeFormat(language(), {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  }).format(new Date(at));
+function formatter<F extends Intl.DateTimeFormat | Intl.NumberFormat>(
+  name: string,
+  make: (language: string) => F,
+): F {
+  const language = readLanguage();
+  const key = `${language} ${name}`;
+  let found = made.get(key);
+  if (!found) {
+    found = make(language);
+    made.set(key, found);
+  }
+  return found as F;
 }
 
-export function dateTime(at: string | null | undefined): string {
-  if (!at) return "–";
-  return new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short" }).format(
-    new Date(at),
-  );
-}
+const dates = (name: string, options: Intl.DateTimeFormatOptions) => (at: string | number) =>
+  formatter(name, (language) => new Intl.DateTimeFormat(language, options)).format(new Date(at));
+
+const clock = dates("clock", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const day = dates("day", { dateStyle: "medium" });
+const minute = dates("minute", { timeStyle: "short" });
 
 /** Weekday and day. */
-export function shortDate(at: number): string {
-  return new Intl.DateTimeFormat(language(), { weekday: "short", day: "numeric", hour: "2-digit" }).format(
-    new Date(at),
-  );
+export const shortDate = dates("short", { weekday: "short", day: "numeric", hour: "2-digit" });
+
+export function clockTime(at: string | number | null | undefined): string {
+  return at === null || at === undefined ? "–" : clock(at);
+}
+
+/** In a narrow column it breaks between the two, and nowhere else. */
+export function dateTime(at: string | null | undefined): string {
+  const whole = (text: string) => text.replace(/\s/g, "\u00a0");
+  return at ? `${whole(day(at))}, ${whole(minute(at))}` : "–";
 }
 
 /** `1:02:03`, or `2:03`. */
@@ -37,10 +49,10 @@ export function duration(ms: number | null | undefined): string {
 
 export function amount(value: number | null | undefined, digits = 0): string {
   if (value === null || value === undefined) return "–";
-  return new Intl.NumberFormat(language(), {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  }).format(value);
+  // Small whole numbers are written alike everywhere here, and formatters take long to make.
+  if (digits === 0 && Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return formatter(`amount ${digits}`, (language) => new Intl.NumberFormat(language, options)).format(value);
 }
 
 /** With its unit; a dash alone where there is nothing. */
@@ -50,7 +62,8 @@ export function measure(value: number | null | undefined, unit: string, digits =
 
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
-  return new Intl.NumberFormat(language(), { style: "percent", maximumFractionDigits: 1 }).format(share);
+  const options = { style: "percent", maximumFractionDigits: 1 } as const;
+  return formatter("percent", (language) => new Intl.NumberFormat(language, options)).format(share);
 }
 
 /** What an input of the kind `datetime-local` shows, in the browser's zone. */

@@ -14,8 +14,15 @@ export type Language = (typeof languages)[number];
 
 const storedUnder = "plenary.language";
 
-/** The language that was chosen, else the first of the browser's that there is. */
+let read: Language | undefined;
+
+/** The language that was chosen, else the first of the browser's that there is: read once, for a page keeps its language. */
 export function readLanguage(): Language {
+  read ??= findLanguage();
+  return read;
+}
+
+function findLanguage(): Language {
   const known = (text: string | null): Language | undefined =>
     languages.find((language) => text?.toLowerCase().split("-")[0] === language);
   try {
@@ -58,14 +65,28 @@ export function format(messages: Messages, language: string, key: string, values
   const count = values.count;
   let message = messages[key];
   if (typeof count === "number") {
-    const form = new Intl.PluralRules(language).select(count);
+    // English and German have two forms, and one is for one alone.
+    const form = count === 1 ? "one" : "other";
     message = messages[`${key}_${form}`] ?? messages[`${key}_other`] ?? message;
   }
   return (message ?? key).replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
     const value = values[name];
     if (value === undefined) return "";
-    return typeof value === "number" ? new Intl.NumberFormat(language).format(value) : value;
+    return typeof value === "number" ? numeral(value, language) : value;
   });
+}
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+/** As the language writes it. Formatters take long to make, and small whole numbers are written alike everywhere here. */
+function numeral(value: number, language: string): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
+  let found = formats.get(language);
+  if (!found) {
+    found = new Intl.NumberFormat(language);
+    formats.set(language, found);
+  }
+  return found.format(value);
 }
 
 /** A set of texts: `load` once before the first `t`. English is there at once, other languages are fetched. */

@@ -36,13 +36,17 @@ export function ActionMenu({
   const menu = useRef<HTMLDivElement>(null);
   const id = useId();
 
+  // Within a list of rows arrows lead from row to row.
+  const opensByArrow = (event: KeyboardEvent) =>
+    (event.key === "ArrowDown" || event.key === "ArrowUp") &&
+    (event.altKey || !event.currentTarget.closest("[data-roving]"));
   const items = () => Array.from(menu.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? []);
   const close = () => menu.current?.hidePopover();
   const open = (last: boolean) => {
+    // It has to be there before it is shown and one of its items gets the focus.
+    flushSync(() => setOpen(true));
     const { current } = menu;
     if (!current || !button.current) return;
-    // The items have to be there before one of them gets the focus.
-    flushSync(() => setOpen(true));
     current.showPopover();
     place(current, button.current.getBoundingClientRect());
     items()
@@ -81,48 +85,50 @@ export function ActionMenu({
         icon={icon}
         aria-haspopup="menu"
         aria-expanded={isOpen}
-        aria-controls={id}
+        aria-controls={isOpen ? id : undefined}
         onClick={() => (isOpen ? close() : open(false))}
         onKeyDown={(event) => {
-          if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+          if (!opensByArrow(event)) return;
           event.preventDefault();
           open(event.key === "ArrowUp");
         }}
       >
         {text ?? label}
       </Button>
-      <div
-        ref={menu}
-        id={id}
-        popover="auto"
-        role="menu"
-        tabIndex={-1}
-        aria-label={label}
-        className={css.menu}
-        onToggle={(event) => setOpen(event.newState === "open")}
-        onKeyDown={press}
-      >
-        {(isOpen ? actions() : []).map((action) => (
-          <button
-            key={action.text}
-            type="button"
-            role="menuitem"
-            tabIndex={-1}
-            className={[css.item, action.danger && css.danger, action.begins && css.begins]
-              .filter(Boolean)
-              .join(" ")}
-            onClick={() => {
-              close();
-              action.onSelect();
-            }}
-          >
-            <span className={css.icon} aria-hidden="true">
-              {action.icon}
-            </span>
-            {action.text}
-          </button>
-        ))}
-      </div>
+      {isOpen && (
+        <div
+          ref={menu}
+          id={id}
+          popover="auto"
+          role="menu"
+          tabIndex={-1}
+          aria-label={label}
+          className={css.menu}
+          onToggle={(event) => setOpen(event.newState === "open")}
+          onKeyDown={press}
+        >
+          {actions().map((action) => (
+            <button
+              key={action.text}
+              type="button"
+              role="menuitem"
+              tabIndex={-1}
+              className={[css.item, action.danger && css.danger, action.begins && css.begins]
+                .filter(Boolean)
+                .join(" ")}
+              onClick={() => {
+                close();
+                action.onSelect();
+              }}
+            >
+              <span className={css.icon} aria-hidden="true">
+                {action.icon}
+              </span>
+              {action.text}
+            </button>
+          ))}
+        </div>
+      )}
     </>
   );
 }

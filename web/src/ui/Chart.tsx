@@ -20,6 +20,8 @@ interface ChartProps {
   days?: boolean;
   /** The value axis goes at least so far. */
   least: number;
+  /** Where the value axis begins. */
+  from?: number;
 }
 
 const token = (element: Element, name: string) => getComputedStyle(element).getPropertyValue(name).trim();
@@ -32,7 +34,7 @@ function watchTheme(changed: () => void): () => void {
 }
 
 /** Lines over time, in the colours of the theme. */
-export function Chart({ label, times, lines, format, least, days }: ChartProps) {
+export function Chart({ label, times, lines, format, least, days, from = 0 }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const isDark = useSyncExternalStore(watchTheme, () => darkTheme.matches);
   // biome-ignore lint/correctness/useExhaustiveDependencies: in another theme it is drawn again.
@@ -59,7 +61,7 @@ export function Chart({ label, times, lines, format, least, days }: ChartProps) 
         height: 180,
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, __, most) => [0, Math.max(least, most * 1.1)] } },
+        scales: { y: { range: (_, __, most) => [from, Math.max(least, from < 0 ? most : most * 1.1)] } },
         axes: [
           {
             ...axis,
@@ -91,19 +93,20 @@ export function Chart({ label, times, lines, format, least, days }: ChartProps) 
       observer.disconnect();
       plot.destroy();
     };
-  }, [times, lines, format, least, days, isDark]);
+  }, [times, lines, format, least, days, from, isDark]);
   return (
     <figure className={css.figure}>
       <figcaption className={css.caption}>
         <strong>{label}</strong>
-        {lines.map(
-          (line, index) =>
-            line && (
-              <span key={line.name} className={index === 1 ? css.second : css.first}>
-                {line.name}
-              </span>
-            ),
-        )}
+        {lines.length > 1 &&
+          lines.map(
+            (line, index) =>
+              line && (
+                <span key={line.name} className={index === 1 ? css.second : css.first}>
+                  {line.name}
+                </span>
+              ),
+          )}
       </figcaption>
       <div ref={frame} className={css.frame} role="img" aria-label={label} />
     </figure>

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import css from "./Page.module.css";
+import { useRoving } from "./useRoving";
 
 /** The head of a page, and what belongs to it. */
 export function Page(props: { title: string; note?: ReactNode; actions?: ReactNode; children: ReactNode }) {
@@ -49,8 +50,9 @@ export function Badge({ tone = "none", children }: { tone?: Tone; children: Reac
   return <span className={`${css.badge} ${css[tone]}`}>{children}</span>;
 }
 
-/** A table that scrolls by itself where the screen is too narrow; the keyboard reaches it then. */
+/** A table that scrolls by itself where the screen is too narrow; the keyboard reaches it then. What its rows have is one more stop. */
 export function Table({ label, head, children }: { label: string; head: ReactNode[]; children: ReactNode }) {
+  const roving = useRoving<HTMLTableSectionElement>({ rows: "tr" });
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
     <section className={css.scroll} aria-label={label} tabIndex={0}>
@@ -65,7 +67,7 @@ export function Table({ label, head, children }: { label: string; head: ReactNod
             ))}
           </tr>
         </thead>
-        <tbody>{children}</tbody>
+        <tbody {...roving}>{children}</tbody>
       </table>
     </section>
   );
@@ -77,6 +79,15 @@ export function Loading({ label }: { label: string }) {
       <span className="visually-hidden">{label}</span>
     </div>
   );
+}
+
+/** What narrows down a list. */
+export function Filters({ children }: { children: ReactNode }) {
+  return <search className={css.filters}>{children}</search>;
+}
+
+export function Panel({ children }: { children: ReactNode }) {
+  return <div className={css.panel}>{children}</div>;
 }
 
 /** Names and what they stand for. */

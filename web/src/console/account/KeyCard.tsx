@@ -1,5 +1,5 @@
 import { Printer } from "lucide-react";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
 import css from "./KeyCard.module.css";

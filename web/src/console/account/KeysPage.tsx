@@ -2,14 +2,13 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { KeyRound } from "lucide-react";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { CheckField, TextField } from "../../ui/Field";
-import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List } from "../../ui/List";
+import { Badge, Page } from "../../ui/Page";
 import { type Scope, useSession } from "../session";
 import { SecretDialog } from "./Secret";
 
@@ -22,10 +21,7 @@ export function KeysPage() {
   const queries = useQueryClient();
   const keys = useQuery({
     queryKey: keysKey,
-    queryFn: () =>
-      everyPage<Key>((cursor) =>
-        ok(client.GET("/v1/keys", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-      ),
+    queryFn: () => everyPage<Key>((query) => ok(client.GET("/v1/keys", { params: { query } }))),
   });
   const [isMaking, setMaking] = useState(false);
   const [secret, setSecret] = useState<string | null>(null);
@@ -42,48 +38,41 @@ export function KeysPage() {
         </Button>
       }
     >
-      {keys.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : keys.error ? (
-        <ProblemBox error={keys.error} onRetry={() => void keys.refetch()} />
-      ) : keys.data.length === 0 ? (
-        <Empty>{t("keys.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.keys")}
-          head={[
-            t("keys.label"),
-            t("keys.prefix"),
-            t("keys.scopes"),
-            t("booking.conference"),
-            t("keys.used"),
-            t("keys.expires"),
-            t("keys.revoke"),
-          ]}
-        >
-          {keys.data.map((key) => (
-            <tr key={key.id}>
-              <td>{key.label ?? "–"}</td>
-              <td>
-                <code>{key.prefix}…</code>
-              </td>
-              <td>{key.scopes.join(", ")}</td>
-              <td>{key.conference ?? t("keys.all")}</td>
-              <td>{dateTime(key.last_used_at)}</td>
-              <td>{dateTime(key.expires_at)}</td>
-              <td>
-                {key.revoked_at ? (
-                  <Badge>{t("keys.revoked")}</Badge>
-                ) : (
-                  <Button size="small" onClick={() => setRevoked(key)}>
-                    {t("keys.revoke")}
-                  </Button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={keys}
+        label={t("nav.keys")}
+        none={t("keys.none")}
+        head={[
+          t("keys.label"),
+          t("keys.prefix"),
+          t("keys.scopes"),
+          t("booking.conference"),
+          t("keys.used"),
+          t("keys.expires"),
+          t("keys.revoke"),
+        ]}
+        row={(key) => (
+          <tr key={key.id}>
+            <td>{key.label ?? "–"}</td>
+            <td>
+              <code>{key.prefix}…</code>
+            </td>
+            <td>{key.scopes.join(", ")}</td>
+            <td>{key.conference ?? t("keys.all")}</td>
+            <td>{dateTime(key.last_used_at)}</td>
+            <td>{dateTime(key.expires_at)}</td>
+            <td>
+              {key.revoked_at ? (
+                <Badge>{t("keys.revoked")}</Badge>
+              ) : (
+                <Button size="small" onClick={() => setRevoked(key)}>
+                  {t("keys.revoke")}
+                </Button>
+              )}
+            </td>
+          </tr>
+        )}
+      />
       {isMaking && (
         <NewKeyDialog
           onClose={() => setMaking(false)}
@@ -130,7 +119,7 @@ function NewKeyDialog({ onClose, onDone }: { onClose: () => void; onDone: (secre
   const offered = isBound ? given.filter((scope) => boundScopes.includes(scope)) : given;
   const act = async () => {
     const body: Schemas["KeyBody"] = {
-      scopes: scopes.filter((scope) => offered.includes(scope)),
+      scopes: scopes.filter((scope) => offered.includes(scope)) as Schemas["KeyBody"]["scopes"],
       ...(label.trim() ? { label: label.trim() } : {}),
       ...(isBound ? { conference: conference.trim() } : {}),
     };

@@ -1,17 +1,17 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ellipsis, UserPlus } from "lucide-react";
 import { useState } from "react";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { type Language, languages } from "../../texts/texts";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
+import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { Badge, Page } from "../../ui/Page";
+import { useForm } from "../../ui/useForm";
 import { useMay, useSession } from "../session";
 import {
   changePerson,
@@ -46,72 +46,65 @@ export function PeoplePage() {
         </Button>
       }
     >
-      {people.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : people.error ? (
-        <ProblemBox error={people.error} onRetry={() => void people.refetch()} />
-      ) : people.data.length === 0 ? (
-        <Empty>{t("people.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.people")}
-          head={[
-            t("people.name"),
-            t("people.mail"),
-            t("people.roles"),
-            t("people.state"),
-            t("people.signed_in"),
-            t("room.more"),
-          ]}
-        >
-          {people.data.map((person) => (
-            <tr key={person.id}>
-              <td>{person.name}</td>
-              <td>{person.mail}</td>
-              <td>
-                {[
-                  ...(person.operator ? [t("role.operator")] : []),
-                  ...person.roles.map(
-                    ({ account, role }) => `${t(`role.${role}`)} (${accounts.get(account) ?? account})`,
-                  ),
-                ].join(", ")}
-              </td>
-              <td>
-                <Badge tone={tones[person.state]}>{t(`people.state.${person.state}`)}</Badge>
-              </td>
-              <td>{dateTime(person.signed_in_at)}</td>
-              <td>
-                <ActionMenu
-                  label={t("room.more.who", { name: person.name })}
-                  icon={<Ellipsis />}
-                  actions={() => [
-                    {
-                      text: t("people.link"),
-                      onSelect: () =>
-                        void attempt(async () =>
-                          setLink({ person: person.name, invitation: await inviteAgain(person.id) }),
-                        ),
-                    },
-                    {
-                      text: t(person.disabled ? "people.enable" : "people.disable"),
-                      onSelect: () =>
-                        void attempt(() =>
-                          changePerson(person.id, { disabled: !person.disabled }).then(reload),
-                        ),
-                    },
-                    {
-                      text: t("people.remove"),
-                      danger: true,
-                      begins: true,
-                      onSelect: () => setRemoved(person),
-                    },
-                  ]}
-                />
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={people}
+        label={t("nav.people")}
+        none={t("people.none")}
+        head={[
+          t("people.name"),
+          t("people.mail"),
+          t("people.roles"),
+          t("people.state"),
+          t("people.signed_in"),
+          t("room.more"),
+        ]}
+        row={(person) => (
+          <tr key={person.id}>
+            <td>{person.name}</td>
+            <td>{person.mail}</td>
+            <td>
+              {[
+                ...(person.operator ? [t("role.operator")] : []),
+                ...person.roles.map(
+                  ({ account, role }) => `${t(`role.${role}`)} (${accounts.get(account) ?? account})`,
+                ),
+              ].join(", ")}
+            </td>
+            <td>
+              <Badge tone={tones[person.state]}>{t(`people.state.${person.state}`)}</Badge>
+            </td>
+            <td>{dateTime(person.signed_in_at)}</td>
+            <td>
+              <ActionMenu
+                label={t("room.more.who", { name: person.name })}
+                icon={<Ellipsis />}
+                actions={() => [
+                  {
+                    text: t("people.link"),
+                    onSelect: () =>
+                      void attempt(async () =>
+                        setLink({ person: person.name, invitation: await inviteAgain(person.id) }),
+                      ),
+                  },
+                  {
+                    text: t(person.disabled ? "people.enable" : "people.disable"),
+                    onSelect: () =>
+                      void attempt(() =>
+                        changePerson(person.id, { disabled: !person.disabled }).then(reload),
+                      ),
+                  },
+                  {
+                    text: t("people.remove"),
+                    danger: true,
+                    begins: true,
+                    onSelect: () => setRemoved(person),
+                  },
+                ]}
+              />
+            </td>
+          </tr>
+        )}
+      />
       {isInviting && (
         <InvitePersonDialog
           onClose={() => setInviting(false)}
@@ -154,7 +147,7 @@ function InvitePersonDialog({ onClose, onDone }: InviteProps) {
   const session = useSession();
   const mayOperate = useMay("operator");
   const account = session?.account;
-  const [form, setForm] = useState({
+  const { form, text, check } = useForm({
     name: "",
     mail: "",
     language: "en" as Language,
@@ -169,50 +162,27 @@ function InvitePersonDialog({ onClose, onDone }: InviteProps) {
   };
   return (
     <ActionDialog title={t("people.invite")} button={t("people.invite")} act={act} onClose={onClose}>
-      <TextField
-        label={t("people.name")}
-        required
-        maxLength={100}
-        value={form.name}
-        onChange={(event) => setForm({ ...form, name: event.target.value })}
-      />
-      <TextField
-        label={t("people.mail")}
-        type="email"
-        required
-        value={form.mail}
-        onChange={(event) => setForm({ ...form, mail: event.target.value })}
-      />
+      <TextField label={t("people.name")} required maxLength={100} {...text("name")} />
+      <TextField label={t("people.mail")} type="email" required {...text("mail")} />
       {account && (
         <SelectField
           label={t("people.role.in", { account: account.login })}
           hint={t(`role.${form.role}.what`)}
-          value={form.role}
-          onChange={(event) => setForm({ ...form, role: event.target.value as Role })}
+          {...text("role")}
         >
           <option value="organiser">{t("role.organiser")}</option>
           <option value="auditor">{t("role.auditor")}</option>
           <option value="admin">{t("role.admin")}</option>
         </SelectField>
       )}
-      <SelectField
-        label={t("people.language")}
-        value={form.language}
-        onChange={(event) => setForm({ ...form, language: event.target.value as Language })}
-      >
+      <SelectField label={t("people.language")} {...text("language")}>
         {languages.map((language) => (
           <option key={language} value={language}>
             {t(`me.language.${language}`)}
           </option>
         ))}
       </SelectField>
-      {mayOperate && (
-        <CheckField
-          label={t("people.operator")}
-          checked={form.operator}
-          onChange={(event) => setForm({ ...form, operator: event.target.checked })}
-        />
-      )}
+      {mayOperate && <CheckField label={t("people.operator")} {...check("operator")} />}
     </ActionDialog>
   );
 }

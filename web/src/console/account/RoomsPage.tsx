@@ -2,14 +2,14 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { DoorOpen, Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, SelectField, TextField } from "../../ui/Field";
-import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List } from "../../ui/List";
+import { Badge, Page } from "../../ui/Page";
+import { useForm } from "../../ui/useForm";
 import { KeyCard } from "./KeyCard";
 
 type Room = Schemas["Room"];
@@ -21,10 +21,7 @@ export function RoomsPage() {
   const queries = useQueryClient();
   const rooms = useQuery({
     queryKey: roomsKey,
-    queryFn: () =>
-      everyPage<Room>((cursor) =>
-        ok(client.GET("/v1/rooms", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-      ),
+    queryFn: () => everyPage<Room>((query) => ok(client.GET("/v1/rooms", { params: { query } }))),
   });
   const [edited, setEdited] = useState<Room | "new" | null>(null);
   const [removed, setRemoved] = useState<Room | null>(null);
@@ -40,46 +37,39 @@ export function RoomsPage() {
         </Button>
       }
     >
-      {rooms.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : rooms.error ? (
-        <ProblemBox error={rooms.error} onRetry={() => void rooms.refetch()} />
-      ) : rooms.data.length === 0 ? (
-        <Empty>{t("rooms.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.rooms")}
-          head={[t("rooms.number"), t("booking.conference"), t("rooms.entry"), t("room.more")]}
-        >
-          {rooms.data.map((room) => (
-            <tr key={room.number}>
-              <td>{room.number}</td>
-              <td>{room.conference}</td>
-              <td>
-                {[
-                  [room.has_pin, t("rooms.has_pin")] as const,
-                  [room.has_leader_pin, t("rooms.has_leader_pin")] as const,
-                  [room.lobby, t("rooms.lobby")] as const,
-                  [room.wait_for_leader, t("rooms.wait_for_leader")] as const,
-                  [room.muted_on_entry, t("rooms.muted")] as const,
-                  [room.record === "auto", t("rooms.recorded")] as const,
-                ].map(([isSo, text]) => isSo && <Badge key={text}>{text}</Badge>)}
-              </td>
-              <td>
-                <ActionMenu
-                  label={t("room.more.who", { name: room.number })}
-                  icon={<Ellipsis />}
-                  actions={() => [
-                    { text: t("rooms.change"), onSelect: () => setEdited(room) },
-                    { text: t("rooms.card"), onSelect: () => setPrinted(room) },
-                    { text: t("rooms.remove"), danger: true, begins: true, onSelect: () => setRemoved(room) },
-                  ]}
-                />
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={rooms}
+        label={t("nav.rooms")}
+        none={t("rooms.none")}
+        head={[t("rooms.number"), t("booking.conference"), t("rooms.entry"), t("room.more")]}
+        row={(room) => (
+          <tr key={room.number}>
+            <td>{room.number}</td>
+            <td>{room.conference}</td>
+            <td>
+              {[
+                [room.has_pin, t("rooms.has_pin")] as const,
+                [room.has_leader_pin, t("rooms.has_leader_pin")] as const,
+                [room.lobby, t("rooms.lobby")] as const,
+                [room.wait_for_leader, t("rooms.wait_for_leader")] as const,
+                [room.muted_on_entry, t("rooms.muted")] as const,
+                [room.record === "auto", t("rooms.recorded")] as const,
+              ].map(([isSo, text]) => isSo && <Badge key={text}>{text}</Badge>)}
+            </td>
+            <td>
+              <ActionMenu
+                label={t("room.more.who", { name: room.number })}
+                icon={<Ellipsis />}
+                actions={() => [
+                  { text: t("rooms.change"), onSelect: () => setEdited(room) },
+                  { text: t("rooms.card"), onSelect: () => setPrinted(room) },
+                  { text: t("rooms.remove"), danger: true, begins: true, onSelect: () => setRemoved(room) },
+                ]}
+              />
+            </td>
+          </tr>
+        )}
+      />
       {edited && (
         <RoomDialog room={edited === "new" ? null : edited} onClose={() => setEdited(null)} onDone={reload} />
       )}
@@ -111,7 +101,7 @@ function RoomDialog({
   onClose: () => void;
   onDone: () => Promise<void>;
 }) {
-  const [form, setForm] = useState({
+  const { form, set, text, check } = useForm({
     number: room?.number ?? "",
     conference: room?.conference ?? "",
     pin: "",
@@ -122,7 +112,6 @@ function RoomDialog({
     announce: room?.announce ?? "tone",
     record: room?.record ?? "off",
   });
-  const set = (change: Partial<typeof form>) => setForm({ ...form, ...change });
   const act = async () => {
     const { number, pin, leader_pin, ...settings } = form;
     // A PIN that is not entered stays as it is.
@@ -150,8 +139,7 @@ function RoomDialog({
           required
           inputMode="numeric"
           pattern="[0-9]{1,12}"
-          value={form.number}
-          onChange={(event) => set({ number: event.target.value })}
+          {...text("number")}
         />
       )}
       <TextField
@@ -159,8 +147,7 @@ function RoomDialog({
         required
         maxLength={47}
         pattern="[A-Za-z0-9]+"
-        value={form.conference}
-        onChange={(event) => set({ conference: event.target.value })}
+        {...text("conference")}
       />
       <TextField
         label={t("rooms.pin")}
@@ -168,8 +155,7 @@ function RoomDialog({
         inputMode="numeric"
         autoComplete="off"
         pattern="[0-9]{4,12}"
-        value={form.pin}
-        onChange={(event) => set({ pin: event.target.value })}
+        {...text("pin")}
       />
       <TextField
         label={t("rooms.leader_pin")}
@@ -177,33 +163,16 @@ function RoomDialog({
         inputMode="numeric"
         autoComplete="off"
         pattern="[0-9]{4,12}"
-        value={form.leader_pin}
-        onChange={(event) => set({ leader_pin: event.target.value })}
+        {...text("leader_pin")}
       />
-      <SelectField
-        label={t("rooms.announce")}
-        value={form.announce}
-        onChange={(event) => set({ announce: event.target.value as Room["announce"] & string })}
-      >
+      <SelectField label={t("rooms.announce")} {...text("announce")}>
         <option value="tone">{t("rooms.announce.tone")}</option>
         <option value="name">{t("rooms.announce.name")}</option>
         <option value="none">{t("rooms.announce.none")}</option>
       </SelectField>
-      <CheckField
-        label={t("rooms.lobby.long")}
-        checked={form.lobby}
-        onChange={(event) => set({ lobby: event.target.checked })}
-      />
-      <CheckField
-        label={t("rooms.wait_for_leader.long")}
-        checked={form.wait_for_leader}
-        onChange={(event) => set({ wait_for_leader: event.target.checked })}
-      />
-      <CheckField
-        label={t("rooms.muted.long")}
-        checked={form.muted_on_entry}
-        onChange={(event) => set({ muted_on_entry: event.target.checked })}
-      />
+      <CheckField label={t("rooms.lobby.long")} {...check("lobby")} />
+      <CheckField label={t("rooms.wait_for_leader.long")} {...check("wait_for_leader")} />
+      <CheckField label={t("rooms.muted.long")} {...check("muted_on_entry")} />
       <CheckField
         label={t("rooms.recorded.long")}
         checked={form.record === "auto"}

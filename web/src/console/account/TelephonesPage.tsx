@@ -3,14 +3,13 @@ import { Phone } from "lucide-react";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { randomText } from "../../sip/message";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
-import { Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List } from "../../ui/List";
+import { Page } from "../../ui/Page";
 
 type User = Schemas["User"];
 
@@ -21,10 +20,7 @@ export function TelephonesPage() {
   const queries = useQueryClient();
   const users = useQuery({
     queryKey: usersKey,
-    queryFn: () =>
-      everyPage<User>((cursor) =>
-        ok(client.GET("/v1/users", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-      ),
+    queryFn: () => everyPage<User>((query) => ok(client.GET("/v1/users", { params: { query } }))),
   });
   const [edited, setEdited] = useState<string | null>(null);
   const [removed, setRemoved] = useState<string | null>(null);
@@ -39,36 +35,29 @@ export function TelephonesPage() {
         </Button>
       }
     >
-      {users.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : users.error ? (
-        <ProblemBox error={users.error} onRetry={() => void users.refetch()} />
-      ) : users.data.length === 0 ? (
-        <Empty>{t("telephones.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.telephones")}
-          head={[t("people.name"), t("telephones.realm"), t("telephones.changed"), t("room.more")]}
-        >
-          {users.data.map((user) => (
-            <tr key={user.name}>
-              <td>
-                <code>{user.name}</code>
-              </td>
-              <td>{user.realm}</td>
-              <td>{dateTime(user.updated_at)}</td>
-              <td>
-                <Button size="small" onClick={() => setEdited(user.name)}>
-                  {t("telephones.password.new")}
-                </Button>{" "}
-                <Button size="small" onClick={() => setRemoved(user.name)}>
-                  {t("telephones.remove")}
-                </Button>
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={users}
+        label={t("nav.telephones")}
+        none={t("telephones.none")}
+        head={[t("people.name"), t("telephones.realm"), t("telephones.changed"), t("room.more")]}
+        row={(user) => (
+          <tr key={user.name}>
+            <td>
+              <code>{user.name}</code>
+            </td>
+            <td>{user.realm}</td>
+            <td>{dateTime(user.updated_at)}</td>
+            <td>
+              <Button size="small" onClick={() => setEdited(user.name)}>
+                {t("telephones.password.new")}
+              </Button>{" "}
+              <Button size="small" onClick={() => setRemoved(user.name)}>
+                {t("telephones.remove")}
+              </Button>
+            </td>
+          </tr>
+        )}
+      />
       {edited !== null && <UserDialog name={edited} onClose={() => setEdited(null)} onDone={reload} />}
       {removed !== null && (
         <ActionDialog

@@ -2,15 +2,16 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Cable, Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { dateTime } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { CheckField, TextField } from "../../ui/Field";
-import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List } from "../../ui/List";
+import { Badge, Page } from "../../ui/Page";
+import { useForm } from "../../ui/useForm";
+import { TrunkTestDialog } from "./TrunkTestDialog";
 import { type Trunk, trunksQuery, trunkTone } from "./trunks";
 
 export function TrunksPage() {
@@ -18,6 +19,7 @@ export function TrunksPage() {
   const trunks = useQuery({ ...trunksQuery, refetchInterval: 10_000 });
   const [edited, setEdited] = useState<Trunk | "new" | null>(null);
   const [removed, setRemoved] = useState<Trunk | null>(null);
+  const [tested, setTested] = useState<string | null>(null);
   const reload = () => queries.invalidateQueries({ queryKey: trunksQuery.queryKey });
   return (
     <Page
@@ -29,60 +31,54 @@ export function TrunksPage() {
         </Button>
       }
     >
-      {trunks.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : trunks.error ? (
-        <ProblemBox error={trunks.error} onRetry={() => void trunks.refetch()} />
-      ) : trunks.data.length === 0 ? (
-        <Empty>{t("trunks.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.trunks")}
-          head={[
-            t("trunk.name"),
-            t("trunk.uri"),
-            t("trunks.serves"),
-            t("trunk.state"),
-            t("health.calls"),
-            t("trunk.error"),
-            t("room.more"),
-          ]}
-        >
-          {trunks.data.map((trunk) => (
-            <tr key={trunk.name}>
-              <td>{trunk.name}</td>
-              <td>
-                <code>{trunk.uri}</code>
-              </td>
-              <td>{[...(trunk.prefixes ?? []), ...(trunk.hosts ?? [])].join(", ") || "–"}</td>
-              <td>
-                <Badge tone={trunkTone(trunk)}>{trunk.status.registration}</Badge>
-              </td>
-              <td>{trunk.status.calls}</td>
-              <td>
-                {trunk.status.last_error
-                  ? `${trunk.status.last_error} (${dateTime(trunk.status.last_error_at)})`
-                  : "–"}
-              </td>
-              <td>
-                <ActionMenu
-                  label={t("room.more.who", { name: trunk.name })}
-                  icon={<Ellipsis />}
-                  actions={() => [
-                    { text: t("rooms.change"), onSelect: () => setEdited(trunk) },
-                    {
-                      text: t("trunks.remove"),
-                      danger: true,
-                      begins: true,
-                      onSelect: () => setRemoved(trunk),
-                    },
-                  ]}
-                />
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={trunks}
+        label={t("nav.trunks")}
+        none={t("trunks.none")}
+        head={[
+          t("trunk.name"),
+          t("trunk.uri"),
+          t("trunks.serves"),
+          t("trunk.state"),
+          t("health.calls"),
+          t("trunk.error"),
+          t("room.more"),
+        ]}
+        row={(trunk) => (
+          <tr key={trunk.name}>
+            <td>{trunk.name}</td>
+            <td>
+              <code>{trunk.uri}</code>
+            </td>
+            <td>{[...(trunk.prefixes ?? []), ...(trunk.hosts ?? [])].join(", ") || "–"}</td>
+            <td>
+              <Badge tone={trunkTone(trunk)}>{trunk.status.registration}</Badge>
+            </td>
+            <td>{trunk.status.calls}</td>
+            <td>
+              {trunk.status.last_error
+                ? `${trunk.status.last_error} (${dateTime(trunk.status.last_error_at)})`
+                : "–"}
+            </td>
+            <td>
+              <ActionMenu
+                label={t("room.more.who", { name: trunk.name })}
+                icon={<Ellipsis />}
+                actions={() => [
+                  { text: t("rooms.change"), onSelect: () => setEdited(trunk) },
+                  { text: t("trunk_test"), onSelect: () => setTested(trunk.name) },
+                  {
+                    text: t("trunks.remove"),
+                    danger: true,
+                    begins: true,
+                    onSelect: () => setRemoved(trunk),
+                  },
+                ]}
+              />
+            </td>
+          </tr>
+        )}
+      />
       {edited && (
         <TrunkDialog
           trunk={edited === "new" ? null : edited}
@@ -90,6 +86,7 @@ export function TrunksPage() {
           onDone={reload}
         />
       )}
+      {tested !== null && <TrunkTestDialog name={tested} onClose={() => setTested(null)} />}
       {removed && (
         <ActionDialog
           title={t("trunks.remove.ask", { name: removed.name })}
@@ -112,7 +109,7 @@ const listOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
 function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: () => Promise<void> }) {
   const { trunk } = props;
-  const [form, setForm] = useState({
+  const { form, text, check } = useForm({
     name: trunk?.name ?? "",
     uri: trunk?.uri ?? "sip:",
     user: trunk?.user ?? "",
@@ -122,7 +119,6 @@ function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: 
     hosts: (trunk?.hosts ?? []).join(", "),
     networks: (trunk?.networks ?? []).join(", "),
   });
-  const set = (change: Partial<typeof form>) => setForm({ ...form, ...change });
   const act = async () => {
     const params = { path: { name: form.name.trim() } };
     const body = {
@@ -146,58 +142,20 @@ function TrunkDialog(props: { trunk: Trunk | null; onClose: () => void; onDone: 
       act={act}
       onClose={props.onClose}
     >
-      {!trunk && (
-        <TextField
-          label={t("trunk.name")}
-          required
-          value={form.name}
-          onChange={(event) => set({ name: event.target.value })}
-        />
-      )}
-      <TextField
-        label={t("trunk.uri")}
-        hint={t("trunks.uri.hint")}
-        required
-        value={form.uri}
-        onChange={(event) => set({ uri: event.target.value })}
-      />
-      <TextField
-        label={t("trunks.user")}
-        autoComplete="off"
-        value={form.user}
-        onChange={(event) => set({ user: event.target.value })}
-      />
+      {!trunk && <TextField label={t("trunk.name")} required {...text("name")} />}
+      <TextField label={t("trunk.uri")} hint={t("trunks.uri.hint")} required {...text("uri")} />
+      <TextField label={t("trunks.user")} autoComplete="off" {...text("user")} />
       <TextField
         label={t("telephones.password")}
         hint={trunk?.has_password ? t("trunks.password.keep") : undefined}
         type="password"
         autoComplete="new-password"
-        value={form.password}
-        onChange={(event) => set({ password: event.target.value })}
+        {...text("password")}
       />
-      <CheckField
-        label={t("trunks.register")}
-        checked={form.register}
-        onChange={(event) => set({ register: event.target.checked })}
-      />
-      <TextField
-        label={t("trunks.prefixes")}
-        hint={t("trunks.prefixes.hint")}
-        value={form.prefixes}
-        onChange={(event) => set({ prefixes: event.target.value })}
-      />
-      <TextField
-        label={t("trunks.hosts")}
-        hint={t("trunks.hosts.hint")}
-        value={form.hosts}
-        onChange={(event) => set({ hosts: event.target.value })}
-      />
-      <TextField
-        label={t("trunks.networks")}
-        hint={t("trunks.networks.hint")}
-        value={form.networks}
-        onChange={(event) => set({ networks: event.target.value })}
-      />
+      <CheckField label={t("trunks.register")} {...check("register")} />
+      <TextField label={t("trunks.prefixes")} hint={t("trunks.prefixes.hint")} {...text("prefixes")} />
+      <TextField label={t("trunks.hosts")} hint={t("trunks.hosts.hint")} {...text("hosts")} />
+      <TextField label={t("trunks.networks")} hint={t("trunks.networks.hint")} {...text("networks")} />
     </ActionDialog>
   );
 }

@@ -1,6 +1,6 @@
 /** People who sign in, as the pages read and change them. */
 import { queryOptions } from "@tanstack/react-query";
-import { everyPage, request } from "../../api/client";
+import { everyPage, page, request } from "../../api/client";
 
 export type Role = "organiser" | "auditor" | "admin";
 
@@ -23,17 +23,9 @@ export interface Invitation {
   expires_at: string;
 }
 
-interface Page<T> {
-  items: T[];
-  next: string | null;
-}
-
-const page = <T>(path: string, cursor: string | undefined) =>
-  request<Page<T>>("GET", `${path}?limit=500${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
-
 export const peopleQuery = queryOptions({
   queryKey: ["people"],
-  queryFn: () => everyPage<Person>((cursor) => page("/v1/people", cursor)),
+  queryFn: () => everyPage<Person>((query) => page("/v1/people", query)),
 });
 
 export const invite = (body: Pick<Person, "name" | "mail" | "language" | "operator" | "roles">) =>
@@ -58,7 +50,7 @@ export interface BrowserSession {
 
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
-  queryFn: () => everyPage<BrowserSession>((cursor) => page("/v1/sessions", cursor)),
+  queryFn: () => everyPage<BrowserSession>((query) => page("/v1/sessions", query)),
 });
 
 export const endSession = (id: number) => request<null>("DELETE", `/v1/sessions/${id}`);

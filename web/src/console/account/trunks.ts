@@ -6,10 +6,7 @@ export type Trunk = Schemas["Trunk"];
 
 export const trunksQuery = queryOptions({
   queryKey: ["trunks"],
-  queryFn: () =>
-    everyPage<Trunk>((cursor) =>
-      ok(client.GET("/v1/trunks", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-    ),
+  queryFn: () => everyPage<Trunk>((query) => ok(client.GET("/v1/trunks", { params: { query } }))),
 });
 
 const tones: Record<string, Tone> = { registered: "good", registering: "warn", failed: "bad" };

@@ -1,12 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { client, ok } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
+import { client, ok, type Schemas } from "../../api/client";
 import { amount, dateTime, duration } from "../../texts/format";
-import { Facts, Loading, Page, Section, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
-import css from "../operator/Operator.module.css";
+import { t } from "../../texts/pages";
+import { Loaded } from "../../ui/List";
+import { Facts, Page, Panel, Section, Table } from "../../ui/Page";
 
 const route = getRouteApi("/shell/history/$id");
 
@@ -16,13 +14,14 @@ export function PastConferencePage() {
     queryKey: ["past", id],
     queryFn: () => ok(client.GET("/v1/history/{id}", { params: { path: { id } } })),
   });
-  if (past.isPending) return <Loading label={tc("loading")} />;
-  if (past.error) return <ProblemBox error={past.error} onRetry={() => void past.refetch()} />;
-  const { data } = past;
+  return <Loaded query={past}>{(data) => <Past data={data} />}</Loaded>;
+}
+
+function Past({ data }: { data: Schemas["PastConferenceDetail"] }) {
   return (
     <Page title={data.conference} note={`${dateTime(data.started_at)} – ${dateTime(data.ended_at)}`}>
       <Section title={t("call.record")}>
-        <div className={css.panel}>
+        <Panel>
           <Facts>
             {[
               [t("history.peak"), `${amount(data.peak_participants)} / ${amount(data.max_participants)}`],
@@ -31,7 +30,7 @@ export function PastConferencePage() {
               [t("history.reason"), data.end_reason],
             ]}
           </Facts>
-        </div>
+        </Panel>
       </Section>
       <Section title={t("history.participants")} count={data.participants.length}>
         <Table

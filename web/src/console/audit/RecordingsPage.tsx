@@ -1,18 +1,17 @@
-import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { Ellipsis } from "lucide-react";
 import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { amount, dateTime, duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
-import { TextField } from "../../ui/Field";
-import { Badge, Empty, Loading, Page, Table, type Tone } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List, usePages } from "../../ui/List";
+import { Badge, Filters, Page, type Tone } from "../../ui/Page";
+import { ConferenceFilter } from "../ConferenceFilter";
 import css from "../operator/Operator.module.css";
 import { useSession } from "../session";
 
@@ -29,104 +28,65 @@ const tones: Record<Recording["state"], Tone> = {
 
 export function RecordingsPage() {
   const { conference } = route.useSearch();
-  const navigate = useNavigate();
   const queries = useQueryClient();
   const mayDelete = useSession()?.account?.role !== "auditor";
   const [heard, setHeard] = useState<Recording | null>(null);
   const [deleted, setDeleted] = useState<Recording | null>(null);
-  const recordings = useInfiniteQuery({
+  const recordings = usePages({
     queryKey: ["recordings", conference],
-    initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam }) =>
-      ok(
-        client.GET("/v1/recordings", {
-          params: {
-            query: {
-              limit: 100,
-              ...(conference ? { conference } : {}),
-              ...(pageParam ? { cursor: pageParam } : {}),
-            },
-          },
-        }),
-      ),
-    getNextPageParam: (last) => last.next ?? undefined,
+    page: (query) => ok(client.GET("/v1/recordings", { params: { query: { ...query, conference } } })),
   });
-  const items = recordings.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Page title={t("nav.recordings")} note={t("recordings.note")}>
-      <search className={css.filters}>
-        <TextField
-          label={t("booking.conference")}
-          value={conference ?? ""}
-          onChange={(event) =>
-            void navigate({
-              to: "/recordings",
-              search: { conference: event.target.value || undefined },
-              replace: true,
-            })
-          }
-        />
-      </search>
-      {recordings.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : recordings.error ? (
-        <ProblemBox error={recordings.error} onRetry={() => void recordings.refetch()} />
-      ) : items.length === 0 ? (
-        <Empty>{t("recordings.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.recordings")}
-          head={[
-            t("booking.conference"),
-            t("calls.started"),
-            t("calls.duration"),
-            t("recordings.state"),
-            t("recording.tracks"),
-            t("recordings.size"),
-            t("room.more"),
-          ]}
-        >
-          {items.map((one) => (
-            <tr key={one.id}>
-              <td>{one.conference}</td>
-              <td>{dateTime(one.started_at)}</td>
-              <td>{duration(one.duration_ms)}</td>
-              <td>
-                <Badge tone={tones[one.state]}>{t(`recordings.state.${one.state}`)}</Badge>
-              </td>
-              <td>{one.files.length}</td>
-              <td>
-                {t("recordings.kb", {
-                  kb: amount(one.files.reduce((sum, file) => sum + file.bytes, 0) / 1_000),
-                })}
-              </td>
-              <td>
-                {one.files.length > 0 && one.state !== "running" && (
-                  <Button size="small" onClick={() => setHeard(one)}>
-                    {t("recordings.listen")}
-                  </Button>
-                )}
-                {mayDelete && one.state !== "running" && (
-                  <ActionMenu
-                    label={t("room.more.who", { name: one.conference })}
-                    icon={<Ellipsis />}
-                    actions={() => [
-                      { text: t("recordings.delete"), danger: true, onSelect: () => setDeleted(one) },
-                    ]}
-                  />
-                )}
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
-      {recordings.hasNextPage && (
-        <div className={css.more}>
-          <Button onClick={() => void recordings.fetchNextPage()} disabled={recordings.isFetchingNextPage}>
-            {t("more")}
-          </Button>
-        </div>
-      )}
+      <Filters>
+        <ConferenceFilter />
+      </Filters>
+      <List
+        query={recordings}
+        label={t("nav.recordings")}
+        none={t("recordings.none")}
+        head={[
+          t("booking.conference"),
+          t("calls.started"),
+          t("calls.duration"),
+          t("recordings.state"),
+          t("recording.tracks"),
+          t("recordings.size"),
+          t("room.more"),
+        ]}
+        row={(one) => (
+          <tr key={one.id}>
+            <td>{one.conference}</td>
+            <td>{dateTime(one.started_at)}</td>
+            <td>{duration(one.duration_ms)}</td>
+            <td>
+              <Badge tone={tones[one.state]}>{t(`recordings.state.${one.state}`)}</Badge>
+            </td>
+            <td>{one.files.length}</td>
+            <td>
+              {t("recordings.kb", {
+                kb: amount(one.files.reduce((sum, file) => sum + file.bytes, 0) / 1_000),
+              })}
+            </td>
+            <td>
+              {one.files.length > 0 && one.state !== "running" && (
+                <Button size="small" onClick={() => setHeard(one)}>
+                  {t("recordings.listen")}
+                </Button>
+              )}
+              {mayDelete && one.state !== "running" && (
+                <ActionMenu
+                  label={t("room.more.who", { name: one.conference })}
+                  icon={<Ellipsis />}
+                  actions={() => [
+                    { text: t("recordings.delete"), danger: true, onSelect: () => setDeleted(one) },
+                  ]}
+                />
+              )}
+            </td>
+          </tr>
+        )}
+      />
       {heard && <Listen recording={heard} onClose={() => setHeard(null)} />}
       {deleted && (
         <ActionDialog

@@ -3,16 +3,14 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { Download } from "lucide-react";
 import { client, ok, type Schemas } from "../../api/client";
 import { problemOf } from "../../api/problem";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { amount } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
 import { SelectField, TextField } from "../../ui/Field";
+import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { Filters, Page } from "../../ui/Page";
 import { saveFile } from "../../ui/save";
-import css from "../operator/Operator.module.css";
 import type { UsageSearch } from "../router";
 
 const route = getRouteApi("/shell/usage");
@@ -39,7 +37,10 @@ export function UsagePage() {
     queryKey: ["usage", from, to, by],
     enabled: isValid,
     retry: false,
-    queryFn: () => ok(client.GET("/v1/usage", { params: { query } })) as Promise<Schemas["UsageReport"]>,
+    queryFn: async () => {
+      const report = (await ok(client.GET("/v1/usage", { params: { query } }))) as Schemas["UsageReport"];
+      return report.items;
+    },
   });
   const set = (change: UsageSearch) =>
     void navigate({ to: "/usage", search: { ...search, ...change }, replace: true });
@@ -53,7 +54,7 @@ export function UsagePage() {
         </Button>
       }
     >
-      <search className={css.filters}>
+      <Filters>
         <TextField
           label={t("usage.from")}
           type="date"
@@ -76,41 +77,34 @@ export function UsagePage() {
           <option value="trunk">{t("usage.by.trunk")}</option>
           <option value="account">{t("usage.by.account")}</option>
         </SelectField>
-      </search>
-      {usage.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : usage.error ? (
-        <ProblemBox error={usage.error} onRetry={() => void usage.refetch()} />
-      ) : usage.data.items.length === 0 ? (
-        <Empty>{t("usage.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.usage")}
-          head={[
-            t(`usage.by.${by}`),
-            t("usage.conferences"),
-            t("usage.calls"),
-            t("usage.seat_minutes"),
-            t("usage.reserved"),
-            t("usage.incoming"),
-            t("usage.outgoing"),
-            t("usage.peak"),
-          ]}
-        >
-          {usage.data.items.map((line) => (
-            <tr key={labelOf(line, by)}>
-              <td>{labelOf(line, by)}</td>
-              <td>{amount(line.conferences)}</td>
-              <td>{amount(line.calls)}</td>
-              <td>{amount(line.seat_minutes, 1)}</td>
-              <td>{amount(line.reserved_seat_minutes, 1)}</td>
-              <td>{amount(line.incoming_minutes, 1)}</td>
-              <td>{amount(line.outgoing_minutes, 1)}</td>
-              <td>{amount(line.peak_seats)}</td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      </Filters>
+      <List
+        query={usage}
+        label={t("nav.usage")}
+        none={t("usage.none")}
+        head={[
+          t(`usage.by.${by}`),
+          t("usage.conferences"),
+          t("usage.calls"),
+          t("usage.seat_minutes"),
+          t("usage.reserved"),
+          t("usage.incoming"),
+          t("usage.outgoing"),
+          t("usage.peak"),
+        ]}
+        row={(line) => (
+          <tr key={labelOf(line, by)}>
+            <td>{labelOf(line, by)}</td>
+            <td>{amount(line.conferences)}</td>
+            <td>{amount(line.calls)}</td>
+            <td>{amount(line.seat_minutes, 1)}</td>
+            <td>{amount(line.reserved_seat_minutes, 1)}</td>
+            <td>{amount(line.incoming_minutes, 1)}</td>
+            <td>{amount(line.outgoing_minutes, 1)}</td>
+            <td>{amount(line.peak_seats)}</td>
+          </tr>
+        )}
+      />
     </Page>
   );
 }

@@ -1,50 +1,56 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { CalendarArrowDown, DoorOpen, Link2, Trash2 } from "lucide-react";
-import { useState } from "react";
-import { client, ok, type Schemas } from "../../api/client";
+import { CalendarArrowDown, DoorOpen, KeyRound, Link2, Trash2 } from "lucide-react";
+import { type ReactNode, useState } from "react";
 import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
-import { amount, dateTime } from "../../texts/format";
+import { amount, dateTime, localInput } from "../../texts/format";
+import { t } from "../../texts/pages";
+import { readLanguage } from "../../texts/texts";
 import { Button } from "../../ui/Button";
 import button from "../../ui/Button.module.css";
 import { Dialog, DialogActions } from "../../ui/Dialog";
-import { TextField } from "../../ui/Field";
-import { attempt } from "../../ui/notices";
-import { Badge, Facts, Loading, Page, Section } from "../../ui/Page";
+import { AreaField, TextField } from "../../ui/Field";
+import { List, Loaded } from "../../ui/List";
+import { attempt, notify } from "../../ui/notices";
+import { Badge, Facts, Page, Panel, Section, type Tone } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
-import { saveFile } from "../../ui/save";
-import { useRefreshedBy } from "../conferences";
+import { useForm } from "../../ui/useForm";
+import { limitsQuery, useRefreshedBy } from "../conferences";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
+import { LeaderLinksDialog } from "../LeaderLinksDialog";
 import { useMay } from "../session";
 import css from "./Booking.module.css";
-import { calendarEvent } from "./times";
+import {
+  type Booking,
+  bookingQuery,
+  changeBooking,
+  type Mail,
+  mailsQuery,
+  pathOf,
+  removeBooking,
+} from "./bookings";
+import { guestText, keepLanguages, parseGuests } from "./guests";
 
 const route = getRouteApi("/shell/bookings/$token");
 
 export function BookingPage() {
   const { token } = route.useParams();
   useRefreshedBy((type) => type.startsWith("reservation."), [["reservation", token]]);
-  const booking = useQuery({
-    queryKey: ["reservation", token],
-    queryFn: () => ok(client.GET("/v1/reservations/{token}", { params: { path: { token } } })),
-  });
-  if (booking.isPending) return <Loading label={tc("loading")} />;
-  if (booking.error) return <ProblemBox error={booking.error} onRetry={() => void booking.refetch()} />;
-  return <Booking booking={booking.data} />;
+  const booking = useQuery(bookingQuery(token));
+  return <Loaded query={booking}>{(data) => <Shown booking={data} />}</Loaded>;
 }
 
-function Booking({ booking }: { booking: Schemas["Reservation"] }) {
+function Shown({ booking }: { booking: Booking }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const mayBook = useMay("book");
   const mayControl = useMay("control");
-  const [open, setOpen] = useState<"invite" | "remove" | null>(null);
+  const [open, setOpen] = useState<"invite" | "leaders" | "remove" | null>(null);
   const { token, conference, title } = booking;
   const isOver = booking.state === "completed";
   const remove = async () => {
-    await ok(client.DELETE("/v1/reservations/{token}", { params: { path: { token } } }));
+    await removeBooking(token);
     await queries.invalidateQueries({ queryKey: ["reservations"] });
     await navigate({ to: "/bookings" });
   };
@@ -63,19 +69,29 @@ function Booking({ booking }: { booking: Schemas["Reservation"] }) {
             <DoorOpen aria-hidden="true" size={17} />
             {t("home.open")}
           </Link>
-          <Button icon={<CalendarArrowDown />} onClick={() => saveEvent(booking)}>
+          <a
+            href={`${pathOf(token)}/calendar`}
+            download={`${conference}.ics`}
+            className={`${button.button} ${button.plain} ${button.normal}`}
+          >
+            <CalendarArrowDown aria-hidden="true" size={17} />
             {t("booking.ics")}
-          </Button>
+          </a>
           {mayControl && !isOver && (
-            <Button look="primary" icon={<Link2 />} onClick={() => setOpen("invite")}>
-              {t("invite")}
-            </Button>
+            <>
+              <Button icon={<KeyRound />} onClick={() => setOpen("leaders")}>
+                {t("leader_link")}
+              </Button>
+              <Button look="primary" icon={<Link2 />} onClick={() => setOpen("invite")}>
+                {t("invite")}
+              </Button>
+            </>
           )}
         </>
       }
     >
       <Section title={t("booking.facts")}>
-        <div className={css.panel}>
+        <Panel>
           <Facts>
             {[
               [
@@ -88,14 +104,32 @@ function Booking({ booking }: { booking: Schemas["Reservation"] }) {
               [t("booking.duration"), t("minutes", { count: booking.duration_min })],
               [t("booking.seats"), amount(booking.max_participants)],
               [t("booking.divert"), booking.divert ?? "–"],
+              ...(booking.series
+                ? ([
+                    [
+                      t("series"),
+                      <Link key="series" to="/bookings/series/$id" params={{ id: `${booking.series.id}` }}>
+                        {t("series.all")}
+                      </Link>,
+                    ],
+                  ] satisfies [string, ReactNode][])
+                : []),
               [t("booking.token"), <code key="token">{token}</code>],
             ]}
           </Facts>
-        </div>
+        </Panel>
       </Section>
+      {booking.guests && booking.guests.length > 0 && <Mails token={token} />}
       {mayBook && !isOver && <Change key={token} booking={booking} onRemove={() => setOpen("remove")} />}
       {open === "invite" && (
         <InviteDialog conference={conference} {...(title ? { title } : {})} onClose={() => setOpen(null)} />
+      )}
+      {open === "leaders" && (
+        <LeaderLinksDialog
+          of={{ reservation: token }}
+          title={title || conference}
+          onClose={() => setOpen(null)}
+        />
       )}
       {open === "remove" && (
         <Dialog title={t("booking.remove.ask", { name: title || conference })} onClose={() => setOpen(null)}>
@@ -112,30 +146,36 @@ function Booking({ booking }: { booking: Schemas["Reservation"] }) {
   );
 }
 
-function Change({ booking, onRemove }: { booking: Schemas["Reservation"]; onRemove: () => void }) {
+function Change({ booking, onRemove }: { booking: Booking; onRemove: () => void }) {
   const queries = useQueryClient();
-  const [form, setForm] = useState({
+  const limits = useQuery(limitsQuery);
+  const before = booking.guests ?? [];
+  const { form, text } = useForm({
     title: booking.title ?? "",
     seats: String(booking.max_participants),
     duration: String(booking.duration_min),
+    start: localInput(new Date(booking.starts_at)),
+    guests: guestText(before),
   });
   const [error, setError] = useState<unknown>(null);
   const isRunning = booking.state !== "reserved";
+  const hasMail = limits.data?.mail || before.length > 0;
+  const { guests, wrong } = parseGuests(form.guests, readLanguage());
   const save = async () => {
     setError(null);
     try {
-      await ok(
-        client.PATCH("/v1/reservations/{token}", {
-          params: { path: { token: booking.token } },
-          body: {
-            title: form.title.trim() || null,
-            max_participants: Number(form.seats),
-            duration_min: Number(form.duration),
-          },
-        }),
-      );
+      const isMoved = form.start !== localInput(new Date(booking.starts_at));
+      await changeBooking(booking.token, {
+        title: form.title.trim() || null,
+        max_participants: Number(form.seats),
+        duration_min: Number(form.duration),
+        ...(isMoved ? { starts_at: new Date(form.start).toISOString() } : {}),
+        ...(form.guests === guestText(before) ? {} : { guests: keepLanguages(guests, before) }),
+      });
       await queries.invalidateQueries({ queryKey: ["reservation", booking.token] });
       await queries.invalidateQueries({ queryKey: ["reservations"] });
+      await queries.invalidateQueries({ queryKey: ["mails", booking.token] });
+      notify(t("booking.saved"));
     } catch (problem) {
       setError(problem);
     }
@@ -150,30 +190,27 @@ function Change({ booking, onRemove }: { booking: Schemas["Reservation"]; onRemo
         }}
       >
         {error !== null && <ProblemBox error={error} />}
-        <TextField
-          label={t("booking.title")}
-          maxLength={100}
-          value={form.title}
-          onChange={(event) => setForm({ ...form, title: event.target.value })}
-        />
         <div className={css.pair}>
-          <TextField
-            label={t("booking.seats")}
-            type="number"
-            required
-            value={form.seats}
-            onChange={(event) => setForm({ ...form, seats: event.target.value })}
-          />
-          <TextField
-            label={t("booking.duration.min")}
-            type="number"
-            required
-            value={form.duration}
-            onChange={(event) => setForm({ ...form, duration: event.target.value })}
-          />
+          <TextField label={t("booking.title")} maxLength={100} {...text("title")} />
+          {!isRunning && (
+            <TextField label={t("booking.starts")} type="datetime-local" required {...text("start")} />
+          )}
         </div>
+        <div className={css.pair}>
+          <TextField label={t("booking.seats")} type="number" required {...text("seats")} />
+          <TextField label={t("booking.duration.min")} type="number" required {...text("duration")} />
+        </div>
+        {hasMail && (
+          <AreaField
+            label={t("booking.guests")}
+            hint={t("booking.guests.hint")}
+            error={wrong.length ? t("booking.guests.wrong", { text: wrong.join(", ") }) : undefined}
+            rows={3}
+            {...text("guests")}
+          />
+        )}
         <div className={css.buttons}>
-          <Button type="submit" look="primary">
+          <Button type="submit" look="primary" disabled={wrong.length > 0}>
             {t("booking.save")}
           </Button>
           {!isRunning && (
@@ -187,17 +224,30 @@ function Change({ booking, onRemove }: { booking: Schemas["Reservation"]; onRemo
   );
 }
 
-function saveEvent(booking: Schemas["Reservation"]): void {
-  const text = calendarEvent(
-    {
-      token: booking.token,
-      starts_at: booking.starts_at,
-      ends_at: booking.ends_at,
-      title: booking.title || booking.conference,
-      description: booking.conference,
-    },
-    location.hostname,
-    new Date(),
+const tones: Record<Mail["state"], Tone> = { waiting: "warn", sent: "good", failed: "bad" };
+
+/** What became of the mails to those who are invited. */
+function Mails({ token }: { token: string }) {
+  const mails = useQuery(mailsQuery(token));
+  return (
+    <Section title={t("mails")} {...(mails.data ? { count: mails.data.length } : {})}>
+      <List
+        query={mails}
+        label={t("mails")}
+        none={t("mails.none")}
+        head={[t("people.mail"), t("mails.kind"), t("booking.state"), t("mails.at"), t("trunk.error")]}
+        row={(mail) => (
+          <tr key={mail.id}>
+            <td>{mail.to}</td>
+            <td>{t(`mails.kind.${mail.kind}`)}</td>
+            <td>
+              <Badge tone={tones[mail.state]}>{t(`mails.state.${mail.state}`)}</Badge>
+            </td>
+            <td>{dateTime(mail.sent_at ?? mail.next_at)}</td>
+            <td>{mail.error ?? "–"}</td>
+          </tr>
+        )}
+      />
+    </Section>
   );
-  saveFile(`${booking.conference}.ics`, new Blob([text], { type: "text/calendar" }));
 }

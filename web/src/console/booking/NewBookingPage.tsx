@@ -3,25 +3,31 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { client, ok, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { dateTime, localInput } from "../../texts/format";
+import { t } from "../../texts/pages";
+import { readLanguage } from "../../texts/texts";
 import { Button } from "../../ui/Button";
-import { SelectField, TextField } from "../../ui/Field";
+import { AreaField, SelectField, TextField } from "../../ui/Field";
+import { Loaded } from "../../ui/List";
 import { notify } from "../../ui/notices";
-import { Loading, Page } from "../../ui/Page";
+import { Page } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
+import { useForm } from "../../ui/useForm";
 import { limitsQuery } from "../conferences";
 import css from "./Booking.module.css";
-import { nearTimes, occurrences, type Repeat, seatsLeft } from "./times";
+import { book, bookSeries, type NewBooking, refusedKey, type Series } from "./bookings";
+import { parseGuests } from "./guests";
+import { nearTimes, type Repeat, seatsLeft } from "./times";
 
 const DAY_MS = 86_400_000;
 
 export function NewBookingPage() {
   const limits = useQuery(limitsQuery);
-  if (limits.isPending) return <Loading label={tc("loading")} />;
-  if (limits.error) return <ProblemBox error={limits.error} onRetry={() => void limits.refetch()} />;
-  return <BookingForm limits={limits.data.reservations} />;
+  return (
+    <Loaded query={limits}>
+      {(data) => <BookingForm limits={data.reservations} hasMail={data.mail === true} />}
+    </Loaded>
+  );
 }
 
 /** The next full quarter of an hour that can be booked. */
@@ -30,10 +36,10 @@ function firstStart(limits: Schemas["ReservationLimits"]): Date {
   return new Date(Math.ceil(earliest / 900_000) * 900_000);
 }
 
-function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
+function BookingForm({ limits, hasMail }: { limits: Schemas["ReservationLimits"]; hasMail: boolean }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const [form, setForm] = useState(() => ({
+  const { form, set, text } = useForm(() => ({
     conference: "",
     title: "",
     seats: String(Math.max(limits.min_participants, Math.min(10, limits.max_participants))),
@@ -42,10 +48,10 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
     divert: "",
     repeat: "none" as Repeat,
     count: "4",
+    guests: "",
   }));
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
-  const set = (change: Partial<typeof form>) => setForm({ ...form, ...change });
   const start = new Date(form.start);
   const startMs = start.getTime();
   const durationMin = Number(form.duration);
@@ -78,34 +84,49 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
   const wrong = (pointer: string) =>
     error instanceof ApiProblem ? error.errors.find((one) => one.pointer === pointer)?.detail : undefined;
 
-  const book = async () => {
+  const { guests, wrong: wrongGuests } = parseGuests(form.guests, readLanguage());
+
+  const submit = async () => {
     setBusy(true);
     setError(null);
-    const made: Schemas["Reservation"][] = [];
+    const body: NewBooking = {
+      conference: form.conference.trim(),
+      max_participants: seats,
+      starts_at: start.toISOString(),
+      duration_min: durationMin,
+      ...(form.title.trim() ? { title: form.title.trim() } : {}),
+      ...(form.divert.trim() ? { divert: form.divert.trim() } : {}),
+      ...(guests.length ? { guests } : {}),
+    };
     try {
-      for (const at of occurrences(start, form.repeat, Number(form.count))) {
-        const body: Schemas["ReservationBody"] = {
-          conference: form.conference.trim(),
-          max_participants: seats,
-          starts_at: at.toISOString(),
-          duration_min: durationMin,
-          ...(form.title.trim() ? { title: form.title.trim() } : {}),
-          ...(form.divert.trim() ? { divert: form.divert.trim() } : {}),
-        };
-        made.push(await ok(client.POST("/v1/reservations", { body })));
-      }
+      const go = form.repeat === "none" ? await bookOne(body) : await bookMany(body, form.repeat);
+      await queries.invalidateQueries({ queryKey: ["reservations"] });
+      await queries.invalidateQueries({ queryKey: ["availability"] });
+      await go();
     } catch (problem) {
       setError(problem);
+      setBusy(false);
     }
-    setBusy(false);
-    await queries.invalidateQueries({ queryKey: ["reservations"] });
-    await queries.invalidateQueries({ queryKey: ["availability"] });
-    if (made.length) notify(t("booking.made", { count: made.length }));
-    const total = form.repeat === "none" ? 1 : Number(form.count);
-    if (made.length < total) return;
-    const [first] = made;
-    if (first && total === 1) await navigate({ to: "/bookings/$token", params: { token: first.token } });
-    else await navigate({ to: "/bookings" });
+  };
+  const bookOne = async (body: NewBooking) => {
+    const { token } = await book(body);
+    notify(t("booking.made", { count: 1 }));
+    return () => navigate({ to: "/bookings/$token", params: { token } });
+  };
+  const bookMany = async (body: NewBooking, repeat: Series["repeat"]) => {
+    const made = await bookSeries({
+      ...body,
+      repeat,
+      interval: 1,
+      count: Number(form.count),
+      time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    });
+    notify(t("booking.made", { count: made.dates.filter((one) => one.state === "booked").length }));
+    queries.setQueryData(
+      refusedKey(`${made.id}`),
+      made.dates.filter((one) => one.state === "refused"),
+    );
+    return () => navigate({ to: "/bookings/series/$id", params: { id: `${made.id}` } });
   };
   return (
     <Page title={t("bookings.new")}>
@@ -113,7 +134,7 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
         className={css.form}
         onSubmit={(event) => {
           event.preventDefault();
-          void book();
+          void submit();
         }}
       >
         {error !== null && <ProblemBox error={error} />}
@@ -125,16 +146,9 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
             required
             maxLength={47}
             pattern="[A-Za-z0-9]+"
-            value={form.conference}
-            onChange={(event) => set({ conference: event.target.value })}
+            {...text("conference")}
           />
-          <TextField
-            label={t("booking.title")}
-            error={wrong("/title")}
-            maxLength={100}
-            value={form.title}
-            onChange={(event) => set({ title: event.target.value })}
-          />
+          <TextField label={t("booking.title")} error={wrong("/title")} maxLength={100} {...text("title")} />
         </div>
         <div className={css.pair}>
           <TextField
@@ -143,8 +157,7 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
             error={wrong("/starts_at")}
             type="datetime-local"
             required
-            value={form.start}
-            onChange={(event) => set({ start: event.target.value })}
+            {...text("start")}
           />
           <TextField
             label={t("booking.duration.min")}
@@ -154,8 +167,7 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
             required
             min={limits.min_duration_min}
             max={limits.max_duration_min}
-            value={form.duration}
-            onChange={(event) => set({ duration: event.target.value })}
+            {...text("duration")}
           />
         </div>
         <div className={css.pair}>
@@ -167,23 +179,17 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
             required
             min={limits.min_participants}
             max={limits.max_participants}
-            value={form.seats}
-            onChange={(event) => set({ seats: event.target.value })}
+            {...text("seats")}
           />
           <TextField
             label={t("booking.divert")}
             hint={t("booking.divert.hint")}
             error={wrong("/divert")}
-            value={form.divert}
-            onChange={(event) => set({ divert: event.target.value })}
+            {...text("divert")}
           />
         </div>
         <div className={css.pair}>
-          <SelectField
-            label={t("booking.repeat")}
-            value={form.repeat}
-            onChange={(event) => set({ repeat: event.target.value as Repeat })}
-          >
+          <SelectField label={t("booking.repeat")} {...text("repeat")}>
             <option value="none">{t("repeat.none")}</option>
             <option value="daily">{t("repeat.daily")}</option>
             <option value="weekly">{t("repeat.weekly")}</option>
@@ -197,11 +203,21 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
               min={2}
               max={60}
               required
-              value={form.count}
-              onChange={(event) => set({ count: event.target.value })}
+              {...text("count")}
             />
           )}
         </div>
+        {hasMail && (
+          <AreaField
+            label={t("booking.guests")}
+            hint={t("booking.guests.hint")}
+            error={
+              wrongGuests.length ? t("booking.guests.wrong", { text: wrongGuests.join(", ") }) : undefined
+            }
+            rows={3}
+            {...text("guests")}
+          />
+        )}
         <output className={isFull ? `${css.seats} ${css.full}` : css.seats}>
           {availability.error
             ? ""
@@ -220,7 +236,12 @@ function BookingForm({ limits }: { limits: Schemas["ReservationLimits"] }) {
           </div>
         )}
         <div>
-          <Button type="submit" look="primary" size="large" disabled={isBusy || isFull}>
+          <Button
+            type="submit"
+            look="primary"
+            size="large"
+            disabled={isBusy || isFull || wrongGuests.length > 0}
+          >
             {t("booking.book")}
           </Button>
         </div>

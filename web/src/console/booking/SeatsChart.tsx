@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { t } from "../../texts/console";
 import { amount } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Chart, type Line } from "../../ui/Chart";
 import { Section } from "../../ui/Page";
 import { limitsQuery } from "../conferences";
@@ -22,12 +22,8 @@ export function SeatsChart() {
     queryFn: () => {
       const from = new Date(Math.ceil(Date.now() / 60_000) * 60_000);
       const range = { from: from.toISOString(), to: new Date(from.getTime() + DAYS * DAY_MS).toISOString() };
-      return everyPage<Schemas["AvailabilityStep"]>((cursor) =>
-        ok(
-          client.GET("/v1/availability", {
-            params: { query: { ...range, limit: 500, ...(cursor ? { cursor } : {}) } },
-          }),
-        ),
+      return everyPage<Schemas["AvailabilityStep"]>((query) =>
+        ok(client.GET("/v1/availability", { params: { query: { ...range, ...query } } })),
       );
     },
   });

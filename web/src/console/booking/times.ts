@@ -1,22 +1,5 @@
-/** Dates of a series, and times at which there are seats. */
+/** Times at which there are seats. */
 export type Repeat = "none" | "daily" | "weekly" | "monthly";
-
-/** The same time of day on each date, also over changes of daylight saving; the last of the month where a month is shorter. */
-export function occurrences(start: Date, repeat: Repeat, count: number): Date[] {
-  if (repeat === "none") return [start];
-  return Array.from({ length: count }, (_, index) => {
-    const at = new Date(start);
-    if (repeat === "daily") at.setDate(at.getDate() + index);
-    if (repeat === "weekly") at.setDate(at.getDate() + 7 * index);
-    if (repeat === "monthly") {
-      const day = start.getDate();
-      at.setDate(1);
-      at.setMonth(at.getMonth() + index);
-      at.setDate(Math.min(day, new Date(at.getFullYear(), at.getMonth() + 1, 0).getDate()));
-    }
-    return at;
-  });
-}
 
 export interface Step {
   from: string;
@@ -72,49 +55,4 @@ export function nearTimes(
     .sort((a, b) => Math.abs(a - startMs) - Math.abs(b - startMs))
     .slice(0, most)
     .sort((a, b) => a - b);
-}
-
-/** An event for calendars (RFC 5545). */
-export function calendarEvent(
-  booking: { token: string; starts_at: string; ends_at: string; title: string; description: string },
-  host: string,
-  now: Date,
-): string {
-  const stamp = (at: Date) => at.toISOString().replace(/[-:]|\.\d{3}/g, "");
-  const escaped = (text: string) => text.replace(/([\\;,])/g, "\\$1").replace(/\r?\n/g, "\\n");
-  const lines = [
-    "BEGIN:VCALENDAR",
-    "VERSION:2.0",
-    "PRODID:-//Plenary//Console//EN",
-    "METHOD:PUBLISH",
-    "BEGIN:VEVENT",
-    `UID:${booking.token}@${host}`,
-    "SEQUENCE:0",
-    `DTSTAMP:${stamp(now)}`,
-    `DTSTART:${stamp(new Date(booking.starts_at))}`,
-    `DTEND:${stamp(new Date(booking.ends_at))}`,
-    `SUMMARY:${escaped(booking.title)}`,
-    `DESCRIPTION:${escaped(booking.description)}`,
-    "END:VEVENT",
-    "END:VCALENDAR",
-  ];
-  return lines.map((line) => `${fold(line)}\r\n`).join("");
-}
-
-/** Lines have at most 75 bytes (section 3.1). */
-function fold(line: string): string {
-  const parts: string[] = [];
-  let part = "";
-  let bytes = 0;
-  for (const character of line) {
-    const size = new TextEncoder().encode(character).length;
-    if (bytes + size > 74) {
-      parts.push(part);
-      part = "";
-      bytes = 0;
-    }
-    part += character;
-    bytes += size;
-  }
-  return [...parts, part].join("\r\n ");
 }

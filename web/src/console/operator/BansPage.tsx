@@ -1,12 +1,11 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Button } from "../../ui/Button";
+import { List } from "../../ui/List";
 import { attempt } from "../../ui/notices";
-import { Badge, Empty, Loading, Page, Table } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { Badge, Page } from "../../ui/Page";
 
 export function BansPage() {
   const queries = useQueryClient();
@@ -14,12 +13,8 @@ export function BansPage() {
     queryKey: ["bans", "all"],
     refetchInterval: 10_000,
     queryFn: () =>
-      everyPage<Schemas["BannedSource"]>((cursor) =>
-        ok(
-          client.GET("/v1/operator/bans", {
-            params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } },
-          }),
-        ),
+      everyPage<Schemas["BannedSource"]>((query) =>
+        ok(client.GET("/v1/operator/bans", { params: { query } })),
       ),
   });
   const lift = (source: string) =>
@@ -32,33 +27,26 @@ export function BansPage() {
     );
   return (
     <Page title={t("nav.bans")} note={t("bans.note")}>
-      {bans.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : bans.error ? (
-        <ProblemBox error={bans.error} onRetry={() => void bans.refetch()} />
-      ) : bans.data.length === 0 ? (
-        <Empty>{t("bans.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.bans")}
-          head={[t("bans.source"), t("bans.caller"), t("bans.left"), t("bans.lift")]}
-        >
-          {bans.data.map((ban) => (
-            <tr key={`${ban.source} ${ban.caller}`}>
-              <td>
-                <code>{ban.source}</code> {ban.doubtful && <Badge tone="warn">{t("bans.doubtful")}</Badge>}
-              </td>
-              <td>{ban.caller ?? "–"}</td>
-              <td>{duration(ban.left_s * 1_000)}</td>
-              <td>
-                <Button size="small" onClick={() => void lift(ban.source)}>
-                  {t("bans.lift")}
-                </Button>
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
+      <List
+        query={bans}
+        label={t("nav.bans")}
+        none={t("bans.none")}
+        head={[t("bans.source"), t("bans.caller"), t("bans.left"), t("bans.lift")]}
+        row={(ban) => (
+          <tr key={`${ban.source} ${ban.caller}`}>
+            <td>
+              <code>{ban.source}</code> {ban.doubtful && <Badge tone="warn">{t("bans.doubtful")}</Badge>}
+            </td>
+            <td>{ban.caller ?? "–"}</td>
+            <td>{duration(ban.left_s * 1_000)}</td>
+            <td>
+              <Button size="small" onClick={() => void lift(ban.source)}>
+                {t("bans.lift")}
+              </Button>
+            </td>
+          </tr>
+        )}
+      />
     </Page>
   );
 }

@@ -1,17 +1,14 @@
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { client, ok, type Schemas } from "../../api/client";
 import { shownName } from "../../sip/identity";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { amount, dateTime, duration, percent } from "../../texts/format";
-import { Button } from "../../ui/Button";
+import { t } from "../../texts/pages";
 import { SelectField, TextField } from "../../ui/Field";
-import { Badge, Empty, Loading, Page, Table, type Tone } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { List, usePages } from "../../ui/List";
+import { Badge, Filters, Page, type Tone } from "../../ui/Page";
+import { ConferenceFilter } from "../ConferenceFilter";
 import { qualityOf, qualityTone } from "../room/hints";
 import type { CallSearch } from "../router";
-import css from "./Operator.module.css";
 
 type CallRecord = Schemas["CallRecord"];
 
@@ -25,30 +22,17 @@ export function outcomeTone(outcome: CallRecord["outcome"]): Tone {
 export function CallsPage() {
   const search = route.useSearch();
   const navigate = useNavigate();
-  const calls = useInfiniteQuery({
+  const calls = usePages({
     queryKey: ["calls", search],
-    initialPageParam: undefined as string | undefined,
-    queryFn: ({ pageParam }) =>
-      ok(
-        client.GET("/v1/calls", {
-          params: { query: { limit: 100, ...defined(search), ...(pageParam ? { cursor: pageParam } : {}) } },
-        }),
-      ),
-    getNextPageParam: (last) => last.next ?? undefined,
-    placeholderData: keepPreviousData,
+    page: (query) => ok(client.GET("/v1/calls", { params: { query: { ...query, ...search } } })),
     refetchInterval: 15_000,
   });
   const set = (change: Partial<CallSearch>) =>
     void navigate({ to: "/calls", search: { ...search, ...change }, replace: true });
-  const items = calls.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Page title={t("nav.calls")} note={t("calls.note")}>
-      <search className={css.filters}>
-        <TextField
-          label={t("booking.conference")}
-          value={search.conference ?? ""}
-          onChange={(event) => set({ conference: event.target.value || undefined })}
-        />
+      <Filters>
+        <ConferenceFilter />
         <TextField
           label={t("calls.from")}
           value={search.from ?? ""}
@@ -80,39 +64,23 @@ export function CallsPage() {
           <option value="answered">{t("outcome.answered")}</option>
           <option value="not_answered">{t("outcome.not_answered")}</option>
         </SelectField>
-      </search>
-      {calls.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : calls.error ? (
-        <ProblemBox error={calls.error} onRetry={() => void calls.refetch()} />
-      ) : items.length === 0 ? (
-        <Empty>{t("calls.none")}</Empty>
-      ) : (
-        <Table
-          label={t("nav.calls")}
-          head={[
-            t("calls.started"),
-            t("calls.from"),
-            t("calls.to"),
-            t("booking.conference"),
-            t("calls.outcome"),
-            t("calls.duration"),
-            t("quality"),
-            t("calls.loss"),
-          ]}
-        >
-          {items.map((one) => (
-            <CallLine key={one.id} call={one} />
-          ))}
-        </Table>
-      )}
-      {calls.hasNextPage && (
-        <div className={css.more}>
-          <Button onClick={() => void calls.fetchNextPage()} disabled={calls.isFetchingNextPage}>
-            {t("more")}
-          </Button>
-        </div>
-      )}
+      </Filters>
+      <List
+        query={calls}
+        label={t("nav.calls")}
+        none={t("calls.none")}
+        head={[
+          t("calls.started"),
+          t("calls.from"),
+          t("calls.to"),
+          t("booking.conference"),
+          t("calls.outcome"),
+          t("calls.duration"),
+          t("quality"),
+          t("calls.loss"),
+        ]}
+        row={(one) => <CallLine key={one.id} call={one} />}
+      />
     </Page>
   );
 }
@@ -145,10 +113,4 @@ function CallLine({ call }: { call: CallRecord }) {
       <td>{percent(call.quality?.loss)}</td>
     </tr>
   );
-}
-
-function defined(search: CallSearch): CallSearch {
-  return Object.fromEntries(
-    Object.entries(search).filter(([, value]) => value !== undefined && value !== ""),
-  ) as CallSearch;
 }

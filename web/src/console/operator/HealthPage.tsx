@@ -2,12 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { CircleCheck, CircleX, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
-import { client, ok } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
+import { client, ok, type Schemas } from "../../api/client";
 import { amount, dateTime, duration } from "../../texts/format";
-import { Facts, Loading, Page, Section, Table, type Tone } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { t } from "../../texts/pages";
+import { Loaded } from "../../ui/List";
+import { Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
 import { trunksQuery } from "../account/trunks";
 import { conferencesQuery } from "../conferences";
 import { mayDo, useSession } from "../session";
@@ -18,13 +17,17 @@ const READ_AGAIN_MS = 5_000;
 const LATE_PERMILLE = 5;
 
 export function HealthPage() {
-  const session = useSession();
-  const mayConfigure = mayDo(session, "config");
   const health = useQuery({
     queryKey: ["health"],
     queryFn: () => ok(client.GET("/v1/operator/health")),
     refetchInterval: READ_AGAIN_MS,
   });
+  return <Loaded query={health}>{(data) => <Health data={data} />}</Loaded>;
+}
+
+function Health({ data }: { data: Schemas["Health"] }) {
+  const session = useSession();
+  const mayConfigure = mayDo(session, "config");
   const conferences = useQuery({ ...conferencesQuery, refetchInterval: READ_AGAIN_MS });
   const bans = useQuery({
     queryKey: ["bans"],
@@ -49,9 +52,6 @@ export function HealthPage() {
       ),
     retry: false,
   });
-  if (health.isPending) return <Loading label={tc("loading")} />;
-  if (health.error) return <ProblemBox error={health.error} onRetry={() => void health.refetch()} />;
-  const { data } = health;
   const calls = data.media.reduce((sum, thread) => sum + thread.calls, 0);
   const ticks = data.media.reduce((sum, thread) => sum + thread.ticks, 0);
   const late = data.media.reduce((sum, thread) => sum + thread.ticks_late, 0);
@@ -113,7 +113,7 @@ export function HealthPage() {
         )}
       </ul>
       <Section title={t("health.now")}>
-        <div className={css.panel}>
+        <Panel>
           <Facts>
             {[
               [t("health.calls"), amount(calls)],
@@ -125,7 +125,7 @@ export function HealthPage() {
               [t("health.seats_left"), seats.data ? amount(seats.data.least) : "–"],
             ]}
           </Facts>
-        </div>
+        </Panel>
       </Section>
       <Section title={t("health.threads")}>
         <Table

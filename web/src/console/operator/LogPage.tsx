@@ -1,11 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { client, ok } from "../../api/client";
-import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { TextField } from "../../ui/Field";
-import { Empty, Loading, Page } from "../../ui/Page";
-import { ProblemBox } from "../../ui/Problem";
+import { Loaded } from "../../ui/List";
+import { Empty, Filters, Page } from "../../ui/Page";
 import css from "./Operator.module.css";
 
 const LINES = 500;
@@ -21,25 +20,25 @@ export function LogPage() {
   const lines = log.data?.lines.filter((line) => line.toLowerCase().includes(wanted)) ?? [];
   return (
     <Page title={t("nav.log")} note={t("log.note", { count: LINES })}>
-      <div className={css.filters}>
+      <Filters>
         <TextField
           label={t("log.filter")}
           value={filter}
           onChange={(event) => setFilter(event.target.value)}
         />
-      </div>
-      {log.isPending ? (
-        <Loading label={tc("loading")} />
-      ) : log.error ? (
-        <ProblemBox error={log.error} onRetry={() => void log.refetch()} />
-      ) : lines.length === 0 ? (
-        <Empty>{t("log.none")}</Empty>
-      ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
-        <section className={css.log} tabIndex={0} aria-label={t("nav.log")}>
-          <pre className={css.text}>{[...lines].reverse().join("\n")}</pre>
-        </section>
-      )}
+      </Filters>
+      <Loaded query={log}>
+        {() =>
+          lines.length === 0 ? (
+            <Empty>{t("log.none")}</Empty>
+          ) : (
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard (WCAG 2.1.1).
+            <section className={css.log} tabIndex={0} aria-label={t("nav.log")}>
+              <pre className={css.text}>{[...lines].reverse().join("\n")}</pre>
+            </section>
+          )
+        }
+      </Loaded>
     </Page>
   );
 }

@@ -19,7 +19,7 @@ import {
 } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { shownName } from "../../sip/identity";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { type Action, ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";
@@ -78,7 +78,7 @@ interface RowProps {
   levels: LevelStore;
   mayControl: boolean;
   isSelected: boolean;
-  onSelect: (on: boolean) => void;
+  onSelect: (id: string, on: boolean) => void;
   onOpen: (dialog: OpenDialog) => void;
 }
 
@@ -105,18 +105,20 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
   return (
     <div className={isTalking ? `${css.row} ${css.talks}` : css.row}>
       {mayControl && (
-        <input
-          type="checkbox"
-          className={css.select}
-          aria-label={t("room.select", { name: who })}
-          checked={isSelected}
-          onChange={(event) => onSelect(event.target.checked)}
-        />
+        <Cell>
+          <input
+            type="checkbox"
+            className={css.select}
+            aria-label={t("room.select", { name: who })}
+            checked={isSelected}
+            onChange={(event) => onSelect(id, event.target.checked)}
+          />
+        </Cell>
       )}
       <span className={css.way} aria-hidden="true">
         <WayIcon participant={one} />
       </span>
-      <span className={css.who}>
+      <Cell className={css.who}>
         <strong>
           {who}
           {one.leader && (
@@ -128,8 +130,8 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
         </strong>
         <span className={css.quiet}>{wayOf(one)}</span>
         {isTalking && <Meter slim read={levels.reader(id)} label={t("room.level.who", { name: who })} />}
-      </span>
-      <span className={css.states}>
+      </Cell>
+      <Cell className={css.states}>
         {one.hand_raised_at && <Badge tone="accent">{t("room.hand")}</Badge>}
         {one.state === "held" && <Badge tone="warn">{t("room.held")}</Badge>}
         {one.state === "waiting" && <Badge>{t("room.before_start")}</Badge>}
@@ -144,9 +146,9 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
             <Badge tone={qualityTone[quality]}>{t(`quality.${quality}`)}</Badge>
           </span>
         )}
-      </span>
+      </Cell>
       {mayControl && (
-        <span className={css.rowActions}>
+        <Cell className={css.rowActions}>
           <Button
             size="small"
             iconOnly
@@ -161,9 +163,19 @@ function Row({ name, participant: one, hints, levels, mayControl, isSelected, on
             icon={<Ellipsis />}
             actions={() => menuOf(name, one, onOpen)}
           />
-        </span>
+        </Cell>
       )}
     </div>
+  );
+}
+
+function Cell({ className, children }: { className?: string | undefined; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: rows that are placed one by one are no table of the browser's.
+    // biome-ignore lint/a11y/useFocusableInteractive: the controls within have the focus.
+    <span role="gridcell" className={className}>
+      {children}
+    </span>
   );
 }
 

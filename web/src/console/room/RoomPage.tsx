@@ -3,6 +3,7 @@ import {
   BellRing,
   Ellipsis,
   Hand,
+  KeyRound,
   Link2,
   Lock,
   LockOpen,
@@ -14,21 +15,24 @@ import {
   Search,
   TimerReset,
 } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { memo, type ReactNode, useCallback, useEffect, useMemo, useState } from "react";
 import { useFeedStatus } from "../../feed/useFeed";
 import { tc } from "../../texts/common";
-import { t } from "../../texts/console";
 import { duration } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionMenu } from "../../ui/ActionMenu";
 import { Button } from "../../ui/Button";
 import { Meter } from "../../ui/Meter";
 import { attempt } from "../../ui/notices";
 import { Badge, Empty, Loading, Section } from "../../ui/Page";
 import { ProblemBox } from "../../ui/Problem";
+import { useSingleKeys } from "../../ui/singleKeys";
+import { useRoving } from "../../ui/useRoving";
 import type { Conference } from "../conferences";
 import { phaseTone } from "../Home";
 import { InviteDialog } from "../InviteDialog";
-import { useMay } from "../session";
+import { LeaderLinksDialog } from "../LeaderLinksDialog";
+import { useMay, useSession } from "../session";
 import {
   admit,
   admitAll,
@@ -42,8 +46,9 @@ import {
   stopRecording,
 } from "./actions";
 import { ConferenceDialogs, type OpenDialog } from "./dialogs";
+import type { LevelStore } from "./levels";
 import { ParticipantList } from "./ParticipantList";
-import { ParticipantRow, RowShell } from "./ParticipantRow";
+import { RowShell } from "./ParticipantRow";
 import css from "./Room.module.css";
 import { matchesFilter, nameOf, type Participant, type Sections, sectionsOf } from "./state";
 import { type RoomData, useRoom } from "./useRoom";
@@ -84,23 +89,26 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
   const isLive = useFeedStatus().kind !== "lost";
   const mayControl = useMay("control");
   const sections = useMemo(() => sectionsOf(room.participants), [room.participants]);
-  const isIn = sections.in.filter((one) => matchesFilter(one, filter));
+  const isIn = useMemo(() => sections.in.filter((one) => matchesFilter(one, filter)), [sections, filter]);
   const chosen = sections.in.filter((one) => selected.has(one.participant_id));
+  useSingleKeys({ t: () => room.say(talkingNow(room.participants)) });
   const isOver = room.error !== null && room.error !== undefined;
 
-  // From the latest selection: rows keep the function of the time when they were drawn.
-  const select = (id: string, on: boolean) =>
-    setSelected((before) => {
-      const next = new Set(before);
-      if (on) next.add(id);
-      else next.delete(id);
-      return next;
-    });
+  const select = useCallback(
+    (id: string, on: boolean) =>
+      setSelected((before) => {
+        const next = new Set(before);
+        if (on) next.add(id);
+        else next.delete(id);
+        return next;
+      }),
+    [],
+  );
   return (
     <div className={isLive ? css.room : `${css.room} ${css.stale}`}>
       <Head name={name} conference={conference} onOpen={setDialog} />
       {isOver && <ProblemBox error={room.error} onRetry={room.refresh} />}
-      <Talkers name={name} room={room} mayControl={mayControl} />
+      <Talkers name={name} participants={room.participants} levels={room.levels} mayControl={mayControl} />
       <div className={css.columns}>
         <aside className={css.attention} aria-label={t("room.attention")}>
           <Attention name={name} sections={sections} mayControl={mayControl} />
@@ -139,25 +147,22 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
                 onOpen={setDialog}
               />
             )}
-            {sections.in.length === 0 ? (
+            {room.isDrawing ? (
+              <Loading label={tc("loading")} />
+            ) : sections.in.length === 0 ? (
               <Empty>{t("room.empty")}</Empty>
             ) : isIn.length === 0 ? (
               <Empty>{t("room.filter.none")}</Empty>
             ) : (
               <ParticipantList
+                name={name}
                 participants={isIn}
-                render={(one) => (
-                  <ParticipantRow
-                    name={name}
-                    participant={one}
-                    hints={room.hints.get(one.participant_id)}
-                    levels={room.levels}
-                    mayControl={mayControl}
-                    isSelected={selected.has(one.participant_id)}
-                    onSelect={(on) => select(one.participant_id, on)}
-                    onOpen={setDialog}
-                  />
-                )}
+                hints={room.hints}
+                levels={room.levels}
+                mayControl={mayControl}
+                selected={selected}
+                onSelect={select}
+                onOpen={setDialog}
               />
             )}
           </Section>
@@ -169,6 +174,8 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
       {mayControl && <Bar name={name} conference={conference} onOpen={setDialog} />}
       {dialog?.kind === "invite" ? (
         <InviteDialog conference={name} onClose={() => setDialog(null)} />
+      ) : dialog?.kind === "leaders" ? (
+        <LeaderLinksDialog of={{ conference: name }} title={name} onClose={() => setDialog(null)} />
       ) : (
         dialog && (
           <ConferenceDialogs name={name} room={room} dialog={dialog} onClose={() => setDialog(null)} />
@@ -179,7 +186,7 @@ function Room({ name, room, conference }: { name: string; room: RoomData; confer
 }
 
 /** Those who want something: who waits, who has raised a hand, who is being called. */
-function Attention({
+const Attention = memo(function Attention({
   name,
   sections,
   mayControl,
@@ -207,7 +214,7 @@ function Attention({
             )
           }
         >
-          <ul className={css.rows}>
+          <Rows>
             {sections.waiting.map((one) => (
               <RowShell key={one.participant_id} participant={one}>
                 {mayControl && (
@@ -229,12 +236,12 @@ function Attention({
                 )}
               </RowShell>
             ))}
-          </ul>
+          </Rows>
         </Section>
       )}
       {sections.hands.length > 0 && (
         <Section title={t("room.hands")} count={sections.hands.length}>
-          <ul className={css.rows}>
+          <Rows>
             {sections.hands.map((one) => (
               <RowShell key={one.participant_id} participant={one} icon={<Hand />}>
                 {mayControl && (
@@ -264,23 +271,32 @@ function Attention({
                 )}
               </RowShell>
             ))}
-          </ul>
+          </Rows>
         </Section>
       )}
       {sections.called.length > 0 && (
         <Section title={t("room.called")} count={sections.called.length}>
-          <ul className={css.rows}>
+          <Rows>
             {sections.called.map((one) => (
               <Called key={one.participant_id} name={name} participant={one} mayControl={mayControl} />
             ))}
-          </ul>
+          </Rows>
         </Section>
       )}
     </>
   );
+});
+
+/** Rows with buttons: one stop of the Tab key. */
+function Rows({ children }: { children: ReactNode }) {
+  return (
+    <ul className={css.rows} {...useRoving<HTMLUListElement>({ rows: "li" })}>
+      {children}
+    </ul>
+  );
 }
 
-function Head({
+const Head = memo(function Head({
   name,
   conference,
   onOpen,
@@ -290,6 +306,8 @@ function Head({
   onOpen: (dialog: OpenDialog) => void;
 }) {
   const mayControl = useMay("control");
+  // A leader's link opens the room, and invites nobody.
+  const isByLink = Boolean(useSession()?.leader);
   const { locked, lecture, recording } = conference;
   return (
     <header className={css.head}>
@@ -326,14 +344,21 @@ function Head({
           >
             {t("room.lecture")}
           </Button>
-          <Button icon={<Link2 />} onClick={() => onOpen({ kind: "invite" })}>
-            {t("invite")}
-          </Button>
+          {!isByLink && (
+            <>
+              <Button icon={<KeyRound />} onClick={() => onOpen({ kind: "leaders" })}>
+                {t("leader_link")}
+              </Button>
+              <Button icon={<Link2 />} onClick={() => onOpen({ kind: "invite" })}>
+                {t("invite")}
+              </Button>
+            </>
+          )}
         </div>
       )}
     </header>
   );
-}
+});
 
 function TimeLeft({ until }: { until: string }) {
   const [now, setNow] = useState(Date.now);
@@ -349,11 +374,27 @@ function TimeLeft({ until }: { until: string }) {
   );
 }
 
+const isTalking = (one: Participant) => one.talking && !one.muted && one.state === "in";
+
+/** Read out on request: talking is silent otherwise. */
+function talkingNow(participants: Participant[]): string {
+  const names = participants.filter(isTalking).slice(0, TALKERS_MAX).map(nameOf);
+  return `${t("room.talking")}: ${names.join(", ") || t("room.talking.nobody")}`;
+}
+
 /** Who talks: a click mutes. */
-function Talkers({ name, room, mayControl }: { name: string; room: RoomData; mayControl: boolean }) {
-  const talking = room.participants
-    .filter((one) => one.talking && !one.muted && one.state === "in")
-    .slice(0, TALKERS_MAX);
+const Talkers = memo(function Talkers({
+  name,
+  participants,
+  levels,
+  mayControl,
+}: {
+  name: string;
+  participants: Participant[];
+  levels: LevelStore;
+  mayControl: boolean;
+}) {
+  const talking = participants.filter(isTalking).slice(0, TALKERS_MAX);
   return (
     <section className={css.talkers} aria-label={t("room.talking")}>
       <h2 className={css.talkersTitle}>{t("room.talking")}</h2>
@@ -371,7 +412,7 @@ function Talkers({ name, room, mayControl }: { name: string; room: RoomData; may
               <span className={css.chipName}>{nameOf(one)}</span>
               <Meter
                 slim
-                read={room.levels.reader(one.participant_id)}
+                read={levels.reader(one.participant_id)}
                 label={t("room.level.who", { name: nameOf(one) })}
               />
             </button>
@@ -380,7 +421,7 @@ function Talkers({ name, room, mayControl }: { name: string; room: RoomData; may
       </ul>
     </section>
   );
-}
+});
 
 function Called({
   name,
@@ -451,7 +492,7 @@ function Selected({ name, chosen, onDone, onOpen }: SelectedProps) {
   );
 }
 
-function Bar({
+const Bar = memo(function Bar({
   name,
   conference,
   onOpen,
@@ -541,4 +582,4 @@ function Bar({
       </span>
     </div>
   );
-}
+});

@@ -1,5 +1,5 @@
-import { t } from "../../texts/console";
 import { amount, measure, percent } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { Badge, Facts } from "../../ui/Page";
 import { qualityOf, qualityTone, type Statistics } from "./hints";
 

@@ -3,8 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { client, everyPage, ok, type Schemas } from "../../api/client";
 import { ApiProblem } from "../../api/problem";
-import { t } from "../../texts/console";
 import { amount } from "../../texts/format";
+import { t } from "../../texts/pages";
 import { ActionDialog } from "../../ui/ActionDialog";
 import { Button } from "../../ui/Button";
 import { Dialog, DialogActions } from "../../ui/Dialog";
@@ -30,6 +30,7 @@ import type { RoomData } from "./useRoom";
 
 export type OpenDialog =
   | { kind: "invite" }
+  | { kind: "leaders" }
   | { kind: "call" }
   | { kind: "record" }
   | { kind: "end" }
@@ -73,6 +74,7 @@ export function ConferenceDialogs({
     case "eject":
       return <EjectDialog {...common} participants={dialog.participants} />;
     case "invite":
+    case "leaders":
       return null;
   }
 }
@@ -176,10 +178,7 @@ function AnnounceDialog({ name, participant, onClose }: Common & { participant: 
   const [playing, setPlaying] = useState<string | null>(null);
   const sounds = useQuery({
     queryKey: ["media"],
-    queryFn: () =>
-      everyPage<Schemas["Media"]>((cursor) =>
-        ok(client.GET("/v1/media", { params: { query: { limit: 500, ...(cursor ? { cursor } : {}) } } })),
-      ),
+    queryFn: () => everyPage<Schemas["Media"]>((query) => ok(client.GET("/v1/media", { params: { query } }))),
     retry: false,
   });
   const start = () =>

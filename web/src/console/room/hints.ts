@@ -63,6 +63,13 @@ export class HintTracker {
   }
 }
 
+/** Whether nothing has to be drawn again. */
+export function areSame(some: Map<string, Hint[]>, others: Map<string, Hint[]>): boolean {
+  return (
+    some.size === others.size && [...some].every(([id, hints]) => others.get(id)?.join() === hints.join())
+  );
+}
+
 export type Quality = "good" | "fair" | "poor" | "unknown";
 
 export const qualityTone: Record<Quality, Tone> = {

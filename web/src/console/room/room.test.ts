@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { LiveEvent } from "../../feed/connection";
-import { findings, HintTracker, qualityOf } from "./hints";
+import { areSame, findings, HintTracker, qualityOf } from "./hints";
 import { applyEvent, changesConference, matchesFilter, nameOf, type Participant, sectionsOf } from "./state";
 
 const AT = "2030-06-20T15:16:02Z";
@@ -150,6 +150,14 @@ describe("hints", () => {
     const tracker = new HintTracker();
     tracker.update([line({ noise_floor_dbov: -40 }, { muted: true })], 0);
     expect(tracker.update([line({ noise_floor_dbov: -40 }, { muted: true })], 20_000).size).toBe(0);
+  });
+
+  test("are drawn again when they are others", () => {
+    const some = new Map([["1", ["noise" as const]]]);
+    expect(areSame(some, new Map([["1", ["noise" as const]]]))).toBe(true);
+    expect(areSame(some, new Map([["1", ["echo" as const]]]))).toBe(false);
+    expect(areSame(some, new Map([["2", ["noise" as const]]]))).toBe(false);
+    expect(areSame(some, new Map())).toBe(false);
   });
 
   test("rate a line by its mean opinion score", () => {

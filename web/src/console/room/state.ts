@@ -1,8 +1,8 @@
 /** What is shown of a conference: a snapshot, and the events since. */
-import type { Schemas } from "../../api/client";
 import type { LiveEvent } from "../../feed/connection";
+import type { Participant } from "../conferences";
 
-export type Participant = Schemas["Participant"];
+export type { Participant };
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
 const flag = (value: unknown, otherwise: boolean): boolean =>
@@ -104,6 +104,9 @@ export function applyEvent(list: Participant[], event: LiveEvent, conference: st
       return list;
   }
 }
+
+export const applyEvents = (list: Participant[], events: LiveEvent[], conference: string): Participant[] =>
+  events.reduce((shown, event) => applyEvent(shown, event, conference), list);
 
 /** Whether the conference itself has to be read again. */
 export function changesConference(event: LiveEvent, conference: string): boolean {

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { LiveEvent } from "../../feed/connection";
-import { t } from "../../texts/console";
+import { t } from "../../texts/pages";
 import { nameOf, type Participant } from "./state";
 
 const GATHER_MS = 1_500;
@@ -26,7 +26,8 @@ export function useNews() {
       setNews(words.join(". "));
     }, GATHER_MS);
   }, []);
-  return { news, hear };
+  const say = useCallback((text: string) => setNews(text), []);
+  return { news, hear, say };
 }
 
 type NewsKind = "entered" | "left" | "hand" | "waiting" | "recording";

@@ -1,18 +1,25 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useRef, useState } from "react";
-import { client, everyPage, ok } from "../../api/client";
+import { useCallback, useDeferredValue, useEffect, useRef, useState } from "react";
 import type { LiveEvent } from "../../feed/connection";
 import { useFeed, useLevelsWanted } from "../../feed/useFeed";
-import type { Conference } from "../conferences";
-import { type Hint, HintTracker } from "./hints";
+import {
+  type Conference,
+  conferenceQuery,
+  type Participant,
+  participantsQuery,
+  readParticipants,
+} from "../conferences";
+import { areSame, type Hint, HintTracker } from "./hints";
 import { LevelStore } from "./levels";
-import { applyEvent, changesConference, type Participant } from "./state";
+import { applyEvents, changesConference } from "./state";
 import { useNews } from "./useNews";
 
-/** Statistics are not told by events: they are read so often. */
-const READ_AGAIN_MS = 5_000;
+/** Events of this time are shown at once: many come together, and drawing takes longer than reading them. */
+const GATHER_MS = 50;
 /** Events that came while a snapshot was read are applied to it again: so many at most. */
 const KEPT_MAX = 2_000;
+
+const nobody: Participant[] = [];
 
 export interface RoomData {
   conference: Conference | undefined;
@@ -21,7 +28,10 @@ export interface RoomData {
   levels: LevelStore;
   /** For the live region. */
   news: string;
+  say: (text: string) => void;
   isPending: boolean;
+  /** The participants are known and not drawn yet. */
+  isDrawing: boolean;
   error: unknown;
   refresh: () => void;
 }
@@ -31,44 +41,53 @@ export function useRoom(name: string): RoomData {
   const [levels] = useState(() => new LevelStore());
   const tracker = useRef(new HintTracker());
   const since = useRef<LiveEvent[]>([]);
+  const gathered = useRef<LiveEvent[]>([]);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const [hints, setHints] = useState(new Map<string, Hint[]>());
-  const { news, hear } = useNews();
+  const { news, hear, say } = useNews();
   useLevelsWanted();
+  useEffect(() => () => clearTimeout(timer.current), []);
 
-  const conferenceKey = ["conference", name];
-  const participantsKey = ["participants", name];
-  const conference = useQuery({
-    queryKey: conferenceKey,
-    queryFn: () => ok(client.GET("/v1/conferences/{name}", { params: { path: { name } } })),
-    refetchInterval: 30_000,
-  });
+  const { queryKey: conferenceKey } = conferenceQuery(name);
+  const { queryKey: participantsKey } = participantsQuery(name);
+  const conference = useQuery(conferenceQuery(name));
   const participants = useQuery({
-    queryKey: participantsKey,
+    ...participantsQuery(name),
     queryFn: async () => {
       since.current = [];
-      const read = await everyPage<Participant>((cursor) =>
-        ok(
-          client.GET("/v1/conferences/{name}/participants", {
-            params: { path: { name }, query: { limit: 500, ...(cursor ? { cursor } : {}) } },
-          }),
-        ),
-      );
-      return since.current.reduce((list, event) => applyEvent(list, event, name), read);
+      const read = await readParticipants(name);
+      return applyEvents(read, since.current, name);
     },
-    refetchInterval: READ_AGAIN_MS,
-    // Statistics differ in every answer: comparing hundreds of participants deeply would find nothing that is shared.
-    structuralSharing: false,
   });
 
   const { data } = participants;
   useEffect(() => {
-    if (data) setHints(tracker.current.update(data, Date.now()));
+    if (!data) return;
+    const found = tracker.current.update(data, Date.now());
+    setHints((before) => (areSame(before, found) ? before : found));
   }, [data]);
 
   const refresh = useCallback(() => {
     void queries.invalidateQueries({ queryKey: ["conference", name] });
     void queries.invalidateQueries({ queryKey: ["participants", name] });
   }, [queries, name]);
+
+  const show = () => {
+    timer.current = undefined;
+    const events = gathered.current;
+    gathered.current = [];
+    const before = queries.getQueryData(participantsKey);
+    if (before) {
+      for (const event of events) hear(event, before);
+      queries.setQueryData(participantsKey, applyEvents(before, events, name));
+    }
+    if (!events.some((event) => changesConference(event, name))) return;
+    void queries.invalidateQueries({ queryKey: conferenceKey });
+    // Who waited for the start is in now, or waits again.
+    if (events.some(({ type }) => type === "conference.started" || type === "conference.stopped")) {
+      void queries.invalidateQueries({ queryKey: participantsKey });
+    }
+  };
 
   useFeed((message) => {
     if (message.kind === "reset") return refresh();
@@ -80,25 +99,20 @@ export function useRoom(name: string): RoomData {
     }
     if (event.conference !== name && event.data?.from_conference !== name) return;
     if (since.current.length < KEPT_MAX) since.current.push(event);
-    const before = queries.getQueryData<Participant[]>(participantsKey);
-    if (before) {
-      hear(event, before);
-      queries.setQueryData<Participant[]>(participantsKey, applyEvent(before, event, name));
-    }
-    if (!changesConference(event, name)) return;
-    void queries.invalidateQueries({ queryKey: conferenceKey });
-    // Who waited for the start is in now, or waits again.
-    if (event.type === "conference.started" || event.type === "conference.stopped") {
-      void queries.invalidateQueries({ queryKey: participantsKey });
-    }
+    gathered.current.push(event);
+    timer.current ??= setTimeout(show, GATHER_MS);
   });
 
+  // Drawn when there is nothing more urgent, in pieces: hundreds of rows may have changed.
+  const shown = useDeferredValue(data ?? nobody, nobody);
   return {
     conference: conference.data,
-    participants: data ?? [],
-    hints,
+    participants: shown,
+    isDrawing: shown === nobody && data !== undefined && data.length > 0,
+    hints: useDeferredValue(hints),
     levels,
     news,
+    say,
     isPending: conference.isPending || participants.isPending,
     error: conference.error ?? participants.error,
     refresh,

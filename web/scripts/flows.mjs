@@ -1,0 +1,396 @@
+// What people do with the pages, step by step. `by` is how they press and enter (hands.mjs), `scene` the names that are used, and `look`
+// looks at a page when it shows what its name says.
+import { until } from "./service.mjs";
+
+export const password = "correct horse battery";
+
+export async function accept({ service, by }, page, link) {
+  await page.goto(service.base + link);
+  await by.fill(page, "input >> nth=0", password);
+  await by.fill(page, "input >> nth=1", password);
+  await by.press(page, "button[type=submit]");
+}
+
+/** Somebody in a conference by name, as the service sees it. */
+export const inConference = async (service, conference, name) =>
+  (await service.participants(conference)).find(
+    (one) => one.display_name === name && (one.state === "in" || one.state === "waiting"),
+  );
+
+/** Waits until the page hears something, and the service hears the page. */
+export async function isHeard(service, page, conference, name) {
+  await until(`sound at ${name}`, () =>
+    page.evaluate(async () => {
+      const stats = await window.peers.at(-1).getStats();
+      return [...stats.values()].some((one) => one.type === "inbound-rtp" && one.totalAudioEnergy > 0.001);
+    }),
+  );
+  await until(`sound from ${name}`, async () => {
+    const { statistics } = await inConference(service, conference, name);
+    return statistics.packets_received > 50 && statistics.level_dbov > -60;
+  });
+}
+
+/** An operator is invited, signs out and in, and books. */
+export async function beginnings(world) {
+  const { service, step, by, look, scene, operator } = world;
+  await step("an invited person sets a password and is signed in", async () => {
+    const [name, mail] = scene.operator;
+    await operator.goto(service.base + (await service.invite(name, mail, "--operator", "--role", "admin")));
+    await operator.waitForSelector("h1:has-text('Welcome')");
+    await by.fill(operator, "input >> nth=0", "short");
+    await by.press(operator, "button[type=submit]");
+    await look(operator, "welcome");
+    await by.fill(operator, "input >> nth=0", password);
+    await by.fill(operator, "input >> nth=1", password);
+    await by.press(operator, "button[type=submit]");
+    await operator.waitForSelector("h1:has-text('Conferences')");
+    await look(operator, "home-empty");
+  });
+  await step("who is signed out is led to the sign-in, and back", async () => {
+    await by.pick(operator, "button:has-text('Account and language')", "Sign out");
+    await operator.waitForSelector("h1:has-text('Sign in')");
+    await operator.goto(`${service.base}/console/calls?outcome=answered`);
+    await by.fill(operator, "input[type=email]", scene.operator[1]);
+    await by.fill(operator, "input[type=password]", "not the right one");
+    await by.press(operator, "button[type=submit]");
+    await operator.waitForSelector("[role=alert]");
+    await look(operator, "sign-in");
+    await by.fill(operator, "input[type=password]", password);
+    await by.press(operator, "button[type=submit]");
+    await operator.waitForSelector("h1:has-text('Calls')");
+    if (!operator.url().includes("outcome=answered")) throw new Error(operator.url());
+  });
+  await step("an organiser books a conference and a series", async () => {
+    await operator.goto(`${service.base}/console/bookings/new`);
+    await operator.waitForSelector("text=seats are left then");
+    await by.fill(operator, "input[pattern]", scene.booked);
+    await look(operator, "booking-new");
+    await by.press(operator, "button[type=submit]");
+    await operator.waitForSelector("text=Reservation token");
+    await look(operator, "booking");
+    await operator.goto(`${service.base}/console/bookings/new`);
+    await operator.waitForSelector("text=seats are left then");
+    await by.fill(operator, "input[pattern]", scene.series);
+    await by.choose(operator, "select", "Weekly");
+    await operator.waitForSelector("button[type=submit]:not(:disabled)");
+    await by.press(operator, "button[type=submit]");
+    await operator.waitForSelector(`h1:has-text('${scene.series}')`);
+    await until("four dates", async () => (await operator.locator("tbody tr").count()) === 4);
+    await look(operator, "series");
+  });
+  await step("one date of a series is moved, another one dropped", async () => {
+    await by.pick(operator, "tr:nth-child(2) button", "Move");
+    await by.later(operator, "dialog input");
+    await by.press(operator, "dialog button[type=submit]");
+    await operator.waitForSelector("tr:nth-child(2) >> text=moved");
+    await by.pick(operator, "tr:nth-child(3) button", "Drop");
+    await by.press(operator, "dialog button[type=submit]");
+    await operator.waitForSelector("tr:nth-child(3) >> text=dropped");
+    await look(operator, "series-changed");
+    await operator.goto(`${service.base}/console/bookings`);
+    await until(
+      "three bookings",
+      async () => (await operator.locator(`td:has-text('${scene.series}')`).count()) >= 3,
+    );
+    await look(operator, "bookings");
+  });
+  await step("bookings have an address for calendar programs", async () => {
+    await by.press(operator, "button:has-text('Calendar address')");
+    await by.press(operator, "dialog button:has-text('Make an address')");
+    const address = await operator.inputValue("dialog input[readonly]");
+    await look(operator, "calendar-address");
+    const calendar = await (await fetch(service.api + new URL(address).pathname)).text();
+    if (!calendar.startsWith("BEGIN:VCALENDAR") || !calendar.includes(scene.booked))
+      throw new Error(calendar);
+    await by.press(operator, "dialog button:has-text('Remove it')");
+    await operator.waitForSelector("text=The address is removed");
+    await operator.keyboard.press("Escape");
+  });
+}
+
+/** A guest joins by an invitation and is led by the leader. */
+export async function leading(world) {
+  const { service, step, by, look, scene, leader, caller } = world;
+  const { board, guest, renamed } = scene;
+  service.call(`conf-${board}`, 440);
+  service.call(`conf-${board}`, 600);
+  if (world.isFirst) {
+    service.noisy(`conf-${board}`);
+    await service.name(board, "Grace Hall", "Omar Said", "Paula Reyes");
+  }
+  await step("an invitation from the room is joined by its link, with sound both ways", async () => {
+    await accept(world, leader, await service.invite(...scene.leader, "--role", "organiser"));
+    await leader.waitForSelector("h1:has-text('Conferences')");
+    await by.press(leader, `h3 a:has-text('${board}')`);
+    await leader.waitForSelector("h2:has-text('In the conference')");
+    await by.press(leader, "header button:has-text('Invite')");
+    await by.press(leader, "dialog button:has-text('Make link')");
+    const link = await leader.inputValue("dialog input[readonly]");
+    await look(leader, "room-invite");
+    await leader.keyboard.press("Escape");
+    await caller.goto(service.base + link.slice(link.indexOf("/join/")));
+    await caller.waitForSelector("[role=meter]");
+    await look(caller, "join");
+    await by.fill(caller, "input[autocomplete=name]", guest);
+    await caller.keyboard.press("Enter");
+    await until("the caller", () => inConference(service, board, guest));
+    await caller.waitForSelector("text=(you)");
+    await isHeard(service, caller, board, guest);
+    await look(caller, "join-call");
+  });
+  if (world.isFirst) await accidents(world);
+  await leaderLink(world);
+  const first = guest.split(" ")[0];
+  await step("the leader mutes with one click, and the caller sees it", async () => {
+    await by.press(leader, `button:has-text('Mute ${first}')`);
+    await caller.waitForSelector("text=You are muted in the conference");
+    await by.press(leader, `button:has-text('Unmute ${first}')`);
+    await caller.waitForSelector("text=You can be heard");
+  });
+  await step("somebody is renamed", async () => {
+    await by.pick(leader, `button:has-text('More for ${first}')`, "Rename");
+    await by.fill(leader, "dialog input", renamed);
+    await leader.keyboard.press("Enter");
+    await leader.waitForSelector(`strong:has-text('${renamed}')`);
+  });
+  await step("lock, lecture, record, announce", async () => {
+    await by.press(leader, "button:has-text('Lock')");
+    await leader.waitForSelector("button[aria-pressed=true]:has-text('Locked')");
+    await by.press(leader, "button:has-text('Lecture')");
+    await leader.waitForSelector("text=muted by lecture");
+    await by.press(leader, "button:has-text('Lecture')");
+    await by.press(leader, "[role=toolbar] button:has-text('Record')");
+    await look(leader, "room-record");
+    await by.press(leader, "dialog button[type=submit]");
+    await leader.waitForSelector("header >> text=Recording");
+    await by.pick(leader, "[role=toolbar] button:has-text('Recording')", "Stop recording");
+    await by.press(leader, "button:has-text('Announce')");
+    await by.press(leader, "dialog button:has-text('Play')");
+    await leader.waitForSelector("dialog button:has-text('Stop')");
+    await leader.keyboard.press("Escape");
+  });
+  await step("a room is found by name, with Control and K", async () => {
+    await leader.keyboard.press("Control+K");
+    await leader.waitForSelector("[role=combobox]");
+    await leader.keyboard.type(board.slice(0, 4).toLowerCase());
+    await leader.waitForSelector(`[role=option]:has-text('${board}')`);
+    await look(leader, "palette");
+    await leader.keyboard.press("Enter");
+    await leader.waitForSelector(`h1:has-text('${board}')`);
+  });
+  if (world.isFirst) await togetherness(world);
+  await step("somebody is removed, and told so", async () => {
+    await by.pick(leader, `button:has-text('More for ${renamed.split(" ")[0]}')`, "Remove");
+    await by.press(leader, "dialog button[type=submit]");
+    await caller.waitForSelector("text=The call is over");
+    await look(caller, "join-over");
+  });
+}
+
+/** Somebody without an account leads one conference. */
+async function leaderLink({ service, step, by, look, scene, leader, newPage }) {
+  const { board } = scene;
+  const guest = await newPage();
+  const status = (conference) =>
+    guest.evaluate((name) => fetch(`/v1/conferences/${name}`).then((answer) => answer.status), conference);
+  await step("a leader's link opens its room without an account, and nothing else", async () => {
+    await by.press(leader, 'button:has-text("Leader\'s link")');
+    await by.fill(leader, "dialog form input", "Ben");
+    await by.press(leader, "dialog button[type=submit]");
+    await leader.waitForSelector("dialog td:has-text('Ben')");
+    const link = await leader.inputValue("dialog input[readonly]");
+    await look(leader, "leader-links");
+    await guest.goto(service.base + link.slice(link.indexOf("/console/")));
+    await guest.waitForSelector(`h1:has-text('${board}')`);
+    await guest.waitForSelector("[role=toolbar]");
+    await look(guest, "room-by-link");
+    await guest.goto(`${service.base}/console/calls`);
+    await guest.waitForSelector(`h1:has-text('${board}')`);
+    const found = [await status(board), await status(scene.booked)];
+    if (found.join() !== "200,403") throw new Error(`${found}`);
+    await by.press(leader, "dialog button:has-text('Revoke')");
+    await leader.waitForSelector("text=The link is revoked");
+    await until("the end of the session", async () => (await status(board)) === 401);
+  });
+  await leader.keyboard.press("Escape");
+  await guest.context().close();
+}
+
+/** What happens by itself while somebody is in a call. */
+async function accidents({ service, step, look, scene, leader, caller }) {
+  const { board, guest } = scene;
+  await step("names that callers choose are text", async () => {
+    await leader.waitForSelector(`strong:has-text('${guest}')`);
+    await look(leader, "room");
+  });
+  await step("a reload in mid-call keeps the seat", async () => {
+    const before = (await service.participants(board)).length;
+    await caller.reload();
+    await caller.waitForSelector("text=(you)");
+    await until("the same number", async () => (await service.participants(board)).length === before);
+    await isHeard(service, caller, board, guest);
+  });
+  await step("a lost network is found again in the same call", async () => {
+    const { participant_id } = await inConference(service, board, guest);
+    await caller.context().setOffline(true);
+    await caller.evaluate(() => window.dispatchEvent(new Event("online")));
+    try {
+      await caller.waitForSelector("text=Your seat is kept");
+      await look(caller, "join-lost");
+    } finally {
+      await caller.context().setOffline(false);
+    }
+    await caller.waitForSelector("text=You are in");
+    const after = await inConference(service, board, guest);
+    if (after.participant_id !== participant_id) throw new Error("another participant id");
+  });
+  await step("a noisy line is named, with its cure beside it", async () => {
+    await leader.waitForSelector("text=noise from this line");
+    await look(leader, "room-hint");
+    await leader.click("button:has-text('Suppress noise')");
+    await until("the suppression", async () =>
+      (await service.participants(board)).some((one) => one.sound?.noise_suppression),
+    );
+  });
+}
+
+async function togetherness({ service, step, by, look, scene, leader, operator }) {
+  await step("two leaders at once see the same", async () => {
+    await operator.goto(`${service.base}/console/rooms/${scene.board}`);
+    await by.press(operator, "button[aria-pressed=true]:has-text('Locked')");
+    await leader.waitForSelector("button[aria-pressed=false]:has-text('Lock')");
+  });
+  await step("a lost feed is said", async () => {
+    await leader.route("**/v1/events**", (route) => route.abort());
+    await leader.reload();
+    try {
+      await leader.waitForSelector("text=Not live since");
+      await look(leader, "room-lost");
+    } finally {
+      await leader.unroute("**/v1/events**");
+    }
+  });
+}
+
+/** A conference that begins at the next full minute. */
+export const bookSoon = ({ service, scene }) =>
+  service.request("POST", "/v1/reservations", {
+    conference: scene.soon,
+    max_participants: 40,
+    starts_at: new Date(Math.ceil((Date.now() + 1_000) / 60_000) * 60_000).toISOString(),
+    duration_min: 30,
+  });
+
+/** A booking from its page to its end. */
+export async function bookings(world, { token }) {
+  const { service, step, by, look, scene, leader, caller } = world;
+  const booking = () => service.request("GET", `/v1/reservations/${token}`);
+  await step("a booking is invited to, joined by its link, extended and ended", async () => {
+    await leader.goto(`${service.base}/console/bookings/${token}`);
+    await by.press(leader, "button:has-text('Invite')");
+    await by.press(leader, "dialog button:has-text('Make link')");
+    const link = await leader.inputValue("dialog input[readonly]");
+    await leader.keyboard.press("Escape");
+    await until("its start", async () => (await booking()).state !== "reserved", 90_000);
+    service.call(`conf-${scene.soon}`, 500);
+    await caller.goto(service.base + link.slice(link.indexOf("/join/")));
+    await caller.reload();
+    await by.fill(caller, "input[autocomplete=name]", "Fay");
+    await caller.keyboard.press("Enter");
+    await until("Fay", () => inConference(service, scene.soon, "Fay"));
+    await by.press(leader, "a:has-text('Open room')");
+    await leader.waitForSelector(`h1:has-text('${scene.soon}')`);
+    await by.press(leader, "button:has-text('+15 min')");
+    await until("15 minutes more", async () => (await booking()).duration_min === 45);
+    await look(leader, "room-booked");
+    await by.press(leader, "button:has-text('End for all')");
+    await by.press(leader, "dialog button[type=submit]");
+    await caller.waitForSelector("text=The call is over");
+  });
+}
+
+/** Telephones and a browser in rooms with keys. */
+export async function keypads(world) {
+  const { service, step, by, look, scene, leader, caller } = world;
+  const { weekly, lobby } = scene;
+  service.call("meet", 440, `${weekly.number}#,,,,${weekly.leader}#`);
+  service.call("meet", 550, `${weekly.number}#,,,,${weekly.pin}#,,,,,,,,,,*9`);
+  service.call("meet", 440, `${lobby.number}#,,,,${lobby.leader}#`);
+  service.call("meet", 550, `${lobby.number}#,,,,${lobby.pin}#`);
+  await step("a telephone that raises its hand is seen, and let speak", async () => {
+    await leader.goto(`${service.base}/console/rooms/${weekly.name}`);
+    await leader.waitForSelector("h2:has-text('Hands')");
+    await look(leader, "room-hands");
+    await by.press(leader, "button:has-text('Let speak')");
+    await until("no hand", async () =>
+      (await service.participants(weekly.name)).every((one) => !one.hand_raised_at),
+    );
+  });
+  await step("who waits in the lobby is admitted", async () => {
+    await leader.goto(`${service.base}/console/rooms/${lobby.name}`);
+    await leader.waitForSelector("h2:has-text('Waiting')");
+    await look(leader, "room-waiting");
+    await by.press(leader, "button:has-text('Admit')");
+    await until(
+      "two in",
+      async () => (await service.participants(lobby.name)).filter((one) => one.state === "in").length === 2,
+    );
+  });
+  const { token } = await service.request("POST", "/v1/tokens", { service: "meet", valid_s: 3600 });
+  await step("a link with a room asks for the PIN, and the hand is raised by its button", async () => {
+    const about = `token=${token}&room=${weekly.number}&title=${weekly.name}&number=%2B44+1632+960000`;
+    await caller.goto(`${service.base}/join/meet#${about}`);
+    await caller.reload();
+    await by.fill(caller, "input[autocomplete=name]", "Dora");
+    await by.fill(caller, "input[inputmode=numeric]", weekly.pin);
+    await look(caller, "join-pin");
+    await by.press(caller, "button[type=submit]");
+    await until("Dora", () => inConference(service, weekly.name, "Dora"));
+    await caller.waitForSelector("text=(you)");
+    await by.press(caller, "button:has-text('Hand')");
+    await until("her hand", async () => (await inConference(service, weekly.name, "Dora")).hand_raised_at);
+    await by.press(caller, "button:has-text('Keypad')");
+    await look(caller, "join-keypad");
+    await caller.keyboard.press("Escape");
+    await by.press(caller, "button:has-text('Leave')");
+    await caller.waitForSelector("text=You have left");
+  });
+  if (world.isFirst) await refusals(world, token);
+  await step("a conference is ended for all", async () => {
+    await leader.goto(`${service.base}/console/rooms/${lobby.name}`);
+    await by.press(leader, "button:has-text('End for all')");
+    await look(leader, "room-end");
+    await by.press(leader, "dialog button[type=submit]");
+    await leader.waitForSelector("h1:has-text('Conferences')");
+    await until("its end", async () => (await service.participants(lobby.name)).length === 0);
+  });
+}
+
+async function refusals({ service, step, by, look, scene, newPage }, token) {
+  const { weekly } = scene;
+  await step("without a microphone people listen", async () => {
+    const listener = await newPage();
+    await listener.addInitScript(() => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+    });
+    await listener.goto(`${service.base}/join/meet#token=${token}&room=${weekly.number}&pin=${weekly.pin}`);
+    await by.press(listener, "button:has-text('Use my microphone')");
+    await listener.waitForSelector("text=does not let this page use the microphone");
+    await look(listener, "join-refused");
+    await by.fill(listener, "input[autocomplete=name]", "Lena");
+    await by.press(listener, "button:has-text('Listen only')");
+    await until("Lena", () => inConference(service, weekly.name, "Lena"));
+    await look(listener, "join-listening");
+    await listener.context().close();
+  });
+  await step("a link that leads nowhere says so", async () => {
+    const lost = await newPage();
+    await lost.goto(`${service.base}/join/nowhere#token=${token}`);
+    await by.fill(lost, "input[autocomplete=name]", "X");
+    await by.press(lost, "button[type=submit]");
+    await lost.waitForSelector("text=There is no such conference");
+    await look(lost, "join-nowhere");
+    await lost.context().close();
+  });
+}

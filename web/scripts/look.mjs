@@ -1,0 +1,78 @@
+// What stands in the way of somebody: faults that axe-core finds in both themes, and what is wider than a small screen. Keeps pictures.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const themes = ["light", "dark"];
+const wide = { width: 1440, height: 900 };
+const narrow = { width: 375, height: 812 };
+const QUALITY = 72;
+
+/** In the page: colours change over a moment, and what is measured meanwhile is of neither theme. */
+function settled(colorScheme) {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  return (
+    isDark === (colorScheme === "dark") &&
+    document.fonts.status === "loaded" &&
+    document.getAnimations().every((one) => one.playState !== "running")
+  );
+}
+
+/** A function that looks at a page as it is; with a folder it keeps pictures there, called by the name that is given to it. */
+export function looker(folder) {
+  if (folder) {
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(folder)) if (file.endsWith(".webp")) rmSync(join(folder, file));
+  }
+  return async function look(page, name) {
+    const faults = [];
+    for (const colorScheme of themes) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.waitForFunction(settled, colorScheme);
+      // Not as a script of the page, which its policy would refuse.
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      for (const { id, nodes } of violations)
+        faults.push(
+          `${id} (${colorScheme}): ${nodes[0].html.slice(0, 120)} ${nodes[0].any[0]?.message ?? ""}`,
+        );
+      if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${wide.width}.webp`));
+      await page.setViewportSize(narrow);
+      const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      if (wider > 0) faults.push(`${wider} pixels wider than a small screen`);
+      if (folder) await keep(page, join(folder, `${name}-${colorScheme}-${narrow.width}.webp`));
+      await page.setViewportSize(wide);
+    }
+    if (faults.length) throw new Error(`${name}: ${faults.join("; ")}`);
+  };
+}
+
+async function keep(page, file) {
+  // A frame later, what depends on the size of the screen is drawn.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  const session = await page.context().newCDPSession(page);
+  const { data } = await session.send("Page.captureScreenshot", { format: "webp", quality: QUALITY });
+  await session.detach();
+  writeFileSync(file, Buffer.from(data, "base64"));
+}
+
+/** Lists the pictures of a folder. */
+export function writeIndex(folder) {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".webp"));
+  const names = [...new Set(files.map((file) => file.replace(/-(light|dark)-\d+\.webp$/, "")))].sort();
+  const cell = (name, theme, { width }) => `[${width}](${name}-${theme}-${width}.webp)`;
+  const lines = [
+    "# Pictures of the pages",
+    "",
+    "Each page and state in both themes, 1440 and 375 pixels wide. `scripts/web pictures` makes them anew.",
+    "",
+    "| | light | dark |",
+    "|---|---|---|",
+    ...names.map((name) => {
+      const [light, dark] = themes.map((theme) => `${cell(name, theme, wide)} ${cell(name, theme, narrow)}`);
+      return `| ${name} | ${light} | ${dark} |`;
+    }),
+  ];
+  writeFileSync(join(folder, "README.md"), `${lines.join("\n")}\n`);
+}

@@ -1,0 +1,106 @@
+import { useState } from "react";
+import { request } from "../../api/client";
+import { measure } from "../../texts/format";
+import { t } from "../../texts/pages";
+import { Button } from "../../ui/Button";
+import { Dialog, DialogActions } from "../../ui/Dialog";
+import css from "../../ui/Dialog.module.css";
+import { TextField } from "../../ui/Field";
+import { Badge, Facts, Loading, type Tone } from "../../ui/Page";
+import { ProblemBox } from "../../ui/Problem";
+
+interface TrunkTest {
+  options: { status: number | null; reason: string | null; duration_ms: number; error: string | null };
+  call: null | {
+    to: string;
+    outcome: "answered" | "refused" | "no_answer";
+    status: number | null;
+    reason: string | null;
+    ringing_after_ms: number | null;
+    answered_after_ms: number | null;
+    ended_after_ms: number;
+  };
+}
+
+const tones: Record<NonNullable<TrunkTest["call"]>["outcome"], Tone> = {
+  answered: "good",
+  refused: "bad",
+  no_answer: "warn",
+};
+
+/** Asks the provider whether it is there and, where a number is given, calls it and hangs up when it is answered. */
+export function TrunkTestDialog({ name, onClose }: { name: string; onClose: () => void }) {
+  const [to, setTo] = useState("");
+  const [state, setState] = useState<{ result?: TrunkTest; error?: unknown; isBusy?: boolean }>({});
+  const test = async () => {
+    setState({ isBusy: true });
+    try {
+      const body = to.trim() ? { to: to.trim() } : {};
+      const result = await request<TrunkTest>("POST", `/v1/trunks/${encodeURIComponent(name)}/test`, body);
+      setState({ result });
+    } catch (error) {
+      setState({ error });
+    }
+  };
+  return (
+    <Dialog title={t("trunk_test.of", { name })} onClose={onClose}>
+      <form
+        className={css.form}
+        onSubmit={(event) => {
+          event.preventDefault();
+          void test();
+        }}
+      >
+        <TextField
+          label={t("trunk_test.to")}
+          hint={t("trunk_test.to.hint")}
+          type="tel"
+          value={to}
+          onChange={(event) => setTo(event.target.value)}
+        />
+        {state.error !== undefined && <ProblemBox error={state.error} />}
+        {state.isBusy && <Loading label={t("trunk_test.running")} />}
+        {state.result && <Result result={state.result} />}
+        <DialogActions>
+          <Button type="submit" look="primary" disabled={Boolean(state.isBusy)}>
+            {t("trunk_test")}
+          </Button>
+        </DialogActions>
+      </form>
+    </Dialog>
+  );
+}
+
+function Result({ result: { options, call } }: { result: TrunkTest }) {
+  const said = (status: number | null, reason: string | null) =>
+    [status, reason].filter(Boolean).join(" ") || "–";
+  return (
+    <div role="status">
+      <Facts>
+        {[
+          [
+            t("trunk_test.options"),
+            <Badge key="options" tone={options.status !== null && options.status < 500 ? "good" : "bad"}>
+              {options.error ?? said(options.status, options.reason)}
+            </Badge>,
+          ],
+          [t("trunk_test.took"), measure(options.duration_ms, "ms")],
+          ...(call
+            ? ([
+                [
+                  t("trunk_test.call"),
+                  <Badge key="call" tone={tones[call.outcome]}>
+                    {t(`trunk_test.${call.outcome}`)}
+                  </Badge>,
+                ],
+                [t("trunk_test.answer"), said(call.status, call.reason)],
+                [t("trunk_test.ringing"), measure(call.ringing_after_ms, "ms")],
+                [t("trunk_test.answered_after"), measure(call.answered_after_ms, "ms")],
+                [t("trunk_test.ended"), measure(call.ended_after_ms, "ms")],
+              ] satisfies [string, string | React.ReactNode][])
+            : []),
+        ]}
+      </Facts>
+    </div>
+  );
+}

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { bodyOf, formOf, type InboundService } from "./services";
+
+const service: InboundService = {
+  name: "conf-*",
+  conference: { name: "{rest}" },
+  access: { users: ["alice"], tokens: true, networks: ["192.0.2.0/24"] },
+  srtp: "required",
+};
+
+test("a new service says what it is and who may call", () => {
+  const form = { ...formOf(null), kind: "entry" as const, networks: "192.0.2.0/24 198.51.100.7" };
+  expect(bodyOf(form, null)).toEqual({
+    entry: { rooms: true },
+    access: { tokens: true, webrtc: false, users: false, networks: ["192.0.2.0/24", "198.51.100.7"] },
+  });
+});
+
+test("a change leaves alone what the form does not show", () => {
+  expect(bodyOf(formOf(service), service)).toEqual({
+    conference: { name: "{rest}" },
+    access: { tokens: true, webrtc: false, networks: ["192.0.2.0/24"] },
+    srtp: "required",
+  });
+  expect(bodyOf({ ...formOf(service), users: true, networks: "", srtp: "" }, service)).toEqual({
+    conference: { name: "{rest}" },
+    access: { tokens: true, webrtc: false, users: true, networks: null },
+    srtp: null,
+  });
+});
+
+test("another kind takes the place of the one before", () => {
+  const form = { ...formOf(service), kind: "announcement" as const, play: "welcome.wav, tone:440/500" };
+  expect(bodyOf(form, service)).toMatchObject({
+    conference: null,
+    announcement: { play: ["welcome.wav", "tone:440/500"] },
+  });
+});

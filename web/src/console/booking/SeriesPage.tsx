@@ -1,0 +1,193 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { CalendarArrowDown, Ellipsis, Trash2 } from "lucide-react";
+import { useState } from "react";
+import { amount, dateTime, localInput } from "../../texts/format";
+import { t } from "../../texts/pages";
+import { ActionDialog } from "../../ui/ActionDialog";
+import { ActionMenu } from "../../ui/ActionMenu";
+import { Button } from "../../ui/Button";
+import button from "../../ui/Button.module.css";
+import { TextField } from "../../ui/Field";
+import { Loaded } from "../../ui/List";
+import { Badge, Facts, Page, Panel, Section, Table, type Tone } from "../../ui/Page";
+import { useRefreshedBy } from "../conferences";
+import { useMay } from "../session";
+import {
+  changeBooking,
+  refusedKey,
+  removeBooking,
+  removeSeries,
+  type Series,
+  type SeriesDate,
+  seriesQuery,
+} from "./bookings";
+
+const route = getRouteApi("/shell/bookings/series/$id");
+
+const tones: Record<SeriesDate["state"], Tone> = {
+  booked: "good",
+  moved: "accent",
+  dropped: "none",
+  refused: "bad",
+};
+
+export function SeriesPage() {
+  const { id } = route.useParams();
+  useRefreshedBy((type) => type.startsWith("reservation."), [["series", id]]);
+  const series = useQuery(seriesQuery(id));
+  return <Loaded query={series}>{(data) => <Dates series={data} />}</Loaded>;
+}
+
+type Open = { kind: "move" | "drop"; date: SeriesDate } | { kind: "remove" };
+
+/** The dates of a series: each can be moved or dropped by itself. */
+function Dates({ series }: { series: Series }) {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const mayBook = useMay("book");
+  const [open, setOpen] = useState<Open | null>(null);
+  const refused = queries.getQueryData<SeriesDate[]>(refusedKey(`${series.id}`));
+  const dates = series.dates.map((date) => refused?.find((one) => one.date === date.date) ?? date);
+  const reload = async () => {
+    await queries.invalidateQueries({ queryKey: ["series"] });
+    await queries.invalidateQueries({ queryKey: ["reservations"] });
+  };
+  const close = () => setOpen(null);
+  return (
+    <Page
+      title={series.title || series.conference}
+      note={t(`series.note.${series.repeat}`, { zone: series.time_zone })}
+      actions={
+        <>
+          <a
+            href={`/v1/series/${series.id}/calendar`}
+            download={`${series.conference}.ics`}
+            className={`${button.button} ${button.plain} ${button.normal}`}
+          >
+            <CalendarArrowDown aria-hidden="true" size={17} />
+            {t("booking.ics")}
+          </a>
+          {mayBook && (
+            <Button icon={<Trash2 />} onClick={() => setOpen({ kind: "remove" })}>
+              {t("series.remove")}
+            </Button>
+          )}
+        </>
+      }
+    >
+      <Section title={t("series")}>
+        <Panel>
+          <Facts>
+            {[
+              [t("booking.conference"), series.conference],
+              [t("booking.starts"), dateTime(series.starts_at)],
+              [t("booking.duration"), t("minutes", { count: series.duration_min })],
+              [t("booking.seats"), amount(series.max_participants)],
+            ]}
+          </Facts>
+        </Panel>
+      </Section>
+      <Section title={t("series.dates")} count={dates.length}>
+        <Table
+          label={t("series.dates")}
+          head={[t("booking.starts"), t("booking.state"), t("series.why"), t("room.more")]}
+        >
+          {dates.map((date) => (
+            <tr key={date.date}>
+              <td>
+                {date.reservation ? (
+                  <Link to="/bookings/$token" params={{ token: date.reservation }}>
+                    {dateTime(date.starts_at)}
+                  </Link>
+                ) : (
+                  dateTime(date.starts_at)
+                )}
+              </td>
+              <td>
+                <Badge tone={tones[date.state]}>{t(`series.state.${date.state}`)}</Badge>
+              </td>
+              <td>{date.problem?.detail ?? "–"}</td>
+              <td>
+                {mayBook && date.reservation && (
+                  <ActionMenu
+                    label={t("room.more.who", { name: dateTime(date.starts_at) })}
+                    icon={<Ellipsis />}
+                    actions={() => [
+                      { text: t("series.move"), onSelect: () => setOpen({ kind: "move", date }) },
+                      {
+                        text: t("series.drop"),
+                        danger: true,
+                        begins: true,
+                        onSelect: () => setOpen({ kind: "drop", date }),
+                      },
+                    ]}
+                  />
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      </Section>
+      {open?.kind === "move" && <MoveDialog date={open.date} onClose={close} onDone={reload} />}
+      {open?.kind === "drop" && (
+        <ActionDialog
+          title={t("series.drop.ask", { time: dateTime(open.date.starts_at) })}
+          button={t("series.drop")}
+          danger
+          act={() => removeBooking(open.date.reservation ?? "").then(reload)}
+          onClose={close}
+        >
+          <p>{t("series.drop.text")}</p>
+        </ActionDialog>
+      )}
+      {open?.kind === "remove" && (
+        <ActionDialog
+          title={t("series.remove.ask", { name: series.title || series.conference })}
+          button={t("series.remove")}
+          danger
+          act={async () => {
+            await removeSeries(series.id);
+            await reload();
+            await navigate({ to: "/bookings" });
+          }}
+          onClose={close}
+        >
+          <p>{t("series.remove.text")}</p>
+        </ActionDialog>
+      )}
+    </Page>
+  );
+}
+
+function MoveDialog({
+  date,
+  onClose,
+  onDone,
+}: {
+  date: SeriesDate;
+  onClose: () => void;
+  onDone: () => Promise<void>;
+}) {
+  const [start, setStart] = useState(() => localInput(new Date(date.starts_at)));
+  return (
+    <ActionDialog
+      title={t("series.move.of", { time: dateTime(date.starts_at) })}
+      button={t("series.move")}
+      act={async () => {
+        await changeBooking(date.reservation ?? "", { starts_at: new Date(start).toISOString() });
+        await onDone();
+      }}
+      onClose={onClose}
+    >
+      <TextField
+        label={t("booking.starts")}
+        hint={t("booking.zone", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })}
+        type="datetime-local"
+        required
+        value={start}
+        onChange={(event) => setStart(event.target.value)}
+      />
+    </ActionDialog>
+  );
+}

@@ -1,0 +1,54 @@
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { type AnyRoute, RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { onSignedOut } from "../api/client";
+import { ApiProblem } from "../api/problem";
+import { loadCommon } from "../texts/common";
+import { loadConsole } from "../texts/console";
+import { readLanguage } from "../texts/texts";
+import { Notices } from "../ui/notices";
+import { makeRouter } from "./router";
+import { sessionQuery } from "./session";
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      // What the service refuses it refuses again.
+      retry: (failures, error) =>
+        failures < 2 && !(error instanceof ApiProblem && error.status >= 400 && error.status < 500),
+    },
+  },
+});
+const router = makeRouter(queries);
+// What every page needs, and the page of this address: asked for at once, beside each other.
+void queries.prefetchQuery(sessionQuery);
+const routes = Object.values<AnyRoute>(router.routesById);
+for (const { routeId } of router.matchRoutes(router.latestLocation)) {
+  const route = routes.find(({ id }) => id === routeId);
+  if (route) void router.loadRouteChunk(route);
+}
+
+const language = readLanguage();
+await Promise.all([loadCommon(language), loadConsole(language)]);
+document.documentElement.lang = language;
+
+onSignedOut(() => {
+  // Whoever was signed in is not any more: the pages ask again, and lead to the sign-in.
+  if (!queries.getQueryData(sessionQuery.queryKey)) return;
+  queries.setQueryData(sessionQuery.queryKey, null);
+  void router.invalidate();
+});
+
+const root = document.getElementById("root");
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={router} />
+        <Notices />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}
