@@ -18,8 +18,8 @@
 mod access;
 mod accounts;
 mod audit;
-mod call_messages;
 mod calendar_feeds;
+mod call_messages;
 mod call_samples;
 mod change;
 mod database;
@@ -56,8 +56,8 @@ pub use access::{
     Access, Account, AccountSettings, Authenticated, KeyId, LeaderSessionId, PersonId, SessionId,
 };
 pub use audit::{AuditQuery, Doing};
-pub use call_messages::CallMessages;
 pub use calendar_feeds::CalendarFeed;
+pub use call_messages::CallMessages;
 pub use change::{Change, ChangeError, Changed};
 pub use database::{Location, LocationError, make_folder};
 pub use error::StoreError;
