@@ -185,7 +185,8 @@ async fn list(_: Caller<Operator>, State(state): State<App>, Query(page): Query<
     responses((status = 201, description = "The account, with its first key.", body = NewAccount,
         headers(("Location" = String, description = "Its path."), ("ETag" = String, description = "Its version."))),
         (status = 409, description = "There is one of this cloud id and user name (1141).")))]
-async fn make(_: Caller<Operator>, State(state): State<App>, Body(body): Body<AccountBody>) -> Answer {
+async fn make(caller: Caller<Operator>, State(state): State<App>, Body(body): Body<AccountBody>) -> Answer {
+    let state = caller.acting(state);
     let AccountBody { cloud_id, username, recording_days, max_participants, requests_per_second, disabled } =
         body;
     let settings = Set { recording_days, max_participants, requests_per_second, disabled }.settings()?;
@@ -236,12 +237,13 @@ async fn one(
     responses((status = 200, description = "The account as it is now.", body = Account,
         headers(("ETag" = String, description = "Its version.")))))]
 async fn change(
-    _: Caller<Operator>,
+    caller: Caller<Operator>,
     State(state): State<App>,
     Segments([number]): Segments<1>,
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let account = id(&number)?;
     to_the_end(async move {
         let decide = |account: &Stored| {

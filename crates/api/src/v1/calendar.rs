@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, no_content, to_the_end},
+    audit::Audit,
     auth::SignedIn,
     calendar::{About, reservation_event},
     error::{ApiError, ROLE_FORBIDS, UNKNOWN_SESSION},
@@ -173,7 +174,9 @@ async fn feed(SignedIn { person, .. }: SignedIn, State(state): State<App>) -> An
 #[utoipa::path(post, path = "/v1/session/calendar", operation_id = "make_calendar_feed", tag = "people",
     security(("session" = [])),
     responses((status = 201, description = "The link.", body = NewFeed)))]
-async fn make_feed(SignedIn { session, person }: SignedIn, State(state): State<App>) -> Answer {
+async fn make_feed(signed_in: SignedIn, State(state): State<App>, audit: Audit) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { session, person } = signed_in;
     to_the_end(async move {
         let Some(account) = state.store.account_of(&session, &person).await? else {
             return Err(ApiError::coded(ROLE_FORBIDS, "there is no account yet that you could work in"));
@@ -191,7 +194,9 @@ async fn make_feed(SignedIn { session, person }: SignedIn, State(state): State<A
     security(("session" = [])),
     responses((status = 204, description = "It counts no more."),
         (status = 404, description = "There is none (1124).")))]
-async fn end_feed(SignedIn { person, .. }: SignedIn, State(state): State<App>) -> Answer {
+async fn end_feed(signed_in: SignedIn, State(state): State<App>, audit: Audit) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { person, .. } = signed_in;
     to_the_end(async move {
         match state.store.end_calendar_feed(person.id).await? {
             true => Ok(no_content()),

@@ -144,6 +144,7 @@ async fn list(caller: Caller<Control>, State(state): State<App>, Query(filter): 
         (status = 404, description = "There is no such reservation (1102)."),
         (status = 409, description = "The reservation is over (1201), or there are too many links (1216).")))]
 async fn make(caller: Caller<Control>, State(state): State<App>, Body(body): Body<LinkBody>) -> Answer {
+    let state = caller.acting(state);
     let LinkBody { conference, reservation, label, expires_at } = body;
     let wrong = |pointer: &str, detail: &str| ApiError::members(vec![FieldError::new(pointer, detail)]);
     let expires_at = expires_at.map(|Moment(at)| at);
@@ -183,6 +184,7 @@ async fn revoke(
     State(state): State<App>,
     Segments([number]): Segments<1>,
 ) -> Answer {
+    let state = caller.acting(state);
     let unknown = || ApiError::coded(UNKNOWN_LEADER_LINK, "the account has no such link");
     let id = number.parse().map(KeyId).map_err(|_| unknown())?;
     to_the_end(async move {

@@ -158,6 +158,7 @@ async fn put(
     conditions: Conditions,
     body: Put,
 ) -> Answer {
+    let state = caller.acting(state);
     let mut whole = Value::Null;
     // A member that is null is left out.
     merge(&mut whole, &body.without(READ_ONLY, ("name", &name))?);
@@ -185,6 +186,7 @@ async fn change(
     conditions: Conditions,
     patch: Patch,
 ) -> Answer {
+    let state = caller.acting(state);
     let patch = patch.without(READ_ONLY, ("name", &name))?;
     let (account, of) = (caller.account, name.clone());
     let decide = move |before: Option<&StoredService>| {
@@ -215,6 +217,7 @@ async fn delete(
     Segments([name]): Segments<1>,
     conditions: Conditions,
 ) -> Answer {
+    let state = caller.acting(state);
     to_the_end(async move {
         let condition = |before: Before<'_, StoredService>| conditions.check_before(before, tag);
         gone(state.store.delete_service_if(caller.account, &name, condition).await?, unknown)

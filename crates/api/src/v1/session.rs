@@ -434,10 +434,13 @@ async fn set_password(
     _: Channel,
     Admitted(source): Admitted,
     origin: Origin,
-    SignedIn { session, person }: SignedIn,
+    signed_in: SignedIn,
     State(state): State<App>,
+    audit: Audit,
     Body(PasswordBody { old_password, password }): Body<PasswordBody>,
 ) -> Answer {
+    let state = signed_in.acting(&state, &audit);
+    let SignedIn { session, person } = signed_in;
     to_the_end(async move {
         let now = state.control.now();
         let changed =
