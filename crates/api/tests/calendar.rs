@@ -61,9 +61,8 @@ async fn an_event_keeps_its_uid_and_its_sequence_rises_with_each_change() {
     assert_eq!(value(&after, "DTSTART:"), Some("20190620T170000Z"));
     assert_eq!(value(&after, "UID:"), value(&before, "UID:"));
     // The seven services change it as well.
-    let (status, _) = world
-        .get(&format!("/conference_reservation_modify?reservation_token={token}&extend_duration=10"))
-        .await;
+    let (status, _) =
+        world.get(&format!("/conference_reservation_modify?reservation_token={token}&duration=15")).await;
     assert_eq!(status, 200);
     assert_eq!(value(&calendar(&world, &path).await, "SEQUENCE:"), Some("2"));
 }

@@ -185,8 +185,11 @@ async fn a_change_with_the_cookie_counts_only_from_a_page_of_ours() {
     let mut tried = 0;
     for (path, item) in served["paths"].as_object().unwrap() {
         for method in item.as_object().unwrap().keys().map(|method| method.to_uppercase()) {
-            let is_sign_in =
-                method == "POST" && matches!(path.as_str(), "/v1/session" | "/v1/invitations/accept");
+            let is_sign_in = method == "POST"
+                && matches!(
+                    path.as_str(),
+                    "/v1/session" | "/v1/invitations/accept" | "/v1/leader-links/open"
+                );
             if !path.starts_with("/v1/") || matches!(method.as_str(), "GET" | "HEAD") || is_sign_in {
                 continue;
             }

@@ -40,16 +40,13 @@ struct MailServer {
 }
 
 impl MailServer {
-    /// `tls`: it offers STARTTLS with the certificate in this folder, and takes mails under it only.
-    fn start(port: u16, tls: Option<&Path>) -> Self {
+    /// `tls`: it offers STARTTLS with this certificate and key, and takes mails under it only.
+    fn start(port: u16, tls: Option<(&Path, &Path)>) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let acceptor = tls.map(|folder| {
+        let acceptor = tls.map(|(chain, key)| {
             let chain: Vec<CertificateDer<'static>> =
-                CertificateDer::pem_file_iter(folder.join("certificate.pem"))
-                    .unwrap()
-                    .map(Result::unwrap)
-                    .collect();
-            let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+                CertificateDer::pem_file_iter(chain).unwrap().map(Result::unwrap).collect();
+            let key = PrivateKeyDer::from_pem_file(key).unwrap();
             let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
                 .with_safe_default_protocol_versions()
                 .unwrap()
@@ -260,9 +257,7 @@ fn nothing_is_said_before_tls() {
         line.split('"').nth(1).unwrap().to_owned()
     };
     let (chain, key) = (file("certificate"), file("key"));
-    std::fs::copy(&chain, folder.path().join("certificate.pem")).ok();
-    std::fs::copy(&key, folder.path().join("key.pem")).ok();
-    let mail = MailServer::start(0, Some(folder.path()));
+    let mail = MailServer::start(0, Some((Path::new(&chain), Path::new(&key))));
     let config = configured(mail.port)
         .replace("security = \"none\"", "security = \"starttls\"")
         .replace("host = \"127.0.0.1\"", "host = \"localhost\"");
@@ -327,7 +322,7 @@ fn another_program_reads_the_same_dates_from_the_calendar_of_a_series() {
     for (repeat, count, start) in [
         // Over the change to daylight saving of the next spring, and the end of a month.
         ("weekly", 6, format!("{year}-03-10T08:30:00Z")),
-        ("daily", 5, format!("{year}-03-26T01:30:00Z")),
+        ("daily", 5, format!("{year}-03-25T01:30:00Z")),
         ("monthly", 4, format!("{year}-01-31T09:00:00Z")),
     ] {
         let body = json!({"conference": format!("Tea{repeat}"), "max_participants": 40, "starts_at": start,

@@ -6,9 +6,12 @@ mod support;
 
 use plenary_conference::{ConferenceName, Reservation, Timestamp};
 use plenary_model::{AccountId, Actor, AuditEntry, KeySettings, Redaction, Scope};
-use plenary_store::{AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Store, new_reservation_token};
+use plenary_store::{
+    Account, AccountSettings, AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Store,
+    new_reservation_token,
+};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 use support::{Database, put_room};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
@@ -103,6 +106,9 @@ async fn reservations_that_share_a_transaction_have_an_entry_each(database: &Dat
             duration_minutes: 30,
             divert: None,
             title: None,
+            guests: Vec::new(),
+            sequence: 0,
+            series: None,
         };
         let store = by(&store, &entry(bob, &format!("book{number}")));
         let names = NameRule::Exclusive { completed_minutes: 5 };
@@ -136,7 +142,10 @@ async fn every_kind_of_change_has_its_entry(database: &Database) {
     support::put_sip_user(&of("user"), bob, "desk", "plenary", "correct horse").await.unwrap();
     of("service").put_service(bob, "board", &json!({ "conference": { "name": "Board" } })).await.unwrap();
     of("webrtc").make_webrtc_key(bob, None).await.unwrap();
-    of("days").set_recording_days(bob, Some(7)).await.unwrap();
+    let keep = |account: &Account| {
+        Ok::<_, Infallible>(AccountSettings { recording_days: Some(7), ..account.settings })
+    };
+    of("days").change_account(bob, keep).await.unwrap();
     of("account").create_account_login("1-2-0/eve@example.com").await.unwrap();
     of("nobody").redact_number(bob, "+4930123456", Redaction::Drop, NOW).await.unwrap();
     let found: Vec<_> = entries(&store).await.into_iter().map(|(request, _)| request).collect();

@@ -15,7 +15,7 @@ use axum::{
     http::request::Parts,
 };
 use plenary_conference::AccountId;
-use plenary_model::{Actor, ConferenceName, Scope};
+use plenary_model::{ConferenceName, Scope};
 use plenary_store::{Access, Authenticated};
 use std::{marker::PhantomData, sync::Arc};
 

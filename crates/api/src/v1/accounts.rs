@@ -43,8 +43,14 @@ struct Account {
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
-    #[serde(flatten)]
-    set: Set,
+    /// How long its recordings are kept, in days; 0: for ever; null: as is configured.
+    recording_days: Option<u32>,
+    /// Seats of one of its conferences at the most; null: as is configured.
+    max_participants: Option<u32>,
+    /// Its requests per second; 0: any number; null: as is configured.
+    requests_per_second: Option<u32>,
+    /// It cannot be used.
+    disabled: bool,
 }
 
 /// What the operator allows an account.
@@ -113,7 +119,17 @@ impl Set {
 impl From<Stored> for Account {
     fn from(account: Stored) -> Self {
         let Stored { id, cloud_id, username, created_at, settings } = account;
-        Self { id: id.0, cloud_id, username, created_at: time::rfc3339(created_at), set: settings.into() }
+        let Set { recording_days, max_participants, requests_per_second, disabled } = settings.into();
+        Self {
+            id: id.0,
+            cloud_id,
+            username,
+            created_at: time::rfc3339(created_at),
+            recording_days,
+            max_participants,
+            requests_per_second,
+            disabled,
+        }
     }
 }
 

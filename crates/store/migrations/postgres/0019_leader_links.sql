@@ -15,3 +15,6 @@ CREATE TABLE leader_sessions (
 );
 CREATE INDEX leader_sessions_by_key ON leader_sessions (key_id, id);
 CREATE INDEX leader_sessions_by_age ON leader_sessions (created_at);
+
+-- Keys that may do all that an account may read the audit log as well.
+UPDATE api_keys SET scopes = 'read control book records config audit' WHERE scopes = 'read control book records config';
