@@ -3,7 +3,7 @@
 mod support;
 
 use plenary_conference::{
-    Command, EdgeReport, Event, Home, MutedBy, ParticipantChange, RecordingReport, ToHome,
+    AccountId, Command, ConferenceName, EdgeReport, Event, Home, MutedBy, ParticipantChange, RecordingReport, ToHome,
 };
 use plenary_model::{
     Actor, ActorKind, CallDirection, ConferenceRecordingId, EventKind, EventRecord, Introduction,
@@ -188,8 +188,12 @@ fn talking_is_told_while_one_is_heard() {
     world.enter("boss", "Class", leader());
     world.enter("a", "Class", plain());
     events(&mut world);
+    let talkers = |world: &World| world.conferences.talkers(ACCOUNT);
     report(&mut world, "a", EdgeReport::Talking(true));
+    assert_eq!(talkers(&world), [(ConferenceName::new("Class"), participant_id("a"))]);
+    assert_eq!(world.conferences.talkers(AccountId(ACCOUNT.0 + 1)), []);
     world.command("boss", Command::ToggleMuteAll);
+    assert_eq!(talkers(&world), [], "they are not heard");
     report(&mut world, "a", EdgeReport::Talking(false));
     report(&mut world, "a", EdgeReport::Talking(true));
     world.command("boss", Command::ToggleMuteAll);
