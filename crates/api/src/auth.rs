@@ -125,7 +125,11 @@ impl SignedIn {
     /// What is stored by this state has its entry in the audit log.
     pub(crate) fn acting(&self, state: &App, Audit(audited): &Audit) -> App {
         let doer = || Doer::of_person(&self.person);
-        audit::acting_as(state, Actor::person(self.person.id.0), audited.as_ref().map(|one| one.begun(doer())))
+        audit::acting_as(
+            state,
+            Actor::person(self.person.id.0),
+            audited.as_ref().map(|one| one.begun(doer())),
+        )
     }
 
     /// Whose cookie the request carries. A wrong one is no guess: there is nothing to guess of 256 random bits, and the

@@ -104,7 +104,8 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     let key = format!("/v1/keys/{}", key["id"]);
     let (_, browser) = send(&world, "POST", "/v1/webrtc_keys", &json!({})).await;
     let browser = format!("/v1/webrtc_keys/{}", browser["key"].as_str().unwrap());
-    let person = json!({ "name": "Eve", "mail": "eve@example.com", "roles": [{ "account": 1, "role": "organiser" }] });
+    let person =
+        json!({ "name": "Eve", "mail": "eve@example.com", "roles": [{ "account": 1, "role": "organiser" }] });
     let (status, person) = send(&world, "POST", "/v1/people", &person).await;
     assert_eq!(status, 201, "{person}");
     let person = format!("/v1/people/{}", person["id"]);
@@ -152,7 +153,9 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     let token = world.example().await;
     let remove = format!("/conference_reservation_remove?reservation_token={token}");
     assert_eq!(world.get(&remove).await.0, 200);
-    expected.extend(["create", "remove"].map(|what| ("GET".to_owned(), format!("/conference_reservation_{what}"))));
+    expected.extend(
+        ["create", "remove"].map(|what| ("GET".to_owned(), format!("/conference_reservation_{what}"))),
+    );
     let found = entries(&world, &operator, "limit=100").await;
     let told: Vec<_> = found
         .iter()

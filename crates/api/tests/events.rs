@@ -255,9 +255,8 @@ async fn who_comes_while_somebody_talks_is_told_at_once() {
     let talker = |conference: &str, id: &str| (ConferenceName::new(conference), ParticipantId::new(id));
     *world.talkers.0.lock().unwrap() = vec![talker("Board", "a.1"), talker("Tea", "a.2")];
     write(&world, &["Board", "Board"]).await;
-    let talking = |conference: &str, id: &str| {
-        ("participant.talking".to_owned(), conference.to_owned(), id.to_owned())
-    };
+    let talking =
+        |conference: &str, id: &str| ("participant.talking".to_owned(), conference.to_owned(), id.to_owned());
     // The first to come, when nothing is known yet; the levels follow.
     let mut first = Stream::open(&world, "/v1/events?topics=room:Board,levels", None).await.unwrap();
     assert_eq!(first.id().await, 2);

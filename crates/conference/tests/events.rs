@@ -3,7 +3,8 @@
 mod support;
 
 use plenary_conference::{
-    AccountId, Command, ConferenceName, EdgeReport, Event, Home, MutedBy, ParticipantChange, RecordingReport, ToHome,
+    AccountId, Command, ConferenceName, EdgeReport, Event, Home, MutedBy, ParticipantChange, RecordingReport,
+    ToHome,
 };
 use plenary_model::{
     Actor, ActorKind, CallDirection, ConferenceRecordingId, EventKind, EventRecord, Introduction,

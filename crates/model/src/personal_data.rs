@@ -113,12 +113,7 @@ pub fn redact_json(value: &mut Value, how: Redaction, takes: &impl Fn(&str, &str
     redact_member("", value, how, takes)
 }
 
-fn redact_member(
-    name: &str,
-    value: &mut Value,
-    how: Redaction,
-    takes: &impl Fn(&str, &str) -> bool,
-) -> bool {
+fn redact_member(name: &str, value: &mut Value, how: Redaction, takes: &impl Fn(&str, &str) -> bool) -> bool {
     match value {
         Value::String(text) => {
             let is_taken = takes(name, text);
@@ -128,9 +123,9 @@ fn redact_member(
             is_taken
         }
         // All of them, not only the first.
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |is_taken, item| redact_member(name, item, how, takes) || is_taken),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |is_taken, item| redact_member(name, item, how, takes) || is_taken)
+        }
         Value::Object(members) => members
             .iter_mut()
             .fold(false, |is_taken, (name, value)| redact_member(name, value, how, takes) || is_taken),

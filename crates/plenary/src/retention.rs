@@ -58,7 +58,13 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
     }
     let messages = store.prune_messages(before(messages_days)).await?;
     if records + entries + numbers + messages > 0 {
-        info!(records, audit = entries, numbers, messages, "old records are deleted, and numbers taken out of others");
+        info!(
+            records,
+            audit = entries,
+            numbers,
+            messages,
+            "old records are deleted, and numbers taken out of others"
+        );
     }
     Ok([records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
 }

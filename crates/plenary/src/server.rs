@@ -174,8 +174,8 @@ impl Server {
         let admissions = Admissions::default();
         let meters = Arc::new(Meters::default());
         let voices = Arc::new(Voices { media: media.clone(), engine: OnceLock::new() });
-        let followers = Followers::new(store.clone(), config.events.followers_per_account)
-            .with_voices(voices.clone());
+        let followers =
+            Followers::new(store.clone(), config.events.followers_per_account).with_voices(voices.clone());
         let engine = Engine::start(Parts {
             admissions: admissions.clone(),
             store: store.clone(),

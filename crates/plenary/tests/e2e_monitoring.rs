@@ -262,7 +262,8 @@ fn refuse(telephone: &UdpSocket) {
         let is_kept = |line: &&str| kept.iter().any(|name| line.to_ascii_lowercase().starts_with(name));
         let mut answer = "SIP/2.0 486 Busy Here\r\n".to_owned();
         message.lines().filter(is_kept).for_each(|line| answer += &format!("{line}\r\n"));
-        let to = message.lines().find(|line| line.to_ascii_lowercase().starts_with("to:")).expect("whom it is to");
+        let to =
+            message.lines().find(|line| line.to_ascii_lowercase().starts_with("to:")).expect("whom it is to");
         answer += &format!("{to};tag=busy\r\nContent-Length: 0\r\n\r\n");
         telephone.send_to(answer.as_bytes(), from).unwrap();
     }

@@ -81,7 +81,8 @@ assert state == ENDED, "it cannot be played"
 fn download(server: &Server, id: &str, to: &Path) {
     let url = format!("http://{}/v1/recordings/{id}/audio", server.http);
     let credentials = format!("{}:{}", support::LOGIN, server.key);
-    let got = Command::new("curl").args(["-sSf", "-u", &credentials, "-o"]).arg(to).arg(url).output().unwrap();
+    let got =
+        Command::new("curl").args(["-sSf", "-u", &credentials, "-o"]).arg(to).arg(url).output().unwrap();
     assert!(got.status.success(), "{}", text(&got));
 }
 
@@ -105,10 +106,14 @@ fn chromium_plays_and_seeks_what_a_kill_has_cut_off() {
     let mut server = Server::start("drain_seconds = 0\n[recordings]\nkeep_free_bytes = 0\n");
     for (id, duration_ms) in cut_off(&mut server) {
         let query = format!("src={}", escaped(&format!("/service/v1/recordings/{id}/audio")));
-        let behind =
-            Behind { address: server.http.clone(), login: support::LOGIN.to_owned(), key: server.key.clone() };
+        let behind = Behind {
+            address: server.http.clone(),
+            login: support::LOGIN.to_owned(),
+            key: server.key.clone(),
+        };
         let browser = Browser::open_before(PAGE, behind, &query);
-        let said = browser.wait_until("its length", |said| said["duration"].is_number() || said["error"].is_string());
+        let said = browser
+            .wait_until("its length", |said| said["duration"].is_number() || said["error"].is_string());
         let duration = said["duration"].as_f64().unwrap_or_else(|| panic!("{said}"));
         assert!((duration - duration_ms as f64 / 1000.0).abs() < 0.06, "{duration} s of {duration_ms} ms");
         // It goes to the last second, and plays that to the end.

@@ -18,7 +18,13 @@ fn conference(number: u64, of: u64, account: AccountId) -> Vec<RecordEntry> {
     let starts = number * YEAR_MIN / of.max(1);
     let id = format!("{number:032x}");
     let key = ConferenceKey { account, name: ConferenceName::new(format!("Room{}", number % 100)) };
-    let began = HistoryEntry::Began { id: id.clone(), conference: key.clone(), at: at(starts), reservation: None, seats: 100 };
+    let began = HistoryEntry::Began {
+        id: id.clone(),
+        conference: key.clone(),
+        at: at(starts),
+        reservation: None,
+        seats: 100,
+    };
     let mut entries = vec![RecordEntry::Conference(began)];
     for caller in 0..10 {
         let participant = ParticipantId::new(format!("0123456789abcdef.{}", number * 10 + caller));
@@ -37,11 +43,22 @@ fn conference(number: u64, of: u64, account: AccountId) -> Vec<RecordEntry> {
             admitted_by: None,
         };
         entries.push(RecordEntry::Call(CallEntry::Started { call, dialog: None }));
-        let entered = HistoryEntry::Entered { id: id.clone(), participant: participant.clone(), at: from, is_leader: false, present: 1 };
+        let entered = HistoryEntry::Entered {
+            id: id.clone(),
+            participant: participant.clone(),
+            at: from,
+            is_leader: false,
+            present: 1,
+        };
         entries.push(RecordEntry::Conference(entered));
-        let left = HistoryEntry::Left { id: id.clone(), participant: participant.clone(), at: to, reason: HistoryReason::HungUp };
+        let left = HistoryEntry::Left {
+            id: id.clone(),
+            participant: participant.clone(),
+            at: to,
+            reason: HistoryReason::HungUp,
+        };
         entries.push(RecordEntry::Conference(left));
-        let stats = r#"{"mos":4.4,"loss":0.001,"jitter_ms":1.5,"rtt_ms":20.5,"one_way_ms":0}"#.into();
+        let stats = Some(r#"{"mos":4.4,"loss":0.001,"jitter_ms":1.5,"rtt_ms":20.5,"one_way_ms":0}"#.into());
         let (cause, ended_by) = ("BYE".into(), EndedBy::Remote);
         let ended = CallEntry::Ended { id: participant.to_string(), at: to, cause, ended_by, stats };
         entries.push(RecordEntry::Call(ended));
@@ -86,7 +103,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let calls: u64 = lines.iter().map(|(_, line)| line.calls).sum();
             let peak = lines.iter().map(|(_, line)| line.peak_seats).max().unwrap_or_default();
             let took = asked.elapsed().as_secs_f64() * 1000.0;
-            println!("{what} by {}: {took:.0} ms, {} lines, {calls} calls, peak {peak}", by.name(), lines.len());
+            println!(
+                "{what} by {}: {took:.0} ms, {} lines, {calls} calls, peak {peak}",
+                by.name(),
+                lines.len()
+            );
         }
     }
     let all = CallsQuery { limit: 100, ..CallsQuery::default() };

@@ -37,8 +37,10 @@ impl Store {
         let mut transaction = self.base.write(WRITING, Lock::Nothing).await?;
         for call in calls {
             // Written as JSON, a NUL is an escape.
-            let (people, messages) =
-                (Value::from_iter(call.people.iter().map(String::as_str)).to_string(), call.messages.to_string());
+            let (people, messages) = (
+                Value::from_iter(call.people.iter().map(String::as_str)).to_string(),
+                call.messages.to_string(),
+            );
             let insert = "INSERT INTO call_messages (id, ended_at, bytes, people, messages)
                  VALUES ($1, $2, $3, $4, $5)
                  ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, bytes = excluded.bytes,

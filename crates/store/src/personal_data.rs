@@ -184,7 +184,8 @@ impl Store {
             if !found.is_empty() {
                 let mut transaction = self.write_behind(DOING, Lock::Nothing).await?;
                 for (id, [before, after, request]) in found {
-                    let update = "UPDATE audit SET before_json = $1, after_json = $2, request_json = $3 WHERE id = $4";
+                    let update =
+                        "UPDATE audit SET before_json = $1, after_json = $2, request_json = $3 WHERE id = $4";
                     execute!(
                         transaction,
                         DOING,

@@ -70,15 +70,19 @@ impl Store {
         .bind(query.to.0)
         .fetch_all(on))?;
         open.into_iter().for_each(&mut add);
-        let longest: Option<i64> = read!(self.base, doing, |on| sqlx::query_scalar(
+        let longest: Option<i64> = read!(self.base, doing, |on| {
+            sqlx::query_scalar(
             "SELECT ended_at - answered_at FROM calls WHERE account_id = $1 AND ended_at - answered_at >= 0
              ORDER BY ended_at - answered_at DESC LIMIT 1"
         )
         .bind(account.0)
-        .fetch_optional(on))?;
-        let (mut after, mut after_id) = (query.from.0.saturating_sub(longest.unwrap_or_default()), String::new());
+        .fetch_optional(on)
+        })?;
+        let (mut after, mut after_id) =
+            (query.from.0.saturating_sub(longest.unwrap_or_default()), String::new());
         loop {
-            let rows: Vec<CallRow> = read!(self.base, doing, |on| sqlx::query_as(
+            let rows: Vec<CallRow> = read!(self.base, doing, |on| {
+                sqlx::query_as(
                 "SELECT conference, trunk, direction, answered_at, ended_at, id FROM calls
                  WHERE account_id = $1 AND (answered_at, id) > ($2, $3) AND answered_at < $4 AND ended_at >= $5
                  ORDER BY answered_at, id LIMIT $6"
@@ -89,7 +93,8 @@ impl Store {
             .bind(query.to.0)
             .bind(query.from.0)
             .bind(PAGE)
-            .fetch_all(on))?;
+            .fetch_all(on)
+            })?;
             let is_last = (rows.len() as i64) < PAGE;
             if let Some((.., at, _, id)) = rows.last() {
                 (after, after_id) = (*at, id.clone());
@@ -125,13 +130,16 @@ impl Store {
         .bind(query.to.0)
         .fetch_all(on))?;
         open.into_iter().for_each(&mut add);
-        let longest: Option<i64> = read!(self.base, doing, |on| sqlx::query_scalar(
+        let longest: Option<i64> = read!(self.base, doing, |on| {
+            sqlx::query_scalar(
             "SELECT ended_at - started_at FROM history WHERE account_id = $1 AND ended_at - started_at >= 0
              ORDER BY ended_at - started_at DESC LIMIT 1"
         )
         .bind(account.0)
-        .fetch_optional(on))?;
-        let (mut after, mut after_id) = (query.from.0.saturating_sub(longest.unwrap_or_default()), String::new());
+        .fetch_optional(on)
+        })?;
+        let (mut after, mut after_id) =
+            (query.from.0.saturating_sub(longest.unwrap_or_default()), String::new());
         loop {
             let rows: Vec<ConferenceRow> = read!(self.base, doing, |on| sqlx::query_as(
                 "SELECT conference, started_at, ended_at, reservation, seats, id FROM history

@@ -349,8 +349,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_database_that_is_away_is_waited_for_and_nothing_is_written_twice() {
         let journal = Scripted::default();
-        let unconfirmed =
-            StoreError::Unconfirmed { doing: "counting", source: sqlx::Error::PoolClosed };
+        let unconfirmed = StoreError::Unconfirmed { doing: "counting", source: sqlx::Error::PoolClosed };
         journal.answers.lock().unwrap().extend([away(), unconfirmed, away()]);
         let (writer, counts) = journal.start(100, 4);
         let told = writer.write_and_tell(7).unwrap();

@@ -6,9 +6,7 @@ mod support;
 
 use plenary_conference::{ConferenceName, Reservation, Timestamp};
 use plenary_model::{AccountId, Actor, AuditEntry, KeySettings, Redaction, Scope};
-use plenary_store::{
-    AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Store, new_reservation_token,
-};
+use plenary_store::{AuditQuery, Before, Doing, KeyId, NameRule, ReserveError, Store, new_reservation_token};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use support::{Database, put_room};

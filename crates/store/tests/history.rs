@@ -302,7 +302,10 @@ async fn a_number_is_taken_out_in_whatever_spelling_and_counted(database: &Datab
     store.write_records(&entries).await.unwrap();
     let mask = async |number: &str, how| store.redact_number(bob, number, how, Timestamp(DAY)).await.unwrap();
     assert_eq!(mask("+4940", Redaction::Drop).await, Redacted::default());
-    assert_eq!(mask("+49(30)123456", Redaction::Mask).await, Redacted { calls: 2, history: 1, ..Redacted::default() });
+    assert_eq!(
+        mask("+49(30)123456", Redaction::Mask).await,
+        Redacted { calls: 2, history: 1, ..Redacted::default() }
+    );
     let texts = async |account, id: &str| {
         let call = store.call(account, id).await.unwrap().unwrap().call;
         (call.from, call.to)

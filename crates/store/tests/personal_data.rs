@@ -60,7 +60,8 @@ fn entered(account: AccountId, participant: &str, minutes: u32, from: &str) -> A
 }
 
 fn renamed(account: AccountId, participant: &str) -> AccountEvent {
-    let update = ParticipantUpdate { display_name: Some(Some("Alice B".into())), ..ParticipantUpdate::default() };
+    let update =
+        ParticipantUpdate { display_name: Some(Some("Alice B".into())), ..ParticipantUpdate::default() };
     event(account, participant, 1, EventKind::ParticipantChanged(update))
 }
 
@@ -77,7 +78,12 @@ async fn log(store: &Store, account: AccountId) -> Vec<String> {
 async fn a_person_is_taken_out_of_events_with_the_names_they_were_shown_by(database: &Database) {
     let store = database.open().await;
     let [bob, eve] = accounts(&store).await;
-    let called = Introduction { from: "+441908".into(), to: "tel:+49-30-123456".into(), direction: CallDirection::Out, ..who("") };
+    let called = Introduction {
+        from: "+441908".into(),
+        to: "tel:+49-30-123456".into(),
+        direction: CallDirection::Out,
+        ..who("")
+    };
     let events = [
         entered(bob, "n.1", 0, "sip:+49-30-123456@p.example"),
         renamed(bob, "n.1"),
@@ -132,7 +138,7 @@ async fn a_person_is_taken_out_of_what_the_audit_log_tells_of_conferences(databa
         at: NOW.plus_minutes(1),
         cause: "BYE".into(),
         ended_by: EndedBy::Remote,
-        stats: "{}".into(),
+        stats: Some("{}".into()),
     };
     let started = CallEntry::Started { call, dialog: None };
     store.write_records(&[RecordEntry::Call(started), RecordEntry::Call(over)]).await.unwrap();
@@ -224,8 +230,12 @@ async fn messages_are_kept_for_a_while_and_within_bounds(database: &Database) {
 async fn old_events_lose_the_numbers_of_the_other_side_once(database: &Database) {
     let store = database.open().await;
     let [bob, _] = accounts(&store).await;
-    let called =
-        Introduction { from: "+441908000000".into(), to: NUMBER.into(), direction: CallDirection::Out, ..who("") };
+    let called = Introduction {
+        from: "+441908000000".into(),
+        to: NUMBER.into(),
+        direction: CallDirection::Out,
+        ..who("")
+    };
     let events = [
         entered(bob, "n.1", 0, NUMBER),
         left(bob, "n.1"),

@@ -262,7 +262,8 @@ impl Ladders {
         let mut due = Vec::new();
         while let Some((_, call)) = self.unstored.pop_front_if(|(at, _)| *at <= now_ms) {
             // One that is placed again by another route has not failed.
-            let has_failed = self.calls.get(&call).is_some_and(|entry| entry.has_failed && entry.until_ms.is_some());
+            let has_failed =
+                self.calls.get(&call).is_some_and(|entry| entry.has_failed && entry.until_ms.is_some());
             due.extend(self.get(call).filter(|_| has_failed).map(|ladder| (call, ladder)));
         }
         due
@@ -510,7 +511,10 @@ mod tests {
         ladders.dialog(3, "4@h");
         assert_eq!(ladders.take_unstored(2999), []);
         let due = ladders.take_unstored(3000);
-        assert_eq!(due.iter().map(|(call, ladder)| (*call, ladder.messages.len())).collect::<Vec<_>>(), [(2, 2)]);
+        assert_eq!(
+            due.iter().map(|(call, ladder)| (*call, ladder.messages.len())).collect::<Vec<_>>(),
+            [(2, 2)]
+        );
         assert_eq!(ladders.take_unstored(u64::MAX), []);
         ladders.stored(2, 3000);
         ladders.expire(3000 + 10 * MINUTE - 1);

@@ -170,7 +170,12 @@ mod tests {
         let text = ladder().to_json().to_string();
         let read = Ladder::from_json(&serde_json::from_str(&text).unwrap());
         assert_eq!(read, Some(ladder()));
-        for odd in ["{}", "[]", "null", r#"{"sip_call_ids":[1],"is_over":true,"has_failed":true,"left_out":0,"messages":[]}"#] {
+        for odd in [
+            "{}",
+            "[]",
+            "null",
+            r#"{"sip_call_ids":[1],"is_over":true,"has_failed":true,"left_out":0,"messages":[]}"#,
+        ] {
             assert_eq!(Ladder::from_json(&serde_json::from_str(odd).unwrap()), None, "{odd}");
         }
         assert_eq!((of_hex("0g"), of_hex("f"), of_hex("\u{e9}")), (None, Some(vec![15]), None));
@@ -180,6 +185,9 @@ mod tests {
     fn who_calls_and_who_is_called_stands_in_it() {
         let people: Vec<_> = ladder().people().into_iter().collect();
         // A host alone is told too: it does no harm.
-        assert_eq!(people, ["+49-30-123456", "+4930123456", "10.0.0.1", "A", "Alice B", "alice", "conf-Board"]);
+        assert_eq!(
+            people,
+            ["+49-30-123456", "+4930123456", "10.0.0.1", "A", "Alice B", "alice", "conf-Board"]
+        );
     }
 }

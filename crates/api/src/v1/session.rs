@@ -382,12 +382,7 @@ async fn change(signed_in: SignedIn, State(state): State<App>, audit: Audit, pat
 #[utoipa::path(delete, path = "/v1/session", operation_id = "sign_out", tag = "people",
     security(("session" = [])),
     responses((status = 204, description = "Signed out.")))]
-async fn sign_out(
-    channel: Channel,
-    signed_in: SignedIn,
-    State(state): State<App>,
-    audit: Audit,
-) -> Answer {
+async fn sign_out(channel: Channel, signed_in: SignedIn, State(state): State<App>, audit: Audit) -> Answer {
     let state = signed_in.acting(&state, &audit);
     let SignedIn { session, person } = signed_in;
     to_the_end(async move {

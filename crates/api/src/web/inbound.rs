@@ -86,11 +86,7 @@ async fn patch(
     .await
 }
 
-async fn delete(
-    State(state): State<App>,
-    caller: Caller<Config>,
-    Segments([name]): Segments<1>,
-) -> Answer {
+async fn delete(State(state): State<App>, caller: Caller<Config>, Segments([name]): Segments<1>) -> Answer {
     let (state, account) = (caller.acting(state), caller.account);
     to_the_end(async move {
         match state.store.delete_service(account, &name).await? {

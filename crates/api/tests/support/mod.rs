@@ -522,7 +522,7 @@ impl OperatorControl for Installation {
             has_failed: false,
             messages: messages.into_iter().map(Arc::new).collect(),
             left_out: 3,
-        })
+        }))
     }
 
     fn log(&self, lines: usize) -> Vec<String> {

@@ -294,7 +294,9 @@ impl BookingWorker {
         if statements > 0 {
             let events = told::events(&changes, &before, requests);
             let written = append(&mut transaction, &events, false).await?.unwrap_or_default();
-            for (booking, _) in requests.iter().zip(&decided).filter(|(_, outcome)| matches!(outcome, Ok(true))) {
+            for (booking, _) in
+                requests.iter().zip(&decided).filter(|(_, outcome)| matches!(outcome, Ok(true)))
+            {
                 booking.doing.note(&mut transaction).await?;
             }
             cache.version = match &transaction {

@@ -16,6 +16,7 @@ use plenary_conference::{
     },
     reservation::{ReservationChange, ReservationRequest},
 };
+use plenary_store::Doing;
 use std::{
     collections::BTreeMap,
     ops::Range,

@@ -15,7 +15,7 @@ use plenary_conference::{
 };
 use plenary_media::MediaHandle;
 use plenary_model::{Actor, ConferenceRecordingId};
-use plenary_store::Store;
+use plenary_store::{Doing, Store};
 use std::{
     sync::{
         Arc,
