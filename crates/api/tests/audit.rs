@@ -96,7 +96,7 @@ async fn what_is_stored_has_its_entry_even_if_the_service_is_killed_before_it_an
     let world = World::new().await;
     let operator = operator(&world).await;
     keep_entries_from_being_completed(&world).await;
-    let book = json!({ "conference": "Board", "max_participants": 5, "starts_at": "2019-06-20T16:00:00Z", "duration_min": 30 });
+    let book = json!({ "conference": "Board", "max_participants": 40, "starts_at": "2019-06-20T16:00:00Z", "duration_min": 30 });
     let (status, booked) = send(&world, "POST", "/v1/reservations", &book).await;
     assert_eq!(status, 201, "{booked}");
     let reservation = format!("/v1/reservations/{}", booked["token"].as_str().unwrap());

@@ -274,7 +274,7 @@ fn the_messages_of_a_call_that_failed_are_there_after_a_restart_and_go_with_the_
     let mut server = Server::start("drain_seconds = 0\n");
     let telephone = UdpSocket::bind("127.0.0.1:0").unwrap();
     telephone.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    let trunk = format!("{{\"uri\": \"sip:{}\"}}", telephone.local_addr().unwrap());
+    let trunk = format!(r#"{{"uri": "sip:{}", "prefixes": ["+44"]}}"#, telephone.local_addr().unwrap());
     assert_eq!(server.curl(&["-X", "PUT", "-d", &trunk], "/v1/trunks/p").0, 201);
     let credentials = format!("{LOGIN}:{}", key(&server, "operator"));
     let to = r#"{"to": "tel:+441908273800"}"#;

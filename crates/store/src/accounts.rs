@@ -132,8 +132,9 @@ impl Store {
         .bind(account.0)
         .bind(days.map(i64::from))
         .fetch_optional(on))?;
+        let Some(row) = row else { return Ok(None) };
         transaction.commit(doing).await?;
-        Ok(row.map(access::account))
+        Ok(Some(access::account(row)))
     }
 
     /// The account with this number.

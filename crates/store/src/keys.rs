@@ -284,11 +284,14 @@ impl Store {
         .bind(now().0)
         .bind(key.0)
         .bind(account.0))?;
+        if done == 0 {
+            return Ok(false);
+        }
         let committed = transaction.commit(doing).await;
         // Also where the answer to the commit did not come: it may be done.
         self.forget_keys();
         committed?;
-        Ok(done == 1)
+        Ok(true)
     }
 
     /// What the key of this login lets do, if both are right and the key is valid. `None` does not show which of the two was

@@ -153,8 +153,11 @@ impl Store {
         let mut transaction = self.write_behind(doing, Lock::Nothing).await?;
         let delete = "DELETE FROM recordings WHERE account_id = $1 AND id = $2";
         let gone = execute!(transaction, doing, sqlx::query(delete).bind(account.0).bind(id))?;
+        if gone == 0 {
+            return Ok(false);
+        }
         transaction.commit(doing).await?;
-        Ok(gone > 0)
+        Ok(true)
     }
 }
 

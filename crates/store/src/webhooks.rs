@@ -178,8 +178,11 @@ impl Store {
                 .bind(at.plus_minutes(overlap_h.saturating_mul(60)).0)
                 .bind(at.0)
         )?;
+        if changed == 0 {
+            return Ok(None);
+        }
         transaction.commit(doing).await?;
-        Ok((changed == 1).then_some(secret))
+        Ok(Some(secret))
     }
 
     /// The webhooks of all accounts.

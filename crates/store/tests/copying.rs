@@ -11,8 +11,8 @@ use plenary_model::{
     RecordingManifest, RecordingSettings, Role, Scopes, StoredAudio,
 };
 use plenary_store::{
-    Begun, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, SignIn, SignInFrom,
-    Store, copy_database, inspect_database, new_reservation_token,
+    Begun, CallMessages, Changed, CopyError, Location, NewMedia, PinCaller, PinOutcome, PinSource, SignIn,
+    SignInFrom, Store, copy_database, inspect_database, new_reservation_token,
 };
 use serde_json::json;
 use support::Database;
@@ -127,6 +127,10 @@ async fn fill(store: &Store) -> String {
     store.end_session(person.id, signed_in.1.id).await.unwrap();
     store.invite(person.id, NOW).await.unwrap();
     store.note_alive(NOW).await.unwrap();
+    let people = ["+4930123456".to_owned()].into();
+    let failed =
+        CallMessages { id: "n.1".into(), ended_at: NOW, people, messages: json!({ "messages": [] }) };
+    store.keep_messages(&[failed]).await.unwrap();
     let change = AuditEntry {
         at: NOW,
         account: Some(bob.id),
@@ -194,6 +198,7 @@ async fn everything_goes_to_postgres_and_back() {
         ("events", 3),
         ("ongoing", 1),
         ("calls", 1200),
+        ("call_messages", 1),
         ("history", 1),
         ("history_participants", 1),
         ("people", 1),

@@ -225,8 +225,11 @@ impl Store {
         let mut transaction = self.write(doing).await?;
         let delete = "DELETE FROM web_sessions WHERE id = $1 AND person_id = $2";
         let ended = execute!(transaction, doing, sqlx::query(delete).bind(session.0).bind(person.0))?;
+        if ended == 0 {
+            return Ok(false);
+        }
         transaction.commit(doing).await?;
-        Ok(ended == 1)
+        Ok(true)
     }
 }
 

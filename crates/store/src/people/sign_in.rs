@@ -151,8 +151,11 @@ impl Store {
         .bind(&hash(&code.0)[..])
         .bind(now.0)
         .bind(expires_at.0))?;
+        if made == 0 {
+            return Ok(None);
+        }
         transaction.commit(doing).await?;
-        Ok((made == 1).then_some((code, expires_at)))
+        Ok(Some((code, expires_at)))
     }
 
     /// Whom an invitation is for, if it can be accepted.
