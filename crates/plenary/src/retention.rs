@@ -40,7 +40,7 @@ pub(crate) fn start(store: Store, history: HistoryConfig, audit: AuditConfig) ->
 async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Result<bool, StoreError> {
     let now = wall_now();
     let before = |days: u32| Timestamp(now.0.saturating_sub(i64::from(days) * DAY_MS));
-    let (mut records, mut entries, mut numbers) = (0, 0, 0);
+    let (mut records, mut entries, mut numbers, mut has_more) = (0, 0, 0, false);
     let mut messages_days = MESSAGES_DAYS;
     if history.days > 0 {
         records = store.prune_history(before(history.days), AT_ONCE).await?;
@@ -52,7 +52,7 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
         let before = before(history.numbers_days);
         numbers = store.redact_old(before, how, now, AT_ONCE).await?;
         for account in store.accounts_with_events().await? {
-            numbers = numbers.max(store.redact_old_events(account, before, how, AT_ONCE).await?);
+            has_more |= store.redact_old_events(account, before, how, AT_ONCE).await? >= AT_ONCE as u64;
         }
         messages_days = messages_days.min(history.numbers_days);
     }
@@ -66,5 +66,5 @@ async fn once(store: &Store, history: &HistoryConfig, audit: &AuditConfig) -> Re
             "old records are deleted, and numbers taken out of others"
         );
     }
-    Ok([records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
+    Ok(has_more || [records, entries, numbers].into_iter().any(|count| count >= AT_ONCE as u64))
 }

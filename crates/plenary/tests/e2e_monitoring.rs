@@ -249,7 +249,7 @@ fn the_messages_of_a_call_are_kept_without_credentials() {
     assert_eq!((status, &body["code"]), (404, &"1122".into()), "{body}");
 }
 
-/// A telephone that is busy: refuses a call, and reads until the refusal is confirmed.
+/// A telephone that understands no codec: refuses a call, and reads until the refusal is confirmed.
 fn refuse(telephone: &UdpSocket) {
     let mut buffer = [0; 4096];
     loop {
@@ -260,11 +260,11 @@ fn refuse(telephone: &UdpSocket) {
         }
         let kept = ["via:", "from:", "call-id:", "cseq:"];
         let is_kept = |line: &&str| kept.iter().any(|name| line.to_ascii_lowercase().starts_with(name));
-        let mut answer = "SIP/2.0 486 Busy Here\r\n".to_owned();
+        let mut answer = "SIP/2.0 488 Not Acceptable Here\r\n".to_owned();
         message.lines().filter(is_kept).for_each(|line| answer += &format!("{line}\r\n"));
         let to =
             message.lines().find(|line| line.to_ascii_lowercase().starts_with("to:")).expect("whom it is to");
-        answer += &format!("{to};tag=busy\r\nContent-Length: 0\r\n\r\n");
+        answer += &format!("{to};tag=no\r\nContent-Length: 0\r\n\r\n");
         telephone.send_to(answer.as_bytes(), from).unwrap();
     }
 }
