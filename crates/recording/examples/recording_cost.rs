@@ -50,7 +50,7 @@ fn measure(tracks: RecordedTracks, format: RecordingFormat, rate: Rate, talkers:
     let config = RecorderConfig {
         folder: folder.clone(),
         keep_free_bytes: 0,
-        opus_bitrate: 24_000,
+        opus_bitrate: 32_000,
         threads: 1,
         keys: Keys::none(),
         transcribes: false,

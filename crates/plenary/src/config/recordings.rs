@@ -44,7 +44,7 @@ impl Default for RecordingConfig {
             format: RecordingFormat::Opus,
             announce: true,
             tone_seconds: 0,
-            opus_bitrate: 24_000,
+            opus_bitrate: 32_000,
             keep_free_bytes: 1_000_000_000,
             days: 30,
             threads: 0,

@@ -14,9 +14,10 @@ use std::{
 };
 use tracing::info;
 
-/// 100,000 events that wait are some 50 MB, ten seconds of ten thousand events each.
+/// 100,000 events that wait are some 50 MB, ten seconds of ten thousand events each. An event may wait for the write of those before it,
+/// for others to come, and for its own write: at ten thousand events a second that has to be less than 50 ms.
 const BOUNDS: WriterBounds =
-    WriterBounds { waiting: 100_000, batch: 2000, gathered: Duration::from_millis(20) };
+    WriterBounds { waiting: 100_000, batch: 2000, gathered: Duration::from_millis(10) };
 
 /// How many events of which accounts could not be kept.
 type Lost = Arc<Mutex<BTreeMap<AccountId, u64>>>;

@@ -23,7 +23,7 @@ const HEADER_BYTES: u64 = (MAGIC.len() + ID_BYTES + SALT_BYTES) as u64;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 const OVERHEAD: usize = NONCE_BYTES + TAG_BYTES;
-/// Octets of audio in a full chunk: of Opus with 24 kbit/s a third of a second, the most that a torn write can spoil.
+/// Octets of audio in a full chunk: of Opus with 32 kbit/s a quarter of a second, the most that a torn write can spoil.
 const CHUNK: usize = 1024;
 const CHUNK_ON_DISK: usize = CHUNK + OVERHEAD;
 /// A reader may meet a chunk that is just being written; then it looks again.
