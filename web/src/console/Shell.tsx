@@ -23,10 +23,11 @@ import { useSingleKeys } from "../ui/singleKeys";
 import { type Place, placesFor } from "./places";
 import css from "./Shell.module.css";
 import { mayDo, sessionQuery, signOut, speak, useSession, workIn } from "./session";
+import { withTexts } from "./withTexts";
 
-const Palette = lazy(() => import("./Palette"));
-const CurlDialog = lazy(() => import("./CurlDialog"));
-const KeysDialog = lazy(() => import("./KeysDialog"));
+const Palette = lazy(withTexts(() => import("./Palette")));
+const CurlDialog = lazy(withTexts(() => import("./CurlDialog")));
+const KeysDialog = lazy(withTexts(() => import("./KeysDialog")));
 
 type Open = "palette" | "curl" | "keys";
 

@@ -13,9 +13,6 @@ export const conferencesQuery = queryOptions({
   queryFn: () => everyPage<Conference>((query) => ok(client.GET("/v1/conferences", { params: { query } }))),
 });
 
-/** Statistics are not told by events: participants are read so often. */
-const STATISTICS_MS = 5_000;
-
 export const conferenceQuery = (name: string) =>
   queryOptions({
     queryKey: ["conference", name],
@@ -27,7 +24,6 @@ export const participantsQuery = (name: string) =>
   queryOptions({
     queryKey: ["participants", name],
     queryFn: () => readParticipants(name),
-    refetchInterval: STATISTICS_MS,
     // Statistics differ in every answer: comparing hundreds of participants deeply would find nothing that is shared.
     structuralSharing: false,
   });

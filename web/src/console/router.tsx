@@ -15,6 +15,7 @@ import { Shell } from "./Shell";
 import { SignIn } from "./SignIn";
 import { sessionQuery } from "./session";
 import { Welcome } from "./Welcome";
+import { withTexts } from "./withTexts";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Outlet,
@@ -56,7 +57,10 @@ const home = createRoute({ getParentRoute: () => shell, path: "/", component: Ho
 const room = createRoute({
   getParentRoute: () => shell,
   path: "/rooms/$name",
-  component: lazyRouteComponent(() => import("./room/RoomPage"), "RoomPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./room/RoomPage")),
+    "RoomPage",
+  ),
   // Asked for while the page itself is fetched.
   loader: ({ context: { queries }, params: { name } }) => {
     void queries.prefetchQuery(conferenceQuery(name));
@@ -68,31 +72,46 @@ const room = createRoute({
 const bookings = createRoute({
   getParentRoute: () => shell,
   path: "/bookings",
-  component: lazyRouteComponent(() => import("./booking/BookingsPage"), "BookingsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./booking/BookingsPage")),
+    "BookingsPage",
+  ),
 });
 
 const booking = createRoute({
   getParentRoute: () => shell,
   path: "/bookings/$token",
-  component: lazyRouteComponent(() => import("./booking/BookingPage"), "BookingPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./booking/BookingPage")),
+    "BookingPage",
+  ),
 });
 
 const newBooking = createRoute({
   getParentRoute: () => shell,
   path: "/bookings/new",
-  component: lazyRouteComponent(() => import("./booking/NewBookingPage"), "NewBookingPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./booking/NewBookingPage")),
+    "NewBookingPage",
+  ),
 });
 
 const series = createRoute({
   getParentRoute: () => shell,
   path: "/bookings/series/$id",
-  component: lazyRouteComponent(() => import("./booking/SeriesPage"), "SeriesPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./booking/SeriesPage")),
+    "SeriesPage",
+  ),
 });
 
 const health = createRoute({
   getParentRoute: () => shell,
   path: "/health",
-  component: lazyRouteComponent(() => import("./operator/HealthPage"), "HealthPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/HealthPage")),
+    "HealthPage",
+  ),
 });
 
 export interface CallSearch {
@@ -109,7 +128,10 @@ const oneOf = <T extends string>(value: unknown, known: readonly T[]): T | undef
 const calls = createRoute({
   getParentRoute: () => shell,
   path: "/calls",
-  component: lazyRouteComponent(() => import("./operator/CallsPage"), "CallsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/CallsPage")),
+    "CallsPage",
+  ),
   validateSearch: (search): CallSearch => ({
     conference: text(search.conference),
     from: text(search.from),
@@ -122,38 +144,56 @@ const calls = createRoute({
 const call = createRoute({
   getParentRoute: () => shell,
   path: "/calls/$id",
-  component: lazyRouteComponent(() => import("./operator/CallPage"), "CallPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/CallPage")),
+    "CallPage",
+  ),
 });
 
 const bans = createRoute({
   getParentRoute: () => shell,
   path: "/bans",
-  component: lazyRouteComponent(() => import("./operator/BansPage"), "BansPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/BansPage")),
+    "BansPage",
+  ),
 });
 
 const log = createRoute({
   getParentRoute: () => shell,
   path: "/log",
-  component: lazyRouteComponent(() => import("./operator/LogPage"), "LogPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/LogPage")),
+    "LogPage",
+  ),
 });
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: "/settings",
-  component: lazyRouteComponent(() => import("./operator/SettingsPage"), "SettingsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/SettingsPage")),
+    "SettingsPage",
+  ),
 });
 
 const history = createRoute({
   getParentRoute: () => shell,
   path: "/history",
-  component: lazyRouteComponent(() => import("./audit/HistoryPage"), "HistoryPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./audit/HistoryPage")),
+    "HistoryPage",
+  ),
   validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
 });
 
 const past = createRoute({
   getParentRoute: () => shell,
   path: "/history/$id",
-  component: lazyRouteComponent(() => import("./audit/PastConferencePage"), "PastConferencePage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./audit/PastConferencePage")),
+    "PastConferencePage",
+  ),
 });
 
 export interface UsageSearch {
@@ -165,7 +205,10 @@ export interface UsageSearch {
 const usage = createRoute({
   getParentRoute: () => shell,
   path: "/usage",
-  component: lazyRouteComponent(() => import("./audit/UsagePage"), "UsagePage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./audit/UsagePage")),
+    "UsagePage",
+  ),
   validateSearch: (search): UsageSearch => ({
     from: text(search.from),
     to: text(search.to),
@@ -176,62 +219,92 @@ const usage = createRoute({
 const recordings = createRoute({
   getParentRoute: () => shell,
   path: "/recordings",
-  component: lazyRouteComponent(() => import("./audit/RecordingsPage"), "RecordingsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./audit/RecordingsPage")),
+    "RecordingsPage",
+  ),
   validateSearch: (search): { conference?: string | undefined } => ({ conference: text(search.conference) }),
 });
 
 const rooms = createRoute({
   getParentRoute: () => shell,
   path: "/setup/rooms",
-  component: lazyRouteComponent(() => import("./account/RoomsPage"), "RoomsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/RoomsPage")),
+    "RoomsPage",
+  ),
 });
 
 const services = createRoute({
   getParentRoute: () => shell,
   path: "/setup/services",
-  component: lazyRouteComponent(() => import("./account/ServicesPage"), "ServicesPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/ServicesPage")),
+    "ServicesPage",
+  ),
 });
 
 const accounts = createRoute({
   getParentRoute: () => shell,
   path: "/accounts",
-  component: lazyRouteComponent(() => import("./operator/AccountsPage"), "AccountsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./operator/AccountsPage")),
+    "AccountsPage",
+  ),
 });
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: "/setup/people",
-  component: lazyRouteComponent(() => import("./account/PeoplePage"), "PeoplePage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/PeoplePage")),
+    "PeoplePage",
+  ),
 });
 
 const trunks = createRoute({
   getParentRoute: () => shell,
   path: "/setup/trunks",
-  component: lazyRouteComponent(() => import("./account/TrunksPage"), "TrunksPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/TrunksPage")),
+    "TrunksPage",
+  ),
 });
 
 const telephones = createRoute({
   getParentRoute: () => shell,
   path: "/setup/telephones",
-  component: lazyRouteComponent(() => import("./account/TelephonesPage"), "TelephonesPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/TelephonesPage")),
+    "TelephonesPage",
+  ),
 });
 
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/setup/keys",
-  component: lazyRouteComponent(() => import("./account/KeysPage"), "KeysPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/KeysPage")),
+    "KeysPage",
+  ),
 });
 
 const sessions = createRoute({
   getParentRoute: () => shell,
   path: "/sessions",
-  component: lazyRouteComponent(() => import("./account/SessionsPage"), "SessionsPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./account/SessionsPage")),
+    "SessionsPage",
+  ),
 });
 
 const audit = createRoute({
   getParentRoute: () => shell,
   path: "/audit",
-  component: lazyRouteComponent(() => import("./audit/AuditPage"), "AuditPage"),
+  component: lazyRouteComponent(
+    withTexts(() => import("./audit/AuditPage")),
+    "AuditPage",
+  ),
   validateSearch: (search): { path?: string | undefined } => ({ path: text(search.path) }),
 });
 

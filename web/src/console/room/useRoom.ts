@@ -14,6 +14,8 @@ import { LevelStore } from "./levels";
 import { applyEvents, changesConference } from "./state";
 import { useNews } from "./useNews";
 
+/** Statistics are not told by events: participants are read so often. */
+const STATISTICS_MS = 5_000;
 /** Events of this time are shown at once: many come together, and drawing takes longer than reading them. */
 const GATHER_MS = 50;
 /** Events that came while a snapshot was read are applied to it again: so many at most. */
@@ -60,7 +62,14 @@ export function useRoom(name: string): RoomData {
     },
   });
 
-  const { data } = participants;
+  const { data, refetch } = participants;
+  // A clock of our own: that of the query begins anew with every event, and would never strike while people talk.
+  useEffect(() => {
+    const clock = setInterval(() => {
+      if (!document.hidden) void refetch({ cancelRefetch: false });
+    }, STATISTICS_MS);
+    return () => clearInterval(clock);
+  }, [refetch]);
   useEffect(() => {
     if (!data) return;
     const found = tracker.current.update(data, Date.now());
