@@ -171,8 +171,8 @@ fn what_finds_no_box_becomes_silence_of_the_same_length_and_is_reported() {
     let (_, mut feed) =
         recorder.open(request(RecordedTracks::Mixed, RecordingFormat::Opus)).expect("it begins");
     let mut tone = ToneGenerator::new(8000, 400.0, -12.0);
-    // Ten seconds at once: there are boxes for five.
-    for _ in 0..500 {
+    // Half a minute at once: there are boxes for five seconds, and a few more where the machine is busy and they are emptied meanwhile.
+    for _ in 0..1500 {
         let mut frame = [0; 160];
         tone.fill(&mut frame);
         feed.push(TrackSource::Mix, Rate::Narrow, &frame);
@@ -194,15 +194,18 @@ fn what_finds_no_box_becomes_silence_of_the_same_length_and_is_reported() {
             RecorderEvent::Failing { .. } => panic!("it does not fail"),
         }
     };
-    assert_eq!(manifest.duration_ms, 12_000);
+    assert_eq!(manifest.duration_ms, 32_000);
     assert!(lost > 1000 && lost == manifest.lost_ms, "{lost} ms of {}", manifest.lost_ms);
     let samples = play(recorder.archive(), &manifest, 1);
-    assert_eq!(samples.len(), 600 * SAMPLES_OF_TICK);
+    assert_eq!(samples.len(), 1600 * SAMPLES_OF_TICK);
     let level = |ticks: std::ops::Range<usize>| {
         power_dbov(&samples[ticks.start * SAMPLES_OF_TICK..ticks.end * SAMPLES_OF_TICK], 48_000, 400.0)
     };
-    assert!((level(510..590) + 12.0).abs() < 0.6, "the end is where it belongs");
-    assert!(level(460..490) < -60.0, "and silence before it");
+    assert!((level(1510..1590) + 12.0).abs() < 0.6, "the end is where it belongs");
+    let silent = (0..1600).filter(|tick| level(*tick..tick + 1) < -40.0).count();
+    let lost_ticks = (lost / 20) as usize;
+    // At the edges of a hole a tick is neither.
+    assert!(silent.abs_diff(lost_ticks) <= 10, "{silent} ticks are silent, {lost_ticks} were lost");
 }
 
 #[test]
