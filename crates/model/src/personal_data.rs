@@ -124,11 +124,13 @@ fn redact_member(name: &str, value: &mut Value, how: Redaction, takes: &impl Fn(
         }
         // All of them, not only the first.
         Value::Array(items) => {
-            items.iter_mut().fold(false, |is_taken, item| redact_member(name, item, how, takes) || is_taken)
+            let taken = items.iter_mut().map(|item| redact_member(name, item, how, takes));
+            taken.filter(|is_taken| *is_taken).count() > 0
         }
-        Value::Object(members) => members
-            .iter_mut()
-            .fold(false, |is_taken, (name, value)| redact_member(name, value, how, takes) || is_taken),
+        Value::Object(members) => {
+            let taken = members.iter_mut().map(|(name, value)| redact_member(name, value, how, takes));
+            taken.filter(|is_taken| *is_taken).count() > 0
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -155,8 +155,7 @@ fn what_participants_do_by_keys_of_their_own_is_done() {
     press(&mut world, &one, "7", &["roll.start", "roll.end"]);
     press(&mut world, &one, "5", &["time.no-end"]);
     press(&mut world, &one, "0", &["key.leave", "key.mute", "word.star", "number.6"]);
-    // What the usual menu has is not in this one.
-    press(&mut world, &one, "*9", &["key.unknown"]);
+    press(&mut world, &one, "*D", &["key.unknown"]);
     press(&mut world, &one, "*6", &["mute.on"]);
     wait_for_tone(&leader, 1100.0, false);
     press(&mut world, &one, "**", &["leave.goodbye"]);
