@@ -19,7 +19,7 @@ pub(crate) enum MailSecurity {
 }
 
 /// `[mail]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MailConfig {
     /// The mail server that takes mails for all addresses. Empty: no mails are sent.
@@ -38,21 +38,6 @@ pub(crate) struct MailConfig {
     pub(crate) number: String,
     /// The page by which guests join in a browser; `{conference}` stands for the name. Empty: they are told none.
     pub(crate) join: String,
-}
-
-impl Default for MailConfig {
-    fn default() -> Self {
-        Self {
-            host: String::new(),
-            port: 0,
-            security: MailSecurity::default(),
-            user: String::new(),
-            password_file: None,
-            from: String::new(),
-            number: String::new(),
-            join: String::new(),
-        }
-    }
 }
 
 impl MailConfig {
