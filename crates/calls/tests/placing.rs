@@ -297,7 +297,7 @@ fn who_is_cut_off_is_called_again_and_who_hangs_up_is_not() {
     assert!(!is_called_again(|world, call| world.bye_because(call, &[("SIP", 503), ("Q.850", 16)])));
     assert!(is_called_again(|world, call| world.bye_because(call, &[("q.850", 41), ("SIP", 200)])));
     assert!(!is_called_again(|world, call| world.bye_because(call, &[("Preemption", 41)])));
-    assert!(!is_called_again(|world, call| world.bye(call)));
+    assert!(!is_called_again(World::bye));
     assert!(is_called_again(|world, call| {
         world.sip_event(SipEvent::Ended { call: CallId(call), cause: EndCause::Transport });
     }));

@@ -263,11 +263,14 @@ mod tests {
     use super::*;
     use std::collections::VecDeque;
 
+    /// Entries that were written at once, and whether that was another try.
+    type Batch = (Vec<u32>, bool);
+
     /// What a journal says to the next tries; then it takes everything.
     #[derive(Clone, Default)]
     struct Scripted {
         answers: Arc<Mutex<VecDeque<StoreError>>>,
-        written: Arc<Mutex<Vec<(Vec<u32>, bool)>>>,
+        written: Arc<Mutex<Vec<Batch>>>,
         left_over: Arc<Mutex<Vec<u32>>>,
     }
 
