@@ -137,7 +137,7 @@ macro_rules! key_end {
 }
 pub(crate) use key_end;
 
-/// A key that is not revoked, as [`credentials`] asks for it: an [`AccountRow`]; key id, hash, scopes, conference, its end,
+/// A key that is not revoked, as `credentials!` asks for it: an [`AccountRow`]; key id, hash, scopes, conference, its end,
 /// `last_used_at`.
 pub(crate) type CredentialRow = (
     i64,
