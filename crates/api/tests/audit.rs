@@ -86,7 +86,7 @@ async fn what_was_there_before_and_after_is_written_without_pins() {
 async fn keep_entries_from_being_completed(world: &World) {
     let file = SqliteConnectOptions::new().filename(world.folder.path().join("plenary.db"));
     let mut connection = SqliteConnection::connect_with(&file).await.unwrap();
-    let trigger = "CREATE TRIGGER killed BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'killed'); END";
+    let trigger = "CREATE TRIGGER killed BEFORE UPDATE ON audit WHEN NEW.status <> 0 BEGIN SELECT RAISE(ABORT, 'killed'); END";
     sqlx::raw_sql(trigger).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
