@@ -59,7 +59,11 @@ export function AuditPage() {
               </code>
             </td>
             <td>
-              <Badge tone={one.status < 400 ? "good" : "bad"}>{one.status}</Badge>
+              {one.status == null ? (
+                "–"
+              ) : (
+                <Badge tone={one.status < 400 ? "good" : "bad"}>{one.status}</Badge>
+              )}
             </td>
             <td>{one.source ?? "–"}</td>
             <td>
