@@ -353,19 +353,24 @@ fn how_a_call_sounds_is_known_while_it_lasts_and_afterwards() {
     let server = Server::start("");
     let caller = call(&server, &["--seconds", "60"]);
     let id = server.wait_for_participants("Tea", 1).remove(0);
+    // The voice of one whom nobody hears is not measured.
+    let listener = call(&server, &["--seconds", "60"]);
+    server.wait_for_participants("Tea", 2);
     let path = format!("/v1/calls/{id}/quality");
     let sampled = |count: usize| {
         let quality = server.get(&path);
         (quality["items"].as_array().unwrap().len() >= count).then_some(quality)
     };
     // The first may have come before the caller was found to talk.
-    let live = wait_for("two samples", || sampled(2));
+    wait_for("a sample", || sampled(1));
+    let live = wait_for("another one", || sampled(2));
     assert_eq!(live["interval_s"], 10);
     let second = &live["items"][1];
     assert!(second["mos"].as_f64().is_some_and(|mos| mos > 3.0), "{live}");
     assert!(second["level_dbov"].as_f64().is_some_and(|level| (-40.0..0.0).contains(&level)), "{live}");
     assert_eq!(second["loss_percent"], 0.0);
     hang_up(caller);
+    hang_up(listener);
     wait_for("the call to be over", || server.get(&format!("/v1/calls/{id}"))["ended_at"].as_str().map(drop));
     let past = wait_for("its samples to be on the disk", || sampled(2));
     assert_eq!(past["items"][1], *second);
