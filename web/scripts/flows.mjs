@@ -297,7 +297,8 @@ export async function bookings(world, { token }) {
     await caller.goto(service.base + link.slice(link.indexOf("/join/")));
     await caller.reload();
     await by.fill(caller, "input[autocomplete=name]", "Fay");
-    await caller.keyboard.press("Enter");
+    // Not before the page has looked whether a call is to be resumed.
+    await by.press(caller, "button[type=submit]");
     await until("Fay", () => inConference(service, scene.soon, "Fay"));
     await by.press(leader, "a:has-text('Open room')");
     await leader.waitForSelector(`h1:has-text('${scene.soon}')`);
