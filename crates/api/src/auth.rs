@@ -144,7 +144,7 @@ impl SignedIn {
 pub(crate) enum Browser {
     /// A person who has signed in.
     Person(SignedIn),
-    /// Whoever has opened a leader's link, and what that lets do.
+    /// A leader's link was opened here; what it allows.
     Leader(Arc<LeaderSession>, Arc<Access>),
 }
 
@@ -205,7 +205,7 @@ impl FromRequestParts<App> for SignedIn {
     }
 }
 
-/// Whoever has a key or a link of one conference asks for something else.
+/// The key or link is of one conference, and something else is asked for.
 pub(crate) fn bound_to(conference: &ConferenceName) -> ApiError {
     ApiError::coded(OTHER_CONFERENCE, format!("it is for the conference {conference} alone"))
 }

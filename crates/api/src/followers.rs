@@ -85,7 +85,7 @@ struct Channel {
     talking: Mutex<Talking>,
     /// `talking` is known.
     is_ready: watch::Sender<bool>,
-    /// Somebody has come who wants levels.
+    /// A follower has come that wants levels.
     levels_wanted: Notify,
 }
 

@@ -223,7 +223,7 @@ async fn the_link_of_a_calendar_shows_the_reservations_until_it_is_ended() {
     assert!(text.contains("DTSTART:20190620T160000Z") && text.contains("METHOD:PUBLISH"), "{text}");
     assert_eq!(read(format!("/calendar/{secret}")).await.0, 404);
     assert_eq!(read(format!("/calendar/{}.ics", "a".repeat(52))).await.0, 404);
-    // Whoever may not work there any more sees nothing.
+    // A person who may not work there any more sees nothing.
     let path = format!("/v1/people/{}", id.0);
     assert_eq!(ask(&world, "PATCH", &path, Some(json!({"disabled": true}))).await.0, 200);
     assert_eq!(read(format!("/calendar/{secret}.ics")).await.0, 404);

@@ -242,7 +242,7 @@ async fn who_changes_a_reservation_stands_in_its_event() {
     assert_eq!(made["actor"]["id"], json!(keys["items"][0]["id"].to_string()));
 }
 
-/// The members of an event that are told of whoever talks.
+/// The members of an event that tells of a talker.
 fn told(block: &str) -> (String, String, String) {
     let event: Value = serde_json::from_str(block.strip_prefix("data: ").expect("it has no number")).unwrap();
     let text = |member: &str| event[member].as_str().unwrap_or_default().to_owned();

@@ -3,7 +3,7 @@
 //! `events ADDRESS KEY [--follow N] [--mute CONFERENCE --per-second R] --seconds S`
 //!
 //! N connections read `/v1/events` as server-sent events and note how long after they happened events came. So many times a
-//! second all participants of the conference are muted or unmuted, each of whom is an event.
+//! second all participants of the conference are muted or unmuted: one event for each.
 #![allow(clippy::print_stdout, reason = "the program prints its measurements")]
 
 use std::{

@@ -353,7 +353,7 @@ fn how_a_call_sounds_is_known_while_it_lasts_and_afterwards() {
     let server = Server::start("");
     let caller = call(&server, &["--seconds", "60"]);
     let id = server.wait_for_participants("Tea", 1).remove(0);
-    // The voice of one whom nobody hears is not measured.
+    // The level of a participant without a listener is not measured.
     let listener = call(&server, &["--seconds", "60"]);
     server.wait_for_participants("Tea", 2);
     let path = format!("/v1/calls/{id}/quality");

@@ -12,7 +12,7 @@ use std::{error::Error, time::Instant};
 const BEGIN: Timestamp = Timestamp::from_seconds(1_900_000_000);
 const YEAR_MIN: u64 = 365 * 24 * 60;
 
-/// A conference of ten callers every so often, each of whom stays for 5 to 65 minutes.
+/// A conference of ten callers every so often; each stays for 5 to 65 minutes.
 fn conference(number: u64, of: u64, account: AccountId) -> Vec<RecordEntry> {
     let at = |minutes: u64| BEGIN.plus_minutes(u32::try_from(minutes).unwrap_or(u32::MAX));
     let starts = number * YEAR_MIN / of.max(1);

@@ -316,7 +316,7 @@ impl Store {
     }
 }
 
-/// An event that may say who somebody is. Most do not, and need not be read.
+/// An event that may identify a person. Most do not, and need not be read.
 fn says_who(body: &str) -> bool {
     body.contains("\"display_name\"")
 }

@@ -135,7 +135,7 @@ fn who_is_called_joins_by_key_and_no_machine_does() {
     assert_eq!(world.server.participants("Board").len(), 2);
 }
 
-/// How often somebody was called again.
+/// How often a participant was called again.
 fn times_called_again(world: &World) -> usize {
     world.server.log().matches("the call was cut off: calling again").count()
 }
