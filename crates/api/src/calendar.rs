@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use plenary_conference::{Reservation, Timestamp, reservation::SeriesDate};
-use plenary_model::{CalendarAddress, CalendarEvent};
+use plenary_model::{CalendarAddress, CalendarDate, CalendarEvent, SeriesSettings};
 use plenary_store::{Store, StoreError, StoredSeries};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ impl About {
             attendees: Vec::new(),
             rule: None,
             without: Vec::new(),
-            instead_of: reservation.series.map(|date| date.occurrence),
+            instead_of: reservation.series.map(|date| date.occurrence.into()),
             is_cancelled: false,
         }
     }
@@ -93,10 +93,18 @@ fn uid(reservation: &Reservation) -> String {
     format!("{}@plenary", HEXLOWER.encode(&digest.finalize()[..16]))
 }
 
-/// A reservation as an event; as a date of its series, if it is one.
+/// A reservation as an event; as a date of its series, if it is one. `series`: what is still known of that.
 #[must_use]
-pub fn reservation_event(reservation: &Reservation, about: &About, stamp: Timestamp) -> CalendarEvent {
-    about.event(reservation, stamp)
+pub fn reservation_event(
+    reservation: &Reservation,
+    series: Option<&SeriesSettings>,
+    about: &About,
+    stamp: Timestamp,
+) -> CalendarEvent {
+    let mut event = about.event(reservation, stamp);
+    let planned = event.instead_of.zip(series).and_then(|(date, series)| series.occurrence_at(date.at));
+    event.instead_of = planned.map(CalendarDate::from).or(event.instead_of);
+    event
 }
 
 /// A reservation as an event of its own, also where it is of a series.
@@ -127,10 +135,10 @@ pub fn series_events(
         sequence: series.sequence,
         ..any.clone()
     };
-    let without = occurrences.iter().filter(|one| !by_date.contains_key(&one.date));
+    let without = occurrences.iter().filter(|one| !by_date.contains_key(&one.date()));
     let master = CalendarEvent {
         rule: Some(settings.rule()),
-        without: without.map(|one| one.starts_at).collect(),
+        without: without.map(|one| CalendarDate::from(*one)).collect(),
         instead_of: None,
         ..about.event(&first, stamp)
     };
@@ -138,10 +146,10 @@ pub fn series_events(
         (one.starts_at, one.duration_minutes, &one.title) != (planned, settings.duration_min, &settings.title)
     };
     let moved = occurrences.iter().filter_map(|planned| {
-        let one = *by_date.get(&planned.date)?;
+        let one = *by_date.get(&planned.date())?;
         let event = CalendarEvent {
             sequence: series.sequence,
-            instead_of: Some(planned.starts_at),
+            instead_of: Some((*planned).into()),
             ..about.event(one, stamp)
         };
         differs(one, planned.starts_at).then_some(event)

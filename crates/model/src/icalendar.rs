@@ -1,6 +1,6 @@
 //! Events for calendars of other programs (RFC 5545), as they are published, invited to and cancelled (RFC 5546).
 
-use crate::{Civil, TimeZone, Timestamp};
+use crate::{Civil, LocalTime, Occurrence, TimeZone, Timestamp};
 use std::fmt::Write;
 
 /// Octets of a line (RFC 5545, section 3.1).
@@ -38,6 +38,28 @@ pub struct CalendarAddress {
     pub name: Option<String>,
 }
 
+/// A date of a series, by which calendars find it among those of its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarDate {
+    /// When it starts.
+    pub at: Timestamp,
+    /// As the rule has it. A time of day that clocks leave out differs from what they show at that moment (section 3.3.5), and
+    /// programs that compare what is written find the date only by this. `None`: as they show it.
+    pub local: Option<LocalTime>,
+}
+
+impl From<Occurrence> for CalendarDate {
+    fn from(Occurrence { local, starts_at }: Occurrence) -> Self {
+        Self { at: starts_at, local: Some(local) }
+    }
+}
+
+impl From<Timestamp> for CalendarDate {
+    fn from(at: Timestamp) -> Self {
+        Self { at, local: None }
+    }
+}
+
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalendarEvent {
@@ -64,9 +86,9 @@ pub struct CalendarEvent {
     /// How it repeats (section 3.3.10).
     pub rule: Option<String>,
     /// Dates on which it does not.
-    pub without: Vec<Timestamp>,
-    /// The date of a series that this stands for: its start as the rule has it.
-    pub instead_of: Option<Timestamp>,
+    pub without: Vec<CalendarDate>,
+    /// The date of a series that this stands for.
+    pub instead_of: Option<CalendarDate>,
     /// It does not take place.
     pub is_cancelled: bool,
 }
@@ -107,8 +129,8 @@ fn write_event(out: &mut Lines, event: &CalendarEvent, zone: Option<&TimeZone>) 
     out.line(&format!("UID:{}", text(&event.uid)));
     out.line(&format!("SEQUENCE:{}", event.sequence));
     out.line(&format!("DTSTAMP:{}", utc(event.stamp)));
-    out.line(&time("DTSTART", event.starts_at, zone));
-    out.line(&time("DTEND", event.ends_at, zone));
+    out.line(&time("DTSTART", event.starts_at.into(), zone));
+    out.line(&time("DTEND", event.ends_at.into(), zone));
     if let Some(rule) = &event.rule {
         out.line(&format!("RRULE:{rule}"));
     }
@@ -144,8 +166,8 @@ fn address(property: &str, CalendarAddress { mail, name }: &CalendarAddress, par
 /// The rules of a zone over the time of the events, one after the other (section 3.6.5).
 fn describe(out: &mut Lines, zone: &TimeZone, events: &[CalendarEvent]) {
     let starts = events.iter().flat_map(|event| {
-        let moments = [Some(event.starts_at), Some(event.ends_at), event.instead_of];
-        moments.into_iter().flatten().chain(event.without.iter().copied()).chain(event.rule_end())
+        let dates = event.without.iter().chain(&event.instead_of).map(|date| date.at);
+        [event.starts_at, event.ends_at].into_iter().chain(dates).chain(event.rule_end())
     });
     let all: Vec<Timestamp> = starts.collect();
     let (Some(first), Some(last)) = (all.iter().min(), all.iter().max()) else { return };
@@ -182,8 +204,8 @@ fn offset_text(seconds: i32) -> String {
     }
 }
 
-fn time(property: &str, at: Timestamp, zone: Option<&TimeZone>) -> String {
-    let local = zone.and_then(|zone| Some((zone, zone.local(at)?)));
+fn time(property: &str, CalendarDate { at, local }: CalendarDate, zone: Option<&TimeZone>) -> String {
+    let local = zone.and_then(|zone| Some((zone, local.or_else(|| zone.local(at))?)));
     match local {
         Some((zone, local)) => {
             let date = local.date().replace('-', "");
@@ -324,13 +346,13 @@ mod tests {
         let berlin = TimeZone::new("Europe/Berlin").unwrap();
         let series = CalendarEvent {
             rule: Some("FREQ=WEEKLY;INTERVAL=1;COUNT=4".to_owned()),
-            without: vec![at("2026-10-27T09:00:00Z")],
+            without: vec![at("2026-10-27T09:00:00Z").into()],
             ..event()
         };
         let moved = CalendarEvent {
             starts_at: at("2026-11-04T11:00:00Z"),
             ends_at: at("2026-11-04T12:00:00Z"),
-            instead_of: Some(at("2026-11-03T09:00:00Z")),
+            instead_of: Some(at("2026-11-03T09:00:00Z").into()),
             ..event()
         };
         let lines = lines(&calendar(None, None, Some(&berlin), &[series, moved]));
@@ -362,6 +384,23 @@ mod tests {
             "END:STANDARD",
         ];
         assert_eq!(described, expected);
+    }
+
+    #[test]
+    fn a_date_in_an_hour_that_clocks_leave_out_is_written_as_the_rule_has_it() {
+        let berlin = TimeZone::new("Europe/Berlin").unwrap();
+        // Clocks went from two to three on 28 March 2027.
+        let local = LocalTime { year: 2027, month: 3, day: 28, hour: 2, minute: 30 };
+        let date = CalendarDate::from(Occurrence { local, starts_at: berlin.at(local).unwrap() });
+        let series = CalendarEvent { without: vec![date], ..event() };
+        let moved = CalendarEvent { instead_of: Some(date), ..event() };
+        let lines = lines(&calendar(None, None, Some(&berlin), &[series, moved]));
+        for line in
+            ["EXDATE;TZID=Europe/Berlin:20270328T023000", "RECURRENCE-ID;TZID=Europe/Berlin:20270328T023000"]
+        {
+            assert!(lines.iter().any(|other| other == line), "{line}: {lines:#?}");
+        }
+        assert_eq!(time("EXDATE", date, None), "EXDATE:20270328T013000Z");
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub use event::{
 pub use fields::{Selection, is_user};
 pub use guest::{GUESTS_MAX, Guest, check_guests};
 pub use history::{HistoryEntry, HistoryReason, PastConference, PastParticipant, RecordEntry};
-pub use icalendar::{CalendarAddress, CalendarEvent, CalendarMethod, calendar};
+pub use icalendar::{CalendarAddress, CalendarDate, CalendarEvent, CalendarMethod, calendar};
 pub use id::{AccountId, ConferenceKey, ConferenceName, ParticipantId, ReservationToken, ServiceName};
 pub use key::{KEY_LABEL_CHARS_MAX, KeySettings, Scope, Scopes, UnknownScope};
 pub use language::{BadLanguageCode, LanguageCode};

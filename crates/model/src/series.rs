@@ -50,12 +50,20 @@ pub struct SeriesSettings {
 }
 
 /// A date of a series.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Occurrence {
-    /// As calendars there show it: `2030-06-20`.
-    pub date: String,
+    /// Its date, at the time of day of the first one, also where clocks there leave that time out.
+    pub local: LocalTime,
     /// When it starts.
     pub starts_at: Timestamp,
+}
+
+impl Occurrence {
+    /// As calendars there show it: `2030-06-20`.
+    #[must_use]
+    pub fn date(self) -> String {
+        self.local.date()
+    }
 }
 
 impl SeriesSettings {
@@ -83,7 +91,7 @@ impl SeriesSettings {
                 Repeat::Weekly => first.plus_days(steps.checked_mul(7)?)?,
                 Repeat::Monthly => first.plus_months(steps)?,
             };
-            Some(Occurrence { date: local.date(), starts_at: self.time_zone.at(local)? })
+            Some(Occurrence { local, starts_at: self.time_zone.at(local)? })
         };
         (0..self.count.min(SERIES_DATES_MAX)).map_while(at).collect()
     }
@@ -92,6 +100,14 @@ impl SeriesSettings {
     #[must_use]
     pub fn date_of(&self, at: Timestamp) -> Option<String> {
         self.time_zone.local(at).map(LocalTime::date)
+    }
+
+    /// The date of the series that starts at this moment; `None`: none of them can.
+    #[must_use]
+    pub fn occurrence_at(&self, starts_at: Timestamp) -> Option<Occurrence> {
+        let LocalTime { hour, minute, .. } = self.time_zone.local(self.starts_at)?;
+        let local = LocalTime { hour, minute, ..self.time_zone.local(starts_at)? };
+        (self.time_zone.at(local)? == starts_at).then_some(Occurrence { local, starts_at })
     }
 
     /// How it repeats, as calendars write it (RFC 5545, section 3.3.10).
@@ -138,7 +154,7 @@ mod tests {
     }
 
     fn dates(series: &SeriesSettings) -> Vec<(String, Timestamp)> {
-        series.occurrences().into_iter().map(|one| (one.date, one.starts_at)).collect()
+        series.occurrences().into_iter().map(|one| (one.date(), one.starts_at)).collect()
     }
 
     #[test]
@@ -157,6 +173,12 @@ mod tests {
         // 02:30 in Berlin.
         let gap = series(Repeat::Daily, "2027-03-27T01:30:00Z", 1, 2);
         assert_eq!(dates(&gap)[1].1, at("2027-03-28T01:30:00Z"), "half past three there");
+        let skipped = gap.occurrences()[1];
+        assert_eq!((skipped.local.hour, skipped.local.minute), (2, 30), "as the series has it");
+        for one in gap.occurrences() {
+            assert_eq!(gap.occurrence_at(one.starts_at), Some(one));
+        }
+        assert_eq!(gap.occurrence_at(at("2027-03-28T00:30:00Z")), None, "half past one there");
         let twice = series(Repeat::Daily, "2026-10-24T00:30:00Z", 1, 3);
         assert_eq!(dates(&twice)[1].1, at("2026-10-25T00:30:00Z"));
         assert_eq!(dates(&twice)[2].1, at("2026-10-26T01:30:00Z"));

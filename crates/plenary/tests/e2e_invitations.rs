@@ -319,13 +319,20 @@ fn another_program_reads_the_same_dates_from_the_calendar_of_a_series() {
     let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year() + 1;
     let limits = server.get("/v1/limits");
     assert!(limits["reservations"]["max_days_ahead"].as_i64().unwrap() >= 366);
-    for (repeat, count, start) in [
+    // On the last Sunday of March clocks in Berlin go from two to three.
+    let march = jiff::civil::date(year, 3, 1);
+    let sunday = march.nth_weekday_of_month(-1, jiff::civil::Weekday::Sunday).unwrap();
+    let before = |days: i64| format!("{}T01:30:00Z", sunday - jiff::ToSpan::days(days));
+    for (name, repeat, count, start) in [
         // Over the change to daylight saving of the next spring, and the end of a month.
-        ("weekly", 6, format!("{year}-03-10T08:30:00Z")),
-        ("daily", 5, format!("{year}-03-25T01:30:00Z")),
-        ("monthly", 4, format!("{year}-01-31T09:00:00Z")),
+        ("Weeks", "weekly", 6, format!("{year}-03-10T08:30:00Z")),
+        ("Months", "monthly", 4, format!("{year}-01-31T09:00:00Z")),
+        // At half past two, which one of the dates does not have: it stays, is dropped, is moved.
+        ("Stays", "daily", 5, before(3)),
+        ("Dropped", "daily", 5, before(2)),
+        ("Moved", "daily", 5, before(1)),
     ] {
-        let body = json!({"conference": format!("Tea{repeat}"), "max_participants": 40, "starts_at": start,
+        let body = json!({"conference": name, "max_participants": 40, "starts_at": start,
             "duration_min": 30, "time_zone": "Europe/Berlin", "repeat": repeat, "count": count});
         let (status, made) = server.curl(&["-d", &body.to_string()], "/v1/series");
         assert_eq!(status, 201, "{made}");
@@ -361,6 +368,6 @@ fn another_program_reads_the_same_dates_from_the_calendar_of_a_series() {
         let read = String::from_utf8_lossy(&calendar.stdout);
         assert!(output.status.success(), "{}\n{read}", text(&output));
         let found = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(found.lines().collect::<Vec<_>>(), expected, "{repeat}\n{read}");
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected, "{name}\n{read}");
     }
 }

@@ -61,8 +61,9 @@ async fn one(caller: Caller<Read>, State(state): State<App>, Segments([token]): 
         Some(date) => state.store.series(caller.account, date.series).await?,
         None => None,
     };
-    let event = reservation_event(&reservation, &about, state.control.now());
-    let zone = series.as_ref().map(|series| &series.settings.time_zone);
+    let settings = series.as_ref().map(|series| &series.settings);
+    let event = reservation_event(&reservation, settings, &about, state.control.now());
+    let zone = settings.map(|settings| &settings.time_zone);
     let calendar = written(Some(CalendarMethod::Publish), None, zone, &[event]);
     Ok(file(calendar, reservation.name.as_str()))
 }

@@ -161,9 +161,10 @@ fn whole(
         .iter()
         .filter_map(|one| Some((settings.date_of(one.series?.occurrence)?, one)))
         .collect();
-    let date = |planned: Occurrence| {
-        let booked = by_date.get(&planned.date);
-        let problem = refused.get(&planned.date);
+    let shown = |planned: Occurrence| {
+        let date = planned.date();
+        let booked = by_date.get(&date);
+        let problem = refused.get(&date);
         let starts_at = booked.map_or(planned.starts_at, |one| one.starts_at);
         let state = match (booked, problem) {
             (Some(_), _) if starts_at == planned.starts_at => DateState::Booked,
@@ -172,7 +173,7 @@ fn whole(
             (None, None) => DateState::Dropped,
         };
         Date {
-            date: planned.date,
+            date,
             starts_at: time::rfc3339(starts_at),
             state,
             reservation: booked.map(|one| one.token.clone()),
@@ -180,7 +181,7 @@ fn whole(
                 .map(|problem| DateProblem { code: problem.code.clone(), detail: problem.detail.clone() }),
         }
     };
-    WholeSeries { series: series.into(), dates: settings.occurrences().into_iter().map(date).collect() }
+    WholeSeries { series: series.into(), dates: settings.occurrences().into_iter().map(shown).collect() }
 }
 
 /// A new series.
@@ -252,11 +253,11 @@ impl SeriesBody {
         }
         let mut dates = settings.occurrences();
         for (place, date) in self.without.iter().enumerate() {
-            if !dates.iter().any(|one| one.date == *date) {
+            if !dates.iter().any(|one| one.date() == *date) {
                 let text = "must be one of the dates of the series, as in `2030-07-04`, and named once";
                 errors.push(FieldError::new(format!("/without/{place}"), text));
             }
-            dates.retain(|one| one.date != *date);
+            dates.retain(|one| one.date() != *date);
         }
         if errors.is_empty() && dates.is_empty() {
             errors.push(FieldError::new("/without", "leaves no date"));
@@ -325,7 +326,7 @@ async fn make(caller: Caller<Book>, State(state): State<App>, Body(body): Body<S
                 Err(error @ ControlError::Refused(_)) => {
                     let error = refused(error);
                     let problem = DateProblem { code: error.code_text(), detail: error.to_string() };
-                    problems.insert(date.date, problem);
+                    problems.insert(date.date(), problem);
                     first_refusal.get_or_insert(error);
                 }
                 // The database, or the engine: what was reserved stays, and is shown by the series.

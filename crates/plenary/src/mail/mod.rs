@@ -228,15 +228,15 @@ impl Sender {
             })
             .collect();
         let Some(any) = reservations.first() else { return Ok(None) };
-        let zone = match any.series {
-            Some(date) => {
-                self.store.series(any.account, date.series).await?.map(|series| series.settings.time_zone)
-            }
+        let series = match any.series {
+            Some(date) => self.store.series(any.account, date.series).await?.map(|series| series.settings),
             None => None,
         };
         let about = About::new(&self.store, &self.invitations, any).await?;
-        let events = reservations.iter().map(|one| reservation_event(one, &about, now)).collect();
-        Ok(Some(letter(events, zone.unwrap_or_else(|| self.zone.clone()), false, about)))
+        let events =
+            reservations.iter().map(|one| reservation_event(one, series.as_ref(), &about, now)).collect();
+        let zone = series.map_or_else(|| self.zone.clone(), |series| series.time_zone);
+        Ok(Some(letter(events, zone, false, about)))
     }
 
     async fn send(&self, letter: &Letter) -> Tried {
