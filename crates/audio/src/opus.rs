@@ -86,7 +86,7 @@ impl Encoder {
     /// Changes the settings.
     pub fn configure(&mut self, settings: &Settings) {
         self.set(sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate.clamp(6000, 128_000) as c_int);
-        self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(settings.complexity.min(10)));
+        self.set_complexity(settings.complexity);
         self.set(sys::OPUS_SET_SIGNAL_REQUEST, sys::OPUS_SIGNAL_VOICE);
         self.set(sys::OPUS_SET_INBAND_FEC_REQUEST, c_int::from(settings.fec));
         self.set(sys::OPUS_SET_DTX_REQUEST, c_int::from(settings.dtx));
@@ -100,6 +100,11 @@ impl Encoder {
     /// heard another stream until now.
     pub fn set_independent(&mut self, independent: bool) {
         self.set(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, c_int::from(independent));
+    }
+
+    /// Changes how thoroughly the following frames are coded, from 0 to 10.
+    pub fn set_complexity(&mut self, complexity: u8) {
+        self.set(sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(complexity.min(10)));
     }
 
     /// Codes no band that audio of this rate does not have: what came from 8 kHz takes half the time then (RFC 6716, 2.1.3).
