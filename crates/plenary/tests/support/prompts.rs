@@ -17,6 +17,9 @@ const UNDER_WAY_FROM: usize = 28_000;
 /// The likeness from which on it is that clip: G.711 and the mixer leave more than this.
 const LIKE: f32 = 0.8;
 
+/// How far back a prompt is looked for that may have been heard already.
+const BEFORE_S: u64 = 15;
+
 /// What a caller has heard so far, at 8 kHz.
 pub trait Recording {
     /// How much it is, in samples.
@@ -116,10 +119,11 @@ impl Prompts {
         self.find(&call.heard(4000), name).is_some()
     }
 
-    /// Waits until a caller who records has heard it, now or in the last four seconds.
+    /// Waits until a caller who records has heard it, now or in the last [`BEFORE_S`] seconds: on a busy machine it takes its time to
+    /// see what others hear first.
     #[track_caller]
     pub fn wait_for(&mut self, call: &Call, name: &str) {
-        self.wait_since(call, call.position().saturating_sub(4 * 8000), name);
+        self.wait_since(call, call.position().saturating_sub(BEFORE_S * 8000), name);
     }
 
     /// Waits until a caller who records has heard it since a position; the position of its audible beginning. To hear the same again
