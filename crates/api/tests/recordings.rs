@@ -6,8 +6,8 @@ mod support;
 use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use plenary_model::{
-    AccountId, RecordedTrack, RecordingEnd, RecordingManifest, RecordingSettings, RecordingState,
-    TranscriptState,
+    AccountId, CallEntry, CallRecord, EndedBy, RecordedParticipant, RecordedTrack, RecordingEnd,
+    RecordingManifest, RecordingSettings, RecordingState, Timestamp, TranscriptState,
 };
 use serde_json::{Value, json};
 use support::World;
@@ -225,4 +225,87 @@ async fn a_conference_is_recorded_paused_and_shown() {
     assert_eq!(shown["recording"]["recording_id"], support::RECORDING);
     assert_eq!(send(&world, "DELETE", path, &[], &Value::Null).await.status, 204);
     assert_eq!(get(&world, path).await.status, 404);
+}
+
+#[tokio::test]
+async fn names_of_a_number_are_taken_out_of_manifests_and_transcripts_and_others_stay() {
+    let world = World::new().await;
+    stored(&world, ID, "Board").await;
+    stored(&world, LATER, "Board").await;
+    let participant = |id: &str, name: &str| RecordedParticipant {
+        participant_id: id.to_owned(),
+        display_name: Some(name.to_owned()),
+        joined_at_ms: STARTED_AT_MS,
+        told_at_ms: None,
+    };
+    let recording = RecordingManifest {
+        participants: vec![
+            participant("a", "Ann & co"),
+            participant("b", "Ben"),
+            participant("c", "+44-1908-273800"),
+        ],
+        transcript: Some(TranscriptState::Ready),
+        ..manifest(world.account, ID, "Board")
+    };
+    let running = RecordingManifest {
+        state: RecordingState::Running,
+        ended_at_ms: None,
+        participants: recording.participants.clone(),
+        ..manifest(world.account, LATER, "Board")
+    };
+    let folder = world.folder.path().join("recordings").join(world.account.0.to_string()).join(ID);
+    let said = "WEBVTT\n\n00:00.000 --> 00:01.000\n<v Ann &amp; co>Ann & co.\n\n00:01.000 --> 00:02.000\n<v Ben>Hi\n";
+    std::fs::write(folder.join("transcript.vtt"), said).unwrap();
+    std::fs::write(folder.join("manifest.json"), serde_json::to_vec(&recording).unwrap()).unwrap();
+    for recording in [&recording, &running] {
+        world.store.write_recording(recording).await.unwrap();
+    }
+    let call = CallRecord {
+        id: "a".to_owned(),
+        account: world.account,
+        service: "conf-*".to_owned(),
+        conference: Some("Board".to_owned()),
+        from: "+4930123456".to_owned(),
+        to: "conf-Board".to_owned(),
+        started_at: Timestamp(STARTED_AT_MS),
+        answered_at: Some(Timestamp(STARTED_AT_MS)),
+        is_outgoing: false,
+        trunk: None,
+        admitted_by: None,
+    };
+    let ended = CallEntry::Ended {
+        id: "a".to_owned(),
+        at: Timestamp(STARTED_AT_MS + 60_000),
+        cause: "BYE".to_owned(),
+        ended_by: EndedBy::Remote,
+        stats: None,
+    };
+    world.store.write_calls(&[CallEntry::Started { call, dialog: None }, ended]).await.unwrap();
+
+    let remove = async |query: &str| {
+        let path = format!("/v1/personal-data?{query}");
+        let answer = send(&world, "DELETE", &path, &[], &Value::Null).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()["recordings"].clone()
+    };
+    let names = |manifest: &RecordingManifest| -> Vec<Option<String>> {
+        manifest.participants.iter().map(|one| one.display_name.clone()).collect()
+    };
+    let shown = |name: &str| Some(name.to_owned());
+    let on_disk = || -> RecordingManifest {
+        serde_json::from_slice(&std::fs::read(folder.join("manifest.json")).unwrap()).unwrap()
+    };
+    // By the record of the call.
+    assert_eq!(remove("number=%2B4930123456&mask=true").await, 1);
+    let stored = world.store.recording(world.account, ID).await.unwrap().unwrap();
+    assert_eq!(names(&stored), [shown("****"), shown("Ben"), shown("+44-1908-273800")]);
+    assert_eq!(on_disk(), stored);
+    let text = std::fs::read_to_string(folder.join("transcript.vtt")).unwrap();
+    assert_eq!(text, said.replace("<v Ann &amp; co>", "<v ****>"), "what was said stays");
+    // By the name itself, which is a number.
+    assert_eq!(remove("number=%2B441908273800").await, 1);
+    assert_eq!(names(&on_disk()), [shown("****"), shown("Ben"), None]);
+    assert_eq!(remove("number=%2B441908273800").await, 0);
+    let runs = world.store.recording(world.account, LATER).await.unwrap().unwrap();
+    assert_eq!(names(&runs), names(&running), "one that runs is for later");
 }

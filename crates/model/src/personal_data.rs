@@ -1,6 +1,9 @@
 //! Numbers and names of people in records, and how they are taken out of them.
 
-use crate::{CallDirection, EventKind, EventRecord, Introduction, Number, Presence, is_same_name};
+use crate::{
+    CallDirection, EventKind, EventRecord, Introduction, Number, Presence, RecordedParticipant,
+    RecordingManifest, is_same_name,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +47,25 @@ impl Redaction {
 #[must_use]
 pub fn is_of_person(text: &str, number: &str) -> bool {
     !text.is_empty() && is_same_name(user_of(text), user_of(number))
+}
+
+impl RecordingManifest {
+    /// Takes the names of those out of it for whom `is_them` says so; returns each name with what is left of it.
+    pub fn redact(
+        &mut self,
+        how: Redaction,
+        is_them: impl Fn(&RecordedParticipant) -> bool,
+    ) -> Vec<(String, Option<String>)> {
+        let mut taken = Vec::new();
+        for participant in self.participants.iter_mut().filter(|one| is_them(one)) {
+            let Some(name) = participant.display_name.take() else { continue };
+            participant.display_name = Some(how.apply(&name)).filter(|left| !left.is_empty());
+            if participant.display_name.as_ref() != Some(&name) {
+                taken.push((name, participant.display_name.clone()));
+            }
+        }
+        taken
+    }
 }
 
 /// A number or a name that an event says.

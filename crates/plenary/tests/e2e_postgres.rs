@@ -83,7 +83,7 @@ fn a_restart_that_is_short_is_only_waited_for() {
             break;
         }
         assert!(matches!(status, 200 | 503), "after {took:?}: {body}");
-        assert_eq!(reserve(&server, &format!("{name} again"), 10).0, 200, "it is back");
+        assert_eq!(reserve(&server, &format!("{name}Again"), 10).0, 200, "it is back");
     }
     drop(talk.call(&server, "Lunch", 700.0));
     talk.hang_up();

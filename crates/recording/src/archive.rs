@@ -12,6 +12,7 @@ use std::{
     fs::{self, File},
     io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::UNIX_EPOCH,
 };
 use tracing::{info, warn};
@@ -22,18 +23,25 @@ pub struct Archive {
     folder: PathBuf,
     keys: Keys,
     transcribes: bool,
+    /// One at a time changes the manifests of recordings that are over.
+    changes: Arc<Mutex<()>>,
 }
 
 impl Archive {
     /// In this folder, with the keys of what is encrypted; transcripts are made of what has ended, or not.
     #[must_use]
     pub fn new(folder: PathBuf, keys: Keys, transcribes: bool) -> Self {
-        Self { folder, keys, transcribes }
+        Self { folder, keys, transcribes, changes: Arc::default() }
     }
 
     /// Whether a transcript is to be made of a recording that has ended.
     pub(crate) fn transcribes(&self, manifest: &RecordingManifest) -> bool {
         self.transcribes && manifest.duration_ms > 0 && !manifest.tracks.is_empty()
+    }
+
+    /// To be held from reading to writing the manifest of a recording that is over.
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -12,6 +12,7 @@ mod archive;
 mod feed;
 mod file;
 mod manifest;
+mod names;
 mod ogg;
 mod output;
 mod peaks;

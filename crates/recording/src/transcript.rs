@@ -6,7 +6,7 @@ use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// The transcript of a recording, WebVTT.
@@ -94,20 +94,26 @@ impl Archive {
         transcript: Option<&[u8]>,
     ) -> io::Result<RecordingManifest> {
         let folder = self.folder_of(recording.account, &recording.id).ok_or(io::ErrorKind::NotFound)?;
+        let _alone = self.changing();
         let mut manifest = manifest::read(&folder)?.ok_or(io::ErrorKind::NotFound)?;
         manifest.transcript = Some(TranscriptState::Failed);
         if let Some(transcript) = transcript {
-            let new = folder.join(TRANSCRIPT_NEW);
-            let _ = fs::remove_file(&new);
-            let file = StoredFile::create(&new, self.keys())?;
-            file.write_all_at(transcript, 0)?;
-            file.on_disk().sync_all()?;
-            fs::rename(new, folder.join(TRANSCRIPT))?;
-            File::open(&folder)?.sync_all()?;
+            self.replace_transcript(&folder, transcript)?;
             manifest.transcript = Some(TranscriptState::Ready);
         }
         manifest::write(&folder, &manifest::to_bytes(&manifest)?)?;
         Ok(manifest)
+    }
+
+    /// Stores a transcript in one step.
+    pub(crate) fn replace_transcript(&self, folder: &Path, transcript: &[u8]) -> io::Result<()> {
+        let new = folder.join(TRANSCRIPT_NEW);
+        let _ = fs::remove_file(&new);
+        let file = StoredFile::create(&new, self.keys())?;
+        file.write_all_at(transcript, 0)?;
+        file.on_disk().sync_all()?;
+        fs::rename(new, folder.join(TRANSCRIPT))?;
+        File::open(folder)?.sync_all()
     }
 
     /// The transcript of a recording, WebVTT; `None`: there is none here.

@@ -79,23 +79,53 @@ impl Store {
         Ok(Redacted { calls, history, events, audit, messages })
     }
 
-    async fn redact_calls(&self, wanted: &mut Wanted<'_>, at: Timestamp) -> Result<(u64, u64), StoreError> {
-        let (mut calls, mut history, mut after) = (0, 0, String::new());
-        loop {
-            let rows: Vec<(String, String, String)> = read!(self.base, DOING, |on| {
+    /// The participants of an account that a number's calls which are over were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn participants_of_number(
+        &self,
+        account: AccountId,
+        number: &str,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let mut found = BTreeSet::new();
+        let mut after = Some(String::new());
+        while let Some(from) = after {
+            let (rows, next) = self.calls_after(account, &from).await?;
+            let is_them = |text: &String| is_of_person(text, number);
+            let theirs = rows.into_iter().filter(|(_, caller, called)| is_them(caller) || is_them(called));
+            found.extend(theirs.map(|(id, ..)| id));
+            after = next;
+        }
+        Ok(found)
+    }
+
+    /// Calls that are over: id, caller, called. With the id from which on there may be more.
+    async fn calls_after(
+        &self,
+        account: AccountId,
+        after: &str,
+    ) -> Result<(Vec<CallRow>, Option<String>), StoreError> {
+        let rows: Vec<CallRow> =
+            read!(self.base, DOING, |on| {
                 sqlx::query_as(
-                "SELECT id, caller, called FROM calls WHERE account_id = $1 AND ended_at IS NOT NULL AND id > $2
-                 ORDER BY id LIMIT $3"
-            )
-            .bind(wanted.account.0)
-            .bind(after.as_str())
-            .bind(at_most(PAGE))
-            .fetch_all(on)
+            "SELECT id, caller, called FROM calls WHERE account_id = $1 AND ended_at IS NOT NULL AND id > $2
+             ORDER BY id LIMIT $3"
+        )
+        .bind(account.0)
+        .bind(after)
+        .bind(at_most(PAGE))
+        .fetch_all(on)
             })?;
-            let is_last = rows.len() < PAGE;
-            if let Some((id, ..)) = rows.last() {
-                after.clone_from(id);
-            }
+        let next = rows.last().filter(|_| rows.len() == PAGE).map(|(id, ..)| id.clone());
+        Ok((rows, next))
+    }
+
+    async fn redact_calls(&self, wanted: &mut Wanted<'_>, at: Timestamp) -> Result<(u64, u64), StoreError> {
+        let (mut calls, mut history) = (0, 0);
+        let mut after = Some(String::new());
+        while let Some(from) = after {
+            let (rows, next) = self.calls_after(wanted.account, &from).await?;
             let found: Vec<_> = rows
                 .into_iter()
                 .filter_map(|(id, caller, called)| {
@@ -107,10 +137,9 @@ impl Store {
             calls += found.len() as u64;
             history += self.rewrite(&found, at).await?;
             wanted.participants.extend(found.into_iter().map(|(id, ..)| id));
-            if is_last {
-                return Ok((calls, history));
-            }
+            after = next;
         }
+        Ok((calls, history))
     }
 
     async fn redact_events(&self, wanted: &mut Wanted<'_>) -> Result<u64, StoreError> {
@@ -320,6 +349,9 @@ impl Store {
 fn says_who(body: &str) -> bool {
     body.contains("\"display_name\"")
 }
+
+/// id, caller, called
+type CallRow = (String, String, String);
 
 /// id, path, before_json, after_json, request_json
 type AuditRow = (i64, String, Option<String>, Option<String>, Option<String>);

@@ -3,6 +3,7 @@
 use super::{
     access::{Caller, Records},
     list::Query,
+    recordings::on_disk,
 };
 use crate::{
     answer::{Answer, to_the_end},
@@ -11,13 +12,16 @@ use crate::{
     state::App,
 };
 use axum::{extract::State, http::StatusCode};
-use plenary_model::Redaction;
-use plenary_store::Redacted;
+use plenary_model::{AccountId, RecordedParticipant, Redaction, is_of_person};
+use plenary_store::{RecordingsQuery, Redacted};
 use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, sync::Arc};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 const NUMBER_CHARS_MAX: usize = 256;
+/// Recordings that are read at once.
+const RECORDINGS_AT_ONCE: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(remove))
@@ -49,11 +53,13 @@ struct RemovedPersonalData {
     audit: u64,
     /// Calls that failed and whose messages were kept: they are deleted.
     messages: u64,
+    /// Recordings that said the name, and their transcripts. What is heard on them stays.
+    recordings: u64,
 }
 
-impl From<Redacted> for RemovedPersonalData {
-    fn from(Redacted { calls, history, events, audit, messages }: Redacted) -> Self {
-        Self { call_records: calls, history, events, audit, messages }
+impl RemovedPersonalData {
+    fn of(Redacted { calls, history, events, audit, messages }: Redacted, recordings: u64) -> Self {
+        Self { call_records: calls, history, events, audit, messages, recordings }
     }
 }
 
@@ -61,7 +67,8 @@ impl From<Redacted> for RemovedPersonalData {
 ///
 /// From the records of calls that are over, and so from the history of conferences, from events, and so from what webhooks are sent, from
 /// what the audit log tells of conferences, each of which stays without the number and the names by which the person was shown; and with
-/// the messages of calls that failed. For calls that go on, ask again when they are over.
+/// the messages of calls that failed; and from what is said of recordings that are over, whose audio stays. For calls and recordings that
+/// go on, ask again when they are over.
 #[utoipa::path(delete, path = "/v1/personal-data", operation_id = "remove_personal_data", tag = "records",
     params(Person), security(("bearer" = ["records"])),
     responses((status = 200, description = "How often it was found and removed.", body = RemovedPersonalData)))]
@@ -82,8 +89,54 @@ async fn remove(
     let how = if mask { Redaction::Mask } else { Redaction::Drop };
     to_the_end(async move {
         let at = state.control.now();
+        // First, as long as it is known by the records of calls who it is.
+        let recordings = redact_recordings(&state, caller.account, &number, how).await?;
         let found = state.store.redact_number(caller.account, &number, how, at).await?;
-        Ok(json(StatusCode::OK, &RemovedPersonalData::from(found)))
+        Ok(json(StatusCode::OK, &RemovedPersonalData::of(found, recordings)))
     })
     .await
+}
+
+/// Takes the names by which a person was shown out of the manifests and transcripts of recordings that are over.
+async fn redact_recordings(
+    state: &App,
+    account: AccountId,
+    number: &str,
+    how: Redaction,
+) -> Result<u64, ApiError> {
+    let participants = state.store.participants_of_number(account, number).await?;
+    let person = Arc::new(InRecordings { number: number.to_owned(), participants });
+    let (mut found, mut before) = (0, None);
+    loop {
+        let query = RecordingsQuery { conference: None, before, limit: RECORDINGS_AT_ONCE };
+        let page = state.store.recordings(account, &query).await?;
+        let is_last = page.len() < RECORDINGS_AT_ONCE;
+        before = page.last().map(|last| last.id.clone());
+        for mut recording in page {
+            if recording.ended_at_ms.is_none() || recording.redact(how, |one| person.is(one)).is_empty() {
+                continue;
+            }
+            let (archive, person, id) =
+                (state.recordings.archive.clone(), Arc::clone(&person), recording.id.clone());
+            let here = on_disk(move || archive.redact(account.0, &id, how, |one| person.is(one))).await?;
+            state.store.update_recording(&here.unwrap_or(recording)).await?;
+            found += 1;
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+/// A person among the participants of recordings.
+struct InRecordings {
+    number: String,
+    participants: BTreeSet<String>,
+}
+
+impl InRecordings {
+    fn is(&self, one: &RecordedParticipant) -> bool {
+        let is_named = one.display_name.as_ref().is_some_and(|name| is_of_person(name, &self.number));
+        is_named || self.participants.contains(&one.participant_id)
+    }
 }

@@ -187,7 +187,7 @@ fn failed(error: io::Error) -> ApiError {
 }
 
 /// Does something that waits for the disk, beside the threads that answer.
-async fn on_disk<T: Send + 'static>(
+pub(super) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::task::spawn_blocking(work).await {
