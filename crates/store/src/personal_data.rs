@@ -106,9 +106,8 @@ impl Store {
         account: AccountId,
         after: &str,
     ) -> Result<(Vec<CallRow>, Option<String>), StoreError> {
-        let rows: Vec<CallRow> =
-            read!(self.base, DOING, |on| {
-                sqlx::query_as(
+        let rows: Vec<CallRow> = read!(self.base, DOING, |on| {
+            sqlx::query_as(
             "SELECT id, caller, called FROM calls WHERE account_id = $1 AND ended_at IS NOT NULL AND id > $2
              ORDER BY id LIMIT $3"
         )
@@ -116,7 +115,7 @@ impl Store {
         .bind(after)
         .bind(at_most(PAGE))
         .fetch_all(on)
-            })?;
+        })?;
         let next = rows.last().filter(|_| rows.len() == PAGE).map(|(id, ..)| id.clone());
         Ok((rows, next))
     }
