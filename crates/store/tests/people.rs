@@ -23,6 +23,7 @@ on_both![
     a_person_has_so_many_sessions_and_no_more,
     a_provider_makes_links_and_knows_people_by_its_own_name_for_them,
     what_groups_give_is_renewed_and_what_hands_gave_stays,
+    who_signs_in_at_a_provider_has_no_password,
     an_invitation_knows_whether_it_was_made_on_the_machine,
 ];
 
@@ -459,6 +460,32 @@ async fn what_groups_give_is_renewed_and_what_hands_gave_stays(database: &Databa
     assert!(store.sessions_after(id, None, 10, NOW).await.unwrap().is_empty());
     assert!(is_valid(&store, &secret, NOW).await, "of another person");
     assert!(store.person(id).await.unwrap().unwrap().roles.is_empty());
+}
+
+async fn who_signs_in_at_a_provider_has_no_password(database: &Database) {
+    let store = database.open().await;
+    // Somebody makes a person by the address of another, sets the password, and keeps a further link.
+    let person = made(&store).await;
+    let theirs = right(store.sign_in(MAIL, PASSWORD, from(HOME), NOW).await.unwrap());
+    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
+    let vouched = described("e", Some(MAIL), &[(BOB, Role::Admin)]);
+    let (own, eve) = let_in(by_provider(&store, &vouched).await);
+    assert_eq!((eve.id, eve.has_password, eve.invited_until), (person.id, false, None));
+    assert!(!is_valid(&store, &theirs, NOW).await && is_valid(&store, &own, NOW).await);
+    assert_eq!(store.sign_in(MAIL, PASSWORD, from(HOME), NOW).await.unwrap(), SignIn::Wrong);
+    let accepted = store.accept_invitation(code.as_str(), PASSWORD, from(HOME), NOW).await.unwrap();
+    assert_eq!(accepted, None);
+    // A link of later, too: until the person signs in at the provider again, who may do more then.
+    let (code, _) = store.invite(eve.id, NOW).await.unwrap().unwrap();
+    let accepted = store.accept_invitation(code.as_str(), PASSWORD, from(HOME), NOW).await.unwrap();
+    let theirs = right(accepted.unwrap());
+    let (_, eve) =
+        let_in(by_provider(&store, &ProviderPerson { is_operator: true, ..vouched.clone() }).await);
+    assert!(eve.is_operator && !is_valid(&store, &theirs, NOW).await);
+    // Without one, other browsers stay signed in.
+    let (first, _) = let_in(by_provider(&store, &vouched).await);
+    let_in(by_provider(&store, &vouched).await);
+    assert!(is_valid(&store, &first, NOW).await);
 }
 
 async fn an_invitation_knows_whether_it_was_made_on_the_machine(database: &Database) {

@@ -2,6 +2,9 @@
 //!
 //! Who somebody is at the provider is (issuer, subject): the subject is never given to anybody else, a mail address may be.
 //! So the address leads to a person once, and only to one whom the provider does not know by another subject.
+//!
+//! A password of that person may be somebody else's, who was handed the invitation or made the person by that address, and
+//! groups may give more than that one has. So whoever signs in here has none: it is dropped, with what was begun by it.
 
 use super::{
     Person, PersonError, gone, insert, reread,
@@ -60,7 +63,8 @@ pub enum ProviderSignIn {
 
 impl Store {
     /// Begins a session of somebody whom a provider vouches for. What their groups give takes the place of what groups gave
-    /// before; what was given by hand stays, and counts instead of a group's role in the same account.
+    /// before; what was given by hand stays, and counts instead of a group's role in the same account. A password that they
+    /// have does not count any more, nor does an open invitation, and sessions end that may have begun by either.
     ///
     /// # Errors
     /// When the database fails.
@@ -93,6 +97,9 @@ impl Store {
         let given = accounts(&mut transaction, &who.roles).await?;
         let id = match (before, mail) {
             (Some(before), _) => {
+                if before.has_password || before.invited_until.is_some() {
+                    drop_password(&mut transaction, before.id).await?;
+                }
                 if !renew(&mut transaction, &before, &given, who.is_operator).await? {
                     sessions::end_all(&mut transaction, before.id).await?;
                     transaction.commit(DOING).await?;
@@ -171,6 +178,16 @@ async fn by_mail(transaction: &mut Write, mail: &str) -> Result<Option<i64>, Sto
 async fn has_identity(transaction: &mut Write, person: PersonId, issuer: &str) -> Result<bool, StoreError> {
     let select = "SELECT EXISTS (SELECT 1 FROM identities WHERE person_id = $1 AND issuer = $2)";
     within!(transaction, DOING, |on| sqlx::query_scalar(select).bind(person.0).bind(issuer).fetch_one(on))
+}
+
+async fn drop_password(transaction: &mut Write, person: PersonId) -> Result<(), StoreError> {
+    for change in [
+        "UPDATE people SET password_hash = NULL WHERE id = $1",
+        "DELETE FROM invitations WHERE person_id = $1",
+    ] {
+        execute!(transaction, DOING, sqlx::query(change).bind(person.0))?;
+    }
+    sessions::end_all(transaction, person).await
 }
 
 /// What is given in which account, by their numbers.
