@@ -98,9 +98,10 @@ database = {{ type = "sqlite3"; path = "{}"; }};
             .stdin(Stdio::null())
             .spawn()
             .expect("glewlwyd is installed (make interop does that)");
+        let log = path("log");
         let glewlwyd = Self { child, base, folder };
-        let log = || fs::read_to_string(path("log")).unwrap_or_default();
-        wait_for("Glewlwyd", || log().contains("Glewlwyd started").then_some(()));
+        let has_started = || fs::read_to_string(&log).is_ok_and(|text| text.contains("Glewlwyd started"));
+        wait_for("Glewlwyd", || has_started().then_some(()));
         glewlwyd
     }
 

@@ -123,12 +123,7 @@ async fn fill(store: &Store) -> String {
         roles: [(bob.id, Role::Organiser)].into(),
     };
     let person = store.person_new(&settings, NOW).await.unwrap();
-    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
     let from = SignInFrom { address: None, user_agent: Some("Browser/1.0") };
-    store.accept_invitation(code.as_str(), PASSWORD, from, NOW).await.unwrap().unwrap();
-    let signed_in = store.sign_in("eve@example.com", PASSWORD, from, NOW).await.unwrap();
-    let SignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
-    store.end_session(person.id, signed_in.1.id).await.unwrap();
     let vouched_for = ProviderPerson {
         issuer: "https://id.example.com".into(),
         subject: "eve-ä".into(),
@@ -140,6 +135,11 @@ async fn fill(store: &Store) -> String {
     };
     let signed_in = store.sign_in_by_provider(&vouched_for, from, NOW).await.unwrap();
     let ProviderSignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
+    store.end_session(person.id, signed_in.1.id).await.unwrap();
+    let (code, _) = store.invite(person.id, NOW).await.unwrap().unwrap();
+    store.accept_invitation(code.as_str(), PASSWORD, from, NOW).await.unwrap().unwrap();
+    let signed_in = store.sign_in("eve@example.com", PASSWORD, from, NOW).await.unwrap();
+    let SignIn::Right(signed_in) = signed_in else { panic!("{signed_in:?}") };
     store.end_session(person.id, signed_in.1.id).await.unwrap();
     store.invite(person.id, NOW).await.unwrap();
     store.note_alive(NOW).await.unwrap();
