@@ -6,7 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 use support::{LOGIN, Server, free_port, text, wait_for};
@@ -153,7 +153,7 @@ database = {{ type = "sqlite3"; path = "{}"; }};
 }
 
 /// Goes to the provider and comes back, as a browser that is signed in there; the page where that ends.
-fn sign_in(server: &Server, jar: &PathBuf) -> String {
+fn sign_in(server: &Server, jar: &Path) -> String {
     let to_us = format!("{PUBLIC}:{}", server.http);
     let start = format!("http://{PUBLIC}/v1/session/oidc?next=%2Fconsole%2Fbookings");
     let provider = curl(jar, &["-o", "/dev/null", "-w", "%{redirect_url}", "--connect-to", &to_us, &start]);

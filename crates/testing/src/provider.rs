@@ -36,7 +36,7 @@ pub enum Algorithm {
 }
 
 enum Secret {
-    Ecdsa(EcdsaKeyPair),
+    Ecdsa(Box<EcdsaKeyPair>),
     Rsa(Box<rsa::KeyPair>),
 }
 
@@ -63,7 +63,9 @@ impl Key {
             Algorithm::Es256 => {
                 let (kind, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
                 let made = EcdsaKeyPair::generate_pkcs8(kind, &random).expect("a key");
-                Secret::Ecdsa(EcdsaKeyPair::from_pkcs8(kind, made.as_ref(), &random).expect("the key"))
+                Secret::Ecdsa(Box::new(
+                    EcdsaKeyPair::from_pkcs8(kind, made.as_ref(), &random).expect("the key"),
+                ))
             }
             Algorithm::Rs256 => Secret::Rsa(Box::new(rsa::KeyPair::from_der(RSA_KEY).expect("the key"))),
         };
