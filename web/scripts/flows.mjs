@@ -63,7 +63,7 @@ export async function beginnings(world) {
   });
   await step("where there is a provider its button is there, and why nobody came back from it", async () => {
     for (const [locale, button, title] of [
-      ["en", "Sign in by Example Ltd", "You are not signed in"],
+      ["en", "Sign in with Example Ltd", "You are not signed in"],
       ["de", "Mit Example Ltd anmelden", "Sie sind nicht angemeldet"],
     ]) {
       const page = await newPage({ locale });

@@ -210,6 +210,15 @@ fn people_sign_in_at_a_provider_and_the_machine_lets_somebody_in_without_it() {
         secret.path().display()
     ));
     assert!(server.log().contains("there is no such account yet"), "{}", server.log());
+    let doctor = |says: &str| {
+        let file = server.folder.path().join("plenary.toml");
+        let mut command = plenary();
+        let output =
+            command.args(["doctor", "--no-call", "--config"]).arg(file).arg("--data").arg(server.data());
+        let looked = text(&output.output().unwrap());
+        assert!(looked.contains("sign-in provider") && looked.contains(says), "{looked}");
+    };
+    doctor(&format!("it has to know http://{PUBLIC}/v1/session/oidc/callback"));
     let jar = server.folder.path().join("jar");
     // From page to page as a browser goes, over the provider and back.
     let go = |server: &Server, jar: &PathBuf| {
@@ -251,6 +260,7 @@ fn people_sign_in_at_a_provider_and_the_machine_lets_somebody_in_without_it() {
 
     // The provider is gone, and the service starts without it.
     drop(provider);
+    doctor("Connection refused");
     server.kill_and_restart();
     assert_eq!(
         go(&server, &jar),

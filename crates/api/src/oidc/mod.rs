@@ -116,6 +116,14 @@ impl Oidc {
         Self(Arc::new(Inner { settings, provider, pendings, asking }))
     }
 
+    /// Asks the provider what it says of itself, if that is not known.
+    ///
+    /// # Errors
+    /// Why nobody can sign in there, in words.
+    pub async fn look(&self) -> Result<(), String> {
+        self.names_itself().await.map(drop).map_err(|failure| failure.reason)
+    }
+
     pub(crate) fn settings(&self) -> &OidcSettings {
         &self.0.settings
     }

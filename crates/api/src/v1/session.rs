@@ -327,7 +327,7 @@ async fn begin(
 pub(super) fn check_passwords(state: &ApiState) -> Result<(), ApiError> {
     let Some(oidc) = state.passwords_off() else { return Ok(()) };
     let name = &oidc.settings().name;
-    let text = format!("passwords are switched off here: people sign in by “{name}” at {SIGN_IN_PAGE}");
+    let text = format!("passwords are switched off here: people sign in with “{name}” at {SIGN_IN_PAGE}");
     Err(ApiError::coded(PASSWORDS_OFF, text))
 }
 
